@@ -1,0 +1,66 @@
+# Everything here sets itself up: `make test` in a fresh clone needs Python 3.11 and nothing else.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/made-from
+ROOT_LINK := $(VENV)/typecheck/dotcnn
+
+# What the environment is made from. It is compared by content, not by date, so that changing branches back and
+# forth costs nothing; the folder is part of it because an environment that was moved or copied points elsewhere.
+MADE_FROM := $(PYTHON) $(shell cat pyproject.toml constraints.txt | cksum) $(CURDIR)
+ifneq ($(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null),$(MADE_FROM))
+.PHONY: $(STAMP)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format check-all bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+demo: $(STAMP) ## a first look at what the program does
+	$(BIN)/cnn check specs
+	$(BIN)/cnn fmt --check specs
+
+test: lint ## lint, then the tests; minutes
+	$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
+
+lint: $(STAMP) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@# The package is called dotcnn and its folder may be called anything, so mypy sees it through a link of that name.
+	cd $(VENV)/typecheck && ../bin/mypy --config-file "$(CURDIR)/pyproject.toml" -p dotcnn
+
+format: $(STAMP) ## rewrite the sources in the one style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check-all: lint ## all tests, the slow ones too, with many more generated examples
+	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" --hypothesis-profile=thorough
+
+bench: $(STAMP) ## measurements against peers, one after the other
+	@for script in benchmarks/[a-z]*.py; do \
+	  test -e "$$script" || continue; \
+	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+clean: ## remove what was built and cached; the environment stays
+	rm -rf build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache $(VENV)/typecheck/.mypy_cache
+	find . -path './.venv*' -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+# Made from nothing every time, so that a requirement taken out of pyproject.toml is gone. The stamp lies inside and
+# is written last: a set-up that was interrupted has none. `_base_executable`, because $(PYTHON) may be the one in
+# the environment that is about to be removed. setuptools goes first, to build the package without a download.
+$(STAMP):
+	@base="$$($(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit(1); print(sys._base_executable)')" || { \
+	  echo "dotcnn needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1 | head -n 1)" >&2; \
+	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }; \
+	echo "Setting up $(VENV): once, and again when pyproject.toml or constraints.txt changes (torch is large)"; \
+	rm -rf $(VENV) && "$$base" -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt setuptools
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@mkdir $(VENV)/typecheck && ln -s "$(CURDIR)" $(ROOT_LINK)
+	@echo "$(MADE_FROM)" > $(STAMP)

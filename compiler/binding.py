@@ -1,0 +1,195 @@
+"""Arguments to a signature: every value typed, every mistake with its place and the signature."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from ..dsl.diagnostics import Edit, Label
+from ..dsl.source import Span
+from ..dsl.syntax import Argument, Call, Name
+from .evaluate import Env, evaluate, unknown_name
+from .problems import Problem, closest
+from .signature import ArgumentError, Field, Signature
+from .values import Word, show
+
+
+class Evaluated(NamedTuple):
+    """An argument of a call with its value."""
+
+    node: Argument
+    value: Any
+
+
+def evaluate_arguments(arguments: Sequence[Argument], env: Env) -> list[Evaluated]:
+    return [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
+
+
+def bind(
+    call: Call,
+    signature: Signature,
+    arguments: Sequence[Evaluated],
+    env: Env,
+    words: Collection[str],
+) -> dict[str, Any]:
+    """The values that a call gives to the fields of a signature.
+
+    `words` are all words that can begin a statement: one of them among the arguments is most
+    often a forgotten comma.
+    """
+    found: dict[str, Any] = {}
+    places: dict[str, Span] = {}
+    waiting = signature.positional
+    many: list[Any] = []
+    for node, value in arguments:
+        if node.name is not None:
+            field = _named(node, signature)
+        elif isinstance(value, Word) and _is_flag(value, signature):
+            field, value = signature.fields[value], True
+        elif isinstance(value, Word) and not (waiting and waiting[0].takes_words):
+            raise _stray_word(call, node, value, signature, env, words)
+        elif not waiting:
+            raise _too_many(node, signature)
+        else:
+            field = waiting[0]
+            if field.many:
+                many.append(_read(field, value, node, signature)[0])
+                places[field.name] = node.span
+                continue
+        if field.name in found:
+            raise Problem(
+                "repeated-argument",
+                f"`{field.name}` is given twice",
+                node.span,
+                labels=(Label(places[field.name], "given here already"),),
+                help=f"keep one of them; {_usage(signature)}",
+                edits=(Edit(_with_blank_before(node.span), ""),),
+            )
+        if field in waiting:
+            waiting = [f for f in waiting if f is not field]
+        found[field.name] = _read(field, value, node, signature)
+        places[field.name] = node.span
+    if many:
+        found[waiting[0].name] = tuple(many)
+    for field in signature.fields.values():
+        if field.required and field.name not in found:
+            raise Problem(
+                "missing-argument",
+                f"`{signature.word}` needs `{field.name}`: {field.doc}",
+                call.head.span,
+                help=_usage(signature),
+            )
+    return found
+
+
+def _named(node: Argument, signature: Signature) -> Field:
+    assert node.name is not None
+    field = signature.fields.get(node.name)
+    if field is None:
+        close = closest(node.name, signature.fields)
+        raise Problem(
+            "unknown-argument",
+            f"`{signature.word}` has no argument `{node.name}`",
+            node.name_span,
+            help=(f"did you mean `{close}`? " if close else "") + _usage(signature),
+            edits=(Edit(node.name_span, close),) if close else (),
+        )
+    return field
+
+
+def _is_flag(word: Word, signature: Signature) -> bool:
+    field = signature.fields.get(word)
+    return field is not None and field.is_flag
+
+
+def _read(field: Field, value: Any, node: Argument, signature: Signature) -> Any:
+    try:
+        return field.read(value)
+    except ArgumentError as error:
+        raise Problem(
+            "argument",
+            f"`{field.name}` of `{signature.word}` is {field.expects}; {error.message}",
+            node.span,
+            help=error.help or _usage(signature),
+        ) from None
+
+
+def _stray_word(
+    call: Call,
+    node: Argument,
+    word: Word,
+    signature: Signature,
+    env: Env,
+    words: Collection[str],
+) -> Problem:
+    fields = signature.fields
+    if word in fields:
+        return Problem(
+            "missing-equals",
+            f"`{word}` takes a value",
+            node.span,
+            help=f"write `{word}=…`, without blanks; {_usage(signature)}",
+            edits=_join_with_next(call, node),
+        )
+    if word in words:
+        before = Span(node.span.source, node.span.start, node.span.start)
+        return Problem(
+            "missing-separator",
+            f"`{word}` begins another statement, and nothing separates the two",
+            node.span,
+            help=f"put a comma before `{word}`",
+            edits=(Edit(_blank_before(before), ", "),),
+        )
+    flags = [name for name, field in fields.items() if field.is_flag]
+    close = closest(word, flags)
+    if not close and isinstance(node.value, Name):
+        name = closest(word, env.names() - {"classes", *fields})
+        if name:
+            return unknown_name(node.value, env)
+    return Problem(
+        "unknown-flag",
+        f"`{signature.word}` does not know the word `{word}`, and nothing here is called so",
+        node.span,
+        help=(f"did you mean `{close}`? " if close else "") + _usage(signature),
+        edits=(Edit(node.span, close),) if close else (),
+    )
+
+
+def _join_with_next(call: Call, node: Argument) -> tuple[Edit, ...]:
+    """`stride 2` to `stride=2`, where the next argument is a bare value."""
+    index = next(i for i, argument in enumerate(call.arguments) if argument is node)
+    following = call.arguments[index + 1 : index + 2]
+    if not following or following[0].name is not None or isinstance(following[0].value, Name):
+        return ()
+    return (Edit(Span(node.span.source, node.span.end, following[0].span.start), "="),)
+
+
+def _too_many(node: Argument, signature: Signature) -> Problem:
+    return Problem(
+        "too-many-arguments",
+        f"`{signature.word}` has no place for `{node.span.text}`",
+        node.span,
+        help=_usage(signature),
+        edits=(Edit(_with_blank_before(node.span), ""),),
+    )
+
+
+def _blank_before(span: Span) -> Span:
+    text = span.source.text
+    start = span.start
+    while start > 0 and text[start - 1] in " \t":
+        start -= 1
+    return Span(span.source, start, span.start)
+
+
+def _with_blank_before(span: Span) -> Span:
+    return Span(span.source, _blank_before(span).start, span.end)
+
+
+def _usage(signature: Signature) -> str:
+    return f"it is written `{signature}`"
+
+
+def call_text(word: str, arguments: dict[str, Any]) -> str:
+    """How a call with these arguments would be written."""
+    return " ".join([word, *(f"{name}={show(value)}" for name, value in arguments.items())])

@@ -1,0 +1,99 @@
+"""Names of layers: a public format, since checkpoints depend on them.
+
+A layer goes by its label, else by its word: alone of its kind in its scope, the plain word (`fc`);
+among several, numbered from 1 (`conv1`, `conv2`). Each kind is counted by itself, so an activation
+put in renames no weight. Scopes are the network, blocks, loops and whatever has a label; residual,
+concat and their like are none. Rounds of a loop go by their number, and a round that holds one
+block and nothing else with weights is that block: `layer1.0.conv2`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from .graph import Node, Scope
+
+_LOOP = "blocks"
+
+
+def assign_names(root: Scope) -> None:
+    """Names every scope and node of a network."""
+    weighted = _scopes_with_weights(root)
+    stack: list[Scope] = [root]
+    while stack:
+        scope = stack.pop()
+        items = list(_items(scope, weighted))
+        taken = {item.label for item in items if item.label is not None}
+        counts = Counter(_word(item) for item in items if item.label is None)
+        numbers: Counter[str] = Counter()
+        for item in items:
+            if item.label is not None:
+                own = item.label
+            elif isinstance(item, Scope) and item.kind == "iteration":
+                own = str(item.index)
+            else:
+                own = _free(_word(item), counts, numbers, taken)
+            item.name = f"{scope.name}.{own}" if scope.name else own
+            if isinstance(item, Scope):
+                stack.append(item)
+
+
+def _word(item: Scope | Node) -> str:
+    if isinstance(item, Node):
+        return item.op.word.split(" ", 1)[0]
+    return _LOOP if item.kind == "loop" else item.word
+
+
+def _free(word: str, counts: Counter[str], numbers: Counter[str], taken: set[str]) -> str:
+    if counts[word] == 1 and word not in taken:
+        return word
+    while True:
+        numbers[word] += 1
+        name = f"{word}{numbers[word]}"
+        if name not in taken:
+            return name
+
+
+def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node]:
+    """What gets a name in a scope: its layers, and the nearest scopes with names of their own."""
+    merged = _only_block(scope, weighted)
+    stack: list[Scope | Node] = list(reversed(scope.children))
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Scope) and (item is merged or not item.has_name):
+            item.name = scope.name
+            stack.extend(reversed(item.children))
+        else:
+            yield item
+
+
+def _only_block(scope: Scope, weighted: set[int]) -> Scope | None:
+    """The block that a round of a loop is one with."""
+    if scope.kind != "iteration":
+        return None
+    candidates: list[Scope | Node] = []
+    stack: list[Scope | Node] = list(scope.children)
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Scope) and not item.has_name:
+            stack.extend(item.children)
+        elif id(item) in weighted or (isinstance(item, Node) and item.weights):
+            candidates.append(item)
+    if len(candidates) != 1:
+        return None
+    only = candidates[0]
+    is_block = isinstance(only, Scope) and only.kind == "block" and only.label is None
+    return only if is_block and isinstance(only, Scope) else None
+
+
+def _scopes_with_weights(root: Scope) -> set[int]:
+    found: set[int] = set()
+    for node in root.nodes():
+        if not node.weights:
+            continue
+        for scope in node.scope.chain():
+            if id(scope) in found:
+                break
+            found.add(id(scope))
+    return found

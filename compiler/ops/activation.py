@@ -1,0 +1,255 @@
+"""Activations: one function of each number, and softmax.
+
+Each counts as one elementwise operation for every number, however its formula is made up.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from ..shapes import Shape, size, text
+from ..signature import choice, real
+from .base import Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
+
+
+class Activation(NoMultiplyAdds):
+    """What leaves has the shape of what arrives."""
+
+    kind: ClassVar[Kind] = "activation"
+
+    formula: ClassVar[str] = ""
+    """What becomes of a number x; the arguments stand in braces."""
+    keeps: ClassVar[Literal["input", "output"]] = "input"
+    """What the slope is worked out from. Written over its input, that is the output."""
+
+    def output(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # Written over, both are the same memory.
+        if self.keeps == "input" or self.inplace:
+            return Kept(inputs=(0,))
+        return Kept(output=True)
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(self.module(inputs[0]))
+
+    def module(self, arriving: Shape) -> str:
+        """The text that makes it."""
+        raise NotImplementedError
+
+    def _inplace(self) -> tuple[str, str]:
+        return str(self.inplace), "False"
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        numbers = f"{size(output):,}"
+        if len(output) > 1:
+            numbers = f"{'*'.join(map(str, output))} = {numbers}"
+        values = {name: f"{v:g}" for name, v in self.arguments.items() if isinstance(v, float)}
+        return [
+            ("each number", self.formula.format(**values)),
+            ("shape", f"stays {text(output)}"),
+            ("operations", f"one for each of {numbers}"),
+        ]
+
+
+class ReLU(Activation):
+    """Rectifier: what is negative becomes zero."""
+
+    word: ClassVar[str] = "relu"
+    formula: ClassVar[str] = "max(0, x)"
+    keeps: ClassVar[Literal["input", "output"]] = "output"
+    in_place: ClassVar[bool] = True
+
+    def module(self, arriving: Shape) -> str:
+        return constructor("nn.ReLU", inplace=self._inplace())
+
+
+class ReLU6(Activation):
+    """Rectifier that stops at 6."""
+
+    word: ClassVar[str] = "relu6"
+    formula: ClassVar[str] = "min(max(0, x), 6)"
+
+    # In place, it would keep a copy of its input: nothing is saved. So do silu, mish, hardsigmoid
+    # and hardswish.
+
+    def module(self, arriving: Shape) -> str:
+        return "nn.ReLU6()"
+
+
+class Leaky(Activation):
+    """Rectifier that lets a part of what is negative through."""
+
+    word: ClassVar[str] = "leaky"
+    formula: ClassVar[str] = "x where x > 0, else {slope}*x"
+    in_place: ClassVar[bool] = True
+
+    # From 0: the slope could not be told from the output if the signs were not the same.
+    slope: float = real("slope of the negative side", 0.01, minimum=0)
+
+    def module(self, arriving: Shape) -> str:
+        slope = (number(self.slope), "0.01")
+        return constructor("nn.LeakyReLU", negative_slope=slope, inplace=self._inplace())
+
+
+class PReLU(Activation):
+    """Leaky rectifier that learns its slope (He et al., 2015, arXiv:1502.01852)."""
+
+    word: ClassVar[str] = "prelu"
+    formula: ClassVar[str] = "x where x > 0, else a*x with a learned, {init} at first"
+
+    per: str = choice("one slope for the `layer`, or for each `channel`", ["layer", "channel"], "layer")
+    init: float = real("slope of the negative side at first", 0.25)
+
+    def _slopes(self, arriving: Shape) -> int:
+        return arriving[0] if self.per == "channel" else 1
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (Weight("weight", (self._slopes(inputs[0]),)),)
+
+    def module(self, arriving: Shape) -> str:
+        slopes = self._slopes(arriving)
+        several = [] if slopes == 1 else [str(slopes)]
+        return constructor("nn.PReLU", *several, init=(number(self.init), "0.25"))
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        slopes = self._slopes(inputs[0])
+        what = f"{slopes:,}: a slope for each channel" if self.per == "channel" else "1: the slope"
+        return [*super().explain(output, *inputs), ("parameters", what)]
+
+
+class ELU(Activation):
+    """Exponential linear unit (Clevert et al., 2015, arXiv:1511.07289)."""
+
+    word: ClassVar[str] = "elu"
+    formula: ClassVar[str] = "x where x > 0, else {alpha}*(exp(x) - 1)"
+    in_place: ClassVar[bool] = True
+
+    alpha: float = real("where it levels off below zero", 1.0, minimum=0)
+
+    def module(self, arriving: Shape) -> str:
+        return constructor("nn.ELU", alpha=(number(self.alpha), "1.0"), inplace=self._inplace())
+
+
+class SELU(Activation):
+    """ELU scaled so that deep networks normalise themselves (Klambauer et al., arXiv:1706.02515)."""
+
+    word: ClassVar[str] = "selu"
+    formula: ClassVar[str] = "1.0507*x where x > 0, else 1.0507*1.6733*(exp(x) - 1)"
+    in_place: ClassVar[bool] = True
+
+    def module(self, arriving: Shape) -> str:
+        return constructor("nn.SELU", inplace=self._inplace())
+
+
+class GELU(Activation):
+    """Gaussian error linear unit (Hendrycks and Gimpel, 2016, arXiv:1606.08415)."""
+
+    word: ClassVar[str] = "gelu"
+
+    approximate: str = choice("`tanh`: quicker, by a formula that is close", ["none", "tanh"], "none")
+
+    def module(self, arriving: Shape) -> str:
+        return constructor("nn.GELU", approximate=(f'"{self.approximate}"', '"none"'))
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        exact = "x*P(N <= x), N normally distributed"
+        close = "x/2*(1 + tanh(0.7979*(x + 0.044715*x^3)))"
+        formula = exact if self.approximate == "none" else close
+        return [("each number", formula), *super().explain(output, *inputs)[1:]]
+
+
+class SiLU(Activation):
+    """Sigmoid linear unit, also called swish (Ramachandran et al., 2017, arXiv:1710.05941)."""
+
+    word: ClassVar[str] = "silu"
+    formula: ClassVar[str] = "x*sigmoid(x)"
+
+    def module(self, arriving: Shape) -> str:
+        return "nn.SiLU()"
+
+
+class Mish(Activation):
+    """Smooth rectifier that dips below zero (Misra, 2019, arXiv:1908.08681)."""
+
+    word: ClassVar[str] = "mish"
+    formula: ClassVar[str] = "x*tanh(log(1 + exp(x)))"
+
+    def module(self, arriving: Shape) -> str:
+        return "nn.Mish()"
+
+
+class Softplus(Activation):
+    """Rectifier with its corner rounded off."""
+
+    word: ClassVar[str] = "softplus"
+    formula: ClassVar[str] = "log(1 + exp({beta}*x))/{beta}"
+
+    beta: float = real("how sharp the corner is", 1.0, minimum=0, above=True)
+    threshold: float = real("from where on beta*x counts as straight", 20.0)
+
+    def module(self, arriving: Shape) -> str:
+        beta, threshold = (number(self.beta), "1.0"), (number(self.threshold), "20.0")
+        return constructor("nn.Softplus", beta=beta, threshold=threshold)
+
+
+class Sigmoid(Activation):
+    """Squeezes each number between 0 and 1."""
+
+    word: ClassVar[str] = "sigmoid"
+    formula: ClassVar[str] = "1/(1 + exp(-x))"
+    keeps: ClassVar[Literal["input", "output"]] = "output"
+
+    def module(self, arriving: Shape) -> str:
+        return "nn.Sigmoid()"
+
+
+class Tanh(Activation):
+    """Squeezes each number between -1 and 1."""
+
+    word: ClassVar[str] = "tanh"
+    formula: ClassVar[str] = "(exp(x) - exp(-x))/(exp(x) + exp(-x))"
+    keeps: ClassVar[Literal["input", "output"]] = "output"
+
+    def module(self, arriving: Shape) -> str:
+        return "nn.Tanh()"
+
+
+class Hardsigmoid(Activation):
+    """Sigmoid made of straight lines."""
+
+    word: ClassVar[str] = "hardsigmoid"
+    formula: ClassVar[str] = "min(max(0, x + 3), 6)/6"
+
+    def module(self, arriving: Shape) -> str:
+        return "nn.Hardsigmoid()"
+
+
+class Hardswish(Activation):
+    """Swish with a sigmoid made of straight lines (Howard et al., 2019, arXiv:1905.02244)."""
+
+    word: ClassVar[str] = "hardswish"
+    formula: ClassVar[str] = "x*min(max(0, x + 3), 6)/6"
+
+    def module(self, arriving: Shape) -> str:
+        return "nn.Hardswish()"
+
+
+class Softmax(Activation):
+    """Turns the channels of each place, or the numbers of a vector, into shares that add up to 1."""
+
+    word: ClassVar[str] = "softmax"
+    formula: ClassVar[str] = "exp(x) / the sum of exp over the channels"
+    keeps: ClassVar[Literal["input", "output"]] = "output"
+
+    def module(self, arriving: Shape) -> str:
+        return "nn.Softmax(dim=1)"
+
+
+def number(value: float) -> str:
+    """As Python writes it, whole numbers with `.0`."""
+    return repr(float(value))

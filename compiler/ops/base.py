@@ -1,0 +1,221 @@
+"""What an operation is: one small frozen class that knows everything about itself.
+
+A class states its signature (attributes made with `..signature`), and from the shapes that arrive:
+the shape that leaves, its weights, what it costs, how far it sees, what it keeps for the backward
+pass, and the torch text that computes it. Nothing else in the project knows a layer by name.
+
+Counting: a multiply-add (`macs`) is one product and sum of a convolution or a linear layer.
+Everything else is `elementwise`: one for each number that is made, times the operations that go
+into it. There are no defaults for either: an operation that cannot count itself does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, ClassVar, Literal, NamedTuple, Self, dataclass_transform
+
+from .. import signature as sig
+from ..shapes import Pair, Shape
+
+Kind = Literal[
+    "conv", "linear", "pool", "norm", "activation", "dropout", "shape", "merge", "filter", "input"
+]
+
+
+class Weight(NamedTuple):
+    """A tensor that belongs to a layer: learned, or, as a buffer, only kept with it."""
+
+    name: str
+    """Its key in the layer's state dict."""
+    shape: Shape
+    trainable: bool = True
+    """False for buffers, the fixed filters and running statistics."""
+    itemsize: int | None = None
+    """Bytes of one number, where that does not follow the network's precision."""
+
+
+class Window(NamedTuple):
+    """What one output sees of the input, by axis: output i covers `start + i * stride`, `size`."""
+
+    size: Pair = (1, 1)
+    stride: tuple[int | Fraction, int | Fraction] = (1, 1)
+    start: tuple[int | Fraction, int | Fraction] = (0, 0)
+
+
+POINT = Window()
+EVERYTHING: Literal["everything"] = "everything"
+"""Every output sees the whole map: global pooling, a fully connected layer."""
+
+
+class Kept(NamedTuple):
+    """What autograd keeps for the backward pass of one image, in numbers (not bytes).
+
+    The input and the output are storages of the graph, counted once however many keep them.
+    """
+
+    inputs: tuple[int, ...] = ()
+    """Which inputs, by position."""
+    output: bool = False
+    own: int = 0
+    """Other numbers of the network's precision, for each image."""
+    fixed: int = 0
+    """Bytes that do not follow the precision, for each image: indices, masks."""
+    once: int = 0
+    """Numbers of four bytes kept once for a whole batch: the statistics of a batch norm."""
+
+
+class TorchText(NamedTuple):
+    """How torch computes it."""
+
+    module: str = ""
+    """The constructor, `nn.Conv2d(3, 64, 7)`; empty where there is nothing to hold."""
+    call: str = "{m}({0})"
+    """The expression in `forward`; {m} is the module, {0}, {1}, … are the inputs."""
+    helper: str = ""
+    """Source of a class or function that `module` or `call` needs, written out beside the network."""
+
+
+def constructor(name: str, *arguments: str, **options: tuple[str, str]) -> str:
+    """`nn.MaxPool2d(3, stride=2)`. Of each option its text and its usual text, which is left out."""
+    unusual = [f"{key}={text}" for key, (text, usual) in options.items() if text != usual]
+    return f"{name}({', '.join([*arguments, *unusual])})"
+
+
+REGISTRY: dict[str, type[Op]] = {}
+"""Every operation that a spec can write, by its word or words (`conv`, `pool max`)."""
+
+
+@dataclass_transform(
+    frozen_default=True,
+    kw_only_default=True,
+    field_specifiers=(
+        sig.count,
+        sig.natural,
+        sig.pair,
+        sig.natural_pair,
+        sig.real,
+        sig.probability,
+        sig.switch,
+        sig.flag,
+        sig.choice,
+        sig.string,
+        sig.counts,
+        sig.custom,
+    ),
+)
+class Op:
+    """An operation with its arguments.
+
+    Made without the dataclass machinery, which would cost a third of a millisecond a class at
+    start-up; the promises are the same: frozen, equal by value.
+    """
+
+    word: ClassVar[str] = ""
+    """What a spec writes; two words where the first argument chooses (`pool max`)."""
+    elsewhere: ClassVar[tuple[str, ...]] = ()
+    """What other tools call it, for people who write that."""
+    kind: ClassVar[Kind]
+    fields: ClassVar[Mapping[str, sig.Field]] = {}
+
+    def __init_subclass__(cls) -> None:
+        own: dict[str, sig.Field] = dict(cls.fields)
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, sig.Field):
+                value.name = name
+                own[name] = value
+                setattr(cls, name, value.default)  # an argument not given is read from the class
+        cls.fields = own
+        if "word" in vars(cls) and cls.word:
+            assert cls.word not in REGISTRY, cls.word
+            REGISTRY[cls.word] = cls
+
+    def __init__(self, **arguments: Any) -> None:
+        self.__dict__.update(arguments)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Op)
+            and type(self) is type(other)
+            and self.arguments == other.arguments
+            and self.inplace == other.inplace
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.arguments.values()))
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+        return f"{type(self).__name__}({given})"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All arguments, those left at their default too."""
+        return {name: getattr(self, name) for name in self.fields}
+
+    def replace(self, **changes: Any) -> Self:
+        return type(self)(**{**self.__dict__, **changes})
+
+    @classmethod
+    def signature(cls) -> sig.Signature:
+        return sig.Signature(cls.word, cls.fields, (cls.__doc__ or "").strip())
+
+    # ---- what every operation answers ----
+
+    def check(self) -> None:
+        """Raises ArgumentError where arguments contradict one another, whatever arrives."""
+
+    def output(self, *inputs: Shape) -> Shape:
+        """The shape that leaves; raises ShapeError where the inputs do not fit."""
+        raise NotImplementedError
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return ()
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        """Multiply-adds for one image."""
+        raise NotImplementedError
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """Other arithmetic for one image."""
+        raise NotImplementedError
+
+    def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
+        return POINT
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        """What the backward pass needs."""
+        raise NotImplementedError
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        raise NotImplementedError
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        """The arithmetic with its numbers, line by line: what it gives, how."""
+        return []
+
+    # ---- what follows from the operations around it ----
+
+    def settle(self, followers: Sequence[Op]) -> Op:
+        """This operation, once it is known what its output goes into (`bias=auto`)."""
+        return self
+
+    in_place: ClassVar[bool] = False
+    """It may write over its input where nobody else needs that."""
+    inplace: bool = False
+    """It does: `replace(inplace=True)`. No argument, but of the operation's value all the same."""
+
+    @property
+    def shares_storage(self) -> bool:
+        """Its output is its input's memory: seen in another way (flatten), or written over."""
+        return self.inplace
+
+
+class NoMultiplyAdds(Op):
+    """For operations without a multiply-add of the counted kind."""
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        return 0

@@ -1,0 +1,127 @@
+"""Dropout: while training, something is left out at random; in evaluation nothing is.
+
+What stays is divided by the probability that it stays, so that the mean does not change. Operations
+are counted as they are in evaluation: there are none.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import ClassVar
+
+from ..shapes import Shape, ShapeError, size, text
+from ..signature import ArgumentError, probability
+from .base import Kept, Kind, NoMultiplyAdds, TorchText, constructor
+
+
+class Dropout(NoMultiplyAdds):
+    """Leaves out single numbers while training (Srivastava et al., 2014)."""
+
+    word: ClassVar[str] = "dropout"
+    kind: ClassVar[Kind] = "dropout"
+    in_place: ClassVar[bool] = True
+
+    module: ClassVar[str] = "nn.Dropout"
+    what: ClassVar[str] = "numbers"
+
+    p: float = probability("share that is left out, below 1", 0.5)
+
+    def check(self) -> None:
+        if self.p >= 1:
+            raise ArgumentError(
+                f"`{self.word}` with p=1 leaves nothing",
+                f"p is the share that is left out: write `{self.word} 0.5` for one half",
+            )
+
+    def output(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def drawn(self, arriving: Shape) -> int:
+        """How many are drawn for one image."""
+        return size(arriving)
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return 0
+
+    @property
+    def shares_storage(self) -> bool:
+        return self.inplace or not self.p
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # The factors: 0 for what is left out, 1/(1 - p) for the rest.
+        return Kept(own=self.drawn(output)) if self.p else Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        inplace = (str(self.inplace), "False")
+        return TorchText(constructor(self.module, repr(self.p), inplace=inplace))
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        return [
+            ("shape", f"stays {text(output)}"),
+            ("left out", self._left_out(output)),
+            ("what stays", f"times 1/(1 - {self.p:g}) = {1 / (1 - self.p):.4g}"),
+            ("in evaluation", "nothing is left out, nothing is scaled"),
+        ]
+
+    def _left_out(self, arriving: Shape) -> str:
+        drawn = self.drawn(arriving)
+        return f"{self.p:g} * {drawn:,} {self.what} = {_rounded(Fraction(self.p) * drawn)} on average"
+
+
+class Dropout2d(Dropout):
+    """Leaves out whole channels of a map while training (Tompson et al., 2014, arXiv:1411.4280)."""
+
+    word: ClassVar[str] = "dropout2d"
+    module: ClassVar[str] = "nn.Dropout2d"
+    what: ClassVar[str] = "channels"
+
+    def output(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) != 3:
+            raise ShapeError(
+                f"`dropout2d` leaves out channels of a map; {text(inputs[0])} arrives",
+                f"write `dropout {self.p:g}`, which leaves out single numbers",
+            )
+        return inputs[0]
+
+    def drawn(self, arriving: Shape) -> int:
+        return arriving[0]
+
+
+class DropPath(Dropout):
+    """Leaves out all of an image while training: the branch of a residual block is skipped for it.
+
+    Stochastic depth, Huang et al., 2016, arXiv:1603.09382. It goes last into the branch.
+    """
+
+    word: ClassVar[str] = "droppath"
+    in_place: ClassVar[bool] = False
+    module: ClassVar[str] = "DropPath"
+
+    def drawn(self, arriving: Shape) -> int:
+        return 1
+
+    def _left_out(self, arriving: Shape) -> str:
+        return f"everything, for {self.p * 100:g} % of the images"
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return super().torch(output, *inputs)._replace(helper=DROP_PATH)
+
+
+def _rounded(number: Fraction) -> str:
+    return f"{round(number):,}" if number >= 10 else f"{float(number):.3g}"
+
+
+DROP_PATH = '''\
+class DropPath(nn.Module):
+    """Skips a branch for some images of a batch, while training (arXiv:1603.09382)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        stays = x.new_empty(x.shape[0], *[1] * (x.dim() - 1)).bernoulli_(1 - self.p)
+        return x * stays.div_(1 - self.p)
+'''

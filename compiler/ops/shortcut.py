@@ -1,0 +1,25 @@
+"""What a residual's input passes through where its shape is not the body's."""
+
+from __future__ import annotations
+
+from ..shapes import Shape, ShapeError, text
+from .base import REGISTRY, Op
+
+
+def projection(arriving: Shape, leaving: Shape) -> list[Op]:
+    """A 1x1 convolution of the needed stride, and a batch norm (ResNet's option B)."""
+    if len(arriving) != 3 or len(leaving) != 3:
+        raise ShapeError(f"no projection leads from {text(arriving)} to {text(leaving)}")
+    stride = (_stride(arriving[1], leaving[1]), _stride(arriving[2], leaving[2]))
+    return [
+        REGISTRY["conv"](out=leaving[0], stride=stride, bias=False),
+        REGISTRY["bn"](),
+    ]
+
+
+def _stride(arriving: int, leaving: int) -> int:
+    """The stride by which a 1x1 filter takes one size to another."""
+    for stride in (arriving // leaving, -(-arriving // leaving)):
+        if stride >= 1 and (arriving - 1) // stride + 1 == leaving:
+            return stride
+    raise ShapeError(f"no stride leads from {arriving} to {leaving}")

@@ -1,0 +1,42 @@
+"""Characters that look like the ones a spec is written in, and the names of strange ones."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def _look_alikes() -> dict[str, str]:
+    table = {
+        "×✕✖хХ": "x",  # the last two are Cyrillic
+        "−–—‐‑‒―﹣": "-",
+        "“”„‟«»″": '"',
+        "‘’‚‛": '"',
+        "∗⋅·✱": "*",
+        "÷∕⁄": "/",
+        "‚，、": ",",
+        "：": ":",
+        "｜∣": "|",
+        "．": ".",
+        "　\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f": " ",
+        "\u200b\u200c\u200d\u2060\ufeff\u00ad": " ",  # not even visible
+    }
+    # Greek and Cyrillic letters drawn as Latin ones are.
+    table.update(zip("аеорсуіјѕ", "aeopcyijs", strict=True))
+    table.update(zip("АВЕКМНОРСТ", "ABEKMHOPCT", strict=True))
+    table.update(zip("οΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "oABEZHIKMNOPTYX", strict=True))
+    found = {char: plain for chars, plain in table.items() for char in chars}
+    # Full-width forms, as Chinese and Japanese input methods type them.
+    for code in range(0xFF01, 0xFF5F):
+        found.setdefault(chr(code), chr(code - 0xFEE0))
+    return found
+
+
+LOOK_ALIKES = _look_alikes()
+"""What was typed, to the one ASCII character that was meant."""
+
+
+def describe_character(char: str) -> str:
+    """`U+00D7 MULTIPLICATION SIGN`, with the sign itself where it can be seen."""
+    name = unicodedata.name(char, "")
+    code = f"U+{ord(char):04X}" + (f" {name}" if name else "")
+    return f"`{char}` ({code})" if char.isprintable() and not char.isspace() else code

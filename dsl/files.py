@@ -1,0 +1,90 @@
+"""Reading a spec's file, whatever it turns out to be."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from .diagnostics import Diagnostic, Label, SpecError
+from .lexer import MAX_CHARACTERS
+from .source import Source, Span
+
+# A character takes at most four bytes.
+_MAX_BYTES = 4 * MAX_CHARACTERS
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def read_file(path: Path, name: str = "", at: Span | None = None) -> Source:
+    """The text of a file; raises SpecError, at the import that asked for it where there is one."""
+    name = name or str(path)
+    try:
+        data = _read_bytes(path, name, at)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SpecError([_problem("unreadable", f"cannot read {name}: {reason}", name, at)]) from None
+    except ValueError:  # a NUL in the name
+        raise SpecError([_problem("unreadable", f"{name!r} is no file's name", name, at)]) from None
+    return decode(data, name, path)
+
+
+def decode(data: bytes, name: str, path: Path | None = None) -> Source:
+    """UTF-8, with or without a byte-order mark; raises SpecError at the first byte that is not."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        help = "save it as UTF-8"
+        raise SpecError(
+            [_problem("encoding", f"{name} is written in UTF-16, not in UTF-8", name, help=help)]
+        )
+    if len(data) > _MAX_BYTES:
+        raise SpecError([_too_large(len(data), name)])
+    try:
+        return Source(name, data.decode("utf-8-sig"), path)
+    except UnicodeDecodeError as error:
+        valid = data[: error.start].decode("utf-8-sig", "replace")
+        # Nothing behind the first bad byte is worth showing.
+        source = Source(name, valid + "\N{REPLACEMENT CHARACTER}", path)
+        byte = data[error.start]
+        raise SpecError(
+            [
+                Diagnostic(
+                    "encoding",
+                    f"the byte 0x{byte:02x} is not UTF-8 here",
+                    Span(source, len(valid), len(valid) + 1),
+                    help="is this a text file? save it as UTF-8",
+                )
+            ]
+        ) from None
+
+
+def _read_bytes(path: Path, name: str, at: Span | None) -> bytes:
+    # Without O_NONBLOCK the mere opening of a named pipe waits for somebody to write to it.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+        if kind:
+            help = "use `-` to read a spec from standard input" if "pipe" in kind else ""
+            problem = _problem("not-a-file", f"{name} is {kind}, not a file", name, at, help)
+            raise SpecError([problem])
+        if status.st_size > _MAX_BYTES:
+            raise SpecError([_too_large(status.st_size, name, at)])
+        return file.read(_MAX_BYTES + 1)
+
+
+def _too_large(size: int, name: str, at: Span | None = None) -> Diagnostic:
+    message = f"{name} has {size:,} bytes; a spec has at most {MAX_CHARACTERS:,} characters"
+    return _problem("limit", message, name, at, "is this a spec? a long one is split with `import`")
+
+
+def _problem(
+    code: str, message: str, name: str, at: Span | None = None, help: str = ""
+) -> Diagnostic:
+    labels: tuple[Label, ...] = ()
+    return Diagnostic(code, message, at, labels=labels, help=help, file=name)

@@ -1,0 +1,221 @@
+"""Text to syntax tree: the loop that drives the LALR tables, and goes on after a mistake.
+
+Lark works the tables out; driving them here, over columns of tokens and with the extent of every
+symbol on a stack of its own, gives each node its exact span and is several times faster than a
+general driver. After a mistake the statement it stands in is given up, and reading goes on at the
+next one.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from .builder import TreeBuilder
+from .diagnostics import Diagnostic, SpecError, has_errors, in_order
+from .lexer import END, ERROR, MAX_MISTAKES, Lexed, grammar_tables, lex
+from .mistakes import Trouble, explain
+from .source import Source
+from .syntax import Spec
+from .tables import Rule, Tables
+
+
+def parse(source: Source | str) -> Spec:
+    """The syntax tree of a text; raises SpecError with every mistake in it."""
+    spec, diagnostics = read(source if isinstance(source, Source) else Source("<text>", source))
+    if has_errors(diagnostics):
+        raise SpecError(diagnostics)
+    return spec
+
+
+def read(source: Source) -> tuple[Spec, list[Diagnostic]]:
+    """The tree, as far as it could be made out, and what is wrong with the text."""
+    collecting = gc.isenabled()
+    gc.disable()  # a parse makes many objects and no cycles; walking them all again is waste
+    try:
+        lexed = lex(source)
+        if not lexed.complete:
+            return Spec(source, (), tuple(lexed.comments)), in_order(lexed.diagnostics)
+        statements, mistakes = _Parse(source, lexed).run()
+        spec = Spec(source, statements, tuple(lexed.comments))
+        return spec, in_order([*lexed.diagnostics, *mistakes])
+    finally:
+        if collecting:
+            gc.enable()
+
+
+class _Inline(list[Any]):
+    """The values of a rule whose name starts with `_`: they join those of the rule around it."""
+
+
+class _Parse:
+    def __init__(self, source: Source, lexed: Lexed) -> None:
+        self.source = source
+        self.tokens = lexed
+        self.tables: Tables = grammar_tables()
+        self.builder = TreeBuilder(source)
+        self.mistakes: list[Diagnostic] = []
+        self.reported = [d.span.start for d in lexed.diagnostics if d.span and d.severity == "error"]
+        self.surplus = lexed.types.count("RBRACE") - lexed.types.count("LBRACE")
+        """How many more braces close than open."""
+        self.last_mended = -1
+        # One entry each for every symbol read and not yet part of a larger one.
+        self.states: list[int] = [self.tables.start]
+        self.values: list[Any] = [None]
+        self.starts: list[int] = [0]
+        self.ends: list[int] = [0]
+
+    def run(self) -> tuple[tuple[Any, ...], list[Diagnostic]]:
+        types, starts, ends = self.tokens.types, self.tokens.starts, self.tokens.ends
+        size = len(self.source.text)
+        types.append(END)
+        starts.append(size)
+        ends.append(size)
+        position = 0
+        while position < len(types):
+            position = self.drive(position)
+            if position < len(types):
+                position = self.recover(position)
+            if len(self.mistakes) >= MAX_MISTAKES:
+                break
+        self.mistakes.extend(self.builder.diagnostics)
+        result = self.values[-1] if not self.mistakes else ()
+        return (result if isinstance(result, tuple) else ()), self.mistakes
+
+    def drive(self, position: int) -> int:
+        """Reads tokens from a position; stops at the first that does not fit."""
+        actions, gotos = self.tables.actions, self.tables.gotos
+        builders = [self.builder.for_rule(rule.build) for rule in self.tables.rules]
+        rules = list(zip(self.tables.rules, builders, strict=True))
+        make = self.builder.for_terminals()
+        states, values, starts, ends = self.states, self.values, self.starts, self.ends
+        tokens = self.tokens
+        columns = zip(
+            tokens.types[position:],
+            tokens.starts[position:],
+            tokens.ends[position:],
+            strict=True,
+        )
+        for kind, start, end in columns:
+            while True:
+                action = actions[states[-1]].get(kind)
+                if action is None:
+                    if kind == END and states[-1] == self.tables.end:
+                        return position + 1
+                    return position
+                if action >= 0:
+                    maker = make.get(kind)
+                    states.append(action)
+                    values.append(maker(start, end) if maker else None)
+                    starts.append(start)
+                    ends.append(end)
+                    break
+                rule, build = rules[-action - 1]
+                count = rule.size
+                if rule.passes and count == 1:
+                    states[-1] = gotos[states[-2]][rule.origin]
+                    continue
+                if count:
+                    first, last = starts[-count], ends[-1]
+                    value = self.reduce(rule, build, values[-count:], first, last)
+                    del states[-count:], values[-count:], starts[-count:], ends[-count:]
+                else:
+                    first = last = ends[-1]
+                    value = self.reduce(rule, build, [], first, last)
+                states.append(gotos[states[-1]][rule.origin])
+                values.append(value)
+                starts.append(first)
+                ends.append(last)
+            position += 1
+        return position
+
+    @staticmethod
+    def reduce(rule: Rule, build: Any, symbols: list[Any], start: int, end: int) -> Any:
+        kept = symbols if len(rule.kept) == len(symbols) else [symbols[i] for i in rule.kept]
+        if rule.passes:
+            return kept[0]
+        parts: list[Any]
+        if kept and type(kept[0]) is _Inline:
+            parts = kept[0]  # a list that grows: added to in place, so that long ones stay linear
+            rest = kept[1:]
+        else:
+            parts = _Inline()
+            rest = kept
+        for value in rest:
+            if type(value) is _Inline:
+                parts += value
+            else:
+                parts.append(value)
+        if rule.inlined:
+            return parts
+        return build(parts, start, end)
+
+    # ---- after a mistake ----
+
+    def recover(self, position: int) -> int:
+        """Explains the token that does not fit, mends what it can; where to read on."""
+        trouble = Trouble(self.source, self.tokens, position, self.acceptable(), self.surplus)
+        if trouble.kind == ERROR or trouble.follows_reported_mistake(self.reported):
+            return self.skip_statement(position)
+        explanation = explain(trouble)
+        self.mistakes.append(explanation.diagnostic)
+        if position == self.last_mended:  # mending once did not help
+            return self.skip_statement(position)
+        self.last_mended = position
+        if explanation.insert:
+            self.surplus -= explanation.insert == "LBRACE"
+            self.tokens.types.insert(position, explanation.insert)
+            self.tokens.starts.insert(position, trouble.start)
+            self.tokens.ends.insert(position, trouble.start)
+        elif explanation.skip:
+            self.surplus -= trouble.kind == "RBRACE"
+            position += explanation.skip
+        else:
+            return self.skip_statement(position)
+        if not self.fits(self.tokens.types[position]):
+            # LALR may have closed what surrounds the mistake before it noticed.
+            self.back_to_statements()
+        return position
+
+    def acceptable(self) -> frozenset[str]:
+        """The tokens that could have stood here."""
+        return frozenset(kind for kind in self.tables.actions[self.states[-1]] if self.fits(kind))
+
+    def fits(self, kind: str) -> bool:
+        """Whether a token would be taken in the end, after the reductions that it brings about."""
+        states = list(self.states[-200:])
+        while True:
+            action = self.tables.actions[states[-1]].get(kind)
+            if action is None:
+                return states[-1] == self.tables.end
+            if action >= 0:
+                return True
+            rule = self.tables.rules[-action - 1]
+            if rule.size:
+                del states[-rule.size :]
+            if not states:
+                return True
+            states.append(self.tables.gotos[states[-1]][rule.origin])
+
+    def skip_statement(self, position: int) -> int:
+        """Gives up the statement around a position, but not the body that it may have."""
+        types = self.tokens.types
+        first = position
+        while types[position] not in ("NEWLINE", "LBRACE", "RBRACE", "VBAR", END):
+            position += 1
+        self.back_to_statements()
+        if types[position] == END and first == position:
+            return len(types)
+        start = self.tokens.starts[position]
+        self.states.append(self.tables.actions[self.states[-1]]["WORD"])
+        self.values.append(self.builder.name(start, start))
+        self.starts.append(start)
+        self.ends.append(start)
+        if not self.fits(types[position]):
+            position += 1
+        return position
+
+    def back_to_statements(self) -> None:
+        """Forgets what was begun since the last place where a statement may stand."""
+        while "statement" not in self.tables.gotos[self.states[-1]]:
+            del self.states[-1], self.values[-1], self.starts[-1], self.ends[-1]

@@ -1,0 +1,196 @@
+"""A spec and the files that it imports, each read once.
+
+An import is relative to the file that it stands in and never leaves the folder of the main spec.
+What is not there is looked for in the gallery, so that `import "resnet/blocks.cnn"` works from
+anywhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
+
+from .diagnostics import Diagnostic, Label, SpecError, has_errors, in_order
+from .files import read_file
+from .parser import read
+from .source import Source, Span
+from .syntax import Import, Spec
+
+GALLERY = Path(__file__).resolve().parent.parent / "specs"
+
+MAX_FILES = 200
+MAX_IMPORT_DEPTH = 50
+
+
+@dataclass(frozen=True)
+class Program:
+    """Every file of a spec. Names are looked up in a file and in those that it imports itself."""
+
+    main: Spec
+    files: tuple[Spec, ...]
+    """All of them, imported ones before those that import them; the main one last."""
+    imports: Mapping[Source, tuple[tuple[Import, Spec], ...]]
+    """What each file imports, in the order written."""
+    warnings: tuple[Diagnostic, ...] = field(default=())
+
+
+def load_program(main: Source) -> Program:
+    """Reads what a spec imports; raises SpecError with the mistakes of all files."""
+    loader = _Loader(main)
+    spec = loader.load(main, [main])
+    diagnostics = in_order(loader.diagnostics)
+    if has_errors(diagnostics) or spec is None:
+        raise SpecError(diagnostics)
+    return Program(spec, tuple(loader.files), loader.imports, tuple(diagnostics))
+
+
+class _Loader:
+    def __init__(self, main: Source) -> None:
+        folder = main.path.resolve().parent if main.path else Path.cwd().resolve()
+        in_gallery = folder == GALLERY or GALLERY in folder.parents
+        self.root = GALLERY if in_gallery else folder
+        self.main = main
+        self.files: list[Spec] = []
+        self.imports: dict[Source, tuple[tuple[Import, Spec], ...]] = {}
+        self.diagnostics: list[Diagnostic] = []
+        self.known: dict[str, Spec | None] = {}
+        """By real path; None for a file with mistakes, which are told once."""
+
+    def load(self, source: Source, chain: list[Source]) -> Spec | None:
+        if source.path:
+            self.known[os.path.realpath(source.path)] = None
+        spec, diagnostics = read(source)
+        self.diagnostics += diagnostics
+        if has_errors(diagnostics):
+            return None
+        found = []
+        for statement in spec.statements:
+            if isinstance(statement, Import):
+                imported = self.load_import(statement, source, chain)
+                if imported:
+                    found.append((statement, imported))
+        self.imports[source] = tuple(found)
+        self.files.append(spec)
+        if source.path:
+            self.known[os.path.realpath(source.path)] = spec
+        return spec
+
+    def load_import(self, node: Import, source: Source, chain: list[Source]) -> Spec | None:
+        span = node.path.span
+        try:
+            path = self.locate(node, source)
+            for depth, open_source in enumerate(chain):
+                if open_source.path and os.path.realpath(open_source.path) == path:
+                    raise _refused(
+                        "import-cycle",
+                        "these files import one another",
+                        span,
+                        notes=(" -> ".join([*(s.name for s in chain[depth:]), open_source.name]),),
+                        help="move what they share into a file of its own",
+                    )
+            if path in self.known:
+                return self.known[path]
+            if len(chain) >= MAX_IMPORT_DEPTH or len(self.known) >= MAX_FILES:
+                limit = f"{MAX_FILES} files, {MAX_IMPORT_DEPTH} deep"
+                raise _refused("limit", f"a spec imports at most {limit}", span)
+            imported = read_file(Path(path), self.shown(path, chain[0]), span)
+        except SpecError as error:
+            self.diagnostics += error.diagnostics
+            return None
+        return self.load(imported, [*chain, imported])
+
+    def locate(self, node: Import, source: Source) -> str:
+        """The real path of an import; raises where it is missing or may not be read."""
+        text, span = node.path.value, node.path.span
+        self.refuse_strange(text, span)
+        here = source.path.resolve().parent if source.path else self.root
+        tried = [os.path.join(here, text)]
+        if not _inside(here, GALLERY):
+            tried.append(os.path.join(GALLERY, text))
+        for candidate in tried:
+            real = os.path.realpath(candidate)
+            root = GALLERY if _inside(Path(candidate), GALLERY) else self.root
+            inside = _inside(Path(real), root)
+            # What lies outside is not even looked at: whether it exists is nobody's business.
+            if not inside and candidate == tried[0]:
+                raise _refused(
+                    "import-outside",
+                    f'`"{text}"` leads out of the folder of {self.main.name}',
+                    span,
+                    help="a spec reads only files beside it and below; copy what it needs there",
+                )
+            if inside and os.path.lexists(real):
+                return real
+        looked = [self.shown(os.path.normpath(path), self.main) for path in tried]
+        raise _refused(
+            "no-such-file",
+            f'no file for `import "{text}"`',
+            span,
+            notes=tuple(f"looked for {path}" for path in looked),
+            help=self.similar(text, here),
+        )
+
+    @staticmethod
+    def refuse_strange(text: str, span: Span) -> None:
+        absolute = text.startswith(("/", "~")) or PureWindowsPath(text).drive
+        if absolute:
+            raise _refused(
+                "import-outside",
+                f'`"{text}"` is an absolute path',
+                span,
+                help="write the path from this file's folder: `import \"blocks/resnet.cnn\"`",
+            )
+        if "\\" in text or not text.isprintable() or not text.strip():
+            raise _refused(
+                "import-path",
+                "this is not the path of a file",
+                span,
+                help='folders are separated by `/`: `import "blocks/resnet.cnn"`',
+            )
+        if not text.endswith(".cnn"):
+            raise _refused(
+                "import-path",
+                "only .cnn files are imported",
+                span,
+                help=f'write `import "{text}.cnn"`' if "." not in Path(text).name else "",
+            )
+
+    @staticmethod
+    def similar(text: str, here: Path) -> str:
+        """Files that may have been meant, from the same folder and from the gallery."""
+        folder = here / Path(text).parent
+        names = []
+        if _inside(Path(os.path.realpath(folder)), here) and folder.is_dir():
+            names = sorted(p.name for p in folder.glob("*.cnn"))[:200]
+        close = difflib.get_close_matches(Path(text).name, names, n=1)
+        return f'did you mean `"{Path(text).with_name(close[0]).as_posix()}"`?' if close else ""
+
+    @staticmethod
+    def shown(path: str, main: Source) -> str:
+        """A path as the person who gave the main spec would write it."""
+        if main.path:
+            folder = Path(os.path.realpath(main.path)).parent
+            if _inside(Path(path), folder):
+                given = os.path.dirname(main.name)
+                return os.path.join(given, os.path.relpath(path, folder))
+        return os.path.relpath(path) if _inside(Path(path), Path.cwd().resolve()) else path
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    normal = os.path.normpath(path)
+    return normal == str(folder) or normal.startswith(str(folder) + os.sep)
+
+
+def _refused(
+    code: str,
+    message: str,
+    span: Span,
+    *,
+    notes: tuple[str, ...] = (),
+    labels: tuple[Label, ...] = (),
+    help: str = "",
+) -> SpecError:
+    return SpecError([Diagnostic(code, message, span, labels=labels, notes=notes, help=help)])

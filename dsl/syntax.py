@@ -1,0 +1,290 @@
+"""The syntax tree: frozen nodes, each knowing exactly where it was written.
+
+Two trees are equal when they say the same thing; spans and spelling (`5e-4` or `0.0005`) do not
+count. No layer is known here: `conv 64 3x3` and `epochs 30` are both a `Call`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .source import Source, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Something written in a spec."""
+
+    span: Span = field(compare=False, repr=False)
+
+
+# ---- values ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Node):
+    """A word: a parameter, a flag, a layer handed to a block."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Path(Node):
+    """A dotted name, `layer1.0.conv2`: a place in the network."""
+
+    parts: tuple[str, ...]
+
+    @property
+    def value(self) -> str:
+        return ".".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
+    value: int | float
+    text: str = field(compare=False)
+    """As written, so that `5e-4` stays `5e-4`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Percent(Node):
+    """`20%`, whose value is 0.2."""
+
+    value: float
+    text: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Factor(Node):
+    """`10x`: ten times as much."""
+
+    value: float
+    text: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Size(Node):
+    """`3x224x224`."""
+
+    dims: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class String(Node):
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Switch(Node):
+    """`on` or `off`."""
+
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Range(Node):
+    """`0.35..1`."""
+
+    low: Expression
+    high: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class List(Node):
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple(Node):
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unary(Node):
+    """`-x` or `not x`."""
+
+    operator: str
+    operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Node):
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Function(Node):
+    """`max(8, channels / 16)`."""
+
+    name: Name
+    arguments: tuple[Argument, ...]
+
+
+Expression: TypeAlias = (
+    Name
+    | Path
+    | Number
+    | Percent
+    | Factor
+    | Size
+    | String
+    | Switch
+    | Range
+    | List
+    | Tuple
+    | Unary
+    | Binary
+    | Function
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument(Node):
+    """`64`, or `stride=2` with the name of what it sets."""
+
+    name: str | None
+    value: Expression
+
+    @property
+    def name_span(self) -> Span:
+        """The characters of the name alone; only where there is a name."""
+        start = self.span.start
+        return Span(self.span.source, start, start + len(self.name or ""))
+
+
+# ---- statements ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Body(Node):
+    """`{ statements }`, or one path of `Branches`."""
+
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Branches(Node):
+    """`{ | path | path }`: side by side from the same input."""
+
+    paths: tuple[Body, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    """A word and its arguments, with perhaps a body: a layer, a block, a directive, a section."""
+
+    label: Name | None
+    head: Name
+    arguments: tuple[Argument, ...]
+    body: Body | Branches | None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat(Node):
+    """`repeat count as index { body }`."""
+
+    label: Name | None
+    count: Expression
+    index: Name | None
+    body: Body | Branches
+
+
+@dataclass(frozen=True, slots=True)
+class For(Node):
+    """`for a, b in items { body }`."""
+
+    label: Name | None
+    names: tuple[Name, ...]
+    items: Expression
+    body: Body | Branches
+
+
+@dataclass(frozen=True, slots=True)
+class Arm(Node):
+    """`if condition { body }`; the first of an If whose condition holds is taken."""
+
+    condition: Expression
+    body: Body | Branches
+
+
+@dataclass(frozen=True, slots=True)
+class If(Node):
+    """All arms of `if … else if … else …`, flat, so that a long chain is not a deep tree."""
+
+    label: Name | None
+    arms: tuple[Arm, ...]
+    otherwise: Body | Branches | None
+
+
+@dataclass(frozen=True, slots=True)
+class Let(Node):
+    name: Name
+    value: Expression
+
+
+# ---- the top of a file -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Node):
+    name: Name
+    default: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block(Node):
+    name: Name
+    parameters: tuple[Parameter, ...]
+    body: Body | Branches
+
+
+@dataclass(frozen=True, slots=True)
+class Network(Node):
+    name: Name
+    parameters: tuple[Parameter, ...]
+    body: Body | Branches
+
+
+@dataclass(frozen=True, slots=True)
+class Import(Node):
+    path: String
+
+
+Statement: TypeAlias = Call | Repeat | For | If | Let | Block | Network | Import
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """`# …` to the end of its line; kept beside the tree, for the formatter."""
+
+    span: Span = field(compare=False, repr=False)
+    text: str
+    """With its `#`, without trailing blanks."""
+    alone: bool
+    """Whether nothing but blanks stands before it on its line."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One parsed file."""
+
+    source: Source = field(compare=False, repr=False)
+    statements: tuple[Statement, ...]
+    comments: tuple[Comment, ...] = field(compare=False, default=())
+
+
+def walk(node: Node | Spec) -> Iterator[Node]:
+    """Every node below this one, in the order written, without recursion."""
+    stack: list[object] = list(reversed(node.statements)) if isinstance(node, Spec) else [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, tuple) and not isinstance(item, Span):
+            stack.extend(reversed(item))
+        elif isinstance(item, Node):
+            yield item
+            names = [name for name in item.__dataclass_fields__ if name != "span"]
+            stack.extend(getattr(item, name) for name in reversed(names))

@@ -1,0 +1,389 @@
+"""One harness for every operation: what the class says, against what torch does.
+
+conform(op, (3, 8, 8))          all of it, for one operation on one input (or several)
+refuses(op, (3, 8, 8), ...)     what must not be accepted, by us and by torch
+attempt(op, (3, 8, 8))          either of them, for arguments drawn at random
+operations(Conv, out=...)       a strategy that draws arguments from the signature
+maps(), vectors()               strategies for shapes
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from math import floor
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from dotcnn.compiler.ops.base import EVERYTHING, Op, Window
+from dotcnn.compiler.shapes import Shape, ShapeError
+from dotcnn.compiler.signature import REQUIRED, ArgumentError, Field
+from dotcnn.compiler.values import Word
+
+torch.set_num_threads(1)
+
+Make = Callable[[tuple[int, ...]], Tensor]
+"""Makes an input, its shape with the batch."""
+
+TORCH_REFUSES = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
+"""What torch raises for arguments or shapes that do not fit."""
+
+
+# ---- building and running ---------------------------------------------------------------------
+
+
+class Built(NamedTuple):
+    """An operation as torch computes it: the text of the operation, executed."""
+
+    module: nn.Module | None
+    forward: Callable[..., Tensor]
+    """Takes batched inputs."""
+
+    def state(self) -> dict[str, Tensor]:
+        return {} if self.module is None else self.module.state_dict()
+
+    def train(self, mode: bool) -> None:
+        if self.module is not None:
+            self.module.train(mode)
+
+
+def build(op: Op, *shapes: Shape, output: Shape | None = None) -> Built:
+    """Executes the text; `output` where the operation itself does not want to say."""
+    text = op.torch(op.output(*shapes) if output is None else output, *shapes)
+    scope: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, "Tensor": Tensor}
+    exec(text.helper, scope)
+    module = eval(text.module, scope) if text.module else None
+    names = [f"x{n}" for n in range(len(shapes))]
+    expression = text.call.format(*names, m="m")
+    scope["m"] = module
+    return Built(module, eval(f"lambda {', '.join(names)}: {expression}", scope))
+
+
+def conform(
+    op: Op,
+    *shapes: Shape,
+    batch: int = 2,
+    flop_counter: int | None = None,
+    probe: str | None = "gradient",
+    edges: bool = True,
+    make: Make = torch.randn,
+) -> Built:
+    """Asserts that what the operation says of itself is what torch does.
+
+    flop_counter: multiply-adds that torch's counter finds, where its convention is not ours.
+    probe: how the receptive field is found: by `gradient`, or by what a `nan` spoils (for a
+        maximum, whose gradient goes to one place only); None where neither is fair.
+    edges: whether windows that reach over the edge are probed too (no: reflected padding).
+    make: makes the inputs, where normally distributed numbers would not do.
+    """
+    torch.manual_seed(0)
+    op = op.settle(())
+    op.check()
+    output = op.output(*shapes)
+    built = build(op, *shapes)
+
+    _same_state(op, shapes, built)
+    _same_kept(op, shapes, output, built, [make((batch, *shape)) for shape in shapes])
+    _same_macs(op, shapes, output, built, batch, flop_counter)
+    assert op.elementwise(output, *shapes) >= 0
+    assert type(op.elementwise(output, *shapes)) is int
+    assert all(what and how for what, how in op.explain(output, *shapes))
+    if probe:
+        _same_window(op, shapes, output, built, probe, edges, make)
+    return built
+
+
+def _same_state(op: Op, shapes: Sequence[Shape], built: Built) -> None:
+    """Names, shapes, what is trained, and the size of a number."""
+    trained = {} if built.module is None else dict(built.module.named_parameters())
+    actual = {
+        key: (tuple(value.shape), key in trained, value.element_size())
+        for key, value in built.state().items()
+    }
+    told = {w.name: (w.shape, w.trainable, w.itemsize or 4) for w in op.weights(*shapes)}
+    assert told == actual, f"weights: {told}, torch: {actual}"
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _same_kept(
+    op: Op, shapes: Sequence[Shape], output: Shape, built: Built, made: list[Tensor]
+) -> None:
+    """The shape that leaves, and what autograd keeps on the way, in training."""
+    batch = len(made[0])
+    # Cloned: an operation in place is not allowed on what the user holds.
+    inputs = [tensor.requires_grad_().clone() for tensor in made]
+    kept: dict[int, int] = {}
+    alive = []  # else a storage is freed and its address is used again
+
+    def pack(tensor: Tensor) -> Tensor:
+        alive.append(tensor)
+        kept[_storage(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    built.train(True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        result = built.forward(*inputs)
+    assert tuple(result.shape) == (batch, *output), f"{output}, torch: {tuple(result.shape)[1:]}"
+    assert result.dtype == torch.float32
+
+    places = [_storage(tensor) for tensor in inputs]
+    assert op.shares_storage == (_storage(result) in places), "who owns the output's storage"
+    for tensor in built.state().values():
+        kept.pop(_storage(tensor), None)
+    actual_inputs = tuple(n for n, place in enumerate(places) if kept.pop(place, 0))
+    # Whatever shares its input's storage is counted there.
+    actual_output = bool(kept.pop(_storage(result), 0))
+
+    told = op.kept(output, *shapes)
+    actual = (actual_inputs, actual_output, sum(kept.values()))
+    own = batch * (4 * told.own + told.fixed) + 4 * told.once
+    assert (told.inputs, told.output, own) == actual, (
+        f"kept (inputs, output, other bytes): {(told.inputs, told.output, own)}, torch: {actual}"
+    )
+    if result.requires_grad:
+        result.sum().backward()  # what is kept must be there when it is needed
+
+
+def _same_macs(
+    op: Op,
+    shapes: Sequence[Shape],
+    output: Shape,
+    built: Built,
+    batch: int,
+    flop_counter: int | None,
+) -> None:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        built.forward(*(torch.randn(batch, *shape) for shape in shapes))
+    told = op.macs(output, *shapes)
+    assert type(told) is int
+    expected = told if flop_counter is None else flop_counter
+    counted = counter.get_total_flops()
+    assert counted == 2 * batch * expected, f"{expected:,} multiply-adds, torch: {counted:,}"
+
+
+# ---- the receptive field ----------------------------------------------------------------------
+
+Span = tuple[int, int]
+"""From a place to another, both included."""
+
+
+def _same_window(
+    op: Op,
+    shapes: Sequence[Shape],
+    output: Shape,
+    built: Built,
+    probe: str,
+    edges: bool,
+    make: Make,
+) -> None:
+    """In evaluation: while training, a batch norm makes everything depend on everything.
+
+    A window that lies inside the input must be seen exactly; of one that reaches over the edge
+    nothing else may be seen (a dilated filter need not touch the very edge). Where one input gives
+    several outputs (a stride below 1), not every output sees as much as the widest: the same holds.
+    """
+    window = op.window(output, *shapes)
+    maps = [n for n, shape in enumerate(shapes) if len(shape) == 3]
+    if not maps or (len(output) != 3 and window != EVERYTHING):
+        return
+    built.train(False)
+    seen = _seen_by_gradient if probe == "gradient" else _seen_by_nan
+    for place in _places(window, shapes[maps[0]], output):
+        for number in maps:
+            if shapes[number][1:] != shapes[maps[0]][1:]:
+                continue  # broadcast: a gate is no map
+            spans = seen(built, shapes, number, place, make)
+            for axis in (0, 1):
+                side = shapes[number][1 + axis]
+                if window == EVERYTHING:
+                    assert spans[axis] == (0, side - 1), f"not everything: {spans}"
+                    continue
+                first = floor(window.start[axis] + place[axis] * window.stride[axis])
+                last = first + window.size[axis] - 1
+                told = max(first, 0), min(last, side - 1)
+                inside = told == (first, last)
+                what = f"output {place}, axis {axis}: {told}, torch: {spans[axis]}"
+                if inside and window.stride[axis] >= 1:
+                    assert spans[axis] == told, what
+                elif edges and spans[axis] is not None:
+                    assert told[0] <= spans[axis][0] <= spans[axis][1] <= told[1], what
+
+
+def _places(window: Any, shape: Shape, output: Shape) -> list[tuple[int, ...]]:
+    """Some outputs: a corner, and one in the middle whose window lies inside, if there is one."""
+    if len(output) != 3:
+        return [()]
+    if window == EVERYTHING:
+        return [(0, 0), (output[1] - 1, output[2] - 1)]
+    inside = [_inside(window, axis, shape[1 + axis], output[1 + axis]) for axis in (0, 1)]
+    middle = tuple(places[len(places) // 2] for places in inside)
+    return [middle, (0, 0), (output[1] - 1, output[2] - 1)]
+
+
+def _inside(window: Window, axis: int, arriving: int, leaving: int) -> list[int]:
+    def fits(place: int) -> bool:
+        first = floor(window.start[axis] + place * window.stride[axis])
+        return first >= 0 and first + window.size[axis] <= arriving
+
+    return [place for place in range(leaving) if fits(place)] or [leaving // 2]
+
+
+def _seen_by_gradient(
+    built: Built,
+    shapes: Sequence[Shape],
+    number: int,
+    place: tuple[int, ...],
+    make: Make,
+) -> list[Any]:
+    inputs = [make((1, *shape)).double() for shape in shapes]
+    inputs[number].requires_grad_()
+    if built.module is not None:
+        built.module.double()
+    result = built.forward(*inputs)[(0, slice(None), *place)]
+    (gradient,) = torch.autograd.grad((result * torch.randn_like(result)).sum(), inputs[number])
+    if built.module is not None:
+        built.module.float()
+    return _spans(gradient[0].ne(0).any(0))
+
+
+def _seen_by_nan(
+    built: Built,
+    shapes: Sequence[Shape],
+    number: int,
+    place: tuple[int, ...],
+    make: Make,
+) -> list[Any]:
+    height, width = shapes[number][1:]
+    inputs = [make((1, *shape)).expand(height * width, *shape) for shape in shapes]
+    spoiled = inputs[number].clone()
+    for n in range(height * width):
+        spoiled[n, :, n // width, n % width] = torch.nan
+    inputs[number] = spoiled
+    with torch.no_grad():
+        result = built.forward(*inputs)[(slice(None), slice(None), *place)]
+    return _spans(result.isnan().any(1).view(height, width))
+
+
+def _spans(seen: Tensor) -> list[Span | None]:
+    """The hull of what is seen, by axis."""
+    hull: list[Span | None] = []
+    for axis in (0, 1):
+        along = seen.any(1 - axis).nonzero().flatten().tolist()
+        hull.append((along[0], along[-1]) if along else None)
+    return hull
+
+
+# ---- refusing ---------------------------------------------------------------------------------
+
+
+def refuses(op: Op, *shapes: Shape, match: str | None = None, stricter: bool = False) -> str:
+    """Asserts that the operation refuses its arguments or what arrives, and that torch does so too.
+
+    match: a pattern for the message.
+    stricter: torch would accept it; the test says why we do not.
+    Returns the message and the help, for tests that want to see more of them.
+    """
+    with pytest.raises((ShapeError, ArgumentError)) as refused:
+        op.check()
+        op.output(*shapes)
+    error = refused.value
+    told = f"{error.message}\n{error.help}".strip()
+    assert re.search(match or "", told), f"{told!r} does not match {match!r}"
+    assert error.message
+    assert not error.message.endswith(".")
+    if not stricter:
+        assert _torch_refuses(op, shapes), f"torch accepts {op} on {shapes}; we say: {told}"
+    return told
+
+
+def attempt(op: Op, *shapes: Shape, stricter: str | None = None, **how: Any) -> None:
+    """Conforms, or refuses where torch does.
+
+    stricter: a pattern for those messages of ours that torch does not share; the test says why.
+    how: what `conform` takes.
+    """
+    try:
+        op.check()
+        op.output(*shapes)
+    except (ShapeError, ArgumentError) as error:
+        known = stricter is not None and re.search(stricter, error.message) is not None
+        refuses(op, *shapes, stricter=known)
+    else:
+        conform(op, *shapes, **how)
+
+
+def _torch_refuses(op: Op, shapes: Sequence[Shape]) -> bool:
+    """The shape that leaves is made up, since there is none: texts hardly need it."""
+    op = op.settle(())
+    try:
+        built = build(op, *shapes, output=(getattr(op, "out", shapes[0][0]), 1, 1))
+        built.train(True)
+        built.forward(*(torch.randn(2, *shape) for shape in shapes))
+    except (*TORCH_REFUSES, ShapeError, ArgumentError):
+        return True
+    return False
+
+
+# ---- drawing ----------------------------------------------------------------------------------
+
+
+POOL: tuple[Any, ...] = (
+    *(1, 2, 3, 4, 0),
+    *((1, 2), (3, 1), (2, 3), (0, 1), (3, 2, 1)),
+    *(0.5, 0.1, 1.5, 1e-3, -0.5),
+    *(False, True),
+)
+"""Values for every kind of argument; its reader takes out those that are meant for others."""
+
+
+def values(field: Field) -> list[Any]:
+    """Some of what an argument can be, its default first."""
+    words = [Word(word) for word in re.findall(r"`(\w+)`", field.expects)]
+    found = [] if field.default is REQUIRED else [field.default]
+    for candidate in (*words, *POOL):
+        try:
+            value = field.read(candidate)
+        except ArgumentError:
+            continue
+        if not any(value == other and type(value) is type(other) for other in found):
+            found.append(value)
+    return found
+
+
+@st.composite
+def operations(draw: st.DrawFn, cls: type[Op], **overrides: Any) -> Op:
+    """An operation with arguments that its signature allows; its `check` may still refuse them.
+
+    overrides: for an argument by name, a strategy or a value that replaces what would be drawn.
+    """
+    given: dict[str, Any] = {}
+    for name, field in cls.fields.items():
+        if name in overrides:
+            chosen = overrides[name]
+            given[name] = draw(chosen) if isinstance(chosen, st.SearchStrategy) else chosen
+        elif field.required or draw(st.booleans()):
+            given[name] = draw(st.sampled_from(values(field)))
+    return cls(**given)
+
+
+def maps(channels: Any = None, side: int = 9, least: int = 1) -> st.SearchStrategy[Shape]:
+    """Shapes of small maps."""
+    sides = st.integers(least, side)
+    return st.tuples(st.integers(1, 6) if channels is None else channels, sides, sides)
+
+
+def vectors() -> st.SearchStrategy[Shape]:
+    return st.tuples(st.integers(1, 8))
+
+
+def pairs(least: int, most: int) -> st.SearchStrategy[tuple[int, int]]:
+    return st.tuples(st.integers(least, most), st.integers(least, most))
