@@ -9,7 +9,7 @@ from ..dsl.diagnostics import Edit, Label
 from ..dsl.source import Span
 from ..dsl.syntax import Argument, Call, Name
 from .evaluate import Env, evaluate, unknown_name
-from .problems import Problem, closest
+from .problems import Problem, closest, missing_separator
 from .signature import ArgumentError, Field, Signature
 from .values import Word, show
 
@@ -132,14 +132,7 @@ def _stray_word(
             edits=_join_with_next(call, node),
         )
     if word in words:
-        before = Span(node.span.source, node.span.start, node.span.start)
-        return Problem(
-            "missing-separator",
-            f"`{word}` begins another statement, and nothing separates the two",
-            node.span,
-            help=f"put a comma before `{word}`",
-            edits=(Edit(_blank_before(before), ", "),),
-        )
+        return missing_separator(call, node, word)
     flags = [name for name, field in fields.items() if field.is_flag]
     close = closest(word, flags)
     if not close and isinstance(node.value, Name):
@@ -188,8 +181,3 @@ def _with_blank_before(span: Span) -> Span:
 
 def _usage(signature: Signature) -> str:
     return f"it is written `{signature}`"
-
-
-def call_text(word: str, arguments: dict[str, Any]) -> str:
-    """How a call with these arguments would be written."""
-    return " ".join([word, *(f"{name}={show(value)}" for name, value in arguments.items())])

@@ -1,4 +1,4 @@
-"""From an operation's placeless error to a diagnostic: where, how it came there, what would mend it."""
+"""From an operation's placeless error to a diagnostic: where, how it came there, a mend."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ def call_chain(scope: Scope | None) -> tuple[str, ...]:
         if inner.kind == "block" and inner.parent is not None:
             notes.append(f"in {inner.word}, called at {place(inner.span)}{_round(inner.parent)}")
         elif inner.kind == "iteration" and not _only_calls(inner):
-            notes.append(f"in the {ordinal(inner.index + 1)} of {inner.count} rounds of "
-                         f"{inner.word} at {place(inner.span)}")
+            notes.append(
+                f"in the {ordinal(inner.index + 1)} of {inner.count} rounds of "
+                f"{inner.word} at {place(inner.span)}"
+            )
     if len(notes) > _MAX_NOTES:
         notes[_MAX_NOTES - 1 :] = [f"… and {len(notes) - _MAX_NOTES + 1} more calls around it"]
     return tuple(notes)

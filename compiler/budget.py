@@ -3,7 +3,8 @@
 A dry run over the statements with what is known beforehand: loops multiply, and a block called
 again with the same arguments is counted once and remembered, so that blocks which double one
 another forty deep cost forty steps. What depends on shapes is not known here and counts as
-nothing: the figure is a lower bound, and the elaborator keeps a count of its own.
+nothing, a round of a loop as one layer at least: the figure says when to refuse at once, and the
+elaborator keeps a count of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from .scoping import BlockRef, Module
 from .values import Word
 
 DEFAULT_LAYERS = 200_000
-_MAX_STEPS = 1_000_000
+# Statements looked at, before what is left is no longer told round from round.
+_MAX_STEPS = 100_000
 
 
 def expansion(
@@ -97,12 +99,11 @@ class _Counting:
         self, statement: Statement, env: Env, module: Module, calls: tuple[BlockRef, ...]
     ) -> int:
         self.steps += 1
-        if self.steps > _MAX_STEPS:
+        if self.steps > 5 * _MAX_STEPS:
             return 0
         layers = self.layers(statement, env, module, calls)
         if layers > self.budget:
-            head = statement.head if isinstance(statement, Call) else statement
-            raise _TooLarge(head.span, layers)
+            raise _TooLarge(_head(statement), layers)
         return layers
 
     def layers(
@@ -130,13 +131,20 @@ class _Counting:
             return 0
         if not isinstance(rounds, int) or rounds <= 0:
             return 0
-        index: dict[str, object] = {}
-        if statement.index:
-            index[statement.index.value] = POISON
-        each = self.body(statement.body, Env(env, index), module, calls)
         if rounds > self.budget:  # even rounds of nothing take their time
-            raise _TooLarge(statement.count.span, rounds * max(each, 1))
-        return rounds * each
+            raise _TooLarge(statement.count.span, rounds)
+        index = statement.index
+        if index is None or self.steps + rounds > _MAX_STEPS:
+            values: dict[str, object] = {index.value: POISON} if index else {}
+            each = self.body(statement.body, Env(env, values), module, calls)
+            return rounds * max(each, 1)
+        total = 0
+        for number_of_round in range(rounds):
+            inner = Env(env, {index.value: number_of_round})
+            total += max(self.body(statement.body, inner, module, calls), 1)
+            if total > self.budget:
+                break
+        return total
 
     def loop(self, statement: For, env: Env, module: Module, calls: tuple[BlockRef, ...]) -> int:
         items = self.known(statement.items, env)
@@ -189,9 +197,7 @@ class _Counting:
             self.memo[key] = layers
         return layers
 
-    def arguments(
-        self, ref: BlockRef, call: Call, env: Env, module: Module
-    ) -> dict[str, object]:
+    def arguments(self, ref: BlockRef, call: Call, env: Env, module: Module) -> dict[str, object]:
         names = [parameter.name.value for parameter in ref.block.parameters]
         given: dict[str, object] = {}
         waiting = [n for n in names if n not in {a.name for a in call.arguments}]
@@ -210,6 +216,15 @@ class _Counting:
                 value = ref.module.blocks.get(value, value)
             values[name] = value
         return values
+
+
+def _head(statement: Statement) -> Span:
+    """The part of a statement that says how much of it there is."""
+    if isinstance(statement, Call):
+        return statement.head.span
+    if isinstance(statement, Repeat):
+        return statement.count.span
+    return statement.items.span if isinstance(statement, For) else statement.span
 
 
 def _unknown(name: str) -> object:

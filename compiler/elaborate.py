@@ -8,7 +8,7 @@ depends on it is quiet. What this does not do: count, lint, or choose names (see
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from ..dsl.diagnostics import Diagnostic, Edit, Label, SpecError, has_errors, in_order
@@ -24,36 +24,38 @@ from ..dsl.syntax import (
     If,
     Let,
     Name,
-    Network as NetworkSyntax,
     Parameter,
-    Path,
     Repeat,
-    Size,
     Statement,
+    String,
+)
+from ..dsl.syntax import (
+    Network as NetworkSyntax,
 )
 from . import forms, shapes
 from .binding import Evaluated, bind, evaluate_arguments
 from .blame import block_usage, call_chain, shape_problem
 from .budget import DEFAULT_LAYERS, expansion
+from .calls import BlockCalls
 from .evaluate import POISON, Env, describe, evaluate, number, truth, unknown_name
 from .graph import AuxHead, Network, Node, Scope
+from .layers import Layers, input_shape, refuse_body, unknown_layer
 from .naming import assign_names
-from .ops import ALSO_KNOWN_AS, CHOICE_WORDS, REGISTRY
+from .ops import REGISTRY
 from .ops.base import Op
 from .problems import Problem, Quiet, did_you_mean
 from .scoping import (
-    FORMS,
-    SECTIONS,
     BlockRef,
     Module,
     build_modules,
     check_module_name,
-    layer_words,
 )
 from .settle import settle
 from .shapes import Shape, ShapeError
 from .signature import ArgumentError
+from .unused import calls_in, unused_definitions, unused_label
 from .values import Word, show
+from .vocabulary import FORMS, SECTIONS, choice_words, layer_words, names_elsewhere
 
 MAX_CALL_DEPTH = 60
 MAX_NESTING = 64
@@ -101,8 +103,9 @@ def examine(
     input_shape: Shape | None = None,
     classes: int | None = None,
     max_layers: int = DEFAULT_LAYERS,
+    needs_network: bool = True,
 ) -> Elaboration:
-    """The same, with mistakes and warnings as data."""
+    """The same, with mistakes and warnings as data; a file of blocks alone may be looked at too."""
     collecting = gc.isenabled()
     gc.disable()  # a hundred thousand nodes and no garbage among them
     try:
@@ -140,10 +143,10 @@ class _Elaborator:
         self.calls: list[BlockRef] = []
         self.module: Module = self.modules[program.main.source]
         self.globals: dict[Module, Env] = {}
-        self.used_blocks: set[int] = set()
+        self.block_calls = BlockCalls(self.new_env)
+        self.layers = Layers()
         self.used_labels: set[int] = set()
-        self.labels: dict[int, Name] = {}
-        self.ops: dict[object, Op] = {}
+        self.labels: dict[int, tuple[Name, Scope | Node]] = {}
         self.made: dict[object, tuple[Op, Shape]] = {}
         self.depth = 0
         self.region = program.main.source.span(0, len(program.main.source.text))
@@ -153,9 +156,12 @@ class _Elaborator:
 
     # ---- the whole ----
 
-    def run(self, wanted: str | None, overrides: Mapping[str, object]) -> Network | None:
-        syntax = self.choose(wanted)
+    def run(
+        self, wanted: str | None, overrides: Mapping[str, object], needs_network: bool
+    ) -> Network | None:
+        syntax = self.choose(wanted, needs_network)
         if syntax is None:
+            self.check_uncalled()
             return None
         try:
             over = expansion(self.program, self.modules, syntax, overrides, self.max_layers)
@@ -167,9 +173,51 @@ class _Elaborator:
             return None
         except (Quiet, _GiveUp):
             return None
+        self.check_uncalled()
+        self.diagnostics += unused_definitions(self.program.main, self.block_calls.used)
+        if network is not None:
+            self.warn_of_labels(network)
         return network
 
-    def choose(self, wanted: str | None) -> NetworkSyntax | None:
+    def check_uncalled(self) -> None:
+        """At least the words of blocks that nothing calls; their shapes are anybody's guess."""
+        for ref in self.module.own_blocks:
+            if id(ref.block) in self.block_calls.used:
+                continue
+            known = {p.name.value for p in ref.block.parameters} | set(ref.module.blocks)
+            for call in calls_in(ref.block):
+                if call.head.value not in known | self.words:
+                    self.report(unknown_layer(call.head.value, call, ref.module.blocks).diagnostic, None)
+
+    def warn_of_labels(self, network: Network) -> None:
+        with_weights = {id(scope) for n in network.nodes if n.weights for scope in n.scope.chain()}
+        for key, (label, item) in self.labels.items():
+            names_weights = item.weights if isinstance(item, Node) else key in with_weights
+            if key not in self.used_labels and not names_weights:
+                self.report(unused_label(label, item.span), None)
+
+    def allow(self, call: Call, region: Span) -> None:
+        """Enters the warnings that `allow` silences in a region of text."""
+        if not call.arguments:
+            raise Problem(
+                "missing-argument",
+                "`allow` needs the code of a warning",
+                call.head.span,
+                help='write `allow "wide-fc"`, with the code in the brackets of the warning',
+            )
+        for argument in call.arguments:
+            code = argument.value
+            if not isinstance(code, String) or argument.name is not None:
+                raise Problem(
+                    "argument",
+                    "the code of a warning is text",
+                    argument.span,
+                    help=f'write `allow "{argument.span.text}"`',
+                    edits=(Edit(argument.span, f'"{argument.span.text}"'),),
+                )
+            self.allowed.append((region, code.value))
+
+    def choose(self, wanted: str | None, needs_network: bool) -> NetworkSyntax | None:
         """The network asked for, else the last of the file: what stands before it is for it."""
         networks = self.module.networks
         name = self.program.main.source.name
@@ -182,18 +230,18 @@ class _Elaborator:
             return None
         if not networks:
             help = "write one: `network Name { input 3x224x224 … }`"
-            if not has_errors(self.diagnostics):
+            if needs_network and not has_errors(self.diagnostics):
                 self.diagnostics.append(
                     Diagnostic("no-network", f"{name} holds no network", file=name, help=help)
                 )
             return None
         return list(networks.values())[-1]
 
-    def carry_out(
-        self, syntax: NetworkSyntax, overrides: Mapping[str, object]
-    ) -> Network | None:
+    def carry_out(self, syntax: NetworkSyntax, overrides: Mapping[str, object]) -> Network | None:
         root = Scope("network", syntax.name.value, syntax.name.span, None)
         env = self.new_env(self.module)
+        for call in self.module.allowed:
+            self.allow(call, self.region)
         values = self.parameters(syntax.parameters, env, overrides, root)
         inner = Env(env, values)
         output = self.body(syntax.body, root, inner, None)
@@ -321,9 +369,7 @@ class _Elaborator:
 
     # ---- statements ----
 
-    def body(
-        self, body: Body | Branches, scope: Scope, env: Env, arriving: Arriving
-    ) -> Arriving:
+    def body(self, body: Body | Branches, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
         """Carries statements out one after the other; what leaves the last."""
         if isinstance(body, Branches):
             bar = Span(body.span.source, body.paths[0].span.start, body.paths[0].span.start + 1)
@@ -357,9 +403,7 @@ class _Elaborator:
     def statement(
         self, statement: Statement, scope: Scope, env: Env, arriving: Arriving
     ) -> Arriving:
-        self.steps += 1
-        if self.steps > 20 * self.max_layers:
-            self.over_budget(statement.span, scope)
+        self.count_step(statement.span, scope)
         self.arriving = arriving
         try:
             leaving = self.carry_out_statement(statement, scope, env, arriving)
@@ -369,6 +413,12 @@ class _Elaborator:
         except Quiet:
             return None
         return leaving
+
+    def count_step(self, span: Span, scope: Scope) -> None:
+        """Statements without layers take time too."""
+        self.steps += 1
+        if self.steps > 10 * self.max_layers:
+            self.over_budget(span, scope)
 
     def carry_out_statement(
         self, statement: Statement, scope: Scope, env: Env, arriving: Arriving
@@ -453,13 +503,11 @@ class _Elaborator:
                     statement.items.span,
                     labels=(
                         Label(
-                            Span(
-                                names[0].span.source, names[0].span.start, names[-1].span.end
-                            ),
+                            Span(names[0].span.source, names[0].span.start, names[-1].span.end),
                             f"{len(names)} names",
                         ),
                     ),
-                    help=f"every item is a tuple of {len(names)}: `({', '.join(['…'] * len(names))})`",
+                    help=f"every item is a tuple: `({', '.join(n.value for n in names)})`",
                 )
             rounds.append(tuple(item))
         return self.rounds(statement, "for", names, rounds, scope, env, arriving)
@@ -479,6 +527,7 @@ class _Elaborator:
         values: dict[str, object] = {}
         inner = Env(env, values)
         for index, items in enumerate(rounds):
+            self.count_step(statement.span, scope)
             iteration = Scope(
                 "iteration", word, statement.span, outer, index=index, count=len(rounds)
             )
@@ -487,9 +536,7 @@ class _Elaborator:
             iteration.output = arriving
         return self.named(statement.label, scope, outer, arriving)
 
-    def named(
-        self, label: Name | None, scope: Scope, item: Scope, leaving: Arriving
-    ) -> Arriving:
+    def named(self, label: Name | None, scope: Scope, item: Scope, leaving: Arriving) -> Arriving:
         item.output = leaving
         if label is not None:
             self.remember(label, scope, item)
@@ -509,7 +556,7 @@ class _Elaborator:
                 help="labels are unique in their scope: choose another",
             )
         owner.named[label.value] = item
-        self.labels[id(item)] = label
+        self.labels[id(item)] = (label, item)
 
     # ---- calls ----
 
@@ -565,42 +612,19 @@ class _Elaborator:
                 call.head.span,
             )
         self.has_input = True
-        shape = self.input_shape or self.read_input(call, env)
+        shape = self.input_shape or input_shape(call, env)
         op = REGISTRY["input"](shape=shape)
         return self.add(op, (), shape, call.span, scope, call.label)
-
-    def read_input(self, call: Call, env: Env) -> Shape:
-        arguments = evaluate_arguments(call.arguments, env)
-        value = arguments[0].value if len(arguments) == 1 and not call.arguments[0].name else None
-        dims = (value,) if isinstance(value, int) and not isinstance(value, bool) else value
-        whole = isinstance(dims, tuple) and all(type(d) is int and d > 0 for d in dims)
-        if not whole or len(dims) not in (1, 3):
-            last = call.arguments[-1].span if call.arguments else call.head.span
-            start = call.arguments[0].span.start if call.arguments else call.head.span.start
-            span = Span(last.source, start, last.end)
-            edits: tuple[Edit, ...] = ()
-            if whole and len(dims) == 2:
-                edits = (Edit(span, f"3x{shapes.text(dims)}"),)
-            raise Problem(
-                "input",
-                "an input is channels x height x width",
-                span,
-                help=f"write `{edits[0].text}` for colour images, `1x{shapes.text(dims)}` for grey"
-                if edits
-                else "write `input 3x224x224`, or `input 784` for plain numbers",
-                edits=edits,
-            )
-        return dims
 
     def call_block(
         self, ref: BlockRef, call: Call, scope: Scope, env: Env, arriving: Arriving
     ) -> Arriving:
         block = ref.block
-        self.used_blocks.add(id(block))
-        self.refuse_body(call, f"the block `{block.name.value}`")
+        self.block_calls.used.add(id(block))
+        refuse_body(call, f"the block `{block.name.value}`")
         if ref in self.calls or len(self.calls) >= MAX_CALL_DEPTH:
             raise self.recursion(ref, call)
-        values = self.block_arguments(ref, call, env)
+        values = self.block_calls.values(ref, call, env, self.module)
         label = call.label.value if call.label else None
         inner = Scope(
             "block", block.name.value, call.span, scope, label, arguments=tuple(values.items())
@@ -629,186 +653,14 @@ class _Elaborator:
             help="a block cannot contain itself; say how often with `repeat n { … }`",
         )
 
-    def refuse_body(self, call: Call, what: str) -> None:
-        if call.body is not None:
-            start = call.body.span.start
-            raise Problem(
-                "unexpected-body",
-                f"{what} takes no body",
-                Span(call.span.source, start, start + 1),
-                help=f"write what follows behind it, separated by a comma or a new line",
-            )
-
-    def block_arguments(self, ref: BlockRef, call: Call, env: Env) -> dict[str, object]:
-        """A block's parameters, each with the value that the call gives or its default."""
-        parameters = ref.block.parameters
-        names = [parameter.name.value for parameter in parameters]
-        given: dict[str, object] = {}
-        waiting = list(names)
-        for argument in call.arguments:
-            value = self.block_argument(argument, env)
-            name = argument.name
-            if name is None:
-                if not waiting:
-                    raise self.too_many(argument, value, ref, call)
-                name = waiting[0]
-            elif name not in names:
-                help, edits = did_you_mean(name, names, argument.name_span)
-                raise Problem(
-                    "unknown-argument",
-                    f"`{ref}` has no parameter `{name}`",
-                    argument.name_span,
-                    labels=(Label(ref.block.name.span, "the block"),),
-                    help=f"{help} it is called `{block_usage(ref)}`".strip(),
-                    edits=edits,
-                )
-            if name in given:
-                raise Problem(
-                    "repeated-argument", f"`{name}` is given twice", argument.span,
-                    help=f"it is called `{block_usage(ref)}`",
-                )
-            given[name] = value
-            if name in waiting:
-                waiting.remove(name)
-        values: dict[str, object] = {}
-        defaults = Env(self.new_env(ref.module), values)
-        for parameter in parameters:
-            name = parameter.name.value
-            if name in given:
-                values[name] = given[name]
-            elif parameter.default is not None:
-                value = evaluate(parameter.default, defaults)
-                if isinstance(value, Word) and value in ref.module.blocks:
-                    value = ref.module.blocks[value]
-                    self.used_blocks.add(id(value.block))
-                values[name] = value
-            else:
-                raise Problem(
-                    "missing-argument",
-                    f"`{ref}` needs `{name}`",
-                    call.head.span,
-                    labels=(Label(parameter.span, "has no default"),),
-                    help=f"it is called `{block_usage(ref)}`",
-                )
-        return values
-
-    def too_many(
-        self, argument: Argument, value: object, ref: BlockRef, call: Call
-    ) -> Problem:
-        if isinstance(value, (Word, BlockRef)) and str(value) in {*self.words, *self.module.blocks}:
-            gap = call.arguments
-            index = next(i for i, a in enumerate(gap) if a is argument)
-            before = (gap[index - 1].span if index else call.head.span).end
-            return Problem(
-                "missing-separator",
-                f"`{value}` begins another statement, and nothing separates the two",
-                argument.span,
-                help=f"put a comma before `{value}`",
-                edits=(Edit(Span(argument.span.source, before, argument.span.start), ", "),),
-            )
-        return Problem(
-            "too-many-arguments",
-            f"`{ref}` has no place for `{argument.span.text}`",
-            argument.span,
-            help=f"it is called `{block_usage(ref)}`",
-        )
-
-    def block_argument(self, argument: Argument, env: Env) -> object:
-        value = evaluate(argument.value, env)
-        if isinstance(value, Word) and value in self.module.blocks:
-            ref = self.module.blocks[value]
-            self.used_blocks.add(id(ref.block))
-            return ref
-        if isinstance(value, Word) and value not in self.words and value not in CHOICE_WORDS:
-            raise unknown_name(argument.value, env)
-        return value
-
     # ---- layers ----
 
-    def layer(
-        self, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-    ) -> Arriving:
-        op = self.operation(word, call, env)
+    def layer(self, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        op = self.layers.operation(word, call, env, self.module.blocks)
         self.need_input(call)
         if arriving is None:
             return None
         return self.apply(op, (arriving,), call, scope)
-
-    def operation(self, word: str, call: Call, env: Env) -> Op:
-        arguments = evaluate_arguments(call.arguments, env)
-        key: object = None
-        try:
-            # With their types: `on` and 1 are equal in Python.
-            key = (id(call), word, tuple([(type(a.value), a.value) for a in arguments]))
-            known = self.ops.get(key)
-            if known is not None:
-                return known
-        except TypeError:
-            key = None  # lists among the arguments
-        op = self.make(word, call, arguments, env)
-        if key is not None:
-            self.ops[key] = op
-        return op
-
-    def make(self, word: str, call: Call, arguments: Sequence[Evaluated], env: Env) -> Op:
-        kind = REGISTRY.get(word)
-        if kind is None:
-            kind, arguments = self.two_words(word, call, arguments)
-        self.refuse_body(call, f"`{word}`")
-        values = bind(call, kind.signature(), arguments, env, self.words | set(self.module.blocks))
-        op = kind(**values)
-        try:
-            op.check()
-        except ArgumentError as error:
-            span = call.span if not call.label else Span(
-                call.span.source, call.head.span.start, call.span.end
-            )
-            raise Problem("argument", error.message, span, help=error.help) from None
-        return op
-
-    def two_words(
-        self, word: str, call: Call, arguments: Sequence[Evaluated]
-    ) -> tuple[type[Op], Sequence[Evaluated]]:
-        """A layer whose first argument chooses what it is: `pool max`."""
-        seconds = [name.split(" ", 1)[1] for name in REGISTRY if name.startswith(word + " ")]
-        if not seconds:
-            raise self.unknown(word, call)
-        first = arguments[0] if arguments and arguments[0].node.name is None else None
-        second = str(first.value) if first is not None and isinstance(first.value, Word) else None
-        if first is not None and f"{word} {second}" in REGISTRY:
-            return REGISTRY[f"{word} {second}"], arguments[1:]
-        listed = ", ".join(f"`{word} {s}`" for s in sorted(seconds))
-        if second is None or first is None:
-            raise Problem(
-                "missing-argument",
-                f"`{word}` needs to know its kind",
-                call.head.span,
-                help=f"there are {listed}",
-            )
-        help, edits = did_you_mean(second, seconds, first.node.span)
-        raise Problem(
-            "unknown-kind",
-            f"there is no `{word} {second}`",
-            first.node.span,
-            help=help or f"there are {listed}",
-            edits=edits,
-        )
-
-    def unknown(self, word: str, call: Call) -> Problem:
-        candidates = {*self.words, *self.module.blocks, "repeat", "for", "if", "let"}
-        help, edits = did_you_mean(word, candidates, call.head.span)
-        elsewhere = ALSO_KNOWN_AS.get(word.lower())
-        if elsewhere:
-            help, edits = f"here it is written `{elsewhere}`", (Edit(call.head.span, elsewhere),)
-        if word in SECTIONS:
-            help, edits = f"`{word}` stands outside the network, at the top of the file", ()
-        return Problem(
-            "unknown-layer",
-            f"there is no layer or block `{word}`",
-            call.head.span,
-            help=help or "define one with `block " + word + "(…) { … }`",
-            edits=edits,
-        )
 
     def apply(
         self,

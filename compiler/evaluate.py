@@ -149,11 +149,11 @@ def _binary(node: Binary, env: Env) -> Any:
     if sign in ("==", "!="):
         same = _equal(evaluate(node.left, env), evaluate(node.right, env))
         return same == (sign == "==")
-    left, right = number(node.left, env), number(node.right, env)
-    if sign in ("/", "//", "%") and right == 0:
+    low, high = number(node.left, env), number(node.right, env)
+    if sign in ("/", "//", "%") and high == 0:
         zero = f"`{node.right.span.text}` is 0"
         raise Problem("division", "division by zero", node.span, label=zero)
-    return _bounded(_ARITHMETIC[sign](left, right), node.span)
+    return _bounded(_ARITHMETIC[sign](low, high), node.span)
 
 
 def _equal(left: object, right: object) -> bool:
@@ -233,12 +233,6 @@ def _interval(node: Range, env: Env) -> values.Interval:
 # ---- functions -------------------------------------------------------------------------------
 
 
-def _whole(value: float, span: Span) -> int:
-    if not math.isfinite(value):
-        raise Problem("limit", "this number is too large", span)
-    return int(value)
-
-
 def divisible(value: float, by: int = 8) -> int:
     """The multiple of `by` nearest to a value, never below 90 % of it (MobileNet's rounding)."""
     nearest = max(by, int(value + by / 2) // by * by)
@@ -298,8 +292,9 @@ def _function(node: Function, env: Env) -> Any:
             raise _wrong_use(node, f"{show(value)} has no square root")
         root = math.isqrt(value) if isinstance(value, int) else 0
         return root if isinstance(value, int) and root * root == value else math.sqrt(value)
-    rounding = {"ceil": math.ceil, "floor": math.floor, "round": round}[name]
-    return _whole(rounding(value), node.span)
+    if name == "ceil":
+        return math.ceil(value)
+    return math.floor(value) if name == "floor" else round(value)
 
 
 def _length(node: Function, positional: list[Expression], env: Env) -> int:

@@ -16,6 +16,7 @@ from .binding import bind, evaluate_arguments
 from .blame import arrives, statement_span
 from .evaluate import Env
 from .graph import AuxHead, Node, Scope
+from .layers import refuse_body
 from .ops import REGISTRY
 from .ops.merge import Chunk, PadShortcut
 from .ops.shortcut import projection
@@ -112,9 +113,7 @@ def _end(node: Node, body: Body | Branches, what: str) -> Label:
 # ---- residual and its relatives --------------------------------------------------------------
 
 
-def residual(
-    walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+def residual(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
     """Input + body; where the shapes differ, the input takes a shortcut that makes them agree."""
     written = _need_body(call, "residual { conv 64 3x3 same, bn, relu, … }")
     kind = _arguments(walk, call, _RESIDUAL, env).get("shortcut", "auto")
@@ -388,7 +387,7 @@ def aux(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arrivin
 
 def from_(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
     """Goes on from something named before."""
-    walk.refuse_body(call, "`from`")
+    refuse_body(call, "`from`")
     if len(call.arguments) != 1:
         raise Problem(
             "argument",
@@ -456,7 +455,7 @@ _ALLOW = _signature("allow", codes=string("the code of a warning", ""))
 
 def allow(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
     """Silences warnings in the body that it stands in."""
-    walk.refuse_body(call, "`allow`")
+    refuse_body(call, "`allow`")
     walk.allow(call, walk.region)
     return arriving
 

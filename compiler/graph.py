@@ -61,7 +61,7 @@ class Scope:
         """The full dotted name; that of the scope around it where it has none of its own."""
         self.output: Node | None = None
         """What leaves it."""
-        self.aux = parent.aux if parent else False
+        self.aux: bool = parent.aux if parent else False
         if parent is not None:
             parent.children.append(self)
 
@@ -180,6 +180,8 @@ class Network:
         self.parameters = parameters
         self.sections = sections
         """train, augment, evaluate, transfer, as written."""
+        self.allowed: tuple[tuple[Span, str], ...] = ()
+        """Warnings that the spec silences: a region of text, a code."""
 
     def __repr__(self) -> str:
         return f"<network {self.name}, {len(self.nodes)} nodes>"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..dsl.diagnostics import Diagnostic, Edit, Label
 from ..dsl.source import Span
+from ..dsl.syntax import Argument, Call
 
 
 class Problem(Exception):
@@ -48,3 +49,16 @@ def did_you_mean(word: str, candidates: Iterable[str], span: Span) -> tuple[str,
     """Help and edit for a misspelt word; empty where nothing is close."""
     close = closest(word, candidates)
     return (f"did you mean `{close}`?", (Edit(span, close),)) if close else ("", ())
+
+
+def missing_separator(call: Call, argument: Argument, word: str) -> Problem:
+    """For a word among the arguments that can only be the next statement's first."""
+    index = next(i for i, other in enumerate(call.arguments) if other is argument)
+    before = call.arguments[index - 1].span if index else call.head.span
+    return Problem(
+        "missing-separator",
+        f"`{word}` begins another statement, and nothing separates the two",
+        argument.span,
+        help=f"put a comma before `{word}`",
+        edits=(Edit(Span(argument.span.source, before.end, argument.span.start), ", "),),
+    )

@@ -11,14 +11,8 @@ from ..dsl.program import Program
 from ..dsl.source import Source, Span
 from ..dsl.syntax import Block, Call, Import, Let, Name, Network
 from .evaluate import ARRIVING, FUNCTIONS
-from .ops import REGISTRY
 from .problems import Problem, did_you_mean
-
-SECTIONS = ("train", "augment", "evaluate", "transfer")
-FORMS = (
-    "input", "residual", "dense", "gate", "inception", "concat", "add", "mul", "maximum", "split",
-    "aux", "from", "allow",
-)  # fmt: skip
+from .vocabulary import SECTIONS, layer_words
 
 # Attributes of every torch module; a sub-module of that name would take its place.
 _MODULE_ATTRIBUTES = frozenset(
@@ -81,11 +75,6 @@ class Module:
             help = f"take another name: `my_{word}`"
             return Diagnostic("taken-name", f"`{word}` {taken}", name.span, help=help)
         return None
-
-
-def layer_words() -> set[str]:
-    """The words that can begin a statement of a network's body, blocks apart."""
-    return {word.split(" ", 1)[0] for word in REGISTRY} | set(FORMS)
 
 
 def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnostic]]:
@@ -164,9 +153,8 @@ def _misplaced(statement: object) -> Diagnostic:
                 "unknown-word",
                 f"`{head.value}` is no section of a spec",
                 span,
-                help=help or "a spec has `network`, `block`, " + ", ".join(
-                    f"`{word}`" for word in SECTIONS
-                ),
+                help=help
+                or "a spec has `network`, `block`, " + ", ".join(f"`{word}`" for word in SECTIONS),
                 edits=edits,
             )
     return Diagnostic(

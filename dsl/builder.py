@@ -77,11 +77,11 @@ class Otherwise(_Wrapped):
 
 
 class TreeBuilder:
-    """Makes nodes of one source's text."""
+    """Makes nodes of one source's text, or of what was read in its place."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, text: str) -> None:
         self.source = source
-        self.text = source.text
+        self.text = text
         self.diagnostics: list[Diagnostic] = []
         self.depths: dict[int, int] = {}
         """How deep the operators go below a node, by its id; few nodes are operators."""
@@ -133,6 +133,7 @@ class TreeBuilder:
 
     def size(self, start: int, end: int) -> Size:
         text = self.text[start:end]
+        # One written with blanks has been reported; int() takes no notice of them.
         dims = tuple(map(int, text.split("x"))) if len(text) <= _MAX_DIGITS else (0, 0)
         return Size(Span(self.source, start, end), dims)
 

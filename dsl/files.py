@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from .diagnostics import Diagnostic, Label, SpecError
+from .diagnostics import Diagnostic, SpecError
 from .lexer import MAX_CHARACTERS
 from .source import Source, Span
 
@@ -27,23 +27,37 @@ def read_file(path: Path, name: str = "", at: Span | None = None) -> Source:
     name = name or str(path)
     try:
         data = _read_bytes(path, name, at)
+    except FileNotFoundError:
+        help = _similar(path)
+        raise _problem("no-such-file", f"there is no file {name}", name, at, help) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise SpecError([_problem("unreadable", f"cannot read {name}: {reason}", name, at)]) from None
+        raise _problem("unreadable", f"cannot read {name}: {reason}", name, at) from None
     except ValueError:  # a NUL in the name
-        raise SpecError([_problem("unreadable", f"{name!r} is no file's name", name, at)]) from None
+        raise _problem("unreadable", f"{name!r} is no file's name", name, at) from None
     return decode(data, name, path)
+
+
+def _similar(path: Path) -> str:
+    """A spec beside the missing one that was probably meant."""
+    import difflib
+
+    try:
+        names = sorted(p.name for p in path.parent.glob("*.cnn"))[:1000]
+    except OSError:
+        return ""
+    wanted = path.name if path.suffix == ".cnn" else f"{path.name}.cnn"
+    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.7)
+    return f"did you mean {path.with_name(close[0])}?" if close else ""
 
 
 def decode(data: bytes, name: str, path: Path | None = None) -> Source:
     """UTF-8, with or without a byte-order mark; raises SpecError at the first byte that is not."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        help = "save it as UTF-8"
-        raise SpecError(
-            [_problem("encoding", f"{name} is written in UTF-16, not in UTF-8", name, help=help)]
-        )
+        message = f"{name} is written in UTF-16, not in UTF-8"
+        raise _problem("encoding", message, name, help="save it as UTF-8")
     if len(data) > _MAX_BYTES:
-        raise SpecError([_too_large(len(data), name)])
+        raise _too_large(len(data), name)
     try:
         return Source(name, data.decode("utf-8-sig"), path)
     except UnicodeDecodeError as error:
@@ -66,25 +80,26 @@ def decode(data: bytes, name: str, path: Path | None = None) -> Source:
 def _read_bytes(path: Path, name: str, at: Span | None) -> bytes:
     # Without O_NONBLOCK the mere opening of a named pipe waits for somebody to write to it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind:
-            help = "use `-` to read a spec from standard input" if "pipe" in kind else ""
-            problem = _problem("not-a-file", f"{name} is {kind}, not a file", name, at, help)
-            raise SpecError([problem])
+            help = "use `-` to read a spec from standard input" if "pipe" in kind and not at else ""
+            raise _problem("not-a-file", f"{name} is {kind}, not a file", name, at, help)
         if status.st_size > _MAX_BYTES:
-            raise SpecError([_too_large(status.st_size, name, at)])
-        return file.read(_MAX_BYTES + 1)
+            raise _too_large(status.st_size, name, at)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(_MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
-def _too_large(size: int, name: str, at: Span | None = None) -> Diagnostic:
+def _too_large(size: int, name: str, at: Span | None = None) -> SpecError:
     message = f"{name} has {size:,} bytes; a spec has at most {MAX_CHARACTERS:,} characters"
     return _problem("limit", message, name, at, "is this a spec? a long one is split with `import`")
 
 
 def _problem(
     code: str, message: str, name: str, at: Span | None = None, help: str = ""
-) -> Diagnostic:
-    labels: tuple[Label, ...] = ()
-    return Diagnostic(code, message, at, labels=labels, help=help, file=name)
+) -> SpecError:
+    return SpecError([Diagnostic(code, message, at, help=help, file=name)])

@@ -64,6 +64,8 @@ class Lexed(NamedTuple):
     diagnostics: list[Diagnostic]
     complete: bool
     """False where reading was given up; the tokens then mean nothing."""
+    text: str
+    """As it was read: of the same length as the source's, its look-alikes replaced."""
 
 
 class _GiveUp(Exception):
@@ -98,7 +100,7 @@ def _machinery() -> _Machinery:
         ("STRANGE", _STRANGE),
     ]
     master = "|".join(f"(?P<{name}>{pattern})" for name, pattern in alternatives)
-    return _Machinery(re.compile(rf"[ \t]*(?:{master})"), keywords, signs)
+    return _Machinery(re.compile(rf"[ \t]*+(?:{master})"), keywords, signs)
 
 
 @lru_cache(maxsize=1)
@@ -139,7 +141,15 @@ class _Lexer:
             self.warn_of_tabs()
         except _GiveUp:
             complete = False
-        return Lexed(self.types, self.starts, self.ends, self.comments, self.diagnostics, complete)
+        return Lexed(
+            self.types,
+            self.starts,
+            self.ends,
+            self.comments,
+            self.diagnostics,
+            complete,
+            self.text,
+        )
 
     # ---- reporting ----
 

@@ -53,7 +53,7 @@ class _Parse:
         self.source = source
         self.tokens = lexed
         self.tables: Tables = grammar_tables()
-        self.builder = TreeBuilder(source)
+        self.builder = TreeBuilder(source, lexed.text)
         self.mistakes: list[Diagnostic] = []
         self.reported = [d.span.start for d in lexed.diagnostics if d.span and d.severity == "error"]
         self.surplus = lexed.types.count("RBRACE") - lexed.types.count("LBRACE")

@@ -223,11 +223,10 @@ class _Page:
         if self.next_comment >= offset:
             return
         column = self.source_column(bar)
-        for comment in self.comments[self.placed :]:
-            start = comment.span.start
-            if start >= offset or (comment.alone and self.source_column(start) <= column):
-                break
-            self.comments_before(start + 1, indent + 2)
+        while self.next_comment < offset and (
+            not self.comments[self.placed].alone or self.source_column(self.next_comment) > column
+        ):
+            self.comments_before(self.next_comment + 1, indent + 2)
         self.comments_before(offset, indent)
 
     def _pass_comments(self, count: int) -> None:
@@ -533,25 +532,26 @@ class _Printer:
         return f"{head} {inner}" if inner else None
 
     def one_line_if(self, statement: If) -> str | None:
+        first = statement.arms[0].body
+        if _has_else(statement) and self.page.newline(first.span.start, statement.span.end):
+            return None
         parts = []
-        end = statement.span.start
         for arm in statement.arms:
             head = self.speller.one_line(arm)
             inner = self.one_line_body(arm.body)
-            if head is None or inner is None or self.page.newline(end, arm.span.start):
+            if head is None or inner is None:
                 return None
             parts.append(f"{head} {inner}")
-            end = arm.span.end
         if statement.otherwise:
             inner = self.one_line_body(statement.otherwise)
-            if inner is None or self.page.newline(end, statement.otherwise.span.start):
+            if inner is None:
                 return None
             parts.append(inner)
         return _labelled(statement) + " else ".join(parts)
 
     def one_line_body(self, body: Body | Branches) -> str | None:
         """None also where it is longer than a line: nobody copies long texts at each level."""
-        if isinstance(body, Body) and not body.statements:
+        if _is_empty(body):
             return "{}"
         if self.page.newline(body.span.start, body.span.end):
             return None
@@ -586,23 +586,28 @@ class _Printer:
     # ---- on several lines ----
 
     def several_lines(self, statement: Statement, indent: int) -> None:
-        page = self.page
-        if not isinstance(statement, If):
-            body = _body_of(statement)
-            self.head(statement, body, statement.span.end)
-            if body:
-                self.body(body, indent)
+        if isinstance(statement, If):
+            self.several_lines_if(statement, indent)
             return
+        body = _body_of(statement)
+        self.head(statement, body, statement.span.end)
+        if body:
+            self.body(body, indent)
+
+    def several_lines_if(self, statement: If, indent: int) -> None:
+        # With `else` behind it, an empty body takes two lines like any other.
+        may_close = not _has_else(statement)
+        page = self.page
         page.put(_labelled(statement))
         for arm in statement.arms:
             if arm is not statement.arms[0]:
                 self.start_else(arm.span.start, indent)
                 page.put(" ")
             self.head(arm, arm.body, arm.span.end)
-            self.body(arm.body, indent)
+            self.body(arm.body, indent, may_close)
         if statement.otherwise:
             self.start_else(statement.otherwise.span.start, indent)
-            self.body(statement.otherwise, indent)
+            self.body(statement.otherwise, indent, may_close)
 
     def start_else(self, offset: int, indent: int) -> None:
         """`else` stands behind the brace, or, behind a comment, on the next line."""
@@ -614,10 +619,10 @@ class _Printer:
             page.put(" ")
         page.put("else")
 
-    def body(self, body: Body | Branches, indent: int) -> None:
+    def body(self, body: Body | Branches, indent: int, may_close: bool = True) -> None:
         page = self.page
         start, end = body.span.start, body.span.end
-        if isinstance(body, Body) and not body.statements and page.next_comment >= end:
+        if may_close and _is_empty(body) and page.next_comment >= end:
             page.put(" {}")
         else:
             page.put(" {")
@@ -655,7 +660,7 @@ class _Printer:
     def head(self, node: Statement | Arm, body: Body | Branches | None, end: int) -> None:
         """What stands before a body that will take several lines."""
         page = self.page
-        after = len(" {") if body else 0
+        after = (len(" {}") if _is_empty(body) else len(" {")) if body else 0
         if page.next_comment >= (body.span.start if body else end):
             text = self.speller.one_line(node)
             if text and page.column + len(text) + after <= WIDTH:
@@ -707,6 +712,14 @@ def _is_plain(statement: Statement) -> bool:
 
 def _body_of(statement: Statement) -> Body | Branches | None:
     return None if isinstance(statement, (Let, Import, If)) else statement.body
+
+
+def _has_else(statement: If) -> bool:
+    return len(statement.arms) > 1 or statement.otherwise is not None
+
+
+def _is_empty(body: Body | Branches) -> bool:
+    return isinstance(body, Body) and not body.statements
 
 
 def _labelled(statement: Call | Repeat | For | If) -> str:

@@ -124,12 +124,14 @@ class _Loader:
                 )
             if inside and os.path.lexists(real):
                 return real
-        looked = [self.shown(os.path.normpath(path), self.main) for path in tried]
+        looked = [f"looked for {self.shown(os.path.normpath(tried[0]), self.main)}"]
+        if len(tried) > 1:
+            looked.append(f"looked for {text} in the gallery")
         raise _refused(
             "no-such-file",
-            f'no file for `import "{text}"`',
+            f'there is no file for `import "{text}"`',
             span,
-            notes=tuple(f"looked for {path}" for path in looked),
+            notes=tuple(looked),
             help=self.similar(text, here),
         )
 
@@ -155,7 +157,7 @@ class _Loader:
                 "import-path",
                 "only .cnn files are imported",
                 span,
-                help=f'write `import "{text}.cnn"`' if "." not in Path(text).name else "",
+                help=f'write `import "{text}.cnn"`' if Path(text).name.isidentifier() else "",
             )
 
     @staticmethod
@@ -165,7 +167,7 @@ class _Loader:
         names = []
         if _inside(Path(os.path.realpath(folder)), here) and folder.is_dir():
             names = sorted(p.name for p in folder.glob("*.cnn"))[:200]
-        close = difflib.get_close_matches(Path(text).name, names, n=1)
+        close = difflib.get_close_matches(Path(text).name, names, n=1, cutoff=0.7)
         return f'did you mean `"{Path(text).with_name(close[0]).as_posix()}"`?' if close else ""
 
     @staticmethod

@@ -9,6 +9,7 @@ Nothing returned here ends in a newline.
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
@@ -147,7 +148,7 @@ def _left_edge(columns: list[int], start: int, end: int, room: int) -> int:
     context = room // 4
     if end_column + context <= room:
         return 0
-    return max(0, start_column - max(context, (room - (end_column - start_column)) // 2))
+    return max(0, start_column - max(context, (room - (end_column - start_column)) // 3))
 
 
 def _first_behind(columns: list[int], left: int, wanted: int) -> int:
@@ -273,7 +274,7 @@ _SGR: dict[_Style, str] = {
     "warning": "1;33",
     "strong": "1",
     "gutter": "1;34",
-    "other": "34",
+    "other": "1;34",
     "help": "1;36",
 }
 
@@ -395,14 +396,18 @@ class _Page:
             yield self.paint("...", "gutter")
 
     def window(self, source: Source, extent: tuple[int, int], marks: list[_Mark]) -> _Window:
-        """A part of the line with all marks on it; if they are too far apart, with the first."""
+        """The part of the line around the first mark, and around those that fit in beside it."""
         if not marks:
             return _window(source, extent, extent[0], extent[0], self.room)
-        start, end = min(mark.start for mark in marks), max(mark.end for mark in marks)
-        if end - start < self.room:
-            window = _window(source, extent, start, end, self.room)
-            if all(window.holds(mark.start) for mark in marks):
-                return window
+        start, end = marks[0].start, marks[0].end
+        for mark in marks:
+            wider = min(start, mark.start), max(end, mark.end)
+            if wider[1] - wider[0] < self.room * 3 // 4:
+                start, end = wider
+        window = _window(source, extent, start, end, self.room)
+        if window.holds(marks[0].start):
+            return window
+        # The characters between them are wide ones.
         return _window(source, extent, marks[0].start, marks[0].end, self.room)
 
 
@@ -552,15 +557,14 @@ def _sarif_fix(help: str, edits: Iterable[Edit]) -> dict[str, object]:
 
 def _uri(name: str) -> str:
     """A file's name as a URI reference; a relative one stays relative, as code hosts want it."""
-    from pathlib import PurePosixPath, PureWindowsPath
+    from pathlib import Path
     from urllib.parse import quote
 
-    windows = PureWindowsPath(name)
-    if windows.drive:
-        return "file:///" + quote(windows.as_posix(), safe="/:")
-    # Names of files are bytes; those that are not UTF-8 come as surrogates.
-    absolute = "file://" if PurePosixPath(name).is_absolute() else ""
-    return absolute + quote(name, errors="surrogateescape")
+    try:
+        path = Path(name)
+        return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
+    except UnicodeEncodeError:  # no system has a file with such a name
+        return quote(name, errors="replace")
 
 
 def _dump(value: object) -> str:

@@ -38,7 +38,7 @@ class Axis(NamedTuple):
     last: tuple[int, ...]
     jump: Number
     """How far apart, in the input, neighbouring outputs look."""
-    count: int
+    places: int
     """How many positions there are (after `flatten`: were)."""
     whole: bool = False
     """Every output sees all that the map before could see: after a global pool, a fully connected
@@ -64,7 +64,7 @@ class Axis(NamedTuple):
 
     def extent(self) -> tuple[int, int]:
         """The first and last place seen from any position."""
-        return self.at(0)[0], self.at(self.count - 1)[1]
+        return self.at(0)[0], self.at(self.places - 1)[1]
 
 
 class Field(NamedTuple):
@@ -132,10 +132,12 @@ def _counted(field: Field, node: Node) -> Field:
         return field
     _, rows, columns = node.shape
     height, width = field
-    if height.count == rows and width.count == columns:
+    if height.places == rows and width.places == columns:
         return field
-    top = height._replace(count=rows)
-    return Field(top, top if height is width and rows == columns else width._replace(count=columns))
+    top = height._replace(places=rows)
+    return Field(
+        top, top if height is width and rows == columns else width._replace(places=columns)
+    )
 
 
 def _square(arriving: Sequence[Field]) -> bool:
@@ -144,35 +146,36 @@ def _square(arriving: Sequence[Field]) -> bool:
 
 def _slide(axis: Axis, size: int, stride: Number, start: Number) -> Axis:
     """Through a window: output i sees `size` positions from `start + i * stride` on."""
-    first, last, jump, count, whole = axis
+    first, last, jump, places, whole = axis
+    stride, start = _plain(stride), _plain(start)
     if whole:
-        return Axis(first, last, _plain(jump * stride), count, True)
-    if len(first) == 1 and isinstance(jump, int) and type(stride) is type(start) is int:
+        return Axis(first, last, _plain(jump * stride), places, True)
+    if len(first) == 1 and type(jump) is type(stride) is type(start) is int:
         moved = start * jump
         return Axis(
             (first[0] + moved,),
             (last[0] + moved + (size - 1) * jump,),
             jump * stride,
-            count,
+            places,
         )
     period, stride = len(first), Fraction(stride)
     # After so many outputs a whole number of rounds of the windows below has gone by.
     repeats = lcm(stride.numerator, period) // stride.numerator * stride.denominator
     if repeats > MAX_PERIOD:
         return _everything(axis)
-    places = [floor(start + output * stride) for output in range(repeats)]
+    looks = [floor(start + output * stride) for output in range(repeats)]
     return Axis(
-        tuple([axis.at(place)[0] for place in places]),
-        tuple([axis.at(place + size - 1)[1] for place in places]),
+        tuple([axis.at(place)[0] for place in looks]),
+        tuple([axis.at(place + size - 1)[1] for place in looks]),
         _plain(jump * stride),
-        count,
+        places,
     )
 
 
 def _everything(axis: Axis) -> Axis:
     """Through an operation whose every output sees the whole map."""
     low, high = axis.extent()
-    return Axis((low,), (high,), _plain(axis.jump * axis.count), 1, True)
+    return Axis((low,), (high,), _plain(axis.jump * axis.places), 1, True)
 
 
 def _merge(axes: list[Axis]) -> Axis:
@@ -180,14 +183,14 @@ def _merge(axes: list[Axis]) -> Axis:
     one = axes[0]
     if all(axis is one or axis == one for axis in axes):
         return one
-    count = max(axis.count for axis in axes)
+    places = max(axis.places for axis in axes)
     maps = [axis for axis in axes if not axis.whole]
-    if len(maps) < len(axes) or any(axis.count != count for axis in axes):
+    if len(maps) < len(axes) or any(axis.places != places for axis in axes):
         # A gate, or something else that is the same for all positions.
         extents = [axis.extent() for axis in axes]
         low, high = min(low for low, _ in extents), max(high for _, high in extents)
-        leading = next((axis for axis in maps if axis.count == count), one)
-        return Axis((low,), (high,), leading.jump, count, True)
+        leading = next((axis for axis in maps if axis.places == places), one)
+        return Axis((low,), (high,), leading.jump, places, True)
     return reduce(_hull, sorted(maps, key=lambda axis: axis.jump, reverse=True))
 
 
@@ -195,17 +198,17 @@ def _hull(wide: Axis, other: Axis) -> Axis:
     """Of two paths with as many positions each, in the stride of the first."""
     period = lcm(len(wide.first), len(other.first))
     if period > MAX_PERIOD:
-        return _everything(wide)._replace(count=wide.count)
+        return _everything(wide)._replace(places=wide.places)
     if wide.jump == other.jump:
         pairs = [(wide.at(place), other.at(place)) for place in range(period)]
         return Axis(
             tuple([min(one[0], two[0]) for one, two in pairs]),
             tuple([max(one[1], two[1]) for one, two in pairs]),
             wide.jump,
-            wide.count,
+            wide.places,
         )
     # Outputs a period apart, the difference grows evenly: it is largest in the first or last round.
-    ends = {*range(min(period, wide.count)), *range(max(0, wide.count - period), wide.count)}
+    ends = {*range(min(period, wide.places)), *range(max(0, wide.places - period), wide.places)}
     pairs = [(wide.at(place), other.at(place)) for place in ends]
     before = max(0, *(one[0] - two[0] for one, two in pairs))
     after = max(0, *(two[1] - one[1] for one, two in pairs))
@@ -213,10 +216,10 @@ def _hull(wide: Axis, other: Axis) -> Axis:
         tuple([first - before for first in wide.first]),
         tuple([last + after for last in wide.last]),
         wide.jump,
-        wide.count,
+        wide.places,
     )
 
 
 def _plain(number: Number) -> Number:
     """A whole number as such: arithmetic with it is many times faster."""
-    return int(number) if number == int(number) else number
+    return int(number) if number.denominator == 1 else number

@@ -1,0 +1,14 @@
+"""All operations, by the words that a spec writes: importing a family enters it here."""
+
+from . import conv, filter, linear, merge, norm, shape
+from .base import REGISTRY
+
+ALSO_KNOWN_AS = {name: word for word, op in REGISTRY.items() for name in op.elsewhere}
+"""What other tools call an operation, and its word here."""
+
+CHOICE_WORDS = frozenset(
+    word for op in REGISTRY.values() for field in op.fields.values() for word in field.words
+)
+"""Words that an argument of some operation is a choice between."""
+
+__all__ = ["ALSO_KNOWN_AS", "CHOICE_WORDS", "REGISTRY"]

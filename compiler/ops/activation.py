@@ -102,7 +102,9 @@ class PReLU(Activation):
     word: ClassVar[str] = "prelu"
     formula: ClassVar[str] = "x where x > 0, else a*x with a learned, {init} at first"
 
-    per: str = choice("one slope for the `layer`, or for each `channel`", ["layer", "channel"], "layer")
+    per: str = choice(
+        "one slope for the `layer`, or for each `channel`", ["layer", "channel"], "layer"
+    )
     init: float = real("slope of the negative side at first", 0.25)
 
     def _slopes(self, arriving: Shape) -> int:
@@ -136,7 +138,7 @@ class ELU(Activation):
 
 
 class SELU(Activation):
-    """ELU scaled so that deep networks normalise themselves (Klambauer et al., arXiv:1706.02515)."""
+    """ELU, scaled so that networks normalise themselves (Klambauer et al., arXiv:1706.02515)."""
 
     word: ClassVar[str] = "selu"
     formula: ClassVar[str] = "1.0507*x where x > 0, else 1.0507*1.6733*(exp(x) - 1)"
@@ -151,7 +153,9 @@ class GELU(Activation):
 
     word: ClassVar[str] = "gelu"
 
-    approximate: str = choice("`tanh`: quicker, by a formula that is close", ["none", "tanh"], "none")
+    approximate: str = choice(
+        "`tanh`: quicker, by a formula that is close", ["none", "tanh"], "none"
+    )
 
     def module(self, arriving: Shape) -> str:
         return constructor("nn.GELU", approximate=(f'"{self.approximate}"', '"none"'))
@@ -240,7 +244,7 @@ class Hardswish(Activation):
 
 
 class Softmax(Activation):
-    """Turns the channels of each place, or the numbers of a vector, into shares that add up to 1."""
+    """Makes shares that add up to 1 of the channels of each place, or the numbers of a vector."""
 
     word: ClassVar[str] = "softmax"
     formula: ClassVar[str] = "exp(x) / the sum of exp over the channels"

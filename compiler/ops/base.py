@@ -77,7 +77,7 @@ class TorchText(NamedTuple):
 
 
 def constructor(name: str, *arguments: str, **options: tuple[str, str]) -> str:
-    """`nn.MaxPool2d(3, stride=2)`. Of each option its text and its usual text, which is left out."""
+    """`nn.MaxPool2d(3, stride=2)`. An option is its text and the usual one, which is left out."""
     unusual = [f"{key}={text}" for key, (text, usual) in options.items() if text != usual]
     return f"{name}({', '.join([*arguments, *unusual])})"
 
@@ -203,6 +203,8 @@ class Op:
         """This operation, once it is known what its output goes into (`bias=auto`)."""
         return self
 
+    absorbs_bias: ClassVar[bool] = False
+    """A bias directly before it would be of no use: it takes means away and adds its own."""
     in_place: ClassVar[bool] = False
     """It may write over its input where nobody else needs that."""
     inplace: bool = False

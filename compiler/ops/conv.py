@@ -3,37 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from fractions import Fraction
 from typing import ClassVar
 
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
 from ..signature import ArgumentError, choice, count, flag, natural_pair, pair
-from .base import Kept, Kind, Op, TorchText, Weight, Window
+from .base import Kept, Kind, Op, TorchText, Weight, Window, constructor
+from .padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
 
-PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+# One object may serve several signatures: a class asks for the order, not for the object.
+STRIDE = pair("how far a filter moves at a time", (1, 1))
+PAD = natural_pair("rows and columns added on each side", (0, 0))
+DILATION = pair("distance between the points of a filter", (1, 1))
+MODE = choice("what the padding holds", PADDING_MODES, "zeros")
+SAME = flag("pad evenly, so that stride 1 keeps the size")
+SAME_UPPER = flag("pad as Keras and ONNX do, an odd rest at the end")
+BIAS = choice(
+    "a number added to each channel; `auto`: unless a normalisation follows",
+    ["auto"],
+    "auto",
+    switches=True,
+)
 
 
-class Conv(Op):
-    """Convolution: slides `out` filters over the map."""
+class Biased(Op):
+    """What may add a number to each of its channels."""
 
-    word: ClassVar[str] = "conv"
-    kind: ClassVar[Kind] = "conv"
+    bias: bool | str
 
-    out: int = count("filters; they become the channels")
-    kernel: Pair = pair("size of a filter", (1, 1))
-    stride: Pair = pair("how far it moves at a time", (1, 1))
-    pad: Pair = natural_pair("rows and columns added on each side", (0, 0))
-    dilation: Pair = pair("distance between the points of a filter", (1, 1))
-    groups: int = count("groups of channels that do not see one another", 1)
-    bias: bool | str = choice(
-        "a number added to each channel; `auto`: unless a normalisation follows",
-        ["auto"],
-        "auto",
-        switches=True,
-    )
-    mode: str = choice("what the padding holds", PADDING_MODES, "zeros")
-    same: bool = flag("pad evenly, so that stride 1 keeps the size")
-    same_upper: bool = flag("pad as Keras and ONNX do, an odd rest at the end")
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """One addition for each number, where there is a bias."""
+        return size(output) if self.bias else 0
+
+    def settle(self, followers: Sequence[Op]) -> Op:
+        if self.bias != "auto":
+            return self
+        absorbed = bool(followers) and all(follower.absorbs_bias for follower in followers)
+        return self.replace(bias=not absorbed)
+
+    def biases(self, channels: int) -> tuple[Weight, ...]:
+        return (Weight("bias", (channels,)),) if self.bias else ()
+
+    def bias_option(self) -> tuple[str, str]:
+        return str(bool(self.bias)), "True"
+
+
+class Sliding(Op):
+    """What slides filters over a map, in steps of a stride, over its padding too."""
+
+    kernel: Pair
+    stride: Pair
+    pad: Pair
+    dilation: Pair
+    mode: str
+    same: bool
+    same_upper: bool
+
+    def filters(self, channels: int) -> int:
+        raise NotImplementedError
+
+    def grouped(self, channels: int) -> int:
+        """Into how many groups the channels are divided."""
+        raise NotImplementedError
 
     def check(self) -> None:
         if self.same and self.same_upper:
@@ -43,117 +74,455 @@ class Conv(Op):
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)
-        for name, number in (("channels that arrive", channels), ("filters", self.out)):
-            if number % self.groups:
-                raise ShapeError(f"the {number} {name} do not divide into {self.groups} groups")
-        return self.out, self._axis(0, height), self._axis(1, width)
+        leaving = self._axis(0, height), self._axis(1, width)
+        check_padding(self.mode, self.sides(inputs[0]), inputs[0])
+        return self.filters(channels), *leaving
+
+    def reach(self, axis: int) -> int:
+        return reach(self.kernel[axis], self.dilation[axis])
 
     def _axis(self, axis: int, arriving: int) -> int:
         before, after = self.padding(axis, arriving)
         kernel, stride = self.kernel[axis], self.stride[axis]
         leaving = window_output(arriving, kernel, stride, before + after, self.dilation[axis])
         if leaving < 1:
-            reach = self.dilation[axis] * (kernel - 1) + 1
             raise ShapeError(
-                f"a filter that reaches over {reach} does not fit into {arriving}"
+                f"a filter that reaches over {self.reach(axis)} does not fit into {arriving}"
                 + (f" (+ {before + after} padding)" if before + after else ""),
                 "make the filter smaller, pad, or shrink the map less before it",
             )
-        if self.same and leaving != ceil(arriving / stride):
+        if self.same and leaving != -(-arriving // stride):
             raise ShapeError(
                 f"`same` cannot pad a filter of even size {by(self.kernel)} evenly",
                 "take a filter of odd size, or `same_upper`",
             )
         return leaving
 
-    def padding(self, axis: int, arriving: int) -> tuple[int, int]:
+    def padding(self, axis: int, arriving: int) -> Pair:
         """Rows or columns added before and after."""
-        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        reach = self.reach(axis)
         if self.same:
             return (reach - 1) // 2, (reach - 1) // 2
         if self.same_upper:
             stride = self.stride[axis]
-            total = max((ceil(arriving / stride) - 1) * stride + reach - arriving, 0)
+            total = max((-(-arriving // stride) - 1) * stride + reach - arriving, 0)
             return total // 2, total - total // 2
         return self.pad[axis], self.pad[axis]
 
+    def sides(self, arriving: Shape) -> Sides:
+        return self.padding(0, arriving[1]), self.padding(1, arriving[2])
+
+    def uneven(self, arriving: Shape) -> bool:
+        """Whether torch needs a separate padding step."""
+        return any(before != after for before, after in self.sides(arriving))
+
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        weight = Weight("weight", (self.out, inputs[0][0] // self.groups, *self.kernel))
-        return (weight, Weight("bias", (self.out,))) if self.bias else (weight,)
+        channels = inputs[0][0]
+        inside = channels // self.grouped(channels)
+        return (Weight("weight", (self.filters(channels), inside, *self.kernel)),)
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
-        return size(output) * self._products(inputs[0])
-
-    def _products(self, arriving: Shape) -> int:
-        """Products that go into one output."""
-        return arriving[0] // self.groups * self.kernel[0] * self.kernel[1]
-
-    def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        return size(output) if self.bias else 0
+        _, height, width = output
+        return height * width * size(self.weights(*inputs)[0].shape)
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
-        _, height, width = inputs[0]
-        reach = [self.dilation[axis] * (self.kernel[axis] - 1) + 1 for axis in (0, 1)]
-        top, left = self.padding(0, height)[0], self.padding(1, width)[0]
-        return Window((reach[0], reach[1]), self.stride, (-top, -left))
-
-    def _uneven(self, arriving: Shape) -> bool:
-        """Whether torch needs a separate padding step."""
-        return any(len(set(self.padding(axis, arriving[1 + axis]))) > 1 for axis in (0, 1))
+        (top, _), (left, _) = self.sides(inputs[0])
+        return Window((self.reach(0), self.reach(1)), self.stride, (-top, -left))
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        if not self._uneven(inputs[0]) and self.mode == "zeros":
+        sides = self.sides(inputs[0])
+        if sides == ((0, 0), (0, 0)) or (self.mode == "zeros" and not self.uneven(inputs[0])):
             return Kept(inputs=(0,))
-        channels, height, width = inputs[0]
-        padded = (height + sum(self.padding(0, height))) * (width + sum(self.padding(1, width)))
-        return Kept(own=channels * padded)
+        # Mirroring and repeating ask for their own input, too, when they are differentiated.
+        before = (0,) if self.mode in ("reflect", "replicate") else ()
+        return Kept(inputs=before, own=padded_size(sides, inputs[0]))
 
-    def settle(self, followers: Sequence[Op]) -> Op:
-        if self.bias != "auto":
-            return self
-        normalised = bool(followers) and all(follower.kind == "norm" for follower in followers)
-        return self.replace(bias=not normalised)
+    def pad_options(self, arriving: Shape) -> dict[str, tuple[str, str]]:
+        """What torch's convolution is told about the padding, if it does the padding."""
+        (top, bottom), (left, right) = self.sides(arriving)
+        even = (top, left) == (bottom, right)
+        mode = self.mode if even and (top or left) else "zeros"
+        return {
+            "padding": (plain((top, left) if even else (0, 0)), "0"),
+            "padding_mode": (f'"{mode}"', '"zeros"'),
+        }
 
-    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        channels, height, width = inputs[0]
-        (top, bottom), (left, right) = self.padding(0, height), self.padding(1, width)
-        uneven = self._uneven(inputs[0])
-        options = [
-            ("stride", plain(self.stride), "1"),
-            ("padding", plain((0, 0) if uneven else (top, left)), "0"),
-            ("dilation", plain(self.dilation), "1"),
-            ("groups", str(self.groups), "1"),
-            ("bias", str(bool(self.bias)), "True"),
-            ("padding_mode", f'"{self.mode}"', '"zeros"'),
-        ]
-        given = "".join(f", {name}={value}" for name, value, usual in options if value != usual)
-        module = f"nn.Conv2d({channels}, {self.out}, {plain(self.kernel)}{given})"
-        if not uneven:
-            return TorchText(module)
-        return TorchText(module, f"{{m}}(F.pad({{0}}, ({left}, {right}, {top}, {bottom})))")
+    def call(self, arriving: Shape) -> str:
+        if not self.uneven(arriving):
+            return "{m}({0})"
+        return f"{{m}}({pad_text(self.sides(arriving), self.mode)})"
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = []
         for axis, name in enumerate(("height", "width")):
             arriving, leaving = inputs[0][1 + axis], output[1 + axis]
             before, after = self.padding(axis, arriving)
+            reach, stride = self.reach(axis), self.stride[axis]
             padding = f"2*{before}" if before == after else f"{before} + {after}"
-            reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-            exact = (arriving + before + after - reach) / self.stride[axis] + 1
-            rounded = "" if exact == leaving else f" -> {leaving}"
-            lines.append(
-                (
-                    name,
-                    f"({arriving} + {padding} - {reach})/{self.stride[axis]} + 1 = {exact:g}{rounded}",
-                )
-            )
-        per_filter = f"{inputs[0][0] // self.groups}*{self.kernel[0]}*{self.kernel[1]}"
-        products = self._products(inputs[0])
-        weights = self.out * products
-        bias = f" + {self.out} biases = {weights + self.out:,}" if self.bias else ""
-        lines.append(("parameters", f"{self.out} filters * {per_filter} = {weights:,}{bias}"))
-        macs = self.macs(output, *inputs)
-        lines.append(
-            ("multiply-adds", f"{'*'.join(map(str, output))} outputs * {per_filter} = {macs:,}")
-        )
+            added = f" + {padding}" if before + after else ""
+            steps = Fraction(arriving + before + after - reach, stride) + 1
+            rounded = "" if steps == leaving else f" -> {leaving}"
+            how = f"({arriving}{added} - {reach})/{stride} + 1 = {decimal(steps)}{rounded}"
+            if self.dilation[axis] > 1 and self.kernel[axis] > 1:
+                spread = f"{self.dilation[axis]}*({self.kernel[axis]} - 1) + 1 = {reach}"
+                how += f", with a filter that reaches over {spread}"
+            lines.append((name, how))
         return lines
+
+
+class Conv(Biased, Sliding):
+    """Convolution: slides `out` filters over the map."""
+
+    word: ClassVar[str] = "conv"
+    elsewhere: ClassVar[tuple[str, ...]] = ("conv2d", "convolution", "convolution2d")
+    kind: ClassVar[Kind] = "conv"
+
+    out: int = count("filters; they become the channels")
+    kernel: Pair = pair("size of a filter", (1, 1))
+    stride: Pair = STRIDE
+    pad: Pair = PAD
+    dilation: Pair = DILATION
+    groups: int = count("groups of channels that do not see one another", 1)
+    bias: bool | str = BIAS
+    mode: str = MODE
+    same: bool = SAME
+    same_upper: bool = SAME_UPPER
+
+    def filters(self, channels: int) -> int:
+        return self.out
+
+    def grouped(self, channels: int) -> int:
+        return self.groups
+
+    def output(self, *inputs: Shape) -> Shape:
+        check_groups(as_map(inputs[0], self.word)[0], self.out, self.groups)
+        return super().output(*inputs)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (*super().weights(*inputs), *self.biases(self.out))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        pads = self.pad_options(inputs[0])
+        module = constructor(
+            "nn.Conv2d",
+            str(inputs[0][0]),
+            str(self.out),
+            plain(self.kernel),
+            stride=(plain(self.stride), "1"),
+            padding=pads["padding"],
+            dilation=(plain(self.dilation), "1"),
+            groups=(str(self.groups), "1"),
+            bias=self.bias_option(),
+            padding_mode=pads["padding_mode"],
+        )
+        return TorchText(module, self.call(inputs[0]))
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        weights = self.weights(*inputs)
+        return [
+            *super().explain(output, *inputs),
+            ("parameters", parameters(weights)),
+            ("multiply-adds", outputs_times(output, weights[0], self.macs(output, *inputs))),
+        ]
+
+
+class PerChannel(Biased, Sliding):
+    """What has filters for each channel by itself."""
+
+    multiplier: int
+
+    def filters(self, channels: int) -> int:
+        return channels * self.multiplier
+
+    def grouped(self, channels: int) -> int:
+        return channels
+
+    def module(self, arriving: Shape, bias: tuple[str, str]) -> str:
+        channels = arriving[0]
+        pads = self.pad_options(arriving)
+        return constructor(
+            "nn.Conv2d",
+            str(channels),
+            str(self.filters(channels)),
+            plain(self.kernel),
+            stride=(plain(self.stride), "1"),
+            padding=pads["padding"],
+            dilation=(plain(self.dilation), "1"),
+            groups=(str(channels), "1"),
+            bias=bias,
+            padding_mode=pads["padding_mode"],
+        )
+
+
+class Depthwise(PerChannel):
+    """Convolution with a filter (or `multiplier` filters) of its own for each channel."""
+
+    word: ClassVar[str] = "depthwise"
+    elsewhere: ClassVar[tuple[str, ...]] = ("depthwiseconv2d", "depthwise_conv", "dwconv")
+    kind: ClassVar[Kind] = "conv"
+
+    kernel: Pair = pair("size of a filter")
+    stride: Pair = STRIDE
+    pad: Pair = PAD
+    dilation: Pair = DILATION
+    multiplier: int = count("filters for each channel", 1)
+    bias: bool | str = BIAS
+    mode: str = MODE
+    same: bool = SAME
+    same_upper: bool = SAME_UPPER
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (*super().weights(*inputs), *self.biases(self.filters(inputs[0][0])))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(self.module(inputs[0], self.bias_option()), self.call(inputs[0]))
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        weights = self.weights(*inputs)
+        return [
+            *super().explain(output, *inputs),
+            ("parameters", parameters(weights)),
+            ("multiply-adds", outputs_times(output, weights[0], self.macs(output, *inputs))),
+        ]
+
+
+class Separable(PerChannel):
+    """Depthwise convolution, then a 1x1 convolution that mixes the channels."""
+
+    word: ClassVar[str] = "separable"
+    elsewhere: ClassVar[tuple[str, ...]] = ("separableconv2d", "separable_conv", "sepconv")
+    kind: ClassVar[Kind] = "conv"
+
+    out: int = count("1x1 filters; they become the channels")
+    kernel: Pair = pair("size of a filter of the depthwise convolution")
+    stride: Pair = STRIDE
+    pad: Pair = PAD
+    dilation: Pair = DILATION
+    multiplier: int = count("depthwise filters for each channel", 1)
+    bias: bool | str = BIAS
+    mode: str = MODE
+    same: bool = SAME
+    same_upper: bool = SAME_UPPER
+
+    # As in Keras, there is no bias between the two: the second convolution makes up for it.
+
+    def output(self, *inputs: Shape) -> Shape:
+        return self.out, *super().output(*inputs)[1:]
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (depthwise,) = super().weights(*inputs)
+        return (
+            depthwise._replace(name="depthwise.weight"),
+            Weight("pointwise.weight", (self.out, depthwise.shape[0], 1, 1)),
+            *(bias._replace(name="pointwise.bias") for bias in self.biases(self.out)),
+        )
+
+    def _between(self, output: Shape, arriving: Shape) -> Shape:
+        """What goes from the one to the other."""
+        return self.filters(arriving[0]), *output[1:]
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        depthwise, pointwise = self.weights(*inputs)[:2]
+        return output[1] * output[2] * (size(depthwise.shape) + size(pointwise.shape))
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        depthwise = super().kept(output, *inputs)
+        return depthwise._replace(own=depthwise.own + size(self._between(output, inputs[0])))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        depthwise = self.module(inputs[0], bias=("False", "True"))
+        between = str(self.filters(inputs[0][0]))
+        pointwise = constructor("nn.Conv2d", between, str(self.out), "1", bias=self.bias_option())
+        module = f"SeparableConv2d({depthwise}, {pointwise})"
+        return TorchText(module, self.call(inputs[0]), SEPARABLE)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        depthwise, *pointwise = self.weights(*inputs)
+        between = self._between(output, inputs[0])
+        first, second = (output[1] * output[2] * size(w.shape) for w in (depthwise, pointwise[0]))
+        return [
+            *super().explain(output, *inputs),
+            ("depthwise parameters", parameters([depthwise])),
+            ("pointwise parameters", parameters(pointwise)),
+            ("depthwise multiply-adds", outputs_times(between, depthwise, first)),
+            ("pointwise multiply-adds", outputs_times(output, pointwise[0], second)),
+            ("multiply-adds", f"{first:,} + {second:,} = {first + second:,}"),
+        ]
+
+
+class Deconv(Biased):
+    """Transposed convolution: each number that arrives is spread over a window of what leaves."""
+
+    word: ClassVar[str] = "deconv"
+    elsewhere: ClassVar[tuple[str, ...]] = (
+        *("convtranspose2d", "conv_transpose", "conv2dtranspose", "transposed_conv"),
+        *("deconvolution", "upconv"),
+    )
+    kind: ClassVar[Kind] = "conv"
+
+    # No `mode`: the padding is cut off what leaves, there is nothing to fill.
+
+    out: int = count("channels that leave")
+    kernel: Pair = pair("size of a filter")
+    stride: Pair = pair("how far apart the windows of two neighbours lie", (1, 1))
+    pad: Pair = natural_pair("rows and columns cut off on each side", (0, 0))
+    output_pad: Pair = natural_pair("rows and columns more at the end, below the stride", (0, 0))
+    dilation: Pair = DILATION
+    groups: int = count("groups of channels that do not see one another", 1)
+    bias: bool | str = BIAS
+    same: bool = flag("cut off as much as leaves `stride` times the size that arrives")
+
+    def check(self) -> None:
+        if self.same and (self.pad != (0, 0) or self.output_pad != (0, 0)):
+            raise ArgumentError(
+                "`same` works the padding out by itself", "take `pad` and `output_pad` out"
+            )
+        for more, stride, dilation in zip(self.output_pad, self.stride, self.dilation, strict=True):
+            if more >= max(stride, dilation):
+                raise ArgumentError(
+                    f"`output_pad={plain(self.output_pad)}` has to be below the stride,"
+                    f" {plain(self.stride)}, or the dilation",
+                    f"it chooses among the sizes that a stride of {stride} can come from:"
+                    f" at most {max(stride, dilation) - 1} here",
+                )
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels, height, width = as_map(inputs[0], self.word)
+        check_groups(channels, self.out, self.groups)
+        return self.out, self._axis(0, height), self._axis(1, width)
+
+    def _axis(self, axis: int, arriving: int) -> int:
+        pad, more = self.padding(axis)
+        whole = (arriving - 1) * self.stride[axis] + self._reach(axis) + more
+        if whole - 2 * pad < 1:
+            raise ShapeError(
+                f"nothing is left: {pad} is cut off each side of {whole}",
+                f"`pad` can be at most {(whole - 1) // 2} here",
+            )
+        return whole - 2 * pad
+
+    def _reach(self, axis: int) -> int:
+        return reach(self.kernel[axis], self.dilation[axis])
+
+    def padding(self, axis: int) -> Pair:
+        """What is cut off each side, and what is added at the end."""
+        if not self.same:
+            return self.pad[axis], self.output_pad[axis]
+        # stride times what arrives is left by cutting off this much in all; an odd amount is
+        # rounded up and the rest put back at the end.
+        over = self._reach(axis) - self.stride[axis]
+        return (0, -over) if over < 0 else ((over + 1) // 2, over % 2)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        # Torch's order: the channels that arrive come first.
+        shape = (inputs[0][0], self.out // self.groups, *self.kernel)
+        return Weight("weight", shape), *self.biases(self.out)
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        """Each number that arrives times each weight that it meets, also where the product falls
+        on what is cut off: as torch's counter does."""
+        _, height, width = inputs[0]
+        return height * width * size(self.weights(*inputs)[0].shape)
+
+    def window(self, output: Shape, *inputs: Shape) -> Window:
+        # Output o gets something from input i where o + pad = i*stride + k*dilation. That is at
+        # most `seen` of them, the last of which is (o + pad)/stride, rounded down.
+        windows = []
+        for axis in (0, 1):
+            stride = self.stride[axis]
+            seen = (self._reach(axis) - 1) // stride + 1
+            start = Fraction(self.padding(axis)[0], stride) - seen + 1
+            windows.append((seen, Fraction(1, stride), start))
+        sizes, strides, starts = zip(*windows, strict=True)
+        return Window(sizes, strides, starts)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        (top, more_rows), (left, more_columns) = self.padding(0), self.padding(1)
+        module = constructor(
+            "nn.ConvTranspose2d",
+            str(inputs[0][0]),
+            str(self.out),
+            plain(self.kernel),
+            stride=(plain(self.stride), "1"),
+            padding=(plain((top, left)), "0"),
+            output_padding=(plain((more_rows, more_columns)), "0"),
+            groups=(str(self.groups), "1"),
+            bias=self.bias_option(),
+            dilation=(plain(self.dilation), "1"),
+        )
+        return TorchText(module)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        lines = []
+        for axis, name in enumerate(("height", "width")):
+            arriving, stride = inputs[0][1 + axis], self.stride[axis]
+            pad, more = self.padding(axis)
+            cut = f" - 2*{pad}" if pad else ""
+            added = f" + {more}" if more else ""
+            how = f"({arriving} - 1)*{stride}{cut} + {self._reach(axis)}{added}"
+            lines.append((name, f"{how} = {output[1 + axis]}"))
+        weights = self.weights(*inputs)
+        macs = self.macs(output, *inputs)
+        arriving_numbers = "*".join(map(str, inputs[0]))
+        each = "*".join(map(str, weights[0].shape[1:]))
+        return [
+            *lines,
+            ("parameters", parameters(weights, "channels")),
+            ("multiply-adds", f"{arriving_numbers} inputs * {each} = {macs:,}"),
+        ]
+
+
+# ---- what they share --------------------------------------------------------------------------
+
+
+def reach(kernel: int, dilation: int) -> int:
+    """How far a filter goes from its first point to its last, both included."""
+    return dilation * (kernel - 1) + 1
+
+
+def check_groups(channels: int, out: int, groups: int) -> None:
+    for what, number in (("channels that arrive", channels), ("filters", out)):
+        if number % groups:
+            nearest = -(-number // groups) * groups
+            raise ShapeError(
+                f"the {number} {what} do not divide into {groups} groups",
+                f"{nearest} would: {nearest // groups} in each group",
+            )
+
+
+def decimal(number: Fraction) -> str:
+    """`112.5`; digits after the third are dropped."""
+    whole, rest = divmod(number.numerator, number.denominator)
+    digits = f"{rest * 1000 // number.denominator:03}".rstrip("0")
+    return f"{whole}.{digits}" if digits else str(whole)
+
+
+def parameters(weights: Sequence[Weight], what: str = "filters") -> str:
+    """`64 filters * 3*7*7 = 9,408; + 64 biases = 9,472`."""
+    weight, *biases = weights
+    total = size(weight.shape)
+    each = "*".join(map(str, weight.shape[1:]))
+    line = f"{weight.shape[0]} {what} * {each} = {total:,}"
+    for bias in biases:
+        line += f"; + {size(bias.shape)} biases = {total + size(bias.shape):,}"
+    return line
+
+
+def outputs_times(output: Shape, weight: Weight, macs: int) -> str:
+    """`64*112*112 outputs * 3*7*7 = 118,013,952`."""
+    each = "*".join(map(str, weight.shape[1:]))
+    return f"{'*'.join(map(str, output))} outputs * {each} = {macs:,}"
+
+
+SEPARABLE = '''\
+class SeparableConv2d(nn.Sequential):
+    """A convolution of each channel by itself, then one that mixes the channels."""
+
+    def __init__(self, depthwise: nn.Module, pointwise: nn.Module) -> None:
+        super().__init__()
+        self.depthwise = depthwise
+        self.pointwise = pointwise
+'''

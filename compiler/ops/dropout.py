@@ -65,7 +65,8 @@ class Dropout(NoMultiplyAdds):
 
     def _left_out(self, arriving: Shape) -> str:
         drawn = self.drawn(arriving)
-        return f"{self.p:g} * {drawn:,} {self.what} = {_rounded(Fraction(self.p) * drawn)} on average"
+        mean = _rounded(Fraction(self.p) * drawn)
+        return f"{self.p:g} * {drawn:,} {self.what} = {mean} on average"
 
 
 class Dropout2d(Dropout):

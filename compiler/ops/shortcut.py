@@ -10,14 +10,14 @@ def projection(arriving: Shape, leaving: Shape) -> list[Op]:
     """A 1x1 convolution of the needed stride, and a batch norm (ResNet's option B)."""
     if len(arriving) != 3 or len(leaving) != 3:
         raise ShapeError(f"no projection leads from {text(arriving)} to {text(leaving)}")
-    stride = (_stride(arriving[1], leaving[1]), _stride(arriving[2], leaving[2]))
+    stride = (stride_between(arriving[1], leaving[1]), stride_between(arriving[2], leaving[2]))
     return [
         REGISTRY["conv"](out=leaving[0], stride=stride, bias=False),
         REGISTRY["bn"](),
     ]
 
 
-def _stride(arriving: int, leaving: int) -> int:
+def stride_between(arriving: int, leaving: int) -> int:
     """The stride by which a 1x1 filter takes one size to another."""
     for stride in (arriving // leaving, -(-arriving // leaving)):
         if stride >= 1 and (arriving - 1) // stride + 1 == leaving:

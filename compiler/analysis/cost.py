@@ -1,0 +1,133 @@
+"""What a network costs for one image: weights, multiply-adds, other arithmetic, numbers that leave.
+
+All of it in evaluation: a dropout costs nothing, and what an auxiliary head needs is counted apart.
+A multiply-add is one product and sum of a convolution or a linear layer, and two FLOPs; the biases
+and everything else are elementwise operations, in a column of their own. All figures are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..graph import Network, Node
+from ..shapes import size
+
+
+class Cost(NamedTuple):
+    """Of one node, for one image."""
+
+    trainable: int = 0
+    """Learned numbers that training changes."""
+    frozen: int = 0
+    """Learned numbers that training leaves as they are."""
+    buffers: int = 0
+    """Numbers that come along but are not learned: running statistics, fixed filters."""
+    macs: int = 0
+    elementwise: int = 0
+    activations: int = 0
+    """Numbers that leave."""
+    connections: int = 0
+    """What a fully connected layer between the same two shapes would have; 0 where there are no
+    multiply-adds. Beside it, `macs` are the connections that there are (how sparse it is), and
+    `params` the numbers that they share."""
+
+    @property
+    def params(self) -> int:
+        return self.trainable + self.frozen
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.macs
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of a network, for one image."""
+
+    trainable: int
+    frozen: int
+    buffers: int
+    macs: int
+    elementwise: int
+    activations: int
+    """Numbers written by all operations together: the input, views (`flatten`) and what a dropout
+    hands on are none."""
+    layers: int
+    """How many operations, the input not counted."""
+    aux_params: int
+    """Of auxiliary heads; in none of the figures above."""
+    aux_macs: int
+
+    @property
+    def params(self) -> int:
+        return self.trainable + self.frozen
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.macs
+
+
+def costs(network: Network, frozen: Container[int] = ()) -> list[Cost]:
+    """Of every node, by its index; `frozen` are indices of nodes whose weights are not trained."""
+    # Repeated parts share their operations: each is asked once for each shape that it meets.
+    known: dict[object, Cost] = {}
+    found: list[Cost] = []
+    for node in network.nodes:
+        key = (id(node.op), node.shape, *[source.shape for source in node.inputs])
+        cost = known.get(key)
+        if cost is None:
+            cost = known[key] = _cost(node)
+        if cost.trainable and node.index in frozen:
+            cost = cost._replace(trainable=0, frozen=cost.trainable)
+        found.append(cost)
+    return found
+
+
+def _cost(node: Node) -> Cost:
+    if not node.inputs:
+        return Cost(activations=size(node.shape))
+    shapes = node.input_shapes
+    macs = node.op.macs(node.shape, *shapes)
+    trainable = buffers = 0
+    for weight in node.weights:
+        if weight.trainable:
+            trainable += size(weight.shape)
+        else:
+            buffers += size(weight.shape)
+    leaving = size(node.shape)
+    return Cost(
+        trainable=trainable,
+        buffers=buffers,
+        macs=macs,
+        elementwise=node.op.elementwise(node.shape, *shapes),
+        activations=leaving,
+        connections=leaving * sum(map(size, shapes)) if macs else 0,
+    )
+
+
+def totals(network: Network, found: list[Cost]) -> Totals:
+    """Of what `costs` found."""
+    nodes = [node for node in network.nodes if not node.aux]
+    heads = [found[node.index] for node in network.nodes if node.aux]
+    main = [found[node.index] for node in nodes]
+    return Totals(
+        trainable=sum(cost.trainable for cost in main),
+        frozen=sum(cost.frozen for cost in main),
+        buffers=sum(cost.buffers for cost in main),
+        macs=sum(cost.macs for cost in main),
+        elementwise=sum(cost.elementwise for cost in main),
+        activations=sum(found[node.index].activations for node in _writing(nodes)),
+        layers=sum(1 for node in nodes if node.inputs),
+        aux_params=sum(cost.params for cost in heads),
+        aux_macs=sum(cost.macs for cost in heads),
+    )
+
+
+def _writing(nodes: Iterable[Node]) -> Iterable[Node]:
+    """Those that write numbers of their own."""
+    for node in nodes:
+        view = node.op.shares_storage and not node.op.inplace
+        if node.inputs and not view and node.op.kind != "dropout":
+            yield node

@@ -1,0 +1,116 @@
+"""What autograd keeps between the forward and the backward pass.
+
+Memory is counted once, however many operations keep it; the weights and the input of the network,
+which are there anyway, not at all. Nothing is kept for what no trained weight comes before: neither
+would a gradient go there.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from ..graph import Network, Node
+from ..shapes import size
+from .peak import Bytes
+from .storage import storages
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw"]
+Device = Literal["cpu", "cuda"]
+
+LOSS_SCALARS = 4
+"""Bytes that the loss of each output keeps however large the batch: the sum of class weights."""
+
+
+class Setting(NamedTuple):
+    """How a network is trained, as far as its memory depends on it.
+
+    In bf16 and fp16, under autocast: weights, their gradients, statistics and the loss have four
+    bytes a number, all that flows between operations two, and convolutions and linear layers keep
+    copies of two bytes of their weights and of the network's input. (torch leaves a few operations,
+    such as layer norm on a GPU, in fp32: the figure is then low.)
+    """
+
+    precision: Precision = "fp32"
+    optimizer: Optimizer = "sgd"
+    device: Device = "cpu"
+    frozen: frozenset[int] = frozenset()
+    """Indices of nodes whose weights are not trained."""
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number that flows between operations."""
+        return 4 if self.precision == "fp32" else 2
+
+
+class Saved(NamedTuple):
+    """What one operation keeps."""
+
+    places: tuple[int, ...] = ()
+    """Outputs (see `storages`) that stay for it."""
+    own: Bytes = Bytes()
+    """Beside those."""
+
+
+NOTHING = Saved()
+
+
+def trained(network: Network, frozen: frozenset[int]) -> list[bool]:
+    """By index: whether a gradient goes through the output of a node."""
+    found: list[bool] = []
+    for node in network.nodes:
+        own = node.index not in frozen and any(weight.trainable for weight in node.weights)
+        found.append(own or any(found[source.index] for source in node.inputs))
+    return found
+
+
+def saved(network: Network, setting: Setting, places: list[int]) -> list[Saved]:
+    """What each operation keeps, by its index."""
+    flows = trained(network, setting.frozen)
+    return [
+        _saved(node, setting, places) if flows[node.index] else NOTHING for node in network.nodes
+    ]
+
+
+def _saved(node: Node, setting: Setting, places: list[int]) -> Saved:
+    kept = node.op.kept(node.shape, *node.input_shapes)
+    stay = {places[node.inputs[position].index] for position in kept.inputs}
+    if kept.output:
+        stay.add(places[node.index])
+    arrived = 0 in stay
+    stay.discard(0)  # the input of the network
+    each, fixed = setting.itemsize * kept.own + kept.fixed, 4 * kept.once
+    if setting.device == "cuda" and node.op.kind == "dropout" and kept.own == size(node.shape):
+        each = kept.own  # its mask is made of bytes there, of floats on the CPU
+    if setting.precision != "fp32" and node.op.macs(node.shape, *node.input_shapes):
+        fixed += 2 * sum(size(weight.shape) for weight in node.weights if weight.trainable)
+        if arrived:
+            each += 2 * size(node.inputs[0].shape)
+    return Saved(tuple(sorted(stay)), Bytes(fixed, each))
+
+
+def outputs(network: Network) -> list[Node]:
+    """What losses are computed from: the output, then those of auxiliary heads."""
+    return [network.output, *(head.output for head in network.aux)]
+
+
+def loss(node: Node) -> Bytes:
+    """What a cross-entropy on an output keeps: the logarithm of the softmax, always in fp32."""
+    return Bytes(LOSS_SCALARS, 4 * size(node.shape))
+
+
+def kept(network: Network, setting: Setting = Setting()) -> Bytes:  # noqa: B008 (a tuple)
+    """In total, with a cross-entropy at each output; the labels, like the images, not counted."""
+    places = storages(network)
+    flows = trained(network, setting.frozen)
+    total = Bytes()
+    stay: set[int] = set()
+    for entry in saved(network, setting, places):
+        total = total.plus(entry.own)
+        stay.update(entry.places)
+    for place in stay:
+        total = total.plus(Bytes(0, setting.itemsize * size(network.nodes[place].shape)))
+    for node in outputs(network):
+        if flows[node.index]:
+            total = total.plus(loss(node))
+    return total

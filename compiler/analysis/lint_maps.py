@@ -1,0 +1,204 @@
+"""What of a map is seen, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import ceil
+from typing import NamedTuple
+
+from ...dsl.diagnostics import Diagnostic
+from ..graph import Network, Node
+from ..ops.base import EVERYTHING
+from ..shapes import by
+from .field import Axis, Field, Number
+from .warn import warning
+
+AXES = ("rows", "columns")
+
+
+def small_field(network: Network, found: list[Field]) -> Iterator[Diagnostic]:
+    """The head is where all places of a map come together. A global pool only takes their mean, so
+    each should have seen the whole input; a fully connected layer learns how they fit together, and
+    half of the input's side will do, as in the networks that everybody knows (LeNet: exactly half).
+    """
+    head = _head(network, found)
+    if head is None or len(network.input.shape) != 3:
+        return
+    field, sides = found[head.inputs[0].index], network.input.shape[1:]
+    if field.size == (1, 1):
+        return  # no convolutional network: layers on the pixels themselves
+    share = 1 if head.op.kind == "pool" else Fraction(1, 2)
+    wanted = [ceil(share * side) for side in sides]
+    short = [n for n in (0, 1) if not field[n].whole and field[n].size < wanted[n]]
+    if not short:
+        return
+    layers = max(_convolutions(field[n], wanted[n]) for n in short)
+    yield warning(
+        "small-field",
+        f"what `{head.op.word}` puts together has seen {by(field.size)} of "
+        f"{by((sides[0], sides[1]))} pixels",
+        head,
+        notes=("no layer before it can relate what lies further apart",),
+        help=f"shrink the map earlier, or put {layers} more `conv 3x3` before it: at a stride of "
+        f"{_stride(field.jump)}, each adds {_stride((2 * field.jump[0], 2 * field.jump[1]))}",
+    )
+
+
+def _head(network: Network, found: list[Field]) -> Node | None:
+    """The last operation on the way to the output that makes one place out of all of a map."""
+    todo, seen = [network.output], {network.output.index}
+    while todo:
+        node = todo.pop()
+        if not node.inputs:
+            continue
+        field = found[node.inputs[0].index]
+        if field.height.places * field.width.places > 1 and _sees_all(node):
+            return node
+        for source in node.inputs:
+            if source.index not in seen:
+                seen.add(source.index)
+                todo.append(source)
+    return None
+
+
+def _sees_all(node: Node) -> bool:
+    return node.op.window(node.shape, *node.input_shapes) == EVERYTHING
+
+
+def _convolutions(axis: Axis, wanted: int) -> int:
+    """How many more 3x3 convolutions see so much."""
+    return ceil((wanted - axis.size) / (2 * axis.jump))
+
+
+def _stride(pair: tuple[Number, Number]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+
+
+def pool_of_one(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
+    for node in network.nodes:
+        if node.op.kind == "pool" and node.inputs[0].shape[1:] == (1, 1):
+            yield warning(
+                "pool-of-one",
+                f"`{node.op.word}` pools a map of 1x1: there is nothing to choose from",
+                node,
+                notes=(f"{node.inputs[0].shape[0]} channels of one number each arrive",),
+                help="take it out, or shrink the map less before it",
+            )
+
+
+# ---- pixels that nobody reads ------------------------------------------------------------------
+
+
+class _Reads(NamedTuple):
+    """Which rows (or columns) of a map an operation reads: `size` from `start` on, every `stride`,
+    so many times."""
+
+    size: int
+    stride: int
+    start: int
+    times: int
+
+    @property
+    def last(self) -> int:
+        return self.start + (self.times - 1) * self.stride + self.size - 1
+
+
+def skipped_pixels(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
+    """Rows between windows. Not if somebody else reads them: a 1x1 shortcut of stride 2 beside a
+    3x3 convolution is how residual networks are built."""
+    for node, readers in _partly_read(network):
+        for axis in (0, 1):
+            reads = [_reads(reader, axis) for reader in readers]
+            if _gaps(reads):
+                reader = readers[0]
+                one, side = reads[0], node.shape[1 + axis]
+                rows = len({row for row in _rows(reads) if row < side})
+                yield warning(
+                    "skipped-pixels",
+                    f"`{reader.op.word}` moves by {one.stride} and reads {one.size}: "
+                    f"{side - rows} of {side} {AXES[axis]} are never read",
+                    reader,
+                    notes=("nothing else reads them either",),
+                    help=f"take a kernel of at least {one.stride}, or a smaller stride",
+                )
+                break
+
+
+def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
+    """Rows behind the last window, where a further one does not fit. Only pixels count, not
+    padding, and only if nobody else reads them."""
+    for node, readers in _partly_read(network):
+        for axis in (0, 1):
+            side, reads = node.shape[1 + axis], [_reads(reader, axis) for reader in readers]
+            last = max(read.last for read in reads)
+            if last < side - 1 and not _gaps(reads):
+                reader = next(
+                    r for r, read in zip(readers, reads, strict=True) if read.last == last
+                )
+                rest = side - 1 - last
+                yield _dropped(reader, axis, side, rest)
+                break
+
+
+def _dropped(reader: Node, axis: int, side: int, rest: int) -> Diagnostic:
+    what = AXES[axis] if rest > 1 else AXES[axis][:-1]
+    text = reader.span.text
+    ceil_fits = "ceil" in reader.op.fields
+    return warning(
+        "dropped-remainder",
+        f"the last {f'{rest} {what} of {side} are' if rest > 1 else f'{what} of {side} is'} "
+        f"never read: no window of `{reader.op.word}` fits there",
+        reader,
+        notes=(f"{reader.shape[1 + axis]} windows cover {side - rest}",),
+        help=f"write `{text} ceil`, pad, or make the map larger before it"
+        if ceil_fits
+        else "pad, or make the map larger before it",
+    )
+
+
+def _partly_read(network: Network) -> Iterator[tuple[Node, list[Node]]]:
+    """Maps that are read by nothing but windows, with their readers."""
+    for node in network.nodes:
+        readers = network.consumers[node.index]
+        if len(node.shape) == 3 and readers and all(map(_slides, readers)):
+            yield node, readers
+
+
+def _slides(node: Node) -> bool:
+    """Whether it looks at a map through windows of a size and stride of its own. (What cuts a part
+    out of a map, means to.)"""
+    if node.op.kind not in ("conv", "pool", "filter"):
+        return False
+    window = node.op.window(node.shape, *node.input_shapes)
+    if window == EVERYTHING:
+        return False
+    return all(type(stride) is int for stride in window.stride) and all(
+        type(start) is int for start in window.start
+    )
+
+
+def _reads(node: Node, axis: int) -> _Reads:
+    window = node.op.window(node.shape, *node.input_shapes)
+    assert window != EVERYTHING
+    size, stride, start = (pair[axis] for pair in window)
+    return _Reads(int(size), int(stride), int(start), node.shape[1 + axis])
+
+
+def _gaps(reads: list[_Reads]) -> bool:
+    """Whether rows between the windows are read by none of them."""
+    one = reads[0]
+    if any(read.stride <= read.size or read.stride != one.stride for read in reads):
+        return False  # (two different strides leave gaps too; nobody builds that)
+    if max(read.times for read in reads) < 2:
+        return False
+    read_of_each = {(read.start + row) % one.stride for read in reads for row in range(read.size)}
+    return len(read_of_each) < one.stride
+
+
+def _rows(reads: list[_Reads]) -> Iterator[int]:
+    for read in reads:
+        for place in range(read.times):
+            for row in range(read.size):
+                if read.start + place * read.stride + row >= 0:
+                    yield read.start + place * read.stride + row

@@ -1,0 +1,113 @@
+"""Layers in an order that makes one of them useless, or harmful."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ...dsl.diagnostics import Diagnostic, Edit, Label
+from ..graph import Network, Node
+from ..shapes import size
+from .field import Field
+from .warn import warning
+
+
+def double_activation(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
+    for node in network.nodes:
+        if node.op.kind != "activation":
+            continue
+        before = node.inputs[0]
+        if before.op.kind != "activation":
+            continue
+        same = node.op.word == before.op.word
+        yield warning(
+            "double-activation",
+            f"`{node.op.word}` comes directly after "
+            + ("another" if same else f"`{before.op.word}`"),
+            node,
+            notes=(f"{size(node.shape):,} numbers are bent twice, nothing is learned in between",),
+            labels=(Label(before.span, "the first"),),
+            help=f"take one out, or put a layer between: `conv {node.shape[0]} 3x3 same`"
+            if len(node.shape) == 3
+            else f"take one out, or put a layer between: `fc {node.shape[0]}`",
+        )
+
+
+def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
+    """Only where the norm takes each channel's mean out, and with it the bias."""
+    for node in network.nodes:
+        if node.op.kind not in ("conv", "linear"):
+            continue
+        bias = next((w for w in node.weights if w.name == "bias" and w.trainable), None)
+        after = network.consumers[node.index]
+        if bias is None or not after or not all(map(_centres_channels, after)):
+            continue
+        mended = _without_bias(node)
+        yield warning(
+            "bias-before-norm",
+            f"the bias of `{node.op.word}` has no effect: `{after[0].op.word}` takes it out again",
+            node,
+            notes=(
+                f"{size(bias.shape):,} numbers are learned for nothing: what is added to a whole "
+                "channel is part of the mean that is subtracted",
+            ),
+            labels=(Label(after[0].span, "subtracts the mean of each channel"),),
+            help=f"write `{mended}`",
+            edits=(Edit(node.span, mended),),
+        )
+
+
+def dropout_last(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
+    """Follows what leaves back through what changes no weight's part in it."""
+    for end in (network.output, *(head.output for head in network.aux)):
+        node = end
+        while node.inputs and node.op.kind in ("activation", "shape", "dropout"):
+            if node.op.kind == "dropout":
+                yield warning(
+                    "dropout-last",
+                    f"`{node.op.word}` comes after the last layer",
+                    node,
+                    notes=(
+                        f"while training, it sets some of the {size(node.shape):,} numbers of the "
+                        "result itself to zero, and no layer is left to make up for that",
+                    ),
+                    help="take it out, or move it before the last layer",
+                )
+            node = node.inputs[0]
+
+
+def dropout_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
+    for node in network.nodes:
+        if node.op.kind != "dropout":
+            continue
+        norm = next((n for n in network.consumers[node.index] if _keeps_statistics(n)), None)
+        if norm is None:
+            continue
+        yield warning(
+            "dropout-before-norm",
+            f"`{node.op.word}` comes directly before `{norm.op.word}`",
+            node,
+            notes=(
+                "the variance that the norm measures while training is larger than the one that "
+                "arrives in evaluation, where nothing is left out",
+            ),
+            labels=(Label(norm.span, "measures the variance"),),
+            help=f"put it after: `{norm.span.text}, {node.span.text}`",
+        )
+
+
+def _keeps_statistics(node: Node) -> bool:
+    """Whether it uses other statistics in evaluation than while training."""
+    return node.op.kind == "norm" and any(w.name == "running_var" for w in node.weights)
+
+
+def _centres_channels(node: Node) -> bool:
+    """Whether it subtracts the mean of each channel. (A layer or group norm subtracts one that
+    several channels have in common: a bias before it changes the result.)"""
+    return _keeps_statistics(node)
+
+
+def _without_bias(node: Node) -> str:
+    text = node.span.text
+    switched = re.sub(r"\bbias\s*=\s*\w+", "bias=off", text)
+    return switched if switched != text else f"{text} bias=off"

@@ -1,0 +1,56 @@
+"""What is allowed and still looks like a mistake: a warning for each, with figures and a way out.
+
+A rule is a pure function of a network (and of its receptive fields), linear in its size, that
+yields a warning for each node it does not like; here each statement is warned about once, however
+often it is carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from ...dsl.diagnostics import Diagnostic
+from ..graph import Network
+from . import lint_maps, lint_order, lint_size
+from .field import Field, fields
+
+Rule = Callable[[Network, list[Field]], Iterable[Diagnostic]]
+
+RULES: dict[str, Rule] = {
+    "small-field": lint_maps.small_field,
+    "skipped-pixels": lint_maps.skipped_pixels,
+    "dropped-remainder": lint_maps.dropped_remainder,
+    "pool-of-one": lint_maps.pool_of_one,
+    "double-activation": lint_order.double_activation,
+    "bias-before-norm": lint_order.bias_before_norm,
+    "dropout-last": lint_order.dropout_last,
+    "dropout-before-norm": lint_order.dropout_before_norm,
+    "wide-fc": lint_size.wide_fc,
+}
+"""By code."""
+
+
+def lint(network: Network, found: list[Field] | None = None) -> list[Diagnostic]:
+    """All warnings, by place; `found` are the receptive fields, where they are known already."""
+    seen = fields(network) if found is None else found
+    kept: dict[object, Diagnostic] = {}
+    more: dict[object, int] = {}
+    for code, rule in RULES.items():
+        for warning in rule(network, seen):
+            assert warning.code == code, warning.code
+            assert warning.severity == "warning", warning.code
+            span = warning.span
+            key = (code, span and (span.source.name, span.start, span.end))
+            if key in kept:
+                more[key] = more.get(key, 0) + 1
+            else:
+                kept[key] = warning
+    return [_counted(warning, more.get(key, 0)) for key, warning in kept.items()]
+
+
+def _counted(warning: Diagnostic, more: int) -> Diagnostic:
+    if not more:
+        return warning
+    note = f"so {'does' if more == 1 else 'do'} {more} more that come from this statement"
+    return replace(warning, notes=(*warning.notes, note))

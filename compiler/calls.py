@@ -1,0 +1,105 @@
+"""Calling a block: its parameters, each with the value that the call gives or its default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from ..dsl.diagnostics import Label
+from ..dsl.syntax import Argument, Call
+from .blame import block_usage
+from .evaluate import Env, evaluate, unknown_name
+from .problems import Problem, did_you_mean, missing_separator
+from .scoping import BlockRef, Module
+from .values import Word
+from .vocabulary import choice_words, layer_words
+
+
+class BlockCalls:
+    """Binds calls of blocks, and remembers which blocks have been used."""
+
+    def __init__(self, globals_of: Callable[[Module], Env]) -> None:
+        self.globals_of = globals_of
+        self.used: set[int] = set()
+        """The ids of the blocks that were called or handed on."""
+
+    def values(self, ref: BlockRef, call: Call, env: Env, module: Module) -> dict[str, object]:
+        given = self._given(ref, call, env, module)
+        values: dict[str, object] = {}
+        defaults = Env(self.globals_of(ref.module), values)
+        for parameter in ref.block.parameters:
+            name = parameter.name.value
+            if name in given:
+                values[name] = given[name]
+            elif parameter.default is not None:
+                values[name] = self._block_or_value(
+                    evaluate(parameter.default, defaults), ref.module
+                )
+            else:
+                raise Problem(
+                    "missing-argument",
+                    f"`{ref}` needs `{name}`",
+                    call.head.span,
+                    labels=(Label(parameter.span, "has no default"),),
+                    help=_usage(ref),
+                )
+        return values
+
+    def _given(self, ref: BlockRef, call: Call, env: Env, module: Module) -> dict[str, object]:
+        names = [parameter.name.value for parameter in ref.block.parameters]
+        given: dict[str, object] = {}
+        waiting = list(names)
+        for argument in call.arguments:
+            name = argument.name
+            if name is None and waiting:
+                name = waiting[0]
+            value = self._value(argument, env, module)
+            if name is None:
+                raise _too_many(argument, value, ref, call, module)
+            if name not in names:
+                help, edits = did_you_mean(name, names, argument.name_span)
+                raise Problem(
+                    "unknown-argument",
+                    f"`{ref}` has no parameter `{name}`",
+                    argument.name_span,
+                    labels=(Label(ref.block.name.span, "the block"),),
+                    help=f"{help} {_usage(ref)}".strip(),
+                    edits=edits,
+                )
+            if name in given:
+                message = f"`{name}` is given twice"
+                raise Problem("repeated-argument", message, argument.span, help=_usage(ref))
+            given[name] = value
+            waiting.remove(name)
+        return given
+
+    def _value(self, argument: Argument, env: Env, module: Module) -> object:
+        value = self._block_or_value(evaluate(argument.value, env), module)
+        if isinstance(value, Word) and value not in layer_words() | choice_words():
+            raise unknown_name(argument.value, env)
+        return value
+
+    def _block_or_value(self, value: object, module: Module) -> object:
+        """A word that names a block is handed on with the file that the block is from."""
+        if isinstance(value, Word) and value in module.blocks:
+            value = module.blocks[value]
+        if isinstance(value, BlockRef):
+            self.used.add(id(value.block))
+        return value
+
+
+def _usage(ref: BlockRef) -> str:
+    return f"it is called `{block_usage(ref)}`"
+
+
+def _too_many(
+    argument: Argument, value: object, ref: BlockRef, call: Call, module: Module
+) -> Problem:
+    statements: Collection[str] = layer_words() | module.blocks.keys()
+    if isinstance(value, (Word, BlockRef)) and str(value) in statements:
+        return missing_separator(call, argument, str(value))
+    return Problem(
+        "too-many-arguments",
+        f"`{ref}` has no place for `{argument.span.text}`",
+        argument.span,
+        help=_usage(ref),
+    )

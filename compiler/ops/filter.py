@@ -1,0 +1,175 @@
+"""Filters that are known beforehand and are not trained."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from ..shapes import Pair, Shape, plain
+from ..signature import ArgumentError, custom
+from ..values import Text, Word, show
+from .base import Kind, TorchText, Weight, constructor
+from .conv import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
+from .padding import pad_text
+
+Rows = tuple[tuple[float, ...], ...]
+
+KNOWN: dict[str, Rows] = {
+    "sobel_x": ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
+    "sobel_y": ((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
+    "scharr_x": ((-3, 0, 3), (-10, 0, 10), (-3, 0, 3)),
+    "scharr_y": ((-3, -10, -3), (0, 0, 0), (3, 10, 3)),
+    "laplacian": ((0, 1, 0), (1, -4, 1), (0, 1, 0)),
+    "sharpen": ((0, -1, 0), (-1, 5, -1), (0, -1, 0)),
+    "blur": ((0.0625, 0.125, 0.0625), (0.125, 0.25, 0.125), (0.0625, 0.125, 0.0625)),
+}
+"""By name. Like every filter here they are laid on the map as they stand, not turned around; `_x`
+is large where the map becomes brighter to the right, `_y` where it does downwards."""
+
+EXAMPLE = "write its rows, like `filter [[0, 1, 1], [1, 0, 0], [1, 0, 1]]`"
+
+
+def _read(value: object) -> str | Rows:
+    if isinstance(value, Word):
+        return _known(value)
+    if isinstance(value, Text):
+        lines = [line for line in value.replace(";", "/").replace("\n", "/").split("/")]
+        if len(lines) == 1 and value.strip() in KNOWN:
+            return value.strip()
+        rows = [[_number(number) for number in line.replace(",", " ").split()] for line in lines]
+    elif isinstance(value, (list, tuple)):
+        rows = [list(row) if isinstance(row, (list, tuple)) else [row] for row in value]
+        if all(len(row) == 1 for row in rows) and not any(
+            isinstance(r, (list, tuple)) for r in value
+        ):
+            rows = [[row[0] for row in rows]]
+    else:
+        rows = []
+    if len(rows) == 1:
+        # All in one line: a square.
+        side = math.isqrt(len(rows[0]))
+        if side * side == len(rows[0]):
+            rows = [rows[0][n : n + side] for n in range(0, len(rows[0]), side)]
+    numbers = all(type(n) in (int, float) for row in rows for n in row)
+    if not rows or not rows[0] or not numbers or len({len(row) for row in rows}) > 1:
+        raise ArgumentError(f"{show(value)} is no filter", EXAMPLE)
+    return tuple(tuple(row) for row in rows)
+
+
+def _number(word: str) -> float | None:
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _known(word: str) -> str:
+    if word in KNOWN:
+        return str(word)
+    import difflib
+
+    close = difflib.get_close_matches(word, KNOWN, n=1)
+    listed = ", ".join(f"`{name}`" for name in KNOWN)
+    raise ArgumentError(
+        f"{word} is none of {listed}", f"did you mean `{close[0]}`?" if close else EXAMPLE
+    )
+
+
+class Filter(Sliding):
+    """A fixed filter, not trained, laid on each channel by itself."""
+
+    word: ClassVar[str] = "filter"
+    elsewhere: ClassVar[tuple[str, ...]] = ("kernel",)
+    kind: ClassVar[Kind] = "filter"
+
+    values: str | Rows = custom(
+        f"{', '.join(f'`{name}`' for name in KNOWN)}, or rows of your own",
+        _read,
+        "a filter's name or its rows",
+        takes_words=True,
+        words=tuple(KNOWN),
+    )
+    stride: Pair = STRIDE
+    pad: Pair = PAD
+    dilation: Pair = DILATION
+    mode: str = MODE
+    same: bool = SAME
+    same_upper: bool = SAME_UPPER
+
+    @property
+    def rows(self) -> Rows:
+        return KNOWN[self.values] if isinstance(self.values, str) else self.values
+
+    @property
+    def kernel(self) -> Pair:
+        return len(self.rows), len(self.rows[0])
+
+    def filters(self, channels: int) -> int:
+        return channels
+
+    def grouped(self, channels: int) -> int:
+        return channels
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """One for all channels."""
+        return (Weight("weight", (1, 1, *self.kernel), trainable=False),)
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        """As of a depthwise convolution; products with a weight of zero are counted, too."""
+        return math.prod(output) * math.prod(self.kernel)
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return 0
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        options = self.pad_options(inputs[0])
+        call = self.call(inputs[0])
+        if options["padding_mode"][0] != options["padding_mode"][1]:
+            call = f"{{m}}({pad_text(self.sides(inputs[0]), self.mode)})"
+            options["padding"] = ("0", "0")
+        rows = ", ".join(f"[{', '.join(map(repr, map(float, row)))}]" for row in self.rows)
+        module = constructor(
+            "FixedFilter",
+            f"[{rows}]",
+            stride=(plain(self.stride), "1"),
+            padding=options["padding"],
+            dilation=(plain(self.dilation), "1"),
+        )
+        return TorchText(module, call, FIXED_FILTER)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        weight = self.weights(*inputs)[0]
+        rows = " / ".join(" ".join(f"{number:g}" for number in row) for row in self.rows)
+        return [
+            *super().explain(output, *inputs),
+            ("filter", rows),
+            ("parameters", f"none: the {math.prod(self.kernel)} numbers are not trained"),
+            ("multiply-adds", outputs_times(output, weight, self.macs(output, *inputs))),
+        ]
+
+
+FIXED_FILTER = '''\
+class FixedFilter(nn.Module):
+    """One filter for each channel by itself. It is kept with the weights, but not trained."""
+
+    weight: Tensor
+
+    def __init__(
+        self,
+        rows: list[list[float]],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.tensor([[rows]]))
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        weight = self.weight.expand(channels, -1, -1, -1)
+        return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, channels)
+'''

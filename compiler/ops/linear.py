@@ -1,0 +1,59 @@
+"""Fully connected layers."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from ..shapes import Shape, ShapeError, size, text
+from ..signature import count, switch
+from .base import EVERYTHING, Kept, Kind, Op, TorchText, Weight, Window, constructor
+
+
+class Linear(Op):
+    """Fully connected: every output is a weighted sum of everything that arrives."""
+
+    word: ClassVar[str] = "fc"
+    elsewhere: ClassVar[tuple[str, ...]] = ("linear", "fully_connected", "innerproduct")
+    kind: ClassVar[Kind] = "linear"
+
+    out: int = count("outputs: `fc classes` for the last layer of a classifier")
+    bias: bool = switch("a number added to each output", True)
+
+    def output(self, *inputs: Shape) -> Shape:
+        # Torch would take the last axis of a map, its width, for the features, in silence.
+        if len(inputs[0]) != 1:
+            channels, *sides = inputs[0]
+            pooled = f", or `pool avg global, flatten` for {channels:,}" if size(inputs[0]) else ""
+            raise ShapeError(
+                f"`{self.word}` takes a vector; {text(inputs[0])} arrives",
+                f"write `flatten` before it, for {'*'.join(map(str, inputs[0]))} ="
+                f" {size(inputs[0]):,} numbers" + (pooled if size(tuple(sides)) > 1 else ""),
+            )
+        return (self.out,)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        weight = Weight("weight", (self.out, inputs[0][0]))
+        return (weight, Weight("bias", (self.out,))) if self.bias else (weight,)
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        return self.out * inputs[0][0]
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """One addition for each output, where there is a bias."""
+        return self.out if self.bias else 0
+
+    def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
+        return EVERYTHING
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        bias = (str(self.bias), "True")
+        return TorchText(constructor("nn.Linear", str(inputs[0][0]), str(self.out), bias=bias))
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        weights = self.out * inputs[0][0]
+        product = f"{inputs[0][0]} inputs * {self.out} outputs = {weights:,}"
+        bias = f"; + {self.out} biases = {weights + self.out:,}" if self.bias else ""
+        return [("parameters", product + bias), ("multiply-adds", product)]

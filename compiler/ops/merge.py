@@ -1,0 +1,300 @@
+"""Where paths come together or part, and where the network begins."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from ..shapes import Pair, Shape, ShapeError, as_map, by, size, text
+from ..signature import count, custom, natural, pair
+from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window
+from .shape import TO, read_shape
+from .shortcut import stride_between
+
+
+class Input(NoMultiplyAdds):
+    """What arrives at the network: channels x height x width of an image."""
+
+    word: ClassVar[str] = "input"
+    kind: ClassVar[Kind] = "input"
+
+    shape: Shape = custom("channels x height x width", read_shape, TO)
+
+    def output(self, *inputs: Shape) -> Shape:
+        return self.shape
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return 0
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        """Nothing is computed: it is the argument of `forward`."""
+        return TorchText(call="")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        if len(output) == 1:
+            return []
+        return [("numbers", f"{'*'.join(map(str, output))} = {size(output):,} for each image")]
+
+
+# ---- together ---------------------------------------------------------------------------------
+
+
+class Merge(NoMultiplyAdds):
+    """Brings two paths or more together."""
+
+    kind: ClassVar[Kind] = "merge"
+
+    does: ClassVar[str] = ""
+    """What it needs of the paths, in words."""
+
+    def output(self, *inputs: Shape) -> Shape:
+        if len(inputs) < 2:
+            raise ShapeError(
+                f"`{self.word}` brings two paths or more together; one arrives",
+                "write another path",
+            )
+        leaving = self.merged(*inputs)
+        if leaving is None:
+            arriving = _listed(inputs)
+            raise ShapeError(f"`{self.word}` {self.does}; {arriving} arrive", mend(inputs, self))
+        return leaving
+
+    def merged(self, *inputs: Shape) -> Shape | None:
+        """What leaves; None where the paths do not fit together."""
+        return inputs[0] if len(set(inputs)) == 1 else None
+
+    by_channels: ClassVar[bool] = True
+    """Whether the channels have to agree."""
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """One operation for each number and each path after the first."""
+        return (len(inputs) - 1) * size(output)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        numbers = "*".join(map(str, output))
+        operations = self.elementwise(output, *inputs)
+        how = f"{numbers} numbers * {len(inputs) - 1} = {operations:,}"
+        return [("operations", how)]
+
+
+class Add(Merge):
+    """Sum of paths of the same shape."""
+
+    word: ClassVar[str] = "add"
+    does: ClassVar[str] = "needs the same shape from each path"
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call=_joined(" + ", inputs))
+
+
+class Maximum(Merge):
+    """The largest of what the paths have at each place (maxout)."""
+
+    word: ClassVar[str] = "maximum"
+    does: ClassVar[str] = "needs the same shape from each path"
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # Which was larger is found out again from both sides, so what lies between is kept, too.
+        return Kept(inputs=tuple(range(len(inputs))), own=(len(inputs) - 2) * size(output))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        call = "{0}"
+        for number in range(1, len(inputs)):
+            call = f"torch.maximum({call}, {{{number}}})"
+        return TorchText(call=call)
+
+
+class Mul(Merge):
+    """Product of paths; a gate of one number a channel, or one a place, is spread over the map."""
+
+    word: ClassVar[str] = "mul"
+    does: ClassVar[str] = "needs the same shape from each path, or a gate for channels or places"
+
+    def merged(self, *inputs: Shape) -> Shape | None:
+        axes = len(max(inputs, key=len))
+        spread = [_spread(shape, axes) for shape in inputs]
+        leaving = tuple(max(sides) for sides in zip(*spread, strict=True))
+        fits = all(n in (1, most) for s in spread for n, most in zip(s, leaving, strict=True))
+        return leaving if fits else None
+
+    def _products(self, *inputs: Shape) -> list[int]:
+        """How many numbers there are after each multiplication."""
+        firsts = [self.merged(*inputs[: n + 1]) for n in range(1, len(inputs))]
+        return [size(shape) for shape in firsts if shape is not None]
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """One operation for each number that is made, those on the way too."""
+        return sum(self._products(*inputs))
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=tuple(range(len(inputs))), own=sum(self._products(*inputs)[:-1]))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        # A vector beside maps is one number for each channel.
+        gates = ["[..., None, None]" if len(s) < len(output) else "" for s in inputs]
+        return TorchText(call=" * ".join(f"{{{n}}}{gate}" for n, gate in enumerate(gates)))
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        products = self._products(*inputs)
+        line = " + ".join(f"{product:,}" for product in products)
+        if len(products) > 1:
+            line += f" = {sum(products):,}"
+        return [("operations", f"{line}: one for each product")]
+
+
+class Concat(Merge):
+    """Paths side by side, by channels."""
+
+    word: ClassVar[str] = "concat"
+    does: ClassVar[str] = "needs the same height and width from each path"
+    by_channels: ClassVar[bool] = False
+
+    def merged(self, *inputs: Shape) -> Shape | None:
+        if len({shape[1:] for shape in inputs}) > 1:
+            return None
+        return sum(shape[0] for shape in inputs), *inputs[0][1:]
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """Nothing is computed."""
+        return 0
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call=f"torch.cat([{_joined(', ', inputs)}], 1)")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        parts = " + ".join(str(shape[0]) for shape in inputs)
+        return [("channels" if len(output) > 1 else "numbers", f"{parts} = {output[0]}")]
+
+
+def _joined(between: str, inputs: tuple[Shape, ...]) -> str:
+    return between.join(f"{{{number}}}" for number in range(len(inputs)))
+
+
+def _listed(shapes: tuple[Shape, ...]) -> str:
+    """`64x56x56, 64x28x28 and 32x28x28`; of what arrives several times, one."""
+    different = [text(shape) for shape in dict.fromkeys(shapes)]
+    return ", ".join(different[:-1]) + " and " + different[-1]
+
+
+def _spread(shape: Shape, axes: int) -> Shape:
+    """A vector beside maps: a number for each channel."""
+    return shape + (1,) * (axes - len(shape)) if len(shape) == 1 else shape
+
+
+def mend(inputs: tuple[Shape, ...], op: Merge) -> str:
+    """What to write so that paths fit together, if that can be told."""
+    first, other = next((a, b) for a in inputs for b in inputs if op.merged(a, b) is None)
+    if len(first) != len(other):
+        vector = text(min(first, other, key=len))
+        return f"write `flatten` at the end of the map's path, or keep {vector} a map"
+    if first[1:] != other[1:]:
+        large, small = sorted((first, other), key=lambda shape: shape[1:], reverse=True)
+        if _whole_stride(large, small):
+            down, across = large[1] // small[1], large[2] // small[2]
+            stride = str(down) if down == across else by((down, across))
+            return f"`stride={stride}` in the path of {text(large)} makes it {text(small[1:])}"
+        return "see that strides and padding are the same in each path"
+    if len(first) == 1:
+        return f"end one path with `fc {first[0]}`"
+    return f"end the path of {other[0]} channels with `conv {first[0]}`, a 1x1 convolution"
+
+
+def _whole_stride(large: Shape, small: Shape) -> bool:
+    try:
+        return all(
+            stride_between(a, b) == a // b for a, b in zip(large[1:], small[1:], strict=True)
+        )
+    except ShapeError:
+        return False
+
+
+# ---- apart ------------------------------------------------------------------------------------
+
+
+class Chunk(NoMultiplyAdds):
+    """One part of the channels, where they are divided among paths."""
+
+    kind: ClassVar[Kind] = "shape"
+
+    index: int = natural("which part, from 0")
+    count: int = count("how many parts")
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels, *sides = inputs[0]
+        if channels % self.count:
+            raise ShapeError(
+                f"the {channels} channels that arrive do not divide among {self.count} paths",
+                f"{-(-channels // self.count) * self.count} would",
+            )
+        return channels // self.count, *sides
+
+    @property
+    def shares_storage(self) -> bool:
+        return True
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return 0
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call=f"{{0}}.chunk({self.count}, 1)[{self.index}]")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        return [("channels", f"{inputs[0][0]}/{self.count} = {output[0]}")]
+
+
+class PadShortcut(NoMultiplyAdds):
+    """Shortcut without weights: pixels skipped, channels of zeros added (ResNet's option A)."""
+
+    kind: ClassVar[Kind] = "shape"
+
+    out: int = count("channels that leave")
+    stride: Pair = pair("which pixels are taken", (1, 1))
+
+    @classmethod
+    def between(cls, arriving: Shape, leaving: Shape) -> Self:
+        """The one that leads from a shape to another."""
+        if len(arriving) != 3 or len(leaving) != 3 or leaving[0] < arriving[0]:
+            raise ShapeError(
+                f"padding with channels of zeros does not lead from {text(arriving)}"
+                f" to {text(leaving)}"
+            )
+        height, width = (stride_between(arriving[axis], leaving[axis]) for axis in (1, 2))
+        return cls(out=leaving[0], stride=(height, width))
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels, height, width = as_map(inputs[0], "shortcut=pad")
+        if self.out < channels:
+            raise ShapeError(f"{channels} channels cannot be padded to {self.out}")
+        return self.out, -(-height // self.stride[0]), -(-width // self.stride[1])
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return 0
+
+    def window(self, output: Shape, *inputs: Shape) -> Window:
+        return Window((1, 1), self.stride)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        rows, columns = ("::" + str(stride) if stride > 1 else ":" for stride in self.stride)
+        taken = "{0}" if self.stride == (1, 1) else f"{{0}}[:, :, {rows}, {columns}]"
+        more = self.out - inputs[0][0]
+        # As many before as after, as is usual; an odd rest comes after. Also where there are none
+        # to add: what leaves is then a copy, in its own memory, whatever the shapes.
+        return TorchText(call=f"F.pad({taken}, (0, 0, 0, 0, {more // 2}, {more - more // 2}))")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        more = self.out - inputs[0][0]
+        return [("channels", f"{inputs[0][0]} + {more} of zeros = {self.out}")]

@@ -1,0 +1,304 @@
+"""Normalisation: numbers brought to a mean of 0 and a variance of 1, by what is around them.
+
+What is seen through them is what is seen without them: that the statistics of a layer, group or
+instance normalisation reach over the map is left out of receptive fields, as it is everywhere else.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..shapes import Shape, ShapeError, as_map, size, text
+from ..signature import count, real, switch
+from .base import Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
+
+
+def eps() -> float:
+    return real("added to the variance, against division by zero", 1e-5, minimum=0, above=True)  # type: ignore[no-any-return]
+
+
+class Normalisation(NoMultiplyAdds):
+    """Subtracts a mean and divides by a deviation; with `affine`, learns another of each."""
+
+    kind: ClassVar[Kind] = "norm"
+    absorbs_bias: ClassVar[bool] = True
+
+    affine: bool
+    eps: float
+
+    def output(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def affine_weights(self, channels: int) -> tuple[Weight, ...]:
+        if not self.affine:
+            return ()
+        return Weight("weight", (channels,)), Weight("bias", (channels,))
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return self.affine_weights(inputs[0][0])
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """For each number a sum for the mean, a square and a sum for the variance, a subtraction
+        and a division; with `affine`, a product and a sum."""
+        return (7 if self.affine else 5) * size(output)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        lines = [("each number", self.formula(inputs[0]))]
+        learned = [w for w in self.weights(*inputs) if w.trainable]
+        if learned:
+            names = " + ".join(f"{size(w.shape)} of {w.name}" for w in learned)
+            lines.append(("parameters", f"{names} = {sum(size(w.shape) for w in learned):,}"))
+        return lines
+
+    def formula(self, arriving: Shape) -> str:
+        learned = " * weight + bias" if self.affine else ""
+        return f"(x - mean)/sqrt(variance + {self.eps:g}){learned}, {self.over(arriving)}"
+
+    def over(self, arriving: Shape) -> str:
+        """What mean and variance are taken over."""
+        raise NotImplementedError
+
+    def options(self) -> dict[str, tuple[str, str]]:
+        return {"eps": (repr(self.eps), "1e-05"), "affine": (str(self.affine), "True")}
+
+
+class BatchNorm(Normalisation):
+    """Normalises each channel over a batch; in evaluation by running averages of its statistics."""
+
+    word: ClassVar[str] = "bn"
+    elsewhere: ClassVar[tuple[str, ...]] = (
+        *("batchnorm", "batch_norm", "batchnorm2d", "batchnorm1d", "batchnormalization"),
+        *("norm", "normalization"),
+    )
+
+    eps: float = eps()
+    momentum: float = real(
+        "weight of a new batch in the running averages", 0.1, minimum=0, maximum=1
+    )
+    affine: bool = switch("a learned factor and a learned addend for each channel", True)
+    track: bool = switch("keep running averages; without, evaluation uses the batch too", True)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        learned = super().weights(*inputs)
+        if not self.track:
+            return learned
+        return (
+            *learned,
+            Weight("running_mean", (inputs[0][0],), trainable=False),
+            Weight("running_var", (inputs[0][0],), trainable=False),
+            Weight("num_batches_tracked", (), trainable=False, itemsize=8),
+        )
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """A product and a sum for each number: in evaluation everything else is known before."""
+        return 2 * size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,), once=2 * inputs[0][0])
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        name = "nn.BatchNorm2d" if len(inputs[0]) == 3 else "nn.BatchNorm1d"
+        options = self.options()
+        module = constructor(
+            name,
+            str(inputs[0][0]),
+            eps=options["eps"],
+            momentum=(repr(self.momentum), "0.1"),
+            affine=options["affine"],
+            track_running_stats=(str(self.track), "True"),
+        )
+        return TorchText(module)
+
+    def over(self, arriving: Shape) -> str:
+        return "of a channel over the batch"
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        lines = super().explain(output, *inputs)
+        if self.track:
+            lines.append(("not trained", f"{inputs[0][0]} means and {inputs[0][0]} variances"))
+        return lines
+
+
+class GroupNorm(Normalisation):
+    """Normalises groups of channels of one image (Wu and He, 2018, arXiv:1803.08494)."""
+
+    word: ClassVar[str] = "gn"
+    elsewhere: ClassVar[tuple[str, ...]] = ("groupnorm", "group_norm", "groupnormalization")
+
+    groups: int = count("groups of channels")
+    eps: float = eps()
+    affine: bool = switch("a learned factor and a learned addend for each channel", True)
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels = inputs[0][0]
+        if channels % self.groups:
+            fitting = [n for n in range(1, min(channels, 1024) + 1) if channels % n == 0]
+            closest = min(fitting, key=lambda n: (abs(n - self.groups), n))
+            raise ShapeError(
+                f"the {channels} channels that arrive do not divide into {self.groups} groups",
+                f"`{self.word} {closest}` would",
+            )
+        return inputs[0]
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,), fixed=2 * 4 * self.groups)
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        groups, channels = str(self.groups), str(inputs[0][0])
+        return TorchText(constructor("nn.GroupNorm", groups, channels, **self.options()))
+
+    def over(self, arriving: Shape) -> str:
+        return f"of {'*'.join(map(str, (arriving[0] // self.groups, *arriving[1:])))} numbers"
+
+
+class LayerNorm(Normalisation):
+    """Normalises the channels at each place of a map (as ConvNeXt does), or a vector."""
+
+    word: ClassVar[str] = "ln"
+    elsewhere: ClassVar[tuple[str, ...]] = (
+        *("layernorm", "layer_norm", "layernorm2d", "layernormalization"),
+    )
+
+    eps: float = eps()
+    affine: bool = switch("a learned factor and a learned addend for each channel", True)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,), fixed=2 * 4 * size(inputs[0][1:]))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        options = self.options()
+        options["elementwise_affine"] = options.pop("affine")
+        if len(inputs[0]) == 1:
+            return TorchText(constructor("nn.LayerNorm", str(inputs[0][0]), **options))
+        module = constructor("LayerNorm2d", str(inputs[0][0]), **options)
+        return TorchText(module, helper=LAYER_NORM)
+
+    def over(self, arriving: Shape) -> str:
+        where = " at its place" if len(arriving) == 3 else ""
+        return f"of the {arriving[0]} numbers{where}"
+
+
+class InstanceNorm(Normalisation):
+    """Normalises each channel of one image (Ulyanov et al., 2016, arXiv:1607.08022)."""
+
+    word: ClassVar[str] = "instancenorm"
+    elsewhere: ClassVar[tuple[str, ...]] = ("instance_norm", "instancenorm2d", "in")
+
+    eps: float = eps()
+    affine: bool = switch("a learned factor and a learned addend for each channel", False)
+
+    def output(self, *inputs: Shape) -> Shape:
+        arriving = as_map(inputs[0], self.word)
+        if arriving[1:] == (1, 1):
+            raise ShapeError(
+                f"`{self.word}` of a 1x1 map leaves nothing: each number is its own mean",
+                "take it out here, or write `ln`, which normalises over the channels",
+            )
+        return arriving
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # Torch computes it as the batch norm of one image with batch*channels channels, for which
+        # it repeats the weights.
+        channels = inputs[0][0]
+        return Kept(inputs=(0,), fixed=2 * 4 * channels, own=channels if self.affine else 0)
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        options = self.options()
+        options["affine"] = (str(self.affine), "False")
+        return TorchText(constructor("nn.InstanceNorm2d", str(inputs[0][0]), **options))
+
+    def over(self, arriving: Shape) -> str:
+        return f"of the {'*'.join(map(str, arriving[1:]))} numbers of a channel"
+
+
+class LocalResponseNorm(NoMultiplyAdds):
+    """Divides by how strong neighbouring channels are at the same place (AlexNet)."""
+
+    word: ClassVar[str] = "lrn"
+    elsewhere: ClassVar[tuple[str, ...]] = ("localresponsenorm", "local_response_norm")
+    kind: ClassVar[Kind] = "norm"
+
+    size: int = count("channels that are looked at, its own in the middle", 5)
+    alpha: float = real("how much they count", 1e-4)
+    beta: float = real("the power", 0.75)
+    k: float = real("added to them", 1.0)
+
+    def output(self, *inputs: Shape) -> Shape:
+        return as_map(inputs[0], self.word)
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """For each number a square, `size - 1` sums, a factor, an addend, a power, a division."""
+        return (self.size + 4) * size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # The squares with channels of zeros around them, the sum before the power and after it.
+        channels, height, width = inputs[0]
+        padded = (channels + self.size - 1) * height * width
+        return Kept(inputs=(0,), own=padded + 2 * size(output))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        module = constructor(
+            "nn.LocalResponseNorm",
+            str(self.size),
+            alpha=(repr(self.alpha), "0.0001"),
+            beta=(repr(self.beta), "0.75"),
+            k=(repr(self.k), "1.0"),
+        )
+        return TorchText(module)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        squares = f"{self.alpha:g}/{self.size} * the sum of {self.size} squares"
+        return [("each number", f"x/({self.k:g} + {squares})^{self.beta:g}")]
+
+
+class LayerScale(NoMultiplyAdds):
+    """A learned factor for each channel, small at first (CaiT, ConvNeXt; arXiv:2103.17239)."""
+
+    word: ClassVar[str] = "layerscale"
+    elsewhere: ClassVar[tuple[str, ...]] = ("layer_scale",)
+    kind: ClassVar[Kind] = "norm"
+
+    init: float = real("the factors at first", 1e-6)
+
+    def output(self, *inputs: Shape) -> Shape:
+        return as_map(inputs[0], self.word)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (Weight("gamma", (inputs[0][0], 1, 1)),)
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """One product for each number."""
+        return size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(f"LayerScale({inputs[0][0]}, {self.init!r})", helper=LAYER_SCALE)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        return [
+            ("each number", f"x * gamma of its channel, {self.init:g} at first"),
+            ("parameters", f"{inputs[0][0]}: a factor for each channel"),
+        ]
+
+
+LAYER_NORM = '''\
+class LayerNorm2d(nn.LayerNorm):
+    """Normalises the channels at each place of a map."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+'''
+
+LAYER_SCALE = '''\
+class LayerScale(nn.Module):
+    """A learned factor for each channel."""
+
+    def __init__(self, channels: int, init: float) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((channels, 1, 1), init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
+'''

@@ -1,0 +1,40 @@
+"""What convolutions and the `pad` layer share: rows and columns added around a map."""
+
+from __future__ import annotations
+
+from ..shapes import Pair, Shape, ShapeError
+
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+Sides = tuple[Pair, Pair]
+"""Rows above and below, columns left and right."""
+
+
+def check_padding(mode: str, sides: Sides, arriving: Shape) -> None:
+    """ShapeError where there is not enough of a map to fill its padding from."""
+    for pair, number, name in zip(sides, arriving[1:], ("rows", "columns"), strict=True):
+        if mode == "reflect" and max(pair) >= number:
+            raise ShapeError(
+                f"{max(pair)} {name} of padding cannot be mirrored from the {number} that arrive:"
+                " the outermost is not repeated",
+                "pad less, or write `mode=replicate`",
+            )
+        if mode == "circular" and max(pair) > number:
+            raise ShapeError(
+                f"{max(pair)} {name} of padding would go around the {number} that arrive"
+                " more than once",
+                "pad less, or write `mode=replicate`",
+            )
+
+
+def padded_size(sides: Sides, arriving: Shape) -> int:
+    """How many numbers the padded map holds."""
+    channels, height, width = arriving
+    return channels * (height + sum(sides[0])) * (width + sum(sides[1]))
+
+
+def pad_text(sides: Sides, mode: str) -> str:
+    """`F.pad({0}, (left, right, top, bottom))`."""
+    (top, bottom), (left, right) = sides
+    filled = "" if mode == "zeros" else f', mode="{mode}"'
+    return f"F.pad({{0}}, ({left}, {right}, {top}, {bottom}){filled})"

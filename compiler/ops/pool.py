@@ -1,0 +1,838 @@
+"""Pooling: each window over a channel, or the whole of it, becomes one number.
+
+Nothing is multiplied by a weight here, except in a tree. Elementwise operations are one for every
+number that a window reads, padding included: K*K for each output of a K*K window; a kind that takes
+more says so. They are counted as in evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import gcd
+from typing import ClassVar, Literal
+
+from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size
+from ..signature import (
+    ArgumentError,
+    choice,
+    count,
+    counts,
+    custom,
+    flag,
+    natural_pair,
+    pair,
+    real,
+    switch,
+)
+from .base import EVERYTHING, Kept, Kind, NoMultiplyAdds, TorchText, Weight, Window, constructor
+
+INDEX = 8
+"""Bytes of the index that torch keeps with every maximum."""
+
+
+class Pool(NoMultiplyAdds):
+    """Windows over a map. What only some kinds of pooling can do is off here."""
+
+    kind: ClassVar[Kind] = "pool"
+
+    kernel: Pair | None = pair("size of a window")
+    stride: Pair | None = pair("how far it moves at a time: unless given, its own size", None)
+    pad: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    same: bool = False
+    ceil: bool = False
+
+    @property
+    def target(self) -> Pair | None:
+        """The size that leaves, where that is given and not the size of a window."""
+        return None
+
+    @property
+    def span(self) -> Pair:
+        """Rows and columns that a window reads."""
+        assert self.kernel is not None, self
+        return self.kernel
+
+    @property
+    def step(self) -> Pair:
+        return self.stride or self.span
+
+    @property
+    def reach(self) -> Pair:
+        """Rows and columns from one end of a window to the other."""
+        (height, width), (down, right) = self.span, self.dilation
+        return down * (height - 1) + 1, right * (width - 1) + 1
+
+    @property
+    def padding(self) -> Pair:
+        """Rows and columns added on each side."""
+        return ((self.reach[0] - 1) // 2, (self.reach[1] - 1) // 2) if self.same else self.pad
+
+    def check(self) -> None:
+        if self.same and self.pad != (0, 0):
+            raise ArgumentError("`same` works the padding out by itself", "take `pad` out")
+        if self.same and self.ceil:
+            raise ArgumentError("`same` and `ceil` both settle the size", "keep one of them")
+        for axis in (0, 1):
+            padding, most = self.padding[axis], self.span[axis] // 2
+            if padding > most:
+                raise ArgumentError(
+                    f"{'`same` needs a' if self.same else 'a'} padding of {padding}, and half of a "
+                    f"window of {by(self.span)} is the most: one could lie in the padding alone",
+                    "take `dilation` out" if self.same else f"pad by {most} at most",
+                )
+
+    # ---- the shape that leaves ----
+
+    def output(self, *inputs: Shape) -> Shape:
+        arriving = as_map(inputs[0], self.word)
+        return arriving[0], *(self.target or (self._axis(0, arriving), self._axis(1, arriving)))
+
+    def _axis(self, axis: int, arriving: Shape) -> int:
+        side, padding = arriving[1 + axis], self.padding[axis]
+        leaving = self._windows(axis, side)
+        if leaving < 1:
+            raise ShapeError(
+                f"a window that reaches over {self.reach[axis]} does not fit into {side}"
+                + (f" (+ {2 * padding} padding)" if padding else ""),
+                "take a smaller window"
+                + (", or `global` for the whole map" if "global" in self.fields else ""),
+            )
+        if self.same and leaving != _divided_up(side, self.step[axis]):
+            raise ShapeError(
+                f"`same` cannot pad a window of even size {by(self.span)} evenly over {side}",
+                self._instead_of_same(arriving),
+            )
+        return leaving
+
+    def _instead_of_same(self, arriving: Shape) -> str:
+        if "ceil" in self.fields:
+            other = self.replace(same=False, ceil=True)
+            wanted = [_divided_up(arriving[1 + axis], self.step[axis]) for axis in (0, 1)]
+            if [other._windows(axis, arriving[1 + axis]) for axis in (0, 1)] == wanted:
+                return f"write `ceil` in place of `same`: {by((wanted[0], wanted[1]))} leaves then"
+        return "take a window of odd size"
+
+    def _windows(self, axis: int, side: int) -> int:
+        """How many windows there are along an axis."""
+        return self._rounded(axis, side) - self._dropped(axis, side)
+
+    def _rounded(self, axis: int, side: int) -> int:
+        room, step = side + 2 * self.padding[axis] - self.reach[axis], self.step[axis]
+        return (_divided_up(room, step) if self.ceil else room // step) + 1
+
+    def _dropped(self, axis: int, side: int) -> bool:
+        """Whether the last window would start in the padding behind, and see nothing."""
+        last = (self._rounded(axis, side) - 1) * self.step[axis]
+        return self.ceil and last >= side + self.padding[axis]
+
+    # ---- what it costs, how far it sees ----
+
+    def reads(self, output: Shape, arriving: Shape) -> int:
+        """How many numbers the windows read, all together."""
+        if self.target is None:
+            return size(output) * self.span[0] * self.span[1]
+        return adaptive_reads(arriving, self.target)
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return self.reads(output, inputs[0])
+
+    def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
+        if self.target is None:
+            top, left = self.padding
+            return Window(self.reach, self.step, (-top, -left))
+        if self.target == (1, 1):
+            return EVERYTHING
+        (_, height, width), (rows, columns) = inputs[0], self.target
+        return Window(
+            (longest(height, rows), longest(width, columns)),
+            (Fraction(height, rows), Fraction(width, columns)),
+        )
+
+    # ---- the text of it ----
+
+    def windowed(self, module: str, **more: tuple[str, str]) -> str:
+        """A module of torch's that takes windows."""
+        return constructor(
+            module,
+            plain(self.span),
+            stride=(plain(self.step), plain(self.span)),
+            padding=(plain(self.padding), "0"),
+            dilation=(plain(self.dilation), "1"),
+            ceil_mode=(str(self.ceil), "False"),
+            **more,
+        )
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        arriving = inputs[0]
+        lines = [
+            (name, self._explain_axis(axis, arriving[1 + axis], output[1 + axis]))
+            for axis, name in enumerate(("height", "width"))
+        ]
+        before, after = size(arriving), size(output)
+        lines.append(("numbers", f"{after:,} of {before:,} = {_percent(after, before)}"))
+        reads = f"{self.reads(output, arriving):,}"
+        if self.target is None:
+            windows = "*".join(map(str, output))
+            lines.append(("reads", f"{windows} windows * {self.span[0]}*{self.span[1]} = {reads}"))
+        else:
+            lines.append(("reads", reads))
+        return lines
+
+    def _explain_axis(self, axis: int, side: int, leaving: int) -> str:
+        if self.target is not None:
+            return _explain_adaptive(side, leaving)
+        padding, step = self.padding[axis], self.step[axis]
+        exact = _decimal(side + 2 * padding - self.reach[axis] + step, step)
+        rounded = str(self._rounded(axis, side))
+        line = f"({side} + 2*{padding} - {self.reach[axis]})/{step} + 1 = {exact}"
+        if exact != rounded:
+            line += f" -> {rounded}"
+        if self._dropped(axis, side):
+            line += f" -> {leaving}, as the last window would start in the padding"
+        return line
+
+
+class Padded(Pool):
+    """Windows that may reach over the edge."""
+
+    pad: Pair = natural_pair("rows and columns added on each side", (0, 0))
+    same: bool = flag("pad evenly, so that stride 1 keeps the size")
+
+
+class Global(Padded):
+    """Windows, or one window over everything."""
+
+    kernel: Pair | None = pair("size of a window", None)
+    ceil: bool = flag("one more window where some rows or columns are left over")
+    locals()["global"] = flag("one window over the whole map")  # for Python, a keyword
+
+    @property
+    def whole(self) -> bool:
+        return bool(getattr(self, "global"))
+
+    @property
+    def target(self) -> Pair | None:
+        return (1, 1) if self.whole else None
+
+    def check(self) -> None:
+        if self.target is not None:
+            self._check_alone("global")
+        elif self.kernel is None:
+            raise ArgumentError(
+                f"`{self.word}` needs the size of its window",
+                f"write `{self.word} 2x2`, or `{self.word} global` for the whole map",
+            )
+        else:
+            super().check()
+
+    def _check_alone(self, word: str, *also: str) -> None:
+        """Nothing else may say anything about windows."""
+        for name, usual in self.fields.items():
+            allowed = name in (word, *also) or name not in WINDOW_ARGUMENTS
+            if not allowed and getattr(self, name) != usual.default:
+                raise ArgumentError(
+                    f"`{word}` works the windows out by itself", f"take `{name}` out"
+                )
+
+
+WINDOW_ARGUMENTS = frozenset(
+    {"kernel", "stride", "pad", "dilation", "same", "ceil", "global", "adaptive", "count_pad"}
+)
+
+
+_read_pair: Callable[[object], Pair] = pair("").read
+
+
+def _pair_or_switch(value: object) -> bool | Pair:
+    return value if isinstance(value, bool) else _read_pair(value)
+
+
+class Adaptive(Global):
+    """Windows, or as many of them as give a certain size."""
+
+    adaptive: bool | Pair = custom(
+        "the size is that of what leaves, whatever arrives: `adaptive 7x7` or `adaptive=7x7`",
+        _pair_or_switch,
+        "a size like 7x7",
+        default=False,
+        is_flag=True,
+    )
+
+    @property
+    def target(self) -> Pair | None:
+        if self.whole:
+            return 1, 1
+        return self.kernel if self.adaptive is True else self.adaptive or None
+
+    def check(self) -> None:
+        if not self.adaptive:
+            super().check()
+        elif self.adaptive is True:
+            if self.kernel is None:
+                raise ArgumentError(
+                    "`adaptive` needs the size that is to leave",
+                    f"write `{self.word} adaptive 7x7`",
+                )
+            self._check_alone("adaptive", "kernel")
+        else:
+            self._check_alone("adaptive")
+
+    def adapted(self, module: str) -> str:
+        assert self.target is not None, self
+        return constructor(module, plain(self.target))
+
+
+class Max(Adaptive):
+    """The largest number of each window."""
+
+    word: ClassVar[str] = "pool max"
+
+    dilation: Pair = pair("distance between the numbers that a window reads", (1, 1))
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,), fixed=INDEX * size(output))
+
+    def module(self) -> str:
+        if self.target is not None:
+            return self.adapted("nn.AdaptiveMaxPool2d")
+        return self.windowed("nn.MaxPool2d")
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(self.module())
+
+
+class Min(Max):
+    """The smallest number of each window: -max(-x). Turning the signs counts too."""
+
+    word: ClassVar[str] = "pool min"
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return size(inputs[0]) + self.reads(output, inputs[0]) + size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(own=size(inputs[0]), fixed=INDEX * size(output))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(self.module(), "-{m}(-{0})")
+
+
+class Average(Adaptive):
+    """The mean of each window."""
+
+    word: ClassVar[str] = "pool avg"
+
+    count_pad: bool = switch("whether the zeros of the padding count", True)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept() if self.target == (1, 1) else Kept(inputs=(0,))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        if self.target is not None:
+            return TorchText(self.adapted("nn.AdaptiveAvgPool2d"))
+        count_pad = (str(self.count_pad), "True")
+        return TorchText(self.windowed("nn.AvgPool2d", count_include_pad=count_pad))
+
+
+class Norm(Global):
+    """Powers of what arrives are added up in each window, and the root is taken of that.
+
+    Powers and roots count as one operation each.
+    """
+
+    p: float
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return size(inputs[0]) + self.reads(output, inputs[0]) + size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        if self.whole:
+            return Kept(inputs=(0,), output=True)
+        powers = 1 if self.p % 2 == 0 else 2  # |x| is kept, where it is needed
+        return Kept(inputs=(0,), own=powers * size(inputs[0]) + size(output))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        power = repr(int(self.p) if self.p.is_integer() else self.p)
+        if self.whole:
+            norm = f"torch.linalg.vector_norm({{0}}, {power}, dim=(2, 3), keepdim=True)"
+            return TorchText(call=norm)
+        module = constructor(
+            "LpPool2d",
+            power,
+            plain(self.span),
+            plain(self.step),
+            padding=(plain(self.padding), "0"),
+            ceil_mode=(str(self.ceil), "False"),
+        )
+        return TorchText(module, helper=LP_POOL)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        p = f"{self.p:g}"
+        line = ("each window", f"(sum of |x|^{p})^(1/{p})")
+        return [*super().explain(output, *inputs), line]
+
+
+class L2(Norm):
+    """The length of each window, sqrt(sum of x^2)."""
+
+    word: ClassVar[str] = "pool l2"
+
+    p: float = 2.0
+
+
+class Lp(Norm):
+    """The p-norm of each window, (sum of |x|^p)^(1/p)."""
+
+    word: ClassVar[str] = "pool lp"
+
+    p: float = real("the power: with 1 it is the sum, far up the maximum", 3.0, minimum=1)
+
+
+# nn.LPPool2d gives nan where powers add up to less than zero (p odd, numbers negative), and a
+# gradient of nan where all numbers of a window are zero.
+LP_POOL = '''\
+class LpPool2d(nn.Module):
+    """The p-norm of each window: (sum |x|^p)^(1/p)."""
+
+    def __init__(
+        self,
+        p: float,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int],
+        padding: int | tuple[int, int] = 0,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.p = p
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Powers soon are more than 16 bits can hold.
+        exact = x.to(torch.promote_types(x.dtype, torch.float32))
+        total = F.avg_pool2d(
+            (exact if self.p % 2 == 0 else exact.abs()).pow(self.p),
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            divisor_override=1,
+        )
+        # A root is infinitely steep at zero: there, that of one is taken, less one.
+        zero = (total == 0).to(total.dtype)
+        return ((total + zero).pow(1 / self.p) - zero).to(x.dtype)
+'''
+
+
+class Mixed(Adaptive):
+    """A learned mixture of maximum and mean (Lee et al., 2016, arXiv:1509.08985).
+
+    a*max + (1 - a)*mean, with a = sigmoid(mix), so that it stays between 0 and 1; it begins at one
+    half. Both poolings count, and three operations to mix them.
+    """
+
+    word: ClassVar[str] = "pool mixed"
+
+    per: str = choice(
+        "one mixture for the `layer`, or one for each `channel`", ["layer", "channel"], "layer"
+    )
+
+    def _mixtures(self, arriving: Shape) -> int:
+        return arriving[0] if self.per == "channel" else 1
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (Weight("mix", (self._mixtures(inputs[0]), 1, 1)),)
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return 2 * self.reads(output, inputs[0]) + 3 * size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # The difference of the two, which the slope of the mixture is, and the sigmoid.
+        return Kept(
+            inputs=(0,),
+            own=size(output),
+            fixed=INDEX * size(output),
+            once=self._mixtures(inputs[0]),
+        )
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        if self.target is not None:
+            largest = self.adapted("nn.AdaptiveMaxPool2d")
+            mean = self.adapted("nn.AdaptiveAvgPool2d")
+        else:
+            largest, mean = self.windowed("nn.MaxPool2d"), self.windowed("nn.AvgPool2d")
+        channels = (str(self._mixtures(inputs[0])), "1")
+        return TorchText(
+            constructor("MixedPool2d", largest, mean, channels=channels), helper=MIXED_POOL
+        )
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        mixtures = self._mixtures(inputs[0])
+        whom = "each channel" if self.per == "channel" else "the layer"
+        return [
+            *super().explain(output, *inputs),
+            ("each window", "a*max + (1 - a)*mean, a learned, 0.5 at first"),
+            ("parameters", f"{mixtures:,}: an a for {whom}"),
+        ]
+
+
+MIXED_POOL = '''\
+class MixedPool2d(nn.Module):
+    """A learned mixture of maximum and mean (arXiv:1509.08985)."""
+
+    def __init__(self, maximum: nn.Module, mean: nn.Module, channels: int = 1) -> None:
+        super().__init__()
+        self.maximum = maximum
+        self.mean = mean
+        self.mix = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        maximum: Tensor = self.maximum(x)
+        mean: Tensor = self.mean(x)
+        return mean + self.mix.sigmoid() * (maximum - mean)
+'''
+
+
+class Stochastic(Pool):
+    """One number of each window, drawn at random (Zeiler and Fergus, 2013, arXiv:1301.3557).
+
+    The larger a number, the likelier it is drawn; what is negative counts as zero, so it belongs
+    after a `relu`. Evaluation takes the mean under the same probabilities: with the rectifier on
+    what arrives, that is four operations for each number read.
+    """
+
+    word: ClassVar[str] = "pool stochastic"
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return size(inputs[0]) + 4 * self.reads(output, inputs[0])
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,), output=True, fixed=INDEX * size(output))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(f"StochasticPool2d({self.span}, {self.step})", helper=STOCHASTIC_POOL)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        return [
+            *super().explain(output, *inputs),
+            ("each window", "training draws x with probability x / sum of x"),
+            ("in evaluation", "sum of x * (x / sum of x)"),
+        ]
+
+
+STOCHASTIC_POOL = '''\
+class StochasticPool2d(nn.Module):
+    """One number of each window, drawn in proportion to its size (arXiv:1301.3557).
+
+    In evaluation it is the mean under the same probabilities. What is negative counts
+    as zero.
+    """
+
+    def __init__(self, kernel_size: tuple[int, int], stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride
+
+    def windows(self, x: Tensor) -> Tensor:
+        (height, width), (down, right) = self.kernel_size, self.stride
+        return x.relu().unfold(2, height, down).unfold(3, width, right)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            windows = self.windows(x)
+            total = windows.sum((-2, -1), keepdim=True)
+            share = windows / total.clamp(min=torch.finfo(x.dtype).tiny)
+            return (windows * share).sum((-2, -1))
+        with torch.no_grad():
+            # With e exponentially distributed, x/e is largest with chance x/sum(x).
+            windows = self.windows(x)
+            noise = torch.empty_like(windows, dtype=torch.float32).exponential_()
+            drawn = (windows / noise).flatten(-2).argmax(-1)
+            rows = torch.arange(drawn.shape[2], device=x.device) * self.stride[0]
+            columns = torch.arange(drawn.shape[3], device=x.device) * self.stride[1]
+            rows = rows.unsqueeze(1) + drawn // self.kernel_size[1]
+            place = rows * x.shape[3] + columns + drawn % self.kernel_size[1]
+        return x.flatten(2).gather(2, place.flatten(2)).view_as(place).relu()
+'''
+
+MOST_LEVELS = 8
+
+
+class Tree(Padded):
+    """A tree of learned filters, mixed two by two by learned gates (Lee et al., arXiv:1509.08985).
+
+    With two levels, four filters w: each gives w.x of a window x. Two gates g mix them in pairs,
+    a third mixes the two results: sigmoid(g.x)*left + (1 - sigmoid(g.x))*right. Filters and gates,
+    of K*K numbers each, are the same for all channels. They are convolved with the map: these are
+    multiply-adds; a gate also costs four operations for each output.
+    """
+
+    word: ClassVar[str] = "pool tree"
+
+    levels: int = count(f"levels of gates, {MOST_LEVELS} at most", 2)
+
+    def check(self) -> None:
+        super().check()
+        if self.levels > MOST_LEVELS:
+            raise ArgumentError(
+                f"a tree of {self.levels} levels has 2^{self.levels} filters",
+                f"{MOST_LEVELS} levels are the most; 2 or 3 are usual",
+            )
+
+    @property
+    def filters(self) -> int:
+        return 1 << self.levels
+
+    @property
+    def gates(self) -> int:
+        return self.filters - 1
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (Weight("weight", (self.filters + self.gates, 1, *self.span)),)
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        return self.reads(output, inputs[0]) * (self.filters + self.gates)
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return 4 * self.gates * size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # Of each gate what it lets through, and the difference of what it mixes.
+        return Kept(inputs=(0,), own=2 * self.gates * size(output))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        module = constructor(
+            "TreePool2d",
+            str(self.levels),
+            str(self.span),
+            plain(self.step),
+            padding=(plain(self.padding), "0"),
+        )
+        return TorchText(module, helper=TREE_POOL)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        both = f"({self.filters} filters + {self.gates} gates)"
+        window = f"{self.span[0]}*{self.span[1]}"
+        parameters = (self.filters + self.gates) * size(self.span)
+        outputs = "*".join(map(str, output))
+        macs = self.macs(output, *inputs)
+        return [
+            *super().explain(output, *inputs),
+            ("parameters", f"{both} * {window} = {parameters:,}, the same for all channels"),
+            ("multiply-adds", f"{outputs} outputs * {both} * {window} = {macs:,}"),
+        ]
+
+
+TREE_POOL = '''\
+class TreePool2d(nn.Module):
+    """Learned pooling filters, mixed two by two by learned gates (arXiv:1509.08985)."""
+
+    def __init__(
+        self,
+        levels: int,
+        kernel_size: tuple[int, int],
+        stride: int | tuple[int, int],
+        padding: int | tuple[int, int] = 0,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = padding
+        self.filters = 2**levels
+        area = kernel_size[0] * kernel_size[1]
+        weight = torch.zeros(2 * self.filters - 1, 1, *kernel_size)
+        nn.init.normal_(weight[: self.filters], 1 / area, 0.1 / area)  # about the mean
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.flatten(0, 1).unsqueeze(1)
+        maps = F.conv2d(channels, self.weight, stride=self.stride, padding=self.padding)
+        nodes, gates = maps[:, : self.filters], maps[:, self.filters :].sigmoid()
+        while nodes.shape[1] > 1:
+            left, right = nodes.chunk(2, 1)
+            nodes = right + gates[:, : left.shape[1]] * (left - right)
+            gates = gates[:, left.shape[1] :]
+        return nodes.reshape(*x.shape[:2], *nodes.shape[2:])
+'''
+
+
+class Wavelet(NoMultiplyAdds):
+    """The Haar wavelet: of each 2x2 window its sum, and if wanted its differences, all halved.
+
+    Halved, the transform is orthonormal: four bands together are as long as what arrives, and the
+    first is twice the mean. `keep=all` gives the bands one after another, each of all channels:
+    sums; differences of left and right; of top and bottom; of the diagonals.
+    """
+
+    word: ClassVar[str] = "pool wavelet"
+    kind: ClassVar[Kind] = "pool"
+
+    kernel: Pair = pair("size of a window: the Haar wavelet has 2x2", (2, 2))
+    keep: str = choice("the sums (`ll`), or `all` four bands", ["ll", "all"], "ll")
+
+    def check(self) -> None:
+        if self.kernel != (2, 2):
+            raise ArgumentError(
+                f"a Haar wavelet is 2x2, not {by(self.kernel)}",
+                "write `pool wavelet`; once more after it for 4x4",
+            )
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels, height, width = as_map(inputs[0], self.word)
+        for side, name in ((height, "rows"), (width, "columns")):
+            if side % 2:
+                raise ShapeError(
+                    f"a wavelet takes {name} in pairs, and {side} arrive",
+                    "make it an even number before, or write `pool avg 2x2`",
+                )
+        return channels * (4 if self.keep == "all" else 1), height // 2, width // 2
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        # All four: a sum or difference along each axis, and the halving, for every number.
+        return 3 * size(output) if self.keep == "all" else 4 * size(output)
+
+    def window(self, output: Shape, *inputs: Shape) -> Window:
+        return Window((2, 2), (2, 2))
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept() if self.keep == "all" else Kept(inputs=(0,))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        if self.keep == "all":
+            return TorchText(call="haar({0})", helper=HAAR)
+        return TorchText("nn.AvgPool2d(2)", "2 * {m}({0})")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        channels, height, width = inputs[0]
+        lines = [
+            ("height", f"{height}/2 = {output[1]}"),
+            ("width", f"{width}/2 = {output[2]}"),
+            ("each window", "(a + b + c + d)/2 of the numbers a b above c d"),
+        ]
+        if self.keep == "all":
+            lines.append(("differences", "(a - b + c - d)/2, (a + b - c - d)/2, (a - b - c + d)/2"))
+            lines.append(("channels", f"4 bands * {channels} = {output[0]}"))
+        return lines
+
+
+HAAR = '''\
+def haar(x: Tensor) -> Tensor:
+    """The Haar wavelets of each 2x2 window: four bands, each of all channels."""
+    left, right = x[..., 0::2], x[..., 1::2]
+    sums, differences = left + right, left - right
+    bands = [
+        sums[..., 0::2, :] + sums[..., 1::2, :],
+        differences[..., 0::2, :] + differences[..., 1::2, :],
+        sums[..., 0::2, :] - sums[..., 1::2, :],
+        differences[..., 0::2, :] - differences[..., 1::2, :],
+    ]
+    return torch.cat(bands, 1) / 2
+'''
+
+
+class Pyramid(NoMultiplyAdds):
+    """Spatial pyramid (He et al., 2014, arXiv:1406.4729): a vector, whatever the size of the map.
+
+    The map is pooled to each of some grids, `4 2 1` to 4x4, 2x2 and 1x1.
+    """
+
+    word: ClassVar[str] = "spp"
+    kind: ClassVar[Kind] = "pool"
+
+    grids: tuple[int, ...] = counts("sides of the grids")
+    avg: bool = flag("the mean of each cell, not the maximum")
+
+    def output(self, *inputs: Shape) -> Shape:
+        return (as_map(inputs[0], self.word)[0] * self._cells(),)
+
+    def _cells(self) -> int:
+        return sum(side * side for side in self.grids)
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return sum(adaptive_reads(inputs[0], (side, side)) for side in self.grids)
+
+    def window(self, output: Shape, *inputs: Shape) -> Literal["everything"]:
+        return EVERYTHING
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        if not self.avg:
+            return Kept(inputs=(0,), fixed=INDEX * size(output))
+        return Kept() if set(self.grids) == {1} else Kept(inputs=(0,))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        pool = "nn.AdaptiveAvgPool2d" if self.avg else "nn.AdaptiveMaxPool2d"
+        sides = ", ".join(map(str, self.grids))
+        return TorchText(f"SpatialPyramidPool2d({pool}, [{sides}])", helper=SPATIAL_PYRAMID)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        _, height, width = inputs[0]
+        lines = []
+        for side in self.grids:
+            rows, columns = _explain_adaptive(height, side), _explain_adaptive(width, side)
+            lines.append((f"{side}x{side}", rows if rows == columns else f"{rows}; {columns}"))
+        squares = " + ".join(f"{side}*{side}" for side in self.grids)
+        return [*lines, ("numbers", f"{inputs[0][0]} channels * ({squares}) = {output[0]:,}")]
+
+
+SPATIAL_PYRAMID = '''\
+class SpatialPyramidPool2d(nn.Module):
+    """Pools a map to grids of several sizes, in one vector (arXiv:1406.4729)."""
+
+    def __init__(
+        self,
+        pool: type[nn.AdaptiveMaxPool2d] | type[nn.AdaptiveAvgPool2d],
+        grids: list[int],
+    ) -> None:
+        super().__init__()
+        self.pools = nn.ModuleList(pool(side) for side in grids)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([pool(x).flatten(1) for pool in self.pools], 1)
+'''
+
+
+# ---- adaptive windows: of o over n, the i-th is from floor(i*n/o) to ceil((i + 1)*n/o) -----------
+
+
+def longest(side: int, windows: int) -> int:
+    """The size of the largest of them."""
+    rest = side % windows // gcd(side, windows)  # of the fraction in lowest terms
+    return side // windows + min(rest, 2)
+
+
+def adaptive_reads(arriving: Shape, target: Pair) -> int:
+    """How many numbers they read, all together: those at a border that is no whole number twice."""
+    sides = zip(arriving[1:], target, strict=True)
+    along = [side + windows - gcd(side, windows) for side, windows in sides]
+    return arriving[0] * along[0] * along[1]
+
+
+def _explain_adaptive(side: int, windows: int) -> str:
+    if windows == 1:
+        return f"one window over all {side}"
+    whole, rest = divmod(side, windows)
+    if not rest:
+        return f"{side} into {windows}: windows of {side}/{windows} = {whole}"
+    sizes = " or ".join(map(str, sorted({whole + 1, longest(side, windows)})))
+    borders = f"from floor(i*{side}/{windows}) to ceil((i + 1)*{side}/{windows})"
+    return f"{side} into {windows}: windows of {sizes}, {borders}"
+
+
+# ---- numbers in words, exact however large -------------------------------------------------------
+
+
+def _divided_up(number: int, by: int) -> int:
+    return -(-number // by)
+
+
+def _decimal(number: int, by: int) -> str:
+    """The quotient, with up to three decimals."""
+    whole, rest = divmod(number, by)
+    decimals = f"{rest * 1000 // by:03}".rstrip("0")
+    return f"{whole}.{decimals}" if decimals else str(whole)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{_decimal((2000 * part + whole) // (2 * whole), 10)} %"

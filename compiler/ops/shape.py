@@ -1,0 +1,388 @@
+"""What rearranges, cuts or repeats numbers and computes nothing, or hardly anything."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import ClassVar, Literal
+
+from ..shapes import Pair, Shape, ShapeError, as_map, plain, size, text
+from ..signature import (
+    ArgumentError,
+    choice,
+    count,
+    custom,
+    natural,
+    natural_pair,
+    pair,
+    real,
+    switch,
+)
+from ..values import show
+from .base import EVERYTHING, POINT, Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor
+from .padding import PADDING_MODES, Sides, check_padding
+
+
+class Rearranging(NoMultiplyAdds):
+    """What computes nothing and needs nothing to go back."""
+
+    kind: ClassVar[Kind] = "shape"
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return 0
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+
+class Seen(Rearranging):
+    """The same memory, seen in another way."""
+
+    @property
+    def shares_storage(self) -> bool:
+        return True
+
+
+def product(shape: Shape) -> str:
+    """`64*7*7 = 3,136`."""
+    return f"{'*'.join(map(str, shape))} = {size(shape):,}" if len(shape) > 1 else f"{shape[0]:,}"
+
+
+# ---- other shapes -----------------------------------------------------------------------------
+
+
+class Flatten(Seen):
+    """Channels, height and width one after the other, as a vector."""
+
+    word: ClassVar[str] = "flatten"
+
+    def output(self, *inputs: Shape) -> Shape:
+        return (size(inputs[0]),)
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText("nn.Flatten()")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        return [("numbers", product(inputs[0]))]
+
+
+TO = "a size like 16x7x7, or one number for a vector"
+
+
+def read_shape(value: object) -> Shape:
+    axes = value if isinstance(value, (tuple, list)) else (value,)
+    if any(type(axis) is not int or axis < 1 for axis in axes):
+        raise ArgumentError(f"{show(value)} is no shape", "write whole numbers of at least 1")
+    if len(axes) not in (1, 3):
+        raise ArgumentError(
+            f"{show(value)} has {len(axes)} axes",
+            "a map has channels, height and width, like 16x7x7; a vector has one number",
+        )
+    return tuple(axes)
+
+
+class Reshape(Seen):
+    """The same numbers in another shape."""
+
+    word: ClassVar[str] = "reshape"
+    elsewhere: ClassVar[tuple[str, ...]] = ("view", "unflatten")
+
+    to: Shape = custom("the shape that leaves", read_shape, TO)
+
+    def output(self, *inputs: Shape) -> Shape:
+        if size(self.to) != size(inputs[0]):
+            raise ShapeError(
+                f"{text(self.to)} holds {product(self.to)} numbers,"
+                f" but {text(inputs[0])} arrives: {product(inputs[0])}",
+                self._fitting(inputs[0]),
+            )
+        return self.to
+
+    def _fitting(self, arriving: Shape) -> str:
+        channels, rest = divmod(size(arriving), size(self.to[1:]))
+        if len(self.to) == 3 and not rest:
+            return f"`{self.word} {text((channels, *self.to[1:]))}` would fit"
+        return f"`{self.word} {size(arriving)}` would fit"
+
+    def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
+        # What lands where follows no window.
+        if len(output) == 1 or output == inputs[0]:
+            return POINT
+        return EVERYTHING
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        if len(self.to) == 1:
+            return TorchText("nn.Flatten()")
+        if len(inputs[0]) == 1:
+            return TorchText(f"nn.Unflatten(1, {self.to})")
+        return TorchText(call=f"{{0}}.reshape(-1, {', '.join(map(str, self.to))})")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        return [("numbers", f"{product(inputs[0])}; {product(self.to)}")]
+
+
+def _read_axes(value: object) -> tuple[int, int, int]:
+    axes = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if len(axes) != 3 or any(type(axis) is not int for axis in axes) or set(axes) != {0, 1, 2}:
+        raise ArgumentError(
+            f"{show(value)} does not name each axis once",
+            "0 is channels, 1 height, 2 width: `permute (1, 2, 0)` puts the channels last",
+        )
+    return axes[0], axes[1], axes[2]
+
+
+class Permute(Seen):
+    """The axes in another order: 0 is channels, 1 height, 2 width."""
+
+    word: ClassVar[str] = "permute"
+    elsewhere: ClassVar[tuple[str, ...]] = ("transpose",)
+
+    axes: tuple[int, int, int] = custom(
+        "which axis comes first, second and third", _read_axes, "an order like (1, 2, 0)"
+    )
+
+    def output(self, *inputs: Shape) -> Shape:
+        arriving = as_map(inputs[0], self.word)
+        first, second, third = self.axes
+        return arriving[first], arriving[second], arriving[third]
+
+    def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
+        # Of height and width changing places, too, no window by height and width can tell.
+        return POINT if self.axes == (0, 1, 2) else EVERYTHING
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call=f"{{0}}.permute(0, {', '.join(str(1 + a) for a in self.axes)})")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        names = ("channels", "height", "width")
+        return [
+            (names[n], f"{names[axis]} of what arrives, {output[n]}")
+            for n, axis in enumerate(self.axes)
+        ]
+
+
+class Shuffle(Rearranging):
+    """One channel of each group in turn, so that groups mix (ShuffleNet, arXiv:1707.01083)."""
+
+    word: ClassVar[str] = "shuffle"
+    elsewhere: ClassVar[tuple[str, ...]] = ("channel_shuffle", "channelshuffle")
+
+    groups: int = count("groups that the channels come in")
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels, height, width = as_map(inputs[0], self.word)
+        if channels % self.groups:
+            raise ShapeError(
+                f"the {channels} channels that arrive do not divide into {self.groups} groups",
+                f"{-(-channels // self.groups) * self.groups} would",
+            )
+        return channels, height, width
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(f"nn.ChannelShuffle({self.groups})")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        each = output[0] // self.groups
+        order = [n // self.groups + n % self.groups * each for n in range(min(output[0], 8))]
+        rest = ", …" if output[0] > 8 else ""
+        return [("order", ", ".join(map(str, order)) + rest)]
+
+
+# ---- more and less of a map -------------------------------------------------------------------
+
+
+class Pad(Rearranging):
+    """Rows and columns added around the map."""
+
+    word: ClassVar[str] = "pad"
+    elsewhere: ClassVar[tuple[str, ...]] = ("zeropad2d", "zeropadding2d")
+
+    by: Pair | None = natural_pair("rows and columns added on each side", None)
+    top: int | None = natural("rows above", None)
+    bottom: int | None = natural("rows below", None)
+    left: int | None = natural("columns to the left", None)
+    right: int | None = natural("columns to the right", None)
+    mode: str = choice("what they hold", PADDING_MODES, "zeros")
+    value: float = real("the number that `mode=zeros` puts in", 0.0)
+
+    def check(self) -> None:
+        sides = (self.top, self.bottom, self.left, self.right)
+        given = any(side is not None for side in sides)
+        if self.by is not None and given:
+            raise ArgumentError(
+                f"`{self.word} {plain(self.by)}` is about each side already",
+                "write `top`, `bottom`, `left` and `right` alone",
+            )
+        if self.by is None and not given:
+            raise ArgumentError(
+                f"`{self.word}` needs to know how much",
+                f"write `{self.word} 1` for every side, or `{self.word} top=1 left=1`",
+            )
+        if self.value and self.mode != "zeros":
+            raise ArgumentError(
+                f"with `mode={self.mode}` there is no number to put in", "take `value` out"
+            )
+
+    def sides(self) -> Sides:
+        if self.by is not None:
+            return (self.by[0], self.by[0]), (self.by[1], self.by[1])
+        return (self.top or 0, self.bottom or 0), (self.left or 0, self.right or 0)
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels, height, width = as_map(inputs[0], self.word)
+        rows, columns = self.sides()
+        check_padding(self.mode, self.sides(), inputs[0])
+        return channels, height + sum(rows), width + sum(columns)
+
+    def window(self, output: Shape, *inputs: Shape) -> Window:
+        (top, _), (left, _) = self.sides()
+        return Window((1, 1), (1, 1), (-top, -left))
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,) if self.mode in ("reflect", "replicate") else ())
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        (top, bottom), (left, right) = self.sides()
+        around = {top, bottom, left, right}
+        sides = str(top) if len(around) == 1 else str((left, right, top, bottom))
+        if self.value:
+            return TorchText(f"nn.ConstantPad2d({sides}, {self.value!r})")
+        name = {"zeros": "Zero", "reflect": "Reflection", "replicate": "Replication"}
+        return TorchText(f"nn.{name.get(self.mode, 'Circular')}Pad2d({sides})")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        rows, columns = self.sides()
+        return [
+            ("height", f"{rows[0]} + {inputs[0][1]} + {rows[1]} = {output[1]}"),
+            ("width", f"{columns[0]} + {inputs[0][2]} + {columns[1]} = {output[2]}"),
+        ]
+
+
+class Crop(Seen):
+    """A part of the map, from its middle if not said otherwise."""
+
+    word: ClassVar[str] = "crop"
+    elsewhere: ClassVar[tuple[str, ...]] = ("cropping2d", "center_crop", "centercrop")
+
+    to: Pair = pair("height and width that are left")
+    top: int | None = natural("rows left out above", None)
+    left: int | None = natural("columns left out to the left", None)
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels, height, width = as_map(inputs[0], self.word)
+        for what, start, left, arriving in (
+            ("rows", self.top or 0, self.to[0], height),
+            ("columns", self.left or 0, self.to[1], width),
+        ):
+            if start + left > arriving:  # torch would leave less, in silence
+                after = f" after the first {start}" if start else ""
+                raise ShapeError(
+                    f"there are no {left} {what}{after}: {arriving} arrive",
+                    f"at most {arriving - start} can be left"
+                    if start < arriving
+                    else f"only {arriving} can be left out",
+                )
+        return channels, *self.to
+
+    def _start(self, arriving: Shape) -> Pair:
+        top = (arriving[1] - self.to[0]) // 2 if self.top is None else self.top
+        left = (arriving[2] - self.to[1]) // 2 if self.left is None else self.left
+        return top, left
+
+    def window(self, output: Shape, *inputs: Shape) -> Window:
+        return Window((1, 1), (1, 1), self._start(inputs[0]))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        top, left = self._start(inputs[0])
+        height, width = self.to
+        rows, columns = f"{top}:{top + height}", f"{left}:{left + width}"
+        return TorchText(call=f"{{0}}[:, :, {rows}, {columns}]")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        top, left = self._start(inputs[0])
+        _, height, width = inputs[0]
+        return [
+            (
+                "height",
+                f"{height} - {top} above - {height - top - self.to[0]} below = {self.to[0]}",
+            ),
+            ("width", f"{width} - {left} left - {width - left - self.to[1]} right = {self.to[1]}"),
+        ]
+
+
+class Upsample(Rearranging):
+    """A larger map, by repeating pixels or by interpolating between them."""
+
+    word: ClassVar[str] = "upsample"
+    elsewhere: ClassVar[tuple[str, ...]] = ("upsampling2d", "interpolate", "unpool", "resize")
+
+    factor: Pair | None = pair("how many times as large", None)
+    to: Pair | None = pair("height and width that leave, instead of a factor", None)
+    mode: str = choice("how", ["nearest", "bilinear", "bicubic"], "nearest")
+    align_corners: bool = switch("whether corners stay on corners, when interpolating", False)
+
+    _TAPS: ClassVar[dict[str, int]] = {"nearest": 1, "bilinear": 2, "bicubic": 4}
+    """Pixels that go into one, along an axis."""
+
+    def check(self) -> None:
+        if (self.factor is None) == (self.to is None):
+            raise ArgumentError(
+                f"`{self.word}` needs a factor, or the size that leaves with `to`"
+                if self.factor is None
+                else f"`{self.word}` takes a factor or `to`, not both",
+                f"write `{self.word} 2`, or `{self.word} to=56x56`",
+            )
+        if self.align_corners and self.mode == "nearest":
+            raise ArgumentError(
+                "`align_corners` is about interpolation, and `mode=nearest` repeats pixels",
+                "write `mode=bilinear`, or take `align_corners` out",
+            )
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels, height, width = as_map(inputs[0], self.word)
+        if self.to is not None:
+            return channels, *self.to
+        assert self.factor is not None
+        return channels, height * self.factor[0], width * self.factor[1]
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """Of t x t pixels a weighted sum, t*t products and t*t - 1 sums; repeating costs nothing."""
+        taps = self._TAPS[self.mode] ** 2
+        return (2 * taps - 1) * size(output) if taps > 1 else 0
+
+    def window(self, output: Shape, *inputs: Shape) -> Window:
+        axes = [self._axis(inputs[0][axis], output[axis]) for axis in (1, 2)]
+        sizes, strides, starts = zip(*axes, strict=True)
+        return Window(sizes, strides, starts)
+
+    def _axis(self, arriving: int, leaving: int) -> tuple[int, Fraction, Fraction]:
+        """Size, stride and start: output i lies at start + i*stride of the input, and mostly
+        between two pixels."""
+        taps = self._TAPS[self.mode]
+        ratio, start = Fraction(arriving, leaving), Fraction(0)
+        if self.mode == "nearest":
+            return 1, ratio, start
+        if self.align_corners:
+            ratio = Fraction(arriving - 1, leaving - 1) if leaving > 1 else Fraction(0)
+        else:
+            start = (ratio - 1) / 2
+        if ratio.denominator == start.denominator == 1:
+            taps = 1  # always on a pixel
+        return taps, ratio, start - (taps - 1) // 2
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        module = constructor(
+            "nn.Upsample",
+            size=("None" if self.to is None else plain(self.to), "None"),
+            scale_factor=("None" if self.factor is None else plain(self.factor), "None"),
+            mode=(f'"{self.mode}"', '"nearest"'),
+            align_corners=(str(self.align_corners), "False"),
+        )
+        return TorchText(module)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        if self.factor is None:
+            return [("size", f"{text(inputs[0][1:])} -> {text(output[1:])}")]
+        return [
+            ("height", f"{inputs[0][1]}*{self.factor[0]} = {output[1]}"),
+            ("width", f"{inputs[0][2]}*{self.factor[1]} = {output[2]}"),
+        ]
