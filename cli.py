@@ -232,14 +232,14 @@ def _check(options: argparse.Namespace) -> int:
 
 def _examine(source: Source) -> list[Diagnostic]:
     """What is to be said about one spec."""
+    from .compiler.check import check
     from .dsl.diagnostics import SpecError
     from .dsl.program import load_program
 
     try:
-        program = load_program(source)
+        return check(load_program(source))
     except SpecError as error:
         return list(error.diagnostics)
-    return list(program.warnings)
 
 
 # ---- fmt -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from ..dsl.syntax import Argument, Call, Name
 from .evaluate import Env, evaluate, unknown_name
 from .problems import Problem, closest, missing_separator
 from .signature import ArgumentError, Field, Signature
-from .values import Word, show
+from .values import Word
 
 
 class Evaluated(NamedTuple):
@@ -47,7 +47,7 @@ def bind(
         elif isinstance(value, Word) and _is_flag(value, signature):
             field, value = signature.fields[value], True
         elif isinstance(value, Word) and not (waiting and waiting[0].takes_words):
-            raise _stray_word(call, node, value, signature, env, words)
+            raise _stray_word(call, node, value, signature, waiting, env, words)
         elif not waiting:
             raise _too_many(node, signature)
         else:
@@ -62,7 +62,8 @@ def bind(
                 f"`{field.name}` is given twice",
                 node.span,
                 labels=(Label(places[field.name], "given here already"),),
-                help=f"keep one of them; {_usage(signature)}",
+                notes=_usage(signature),
+                help="keep one of them",
                 edits=(Edit(_with_blank_before(node.span), ""),),
             )
         if field in waiting:
@@ -77,7 +78,8 @@ def bind(
                 "missing-argument",
                 f"`{signature.word}` needs `{field.name}`: {field.doc}",
                 call.head.span,
-                help=_usage(signature),
+                notes=_usage(signature),
+                help=f"write `{signature.word} {_example(field)}`",
             )
     return found
 
@@ -91,7 +93,8 @@ def _named(node: Argument, signature: Signature) -> Field:
             "unknown-argument",
             f"`{signature.word}` has no argument `{node.name}`",
             node.name_span,
-            help=(f"did you mean `{close}`? " if close else "") + _usage(signature),
+            notes=_usage(signature),
+            help=f"did you mean `{close}`?" if close else "",
             edits=(Edit(node.name_span, close),) if close else (),
         )
     return field
@@ -110,7 +113,8 @@ def _read(field: Field, value: Any, node: Argument, signature: Signature) -> Any
             "argument",
             f"`{field.name}` of `{signature.word}` is {field.expects}; {error.message}",
             node.span,
-            help=error.help or _usage(signature),
+            notes=_usage(signature),
+            help=error.help,
         ) from None
 
 
@@ -119,42 +123,45 @@ def _stray_word(
     node: Argument,
     word: Word,
     signature: Signature,
+    waiting: Sequence[Field],
     env: Env,
     words: Collection[str],
 ) -> Problem:
     fields = signature.fields
     if word in fields:
+        edits, value = _join_with_next(call, node)
         return Problem(
             "missing-equals",
             f"`{word}` takes a value",
             node.span,
-            help=f"write `{word}=…`, without blanks; {_usage(signature)}",
-            edits=_join_with_next(call, node),
+            notes=_usage(signature),
+            help=f"write `{word}={value}`, without blanks",
+            edits=edits,
         )
     if word in words:
         return missing_separator(call, node, word)
-    flags = [name for name, field in fields.items() if field.is_flag]
-    close = closest(word, flags)
-    if not close and isinstance(node.value, Name):
-        name = closest(word, env.names() - {"classes", *fields})
-        if name:
-            return unknown_name(node.value, env)
+    close = closest(word, [name for name, field in fields.items() if field.is_flag])
+    needs_value = any(field.required for field in waiting)
+    if not close and isinstance(node.value, Name) and needs_value:
+        return unknown_name(node.value, env)
     return Problem(
         "unknown-flag",
         f"`{signature.word}` does not know the word `{word}`, and nothing here is called so",
         node.span,
-        help=(f"did you mean `{close}`? " if close else "") + _usage(signature),
+        notes=_usage(signature),
+        help=f"did you mean `{close}`?" if close else "",
         edits=(Edit(node.span, close),) if close else (),
     )
 
 
-def _join_with_next(call: Call, node: Argument) -> tuple[Edit, ...]:
+def _join_with_next(call: Call, node: Argument) -> tuple[tuple[Edit, ...], str]:
     """`stride 2` to `stride=2`, where the next argument is a bare value."""
     index = next(i for i, argument in enumerate(call.arguments) if argument is node)
     following = call.arguments[index + 1 : index + 2]
-    if not following or following[0].name is not None or isinstance(following[0].value, Name):
-        return ()
-    return (Edit(Span(node.span.source, node.span.end, following[0].span.start), "="),)
+    if not following or following[0].name is not None:
+        return (), "…"
+    gap = Span(node.span.source, node.span.end, following[0].span.start)
+    return (Edit(gap, "="),), following[0].span.text
 
 
 def _too_many(node: Argument, signature: Signature) -> Problem:
@@ -162,7 +169,8 @@ def _too_many(node: Argument, signature: Signature) -> Problem:
         "too-many-arguments",
         f"`{signature.word}` has no place for `{node.span.text}`",
         node.span,
-        help=_usage(signature),
+        notes=_usage(signature),
+        help="take it out, or give it by the name of what it sets",
         edits=(Edit(_with_blank_before(node.span), ""),),
     )
 
@@ -179,5 +187,12 @@ def _with_blank_before(span: Span) -> Span:
     return Span(span.source, _blank_before(span).start, span.end)
 
 
-def _usage(signature: Signature) -> str:
-    return f"it is written `{signature}`"
+def _usage(signature: Signature) -> tuple[str, ...]:
+    return (f"it is written `{signature}`",)
+
+
+def _example(field: Field) -> str:
+    """Something that could stand for an argument that is missing."""
+    if field.words:
+        return field.words[0]
+    return "64" if "whole number" in field.expects else f"<{field.name}>"

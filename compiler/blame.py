@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..dsl.diagnostics import Edit, Label
 from ..dsl.source import Span
@@ -72,8 +72,9 @@ def statement_span(call: Call) -> Span:
 
 def arrives(node: Node) -> Label:
     """Where a shape comes from."""
-    what = "the input is" if not node.inputs else "here it is"
-    return Label(first_line(node.span), f"{what} {text(node.shape)}")
+    if not node.inputs:
+        return Label(first_line(node.span), f"the input is {text(node.shape)}")
+    return Label(first_line(node.span), f"{text(node.shape)} arrives from here")
 
 
 def first_line(span: Span) -> Span:
@@ -85,61 +86,51 @@ def first_line(span: Span) -> Span:
 
 def shape_problem(error: ShapeError, op: Op, inputs: Sequence[Node], call: Call) -> Problem:
     """An operation that cannot take what arrives."""
-    span = statement_span(call)
-    edits = mend(error, op, call)
-    help = error.help
-    if edits:
-        written = apply_edits(span, edits)
-        help = f"{help}: `{written}`" if help else f"write `{written}`"
-    labels = tuple(arrives(node) for node in inputs)
-    return Problem("shape", error.message, span, labels=labels, help=help, edits=edits)
+    return Problem(
+        "shape",
+        error.message,
+        statement_span(call),
+        labels=tuple(arrives(node) for node in inputs),
+        help=error.help,
+        proposals=[tuple(_change(error, op, call))],
+    )
 
 
-def mend(error: ShapeError, op: Op, call: Call) -> tuple[Edit, ...]:
-    """The changes to the text that an operation proposes."""
+def _change(error: ShapeError, op: Op, call: Call) -> Iterator[Edit]:
+    """The operation's own proposal, as changes to the text."""
     source = call.span.source
-    edits: list[Edit] = []
     if error.before:
         at = call.label.span.start if call.label else call.head.span.start
-        edits.append(Edit(Span(source, at, at), f"{error.before}, "))
-    for name, value in error.change.items():
-        edits.append(_change(name, value, op, call))
-    return tuple(edits)
-
-
-def _change(name: str, value: object, op: Op, call: Call) -> Edit:
-    source = call.span.source
-    field = op.fields[name]
+        yield Edit(Span(source, at, at), f"{error.before}, ")
     end = statement_span(call).end
-    waiting = [f.name for f in type(op).signature().positional]
+    for name, value in error.change.items():
+        place = _argument(name, op, call)
+        if not op.fields[name].is_flag:
+            text = show(value)
+            yield Edit(place, text) if place else Edit(Span(source, end, end), f" {name}={text}")
+        elif value and place is None:
+            yield Edit(Span(source, end, end), f" {name}")
+        elif not value and place is not None:
+            yield Edit(Span(source, place.start - 1, place.end), "")
+
+
+def _argument(name: str, op: Op, call: Call) -> Span | None:
+    """Where the value of an argument is written, by name or by its position."""
+    waiting = [field.name for field in type(op).signature().positional]
     # The second word of `pool max` is no argument of the operation.
-    arguments = call.arguments[1:] if " " in op.word else call.arguments
-    for argument in arguments:
-        taken = argument.name
-        is_flag = isinstance(argument.value, Name) and argument.value.value == name
-        if taken is None and not (isinstance(argument.value, Name) and _flag(op, argument.value)):
-            taken = waiting[0] if waiting else None
+    kinds = op.word.split(" ")[1:]
+    for argument in call.arguments:
+        word = argument.value.value if isinstance(argument.value, Name) else ""
+        if argument.name is not None:
+            taken = argument.name
+        elif word in kinds:
+            continue
+        elif word in op.fields and op.fields[word].is_flag:
+            taken = word
+        else:
+            taken = waiting[0] if waiting else ""
         if taken in waiting:
             waiting.remove(taken)
-        if field.is_flag and is_flag:
-            start = argument.span.start - 1
-            return Edit(Span(source, start, argument.span.end), "" if not value else f" {name}")
         if taken == name:
-            return Edit(argument.value.span, show(value))
-    return Edit(Span(source, end, end), f" {name}" if field.is_flag else f" {name}={show(value)}")
-
-
-def _flag(op: Op, name: Name) -> bool:
-    field = op.fields.get(name.value)
-    return field is not None and field.is_flag
-
-
-def apply_edits(span: Span, edits: Sequence[Edit]) -> str:
-    """The text of a span as it would be after some changes."""
-    start, end = span.start, span.end
-    pieces, at = [], min([start, *(edit.span.start for edit in edits)])
-    for edit in sorted(edits, key=lambda e: (e.span.start, e.span.end)):
-        pieces += [span.source.text[at : edit.span.start], edit.text]
-        at = edit.span.end
-    pieces.append(span.source.text[at:end])
-    return "".join(pieces)
+            return argument.value.span
+    return None

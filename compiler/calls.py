@@ -40,7 +40,7 @@ class BlockCalls:
                     f"`{ref}` needs `{name}`",
                     call.head.span,
                     labels=(Label(parameter.span, "has no default"),),
-                    help=_usage(ref),
+                    notes=_usage(ref),
                 )
         return values
 
@@ -62,12 +62,13 @@ class BlockCalls:
                     f"`{ref}` has no parameter `{name}`",
                     argument.name_span,
                     labels=(Label(ref.block.name.span, "the block"),),
-                    help=f"{help} {_usage(ref)}".strip(),
+                    notes=_usage(ref),
+                    help=help,
                     edits=edits,
                 )
             if name in given:
                 message = f"`{name}` is given twice"
-                raise Problem("repeated-argument", message, argument.span, help=_usage(ref))
+                raise Problem("repeated-argument", message, argument.span, notes=_usage(ref))
             given[name] = value
             waiting.remove(name)
         return given
@@ -87,8 +88,8 @@ class BlockCalls:
         return value
 
 
-def _usage(ref: BlockRef) -> str:
-    return f"it is called `{block_usage(ref)}`"
+def _usage(ref: BlockRef) -> tuple[str, ...]:
+    return (f"it is called `{block_usage(ref)}`",)
 
 
 def _too_many(
@@ -101,5 +102,6 @@ def _too_many(
         "too-many-arguments",
         f"`{ref}` has no place for `{argument.span.text}`",
         argument.span,
-        help=_usage(ref),
+        notes=_usage(ref),
+        help="take it out",
     )

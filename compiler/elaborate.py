@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
 from ..dsl.diagnostics import Diagnostic, Edit, Label, SpecError, has_errors, in_order
 from ..dsl.program import Program
 from ..dsl.source import Span
 from ..dsl.syntax import (
-    Argument,
     Body,
     Branches,
     Call,
@@ -32,16 +32,16 @@ from ..dsl.syntax import (
 from ..dsl.syntax import (
     Network as NetworkSyntax,
 )
-from . import forms, shapes
-from .binding import Evaluated, bind, evaluate_arguments
-from .blame import block_usage, call_chain, shape_problem
+from . import forms
+from .blame import call_chain, shape_problem
 from .budget import DEFAULT_LAYERS, expansion
 from .calls import BlockCalls
-from .evaluate import POISON, Env, describe, evaluate, number, truth, unknown_name
+from .evaluate import POISON, Env, describe, evaluate, number, truth
 from .graph import AuxHead, Network, Node, Scope
 from .layers import Layers, input_shape, refuse_body, unknown_layer
+from .mend import mended
 from .naming import assign_names
-from .ops import REGISTRY
+from .ops.base import REGISTRY
 from .ops.base import Op
 from .problems import Problem, Quiet, did_you_mean
 from .scoping import (
@@ -52,10 +52,9 @@ from .scoping import (
 )
 from .settle import settle
 from .shapes import Shape, ShapeError
-from .signature import ArgumentError
 from .unused import calls_in, unused_definitions, unused_label
 from .values import Word, show
-from .vocabulary import FORMS, SECTIONS, choice_words, layer_words, names_elsewhere
+from .vocabulary import FORMS, layer_words
 
 MAX_CALL_DEPTH = 60
 MAX_NESTING = 64
@@ -106,13 +105,22 @@ def examine(
     needs_network: bool = True,
 ) -> Elaboration:
     """The same, with mistakes and warnings as data; a file of blocks alone may be looked at too."""
+
+    def once(variant: Program) -> _Elaborator:
+        walk = _Elaborator(variant, input_shape, classes, max_layers)
+        walk.result = walk.run(network, overrides or {}, needs_network)
+        return walk
+
     collecting = gc.isenabled()
     gc.disable()  # a hundred thousand nodes and no garbage among them
     try:
-        walk = _Elaborator(program, input_shape, classes, max_layers)
-        found = walk.run(network, overrides or {})
+        walk = once(program)
+        if walk.proposals:
+            walk.diagnostics = mended(
+                program, walk.diagnostics, walk.proposals, lambda v: once(v).diagnostics
+            )
         diagnostics = in_order([*program.warnings, *walk.diagnostics])
-        return Elaboration(None if has_errors(diagnostics) else found, diagnostics)
+        return Elaboration(None if has_errors(diagnostics) else walk.result, diagnostics)
     finally:
         if collecting:
             gc.enable()
@@ -131,6 +139,8 @@ class _Elaborator:
         self.classes = classes
         self.max_layers = max_layers
         self.diagnostics: list[Diagnostic] = []
+        self.proposals: dict[int, Sequence[tuple[Edit, ...]]] = {}
+        """Changes that may mend a mistake, by the id of its diagnostic."""
         self.reported: dict[tuple[str, Span | None], int] = {}
         self.modules, problems = build_modules(program)
         self.diagnostics += problems
@@ -152,6 +162,7 @@ class _Elaborator:
         self.region = program.main.source.span(0, len(program.main.source.text))
         """The text of the body being carried out."""
         self.allowed: list[tuple[Span, str]] = []
+        self.result: Network | None = None
         """Where a warning is silenced: a region of text, a code."""
 
     # ---- the whole ----
@@ -174,8 +185,8 @@ class _Elaborator:
         except (Quiet, _GiveUp):
             return None
         self.check_uncalled()
-        self.diagnostics += unused_definitions(self.program.main, self.block_calls.used)
-        if network is not None:
+        if network is not None and not has_errors(self.diagnostics):
+            self.diagnostics += unused_definitions(self.program.main, self.block_calls.used)
             self.warn_of_labels(network)
         return network
 
@@ -187,7 +198,9 @@ class _Elaborator:
             known = {p.name.value for p in ref.block.parameters} | set(ref.module.blocks)
             for call in calls_in(ref.block):
                 if call.head.value not in known | self.words:
-                    self.report(unknown_layer(call.head.value, call, ref.module.blocks).diagnostic, None)
+                    self.report(
+                        unknown_layer(call.head.value, call, ref.module.blocks).diagnostic, None
+                    )
 
     def warn_of_labels(self, network: Network) -> None:
         with_weights = {id(scope) for n in network.nodes if n.weights for scope in n.scope.chain()}
@@ -268,6 +281,7 @@ class _Elaborator:
             values,
             self.module.sections,
         )
+        network.allowed = tuple(self.allowed)
         settle(network)
         return network
 
@@ -344,26 +358,22 @@ class _Elaborator:
 
     # ---- reporting ----
 
-    def report(self, diagnostic: Diagnostic, scope: Scope | None) -> None:
+    def report(
+        self,
+        diagnostic: Diagnostic,
+        scope: Scope | None,
+        proposals: Sequence[tuple[Edit, ...]] = (),
+    ) -> None:
         """Once for each place, however often it is carried out."""
         key = (diagnostic.code, diagnostic.span)
         self.reported[key] = self.reported.get(key, 0) + 1
         if self.reported[key] > 1:
             return
         notes = (*diagnostic.notes, *call_chain(scope))
-        if notes != diagnostic.notes:
-            diagnostic = Diagnostic(
-                diagnostic.code,
-                diagnostic.message,
-                diagnostic.span,
-                diagnostic.label,
-                diagnostic.labels,
-                notes,
-                diagnostic.help,
-                diagnostic.edits,
-                diagnostic.severity,
-            )
+        diagnostic = replace(diagnostic, notes=notes)
         self.diagnostics.append(diagnostic)
+        if proposals:
+            self.proposals[id(diagnostic)] = proposals
         if len(self.diagnostics) >= MAX_MISTAKES:
             raise _GiveUp
 
@@ -408,7 +418,7 @@ class _Elaborator:
         try:
             leaving = self.carry_out_statement(statement, scope, env, arriving)
         except Problem as problem:
-            self.report(problem.diagnostic, scope)
+            self.report(problem.diagnostic, scope, problem.proposals)
             return None
         except Quiet:
             return None

@@ -17,7 +17,8 @@ from .blame import arrives, statement_span
 from .evaluate import Env
 from .graph import AuxHead, Node, Scope
 from .layers import refuse_body
-from .ops import REGISTRY
+from .mend import give_channels, pad_all
+from .ops.base import REGISTRY
 from .ops.merge import Chunk, PadShortcut
 from .ops.shortcut import projection
 from .problems import Problem, Quiet, did_you_mean
@@ -75,6 +76,7 @@ def _merge(
     labels: Sequence[Label],
     help: str = "",
     edits: tuple[Edit, ...] = (),
+    bodies: Sequence[Body | Branches] = (),
 ) -> Node:
     """A node that brings paths together, or the mistake with each path that arrives."""
     op = REGISTRY[word]()
@@ -89,8 +91,22 @@ def _merge(
             labels=tuple(labels),
             help=help or error.help,
             edits=edits,
+            proposals=() if edits else _proposals(bodies, inputs),
         ) from None
     return walk.add(op, tuple(inputs), shape, call.head.span, scope)
+
+
+def _proposals(bodies: Sequence[Body | Branches], inputs: Sequence[Node]) -> list[tuple[Edit, ...]]:
+    """Padding that keeps the size, the channels of another path, or both."""
+    found: list[tuple[Edit, ...]] = []
+    for body in bodies:
+        found.append(pad_all(body))
+    found.append(tuple(edit for body in bodies for edit in pad_all(body)))
+    for body in reversed(bodies):
+        for channels in dict.fromkeys(node.shape[0] for node in inputs):
+            filters = give_channels(body, channels)
+            found += [filters, (*pad_all(body), *filters)]
+    return [proposal for proposal in found if proposal]
 
 
 def _does(call: Call) -> str:
@@ -136,7 +152,7 @@ def residual(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Ar
     shortcut = _shortcut(walk, kind, call, inner, arriving, body)
     labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
     help, edits = _mend_residual(call, kind, arriving, body)
-    leaving = _merge(walk, "add", call, inner, (body, shortcut), labels, help, edits)
+    leaving = _merge(walk, "add", call, inner, (body, shortcut), labels, help, edits, [written])
     return walk.named(call.label, scope, inner, leaving)
 
 
@@ -162,7 +178,7 @@ def _written_out(
         _end(ends[0], written.paths[0], "the body"),
         _end(ends[1], written.paths[1], "the shortcut"),
     )
-    return _merge(walk, "add", call, inner, ends, labels)
+    return _merge(walk, "add", call, inner, ends, labels, bodies=written.paths)
 
 
 def _shortcut(
@@ -208,7 +224,7 @@ def _mend_residual(
     place = next(a.value.span for a in call.arguments if a.name == "shortcut" or a.name is None)
     help = "write `shortcut=auto` for a 1x1 projection"
     if arriving.shape[1:] == body.shape[1:]:
-        help += f", or end the body with {text(arriving.shape)}"
+        help += f", or end the body with `conv {arriving.shape[0]} 1x1`"
     return help, (Edit(place, "auto"),)
 
 
@@ -239,7 +255,7 @@ def _with_input(
     if body is None or arriving is None:
         return None
     labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
-    leaving = _merge(walk, word, call, inner, (arriving, body), labels)
+    leaving = _merge(walk, word, call, inner, (arriving, body), labels, bodies=[written])
     return walk.named(call.label, scope, inner, leaving)
 
 
@@ -291,7 +307,7 @@ def merge(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriv
         _end(end, path, f"path {index}")
         for index, (end, path) in enumerate(zip(ends, call.body.paths, strict=True), 1)
     ]
-    leaving = _merge(walk, word, call, inner, ends, labels)
+    leaving = _merge(walk, word, call, inner, ends, labels, bodies=call.body.paths)
     return walk.named(call.label, scope, inner, leaving)
 
 
@@ -364,7 +380,7 @@ def split(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriv
         _end(end, path, f"path {index}")
         for index, (end, path) in enumerate(zip(nodes, written.paths, strict=True), 1)
     ]
-    leaving = _merge(walk, "concat", call, inner, nodes, labels)
+    leaving = _merge(walk, "concat", call, inner, nodes, labels, bodies=written.paths)
     return walk.named(call.label, scope, inner, leaving)
 
 

@@ -11,7 +11,7 @@ from ..dsl.syntax import Call
 from .binding import Evaluated, bind, evaluate_arguments
 from .blame import statement_span
 from .evaluate import Env
-from .ops import REGISTRY
+from .ops.base import REGISTRY
 from .ops.base import Op
 from .problems import Problem, did_you_mean
 from .shapes import Shape, text

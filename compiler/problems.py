@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..dsl.diagnostics import Diagnostic, Edit, Label
 from ..dsl.source import Span
@@ -23,8 +23,11 @@ class Problem(Exception):
         notes: tuple[str, ...] = (),
         help: str = "",
         edits: tuple[Edit, ...] = (),
+        proposals: Sequence[tuple[Edit, ...]] = (),
     ) -> None:
         super().__init__(message)
+        self.proposals = proposals
+        """Changes that may mend it, the best first; they are tried before they are shown."""
         self.diagnostic = Diagnostic(code, message, span, label, labels, notes, help, edits)
 
 

@@ -164,12 +164,15 @@ def _bounds(minimum: float, maximum: float, above: bool) -> str:
     return "a number"
 
 
+_SWITCH_HABITS = {"true": "write `on`", "false": "write `off`", "none": "write `off`"}
+
+
 def _switch(value: object) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, Word) and value in ("yes", "no"):
         return value == "yes"
-    help = {"true": "write `on`", "false": "write `off`"}.get(str(value).lower(), "")
+    help = _SWITCH_HABITS.get(str(value).lower(), "write `on` or `off`")
     raise ArgumentError(f"{show(value)} is neither `on` nor `off`", help)
 
 
@@ -180,15 +183,16 @@ def _choice(words: Sequence[str], switches: bool) -> Read:
         if isinstance(value, Word) and value in words:
             return str(value)
         listed = ", ".join(f"`{word}`" for word in [*words, *(["on", "off"] if switches else [])])
-        raise ArgumentError(f"{show(value)} is none of {listed}", _close(str(value), words))
+        help = _SWITCH_HABITS.get(str(value).lower(), "") if switches else ""
+        raise ArgumentError(f"{show(value)} is none of {listed}", help or _close(value, words))
 
     return read
 
 
-def _close(word: str, words: Sequence[str]) -> str:
+def _close(value: object, words: Sequence[str]) -> str:
     import difflib
 
-    close = difflib.get_close_matches(word, words, n=1)
+    close = difflib.get_close_matches(str(value), words, n=1)
     return f"did you mean `{close[0]}`?" if close else ""
 
 
@@ -263,7 +267,7 @@ def choice(
     doc: str, words: Sequence[str], default: Any = REQUIRED, *, switches: bool = False
 ) -> Any:
     """One of some words; with `switches`, also `on` or `off`."""
-    listed = "one of " + ", ".join(f"`{word}`" for word in words)
+    listed = "one of " + ", ".join(f"`{w}`" for w in (*words, *(("on", "off") if switches else ())))
     read = _choice(words, switches)
     return Field(read, listed, default, doc, takes_words=True, words=tuple(words))
 

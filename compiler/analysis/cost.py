@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..graph import Network, Node
 from ..shapes import size
+from .question import question
 
 
 class Cost(NamedTuple):
@@ -71,11 +72,10 @@ class Totals:
 
 def costs(network: Network, frozen: Container[int] = ()) -> list[Cost]:
     """Of every node, by its index; `frozen` are indices of nodes whose weights are not trained."""
-    # Repeated parts share their operations: each is asked once for each shape that it meets.
     known: dict[object, Cost] = {}
     found: list[Cost] = []
     for node in network.nodes:
-        key = (id(node.op), node.shape, *[source.shape for source in node.inputs])
+        key = question(node)
         cost = known.get(key)
         if cost is None:
             cost = known[key] = _cost(node)

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from ..graph import Network, Node
+from ..ops.base import Kept
 from ..shapes import size
 from .peak import Bytes
+from .question import question
 from .storage import storages
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -67,26 +69,45 @@ def trained(network: Network, frozen: frozenset[int]) -> list[bool]:
 def saved(network: Network, setting: Setting, places: list[int]) -> list[Saved]:
     """What each operation keeps, by its index."""
     flows = trained(network, setting.frozen)
-    return [
-        _saved(node, setting, places) if flows[node.index] else NOTHING for node in network.nodes
-    ]
+    known: dict[object, tuple[Kept, Bytes]] = {}
+    found: list[Saved] = []
+    for node in network.nodes:
+        if not flows[node.index]:
+            found.append(NOTHING)
+            continue
+        key = question(node)
+        if key not in known:
+            kept = node.op.kept(node.shape, *node.input_shapes)
+            known[key] = kept, _own(node, kept, setting)
+        kept, own = known[key]
+        if kept.output or kept.inputs:
+            stay = {places[node.inputs[position].index] for position in kept.inputs}
+            if kept.output:
+                stay.add(places[node.index])
+            if 0 in stay:
+                stay.remove(0)  # the input of the network
+                own = own.plus(_cast(node, setting))
+            found.append(Saved(tuple(stay), own))
+        else:
+            found.append(Saved((), own) if own != Bytes() else NOTHING)
+    return found
 
 
-def _saved(node: Node, setting: Setting, places: list[int]) -> Saved:
-    kept = node.op.kept(node.shape, *node.input_shapes)
-    stay = {places[node.inputs[position].index] for position in kept.inputs}
-    if kept.output:
-        stay.add(places[node.index])
-    arrived = 0 in stay
-    stay.discard(0)  # the input of the network
+def _own(node: Node, kept: Kept, setting: Setting) -> Bytes:
+    """Beside inputs and outputs."""
     each, fixed = setting.itemsize * kept.own + kept.fixed, 4 * kept.once
     if setting.device == "cuda" and node.op.kind == "dropout" and kept.own == size(node.shape):
         each = kept.own  # its mask is made of bytes there, of floats on the CPU
     if setting.precision != "fp32" and node.op.macs(node.shape, *node.input_shapes):
         fixed += 2 * sum(size(weight.shape) for weight in node.weights if weight.trainable)
-        if arrived:
-            each += 2 * size(node.inputs[0].shape)
-    return Saved(tuple(sorted(stay)), Bytes(fixed, each))
+    return Bytes(fixed, each)
+
+
+def _cast(node: Node, setting: Setting) -> Bytes:
+    """The copy of the network's input that an operation works on, if it does not take fp32."""
+    if setting.precision != "fp32" and node.op.macs(node.shape, *node.input_shapes):
+        return Bytes(0, 2 * size(node.inputs[0].shape))
+    return Bytes()
 
 
 def outputs(network: Network) -> list[Node]:

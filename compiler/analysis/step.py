@@ -8,13 +8,14 @@ new memory. Scratch memory of single operations is not counted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..graph import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
-from .kept import LOSS_SCALARS, Saved, Setting, loss, outputs, saved, trained
+from .kept import LOSS_SCALARS, Setting, loss, outputs, saved, trained
 from .peak import Bytes, Ledger, Peak
+from .question import question
 from .storage import storages
 
 OPTIMIZER_STATE = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
@@ -40,6 +41,7 @@ def trained_bytes(node: Node, setting: Setting) -> int:
 def forward_peak(network: Network, setting: Setting) -> Peak:
     """In evaluation: weights, images, and what is in use between operations."""
     nodes = [node for node in network.nodes if not node.aux]
+    amounts = _amounts(network, setting)
     ledger = Ledger(Bytes(sum(map(weight_bytes, nodes)), 4 * size(network.input.shape)))
     places = storages(network, training=False)
     last: dict[int, int] = {}
@@ -50,12 +52,13 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
     last[places[network.output.index]] = len(network.nodes)
     last[0] = len(network.nodes)  # the images are the user's
     for node in nodes[1:]:
-        if places[node.index] == node.index:
-            ledger.take(_output(node, setting))
-        ledger.note("forward", node.index)
-        for place in {places[node.index], *(places[source.index] for source in node.inputs)}:
-            if last[place] == node.index:
-                ledger.give(_output(network.nodes[place], setting))
+        index = node.index
+        if places[index] == index:
+            ledger.each += amounts[index]
+        ledger.note("forward", index)
+        for place in {places[index], *[places[source.index] for source in node.inputs]}:
+            if last[place] == index:
+                ledger.each -= amounts[place]
     return ledger.peak()
 
 
@@ -64,21 +67,19 @@ def training_peak(network: Network, setting: Setting) -> Peak:
     return _Step(network, setting).peak()
 
 
-def _output(node: Node, setting: Setting) -> Bytes:
-    return Bytes(0, setting.itemsize * size(node.shape))
+def _amounts(network: Network, setting: Setting) -> list[int]:
+    """Bytes of each output, for one image."""
+    return [setting.itemsize * size(node.shape) for node in network.nodes]
 
 
-def _hands_on(node: Node) -> bool:
-    """Whether its output's gradient is, or holds, those of its inputs: a sum, a concatenation."""
-    return node.op.kind == "merge" and node.op.kept(node.shape, *node.input_shapes) == Kept()
-
-
-@dataclass(slots=True)
 class _Gradient:
     """Memory of a gradient, and how many outputs' gradients lie in it."""
 
-    amount: Bytes
-    holders: int = 0
+    __slots__ = ("amount", "holders")
+
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
+        self.holders = 0
 
 
 class _Step:
@@ -90,14 +91,16 @@ class _Step:
         self.nodes = network.nodes
         self.places = storages(network)
         self.flows = trained(network, setting.frozen)
-        self.saved: list[Saved] = saved(network, setting, self.places)
-        weights = sum(map(weight_bytes, self.nodes))
-        self.gradients_in_all = sum(trained_bytes(node, setting) for node in self.nodes)
-        state = OPTIMIZER_STATE[setting.optimizer] * self.gradients_in_all
-        self.ledger = Ledger(Bytes(weights + state, 4 * size(network.input.shape)))
+        self.saved = saved(network, setting, self.places)
+        self.amounts = _amounts(network, setting)
+        self.weights = [trained_bytes(node, setting) for node in self.nodes]
+        state = OPTIMIZER_STATE[setting.optimizer] * sum(self.weights)
+        there = sum(map(weight_bytes, self.nodes)) + state
+        self.ledger = Ledger(Bytes(there, 4 * size(network.input.shape)))
         self.holders = self._holders()
         self.gradients: dict[int, tuple[_Gradient, bool]] = {}
         """By node: the gradient of its output so far, and whether it is all of its memory."""
+        self.ways: dict[object, _Way] = {}
 
     def peak(self) -> Peak:
         for node in self.nodes[1:]:
@@ -106,8 +109,8 @@ class _Step:
             if self.flows[node.index]:
                 self._loss(node)
         for node in reversed(self.nodes):
-            self._backward(node)
-        self.gradients.clear()
+            if node.index in self.gradients:  # else nothing that is trained for depends on it
+                self._backward(node)
         self._change_weights()
         return self.ledger.peak()
 
@@ -128,92 +131,85 @@ class _Step:
     def _let_go(self, place: int) -> None:
         self.holders[place] -= 1
         if not self.holders[place]:
-            self.ledger.give(_output(self.nodes[place], self.setting))
+            self.ledger.each -= self.amounts[place]
 
     def _forward(self, node: Node) -> None:
-        if self.places[node.index] == node.index:
-            self.ledger.take(_output(node, self.setting))
-        self.ledger.take(self.saved[node.index].own)
-        self.ledger.note("forward", node.index)
-        self._let_go(self.places[node.index])
+        index = node.index
+        if self.places[index] == index:
+            self.ledger.each += self.amounts[index]
+        self.ledger.take(self.saved[index].own)
+        self.ledger.note("forward", index)
+        self._let_go(self.places[index])
         for source in node.inputs:
             self._let_go(self.places[source.index])
 
     def _loss(self, node: Node) -> None:
         """A cross-entropy: forward, and at once backward to the logits."""
         logarithm = loss(node)
-        gradient = _output(node, self.setting)
+        gradient = _Gradient(self.amounts[node.index])
         in_fp32 = Bytes(0, logarithm.each)
-        self.ledger.note("loss", node.index, logarithm.plus(in_fp32).plus(gradient))
-        self.ledger.take(gradient)
-        self.ledger.take(Bytes(LOSS_SCALARS))
-        self.gradients[node.index] = _Gradient(gradient, 1), True
+        self.ledger.take(Bytes(LOSS_SCALARS, gradient.amount))
+        self.ledger.note("loss", node.index, logarithm.plus(in_fp32))
+        gradient.holders = 1
+        self.gradients[node.index] = gradient, True
 
     def _backward(self, node: Node) -> None:
-        if node.index not in self.gradients:
-            return  # nothing that is trained for depends on it
-        arriving, _ = self.gradients.pop(node.index)
-        made = [
-            (source, *self._gradient(node, source, arriving))
-            for source in node.inputs
-            if self.flows[source.index]
-        ]
-        for _, gradient, _ in made:
+        index, ledger = node.index, self.ledger
+        arriving, _ = self.gradients.pop(index)
+        arriving.holders += 1
+        way = self._way(node)
+        made = []
+        for source, (handed_on, alone) in zip(node.inputs, way.inputs, strict=True):
+            if not self.flows[source.index]:
+                continue
+            gradient = arriving if handed_on else _Gradient(self.amounts[source.index])
+            if not handed_on:
+                ledger.each += gradient.amount
             gradient.holders += 1
-            if gradient is not arriving:
-                self.ledger.take(gradient.amount)
-        self.ledger.take(Bytes(trained_bytes(node, self.setting)))
-        self.ledger.note("backward", node.index, self._scratch(node))
+            made.append((source.index, gradient, alone))
+        ledger.fixed += self.weights[index]
+        ledger.note("backward", index, way.scratch)
+        arriving.holders -= 1
         self._drop(arriving)
-        self.ledger.give(self.saved[node.index].own)
-        for place in self.saved[node.index].places:
+        kept = self.saved[index]
+        ledger.give(kept.own)
+        for place in kept.places:
             self._let_go(place)
-        for source, gradient, alone in made:
-            self._accumulate(source, gradient, alone)
+        for target, gradient, alone in made:
+            self._accumulate(target, gradient, alone)
 
-    def _gradient(self, node: Node, source: Node, arriving: _Gradient) -> tuple[_Gradient, bool]:
-        """The gradient of an input, and whether it is all of its memory."""
-        op = node.op
-        alike = size(source.shape) == size(node.shape)
-        if op.shares_storage and not op.inplace and alike:
-            return arriving, True
-        if _hands_on(node):
-            return arriving, alike  # a sum hands it on, a concatenation hands on parts
-        return _Gradient(_output(source, self.setting)), True
+    def _way(self, node: Node) -> _Way:
+        key = question(node)
+        way = self.ways.get(key)
+        if way is None:
+            way = self.ways[key] = _way(node, self.setting)
+        return way
 
-    def _scratch(self, node: Node) -> Bytes:
-        """A product's gradient by a broadcast factor has the full size, before it is summed up."""
-        if node.op.kind == "merge" and not _hands_on(node):
-            if any(source.shape != node.shape for source in node.inputs):
-                return _output(node, self.setting)
-        elif self.setting.precision != "fp32" and node.op.kind in ("conv", "linear"):
-            return Bytes(trained_bytes(node, self.setting) // 2)  # before it becomes fp32
-        return Bytes()
-
-    def _accumulate(self, source: Node, gradient: _Gradient, alone: bool) -> None:
-        before = self.gradients.get(source.index)
+    def _accumulate(self, target: int, gradient: _Gradient, alone: bool) -> None:
+        before = self.gradients.get(target)
         if before is None:
-            self.gradients[source.index] = gradient, alone
+            self.gradients[target] = gradient, alone
             return
         if before[1] and before[0].holders == 1:
             self._drop(gradient)  # added to what is there
             return
-        total = _Gradient(_output(source, self.setting), 1)
-        self.ledger.take(total.amount)
-        self.ledger.note("backward", source.index)
+        total = _Gradient(self.amounts[target])
+        total.holders = 1
+        self.ledger.each += total.amount
+        self.ledger.note("backward", target)
         self._drop(before[0])
         self._drop(gradient)
-        self.gradients[source.index] = total, True
+        self.gradients[target] = total, True
 
     def _drop(self, gradient: _Gradient) -> None:
         gradient.holders -= 1
         if not gradient.holders:
-            self.ledger.give(gradient.amount)
+            self.ledger.each -= gradient.amount
 
     def _change_weights(self) -> None:
         copies = OPTIMIZER_SCRATCH[self.setting.optimizer]
         if self.setting.device == "cuda":
-            scratch = min(copies, 1) * self.gradients_in_all
+            scratch = min(copies, 1) * sum(self.weights)
         else:
             sizes = (
                 4 * size(weight.shape)
@@ -223,3 +219,29 @@ class _Step:
             )
             scratch = copies * max(sizes, default=0)
         self.ledger.note("step", -1, Bytes(scratch))
+
+
+class _Way(NamedTuple):
+    """How a gradient goes through an operation."""
+
+    inputs: tuple[tuple[bool, bool], ...]
+    """For each input: whether its gradient is memory of the output's, and whether it is all of it."""
+    scratch: Bytes
+    """Needed on the way."""
+
+
+def _way(node: Node, setting: Setting) -> _Way:
+    op, shapes = node.op, node.input_shapes
+    alike = [size(shape) == size(node.shape) for shape in shapes]
+    if op.kind == "merge":
+        if op.kept(node.shape, *shapes) == Kept():
+            # A sum hands it on, a concatenation hands on parts.
+            return _Way(tuple([(True, same) for same in alike]), Bytes())
+        # The gradient by a factor that was broadcast has the full size, before it is summed up.
+        full = 0 if all(alike) else setting.itemsize * size(node.shape)
+        return _Way(tuple([(False, True) for _ in alike]), Bytes(0, full))
+    view = op.shares_storage and not op.inplace
+    low = setting.precision != "fp32" and op.kind in ("conv", "linear")
+    # That of a weight is of two bytes before it becomes fp32.
+    scratch = Bytes(trained_bytes(node, setting) // 2 if low else 0)
+    return _Way(tuple([(view and same, True) for same in alike]), scratch)

@@ -51,13 +51,17 @@ class Biased(Op):
 class Sliding(Op):
     """What slides filters over a map, in steps of a stride, over its padding too."""
 
-    kernel: Pair
     stride: Pair
     pad: Pair
     dilation: Pair
     mode: str
     same: bool
     same_upper: bool
+
+    @property
+    def kernel(self) -> Pair:
+        """Height and width of a filter."""
+        raise NotImplementedError
 
     def filters(self, channels: int) -> int:
         raise NotImplementedError
@@ -385,6 +389,13 @@ class Deconv(Biased):
                     f"it chooses among the sizes that a stride of {stride} can come from:"
                     f" at most {max(stride, dilation) - 1} here",
                 )
+        if self.same and any(
+            self.padding(axis)[1] >= max(self.stride[axis], self.dilation[axis]) for axis in (0, 1)
+        ):
+            raise ArgumentError(
+                f"`same` cannot cut evenly what a filter of even size {by(self.kernel)} adds",
+                "take a filter of odd size, or a stride of 2",
+            )
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)

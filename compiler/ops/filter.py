@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import ClassVar
 
 from ..shapes import Pair, Shape, plain
@@ -32,36 +33,46 @@ EXAMPLE = "write its rows, like `filter [[0, 1, 1], [1, 0, 0], [1, 0, 1]]`"
 def _read(value: object) -> str | Rows:
     if isinstance(value, Word):
         return _known(value)
-    if isinstance(value, Text):
-        lines = [line for line in value.replace(";", "/").replace("\n", "/").split("/")]
-        if len(lines) == 1 and value.strip() in KNOWN:
-            return value.strip()
-        rows = [[_number(number) for number in line.replace(",", " ").split()] for line in lines]
-    elif isinstance(value, (list, tuple)):
-        rows = [list(row) if isinstance(row, (list, tuple)) else [row] for row in value]
-        if all(len(row) == 1 for row in rows) and not any(
-            isinstance(r, (list, tuple)) for r in value
-        ):
-            rows = [[row[0] for row in rows]]
-    else:
-        rows = []
-    if len(rows) == 1:
-        # All in one line: a square.
-        side = math.isqrt(len(rows[0]))
-        if side * side == len(rows[0]):
-            rows = [rows[0][n : n + side] for n in range(0, len(rows[0]), side)]
-    numbers = all(type(n) in (int, float) for row in rows for n in row)
-    if not rows or not rows[0] or not numbers or len({len(row) for row in rows}) > 1:
-        raise ArgumentError(f"{show(value)} is no filter", EXAMPLE)
-    return tuple(tuple(row) for row in rows)
-
-
-def _number(word: str) -> float | None:
+    rows = _rows(value)
+    if not rows or not rows[0] or len({len(row) for row in rows}) > 1:
+        raise ArgumentError(
+            f"{show(value)} is no filter: its rows have to be of one length", EXAMPLE
+        )
     try:
-        number = float(word)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+        return tuple(tuple(map(_number, row)) for row in rows)
+    except (ValueError, OverflowError):
+        raise ArgumentError(
+            f"{show(value)} is no filter: it is not made of numbers", EXAMPLE
+        ) from None
+
+
+def _rows(value: object) -> list[list[object]]:
+    """Rows of a list of lists, or of text, where `/`, `;` or a new line ends them. Numbers that
+    are not divided into rows are a square if they can be, otherwise one row."""
+    if isinstance(value, Text):
+        lines = re.split(r"[/;\n]", value)
+        rows: list[list[object]] = [list(line.replace(",", " ").split()) for line in lines]
+        if len(rows) > 1:
+            return rows
+        numbers = rows[0]
+    elif isinstance(value, (list, tuple)):
+        if all(isinstance(row, (list, tuple)) for row in value):
+            return [list(row) for row in value]
+        numbers = list(value)
+    else:
+        return []
+    side = math.isqrt(len(numbers))
+    width = side if side * side == len(numbers) else len(numbers)
+    return [numbers[n : n + width] for n in range(0, len(numbers), max(width, 1))]
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def _known(word: str) -> str:
@@ -80,7 +91,6 @@ class Filter(Sliding):
     """A fixed filter, not trained, laid on each channel by itself."""
 
     word: ClassVar[str] = "filter"
-    elsewhere: ClassVar[tuple[str, ...]] = ("kernel",)
     kind: ClassVar[Kind] = "filter"
 
     values: str | Rows = custom(

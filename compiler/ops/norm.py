@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..shapes import Shape, ShapeError, as_map, size, text
+from ..shapes import Shape, ShapeError, as_map, size
 from ..signature import count, real, switch
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
 
@@ -182,7 +182,7 @@ class InstanceNorm(Normalisation):
     """Normalises each channel of one image (Ulyanov et al., 2016, arXiv:1607.08022)."""
 
     word: ClassVar[str] = "instancenorm"
-    elsewhere: ClassVar[tuple[str, ...]] = ("instance_norm", "instancenorm2d", "in")
+    elsewhere: ClassVar[tuple[str, ...]] = ("instance_norm", "instancenorm2d")
 
     eps: float = eps()
     affine: bool = switch("a learned factor and a learned addend for each channel", False)

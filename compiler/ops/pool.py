@@ -99,6 +99,13 @@ class Pool(NoMultiplyAdds):
                 "take a smaller window"
                 + (", or `global` for the whole map" if "global" in self.fields else ""),
             )
+        if padding and self.dilation[axis] > side:
+            # torch would give -inf, and write beyond its memory in the backward pass.
+            raise ShapeError(
+                f"with `dilation` {self.dilation[axis]}, windows that begin in the padding can step "
+                f"over all of {side}",
+                "take `dilation` or the padding out",
+            )
         if self.same and leaving != _divided_up(side, self.step[axis]):
             raise ShapeError(
                 f"`same` cannot pad a window of even size {by(self.span)} evenly over {side}",
@@ -389,8 +396,8 @@ class Lp(Norm):
     p: float = real("the power: with 1 it is the sum, far up the maximum", 3.0, minimum=1)
 
 
-# nn.LPPool2d gives nan where powers add up to less than zero (p odd, numbers negative), and a
-# gradient of nan where all numbers of a window are zero.
+# nn.LPPool2d adds up x^p, not |x|^p: with an odd p it is wrong for negative numbers, or nan. With
+# ceil_mode, what it gives for the last windows is too large. It neither pads nor widens float16.
 LP_POOL = '''\
 class LpPool2d(nn.Module):
     """The p-norm of each window: (sum |x|^p)^(1/p)."""

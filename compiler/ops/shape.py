@@ -313,7 +313,7 @@ class Upsample(Rearranging):
     """A larger map, by repeating pixels or by interpolating between them."""
 
     word: ClassVar[str] = "upsample"
-    elsewhere: ClassVar[tuple[str, ...]] = ("upsampling2d", "interpolate", "unpool", "resize")
+    elsewhere: ClassVar[tuple[str, ...]] = ("upsampling2d", "interpolate", "resize")
 
     factor: Pair | None = pair("how many times as large", None)
     to: Pair | None = pair("height and width that leave, instead of a factor", None)
@@ -345,7 +345,7 @@ class Upsample(Rearranging):
         return channels, height * self.factor[0], width * self.factor[1]
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """Of t x t pixels a weighted sum, t*t products and t*t - 1 sums; repeating costs nothing."""
+        """A weighted sum of n pixels is n products and n - 1 sums; repeating them is nothing."""
         taps = self._TAPS[self.mode] ** 2
         return (2 * taps - 1) * size(output) if taps > 1 else 0
 

@@ -150,15 +150,15 @@ def test_color() -> None:
     red, yellow, blue, cyan, bold, off = (
         f"\x1b[{code}m" for code in ("1;31", "1;33", "1;34", "1;36", "1", "0")
     )
-    place, label = at(RESNET, "4*width"), Label(at(RESNET, "bn", 3), "other")
-    colored = problem(place, "this", label, notes=("note",), help="help")
+    place, label = at(RESNET, "4*width"), Label(at(RESNET, "bn", 2), "other")
+    colored = problem(place, "it", label, notes=("note",), help="help")
     bar = f"{blue}   |{off}"
     assert render_text([colored], color=True).split("\n") == [
         f"{red}error[code]:{off} {bold}message{off}",
         f"  {blue}-->{off} resnet.cnn:10:10",
         bar,
         f"{blue}10 |{off}     conv 4*width 1x1, bn",
-        f"{bar}          {red}^^^^^^^ this{off} {blue}-- other{off}",
+        f"{bar}          {red}^^^^^^^ it{off}   {blue}-- other{off}",
         f"   {blue}={off} note",
         f"   {cyan}help:{off} help",
     ]
@@ -439,9 +439,9 @@ def test_a_place_longer_than_there_is_room_for() -> None:
     middle = between(at(LONG, "conv 500"), at(LONG, "conv 600"))
     assert excerpt(middle, width=40) == expected("""
           |
-        1 | … same, conv 500 same, conv 501 same…
-          |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        """).replace("same…", "sam…").replace("^^\n", "^\n")
+        1 | …9 same, conv 500 same, conv 501 sa…
+          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        """)
 
 
 def test_places_too_far_apart_for_one_row_are_shown_one_after_the_other() -> None:
@@ -489,8 +489,8 @@ def test_wide_characters_that_keep_two_places_apart() -> None:
     source = Source("a.cnn", "字" * 50 + "X" + "字" * 18 + "Y" + "字" * 50)
     assert excerpt(at(source, "X"), "x", Label(at(source, "Y"), "y"), width=40) == expected("""
           |
-        1 | …字字字字字X字字字字字字字字字字字…
-          |            ^ x
+        1 | …字字字字X字字字字字字字字字字字字…
+          |          ^ x
         1 | …字字字字字Y字字字字字字字字字字字…
           |            - y
         """)
@@ -571,7 +571,6 @@ def test_no_row_is_wider_than_the_terminal_and_none_moves_the_cursor(
     any_problem: Diagnostic, width: int
 ) -> None:
     text = render_text([any_problem], width=width)
-    text.replace("\ud800", "").encode()
     for line in text.split("\n"):
         assert not [char for char in line if unicodedata.category(char) in ("Cc", "Cf", "Cs")]
         if "text" not in line and "-->" not in line:

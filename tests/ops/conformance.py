@@ -1,16 +1,17 @@
 """One harness for every operation: what the class says, against what torch does.
 
-conform(op, (3, 8, 8))          all of it, for one operation on one input (or several)
-refuses(op, (3, 8, 8), ...)     what must not be accepted, by us and by torch
-attempt(op, (3, 8, 8))          either of them, for arguments drawn at random
-operations(Conv, out=...)       a strategy that draws arguments from the signature
-maps(), vectors()               strategies for shapes
+- conform(op, (3, 8, 8)): all of it, for one operation on one input (or several);
+- refuses(op, (3, 8, 8)): what must not be accepted, by us and by torch;
+- attempt(op, (3, 8, 8)): one or the other, for arguments drawn at random;
+- operations(Conv, out=…): a strategy that draws arguments from the signature;
+- maps(), vectors(), pairs(): strategies for shapes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from math import floor
 from typing import Any, NamedTuple
 
@@ -65,6 +66,12 @@ def build(op: Op, *shapes: Shape, output: Shape | None = None) -> Built:
     return Built(module, eval(f"lambda {', '.join(names)}: {expression}", scope))
 
 
+def leaving(op: Op, *shapes: Shape) -> Shape:
+    """The shape that leaves, if the operation accepts its arguments and what arrives."""
+    op.check()
+    return op.output(*shapes)
+
+
 def conform(
     op: Op,
     *shapes: Shape,
@@ -84,8 +91,7 @@ def conform(
     """
     torch.manual_seed(0)
     op = op.settle(())
-    op.check()
-    output = op.output(*shapes)
+    output = leaving(op, *shapes)
     built = build(op, *shapes)
 
     _same_state(op, shapes, built)
@@ -188,8 +194,8 @@ def _same_window(
     """In evaluation: while training, a batch norm makes everything depend on everything.
 
     A window that lies inside the input must be seen exactly; of one that reaches over the edge
-    nothing else may be seen (a dilated filter need not touch the very edge). Where one input gives
-    several outputs (a stride below 1), not every output sees as much as the widest: the same holds.
+    nothing else may be seen (a dilated filter need not touch the very edge). Where outputs lie
+    between inputs (a stride that is no whole number), some see less than others: the same holds.
     """
     window = op.window(output, *shapes)
     maps = [n for n, shape in enumerate(shapes) if len(shape) == 3]
@@ -212,7 +218,7 @@ def _same_window(
                 told = max(first, 0), min(last, side - 1)
                 inside = told == (first, last)
                 what = f"output {place}, axis {axis}: {told}, torch: {spans[axis]}"
-                if inside and window.stride[axis] >= 1:
+                if inside and Fraction(window.stride[axis]).denominator == 1:
                     assert spans[axis] == told, what
                 elif edges and spans[axis] is not None:
                     assert told[0] <= spans[axis][0] <= spans[axis][1] <= told[1], what
@@ -245,11 +251,12 @@ def _seen_by_gradient(
     make: Make,
 ) -> list[Any]:
     inputs = [make((1, *shape)).double() for shape in shapes]
-    inputs[number].requires_grad_()
+    leaf = inputs[number].requires_grad_()
+    inputs[number] = leaf.clone()
     if built.module is not None:
         built.module.double()
     result = built.forward(*inputs)[(0, slice(None), *place)]
-    (gradient,) = torch.autograd.grad((result * torch.randn_like(result)).sum(), inputs[number])
+    (gradient,) = torch.autograd.grad((result * torch.randn_like(result)).sum(), leaf)
     if built.module is not None:
         built.module.float()
     return _spans(gradient[0].ne(0).any(0))
@@ -293,8 +300,7 @@ def refuses(op: Op, *shapes: Shape, match: str | None = None, stricter: bool = F
     Returns the message and the help, for tests that want to see more of them.
     """
     with pytest.raises((ShapeError, ArgumentError)) as refused:
-        op.check()
-        op.output(*shapes)
+        leaving(op, *shapes)
     error = refused.value
     told = f"{error.message}\n{error.help}".strip()
     assert re.search(match or "", told), f"{told!r} does not match {match!r}"
@@ -312,8 +318,7 @@ def attempt(op: Op, *shapes: Shape, stricter: str | None = None, **how: Any) -> 
     how: what `conform` takes.
     """
     try:
-        op.check()
-        op.output(*shapes)
+        leaving(op, *shapes)
     except (ShapeError, ArgumentError) as error:
         known = stricter is not None and re.search(stricter, error.message) is not None
         refuses(op, *shapes, stricter=known)
@@ -347,7 +352,7 @@ POOL: tuple[Any, ...] = (
 
 def values(field: Field) -> list[Any]:
     """Some of what an argument can be, its default first."""
-    words = [Word(word) for word in re.findall(r"`(\w+)`", field.expects)]
+    words = [Word(word) for word in field.words]
     found = [] if field.default is REQUIRED else [field.default]
     for candidate in (*words, *POOL):
         try:

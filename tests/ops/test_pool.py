@@ -6,7 +6,7 @@ from math import ceil, floor
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.testing import assert_close
@@ -193,18 +193,14 @@ def test_a_norm_is_fine_with_zeros(op):
     assert slope(op, x).eq(0).all()
 
 
-def test_a_norm_is_fine_with_negative_numbers_where_torch_is_not():
-    """Why there is a module of our own: if this fails, nn.LPPool2d can take its place."""
-    x, zeros = rows([-3, 1], [-1, 2]), torch.zeros(1, 1, 2, 2, requires_grad=True)
+def test_a_norm_is_right_where_torch_is_not():
+    """Why there is a module of our own: if this fails, nn.LPPool2d may take its place."""
+    x = rows([-3, 1], [-1, 2])
     assert_close(run(Lp(kernel=(2, 2)), x), rows([37 ** (1 / 3)]))
     assert nn.LPPool2d(3, 2)(x).isnan().all()
-    (gradient,) = torch.autograd.grad(nn.LPPool2d(2, 2)(zeros).sum(), zeros)
-    assert gradient.isnan().all()
-
-
-def test_a_norm_in_ceil_mode_sums_what_is_there():
     x = rows([3, 4, 12])
     assert_close(run(L2(kernel=(1, 2), ceil=True), x), rows([5, 12]))
+    assert_close(nn.LPPool2d(2, (1, 2), ceil_mode=True)(x), rows([5, 12 * 2**0.5]))
 
 
 def test_l2_is_lp_with_two():
@@ -372,7 +368,6 @@ def test_adaptive_windows_counted_without_counting(side, windows):
 
 
 @given(st.integers(1, 12), st.integers(1, 12))
-@settings(max_examples=30)
 def test_adaptive_windows_as_torch_has_them(side, windows):
     """What our window says holds them all, and the first number of each is right."""
     op = Average(adaptive=(windows, 2))
@@ -423,8 +418,8 @@ def test_kept(op, kept):
 
 # ---- torch's word for it -------------------------------------------------------------------------
 
-STRICTER = "`same`"
-"""Even windows, which cannot be padded evenly; and `same` with `pad` or `ceil`."""
+STRICTER = "`same`|step over"
+"""Even windows, which cannot be padded evenly; `same` with `pad` or `ceil`; what torch crashes on."""
 
 WINDOWS = {
     "kernel": pairs(1, 4),
@@ -445,7 +440,6 @@ SIZES = {
 
 
 @pytest.mark.parametrize("cls", [Max, Min, Average, Mixed, L2, Lp], ids=lambda cls: cls.word)
-@settings(max_examples=25)
 @given(data=st.data(), shape=maps())
 def test_any_window(cls, data, shape):
     op = data.draw(operations(cls, **WINDOWS))
@@ -453,42 +447,34 @@ def test_any_window(cls, data, shape):
 
 
 @pytest.mark.parametrize("cls", [Max, Min, Average, Mixed], ids=lambda cls: cls.word)
-@settings(max_examples=12)
 @given(data=st.data(), shape=maps())
 def test_any_size(cls, data, shape):
-    target = data.draw(pairs(1, 5))
-    op = data.draw(operations(cls, **{**SIZES, "global": False, "adaptive": target}))
-    even = all(side % wanted == 0 for side, wanted in zip(shape[1:], target, strict=True))
-    attempt(op, shape, probe="nan" if even else None)
+    op = data.draw(operations(cls, **{**SIZES, "global": False, "adaptive": pairs(1, 5)}))
+    attempt(op, shape, probe="nan")
 
 
 @pytest.mark.parametrize("cls", [Max, Min, Average, Mixed, L2, Lp], ids=lambda cls: cls.word)
-@settings(max_examples=5)
 @given(data=st.data(), shape=maps())
 def test_any_global(cls, data, shape):
     op = data.draw(operations(cls, **{**SIZES, "global": True, "adaptive": False}))
     attempt(op, shape, probe="nan")
 
 
-@settings(max_examples=25)
 @given(operations(Stochastic, **WINDOWS), maps())
 def test_any_stochastic(op, shape):
     attempt(op, shape, make=torch.rand)
 
 
-@settings(max_examples=25)
 @given(operations(Tree, **{**WINDOWS, "levels": st.integers(1, 3)}), maps())
 def test_any_tree(op, shape):
-    attempt(op, shape, stricter=f"{STRICTER}|half of a window")  # a convolution pads as you like
+    attempt(op, shape, stricter="`same`|half of a window")  # a convolution pads as you like
 
 
-@settings(max_examples=20)
 @given(operations(Wavelet, kernel=(2, 2)), maps())
 def test_any_wavelet(op, shape):
     attempt(op, shape, stricter="in pairs")  # torch would drop the last row
 
 
-@settings(max_examples=20)
 @given(
     operations(Pyramid, grids=st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)),
     maps(),
@@ -561,6 +547,12 @@ def test_in_half_precision(op, dtype, train):
         (Max(kernel=(2, 2), same=True, pad=(1, 1)), (8, 9, 9), "works the padding out", "`pad`"),
         (Max(kernel=(2, 2), same=True, ceil=True), (8, 9, 9), "both settle the size", "one of"),
         (Max(kernel=(3, 3), dilation=(2, 2), same=True), (8, 9, 9), "`same` needs", "`dilation`"),
+        (
+            Max(kernel=(2, 2), dilation=(2, 2), stride=(1, 1), pad=(1, 1)),
+            (8, 1, 9),
+            "windows that begin in the padding can step over all of 1",
+            "take `dilation` or",
+        ),
         (Max(), (8, 9, 9), "`pool max` needs the size of its window", "`pool max 2x2`, or"),
         (Max(adaptive=True), (8, 9, 9), "needs the size that is to leave", "max adaptive 7x7"),
         (Max(kernel=(3, 3), **GLOBAL), (8, 9, 9), "`global` works", "take `kernel` out"),

@@ -1,0 +1,108 @@
+"""Figures as text: exact where there is room, short where there is none."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from ..shapes import Pair, by
+
+_UNITS = ("", "k", "M", "G", "T", "P", "E")
+_BYTE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+Figure = int | Fraction
+
+
+def exact(number: int) -> str:
+    """`25,557,032`."""
+    return f"{number:,}"
+
+
+def short(number: int) -> str:
+    """Three digits: `25.6M`, `999`, `4.09G`; beyond all units `1.23e30`."""
+    sign, magnitude = ("-", -number) if number < 0 else ("", number)
+    if magnitude < 1000:
+        return f"{sign}{magnitude}"
+    # By digits and not by division: these numbers may be larger than any float.
+    rounded = _three_digits(magnitude)
+    power = len(rounded) - 1
+    unit = power // 3
+    if unit >= len(_UNITS):
+        return f"{sign}{rounded[0]}.{rounded[1:3]}e{power}"
+    before = power % 3 + 1
+    after = f".{rounded[before:3]}" if before < 3 else ""
+    return f"{sign}{rounded[:before]}{after}{_UNITS[unit]}"
+
+
+def _three_digits(magnitude: int) -> str:
+    """The number with all but its first three digits rounded away."""
+    step = 10 ** (len(str(magnitude)) - 3)
+    return str((magnitude + step // 2) // step * step)
+
+
+def data_size(number: int) -> str:
+    """`97.5 MiB`."""
+    unit = 0
+    while unit + 1 < len(_BYTE_UNITS) and number >= 1024 ** (unit + 1):
+        unit += 1
+    if unit == 0:
+        return f"{number} byte{'' if number == 1 else 's'}"
+    whole, tenths = divmod((number * 20 // 1024**unit + 1) // 2, 10)
+    return f"{whole:,}.{tenths} {_BYTE_UNITS[unit]}"
+
+
+def signed(number: int) -> str:
+    """`+1,234`, `-5`, `0`."""
+    return f"{number:+,}" if number else "0"
+
+
+def share(part: int, whole: int) -> str:
+    """`12.3 %`; nothing where there is no whole."""
+    if not whole:
+        return ""
+    thousandths = (part * 2000 // whole + 1) // 2
+    if not thousandths and part:
+        return "< 0.1 %"
+    return f"{thousandths // 10}.{thousandths % 10} %"
+
+
+def change(before: int, after: int) -> str:
+    """How much more or less: `+12.3 %`, or `x 3.20` where it is more than twice."""
+    if not before or before == after:
+        return ""
+    if after > 2 * before:
+        hundredths = (after * 200 // before + 1) // 2
+        return f"x {hundredths // 100:,}.{hundredths % 100:02}"
+    tenths = round(Fraction(1000 * (after - before), before))
+    sign = "-" if tenths < 0 else "+"
+    return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10} %"
+
+
+def pair(value: Pair | tuple[Figure, Figure]) -> str:
+    """`7`, or `7x1` where height and width differ."""
+    return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
+
+
+def area(value: Pair) -> str:
+    """`7x7`."""
+    return by(value)
+
+
+def plural(number: int, word: str) -> str:
+    """`1 layer`, `2 layers`, `0 branches`."""
+    ending = "" if number == 1 else "es" if word.endswith(("ch", "s", "x")) else "s"
+    return f"{exact(number)} {word}{ending}"
+
+
+class SizeError(ValueError):
+    """No amount of memory."""
+
+
+def read_data_size(text: str) -> int:
+    """Bytes of `24GB`, `16 GiB`, `512m`; GB are thousands, as drives and cards are sold."""
+    import re
+
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)(b?)\s*", text.lower())
+    if match is None or (match[3] and not match[2]):
+        raise SizeError(f"{text!r} is no amount of memory: write 24GB or 16GiB")
+    base = 1024 if match[3] else 1000
+    return int(Fraction(match[1]) * base ** " kmgt".index(match[2] or " "))

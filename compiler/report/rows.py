@@ -1,0 +1,143 @@
+"""The lines of a report: a layer each, or a part of the network with what is in it taken together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ..analysis import Analysis
+from ..graph import Node, Scope
+from ..shapes import Pair, Shape
+from . import wording
+from .structure import Part, Structure, depth, parts
+from .wording import Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One layer, or several."""
+
+    name: str
+    """`layer1.0.conv2`; of several rounds `layer1.1..2`."""
+    layer: str
+    """As written, with the values filled in."""
+    output: Shape
+    params: int
+    macs: int
+    field: Pair
+    """What an output sees of the network's input, by height and width."""
+    whole: bool
+    """Every output sees everything."""
+    aux: bool
+    """Only there in training."""
+    layers: int
+    """How many it stands for."""
+    nodes: Sequence[Node]
+
+
+def rows(analysis: Analysis, max_depth: int | None = None) -> list[Row]:
+    """In the order written. Parts whose names have more than `max_depth` parts are taken together
+    by what their names begin with; such parts that are alike and follow one another, in one row.
+    """
+    network = analysis.network
+    maker = _Rows(analysis)
+    if max_depth is None:
+        return [maker.layer(node) for node in network.nodes]
+    structure = Structure(network)
+    found: list[Row] = []
+    stack: list[Iterator[Part]] = [parts(network.root)]
+    while stack:
+        closed: list[Scope] = []
+        opened: Scope | None = None
+        for part in stack[-1]:
+            if isinstance(part, Scope) and structure.size(part) > 1:
+                if depth(part) < max_depth:
+                    opened = part
+                    break
+                closed.append(part)
+                continue
+            found += maker.scopes(closed, structure)
+            closed = []
+            found += map(maker.layer, structure.nodes(part))
+        found += maker.scopes(closed, structure)
+        if opened is None:
+            stack.pop()
+        else:
+            stack.append(parts(opened))
+    return found
+
+
+class _Rows:
+    def __init__(self, analysis: Analysis) -> None:
+        self.analysis = analysis
+        self.wording = Wording(analysis.network)
+
+    def layer(self, node: Node) -> Row:
+        cost, field = self.analysis.costs[node.index], self.analysis.fields[node.index]
+        return Row(
+            name=node.name,
+            layer=self.wording.layer(node),
+            output=node.shape,
+            params=cost.params,
+            macs=cost.macs,
+            field=field.size,
+            whole=field.whole,
+            aux=node.aux,
+            layers=1,
+            nodes=(node,),
+        )
+
+    def scopes(self, scopes: list[Scope], structure: Structure) -> Iterator[Row]:
+        """Scopes that follow one another, a row for each kind."""
+
+        def kind(scope: Scope) -> object:
+            inside = structure.nodes(scope)
+            return structure.key(scope), inside[0].input_shapes, structure.last(scope).shape
+
+        for _, alike in groupby(scopes, kind):
+            yield self._scopes(list(alike), structure)
+        for head in self.analysis.network.aux:
+            # One that hangs off a part that is shown as a whole.
+            if any(scope is not head.scope and _holds(scope, head.scope) for scope in scopes):
+                yield self._scopes([head.scope], structure)
+
+    def _scopes(self, alike: list[Scope], structure: Structure) -> Row:
+        last = structure.last(alike[-1])
+        nodes = [
+            node
+            for scope in alike
+            for node in structure.nodes(scope)
+            if node.aux == last.aux  # of an auxiliary head inside, there is a row of its own
+        ]
+        costs = [self.analysis.costs[node.index] for node in nodes]
+        field = self.analysis.fields[last.index]
+        times = f" x{len(alike)}" if len(alike) > 1 else ""
+        return Row(
+            name=name_of_several([scope.name for scope in alike]),
+            layer=wording.scope(alike[0]) + times,
+            output=last.shape,
+            params=sum(cost.params for cost in costs),
+            macs=sum(cost.macs for cost in costs),
+            field=field.size,
+            whole=field.whole,
+            aux=last.aux,
+            layers=len(nodes),
+            nodes=nodes,
+        )
+
+
+def _holds(outer: Scope, inner: Scope) -> bool:
+    return any(scope is outer for scope in inner.chain())
+
+
+def name_of_several(names: Sequence[str]) -> str:
+    """`layer1.1..4`, of names that differ in the number at their end."""
+    if len(names) == 1:
+        return names[0]
+    ending = re.search(r"\d+$", names[-1])
+    stem = re.sub(r"\d+$", "", names[0])
+    if ending and names[-1] == stem + ending[0]:
+        return f"{names[0]}..{ending[0]}"
+    return f"{names[0]}..{names[-1].rpartition('.')[2]}"

@@ -1,0 +1,163 @@
+"""How a network is made of parts: which there are, which are alike, which repeat.
+
+A part is a layer, or a scope with a name of its own; scopes without one (`residual`, paths) are
+seen through, as names see through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from ..graph import Network, Node, Scope
+
+Part: TypeAlias = Scope | Node
+
+
+def parts(scope: Scope) -> Iterator[Part]:
+    """The parts of a scope, in the order written."""
+    stack: list[Part] = list(reversed(scope.children))
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Scope) and item.name == scope.name:
+            stack.extend(reversed(item.children))
+        elif isinstance(item, Node) or any(True for _ in item.nodes()):
+            yield item
+
+
+def depth(part: Part) -> int:
+    """How many names its name is made of; 0 for the network."""
+    return part.name.count(".") + 1 if part.name else 0
+
+
+class Structure:
+    """Which parts of a network are alike: the same layers with the same arguments, connected in the
+    same way, whatever shapes arrive and whatever they are called. Parts alike have equal keys.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.keys: dict[object, int] = {}
+        """A number for each content that a part can have."""
+        self.first: dict[int, int] = {}
+        self.length: dict[int, int] = {}
+        """Where a scope's nodes begin in `Network.nodes`, and how many there are: they are next to
+        one another. By the id of the scope, which the network keeps alive."""
+        self._scopes: dict[int, int] = {}
+        self._ops: dict[int, int] = {}
+        self._measure()
+
+    def _measure(self) -> None:
+        """From the inside outwards, without recursion: nesting is as deep as a spec makes it."""
+        stack: list[tuple[Scope, bool]] = [(self.network.root, False)]
+        while stack:
+            scope, inside_done = stack.pop()
+            if not inside_done:
+                stack.append((scope, True))
+                stack.extend((c, False) for c in scope.children if isinstance(c, Scope))
+                continue
+            indices = [self.start(child) for child in scope.children if self.size(child)]
+            self.first[id(scope)] = min(indices, default=0)
+            self.length[id(scope)] = sum(map(self.size, scope.children))
+            content = tuple(self.key(child) for child in scope.children if self.size(child))
+            # A scope around a single part is like that part.
+            single = len(content) == 1
+            self._scopes[id(scope)] = content[0] if single else self._number(content)
+
+    def _number(self, content: object) -> int:
+        return self.keys.setdefault(content, len(self.keys))
+
+    def op_key(self, node: Node) -> int:
+        """Equal for layers written alike."""
+        op = node.op
+        known = self._ops.get(id(op))
+        if known is None:
+            known = self._ops[id(op)] = self._number((type(op), *op.arguments.values()))
+        return known
+
+    def key(self, part: Part) -> int:
+        if isinstance(part, Scope):
+            return self._scopes[id(part)]
+        # How far back its inputs lie is the same in parts connected alike.
+        back = tuple([part.index - source.index for source in part.inputs])
+        return self._number((self.op_key(part), back))
+
+    def start(self, part: Part) -> int:
+        return part.index if isinstance(part, Node) else self.first[id(part)]
+
+    def size(self, part: Part) -> int:
+        """How many layers it holds."""
+        return 1 if isinstance(part, Node) else self.length[id(part)]
+
+    def nodes(self, part: Part) -> list[Node]:
+        start = self.start(part)
+        return self.network.nodes[start : start + self.size(part)]
+
+    def last(self, part: Part) -> Node:
+        """What leaves it."""
+        if isinstance(part, Node):
+            return part
+        return part.output if part.output is not None else self.nodes(part)[-1]
+
+
+MAX_PERIOD = 8
+
+
+class Run:
+    """Parts that repeat: `period` of them, `count` times over."""
+
+    __slots__ = ("count", "parts", "period")
+
+    def __init__(self, parts: Sequence[Part], period: int, count: int) -> None:
+        self.parts = parts
+        """All of them, each time."""
+        self.period = period
+        self.count = count
+
+    @property
+    def once(self) -> Sequence[Part]:
+        return self.parts[: self.period]
+
+
+def runs(structure: Structure, items: Sequence[Part], max_period: int = MAX_PERIOD) -> list[Run]:
+    """The parts as a sequence of runs, those that do not repeat as runs of one."""
+    keys = [structure.key(item) for item in items]
+    found: list[Run] = []
+    at = 0
+    while at < len(items):
+        period, count = _best(structure, items, keys, at, max_period)
+        found.append(Run(items[at : at + period * count], period, count))
+        at += period * count
+    return found
+
+
+def _best(
+    structure: Structure, items: Sequence[Part], keys: list[int], at: int, max_period: int
+) -> tuple[int, int]:
+    """The period and count that leave the least to be drawn."""
+    best = 1, 1
+    for period in range(1, min(max_period, (len(keys) - at) // 2) + 1):
+        pattern = keys[at : at + period]
+        count = 1
+        while (
+            keys[at + count * period : at + (count + 1) * period] == pattern
+            and _only_goes_on(structure, items, at + (count - 1) * period, period)
+        ):
+            count += 1
+        if count > 1 and (count - 1) * period > (best[1] - 1) * best[0]:
+            best = period, count
+    return best
+
+
+def _only_goes_on(structure: Structure, items: Sequence[Part], at: int, period: int) -> bool:
+    """Whether what one round makes is used by the next round, and by nothing further away."""
+    begin = structure.start(items[at])
+    behind = items[at + 2 * period - 1]
+    end = structure.start(behind) + structure.size(behind)
+    network = structure.network
+    for node in network.nodes[begin : structure.start(items[at + period])]:
+        if node is network.output:
+            return False
+        if any(consumer.index >= end for consumer in network.consumers[node.index]):
+            return False
+    return True

@@ -1,0 +1,107 @@
+"""Layers and parts in the words of the language, with the values that they came to."""
+
+from __future__ import annotations
+
+from ...dsl.render import show as printable
+from ..graph import Network, Node, Scope
+from ..ops.base import Op
+from ..signature import Field
+from ..values import Text, show
+
+
+class Wording:
+    """What the layers of one network are called; repeated ones are put into words once."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._known: dict[object, tuple[Op, str]] = {}
+
+    def layer(self, node: Node) -> str:
+        """`conv 64 7x7 stride=2 same`: as one would write it with its values filled in."""
+        followers = [consumer.op for consumer in self.network.consumers[node.index]]
+        key = (id(node.op), *map(id, followers))
+        known = self._known.get(key)
+        if known is None:
+            # The entry keeps the operation, and so its id, alive.
+            known = self._known[key] = node.op, _layer(node.op, followers)
+        return known[1]
+
+    def argument_changes(self, before: Op, after: Op) -> list[str]:
+        """`kernel 7x7 -> 3x3`, for each argument of two operations of the same word."""
+        return [
+            f"{name} {_shown(field, old)} -> {_shown(field, new)}"
+            for name, field in after.fields.items()
+            if (old := getattr(before, name)) != (new := getattr(after, name))
+        ]
+
+
+def _layer(op: Op, followers: list[Op]) -> str:
+    parts = [op.word]
+    bare = True
+    sized = False
+    for name, field in op.fields.items():
+        value = getattr(op, name)
+        if field.is_flag:
+            if value:
+                parts.append(name)
+            continue
+        is_size = isinstance(value, tuple) and len(value) == 2
+        if bare and not field.keyword_only and (field.required or (is_size and not sized)):
+            # Those that everybody knows the place of; the first size is the filter's.
+            sized = sized or is_size
+            parts += map(show, value) if field.many else [_bare(value)]
+            continue
+        bare = False
+        if value != field.default and not _follows(op, name, field, followers):
+            parts.append(f"{name}={_shown(field, value)}")
+    return printable(" ".join(parts))
+
+
+def _follows(op: Op, name: str, field: Field, followers: list[Op]) -> bool:
+    """Whether this is what `auto` comes to here."""
+    if not isinstance(field.default, str) or isinstance(getattr(op, name), str):
+        return False
+    return op.replace(**{name: field.default}).settle(followers) == op
+
+
+def _bare(value: object) -> str:
+    return show(Text(value)) if type(value) is str and not value.isidentifier() else show(value)
+
+
+def _shown(field: Field, value: object) -> str:
+    """`2` for a stride of 2x2."""
+    if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1] and not field.many:
+        return show(value[0])
+    return _bare(value)
+
+
+def scope(item: Scope) -> str:
+    """`bottleneck 64 stride=2`, `repeat x3`, `round 2 of 3`: what a part of the network is."""
+    if item.kind == "loop":
+        return f"{item.word} x{item.count}"
+    if item.kind == "iteration":
+        block = merged_block(item)
+        return scope(block) if block else f"round {item.index + 1} of {item.count}"
+    parts = [item.word]
+    for position, (name, value) in enumerate(item.arguments):
+        shown = _block_argument(value)
+        parts.append(shown if position == 0 else f"{name}={shown}")
+    return printable(" ".join(parts))
+
+
+def merged_block(iteration: Scope) -> Scope | None:
+    """The block that a round of a loop is one with (see `naming`)."""
+    stack: list[Scope | Node] = list(iteration.children)
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Scope) and item.name == iteration.name:
+            if item.kind == "block":
+                return item
+            stack.extend(item.children)
+    return None
+
+
+def _block_argument(value: object) -> str:
+    if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1]:
+        return show(value[0]) if isinstance(value[0], int) else show(value)
+    return show(value)
