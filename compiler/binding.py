@@ -80,6 +80,7 @@ def bind(
                 call.head.span,
                 notes=_usage(signature),
                 help=f"write `{signature.word} {_example(field)}`",
+                edits=(Edit(_behind(call.head.span), f" {_example(field)}"),),
             )
     return found
 
@@ -109,12 +110,16 @@ def _read(field: Field, value: Any, node: Argument, signature: Signature) -> Any
     try:
         return field.read(value)
     except ArgumentError as error:
+        instead = error.instead
+        if isinstance(value, float) and not value.is_integer() and "whole number" in field.expects:
+            instead = f"floor({node.value.span.text})"
         raise Problem(
             "argument",
             f"`{field.name}` of `{signature.word}` is {field.expects}; {error.message}",
             node.span,
             notes=_usage(signature),
-            help=error.help,
+            help=error.help or (f"write `{instead}`" if instead else ""),
+            edits=(Edit(node.value.span, instead),) if instead else (),
         ) from None
 
 
@@ -185,6 +190,10 @@ def _blank_before(span: Span) -> Span:
 
 def _with_blank_before(span: Span) -> Span:
     return Span(span.source, _blank_before(span).start, span.end)
+
+
+def _behind(span: Span) -> Span:
+    return Span(span.source, span.end, span.end)
 
 
 def _usage(signature: Signature) -> tuple[str, ...]:

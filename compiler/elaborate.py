@@ -41,8 +41,7 @@ from .graph import AuxHead, Network, Node, Scope
 from .layers import Layers, input_shape, refuse_body, unknown_layer
 from .mend import mended
 from .naming import assign_names
-from .ops.base import REGISTRY
-from .ops.base import Op
+from .ops.base import REGISTRY, Op
 from .problems import Problem, Quiet, did_you_mean
 from .scoping import (
     BlockRef,
@@ -251,6 +250,7 @@ class _Elaborator:
         return list(networks.values())[-1]
 
     def carry_out(self, syntax: NetworkSyntax, overrides: Mapping[str, object]) -> Network | None:
+        self.syntax = syntax
         root = Scope("network", syntax.name.value, syntax.name.span, None)
         env = self.new_env(self.module)
         for call in self.module.allowed:
@@ -480,6 +480,9 @@ class _Elaborator:
                 help=f"write `repeat floor({statement.count.span.text}) {{ … }}`"
                 if isinstance(value, float) and value >= 0
                 else "",
+                edits=(Edit(statement.count.span, f"floor({statement.count.span.text})"),)
+                if isinstance(value, float) and value >= 0
+                else (),
             )
         if value > self.max_layers:
             self.over_budget(statement.count.span, scope)
@@ -604,22 +607,34 @@ class _Elaborator:
                 "nothing arrives here: the network's input is not known yet",
                 call.head.span,
                 help="write `input 3x224x224` (channels x height x width) as its first line",
+                edits=self.first_line("input 3x224x224"),
             )
 
+    def first_line(self, text: str) -> tuple[Edit, ...]:
+        """The change that puts a statement in front of all others of the network."""
+        statements = self.syntax.body.statements if isinstance(self.syntax.body, Body) else ()
+        if not statements:
+            return ()
+        span = statements[0].span
+        return (Edit(Span(span.source, span.start, span.start), f"{text}, "),)
+
     def input(self, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
-        if self.has_input and self.nodes:
+        if scope.kind == "network" and self.has_input and self.nodes:
             raise Problem(
                 "second-input",
                 "a network has one input",
                 call.head.span,
                 labels=(Label(self.nodes[0].span, "the first"),),
                 help="take one of them out",
+                edits=(Edit(call.span, ""),),
             )
         if scope.kind != "network":
             raise Problem(
                 "misplaced-input",
                 "`input` is the first line of a network, not part of a block or path",
                 call.head.span,
+                help="take it out",
+                edits=(Edit(call.span, ""),),
             )
         self.has_input = True
         shape = self.input_shape or input_shape(call, env)

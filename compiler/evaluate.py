@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from ..dsl.diagnostics import Edit
 from ..dsl.source import Span
 from ..dsl.syntax import (
     Binary,
@@ -202,6 +203,9 @@ def truth(node: Expression, env: Env) -> bool:
         f"`{node.span.text}` is {describe(value)}, neither true nor false",
         node.span,
         help=f"compare it: `{node.span.text} > 0`",
+        edits=(Edit(node.span, f"{node.span.text} > 0"),)
+        if isinstance(value, (int, float))
+        else (),
     )
 
 
@@ -226,6 +230,7 @@ def _interval(node: Range, env: Env) -> values.Interval:
             f"a range runs upwards; this one from {show(low)} to {show(high)}",
             node.span,
             help=f"write `{show(high)}..{show(low)}`",
+            edits=(Edit(node.span, f"{node.high.span.text}..{node.low.span.text}"),),
         )
     return values.Interval(low, high)
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from ..dsl.diagnostics import Edit
 from ..dsl.source import Span
-from ..dsl.syntax import Call
+from ..dsl.syntax import Call, Name
 from .binding import Evaluated, bind, evaluate_arguments
 from .blame import statement_span
 from .evaluate import Env
-from .ops.base import REGISTRY
-from .ops.base import Op
+from .ops.base import REGISTRY, Op
 from .problems import Problem, did_you_mean
 from .shapes import Shape, text
 from .signature import ArgumentError
@@ -50,8 +49,24 @@ def _make(
     try:
         op.check()
     except ArgumentError as error:
-        raise Problem("argument", error.message, statement_span(call), help=error.help) from None
+        raise Problem(
+            "argument",
+            error.message,
+            statement_span(call),
+            help=error.help,
+            edits=_without(error.drop, call),
+        ) from None
     return op
+
+
+def _without(name: str, call: Call) -> tuple[Edit, ...]:
+    """The change that takes an argument out of a call."""
+    for argument in call.arguments:
+        flag = isinstance(argument.value, Name) and argument.value.value == name
+        if name and (argument.name == name or (argument.name is None and flag)):
+            span = argument.span
+            return (Edit(Span(span.source, span.start - 1, span.end), ""),)
+    return ()
 
 
 def _by_second_word(
@@ -118,9 +133,10 @@ def input_shape(call: Call, env: Env) -> Shape:
     if whole and len(dims) in (1, 3):
         return tuple(dims)
     span = statement_span(call)
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[Edit, ...] = (Edit(span, "input 3x224x224"),)
     help = "write `input 3x224x224`, or `input 784` for plain numbers"
     if call.arguments:
+        edits = ()
         span = Span(span.source, call.arguments[0].span.start, span.end)
         if whole and len(dims) == 2:
             size = text(dims)

@@ -15,8 +15,7 @@ from ..dsl.parser import read
 from ..dsl.program import Program
 from ..dsl.source import Source, Span
 from ..dsl.syntax import Body, Branches, Call, Name, walk
-from .ops.base import REGISTRY
-from .ops.base import Op
+from .ops.base import REGISTRY, Op
 
 Proposal = tuple[Edit, ...]
 
@@ -134,9 +133,23 @@ def pad_all(body: Body | Branches) -> Proposal:
         named = {a.name for a in call.arguments}
         if {"same", "same_upper", "global", "adaptive"} & words or "pad" in named:
             continue
+        if "kernel" in op.fields and _is_one(call, op):
+            continue
         at = end_of(call)
         edits.append(Edit(call.span.source.span(at, at), " same"))
     return tuple(edits)
+
+
+def _is_one(call: Call, op: type[Op]) -> bool:
+    """Whether a layer looks at single places, so that there is nothing to pad."""
+    order = [field.name for field in op.signature().positional]
+    values = [a.value for a in call.arguments if a.name is None and not isinstance(a.value, Name)]
+    named = [a.value for a in call.arguments if a.name == "kernel"]
+    place = order.index("kernel")
+    given = named or values[place : place + 1]
+    if not given:
+        return op.fields["kernel"].default == (1, 1)
+    return given[0].span.text in ("1", "1x1", "(1, 1)")
 
 
 def give_channels(body: Body | Branches, channels: int) -> Proposal:

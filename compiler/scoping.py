@@ -6,7 +6,7 @@ import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..dsl.diagnostics import Diagnostic, Label
+from ..dsl.diagnostics import Diagnostic, Edit, Label
 from ..dsl.program import Program
 from ..dsl.source import Source, Span
 from ..dsl.syntax import Block, Call, Import, Let, Name, Network
@@ -72,8 +72,13 @@ class Module:
         elif kind == "let" and word in (*FUNCTIONS, *ARRIVING):
             taken = "is known everywhere"
         if taken:
-            help = f"take another name: `my_{word}`"
-            return Diagnostic("taken-name", f"`{word}` {taken}", name.span, help=help)
+            return Diagnostic(
+                "taken-name",
+                f"`{word}` {taken}",
+                name.span,
+                help=f"take another name: `my_{word}`",
+                edits=(Edit(name.span, f"my_{word}"),),
+            )
         return None
 
 
@@ -94,6 +99,9 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 problem = module.define("block", statement.name, own) or _bad_name(
                     statement.name, "block"
                 )
+                if problem and problem.code == "taken-name":
+                    diagnostics.append(problem)
+                    continue
                 ref = BlockRef(statement, module)
                 # An own block hides an imported one of the same name.
                 module.blocks[statement.name.value] = ref
@@ -179,4 +187,5 @@ def check_module_name(name: Name, what: str) -> None:
         f"`{word}` {reason}, and a {what} names a part of the emitted module",
         name.span,
         help=f"take another name: `{word.strip('_')}_`",
+        edits=(Edit(name.span, f"{word.strip('_')}_"),),
     )

@@ -22,10 +22,14 @@ from .values import Factor, Interval, Text, Word, show
 class ArgumentError(Exception):
     """A value that an argument cannot take."""
 
-    def __init__(self, message: str, help: str = "") -> None:
+    def __init__(self, message: str, help: str = "", *, instead: str = "", drop: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.help = help
+        self.help = help or (f"write `{instead}`" if instead else "")
+        self.instead = instead
+        """What to write in place of the value, where that can be worked out."""
+        self.drop = drop
+        """The argument to take out, where two contradict each other."""
 
 
 class _Required:
@@ -164,7 +168,7 @@ def _bounds(minimum: float, maximum: float, above: bool) -> str:
     return "a number"
 
 
-_SWITCH_HABITS = {"true": "write `on`", "false": "write `off`", "none": "write `off`"}
+_SWITCH_HABITS = {"true": "on", "false": "off", "none": "off", "1": "on", "0": "off"}
 
 
 def _switch(value: object) -> bool:
@@ -172,8 +176,8 @@ def _switch(value: object) -> bool:
         return value
     if isinstance(value, Word) and value in ("yes", "no"):
         return value == "yes"
-    help = _SWITCH_HABITS.get(str(value).lower(), "write `on` or `off`")
-    raise ArgumentError(f"{show(value)} is neither `on` nor `off`", help)
+    habit = _SWITCH_HABITS.get(str(value).lower(), "")
+    raise ArgumentError(f"{show(value)} is neither `on` nor `off`", instead=habit)
 
 
 def _choice(words: Sequence[str], switches: bool) -> Read:
@@ -183,8 +187,10 @@ def _choice(words: Sequence[str], switches: bool) -> Read:
         if isinstance(value, Word) and value in words:
             return str(value)
         listed = ", ".join(f"`{word}`" for word in [*words, *(["on", "off"] if switches else [])])
-        help = _SWITCH_HABITS.get(str(value).lower(), "") if switches else ""
-        raise ArgumentError(f"{show(value)} is none of {listed}", help or _close(value, words))
+        habit = _SWITCH_HABITS.get(str(value).lower(), "") if switches else ""
+        raise ArgumentError(
+            f"{show(value)} is none of {listed}", instead=habit or _close(value, words)
+        )
 
     return read
 
@@ -193,13 +199,13 @@ def _close(value: object, words: Sequence[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(str(value), words, n=1)
-    return f"did you mean `{close[0]}`?" if close else ""
+    return close[0] if close else ""
 
 
 def _string(value: object) -> str:
     if isinstance(value, Text):
         return str(value)
-    raise ArgumentError(f"{show(value)} is not text", f'write `"{show(value)}"`')
+    raise ArgumentError(f"{show(value)} is not text", instead=f'"{show(value)}"')
 
 
 def _several(read: Read, least: int) -> Read:

@@ -43,10 +43,12 @@ _CLOSER = {"(": ")", "[": "]"}
 
 # What only a mistake looks like. The grammar's patterns have been tried before all but the first.
 _SPACED_SIZE = r"[0-9]+(?:[ \t]+x[ \t]+[0-9]+|x[ \t]+[0-9]+)+(?![A-Za-z_0-9])"
-_SLASH_COMMENT = r"/\*(?:[^*]|\*(?!/))*(?:\*/)?"
+_POINT_LAST = r"[0-9]+\.(?![0-9.])[A-Za-z_0-9]*"
+_FOREIGN_COMMENT = r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?|<!--(?:[^-]|-(?!->))*+(?:-->)?"
+_TRIPLE_QUOTED = r'"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?'
 _SINGLE_QUOTED = r"'[^'\r\n]*'"
-_FOREIGN_SIGN = r"\*\*|&&?|[-+*/%]=|[-=]>|!(?!=)|[;^@$?`~'\\]"
-_UNCLOSED_STRING = r'"(?:\\.|[^"\\\r\n])*\\?'
+_FOREIGN_SIGN = r"\*\*|&&?|===|<>|=<|\.\.\.|[-+*/%]=|[-=]>|!(?!=)|[;^@$?`~\\]"
+_UNCLOSED_STRING = r"[\"'][^\r\n]*"
 _BAD_NUMBER = r"[0-9]+(?:[A-Za-z_0-9]|\.(?!\.))*|\.[0-9][A-Za-z_0-9]*"
 _FOREIGN_WORD = r"[^\W\x00-\x7f]\w*"
 _STRANGE = r"[^\x21-\x7e \t\r\n]+|."
@@ -89,8 +91,10 @@ def _machinery() -> _Machinery:
         ("NEWLINE", r"(?:\r\n|\n|\r)(?:[ \t]*(?:\r\n|\n|\r))*"),
         ("COMMENT", r"#[^\r\n]*"),
         ("SPACED_SIZE", _SPACED_SIZE),
+        ("POINT_LAST", _POINT_LAST),
+        ("TRIPLE_QUOTED", _TRIPLE_QUOTED),
         *(p for p in grammar.patterns if p[0] not in ("NEWLINE", "COMPARISON", "NEGATIVE")),
-        ("SLASH_COMMENT", _SLASH_COMMENT),
+        ("FOREIGN_COMMENT", _FOREIGN_COMMENT),
         ("SINGLE_QUOTED", _SINGLE_QUOTED),
         ("FOREIGN_SIGN", _FOREIGN_SIGN),
         ("SIGN", "|".join(re.escape(sign) for sign in _SIGNS)),

@@ -144,7 +144,8 @@ def _lay_out(text: str) -> tuple[list[str], list[int]]:
 
 def _left_edge(columns: list[int], start: int, end: int, room: int) -> int:
     """The first column to show so that the stretch is seen, with something before and behind it."""
-    start_column, end_column = columns[start], columns[min(end, len(columns) - 1)]
+    end = min(max(end, start + 1), len(columns) - 1)  # an escape may be ten columns wide
+    start_column, end_column = columns[start], columns[end]
     context = room // 4
     if end_column + context <= room:
         return 0
@@ -389,7 +390,7 @@ class _Page:
             marks = [mark for mark in pending if window.holds(mark.start)]
             for row in _rows(marks, window, self.room, self.diagnostic.severity):
                 yield self.paint(f"{self.margin} |", "gutter") + f" {row.painted(self.paint)}"
-            pending = [mark for mark in pending if not window.holds(mark.start)]
+            pending = [mark for mark in pending[1:] if not window.holds(mark.start)]
             if not pending:
                 break
         if line.gap:

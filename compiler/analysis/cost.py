@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..graph import Network, Node
 from ..shapes import size
+from .pause import no_collecting
 from .question import question
 
 
@@ -70,6 +71,7 @@ class Totals:
         return 2 * self.macs
 
 
+@no_collecting()
 def costs(network: Network, frozen: Container[int] = ()) -> list[Cost]:
     """Of every node, by its index; `frozen` are indices of nodes whose weights are not trained."""
     known: dict[object, Cost] = {}

@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeAlias
 from ..graph import Network, Node
 from ..ops.base import EVERYTHING, POINT
 from ..shapes import Shape
+from .pause import no_collecting
 
 Number: TypeAlias = int | Fraction
 
@@ -90,6 +91,7 @@ class Field(NamedTuple):
         return self.height.whole and self.width.whole
 
 
+@no_collecting()
 def fields(network: Network) -> list[Field]:
     """Of every node, by its index."""
     found: list[Field] = []

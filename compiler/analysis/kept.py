@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from ..graph import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
+from .pause import no_collecting
 from .peak import Bytes
 from .question import question
 from .storage import storages
@@ -120,6 +121,7 @@ def loss(node: Node) -> Bytes:
     return Bytes(LOSS_SCALARS, 4 * size(node.shape))
 
 
+@no_collecting()
 def kept(network: Network, setting: Setting = Setting()) -> Bytes:  # noqa: B008 (a tuple)
     """In total, with a cross-entropy at each output; the labels, like the images, not counted."""
     places = storages(network)

@@ -14,6 +14,7 @@ from ...dsl.diagnostics import Diagnostic
 from ..graph import Network
 from . import lint_maps, lint_order, lint_size
 from .field import Field, fields
+from .pause import no_collecting
 
 Rule = Callable[[Network, list[Field]], Iterable[Diagnostic]]
 
@@ -31,6 +32,7 @@ RULES: dict[str, Rule] = {
 """By code."""
 
 
+@no_collecting()
 def lint(network: Network, found: list[Field] | None = None) -> list[Diagnostic]:
     """All warnings, by place; `found` are the receptive fields, where they are known already."""
     seen = fields(network) if found is None else found

@@ -14,6 +14,7 @@ from ..graph import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
 from .kept import LOSS_SCALARS, Setting, loss, outputs, saved, trained
+from .pause import no_collecting
 from .peak import Bytes, Ledger, Peak
 from .question import question
 from .storage import storages
@@ -38,6 +39,7 @@ def trained_bytes(node: Node, setting: Setting) -> int:
     return sum(4 * size(weight.shape) for weight in node.weights if weight.trainable)
 
 
+@no_collecting()
 def forward_peak(network: Network, setting: Setting) -> Peak:
     """In evaluation: weights, images, and what is in use between operations."""
     nodes = [node for node in network.nodes if not node.aux]
@@ -62,6 +64,7 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
     return ledger.peak()
 
 
+@no_collecting()
 def training_peak(network: Network, setting: Setting) -> Peak:
     """Of one step: forward, the loss, backward, the optimiser's change of the weights."""
     return _Step(network, setting).peak()
@@ -156,7 +159,6 @@ class _Step:
     def _backward(self, node: Node) -> None:
         index, ledger = node.index, self.ledger
         arriving, _ = self.gradients.pop(index)
-        arriving.holders += 1
         way = self._way(node)
         made = []
         for source, (handed_on, alone) in zip(node.inputs, way.inputs, strict=True):
@@ -169,7 +171,6 @@ class _Step:
             made.append((source.index, gradient, alone))
         ledger.fixed += self.weights[index]
         ledger.note("backward", index, way.scratch)
-        arriving.holders -= 1
         self._drop(arriving)
         kept = self.saved[index]
         ledger.give(kept.own)
@@ -225,7 +226,7 @@ class _Way(NamedTuple):
     """How a gradient goes through an operation."""
 
     inputs: tuple[tuple[bool, bool], ...]
-    """For each input: whether its gradient is memory of the output's, and whether it is all of it."""
+    """Of each input: whether its gradient lies in the memory of the output's, and is all of it."""
     scratch: Bytes
     """Needed on the way."""
 

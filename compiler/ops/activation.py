@@ -85,6 +85,7 @@ class Leaky(Activation):
     """Rectifier that lets a part of what is negative through."""
 
     word: ClassVar[str] = "leaky"
+    elsewhere: ClassVar[tuple[str, ...]] = ("leakyrelu", "leaky_relu", "lrelu")
     formula: ClassVar[str] = "x where x > 0, else {slope}*x"
     in_place: ClassVar[bool] = True
 
@@ -171,6 +172,7 @@ class SiLU(Activation):
     """Sigmoid linear unit, also called swish (Ramachandran et al., 2017, arXiv:1710.05941)."""
 
     word: ClassVar[str] = "silu"
+    elsewhere: ClassVar[tuple[str, ...]] = ("swish",)
     formula: ClassVar[str] = "x*sigmoid(x)"
 
     def module(self, arriving: Shape) -> str:
@@ -205,6 +207,7 @@ class Sigmoid(Activation):
     """Squeezes each number between 0 and 1."""
 
     word: ClassVar[str] = "sigmoid"
+    elsewhere: ClassVar[tuple[str, ...]] = ("logistic",)
     formula: ClassVar[str] = "1/(1 + exp(-x))"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
@@ -227,6 +230,7 @@ class Hardsigmoid(Activation):
     """Sigmoid made of straight lines."""
 
     word: ClassVar[str] = "hardsigmoid"
+    elsewhere: ClassVar[tuple[str, ...]] = ("hard_sigmoid", "hsigmoid")
     formula: ClassVar[str] = "min(max(0, x + 3), 6)/6"
 
     def module(self, arriving: Shape) -> str:
@@ -237,6 +241,7 @@ class Hardswish(Activation):
     """Swish with a sigmoid made of straight lines (Howard et al., 2019, arXiv:1905.02244)."""
 
     word: ClassVar[str] = "hardswish"
+    elsewhere: ClassVar[tuple[str, ...]] = ("hard_swish", "hswish", "h_swish")
     formula: ClassVar[str] = "x*min(max(0, x + 3), 6)/6"
 
     def module(self, arriving: Shape) -> str:
@@ -247,6 +252,7 @@ class Softmax(Activation):
     """Makes shares that add up to 1 of the channels of each place, or the numbers of a vector."""
 
     word: ClassVar[str] = "softmax"
+    elsewhere: ClassVar[tuple[str, ...]] = ("softmax2d",)
     formula: ClassVar[str] = "exp(x) / the sum of exp over the channels"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import gcd
 from typing import ClassVar
 
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
@@ -72,9 +73,13 @@ class Sliding(Op):
 
     def check(self) -> None:
         if self.same and self.same_upper:
-            raise ArgumentError("`same` and `same_upper` are two ways to pad", "keep one of them")
+            raise ArgumentError(
+                "`same` and `same_upper` are two ways to pad", "keep one of them", drop="same"
+            )
         if (self.same or self.same_upper) and self.pad != (0, 0):
-            raise ArgumentError("`same` works the padding out by itself", "take `pad` out")
+            raise ArgumentError(
+                "`same` works the padding out by itself", "take `pad` out", drop="pad"
+            )
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)
@@ -94,13 +99,21 @@ class Sliding(Op):
                 f"a filter that reaches over {self.reach(axis)} does not fit into {arriving}"
                 + (f" (+ {before + after} padding)" if before + after else ""),
                 "make the filter smaller, pad, or shrink the map less before it",
+                change={"kernel": self._fitting(axis, arriving + before + after)},
             )
         if self.same and leaving != -(-arriving // stride):
             raise ShapeError(
                 f"`same` cannot pad a filter of even size {by(self.kernel)} evenly",
                 "take a filter of odd size, or `same_upper`",
+                change={"same": False, "same_upper": True},
             )
         return leaving
+
+    def _fitting(self, axis: int, room: int) -> Pair:
+        """The largest filter that fits into some room along an axis."""
+        kernel = list(self.kernel)
+        kernel[axis] = min(kernel[axis], (room - 1) // self.dilation[axis] + 1)
+        return kernel[0], kernel[1]
 
     def padding(self, axis: int, arriving: int) -> Pair:
         """Rows or columns added before and after."""
@@ -501,6 +514,7 @@ def check_groups(channels: int, out: int, groups: int) -> None:
             raise ShapeError(
                 f"the {number} {what} do not divide into {groups} groups",
                 f"{nearest} would: {nearest // groups} in each group",
+                change={"groups": gcd(channels, out)},
             )
 
 

@@ -73,6 +73,7 @@ class Dropout2d(Dropout):
     """Leaves out whole channels of a map while training (Tompson et al., 2014, arXiv:1411.4280)."""
 
     word: ClassVar[str] = "dropout2d"
+    elsewhere: ClassVar[tuple[str, ...]] = ("spatialdropout2d", "spatial_dropout")
     module: ClassVar[str] = "nn.Dropout2d"
     what: ClassVar[str] = "channels"
 
@@ -95,6 +96,7 @@ class DropPath(Dropout):
     """
 
     word: ClassVar[str] = "droppath"
+    elsewhere: ClassVar[tuple[str, ...]] = ("drop_path", "stochasticdepth", "stochastic_depth")
     in_place: ClassVar[bool] = False
     module: ClassVar[str] = "DropPath"
 

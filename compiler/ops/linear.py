@@ -28,6 +28,7 @@ class Linear(Op):
                 f"`{self.word}` takes a vector; {text(inputs[0])} arrives",
                 f"write `flatten` before it, for {'*'.join(map(str, inputs[0]))} ="
                 f" {size(inputs[0]):,} numbers" + (pooled if size(tuple(sides)) > 1 else ""),
+                before="flatten",
             )
         return (self.out,)
 

@@ -46,8 +46,8 @@ class Merge(NoMultiplyAdds):
 
     kind: ClassVar[Kind] = "merge"
 
-    does: ClassVar[str] = ""
-    """What it needs of the paths, in words."""
+    done: ClassVar[str] = ""
+    """What is done to the paths, in a word: `added`."""
 
     def output(self, *inputs: Shape) -> Shape:
         if len(inputs) < 2:
@@ -58,7 +58,7 @@ class Merge(NoMultiplyAdds):
         leaving = self.merged(*inputs)
         if leaving is None:
             arriving = _listed(inputs)
-            raise ShapeError(f"`{self.word}` {self.does}; {arriving} arrive", mend(inputs, self))
+            raise ShapeError(f"these paths cannot be {self.done}: {arriving}", mend(inputs, self))
         return leaving
 
     def merged(self, *inputs: Shape) -> Shape | None:
@@ -83,7 +83,7 @@ class Add(Merge):
     """Sum of paths of the same shape."""
 
     word: ClassVar[str] = "add"
-    does: ClassVar[str] = "needs the same shape from each path"
+    done: ClassVar[str] = "added"
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()
@@ -96,7 +96,7 @@ class Maximum(Merge):
     """The largest of what the paths have at each place (maxout)."""
 
     word: ClassVar[str] = "maximum"
-    does: ClassVar[str] = "needs the same shape from each path"
+    done: ClassVar[str] = "compared"
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # Which was larger is found out again from both sides, so what lies between is kept, too.
@@ -113,7 +113,7 @@ class Mul(Merge):
     """Product of paths; a gate of one number a channel, or one a place, is spread over the map."""
 
     word: ClassVar[str] = "mul"
-    does: ClassVar[str] = "needs the same shape from each path, or a gate for channels or places"
+    done: ClassVar[str] = "multiplied"
 
     def merged(self, *inputs: Shape) -> Shape | None:
         axes = len(max(inputs, key=len))
@@ -151,7 +151,7 @@ class Concat(Merge):
     """Paths side by side, by channels."""
 
     word: ClassVar[str] = "concat"
-    does: ClassVar[str] = "needs the same height and width from each path"
+    done: ClassVar[str] = "concatenated"
     by_channels: ClassVar[bool] = False
 
     def merged(self, *inputs: Shape) -> Shape | None:

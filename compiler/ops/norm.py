@@ -137,6 +137,7 @@ class GroupNorm(Normalisation):
             raise ShapeError(
                 f"the {channels} channels that arrive do not divide into {self.groups} groups",
                 f"`{self.word} {closest}` would",
+                change={"groups": closest},
             )
         return inputs[0]
 

@@ -98,12 +98,13 @@ class Pool(NoMultiplyAdds):
                 + (f" (+ {2 * padding} padding)" if padding else ""),
                 "take a smaller window"
                 + (", or `global` for the whole map" if "global" in self.fields else ""),
+                change={"kernel": min(arriving[1:])},
             )
         if padding and self.dilation[axis] > side:
             # torch would give -inf, and write beyond its memory in the backward pass.
             raise ShapeError(
-                f"with `dilation` {self.dilation[axis]}, windows that begin in the padding can step "
-                f"over all of {side}",
+                f"with `dilation` {self.dilation[axis]}, windows that begin in the padding can "
+                f"step over all of {side}",
                 "take `dilation` or the padding out",
             )
         if self.same and leaving != _divided_up(side, self.step[axis]):
@@ -295,6 +296,16 @@ class Max(Adaptive):
     """The largest number of each window."""
 
     word: ClassVar[str] = "pool max"
+    elsewhere: ClassVar[tuple[str, ...]] = (
+        "maxpool",
+        "max_pool",
+        "maxpool2d",
+        "max_pool2d",
+        "maxpooling2d",
+        "adaptivemaxpool2d",
+        "globalmaxpool",
+        "globalmaxpooling2d",
+    )
 
     dilation: Pair = pair("distance between the numbers that a window reads", (1, 1))
 
@@ -329,6 +340,17 @@ class Average(Adaptive):
     """The mean of each window."""
 
     word: ClassVar[str] = "pool avg"
+    elsewhere: ClassVar[tuple[str, ...]] = (
+        "avgpool",
+        "avg_pool",
+        "avgpool2d",
+        "avg_pool2d",
+        "averagepool",
+        "averagepooling2d",
+        "adaptiveavgpool2d",
+        "globalaveragepool",
+        "globalaveragepooling2d",
+    )
 
     count_pad: bool = switch("whether the zeros of the padding count", True)
 
@@ -392,6 +414,7 @@ class Lp(Norm):
     """The p-norm of each window, (sum of |x|^p)^(1/p)."""
 
     word: ClassVar[str] = "pool lp"
+    elsewhere: ClassVar[tuple[str, ...]] = ("lppool", "lppool2d")
 
     p: float = real("the power: with 1 it is the sum, far up the maximum", 3.0, minimum=1)
 
@@ -746,6 +769,7 @@ class Pyramid(NoMultiplyAdds):
     """
 
     word: ClassVar[str] = "spp"
+    elsewhere: ClassVar[tuple[str, ...]] = ("spatialpyramidpooling", "spatial_pyramid_pooling")
     kind: ClassVar[Kind] = "pool"
 
     grids: tuple[int, ...] = counts("sides of the grids")

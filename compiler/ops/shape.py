@@ -91,8 +91,7 @@ class Reshape(Seen):
     def output(self, *inputs: Shape) -> Shape:
         if size(self.to) != size(inputs[0]):
             raise ShapeError(
-                f"{text(self.to)} holds {product(self.to)} numbers,"
-                f" but {text(inputs[0])} arrives: {product(inputs[0])}",
+                f"{text(self.to)} holds {product(self.to)} numbers; {product(inputs[0])} arrive",
                 self._fitting(inputs[0]),
             )
         return self.to
@@ -114,7 +113,8 @@ class Reshape(Seen):
             return TorchText("nn.Flatten()")
         if len(inputs[0]) == 1:
             return TorchText(f"nn.Unflatten(1, {self.to})")
-        return TorchText(call=f"{{0}}.reshape(-1, {', '.join(map(str, self.to))})")
+        axes = ", ".join(map(str, self.to))
+        return TorchText(call=f"{{0}}.reshape({{0}}.shape[0], {axes})")
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("numbers", f"{product(inputs[0])}; {product(self.to)}")]

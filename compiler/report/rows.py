@@ -11,6 +11,7 @@ from ..analysis import Analysis
 from ..graph import Node, Scope
 from ..shapes import Pair, Shape
 from . import wording
+from .figures import plural
 from .structure import Part, Structure, depth, parts
 from .wording import Wording
 
@@ -69,6 +70,12 @@ def rows(analysis: Analysis, max_depth: int | None = None) -> list[Row]:
     return found
 
 
+def rows_of(analysis: Analysis, nodes: Sequence[Node]) -> list[Row]:
+    """A row for each of some layers."""
+    maker = _Rows(analysis)
+    return [maker.layer(node) for node in nodes]
+
+
 class _Rows:
     def __init__(self, analysis: Analysis) -> None:
         self.analysis = analysis
@@ -116,7 +123,7 @@ class _Rows:
         times = f" x{len(alike)}" if len(alike) > 1 else ""
         return Row(
             name=name_of_several([scope.name for scope in alike]),
-            layer=wording.scope(alike[0]) + times,
+            layer=f"{wording.scope(alike[0])}{times}, {plural(len(nodes), 'layer')}",
             output=last.shape,
             params=sum(cost.params for cost in costs),
             macs=sum(cost.macs for cost in costs),

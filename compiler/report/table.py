@@ -6,37 +6,22 @@ command does, and for 100,000 a minute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ...dsl.render import show as printable
 from ..analysis import Analysis
 from ..analysis.memory import EXCLUDED
-from ..shapes import size, text
-from .figures import area, data_size, exact, pair, plural, share, short
+from ..shapes import text
+from .figures import area, data_size, exact, pair, plural, short
 from .rows import Row, rows
+from .style import BOLD, FAINT, GAP, HEAVY, PLAIN, Style, wrapped
 
-_GAP = "  "
 _LEAST = {"name": 12, "layer": 10}
 """Columns that are cut off where there is no room, and what of them stays."""
 
-
-class Style(NamedTuple):
-    """How a table is written: on a terminal in colours."""
-
-    width: int = 100
-    color: bool = False
-    rule: str = "-"
-
-    def paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color and text.strip() else text
-
-
-BOLD, FAINT, HEAVY = "1", "2", "33"
 _HEAVY_SHARE = 10
 """A tenth of all parameters or multiply-adds is worth a second look."""
-
-PLAIN = Style()
 
 
 def table(
@@ -45,11 +30,11 @@ def table(
     """The whole report: what it is, its layers, its totals."""
     found = rows(analysis, depth)
     main = [row for row in found if not row.aux]
-    lines = [style.paint(title(analysis), BOLD), ""]
-    lines += _layers(analysis, main, style)
+    lines = [*wrapped(title(analysis), style, code=BOLD), ""]
+    lines += layer_table(analysis, main, style)
     lines += ["", *_totals(analysis, batch, style)]
     lines += _aux(analysis, [row for row in found if row.aux], style)
-    lines += ["", *_conventions(analysis, style)]
+    lines += ["", *_conventions(style)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -79,20 +64,21 @@ def _columns(params: Callable[[int], str], macs: Callable[[int], str]) -> list[C
     ]
 
 
-def _layers(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
+def layer_table(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
+    """The lines of a table of layers."""
     columns, cells, widths = _fit(found, style.width)
     heavy = [_heavy(analysis, row) for row in found]
     header = [column.name for column in columns]
     lines = [
         style.paint(_line(columns, header, widths), BOLD),
-        style.paint(style.rule * (sum(widths) + len(_GAP) * (len(widths) - 1)), FAINT),
+        style.paint(style.rule * (sum(widths) + len(GAP) * (len(widths) - 1)), FAINT),
     ]
     for row, marked in zip(cells, heavy, strict=True):
         padded = _padded(columns, row, widths)
         for position, column in enumerate(columns):
             if column.name in marked:
                 padded[position] = style.paint(padded[position], HEAVY)
-        lines.append(_GAP.join(padded))
+        lines.append(GAP.join(padded))
     return lines
 
 
@@ -118,7 +104,7 @@ def _fit(
             max(len(column.name), *(len(row[position]) for row in cells))
             for position, column in enumerate(columns)
         ]
-        room = width - sum(widths) - len(_GAP) * (len(widths) - 1)
+        room = width - sum(widths) - len(GAP) * (len(widths) - 1)
         if room >= 0:
             return columns, cells, widths
     for name in ("layer", "name"):
@@ -131,7 +117,7 @@ def _fit(
         if room >= 0:
             break
         position = next(i for i, column in enumerate(columns) if column.name == name)
-        room += widths.pop(position) + len(_GAP)
+        room += widths.pop(position) + len(GAP)
         del columns[position]
         for row in cells:
             del row[position]
@@ -154,7 +140,7 @@ def _padded(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]
 
 
 def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:
-    return _GAP.join(_padded(columns, row, widths))
+    return GAP.join(_padded(columns, row, widths))
 
 
 # ---- totals ----------------------------------------------------------------------------------
@@ -165,7 +151,7 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
     network, totals, memory = analysis.network, analysis.totals, analysis.memory
     setting = analysis.setting
     frozen = f"{exact(totals.frozen)} of them frozen" if totals.frozen else ""
-    buffers = f"beside them {plural(totals.buffers, 'buffer number')}" if totals.buffers else ""
+    buffers = f"beside them {exact(totals.buffers)} in buffers" if totals.buffers else ""
     found = [
         ("layers", exact(totals.layers), ""),
         ("parameters", exact(totals.params), ", ".join(filter(None, [frozen, buffers]))),
@@ -207,12 +193,12 @@ def _totals(analysis: Analysis, batch: int, style: Style) -> list[str]:
     figures = max(len(figure) for _, figure, _ in found)
     lines = []
     for name, figure, remark in found:
-        start = f"{name.ljust(names)}{_GAP}{style.paint(figure.rjust(figures), BOLD)}"
-        room = style.width - names - figures - 2 * len(_GAP)
+        start = f"{name.ljust(names)}{GAP}{style.paint(figure.rjust(figures), BOLD)}"
+        room = style.width - names - figures - 2 * len(GAP)
         if remark and room < len(remark):
-            lines += [start, *_wrapped(remark, style, " " * 4)]
+            lines += [start, *wrapped(remark, style, " " * 4)]
         else:
-            lines.append(f"{start}{_GAP}{style.paint(remark, FAINT)}")
+            lines.append(f"{start}{GAP}{style.paint(remark, FAINT)}")
     return lines
 
 
@@ -221,10 +207,10 @@ def _aux(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
     network, totals = analysis.network, analysis.totals
     if not network.aux:
         return []
-    heads = ", ".join(f"{head.name} (weight {head.weight:g})" for head in network.aux)
+    heads = ", ".join(f"{head.scope.name} (weight {head.weight:g})" for head in network.aux)
     cost = f"{exact(totals.aux_params)} parameters, {exact(totals.aux_macs)} multiply-adds"
     above = f"only in training, and in no figure above but the memory of training: {heads}; {cost}"
-    return ["", *_wrapped(above, style), "", *_layers(analysis, found, style)]
+    return ["", *wrapped(above, style), "", *layer_table(analysis, found, style)]
 
 
 def conventions() -> list[str]:
@@ -233,18 +219,11 @@ def conventions() -> list[str]:
         "A multiply-add (MAC) is one product and sum of a convolution or linear layer, for one"
         " image; it is two FLOPs. Biases, normalisation, activations, pooling and sums are"
         " elementwise.",
+        "sees: the receptive field, how far along height and width of the input an output depends"
+        " on what is there; `all` where places have been taken together.",
         f"Memory leaves out: {EXCLUDED}.",
     ]
 
 
-def _conventions(analysis: Analysis, style: Style) -> list[str]:
-    return [line for text in conventions() for line in _wrapped(text, style)]
-
-
-def _wrapped(text: str, style: Style, indent: str = "") -> list[str]:
-    import textwrap
-
-    found = textwrap.wrap(
-        text, style.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )
-    return [style.paint(line, FAINT) for line in found]
+def _conventions(style: Style) -> list[str]:
+    return [line for text in conventions() for line in wrapped(text, style)]

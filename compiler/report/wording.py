@@ -46,13 +46,15 @@ def _layer(op: Op, followers: list[Op]) -> str:
                 parts.append(name)
             continue
         is_size = isinstance(value, tuple) and len(value) == 2
-        if bare and not field.keyword_only and (field.required or (is_size and not sized)):
-            # Those that everybody knows the place of; the first size is the filter's.
+        first, bare_before = len(parts) == 1 and bare, bare
+        # Those that everybody knows the place of: what must be given, the first argument, and the
+        # first size, which is the filter's.
+        known = field.required or (is_size and not sized) or (first and value != field.default)
+        bare = bare_before and known and not field.keyword_only
+        if bare:
             sized = sized or is_size
             parts += map(show, value) if field.many else [_bare(value)]
-            continue
-        bare = False
-        if value != field.default and not _follows(op, name, field, followers):
+        elif value != field.default and not _follows(op, name, field, followers):
             parts.append(f"{name}={_shown(field, value)}")
     return printable(" ".join(parts))
 

@@ -208,20 +208,30 @@ def _same_window(
             if shapes[number][1:] != shapes[maps[0]][1:]:
                 continue  # broadcast: a gate is no map
             spans = seen(built, shapes, number, place, make)
-            for axis in (0, 1):
-                side = shapes[number][1 + axis]
-                if window == EVERYTHING:
-                    assert spans[axis] == (0, side - 1), f"not everything: {spans}"
-                    continue
-                first = floor(window.start[axis] + place[axis] * window.stride[axis])
-                last = first + window.size[axis] - 1
-                told = max(first, 0), min(last, side - 1)
-                inside = told == (first, last)
-                what = f"output {place}, axis {axis}: {told}, torch: {spans[axis]}"
-                if inside and Fraction(window.stride[axis]).denominator == 1:
-                    assert spans[axis] == told, what
-                elif edges and spans[axis] is not None:
-                    assert told[0] <= spans[axis][0] <= spans[axis][1] <= told[1], what
+            _same_spans(window, place, shapes[number][1:], spans, edges)
+
+
+def _same_spans(
+    window: Any, place: tuple[int, ...], sides: Shape, spans: list[Any], edges: bool
+) -> None:
+    if window == EVERYTHING:
+        assert spans == [(0, side - 1) for side in sides], f"not everything: {spans}"
+        return
+    whole = [
+        (first, first + size - 1)
+        for at, size, stride, start in zip(place, *window, strict=True)
+        for first in [floor(start + at * stride)]
+    ]
+    told = [
+        (max(first, 0), min(last, side - 1))
+        for (first, last), side in zip(whole, sides, strict=True)
+    ]
+    what = f"output {place}: {told}, torch: {spans}"
+    if told == whole and all(Fraction(stride).denominator == 1 for stride in window.stride):
+        assert spans == told, what
+    elif edges and None not in spans:
+        both = zip(told, spans, strict=True)
+        assert all(t[0] <= s[0] <= s[1] <= t[1] for t, s in both), what
 
 
 def _places(window: Any, shape: Shape, output: Shape) -> list[tuple[int, ...]]:

@@ -419,7 +419,7 @@ def test_kept(op, kept):
 # ---- torch's word for it -------------------------------------------------------------------------
 
 STRICTER = "`same`|step over"
-"""Even windows, which cannot be padded evenly; `same` with `pad` or `ceil`; what torch crashes on."""
+"""Even windows, which cannot be padded evenly; `same` with `pad` or `ceil`; what crashes torch."""
 
 WINDOWS = {
     "kernel": pairs(1, 4),

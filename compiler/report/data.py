@@ -1,0 +1,188 @@
+"""Reports for programs: JSON, CSV, Markdown. Integers are exact."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from ..analysis import Analysis
+from ..graph import Node
+from ..shapes import text
+from .figures import exact, pair
+from .rows import Row, rows
+from .table import before_the_head, conventions, facts
+from .wording import Wording
+
+Json = dict[str, Any]
+
+
+def as_json(analyses: Sequence[Analysis], batch: int) -> str:
+    """One object for one network, a list for several."""
+    found = [report(analysis, batch) for analysis in analyses]
+    return json.dumps(found[0] if len(found) == 1 else found, indent=2)
+
+
+def report(analysis: Analysis, batch: int = 1) -> Json:
+    """The layers do not count the input; auxiliary heads stand apart, and in no total but the
+    memory of training. Everything but the memory is for one image."""
+    network, totals, memory = analysis.network, analysis.totals, analysis.memory
+    found: Json = {
+        "network": network.name,
+        "file": network.program.main.source.name,
+        "input": list(network.input.shape),
+        "batch": batch,
+        "totals": {
+            "params": totals.params,
+            "trainable": totals.trainable,
+            "buffers": totals.buffers,
+            "macs": totals.macs,
+            "flops": totals.flops,
+            "elementwise": totals.elementwise,
+            "activations": totals.activations,
+            "memory": {
+                "params": memory.weights,
+                "forward_peak": memory.forward.at(batch),
+                "training_peak": memory.training.at(batch),
+            },
+            "receptive_field": list(before_the_head(analysis) or (1, 1)),
+            "layers": totals.layers,
+        },
+        "layers": [
+            layer(analysis, node) for node in network.nodes if node.inputs and not node.aux
+        ],
+    }
+    if network.aux:
+        found["aux"] = [
+            {
+                "name": head.scope.name,
+                "weight": head.weight,
+                "layers": [layer(analysis, node) for node in head.scope.nodes()],
+            }
+            for head in network.aux
+        ]
+    return found
+
+
+def layer(analysis: Analysis, node: Node) -> Json:
+    cost, field = analysis.costs[node.index], analysis.fields[node.index]
+    return {
+        "name": node.name,
+        "op": node.op.word,
+        "input": [list(shape) for shape in node.input_shapes],
+        "output": list(node.shape),
+        "params": cost.params,
+        "macs": cost.macs,
+        "elementwise": cost.elementwise,
+        "receptive_field": list(field.size),
+        "jump": [_number(jump) for jump in field.jump],
+        "connections": cost.connections,
+        "line": node.span.line,
+    }
+
+
+def _number(value: int | Fraction) -> int | float:
+    """A whole number where it is one; behind an upsampling, steps are fractions."""
+    return value if isinstance(value, int) else float(value)
+
+
+# ---- CSV -------------------------------------------------------------------------------------
+
+CSV_COLUMNS = (
+    "network", "name", "op", "layer", "input", "output", "params", "macs", "elementwise",
+    "receptive_field_height", "receptive_field_width", "jump_height", "jump_width", "connections",
+    "line", "aux",
+)  # fmt: skip
+
+
+def as_csv(analyses: Sequence[Analysis]) -> str:
+    """A line for each layer, of one network after the other."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for analysis in analyses:
+        wording = Wording(analysis.network)
+        for node in analysis.network.nodes:
+            if node.inputs:
+                writer.writerow(_csv_line(analysis, node, wording))
+    return out.getvalue().rstrip("\n")
+
+
+def _csv_line(analysis: Analysis, node: Node, wording: Wording) -> list[object]:
+    found = layer(analysis, node)
+    return [
+        analysis.network.name,
+        found["name"],
+        found["op"],
+        wording.layer(node),
+        " ".join(text(shape) for shape in node.input_shapes),
+        text(node.shape),
+        found["params"],
+        found["macs"],
+        found["elementwise"],
+        *found["receptive_field"],
+        *found["jump"],
+        found["connections"],
+        found["line"],
+        int(node.aux),
+    ]
+
+
+# ---- Markdown --------------------------------------------------------------------------------
+
+
+def as_markdown(analyses: Sequence[Analysis], batch: int, depth: int | None = None) -> str:
+    return "\n\n".join(_markdown(analysis, batch, depth) for analysis in analyses)
+
+
+def _markdown(analysis: Analysis, batch: int, depth: int | None) -> str:
+    network, found = analysis.network, rows(analysis, depth)
+    header = ["name", "layer", "output", "params", "MACs", "sees"]
+    lines = [
+        f"## {_escape(network.name)}",
+        "",
+        f"{_code(network.program.main.source.name)}, input {text(network.input.shape)}",
+        "",
+        *_markdown_table(header, [_cells(row) for row in found if not row.aux], right=3),
+        "",
+        *_markdown_table(["total", "", ""], [list(fact) for fact in facts(analysis, batch)]),
+    ]
+    if network.aux:
+        lines += ["", "Only in training:", ""]
+        lines += _markdown_table(header, [_cells(row) for row in found if row.aux], right=3)
+    lines += ["", *conventions()]
+    return "\n".join(lines)
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        _code(row.name),
+        _code(row.layer),
+        text(row.output),
+        exact(row.params) if row.params else "",
+        exact(row.macs) if row.macs else "",
+        "all" if row.whole else pair(row.field),
+    ]
+
+
+def _markdown_table(
+    header: Sequence[str], body: Sequence[Sequence[str]], right: int | None = None
+) -> list[str]:
+    """Columns from `right` on are numbers."""
+    marks = ["--:" if right is not None and i >= right else "---" for i in range(len(header))]
+    return [f"| {' | '.join(row)} |" for row in (header, marks, *body)]
+
+
+def _escape(text: str) -> str:
+    """So that Markdown, and HTML inside it, finds nothing to do."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-.!|~&$" else c for c in text)
+
+
+def _code(text: str) -> str:
+    """As code. What would end a cell or a line is taken out of the way first: in a table, a bar
+    counts even inside backticks."""
+    plain = " ".join(text.replace("`", "'").replace("|", "\\|").split())
+    return f"`{plain}`" if plain else ""

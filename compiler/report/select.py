@@ -1,0 +1,111 @@
+"""Finding the layers that somebody means: by name, by the beginning or end of one, by line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..graph import Network, Node, Scope
+from .structure import Part
+
+
+class NotFound(Exception):
+    """Nothing in the network is called so."""
+
+    def __init__(self, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One part of a network, or several layers that go by what was asked for."""
+
+    part: Part | None
+    layers: tuple[Node, ...]
+    others: int = 0
+    """How many more layers come from the same line."""
+
+
+_MAX_CANDIDATES = 20_000
+"""Names that are compared with a misspelt one: beyond that, it would take long."""
+
+
+def select(network: Network, wanted: str) -> Selection:
+    """Raises NotFound."""
+    if wanted.isdecimal():
+        return _by_line(network, int(wanted))
+    node = network.by_name.get(wanted)
+    if node is not None:
+        return Selection(node, (node,))
+    scope = _scope(network, wanted)
+    if scope is not None:
+        return Selection(scope, tuple(scope.nodes()))
+    found = [node for node in network.nodes if node.name.startswith(wanted)]
+    found = found or [node for node in network.nodes if node.name.endswith(f".{wanted}")]
+    if wanted and found:
+        return Selection(found[0] if len(found) == 1 else None, tuple(found))
+    raise NotFound(f"{network.name} has no layer `{wanted}`", _did_you_mean(network, wanted))
+
+
+def _scope(network: Network, name: str) -> Scope | None:
+    """The outermost scope of a name: of a round of a loop and the block that it is one with, the
+    round."""
+    if not name:
+        return None
+    for node in network.nodes:
+        if node.name.startswith(f"{name}."):
+            named = [scope for scope in node.scope.chain() if scope.name == name]
+            return named[-1] if named else None
+    return None
+
+
+def _by_line(network: Network, line: int) -> Selection:
+    source = network.program.main.source
+    here = [n for n in network.nodes if n.span.source is source and n.span.line == line]
+    calls = [s for s in _calls(network) if s.span.source is source and s.span.line == line]
+    if calls and (not here or calls[0].span.start < here[0].span.start):
+        scope = calls[0]
+        inside = tuple(scope.nodes())
+        return Selection(scope, inside, sum(len(list(s.nodes())) for s in calls[1:]))
+    if here:
+        same = {id(node.scope) for node in here}
+        first = tuple(node for node in here if node.scope is here[0].scope)
+        others = len(here) - len(first)
+        only = first[0] if len(first) == 1 else None
+        return Selection(only, first, others if len(same) > 1 else 0)
+    if not 1 <= line <= source.line_count:
+        lines = f"{source.name} has {source.line_count} lines"
+        raise NotFound(f"there is no line {line}: {lines}")
+    makers = {n.span.line for n in network.nodes if n.span.source is source}
+    close = min(makers, key=lambda other: (abs(other - line), other), default=None)
+    help = f"the closest line that does is {close}" if close is not None else ""
+    raise NotFound(f"line {line} of {source.name} makes no layer", help)
+
+
+def _calls(network: Network) -> list[Scope]:
+    """Blocks and loops, outer ones first, as they follow one another."""
+    found: list[Scope] = []
+    stack: list[Scope] = [network.root]
+    while stack:
+        scope = stack.pop()
+        if scope.kind in ("block", "loop"):
+            found.append(scope)
+        stack.extend(c for c in reversed(scope.children) if isinstance(c, Scope))
+    return found
+
+
+def _did_you_mean(network: Network, wanted: str) -> str:
+    import difflib
+
+    names: dict[str, None] = {}
+    for node in network.nodes[:_MAX_CANDIDATES]:
+        names[node.name] = None
+        for scope in node.scope.chain():
+            if scope.name in names:
+                break
+            names[scope.name] = None
+    close = difflib.get_close_matches(wanted, filter(None, names), n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"`cnn report` lists the names; the first layer is `{network.nodes[1].name}`"

@@ -1,0 +1,242 @@
+"""Flatten, reshape, permute, shuffle, pad, crop, upsample."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dotcnn.compiler.ops.shape import (
+    Crop,
+    Flatten,
+    Pad,
+    Permute,
+    Reshape,
+    Shuffle,
+    Upsample,
+)
+from dotcnn.compiler.shapes import Shape
+from dotcnn.compiler.signature import ArgumentError
+from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses, vectors
+
+
+def counting(shape: Shape) -> torch.Tensor:
+    """0, 1, 2, …"""
+    return torch.arange(torch.Size(shape).numel(), dtype=torch.float32).view(1, *shape)
+
+
+# ---- other shapes -----------------------------------------------------------------------------
+
+
+@given(maps() | vectors())
+@settings(max_examples=25)
+def test_any_flatten(shape: Shape) -> None:
+    attempt(Flatten(), shape)
+
+
+def test_flatten() -> None:
+    op = Flatten()
+    assert op.output((40, 7, 7)) == (1960,)
+    assert op.output((16, 5, 5)) == (400,)
+    assert op.explain((1960,), (40, 7, 7)) == [("numbers", "40*7*7 = 1,960")]
+
+
+@given(st.data(), maps() | vectors())
+@settings(max_examples=30)
+def test_any_reshape(data: st.DataObject, shape: Shape) -> None:
+    """Into the same numbers in another order of axes, into a vector, or into what does not fit."""
+    total = torch.Size(shape).numel()
+    to = data.draw(st.permutations(shape).map(tuple) | st.just((total,)) | maps())
+    attempt(Reshape(to=to), shape, probe=None)
+
+
+def test_reshape() -> None:
+    op = Reshape(to=(16, 7, 7))
+    assert op.torch((16, 7, 7), (784,)).module == "nn.Unflatten(1, (16, 7, 7))"
+    assert op.torch((16, 7, 7), (4, 14, 14)).call == ("{0}.reshape({0}.shape[0], 16, 7, 7)")
+    assert refuses(op, (100,)) == (
+        "16x7x7 holds 16*7*7 = 784 numbers; 100 arrive\n`reshape 100` would fit"
+    )
+    assert "`reshape 32x7x7` would fit" in refuses(op, (8, 14, 14))
+
+
+def test_shapes_are_read() -> None:
+    read = Reshape.fields["to"].read
+    assert read((16, 7, 7)) == (16, 7, 7)
+    assert read(784) == (784,)
+    for value, why in (((3, 4), "2 axes"), ((1, 0, 2), "at least 1"), ((1, 2.5, 2), "at least 1")):
+        with pytest.raises(ArgumentError) as refused:
+            read(value)
+        assert why in f"{refused.value.message} {refused.value.help}"
+
+
+@given(st.permutations([0, 1, 2]), maps())
+@settings(max_examples=25)
+def test_any_permute(axes: list[int], shape: Shape) -> None:
+    op = Permute(axes=tuple(axes))
+    conform(op, shape, probe="gradient" if axes == [0, 1, 2] else None)
+
+
+def test_permute() -> None:
+    op = Permute(axes=(1, 2, 0))
+    assert op.output((3, 5, 7)) == (5, 7, 3)
+    assert op.torch((5, 7, 3), (3, 5, 7)).call == "{0}.permute(0, 2, 3, 1)"
+    assert op.explain((5, 7, 3), (3, 5, 7))[0] == ("channels", "height of what arrives, 5")
+    refuses(op, (105,), match="`permute` works on maps")
+    for value in ((0, 1), (0, 1, 1), (1, 2, 3), 3, (0, 1, 2.0), (False, True, 2)):
+        with pytest.raises(ArgumentError, match="does not name each axis once"):
+            Permute.fields["axes"].read(value)
+
+
+@given(operations(Shuffle), maps(st.sampled_from([4, 6, 12]), side=4))
+@settings(max_examples=25)
+def test_any_shuffle(op: Shuffle, shape: Shape) -> None:
+    attempt(op, shape)
+
+
+def test_shuffle_takes_a_channel_of_each_group_in_turn() -> None:
+    op = Shuffle(groups=3)
+    order = build(op, (9, 1, 1)).forward(counting((9, 1, 1))).flatten().tolist()
+    assert order == [0, 3, 6, 1, 4, 7, 2, 5, 8]
+    assert op.explain((9, 1, 1), (9, 1, 1)) == [("order", "0, 3, 6, 1, 4, 7, 2, 5, …")]
+    assert "the 8 channels that arrive do not divide into 3 groups\n9 would" in refuses(
+        op, (8, 4, 4)
+    )
+    refuses(op, (9,), match="maps")
+
+
+# ---- more and less ----------------------------------------------------------------------------
+
+SIDES = st.fixed_dictionaries(
+    {}, optional={side: st.integers(0, 3) for side in ("top", "bottom", "left", "right")}
+)
+
+
+@given(
+    operations(Pad, by=None, top=None, bottom=None, left=None, right=None),
+    pairs(0, 3).map(lambda by: {"by": by}) | SIDES.filter(bool),
+    maps(),
+)
+@settings(max_examples=40)
+def test_any_pad(op: Pad, sides: dict[str, object], shape: Shape) -> None:
+    op = op.replace(**sides)
+    if op.mode != "zeros":
+        op = op.replace(value=0.0)
+    attempt(op, shape, edges=op.mode == "zeros")
+
+
+@pytest.mark.parametrize(
+    ("op", "text"),
+    [
+        (Pad(by=(1, 1)), "nn.ZeroPad2d(1)"),
+        (Pad(by=(1, 2)), "nn.ZeroPad2d((2, 2, 1, 1))"),
+        (Pad(top=1, right=2, mode="reflect"), "nn.ReflectionPad2d((0, 2, 1, 0))"),
+        (Pad(by=(2, 2), mode="replicate"), "nn.ReplicationPad2d(2)"),
+        (Pad(by=(2, 2), mode="circular"), "nn.CircularPad2d(2)"),
+        (Pad(by=(2, 2), value=0.5), "nn.ConstantPad2d(2, 0.5)"),
+    ],
+)
+def test_pad(op: Pad, text: str) -> None:
+    conform(op, (2, 5, 6), edges=False)
+    assert op.torch(op.output((2, 5, 6)), (2, 5, 6)).module == text
+
+
+def test_what_pad_refuses() -> None:
+    refuses(Pad(by=(0, 3), mode="reflect"), (1, 9, 3), match="3 columns .* cannot be mirrored")
+    refuses(Pad(top=4, mode="circular"), (1, 3, 9), match="4 rows .* more than once")
+    # Torch would pad the batch, too; and the rest it is never asked.
+    refuses(Pad(by=(1, 1)), (9,), match="maps", stricter=True)
+    refuses(Pad(), (1, 3, 3), match="write `pad 1` for every side", stricter=True)
+    refuses(Pad(by=(1, 1), top=1), (1, 3, 3), match="`pad 1` is about each side", stricter=True)
+    refuses(
+        Pad(by=(1, 1), value=1.0, mode="reflect"), (1, 3, 3), match="take `value`", stricter=True
+    )
+    assert Pad(top=1, left=2).explain((1, 4, 5), (1, 3, 3)) == [
+        ("height", "1 + 3 + 0 = 4"),
+        ("width", "2 + 3 + 0 = 5"),
+    ]
+
+
+@given(operations(Crop, to=pairs(1, 5)), maps())
+@settings(max_examples=30)
+def test_any_crop(op: Crop, shape: Shape) -> None:
+    # Torch leaves less than was asked for, and says nothing.
+    attempt(op, shape, stricter="there are no")
+
+
+def test_crop_takes_the_middle() -> None:
+    image = counting((1, 4, 5))
+    assert build(Crop(to=(2, 3)), (1, 4, 5)).forward(image).tolist() == [
+        [[[6, 7, 8], [11, 12, 13]]]
+    ]
+    corner = Crop(to=(2, 3), top=0, left=0)
+    assert build(corner, (1, 4, 5)).forward(image).tolist() == [[[[0, 1, 2], [5, 6, 7]]]]
+    op = Crop(to=(224, 224))
+    assert op.output((3, 256, 257)) == (3, 224, 224)
+    assert op.explain((3, 224, 224), (3, 256, 257)) == [
+        ("height", "256 - 16 above - 16 below = 224"),
+        ("width", "257 - 16 left - 17 right = 224"),
+    ]
+    told = refuses(op, (3, 200, 300), match="there are no 224 rows: 200 arrive", stricter=True)
+    assert "at most 200 can be left" in told
+    refuses(Crop(to=(1, 1), left=9), (3, 9, 9), match="after the first 9: 9 arrive", stricter=True)
+
+
+@given(
+    operations(Upsample, factor=None, to=None, align_corners=False),
+    pairs(1, 3).map(lambda f: {"factor": f}) | pairs(1, 12).map(lambda to: {"to": to}),
+    st.booleans(),
+    maps(side=7),
+)
+@settings(max_examples=50)
+def test_any_upsample(op: Upsample, size: dict[str, object], corners: bool, shape: Shape) -> None:
+    attempt(op.replace(**size, align_corners=corners), shape)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("corners", [False, True])
+@pytest.mark.parametrize("leaving", [1, 4, 6, 8, 9, 12, 15, 24])
+def test_everything_that_an_upsampled_pixel_sees(mode: str, corners: bool, leaving: int) -> None:
+    """Its window holds all of it, and somewhere no less than all of it."""
+    if corners and mode == "nearest":
+        return
+    op = Upsample(to=(leaving, 2), mode=mode, align_corners=corners)
+    arriving = 12
+    window = op.window(op.output((1, arriving, 2)), (1, arriving, 2))
+    forward = build(op, (1, arriving, 2)).forward
+    image = torch.eye(arriving, dtype=torch.float64)[:, None, :, None].expand(-1, -1, -1, 2)
+    weights = forward(image)[:, 0, :, 0].T  # of each output, for each input
+    widest = 0
+    for place in range(leaving):
+        seen = weights[place].abs().gt(1e-9).nonzero().flatten().tolist()
+        first = window.start[0] + place * window.stride[0]
+        first = first.numerator // first.denominator
+        assert max(first, 0) <= seen[0] <= seen[-1] <= first + window.size[0] - 1
+        widest = max(widest, seen[-1] - seen[0] + 1)
+    assert widest == window.size[0]
+
+
+def test_upsample() -> None:
+    op = Upsample(factor=(2, 2))
+    assert op.output((64, 7, 9)) == (64, 14, 18)
+    assert op.torch((1, 4, 4), (1, 2, 2)).module == "nn.Upsample(scale_factor=2)"
+    image = counting((1, 2, 2))
+    assert torch.equal(build(op, (1, 2, 2)).forward(image), F.interpolate(image, scale_factor=2))
+    assert op.explain((64, 14, 18), (64, 7, 9)) == [("height", "7*2 = 14"), ("width", "9*2 = 18")]
+    to = Upsample(to=(8, 5), mode="bilinear", align_corners=True)
+    assert to.torch((1, 8, 5), (1, 2, 2)).module == (
+        'nn.Upsample(size=(8, 5), mode="bilinear", align_corners=True)'
+    )
+    assert to.explain((1, 8, 5), (1, 2, 2)) == [("size", "2x2 -> 8x5")]
+    assert to.elementwise((1, 8, 5), (1, 2, 2)) == 8 * 5 * 7
+
+
+def test_what_upsample_refuses() -> None:
+    refuses(Upsample(), (1, 2, 2), match="write `upsample 2`, or `upsample to=56x56`")
+    both = Upsample(factor=(2, 2), to=(4, 4))
+    refuses(both, (1, 2, 2), match="a factor or `to`, not both")
+    refuses(Upsample(factor=(2, 2), align_corners=True), (1, 2, 2), match="repeats pixels")
+    # Torch takes a vector for a map of another kind.
+    refuses(Upsample(factor=(2, 2)), (4,), match="maps")
