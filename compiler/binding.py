@@ -53,7 +53,7 @@ def bind(
         else:
             field = waiting[0]
             if field.many:
-                many.append(_read(field, value, node, signature)[0])
+                many.extend(_read(field, value, node, signature))
                 places[field.name] = node.span
                 continue
         if field.name in found:

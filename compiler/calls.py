@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from ..dsl.diagnostics import Label
-from ..dsl.syntax import Argument, Call
+from ..dsl.syntax import Argument, Call, Expression
 from .blame import block_usage
 from .evaluate import Env, evaluate, unknown_name
 from .problems import Problem, did_you_mean, missing_separator
@@ -31,9 +31,7 @@ class BlockCalls:
             if name in given:
                 values[name] = given[name]
             elif parameter.default is not None:
-                values[name] = self._block_or_value(
-                    evaluate(parameter.default, defaults), ref.module
-                )
+                values[name] = self.value(parameter.default, defaults, ref.module)
             else:
                 raise Problem(
                     "missing-argument",
@@ -52,7 +50,7 @@ class BlockCalls:
             name = argument.name
             if name is None and waiting:
                 name = waiting[0]
-            value = self._value(argument, env, module)
+            value = self.value(argument.value, env, module)
             if name is None:
                 raise _too_many(argument, value, ref, call, module)
             if name not in names:
@@ -73,10 +71,11 @@ class BlockCalls:
             waiting.remove(name)
         return given
 
-    def _value(self, argument: Argument, env: Env, module: Module) -> object:
-        value = self._block_or_value(evaluate(argument.value, env), module)
+    def value(self, node: Expression, env: Env, module: Module) -> object:
+        """The value of something that gets a name: a word has to mean something."""
+        value = self._block_or_value(evaluate(node, env), module)
         if isinstance(value, Word) and value not in layer_words() | choice_words():
-            raise unknown_name(argument.value, env)
+            raise unknown_name(node, env)
         return value
 
     def _block_or_value(self, value: object, module: Module) -> object:

@@ -292,7 +292,7 @@ class _Elaborator:
             env.arriving = self.look_around
             self.globals[module] = env
             for let in module.lets.values():
-                env.values[let.name.value] = self.value_or_poison(let.value, env)
+                env.values[let.name.value] = self.value_or_poison(let.value, env, module)
         return self.globals[module]
 
     def look_around(self, name: str) -> object:
@@ -310,9 +310,9 @@ class _Elaborator:
             return shape[0]
         raise KeyError(name)
 
-    def value_or_poison(self, node: Expression, env: Env) -> object:
+    def value_or_poison(self, node: Expression, env: Env, module: Module) -> object:
         try:
-            return evaluate(node, env)
+            return self.block_calls.value(node, env, module)
         except Problem as problem:
             self.report(problem.diagnostic, None)
         except Quiet:
@@ -348,7 +348,9 @@ class _Elaborator:
                 self.report(Diagnostic("missing-default", message, span, help=help), scope)
                 values[name] = POISON
             else:
-                values[name] = self.value_or_poison(parameter.default, Env(env, values))
+                values[name] = self.value_or_poison(
+                    parameter.default, Env(env, values), self.module
+                )
         return values
 
     def twice(self, name: Name) -> None:
@@ -451,7 +453,7 @@ class _Elaborator:
                 help="a name keeps its value: take another one",
             )
         env.values[name] = POISON
-        env.values[name] = evaluate(statement.value, env)
+        env.values[name] = self.block_calls.value(statement.value, env, self.module)
         return arriving
 
     def choice(self, statement: If, scope: Scope, env: Env, arriving: Arriving) -> Arriving:

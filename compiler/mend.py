@@ -42,10 +42,7 @@ def mended(
             trials += 1
             changed = _with_edits(program, proposal)
             if changed is not None and _is_better(errors_of(changed), diagnostics, proposal):
-                written = _written(program.main.source, proposal)
-                help = (
-                    f"{diagnostic.help}: `{written}`" if diagnostic.help else f"write `{written}`"
-                )
+                help = f"write `{_written(program.main.source, proposal)}`"
                 diagnostic = replace(diagnostic, help=help, edits=proposal)
                 break
         found.append(diagnostic)

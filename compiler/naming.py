@@ -41,7 +41,7 @@ def assign_names(root: Scope) -> None:
 
 def _word(item: Scope | Node) -> str:
     if isinstance(item, Node):
-        return item.op.word.split(" ", 1)[0]
+        return item.op.short_word
     return _LOOP if item.kind == "loop" else item.word
 
 

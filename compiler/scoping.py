@@ -10,7 +10,7 @@ from ..dsl.diagnostics import Diagnostic, Edit, Label
 from ..dsl.program import Program
 from ..dsl.source import Source, Span
 from ..dsl.syntax import Block, Call, Import, Let, Name, Network
-from .evaluate import ARRIVING, FUNCTIONS
+from .evaluate import FUNCTIONS
 from .problems import Problem, did_you_mean
 from .vocabulary import SECTIONS, layer_words
 
@@ -69,8 +69,8 @@ class Module:
         taken = ""
         if kind == "block" and word in layer_words():
             taken = "is a word of the language"
-        elif kind == "let" and word in (*FUNCTIONS, *ARRIVING):
-            taken = "is known everywhere"
+        elif kind == "let" and word in FUNCTIONS:
+            taken = "is a function"
         if taken:
             return Diagnostic(
                 "taken-name",
@@ -99,9 +99,9 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 problem = module.define("block", statement.name, own) or _bad_name(
                     statement.name, "block"
                 )
-                if problem and problem.code == "taken-name":
+                if problem and statement.name.value in layer_words():
                     diagnostics.append(problem)
-                    continue
+                    continue  # calls of it mean the layer
                 ref = BlockRef(statement, module)
                 # An own block hides an imported one of the same name.
                 module.blocks[statement.name.value] = ref

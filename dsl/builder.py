@@ -99,7 +99,8 @@ class TreeBuilder:
         return Name(Span(self.source, start, end), self.text[start:end])
 
     def key(self, start: int, end: int) -> Key:
-        return Key(self.name(start, end - 1))
+        word = self.text[start:end].rstrip("= \t")
+        return Key(Name(Span(self.source, start, start + len(word)), word))
 
     def dotted(self, start: int, end: int) -> Path:
         return Path(Span(self.source, start, end), tuple(self.text[start:end].split(".")))
@@ -320,7 +321,7 @@ class TreeBuilder:
             "SIZE": self.size,
             "SWITCH": self.switch,
             "STRING": self.string,
-            **{terminal: spelled for terminal in _OPERATORS},
+            **dict.fromkeys(_OPERATORS, spelled),
         }
 
     def spelled(self, start: int, end: int) -> str:
@@ -332,4 +333,14 @@ class TreeBuilder:
 _OPERATORS = (
     "OR AND NOT COMPARISON PLUS MINUS NEGATIVE TIMES DIVIDE FLOOR_DIVIDE MODULO".split()
 )
-_MEANT = {"&": "and", "&&": "and", "!": "not", "**": "*", "^": "*"}
+_MEANT = {
+    "&": "and",
+    "&&": "and",
+    "!": "not",
+    "**": "*",
+    "^": "*",
+    "=": "==",
+    "===": "==",
+    "<>": "!=",
+    "=<": "<=",
+}

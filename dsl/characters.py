@@ -5,12 +5,16 @@ from __future__ import annotations
 import unicodedata
 
 
+UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+"""What takes no room at all on the screen."""
+
+
 def _look_alikes() -> dict[str, str]:
     table = {
         "×✕✖хХ": "x",  # the last two are Cyrillic
         "−–—‐‑‒―﹣": "-",
         "“”„‟«»″": '"',
-        "‘’‚‛": '"',
+        "‘’‛": '"',
         "∗⋅·✱": "*",
         "÷∕⁄": "/",
         "‚，、": ",",
@@ -18,7 +22,7 @@ def _look_alikes() -> dict[str, str]:
         "｜∣": "|",
         "．": ".",
         "　\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f": " ",
-        "\u200b\u200c\u200d\u2060\ufeff\u00ad": " ",  # not even visible
+        UNSEEN: " ",
     }
     # Greek and Cyrillic letters drawn as Latin ones are.
     table.update(zip("аеорсуіјѕ", "aeopcyijs", strict=True))

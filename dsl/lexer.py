@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple, NoReturn
 
 from . import tables
-from .characters import LOOK_ALIKES, describe_character
+from .characters import LOOK_ALIKES, UNSEEN, describe_character
 from .diagnostics import Diagnostic, Edit, Label
 from .source import Source, Span
 from .syntax import Comment
@@ -22,12 +23,14 @@ from .syntax import Comment
 MAX_CHARACTERS = 8_000_000
 MAX_LINES = 200_000
 MAX_LINE_LENGTH = 100_000
-MAX_TOKENS = 1_500_000
+MAX_TOKENS = 750_000
 MAX_DEPTH = 100
 MAX_DIGITS = 100
 MAX_MISTAKES = 50
 # Text read again after unclosed brackets, before we stop being helpful about them.
 _MAX_REREAD = 500_000
+# Places at which one mistake, made everywhere in a file, is mended.
+_MAX_EDITS = 1000
 
 ERROR = "ERROR"
 """The type of a token that stands for text already reported."""
@@ -42,16 +45,19 @@ _ELSE_IF = frozenset({"elif", "elsif", "elseif", "elsef"})
 _CLOSER = {"(": ")", "[": "]"}
 
 # What only a mistake looks like. The grammar's patterns have been tried before all but the first.
-_SPACED_SIZE = r"[0-9]+(?:[ \t]+x[ \t]+[0-9]+|x[ \t]+[0-9]+)+(?![A-Za-z_0-9])"
+_SPACED_SIZE = r"[0-9]+(?:[ \t]+x[ \t]*[0-9]+|x[ \t]+[0-9]+){1,8}(?![A-Za-z_0-9])"
 _POINT_LAST = r"[0-9]+\.(?![0-9.])[A-Za-z_0-9]*"
 _FOREIGN_COMMENT = r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?|<!--(?:[^-]|-(?!->))*+(?:-->)?"
-_TRIPLE_QUOTED = r'"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?'
+_TRIPLE_QUOTED = r'"""(?:[^"]|"(?!""))*+(?:""")?'
 _SINGLE_QUOTED = r"'[^'\r\n]*'"
-_FOREIGN_SIGN = r"\*\*|&&?|===|<>|=<|\.\.\.|[-+*/%]=|[-=]>|!(?!=)|[;^@$?`~\\]"
+_FOREIGN_SIGN = r"\*\*|&&?|===|<>|=<|\.\.\.|\.(?![.0-9])|[-+*/%]=|[-=]>|!(?!=)|[;^@$?`~\\]"
 _UNCLOSED_STRING = r"[\"'][^\r\n]*"
-_BAD_NUMBER = r"[0-9]+(?:[A-Za-z_0-9]|\.(?!\.))*|\.[0-9][A-Za-z_0-9]*"
+_BAD_NUMBER = r"[0-9]+(?:[A-Za-z_0-9]|\.(?!\.))*|\.[0-9][A-Za-z_0-9]*%?"
 _FOREIGN_WORD = r"[^\W\x00-\x7f]\w*"
 _STRANGE = r"[^\x21-\x7e \t\r\n]+|."
+
+# Inside of a text and of a comment, everything may stand.
+_SHIELDED = r'"(?:\\.|[^"\\\r\n])*"|#[^\r\n]*'
 
 _SIGNS = ["//", "..", "<=", ">=", "==", "!=", *"-+*/%<>={}()[],|:"]
 
@@ -86,7 +92,7 @@ def _machinery() -> _Machinery:
     grammar = grammar_tables()
     keywords = {text: name for text, name in grammar.literals.items() if text.isalpha()}
     signs = {text: name for text, name in grammar.literals.items() if text not in keywords}
-    signs.update({sign: "COMPARISON" for sign in ("<", "<=", ">", ">=", "==", "!=")})
+    signs.update(dict.fromkeys(("<", "<=", ">", ">=", "==", "!="), "COMPARISON"))
     alternatives = [
         ("NEWLINE", r"(?:\r\n|\n|\r)(?:[ \t]*(?:\r\n|\n|\r))*"),
         ("COMMENT", r"#[^\r\n]*"),
@@ -105,6 +111,15 @@ def _machinery() -> _Machinery:
     ]
     master = "|".join(f"(?P<{name}>{pattern})" for name, pattern in alternatives)
     return _Machinery(re.compile(rf"[ \t]*+(?:{master})"), keywords, signs)
+
+
+@lru_cache(maxsize=1)
+def _look_alikes_outside_of_text() -> re.Pattern[str]:
+    quotes = re.escape("".join(char for char, plain in LOOK_ALIKES.items() if plain == '"'))
+    run = "".join(map(re.escape, LOOK_ALIKES))
+    # Between curly quotes, too, everything may stand.
+    quoted = rf'[{quotes}][^{quotes}"\r\n]*[{quotes}"]'
+    return re.compile(rf"{_SHIELDED}|(?P<quoted>{quoted})|(?P<run>[{run}]+)")
 
 
 @lru_cache(maxsize=1)
@@ -168,39 +183,48 @@ class _Lexer:
         labels: tuple[Label, ...] = (),
         help: str = "",
         replace: str | None = None,
+        edits: tuple[Edit, ...] = (),
     ) -> None:
         span = Span(self.source, start, end)
-        edits = (Edit(span, replace),) if replace is not None else ()
+        if replace is not None:
+            edits = (Edit(span, replace),)
         self.diagnostics.append(
             Diagnostic(code, message, span, label, labels, help=help, edits=edits)
         )
         if len(self.diagnostics) >= MAX_MISTAKES:
             raise _GiveUp
 
+    def edit(self, start: int, end: int, text: str) -> Edit:
+        return Edit(Span(self.source, start, end), text)
+
     def give_up(self, message: str, start: int, help: str) -> NoReturn:
         """A limit: nothing after it is worth reading."""
         self.report("limit", message, start, start, help=help)
         raise _GiveUp
 
+    def refuse_file(self, message: str, help: str) -> NoReturn:
+        """A limit of the whole file. It has no place: to find its line would cost too much."""
+        self.diagnostics.append(Diagnostic("limit", message, help=help, file=self.source.name))
+        raise _GiveUp
+
     # ---- before the first token ----
 
     def check_limits(self) -> None:
-        size = len(self.text)
+        text, size = self.text, len(self.text)
         if size > MAX_CHARACTERS:
-            self.give_up(
+            self.refuse_file(
                 f"this file has {size:,} characters; a spec has at most {MAX_CHARACTERS:,}",
-                0,
                 "is this a spec? a long one is split with `import`",
             )
-        lines = self.source.line_starts
-        if len(lines) > MAX_LINES:
-            self.give_up(
-                f"this file has {len(lines):,} lines; a spec has at most {MAX_LINES:,}",
-                0,
+        count = 1 + text.count("\n") + text.count("\r") - text.count("\r\n")
+        if count > MAX_LINES:
+            self.refuse_file(
+                f"this file has {count:,} lines; a spec has at most {MAX_LINES:,}",
                 "split it with `import`, or say repetitions with `repeat` and `for`",
             )
         if size <= MAX_LINE_LENGTH:
             return
+        lines = self.source.line_starts
         for start, after in zip(lines, [*lines[1:], size], strict=True):
             if after - start > MAX_LINE_LENGTH:
                 self.give_up(
@@ -217,47 +241,58 @@ class _Lexer:
         """
         if self.text.isascii():
             return
-        characters = "".join(map(re.escape, LOOK_ALIKES))
-        outside = re.compile(rf'"(?:\\.|[^"\\\r\n])*"|#[^\r\n]*|([{characters}]+)')
         changed = list(self.text)
-        seen: set[str] = set()
-        for match in outside.finditer(self.text):
-            run = match.group(1)
-            if not run:
+        places: dict[str, list[int]] = {}
+        for match in _look_alikes_outside_of_text().finditer(self.text):
+            if match.lastgroup == "quoted":
+                found = [match.start(), match.end() - 1]
+            elif match.lastgroup == "run":
+                found = list(range(match.start(), match.end()))
+            else:
                 continue
-            plain = "".join(LOOK_ALIKES[char] for char in run)
-            changed[match.start() : match.end()] = plain
-            if run[0] in seen:
-                continue
-            seen.add(run[0])
-            meant = f"`{plain}`" if plain.strip() else "a plain blank"
-            self.report(
-                "look-alike",
-                f"{describe_character(run[0])} is not the character that it looks like",
-                match.start(),
-                match.end(),
-                label=f"read as {meant}",
-                help=f"write {meant}",
-                replace=plain,
-            )
+            for at in found:
+                char = self.text[at]
+                if char in LOOK_ALIKES:
+                    changed[at] = LOOK_ALIKES[char]
+                    places.setdefault(char, []).append(at)
         self.text = "".join(changed)
+        for char, found in places.items():
+            self.look_alike(char, found)
+
+    def look_alike(self, char: str, places: list[int]) -> None:
+        """Tells of the first of them, and mends them all."""
+        plain = LOOK_ALIKES[char]
+        seen, meant = describe_character(char), f"`{plain}`" if plain != " " else "a plain blank"
+        message, label = f"{seen} is not the character that it looks like", f"read as {meant}"
+        help = f"write {meant}"
+        if char in UNSEEN:
+            plain, label, help = "", "", "take it out"
+            message = f"{seen}: nobody can see it, but it is there"
+        if len(places) > 1:
+            help += f", here and at {len(places) - 1:,} more places in this file"
+        spans = [Span(self.source, at, at + 1) for at in places[:_MAX_EDITS]]
+        edits = tuple(Edit(span, plain) for span in spans)
+        self.diagnostics.append(
+            Diagnostic("look-alike", message, spans[0], label, help=help, edits=edits)
+        )
 
     def warn_of_tabs(self) -> None:
         """Tabs are read as blanks, but what lines up here will not line up elsewhere."""
-        at = self.text.find("\t")
-        if at < 0:
+        if "\t" not in self.text:
             return
-        span = Span(self.source, at, at + 1)
-        self.diagnostics.append(
-            Diagnostic(
-                "tab",
-                "a tab; specs are indented with blanks, two a level",
-                span,
-                help="`cnn fmt` lays the file out",
-                edits=(Edit(span, "  "),),
-                severity="warning",
+        found = re.finditer(rf"{_SHIELDED}|(\t)", self.text)
+        spans = [Span(self.source, *tab.span()) for tab in found if tab.group(1)][:_MAX_EDITS]
+        if spans:
+            self.diagnostics.append(
+                Diagnostic(
+                    "tab",
+                    "a tab; specs are indented with blanks, two a level",
+                    spans[0],
+                    help="`cnn fmt` lays the file out",
+                    edits=tuple(Edit(span, "  ") for span in spans),
+                    severity="warning",
+                )
             )
-        )
 
     # ---- the tokens ----
 
@@ -283,29 +318,29 @@ class _Lexer:
                 word = text[start:end]
                 if word in keywords:
                     kind = keywords[word]
-                    if self.brackets and kind in _OPENS_A_STATEMENT:
-                        position = self.unclosed_bracket(end)
+                    if self.brackets and kind in _OPENS_A_STATEMENT and self.first_on_line(start):
+                        position = self.unclosed_bracket(start)
                         continue
                     if kind == "ELSE":
                         self.join_else()
                 elif word in _ELSE_IF and self.at_statement_start():
                     kind = self.else_if(start, end)
             elif kind == "NEWLINE":
-                if self.brackets or not types or types[-1] == "NEWLINE":
-                    continue
                 if len(types) > MAX_TOKENS:
                     self.give_up(
                         f"this spec has more than {MAX_TOKENS:,} words and signs",
                         start,
                         "say repetitions with `repeat` and `for`",
                     )
+                if self.brackets or not types or types[-1] == "NEWLINE":
+                    continue
             elif kind == "SIGN":
                 sign = text[start:end]
                 if sign == "-":
                     kind = self.minus(blank_before, start, end)
                 elif sign in "()[]{}|":
                     if self.brackets and sign in "{}|":
-                        position = self.unclosed_bracket(end)
+                        position = self.unclosed_bracket(start)
                         continue
                     bracket = self.bracket(sign, start)
                     if bracket is None:
@@ -314,9 +349,8 @@ class _Lexer:
                 else:
                     kind = signs[sign]
             elif kind == "COMMENT":
-                line_start = max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) + 1
-                alone = not text[line_start:start].strip()
                 span = Span(self.source, start, end)
+                alone = self.first_on_line(start)
                 self.comments.append(Comment(span, text[start:end].rstrip(), alone))
                 continue
             elif kind in ("NUMBER", "SIZE"):
@@ -345,6 +379,12 @@ class _Lexer:
     def truncate(self, count: int) -> None:
         del self.types[count:], self.starts[count:], self.ends[count:]
 
+    def first_on_line(self, offset: int) -> bool:
+        """Whether nothing but blanks stands before an offset on its line."""
+        lines = self.source.line_starts
+        line_start = lines[bisect_right(lines, offset) - 1]
+        return not self.text[line_start:offset].strip(" \t")
+
     def at_statement_start(self) -> bool:
         return not self.types or self.types[-1] in _STATEMENT_STARTS
 
@@ -367,16 +407,19 @@ class _Lexer:
         if self.after_head():
             return "MINUS" if blank_after or not blank_before else "NEGATIVE"
         if blank_before and not blank_after:
-            rest = re.compile(r"-[A-Za-z_0-9.]*").match(self.text, start)
-            assert rest is not None
+            operand = _MINUS_AND_OPERAND.match(self.text, start)
+            assert operand is not None
+            written = operand.group()
+            help = f"write `- {written[1:]}` to subtract, or `({written})` for a negative argument"
+            if written == "-":
+                help = "to subtract, write a blank behind it too; a negative argument stands in ( )"
             self.report(
                 "ambiguous-minus",
                 "is this a subtraction, or an argument of its own with a minus sign?",
                 start,
-                rest.end(),
-                help=f"write ` - {rest.group()[1:]}` to subtract, or `({rest.group()})` for a "
-                "negative argument",
-                replace=f"({rest.group()})" if len(rest.group()) > 1 else None,
+                operand.end(),
+                help=help,
+                replace=f"({written})" if written != "-" else None,
             )
         return "MINUS"
 
@@ -414,8 +457,17 @@ class _Lexer:
                 )
             if sign == "{":
                 self.braces += 1
-            else:
-                self.brackets.append(_Bracket(sign, len(self.types), start))
+                return _BRACKETS[sign]
+            if sign == "[" and self.ends[-1:] == array("q", [start]) and self.types[-1] == "WORD":
+                self.report(
+                    "indexing",
+                    "the items of a list have no numbers to pick them by",
+                    start,
+                    start + 1,
+                    help="name them: `for width, depth in [(64, 3), (128, 4)] { … }`; "
+                    "for a list as an argument of its own, write a blank before it",
+                )
+            self.brackets.append(_Bracket(sign, len(self.types), start))
         elif sign == "}":
             self.braces = max(self.braces - 1, 0)
         elif sign in ")]":
@@ -434,10 +486,13 @@ class _Lexer:
             )
             return None
         opened = self.brackets.pop()
-        if _CLOSER[opened.sign] == sign:
+        right = _CLOSER[opened.sign]
+        if right == sign:
             return _BRACKETS[sign]
         enclosing = self.brackets[-1] if self.brackets else None
-        right = _CLOSER[opened.sign]
+        fits_enclosing = enclosing is not None and _CLOSER[enclosing.sign] == sign
+        surplus = not fits_enclosing and self.right_one_follows(right, start + 1)
+        help = f"write `{right}`" + (f" before `{sign}`" if fits_enclosing else "")
         opening = Label(Span(self.source, opened.offset, opened.offset + 1), "opened here")
         self.report(
             "unclosed-bracket",
@@ -445,45 +500,80 @@ class _Lexer:
             start,
             start + 1,
             labels=(opening,),
-            help=f"write `{right}`" + (f" before `{sign}`" if enclosing else ""),
-            replace=right + (sign if enclosing else ""),
+            help="take it out" if surplus else help,
+            replace="" if surplus else right + sign * fits_enclosing,
         )
-        if enclosing is None or _CLOSER[enclosing.sign] != sign:
+        if surplus:
+            self.brackets.append(opened)
+            return None
+        if not fits_enclosing:
             return _BRACKETS[right]
         self.brackets.pop()
         self.append(_BRACKETS[right], start, start)
         return _BRACKETS[sign]
 
-    def unclosed_bracket(self, position: int) -> int:
-        """Reports the outermost open bracket; reading goes on at the line after it."""
+    def right_one_follows(self, closer: str, offset: int) -> bool:
+        """Whether a closing bracket comes on this line before another is opened."""
+        found = re.compile(r"[()\[\]{}\r\n]").search(self.text, offset)
+        return found is not None and found.group() == closer
+
+    def unclosed_bracket(self, blocker: int) -> int:
+        """Reports the outermost open bracket; where to read on, as if it had been closed there.
+
+        `blocker` is the offset of what cannot stand inside of brackets, or the end of the text.
+        """
         sign, token, offset = self.brackets[0]
-        line_end = _LINE_END.search(self.text, offset)
-        resume = line_end.start() if line_end else len(self.text)
+        count = self.count_bracketed(token)
+        last = self.ends[count - 1]
+        resume = blocker
+        line_end = _LINE_END.search(self.text, last, blocker)
+        if line_end and (count < len(self.types) or self.text[blocker : blocker + 1] != "{"):
+            resume = line_end.start()
+        closers = "".join(_CLOSER[b.sign] for b in reversed(self.brackets) if b.token < count)
         self.brackets.clear()
-        self.report(
-            "unclosed-bracket",
-            f"this `{sign}` is never closed",
-            offset,
-            offset + 1,
-            help=f"close it with `{_CLOSER[sign]}`",
+        self.diagnostics.append(
+            Diagnostic(
+                "unclosed-bracket",
+                f"this `{sign}` is never closed",
+                Span(self.source, offset, offset + 1),
+                help=f"close it with `{_CLOSER[sign]}`",
+                edits=(Edit(Span(self.source, last, last), closers),),
+            )
         )
         self.truncate(token)
         while self.comments and self.comments[-1].span.start >= resume:
             self.comments.pop()
-        self.reread += position - resume
-        if self.reread > _MAX_REREAD:
+        self.reread += blocker - resume
+        if self.reread > _MAX_REREAD or len(self.diagnostics) >= MAX_MISTAKES:
             raise _GiveUp
         self.append(ERROR, offset, resume)
         return resume
 
+    def count_bracketed(self, opening: int) -> int:
+        """How many tokens there are up to the end of what an unclosed bracket was to hold.
+
+        It ends with the line behind which a statement seems to begin: a word, and no comma or sign
+        before it that would want more.
+        """
+        types, starts, ends = self.types, self.starts, self.ends
+        for index in range(opening + 1, len(types)):
+            if (
+                types[index] in ("WORD", "FUNCTION_NAME", "IF")
+                and types[index - 1] in _OPERAND_ENDS
+                and _LINE_END.search(self.text, ends[index - 1], starts[index])
+            ):
+                return index
+        return len(types)
+
     # ---- what only a mistake looks like: explained, and read as what was meant ----
 
     def spaced_size(self, start: int, end: int) -> tuple[str | None, int]:
-        if _X_IS_A_NAME.search(self.text):
+        written = self.text[start:end]
+        if not self.names_like_x.isdisjoint(re.findall(r"(?<=[ \t])x[0-9]*", written)):
             digits = re.compile("[0-9]+").match(self.text, start)
             assert digits is not None
             return "NUMBER", digits.end()
-        size = re.sub(r"[ \t]", "", self.text[start:end])
+        size = re.sub(r"[ \t]", "", written)
         self.report(
             "spaced-size",
             "a size is written without blanks",
@@ -494,15 +584,41 @@ class _Lexer:
         )
         return "SIZE", end
 
-    def slash_comment(self, start: int, end: int) -> tuple[str | None, int]:
+    @cached_property
+    def names_like_x(self) -> frozenset[str]:
+        """Words such as `x` and `x3` that stand elsewhere than in `3 x 3` or `3 x3`."""
+        return frozenset(match.group(1) for match in _NAME_LIKE_X.finditer(self.text)) - {None}
+
+    def foreign_comment(self, start: int, end: int) -> tuple[str | None, int]:
+        closed = self.text.endswith(("*/", "-->"), start + 2, end)
+        alone = closed and not _LINE_END.search(self.text, start, end)
+        alone = alone and not self.text[end : end + 1].strip()
         self.report(
             "comment",
             "a comment starts with `#` and ends with its line",
             start,
             start + 2,
             help="put a `#` in front of each line of it",
+            replace="#" if alone else None,
         )
+        if not closed:
+            raise _GiveUp  # all the rest is in it
         return None, end
+
+    def triple_quoted(self, start: int, end: int) -> tuple[str | None, int]:
+        closed = end - start >= 6 and self.text.endswith('"""', start + 3, end)
+        one_line = closed and not _LINE_END.search(self.text, start, end)
+        edits = (self.edit(start + 1, start + 3, ""), self.edit(end - 3, end - 1, ""))
+        if self.at_statement_start():
+            message, help = "a comment starts with `#`", "put a `#` in front of each line of it"
+            edits = (self.edit(start, start, "# "),)
+        else:
+            message, help = "text stands on one line, between one pair of quotes", 'write `"text"`'
+        edits = edits if one_line else ()
+        self.report("quotes", message, start, start + 3, help=help, edits=edits)
+        if not closed:
+            raise _GiveUp  # all the rest is in it
+        return (None if self.at_statement_start() else "STRING"), end
 
     def single_quoted(self, start: int, end: int) -> tuple[str | None, int]:
         inner = self.text[start + 1 : end - 1]
@@ -512,12 +628,29 @@ class _Lexer:
             "text stands between double quotes",
             start,
             end,
-            help=f"write `{fixed}`",
+            help=f"write `{fixed}`" if len(fixed) < 80 else 'write `"` instead of `\'`',
             replace=fixed,
         )
         return "STRING", end
 
     def unclosed_string(self, start: int, end: int) -> tuple[str | None, int]:
+        """Ends with its line, but what is closed and opened behind it is not part of it."""
+        comment = self.text.find(" #", start, end)
+        text = self.text[start : comment if comment > 0 else end]
+        text = text.rstrip(" \t,{}|" + ")]" * bool(self.brackets)) or text[:1]
+        end = start + len(text)
+        if text[0] == "'":
+            self.report(
+                "quotes",
+                "text stands between double quotes",
+                start,
+                end,
+                label="never closed",
+                help='write `"text"`',
+                edits=(self.edit(start, start + 1, '"'), self.edit(end, end, '"')),
+            )
+            return "STRING", end
+        escaping = (len(text) - len(text.rstrip("\\"))) % 2
         self.report(
             "unclosed-string",
             "this text is never closed",
@@ -525,6 +658,7 @@ class _Lexer:
             end,
             label='a `"` is missing on this line',
             help='close it with `"`; text does not go on over several lines',
+            edits=(self.edit(end, end, "\\" * escaping + '"'),),
         )
         return "STRING", end
 
@@ -544,11 +678,7 @@ class _Lexer:
 
     def foreign_sign(self, start: int, end: int) -> tuple[str | None, int]:
         sign = self.text[start:end]
-        meaning, help, replacement = _FOREIGN_SIGNS.get(
-            sign, (ERROR, f"`{sign}` means nothing in a spec; take it out", None)
-        )
-        if sign == "'":
-            end = len(self.text) if (m := _LINE_END.search(self.text, end)) is None else m.start()
+        meaning, help, replacement = _FOREIGN_SIGNS.get(sign, _MEANINGLESS)
         self.report(
             "foreign-sign",
             f"`{sign}` is not a sign of this language",
@@ -597,16 +727,17 @@ def _mended_number(text: str) -> str:
         return text.replace("_", "")
     if re.fullmatch(r"[0-9]+\.", text):
         return text[:-1]
-    if re.fullmatch(r"\.[0-9]+", text):
+    if re.fullmatch(r"\.[0-9]+[x%]?", text):
         return "0" + text
-    if re.fullmatch(r"[0-9]+(?:X[0-9]+)+", text):
+    if re.fullmatch(r"[0-9]+(?:[xX][0-9]+)*X?", text):
         return text.lower()
     return ""
 
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_X_IS_A_NAME = re.compile(
-    r"\b(?:as|let|for)[ \t]+(?:[A-Za-z_0-9]+[ \t]*,[ \t]*)*x\b|[(,][ \t]*x[ \t]*[,)=]"
+_MINUS_AND_OPERAND = re.compile(r"-(?:[A-Za-z_0-9.]*\([^()\r\n]*\)|[A-Za-z_0-9.]+)?")
+_NAME_LIKE_X = re.compile(
+    rf"{_SHIELDED}|(?<![0-9])[0-9]++[ \t]++x[0-9]*+|(?<![A-Za-z_0-9.])(x[0-9]*+)(?![A-Za-z_0-9])"
 )
 _BRACKETS = {
     "(": "LPAR",
@@ -617,22 +748,35 @@ _BRACKETS = {
     "}": "RBRACE",
     "|": "VBAR",
 }
-_FOREIGN_SIGNS: dict[str, tuple[str, str, str | None]] = {
+_NO_POWER = "there is no power; multiply: `width * width`"
+_NO_CHANGE = "a name gets its value once, by `let`; give the new value a name of its own"
+_MEANINGLESS = (ERROR, "it means nothing in a spec; take it out", None)
+_FOREIGN_SIGNS: dict[str, tuple[str | None, str, str | None]] = {
     ";": ("COMMA", "statements are separated by a comma or a new line", ","),
-    "&&": ("AND", "write `and`", "and"),
-    "&": ("AND", "write `and`", "and"),
+    "&&": ("AND", "write `and`", " and "),
+    "&": ("AND", "write `and`", " and "),
     "!": ("NOT", "write `not`", "not "),
-    "**": ("TIMES", "there is no power; multiply: `width * width`", None),
-    "^": ("TIMES", "there is no power; multiply: `width * width`", None),
-    "\\": (ERROR, "a statement ends with its line; inside ( ) and [ ] it may go on", None),
-    "'": ("STRING", 'text stands between double quotes: `"text"`', None),
-    "=>": (ERROR, 'a body stands in braces: `block name(width) { … }`', None),
-    "->": (ERROR, "layers follow one another in the order written; no arrow is needed", None),
+    "===": ("COMPARISON", "write `==`", "=="),
+    "<>": ("COMPARISON", "write `!=`", "!="),
+    "=<": ("COMPARISON", "write `<=`", "<="),
+    "...": ("TO", "a range is written with two dots: `0.5..1`", ".."),
+    "**": ("TIMES", _NO_POWER, None),
+    "^": ("TIMES", _NO_POWER, None),
+    **dict.fromkeys(("+=", "-=", "*=", "/=", "%="), (ERROR, _NO_CHANGE, None)),
+    "\\": (None, "a statement ends with its line; inside ( ) and [ ] it may go on", None),
+    "=>": (ERROR, "a body stands in braces: `block name(width) { … }`", None),
+    "->": ("COMMA", "layers follow one another in the order written, without arrows", ","),
+    ".": (ERROR, "a dot stands in numbers and in names such as `layer1.conv2`", None),
+    "?": (ERROR, "a choice is written `if condition { … } else { … }`", None),
+    "$": (None, "a name is written without it", ""),
 }
+"""How each is read (None: not at all), what to write, and that as a replacement."""
 _Explain = Callable[[_Lexer, int, int], tuple[str | None, int]]
 _EXPLAINED: dict[str, _Explain] = {
     "SPACED_SIZE": _Lexer.spaced_size,
-    "SLASH_COMMENT": _Lexer.slash_comment,
+    "POINT_LAST": _Lexer.bad_number,
+    "FOREIGN_COMMENT": _Lexer.foreign_comment,
+    "TRIPLE_QUOTED": _Lexer.triple_quoted,
     "SINGLE_QUOTED": _Lexer.single_quoted,
     "UNCLOSED_STRING": _Lexer.unclosed_string,
     "BAD_NUMBER": _Lexer.bad_number,

@@ -219,9 +219,7 @@ def _enter(place: _Place, lines: dict[int, _Line]) -> None:
     start, end = _without_line_ends_behind(place.span)
     first, last = source.locate(start)[0], source.locate(end)[0]
     gap = last > first + 2  # to leave out a single line would not make it shorter
-    for number in sorted({first, last} if gap else {first, first + 1, last}):
-        if number > last:
-            continue
+    for number in (first, last) if gap else range(first, last + 1):
         line = lines.setdefault(number, _Line(number))
         line.primary |= place.primary
         line.gap |= gap and number == first

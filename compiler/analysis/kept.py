@@ -21,8 +21,10 @@ Precision = Literal["fp32", "bf16", "fp16"]
 Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw"]
 Device = Literal["cpu", "cuda"]
 
-LOSS_SCALARS = 4
-"""Bytes that the loss of each output keeps however large the batch: the sum of class weights."""
+LABEL = 8
+"""Bytes of the number that says an image's class."""
+SCALAR = 4
+"""Bytes of a loss, and of what it keeps however large the batch is, the sum of class weights."""
 
 
 class Setting(NamedTuple):
@@ -118,7 +120,7 @@ def outputs(network: Network) -> list[Node]:
 
 def loss(node: Node) -> Bytes:
     """What a cross-entropy on an output keeps: the logarithm of the softmax, always in fp32."""
-    return Bytes(LOSS_SCALARS, 4 * size(node.shape))
+    return Bytes(SCALAR, 4 * size(node.shape))
 
 
 @no_collecting()

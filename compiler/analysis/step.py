@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..graph import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
-from .kept import LOSS_SCALARS, Setting, loss, outputs, saved, trained
+from .kept import LABEL, SCALAR, Setting, loss, outputs, saved, trained
 from .pause import no_collecting
 from .peak import Bytes, Ledger, Peak
 from .question import question
@@ -57,11 +57,19 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
         index = node.index
         if places[index] == index:
             ledger.each += amounts[index]
-        ledger.note("forward", index)
+        ledger.note("forward", index, _inside(node, setting))
         for place in {places[index], *[places[source.index] for source in node.inputs]}:
             if last[place] == index:
                 ledger.each -= amounts[place]
     return ledger.peak()
+
+
+def _inside(node: Node, setting: Setting) -> Bytes:
+    """What an operation makes on its way and, while training, keeps: its parts' outputs, indices."""
+    if node.op.kind == "dropout":
+        return Bytes()
+    kept = node.op.kept(node.shape, *node.input_shapes)
+    return Bytes(0, setting.itemsize * kept.own + kept.fixed)
 
 
 @no_collecting()
@@ -99,7 +107,7 @@ class _Step:
         self.weights = [trained_bytes(node, setting) for node in self.nodes]
         state = OPTIMIZER_STATE[setting.optimizer] * sum(self.weights)
         there = sum(map(weight_bytes, self.nodes)) + state
-        self.ledger = Ledger(Bytes(there, 4 * size(network.input.shape)))
+        self.ledger = Ledger(Bytes(there, 4 * size(network.input.shape) + LABEL))
         self.holders = self._holders()
         self.gradients: dict[int, tuple[_Gradient, bool]] = {}
         """By node: the gradient of its output so far, and whether it is all of its memory."""
@@ -151,7 +159,7 @@ class _Step:
         logarithm = loss(node)
         gradient = _Gradient(self.amounts[node.index])
         in_fp32 = Bytes(0, logarithm.each)
-        self.ledger.take(Bytes(LOSS_SCALARS, gradient.amount))
+        self.ledger.take(Bytes(2 * SCALAR, gradient.amount))  # the loss, and what it keeps
         self.ledger.note("loss", node.index, logarithm.plus(in_fp32))
         gradient.holders = 1
         self.gradients[node.index] = gradient, True

@@ -73,7 +73,7 @@ class TorchText(NamedTuple):
     call: str = "{m}({0})"
     """The expression in `forward`; {m} is the module, {0}, {1}, … are the inputs."""
     helper: str = ""
-    """Source of a class or function that `module` or `call` needs, written out beside the network."""
+    """Source of a class or function that `module` or `call` needs."""
 
 
 def constructor(name: str, *arguments: str, **options: tuple[str, str]) -> str:
@@ -113,6 +113,9 @@ class Op:
 
     word: ClassVar[str] = ""
     """What a spec writes; two words where the first argument chooses (`pool max`)."""
+    short_word: ClassVar[str] = ""
+    """Its first word, by which layers are named and counted; of one that no spec can write, its
+    class's name."""
     elsewhere: ClassVar[tuple[str, ...]] = ()
     """What other tools call it, for people who write that."""
     kind: ClassVar[Kind]
@@ -126,6 +129,7 @@ class Op:
                 own[name] = value
                 setattr(cls, name, value.default)  # an argument not given is read from the class
         cls.fields = own
+        cls.short_word = cls.word.split(" ", 1)[0] or cls.__name__.lower()
         if "word" in vars(cls) and cls.word:
             assert cls.word not in REGISTRY, cls.word
             REGISTRY[cls.word] = cls

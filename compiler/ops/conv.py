@@ -99,7 +99,7 @@ class Sliding(Op):
                 f"a filter that reaches over {self.reach(axis)} does not fit into {arriving}"
                 + (f" (+ {before + after} padding)" if before + after else ""),
                 "make the filter smaller, pad, or shrink the map less before it",
-                change={"kernel": self._fitting(axis, arriving + before + after)},
+                change={"kernel": self._fitting(arriving + before + after)},
             )
         if self.same and leaving != -(-arriving // stride):
             raise ShapeError(
@@ -109,11 +109,13 @@ class Sliding(Op):
             )
         return leaving
 
-    def _fitting(self, axis: int, room: int) -> Pair:
-        """The largest filter that fits into some room along an axis."""
-        kernel = list(self.kernel)
-        kernel[axis] = min(kernel[axis], (room - 1) // self.dilation[axis] + 1)
-        return kernel[0], kernel[1]
+    def _fitting(self, room: int) -> Pair:
+        """This filter, no larger than fits into some room."""
+        height, width = (
+            min(kernel, (room - 1) // dilation + 1)
+            for kernel, dilation in zip(self.kernel, self.dilation, strict=True)
+        )
+        return height, width
 
     def padding(self, axis: int, arriving: int) -> Pair:
         """Rows or columns added before and after."""

@@ -65,9 +65,6 @@ class Merge(NoMultiplyAdds):
         """What leaves; None where the paths do not fit together."""
         return inputs[0] if len(set(inputs)) == 1 else None
 
-    by_channels: ClassVar[bool] = True
-    """Whether the channels have to agree."""
-
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """One operation for each number and each path after the first."""
         return (len(inputs) - 1) * size(output)
@@ -152,7 +149,6 @@ class Concat(Merge):
 
     word: ClassVar[str] = "concat"
     done: ClassVar[str] = "concatenated"
-    by_channels: ClassVar[bool] = False
 
     def merged(self, *inputs: Shape) -> Shape | None:
         if len({shape[1:] for shape in inputs}) > 1:
@@ -195,7 +191,7 @@ def mend(inputs: tuple[Shape, ...], op: Merge) -> str:
     if len(first) != len(other):
         vector = text(min(first, other, key=len))
         return f"write `flatten` at the end of the map's path, or keep {vector} a map"
-    if first[1:] != other[1:]:
+    if op.merged((1, *first[1:]), (1, *other[1:])) is None:
         large, small = sorted((first, other), key=lambda shape: shape[1:], reverse=True)
         if _whole_stride(large, small):
             down, across = large[1] // small[1], large[2] // small[2]

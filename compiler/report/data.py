@@ -51,9 +51,7 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
             "receptive_field": list(before_the_head(analysis) or (1, 1)),
             "layers": totals.layers,
         },
-        "layers": [
-            layer(analysis, node) for node in network.nodes if node.inputs and not node.aux
-        ],
+        "layers": [layer(analysis, node) for node in network.nodes if node.inputs and not node.aux],
     }
     if network.aux:
         found["aux"] = [

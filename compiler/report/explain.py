@@ -82,19 +82,22 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
         found.append(Line("arrives", f"{text(source.shape)}, from {source.name}"))
     found.append(Line("leaves", _leaves(analysis, node)))
     worked_out = [Line(*line) for line in node.op.explain(node.shape, *node.input_shapes)]
-    found += _merged_axes(worked_out)
     told = {line.name for line in worked_out}
     if cost.params and "parameters" not in told:
-        found.append(Line("parameters", exact(cost.params)))
-    if cost.params:
-        found.append(Line("", f"{share(cost.params, totals.params)} of the network's"))
+        worked_out.append(Line("parameters", exact(cost.params)))
+    if cost.macs and "multiply-adds" not in told:
+        worked_out.append(Line("multiply-adds", exact(cost.macs)))
+    remarks = {
+        "parameters": f"{share(cost.params, totals.params)} of the network's",
+        "multiply-adds": f"{share(cost.macs, totals.macs)} of the network's; "
+        f"{exact(cost.flops)} FLOPs",
+    }
+    for line in _merged_axes(worked_out):
+        found.append(line)
+        if line.name in remarks:
+            found.append(Line("", remarks[line.name]))
     if cost.buffers:
         found.append(Line("buffers", f"{exact(cost.buffers)} numbers that are not trained"))
-    if cost.macs and "multiply-adds" not in told:
-        found.append(Line("multiply-adds", exact(cost.macs)))
-    if cost.macs:
-        percent = share(cost.macs, totals.macs)
-        found.append(Line("", f"{percent} of the network's; {exact(cost.flops)} FLOPs"))
     if cost.elementwise:
         found.append(Line("elementwise", exact(cost.elementwise)))
     found += _field_lines(analysis, node)
@@ -118,9 +121,9 @@ def _leaves(analysis: Analysis, node: Node) -> str:
 
 def _merged_axes(lines: list[Line]) -> list[Line]:
     """Height and width in one line where they are the same."""
-    if len(lines) >= 2 and lines[0].name == "height" and lines[1].name == "width":
-        if lines[0].text == lines[1].text:
-            return [Line("height, width", lines[0].text), *lines[2:]]
+    names, texts = [line.name for line in lines[:2]], {line.text for line in lines[:2]}
+    if names == ["height", "width"] and len(texts) == 1:
+        return [Line("height, width", lines[0].text), *lines[2:]]
     return lines
 
 

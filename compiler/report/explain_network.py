@@ -87,12 +87,18 @@ def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
             "forward",
             f"{data_size(memory.forward.at(batch))} with {images}, at {_at(network, forward.node)}",
         ),
-        ("training", f"{data_size(memory.training.at(batch))} with {images}, "
-             f"{setting.optimizer}, {setting.precision},"),
+        (
+            "training",
+            f"{data_size(memory.training.at(batch))} with {images}, "
+            f"{setting.optimizer}, {setting.precision},",
+        ),
         ("", f"at its most in the {training.phase} of {_at(network, training.node)}"),
         ("", f"{data_size(training.fixed)} + {data_size(training.each)} for each image"),
-        ("", f"gradients {data_size(memory.gradients)}, kept for the backward pass "
-             f"{data_size(memory.kept.at(batch))}"),
+        (
+            "",
+            f"gradients {data_size(memory.gradients)}, kept for the backward pass "
+            f"{data_size(memory.kept.at(batch))}",
+        ),
         ("left out", EXCLUDED),
     ]
     return [style.paint("memory", BOLD), *laid_out(lines, style)]

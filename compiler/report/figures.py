@@ -40,14 +40,15 @@ def _three_digits(magnitude: int) -> str:
 
 
 def data_size(number: int) -> str:
-    """`97.5 MiB`."""
+    """`97.5 MiB`, `1.13 GiB`."""
     unit = 0
     while unit + 1 < len(_BYTE_UNITS) and number >= 1024 ** (unit + 1):
         unit += 1
     if unit == 0:
         return f"{number} byte{'' if number == 1 else 's'}"
-    whole, tenths = divmod((number * 20 // 1024**unit + 1) // 2, 10)
-    return f"{whole:,}.{tenths} {_BYTE_UNITS[unit]}"
+    places = 2 if number < 10 * 1024**unit else 1
+    whole, rest = divmod((2 * number * 10**places // 1024**unit + 1) // 2, 10**places)
+    return f"{whole:,}.{rest:0{places}} {_BYTE_UNITS[unit]}"
 
 
 def signed(number: int) -> str:

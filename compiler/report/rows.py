@@ -1,4 +1,4 @@
-"""The lines of a report: a layer each, or a part of the network with what is in it taken together."""
+"""The lines of a report: a layer each, or a part of the network with all that is in it."""
 
 from __future__ import annotations
 
@@ -74,6 +74,26 @@ def rows_of(analysis: Analysis, nodes: Sequence[Node]) -> list[Row]:
     """A row for each of some layers."""
     maker = _Rows(analysis)
     return [maker.layer(node) for node in nodes]
+
+
+def rows_of_parts(analysis: Analysis, structure: Structure, found: Sequence[Part]) -> list[Row]:
+    """A row for each of some parts; those that are alike and next to one another, in one."""
+    maker = _Rows(analysis)
+    lines: list[Row] = []
+    closed: list[Scope] = []
+    for part in [*found, None]:
+        if isinstance(part, Scope):
+            follows = not closed or structure.start(part) == structure.end(closed[-1])
+            if not follows:
+                lines += maker.scopes(closed, structure)
+                closed = []
+            closed.append(part)
+            continue
+        lines += maker.scopes(closed, structure)
+        closed = []
+        if part is not None:
+            lines.append(maker.layer(part))
+    return lines
 
 
 class _Rows:

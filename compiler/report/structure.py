@@ -35,10 +35,11 @@ class Structure:
     same way, whatever shapes arrive and whatever they are called. Parts alike have equal keys.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, keys: dict[object, int] | None = None) -> None:
         self.network = network
-        self.keys: dict[object, int] = {}
-        """A number for each content that a part can have."""
+        self.keys = {} if keys is None else keys
+        """A number for each content that a part can have; two networks that share this can be
+        compared."""
         self.first: dict[int, int] = {}
         self.length: dict[int, int] = {}
         """Where a scope's nodes begin in `Network.nodes`, and how many there are: they are next to
@@ -85,13 +86,16 @@ class Structure:
     def start(self, part: Part) -> int:
         return part.index if isinstance(part, Node) else self.first[id(part)]
 
+    def end(self, part: Part) -> int:
+        """The index behind its last node."""
+        return self.start(part) + self.size(part)
+
     def size(self, part: Part) -> int:
         """How many layers it holds."""
         return 1 if isinstance(part, Node) else self.length[id(part)]
 
     def nodes(self, part: Part) -> list[Node]:
-        start = self.start(part)
-        return self.network.nodes[start : start + self.size(part)]
+        return self.network.nodes[self.start(part) : self.end(part)]
 
     def last(self, part: Part) -> Node:
         """What leaves it."""
@@ -139,9 +143,8 @@ def _best(
     for period in range(1, min(max_period, (len(keys) - at) // 2) + 1):
         pattern = keys[at : at + period]
         count = 1
-        while (
-            keys[at + count * period : at + (count + 1) * period] == pattern
-            and _only_goes_on(structure, items, at + (count - 1) * period, period)
+        while keys[at + count * period : at + (count + 1) * period] == pattern and _only_goes_on(
+            structure, items, at + (count - 1) * period, period
         ):
             count += 1
         if count > 1 and (count - 1) * period > (best[1] - 1) * best[0]:
@@ -152,8 +155,7 @@ def _best(
 def _only_goes_on(structure: Structure, items: Sequence[Part], at: int, period: int) -> bool:
     """Whether what one round makes is used by the next round, and by nothing further away."""
     begin = structure.start(items[at])
-    behind = items[at + 2 * period - 1]
-    end = structure.start(behind) + structure.size(behind)
+    end = structure.end(items[at + 2 * period - 1])
     network = structure.network
     for node in network.nodes[begin : structure.start(items[at + period])]:
         if node is network.output:

@@ -1,24 +1,17 @@
-"""The table of `cnn report`, in as many columns as there are.
-
-Not made with rich: for the 500 layers of ResNet-152 it takes longer than everything else that the
-command does, and for 100,000 a minute.
-"""
+"""The table of `cnn report`: layers, totals, and what the figures mean."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from ...dsl.render import show as printable
 from ..analysis import Analysis
 from ..analysis.memory import EXCLUDED
 from ..shapes import text
 from .figures import area, data_size, exact, pair, plural, short
+from .grid import Column, grid
 from .rows import Row, rows
 from .style import BOLD, FAINT, GAP, HEAVY, PLAIN, Style, wrapped
-
-_LEAST = {"name": 12, "layer": 10}
-"""Columns that are cut off where there is no room, and what of them stays."""
 
 _HEAVY_SHARE = 10
 """A tenth of all parameters or multiply-adds is worth a second look."""
@@ -47,100 +40,31 @@ def title(analysis: Analysis) -> str:
 # ---- layers ----------------------------------------------------------------------------------
 
 
-class Column(NamedTuple):
-    name: str
-    cell: Callable[[Row], str]
-    right: bool = False
-
-
-def _columns(params: Callable[[int], str], macs: Callable[[int], str]) -> list[Column]:
-    return [
-        Column("name", lambda row: row.name),
-        Column("layer", lambda row: row.layer),
-        Column("output", lambda row: text(row.output)),
-        Column("params", lambda row: params(row.params) if row.params else "", True),
-        Column("MACs", lambda row: macs(row.macs) if row.macs else "", True),
-        Column("sees", lambda row: "all" if row.whole else pair(row.field), True),
-    ]
-
-
 def layer_table(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
     """The lines of a table of layers."""
-    columns, cells, widths = _fit(found, style.width)
-    heavy = [_heavy(analysis, row) for row in found]
-    header = [column.name for column in columns]
-    lines = [
-        style.paint(_line(columns, header, widths), BOLD),
-        style.paint(style.rule * (sum(widths) + len(GAP) * (len(widths) - 1)), FAINT),
-    ]
-    for row, marked in zip(cells, heavy, strict=True):
-        padded = _padded(columns, row, widths)
-        for position, column in enumerate(columns):
-            if column.name in marked:
-                padded[position] = style.paint(padded[position], HEAVY)
-        lines.append(GAP.join(padded))
-    return lines
-
-
-def _heavy(analysis: Analysis, row: Row) -> set[str]:
     totals = analysis.totals
-    marked = set()
-    if row.params * _HEAVY_SHARE >= totals.params > 0:
-        marked.add("params")
-    if row.macs * _HEAVY_SHARE >= totals.macs > 0:
-        marked.add("MACs")
-    return marked
 
+    def heavy(row: Row, column: str) -> str:
+        part, whole = {"params": (row.params, totals.params), "MACs": (row.macs, totals.macs)}.get(
+            column, (0, 0)
+        )
+        return HEAVY if part * _HEAVY_SHARE >= whole > 0 else ""
 
-def _fit(
-    found: Sequence[Row], width: int
-) -> tuple[list[Column], list[list[str]], list[int]]:
-    """The columns in the fullest form that there is room for."""
-    columns, cells, widths, room = [], [], [], 0
-    for params, macs in ((exact, exact), (exact, short), (short, short)):
-        columns = _columns(params, macs)
-        cells = [[column.cell(row) for column in columns] for row in found]
-        widths = [
-            max(len(column.name), *(len(row[position]) for row in cells))
-            for position, column in enumerate(columns)
-        ]
-        room = width - sum(widths) - len(GAP) * (len(widths) - 1)
-        if room >= 0:
-            return columns, cells, widths
-    for name in ("layer", "name"):
-        position = next(i for i, column in enumerate(columns) if column.name == name)
-        narrower = max(min(widths[position], _LEAST[name]), widths[position] + min(room, 0))
-        room += widths[position] - narrower
-        widths[position] = narrower
-    # Where even that is too wide, columns go: a name and what it costs are what is left.
-    for name in ("layer", "sees", "output", "params"):
-        if room >= 0:
-            break
-        position = next(i for i, column in enumerate(columns) if column.name == name)
-        room += widths.pop(position) + len(GAP)
-        del columns[position]
-        for row in cells:
-            del row[position]
-    return columns, [[_cut(cell, w) for cell, w in zip(row, widths)] for row in cells], widths
-
-
-def _cut(cell: str, width: int) -> str:
-    """Without its middle: of a name the end is what tells it apart."""
-    if len(cell) <= width:
-        return cell
-    behind = (width - 1) // 2
-    return cell[: width - 2 - behind] + ".." + cell[len(cell) - behind :]
-
-
-def _padded(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [
-        cell.rjust(width) if column.right else cell.ljust(width)
-        for column, cell, width in zip(columns, row, widths, strict=True)
+    variants = [
+        _columns(params, macs) for params, macs in ((exact, exact), (exact, short), (short, short))
     ]
+    return grid(variants, found, style, heavy)
 
 
-def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:
-    return GAP.join(_padded(columns, row, widths))
+def _columns(params: Callable[[int], str], macs: Callable[[int], str]) -> list[Column[Row]]:
+    return [
+        Column("name", lambda row: row.name, least=12, optional=False),
+        Column("layer", lambda row: row.layer, least=10),
+        Column("output", lambda row: text(row.output), least=9),
+        Column("params", lambda row: params(row.params) if row.params else "", right=True),
+        Column("MACs", lambda row: macs(row.macs) if row.macs else "", right=True, optional=False),
+        Column("sees", lambda row: "all" if row.whole else pair(row.field), right=True),
+    ]
 
 
 # ---- totals ----------------------------------------------------------------------------------

@@ -26,33 +26,46 @@ class Wording:
             known = self._known[key] = node.op, _layer(node.op, followers)
         return known[1]
 
-    def argument_changes(self, before: Op, after: Op) -> list[str]:
-        """`kernel 7x7 -> 3x3`, for each argument of two operations of the same word."""
-        return [
-            f"{name} {_shown(field, old)} -> {_shown(field, new)}"
-            for name, field in after.fields.items()
-            if (old := getattr(before, name)) != (new := getattr(after, name))
-        ]
+
+def argument_changes(before: Op, after: Op) -> list[str]:
+    """`kernel 7x7 -> 3x3`, for each argument of two operations of the same word."""
+    sizes = _first_size(after)
+    found = []
+    for name, field in after.fields.items():
+        old, new = getattr(before, name), getattr(after, name)
+        if old == new:
+            continue
+        if field.is_flag:
+            found.append(f"{name} {show(new)}")
+        elif name == sizes:
+            found.append(f"{name} {_bare(old)} -> {_bare(new)}")
+        else:
+            found.append(f"{name} {_shown(field, old)} -> {_shown(field, new)}")
+    return found
+
+
+def _first_size(op: Op) -> str:
+    """The argument that is written as a size, `3x3`, where others are written `2`: the filter's."""
+    values = ((name, getattr(op, name)) for name in op.fields)
+    return next((name for name, v in values if isinstance(v, tuple) and len(v) == 2), "")
 
 
 def _layer(op: Op, followers: list[Op]) -> str:
     parts = [op.word]
     bare = True
-    sized = False
+    sizes = _first_size(op)
     for name, field in op.fields.items():
         value = getattr(op, name)
         if field.is_flag:
             if value:
                 parts.append(name)
             continue
-        is_size = isinstance(value, tuple) and len(value) == 2
         first, bare_before = len(parts) == 1 and bare, bare
         # Those that everybody knows the place of: what must be given, the first argument, and the
         # first size, which is the filter's.
-        known = field.required or (is_size and not sized) or (first and value != field.default)
+        known = field.required or name == sizes or (first and value != field.default)
         bare = bare_before and known and not field.keyword_only
         if bare:
-            sized = sized or is_size
             parts += map(show, value) if field.many else [_bare(value)]
         elif value != field.default and not _follows(op, name, field, followers):
             parts.append(f"{name}={_shown(field, value)}")
@@ -72,6 +85,8 @@ def _bare(value: object) -> str:
 
 def _shown(field: Field, value: object) -> str:
     """`2` for a stride of 2x2."""
+    if value is None:
+        return "default"
     if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1] and not field.many:
         return show(value[0])
     return _bare(value)

@@ -97,9 +97,10 @@ def conform(
     _same_state(op, shapes, built)
     _same_kept(op, shapes, output, built, [make((batch, *shape)) for shape in shapes])
     _same_macs(op, shapes, output, built, batch, flop_counter)
-    assert op.elementwise(output, *shapes) >= 0
-    assert type(op.elementwise(output, *shapes)) is int
-    assert all(what and how for what, how in op.explain(output, *shapes))
+    elementwise = op.elementwise(output, *shapes)
+    assert type(elementwise) is int and elementwise >= 0, f"elementwise: {elementwise}"  # noqa: PT018
+    lines = op.explain(output, *shapes)
+    assert all(what and how for what, how in lines), f"explained: {lines}"
     if probe:
         _same_window(op, shapes, output, built, probe, edges, make)
     return built
@@ -139,7 +140,7 @@ def _same_kept(
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         result = built.forward(*inputs)
     assert tuple(result.shape) == (batch, *output), f"{output}, torch: {tuple(result.shape)[1:]}"
-    assert result.dtype == torch.float32
+    assert result.dtype == torch.float32, result.dtype
 
     places = [_storage(tensor) for tensor in inputs]
     assert op.shares_storage == (_storage(result) in places), "who owns the output's storage"
@@ -170,7 +171,7 @@ def _same_macs(
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         built.forward(*(torch.randn(batch, *shape) for shape in shapes))
     told = op.macs(output, *shapes)
-    assert type(told) is int
+    assert type(told) is int, f"not exact: {told}"
     expected = told if flop_counter is None else flop_counter
     counted = counter.get_total_flops()
     assert counted == 2 * batch * expected, f"{expected:,} multiply-adds, torch: {counted:,}"
@@ -201,12 +202,13 @@ def _same_window(
     maps = [n for n, shape in enumerate(shapes) if len(shape) == 3]
     if not maps or (len(output) != 3 and window != EVERYTHING):
         return
+    whole = tuple(max(shapes[n][axis] for n in maps) for axis in (1, 2))
     built.train(False)
     seen = _seen_by_gradient if probe == "gradient" else _seen_by_nan
-    for place in _places(window, shapes[maps[0]], output):
+    for place in _places(window, whole, output):
         for number in maps:
-            if shapes[number][1:] != shapes[maps[0]][1:]:
-                continue  # broadcast: a gate is no map
+            if shapes[number][1:] != whole:
+                continue  # a gate, which is spread over the others
             spans = seen(built, shapes, number, place, make)
             _same_spans(window, place, shapes[number][1:], spans, edges)
 
@@ -234,13 +236,13 @@ def _same_spans(
         assert all(t[0] <= s[0] <= s[1] <= t[1] for t, s in both), what
 
 
-def _places(window: Any, shape: Shape, output: Shape) -> list[tuple[int, ...]]:
+def _places(window: Any, sides: Shape, output: Shape) -> list[tuple[int, ...]]:
     """Some outputs: a corner, and one in the middle whose window lies inside, if there is one."""
     if len(output) != 3:
         return [()]
     if window == EVERYTHING:
         return [(0, 0), (output[1] - 1, output[2] - 1)]
-    inside = [_inside(window, axis, shape[1 + axis], output[1 + axis]) for axis in (0, 1)]
+    inside = [_inside(window, axis, sides[axis], output[1 + axis]) for axis in (0, 1)]
     middle = tuple(places[len(places) // 2] for places in inside)
     return [middle, (0, 0), (output[1] - 1, output[2] - 1)]
 
@@ -314,8 +316,7 @@ def refuses(op: Op, *shapes: Shape, match: str | None = None, stricter: bool = F
     error = refused.value
     told = f"{error.message}\n{error.help}".strip()
     assert re.search(match or "", told), f"{told!r} does not match {match!r}"
-    assert error.message
-    assert not error.message.endswith(".")
+    assert re.search(r"[^.]$", error.message), f"no message, or a sentence: {error.message!r}"
     if not stricter:
         assert _torch_refuses(op, shapes), f"torch accepts {op} on {shapes}; we say: {told}"
     return told

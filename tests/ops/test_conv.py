@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dotcnn.compiler.ops.activation import ReLU
@@ -88,7 +88,6 @@ def test_a_convolution_by_hand() -> None:
 
 
 @given(sliding(Conv, out=st.sampled_from([2, 4]), groups=st.sampled_from([1, 2])), maps())
-@settings(max_examples=40)
 def test_any_conv(op: Conv, shape: Shape) -> None:
     attempt(op, shape, stricter=EVENLY, edges=op.mode == "zeros")
 
@@ -181,13 +180,11 @@ def test_numbers_stay_exact_however_large() -> None:
 
 
 @given(sliding(Depthwise, multiplier=st.integers(1, 2)), maps(st.integers(1, 3)))
-@settings(max_examples=30)
 def test_any_depthwise(op: Depthwise, shape: Shape) -> None:
     attempt(op, shape, stricter=EVENLY, edges=op.mode == "zeros")
 
 
 @given(sliding(Separable, multiplier=st.integers(1, 2)), maps(st.integers(1, 3)))
-@settings(max_examples=30)
 def test_any_separable(op: Separable, shape: Shape) -> None:
     attempt(op, shape, stricter=EVENLY, edges=op.mode == "zeros")
 
@@ -238,7 +235,6 @@ def test_separable_adds_its_bias_at_the_end() -> None:
     ),
     maps(side=6),
 )
-@settings(max_examples=40)
 def test_any_deconv(op: Deconv, shape: Shape) -> None:
     # The flag stands for arguments; and torch goes on with maps of no pixels.
     attempt(op, shape, stricter="`same`|nothing is left")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dotcnn.compiler.ops.filter import KNOWN, Filter, Rows
@@ -32,7 +32,6 @@ def rows(sizes: tuple[int, int]) -> st.SearchStrategy[Rows]:
     ),
     maps(st.integers(1, 3)),
 )
-@settings(max_examples=40)
 def test_any_filter(op: Filter, shape: Shape) -> None:
     attempt(op, shape, stricter="`same`", edges=op.mode == "zeros")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from dotcnn.compiler.ops.linear import Linear
 from dotcnn.compiler.shapes import Shape, size
@@ -10,7 +10,6 @@ from ops.conformance import attempt, conform, operations, refuses, vectors
 
 
 @given(operations(Linear), vectors())
-@settings(max_examples=25)
 def test_any_fc(op: Linear, shape: Shape) -> None:
     attempt(op, shape)
 

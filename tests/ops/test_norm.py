@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dotcnn.compiler.ops.base import Op
@@ -37,27 +37,23 @@ BY_STATISTICS = None
 
 
 @given(operations(BatchNorm), SHAPES)
-@settings(max_examples=30)
 def test_any_bn(op: BatchNorm, shape: Shape) -> None:
     # Without running averages, evaluation goes by the batch.
     attempt(op, shape, probe="gradient" if op.track else BY_STATISTICS)
 
 
 @given(operations(GroupNorm), SHAPES)
-@settings(max_examples=30)
 def test_any_gn(op: GroupNorm, shape: Shape) -> None:
     attempt(op, shape, probe=BY_STATISTICS)
 
 
 @given(operations(LayerNorm), SHAPES)
-@settings(max_examples=30)
 def test_any_ln(op: LayerNorm, shape: Shape) -> None:
     # Of a single channel nothing is left, so that nothing is seen.
     attempt(op, shape, probe="gradient" if shape[0] > 1 else None)
 
 
 @given(operations(InstanceNorm), SHAPES)
-@settings(max_examples=30)
 def test_any_instancenorm(op: InstanceNorm, shape: Shape) -> None:
     # What torch makes of a vector is an image of one row.
     attempt(op, shape, probe=BY_STATISTICS, stricter="works on maps")
@@ -72,13 +68,11 @@ def test_any_instancenorm(op: InstanceNorm, shape: Shape) -> None:
     ),
     SHAPES,
 )
-@settings(max_examples=30)
 def test_any_lrn(op: LocalResponseNorm, shape: Shape) -> None:
     attempt(op, shape)
 
 
 @given(operations(LayerScale, init=st.floats(1e-6, 1)), SHAPES)
-@settings(max_examples=25)
 def test_any_layerscale(op: LayerScale, shape: Shape) -> None:
     attempt(op, shape, stricter="works on maps")  # torch would make a map of a vector
 

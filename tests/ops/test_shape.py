@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dotcnn.compiler.ops.shape import (
@@ -31,7 +31,6 @@ def counting(shape: Shape) -> torch.Tensor:
 
 
 @given(maps() | vectors())
-@settings(max_examples=25)
 def test_any_flatten(shape: Shape) -> None:
     attempt(Flatten(), shape)
 
@@ -44,7 +43,6 @@ def test_flatten() -> None:
 
 
 @given(st.data(), maps() | vectors())
-@settings(max_examples=30)
 def test_any_reshape(data: st.DataObject, shape: Shape) -> None:
     """Into the same numbers in another order of axes, into a vector, or into what does not fit."""
     total = torch.Size(shape).numel()
@@ -73,7 +71,6 @@ def test_shapes_are_read() -> None:
 
 
 @given(st.permutations([0, 1, 2]), maps())
-@settings(max_examples=25)
 def test_any_permute(axes: list[int], shape: Shape) -> None:
     op = Permute(axes=tuple(axes))
     conform(op, shape, probe="gradient" if axes == [0, 1, 2] else None)
@@ -91,7 +88,6 @@ def test_permute() -> None:
 
 
 @given(operations(Shuffle), maps(st.sampled_from([4, 6, 12]), side=4))
-@settings(max_examples=25)
 def test_any_shuffle(op: Shuffle, shape: Shape) -> None:
     attempt(op, shape)
 
@@ -119,7 +115,6 @@ SIDES = st.fixed_dictionaries(
     pairs(0, 3).map(lambda by: {"by": by}) | SIDES.filter(bool),
     maps(),
 )
-@settings(max_examples=40)
 def test_any_pad(op: Pad, sides: dict[str, object], shape: Shape) -> None:
     op = op.replace(**sides)
     if op.mode != "zeros":
@@ -160,7 +155,6 @@ def test_what_pad_refuses() -> None:
 
 
 @given(operations(Crop, to=pairs(1, 5)), maps())
-@settings(max_examples=30)
 def test_any_crop(op: Crop, shape: Shape) -> None:
     # Torch leaves less than was asked for, and says nothing.
     attempt(op, shape, stricter="there are no")
@@ -190,7 +184,6 @@ def test_crop_takes_the_middle() -> None:
     st.booleans(),
     maps(side=7),
 )
-@settings(max_examples=50)
 def test_any_upsample(op: Upsample, size: dict[str, object], corners: bool, shape: Shape) -> None:
     attempt(op.replace(**size, align_corners=corners), shape)
 

@@ -1,0 +1,208 @@
+"""What differs between two networks, as data: layers that came, went or changed.
+
+Layers belong together where they are the same and connected in the same way, else where they have
+the same label, else where they are of the same kind in the same place. A part that was put into a
+block, or taken out of one, has not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+
+from ..analysis import Analysis
+from ..graph import Node, Scope
+from .align import align
+from .structure import Part, Structure, parts
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A layer whose arguments, or whose inputs, are not those that it had."""
+
+    before: Node
+    after: Node
+    rewired: bool
+    """It takes its input from elsewhere."""
+
+
+@dataclass
+class Difference:
+    before: Analysis
+    after: Analysis
+    removed: list[Part] = field(default_factory=list)
+    added: list[Part] = field(default_factory=list)
+    changed: list[Changed] = field(default_factory=list)
+    affected: list[tuple[Node, Node]] = field(default_factory=list)
+    """As written before, but with other shapes or figures, because of what comes before them."""
+    renamed: list[tuple[Node, Node]] = field(default_factory=list)
+    """With weights and another name: a checkpoint of one does not fit the other there."""
+    partner: dict[int, int] = field(default_factory=dict)
+    """By the index of a layer before: its index after."""
+
+    @property
+    def same(self) -> bool:
+        return not (self.removed or self.added or self.changed or self.affected)
+
+
+def difference(before: Analysis, after: Analysis) -> Difference:
+    keys: dict[object, int] = {}
+    left, right = Structure(before.network, keys), Structure(after.network, keys)
+    partner = dict(sorted(_Matching(left, right).partner.items()))
+    found = Difference(before, after, partner=partner)
+    matched = set(found.partner.values())
+    found.removed = _whole_parts(left, set(partner))
+    found.added = _whole_parts(right, matched)
+    for old_index, new_index in partner.items():
+        old, new = before.network.nodes[old_index], after.network.nodes[new_index]
+        rewired = _rewired(found, old, new, matched)
+        if left.op_key(old) != right.op_key(new) or rewired:
+            found.changed.append(Changed(old, new, rewired))
+        elif _figures(before, old) != _figures(after, new):
+            found.affected.append((old, new))
+        if old.name != new.name and old.weights and new.weights:
+            found.renamed.append((old, new))
+    return found
+
+
+def _figures(analysis: Analysis, node: Node) -> object:
+    return node.shape, analysis.costs[node.index], analysis.fields[node.index].size
+
+
+class _Matching:
+    """Finds which layers of two networks belong together."""
+
+    def __init__(self, left: Structure, right: Structure) -> None:
+        self.left = left
+        self.right = right
+        self.partner: dict[int, int] = {}
+        todo: list[tuple[Scope, Scope]] = [(left.network.root, right.network.root)]
+        while todo:
+            old, new = todo.pop()
+            todo += self.scopes(list(parts(old)), list(parts(new)))
+
+    def scopes(self, old: Sequence[Part], new: Sequence[Part]) -> list[tuple[Scope, Scope]]:
+        """Pairs the parts of two scopes; returns those that remain to be looked into."""
+        pairs = align(old, new, self.key, self.kinship)
+        todo: list[tuple[Scope, Scope]] = []
+        i = j = 0
+        for next_i, next_j in [*pairs, (len(old), len(new))]:
+            self.gap(old[i:next_i], new[j:next_j])
+            if next_i < len(old):
+                todo += self.pair(old[next_i], new[next_j])
+            i, j = next_i + 1, next_j + 1
+        return todo
+
+    def pair(self, old: Part, new: Part) -> list[tuple[Scope, Scope]]:
+        if self.left.key(old) == self.right.key(new):
+            both = zip(self.left.nodes(old), self.right.nodes(new), strict=True)
+            self.partner.update((a.index, b.index) for a, b in both)
+            return []
+        if isinstance(old, Scope) and isinstance(new, Scope):
+            return [(old, new)]
+        assert isinstance(old, Node)
+        assert isinstance(new, Node)
+        self.partner[old.index] = new.index
+        return []
+
+    def gap(self, old: Sequence[Part], new: Sequence[Part]) -> None:
+        """Parts that match no part: their layers may have been put into a block, or taken out."""
+        if not old or not new or not any(isinstance(part, Scope) for part in (*old, *new)):
+            return
+        before = [node for part in old for node in self.left.nodes(part)]
+        after = [node for part in new for node in self.right.nodes(part)]
+        pairs = align(before, after, self.op_key, self.kinship)
+        if self.much_the_same(before, after, pairs):
+            self.partner.update((before[i].index, after[j].index) for i, j in pairs)
+
+    def much_the_same(
+        self, before: Sequence[Node], after: Sequence[Node], pairs: Sequence[tuple[int, int]]
+    ) -> bool:
+        """Whether most layers with weights are as they were. One block in the place of another has
+        this and that in common with it, and is another block all the same."""
+        kept = sum(
+            bool(before[i].weights)
+            and before[i].op.kind != "norm"
+            and self.left.op_key(before[i]) == self.right.op_key(after[j])
+            for i, j in pairs
+        )
+        longer = max(
+            sum(bool(node.weights) and node.op.kind != "norm" for node in nodes)
+            for nodes in (before, after)
+        )
+        return 2 * kept > longer or (not longer and bool(pairs))
+
+    def key(self, part: Part, of_right: bool) -> object:
+        return (self.right if of_right else self.left).key(part)
+
+    def op_key(self, node: Node, of_right: bool) -> object:
+        return (self.right if of_right else self.left).op_key(node)
+
+    def kinship(self, old: Part, new: Part) -> int:
+        """How well two parts that differ fit; labels count most, then what they are."""
+        labelled = old.label is not None and old.label == new.label
+        if isinstance(old, Node) != isinstance(new, Node):
+            return 0
+        alike = _word(old) == _word(new)
+        if not alike and not labelled:
+            return 0
+        score = 40 * alike + 60 * labelled + (old.name == new.name)
+        if isinstance(old, Node) and isinstance(new, Node):
+            if not alike:
+                return 0  # another layer under an old label
+            return score + 20 * (self.left.op_key(old) == self.right.op_key(new))
+        return score
+
+
+def _word(part: Part) -> tuple[str, str]:
+    if isinstance(part, Node):
+        return "layer", part.op.word
+    # `repeat` may have become `for`; a round of a loop goes with any other round.
+    return part.kind, part.word if part.kind == "block" else ""
+
+
+def _whole_parts(structure: Structure, matched: set[int]) -> list[Part]:
+    """What has no partner, with parts that have none at all in one piece."""
+    found: list[Part] = []
+    stack: list[Part] = [structure.network.root]
+    while stack:
+        part = stack.pop()
+        nodes = structure.nodes(part)
+        if all(node.index in matched for node in nodes):
+            continue
+        if isinstance(part, Node) or not any(node.index in matched for node in nodes):
+            found.append(part)
+        else:
+            stack.extend(reversed(list(parts(part))))
+    return found
+
+
+def _rewired(found: Difference, old: Node, new: Node, matched: set[int]) -> bool:
+    """Whether a layer takes its inputs from elsewhere. One that came or went in between is no
+    such change: it is followed back to something that both networks have."""
+    if len(old.inputs) != len(new.inputs):
+        return True
+    for source, now in zip(old.inputs, new.inputs, strict=True):
+        if found.partner.get(source.index) == now.index:
+            continue
+        before = {found.partner.get(i) for i in _sources(source, found.partner)}
+        if before != _sources(now, matched):
+            return True
+    return False
+
+
+def _sources(node: Node, matched: Container[int]) -> set[int]:
+    """The nearest layers that have a partner, going back along every path."""
+    found: set[int] = set()
+    seen: set[int] = set()
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if node.index in seen:
+            continue
+        seen.add(node.index)
+        if node.index in matched:
+            found.add(node.index)
+        else:
+            stack.extend(node.inputs)
+    return found

@@ -1,0 +1,269 @@
+"""`cnn diff` for people, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..analysis import Analysis
+from ..graph import Node
+from ..shapes import text
+from .diff import Changed, Difference
+from .figures import area, change, data_size, exact, pair, plural, short, signed
+from .grid import Column, grid
+from .rows import Row, rows_of_parts
+from .structure import Part, Structure
+from .style import ADDED, BOLD, CHANGED, FAINT, PLAIN, REMOVED, Style, wrapped
+from .table import before_the_head, title
+from .wording import argument_changes
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One layer or part that came, went or changed."""
+
+    sign: str
+    name: str
+    layer: str
+    output: str
+    params: int
+    macs: int
+    place: tuple[int, int]
+    """Where it stands in the network as it is now."""
+
+
+_COLORS = {"+": ADDED, "-": REMOVED, "~": CHANGED}
+
+
+def diff_text(found: Difference, *, batch: int = 1, style: Style = PLAIN) -> str:
+    before, after = found.before, found.after
+    lines = [
+        *wrapped(f"- {title(before)}", style, code=REMOVED),
+        *wrapped(f"+ {title(after)}", style, code=ADDED),
+        "",
+    ]
+    rows = _lines(found)
+    if rows:
+        variants = [_columns(exact), _columns(short)]
+        lines += grid(variants, rows, style, lambda row, column: _COLORS[row.sign])
+    elif found.same:
+        lines += wrapped("The same layers, connected in the same way.", style, code=BOLD)
+    else:
+        lines += wrapped("The same layers; what arrives differs.", style, code=BOLD)
+    for remark in _remarks(found):
+        lines += ["", *wrapped(remark, style, code="")]
+    lines += ["", *_totals(found, batch, style)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _columns(figure: Callable[[int], str]) -> list[Column[_Line]]:
+    def difference(number: int) -> str:
+        return ("+" if number > 0 else "") + figure(number) if number else ""
+
+    return [
+        Column("", lambda row: row.sign, optional=False),
+        Column("name", lambda row: row.name, least=12, optional=False),
+        Column("layer", lambda row: row.layer, least=20, wraps=True, optional=False),
+        Column("output", lambda row: row.output, least=12, wraps=True),
+        Column("params", lambda row: difference(row.params), right=True),
+        Column("MACs", lambda row: difference(row.macs), right=True),
+    ]
+
+
+# ---- layers ----------------------------------------------------------------------------------
+
+
+def _lines(found: Difference) -> list[_Line]:
+    """In the order of the network as it is now; what went, where it was."""
+    after_of = _positions(found)
+    lines = [
+        _came_or_went("-", row, (after_of[row.nodes[0].index], 0))
+        for row in _rows(found.before, found.removed)
+    ]
+    lines += [
+        _came_or_went("+", row, (row.nodes[0].index, 1)) for row in _rows(found.after, found.added)
+    ]
+    lines += [_changed(found, each) for each in found.changed]
+    return sorted(lines, key=lambda line: line.place)
+
+
+def _positions(found: Difference) -> list[int]:
+    """By the index of a layer before: the index of what follows it after."""
+    position = len(found.after.network.nodes)
+    positions = [0] * len(found.before.network.nodes)
+    for index in range(len(positions) - 1, -1, -1):
+        position = found.partner.get(index, position)
+        positions[index] = position
+    return positions
+
+
+def _rows(analysis: Analysis, parts: Sequence[Part]) -> list[Row]:
+    return rows_of_parts(analysis, Structure(analysis.network), parts) if parts else []
+
+
+def _came_or_went(sign: str, row: Row, place: tuple[int, int]) -> _Line:
+    factor = -1 if sign == "-" else 1
+    output = text(row.output)
+    return _Line(sign, row.name, row.layer, output, factor * row.params, factor * row.macs, place)
+
+
+def _changed(found: Difference, each: Changed) -> _Line:
+    old, new = each.before, each.after
+    told = argument_changes(old.op, new.op) if old.op.word == new.op.word else []
+    if each.rewired:
+        told.append(f"from {_sources(old)} -> {_sources(new)}")
+    output = text(new.shape)
+    if old.shape != new.shape:
+        output = f"{text(old.shape)} -> {output}"
+    before, after = found.before.costs[old.index], found.after.costs[new.index]
+    return _Line(
+        "~",
+        new.name,
+        f"{new.op.word}: {', '.join(told)}",
+        output,
+        after.params - before.params,
+        after.macs - before.macs,
+        (new.index, 1),
+    )
+
+
+def _sources(node: Node) -> str:
+    return " and ".join(source.name for source in node.inputs)
+
+
+# ---- the rest --------------------------------------------------------------------------------
+
+
+def _remarks(found: Difference) -> list[str]:
+    remarks = []
+    if found.affected:
+        old = [found.before.costs[a.index] for a, _ in found.affected]
+        new = [found.after.costs[b.index] for _, b in found.affected]
+        params = sum(c.params for c in new) - sum(c.params for c in old)
+        macs = sum(c.macs for c in new) - sum(c.macs for c in old)
+        changes = [f"{signed(params)} parameters"] * bool(params)
+        changes += [f"{signed(macs)} multiply-adds"] * bool(macs)
+        count = plural(len(found.affected), "layer")
+        one = len(found.affected) == 1
+        verb = "is written as before and has" if one else "are written as before and have"
+        figures = ": " + ", ".join(changes) if changes else ""
+        remarks.append(f"{count} {verb} other shapes or receptive fields{figures}.")
+    if found.renamed:
+        examples = ", ".join(f"{a.name} -> {b.name}" for a, b in found.renamed[:_EXAMPLES])
+        left = len(found.renamed) - _EXAMPLES
+        more = f", and {exact(left)} more" if left > 0 else ""
+        count = plural(len(found.renamed), "layer")
+        one = len(found.renamed) == 1
+        verb = "with weights goes by another name" if one else "with weights go by other names"
+        remarks.append(f"{count} {verb}, which checkpoints depend on: {examples}{more}.")
+    return remarks
+
+
+def _figures(analysis: Analysis, batch: int) -> dict[str, int]:
+    totals, memory = analysis.totals, analysis.memory
+    return {
+        "layers": totals.layers,
+        "parameters": totals.params,
+        "multiply-adds": totals.macs,
+        "elementwise": totals.elementwise,
+        "activations": totals.activations,
+        "memory: weights": memory.weights,
+        "memory: forward": memory.forward.at(batch),
+        "memory: training": memory.training.at(batch),
+    }
+
+
+def _totals(found: Difference, batch: int, style: Style) -> list[str]:
+    before, after = _figures(found.before, batch), _figures(found.after, batch)
+    rows: list[tuple[str, str, str, str]] = []
+    for name, old in before.items():
+        new = after[name]
+        is_bytes = name.startswith("memory")
+        figure = data_size if is_bytes else exact
+        difference = new - old
+        sign = "+" if difference > 0 else "-"
+        shown = f"{sign}{figure(abs(difference))}" if difference else ""
+        percent = change(old, new)
+        rows.append((name, figure(old), figure(new), f"{shown}  {percent}".strip()))
+    for name, old_shape, new_shape in (
+        ("receptive field", _seen(found.before), _seen(found.after)),
+        ("input", text(found.before.network.input.shape), text(found.after.network.input.shape)),
+        ("output", text(found.before.network.output.shape), text(found.after.network.output.shape)),
+    ):
+        rows.append((name, old_shape, new_shape, "" if old_shape == new_shape else "changed"))
+    columns: list[Column[tuple[str, str, str, str]]] = [
+        Column("total", lambda row: row[0], optional=False),
+        Column("before", lambda row: row[1], right=True, optional=False),
+        Column("after", lambda row: row[2], right=True, optional=False),
+        Column("change", lambda row: row[3]),
+    ]
+    return grid([columns], rows, style, lambda row, column: "" if row[3] else FAINT)
+
+
+def _seen(analysis: Analysis) -> str:
+    seen = before_the_head(analysis)
+    return area(seen) if seen else "all"
+
+
+# ---- JSON ------------------------------------------------------------------------------------
+
+
+def diff_json(found: Difference, batch: int = 1) -> str:
+    before, after = _figures(found.before, batch), _figures(found.after, batch)
+    return json.dumps(
+        {
+            "before": _network(found.before),
+            "after": _network(found.after),
+            "removed": _parts(found.before, found.removed),
+            "added": _parts(found.after, found.added),
+            "changed": [
+                {
+                    "before": each.before.name,
+                    "after": each.after.name,
+                    "op": each.after.op.word,
+                    "arguments": argument_changes(each.before.op, each.after.op),
+                    "inputs": [
+                        [source.name for source in each.before.inputs],
+                        [source.name for source in each.after.inputs],
+                    ],
+                    "output": [list(each.before.shape), list(each.after.shape)],
+                }
+                for each in found.changed
+            ],
+            "affected": [[a.name, b.name] for a, b in found.affected],
+            "renamed": [[a.name, b.name] for a, b in found.renamed],
+            "totals": {
+                name.replace(": ", "_").replace("-", "_"): [before[name], after[name]]
+                for name in before
+            },
+        },
+        indent=2,
+    )
+
+
+def _network(analysis: Analysis) -> dict[str, object]:
+    network = analysis.network
+    return {
+        "network": network.name,
+        "file": network.program.main.source.name,
+        "input": list(network.input.shape),
+        "output": list(network.output.shape),
+        "receptive_field": list(before_the_head(analysis) or (1, 1)),
+    }
+
+
+def _parts(analysis: Analysis, parts: Sequence[Part]) -> list[dict[str, object]]:
+    return [
+        {
+            "name": row.name,
+            "layer": row.layer,
+            "layers": row.layers,
+            "output": list(row.output),
+            "params": row.params,
+            "macs": row.macs,
+        }
+        for row in _rows(analysis, parts)
+    ]
