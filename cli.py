@@ -19,7 +19,8 @@ if __name__ == "__main__" and not __package__:
     _spec = importlib.util.spec_from_file_location(
         "dotcnn", _root / "__init__.py", submodule_search_locations=[str(_root)]
     )
-    assert _spec is not None and _spec.loader is not None
+    assert _spec is not None
+    assert _spec.loader is not None
     sys.modules["dotcnn"] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(sys.modules["dotcnn"])
     __package__ = "dotcnn"
@@ -34,6 +35,9 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from . import __version__
 
 if TYPE_CHECKING:
+    from .compiler.analysis import Analysis
+    from .compiler.report.style import Style
+    from .compiler.shapes import Shape
     from .dsl.diagnostics import Diagnostic
     from .dsl.source import Source
 
@@ -116,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     fmt.add_argument(
         "--diff", action="store_true", help="change nothing; print what would change, exit 1 if any"
     )
+    for add in (_add_report, _add_explain, _add_diff, _add_draw, _add_gallery, _add_new):
+        add(commands)
     return parser
 
 
@@ -155,6 +161,9 @@ def _wants_color(options: argparse.Namespace, stream: TextIO) -> bool:
 
 
 def _width(stream: TextIO) -> int:
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return max(int(wanted), 40)
     try:
         return max(os.get_terminal_size(stream.fileno()).columns, 40)
     except (OSError, ValueError):
@@ -310,6 +319,349 @@ def _print_diff(before: str, after: str, name: str, color: bool) -> None:
         style = styles.get(line[0]) if color else None
         end = "" if line.endswith("\n") else "\n\\ no end of line\n"
         sys.stdout.write(f"\x1b[{style}m{line.rstrip()}\x1b[0m\n" if style else line + end)
+
+
+# ---- reports: options ------------------------------------------------------------------------
+
+
+def _natural(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return read
+
+
+def _shape(text: str) -> Shape:
+    sizes = text.lower().split("x")
+    if len(sizes) not in (1, 3) or not all(s.isdecimal() and int(s) > 0 for s in sizes):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no input: write channels x height x width, like 3x160x160"
+        )
+    return tuple(map(int, sizes))
+
+
+def _override(text: str) -> tuple[str, object]:
+    from .compiler.overrides import OverrideError, read_override
+
+    try:
+        return read_override(text)
+    except OverrideError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _memory_size(text: str) -> int:
+    from .compiler.report.figures import SizeError, read_data_size
+
+    try:
+        return read_data_size(text)
+    except SizeError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _add_network_options(parser: argparse.ArgumentParser) -> None:
+    """What a spec's network is made with."""
+    parser.add_argument("--input", type=_shape, metavar="CxHxW", help="another input: 3x160x160")
+    parser.add_argument(
+        "--set",
+        type=_override,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the network, its value written as in a spec; may be repeated",
+    )
+    parser.add_argument("--network", metavar="NAME", help="which network of the file (the last)")
+    parser.add_argument(
+        "--max-layers",
+        type=_natural(1),
+        metavar="N",
+        help="refuse what comes to more layers (default: 200,000)",
+    )
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    """What memory is worked out for."""
+    batch = "images in a batch, for memory; all else is for one image (default: 1)"
+    parser.add_argument("--batch", type=_natural(1), default=1, metavar="N", help=batch)
+    parser.add_argument("--precision", choices=["fp32", "bf16", "fp16"], default="fp32")
+    optimizers = ["sgd", "momentum", "rmsprop", "adam", "adamw"]
+    parser.add_argument("--optimizer", choices=optimizers, default="sgd")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
+
+
+_FILE = "a .cnn file, the name of one in the gallery, or - for standard input"
+
+
+def _analyse(files: Iterable[str], options: argparse.Namespace) -> list[Analysis | None]:
+    """Of each spec; None for one with mistakes, which are printed."""
+    from .compiler.analysis import Setting, analyse
+    from .compiler.budget import DEFAULT_LAYERS
+    from .compiler.elaborate import elaborate
+    from .dsl import render
+    from .dsl.diagnostics import SpecError
+    from .dsl.program import load_program
+
+    setting = Setting(options.precision, options.optimizer, options.device)
+    found: list[Analysis | None] = []
+    for source in _sources(files):
+        try:
+            if isinstance(source, list):
+                raise SpecError(source)
+            network = elaborate(
+                load_program(source),
+                network=options.network,
+                overrides=dict(options.set),
+                input_shape=options.input,
+                max_layers=options.max_layers or DEFAULT_LAYERS,
+            )
+            found.append(analyse(network, setting))
+        except SpecError as error:
+            color = _wants_color(options, sys.stderr)
+            text = render.render_text(error.diagnostics, color=color, width=_width(sys.stderr))
+            print(text, file=sys.stderr)
+            found.append(None)
+    return found
+
+
+def _style(options: argparse.Namespace) -> Style:
+    from .compiler.report.style import Style
+
+    encoding = (sys.stdout.encoding or "ascii").lower()
+    rule = "\u2500" if encoding.startswith("utf") else "-"
+    return Style(_width(sys.stdout), _wants_color(options, sys.stdout), rule)
+
+
+def _usage(message: str) -> int:
+    print(f"cnn: {message}", file=sys.stderr)
+    return USAGE
+
+
+# ---- report ----------------------------------------------------------------------------------
+
+
+def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+    report = _command(
+        commands,
+        _report,
+        "report",
+        "the layers of a network with what they cost, and the totals",
+        "cnn report resnet50\n  cnn report net.cnn --depth 2 --batch 64\n"
+        "  cnn report net.cnn --input 3x160x160 --set width=1.5 --format json\n"
+        "  cnn report net.cnn --fit 24GB --precision bf16 --optimizer adamw",
+    )
+    report.add_argument("files", nargs="+", metavar="FILE", help=_FILES)
+    _add_network_options(report)
+    _add_training_options(report)
+    report.add_argument(
+        "--depth",
+        type=_natural(1),
+        metavar="N",
+        help="take layers together whose names begin with the same N parts (layer1.0 is two)",
+    )
+    report.add_argument("--format", choices=["table", "json", "csv", "markdown"], default="table")
+    report.add_argument(
+        "--fit",
+        type=_memory_size,
+        metavar="MEMORY",
+        help="instead, the largest batch that can be trained on in so much memory: 24GB, 16GiB",
+    )
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .compiler.report import output
+
+    if options.fit is not None and options.format not in output.FIT_FORMATS:
+        return _usage("--fit answers as a table or as json")
+    analyses = _analyse(options.files, options)
+    found = [analysis for analysis in analyses if analysis is not None]
+    style = _style(options)
+    if found and options.fit is not None:
+        print(output.fit(found, options.format, options.fit, style))
+    elif found:
+        print(
+            output.report(
+                found, options.format, batch=options.batch, depth=options.depth, style=style
+            )
+        )
+    return OK if found and len(found) == len(analyses) else ERRORS
+
+
+# ---- explain ---------------------------------------------------------------------------------
+
+
+def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
+    explain = _command(
+        commands,
+        _explain,
+        "explain",
+        "the arithmetic of a layer, a part or the totals, written out with its numbers",
+        "cnn explain resnet50\n  cnn explain net.cnn layer1.0.conv2\n"
+        "  cnn explain net.cnn layer1\n  cnn explain net.cnn 12",
+    )
+    explain.add_argument("file", metavar="FILE", help=_FILE)
+    explain.add_argument(
+        "layer",
+        nargs="?",
+        metavar="LAYER",
+        help="a name as `cnn report` shows it, the beginning or end of one, or a line of the file",
+    )
+    _add_network_options(explain)
+    _add_training_options(explain)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from .compiler.report.explain import explain
+    from .compiler.report.select import NotFound, select
+
+    analysis = _analyse_one(options.file, options)
+    if analysis is None:
+        return ERRORS
+    selection = None
+    if options.layer is not None:
+        try:
+            selection = select(analysis.network, options.layer)
+        except NotFound as error:
+            return _usage(f"{error.message}; {error.help}" if error.help else error.message)
+    print(explain(analysis, selection, batch=options.batch, style=_style(options)))
+    return OK
+
+
+def _analyse_one(file: str, options: argparse.Namespace) -> Analysis | None:
+    if file != "-" and Path(file).is_dir():
+        print(f"cnn: {file} is a folder; name one file", file=sys.stderr)
+        return None
+    return next(iter(_analyse([file], options)), None)
+
+
+# ---- diff ------------------------------------------------------------------------------------
+
+
+def _add_diff(commands: argparse._SubParsersAction[_Parser]) -> None:
+    diff = _command(
+        commands,
+        _diff,
+        "diff",
+        "two networks side by side: which layers differ, and what that costs",
+        "cnn diff resnet50.cnn mine.cnn\n  cnn diff resnet18 resnet50 --format json",
+    )
+    diff.add_argument("before", metavar="A", help=_FILE)
+    diff.add_argument("after", metavar="B", help=_FILE)
+    _add_network_options(diff)
+    _add_training_options(diff)
+    diff.add_argument("--format", choices=["table", "json"], default="table")
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from .compiler.report.diff import difference
+    from .compiler.report.diff_text import diff_json, diff_text
+
+    if options.before == options.after == "-":
+        return _usage("only one of the two can come from standard input")
+    before, after = (_analyse_one(file, options) for file in (options.before, options.after))
+    if before is None or after is None:
+        return ERRORS
+    found = difference(before, after)
+    if options.format == "json":
+        print(diff_json(found, options.batch))
+    else:
+        print(diff_text(found, batch=options.batch, style=_style(options)))
+    return OK
+
+
+# ---- draw ------------------------------------------------------------------------------------
+
+
+def _add_draw(commands: argparse._SubParsersAction[_Parser]) -> None:
+    draw = _command(
+        commands,
+        _draw,
+        "draw",
+        "the network as a picture, repeated parts folded",
+        "cnn draw resnet50 -o resnet50.svg\n  cnn draw net.cnn -o net.html --unfold\n"
+        "  cnn draw net.cnn --format mermaid",
+    )
+    draw.add_argument("file", metavar="FILE", help=_FILE)
+    draw.add_argument(
+        "-o", "--output", metavar="OUT", help="where to; the format follows from its ending"
+    )
+    draw.add_argument(
+        "--format",
+        choices=["svg", "png", "dot", "mermaid", "html"],
+        help="svg, png and html need `pip install dotcnn[draw]`; without -o, to standard output",
+    )
+    draw.add_argument("--unfold", action="store_true", help="draw every layer")
+    draw.add_argument(
+        "--depth", type=_natural(1), metavar="N", help="draw parts with longer names as one box"
+    )
+    _add_network_options(draw)
+
+
+def _draw(options: argparse.Namespace) -> int:
+    raise NotImplementedError
+
+
+# ---- gallery and new -------------------------------------------------------------------------
+
+
+def _add_gallery(commands: argparse._SubParsersAction[_Parser]) -> None:
+    gallery = _command(
+        commands,
+        _gallery,
+        "gallery",
+        "the specs that come along, with parameters, multiply-adds, year and source",
+        "cnn gallery\n  cnn gallery --format json",
+    )
+    gallery.add_argument("--format", choices=["table", "json"], default="table")
+
+
+def _gallery(options: argparse.Namespace) -> int:
+    from .compiler.report.gallery import gallery, gallery_json, gallery_text
+
+    entries = gallery()
+    print(
+        gallery_json(entries)
+        if options.format == "json"
+        else gallery_text(entries, _style(options))
+    )
+    return OK
+
+
+def _add_new(commands: argparse._SubParsersAction[_Parser]) -> None:
+    new = _command(
+        commands,
+        _new,
+        "new",
+        "start a spec: commented, with train and augment sections",
+        "cnn new flowers\n  cnn new flowers --like resnet18",
+    )
+    new.add_argument("name", metavar="NAME", help="of the file, with or without .cnn")
+    new.add_argument("--like", metavar="SPEC", help="begin with a copy: of the gallery, or a file")
+
+
+def _new(options: argparse.Namespace) -> int:
+    from .compiler.starter import starter
+    from .dsl import render
+
+    path = Path(options.name if options.name.endswith(".cnn") else f"{options.name}.cnn")
+    if os.path.lexists(path):
+        return _usage(f"{path} is there already; it is left as it is")
+    like = None
+    if options.like is not None:
+        like = next(_sources([options.like]))
+        if isinstance(like, list):
+            print(
+                render.render_text(like, color=_wants_color(options, sys.stderr)), file=sys.stderr
+            )
+            return ERRORS
+    try:
+        with open(path, "x", encoding="utf-8", newline="\n") as file:
+            file.write(starter(path.name, like))
+    except OSError as error:
+        print(f"cnn: cannot write {path}: {error.strerror}", file=sys.stderr)
+        return ERRORS
+    print(f"wrote {path}; look at it with `cnn report {path}`", file=sys.stderr)
+    return OK
 
 
 if __name__ == "__main__":

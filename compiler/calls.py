@@ -8,10 +8,11 @@ from ..dsl.diagnostics import Label
 from ..dsl.syntax import Argument, Call, Expression
 from .blame import block_usage
 from .evaluate import Env, evaluate, unknown_name
+from .ops import CHOICE_WORDS
 from .problems import Problem, did_you_mean, missing_separator
 from .scoping import BlockRef, Module
 from .values import Word
-from .vocabulary import choice_words, layer_words
+from .vocabulary import layer_words
 
 
 class BlockCalls:
@@ -74,7 +75,7 @@ class BlockCalls:
     def value(self, node: Expression, env: Env, module: Module) -> object:
         """The value of something that gets a name: a word has to mean something."""
         value = self._block_or_value(evaluate(node, env), module)
-        if isinstance(value, Word) and value not in layer_words() | choice_words():
+        if isinstance(value, Word) and value not in layer_words() | CHOICE_WORDS:
             raise unknown_name(node, env)
         return value
 

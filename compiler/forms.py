@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..dsl.diagnostics import Edit, Label
 from ..dsl.source import Span
-from ..dsl.syntax import Argument, Body, Branches, Call, Name, Path
+from ..dsl.syntax import Body, Branches, Call
 from .binding import bind, evaluate_arguments
 from .blame import arrives, statement_span
 from .evaluate import Env
@@ -21,12 +21,12 @@ from .mend import give_channels, pad_all
 from .ops.base import REGISTRY
 from .ops.merge import Chunk, PadShortcut
 from .ops.shortcut import projection
-from .problems import Problem, Quiet, did_you_mean
+from .problems import Problem
 from .shapes import ShapeError, text
-from .signature import Signature, choice, real, string
+from .signature import Signature, choice, real
 
 if TYPE_CHECKING:
-    from .elaborate import Arriving, _Elaborator
+    from .walk import Arriving, Walk
 
 
 def _signature(word: str, **fields: Any) -> Signature:
@@ -47,7 +47,7 @@ _AUX = _signature("aux", weight=real("how much its loss counts", 0.3, minimum=0)
 _PLAIN = {word: _signature(word) for word in ("dense", "gate", "split")}
 
 
-def _arguments(walk: _Elaborator, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
+def _arguments(walk: Walk, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
     return bind(call, signature, evaluate_arguments(call.arguments, env), env, walk.words)
 
 
@@ -68,7 +68,7 @@ def _need_body(call: Call, usage: str) -> Body | Branches:
 
 
 def _merge(
-    walk: _Elaborator,
+    walk: Walk,
     word: str,
     call: Call,
     scope: Scope,
@@ -98,9 +98,7 @@ def _merge(
 
 def _proposals(bodies: Sequence[Body | Branches], inputs: Sequence[Node]) -> list[tuple[Edit, ...]]:
     """Padding that keeps the size, the channels of another path, or both."""
-    found: list[tuple[Edit, ...]] = []
-    for body in bodies:
-        found.append(pad_all(body))
+    found = [pad_all(body) for body in bodies]
     found.append(tuple(edit for body in bodies for edit in pad_all(body)))
     for body in reversed(bodies):
         for channels in dict.fromkeys(node.shape[0] for node in inputs):
@@ -129,7 +127,9 @@ def _end(node: Node, body: Body | Branches, what: str) -> Label:
 # ---- residual and its relatives --------------------------------------------------------------
 
 
-def residual(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def residual(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
     """Input + body; where the shapes differ, the input takes a shortcut that makes them agree."""
     written = _need_body(call, "residual { conv 64 3x3 same, bn, relu, … }")
     kind = _arguments(walk, call, _RESIDUAL, env).get("shortcut", "auto")
@@ -157,7 +157,7 @@ def residual(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Ar
 
 
 def _written_out(
-    walk: _Elaborator,
+    walk: Walk,
     call: Call,
     written: Branches,
     inner: Scope,
@@ -181,9 +181,7 @@ def _written_out(
     return _merge(walk, "add", call, inner, ends, labels, bodies=written.paths)
 
 
-def _shortcut(
-    walk: _Elaborator, kind: str, call: Call, scope: Scope, arriving: Node, body: Node
-) -> Node:
+def _shortcut(walk: Walk, kind: str, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:
     """The input as it joins the body."""
     same = arriving.shape == body.shape
     if kind in ("identity", "match") or (same and kind != "project"):
@@ -203,7 +201,7 @@ def _shortcut(
     return node
 
 
-def _padded(walk: _Elaborator, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:
+def _padded(walk: Walk, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:
     try:
         op = PadShortcut.between(arriving.shape, body.shape)
     except ShapeError:
@@ -228,20 +226,25 @@ def _mend_residual(
     return help, (Edit(place, "auto"),)
 
 
-def dense(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def dense(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
     """Input and body side by side, by channels."""
-    return _with_input(walk, "concat", call, scope, env, arriving, "dense { bn, relu, conv 32 }")
+    return _with_input(
+        walk, word, "concat", call, scope, env, arriving, "dense { bn, relu, conv 32 }"
+    )
 
 
-def gate(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def gate(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
     """Input times body, spread out over the map where the body is 1x1."""
     usage = "gate { pool avg global, conv channels 1x1, sigmoid }"
-    return _with_input(walk, "mul", call, scope, env, arriving, usage)
+    return _with_input(walk, word, "mul", call, scope, env, arriving, usage)
 
 
 def _with_input(
-    walk: _Elaborator,
+    walk: Walk,
     word: str,
+    merged_by: str,
     call: Call,
     scope: Scope,
     env: Env,
@@ -249,13 +252,13 @@ def _with_input(
     usage: str,
 ) -> Arriving:
     written = _need_body(call, usage)
-    _arguments(walk, call, _PLAIN[call.head.value], env)
+    _arguments(walk, call, _PLAIN[word], env)
     inner = _scope(call, scope)
     body = walk.body(written, inner, env, arriving)
     if body is None or arriving is None:
         return None
     labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
-    leaving = _merge(walk, word, call, inner, (arriving, body), labels, bodies=[written])
+    leaving = _merge(walk, merged_by, call, inner, (arriving, body), labels, bodies=[written])
     return walk.named(call.label, scope, inner, leaving)
 
 
@@ -263,7 +266,7 @@ def _with_input(
 
 
 def _walk_paths(
-    walk: _Elaborator,
+    walk: Walk,
     call: Call,
     written: Branches,
     scope: Scope,
@@ -278,9 +281,11 @@ def _walk_paths(
     return None if None in ends else [end for end in ends if end is not None]
 
 
-def merge(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def merge(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
     """`concat { | path | path }` from here, or `concat name other` with what was named before."""
-    word = "concat" if call.head.value == "inception" else call.head.value
+    word = "concat" if word == "inception" else word
     if call.body is None:
         return _merge_named(walk, word, call, scope, arriving)
     if call.arguments:
@@ -311,9 +316,7 @@ def merge(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriv
     return walk.named(call.label, scope, inner, leaving)
 
 
-def _merge_named(
-    walk: _Elaborator, word: str, call: Call, scope: Scope, arriving: Arriving
-) -> Arriving:
+def _merge_named(walk: Walk, word: str, call: Call, scope: Scope, arriving: Arriving) -> Arriving:
     """What arrives here, then what is named; in the order written where that names it too."""
     if not call.arguments:
         raise Problem(
@@ -323,7 +326,7 @@ def _merge_named(
             help=f"write `{call.head.value} {{ | path | path }}`, or name them: "
             f"`{call.head.value} left right`",
         )
-    found = [(reference(walk, argument, scope), argument) for argument in call.arguments]
+    found = [(walk.labels.reference(argument, scope), argument) for argument in call.arguments]
     if arriving is None:
         return None
     nodes = [node for node, _ in found]
@@ -337,11 +340,13 @@ def _merge_named(
     leaving = _merge(walk, word, call, scope, nodes, labels)
     if call.label is not None:
         leaving.label = call.label.value
-        walk.remember(call.label, scope, leaving)
+        walk.labels.enter(call.label, scope, leaving)
     return leaving
 
 
-def split(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def split(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
     """The channels divided among the paths, then brought together again."""
     written = _need_body(call, "split { | path | path }")
     _arguments(walk, call, _PLAIN["split"], env)
@@ -387,7 +392,7 @@ def split(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriv
 # ---- other ways to go on ---------------------------------------------------------------------
 
 
-def aux(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def aux(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
     """An extra output from here, in training; what arrives goes on untouched."""
     written = _need_body(call, "aux weight=0.3 { pool avg global, flatten, fc classes }")
     weight = _arguments(walk, call, _AUX, env).get("weight", 0.3)
@@ -401,7 +406,9 @@ def aux(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arrivin
     return arriving
 
 
-def from_(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def from_(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
     """Goes on from something named before."""
     refuse_body(call, "`from`")
     if len(call.arguments) != 1:
@@ -411,72 +418,19 @@ def from_(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriv
             statement_span(call),
             help="write `from name`, with a label from before",
         )
-    return reference(walk, call.arguments[0], scope)
+    return walk.labels.reference(call.arguments[0], scope)
 
 
-def reference(walk: _Elaborator, argument: Argument, scope: Scope) -> Node:
-    """What a label stands for, looked for in this scope and in those around it."""
-    value = argument.value
-    if argument.name is not None or not isinstance(value, (Name, Path)):
-        raise Problem(
-            "argument",
-            f"`{argument.span.text}` is no label",
-            argument.span,
-            help="name what was labelled before, like `stem` or `layer1.0`",
-        )
-    first, *rest = (value.value,) if isinstance(value, Name) else value.parts
-    owners = [owner for owner in scope.chain() if owner.has_name]
-    owner = next((owner for owner in owners if first in owner.named), None)
-    if owner is None:
-        labels = {name for owner in owners for name in owner.named}
-        help, edits = did_you_mean(first, labels, value.span)
-        raise Problem(
-            "unknown-label",
-            f"nothing before this is labelled `{first}`",
-            value.span,
-            help=help or f"label it where it is made: `{first}: conv 64 3x3`",
-            edits=edits if not rest else (),
-        )
-    item: Scope | Node = owner.named[first]
-    walk.used_labels.add(id(item))
-    for part in rest:
-        item = _part(item, part, value.span)
-        walk.used_labels.add(id(item))
-    node = item.output if isinstance(item, Scope) else item
-    if node is None:
-        raise Quiet
-    return node
-
-
-def _part(item: Scope | Node, part: str, span: Span) -> Scope | Node:
-    """The inside of something by its name there, or a round of a loop by its number."""
-    if isinstance(item, Scope):
-        if part in item.named:
-            return item.named[part]
-        if item.kind == "loop" and part.isdigit() and int(part) < len(item.children):
-            return item.children[int(part)]
-        # A round that holds one block is that block.
-        inner = [c for c in item.children if isinstance(c, Scope) and part in c.named]
-        if item.kind == "iteration" and len(inner) == 1:
-            return inner[0].named[part]
-    known = item.named if isinstance(item, Scope) else ()
-    help, _ = did_you_mean(part, known, span)
-    raise Problem(
-        "unknown-label", f"nothing in it is labelled `{part}`", span, help=help or "label it there"
-    )
-
-
-_ALLOW = _signature("allow", codes=string("the code of a warning", ""))
-
-
-def allow(walk: _Elaborator, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def allow(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
     """Silences warnings in the body that it stands in."""
     refuse_body(call, "`allow`")
     walk.allow(call, walk.region)
     return arriving
 
 
-Form = Callable[["_Elaborator", Call, Scope, Env, "Arriving"], "Arriving"]
+Form = Callable[["Walk", str, Call, Scope, Env, "Arriving"], "Arriving"]
 FORMS: dict[str, Form] = {
     "residual": residual,
     "dense": dense,

@@ -169,6 +169,7 @@ class Network:
         program: Program,
         parameters: Mapping[str, object],
         sections: Mapping[str, Call],
+        allowed: tuple[tuple[Span, str], ...] = (),
     ) -> None:
         self.name = name
         self.nodes = nodes
@@ -180,7 +181,7 @@ class Network:
         self.parameters = parameters
         self.sections = sections
         """train, augment, evaluate, transfer, as written."""
-        self.allowed: tuple[tuple[Span, str], ...] = ()
+        self.allowed = allowed
         """Warnings that the spec silences: a region of text, a code."""
 
     def __repr__(self) -> str:
@@ -221,12 +222,12 @@ class Network:
         names: set[str] = set()
         for index, node in enumerate(self.nodes):
             assert node.index == index, f"{node} does not stand at its index"
-            assert node.name and node.name not in names, f"{node} has no name of its own"
+            assert node.name, f"{node} has no name"
+            assert node.name not in names, f"{node} has no name of its own"
             names.add(node.name)
             for source in node.inputs:
-                assert source.index < index and self.nodes[source.index] is source, (
-                    f"{node} comes before its input {source}"
-                )
+                assert source.index < index, f"{node} comes before its input {source}"
+                assert self.nodes[source.index] is source, f"{source} is not of this network"
             if node.inputs:
                 made = node.op.output(*node.input_shapes)
                 assert made == node.shape, f"{node} claims {node.shape}, makes {made}"

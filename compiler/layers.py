@@ -11,12 +11,13 @@ from ..dsl.syntax import Call, Name
 from .binding import Evaluated, bind, evaluate_arguments
 from .blame import statement_span
 from .evaluate import Env
-from .ops.base import REGISTRY, Op
+from .ops import ALSO_KNOWN_AS, REGISTRY
+from .ops.base import Op
 from .problems import Problem, did_you_mean
 from .shapes import Shape, text
 from .signature import ArgumentError
 from .values import Word
-from .vocabulary import SECTIONS, layer_words, names_elsewhere
+from .vocabulary import SECTIONS, layer_words
 
 
 class Layers:
@@ -99,7 +100,7 @@ def _by_second_word(
 def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     candidates = {*layer_words(), *blocks, "repeat", "for", "if", "let"}
     help, edits = did_you_mean(word, candidates, call.head.span)
-    here = names_elsewhere().get(word.lower())
+    here = ALSO_KNOWN_AS.get(word.lower())
     if here:
         help, edits = f"here it is written `{here}`", (Edit(call.head.span, here),)
     if word in SECTIONS:

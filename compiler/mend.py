@@ -145,7 +145,7 @@ def _is_one(call: Call, op: type[Op]) -> bool:
     place = order.index("kernel")
     given = named or values[place : place + 1]
     if not given:
-        return op.fields["kernel"].default == (1, 1)
+        return bool(op.fields["kernel"].default == (1, 1))
     return given[0].span.text in ("1", "1x1", "(1, 1)")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..dsl.diagnostics import Diagnostic, Edit, Label
 from ..dsl.program import Program
 from ..dsl.source import Source, Span
-from ..dsl.syntax import Block, Call, Import, Let, Name, Network
+from ..dsl.syntax import Block, Call, Import, Let, Name, Network, Parameter
 from .evaluate import FUNCTIONS
 from .problems import Problem, did_you_mean
 from .vocabulary import SECTIONS, layer_words
@@ -35,6 +35,8 @@ class BlockRef:
 
     block: Block
     module: Module
+    spoilt: bool = False
+    """Its definition has a mistake, so that calls of it mean nothing."""
 
     def __str__(self) -> str:
         return self.block.name.value
@@ -96,20 +98,24 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
             problem: Diagnostic | None = None
             if isinstance(statement, Block):
                 own = {n: r for n, r in module.blocks.items() if n not in imported_names}
-                problem = module.define("block", statement.name, own) or _bad_name(
-                    statement.name, "block"
+                problem = (
+                    module.define("block", statement.name, own)
+                    or _bad_name(statement.name, "block")
+                    or _twice(statement.parameters)
                 )
                 if problem and statement.name.value in layer_words():
                     diagnostics.append(problem)
                     continue  # calls of it mean the layer
-                ref = BlockRef(statement, module)
+                ref = BlockRef(statement, module, spoilt=_twice(statement.parameters) is not None)
                 # An own block hides an imported one of the same name.
                 module.blocks[statement.name.value] = ref
                 imported_names.pop(statement.name.value, None)
                 module.own_blocks.append(ref)
             elif isinstance(statement, Network):
-                problem = module.define("network", statement.name, module.networks) or _bad_name(
-                    statement.name, "network"
+                problem = (
+                    module.define("network", statement.name, module.networks)
+                    or _bad_name(statement.name, "network")
+                    or _twice(statement.parameters)
                 )
                 module.networks[statement.name.value] = statement
             elif isinstance(statement, Let):
@@ -124,6 +130,23 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
             if problem:
                 diagnostics.append(problem)
     return modules, diagnostics
+
+
+def _twice(parameters: Sequence[Parameter]) -> Diagnostic | None:
+    """For a parameter that has the name of one before it."""
+    seen: dict[str, Parameter] = {}
+    for parameter in parameters:
+        name = parameter.name.value
+        if name in seen:
+            return Diagnostic(
+                "duplicate-name",
+                f"two parameters are called `{name}`",
+                parameter.name.span,
+                labels=(Label(seen[name].name.span, "the other"),),
+                help="give one of them another name",
+            )
+        seen[name] = parameter
+    return None
 
 
 def _bad_name(name: Name, what: str) -> Diagnostic | None:

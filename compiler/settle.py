@@ -1,7 +1,8 @@
-"""What an operation becomes once it is known what follows it (`bias=auto`)."""
+"""What an operation becomes once it is known what follows it: `bias=auto`, working in place."""
 
 from __future__ import annotations
 
+from .analysis.storage import write_over
 from .graph import Network
 from .ops.base import Op
 
@@ -18,3 +19,4 @@ def settle(network: Network) -> None:
         if settled is not node.op:
             node.op = settled
             node.forget_weights()
+    write_over(network)

@@ -20,17 +20,3 @@ FORMS = (
 def layer_words() -> frozenset[str]:
     """What can begin a statement of a network's body, blocks apart."""
     return frozenset({word.split(" ", 1)[0] for word in REGISTRY} | set(FORMS))
-
-
-@lru_cache(maxsize=1)
-def names_elsewhere() -> dict[str, str]:
-    """What other tools call a layer (`conv2d`, in lower case), and its word here."""
-    return {name.lower(): op.word for op in REGISTRY.values() for name in op.elsewhere}
-
-
-@lru_cache(maxsize=1)
-def choice_words() -> frozenset[str]:
-    """Words that some argument of a layer chooses between: `nearest`, `reflect`."""
-    return frozenset(
-        word for op in REGISTRY.values() for field in op.fields.values() for word in field.words
-    )

@@ -1,13 +1,15 @@
 """Braces that do not pair: finds the one that was forgotten, or that is one too many.
 
 Counting alone can only say that the text ended inside of some body. How lines are indented says
-where the body was meant to end. What is found here is mended in the tokens, so that the parser
-behind sees pairs, and the rest of the file is read as it was meant.
+where a body was meant to begin and to end. What is found here is mended in the tokens, so that the
+parser behind sees pairs, and reads the rest of the file as it was meant.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from array import array
+from dataclasses import dataclass
 
 from .diagnostics import Diagnostic, Edit, Label
 from .lexer import MAX_MISTAKES, Lexed
@@ -15,17 +17,21 @@ from .source import Source, Span
 
 _HEADERS = frozenset({"REPEAT", "FOR", "IF", "BLOCK", "NETWORK"})
 _DEFINITIONS = frozenset({"BLOCK", "NETWORK", "IMPORT"})
-_STATEMENT_ENDS = frozenset({"NEWLINE", "LBRACE", "RBRACE", "VBAR"})
+_BEFORE_A_STATEMENT = frozenset({"NEWLINE", "COMMA", "LBRACE", "RBRACE", "VBAR", "COLON"})
+_BLANKS = re.compile(r"[ \t]*")
 
 
 def pair_up(source: Source, tokens: Lexed) -> list[Diagnostic]:
     """What is wrong with the braces; the tokens are mended accordingly."""
     unclosed, unopened = _count(tokens.types)
-    pairing = _Pairing(source, tokens, unclosed)
     if unclosed:
+        pairing = _Pairing(source, tokens, unclosed)
         pairing.find_unclosed()
-    elif unopened > _headers_without_brace(tokens.types):
-        pairing.find_surplus(unopened - _headers_without_brace(tokens.types))
+    elif unopened:
+        pairing = _Pairing(source, tokens, unopened - _bodies_without_brace(tokens.types))
+        pairing.find_unopened()
+    else:
+        return []
     pairing.mend()
     return pairing.diagnostics
 
@@ -42,199 +48,237 @@ def _count(types: list[str]) -> tuple[int, int]:
     return depth, unopened
 
 
-def _headers_without_brace(types: list[str]) -> int:
-    """Lines such as `repeat 3`, whose missing brace the parser will find and explain."""
+def _bodies_without_brace(types: list[str]) -> int:
+    """Lines such as `repeat 3` and `residual:`, which the parser will find and explain."""
     count = 0
-    open_header = False
+    header = False
+    before = follows = ""
     for index, kind in enumerate(types):
-        if kind in _HEADERS:
-            open_header = index == 0 or types[index - 1] in (*_STATEMENT_ENDS, "COMMA", "COLON")
-        elif kind == "ELSE":
-            open_header = True
+        if kind == "ELSE" or (kind in _HEADERS and before in ("", *_BEFORE_A_STATEMENT)):
+            header = True
         elif kind == "LBRACE":
-            open_header = False
+            header = False
         elif kind == "NEWLINE":
             follows = types[index + 1] if index + 1 < len(types) else ""
-            count += open_header and follows != "LBRACE"
-            open_header = open_header and follows == "LBRACE"
+            count += follows != "LBRACE" and (header or before == "COLON")
+            header = header and follows == "LBRACE"
+        before = kind
     return count
 
 
-class _Open(NamedTuple):
+@dataclass(slots=True)
+class _Open:
     """A brace not closed yet."""
 
-    token: int
     offset: int
+    line: int
     indent: int
     """How far the line that it stands on is indented."""
+    indented: bool = False
+    """Whether its body is indented further, so that less means its end."""
 
 
-class _Mend(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Mend:
+    """`read` instead of the `skip` tokens at a place."""
+
     token: int
-    closes: int
-    """How many closing braces to read before this token; -1 to pass it over."""
+    read: tuple[str, ...]
+    skip: int = 0
 
 
 class _Pairing:
-    def __init__(self, source: Source, tokens: Lexed, unclosed: int) -> None:
+    def __init__(self, source: Source, tokens: Lexed, wanted: int) -> None:
         self.source = source
         self.tokens = tokens
-        self.left = unclosed
-        """How many unclosed braces are still to be found."""
+        self.wanted = min(wanted, MAX_MISTAKES)
+        """How many mistakes are still to be found."""
         self.open: list[_Open] = []
         self.diagnostics: list[Diagnostic] = []
         self.mends: list[_Mend] = []
+        self.last_line = (-1, 0)
 
-    # ---- a brace was forgotten ----
+    def push(self, index: int) -> None:
+        start = self.tokens.starts[index]
+        line, _ = self.source.locate(start)
+        self.open.append(_Open(start, line, self.indentation(line)))
+
+    # ---- a closing brace was forgotten ----
 
     def find_unclosed(self) -> None:
         types, starts = self.tokens.types, self.tokens.starts
-        deeper = False
-        """Whether the innermost body is indented, so that less indentation means its end."""
+        before = "NEWLINE"
         for index, kind in enumerate(types):
-            if not self.left:
-                return
-            first_on_line = index == 0 or types[index - 1] == "NEWLINE"
-            if self.open and (first_on_line or kind == "ELSE"):
-                indent = self.indentation(starts[index])
-                if index and self.open[-1].token == index - 2:
-                    deeper = indent > self.open[-1].indent
-                self.close_before(index, indent, deeper)
+            if self.open and (before == "NEWLINE" or kind == "ELSE"):
+                line, _ = self.source.locate(starts[index])
+                indent = self.indentation(line)
+                if types[index - 2] == "LBRACE":
+                    self.open[-1].indented = indent > self.open[-1].indent
+                self.close_before(index, indent)
             if kind == "LBRACE":
-                self.open.append(_Open(index, starts[index], self.indentation(starts[index])))
-                deeper = False
+                self.push(index)
             elif kind == "RBRACE" and self.open:
                 self.open.pop()
-                deeper = True
-        if self.left and self.open:
-            self.unclosed_at_the_end()
+            if not self.wanted:
+                return
+            before = kind
+        self.unclosed_at_the_end()
 
-    def close_before(self, index: int, indent: int, deeper: bool) -> None:
+    def close_before(self, index: int, indent: int) -> None:
         """Reports the bodies that, going by the indentation, have ended before a line begins."""
-        kind = self.tokens.types[index]
         count = 0
-        while self.open and self.left:
-            outer = self.open[-1]
-            if kind == "RBRACE":
-                ended = indent < outer.indent
-            elif kind == "ELSE":
-                ended = count == 0 and self.tokens.types[index - 1] != "RBRACE"
-            elif kind in _DEFINITIONS:
-                ended = indent <= outer.indent
-            else:
-                ended = deeper and indent <= outer.indent
-            if not ended:
-                break
+        while self.open and self.wanted and self.has_ended(index, indent):
+            self.wanted -= 1
             count += 1
-            self.open.pop()
-            self.left -= 1
-            self.unclosed(outer, index, count)
+            self.unclosed(self.open.pop(), index)
         if count:
-            self.mends.append(_Mend(index, count))
+            behind = () if self.tokens.types[index] == "ELSE" else ("NEWLINE",)
+            self.mends.append(_Mend(index, ("RBRACE",) * count + behind))
 
-    def unclosed(self, brace: _Open, index: int, count: int) -> None:
+    def has_ended(self, index: int, indent: int) -> bool:
+        kind, before, inner = self.tokens.types[index], self.tokens.types[index - 1], self.open[-1]
+        if kind == "RBRACE":
+            return indent < inner.indent
+        if kind == "ELSE":
+            return before not in ("RBRACE", "LBRACE")
+        return indent <= inner.indent and (inner.indented or kind in _DEFINITIONS)
+
+    def unclosed(self, brace: _Open, index: int) -> None:
         types, starts, ends = self.tokens.types, self.tokens.starts, self.tokens.ends
-        line_begins = index > 0 and types[index - 1] == "NEWLINE"
-        at = starts[index - 1] if line_begins else starts[index]
-        text = f"\n{' ' * brace.indent}}}" if line_begins else "} "
-        label = "by its indentation, its body has ended before this"
+        label = "by its indentation, this stands behind the body"
         if types[index] == "RBRACE":
             label = "by its indentation, this closes another one"
-        # One label for all that end here, at the outermost of them, would be enough; but each
-        # mistake is told by itself.
-        self.report(brace, text, at, (Label(Span(self.source, starts[index], ends[index]), label),))
+        elif types[index] == "ELSE":
+            label = "the body has to be closed before this"
+        at, text = starts[index], "} "
+        if types[index - 1] == "NEWLINE":  # a line of its own, behind the last one of the body
+            at, text = starts[index - 1], "\n" + " " * brace.indent + "}"
+        labels = (Label(Span(self.source, starts[index], ends[index]), label),)
+        self.report_unclosed(brace, labels, at, text)
 
     def unclosed_at_the_end(self) -> None:
-        """Nothing tells where they were to be closed: the innermost is as good as any."""
+        """Nothing says where they were to be closed: the innermost is as likely as any."""
         size = len(self.source.text)
-        last = self.open[-1]
-        lines = [" " * brace.indent + "}" for brace in reversed(self.open)]
-        before = "" if self.source.line(self.source.line_count) == "" else "\n"
-        others = tuple(
+        labels = tuple(
             Label(Span(self.source, brace.offset, brace.offset + 1), "nor is this one")
             for brace in self.open[-4:-1]
         )
-        self.report(last, before + "\n".join(lines) + "\n", size, others)
-        self.mends.append(_Mend(len(self.tokens.types), len(self.open)))
+        text = "" if self.source.line(self.source.line_count) == "" else "\n"
+        text += "".join(" " * brace.indent + "}\n" for brace in reversed(self.open))
+        self.report_unclosed(self.open[-1], labels, size, text)
+        self.mends.append(_Mend(len(self.tokens.types), ("RBRACE",) * len(self.open)))
 
-    def report(self, brace: _Open, text: str, at: int, labels: tuple[Label, ...]) -> None:
-        if len(self.diagnostics) < MAX_MISTAKES:
-            self.diagnostics.append(
-                Diagnostic(
-                    "unclosed-brace",
-                    "this `{` is never closed",
-                    Span(self.source, brace.offset, brace.offset + 1),
-                    labels=labels,
-                    help="close it with `}` where its body ends",
-                    edits=(Edit(Span(self.source, at, at), text),),
-                )
+    def report_unclosed(
+        self, brace: _Open, labels: tuple[Label, ...], at: int, missing: str
+    ) -> None:
+        self.diagnostics.append(
+            Diagnostic(
+                "unclosed-brace",
+                "this `{` is never closed",
+                Span(self.source, brace.offset, brace.offset + 1),
+                labels=labels,
+                help="close it with `}` where its body ends",
+                edits=(Edit(Span(self.source, at, at), missing),),
             )
+        )
 
-    # ---- a brace is one too many ----
+    # ---- an opening brace was forgotten, or a closing one written too often ----
 
-    def find_surplus(self, count: int) -> None:
-        """A brace that closes a body, but neither at its line's start nor on the body's own line.
-
-        Where none looks like that, the parser will complain of the last one.
-        """
+    def find_unopened(self) -> None:
         types, starts = self.tokens.types, self.tokens.starts
+        before = "NEWLINE"
+        first, indent = "", 0
+        """What the line before began with, and how far it was indented."""
         for index, kind in enumerate(types):
+            if self.wanted <= 0:
+                return
+            if before == "NEWLINE":
+                line, _ = self.source.locate(starts[index])
+                deeper = self.indentation(line) > indent
+                if deeper and first == "WORD" and self.could_have_body(index):
+                    self.missing_brace(index)
+                first, indent = kind, self.indentation(line)
             if kind == "LBRACE":
-                self.open.append(_Open(index, starts[index], self.indentation(starts[index])))
+                self.push(index)
             elif kind == "RBRACE" and self.open:
-                if count and self.strange(index, self.open[-1]):
-                    count -= 1
+                if self.closes_elsewhere(index):
                     self.surplus(index)
                 else:
                     self.open.pop()
+            before = kind
 
-    def strange(self, index: int, opened: _Open) -> bool:
-        start = self.tokens.starts[index]
-        if "NEWLINE" not in self.tokens.types[opened.token : index]:
+    def could_have_body(self, index: int) -> bool:
+        """Whether the line before this token is a statement that has none."""
+        before = self.tokens.types[index - 2] if index > 1 else "COLON"
+        return before not in _BEFORE_A_STATEMENT
+
+    def missing_brace(self, index: int) -> None:
+        """This line is indented, as a body is, below one that opens none."""
+        end = self.tokens.ends[index - 2]
+        gap = Span(self.source, end, end)
+        self.wanted -= 1
+        self.push(index - 2)
+        self.mends.append(_Mend(index - 1, ("LBRACE",)))
+        span = Span(self.source, self.tokens.starts[index], self.tokens.ends[index])
+        self.diagnostics.append(
+            Diagnostic(
+                "missing-brace",
+                "this line opens no body",
+                gap,
+                labels=(Label(span, "but this is indented like one"),),
+                help="open it here with `{`",
+                edits=(Edit(gap, " {"),),
+            )
+        )
+
+    def closes_elsewhere(self, index: int) -> bool:
+        """Whether a brace stands neither where its body's last line ends nor on the body's line.
+
+        Where none does, the parser will complain of the last one.
+        """
+        line, _ = self.source.locate(self.tokens.starts[index])
+        inner = self.open[-1]
+        if line == inner.line:
             return False
-        if self.tokens.types[index - 1] == "NEWLINE":
-            return self.indentation(start) > opened.indent
-        return True
+        return self.tokens.types[index - 1] != "NEWLINE" or self.indentation(line) > inner.indent
 
     def surplus(self, index: int) -> None:
         span = Span(self.source, self.tokens.starts[index], self.tokens.ends[index])
-        self.mends.append(_Mend(index, -1))
-        if len(self.diagnostics) < MAX_MISTAKES:
-            self.diagnostics.append(
-                Diagnostic(
-                    "unopened-brace",
-                    "this `}` closes nothing",
-                    span,
-                    help="take it out, or write the `{` that it belongs to",
-                    edits=(Edit(span, ""),),
-                )
+        self.wanted -= 1
+        self.mends.append(_Mend(index, (), skip=1))
+        self.diagnostics.append(
+            Diagnostic(
+                "unopened-brace",
+                "this `}` closes nothing",
+                span,
+                help="take it out, or write the `{` that it belongs to",
+                edits=(Edit(span, ""),),
             )
+        )
 
     # ---- both ----
 
-    def indentation(self, offset: int) -> int:
-        """How far the line around an offset is indented."""
-        line_start = offset - self.source.locate(offset)[1] + 1
-        text = self.tokens.text
-        at = line_start
-        while text[at : at + 1] in (" ", "\t"):
-            at += 1
-        return at - line_start
+    def indentation(self, line: int) -> int:
+        if line != self.last_line[0]:
+            start = self.source.line_starts[line - 1]
+            blanks = _BLANKS.match(self.tokens.text, start)
+            assert blanks is not None
+            self.last_line = line, blanks.end() - start
+        return self.last_line[1]
 
     def mend(self) -> None:
-        """Back to front, so that the places in front stay where they are."""
+        """Copies the tokens, changed where something is to be read in another way."""
         types, starts, ends = self.tokens.types, self.tokens.starts, self.tokens.ends
-        for token, closes in reversed(self.mends):
-            if closes < 0:
-                del types[token], starts[token], ends[token]
-                continue
-            at = starts[token] if token < len(types) else len(self.source.text)
-            for _ in range(closes):
-                types.insert(token, "RBRACE")
-                starts.insert(token, at)
-                ends.insert(token, at)
-            if token > 0 and types[token - 1] == "NEWLINE" and types[token + closes :]:
-                # `}` and then what follows: a line end must stand between the two.
-                types.insert(token + closes, "NEWLINE")
-                starts.insert(token + closes, at)
-                ends.insert(token + closes, at)
+        new_types: list[str] = []
+        new_starts, new_ends = array("q"), array("q")
+        copied = 0
+        for mend in self.mends:
+            at = mend.token
+            place = starts[at] if at < len(types) else len(self.source.text)
+            new_types += types[copied:at] + list(mend.read)
+            new_starts += starts[copied:at] + array("q", [place] * len(mend.read))
+            new_ends += ends[copied:at] + array("q", [place] * len(mend.read))
+            copied = at + mend.skip
+        types[:] = new_types + types[copied:]
+        starts[:] = new_starts + starts[copied:]
+        ends[:] = new_ends + ends[copied:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-
 UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 """What takes no room at all on the screen."""
 

@@ -323,6 +323,8 @@ class _Lexer:
                         continue
                     if kind == "ELSE":
                         self.join_else()
+                    elif kind == "NOT":
+                        self.check_prefixes(start)
                 elif word in _ELSE_IF and self.at_statement_start():
                     kind = self.else_if(start, end)
             elif kind == "NEWLINE":
@@ -401,6 +403,7 @@ class _Lexer:
         """
         blank_after = self.text[end : end + 1] in (" ", "\t", "\r", "\n", "")
         if not self.types or self.types[-1] not in _OPERAND_ENDS:
+            self.check_prefixes(start)
             return "NEGATIVE"
         if self.brackets:
             return "MINUS"
@@ -422,6 +425,14 @@ class _Lexer:
                 replace=f"({written})" if written != "-" else None,
             )
         return "MINUS"
+
+    def check_prefixes(self, start: int) -> None:
+        """Each would be a level of its own for the parser to keep in mind."""
+        run = self.types[-MAX_DEPTH:]
+        if run.count("NEGATIVE") + run.count("NOT") == MAX_DEPTH:
+            self.give_up(
+                f"more than {MAX_DEPTH} `-` or `not` in a row", start, "two of them change nothing"
+            )
 
     def join_else(self) -> None:
         """`else` belongs to the `if` before it, also from the next line."""

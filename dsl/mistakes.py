@@ -8,22 +8,50 @@ test reads every snippet and finds the row that it belongs to.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from .diagnostics import Diagnostic, Edit, Label
 from .lexer import END, Lexed
 from .source import Source, Span
 
 _STATEMENT_ENDS = ("NEWLINE", "LBRACE", "RBRACE", "VBAR")
+_NOTHING_MORE = ("NEWLINE", "COMMA", "RBRACE", "VBAR", END)
 _HEADERS = {"REPEAT": "repeat", "FOR": "for", "IF": "if", "BLOCK": "block", "NETWORK": "network"}
+_DEFINITIONS = ("BLOCK", "NETWORK")
 _KEYWORDS = frozenset(
     "REPEAT FOR IF ELSE LET BLOCK NETWORK IMPORT AS IN AND OR NOT SWITCH".split()
 )
 _VALUES = frozenset("NUMBER PERCENT FACTOR SIZE STRING SWITCH LPAR LSQB NEGATIVE".split())
+_WORDS = frozenset({"WORD", "PATH", "FUNCTION_NAME"})
 _OPERANDS = frozenset("WORD PATH NUMBER PERCENT FACTOR SIZE STRING SWITCH RPAR RSQB".split())
 _OPERATORS = frozenset("PLUS TIMES DIVIDE FLOOR_DIVIDE MODULO COMPARISON AND OR TO".split())
+_SIGNS = frozenset({*_OPERATORS, "MINUS", "NEGATIVE", "NOT"})
+
+_MAX_BODY = 1000
+"""Lines of a body without braces that are looked through for its end."""
+
+
+@dataclass(frozen=True)
+class Mend:
+    """How reading can go on as if it had been written right: with other tokens in some places."""
+
+    read: tuple[tuple[str, int, int], ...] = ()
+    """Tokens to read: type, start, end."""
+    skip: int = 0
+    """How many they replace, from the one that did not fit on."""
+    back: int = 0
+    """How many before it they replace as well; at most what stands as it was read."""
+    surplus: int = 0
+    """By how much this changes the number of closing braces too many."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    diagnostic: Diagnostic
+    mend: Mend | None = None
+    """None where the statement is given up."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +61,16 @@ class Trouble:
     source: Source
     tokens: Lexed
     position: int
+    begin: int
+    """The position of the first token of the statement around it."""
     accepts: frozenset[str]
     """What would have fitted."""
+    braces: Sequence[int]
+    """The offsets of the braces open here, outermost first."""
     surplus: int
     """How many more braces close than open, in the whole text."""
+
+    # ---- the tokens around it; offsets are relative to the one that does not fit ----
 
     @property
     def kind(self) -> str:
@@ -52,11 +86,11 @@ class Trouble:
 
     @property
     def text(self) -> str:
-        return self.source.text[self.start : self.end]
+        return self.text_at(0)
 
     @property
     def span(self) -> Span:
-        return Span(self.source, self.start, self.end)
+        return self.span_at(0)
 
     def kind_at(self, offset: int) -> str:
         """The type of a token near this one; END past either end."""
@@ -64,14 +98,16 @@ class Trouble:
         return self.tokens.types[at] if 0 <= at < len(self.tokens.types) else END
 
     def text_at(self, offset: int) -> str:
-        at = self.position + offset
-        if not 0 <= at < len(self.tokens.types):
-            return ""
-        return self.source.text[self.tokens.starts[at] : self.tokens.ends[at]]
+        return self.span_at(offset).text
 
     def span_at(self, offset: int) -> Span:
         at = self.position + offset
+        if not 0 <= at < len(self.tokens.types):
+            return Span(self.source, self.start, self.start)
         return Span(self.source, self.tokens.starts[at], self.tokens.ends[at])
+
+    def span_of(self, first: int, last: int) -> Span:
+        return Span(self.source, self.span_at(first).start, self.span_at(last).end)
 
     @property
     def before(self) -> str:
@@ -81,23 +117,86 @@ class Trouble:
     def after(self) -> str:
         return self.kind_at(1)
 
-    @cached_property
-    def first(self) -> int:
-        """Where the statement around this place begins, as an offset from it (0, or negative)."""
-        at = self.position
-        while at > 0 and self.tokens.types[at - 1] not in _STATEMENT_ENDS:
-            at -= 1
-        return at - self.position
+    @property
+    def previous(self) -> Span:
+        return self.span_at(-1) if self.position else self.gap
 
     @property
-    def header(self) -> str:
-        """The keyword that the statement begins with, or nothing."""
+    def gap(self) -> Span:
+        """Just behind the token before: where something is missing."""
+        at = self.tokens.ends[self.position - 1] if self.position else 0
+        return Span(self.source, at, at)
+
+    def follows_closely(self, offset: int) -> bool:
+        """Whether no blank stands between a token and the one before it."""
+        return self.span_at(offset).start == self.span_at(offset - 1).end
+
+    def matching(self, offset: int) -> int:
+        """The offset of the bracket that closes the one at an offset."""
+        depth = 0
+        while self.kind_at(offset) != END:
+            kind = self.kind_at(offset)
+            depth += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
+            if depth <= 0:
+                return offset
+            offset += 1
+        return offset - 1
+
+    def behind_value(self, offset: int) -> int:
+        """The offset behind the signs, the operand and the brackets that begin at one."""
+        while self.kind_at(offset) in ("NEGATIVE", "MINUS", "NOT"):
+            offset += 1
+        if self.kind_at(offset) == "FUNCTION_NAME":
+            offset += 1
+        if self.kind_at(offset) in ("LPAR", "LSQB"):
+            offset = self.matching(offset)
+        return offset + 1
+
+    def end_of_line(self) -> int:
+        """The offset of the last token on this line."""
+        offset = 0
+        while self.kind_at(offset + 1) not in ("NEWLINE", END):
+            offset += 1
+        return offset
+
+    # ---- the statement around it ----
+
+    @property
+    def first(self) -> int:
+        """Where the statement begins, as an offset from here (0, or negative)."""
+        return self.begin - self.position
+
+    @property
+    def opening(self) -> str:
+        """The type of the statement's first token behind its label."""
         first = self.first
         if self.kind_at(first) == "WORD" and self.kind_at(first + 1) == "COLON":
             first += 2
-        if self.kind_at(first) == "ELSE" or self.kind_at(first - 1) == "ELSE":
+        return self.kind_at(first)
+
+    @property
+    def header(self) -> str:
+        """The keyword that a body is to follow, or nothing."""
+        if self.before == "ELSE":
             return "else"
-        return _HEADERS.get(self.kind_at(first), "")
+        return _HEADERS.get(self.opening, "")
+
+    @property
+    def has_no_body(self) -> bool:
+        return self.opening in ("LET", "IMPORT")
+
+    def behind_braces(self, position: int) -> int:
+        """The position behind a group of braces, and behind what an `else` adds to it."""
+        types, depth = self.tokens.types, 0
+        while types[position] != END:
+            depth += (types[position] == "LBRACE") - (types[position] == "RBRACE")
+            position += 1
+            if depth == 0 and types[position] == "ELSE":
+                while types[position] not in _STATEMENT_ENDS and types[position] != END:
+                    position += 1
+            if depth == 0 and types[position] != "LBRACE":
+                break
+        return position
 
     @property
     def at_statement_start(self) -> bool:
@@ -109,47 +208,51 @@ class Trouble:
         return "NEWLINE" in self.accepts
 
     @property
-    def gap(self) -> Span:
-        """Just behind the token before: where something is missing."""
-        at = self.tokens.ends[self.position - 1] if self.position else 0
-        return Span(self.source, at, at)
+    def in_parentheses(self) -> bool:
+        return bool({"RPAR", "RSQB"} & self.accepts)
 
-    @property
-    def previous(self) -> Span:
-        return self.span_at(-1) if self.position else self.gap
+    def indentation(self, line: int) -> int:
+        text = self.source.line(line)
+        return len(text) - len(text.lstrip(" \t"))
 
-    def open_braces(self) -> list[int]:
-        """The offsets of the braces open at this place, outermost first."""
-        opened: list[int] = []
-        for kind, start in zip(
-            self.tokens.types[: self.position], self.tokens.starts, strict=False
-        ):
-            if kind == "LBRACE":
-                opened.append(start)
-            elif kind == "RBRACE" and opened:
-                opened.pop()
-        return opened
+    def indented_body(self) -> int | None:
+        """Where the lines end that are indented further than this one and follow it."""
+        here = self.source.locate(self.gap.start)[0]
+        indent, last = self.indentation(here), here
+        for line in range(here + 1, min(here + _MAX_BODY, self.source.line_count + 1)):
+            if self.source.line(line).strip(" \t"):
+                if self.indentation(line) <= indent:
+                    break
+                last = line
+        if last == here:
+            return None
+        return self.source.line_starts[last - 1] + len(self.source.line(last))
 
-    def indentation(self, offset: int) -> int:
-        """How far the line around an offset is indented."""
-        line = self.source.line(self.source.locate(offset)[0])
-        return len(line) - len(line.lstrip(" \t"))
+    def braces_around_body(self, sign: Span) -> tuple[Edit, ...]:
+        """Puts braces around an indented body; the first replaces a sign, or stands in a gap."""
+        end = self.indented_body()
+        if end is None:
+            return ()
+        indent = " " * self.indentation(self.source.locate(sign.start)[0])
+        return Edit(sign, " {"), Edit(Span(self.source, end, end), f"\n{indent}}}")
 
-    def follows_reported_mistake(self, reported: Sequence[int]) -> bool:
+    def follows(self, reported: Sequence[int]) -> bool:
         """Whether something before, in the same statement, has already been explained."""
-        begin = self.tokens.starts[self.position + self.first]
-        return any(begin <= place <= self.end for place in reported)
+        begin = min(self.tokens.starts[self.begin], self.start)
+        return bisect_left(reported, begin) < bisect_right(reported, self.end)
 
+    # ---- how to read on ----
 
-@dataclass(frozen=True)
-class Explanation:
-    """What to say, and how reading can go on as if it had been written right."""
+    def insert(self, *kinds: str, surplus: int = 0) -> Mend:
+        at = self.start
+        return Mend(tuple((kind, at, at) for kind in kinds), surplus=surplus)
 
-    diagnostic: Diagnostic
-    insert: str = ""
-    """A token to read before the one that did not fit."""
-    skip: int = 0
-    """How many tokens to pass over; without this and `insert` the statement is given up."""
+    def drop(self, count: int = 1) -> Mend:
+        return Mend(skip=count)
+
+    def instead(self, *kinds: str, surplus: int = 0) -> Mend:
+        read = tuple((kind, self.start, self.end) for kind in kinds)
+        return Mend(read, skip=1, surplus=surplus)
 
 
 Recogniser = Callable[[Trouble], Explanation | None]
@@ -158,7 +261,11 @@ TABLE: list[tuple[str, str, Recogniser]] = []
 
 
 def explain(trouble: Trouble) -> Explanation:
+    tried = None
     for _, _, recognise in TABLE:
+        if recognise is tried:
+            continue
+        tried = recognise
         explanation = recognise(trouble)
         if explanation:
             return explanation
@@ -182,64 +289,36 @@ def _say(
     label: str = "",
     labels: tuple[Label, ...] = (),
     edits: tuple[Edit, ...] = (),
-    insert: str = "",
-    skip: int = 0,
+    mend: Mend | None = None,
 ) -> Explanation:
     diagnostic = Diagnostic(code, message, span, label, labels, help=help, edits=edits)
-    return Explanation(diagnostic, insert, skip)
+    return Explanation(diagnostic, mend)
 
 
-# ---- braces ----------------------------------------------------------------------------------
+def _shorten(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
 
 
-@mistake("unclosed-brace", "network A {\n  conv 64\n", "network A {\n  residual {\n    conv 64\n}\n")
+# ---- braces; braces.py has seen to it that they pair, as far as it could ---------------------
+
+
+@mistake("unclosed-brace", "network A:\n  conv 64 {\n    relu\n  }\n  repeat 3\n    relu\n  }\n  {")
 def _unclosed_brace(at: Trouble) -> Explanation | None:
-    if at.kind != END or "RBRACE" not in at.accepts | _after_a_separator(at):
+    if at.kind != END or not at.braces:
         return None
-    opened = at.open_braces()
-    if not opened:
-        return None
-    brace, hint = _likely_unclosed(at, opened)
-    last = at.span_at(-1)
-    labels = [Label(Span(at.source, last.end, last.end), "the text ends here")]
-    if hint is not None:
-        labels = [Label(Span(at.source, hint, hint + 1), "closes it, though indented for another")]
+    brace = at.braces[-1]
     return _say(
         "unclosed-brace",
         "this `{` is never closed",
         Span(at.source, brace, brace + 1),
         "close it with `}` where its body ends",
-        labels=tuple(labels),
+        mend=at.insert("RBRACE"),
     )
-
-
-def _after_a_separator(at: Trouble) -> frozenset[str]:
-    # Inside a body, before the first statement or in a path, a brace may close in any case.
-    return frozenset({"RBRACE"}) if at.at_statement_start else frozenset()
-
-
-def _likely_unclosed(at: Trouble, opened: list[int]) -> tuple[int, int | None]:
-    """The opening brace whose own line is indented unlike the brace that closes it.
-
-    Counting alone blames the outermost brace, whichever was forgotten.
-    """
-    pending: list[int] = []
-    columns = zip(at.tokens.types, at.tokens.starts, strict=False)
-    for kind, start in columns:
-        if kind == "LBRACE":
-            pending.append(start)
-        elif kind == "RBRACE" and pending:
-            brace = pending.pop()
-            line = at.source.line(at.source.locate(start)[0])
-            closes_line = line.lstrip(" \t").startswith("}")
-            if closes_line and at.indentation(start) < at.indentation(brace):
-                return brace, start
-    return opened[-1], None
 
 
 @mistake("unopened-brace", "network A {\n  conv 64\n}\n}\n")
 def _unopened_brace(at: Trouble) -> Explanation | None:
-    if at.kind != "RBRACE" or at.open_braces():
+    if at.kind != "RBRACE" or at.braces:
         return None
     return _say(
         "unopened-brace",
@@ -247,8 +326,145 @@ def _unopened_brace(at: Trouble) -> Explanation | None:
         at.span,
         "take it out, or write the `{` that it belongs to",
         edits=(Edit(at.span, ""),),
-        skip=1,
+        mend=Mend(skip=1, surplus=-1),
     )
+
+
+@mistake(
+    "stray-brace",
+    "network A\n{\n  conv 64\n}",
+    "network A {\n  residual\n  {\n    conv 64\n  }\n}",
+    "network A {\n  { conv 64 }\n}",
+    "network A {\n  residual { conv 64 } { relu }\n}",
+)
+def _stray_brace(at: Trouble) -> Explanation | None:
+    if at.kind == "NEWLINE" and at.after == "LBRACE" and "LBRACE" in at.accepts:
+        return _brace_on_next_line(at, at.span_at(1), at.gap, at.drop())
+    if at.kind != "LBRACE" or not (at.at_statement_start or at.can_separate):
+        return None
+    anonymous = at.insert("WORD") if at.at_statement_start else at.insert("NEWLINE", "WORD")
+    if at.before == "NEWLINE" and at.kind_at(-2) in (*_OPERANDS, "SWITCH"):
+        end = at.span_at(-2).end
+        return _brace_on_next_line(at, at.span, Span(at.source, end, end), anonymous)
+    if at.before == "RBRACE":
+        return _say(
+            "stray-brace",
+            "this statement has a body already",
+            at.span,
+            "for two side by side, write `{ | path | path }`",
+            mend=anonymous,
+        )
+    return _say(
+        "stray-brace",
+        "a `{` opens the body of a word, and here is no word",
+        at.span,
+        "write one before it: `residual { … }`",
+        mend=anonymous,
+    )
+
+
+def _brace_on_next_line(at: Trouble, brace: Span, gap: Span, mend: Mend) -> Explanation:
+    between = at.source.text[gap.start : brace.start]
+    # A comment between the two would swallow the brace.
+    edits = (Edit(Span(at.source, gap.start, brace.start), " "),) if not between.strip() else ()
+    return _say(
+        "stray-brace",
+        "a body begins on the line of its word: a statement ends with its line",
+        brace,
+        "move the `{` to the end of the line before",
+        edits=edits,
+        mend=mend,
+    )
+
+
+# ---- names of definitions --------------------------------------------------------------------
+
+
+@mistake("missing-name", "network {\n  conv 64\n}", "block (width) { conv width }")
+def _missing_name(at: Trouble) -> Explanation | None:
+    if at.before not in _DEFINITIONS or at.kind not in ("LBRACE", "LPAR", "NEWLINE", "COLON", END):
+        return None
+    word = at.text_at(-1)
+    example = "network Net { … }" if word == "network" else "block part(width) { … }"
+    can_follow = at.kind in ("LBRACE", "LPAR")
+    return _say(
+        "missing-name",
+        f"this {word} has no name",
+        at.previous,
+        f"name it: `{example}`",
+        edits=(Edit(at.gap, " Net" if word == "network" else " part"),) if can_follow else (),
+        mend=at.insert("WORD") if can_follow else None,
+    )
+
+
+@mistake(
+    "bad-name",
+    "network ResNet-50 { conv 3 }",
+    'network "My Net" { conv 3 }',
+    "network A.B { conv 3 }",
+    "block a b { conv 3 }",
+    "network 50 { conv 3 }",
+)
+def _bad_name(at: Trouble) -> Explanation | None:
+    """Everything behind `network` up to a blank, a parenthesis or a brace is meant as its name."""
+    if at.before in _DEFINITIONS and at.kind in ("STRING", "PATH", "NUMBER", "SIZE"):
+        name = 0
+    elif at.kind_at(-2) in _DEFINITIONS and at.kind in ("MINUS", "NEGATIVE", "WORD", "NUMBER", "STRING"):
+        name = -1
+    else:
+        return None
+    last = name
+    while at.kind_at(last + 1) not in ("LPAR", *_STATEMENT_ENDS, END, "COLON", "COMMA"):
+        last += 1
+    span = at.span_of(name, last)
+    plain = re.sub(r"\W+", "_", span.text.strip("\"'"), flags=re.ASCII).strip("_")
+    plain = f"Net{plain}" if plain[:1].isdigit() or not plain else plain
+    opening = (("WORD", span.start, span.end),)
+    return _say(
+        "bad-name",
+        "a name is one word of letters, digits and `_`",
+        span,
+        f"write `{_shorten(plain)}`",
+        edits=(Edit(span, plain),),
+        mend=Mend(opening if name == 0 else (), skip=last + 1),
+    )
+
+
+@mistake("reserved-word", "let in = 3", "block repeat() { conv 3 }", "network A { conv 3 as }")
+def _reserved_word(at: Trouble) -> Explanation | None:
+    if at.kind not in _KEYWORDS:
+        return None
+    if at.kind == "IF" and at.before in ("EQUAL", "KEY", "LPAR", "LSQB", "COMMA"):
+        return None
+    a_name_fits = {"WORD", "FUNCTION_NAME"} & at.accepts
+    if not a_name_fits or at.header == "for" or at.before in ("REPEAT", "IF"):
+        return None
+    if at.at_statement_start and at.kind not in ("AS", "IN"):
+        return None
+    return _say(
+        "reserved-word",
+        f"`{at.text}` is a word of the language and cannot be a name",
+        at.span,
+        f"take another: `{at.text}_`, say",
+        edits=(Edit(at.span, f"{at.text}_"),),
+        mend=at.instead("WORD"),
+    )
+
+
+@mistake("reserved-word", "conv on=3", "block b(off=2) { conv 3 }")
+def _switch_as_name(at: Trouble) -> Explanation | None:
+    if at.kind != "EQUAL" or at.before != "SWITCH":
+        return None
+    return _say(
+        "reserved-word",
+        f"`{at.text_at(-1)}` is a word of the language and cannot be a name",
+        at.previous,
+        f"take another: `{at.text_at(-1)}_`, say",
+        edits=(Edit(at.previous, f"{at.text_at(-1)}_"),),
+    )
+
+
+# ---- labels and colons -----------------------------------------------------------------------
 
 
 @mistake("two-labels", "network A {\n  a: b: conv 64\n}")
@@ -257,347 +473,32 @@ def _two_labels(at: Trouble) -> Explanation | None:
         return _say(
             "two-labels",
             "a statement has one label",
-            Span(at.source, at.span_at(-3).start, at.end),
+            at.span_of(-3, 0),
             f"keep `{at.text_at(-3)}:` or `{at.text_at(-1)}:`",
-            skip=0,
+            edits=(Edit(at.span_of(-3, -2), ""),),
         )
     return None
 
 
-@mistake("colon-for-brace", "network A {\n  repeat 3:\n    conv 64\n}", "network A:\n  conv 64\n")
-def _colon_for_brace(at: Trouble) -> Explanation | None:
-    if at.kind != "COLON" or at.after not in ("NEWLINE", "LBRACE", END):
-        return None
-    brace_follows = at.after == "LBRACE"
-    return _say(
-        "colon-for-brace",
-        "a body stands in braces; a colon only follows a label",
-        at.span,
-        "take the `:` out" if brace_follows else "write `{` here, and `}` where the body ends",
-        edits=(Edit(at.span, "" if brace_follows else " {"),),
-        skip=1 if brace_follows else 0,
-    )
-
-
-@mistake("colon-for-brace", "network A {\n  residual:\n    conv 64\n}")
-def _label_without_statement(at: Trouble) -> Explanation | None:
-    if at.before != "COLON" or at.kind not in ("NEWLINE", "COMMA", "RBRACE", "LBRACE", END):
-        return None
-    word = at.text_at(-2)
-    if at.kind == "LBRACE":
-        return _say(
-            "colon-for-brace",
-            f"`{word}:` is a label, and a label names the statement behind it",
-            at.previous,
-            f"write `{word} {{` for a body, or name what follows: `{word}: residual {{ … }}`",
-            edits=(Edit(at.previous, ""),),
-        )
-    return _say(
-        "colon-for-brace",
-        f"nothing follows the label `{word}:`",
-        at.previous,
-        f"write `{word} {{ … }}` for a body, or the statement that `{word}` names on this line",
-    )
-
-
-@mistake("stray-colon", "network A {\n  conv 64: bn\n}")
-def _stray_colon(at: Trouble) -> Explanation | None:
-    if at.kind != "COLON":
-        return None
-    return _say(
-        "stray-colon",
-        "a colon stands only behind a label, at the start of a statement",
-        at.span,
-        "give an argument by name with `=`: `stride=2`; name a layer in front: `stem: conv 64`",
-    )
-
-
-@mistake("missing-brace", "network A {\n  repeat 3\n    conv 64\n  }\n}", "block b(width)\n  conv 64\n}")
-def _missing_brace(at: Trouble) -> Explanation | None:
-    if "LBRACE" not in at.accepts or not at.header or at.kind not in ("NEWLINE", "RBRACE", END):
-        return None
-    # With a closing brace too many, this is where its partner was forgotten.
-    insert = "LBRACE" if at.surplus > 0 else ""
-    return _say(
-        "missing-brace",
-        f"`{at.header}` has no body",
-        at.gap,
-        "open it here with `{`" if insert else "write it in braces: `{ … }`",
-        edits=(Edit(at.gap, " {"),) if insert else (),
-        insert=insert,
-    )
-
-
-# ---- bars ------------------------------------------------------------------------------------
-
-
-@mistake("stray-bar", "network A {\n  inception { conv 64 | conv 32 }\n}", "conv 64 | relu")
-def _stray_bar(at: Trouble) -> Explanation | None:
-    if at.kind != "VBAR":
-        return None
-    opened = at.open_braces()
-    if not opened or _head_of_brace(at, opened[-1]) in ("NETWORK", "BLOCK"):
-        return _say(
-            "stray-bar",
-            "`|` begins a path of a merge; here there is nothing to merge",
-            at.span,
-            "separate statements by a comma or a new line, or write "
-            "`concat { | path | path }`",
-            insert="" if not at.can_separate else "NEWLINE",
-        )
-    brace = opened[-1]
-    return _say(
-        "stray-bar",
-        "every path begins with `|`, the first one too",
-        at.span,
-        "write a `|` behind the `{`",
-        labels=(Label(Span(at.source, brace, brace + 1), "the first path starts here"),),
-        edits=(Edit(Span(at.source, brace + 1, brace + 1), " |"),),
-        insert="NEWLINE" if at.can_separate else "",
-    )
-
-
-def _head_of_brace(at: Trouble, brace: int) -> str:
-    """The type of the token that the statement opening a brace begins with."""
-    index = at.tokens.starts.index(brace)
-    while index > 0 and at.tokens.types[index - 1] not in _STATEMENT_ENDS:
-        index -= 1
-    return at.tokens.types[index]
-
-
-# ---- headers ----
-
-
-@mistake("for-in", "network A {\n  for width [64, 128] { conv width }\n}", "for i = 1 { conv i }")
-def _for_in(at: Trouble) -> Explanation | None:
-    if at.header != "for" or not {"IN", "COMMA"} <= at.accepts:
-        return None
-    missing_comma = at.kind == "WORD"
-    if missing_comma:
-        return _say(
-            "for-in",
-            "several names are separated by commas",
-            at.span,
-            f"write `, {at.text}`",
-            edits=(Edit(at.gap, ","),),
-            insert="COMMA",
-        )
-    spelled_with_equals = at.kind == "EQUAL"
-    return _say(
-        "for-in",
-        "`in` is missing between the name and the list",
-        at.span,
-        "write `for name in [ … ] { … }`",
-        edits=(Edit(at.span, "in"),) if spelled_with_equals else (Edit(at.gap, " in"),),
-        insert="" if spelled_with_equals else "IN",
-    )
-
-
-# ---- habits from Python ----------------------------------------------------------------------
-
-
-@mistake("python-call", "network A {\n  conv(64, 3)\n}", "conv(64, 3, stride=2), relu")
-def _python_call(at: Trouble) -> Explanation | None:
-    if at.kind != "FUNCTION_NAME" or not at.at_statement_start:
-        return None
-    closing = _matching(at, 1)
-    name = at.text
-    whole = Span(at.source, at.start, at.span_at(closing).end)
-    inside = [part.strip() for part in _split(at.source.text[at.end + 1 : whole.end - 1])]
-    spaced = [re.sub(r"\s*=\s*", "=", part) for part in inside if part]
-    written = " ".join([name, *(_as_argument(part) for part in spaced)])
-    return _say(
-        "python-call",
-        "arguments follow their word, separated by blanks, without parentheses",
-        whole,
-        f"write `{written}`",
-        edits=(Edit(whole, written),),
-        skip=closing + 1 if at.kind_at(closing + 1) in ("NEWLINE", "COMMA", "RBRACE") else 0,
-    )
-
-
-def _as_argument(text: str) -> str:
-    """A value as an argument of its own: in parentheses where blanks would take it apart."""
-    return f"({text})" if re.match(r"-", text) or re.search(r"[^\s(\[,]\s+[^\s]", text) else text
-
-
-def _split(text: str) -> list[str]:
-    """The parts of an argument list, at the commas outside of brackets and text."""
-    parts, depth, begin = [], 0, 0
-    for match in re.finditer(r'"(?:\\.|[^"\\])*"|[(\[]|[)\]]|,', text):
-        sign = match.group()
-        if sign in "([":
-            depth += 1
-        elif sign in ")]":
-            depth -= 1
-        elif sign == "," and not depth:
-            parts.append(text[begin : match.start()])
-            begin = match.end()
-    return [*parts, text[begin:]]
-
-
-def _matching(at: Trouble, offset: int) -> int:
-    """The offset of the bracket that closes the one at an offset."""
-    depth = 0
-    while at.kind_at(offset) != END:
-        kind = at.kind_at(offset)
-        depth += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
-        if depth == 0:
-            return offset
-        offset += 1
-    return offset - 1
-
-
-@mistake("assignment", "network A {\n  width = 64\n}", "width=64")
-def _assignment(at: Trouble) -> Explanation | None:
-    if at.kind == "KEY" and at.at_statement_start:
-        name = at.text[:-1]
-        value = at.after
-        span = at.span
-    elif at.kind == "EQUAL" and at.first == -1 and at.before == "WORD":
-        name, value, span = at.text_at(-1), at.after, at.previous
+@mistake("label", "3: conv 64", '"stem": conv 64', "stem.first: conv 64", "the stem: conv 64")
+def _bad_label(at: Trouble) -> Explanation | None:
+    if at.kind == "COLON" and at.first == -2 and at.kind_at(-2) == at.before == "WORD":
+        first = -2
+    elif at.after == "COLON" and at.at_statement_start and at.kind in ("NUMBER", "STRING", "PATH"):
+        first = 0
     else:
         return None
-    help = f"write `let {name} = …`" if value != END else f"write `let {name} = 1`"
+    if at.kind_at(1 if first else 2) in _NOTHING_MORE:
+        return None
+    span = at.span_of(first, -1 if first else 0)
+    plain = re.sub(r"\W+", "_", span.text.strip('"'), flags=re.ASCII).strip("_")
+    plain = f"part{plain}" if plain[:1].isdigit() or not plain else plain
     return _say(
-        "assignment",
-        f"a value gets its name with `let`",
+        "label",
+        "a label is one word of letters, digits and `_`",
         span,
-        help,
-        edits=(Edit(Span(at.source, span.start, span.start), "let "),),
-    )
-
-
-@mistake("spaced-equals", "network A {\n  conv 64 3x3 stride = 2\n}", "block b(width = 3) { conv 64 }")
-def _spaced_equals(at: Trouble) -> Explanation | None:
-    if at.kind != "EQUAL" or at.before not in ("WORD", "PATH"):
-        return None
-    if at.after in ("NEWLINE", "COMMA", "RBRACE", END):
-        return _say(
-            "missing-value",
-            f"nothing follows `{at.text_at(-1)}=`",
-            at.span,
-            f"write a value right behind the sign: `{at.text_at(-1)}=…`",
-        )
-    if _in_condition(at):
-        return _compare_with_equals(at)
-    key = at.text_at(-1)
-    whole = Span(at.source, at.previous.start, at.end + _blanks_behind(at))
-    value = at.text_at(1)
-    return _say(
-        "spaced-equals",
-        "an argument's name, `=` and its value are written without blanks",
-        Span(at.source, at.previous.start, at.span_at(1).end),
-        f"write `{key}={value}`",
-        edits=(Edit(whole, f"{key}="),),
-        skip=1 if "NUMBER" in at.accepts else 0,
-    )
-
-
-def _blanks_behind(at: Trouble) -> int:
-    rest = at.source.text[at.end :]
-    return len(rest) - len(rest.lstrip(" \t"))
-
-
-def _in_condition(at: Trouble) -> bool:
-    return at.header in ("if", "else") and "LBRACE" in at.accepts | frozenset(
-        {"LBRACE"} if at.kind in ("EQUAL", "KEY") else ()
-    )
-
-
-@mistake("equals-in-condition", "network A {\n  if stride=1 { conv 64 }\n}", "if a = 1 { conv 64 }")
-def _key_in_condition(at: Trouble) -> Explanation | None:
-    if at.kind == "KEY" and _in_condition(at):
-        return _compare_with_equals(at)
-    return None
-
-
-def _compare_with_equals(at: Trouble) -> Explanation:
-    sign = Span(at.source, at.end - 1, at.end)
-    return _say(
-        "equals-in-condition",
-        "one `=` gives a value; two compare",
-        sign,
-        "write `==`",
-        edits=(Edit(sign, "=="),),
-    )
-
-
-# ---- statements and separators ---------------------------------------------------------------
-
-
-@mistake(
-    "missing-separator",
-    "network A {\n  residual { conv 64 } relu\n}",
-    "conv 64 3x3 repeat 2 { relu }",
-    "block a() { relu } network B { conv 3 }",
-)
-def _missing_separator(at: Trouble) -> Explanation | None:
-    starts_statement = at.kind in ("WORD", "FUNCTION_NAME", *_HEADERS, "LET", "IMPORT")
-    if not starts_statement or not at.can_separate or at.header in ("for", "let"):
-        return None
-    if at.kind == "FUNCTION_NAME" and at.before != "RBRACE":
-        return None
-    return _say(
-        "missing-separator",
-        f"`{at.text}` begins another statement, and nothing separates the two",
-        at.span,
-        f"put a comma or a new line before `{at.text}`",
-        edits=(Edit(at.gap, ","),),
-        insert="NEWLINE",
-    )
-
-
-@mistake("statement-start", "network A {\n  64 conv\n}", "conv, 64, 3x3", "nn.conv 64")
-def _statement_start(at: Trouble) -> Explanation | None:
-    if not at.at_statement_start or at.kind not in _VALUES | {"PATH"}:
-        return None
-    if at.before == "COMMA" and at.kind != "PATH":
-        return _say(
-            "statement-start",
-            f"`{at.text}` begins a statement here: a comma ends the one before",
-            at.span,
-            "arguments are separated by blanks: take the comma out",
-            labels=(Label(at.previous, "ends a statement"),),
-            edits=(Edit(at.previous, ""),),
-        )
-    if at.kind == "PATH":
-        return _say(
-            "statement-start",
-            f"`{at.text}` is a dotted name; a statement begins with a plain word",
-            at.span,
-            f"write `{at.text.rsplit('.', 1)[-1]} …`, or `from {at.text}` to go on from there",
-        )
-    return _say(
-        "statement-start",
-        f"a statement begins with a word, not with `{at.text}`",
-        at.span,
-        "write the layer first, then its arguments: `conv 64 3x3`",
-    )
-
-
-@mistake("comment", "// a comment\nnetwork A { conv 3 }")
-def _slashes(at: Trouble) -> Explanation | None:
-    if at.kind != "FLOOR_DIVIDE" or not (at.at_statement_start or at.can_separate):
-        return None
-    return _say(
-        "comment",
-        "a comment starts with `#`",
-        at.span,
-        "write `#` instead of `//`",
-        edits=(Edit(at.span, "#"),),
-    )
-
-
-@mistake("else-without-if", "network A {\n  else { conv 3 }\n}")
-def _else_without_if(at: Trouble) -> Explanation | None:
-    if at.kind != "ELSE":
-        return None
-    return _say(
-        "else-without-if",
-        "this `else` belongs to no `if`",
-        at.span,
-        "it stands behind the body of an `if`: `if c { … } else { … }`",
+        f"write `{_shorten(plain)}:`",
+        edits=(Edit(span, plain),),
     )
 
 
@@ -611,115 +512,1011 @@ def _label_on_definition(at: Trouble) -> Explanation | None:
         at.span_at(-2),
         "take the label out",
         edits=(Edit(Span(at.source, at.span_at(-2).start, at.start), ""),),
+        mend=Mend(((at.kind, at.start, at.end),), skip=1, back=2),
     )
 
 
-# ---- definitions -----------------------------------------------------------------------------
-
-
-@mistake("missing-name", "network {\n  conv 64\n}", "block (width) { conv width }")
-def _missing_name(at: Trouble) -> Explanation | None:
-    if at.before not in ("NETWORK", "BLOCK") or at.kind not in ("LBRACE", "LPAR"):
+@mistake(
+    "colon-for-brace",
+    "network A {\n  repeat 3:\n    conv 64\n}",
+    "network A:\n  conv 64\n",
+    "network A { if classes > 3: dropout 0.5\n}",
+    "network A {\n  if classes > 3 { relu }\n  else:\n    bn\n}",
+    "network A: { conv 3 }",
+)
+def _colon_for_brace(at: Trouble) -> Explanation | None:
+    message = "a body stands in braces; a colon only follows a label"
+    if at.kind == "ELSE" and at.after == "COLON":  # its `if` had a colon, too, and was given up
+        edits = at.braces_around_body(at.span_at(1))
+        return _say("colon-for-brace", message, at.span_at(1), _BRACES, edits=edits)
+    if at.kind != "COLON" or at.before == "COLON" or at.in_parentheses:
         return None
-    word = at.text_at(-1)
-    example = "network Net { … }" if word == "network" else "block part(width) { … }"
+    if at.after == "LBRACE":
+        return _say(
+            "colon-for-brace",
+            message,
+            at.span,
+            "take the `:` out",
+            edits=(Edit(at.span, ""),),
+            mend=at.drop(),
+        )
+    if at.after in ("NEWLINE", END):
+        if at.surplus > 0:
+            return _say(
+                "colon-for-brace",
+                message,
+                at.span,
+                "write `{` instead",
+                edits=(Edit(at.span, " {"),),
+                mend=at.instead("LBRACE", surplus=-1),
+            )
+        edits = at.braces_around_body(at.span)
+        return _say("colon-for-brace", message, at.span, _BRACES, edits=edits)
+    if at.header and "LBRACE" in at.accepts:
+        return _say(
+            "colon-for-brace",
+            message,
+            at.span,
+            _BRACES,
+            edits=(Edit(at.span, " {"), _brace_at_end_of_line(at)),
+        )
+    return None
+
+
+_BRACES = "write `{` here, and `}` where the body ends"
+
+
+def _brace_at_end_of_line(at: Trouble) -> Edit:
+    """A closing brace behind the last word of this line that its body has to itself."""
+    last, depth = 0, 0
+    while at.kind_at(last + 1) not in ("NEWLINE", END, "ELSE"):
+        depth += (at.kind_at(last + 1) == "LBRACE") - (at.kind_at(last + 1) == "RBRACE")
+        if depth < 0:
+            break
+        last += 1
+    end = at.span_at(last).end
+    return Edit(Span(at.source, end, end), " }")
+
+
+@mistake(
+    "colon-for-brace",
+    "network A {\n  residual:\n    conv 64\n}",
+    "network A {\n  residual:\n    conv 64\n  }\n}",
+    "network A {\n  residual: { conv 64 }\n}",
+)
+def _label_without_statement(at: Trouble) -> Explanation | None:
+    if at.before != "COLON" or at.kind not in ("LBRACE", *_NOTHING_MORE):
+        return None
+    word = at.text_at(-2)
+    if at.kind == "LBRACE":
+        return _say(
+            "colon-for-brace",
+            f"`{word}:` is a label, and a label names the statement behind it",
+            at.previous,
+            f"write `{word} {{` for a body, or name what follows: `{word}: residual {{ … }}`",
+            edits=(Edit(at.previous, ""),),
+            mend=Mend(back=1),
+        )
+    replaced = at.surplus > 0 and at.kind == "NEWLINE"
+    edits: tuple[Edit, ...] = (Edit(at.previous, " {"),)
+    if not replaced:
+        edits = at.braces_around_body(at.previous) if at.kind == "NEWLINE" else ()
     return _say(
-        "missing-name",
-        f"this {word} has no name",
+        "colon-for-brace",
+        f"nothing follows the label `{word}:`",
         at.previous,
-        f"name it: `{example}`",
-        edits=(Edit(at.gap, " Net" if word == "network" else " part"),),
-        insert="WORD",
+        f"write `{word} {{ … }}` for a body, or the statement that `{word}` names on this line",
+        edits=edits,
+        mend=Mend((("LBRACE", *at.previous[1:]),), back=1, surplus=-1) if replaced else None,
     )
 
 
-@mistake("reserved-word", "let in = 3", "block repeat() { conv 3 }", "network A { conv 3 as }")
-def _reserved_word(at: Trouble) -> Explanation | None:
-    if at.kind not in _KEYWORDS or not ({"WORD", "FUNCTION_NAME"} & at.accepts):
-        return None
-    if at.at_statement_start and at.kind not in ("AS", "IN"):
-        return None
-    return _say(
-        "reserved-word",
-        f"`{at.text}` is a word of the language and cannot be a name",
-        at.span,
-        f"take another: `{at.text}_`, say",
-    )
+# ---- let, for, repeat, if --------------------------------------------------------------------
 
 
-@mistake("import-path", "import blocks\nnetwork A { conv 3 }", "import blocks/resnet.cnn")
-def _import_path(at: Trouble) -> Explanation | None:
-    if at.before != "IMPORT":
-        return None
-    line = at.source.text[at.start :].splitlines()[0] if at.kind != END else ""
-    name = re.split(r"[\s,#]", line, maxsplit=1)[0] if line else ""
-    path = name.strip("'\"") + ("" if name.endswith(".cnn") else ".cnn")
-    whole = Span(at.source, at.start, at.start + len(name))
-    return _say(
-        "import-path",
-        "`import` takes the path of a file, between double quotes",
-        whole if name else at.previous,
-        f'write `import "{path if name else "blocks.cnn"}"`',
-        edits=(Edit(whole, f'"{path}"'),) if name else (),
-    )
-
-
-@mistake("repeat-as", "network A { repeat 3 i { conv 3 } }")
-def _repeat_as(at: Trouble) -> Explanation | None:
-    if at.header != "repeat" or "AS" not in at.accepts or at.kind not in ("WORD", "IN"):
-        return None
-    return _say(
-        "repeat-as",
-        "`as` is missing before the name of the index",
-        at.span,
-        f"write `as {at.text if at.kind == 'WORD' else 'i'}`",
-        edits=(Edit(at.gap, " as"),) if at.kind == "WORD" else (),
-        insert="AS" if at.kind == "WORD" else "",
-    )
-
-
-@mistake("let", "let x 3", "let = 3")
+@mistake(
+    "let",
+    "let x 3",
+    "let = 3",
+    "let x == 3",
+    "let x: 3",
+    "let x := 3",
+    "let a, b = 3, 4",
+    "let a.b = 3",
+    "let x = 3 4",
+)
 def _let(at: Trouble) -> Explanation | None:
     if at.kind_at(at.first) != "LET":
         return None
     if at.before == "LET":
+        if at.kind in _KEYWORDS and at.after == "EQUAL":
+            return None
         return _say("let", "`let` gives a name to a value", at.previous, "write `let name = value`")
-    if "EQUAL" not in at.accepts:
+    name = at.text_at(-1)
+    if at.kind in _VALUES and at.can_separate:
+        return _say(
+            "let",
+            "`let` gives a name to one value",
+            at.span,
+            "write several as a list, between `[` and `]`, separated by commas",
+        )
+    if "EQUAL" not in at.accepts or at.after == "COLON":
         return None
+    if at.kind == "COMMA":
+        return _say(
+            "let",
+            "a `let` gives one name",
+            at.previous,
+            f"write a `let` for each: `let {name} = …`",
+        )
+    if at.kind in ("COLON", "COMPARISON"):
+        sign = at.span_of(0, 1) if at.after == "EQUAL" else at.span
+        return _say(
+            "let",
+            f"`let` is written with one `=`, not with `{sign.text}`",
+            sign,
+            f"write `let {name} = …`",
+            edits=(Edit(sign, " =" if at.follows_closely(0) else "="),),
+            mend=Mend((("EQUAL", *sign[1:]),), skip=2 if at.after == "EQUAL" else 1),
+        )
+    value_follows = at.kind in _VALUES | _WORDS
     return _say(
         "let",
-        f"`=` is missing behind `{at.text_at(-1)}`",
+        f"`=` is missing behind `{_shorten(name)}`",
         at.gap,
-        f"write `let {at.text_at(-1)} = …`",
-        edits=(Edit(at.gap, " ="),) if at.kind in _VALUES | {"WORD", "FUNCTION_NAME"} else (),
-        insert="EQUAL" if at.kind in _VALUES | {"WORD", "FUNCTION_NAME"} else "",
+        f"write `let {_shorten(name)} = …`",
+        edits=(Edit(at.gap, " ="),) if value_follows else (),
+        mend=at.insert("EQUAL") if value_follows else None,
+    )
+
+
+@mistake(
+    "for-in",
+    "network A {\n  for width [64, 128] { conv width }\n}",
+    "for i = 1 { conv i }",
+    "for a of [1, 2] { conv a }",
+    "for a: [1, 2] { conv a }",
+)
+def _for_in(at: Trouble) -> Explanation | None:
+    if at.opening != "FOR" or not {"IN", "COMMA"} <= at.accepts:
+        return None
+    instead_of_in = at.kind in ("EQUAL", "COLON") or at.text in ("of", "from", "over", "through")
+    if at.kind == "WORD" and not instead_of_in:
+        return _say(
+            "for-in",
+            "several names are separated by commas",
+            at.gap,
+            f"write a comma before `{_shorten(at.text)}`",
+            edits=(Edit(at.gap, ","),),
+            mend=at.insert("COMMA"),
+        )
+    if at.kind not in _VALUES | _WORDS | {"KEY"} and not instead_of_in:
+        return _say(
+            "for-in", "there is nothing to go through", at.gap, "write `for name in [ … ] { … }`"
+        )
+    fixed = " in" if instead_of_in and at.follows_closely(0) else "in"
+    return _say(
+        "for-in",
+        "`in` is missing between the name and the list",
+        at.span if instead_of_in else at.gap,
+        "write `for name in [ … ] { … }`",
+        edits=(Edit(at.span, fixed),) if instead_of_in else (Edit(at.gap, " in"),),
+        mend=at.instead("IN") if instead_of_in else at.insert("IN"),
+    )
+
+
+@mistake(
+    "for-names",
+    "for (a, b) in [(1, 2)] { conv a }",
+    "for in [1, 2] { conv 3 }",
+    "for a, in [1, 2] { conv a }",
+    "for 3 in [1, 2] { conv 3 }",
+)
+def _for_names(at: Trouble) -> Explanation | None:
+    if at.opening != "FOR" or "WORD" not in at.accepts or "NUMBER" in at.accepts:
+        return None
+    if at.kind == "LPAR":
+        last = at.matching(0)
+        closing = at.span_at(last)
+        return _say(
+            "for-names",
+            "the names of a `for` stand without parentheses",
+            at.span_of(0, last),
+            "write `for a, b in [ … ] { … }`",
+            edits=(Edit(at.span, ""), Edit(closing, "")),
+            mend=Mend(tuple(_tokens(at, 1, last)), skip=last + 1),
+        )
+    if at.before == "COMMA":
+        return _say(
+            "for-names",
+            "a name is missing behind the comma",
+            at.previous,
+            "take the comma out, or name what follows",
+            edits=(Edit(at.previous, ""),) if at.kind == "IN" else (),
+        )
+    return _say(
+        "for-names",
+        "`for` needs a name for the item that it has come to",
+        at.previous,
+        "write `for name in [ … ] { … }`",
+    )
+
+
+def _tokens(at: Trouble, first: int, behind: int) -> Iterator[tuple[str, int, int]]:
+    for offset in range(first, behind):
+        span = at.span_at(offset)
+        yield at.kind_at(offset), span.start, span.end
+
+
+@mistake("for-list", "for a in 1, 2, 3 { conv a }")
+def _for_list(at: Trouble) -> Explanation | None:
+    if at.opening != "FOR" or at.kind != "COMMA" or "LBRACE" not in at.accepts:
+        return None
+    first, behind = at.first, 0
+    while at.kind_at(first) != "IN":
+        first += 1
+    while at.kind_at(behind) not in (*_STATEMENT_ENDS, END):
+        behind += 1
+    values = at.span_of(first + 1, behind - 1)
+    return _say(
+        "for-list",
+        "a list stands between `[` and `]`",
+        values,
+        f"write `[{_shorten(values.text)}]`",
+        edits=(Edit(values, f"[{values.text}]"),),
+        mend=at.drop(behind),
+    )
+
+
+@mistake(
+    "repeat",
+    "repeat { conv 3 }",
+    "repeat as i { conv 3 }",
+    "repeat i in [1, 2] { conv i }",
+    "repeat 3 i { conv 3 }",
+    "repeat 3 as { conv 3 }",
+    "repeat 3 as i, j { conv 3 }",
+)
+def _repeat(at: Trouble) -> Explanation | None:
+    if at.opening != "REPEAT":
+        return None
+    if at.before == "REPEAT" and at.kind in ("LBRACE", "AS", *_NOTHING_MORE):
+        return _say(
+            "repeat",
+            "`repeat` needs to know how often",
+            at.previous,
+            "write `repeat 3 { … }`",
+        )
+    if at.kind == "IN":
+        return _say(
+            "repeat",
+            "`repeat` counts; `for` goes through a list",
+            at.span_at(at.first),
+            "write `for i in [ … ] { … }`, or `repeat 3 as i { … }`",
+        )
+    if at.kind == "WORD" and at.after == "LBRACE" and at.text not in _FILLERS:
+        return _say(
+            "repeat",
+            "`as` is missing before the name of the index",
+            at.gap,
+            f"write `as {_shorten(at.text)}`",
+            edits=(Edit(at.gap, " as"),),
+            mend=at.insert("AS"),
+        )
+    if at.before == "AS" or at.kind_at(-2) == "AS":
+        return _say(
+            "repeat",
+            "`as` is followed by one name, that of the index",
+            at.span_at(-1 if at.before == "AS" else -2),
+            "write `repeat 3 as i { … }`",
+        )
+    return None
+
+
+_FILLERS = ("then", "do", "times", "begin")
+
+
+@mistake("missing-brace", "if classes > 3 then { relu }", "repeat 3 times { relu }")
+def _filler(at: Trouble) -> Explanation | None:
+    if not at.header or "LBRACE" not in at.accepts or at.text not in _FILLERS:
+        return None
+    if at.after not in ("LBRACE", "NEWLINE"):
+        return None
+    opens = at.after == "LBRACE"
+    return _say(
+        "missing-brace",
+        f"the body of `{at.header}` begins with `{{`, without `{at.text}`",
+        at.span,
+        f"take `{at.text}` out" if opens else "write `{` instead",
+        edits=(Edit(Span(at.source, at.gap.start, at.end), ""),) if opens else (Edit(at.span, "{"),),
+        mend=at.drop() if opens else None,
+    )
+
+
+@mistake("else", "if a { relu } else b { bn }", "if a { relu } else (a > 3) { bn }")
+def _else_with_condition(at: Trouble) -> Explanation | None:
+    if at.before != "ELSE" or at.kind not in _VALUES | _WORDS | {"NOT"}:
+        return None
+    behind = 0
+    while at.kind_at(behind) not in (*_STATEMENT_ENDS, END):
+        behind += 1
+    if at.kind_at(behind) != "LBRACE":
+        return None
+    return _say(
+        "else",
+        "an `else` has no condition; an `else if` has",
+        at.span_of(0, behind - 1),
+        "write `else if`, or take the condition out",
+        edits=(Edit(at.gap, " if"),),
+        mend=at.insert("IF"),
+    )
+
+
+@mistake("else", "network A {\n  else { conv 3 }\n}", "if a { relu } else { bn } else { conv 3 }")
+def _else_without_if(at: Trouble) -> Explanation | None:
+    if at.kind != "ELSE":
+        return None
+    second = at.opening == "IF" and at.before == "RBRACE"
+    return _say(
+        "else",
+        "an `if` has one `else`, the last" if second else "this `else` belongs to no `if`",
+        at.span,
+        "write `else if` for all but the last"
+        if second
+        else "it stands behind the body of an `if`: `if c { … } else { … }`",
+    )
+
+
+@mistake(
+    "missing-brace",
+    "network A {\n  repeat 3\n    conv 64\n  }\n}",
+    "block b(width)\n  conv 64\n",
+    "network A { if classes > 3 relu\n}",
+)
+def _missing_brace(at: Trouble) -> Explanation | None:
+    if "LBRACE" not in at.accepts or not at.header or at.before == "COMMA":
+        return None
+    if at.kind in ("NEWLINE", "RBRACE", "COMMA", END):
+        forgotten = at.surplus > 0  # with a closing brace too many, this is where its partner was
+        edits: tuple[Edit, ...] = (Edit(at.gap, " {"),)
+        if not forgotten:
+            edits = at.braces_around_body(at.gap) if at.kind == "NEWLINE" else ()
+        return _say(
+            "missing-brace",
+            f"`{at.header}` has no body",
+            at.gap,
+            "open it here with `{`" if forgotten else "write it in braces: `{ … }`",
+            edits=edits,
+            mend=at.insert("LBRACE", surplus=-1) if forgotten else None,
+        )
+    if at.kind in _WORDS and at.before in (*_OPERANDS, "ELSE"):
+        return _say(
+            "missing-brace",
+            f"the body of `{at.header}` stands in braces",
+            at.gap,
+            _BRACES,
+            edits=(Edit(at.gap, " {"), _brace_at_end_of_line(at)),
+        )
+    return None
+
+
+# ---- imports ---------------------------------------------------------------------------------
+
+
+@mistake(
+    "import-path",
+    "import blocks\nnetwork A { conv 3 }",
+    "import blocks/resnet.cnn",
+    'import ("blocks.cnn")',
+    "import",
+)
+def _import_path(at: Trouble) -> Explanation | None:
+    if at.before != "IMPORT":
+        return None
+    message = "`import` takes the path of a file, between double quotes"
+    strings = [offset for offset in range(3) if at.kind_at(offset) == "STRING"]
+    if at.kind == "LPAR" and strings and at.kind_at(strings[0] + 1) == "RPAR":
+        text = at.text_at(strings[0])
+        whole = at.span_of(0, strings[0] + 1)
+        return _say(
+            "import-path",
+            "`import` takes no parentheses",
+            whole,
+            f"write `import {_shorten(text)}`",
+            edits=(Edit(whole, text),),
+            mend=Mend(tuple(_tokens(at, strings[0], strings[0] + 1)), skip=strings[0] + 2),
+        )
+    line = re.compile(r"[^\s,#{}()\"']*").match(at.source.text, at.start)
+    name = line.group() if line and at.kind != "NEWLINE" else ""
+    if not name:
+        return _say("import-path", message, at.previous, 'write `import "blocks.cnn"`')
+    path = name if name.endswith(".cnn") else f"{name}.cnn"
+    whole = Span(at.source, at.start, at.start + len(name))
+    return _say(
+        "import-path",
+        message,
+        whole,
+        f'write `import "{_shorten(path)}"`',
+        edits=(Edit(whole, f'"{path}"'),),
+    )
+
+
+@mistake("import-names", 'import "a.cnn" as b', "from a import b", 'import "a.cnn", "b.cnn"')
+def _import_names(at: Trouble) -> Explanation | None:
+    message = "an `import` makes all blocks of one file known, under their own names"
+    if at.kind == "IMPORT" and at.kind_at(at.first) == "WORD" and at.text_at(at.first) == "from":
+        file = at.text_at(-1)
+        path = file if file.startswith('"') else f'"{file}.cnn"'
+        whole = at.span_of(at.first, max(0, at.end_of_line()))
+        return _say(
+            "import-names",
+            message,
+            whole,
+            f"write `import {_shorten(path)}`",
+            edits=(Edit(whole, f"import {path}"),),
+        )
+    if at.kind_at(at.first) == "IMPORT" and at.before == "STRING":
+        if at.kind == "STRING":
+            return _one_import_each(at, at.gap)
+        if at.kind == "AS":
+            whole = at.span_of(0, 1) if at.after == "WORD" else at.span
+            edit = Edit(Span(at.source, at.gap.start, whole.end), "")
+            return _say("import-names", message, whole, "take it out", edits=(edit,))
+    if at.kind == "STRING" and at.before == "COMMA" and at.kind_at(-3) == "IMPORT":
+        return _one_import_each(at, at.previous)
+    return None
+
+
+def _one_import_each(at: Trouble, gap: Span) -> Explanation:
+    return _say(
+        "import-names",
+        "an `import` names one file",
+        at.span,
+        f"write `import {_shorten(at.text)}` on a line of its own",
+        edits=(Edit(Span(at.source, gap.start, at.start), "\nimport "),),
+    )
+
+
+# ---- bars ------------------------------------------------------------------------------------
+
+
+@mistake("or", "if a == 1 || b == 2 { relu }")
+def _double_bar(at: Trouble) -> Explanation | None:
+    if at.kind != "VBAR" or at.after != "VBAR" or not (at.header or at.kind_at(2) not in _WORDS):
+        return None
+    if "OR" not in at.accepts:
+        return None
+    sign = at.span_of(0, 1)
+    return _say(
+        "or",
+        "`||` is written `or` here",
+        sign,
+        "write `or`",
+        edits=(Edit(sign, " or "),),
+        mend=Mend((("OR", sign.start, sign.end),), skip=2),
+    )
+
+
+@mistake("stray-bar", "network A {\n  inception { conv 64 | conv 32 }\n}", "conv 64 | relu")
+def _stray_bar(at: Trouble) -> Explanation | None:
+    if at.kind != "VBAR":
+        return None
+    if not at.braces or _head_of_brace(at, at.braces[-1]) in _HEADERS:
+        followed = at.can_separate and at.after in _WORDS | _HEADERS.keys()
+        return _say(
+            "stray-bar",
+            "`|` begins a path of a merge; here there is nothing to merge",
+            at.span,
+            "separate statements by a comma or a new line, or write `concat { | path | path }`",
+            edits=(Edit(at.span, ","),) if followed else (),
+            mend=at.instead("COMMA") if followed else None,
+        )
+    brace = at.braces[-1]
+    bars = [at.span, *(at.span_at(offset) for offset in _bars_behind(at))]
+    return _say(
+        "stray-bar",
+        "every path begins with `|`, the first one too",
+        at.span,
+        "write a `|` behind the `{`",
+        labels=(Label(Span(at.source, brace, brace + 1), "the first path starts here"),),
+        edits=(Edit(Span(at.source, brace + 1, brace + 1), " |"),),
+        mend=Mend(tuple(_paths_as_statements(at, bars)), skip=_behind_last(at, bars)),
+    )
+
+
+def _head_of_brace(at: Trouble, brace: int) -> str:
+    """The type of the token that the statement opening a brace begins with."""
+    types = at.tokens.types
+    index = bisect_left(at.tokens.starts, brace)
+    while index > 0 and types[index - 1] not in (*_STATEMENT_ENDS, "COLON"):
+        index -= 1
+    return types[index]
+
+
+def _bars_behind(at: Trouble) -> Iterator[int]:
+    """The bars that follow in the same body."""
+    depth, offset = 0, 1
+    while at.kind_at(offset) != END:
+        kind = at.kind_at(offset)
+        depth += (kind == "LBRACE") - (kind == "RBRACE")
+        if depth < 0:
+            return
+        if kind == "VBAR" and depth == 0:
+            yield offset
+        offset += 1
+
+
+def _behind_last(at: Trouble, bars: list[Span]) -> int:
+    return bisect_left(at.tokens.starts, bars[-1].start, at.position) - at.position + 1
+
+
+def _paths_as_statements(at: Trouble, bars: list[Span]) -> Iterator[tuple[str, int, int]]:
+    """The paths up to the last bar, with line ends in the place of bars."""
+    places = {bar.start for bar in bars}
+    for kind, start, end in _tokens(at, 0, _behind_last(at, bars)):
+        yield ("NEWLINE" if kind == "VBAR" and start in places else kind), start, end
+
+
+# ---- habits from Python ----------------------------------------------------------------------
+
+
+@mistake("python-call", "network A {\n  conv(64, 3)\n}", "conv(64, 3, stride=2), relu", "nn.Conv2d(64)")
+def _python_call(at: Trouble) -> Explanation | None:
+    if at.kind not in ("FUNCTION_NAME", "PATH") or not at.at_statement_start:
+        return None
+    if at.after != "LPAR" or (at.kind == "PATH" and not at.follows_closely(1)):
+        return None
+    closing = at.matching(1)
+    whole = at.span_of(0, closing)
+    name = at.text.rsplit(".", 1)[-1]
+    parts = list(_parts(at, 2, closing))
+    written = " ".join([name, *(_as_argument(at, first, last) for first, last in parts)])
+    one_line = "\n" not in whole.text and "\r" not in whole.text and len(written) < 200
+    complete = at.kind_at(closing + 1) in (*_NOTHING_MORE, "LBRACE")
+    return _say(
+        "python-call",
+        "arguments follow their word, separated by blanks, without parentheses",
+        whole,
+        f"write `{written}`" if one_line else f"write `{_shorten(name)}`, a blank, and the arguments",
+        edits=(Edit(whole, written),) if one_line else (),
+        mend=Mend((("WORD", at.start, at.end),), skip=closing + 1) if complete else None,
+    )
+
+
+def _parts(at: Trouble, first: int, behind: int) -> Iterator[tuple[int, int]]:
+    """The first and the last token of each argument, between the commas outside of brackets."""
+    depth, begin = 0, first
+    for offset in range(first, behind + 1):
+        kind = at.kind_at(offset)
+        if depth == 0 and (kind == "COMMA" or offset == behind):
+            if offset > begin:
+                yield begin, offset - 1
+            begin = offset + 1
+        depth += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
+
+
+def _as_argument(at: Trouble, first: int, last: int) -> str:
+    """An argument as it is written without commas: in parentheses where blanks divide it."""
+    name = ""
+    if at.kind_at(first) == "KEY":
+        name, first = at.text_at(first), first + 1
+    elif at.kind_at(first) == "WORD" and at.kind_at(first + 1) == "EQUAL":
+        name, first = f"{at.text_at(first)}=", first + 2
+    if first > last:
+        return name
+    value = at.span_of(first, last).text
+    simple = at.behind_value(first) > last
+    return f"{name}{value}" if simple and value[0] != "-" else f"{name}({value})"
+
+
+@mistake("assignment", "network A {\n  width = 64\n}", "width=64", "x = conv 64 3x3")
+def _assignment(at: Trouble) -> Explanation | None:
+    if at.kind == "KEY" and at.at_statement_start:
+        name, value, span, sign = at.text[:-1], 1, at.span, at.span
+    elif at.kind == "EQUAL" and at.first == -1 and at.before == "WORD":
+        name, value, span, sign = at.text_at(-1), 1, at.previous, at.span_of(-1, 0)
+    else:
+        return None
+    if _after_comma(at):
+        return None
+    # `x = conv 64`: not a value, but a layer.
+    layer = at.kind_at(value) in ("WORD", "FUNCTION_NAME", "PATH") and (
+        at.kind_at(value + 1) in _VALUES | _WORDS | {"KEY"}
+    )
+    if layer:
+        return _say(
+            "assignment",
+            "what a layer produces is named by a label in front of it",
+            span,
+            f"write `{_shorten(name)}: {at.text_at(value)} …`",
+            edits=(Edit(sign, f"{name}:" + " " * (at.kind == "KEY")),),
+            mend=None,
+        )
+    has_value = at.kind_at(value) in _VALUES | _WORDS | {"NOT"}
+    before = Span(at.source, span.start, span.start)
+    return _say(
+        "assignment",
+        "a value gets its name with `let`",
+        span,
+        f"write `let {_shorten(name)} = …`",
+        edits=(Edit(before, "let "),) if has_value else (),
+    )
+
+
+def _after_comma(at: Trouble) -> bool:
+    """Whether a comma, meant to separate arguments, has ended the call before this place."""
+    comma = at.first - 1
+    if at.kind_at(comma) != "COMMA":
+        return False
+    first = comma
+    while at.kind_at(first - 1) not in (*_STATEMENT_ENDS, "COMMA", END):
+        first -= 1
+    return at.kind_at(first) == "WORD"
+
+
+@mistake(
+    "spaced-equals",
+    "network A {\n  conv 64 3x3 stride = 2\n}",
+    "block b(width = 3, depth = 4) { conv 64 }",
+    "conv max(a = 3)",
+)
+def _spaced_equals(at: Trouble) -> Explanation | None:
+    if at.kind != "EQUAL" or at.before not in ("WORD", "PATH") or _in_condition(at):
+        return None
+    if _after_comma(at) and at.first == -1:
+        return None
+    key = at.text_at(-1)
+    if at.after in ("NEWLINE", "COMMA", "RBRACE", "LBRACE", "RPAR", "RSQB", "VBAR", END):
+        return _say(
+            "missing-value",
+            f"nothing follows `{_shorten(key)}=`",
+            at.span,
+            f"write a value right behind the sign: `{_shorten(key)}=…`",
+        )
+    value = at.span_of(1, at.behind_value(1) - 1)
+    glued = Span(at.source, at.previous.start, value.start)
+    return _say(
+        "spaced-equals",
+        "an argument's name, `=` and its value are written without blanks",
+        Span(at.source, at.previous.start, value.end),
+        f"write `{_shorten(key)}={_shorten(value.text)}`",
+        edits=(Edit(glued, f"{key}="),),
+        mend=Mend((("KEY", at.previous.start, at.end),), skip=1, back=1),
+    )
+
+
+def _in_condition(at: Trouble) -> bool:
+    if at.opening != "IF" or at.in_parentheses:
+        return False
+    return bool({"LBRACE", "NUMBER"} & at.accepts) and not at.can_separate
+
+
+@mistake("equals-in-condition", "network A {\n  if stride=1 { conv 64 }\n}", "if a = 1 { conv 64 }")
+def _equals_in_condition(at: Trouble) -> Explanation | None:
+    if at.kind not in ("KEY", "EQUAL") or not _in_condition(at):
+        return None
+    sign = Span(at.source, at.end - 1, at.end)
+    name = at.text[:-1]
+    read = (("PATH" if "." in name else "WORD", at.start, sign.start),) if at.kind == "KEY" else ()
+    return _say(
+        "equals-in-condition",
+        "one `=` gives a value; two compare",
+        sign,
+        "write `==`",
+        edits=(Edit(sign, "=="),),
+        mend=Mend((*read, ("COMPARISON", sign.start, sign.end)), skip=1),
+    )
+
+
+@mistake("argument-in-parentheses", "conv 64 (stride=2)", "conv 64 [stride=2]")
+def _argument_in_parentheses(at: Trouble) -> Explanation | None:
+    if at.kind != "KEY" or at.before not in ("LPAR", "LSQB") or "NUMBER" not in at.accepts:
+        return None
+    last = at.matching(-1)
+    whole = at.span_of(-1, last)
+    parts = list(_parts(at, 0, last))
+    written = " ".join(_as_argument(at, *part) for part in parts)
+    one_line = "\n" not in whole.text and "\r" not in whole.text
+    return _say(
+        "argument-in-parentheses",
+        "an argument given by name stands without parentheses",
+        whole,
+        f"write `{_shorten(written)}`",
+        edits=(Edit(whole, written),) if one_line else (),
+    )
+
+
+# ---- statements and separators ---------------------------------------------------------------
+
+
+@mistake("argument-behind-body", "residual { conv 64 } shortcut=pad", "repeat { conv 64 } 3")
+def _argument_behind_body(at: Trouble) -> Explanation | None:
+    if at.before != "RBRACE" or not at.can_separate or at.kind not in _VALUES | {"KEY"}:
+        return None
+    return _say(
+        "argument-behind-body",
+        "arguments stand in front of the body",
+        at.span,
+        "move it before the `{`",
+    )
+
+
+@mistake(
+    "missing-separator",
+    "network A {\n  residual { conv 64 } relu\n}",
+    "conv 64 3x3 repeat 2 { relu }",
+    "block a() { relu } network B { conv 3 }",
+)
+def _missing_separator(at: Trouble) -> Explanation | None:
+    starts_statement = at.kind in ("WORD", "FUNCTION_NAME", *_HEADERS, "LET", "IMPORT")
+    if not starts_statement or not at.can_separate:
+        return None
+    if at.kind == "FUNCTION_NAME" and at.before != "RBRACE":
+        return None
+    return _say(
+        "missing-separator",
+        f"`{_shorten(at.text)}` begins another statement, and nothing separates the two",
+        at.span,
+        f"put a comma or a new line before `{_shorten(at.text)}`",
+        edits=(Edit(at.gap, ","),),
+        mend=at.insert("NEWLINE"),
+    )
+
+
+@mistake("comma-in-arguments", "conv 64, 3x3, stride=2", "conv 64, stride = 2", "conv, 64")
+def _comma_in_arguments(at: Trouble) -> Explanation | None:
+    equal = at.kind == "EQUAL" and at.first == -1 and at.before == "WORD"
+    if not equal and not (at.at_statement_start and at.kind in _VALUES | {"KEY"}):
+        return None
+    if not _after_comma(at):
+        return None
+    comma = at.span_at(-2 if equal else -1)
+    argument = at.span_at(-1 if equal else 0)
+    # Other commas of the line that arguments follow: the same habit, told once.
+    others = []
+    offset = 0
+    while at.kind_at(offset) not in (*_STATEMENT_ENDS, END):
+        if at.kind_at(offset) == "COMMA":
+            follows = at.kind_at(offset + 1)
+            if follows not in _VALUES | {"KEY"} and at.kind_at(offset + 2) != "EQUAL":
+                break
+            others.append(at.span_at(offset))
+        elif at.kind_at(offset) in ("LPAR", "LSQB"):
+            offset = at.matching(offset)
+        offset += 1
+    mend = at.drop(offset) if at.kind_at(offset) in _NOTHING_MORE else None
+    return _say(
+        "comma-in-arguments",
+        f"a comma ends a statement, and `{_shorten(argument.text)}` cannot begin one",
+        argument,
+        "arguments are separated by blanks: take the comma out",
+        labels=(Label(comma, "ends the statement before"),),
+        edits=tuple(Edit(span, "" if _blank_follows(span) else " ") for span in (comma, *others)),
+        mend=mend,
+    )
+
+
+def _blank_follows(span: Span) -> bool:
+    return span.source.text[span.end : span.end + 1] in (" ", "\t", "\n", "\r")
+
+
+@mistake("comment", "// a comment\nnetwork A { conv 3 }", "-- a comment", "% a comment")
+def _foreign_comment(at: Trouble) -> Explanation | None:
+    if at.kind not in ("FLOOR_DIVIDE", "NEGATIVE", "MINUS", "MODULO"):
+        return None
+    if not (at.at_statement_start or (at.can_separate and at.kind == "FLOOR_DIVIDE")):
+        return None
+    twice = at.kind in ("NEGATIVE", "MINUS")
+    if twice and not (at.after == "NEGATIVE" and at.follows_closely(1)):
+        return None
+    sign = at.span_of(0, 1 if twice else 0)
+    return _say(
+        "comment",
+        "a comment starts with `#`",
+        sign,
+        f"write `#` instead of `{sign.text}`",
+        edits=(Edit(sign, "#"),),
+    )
+
+
+@mistake("statement-start", "network A {\n  64 conv\n}", "nn.conv 64", "conv { 1, 2 }")
+def _statement_start(at: Trouble) -> Explanation | None:
+    if not at.at_statement_start or at.kind not in _VALUES | {"PATH"}:
+        return None
+    if at.kind == "PATH":
+        return _say(
+            "statement-start",
+            f"`{_shorten(at.text)}` is a dotted name; a statement begins with a plain word",
+            at.span,
+            f"write `{_shorten(at.text.rsplit('.', 1)[-1])} …`, or `from {_shorten(at.text)}` to "
+            "go on from there",
+        )
+    if at.before == "LBRACE" and at.kind != "NEGATIVE":
+        return _say(
+            "statement-start",
+            f"braces hold statements, and `{_shorten(at.text)}` cannot begin one",
+            at.span,
+            "a list stands between `[` and `]`",
+        )
+    return _say(
+        "statement-start",
+        f"a statement begins with a word, not with `{_shorten(at.text)}`",
+        at.span,
+        "write the layer first, then its arguments: `conv 64 3x3`",
+    )
+
+
+# ---- brackets and what they hold -------------------------------------------------------------
+
+
+@mistake("extra-comma", "conv [1,,2]", "block b(,) { relu }", "conv max(1,, 2)")
+def _extra_comma(at: Trouble) -> Explanation | None:
+    if at.kind != "COMMA" or at.before not in ("COMMA", "LPAR", "LSQB") or at.can_separate:
+        return None
+    where = "between these two commas" if at.before == "COMMA" else "before this comma"
+    return _say(
+        "extra-comma",
+        f"there is nothing {where}",
+        at.span,
+        "take one out, or write what is missing" if at.before == "COMMA" else "take it out",
+        edits=(Edit(at.span, ""),),
+        mend=at.drop(),
+    )
+
+
+@mistake("list-expression", "conv [for x in 3]", "conv [x for x in y]", "conv max(1 if a else 2)")
+def _list_expression(at: Trouble) -> Explanation | None:
+    if at.kind not in ("FOR", "IF") or not (at.in_parentheses or at.before in ("LSQB", "LPAR")):
+        return None
+    loop = at.kind == "FOR"
+    return _say(
+        "list-expression",
+        f"`{at.text}` is a statement; it cannot stand inside of a value",
+        at.span,
+        "write the items out: `[64, 128, 256]`" if loop else "write `if c { … } else { … }` around",
+    )
+
+
+@mistake("list-expression", "let x = if a { 3 } else { 4 }", "conv if a { 3 }")
+def _if_as_value(at: Trouble) -> Explanation | None:
+    if at.kind != "IF" or at.at_statement_start or "NUMBER" not in at.accepts or at.can_separate:
+        return None
+    return _say(
+        "list-expression",
+        "`if` is a statement; it cannot stand in the place of a value",
+        at.span,
+        "write the `if` around the whole statement, or choose by `max` and `min`",
+    )
+
+
+@mistake("parameter", "block b(3) { relu }", "block b(x: 3) { relu }", "block b(x: int) { relu }")
+def _parameter(at: Trouble) -> Explanation | None:
+    if at.opening not in _DEFINITIONS or "RPAR" not in at.accepts:
+        return None
+    if at.kind == "COLON" and at.before == "WORD":
+        name = at.text_at(-1)
+        if at.after in _VALUES:
+            glued = Span(at.source, at.previous.start, at.span_at(1).start)
+            return _say(
+                "parameter",
+                "a default is given with `=`",
+                at.span,
+                f"write `{_shorten(name)}={_shorten(at.text_at(1))}`",
+                edits=(Edit(glued, f"{name}="),),
+                mend=Mend((("KEY", at.previous.start, at.end),), skip=1, back=1),
+            )
+        typed = at.span_of(0, 1) if at.after == "WORD" else at.span
+        return _say(
+            "parameter",
+            "a parameter has a name and perhaps a default, but no type",
+            typed,
+            f"write `{_shorten(name)}`, or `{_shorten(name)}=64`",
+            edits=(Edit(typed, ""),),
+            mend=at.drop(2 if at.after == "WORD" else 1),
+        )
+    if at.kind in _VALUES | {"PATH", "TIMES"} and "WORD" in at.accepts:
+        return _say(
+            "parameter",
+            f"a parameter is a name, not `{_shorten(at.text)}`",
+            at.span,
+            "write `block part(width, stride=1) { … }`",
+        )
+    return None
+
+
+@mistake("parameter", "block b x y=2 { conv x }")
+def _parameters_without_parentheses(at: Trouble) -> Explanation | None:
+    if at.opening not in _DEFINITIONS or at.kind_at(-2) not in _DEFINITIONS:
+        return None
+    if at.kind not in ("KEY", "WORD", "LSQB"):
+        return None
+    return _say(
+        "parameter",
+        "parameters stand in parentheses, separated by commas",
+        at.span,
+        "write `block part(width, stride=1) { … }`",
+    )
+
+
+@mistake("missing-comma", "for a in [1 2] { conv a }", "block b(x y) { conv x }", "conv max(1 2)")
+def _missing_comma(at: Trouble) -> Explanation | None:
+    starts_value = at.kind in _VALUES | _WORDS | {"KEY"}
+    if not starts_value or "COMMA" not in at.accepts or "NEWLINE" in at.accepts:
+        return None
+    if not at.in_parentheses:
+        return None
+    return _say(
+        "missing-comma",
+        "a comma is missing",
+        at.gap,
+        f"write a comma before `{_shorten(at.text)}`",
+        edits=(Edit(at.gap, ","),),
+        mend=at.insert("COMMA"),
+    )
+
+
+# ---- colons and equals signs, whatever else they may mean ------------------------------------
+
+
+@mistake("stray-colon", "network A {\n  conv 64: bn\n}", "conv 64 stride: 2", "a::conv 3")
+def _stray_colon(at: Trouble) -> Explanation | None:
+    if at.kind != "COLON":
+        return None
+    if at.before == "COLON":
+        return _say(
+            "stray-colon",
+            "a label ends with one colon",
+            at.span,
+            "take the second one out",
+            edits=(Edit(at.span, ""),),
+            mend=at.drop(),
+        )
+    if at.before == "WORD" and at.after in _VALUES and at.first < -1:
+        name, value = at.text_at(-1), at.text_at(1)
+        glued = Span(at.source, at.previous.start, at.span_at(1).start)
+        return _say(
+            "stray-colon",
+            "an argument gets its value with `=`",
+            at.span,
+            f"write `{_shorten(name)}={_shorten(value)}`",
+            edits=(Edit(glued, f"{name}="),),
+            mend=Mend((("KEY", at.previous.start, at.end),), skip=1, back=1),
+        )
+    return _say(
+        "stray-colon",
+        "a colon stands only behind a label, at the start of a statement",
+        at.span,
+        "give an argument by name with `=`: `stride=2`; name a layer in front: `stem: conv 64`",
+    )
+
+
+@mistake("stray-equals", "conv stride=2=3", "= 3", "conv 64 = 3", "conv a=b=c")
+def _stray_equals(at: Trouble) -> Explanation | None:
+    if at.kind == "KEY":
+        sign = Span(at.source, at.end - 1, at.end)
+    elif at.kind == "EQUAL":
+        sign = at.span
+    else:
+        return None
+    return _say(
+        "stray-equals",
+        "an `=` stands between a name and its value, once",
+        sign,
+        "an argument is written `stride=2`, a name for a value `let width = 64`",
     )
 
 
 # ---- expressions -----------------------------------------------------------------------------
 
 
-@mistake("missing-comma", "for a in [1 2] { conv a }", "block b(x y) { conv x }", "conv max(1 2)")
-def _missing_comma(at: Trouble) -> Explanation | None:
-    starts_value = at.kind in _VALUES | {"WORD", "PATH", "FUNCTION_NAME", "KEY"}
-    if not starts_value or "COMMA" not in at.accepts or "NEWLINE" in at.accepts:
+@mistake("chained-comparison", "if 1 < width < 3 { conv 3 }", "crop 0..1..2")
+def _chained(at: Trouble) -> Explanation | None:
+    if at.kind not in ("COMPARISON", "TO") or at.before not in _OPERANDS:
         return None
-    if not {"RPAR", "RSQB"} & at.accepts:
-        return None
-    return _say(
-        "missing-comma",
-        "a comma is missing",
-        at.gap,
-        f"write a comma before `{at.text}`",
-        edits=(Edit(at.gap, ","),),
-        insert="COMMA",
-    )
-
-
-@mistake("chained-comparison", "if 1 < width < 3 { conv 3 }")
-def _chained_comparison(at: Trouble) -> Explanation | None:
-    if at.kind != "COMPARISON" or at.before not in _OPERANDS:
-        return None
+    if at.kind == "TO":
+        return _say(
+            "chained-comparison", "a range has two ends", at.span, "write `low..high`: `0.5..1`"
+        )
     return _say(
         "chained-comparison",
         "comparisons do not chain",
@@ -728,36 +1525,41 @@ def _chained_comparison(at: Trouble) -> Explanation | None:
     )
 
 
+@mistake("missing-operand", "conv 20 % stride=2")
+def _spaced_percent(at: Trouble) -> Explanation | None:
+    if at.before != "MODULO" or at.kind_at(-2) != "NUMBER":
+        return None
+    number = at.span_of(-2, -1)
+    return _say(
+        "missing-operand",
+        "a percentage is written without a blank",
+        number,
+        f"write `{_shorten(at.text_at(-2))}%`",
+        edits=(Edit(number, f"{at.text_at(-2)}%"),),
+    )
+
+
 @mistake("missing-operand", "conv 4 *\nrelu", "let x = 3 +", "conv * 4", "rotate - 20")
 def _missing_operand(at: Trouble) -> Explanation | None:
-    if at.kind == "MODULO" and at.before == "NUMBER":
-        return None
-    if at.before in _OPERATORS | {"MINUS", "NEGATIVE", "NOT", "MODULO"}:
+    if at.before in _SIGNS:
         sign = at.text_at(-1)
-        if sign == "%" and at.kind_at(-2) == "NUMBER":
-            number = Span(at.source, at.span_at(-2).start, at.previous.end)
-            return _say(
-                "missing-operand",
-                "a percentage is written without a blank",
-                number,
-                f"write `{at.text_at(-2)}%`",
-                edits=(Edit(number, f"{at.text_at(-2)}%"),),
-            )
         return _say(
             "missing-operand",
             f"a value is missing behind `{sign}`",
             at.previous,
             f"write what stands to the right of `{sign}`",
         )
-    if at.kind not in _OPERATORS | {"MINUS", "MODULO"}:
-        return None
-    if at.kind == "MINUS":
+    if at.kind == "MINUS" and at.after in ("NUMBER", "WORD", "PATH"):
         return _say(
             "missing-operand",
             "there is nothing to subtract from",
             at.span,
-            f"write a minus sign right in front of its number: `-{at.text_at(1)}`",
+            f"for a negative value, write `-{_shorten(at.text_at(1))}` without a blank",
+            edits=(Edit(Span(at.source, at.start, at.span_at(1).start), "-"),),
+            mend=at.instead("NEGATIVE"),
         )
+    if at.kind not in _SIGNS:
+        return None
     return _say(
         "missing-operand",
         f"a value is missing before `{at.text}`",
@@ -766,24 +1568,22 @@ def _missing_operand(at: Trouble) -> Explanation | None:
     )
 
 
-@mistake("missing-value", "let x =\n", "for a in { conv 3 }", "repeat { conv 3 }", "let a = ()")
+@mistake("missing-value", "let x =\n", "for a in { conv 3 }", "if { relu }", "let a = ()", "conv a=")
 def _missing_value(at: Trouble) -> Explanation | None:
     if "NUMBER" not in at.accepts or at.at_statement_start:
         return None
-    if at.kind not in ("NEWLINE", "COMMA", "LBRACE", "RBRACE", "RPAR", "RSQB", "VBAR", END):
+    if at.kind not in ("LBRACE", "RPAR", "RSQB", *_NOTHING_MORE):
         return None
-    if at.before == "REPEAT":
-        return _say(
-            "missing-value",
-            "`repeat` needs to know how often",
-            at.previous,
-            "write `repeat 3 { … }`",
-        )
+    example = "a number, a name, a list, …"
+    if at.before == "IN":
+        example = "a list: `[64, 128]`"
+    elif at.before == "IF":
+        example = "a condition: `if width > 64 { … }`"
     return _say(
         "missing-value",
-        f"a value is missing behind `{at.text_at(-1)}`",
+        f"a value is missing behind `{_shorten(at.text_at(-1))}`",
         at.previous,
-        "a number, a name, a list, …",
+        f"write one, {example}" if example[0] == "a" and "…" == example[-1] else f"write {example}",
     )
 
 
@@ -808,12 +1608,12 @@ _EXPECTED = [
 
 
 def _anything_else(at: Trouble) -> Explanation:
-    found = _DESCRIBED.get(at.kind, f"`{at.text}`")
+    found = _DESCRIBED.get(at.kind, f"`{_shorten(at.text)}`")
     expected = [words for kind, words in _EXPECTED if kind in at.accepts]
     listed = ", ".join(expected[:-1]) + (" or " if expected[:-1] else "") + "".join(expected[-1:])
     return _say(
         "syntax",
         f"{found} cannot stand here",
         at.span,
-        f"expected {listed}" if listed else "",
+        f"what could stand here: {listed}" if listed else "",
     )

@@ -9,12 +9,15 @@ next one.
 from __future__ import annotations
 
 import gc
+from array import array
+from bisect import bisect_left
 from typing import Any
 
+from .braces import pair_up
 from .builder import TreeBuilder
 from .diagnostics import Diagnostic, SpecError, has_errors, in_order
 from .lexer import END, ERROR, MAX_MISTAKES, Lexed, grammar_tables, lex
-from .mistakes import Trouble, explain
+from .mistakes import Mend, Trouble, explain
 from .source import Source
 from .syntax import Spec
 from .tables import Rule, Tables
@@ -36,9 +39,10 @@ def read(source: Source) -> tuple[Spec, list[Diagnostic]]:
         lexed = lex(source)
         if not lexed.complete:
             return Spec(source, (), tuple(lexed.comments)), in_order(lexed.diagnostics)
+        unpaired = pair_up(source, lexed)
         statements, mistakes = _Parse(source, lexed).run()
-        spec = Spec(source, statements, tuple(lexed.comments))
-        return spec, in_order([*lexed.diagnostics, *mistakes])
+        spec = Spec(source, statements if not unpaired else (), tuple(lexed.comments))
+        return spec, in_order([*lexed.diagnostics, *unpaired, *mistakes])
     finally:
         if collecting:
             gc.enable()
@@ -55,10 +59,12 @@ class _Parse:
         self.tables: Tables = grammar_tables()
         self.builder = TreeBuilder(source, lexed.text)
         self.mistakes: list[Diagnostic] = []
-        self.reported = [d.span.start for d in lexed.diagnostics if d.span and d.severity == "error"]
+        self.reported = sorted(
+            d.span.start for d in lexed.diagnostics if d.span and d.severity == "error"
+        )
         self.surplus = lexed.types.count("RBRACE") - lexed.types.count("LBRACE")
         """How many more braces close than open."""
-        self.last_mended = -1
+        self.last_explained = (-1, "")
         # One entry each for every symbol read and not yet part of a larger one.
         self.states: list[int] = [self.tables.start]
         self.values: list[Any] = [None]
@@ -154,55 +160,92 @@ class _Parse:
 
     def recover(self, position: int) -> int:
         """Explains the token that does not fit, mends what it can; where to read on."""
-        trouble = Trouble(self.source, self.tokens, position, self.acceptable(), self.surplus)
-        if trouble.kind == ERROR or trouble.follows_reported_mistake(self.reported):
-            return self.skip_statement(position)
+        trouble = self.trouble(position)
+        again = (trouble.start, trouble.kind) == self.last_explained
+        if trouble.kind == ERROR or trouble.follows(self.reported) or again:
+            return self.skip_statement(trouble)
+        self.last_explained = trouble.start, trouble.kind
         explanation = explain(trouble)
         self.mistakes.append(explanation.diagnostic)
-        if position == self.last_mended:  # mending once did not help
-            return self.skip_statement(position)
-        self.last_mended = position
-        if explanation.insert:
-            self.surplus -= explanation.insert == "LBRACE"
-            self.tokens.types.insert(position, explanation.insert)
-            self.tokens.starts.insert(position, trouble.start)
-            self.tokens.ends.insert(position, trouble.start)
-        elif explanation.skip:
-            self.surplus -= trouble.kind == "RBRACE"
-            position += explanation.skip
-        else:
-            return self.skip_statement(position)
-        if not self.fits(self.tokens.types[position]):
-            # LALR may have closed what surrounds the mistake before it noticed.
-            self.back_to_statements()
-        return position
+        if explanation.mend is None:
+            return self.skip_statement(trouble)
+        return self.mend(position, explanation.mend)
 
-    def acceptable(self) -> frozenset[str]:
-        """The tokens that could have stood here."""
-        return frozenset(kind for kind in self.tables.actions[self.states[-1]] if self.fits(kind))
+    def trouble(self, position: int) -> Trouble:
+        begin = len(self.states_before_statement())
+        if begin < len(self.states):
+            first = bisect_left(self.tokens.starts, self.starts[begin], 0, position)
+        else:
+            first = position
+        after_brace = {row.get("LBRACE", -1) for row in self.tables.actions}
+        states = self.reduced("NEWLINE")
+        braces = [start for state, start in zip(states, self.starts, strict=False) if state in after_brace]
+        accepts = frozenset(kind for kind in self.tables.actions[self.states[-1]] if self.fits(kind))
+        return Trouble(self.source, self.tokens, position, first, accepts, braces, self.surplus)
 
     def fits(self, kind: str) -> bool:
         """Whether a token would be taken in the end, after the reductions that it brings about."""
-        states = list(self.states[-200:])
+        state = self.reduced(kind)[-1]
+        return kind in self.tables.actions[state] or state == self.tables.end
+
+    def reduced(self, kind: str, until: str = "") -> list[int]:
+        """The states after the reductions that a token would bring about.
+
+        Where `until` is given, only as far as this has been recognised.
+        """
+        tables = self.tables
+        states = list(self.states)
         while True:
-            action = self.tables.actions[states[-1]].get(kind)
-            if action is None:
-                return states[-1] == self.tables.end
-            if action >= 0:
-                return True
-            rule = self.tables.rules[-action - 1]
+            action = tables.actions[states[-1]].get(kind)
+            if action is None or action >= 0:
+                return states
+            rule = tables.rules[-action - 1]
             if rule.size:
                 del states[-rule.size :]
-            if not states:
-                return True
-            states.append(self.tables.gotos[states[-1]][rule.origin])
+            states.append(tables.gotos[states[-1]][rule.origin])
+            if rule.origin == until:
+                return states
 
-    def skip_statement(self, position: int) -> int:
-        """Gives up the statement around a position, but not the body that it may have."""
+    def states_before_statement(self) -> list[int]:
+        """The states up to where the statement began that is being read, or was just completed."""
+        gotos = self.tables.gotos
+        states = self.reduced("NEWLINE", until="statement")
+        if len(states) > 1 and gotos[states[-2]].get("statement") == states[-1]:
+            states.pop()
+        while "statement" not in gotos[states[-1]]:
+            states.pop()
+        return states
+
+    def back_to_statements(self) -> None:
+        """Forgets what was begun since the last place where a statement may stand."""
+        self.forget(len(self.states) - len(self.states_before_statement()))
+
+    def forget(self, count: int) -> None:
+        """Takes the newest symbols back."""
+        keep = len(self.states) - count
+        del self.states[keep:], self.values[keep:], self.starts[keep:], self.ends[keep:]
+
+    def mend(self, position: int, mend: Mend) -> int:
+        """Puts other tokens in the place of some; where to read on."""
+        self.surplus += mend.surplus
+        self.forget(mend.back)
+        first, behind = position - mend.back, position + mend.skip
+        tokens = self.tokens
+        tokens.types[first:behind] = [kind for kind, _, _ in mend.read]
+        tokens.starts[first:behind] = array("q", [start for _, start, _ in mend.read])
+        tokens.ends[first:behind] = array("q", [end for _, _, end in mend.read])
+        if not self.fits(tokens.types[first]):
+            self.back_to_statements()
+        return first
+
+    def skip_statement(self, trouble: Trouble) -> int:
+        """Gives up the statement around a place, but not the body that it may have."""
         types = self.tokens.types
-        first = position
+        first = position = trouble.position
         while types[position] not in ("NEWLINE", "LBRACE", "RBRACE", "VBAR", END):
             position += 1
+        if types[position] == "LBRACE" and trouble.has_no_body:
+            position = trouble.behind_braces(position)
         self.back_to_statements()
         if types[position] == END and first == position:
             return len(types)
@@ -214,8 +257,3 @@ class _Parse:
         if not self.fits(types[position]):
             position += 1
         return position
-
-    def back_to_statements(self) -> None:
-        """Forgets what was begun since the last place where a statement may stand."""
-        while "statement" not in self.tables.gotos[self.states[-1]]:
-            del self.states[-1], self.values[-1], self.starts[-1], self.ends[-1]

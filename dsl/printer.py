@@ -14,9 +14,10 @@ a line, which braces do, where a line was left blank, where the comments stand. 
   `%` is always spaced, since `20%` is a number. Ranges are unspaced between unspaced ends. An
   argument of a statement that holds a blank stands in parentheses: `fc (classes + 1)`.
 * Parentheses that change nothing go. Numbers stay as they were written.
-* A list, a tuple, parameters, or the arguments of a function take a line for each item where
-  they do not fit, where they hold a comment, and where they were written so, with a comma behind
-  the last item and the closing bracket on the next line.
+* A list, a tuple, parameters, or the arguments of a function go over several lines where they do
+  not fit, where they hold a comment, and where they were written so, with a comma behind the last
+  item and the closing bracket on the next line. Each item takes a line, but items that shared one
+  of several lines share one still, as statements do.
 * A comment stays behind the word that it stood behind, or on its own line before the word that
   it stood before. Where one stands inside an operation, its line ends there, before the operator;
   parentheses are put around the operation if no bracket is.
@@ -86,7 +87,8 @@ _NEVER = sys.maxsize
 """The offset of a comment that is not there."""
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _OPEN_END = re.compile(r",[ \t]*\n[ \t\n]*[\])]")
-_WHOLE_NUMBER_FIRST = re.compile(r"[0-9]+(?![A-Za-z_0-9])")
+_WHOLE_NUMBER_OR_FACTOR = re.compile(r"[0-9]+x?")
+_REST_OF_SIZE = re.compile(r"x?[0-9]+(?![A-Za-z_0-9])")
 # What a reader could not see, or what would turn the text around it about.
 _UNSEEN = re.compile(
     r'["\\\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]'
@@ -104,14 +106,18 @@ def print_spec(spec: Spec) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
+    """What stands between two commas in brackets."""
+
     start: int
     """Comments before this offset come before the item."""
     pieces: list[_Piece]
+    joins: bool
+    """Whether it shares the line of the item before it, if both fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Brackets and what is in them: on one line, or an item a line."""
+    """Brackets and what is in them, on one line or on several."""
 
     opening: str
     items: list[_Item]
@@ -201,7 +207,7 @@ class _Page:
                 self.start_spaced_line(indent, start)
                 self.put(comment.text)
             else:
-                self.put("  " + comment.text)
+                self.put(" " + comment.text)
             self.commented = True
             self.read = comment.span.end
             self._pass_comments(1)
@@ -214,7 +220,7 @@ class _Page:
                 self.start_line(indent)
                 self.put(comment.text)
             else:
-                self.put("  " + comment.text)
+                self.put(" " + comment.text)
             self.commented = True
             self._pass_comments(1)
 
@@ -300,9 +306,12 @@ class _Speller:
         out.append(f" {argument.name}=" if argument.name else " ")
         begin = len(out)
         clear = self.outermost(argument.value, argument.span.start, argument.span.end, out)
-        if not clear or (argument.name is None and _misread(out, begin, first)):
+        # Behind another argument, a minus could be meant to subtract.
+        if not clear or (out[begin] == "-" and not first and not argument.name):
             out.insert(begin, "(")
             out.append(")")
+        elif not first:
+            _keep_apart(out, begin)
 
     def outermost(self, node: Expression, start: int, end: int, out: list[_Piece]) -> bool:
         """An expression that no bracket is around, so that it cannot go over several lines.
@@ -319,7 +328,7 @@ class _Speller:
         if comments == sum(piece.comments for piece in pieces if isinstance(piece, _Group)):
             out += pieces
             return clear
-        items = [_Item(_first_offset(node), pieces)]
+        items = [_Item(_first_offset(node), pieces, False)]
         out.append(_Group("(", items, ")", end, "", comments, None))
         return True
 
@@ -410,8 +419,11 @@ class _Speller:
         if self.grouping:
             comments = self.comments_within(start, end)
             if items or comments:
-                may_close = not keep_open and not comments
-                out.append(self.group(opening, items, closing, end, comments, may_close))
+                made = self.items(items, self.page.newline(start, end))
+                flat = None
+                if not keep_open and not comments:
+                    flat = _flat(opening, made, closing)
+                out.append(_Group(opening, made, closing[-1], end, ",", comments, flat))
                 return
         out.append(opening)
         for index, item in enumerate(items):
@@ -439,30 +451,17 @@ class _Speller:
             out.append(f"{item.name.value}=")
             self.express(item.default, out)
 
-    def group(
-        self,
-        opening: str,
-        items: Sequence[_InBrackets],
-        closing: str,
-        end: int,
-        comments: int,
-        may_close: bool,
-    ) -> _Group:
-        made: list[_Item] = []
-        flats: list[str] = []
-        length = len(opening + closing) + 2 * (len(items) - 1)
+    def items(self, items: Sequence[_InBrackets], several_lines: bool) -> list[_Item]:
+        made = []
+        end = None
         for item in items:
             pieces: list[_Piece] = []
             self.item(item, pieces)
-            made.append(_Item(_first_offset(item), pieces))
-            if may_close:
-                flat = _joined(pieces)
-                may_close = flat is not None
-                flats.append(flat or "")
-                length += len(flats[-1])
-                may_close &= length <= WIDTH  # so that no text is copied at each of many levels
-        flat = f"{opening}{', '.join(flats)}{closing}" if may_close else None
-        return _Group(opening, made, closing[-1], end, ",", comments, flat)
+            start = item.span.start
+            joins = several_lines and end is not None and not self.page.newline(end, start)
+            made.append(_Item(_first_offset(item), pieces, joins))
+            end = item.span.end
+        return made
 
     def comments_within(self, start: int, end: int) -> int:
         starts = self.comment_starts
@@ -691,16 +690,36 @@ class _Printer:
     def lay_out_group(self, group: _Group) -> None:
         page = self.page
         indent = page.indent
-        hang = indent + (4 if group.comma else 2)
+        inner = indent + 2
         page.put(group.opening)
+        joins = False  # whether there is a line that the next item may share
         for item in group.items:
-            page.comments_in_brackets(item.start, indent + 2)
-            page.start_line(indent + 2)
-            self.lay_out(item.pieces, hang, len(group.comma))
+            page.comments_in_brackets(item.start, inner)
+            text = None if self.has_comments(item) else _joined(item.pieces)
+            if text is None or inner + len(text) + len(group.comma) > WIDTH:
+                page.start_line(inner)
+                self.lay_out(item.pieces, inner + 2 if group.comma else inner, len(group.comma))
+                joins = False
+            elif (
+                joins
+                and item.joins
+                and not page.commented
+                and page.column + len(text) + len(" ,") <= WIDTH
+            ):
+                page.put(" " + text)
+            else:
+                page.start_line(inner)
+                page.put(text)
+                joins = True
             page.put(group.comma)
-        page.comments_in_brackets(group.end, indent + 2)
+        page.comments_in_brackets(group.end, inner)
         page.start_line(indent)
         page.put(group.closing)
+
+    def has_comments(self, item: _Item) -> bool:
+        """Whether comments stand between the words of an item, outside of brackets in it."""
+        next_comment = self.page.next_comment
+        return any(isinstance(piece, int) and next_comment < piece for piece in item.pieces)
 
 
 # ---- what can be said of a node or a piece by itself ----
@@ -751,26 +770,27 @@ def _first_offset(node: _InBrackets) -> int:
             return node.span.start
 
 
-def _misread(pieces: list[_Piece], begin: int, first: bool) -> bool:
-    """Whether the positional argument that starts at a piece needs parentheses to be one.
+def _keep_apart(pieces: list[_Piece], begin: int) -> None:
+    """Puts parentheses around a number if what follows it, at `begin`, would make it a size.
 
-    ` -1` behind another argument could be meant to subtract. `10x 3` and `3 x 3` would be taken
-    for sizes.
+    That is what `3 x3`, `3 x 3` and `10x 3` are taken for.
     """
-    piece = pieces[begin]
-    if not isinstance(piece, str):
-        return False
-    if piece == "-":
-        return not first
-    before = pieces[begin - 2]
-    if first or not isinstance(before, str) or not before.endswith("x"):
-        return False
-    if not _WHOLE_NUMBER_FIRST.match(piece):
-        return False
-    if before == "x":
-        blank, number = pieces[begin - 3], pieces[begin - 4]
-        return blank == " " and isinstance(number, str) and number.isdigit()
-    return before[:-1].isdigit()
+    name, first, before = pieces[begin - 1], pieces[begin], pieces[begin - 2]
+    if not (isinstance(name, str) and isinstance(first, str) and isinstance(before, str)):
+        return
+    index = begin - 2
+    text = name[1:] + first
+    if before == "x" and begin >= 4 and pieces[begin - 3] == " ":
+        index -= 2
+        text = "x" + text
+    number = pieces[index]
+    if (
+        isinstance(number, str)
+        and _WHOLE_NUMBER_OR_FACTOR.fullmatch(number)
+        and _REST_OF_SIZE.match(text)
+        and number.endswith("x") != text.startswith("x")
+    ):
+        pieces[index] = f"({number})"
 
 
 def _quoted(value: str) -> str:
@@ -783,6 +803,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _joined(pieces: list[_Piece]) -> str | None:
+    """Pieces on one line; None where there is a group that cannot be."""
     texts = []
     for piece in pieces:
         if isinstance(piece, int):
@@ -792,6 +813,19 @@ def _joined(pieces: list[_Piece]) -> str | None:
             return None
         texts.append(text)
     return "".join(texts)
+
+
+def _flat(opening: str, items: list[_Item], closing: str) -> str | None:
+    """Brackets on one line; None where that is too long for any: nobody copies it again then."""
+    texts: list[str] = []
+    length = len(opening + closing)
+    for item in items:
+        text = _joined(item.pieces)
+        if text is None or length + len(text) > WIDTH:
+            return None
+        texts.append(text)
+        length += len(text) + len(", ")
+    return f"{opening}{', '.join(texts)}{closing}"
 
 
 def _widths_behind(pieces: list[_Piece], after: int) -> list[int]:

@@ -6,7 +6,7 @@ from dotcnn.compiler.check import check
 from dotcnn.compiler.elaborate import elaborate
 from dotcnn.compiler.graph import Network, Node
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
-from dotcnn.dsl.program import Program, load_program
+from dotcnn.dsl.program import GALLERY, Program, load_program
 from dotcnn.dsl.source import Source
 
 
@@ -48,3 +48,17 @@ def words(found: Network) -> list[str]:
 
 def node(found: Network, name: str) -> Node:
     return found.by_name[name]
+
+
+def gallery(name: str, **options: object) -> Network:
+    """`gallery("resnet/resnet18")`."""
+    path = GALLERY / f"{name}.cnn"
+    text = path.read_text(encoding="utf-8")
+    return elaborate(load_program(Source(path.name, text, path)), **options)  # type: ignore[arg-type]
+
+
+def write_nothing_over(found: Network) -> None:
+    """Takes back that operations work in place."""
+    for node in found.nodes:
+        if node.op.inplace:
+            node.op = node.op.replace(inplace=False)

@@ -102,7 +102,7 @@ def _own(node: Node, kept: Kept, setting: Setting) -> Bytes:
     if setting.device == "cuda" and node.op.kind == "dropout" and kept.own == size(node.shape):
         each = kept.own  # its mask is made of bytes there, of floats on the CPU
     if setting.precision != "fp32" and node.op.macs(node.shape, *node.input_shapes):
-        fixed += 2 * sum(size(weight.shape) for weight in node.weights if weight.trainable)
+        fixed += 2 * sum(size(weight.shape) for weight in node.weights if len(weight.shape) > 1)
     return Bytes(fixed, each)
 
 

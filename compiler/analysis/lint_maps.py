@@ -10,9 +10,10 @@ from typing import NamedTuple
 from ...dsl.diagnostics import Diagnostic
 from ..graph import Network, Node
 from ..ops.base import EVERYTHING
-from ..shapes import by
+from ..shapes import ShapeError, by
+from ..signature import ArgumentError
 from .field import Axis, Field, Number
-from .warn import warning
+from .warn import map_before, warning, written
 
 AXES = ("rows", "columns")
 
@@ -40,9 +41,16 @@ def small_field(network: Network, found: list[Field]) -> Iterator[Diagnostic]:
         f"{by((sides[0], sides[1]))} pixels",
         head,
         notes=("no layer before it can relate what lies further apart",),
-        help=f"shrink the map earlier, or put {layers} more `conv 3x3` before it: at a stride of "
-        f"{_stride(field.jump)}, each adds {_stride((2 * field.jump[0], 2 * field.jump[1]))}",
+        help=_more(head, field, layers),
     )
+
+
+def _more(head: Node, field: Field, layers: int) -> str:
+    convolution = f"conv {map_before(head).shape[0]} 3x3 same, relu"
+    text = f"repeat {layers} {{ {convolution} }}" if layers > 1 else convolution
+    where = "it" if head.op.kind == "pool" else "the `flatten`"
+    adds = _pair((2 * field.jump[0], 2 * field.jump[1]))
+    return f"put `{text}` before {where} (each adds {adds}), or shrink the map earlier"
 
 
 def _head(network: Network, found: list[Field]) -> Node | None:
@@ -71,7 +79,7 @@ def _convolutions(axis: Axis, wanted: int) -> int:
     return ceil((wanted - axis.size) / (2 * axis.jump))
 
 
-def _stride(pair: tuple[Number, Number]) -> str:
+def _pair(pair: tuple[Number, Number]) -> str:
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
@@ -110,19 +118,25 @@ def skipped_pixels(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
     for node, readers in _partly_read(network):
         for axis in (0, 1):
             reads = [_reads(reader, axis) for reader in readers]
-            if _gaps(reads):
-                reader = readers[0]
-                one, side = reads[0], node.shape[1 + axis]
-                rows = len({row for row in _rows(reads) if row < side})
-                yield warning(
-                    "skipped-pixels",
-                    f"`{reader.op.word}` moves by {one.stride} and reads {one.size}: "
-                    f"{side - rows} of {side} {AXES[axis]} are never read",
-                    reader,
-                    notes=("nothing else reads them either",),
-                    help=f"take a kernel of at least {one.stride}, or a smaller stride",
-                )
+            gap = _gap(reads)
+            if gap:
+                yield _skipped(readers[0], reads[0], gap, axis, node.shape[1 + axis])
                 break
+
+
+def _skipped(reader: Node, reads: _Reads, gap: int, axis: int, side: int) -> Diagnostic:
+    unread = (reads.times - 1) * gap + max(side - 1 - reads.last, 0)
+    kernel, stride = by((reads.size, reads.size)), by((reads.stride, reads.stride))
+    text = written(reader)
+    wider = f"write `{text.replace(kernel, stride, 1)}`, or " if kernel in text else ""
+    return warning(
+        "skipped-pixels",
+        f"`{reader.op.word}` reads {reads.size} and moves by {reads.stride}: "
+        f"{unread} of {side} {AXES[axis]} are never read",
+        reader,
+        notes=("nothing else reads them either",),
+        help=wider + "take a smaller stride",
+    )
 
 
 def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
@@ -132,7 +146,7 @@ def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
         for axis in (0, 1):
             side, reads = node.shape[1 + axis], [_reads(reader, axis) for reader in readers]
             last = max(read.last for read in reads)
-            if last < side - 1 and not _gaps(reads):
+            if last < side - 1 and not _gap(reads):
                 reader = next(
                     r for r, read in zip(readers, reads, strict=True) if read.last == last
                 )
@@ -143,17 +157,35 @@ def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
 
 def _dropped(reader: Node, axis: int, side: int, rest: int) -> Diagnostic:
     what = AXES[axis] if rest > 1 else AXES[axis][:-1]
-    text = reader.span.text
-    ceil_fits = "ceil" in reader.op.fields
+    flag = next((flag for flag in ("same", "ceil") if _reads_all(reader, flag)), "")
+    text = written(reader)
     return warning(
         "dropped-remainder",
         f"the last {f'{rest} {what} of {side} are' if rest > 1 else f'{what} of {side} is'} "
         f"never read: no window of `{reader.op.word}` fits there",
         reader,
         notes=(f"{reader.shape[1 + axis]} windows cover {side - rest}",),
-        help=f"write `{text} ceil`, pad, or make the map larger before it"
-        if ceil_fits
-        else "pad, or make the map larger before it",
+        help=(f"write `{text} {flag}`, or " if flag and text else "pad, or ")
+        + "make the map larger or smaller before it",
+    )
+
+
+def _reads_all(reader: Node, flag: str) -> bool:
+    """Whether the operation would read all of the map with a flag that it has."""
+    if flag not in reader.op.fields:
+        return False
+    op = reader.op.replace(**{flag: True})
+    shapes = reader.input_shapes
+    try:
+        op.check()
+        output = op.output(*shapes)
+    except (ArgumentError, ShapeError):
+        return False
+    window = op.window(output, *shapes)
+    return window == EVERYTHING or all(
+        window.start[n] + (output[1 + n] - 1) * window.stride[n] + window.size[n]
+        >= shapes[0][1 + n]
+        for n in (0, 1)
     )
 
 
@@ -185,20 +217,21 @@ def _reads(node: Node, axis: int) -> _Reads:
     return _Reads(int(size), int(stride), int(start), node.shape[1 + axis])
 
 
-def _gaps(reads: list[_Reads]) -> bool:
-    """Whether rows between the windows are read by none of them."""
-    one = reads[0]
-    if any(read.stride <= read.size or read.stride != one.stride for read in reads):
-        return False  # (two different strides leave gaps too; nobody builds that)
+def _gap(reads: list[_Reads]) -> int:
+    """How many rows in each stride are read by none."""
+    stride = reads[0].stride
+    if any(read.stride <= read.size or read.stride != stride for read in reads):
+        return 0  # (two different strides leave gaps too; nobody builds that)
     if max(read.times for read in reads) < 2:
-        return False
-    read_of_each = {(read.start + row) % one.stride for read in reads for row in range(read.size)}
-    return len(read_of_each) < one.stride
-
-
-def _rows(reads: list[_Reads]) -> Iterator[int]:
+        return 0
+    # The windows as parts of one stride, those that reach over its end in two pieces.
+    pieces = []
     for read in reads:
-        for place in range(read.times):
-            for row in range(read.size):
-                if read.start + place * read.stride + row >= 0:
-                    yield read.start + place * read.stride + row
+        first = read.start % stride
+        pieces.append((first, min(first + read.size, stride)))
+        pieces.append((0, max(first + read.size - stride, 0)))
+    covered = end = 0
+    for first, last in sorted(pieces):
+        covered += max(last - max(first, end), 0)
+        end = max(end, last)
+    return stride - covered

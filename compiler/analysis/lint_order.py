@@ -9,7 +9,7 @@ from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ..graph import Network, Node
 from ..shapes import size
 from .field import Field
-from .warn import warning
+from .warn import warning, written
 
 
 def double_activation(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
@@ -42,7 +42,9 @@ def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
         after = network.consumers[node.index]
         if bias is None or not after or not all(map(_centres_channels, after)):
             continue
-        mended = _without_bias(node)
+        mended = re.sub(r"\bbias\s*=\s*\w+", "bias=off", written(node))
+        if mended and mended == node.span.text:
+            mended += " bias=off"
         yield warning(
             "bias-before-norm",
             f"the bias of `{node.op.word}` has no effect: `{after[0].op.word}` takes it out again",
@@ -52,8 +54,8 @@ def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
                 "channel is part of the mean that is subtracted",
             ),
             labels=(Label(after[0].span, "subtracts the mean of each channel"),),
-            help=f"write `{mended}`",
-            edits=(Edit(node.span, mended),),
+            help=f"write `{mended}`" if mended else f"write `bias=off` at the `{node.op.word}`",
+            edits=(Edit(node.span, mended),) if mended else (),
         )
 
 
@@ -92,7 +94,7 @@ def dropout_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic
                 "arrives in evaluation, where nothing is left out",
             ),
             labels=(Label(norm.span, "measures the variance"),),
-            help=f"put it after: `{norm.span.text}, {node.span.text}`",
+            help=f"write `{_text(norm)}, {_text(node)}`, so that it comes after",
         )
 
 
@@ -107,7 +109,5 @@ def _centres_channels(node: Node) -> bool:
     return _keeps_statistics(node)
 
 
-def _without_bias(node: Node) -> str:
-    text = node.span.text
-    switched = re.sub(r"\bbias\s*=\s*\w+", "bias=off", text)
-    return switched if switched != text else f"{text} bias=off"
+def _text(node: Node) -> str:
+    return written(node) or node.op.word

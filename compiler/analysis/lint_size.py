@@ -8,7 +8,7 @@ from ...dsl.diagnostics import Diagnostic, Label
 from ..graph import Network, Node
 from ..shapes import size, text
 from .field import Field
-from .warn import warning
+from .warn import map_before, warning
 
 LEAST_SAVED = 1_000_000
 """Weights; a layer that has fewer to save is not very large."""
@@ -40,7 +40,7 @@ def wide_fc(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
                 f"arrive; after a global pool it would have {has - saved:,}, {saved:,} fewer",
             ),
             labels=(Label(source.span, f"{text(source.shape)} leaves here"),),
-            help="write `pool avg global` before the `flatten`",
+            help="write `pool avg global, flatten` in place of `flatten`",
         )
 
 
@@ -49,11 +49,6 @@ def _learned(node: Node) -> int:
 
 
 def _map_before(node: Node) -> Node | None:
-    """The map that arrives flattened, if it has several places and is not the input itself."""
-    source = node.inputs[0]
-    while len(source.shape) != 3:
-        if source.op.kind not in ("shape", "dropout", "activation", "norm") or not source.inputs:
-            return None
-        source = source.inputs[0]
-    single = source.shape[1] * source.shape[2] == 1
-    return None if single or not source.inputs else source
+    """The map that arrives flattened, if convolutions made it and it has several places."""
+    source = map_before(node)
+    return source if source.inputs and source.shape[1:] != (1, 1) else None

@@ -65,7 +65,7 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
 
 
 def _inside(node: Node, setting: Setting) -> Bytes:
-    """What an operation makes on its way and, while training, keeps: its parts' outputs, indices."""
+    """What an operation makes on its way, and keeps while training: its parts' outputs, indices."""
     if node.op.kind == "dropout":
         return Bytes()
     kept = node.op.kept(node.shape, *node.input_shapes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..graph import Network, Node
+from ..ops.base import Op
 
 MAX_CHAIN = 16
 """How many outputs in the same memory are followed back; beyond that, nothing is written over."""
@@ -49,3 +50,15 @@ def legal_in_place(network: Network, node: Node) -> bool:
             needed_backward = False  # in evaluation, it hands on what arrives
         source = source.inputs[0]
     return False
+
+
+def write_over(network: Network) -> None:
+    """Lets operations work in place wherever that is legal, as people do with `inplace=True`."""
+    known: dict[int, tuple[Op, Op]] = {}
+    for node in network.nodes:
+        if not node.op.inplace and legal_in_place(network, node):
+            # Repeated parts go on sharing their operations. The entry keeps the one replaced alive,
+            # or its id could be that of another.
+            op = node.op
+            known.setdefault(id(op), (op, op.replace(inplace=True)))
+            node.op = known[id(op)][1]

@@ -12,3 +12,5 @@ CHOICE_WORDS = frozenset(
     word for op in REGISTRY.values() for field in op.fields.values() for word in field.words
 )
 """Words that an argument of some operation is a choice between."""
+
+__all__ = ["ALSO_KNOWN_AS", "CHOICE_WORDS", "FAMILIES", "REGISTRY"]

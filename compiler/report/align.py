@@ -19,7 +19,7 @@ MAX_CELLS = 250_000
 """Up to so many pairs of items, all are compared with one another."""
 
 MAX_EDITS = 2_000
-"""So many items too many or too few are looked for; beyond that, what differs is paired in order."""
+"""So many items too many or too few are looked for; beyond that, items are paired in order."""
 
 
 def align(
@@ -28,8 +28,8 @@ def align(
     key: Callable[[T, bool], object],
     kinship: Callable[[T, T], int],
 ) -> Pairs:
-    """`key` of an item (and whether it is of the right) tells which are the same; `kinship` how well
-    two would fit that are not, 0 for not at all."""
+    """`key` of an item (and whether it is of the right) tells which are the same; `kinship`, how
+    well two would fit that are not, 0 for not at all."""
     left_keys = [key(item, False) for item in left]
     right_keys = [key(item, True) for item in right]
     begin = 0

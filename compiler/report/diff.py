@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ..analysis import Analysis
 from ..graph import Node, Scope
 from .align import align
-from .structure import Part, Structure, parts
+from .structure import Part, Structure, merged_block, parts
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,10 @@ class _Matching:
 def _word(part: Part) -> tuple[str, str]:
     if isinstance(part, Node):
         return "layer", part.op.word
-    # `repeat` may have become `for`; a round of a loop goes with any other round.
+    if part.kind == "iteration":
+        block = merged_block(part)
+        return part.kind, block.word if block else ""
+    # `repeat` may have become `for`.
     return part.kind, part.word if part.kind == "block" else ""
 
 

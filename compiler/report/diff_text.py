@@ -10,7 +10,7 @@ from ..analysis import Analysis
 from ..graph import Node
 from ..shapes import text
 from .diff import Changed, Difference
-from .figures import area, change, data_size, exact, pair, plural, short, signed
+from .figures import area, change, data_size, exact, plural, short, signed
 from .grid import Column, grid
 from .rows import Row, rows_of_parts
 from .structure import Part, Structure
@@ -19,6 +19,8 @@ from .table import before_the_head, title
 from .wording import argument_changes
 
 _EXAMPLES = 3
+
+Figure = Callable[[int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def diff_text(found: Difference, *, batch: int = 1, style: Style = PLAIN) -> str
     ]
     rows = _lines(found)
     if rows:
-        variants = [_columns(exact), _columns(short)]
+        variants = [_columns(exact, exact), _columns(exact, short), _columns(short, short)]
         lines += grid(variants, rows, style, lambda row, column: _COLORS[row.sign])
     elif found.same:
         lines += wrapped("The same layers, connected in the same way.", style, code=BOLD)
@@ -59,8 +61,8 @@ def diff_text(found: Difference, *, batch: int = 1, style: Style = PLAIN) -> str
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _columns(figure: Callable[[int], str]) -> list[Column[_Line]]:
-    def difference(number: int) -> str:
+def _columns(params: Figure, macs: Figure) -> list[Column[_Line]]:
+    def difference(number: int, figure: Figure) -> str:
         return ("+" if number > 0 else "") + figure(number) if number else ""
 
     return [
@@ -68,8 +70,8 @@ def _columns(figure: Callable[[int], str]) -> list[Column[_Line]]:
         Column("name", lambda row: row.name, least=12, optional=False),
         Column("layer", lambda row: row.layer, least=20, wraps=True, optional=False),
         Column("output", lambda row: row.output, least=12, wraps=True),
-        Column("params", lambda row: difference(row.params), right=True),
-        Column("MACs", lambda row: difference(row.macs), right=True),
+        Column("params", lambda row: difference(row.params, params), right=True),
+        Column("MACs", lambda row: difference(row.macs, macs), right=True),
     ]
 
 
@@ -78,9 +80,9 @@ def _columns(figure: Callable[[int], str]) -> list[Column[_Line]]:
 
 def _lines(found: Difference) -> list[_Line]:
     """In the order of the network as it is now; what went, where it was."""
-    after_of = _positions(found)
+    positions = _positions(found)
     lines = [
-        _came_or_went("-", row, (after_of[row.nodes[0].index], 0))
+        _came_or_went("-", row, (positions[row.nodes[0].index], 2))
         for row in _rows(found.before, found.removed)
     ]
     lines += [
@@ -91,12 +93,12 @@ def _lines(found: Difference) -> list[_Line]:
 
 
 def _positions(found: Difference) -> list[int]:
-    """By the index of a layer before: the index of what follows it after."""
-    position = len(found.after.network.nodes)
-    positions = [0] * len(found.before.network.nodes)
-    for index in range(len(positions) - 1, -1, -1):
+    """By the index of a layer before: the index of what comes before it after."""
+    position = 0
+    positions = []
+    for index in range(len(found.before.network.nodes)):
         position = found.partner.get(index, position)
-        positions[index] = position
+        positions.append(position)
     return positions
 
 

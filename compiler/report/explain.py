@@ -78,8 +78,7 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
     found: list[Line] = []
     if not node.inputs:
         return [Line("leaves", _leaves(analysis, node))]
-    for source in node.inputs:
-        found.append(Line("arrives", f"{text(source.shape)}, from {source.name}"))
+    found += [Line("arrives", f"{text(each.shape)}, from {each.name}") for each in node.inputs]
     found.append(Line("leaves", _leaves(analysis, node)))
     worked_out = [Line(*line) for line in node.op.explain(node.shape, *node.input_shapes)]
     told = {line.name for line in worked_out}

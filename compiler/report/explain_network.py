@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..analysis import Analysis
 from ..analysis.memory import EXCLUDED
 from ..graph import Network, Node
+from ..shapes import text
 from .figures import area, data_size, exact, pair, plural, share
 from .style import BOLD, FAINT, Style, laid_out, wrapped
 from .table import before_the_head, conventions, title
@@ -72,37 +73,43 @@ def _stages(analysis: Analysis, style: Style) -> list[str]:
     seen = before_the_head(analysis)
     total = area(seen) if seen else "all"
     return [
-        style.paint(f"receptive field: {total} of {area(network.input.shape[1:])}", BOLD),
+        style.paint(f"receptive field: {total} of {text(network.input.shape[1:])}", BOLD),
         *laid_out(lines, style),
     ]
 
 
 def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
     memory, network, setting = analysis.memory, analysis.network, analysis.setting
-    forward, training = memory.forward.moment(batch), memory.training.moment(batch)
+    forward = memory.forward.moment(batch)
     images = plural(batch, "image")
+    how = f"{setting.optimizer}, {setting.precision}, {setting.device}"
     lines = [
         ("weights", f"{data_size(memory.weights)}, buffers too"),
+        ("gradients", f"{data_size(memory.gradients)} of weights"),
+        ("kept", f"{data_size(memory.kept.at(batch))} between forward and backward, {images}"),
         (
             "forward",
-            f"{data_size(memory.forward.at(batch))} with {images}, at {_at(network, forward.node)}",
+            f"{data_size(memory.forward.at(batch))} with {images}, most at "
+            f"{_at(network, forward.node)}",
         ),
-        (
-            "training",
-            f"{data_size(memory.training.at(batch))} with {images}, "
-            f"{setting.optimizer}, {setting.precision},",
-        ),
-        ("", f"at its most in the {training.phase} of {_at(network, training.node)}"),
-        ("", f"{data_size(training.fixed)} + {data_size(training.each)} for each image"),
-        (
-            "",
-            f"gradients {data_size(memory.gradients)}, kept for the backward pass "
-            f"{data_size(memory.kept.at(batch))}",
-        ),
+        ("training", f"{data_size(memory.training.at(batch))} with {images}, {how}"),
+        ("", moment(analysis, batch)),
         ("left out", EXCLUDED),
     ]
     return [style.paint("memory", BOLD), *laid_out(lines, style)]
 
 
+def moment(analysis: Analysis, batch: int) -> str:
+    """When a step of training needs the most memory, and what it consists of."""
+    worst = analysis.memory.training.moment(batch)
+    fixed, each = data_size(worst.fixed), data_size(worst.each)
+    when = (
+        f"the {worst.phase} of {_at(analysis.network, worst.node)}"
+        if worst.node >= 0
+        else ("the change of the weights")
+    )
+    return f"{fixed} + {each} for each image, in {when}"
+
+
 def _at(network: Network, index: int) -> str:
-    return network.nodes[index].name if index >= 0 else "the optimizer"
+    return network.nodes[index].name

@@ -25,6 +25,18 @@ def parts(scope: Scope) -> Iterator[Part]:
             yield item
 
 
+def merged_block(iteration: Scope) -> Scope | None:
+    """The block that a round of a loop is one with (see `naming`)."""
+    stack: list[Scope | Node] = list(iteration.children)
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Scope) and item.name == iteration.name:
+            if item.kind == "block":
+                return item
+            stack.extend(item.children)
+    return None
+
+
 def depth(part: Part) -> int:
     """How many names its name is made of; 0 for the network."""
     return part.name.count(".") + 1 if part.name else 0

@@ -7,6 +7,7 @@ from ..graph import Network, Node, Scope
 from ..ops.base import Op
 from ..signature import Field
 from ..values import Text, show
+from .structure import merged_block
 
 
 class Wording:
@@ -104,18 +105,6 @@ def scope(item: Scope) -> str:
         shown = _block_argument(value)
         parts.append(shown if position == 0 else f"{name}={shown}")
     return printable(" ".join(parts))
-
-
-def merged_block(iteration: Scope) -> Scope | None:
-    """The block that a round of a loop is one with (see `naming`)."""
-    stack: list[Scope | Node] = list(iteration.children)
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Scope) and item.name == iteration.name:
-            if item.kind == "block":
-                return item
-            stack.extend(item.children)
-    return None
 
 
 def _block_argument(value: object) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from dotcnn.dsl.diagnostics import Diagnostic
 
+from dotcnn.dsl.diagnostics import Diagnostic
 from networks import diagnose, layers
 
-DOUBLING = "\n".join(f"block b{i} {{ b{i + 1}, b{i + 1} }}" for i in range(40)) + "\nblock b40 { relu }"
+DOUBLING = (
+    "\n".join(f"block b{i} {{ b{i + 1}, b{i + 1} }}" for i in range(40)) + "\nblock b40 { relu }"
+)
 DOUBLING_BY_ARGUMENT = (
     "\n".join(f"block b{i}(n) {{ repeat n {{ b{i + 1} n }} }}" for i in range(40))
     + "\nblock b40(n) { relu }"
@@ -34,7 +36,8 @@ def test_refused(body: str, blocks: str, place: str) -> None:
 
 
 def test_loops_over_what_arrives_are_counted_as_they_go() -> None:
-    (found,) = diagnose("repeat height { repeat height { repeat height { repeat height { relu } } } }")
+    body = "repeat height { repeat height { repeat height { repeat height { relu } } } }"
+    (found,) = diagnose(body)
     assert found.code == "limit"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from dotcnn.compiler.elaborate import elaborate, examine
 from dotcnn.dsl.diagnostics import SpecError
-
 from networks import codes, diagnose, layers, names, network, node, program, words
 
 
@@ -169,7 +169,8 @@ def test_a_block_handed_on_keeps_the_names_of_its_file() -> None:
 
 
 def test_what_arrives_is_known_in_expressions() -> None:
-    found = layers("conv 2*channels stride=2\nconv channels + height\nreshape channels*width*height")
+    body = "conv 2*channels stride=2\nconv channels + height\nreshape channels*width*height"
+    found = layers(body)
     assert [item.shape for item in found.nodes[1:]] == [(6, 16, 16), (22, 16, 16), (5632,)]
 
 
@@ -305,3 +306,23 @@ def test_allow_silences_a_warning_where_it_stands() -> None:
         "double-activation"
     ]
     assert codes(twice, blocks='allow "double-activation"') == []
+
+
+def test_a_label_that_a_mistake_has_spoilt_is_quiet() -> None:
+    assert codes("stem: cnov 8\nrelu\nadd stem\nfrom stem\nconv 8\nconcat stem") == [
+        "unknown-layer"
+    ]
+
+
+def test_forms_are_arguments_too() -> None:
+    """A block may be told how to bring its paths together."""
+    block = "block pair(join) { join { | conv 4 | conv 4 } }"
+    assert layers("pair concat", blocks=block).output.shape[0] == 8
+    assert layers("pair add", blocks=block).output.shape[0] == 4
+    block = "block around(form) { form { conv channels 3x3 same } }"
+    assert layers("around residual", blocks=block).output.op.word == "add"
+    assert layers("around dense", blocks=block).output.shape[0] == 6
+
+
+def test_duplicate_parameters_are_refused() -> None:
+    assert codes("part 3 4", blocks="block part(a, a) { conv a }") == ["duplicate-name"]

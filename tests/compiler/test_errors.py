@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from dotcnn.compiler.check import check
 from dotcnn.compiler.elaborate import examine
 from dotcnn.compiler.mend import apply
@@ -14,7 +15,6 @@ from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.render import render_text
 from dotcnn.dsl.source import Source
-
 from support import ROOT
 
 FOLDER = ROOT / "tests" / "errors" / "compile"

@@ -98,7 +98,8 @@ def conform(
     _same_kept(op, shapes, output, built, [make((batch, *shape)) for shape in shapes])
     _same_macs(op, shapes, output, built, batch, flop_counter)
     elementwise = op.elementwise(output, *shapes)
-    assert type(elementwise) is int and elementwise >= 0, f"elementwise: {elementwise}"  # noqa: PT018
+    assert type(elementwise) is int, f"elementwise: {elementwise}"
+    assert elementwise >= 0, f"elementwise: {elementwise}"
     lines = op.explain(output, *shapes)
     assert all(what and how for what, how in lines), f"explained: {lines}"
     if probe:

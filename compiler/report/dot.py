@@ -1,0 +1,134 @@
+"""A drawing as Graphviz text: for people to go on with, and for the layout of our own drawings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from .palette import FAINT, FRAME, GROUND, LINE, TEXT, TINTS
+from .picture import Arrow, Box, Frame, Picture
+
+
+def dot(picture: Picture) -> str:
+    """With all text and colours, for Graphviz to draw."""
+    return _text(picture, _Look(_box, _frame, _arrow, _head))
+
+
+class Sizes(NamedTuple):
+    """How large things are, in points."""
+
+    box: Callable[[Box], tuple[float, float]]
+    frame_title: Callable[[Frame], tuple[float, float]]
+
+
+def skeleton(picture: Picture, sizes: Sizes) -> str:
+    """Only what decides where things are: no text, so that no font does."""
+
+    def box(box: Box) -> str:
+        width, height = sizes.box(box)
+        return f"width={width / 72:.4f} height={height / 72:.4f}"
+
+    def frame(frame: Frame) -> str:
+        width, height = sizes.frame_title(frame)
+        if not width:
+            return 'label="" margin=9'
+        cell = f'FIXEDSIZE="TRUE" WIDTH="{width:.0f}" HEIGHT="{height:.0f}"'
+        table = f'<TABLE BORDER="0" CELLBORDER="0" CELLPADDING="0" CELLSPACING="0" {cell}>'
+        return f"label=<{table}<TR><TD></TD></TR></TABLE>> labeljust=l margin=9"
+
+    def arrow(arrow: Arrow) -> str:
+        return f"weight={4 if arrow.main else 1}"
+
+    return _text(picture, _Look(box, frame, arrow, _bare_head))
+
+
+class _Look(NamedTuple):
+    box: Callable[[Box], str]
+    frame: Callable[[Frame], str]
+    arrow: Callable[[Arrow], str]
+    head: Callable[[Picture], list[str]]
+
+
+def _text(picture: Picture, look: _Look) -> str:
+    lines = ["digraph network {", *[f"  {line}" for line in look.head(picture)]]
+    lines += _inside(picture, look)
+    for arrow in picture.arrows:
+        ends = f"n{arrow.source.number} -> n{arrow.target.number}"
+        lines.append(f"  {ends} [{look.arrow(arrow)}]")
+    return "\n".join([*lines, "}"])
+
+
+def _inside(picture: Picture, look: _Look) -> Iterator[str]:
+    """The boxes in their frames."""
+    stack: list[tuple[Frame | None, int]] = [(picture.root, 0)]
+    opened: list[Frame] = []
+    while stack:
+        frame, level = stack.pop()
+        if frame is None:
+            opened.pop()
+            yield "  " * (len(opened) + 1) + "}"
+            continue
+        inside = "  " * (level + 1)
+        if frame is not picture.root:
+            yield "  " * level + f"subgraph cluster_{frame.number} {{"
+            yield f"{inside}graph [{look.frame(frame)}]"
+            opened.append(frame)
+            stack.append((None, level))
+        for box in frame.boxes:
+            yield f"{inside}n{box.number} [{look.box(box)}]"
+        stack.extend((inner, level + 1) for inner in reversed(frame.frames))
+
+
+def _bare_head(picture: Picture) -> list[str]:
+    return [
+        "graph [rankdir=TB nodesep=0.3 ranksep=0.36]",
+        'node [shape=box fixedsize=true label=""]',
+        "edge [arrowsize=0.6]",
+    ]
+
+
+# ---- the look of `cnn draw -o net.dot` -------------------------------------------------------
+
+
+def _head(picture: Picture) -> list[str]:
+    title = f"{picture.title}\n{picture.subtitle}"
+    font = 'fontname="Helvetica,Arial,sans-serif"'
+    return [
+        f"graph [label={quoted(title)} labelloc=t {font} fontcolor={quoted(TEXT.light)}]",
+        f'node [shape=box style="rounded,filled" {font} fontsize=11]',
+        f"edge [{font} fontsize=9 color={quoted(LINE.light)} fontcolor={quoted(FAINT.light)}"
+        " arrowsize=0.6]",
+    ]
+
+
+def _box(box: Box) -> str:
+    tint = TINTS[box.kind]
+    lines = [line for line, _ in box.lines()]
+    if box.count > 1:
+        lines.append(f"x{box.count}")
+    style = ' style="rounded,filled,dashed"' if box.aux else ""
+    return (
+        f"label={quoted(chr(10).join(lines))} tooltip={quoted(box.about)} "
+        f"fillcolor={quoted(tint.fill)} color={quoted(tint.stroke)}{style}"
+    )
+
+
+def _frame(frame: Frame) -> str:
+    title = frame.title + (f" x{frame.count}" if frame.count > 1 else "")
+    style = "rounded,dashed" if frame.aux else "rounded,filled"
+    return (
+        f'label={quoted(title.strip())} labeljust=l style="{style}" fontsize=10 '
+        f"color={quoted(FRAME.light)} fillcolor={quoted(GROUND.light)}"
+    )
+
+
+def _arrow(arrow: Arrow) -> str:
+    label = f" label={quoted(arrow.source.leaves)}" if arrow.labelled else ""
+    return f"weight={4 if arrow.main else 1}{label}"
+
+
+def quoted(text: str) -> str:
+    """As a string of Graphviz, in which a backslash has a meaning of its own."""
+    plain = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    escaped = plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -1,0 +1,94 @@
+"""`cnn gallery`: the specs that come along, with what they cost and where they are from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ...dsl.diagnostics import SpecError
+from ...dsl.files import read_file
+from ...dsl.program import GALLERY, load_program
+from ...dsl.syntax import Network as NetworkSyntax
+from ..analysis import analyse
+from ..elaborate import elaborate
+from .figures import exact, short
+from .grid import Column, grid
+from .style import PLAIN, Style
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One spec. `name` is what `cnn report NAME` takes."""
+
+    name: str
+    title: str
+    authors: str
+    year: int | None
+    source: str
+    """`arXiv:1512.03385`, where that is known."""
+    params: int
+    macs: int
+    file: str
+
+
+def gallery(folder: Path = GALLERY) -> list[Entry]:
+    """Those with a network, families together; files of blocks for import are left out."""
+    entries = [_entry(path, folder) for path in sorted(folder.rglob("*.cnn"))]
+    return [entry for entry in entries if entry is not None]
+
+
+def _entry(path: Path, folder: Path) -> Entry | None:
+    source = read_file(path)
+    try:
+        program = load_program(source)
+        if not any(isinstance(s, NetworkSyntax) for s in program.main.statements):
+            return None
+        totals = analyse(elaborate(program)).totals
+    except SpecError:
+        return None  # `cnn check` says why
+    title, authors, year, origin = header(source.text)
+    return Entry(
+        name=path.stem,
+        title=title or path.stem,
+        authors=authors,
+        year=year,
+        source=origin,
+        params=totals.params,
+        macs=totals.macs,
+        file=path.relative_to(folder).as_posix(),
+    )
+
+
+def header(text: str) -> tuple[str, str, int | None, str]:
+    """Title, authors, year and source from the comment at the top of a spec:
+    `# ResNet-50: He, Zhang, Ren and Sun, 2015, arXiv:1512.03385; …`."""
+    paragraph = re.match(r"(?:#[^\n]+\n?)*", text)
+    joined = " ".join(re.sub(r"(?m)^#", "", paragraph[0] if paragraph else "").split())
+    title, colon, rest = joined.partition(": ")
+    found = re.search(r"\b((?:19|20)\d\d)\b(?:, ([^;\s,]+[^;,.\s]))?", rest)
+    if not colon or found is None:
+        return title if colon else "", "", None, ""
+    authors = rest[: found.start()].rstrip(", ")
+    return title, authors, int(found[1]), found[2] or ""
+
+
+def gallery_text(entries: Sequence[Entry], style: Style = PLAIN) -> str:
+    def columns(wide: bool) -> list[Column[Entry]]:
+        figure = exact if wide else short
+        return [
+            Column("name", lambda entry: entry.name, optional=False),
+            Column("parameters", lambda entry: figure(entry.params), right=True, optional=False),
+            Column("MACs", lambda entry: figure(entry.macs), right=True),
+            Column("year", lambda entry: str(entry.year or ""), right=True),
+            Column("source", lambda entry: entry.source, least=8),
+            Column("authors", lambda entry: entry.authors, least=10),
+        ]
+
+    return "\n".join(grid([columns(True), columns(False)], entries, style))
+
+
+def gallery_json(entries: Sequence[Entry]) -> str:
+    return json.dumps([asdict(entry) for entry in entries], indent=2)

@@ -1,0 +1,76 @@
+"""What `cnn report` prints, by format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from ..analysis import Analysis
+from .data import as_csv, as_json, as_markdown
+from .explain_network import moment
+from .figures import data_size, exact, plural
+from .style import BOLD, Style, wrapped
+from .table import table, title
+
+FORMATS = ("table", "json", "csv", "markdown")
+
+
+def report(
+    analyses: Sequence[Analysis], format: str, *, batch: int, depth: int | None, style: Style
+) -> str:
+    """JSON and CSV have all layers, whatever the depth."""
+    if format == "json":
+        return as_json(analyses, batch)
+    if format == "csv":
+        return as_csv(analyses)
+    if format == "markdown":
+        return as_markdown(analyses, batch, depth)
+    return "\n\n".join(table(each, batch=batch, depth=depth, style=style) for each in analyses)
+
+
+FIT_FORMATS = ("table", "json")
+
+
+def fit(analyses: Sequence[Analysis], format: str, limit: int, style: Style) -> str:
+    """The largest batches that can be trained on in so many bytes."""
+    if format == "json":
+        found = [_fit_json(analysis, limit) for analysis in analyses]
+        return json.dumps(found[0] if len(found) == 1 else found, indent=2)
+    return "\n\n".join(_fit_text(analysis, limit, style) for analysis in analyses)
+
+
+def _fit_json(analysis: Analysis, limit: int) -> dict[str, object]:
+    setting, training = analysis.setting, analysis.memory.training
+    batch = training.fit(limit)
+    return {
+        "network": analysis.network.name,
+        "file": analysis.network.program.main.source.name,
+        "limit": limit,
+        "precision": setting.precision,
+        "optimizer": setting.optimizer,
+        "device": setting.device,
+        "batch": batch,
+        "bytes": training.at(max(batch, 1)),
+    }
+
+
+def _fit_text(analysis: Analysis, limit: int, style: Style) -> str:
+    setting, training = analysis.setting, analysis.memory.training
+    batch = training.fit(limit)
+    how = f"{setting.optimizer}, {setting.precision}, {setting.device}"
+    if batch:
+        found = f"largest batch: {exact(batch)}"
+        needs = f"{plural(batch, 'image')} take {data_size(training.at(batch))}"
+    else:
+        found = "largest batch: none"
+        needs = f"one image takes {data_size(training.at(1))}"
+    reason = moment(analysis, max(batch, 1))
+    lines = [
+        *wrapped(title(analysis), style, code=BOLD),
+        *wrapped(found, style, code=BOLD),
+        *wrapped(
+            f"{needs} of {data_size(limit)}, in training with {how}: {reason}.", style, code=""
+        ),
+        *wrapped(f"Left out: {analysis.memory.excluded}.", style),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,348 @@
+"""What a drawing shows, before anybody knows where: boxes, frames around them, arrows.
+
+Parts that are alike and follow one another are drawn once, with a count. A normalisation, an
+activation or a dropout stands in the box of the layer that it follows. With `unfold`, neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..analysis import Analysis
+from ..graph import Node, Scope
+from ..shapes import Shape, text
+from . import wording
+from .figures import exact, plural, short
+from .palette import TINTS
+from .structure import Part, Run, Structure, depth, merged_block, parts, runs
+from .wording import Wording
+
+MAX_BOXES = 3_000
+
+
+class TooLarge(Exception):
+    """More boxes than anybody could look at."""
+
+
+@dataclass(eq=False)
+class Frame:
+    """A part of the network, around its boxes."""
+
+    title: str
+    parent: Frame | None
+    count: int = 1
+    aux: bool = False
+    boxes: list[Box] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    number: int = 0
+
+
+@dataclass(eq=False)
+class Box:
+    kind: str
+    frame: Frame
+    main: str
+    """What it is, in bold."""
+    before: list[str] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
+    """What else happens in it, before and behind that."""
+    nodes: list[Node] = field(default_factory=list)
+    about: str = ""
+    """More about it, for a tooltip."""
+    leaves: str = ""
+    """The shape of what leaves it; of several rounds, from the first to the last."""
+    count: int = 1
+    aux: bool = False
+    number: int = 0
+
+    @property
+    def small(self) -> bool:
+        """Drawn as a pill: where paths meet, and where the network begins and ends."""
+        return self.kind in ("merge", "input")
+
+    def lines(self) -> list[tuple[str, bool]]:
+        """Its text, and which of it is the main line."""
+        found = [(" · ".join(self.before), False), (self.main, True)]
+        found.append((" · ".join(self.behind), False))
+        return [(line, main) for line, main in found if line]
+
+
+@dataclass(frozen=True, eq=False)
+class Arrow:
+    source: Box
+    target: Box
+    labelled: bool
+    """It carries the shape of what leaves its source."""
+    main: bool
+    """It goes to the next box, not around others."""
+
+
+@dataclass
+class Picture:
+    title: str
+    subtitle: str
+    root: Frame
+    boxes: list[Box]
+    frames: list[Frame]
+    """Outer ones first, the root not among them."""
+    arrows: list[Arrow]
+
+    def kinds(self) -> list[str]:
+        """Those that appear, in the order of the legend."""
+        there = {box.kind for box in self.boxes}
+        return [kind for kind in TINTS if kind in there]
+
+
+def picture(analysis: Analysis, *, unfold: bool = False, max_depth: int | None = None) -> Picture:
+    """Raises TooLarge."""
+    network, totals = analysis.network, analysis.totals
+    painter = _Painter(analysis, unfold, max_depth)
+    painter.scope(network.root, painter.root)
+    _simplify(painter.root)
+    painter.finish()
+    subtitle = f"{exact(totals.params)} parameters, {short(totals.macs)} multiply-adds"
+    frames = _frames(painter.root)
+    for number, frame in enumerate(frames):
+        frame.number = number
+    for number, box in enumerate(painter.boxes):
+        box.number = number
+    return Picture(network.name, subtitle, painter.root, painter.boxes, frames, painter.arrows())
+
+
+_JOINS_ANY = ("activation", "dropout")
+_CARRIES = ("conv", "linear", "filter")
+"""What norms, activations and dropouts are seen as belonging to."""
+
+
+class _Painter:
+    def __init__(self, analysis: Analysis, unfold: bool, max_depth: int | None) -> None:
+        self.analysis = analysis
+        self.network = analysis.network
+        self.unfold = unfold
+        self.max_depth = max_depth
+        self.structure = Structure(self.network)
+        self.wording = Wording(self.network)
+        self.root = Frame("", None)
+        self.boxes: list[Box] = []
+        self.box_of: dict[int, Box] = {}
+        """By the index of a node that is drawn."""
+        self.drawn_as = list(range(len(self.network.nodes)))
+        """By the index of a node: that of the node which stands for it; itself for most."""
+
+    # ---- walking ----
+
+    def scope(self, scope: Scope, frame: Frame) -> None:
+        items = list(parts(scope))
+        if self.unfold:
+            for item in items:
+                self.part(item, frame, 1)
+            return
+        for run in runs(self.structure, items):
+            self.fold(run)
+            once = run.once
+            if len(once) == 1:
+                self.part(once[0], frame, run.count)
+                continue
+            inner = self.frame("", frame, run.count)
+            for item in once:
+                self.part(item, inner, 1)
+
+    def fold(self, run: Run) -> None:
+        """Notes for the nodes of later rounds that those of the first stand for them."""
+        nodes = [node for part in run.parts for node in self.structure.nodes(part)]
+        length = len(nodes) // run.count
+        for position, node in enumerate(nodes[length:]):
+            self.drawn_as[node.index] = nodes[position % length].index
+
+    def stand_in(self, index: int) -> int:
+        while self.drawn_as[index] != index:
+            index = self.drawn_as[index]
+        return index
+
+    def part(self, part: Part, frame: Frame, count: int) -> None:
+        if isinstance(part, Node):
+            self.node(part, frame, count)
+        elif (
+            self.max_depth is not None
+            and depth(part) >= self.max_depth
+            and (self.structure.size(part) > 1)
+        ):
+            self.closed(part, frame, count)
+        else:
+            inner = self.frame(_title(part), frame, count)
+            inner.aux = part.aux
+            self.scope(part, inner)
+
+    def frame(self, title: str, parent: Frame, count: int) -> Frame:
+        frame = Frame(title, parent, count)
+        parent.frames.append(frame)
+        return frame
+
+    def box(self, box: Box) -> Box:
+        if len(self.boxes) >= MAX_BOXES:
+            raise TooLarge(f"this drawing would have more than {MAX_BOXES:,} boxes")
+        self.boxes.append(box)
+        box.frame.boxes.append(box)
+        return box
+
+    def closed(self, scope: Scope, frame: Frame, count: int) -> None:
+        """A part of which the inside is not shown."""
+        nodes = self.structure.nodes(scope)
+        box = Box("part", frame, scope.name, aux=scope.aux, count=count)
+        box.behind.append(f"{wording.scope(scope)}, {plural(len(nodes), 'layer')}")
+        self.box(box)
+        for node in nodes:
+            box.nodes.append(node)
+            self.box_of[node.index] = box
+
+    def node(self, node: Node, frame: Frame, count: int) -> None:
+        text = self.wording.layer(node)
+        host = None if self.unfold or count > 1 else self.host(node, frame)
+        if host is None:
+            host = self.box(Box(node.op.kind, frame, text, count=count, aux=node.aux))
+            if node.label:
+                host.before.append(f"{node.label}:")
+        elif host.kind in ("norm", "activation") and node.op.kind in _CARRIES:
+            # Norm and activation first, and then what they are there for.
+            host.before.append(host.main)
+            host.before += host.behind
+            host.behind = []
+            host.main, host.kind = text, node.op.kind
+        else:
+            host.behind.append(text)
+        host.nodes.append(node)
+        self.box_of[node.index] = host
+
+    def host(self, node: Node, frame: Frame) -> Box | None:
+        """The box that a layer can stand in: that of its only input, of which it is the only
+        reader."""
+        if len(node.inputs) != 1 or node.label is not None:
+            return None
+        source = node.inputs[0]
+        box = self.box_of.get(source.index)
+        readers = self.network.consumers[source.index]
+        if box is None or box.frame is not frame or box.count > 1 or len(readers) != 1:
+            return None
+        if box.nodes[-1] is not source or source is self.network.output:
+            return None
+        kind, closed = node.op.kind, bool(box.before) and box.kind in _CARRIES
+        if kind == "norm":
+            joins = box.kind in (*_CARRIES, "norm") and not closed
+        elif kind in _JOINS_ANY:
+            joins = box.kind != "input" and not closed
+        elif kind == "shape":
+            joins = box.kind in ("pool", "shape")
+        else:
+            joins = kind in _CARRIES and box.kind in ("norm", "activation")
+        return box if joins else None
+
+    # ---- what is known once all boxes are there ----
+
+    def finish(self) -> None:
+        """Shapes that leave, tooltips, and the end of the network."""
+        shapes: dict[int, list[Shape]] = {}
+        for node in self.network.nodes:
+            shapes.setdefault(self.stand_in(node.index), []).append(node.shape)
+        costs = self.analysis.costs
+        for box in self.boxes:
+            last = self.last(box)
+            box.leaves = _span_of(shapes[last.index])
+            params = sum(costs[node.index].params for node in box.nodes)
+            macs = sum(costs[node.index].macs for node in box.nodes)
+            about = [" ".join(node.name for node in box.nodes[:4])]
+            if len(box.nodes) > 4:
+                about[0] += f" and {len(box.nodes) - 4} more"
+            if params:
+                about.append(f"{exact(params)} parameters")
+            if macs:
+                about.append(f"{exact(macs)} multiply-adds")
+            field = self.analysis.fields[last.index]
+            seen = "all" if field.whole else f"{field.size[0]}x{field.size[1]}"
+            about += [f"leaves {box.leaves}", f"sees {seen}"]
+            box.about = "\n".join(about)
+        shape = text(self.network.output.shape)
+        end = Box("input", self.root, f"output {shape}", about=f"the output, {shape}")
+        self.end = self.box(end)
+
+    def last(self, box: Box) -> Node:
+        """What leaves a box: of a part, its output."""
+        if box.kind == "part":
+            scope = next(s for s in box.nodes[0].scope.chain() if s.name == box.main)
+            return self.structure.last(scope)
+        return box.nodes[-1]
+
+    def arrows(self) -> list[Arrow]:
+        found: dict[tuple[Box, Box], None] = {}
+        for box in self.boxes:
+            for node in box.nodes:
+                for source in node.inputs:
+                    other = self.box_of[self.stand_in(source.index)]
+                    if other is not box:
+                        found[other, box] = None
+        found[self.box_of[self.stand_in(self.network.output.index)], self.end] = None
+        place = {box: position for position, box in enumerate(self.boxes)}
+        nearest: dict[Box, Box] = {}
+        for source, target in found:
+            if source not in nearest or place[target] < place[nearest[source]]:
+                nearest[source] = target
+        return [
+            Arrow(
+                source,
+                target,
+                labelled=nearest[source] is target,
+                main=place[target] == place[source] + 1,
+            )
+            for source, target in found
+        ]
+
+
+def _title(scope: Scope) -> str:
+    """`layer1.0: bottleneck 64`; of a loop only its name."""
+    if scope.kind == "loop" or (scope.kind == "iteration" and not merged_block(scope)):
+        return scope.name
+    if scope.aux and scope.parent is not None and not scope.parent.aux:
+        return f"{scope.name}, only in training"
+    own = scope.name.rpartition(".")[2]
+    what = wording.scope(scope)
+    return what if own.startswith(scope.word) else f"{scope.name}: {what}"
+
+
+def _span_of(shapes: list[Shape]) -> str:
+    """`64x56x56`, or `64..224x56x56` where it grows from round to round."""
+    first, last = shapes[0], shapes[-1]
+    if first == last or len(first) != len(last):
+        return text(last)
+    pairs = zip(first, last, strict=True)
+    return "x".join(str(a) if a == b else f"{a}..{b}" for a, b in pairs)
+
+
+def _simplify(root: Frame) -> None:
+    """Takes away frames around a single box or a single frame: what they say moves there."""
+    order = [root, *_frames(root)]
+    for frame in reversed(order[1:]):
+        parent = frame.parent
+        assert parent is not None
+        if not frame.boxes and len(frame.frames) == 1:
+            only = frame.frames[0]
+            only.count *= frame.count
+            only.title = only.title or frame.title
+            if frame.title and not only.title.startswith(frame.title):
+                only.title = f"{frame.title}: {only.title}"
+            only.parent = parent
+            parent.frames[parent.frames.index(frame)] = only
+        elif len(frame.boxes) == 1 and not frame.frames and not frame.aux:
+            box = frame.boxes[0]
+            box.count *= frame.count
+            box.frame = parent
+            parent.boxes.append(box)
+            parent.frames.remove(frame)
+
+
+def _frames(root: Frame) -> list[Frame]:
+    found: list[Frame] = []
+    stack = list(reversed(root.frames))
+    while stack:
+        frame = stack.pop()
+        found.append(frame)
+        stack.extend(reversed(frame.frames))
+    return found

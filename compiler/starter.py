@@ -1,0 +1,78 @@
+"""`cnn new`: a spec to begin with, empty of surprises or a copy of one in the gallery."""
+
+from __future__ import annotations
+
+import keyword
+import os
+import re
+from pathlib import Path
+
+from ..dsl.parser import read
+from ..dsl.program import GALLERY
+from ..dsl.source import Source
+from ..dsl.syntax import Call, Import, Network
+from .vocabulary import SECTIONS
+
+STARTER = GALLERY / "starter.cnn"
+
+_SECTIONS_TO_HAVE = ("train", "augment")
+
+
+def network_name(stem: str) -> str:
+    """A name for a network after that of its file: `my-net` becomes `MyNet`."""
+    words = re.split(r"[^A-Za-z0-9]+", stem)
+    name = "".join(word[:1].upper() + word[1:] for word in words)
+    if not name or name[0].isdigit() or keyword.iskeyword(name):
+        name = f"Net{name}"
+    return name
+
+
+def starter(file_name: str, like: Source | None) -> str:
+    """The text of a new spec. With `like`, that spec under another name, and with the sections that
+    it lacks from the starter."""
+    template = Source(STARTER.name, STARTER.read_text(encoding="utf-8"), STARTER)
+    stem = Path(file_name).name.removesuffix(".cnn")
+    text = _renamed(like or template, stem)
+    if like is None:
+        return text
+    missing = [word for word in _SECTIONS_TO_HAVE if word not in _sections(like)]
+    sections = _sections(template)
+    return "\n\n".join([text.rstrip("\n"), *(sections[word] for word in missing)]) + "\n"
+
+
+def _sections(source: Source) -> dict[str, str]:
+    """The sections of a spec, with the comments above them."""
+    spec, _ = read(source)
+    found = {}
+    for statement in spec.statements:
+        if isinstance(statement, Call) and statement.head.value in SECTIONS:
+            before = source.text[: statement.span.start].rstrip(" \n")
+            comments = re.search(r"(?:^#[^\n]*\n?)+\Z", before, re.MULTILINE)
+            start = comments.start() if comments else statement.span.start
+            found[statement.head.value] = source.text[start : statement.span.end]
+    return found
+
+
+def _renamed(source: Source, stem: str) -> str:
+    """A spec's text with another name for its last network, the one that counts, and imports that
+    find their files from anywhere."""
+    spec, _ = read(source)
+    text, edits = source.text, []
+    networks = [s for s in spec.statements if isinstance(s, Network)]
+    if networks:
+        edits.append((networks[-1].name.span, network_name(stem)))
+    for statement in spec.statements:
+        if isinstance(statement, Import) and source.path is not None:
+            path = os.path.normpath(source.path.parent / statement.path.value)
+            from_gallery = Path(os.path.relpath(path, GALLERY)).as_posix()
+            edits.append((statement.path.span, f'"{from_gallery}"'))
+    for span, new in sorted(edits, key=lambda edit: -edit[0].start):
+        text = text[: span.start] + new + text[span.end :]
+    return _with_header(text, source, stem)
+
+
+def _with_header(text: str, source: Source, stem: str) -> str:
+    """The first comment says what a file is; a copy says first what it is a copy of."""
+    if source.path != STARTER:
+        return f"# {stem}.cnn: begun as a copy of {source.name}.\n#\n{text}"
+    return re.sub(r"\A# [^:\n]*:", f"# {stem}.cnn:", text)

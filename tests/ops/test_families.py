@@ -1,0 +1,65 @@
+"""What holds for all operations."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dotcnn.compiler.ops import ALSO_KNOWN_AS, CHOICE_WORDS, FAMILIES, REGISTRY
+from dotcnn.compiler.ops.base import Op
+from support import ROOT
+
+HELPERS = [
+    value
+    for family in FAMILIES
+    for value in vars(family).values()
+    if isinstance(value, str) and value.startswith(("class ", "def "))
+]
+"""Sources that are written out beside a network."""
+
+
+@pytest.mark.parametrize("op", REGISTRY.values(), ids=list(REGISTRY))
+def test_signatures_are_documented(op: type[Op]) -> None:
+    signature = op.signature()
+    assert signature.doc.splitlines()[0].endswith(".")
+    assert str(signature).startswith(op.word)
+    for field in signature.fields.values():
+        assert field.doc, field
+        assert not field.doc.endswith("."), field
+        assert field.expects, field
+
+
+def test_other_names_name_nothing_here() -> None:
+    assert not ALSO_KNOWN_AS.keys() & {word.split()[0] for word in REGISTRY}
+    assert all(name == name.lower() for name in ALSO_KNOWN_AS)
+    assert "nearest" in CHOICE_WORDS
+
+
+def written(path: Path) -> Path:
+    """All helpers in one file, as an emitted module has them."""
+    imports = "import torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n"
+    file = path / "helpers.py"
+    file.write_text("\n\n".join([imports, *HELPERS]), encoding="utf-8")
+    return file
+
+
+def run(*command: str | Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_helpers_are_in_the_one_style(tmp_path: Path) -> None:
+    assert len({helper.split("(")[0] for helper in HELPERS}) == len(HELPERS)
+    settings = ROOT / "pyproject.toml"
+    run("ruff", "format", "--diff", "--config", settings, written(tmp_path))
+    run("ruff", "check", "--config", settings, written(tmp_path))
+
+
+@pytest.mark.slow
+def test_helpers_are_typed(tmp_path: Path) -> None:
+    run("mypy", "--strict", "--cache-dir", tmp_path / "cache", written(tmp_path))
