@@ -28,8 +28,9 @@ def pair_up(source: Source, tokens: Lexed) -> list[Diagnostic]:
         pairing = _Pairing(source, tokens, unclosed)
         pairing.find_unclosed()
     elif unopened:
-        pairing = _Pairing(source, tokens, unopened - _bodies_without_brace(tokens.types))
-        pairing.find_unopened()
+        announced = _bodies_without_brace(tokens.types)
+        pairing = _Pairing(source, tokens, unopened - len(announced))
+        pairing.find_unopened(announced)
     else:
         return []
     pairing.mend()
@@ -48,9 +49,9 @@ def _count(types: list[str]) -> tuple[int, int]:
     return depth, unopened
 
 
-def _bodies_without_brace(types: list[str]) -> int:
-    """Lines such as `repeat 3` and `residual:`, which the parser will find and explain."""
-    count = 0
+def _bodies_without_brace(types: list[str]) -> set[int]:
+    """The ends of lines such as `repeat 3` and `residual:`, which the parser will explain."""
+    found = set()
     header = False
     before = follows = ""
     for index, kind in enumerate(types):
@@ -60,10 +61,11 @@ def _bodies_without_brace(types: list[str]) -> int:
             header = False
         elif kind == "NEWLINE":
             follows = types[index + 1] if index + 1 < len(types) else ""
-            count += follows != "LBRACE" and (header or before == "COLON")
+            if follows != "LBRACE" and (header or before == "COLON"):
+                found.add(index)
             header = header and follows == "LBRACE"
         before = kind
-    return count
+    return found
 
 
 @dataclass(slots=True)
@@ -76,6 +78,8 @@ class _Open:
     """How far the line that it stands on is indented."""
     indented: bool = False
     """Whether its body is indented further, so that less means its end."""
+    imagined: bool = False
+    """Whether the brace is missing there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,8 @@ class _Pairing:
 
     # ---- an opening brace was forgotten, or a closing one written too often ----
 
-    def find_unopened(self) -> None:
+    def find_unopened(self, announced: set[int]) -> None:
+        """`announced` are line ends where a brace is missing, as the parser will say."""
         types, starts = self.tokens.types, self.tokens.starts
         before = "NEWLINE"
         first, indent = "", 0
@@ -198,9 +203,11 @@ class _Pairing:
                 if deeper and first == "WORD" and self.could_have_body(index):
                     self.missing_brace(index)
                 first, indent = kind, self.indentation(line)
-            if kind == "LBRACE":
+            if kind == "LBRACE" or index in announced:
                 self.push(index)
+                self.open[-1].imagined = index in announced
             elif kind == "RBRACE" and self.open:
+                self.forget_imagined(index)
                 if self.closes_elsewhere(index):
                     self.surplus(index)
                 else:
@@ -230,6 +237,17 @@ class _Pairing:
                 edits=(Edit(gap, " {"),),
             )
         )
+
+    def forget_imagined(self, index: int) -> None:
+        """Bodies without any braces, of which this one closes none."""
+        line, _ = self.source.locate(self.tokens.starts[index])
+        if self.tokens.types[index - 1] == "NEWLINE":
+            while (
+                len(self.open) > 1
+                and self.open[-1].imagined
+                and self.indentation(line) < self.open[-1].indent
+            ):
+                self.open.pop()
 
     def closes_elsewhere(self, index: int) -> bool:
         """Whether a brace stands neither where its body's last line ends nor on the body's line.

@@ -89,9 +89,7 @@ class TreeBuilder:
         """Keeps those nodes alive, so that no id is used twice."""
 
     def report(self, code: str, message: str, start: int, end: int, help: str = "") -> None:
-        self.diagnostics.append(
-            Diagnostic(code, message, Span(self.source, start, end), help=help)
-        )
+        self.diagnostics.append(Diagnostic(code, message, Span(self.source, start, end), help=help))
 
     # ---- tokens ----
 
@@ -330,12 +328,11 @@ class TreeBuilder:
         return _MEANT.get(text, text)
 
 
-_OPERATORS = (
-    "OR AND NOT COMPARISON PLUS MINUS NEGATIVE TIMES DIVIDE FLOOR_DIVIDE MODULO".split()
-)
+_OPERATORS = "OR AND NOT COMPARISON PLUS MINUS NEGATIVE TIMES DIVIDE FLOOR_DIVIDE MODULO".split()
 _MEANT = {
     "&": "and",
     "&&": "and",
+    "||": "or",
     "!": "not",
     "**": "*",
     "^": "*",

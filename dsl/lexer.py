@@ -608,7 +608,7 @@ class _Lexer:
             "comment",
             "a comment starts with `#` and ends with its line",
             start,
-            start + 2,
+            start + (2 if self.text[start] == "/" else 4),
             help="put a `#` in front of each line of it",
             replace="#" if alone else None,
         )
@@ -639,7 +639,7 @@ class _Lexer:
             "text stands between double quotes",
             start,
             end,
-            help=f"write `{fixed}`" if len(fixed) < 80 else 'write `"` instead of `\'`',
+            help=f"write `{fixed}`" if len(fixed) < 80 else "write `\"` instead of `'`",
             replace=fixed,
         )
         return "STRING", end
@@ -681,7 +681,9 @@ class _Lexer:
             f"`{text[:40]}` is not a number" + (", nor a name" if text[0].isdigit() else ""),
             start,
             end,
-            help=f"write `{meant}`" if meant else "a name starts with a letter; numbers are written"
+            help=f"write `{meant}`"
+            if meant
+            else "a name starts with a letter; numbers are written"
             " `64`, `0.5`, `5e-4`, `20%`, `10x`, `3x3`",
             replace=meant or None,
         )
@@ -714,7 +716,7 @@ class _Lexer:
             f"`{word}`: names are written with the letters a-z and A-Z, digits and `_`",
             start,
             end,
-            help="any language is welcome in comments and in \"text\"",
+            help='any language is welcome in comments and in "text"',
         )
         return ("WORD", end) if self.ends[-1:] != array("q", [end]) else (None, end)
 
@@ -726,7 +728,7 @@ class _Lexer:
             f"{describe_character(run[0])} cannot stand in a spec{count}",
             start,
             end,
-            help="take it out; any character may stand in a comment or in \"text\"",
+            help='take it out; any character may stand in a comment or in "text"',
             replace="",
         )
         return None, end

@@ -20,9 +20,7 @@ _STATEMENT_ENDS = ("NEWLINE", "LBRACE", "RBRACE", "VBAR")
 _NOTHING_MORE = ("NEWLINE", "COMMA", "RBRACE", "VBAR", END)
 _HEADERS = {"REPEAT": "repeat", "FOR": "for", "IF": "if", "BLOCK": "block", "NETWORK": "network"}
 _DEFINITIONS = ("BLOCK", "NETWORK")
-_KEYWORDS = frozenset(
-    "REPEAT FOR IF ELSE LET BLOCK NETWORK IMPORT AS IN AND OR NOT SWITCH".split()
-)
+_KEYWORDS = frozenset("REPEAT FOR IF ELSE LET BLOCK NETWORK IMPORT AS IN AND OR NOT SWITCH".split())
 _VALUES = frozenset("NUMBER PERCENT FACTOR SIZE STRING SWITCH LPAR LSQB NEGATIVE".split())
 _WORDS = frozenset({"WORD", "PATH", "FUNCTION_NAME"})
 _OPERANDS = frozenset("WORD PATH NUMBER PERCENT FACTOR SIZE STRING SWITCH RPAR RSQB".split())
@@ -302,20 +300,6 @@ def _shorten(text: str) -> str:
 # ---- braces; braces.py has seen to it that they pair, as far as it could ---------------------
 
 
-@mistake("unclosed-brace", "network A:\n  conv 64 {\n    relu\n  }\n  repeat 3\n    relu\n  }\n  {")
-def _unclosed_brace(at: Trouble) -> Explanation | None:
-    if at.kind != END or not at.braces:
-        return None
-    brace = at.braces[-1]
-    return _say(
-        "unclosed-brace",
-        "this `{` is never closed",
-        Span(at.source, brace, brace + 1),
-        "close it with `}` where its body ends",
-        mend=at.insert("RBRACE"),
-    )
-
-
 @mistake("unopened-brace", "network A {\n  conv 64\n}\n}\n")
 def _unopened_brace(at: Trouble) -> Explanation | None:
     if at.kind != "RBRACE" or at.braces:
@@ -341,6 +325,8 @@ def _stray_brace(at: Trouble) -> Explanation | None:
     if at.kind == "NEWLINE" and at.after == "LBRACE" and "LBRACE" in at.accepts:
         return _brace_on_next_line(at, at.span_at(1), at.gap, at.drop())
     if at.kind != "LBRACE" or not (at.at_statement_start or at.can_separate):
+        return None
+    if at.before == "COLON":
         return None
     anonymous = at.insert("WORD") if at.at_statement_start else at.insert("NEWLINE", "WORD")
     if at.before == "NEWLINE" and at.kind_at(-2) in (*_OPERANDS, "SWITCH"):
@@ -377,6 +363,38 @@ def _brace_on_next_line(at: Trouble, brace: Span, gap: Span, mend: Mend) -> Expl
     )
 
 
+# ---- statements where a value is wanted ---------------------------------------------------
+
+
+@mistake(
+    "statement-as-value", "conv [for x in 3]", "conv [x for x in y]", "conv max(1 if a else 2)"
+)
+def _statement_in_brackets(at: Trouble) -> Explanation | None:
+    if at.kind not in ("FOR", "IF") or at.after in ("COMMA", "RPAR", "RSQB", "EQUAL"):
+        return None
+    if not at.in_parentheses and at.before not in ("LSQB", "LPAR"):
+        return None
+    loop = at.kind == "FOR"
+    return _say(
+        "statement-as-value",
+        f"`{at.text}` is a statement; it cannot stand inside of a value",
+        at.span,
+        "write the items out: `[64, 128, 256]`" if loop else "write `if c { … } else { … }` around",
+    )
+
+
+@mistake("statement-as-value", "let x = if a { 3 } else { 4 }")
+def _if_as_value(at: Trouble) -> Explanation | None:
+    if at.kind != "IF" or "NUMBER" not in at.accepts or at.at_statement_start or at.can_separate:
+        return None
+    return _say(
+        "statement-as-value",
+        "`if` is a statement; it cannot stand in the place of a value",
+        at.span,
+        "write the `if` around the whole statement, or choose by `max` and `min`",
+    )
+
+
 # ---- names of definitions --------------------------------------------------------------------
 
 
@@ -402,14 +420,17 @@ def _missing_name(at: Trouble) -> Explanation | None:
     "network ResNet-50 { conv 3 }",
     'network "My Net" { conv 3 }',
     "network A.B { conv 3 }",
-    "block a b { conv 3 }",
+    "network My Net { conv 3 }",
     "network 50 { conv 3 }",
 )
 def _bad_name(at: Trouble) -> Explanation | None:
     """Everything behind `network` up to a blank, a parenthesis or a brace is meant as its name."""
+    glued = ("MINUS", "NEGATIVE", "NUMBER", "STRING")
     if at.before in _DEFINITIONS and at.kind in ("STRING", "PATH", "NUMBER", "SIZE"):
         name = 0
-    elif at.kind_at(-2) in _DEFINITIONS and at.kind in ("MINUS", "NEGATIVE", "WORD", "NUMBER", "STRING"):
+    elif at.kind_at(-2) in _DEFINITIONS and (
+        at.kind in glued or (at.kind == "WORD" and at.opening == "NETWORK")
+    ):
         name = -1
     else:
         return None
@@ -434,20 +455,21 @@ def _bad_name(at: Trouble) -> Explanation | None:
 def _reserved_word(at: Trouble) -> Explanation | None:
     if at.kind not in _KEYWORDS:
         return None
-    if at.kind == "IF" and at.before in ("EQUAL", "KEY", "LPAR", "LSQB", "COMMA"):
-        return None
     a_name_fits = {"WORD", "FUNCTION_NAME"} & at.accepts
-    if not a_name_fits or at.header == "for" or at.before in ("REPEAT", "IF"):
+    if not a_name_fits or at.opening == "FOR" or at.before in ("REPEAT", "IF"):
         return None
-    if at.at_statement_start and at.kind not in ("AS", "IN"):
+    if (at.at_statement_start or at.can_separate) and at.kind not in ("AS", "IN"):
         return None
+    read_as, count = "WORD", 1
+    if at.after == "EQUAL" and at.follows_closely(1) and at.opening != "LET":
+        read_as, count = "KEY", 2
     return _say(
         "reserved-word",
         f"`{at.text}` is a word of the language and cannot be a name",
         at.span,
         f"take another: `{at.text}_`, say",
         edits=(Edit(at.span, f"{at.text}_"),),
-        mend=at.instead("WORD"),
+        mend=Mend(((read_as, at.start, at.span_at(count - 1).end),), skip=count),
     )
 
 
@@ -475,7 +497,7 @@ def _two_labels(at: Trouble) -> Explanation | None:
             "a statement has one label",
             at.span_of(-3, 0),
             f"keep `{at.text_at(-3)}:` or `{at.text_at(-1)}:`",
-            edits=(Edit(at.span_of(-3, -2), ""),),
+            edits=(Edit(Span(at.source, at.span_at(-3).start, at.previous.start), ""),),
         )
     return None
 
@@ -828,7 +850,9 @@ def _filler(at: Trouble) -> Explanation | None:
         f"the body of `{at.header}` begins with `{{`, without `{at.text}`",
         at.span,
         f"take `{at.text}` out" if opens else "write `{` instead",
-        edits=(Edit(Span(at.source, at.gap.start, at.end), ""),) if opens else (Edit(at.span, "{"),),
+        edits=(Edit(Span(at.source, at.gap.start, at.end), ""),)
+        if opens
+        else (Edit(at.span, "{"),),
         mend=at.drop() if opens else None,
     )
 
@@ -889,7 +913,8 @@ def _missing_brace(at: Trouble) -> Explanation | None:
             edits=edits,
             mend=at.insert("LBRACE", surplus=-1) if forgotten else None,
         )
-    if at.kind in _WORDS and at.before in (*_OPERANDS, "ELSE"):
+    defines = at.opening in _DEFINITIONS
+    if at.kind in _WORDS and at.before in (*_OPERANDS, "ELSE") and not defines:
         return _say(
             "missing-brace",
             f"the body of `{at.header}` stands in braces",
@@ -982,7 +1007,7 @@ def _one_import_each(at: Trouble, gap: Span) -> Explanation:
 
 @mistake("or", "if a == 1 || b == 2 { relu }")
 def _double_bar(at: Trouble) -> Explanation | None:
-    if at.kind != "VBAR" or at.after != "VBAR" or not (at.header or at.kind_at(2) not in _WORDS):
+    if at.kind != "VBAR" or at.after != "VBAR" or not at.follows_closely(1):
         return None
     if "OR" not in at.accepts:
         return None
@@ -1002,17 +1027,17 @@ def _stray_bar(at: Trouble) -> Explanation | None:
     if at.kind != "VBAR":
         return None
     if not at.braces or _head_of_brace(at, at.braces[-1]) in _HEADERS:
-        followed = at.can_separate and at.after in _WORDS | _HEADERS.keys()
+        bars = [0, *_bars_behind(at, "NEWLINE")]
         return _say(
             "stray-bar",
             "`|` begins a path of a merge; here there is nothing to merge",
             at.span,
             "separate statements by a comma or a new line, or write `concat { | path | path }`",
-            edits=(Edit(at.span, ","),) if followed else (),
-            mend=at.instead("COMMA") if followed else None,
+            edits=tuple(Edit(_bar_with_blanks(at, bar), ",") for bar in bars),
+            mend=_with_commas(at, bars),
         )
     brace = at.braces[-1]
-    bars = [at.span, *(at.span_at(offset) for offset in _bars_behind(at))]
+    bars = [0, *_bars_behind(at)]
     return _say(
         "stray-bar",
         "every path begins with `|`, the first one too",
@@ -1020,7 +1045,7 @@ def _stray_bar(at: Trouble) -> Explanation | None:
         "write a `|` behind the `{`",
         labels=(Label(Span(at.source, brace, brace + 1), "the first path starts here"),),
         edits=(Edit(Span(at.source, brace + 1, brace + 1), " |"),),
-        mend=Mend(tuple(_paths_as_statements(at, bars)), skip=_behind_last(at, bars)),
+        mend=_with_commas(at, bars),
     )
 
 
@@ -1033,10 +1058,10 @@ def _head_of_brace(at: Trouble, brace: int) -> str:
     return types[index]
 
 
-def _bars_behind(at: Trouble) -> Iterator[int]:
-    """The bars that follow in the same body."""
+def _bars_behind(at: Trouble, end: str = "") -> Iterator[int]:
+    """The bars that follow in the same body, up to a token of a type."""
     depth, offset = 0, 1
-    while at.kind_at(offset) != END:
+    while at.kind_at(offset) not in (END, end):
         kind = at.kind_at(offset)
         depth += (kind == "LBRACE") - (kind == "RBRACE")
         if depth < 0:
@@ -1046,41 +1071,56 @@ def _bars_behind(at: Trouble) -> Iterator[int]:
         offset += 1
 
 
-def _behind_last(at: Trouble, bars: list[Span]) -> int:
-    return bisect_left(at.tokens.starts, bars[-1].start, at.position) - at.position + 1
+def _with_commas(at: Trouble, bars: list[int]) -> Mend:
+    """Reads bars as commas, so that paths become statements and nobody stumbles again."""
+    read = list(_tokens(at, 0, bars[-1] + 1))
+    for bar in bars:
+        read[bar] = ("COMMA", *read[bar][1:])
+    return Mend(tuple(read), skip=len(read))
 
 
-def _paths_as_statements(at: Trouble, bars: list[Span]) -> Iterator[tuple[str, int, int]]:
-    """The paths up to the last bar, with line ends in the place of bars."""
-    places = {bar.start for bar in bars}
-    for kind, start, end in _tokens(at, 0, _behind_last(at, bars)):
-        yield ("NEWLINE" if kind == "VBAR" and start in places else kind), start, end
+def _bar_with_blanks(at: Trouble, bar: int) -> Span:
+    """A bar and the blanks before it on its line."""
+    span = at.span_at(bar)
+    if at.kind_at(bar - 1) in ("NEWLINE", END):
+        return span
+    return Span(at.source, at.span_at(bar - 1).end, span.end)
 
 
 # ---- habits from Python ----------------------------------------------------------------------
 
 
-@mistake("python-call", "network A {\n  conv(64, 3)\n}", "conv(64, 3, stride=2), relu", "nn.Conv2d(64)")
+@mistake(
+    "python-call", "network A {\n  conv(64, 3)\n}", "conv(64, 3, stride=2), relu", "nn.Conv2d(64)"
+)
 def _python_call(at: Trouble) -> Explanation | None:
     if at.kind not in ("FUNCTION_NAME", "PATH") or not at.at_statement_start:
         return None
-    if at.after != "LPAR" or (at.kind == "PATH" and not at.follows_closely(1)):
+    if at.after != "LPAR" or not at.follows_closely(1):
         return None
-    closing = at.matching(1)
+    closing, written = _without_parentheses(at, 0)
     whole = at.span_of(0, closing)
-    name = at.text.rsplit(".", 1)[-1]
-    parts = list(_parts(at, 2, closing))
-    written = " ".join([name, *(_as_argument(at, first, last) for first, last in parts)])
-    one_line = "\n" not in whole.text and "\r" not in whole.text and len(written) < 200
+    alone = not at.follows_closely(closing + 1) or at.kind_at(closing + 1) in _NOTHING_MORE
     complete = at.kind_at(closing + 1) in (*_NOTHING_MORE, "LBRACE")
+    help = f"write `{written}`" if written else "write the word, a blank, and its arguments"
     return _say(
         "python-call",
         "arguments follow their word, separated by blanks, without parentheses",
         whole,
-        f"write `{written}`" if one_line else f"write `{_shorten(name)}`, a blank, and the arguments",
-        edits=(Edit(whole, written),) if one_line else (),
+        help,
+        edits=(Edit(whole, written),) if written and alone else (),
         mend=Mend((("WORD", at.start, at.end),), skip=closing + 1) if complete else None,
     )
+
+
+def _without_parentheses(at: Trouble, word: int) -> tuple[int, str]:
+    """The end of a call as Python writes them, and how it is written here; "" if that is long."""
+    closing = at.matching(word + 1)
+    whole = at.span_of(word, closing).text
+    arguments = [_as_argument(at, *part) for part in _parts(at, word + 2, closing)]
+    written = " ".join([at.text_at(word).rsplit(".", 1)[-1], *arguments])
+    short = len(written) < 100 and "\n" not in whole and "\r" not in whole
+    return closing, written if short else ""
 
 
 def _parts(at: Trouble, first: int, behind: int) -> Iterator[tuple[int, int]]:
@@ -1109,37 +1149,39 @@ def _as_argument(at: Trouble, first: int, last: int) -> str:
     return f"{name}{value}" if simple and value[0] != "-" else f"{name}({value})"
 
 
-@mistake("assignment", "network A {\n  width = 64\n}", "width=64", "x = conv 64 3x3")
+@mistake("assignment", "network A {\n  width = 64\n}", "width=64", "x = conv 64 3x3", "a := conv 3")
 def _assignment(at: Trouble) -> Explanation | None:
     if at.kind == "KEY" and at.at_statement_start:
-        name, value, span, sign = at.text[:-1], 1, at.span, at.span
+        name, sign = at.text[:-1], at.span
     elif at.kind == "EQUAL" and at.first == -1 and at.before == "WORD":
-        name, value, span, sign = at.text_at(-1), 1, at.previous, at.span_of(-1, 0)
+        name, sign = at.text_at(-1), at.span_of(-1, 0)
+    elif at.kind == "EQUAL" and at.first == -2 and at.before == "COLON":
+        name, sign = at.text_at(-2), at.span_of(-2, 0)
     else:
         return None
     if _after_comma(at):
         return None
-    # `x = conv 64`: not a value, but a layer.
-    layer = at.kind_at(value) in ("WORD", "FUNCTION_NAME", "PATH") and (
-        at.kind_at(value + 1) in _VALUES | _WORDS | {"KEY"}
-    )
-    if layer:
+    span = Span(at.source, sign.start, sign.start + len(name))
+    if at.after in _WORDS and at.kind_at(2) in _VALUES | _WORDS | {"KEY"}:
+        whole, layer = sign, ""
+        if at.kind_at(2) == "LPAR":  # `x = conv(64)`
+            last, layer = _without_parentheses(at, 1)
+            whole = at.span_of(at.first, last)
         return _say(
             "assignment",
             "what a layer produces is named by a label in front of it",
             span,
-            f"write `{_shorten(name)}: {at.text_at(value)} …`",
-            edits=(Edit(sign, f"{name}:" + " " * (at.kind == "KEY")),),
-            mend=None,
+            f"write `{_shorten(name)}: {at.text_at(1)} …`",
+            edits=(Edit(whole, f"{name}: {layer}" if layer else f"{name}:"),),
         )
-    has_value = at.kind_at(value) in _VALUES | _WORDS | {"NOT"}
-    before = Span(at.source, span.start, span.start)
+    behind = at.kind_at(at.behind_value(1))
+    complete = at.after in _VALUES | _WORDS and behind in {*_NOTHING_MORE, *_SIGNS}
     return _say(
         "assignment",
         "a value gets its name with `let`",
         span,
         f"write `let {_shorten(name)} = …`",
-        edits=(Edit(before, "let "),) if has_value else (),
+        edits=(Edit(sign, f"let {name} ="),) if complete else (),
     )
 
 
@@ -1157,13 +1199,13 @@ def _after_comma(at: Trouble) -> bool:
 @mistake(
     "spaced-equals",
     "network A {\n  conv 64 3x3 stride = 2\n}",
-    "block b(width = 3, depth = 4) { conv 64 }",
+    "block b(width = 3) { conv 64 }",
     "conv max(a = 3)",
 )
 def _spaced_equals(at: Trouble) -> Explanation | None:
     if at.kind != "EQUAL" or at.before not in ("WORD", "PATH") or _in_condition(at):
         return None
-    if _after_comma(at) and at.first == -1:
+    if at.kind_at(-2) == "KEY" or (_after_comma(at) and at.first == -1):
         return None
     key = at.text_at(-1)
     if at.after in ("NEWLINE", "COMMA", "RBRACE", "LBRACE", "RPAR", "RSQB", "VBAR", END):
@@ -1229,7 +1271,7 @@ def _argument_in_parentheses(at: Trouble) -> Explanation | None:
 # ---- statements and separators ---------------------------------------------------------------
 
 
-@mistake("argument-behind-body", "residual { conv 64 } shortcut=pad", "repeat { conv 64 } 3")
+@mistake("argument-behind-body", "residual { conv 64 } shortcut=pad", "residual { conv 64 } 3")
 def _argument_behind_body(at: Trouble) -> Explanation | None:
     if at.before != "RBRACE" or not at.can_separate or at.kind not in _VALUES | {"KEY"}:
         return None
@@ -1285,13 +1327,16 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
             offset = at.matching(offset)
         offset += 1
     mend = at.drop(offset) if at.kind_at(offset) in _NOTHING_MORE else None
+    edits = [Edit(span, "" if _blank_follows(span) else " ") for span in (comma, *others)]
+    if equal:  # `stride = 2`
+        edits.append(Edit(Span(at.source, argument.end, at.span_at(1).start), "="))
     return _say(
         "comma-in-arguments",
         f"a comma ends a statement, and `{_shorten(argument.text)}` cannot begin one",
         argument,
         "arguments are separated by blanks: take the comma out",
         labels=(Label(comma, "ends the statement before"),),
-        edits=tuple(Edit(span, "" if _blank_follows(span) else " ") for span in (comma, *others)),
+        edits=tuple(edits),
         mend=mend,
     )
 
@@ -1353,6 +1398,8 @@ def _statement_start(at: Trouble) -> Explanation | None:
 def _extra_comma(at: Trouble) -> Explanation | None:
     if at.kind != "COMMA" or at.before not in ("COMMA", "LPAR", "LSQB") or at.can_separate:
         return None
+    if at.before == "LPAR" and "RPAR" not in at.accepts:
+        return None
     where = "between these two commas" if at.before == "COMMA" else "before this comma"
     return _say(
         "extra-comma",
@@ -1361,31 +1408,6 @@ def _extra_comma(at: Trouble) -> Explanation | None:
         "take one out, or write what is missing" if at.before == "COMMA" else "take it out",
         edits=(Edit(at.span, ""),),
         mend=at.drop(),
-    )
-
-
-@mistake("list-expression", "conv [for x in 3]", "conv [x for x in y]", "conv max(1 if a else 2)")
-def _list_expression(at: Trouble) -> Explanation | None:
-    if at.kind not in ("FOR", "IF") or not (at.in_parentheses or at.before in ("LSQB", "LPAR")):
-        return None
-    loop = at.kind == "FOR"
-    return _say(
-        "list-expression",
-        f"`{at.text}` is a statement; it cannot stand inside of a value",
-        at.span,
-        "write the items out: `[64, 128, 256]`" if loop else "write `if c { … } else { … }` around",
-    )
-
-
-@mistake("list-expression", "let x = if a { 3 } else { 4 }", "conv if a { 3 }")
-def _if_as_value(at: Trouble) -> Explanation | None:
-    if at.kind != "IF" or at.at_statement_start or "NUMBER" not in at.accepts or at.can_separate:
-        return None
-    return _say(
-        "list-expression",
-        "`if` is a statement; it cannot stand in the place of a value",
-        at.span,
-        "write the `if` around the whole statement, or choose by `max` and `min`",
     )
 
 
@@ -1430,11 +1452,19 @@ def _parameters_without_parentheses(at: Trouble) -> Explanation | None:
         return None
     if at.kind not in ("KEY", "WORD", "LSQB"):
         return None
+    last = 0
+    while at.kind_at(last + 1) in _VALUES | _WORDS | {"KEY"}:
+        last += 1
+    words = [at.text_at(offset) for offset in range(last + 1)]
+    written = "(" + ", ".join(words).replace("=, ", "=") + ")"
+    whole = Span(at.source, at.gap.start, at.span_at(last).end)
     return _say(
         "parameter",
         "parameters stand in parentheses, separated by commas",
-        at.span,
-        "write `block part(width, stride=1) { … }`",
+        at.span_of(0, last),
+        f"write `{at.text_at(-1)}{_shorten(written)}`",
+        edits=(Edit(whole, written),),
+        mend=at.drop(last + 1),
     )
 
 
@@ -1455,12 +1485,12 @@ def _missing_comma(at: Trouble) -> Explanation | None:
     )
 
 
-# ---- colons and equals signs, whatever else they may mean ------------------------------------
+# ---- colons, whatever else they may mean -----------------------------------------------------
 
 
 @mistake("stray-colon", "network A {\n  conv 64: bn\n}", "conv 64 stride: 2", "a::conv 3")
 def _stray_colon(at: Trouble) -> Explanation | None:
-    if at.kind != "COLON":
+    if at.kind != "COLON" or at.before in ("IF", "IN", "REPEAT"):
         return None
     if at.before == "COLON":
         return _say(
@@ -1487,22 +1517,6 @@ def _stray_colon(at: Trouble) -> Explanation | None:
         "a colon stands only behind a label, at the start of a statement",
         at.span,
         "give an argument by name with `=`: `stride=2`; name a layer in front: `stem: conv 64`",
-    )
-
-
-@mistake("stray-equals", "conv stride=2=3", "= 3", "conv 64 = 3", "conv a=b=c")
-def _stray_equals(at: Trouble) -> Explanation | None:
-    if at.kind == "KEY":
-        sign = Span(at.source, at.end - 1, at.end)
-    elif at.kind == "EQUAL":
-        sign = at.span
-    else:
-        return None
-    return _say(
-        "stray-equals",
-        "an `=` stands between a name and its value, once",
-        sign,
-        "an argument is written `stride=2`, a name for a value `let width = 64`",
     )
 
 
@@ -1568,13 +1582,15 @@ def _missing_operand(at: Trouble) -> Explanation | None:
     )
 
 
-@mistake("missing-value", "let x =\n", "for a in { conv 3 }", "if { relu }", "let a = ()", "conv a=")
+@mistake(
+    "missing-value", "let x =\n", "for a in { conv 3 }", "if { relu }", "let a = ()", "conv a="
+)
 def _missing_value(at: Trouble) -> Explanation | None:
     if "NUMBER" not in at.accepts or at.at_statement_start:
         return None
-    if at.kind not in ("LBRACE", "RPAR", "RSQB", *_NOTHING_MORE):
+    if at.kind not in ("COLON", "LBRACE", "RPAR", "RSQB", *_NOTHING_MORE):
         return None
-    example = "a number, a name, a list, …"
+    example = "one: a number, a name, a list, …"
     if at.before == "IN":
         example = "a list: `[64, 128]`"
     elif at.before == "IF":
@@ -1583,7 +1599,23 @@ def _missing_value(at: Trouble) -> Explanation | None:
         "missing-value",
         f"a value is missing behind `{_shorten(at.text_at(-1))}`",
         at.previous,
-        f"write one, {example}" if example[0] == "a" and "…" == example[-1] else f"write {example}",
+        f"write {example}",
+    )
+
+
+@mistake("stray-equals", "conv stride=2=3", "= 3", "conv 64 = 3", "conv a=b=c")
+def _stray_equals(at: Trouble) -> Explanation | None:
+    if at.kind == "KEY":
+        sign = Span(at.source, at.end - 1, at.end)
+    elif at.kind == "EQUAL":
+        sign = at.span
+    else:
+        return None
+    return _say(
+        "stray-equals",
+        "an `=` stands between a name and its value, once",
+        sign,
+        "an argument is written `stride=2`, a name for a value `let width = 64`",
     )
 
 
@@ -1608,6 +1640,10 @@ _EXPECTED = [
 
 
 def _anything_else(at: Trouble) -> Explanation:
+    if at.kind == END and at.braces:
+        brace = Span(at.source, at.braces[-1], at.braces[-1] + 1)
+        help = "close it with `}` where its body ends"
+        return _say("unclosed-brace", "this `{` is never closed", brace, help)
     found = _DESCRIBED.get(at.kind, f"`{_shorten(at.text)}`")
     expected = [words for kind, words in _EXPECTED if kind in at.accepts]
     listed = ", ".join(expected[:-1]) + (" or " if expected[:-1] else "") + "".join(expected[-1:])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 from array import array
 from bisect import bisect_left
-from typing import Any
+from typing import Any, NamedTuple
 
 from .braces import pair_up
 from .builder import TreeBuilder
@@ -21,6 +21,22 @@ from .mistakes import Mend, Trouble, explain
 from .source import Source
 from .syntax import Spec
 from .tables import Rule, Tables
+
+
+_NOT_MENDED = frozenset(
+    {
+        "bad-number",
+        "foreign-sign",
+        "foreign-word",
+        "indexing",
+        "strange-character",
+        "unclosed-bracket",
+        "unclosed-string",
+        "unopened-bracket",
+    }
+)
+"""After these mistakes of characters and brackets the lexer cannot be sure what was meant: what
+does not fit behind one of them, in the same statement, may be its fault."""
 
 
 def parse(source: Source | str) -> Spec:
@@ -52,6 +68,16 @@ class _Inline(list[Any]):
     """The values of a rule whose name starts with `_`: they join those of the rule around it."""
 
 
+class _Snapshot(NamedTuple):
+    position: int
+    states: list[int]
+    values: list[Any]
+    starts: list[int]
+    ends: list[int]
+    diagnostics: int
+    """How many the builder had."""
+
+
 class _Parse:
     def __init__(self, source: Source, lexed: Lexed) -> None:
         self.source = source
@@ -60,7 +86,7 @@ class _Parse:
         self.builder = TreeBuilder(source, lexed.text)
         self.mistakes: list[Diagnostic] = []
         self.reported = sorted(
-            d.span.start for d in lexed.diagnostics if d.span and d.severity == "error"
+            d.span.start for d in lexed.diagnostics if d.span and d.code in _NOT_MENDED
         )
         self.surplus = lexed.types.count("RBRACE") - lexed.types.count("LBRACE")
         """How many more braces close than open."""
@@ -70,6 +96,7 @@ class _Parse:
         self.values: list[Any] = [None]
         self.starts: list[int] = [0]
         self.ends: list[int] = [0]
+        self.snapshot = _Snapshot(0, [], [], [], [], 0)
 
     def run(self) -> tuple[tuple[Any, ...], list[Diagnostic]]:
         types, starts, ends = self.tokens.types, self.tokens.starts, self.tokens.ends
@@ -81,15 +108,17 @@ class _Parse:
         while position < len(types):
             position = self.drive(position)
             if position < len(types):
+                self.step_back(position)
                 position = self.recover(position)
             if len(self.mistakes) >= MAX_MISTAKES:
                 break
-        self.mistakes.extend(self.builder.diagnostics)
+        self.mistakes.extend(dict.fromkeys(self.builder.diagnostics))
         result = self.values[-1] if not self.mistakes else ()
         return (result if isinstance(result, tuple) else ()), self.mistakes
 
-    def drive(self, position: int) -> int:
-        """Reads tokens from a position; stops at the first that does not fit."""
+    def drive(self, position: int, stop: int | None = None) -> int:
+        """Reads tokens from a position on; stops at the first that does not fit."""
+        self.remember(position)
         actions, gotos = self.tables.actions, self.tables.gotos
         builders = [self.builder.for_rule(rule.build) for rule in self.tables.rules]
         rules = list(zip(self.tables.rules, builders, strict=True))
@@ -97,9 +126,9 @@ class _Parse:
         states, values, starts, ends = self.states, self.values, self.starts, self.ends
         tokens = self.tokens
         columns = zip(
-            tokens.types[position:],
-            tokens.starts[position:],
-            tokens.ends[position:],
+            tokens.types[position:stop],
+            tokens.starts[position:stop],
+            tokens.ends[position:stop],
             strict=True,
         )
         for kind, start, end in columns:
@@ -115,6 +144,8 @@ class _Parse:
                     values.append(maker(start, end) if maker else None)
                     starts.append(start)
                     ends.append(end)
+                    if kind == "NEWLINE":
+                        self.remember(position + 1)
                     break
                 rule, build = rules[-action - 1]
                 count = rule.size
@@ -158,6 +189,29 @@ class _Parse:
 
     # ---- after a mistake ----
 
+    def remember(self, position: int) -> None:
+        """Keeps what has been read before a position, to come back to."""
+        self.snapshot = _Snapshot(
+            position,
+            self.states[:],
+            self.values[:],
+            self.starts[:],
+            self.ends[:],
+            len(self.builder.diagnostics),
+        )
+
+    def step_back(self, position: int) -> None:
+        """Undoes what the token at a position has brought about before it turned out not to fit.
+
+        LALR tables may let it complete a statement, or all that stands around it, and only then
+        notice: so what was read since the last line end is read again, and that token is not.
+        """
+        kept = self.snapshot
+        self.states[:], self.values[:] = kept.states, kept.values
+        self.starts[:], self.ends[:] = kept.starts, kept.ends
+        del self.builder.diagnostics[kept.diagnostics :]
+        self.drive(kept.position, stop=position)
+
     def recover(self, position: int) -> int:
         """Explains the token that does not fit, mends what it can; where to read on."""
         trouble = self.trouble(position)
@@ -172,15 +226,17 @@ class _Parse:
         return self.mend(position, explanation.mend)
 
     def trouble(self, position: int) -> Trouble:
-        begin = len(self.states_before_statement())
+        begin = self.count_before_statement()
         if begin < len(self.states):
             first = bisect_left(self.tokens.starts, self.starts[begin], 0, position)
         else:
             first = position
         after_brace = {row.get("LBRACE", -1) for row in self.tables.actions}
         states = self.reduced("NEWLINE")
-        braces = [start for state, start in zip(states, self.starts, strict=False) if state in after_brace]
-        accepts = frozenset(kind for kind in self.tables.actions[self.states[-1]] if self.fits(kind))
+        places = zip(states, self.starts, strict=False)
+        braces = [start for state, start in places if state in after_brace]
+        kinds = self.tables.actions[self.states[-1]]
+        accepts = frozenset(kind for kind in kinds if self.fits(kind))
         return Trouble(self.source, self.tokens, position, first, accepts, braces, self.surplus)
 
     def fits(self, kind: str) -> bool:
@@ -206,19 +262,21 @@ class _Parse:
             if rule.origin == until:
                 return states
 
-    def states_before_statement(self) -> list[int]:
-        """The states up to where the statement began that is being read, or was just completed."""
+    def count_before_statement(self) -> int:
+        """How many symbols stand before the statement that is being read, or was just completed."""
         gotos = self.tables.gotos
+        if "statement" in gotos[self.reduced("WORD")[-1]]:
+            return len(self.states)
         states = self.reduced("NEWLINE", until="statement")
         if len(states) > 1 and gotos[states[-2]].get("statement") == states[-1]:
             states.pop()
         while "statement" not in gotos[states[-1]]:
             states.pop()
-        return states
+        return len(states)
 
     def back_to_statements(self) -> None:
         """Forgets what was begun since the last place where a statement may stand."""
-        self.forget(len(self.states) - len(self.states_before_statement()))
+        self.forget(len(self.states) - self.count_before_statement())
 
     def forget(self, count: int) -> None:
         """Takes the newest symbols back."""
@@ -241,19 +299,18 @@ class _Parse:
     def skip_statement(self, trouble: Trouble) -> int:
         """Gives up the statement around a place, but not the body that it may have."""
         types = self.tokens.types
-        first = position = trouble.position
+        position = trouble.position
+        if types[position] == END:
+            return len(types)
+        if types[position] in ("RBRACE", "VBAR"):  # it is what does not fit
+            position += 1
         while types[position] not in ("NEWLINE", "LBRACE", "RBRACE", "VBAR", END):
             position += 1
         if types[position] == "LBRACE" and trouble.has_no_body:
             position = trouble.behind_braces(position)
         self.back_to_statements()
-        if types[position] == END and first == position:
-            return len(types)
-        start = self.tokens.starts[position]
-        self.states.append(self.tables.actions[self.states[-1]]["WORD"])
-        self.values.append(self.builder.name(start, start))
-        self.starts.append(start)
-        self.ends.append(start)
-        if not self.fits(types[position]):
-            position += 1
+        at = self.tokens.starts[position]
+        types.insert(position, "WORD")  # any statement will do for its body to belong to
+        self.tokens.starts.insert(position, at)
+        self.tokens.ends.insert(position, at)
         return position

@@ -257,7 +257,7 @@ class _Speller:
         self.kept_open = False
         pieces: list[_Piece] = []
         self.head(node, pieces)
-        return None if self.kept_open else "".join(pieces)  # type: ignore[arg-type]
+        return None if self.kept_open else _joined(pieces)
 
     def pieces(self, node: Statement | Arm) -> list[_Piece]:
         """The head of a statement with what is needed to lay it out on several lines."""
@@ -334,9 +334,16 @@ class _Speller:
 
     # ---- expressions ----
 
-    def express(self, node: Expression, out: list[_Piece]) -> bool:
-        """Appends the text of an expression; whether that has no blanks outside of brackets."""
-        if isinstance(node, Name):
+    def express(self, node: Expression, out: list[_Piece], least: int = _RANGE) -> bool:
+        """Appends the text of an expression, in parentheses if it binds less tightly than asked.
+
+        Returns whether that has no blanks outside of brackets.
+        """
+        if _level(node) < least:
+            out.append("(")
+            self.express(node, out)
+            out.append(")")
+        elif isinstance(node, Name):
             out.append(node.value)
         elif isinstance(node, (Number, Percent, Factor)):
             out.append(node.text)
@@ -367,40 +374,31 @@ class _Speller:
     def unary(self, node: Unary, out: list[_Piece]) -> bool:
         if node.operator == "not":
             out.append("not ")
-            self.operand(node.operand, _NOT, out)
+            self.express(node.operand, out, _NOT)
             return False
         out.append("-")
-        return self.operand(node.operand, _SIGNED, out)
+        return self.express(node.operand, out, _SIGNED)
 
     def binary(self, node: Binary, out: list[_Piece]) -> bool:
         level = _LEVELS[node.operator]
-        clear = self.operand(node.left, level + (level == _COMPARISON), out)
+        clear = self.express(node.left, out, level + (level == _COMPARISON))
         clear = clear and node.operator in _CLOSE and not isinstance(node.right, Unary)
         if self.grouping:
             out.append(_first_offset(node.right))
         out.append(node.operator if clear else f" {node.operator} ")
-        self.operand(node.right, level + 1, out)
+        self.express(node.right, out, level + 1)
         return clear
 
     def range(self, node: Range, out: list[_Piece]) -> bool:
-        clear = self.operand(node.low, _OR, out)
+        clear = self.express(node.low, out, _OR)
         if out[-1] in ("on", "off"):  # read as a name where a dot follows
             clear = False
         if self.grouping:
             out.append(_first_offset(node.high))
         middle = len(out)
-        clear = self.operand(node.high, _OR, out) and clear
+        clear = self.express(node.high, out, _OR) and clear
         out.insert(middle, ".." if clear else " .. ")
         return clear
-
-    def operand(self, node: Expression, least: int, out: list[_Piece]) -> bool:
-        """In parentheses if it binds less tightly than asked."""
-        if _level(node) >= least:
-            return self.express(node, out)
-        out.append("(")
-        self.express(node, out)
-        out.append(")")
-        return True
 
     # ---- brackets ----
 

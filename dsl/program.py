@@ -143,7 +143,7 @@ class _Loader:
                 "import-outside",
                 f'`"{text}"` is an absolute path',
                 span,
-                help="write the path from this file's folder: `import \"blocks/resnet.cnn\"`",
+                help='write the path from this file\'s folder: `import "blocks/resnet.cnn"`',
             )
         if "\\" in text or not text.isprintable() or not text.strip():
             raise _refused(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from itertools import accumulate
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -56,8 +58,27 @@ def kept_for_backward(model: nn.Module, images: Tensor, labels: Tensor) -> int:
     return sum(found.values())
 
 
+def allocated(step: Run, *there: Tensor) -> int:
+    """The most that torch's allocator has given out at any moment of a step, and what was there."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        step()
+    events = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
+    changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
+    live = accumulate(change for _, change in sorted(changes, key=lambda event: event[0]))
+    return max(live) + sum(tensor.untyped_storage().nbytes() for tensor in there)
+
+
+def training_step(
+    model: nn.Module, images: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer
+) -> None:
+    result = model(images)  # held until the end, as usual: somebody may want to look at it
+    losses(result, labels).backward()
+    optimizer.step()
+
+
 class LiveBytes(TorchDispatchMode):
-    """Follows every storage from the operation that makes it until it is freed."""
+    """Follows every storage from the operation that makes it until it is freed; unlike the
+    allocator, not what operations need inside. Under it, torch never adds gradients in place."""
 
     def __init__(self, *there: Tensor) -> None:
         super().__init__()

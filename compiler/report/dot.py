@@ -31,13 +31,13 @@ def skeleton(picture: Picture, sizes: Sizes) -> str:
     def frame(frame: Frame) -> str:
         width, height = sizes.frame_title(frame)
         if not width:
-            return 'label="" margin=9'
+            return 'label="" margin=10'
         cell = f'FIXEDSIZE="TRUE" WIDTH="{width:.0f}" HEIGHT="{height:.0f}"'
         table = f'<TABLE BORDER="0" CELLBORDER="0" CELLPADDING="0" CELLSPACING="0" {cell}>'
-        return f"label=<{table}<TR><TD></TD></TR></TABLE>> labeljust=l margin=9"
+        return f"label=<{table}<TR><TD></TD></TR></TABLE>> labeljust=l margin=10"
 
     def arrow(arrow: Arrow) -> str:
-        return f"weight={4 if arrow.main else 1}"
+        return f"weight={4 if arrow.straight else 1}"
 
     return _text(picture, _Look(box, frame, arrow, _bare_head))
 
@@ -81,7 +81,7 @@ def _inside(picture: Picture, look: _Look) -> Iterator[str]:
 
 def _bare_head(picture: Picture) -> list[str]:
     return [
-        "graph [rankdir=TB nodesep=0.3 ranksep=0.36]",
+        "graph [rankdir=TB nodesep=0.3 ranksep=0.25]",
         'node [shape=box fixedsize=true label=""]',
         "edge [arrowsize=0.6]",
     ]
@@ -124,7 +124,7 @@ def _frame(frame: Frame) -> str:
 
 def _arrow(arrow: Arrow) -> str:
     label = f" label={quoted(arrow.source.leaves)}" if arrow.labelled else ""
-    return f"weight={4 if arrow.main else 1}{label}"
+    return f"weight={4 if arrow.straight else 1}{label}"
 
 
 def quoted(text: str) -> str:

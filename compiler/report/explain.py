@@ -13,7 +13,6 @@ from ..blame import call_chain, ordinal, place
 from ..graph import Node, Scope
 from ..ops.base import EVERYTHING, POINT
 from ..shapes import size, text
-from . import wording
 from .explain_network import explain_network
 from .figures import area, data_size, exact, pair, plural, share
 from .rows import rows_of
@@ -251,7 +250,7 @@ def _part(
     analysis: Analysis, scope: Scope, layers: Sequence[Node], style: Style
 ) -> list[list[str]]:
     name = scope.name or scope.word
-    found = [style.paint(f"{name}: {wording.scope(scope)}", BOLD)]
+    found = [style.paint(f"{name}: {Wording(analysis.network).scope(scope)}", BOLD)]
     notes = [place(scope.span), *call_chain(scope.parent)]
     found += [style.paint(f"  {note}", FAINT) for note in notes]
     found += ["", *laid_out(_sums(analysis, layers), style)]

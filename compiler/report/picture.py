@@ -6,14 +6,16 @@ activation or a dropout stands in the box of the layer that it follows. With `un
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..analysis import Analysis
 from ..graph import Node, Scope
 from ..shapes import Shape, text
-from . import wording
 from .figures import exact, plural, short
 from .palette import TINTS
+from .rows import name_of_several
 from .structure import Part, Run, Structure, depth, merged_block, parts, runs
 from .wording import Wording
 
@@ -31,7 +33,13 @@ class Frame:
     title: str
     parent: Frame | None
     count: int = 1
+    name: str = ""
+    """Of the part of the network that it goes around."""
+    label: str = ""
+    """What the spec calls it."""
     aux: bool = False
+    """All of an auxiliary head."""
+    inside_aux: bool = False
     boxes: list[Box] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     number: int = 0
@@ -47,6 +55,8 @@ class Box:
     behind: list[str] = field(default_factory=list)
     """What else happens in it, before and behind that."""
     nodes: list[Node] = field(default_factory=list)
+    part: Scope | None = None
+    """The scope of which the inside is not shown."""
     about: str = ""
     """More about it, for a tooltip."""
     leaves: str = ""
@@ -73,8 +83,8 @@ class Arrow:
     target: Box
     labelled: bool
     """It carries the shape of what leaves its source."""
-    main: bool
-    """It goes to the next box, not around others."""
+    straight: bool
+    """The only way from its source, or to its target, that is no shortcut."""
 
 
 @dataclass
@@ -141,7 +151,7 @@ class _Painter:
             self.fold(run)
             once = run.once
             if len(once) == 1:
-                self.part(once[0], frame, run.count)
+                self.part(once[0], frame, run.count, run.parts)
                 continue
             inner = self.frame("", frame, run.count)
             for item in once:
@@ -159,22 +169,39 @@ class _Painter:
             index = self.drawn_as[index]
         return index
 
-    def part(self, part: Part, frame: Frame, count: int) -> None:
+    def part(self, part: Part, frame: Frame, count: int, same: Sequence[Part] = ()) -> None:
+        """Draws a part, which may stand for several that are the same."""
+        names = [each.name for each in same] or [part.name]
         if isinstance(part, Node):
             self.node(part, frame, count)
-        elif (
-            self.max_depth is not None
-            and depth(part) >= self.max_depth
-            and (self.structure.size(part) > 1)
-        ):
-            self.closed(part, frame, count)
+        elif self.is_closed(part):
+            self.closed(part, name_of_several(names), frame, count)
+        elif part.kind == "loop" and part.label is None:
+            self.scope(part, frame)
         else:
-            inner = self.frame(_title(part), frame, count)
-            inner.aux = part.aux
+            inner = self.frame(self.title(part, names, frame.name), frame, count)
+            inner.name, inner.label = part.name, part.label or ""
+            inner.aux = part.aux and not frame.inside_aux
+            inner.inside_aux = part.aux
             self.scope(part, inner)
 
+    def title(self, scope: Scope, names: Sequence[str], around: str) -> str:
+        """`layer1.0: bottleneck 64`, without what the frame around it says already."""
+        own = name_of_several(names).removeprefix(f"{around}." if around else "")
+        if scope.aux and scope.parent is not None and not scope.parent.aux:
+            return f"{own}, only in training"
+        if scope.kind == "loop" or (scope.kind == "iteration" and not merged_block(scope)):
+            return own
+        what = self.wording.scope(scope)
+        word, _, arguments = what.partition(" ")
+        return f"{own} {arguments}" if own.startswith(word) else f"{own}: {what}"
+
+    def is_closed(self, scope: Scope) -> bool:
+        deep = self.max_depth is not None and depth(scope) >= self.max_depth
+        return deep and self.structure.size(scope) > 1
+
     def frame(self, title: str, parent: Frame, count: int) -> Frame:
-        frame = Frame(title, parent, count)
+        frame = Frame(title, parent, count, name=parent.name)
         parent.frames.append(frame)
         return frame
 
@@ -185,11 +212,11 @@ class _Painter:
         box.frame.boxes.append(box)
         return box
 
-    def closed(self, scope: Scope, frame: Frame, count: int) -> None:
+    def closed(self, scope: Scope, name: str, frame: Frame, count: int) -> None:
         """A part of which the inside is not shown."""
         nodes = self.structure.nodes(scope)
-        box = Box("part", frame, scope.name, aux=scope.aux, count=count)
-        box.behind.append(f"{wording.scope(scope)}, {plural(len(nodes), 'layer')}")
+        box = Box("part", frame, name, part=scope, aux=scope.aux, count=count)
+        box.behind.append(f"{self.wording.scope(scope)}, {plural(len(nodes), 'layer')}")
         self.box(box)
         for node in nodes:
             box.nodes.append(node)
@@ -261,15 +288,11 @@ class _Painter:
             about += [f"leaves {box.leaves}", f"sees {seen}"]
             box.about = "\n".join(about)
         shape = text(self.network.output.shape)
-        end = Box("input", self.root, f"output {shape}", about=f"the output, {shape}")
-        self.end = self.box(end)
+        self.end = self.box(Box("input", self.root, "output", about=f"leaves {shape}"))
 
     def last(self, box: Box) -> Node:
         """What leaves a box: of a part, its output."""
-        if box.kind == "part":
-            scope = next(s for s in box.nodes[0].scope.chain() if s.name == box.main)
-            return self.structure.last(scope)
-        return box.nodes[-1]
+        return box.nodes[-1] if box.part is None else self.structure.last(box.part)
 
     def arrows(self) -> list[Arrow]:
         found: dict[tuple[Box, Box], None] = {}
@@ -285,26 +308,35 @@ class _Painter:
         for source, target in found:
             if source not in nearest or place[target] < place[nearest[source]]:
                 nearest[source] = target
+        begins = self.boxes[0]
+        straight = _straight(list(found))
         return [
             Arrow(
                 source,
                 target,
-                labelled=nearest[source] is target,
-                main=place[target] == place[source] + 1,
+                # The box of the input says so itself.
+                labelled=nearest[source] is target and source is not begins,
+                straight=(source, target) in straight,
             )
             for source, target in found
         ]
 
 
-def _title(scope: Scope) -> str:
-    """`layer1.0: bottleneck 64`; of a loop only its name."""
-    if scope.kind == "loop" or (scope.kind == "iteration" and not merged_block(scope)):
-        return scope.name
-    if scope.aux and scope.parent is not None and not scope.parent.aux:
-        return f"{scope.name}, only in training"
-    own = scope.name.rpartition(".")[2]
-    what = wording.scope(scope)
-    return what if own.startswith(scope.word) else f"{scope.name}: {what}"
+def _straight(found: Sequence[tuple[Box, Box]]) -> set[tuple[Box, Box]]:
+    """Of the ways that leave a box, a shortcut to where paths meet is none; if one is left, it
+    should be drawn straight, and so should the only way to a box."""
+    leaving: Counter[Box] = Counter(a for a, b in found if b.kind != "merge")
+    both = {a for a, b in found if b.kind == "merge"}
+    arriving: Counter[Box] = Counter()
+    shortcuts = {(a, b) for a, b in found if b.kind == "merge" and leaving[a]}
+    arriving.update(b for a, b in found if (a, b) not in shortcuts)
+    return {
+        (a, b)
+        for a, b in found
+        if (a, b) not in shortcuts
+        and arriving[b] == 1
+        and leaving[a] + (a in both and not leaving[a]) == 1
+    }
 
 
 def _span_of(shapes: list[Shape]) -> str:
@@ -325,15 +357,16 @@ def _simplify(root: Frame) -> None:
         if not frame.boxes and len(frame.frames) == 1:
             only = frame.frames[0]
             only.count *= frame.count
-            only.title = only.title or frame.title
-            if frame.title and not only.title.startswith(frame.title):
-                only.title = f"{frame.title}: {only.title}"
+            only.title = ": ".join(filter(None, [frame.title, only.title]))
+            only.aux = only.aux or frame.aux
             only.parent = parent
             parent.frames[parent.frames.index(frame)] = only
         elif len(frame.boxes) == 1 and not frame.frames and not frame.aux:
             box = frame.boxes[0]
             box.count *= frame.count
             box.frame = parent
+            if frame.label:
+                box.before.insert(0, f"{frame.label}:")
             parent.boxes.append(box)
             parent.frames.remove(frame)
 

@@ -10,9 +10,15 @@ _LARGEST = 12_000
 """Pixels along a side: a longer drawing comes out smaller."""
 _SCALE = 2.0
 
+# resvg knows fonts by their names only: which `sans-serif` is, it has to be told.
+_FAMILIES = (
+    "DejaVu Sans", "Verdana", "Liberation Sans", "Noto Sans", "Arial", "Helvetica", "Segoe UI",
+    "Roboto", "Ubuntu", "Open Sans", "Cantarell", "FreeSans", "Nimbus Sans",
+)  # fmt: skip
+
 
 class NoFont(Exception):
-    """There is no font to draw text with."""
+    """There is none to draw text with."""
 
 
 def png(svg: str, width: float, height: float) -> bytes:
@@ -21,20 +27,22 @@ def png(svg: str, width: float, height: float) -> bytes:
         import resvg_py
     except ImportError:
         raise NotInstalled("resvg-py") from None
-    if not _has_font():
-        raise NoFont("no font is installed to draw text with; svg needs none")
+    family = _family()
+    if family is None:
+        tried = ", ".join(_FAMILIES[:4])
+        raise NoFont(f"png needs a font to draw text with ({tried}, ...); svg needs none")
     zoom = min(_SCALE, _LARGEST / max(width, height))
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=zoom))
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=zoom, sans_serif_family=family))
 
 
 @cache
-def _has_font() -> bool:
-    """Whether a letter leaves a mark."""
+def _family() -> str | None:
+    """The first in which a letter leaves a mark."""
     import resvg_py
 
-    def drawn(text: str) -> bytes:
+    def drawn(family: str, text: str) -> bytes:
         head = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
-        shown = f'<text y="8" font-family="sans-serif" font-size="9">{text}</text>'
+        shown = f'<text y="8" font-family="{family}" font-size="9">{text}</text>'
         return bytes(resvg_py.svg_to_bytes(svg_string=f"{head}{shown}</svg>"))
 
-    return drawn("M") != drawn("")
+    return next((f for f in _FAMILIES if drawn(f, "M") != drawn(f, "")), None)

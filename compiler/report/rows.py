@@ -10,7 +10,6 @@ from itertools import groupby
 from ..analysis import Analysis
 from ..graph import Node, Scope
 from ..shapes import Pair, Shape
-from . import wording
 from .figures import plural
 from .structure import Part, Structure, depth, parts
 from .wording import Wording
@@ -143,7 +142,7 @@ class _Rows:
         times = f" x{len(alike)}" if len(alike) > 1 else ""
         return Row(
             name=name_of_several([scope.name for scope in alike]),
-            layer=f"{wording.scope(alike[0])}{times}, {plural(len(nodes), 'layer')}",
+            layer=f"{self.wording.scope(alike[0])}{times}, {plural(len(nodes), 'layer')}",
             output=last.shape,
             params=sum(cost.params for cost in costs),
             macs=sum(cost.macs for cost in costs),

@@ -8,7 +8,7 @@ from html import escape
 from . import measure
 from .dot import Sizes
 from .palette import BADGE, FAINT, FRAME, GROUND, LINE, PAGE, TEXT, TINTS
-from .picture import Arrow, Box, Frame, Picture
+from .picture import Box, Frame, Picture
 from .place import Placed, Point, place
 
 FONT = "'DejaVu Sans', Verdana, 'Helvetica Neue', Arial, sans-serif"
@@ -18,24 +18,41 @@ _LINE_HEIGHT = 15.0
 _WIDEST = 250.0
 """Of a box's text; longer ones are shown in full by the tooltip."""
 _MARGIN = 24.0
+_HEAD = 58.0
+_BAND = 14.0
 _LEAST_WIDTH = 330.0
 _STACKED = 4.0
 """By how much the boxes behind a repeated one look out."""
 
 
-def svg(picture: Picture, *, dark: bool = True) -> str:
-    """Raises NotInstalled. With `dark`, the colours follow the reader's screen."""
-    placed = place(picture, Sizes(_box_size, _frame_title_size))
-    width = max(placed.width, _LEAST_WIDTH)
-    head, legend_height = list(_legend(picture, width)), 0.0
-    legend_height = _legend_height(picture, width)
-    top = _MARGIN + 44 + legend_height + 14
-    total_width = width + 2 * _MARGIN + _STACKED
-    total_height = top + placed.height + _MARGIN + _STACKED
-    left = _MARGIN + (width - placed.width) / 2
+def svg(picture: Picture, *, dark: bool = True) -> tuple[str, float, float]:
+    """The text, and its width and height in pixels. With `dark`, the colours follow the reader's
+    screen. Raises NotInstalled."""
+    labelled = {arrow.source for arrow in picture.arrows if arrow.labelled}
+
+    def band(box: Box) -> float:
+        """The room below a box in which the shape stands that leaves it."""
+        return (_BAND if box in labelled else 0.0) + (_STACKED if box.count > 1 else 0.0)
+
+    def node_size(box: Box) -> tuple[float, float]:
+        width, height = _box_size(box)
+        return width, height + band(box)
+
+    placed = place(picture, Sizes(node_size, _frame_title_size))
+    # Graphviz knows box and band as one; from here on, a box is a box.
+    placed.boxes = {box: (x, y - band(box) / 2) for box, (x, y) in placed.boxes.items()}
+    return _assembled(picture, placed, dark)
+
+
+def _assembled(picture: Picture, placed: Placed, dark: bool) -> tuple[str, float, float]:
+    inner = max(placed.width, _LEAST_WIDTH)
+    top = _MARGIN + _HEAD + _legend_height(picture, inner)
+    width = inner + 2 * _MARGIN + _STACKED
+    height = top + placed.height + _MARGIN + _STACKED
+    left = _MARGIN + (inner - placed.width) / 2
+    size = f'width="{_n(width)}" height="{_n(height)}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(total_width)} '
-        f'{_n(total_height)}" width="{_n(total_width)}" height="{_n(total_height)}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" {size} '
         f'font-family="{escape(FONT)}" role="img">',
         f"<title>{escape(picture.title)}</title>",
         *([f"<style>{_dark_style()}</style>"] if dark else []),
@@ -43,17 +60,18 @@ def svg(picture: Picture, *, dark: bool = True) -> str:
         _text(_MARGIN, _MARGIN + 12, picture.title, _TITLE, bold=True, anchor="start"),
         _text(_MARGIN, _MARGIN + 31, picture.subtitle, _SUBTITLE, faint=True, anchor="start"),
         f'<g transform="translate({_n(_MARGIN)} {_n(_MARGIN + 44)})">',
-        *head,
+        *_legend(picture, inner),
         "</g>",
         f'<g transform="translate({_n(left)} {_n(top)})">',
         *_frames(picture, placed),
         *_arrows(placed),
+        *_frame_titles(picture, placed),
         *_boxes(picture, placed),
         *_labels(placed),
         "</g>",
         "</svg>",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n", width, height
 
 
 # ---- sizes -----------------------------------------------------------------------------------
@@ -137,9 +155,17 @@ def _frames(picture: Picture, placed: Placed) -> Iterator[str]:
             behind = f'x="{_n(x1 + _STACKED)}" y="{_n(y1 + _STACKED)}"'
             yield f'<rect class="frame" {behind} {shape} {colours}/>'
         yield f'<rect class="frame" x="{_n(x1)}" y="{_n(y1)}" {shape} {colours}/>'
+
+
+def _frame_titles(picture: Picture, placed: Placed) -> Iterator[str]:
+    """Above the arrows that pass."""
+    for frame in picture.frames:
+        if frame not in placed.frames:
+            continue
+        x1, y1, x2, _ = placed.frames[frame]
         title = _frame_title(frame)
         if title:
-            yield _text(x1 + 9, y1 + 18, title, _SMALL, faint=True, anchor="start")
+            yield _text(x1 + 10, y1 + 18, title, _SMALL, faint=True, anchor="start", halo=True)
         if frame.count > 1:
             yield from _badge(x2 - 8 - _badge_width(frame.count) / 2, y1 + 14, frame.count)
 
@@ -185,17 +211,24 @@ def _badge(x: float, y: float, count: int) -> Iterator[str]:
 def _arrows(placed: Placed) -> Iterator[str]:
     for arrow, points in placed.arrows:
         *curve, tip = points
+        x, y = curve[0]
+        # Through the band below its box.
+        stub = f"M{_n(x)},{_n(_bottom(arrow.source, placed, y))}L"
         dashes = ' stroke-dasharray="4 3"' if arrow.target.aux else ""
         yield (
-            f'<path class="line" d="{_path(curve)}" fill="none" stroke="{LINE.light}" '
+            f'<path class="line" d="{stub}{_path(curve)}" fill="none" stroke="{LINE.light}" '
             f'stroke-width="1.3"{dashes}/>'
         )
         yield f'<path class="head" d="{_head(curve[-1], tip)}" fill="{LINE.light}"/>'
 
 
+def _bottom(box: Box, placed: Placed, y: float) -> float:
+    return min(placed.boxes[box][1] + _box_size(box)[1] / 2, y)
+
+
 def _path(curve: Sequence[Point]) -> str:
     start, *rest = [f"{_n(x)},{_n(y)}" for x, y in curve]
-    return f"M{start}C{' '.join(rest)}"
+    return f"{start}C{' '.join(rest)}"
 
 
 def _head(base: Point, tip: Point) -> str:
@@ -215,10 +248,13 @@ def _labels(placed: Placed) -> Iterator[str]:
     """The shape that leaves a box, beside the beginning of its arrow; above all lines."""
     for arrow, points in placed.arrows:
         if arrow.labelled:
-            x, y = points[0]
-            yield _text(
-                x + 5, y + 12, arrow.source.leaves, _LABEL, faint=True, anchor="start", halo=True
-            )
+            (x, y), (towards, _) = points[0], points[1]
+            side = -1 if towards > x + 2 else 1  # on the side that the arrow does not lean to
+            anchor = "start" if side > 0 else "end"
+            below = _bottom(arrow.source, placed, y) + 11
+            below += _STACKED if arrow.source.count > 1 else 0
+            label = arrow.source.leaves
+            yield _text(x + 5 * side, below, label, _LABEL, faint=True, anchor=anchor, halo=True)
 
 
 def _text(
@@ -238,7 +274,7 @@ def _text(
     if halo:
         # Lines that pass behind the text stay clear of it.
         css += " halo"
-        outline = f' stroke="{PAGE.light}" stroke-width="3" paint-order="stroke"'
+        outline = f' stroke="{GROUND.light}" stroke-width="3" paint-order="stroke"'
     return (
         f'<text class="{css}" x="{_n(x)}" y="{_n(y)}" font-size="{size:g}" '
         f'text-anchor="{anchor}" fill="{ink.light}"{weight}{outline}>{escape(text)}</text>'
@@ -255,7 +291,7 @@ def _dark_style() -> str:
         f".page{{fill:{PAGE.dark}}}",
         f".ink{{fill:{TEXT.dark}}}",
         f".faint{{fill:{FAINT.dark}}}",
-        f".halo{{stroke:{PAGE.dark}}}",
+        f".halo{{stroke:{GROUND.dark}}}",
         f".line{{stroke:{LINE.dark}}}",
         f".head{{fill:{LINE.dark}}}",
         f".frame{{fill:{GROUND.dark};stroke:{FRAME.dark}}}",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ...dsl.render import show as printable
+from ...dsl.syntax import Block
+from ..evaluate import Env, evaluate
 from ..graph import Network, Node, Scope
 from ..ops.base import Op
+from ..problems import Problem, Quiet
 from ..signature import Field
 from ..values import Text, show
 from .structure import merged_block
@@ -16,6 +19,12 @@ class Wording:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._known: dict[object, tuple[Op, str]] = {}
+        self._blocks = {
+            (statement.name.value, tuple(p.name.value for p in statement.parameters)): statement
+            for spec in network.program.files
+            for statement in spec.statements
+            if isinstance(statement, Block)
+        }
 
     def layer(self, node: Node) -> str:
         """`conv 64 7x7 stride=2 same`: as one would write it with its values filled in."""
@@ -26,6 +35,34 @@ class Wording:
             # The entry keeps the operation, and so its id, alive.
             known = self._known[key] = node.op, _layer(node.op, followers)
         return known[1]
+
+    def scope(self, item: Scope) -> str:
+        """`bottleneck 64 stride=2`, `repeat x3`, `round 2 of 3`: what a part of the network is."""
+        if item.kind == "loop":
+            return f"{item.word} x{item.count}"
+        if item.kind == "iteration":
+            block = merged_block(item)
+            return self.scope(block) if block else f"round {item.index + 1} of {item.count}"
+        parts = [item.word]
+        for position, (name, value) in enumerate(item.arguments):
+            shown = _block_argument(value)
+            if position == 0:
+                parts.append(shown)
+            elif not self._is_default(item, name, value):
+                parts.append(f"{name}={shown}")
+        return printable(" ".join(parts))
+
+    def _is_default(self, item: Scope, name: str, value: object) -> bool:
+        """Whether a block would have been called with this if nothing had been said."""
+        block = self._blocks.get((item.word, tuple(name for name, _ in item.arguments)))
+        parameters = block.parameters if block else ()
+        default = next((p.default for p in parameters if p.name.value == name), None)
+        if default is None:
+            return False
+        try:
+            return bool(evaluate(default, Env(values=dict(item.arguments))) == value)
+        except (Problem, Quiet):
+            return False
 
 
 def argument_changes(before: Op, after: Op) -> list[str]:
@@ -54,6 +91,7 @@ def _first_size(op: Op) -> str:
 def _layer(op: Op, followers: list[Op]) -> str:
     parts = [op.word]
     bare = True
+    alone = len(type(op).signature().positional) == 1
     sizes = _first_size(op)
     for name, field in op.fields.items():
         value = getattr(op, name)
@@ -61,11 +99,10 @@ def _layer(op: Op, followers: list[Op]) -> str:
             if value:
                 parts.append(name)
             continue
-        first, bare_before = len(parts) == 1 and bare, bare
-        # Those that everybody knows the place of: what must be given, the first argument, and the
-        # first size, which is the filter's.
-        known = field.required or name == sizes or (first and value != field.default)
-        bare = bare_before and known and not field.keyword_only
+        # Those that everybody knows the place of: what must be given, the first size, which is the
+        # filter's, and what is the only one.
+        known = field.required or name == sizes or (alone and value != field.default)
+        bare = bare and known and not field.keyword_only
         if bare:
             parts += map(show, value) if field.many else [_bare(value)]
         elif value != field.default and not _follows(op, name, field, followers):
@@ -93,21 +130,7 @@ def _shown(field: Field, value: object) -> str:
     return _bare(value)
 
 
-def scope(item: Scope) -> str:
-    """`bottleneck 64 stride=2`, `repeat x3`, `round 2 of 3`: what a part of the network is."""
-    if item.kind == "loop":
-        return f"{item.word} x{item.count}"
-    if item.kind == "iteration":
-        block = merged_block(item)
-        return scope(block) if block else f"round {item.index + 1} of {item.count}"
-    parts = [item.word]
-    for position, (name, value) in enumerate(item.arguments):
-        shown = _block_argument(value)
-        parts.append(shown if position == 0 else f"{name}={shown}")
-    return printable(" ".join(parts))
-
-
 def _block_argument(value: object) -> str:
     if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1]:
-        return show(value[0]) if isinstance(value[0], int) else show(value)
+        return show(value[0])
     return show(value)

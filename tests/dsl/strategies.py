@@ -86,7 +86,9 @@ strings = st.one_of(
 ).map(lambda value: String(NOWHERE, "".join(c for c in value if ord(c) <= 0xFFFF)))
 switches = st.booleans().map(lambda value: Switch(NOWHERE, value))
 
-atoms = st.one_of(names, numbers, names, numbers, sizes, switches, paths, percents, factors, strings)
+atoms = st.one_of(
+    names, numbers, names, numbers, sizes, switches, paths, percents, factors, strings
+)
 
 
 def _compound(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:

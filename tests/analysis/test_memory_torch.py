@@ -1,0 +1,198 @@
+"""Bytes as predicted and as torch needs them on the CPU."""
+
+from __future__ import annotations
+
+import gc
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor, nn
+
+from dotcnn.compiler.analysis.kept import Setting
+from dotcnn.compiler.analysis.memory import Memory
+from dotcnn.compiler.elaborate import elaborate
+from dotcnn.compiler.graph import Network
+from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.dsl.program import GALLERY
+from interpreter import Interpreter
+from measured import LiveBytes, allocated, kept_for_backward, torchvision_models, training_step
+from networks import gallery, layers, program, write_nothing_over
+from random_networks import specs
+
+BATCH = 8
+
+MODELS = {
+    "alexnet": "alexnet/alexnet",
+    "vgg16": "vgg/vgg16",
+    "vgg16_bn": "vgg/vgg16_bn",
+    "resnet18": "resnet/resnet18",
+    "resnet50": "resnet/resnet50",
+    "densenet121": "densenet/densenet121",
+    "mobilenet_v2": "mobilenet/mobilenet_v2",
+    "googlenet": "googlenet/googlenet",
+}
+"""By the name of torchvision."""
+
+QUICK = ("alexnet", "resnet18", "mobilenet_v2")
+EVERY = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
+
+
+@cache
+def predicted(name: str) -> Memory:
+    return Memory(gallery(MODELS[name]))
+
+
+def real(name: str) -> nn.Module:
+    more: dict[str, Any] = {"init_weights": False} if name == "googlenet" else {}
+    model: nn.Module = getattr(torchvision_models(), name)(**more)
+    return model.train()
+
+
+def batch(network: Network, images: int = BATCH) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(0)
+    return torch.randn(images, *network.input.shape), torch.zeros(images, dtype=torch.long)
+
+
+def tensors(model: nn.Module) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_torchvision_keeps_is_predicted_to_the_byte(name: str) -> None:
+    memory = predicted(name)
+    assert memory.kept.at(BATCH) == kept_for_backward(real(name), *batch(memory.network))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_peak_of_a_step_is_predicted_within_3_percent(name: str) -> None:
+    memory, model = predicted(name), real(name)
+    images, labels = batch(memory.network)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    there = [*tensors(model), images, labels]
+    peak = allocated(lambda: training_step(model, images, labels, optimizer), *there)
+    assert memory.training.at(BATCH) == pytest.approx(peak, rel=0.03)
+
+
+def test_googlenet_without_its_heads() -> None:
+    text = (GALLERY / "googlenet" / "googlenet.cnn").read_text(encoding="utf-8")
+    body = "\n".join(line for line in text.splitlines() if "aux" not in line)
+    network = elaborate(program(body), input_shape=(3, 96, 96))
+    model = torchvision_models().googlenet(aux_logits=False, init_weights=False).train()
+    assert Memory(network).kept.at(BATCH) == kept_for_backward(model, *batch(network))
+
+
+@pytest.mark.parametrize("name", MODELS.values())
+def test_what_is_kept_at_another_size(name: str) -> None:
+    """Of all of them, though not as torchvision writes them."""
+    network = gallery(name, input_shape=(3, 64, 64))
+    assert Memory(network).kept.at(2) == kept_for_backward(Interpreter(network), *batch(network, 2))
+
+
+@pytest.mark.parametrize("name", ["alexnet", "resnet18", "mobilenet_v2", "densenet121"])
+def test_what_is_kept_in_half_precision(name: str) -> None:
+    network = gallery(MODELS[name], input_shape=(3, 64, 64))
+    model, data = Interpreter(network), batch(network, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        kept = kept_for_backward(model, *data)
+    assert Memory(network, Setting(precision="bf16")).kept.at(2) == kept
+
+
+@pytest.mark.parametrize("images", [1, 16])
+@pytest.mark.parametrize(
+    ("word", "make"),
+    [
+        ("sgd", lambda weights: torch.optim.SGD(weights, lr=0.01)),
+        ("momentum", lambda weights: torch.optim.SGD(weights, lr=0.01, momentum=0.9)),
+        ("rmsprop", lambda weights: torch.optim.RMSprop(weights)),
+        ("adam", lambda weights: torch.optim.Adam(weights)),
+        ("adamw", lambda weights: torch.optim.AdamW(weights)),
+    ],
+)
+def test_optimisers(word: Any, make: Any, images: int) -> None:
+    network = gallery("resnet/resnet18", input_shape=(3, 64, 64))
+    model, data = Interpreter(network), batch(network, images)
+    optimizer = make(model.parameters())
+    training_step(model, *batch(network, 2), optimizer)  # its numbers exist from the first on
+    optimizer.zero_grad()
+    state = [n for numbers in optimizer.state.values() for n in numbers.values()]
+    there = [*tensors(model), *data, *(n for n in state if isinstance(n, Tensor) and n.dim())]
+    peak = allocated(lambda: training_step(model, *data, optimizer), *there)
+    expected = Memory(network, Setting(optimizer=word)).training.at(images)
+    assert expected == pytest.approx(peak, rel=0.03)
+
+
+# ---- to the byte, without what operations need inside -------------------------------------------
+
+
+def in_use(model: nn.Module, images: Tensor, labels: Tensor) -> int:
+    gc.collect()
+    with LiveBytes(*tensors(model), images, labels) as live:
+        training_step(model, images, labels, torch.optim.SGD(model.parameters(), lr=0.01))
+    model.zero_grad()
+    return live.peak
+
+
+def in_use_forward(model: nn.Module, images: Tensor) -> int:
+    gc.collect()
+    with LiveBytes(*tensors(model), images) as live, torch.no_grad():
+        model.eval()(images)
+    model.train()
+    return live.peak
+
+
+@pytest.mark.parametrize("name", ["alexnet/alexnet", "vgg/vgg16_bn", "densenet/densenet121"])
+def test_what_is_in_use_in_a_step(name: str) -> None:
+    network = gallery(name, input_shape=(3, 64, 64))
+    model, data = Interpreter(network), batch(network, 2)
+    assert Memory(network).training.at(2) == in_use(model, *data)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["alexnet/alexnet", "vgg/vgg16_bn", "densenet/densenet121", "mobilenet/mobilenet_v2",
+     "resnet/resnet18", "resnet/resnet50"],
+)  # fmt: skip
+@pytest.mark.parametrize("over", [True, False])
+def test_what_is_in_use_in_evaluation(name: str, over: bool) -> None:
+    network = gallery(name, input_shape=(3, 64, 64))
+    if not over:
+        write_nothing_over(network)
+    model, (images, _) = Interpreter(network), batch(network, 2)
+    assert Memory(network).forward.at(2) == in_use_forward(model, images)
+
+
+@given(specs())
+def test_what_any_network_keeps(text: str) -> None:
+    try:
+        network = elaborate(program(text))
+    except SpecError:
+        return
+    data = batch(network, 3)
+    assert Memory(network).kept.at(3) == kept_for_backward(Interpreter(network), *data)
+    write_nothing_over(network)
+    assert Memory(network).kept.at(3) == kept_for_backward(Interpreter(network), *data)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "conv 4 3x3 same, bn, relu, conv 4 3x3 same, sigmoid",
+        "conv 4 3x3 same, residual { bn, relu, conv 4 3x3 same }, relu, dropout 0.5",
+        "conv 4 3x3 same, gate { pool avg global, conv channels, sigmoid }",
+        "conv 4 3x3 same, dense { bn, relu, conv 8 3x3 same }, dense { conv 4 }, conv 8",
+        "conv 8 3x3 same, split {\n| relu\n| conv 4\n}, shuffle 2",
+        "conv 8 3x3 same, pool max 2x2, upsample 2, conv 16",
+        "conv 4 3x3 same, inception {\n| conv 4\n| conv 8, relu\n| pool max 3x3 stride=1 same\n}",
+    ],
+)
+def test_forms(body: str) -> None:
+    """In a step, at most a sum of gradients apart, which torch does not work out in place here."""
+    network = layers(f"{body}, flatten, fc 3", input="3x16x16")
+    model, (images, labels) = Interpreter(network), batch(network, 4)
+    memory = Memory(network)
+    assert memory.forward.at(4) == in_use_forward(model, images)
+    largest = max(memory.training.moment(4).each // 8, 4 * 8 * 16 * 16) * 4
+    assert 0 <= in_use(model, images, labels) - memory.training.at(4) <= largest
