@@ -24,6 +24,13 @@ help: ## this list
 demo: $(STAMP) ## a first look at what the program does
 	$(BIN)/cnn check specs
 	$(BIN)/cnn fmt --check specs
+	$(BIN)/cnn report resnet50 --depth 1
+	$(BIN)/cnn explain lenet5 conv1
+	$(BIN)/cnn diff resnet18 resnet34
+	@mkdir -p build/demo
+	$(BIN)/cnn draw googlenet -o build/demo/googlenet.svg
+	@echo "A mistake, and what is said about it:"
+	$(BIN)/cnn check tests/errors/compile/shape-add.cnn || test $$? -eq 1
 
 test: lint ## lint, then the tests; minutes
 	$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
@@ -62,5 +69,7 @@ $(STAMP):
 	rm -rf $(VENV) && "$$base" -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt setuptools
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@# Also where Python is told not to cache what it compiles: start-up would take twice the time.
+	@$(BIN)/python -m compileall -q __init__.py __main__.py cli.py dsl compiler
 	@mkdir $(VENV)/typecheck && ln -s "$(CURDIR)" $(ROOT_LINK)
 	@echo "$(MADE_FROM)" > $(STAMP)

@@ -26,6 +26,7 @@ if __name__ == "__main__" and not __package__:
     __package__ = "dotcnn"
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,6 +47,9 @@ OK, ERRORS, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us: `cnn check - <&-`
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
@@ -61,8 +65,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`cnn report … | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _stop_writing()
         return OK
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+        _stop_writing()
+        print(f"cnn: cannot write: {error.strerror}", file=sys.stderr)
+        return ERRORS
+
+
+def _stop_writing() -> None:
+    """What is left in the buffer goes nowhere, so that the last flush cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # ---- arguments -------------------------------------------------------------------------------
@@ -175,7 +190,7 @@ def _width(stream: TextIO) -> int:
 
 def _sources(files: Iterable[str]) -> Iterator[Source | list[Diagnostic]]:
     """The text of every file asked for, or why there is none."""
-    from .dsl.diagnostics import SpecError
+    from .dsl.diagnostics import Diagnostic, SpecError
     from .dsl.files import decode, read_file
 
     for file in files:
@@ -183,12 +198,14 @@ def _sources(files: Iterable[str]) -> Iterator[Source | list[Diagnostic]]:
             if file == "-":
                 yield decode(sys.stdin.buffer.read(_MAX_STDIN), "<stdin>")
                 continue
-            path = Path(file)
-            if path.is_dir():
-                for inside in _specs_in(path):
+            if not file:  # `cnn fmt "$NAME"`, where there is no NAME
+                yield [Diagnostic("no-such-file", "the name of a file is empty")]
+                continue
+            if os.path.isdir(file):
+                for inside in _specs_in(Path(file)):
                     yield from _sources([str(inside)])
                 continue
-            yield read_file(path if os.path.lexists(path) else _in_gallery(file), file)
+            yield read_file(Path(file) if os.path.lexists(file) else _in_gallery(file), file)
         except SpecError as error:
             yield list(error.diagnostics)
 
@@ -228,6 +245,7 @@ def _check(options: argparse.Namespace) -> int:
     found: list[Diagnostic] = []
     for source in _sources(options.files):
         found += source if isinstance(source, list) else _examine(source)
+    found = _once(found)
     if options.format == "json":
         print(render.render_json(found))
     elif options.format == "sarif":
@@ -237,6 +255,13 @@ def _check(options: argparse.Namespace) -> int:
         print(render.render_text(found, color=color, width=_width(sys.stdout)))
         print(render.summary(found), file=sys.stderr)
     return ERRORS if has_errors(found) else OK
+
+
+def _once(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """What is wrong with a file that several import is told once."""
+    return list(
+        {(it.where, it.code, it.message, it.span and it.span[1:]): it for it in found}.values()
+    )
 
 
 def _examine(source: Source) -> list[Diagnostic]:
@@ -270,7 +295,7 @@ def _fmt(options: argparse.Namespace) -> int:
             continue
         text = print_spec(spec)
         if source.path is None and not (options.check or options.diff):
-            sys.stdout.write(text)
+            sys.stdout.write(_with_line_ends_of(source.text, text))
             continue
         before = source.text.replace("\r\n", "\n").replace("\r", "\n")
         if text == before:
@@ -286,21 +311,32 @@ def _fmt(options: argparse.Namespace) -> int:
     return code
 
 
+def _with_line_ends_of(before: str, text: str) -> str:
+    """What was written with Windows line ends keeps them."""
+    first = before.find("\n")
+    return text.replace("\n", "\r\n") if first > 0 and before[first - 1] == "\r" else text
+
+
 def _write_spec(source: Source, text: str) -> int:
     """Puts a new text in the place of a file's old one, whole or not at all."""
+    import tempfile
+
     assert source.path is not None
-    # A file written with Windows line ends keeps them.
-    first = source.text.find("\n")
-    if first > 0 and source.text[first - 1] == "\r":
-        text = text.replace("\n", "\r\n")
     path = Path(os.path.realpath(source.path))
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch = None
     try:
-        scratch.write_bytes(text.encode())
-        os.chmod(scratch, path.stat().st_mode & 0o7777)
+        mode = path.stat().st_mode & 0o7777
+        if not mode & 0o222:
+            raise PermissionError(errno.EACCES, "it is read-only")
+        # A name that nobody can foresee: a link could lie in wait there.
+        handle, scratch = tempfile.mkstemp(prefix=f".{path.stem}.", dir=path.parent)
+        with open(handle, "wb") as file:
+            file.write(_with_line_ends_of(source.text, text).encode())
+        os.chmod(scratch, mode)
         os.replace(scratch, path)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
+        if scratch and os.path.lexists(scratch):
+            os.unlink(scratch)
         reason = error.strerror or type(error).__name__
         print(f"cnn: cannot write {source.name}: {reason}; it is as it was", file=sys.stderr)
         return ERRORS
@@ -311,14 +347,21 @@ def _write_spec(source: Source, text: str) -> int:
 def _print_diff(before: str, after: str, name: str, color: bool) -> None:
     import difflib
 
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), name, f"{name} (fmt)"
-    )
+    from .dsl.render import show
+
+    # Only at line feeds: a form feed in a comment ends no line.
+    old, new = (text.split("\n") for text in (before, after))
+    lines = [line + "\n" for line in old[:-1]] + old[-1:] * bool(old[-1])
+    lines_after = [line + "\n" for line in new[:-1]] + new[-1:] * bool(new[-1])
     styles = {"+": "32", "-": "31", "@": "36"}
-    for line in lines:
+    terminal = sys.stdout.isatty()
+    for line in difflib.unified_diff(lines, lines_after, name, f"{name} (fmt)"):
         style = styles.get(line[0]) if color else None
-        end = "" if line.endswith("\n") else "\n\\ no end of line\n"
-        sys.stdout.write(f"\x1b[{style}m{line.rstrip()}\x1b[0m\n" if style else line + end)
+        text = line.removesuffix("\n")
+        if terminal:  # a spec may hold what would move the cursor
+            text = show(text)
+        end = "\n" if line.endswith("\n") else "\n\\ no end of line\n"
+        sys.stdout.write((f"\x1b[{style}m{text}\x1b[0m" if style else text) + end)
 
 
 # ---- reports: options ------------------------------------------------------------------------
@@ -595,10 +638,45 @@ def _add_draw(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--depth", type=_natural(1), metavar="N", help="draw parts with longer names as one box"
     )
     _add_network_options(draw)
+    draw.set_defaults(precision="fp32", optimizer="sgd", device="cuda")
 
 
 def _draw(options: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from .compiler.report.draw import SUFFIXES, draw, format_of
+    from .compiler.report.paint import TooLarge
+    from .compiler.report.place import NotInstalled
+    from .compiler.report.png import NoFont
+
+    to_stdout = options.output in (None, "-")
+    format = options.format or (None if to_stdout else format_of(options.output))
+    if format is None:
+        endings = ", ".join(SUFFIXES)
+        return _usage(f"what to draw? name a file with -o that ends in {endings}, or a --format")
+    if format == "png" and to_stdout and sys.stdout.isatty():
+        return _usage("a terminal shows no png; name a file with -o")
+    analysis = _analyse_one(options.file, options)
+    if analysis is None:
+        return ERRORS
+    try:
+        data = draw(analysis, format, unfold=options.unfold, max_depth=options.depth)
+    except TooLarge as error:
+        advice = "--depth 2 draws parts as one box" if options.unfold else "try a smaller --depth"
+        return _usage(f"{error}; {advice}")
+    except NotInstalled as error:
+        print(f"cnn: {error.message}\n  help: {error.help}", file=sys.stderr)
+        return ERRORS
+    except NoFont as error:
+        print(f"cnn: {error}", file=sys.stderr)
+        return ERRORS
+    if to_stdout:
+        sys.stdout.buffer.write(data)
+        return OK
+    try:
+        Path(options.output).write_bytes(data)
+    except OSError as error:
+        print(f"cnn: cannot write {options.output}: {error.strerror}", file=sys.stderr)
+        return ERRORS
+    return OK
 
 
 # ---- gallery and new -------------------------------------------------------------------------
@@ -646,14 +724,14 @@ def _new(options: argparse.Namespace) -> int:
     path = Path(options.name if options.name.endswith(".cnn") else f"{options.name}.cnn")
     if os.path.lexists(path):
         return _usage(f"{path} is there already; it is left as it is")
-    like = None
+    like: Source | None = None
     if options.like is not None:
-        like = next(_sources([options.like]))
-        if isinstance(like, list):
-            print(
-                render.render_text(like, color=_wants_color(options, sys.stderr)), file=sys.stderr
-            )
+        found = next(_sources([options.like]))
+        if isinstance(found, list):
+            color = _wants_color(options, sys.stderr)
+            print(render.render_text(found, color=color), file=sys.stderr)
             return ERRORS
+        like = found
     try:
         with open(path, "x", encoding="utf-8", newline="\n") as file:
             file.write(starter(path.name, like))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from .diagnostics import Diagnostic
 from .source import Source, Span
@@ -49,6 +49,7 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 Values = list[Any]
+Statements: TypeAlias = tuple[Statement, ...]
 
 
 class _Wrapped:
@@ -297,7 +298,7 @@ class TreeBuilder:
     def import_(self, values: Values, start: int, end: int) -> Import:
         return Import(Span(self.source, start, end), values[0])
 
-    def start(self, values: Values, start: int, end: int) -> tuple[Statement, ...]:
+    def start(self, values: Values, start: int, end: int) -> Statements:
         return tuple(values)
 
     # ---- which method a rule or a terminal stands for ----

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from .diagnostics import Diagnostic, SpecError
@@ -40,15 +42,30 @@ def read_file(path: Path, name: str = "", at: Span | None = None) -> Source:
 
 def _similar(path: Path) -> str:
     """A spec beside the missing one that was probably meant."""
+    close = closest_spec(path.name, specs_in(path.parent))
+    return f"did you mean {path.with_name(close)}?" if close else ""
+
+
+def specs_in(folder: Path) -> list[str]:
+    """The names of the specs in a folder, in order; of a huge one, of some."""
+    try:
+        return sorted(path.name for path in islice(folder.iterdir(), 1000) if _is_spec(path))
+    except (OSError, ValueError):
+        return []
+
+
+def _is_spec(path: Path) -> bool:
+    return path.suffix == ".cnn" and path.is_file()
+
+
+def closest_spec(name: str, names: Iterable[str]) -> str:
+    """The name that was probably meant; the ending that they all have says nothing about it."""
     import difflib
 
-    try:
-        names = sorted(p.name for p in path.parent.glob("*.cnn"))[:1000]
-    except OSError:
-        return ""
-    wanted = path.name if path.suffix == ".cnn" else f"{path.name}.cnn"
-    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.7)
-    return f"did you mean {path.with_name(close[0])}?" if close else ""
+    stems = {other.removesuffix(".cnn").casefold(): other for other in names}
+    stem = name.removesuffix(".cnn").casefold()
+    close = difflib.get_close_matches(stem[:100], stems, n=1, cutoff=0.7)
+    return stems[close[0]] if close else ""
 
 
 def decode(data: bytes, name: str, path: Path | None = None) -> Source:

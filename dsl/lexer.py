@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import NamedTuple, NoReturn
 
 from . import tables
@@ -26,6 +27,7 @@ MAX_LINE_LENGTH = 100_000
 MAX_TOKENS = 750_000
 MAX_DEPTH = 100
 MAX_DIGITS = 100
+MAX_WORD = 1000
 MAX_MISTAKES = 50
 # Text read again after unclosed brackets, before we stop being helpful about them.
 _MAX_REREAD = 500_000
@@ -150,12 +152,15 @@ class _Lexer:
         self.brackets: list[_Bracket] = []
         self.braces = 0
         self.reread = 0
+        self.told_before = 0
+        """How many diagnostics there were before the first token."""
 
     def run(self) -> Lexed:
         complete = True
         try:
             self.check_limits()
             self.replace_look_alikes()
+            self.told_before = len(self.diagnostics)
             self.scan()
             self.warn_of_tabs()
         except _GiveUp:
@@ -243,6 +248,7 @@ class _Lexer:
             return
         changed = list(self.text)
         places: dict[str, list[int]] = {}
+        counts: dict[str, int] = {}
         for match in _look_alikes_outside_of_text().finditer(self.text):
             if match.lastgroup == "quoted":
                 found = [match.start(), match.end() - 1]
@@ -254,12 +260,14 @@ class _Lexer:
                 char = self.text[at]
                 if char in LOOK_ALIKES:
                     changed[at] = LOOK_ALIKES[char]
-                    places.setdefault(char, []).append(at)
+                    counts[char] = counts.get(char, 0) + 1
+                    if counts[char] <= _MAX_EDITS:
+                        places.setdefault(char, []).append(at)
         self.text = "".join(changed)
         for char, found in places.items():
-            self.look_alike(char, found)
+            self.look_alike(char, found, counts[char])
 
-    def look_alike(self, char: str, places: list[int]) -> None:
+    def look_alike(self, char: str, places: list[int], count: int) -> None:
         """Tells of the first of them, and mends them all."""
         plain = LOOK_ALIKES[char]
         seen, meant = describe_character(char), f"`{plain}`" if plain != " " else "a plain blank"
@@ -268,9 +276,9 @@ class _Lexer:
         if char in UNSEEN:
             plain, label, help = "", "", "take it out"
             message = f"{seen}: nobody can see it, but it is there"
-        if len(places) > 1:
-            help += f", here and at {len(places) - 1:,} more places in this file"
-        spans = [Span(self.source, at, at + 1) for at in places[:_MAX_EDITS]]
+        if count > 1:
+            help += f", here and at {count - 1:,} more places in this file"
+        spans = [Span(self.source, at, at + 1) for at in places]
         edits = tuple(Edit(span, plain) for span in spans)
         self.diagnostics.append(
             Diagnostic("look-alike", message, spans[0], label, help=help, edits=edits)
@@ -281,7 +289,8 @@ class _Lexer:
         if "\t" not in self.text:
             return
         found = re.finditer(rf"{_SHIELDED}|(\t)", self.text)
-        spans = [Span(self.source, *tab.span()) for tab in found if tab.group(1)][:_MAX_EDITS]
+        tabs = (Span(self.source, *tab.span()) for tab in found if tab.group(1))
+        spans = list(islice(tabs, _MAX_EDITS))
         if spans:
             self.diagnostics.append(
                 Diagnostic(
@@ -369,6 +378,12 @@ class _Lexer:
                 if meant is None:
                     continue
                 kind, end = meant, position
+            if end - start > MAX_WORD and kind in ("WORD", "FUNCTION_NAME", "KEY", "PATH"):
+                self.give_up(
+                    f"a name of {end - start:,} characters; at most {MAX_WORD:,} are read",
+                    start,
+                    "a name is read by people, too",
+                )
             types.append(kind)
             starts.append(start)
             ends.append(end)
@@ -542,6 +557,8 @@ class _Lexer:
             resume = line_end.start()
         closers = "".join(_CLOSER[b.sign] for b in reversed(self.brackets) if b.token < count)
         self.brackets.clear()
+        self.truncate(token)
+        self.forget_from(resume)
         self.diagnostics.append(
             Diagnostic(
                 "unclosed-bracket",
@@ -551,14 +568,19 @@ class _Lexer:
                 edits=(Edit(Span(self.source, last, last), closers),),
             )
         )
-        self.truncate(token)
-        while self.comments and self.comments[-1].span.start >= resume:
-            self.comments.pop()
         self.reread += blocker - resume
         if self.reread > _MAX_REREAD or len(self.diagnostics) >= MAX_MISTAKES:
             raise _GiveUp
         self.append(ERROR, offset, resume)
         return resume
+
+    def forget_from(self, offset: int) -> None:
+        """What was found behind an offset will be found again."""
+        while self.comments and self.comments[-1].span.start >= offset:
+            self.comments.pop()
+        before, scanned = self.diagnostics[: self.told_before], self.diagnostics[self.told_before :]
+        kept = [found for found in scanned if found.span and found.span.start < offset]
+        self.diagnostics[:] = before + kept
 
     def count_bracketed(self, opening: int) -> int:
         """How many tokens there are up to the end of what an unclosed bracket was to hold.
@@ -619,14 +641,15 @@ class _Lexer:
     def triple_quoted(self, start: int, end: int) -> tuple[str | None, int]:
         closed = end - start >= 6 and self.text.endswith('"""', start + 3, end)
         one_line = closed and not _LINE_END.search(self.text, start, end)
-        edits = (self.edit(start + 1, start + 3, ""), self.edit(end - 3, end - 1, ""))
+        edits: list[Edit] = []
         if self.at_statement_start():
             message, help = "a comment starts with `#`", "put a `#` in front of each line of it"
-            edits = (self.edit(start, start, "# "),)
+            edits += [self.edit(start, start, "# ")]
         else:
             message, help = "text stands on one line, between one pair of quotes", 'write `"text"`'
-        edits = edits if one_line else ()
-        self.report("quotes", message, start, start + 3, help=help, edits=edits)
+            edits += [self.edit(start + 1, start + 3, ""), self.edit(end - 3, end - 1, "")]
+        fixed = tuple(edits) if one_line else ()
+        self.report("quotes", message, start, start + 3, help=help, edits=fixed)
         if not closed:
             raise _GiveUp  # all the rest is in it
         return (None if self.at_statement_start() else "STRING"), end

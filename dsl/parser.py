@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .braces import pair_up
@@ -21,7 +22,6 @@ from .mistakes import Mend, Trouble, explain
 from .source import Source
 from .syntax import Spec
 from .tables import Rule, Tables
-
 
 _NOT_MENDED = frozenset(
     {
@@ -58,10 +58,18 @@ def read(source: Source) -> tuple[Spec, list[Diagnostic]]:
         unpaired = pair_up(source, lexed)
         statements, mistakes = _Parse(source, lexed).run()
         spec = Spec(source, statements if not unpaired else (), tuple(lexed.comments))
-        return spec, in_order([*lexed.diagnostics, *unpaired, *mistakes])
+        return spec, in_order(_once([*lexed.diagnostics, *unpaired, *mistakes]))
     finally:
         if collecting:
             gc.enable()
+
+
+def _once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """The first of those that say the same of the same place."""
+    found: dict[object, Diagnostic] = {}
+    for it in diagnostics:
+        found.setdefault((it.code, it.span and it.span[1:]), it)
+    return list(found.values())
 
 
 class _Inline(list[Any]):
@@ -221,9 +229,15 @@ class _Parse:
         self.last_explained = trouble.start, trouble.kind
         explanation = explain(trouble)
         self.mistakes.append(explanation.diagnostic)
-        if explanation.mend is None:
+        mend = explanation.mend
+        if mend is None or not self.stand_alone(mend.back, position):
             return self.skip_statement(trouble)
-        return self.mend(position, explanation.mend)
+        return self.mend(position, mend)
+
+    def stand_alone(self, count: int, position: int) -> bool:
+        """Whether the tokens before a position are the newest symbols, not yet part of others."""
+        places = self.tokens.starts[position - count : position]
+        return count < len(self.states) and self.starts[len(self.starts) - count :] == list(places)
 
     def trouble(self, position: int) -> Trouble:
         begin = self.count_before_statement()
@@ -244,13 +258,15 @@ class _Parse:
         state = self.reduced(kind)[-1]
         return kind in self.tables.actions[state] or state == self.tables.end
 
-    def reduced(self, kind: str, until: str = "") -> list[int]:
+    def reduced(
+        self, kind: str, until: str = "", states: Sequence[int] | None = None
+    ) -> list[int]:
         """The states after the reductions that a token would bring about.
 
         Where `until` is given, only as far as this has been recognised.
         """
         tables = self.tables
-        states = list(self.states)
+        states = list(states or self.states)
         while True:
             action = tables.actions[states[-1]].get(kind)
             if action is None or action >= 0:
@@ -302,15 +318,20 @@ class _Parse:
         position = trouble.position
         if types[position] == END:
             return len(types)
-        if types[position] in ("RBRACE", "VBAR"):  # it is what does not fit
-            position += 1
+        self.back_to_statements()
+        if types[position] in ("RBRACE", "VBAR") and not self.fits_behind_word(types[position]):
+            position += 1  # this is what cannot stand here
         while types[position] not in ("NEWLINE", "LBRACE", "RBRACE", "VBAR", END):
             position += 1
         if types[position] == "LBRACE" and trouble.has_no_body:
             position = trouble.behind_braces(position)
-        self.back_to_statements()
         at = self.tokens.starts[position]
         types.insert(position, "WORD")  # any statement will do for its body to belong to
         self.tokens.starts.insert(position, at)
         self.tokens.ends.insert(position, at)
         return position
+
+    def fits_behind_word(self, kind: str) -> bool:
+        states = self.reduced("WORD")
+        states = self.reduced(kind, states=[*states, self.tables.actions[states[-1]]["WORD"]])
+        return kind in self.tables.actions[states[-1]]

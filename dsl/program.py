@@ -7,14 +7,13 @@ anywhere.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 
-from .diagnostics import Diagnostic, Label, SpecError, has_errors, in_order
-from .files import read_file
+from .diagnostics import Diagnostic, Edit, Label, SpecError, has_errors, in_order
+from .files import closest_spec, read_file, specs_in
 from .parser import read
 from .source import Source, Span
 from .syntax import Import, Spec
@@ -23,6 +22,8 @@ GALLERY = Path(__file__).resolve().parent.parent / "specs"
 
 MAX_FILES = 200
 MAX_IMPORT_DEPTH = 50
+MAX_IMPORTED = 1_000_000
+"""Characters of all imported files together."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class _Loader:
         self.diagnostics: list[Diagnostic] = []
         self.known: dict[str, Spec | None] = {}
         """By real path; None for a file with mistakes, which are told once."""
+        self.imported = 0
+        """Characters of the files imported so far."""
 
     def load(self, source: Source, chain: list[Source]) -> Spec | None:
         if source.path:
@@ -97,6 +100,11 @@ class _Loader:
                 limit = f"{MAX_FILES} files, {MAX_IMPORT_DEPTH} deep"
                 raise _refused("limit", f"a spec imports at most {limit}", span)
             imported = read_file(Path(path), self.shown(path, chain[0]), span)
+            self.imported += len(imported.text)
+            if self.imported > MAX_IMPORTED:
+                self.known[path] = None
+                limit = f"{MAX_IMPORTED:,} characters"
+                raise _refused("limit", f"all that a spec imports has at most {limit}", span)
         except SpecError as error:
             self.diagnostics += error.diagnostics
             return None
@@ -118,21 +126,23 @@ class _Loader:
             if not inside and candidate == tried[0]:
                 raise _refused(
                     "import-outside",
-                    f'`"{text}"` leads out of the folder of {self.main.name}',
+                    f"`{_quoted(text)}` leads out of the folder of {self.main.name}",
                     span,
                     help="a spec reads only files beside it and below; copy what it needs there",
                 )
+            if candidate == tried[0]:
+                self.refuse_other_endings(text, span)
             if inside and os.path.lexists(real):
                 return real
-        looked = [f"looked for {self.shown(os.path.normpath(tried[0]), self.main)}"]
+        looked = [f"looked for {_shorten(self.shown(os.path.normpath(tried[0]), self.main))}"]
         if len(tried) > 1:
-            looked.append(f"looked for {text} in the gallery")
+            looked.append(f"looked for {_shorten(text)} in the gallery")
         raise _refused(
             "no-such-file",
-            f'there is no file for `import "{text}"`',
+            f"there is no file for `import {_quoted(text)}`",
             span,
             notes=tuple(looked),
-            help=self.similar(text, here),
+            help=self.similar(text, [Path(path).parent for path in tried]),
         )
 
     @staticmethod
@@ -141,7 +151,7 @@ class _Loader:
         if absolute:
             raise _refused(
                 "import-outside",
-                f'`"{text}"` is an absolute path',
+                f"`{_quoted(text)}` is an absolute path",
                 span,
                 help='write the path from this file\'s folder: `import "blocks/resnet.cnn"`',
             )
@@ -152,23 +162,29 @@ class _Loader:
                 span,
                 help='folders are separated by `/`: `import "blocks/resnet.cnn"`',
             )
-        if not text.endswith(".cnn"):
-            raise _refused(
-                "import-path",
-                "only .cnn files are imported",
-                span,
-                help=f'write `import "{text}.cnn"`' if Path(text).name.isidentifier() else "",
-            )
 
     @staticmethod
-    def similar(text: str, here: Path) -> str:
-        """Files that may have been meant, from the same folder and from the gallery."""
-        folder = here / Path(text).parent
-        names = []
-        if _inside(Path(os.path.realpath(folder)), here) and folder.is_dir():
-            names = sorted(p.name for p in folder.glob("*.cnn"))[:200]
-        close = difflib.get_close_matches(Path(text).name, names, n=1, cutoff=0.7)
-        return f'did you mean `"{Path(text).with_name(close[0]).as_posix()}"`?' if close else ""
+    def refuse_other_endings(text: str, span: Span) -> None:
+        if text.endswith(".cnn"):
+            return
+        plain = Path(text).name.isidentifier() and not text.endswith("/")
+        edits = (Edit(span, f'"{text}.cnn"'),) if plain else ()
+        raise _refused(
+            "import-path",
+            "only .cnn files are imported",
+            span,
+            help=f"write `import {_quoted(text + '.cnn')}`" if plain else "",
+            edits=edits,
+        )
+
+    @staticmethod
+    def similar(text: str, folders: list[Path]) -> str:
+        """A file that may have been meant, from the same folder or from the gallery."""
+        for folder in folders:
+            close = closest_spec(Path(text).name, specs_in(folder))
+            if close:
+                return f"did you mean `{_quoted(Path(text).with_name(close).as_posix())}`?"
+        return ""
 
     @staticmethod
     def shown(path: str, main: Source) -> str:
@@ -194,5 +210,16 @@ def _refused(
     notes: tuple[str, ...] = (),
     labels: tuple[Label, ...] = (),
     help: str = "",
+    edits: tuple[Edit, ...] = (),
 ) -> SpecError:
-    return SpecError([Diagnostic(code, message, span, labels=labels, notes=notes, help=help)])
+    return SpecError(
+        [Diagnostic(code, message, span, labels=labels, notes=notes, help=help, edits=edits)]
+    )
+
+
+def _quoted(text: str) -> str:
+    return f'"{_shorten(text)}"'
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:100]}…{text[-99:]}"

@@ -57,14 +57,23 @@ def load(grammar: Path = GRAMMAR, cache: Path = CACHE) -> Tables:
     """The tables of the grammar as it is now."""
     text = grammar.read_text(encoding="utf-8")
     key = hashlib.sha256(f"{_FORMAT}\n{text}".encode()).hexdigest()
-    try:
+    # Whatever is wrong with the stored file, there is a way to do without it.
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         stored = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        stored = None
-    if not isinstance(stored, dict) or stored.get("key") != key:
-        stored = {"key": key, **_build(text)}
-        _write(cache, stored)
+        if stored["key"] == key and stored["check"] == _check_sum(stored):
+            return _decode(stored)
+    stored = {"key": key, **_build(text)}
+    _write(cache, {**stored, "check": _check_sum(stored)})
     return _decode(stored)
+
+
+def _check_sum(stored: dict[str, Any]) -> str:
+    """Of what the tables say: a file of the right grammar may have been damaged all the same."""
+    said = [stored[name] for name in _CONTENTS]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+_CONTENTS = ("start", "end", "actions", "gotos", "rules", "patterns", "literals")
 
 
 def _write(cache: Path, stored: dict[str, Any]) -> None:

@@ -47,11 +47,12 @@ def kept_for_backward(model: nn.Module, images: Tensor, labels: Tensor) -> int:
     alive = []  # else a storage is freed, and its address used again
 
     def pack(tensor: Tensor) -> Tensor:
-        alive.append(tensor)
+        # Detached: what is kept would else keep what made it, and that this, for ever.
+        alive.append(tensor.detach())
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in excluded:
             found[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return alive[-1]
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         losses(model(images), labels)

@@ -2,7 +2,9 @@
 
 Memory is counted once, however many operations keep it; the weights and the input of the network,
 which are there anyway, not at all. Nothing is kept for what no trained weight comes before: neither
-would a gradient go there.
+would a gradient go there. (An operation with weights that is the first of these is taken to keep
+what it keeps elsewhere. A convolution does, whatever its padding is; a mixed pool right on the
+pixels keeps less.)
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from ...dsl.diagnostics import Diagnostic, Label
 from ..graph import Network, Node
 from ..shapes import size, text
 from .field import Field
-from .warn import map_before, warning
+from .warn import warning
 
 LEAST_SAVED = 1_000_000
 """Weights; a layer that has fewer to save is not very large."""
@@ -50,5 +50,8 @@ def _learned(node: Node) -> int:
 
 def _map_before(node: Node) -> Node | None:
     """The map that arrives flattened, if convolutions made it and it has several places."""
-    source = map_before(node)
-    return source if source.inputs and source.shape[1:] != (1, 1) else None
+    source = node.inputs[0]
+    while len(source.shape) != 3 and source.op.kind in ("shape", "dropout", "activation", "norm"):
+        source = source.inputs[0]
+    single = len(source.shape) != 3 or source.shape[1:] == (1, 1)
+    return source if source.inputs and not single else None

@@ -21,9 +21,20 @@ Json = dict[str, Any]
 
 
 def as_json(analyses: Sequence[Analysis], batch: int) -> str:
-    """One object for one network, a list for several."""
-    found = [report(analysis, batch) for analysis in analyses]
-    return json.dumps(found[0] if len(found) == 1 else found, indent=2)
+    """One object for one network, a list for several; a layer a line."""
+    found = [_lines(report(analysis, batch)) for analysis in analyses]
+    return found[0] if len(found) == 1 else "[" + ",\n".join(found) + "]"
+
+
+def _lines(found: Json) -> str:
+    return "{" + ",\n ".join(f"{json.dumps(k)}: {_value(v)}" for k, v in found.items()) + "}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        inside = [_lines(item) if "layers" in item else json.dumps(item) for item in value]
+        return "[\n  " + ",\n  ".join(inside) + "]"
+    return json.dumps(value)
 
 
 def report(analysis: Analysis, batch: int = 1) -> Json:

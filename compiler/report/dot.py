@@ -37,7 +37,9 @@ def skeleton(picture: Picture, sizes: Sizes) -> str:
         return f"label=<{table}<TR><TD></TD></TR></TABLE>> labeljust=l margin=10"
 
     def arrow(arrow: Arrow) -> str:
-        return f"weight={4 if arrow.straight else 1}"
+        # Every arrow leaves from the middle, where the shape stands beside it.
+        enters = "" if arrow.target.small else " headport=n"
+        return f"weight={4 if arrow.straight else 1} tailport=s{enters}"
 
     return _text(picture, _Look(box, frame, arrow, _bare_head))
 
@@ -81,7 +83,7 @@ def _inside(picture: Picture, look: _Look) -> Iterator[str]:
 
 def _bare_head(picture: Picture) -> list[str]:
     return [
-        "graph [rankdir=TB nodesep=0.3 ranksep=0.25]",
+        "graph [rankdir=TB nodesep=0.3 ranksep=0.29]",
         'node [shape=box fixedsize=true label=""]',
         "edge [arrowsize=0.6]",
     ]

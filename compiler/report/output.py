@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from ..analysis import Analysis
-from .data import as_csv, as_json, as_markdown
 from .explain_network import moment
 from .figures import data_size, exact, plural
 from .style import BOLD, Style, wrapped
@@ -19,12 +17,14 @@ def report(
     analyses: Sequence[Analysis], format: str, *, batch: int, depth: int | None, style: Style
 ) -> str:
     """JSON and CSV have all layers, whatever the depth."""
-    if format == "json":
-        return as_json(analyses, batch)
-    if format == "csv":
-        return as_csv(analyses)
-    if format == "markdown":
-        return as_markdown(analyses, batch, depth)
+    if format != "table":
+        from . import data  # not needed by most
+
+        if format == "json":
+            return data.as_json(analyses, batch)
+        if format == "csv":
+            return data.as_csv(analyses)
+        return data.as_markdown(analyses, batch, depth)
     return "\n\n".join(table(each, batch=batch, depth=depth, style=style) for each in analyses)
 
 
@@ -34,6 +34,8 @@ FIT_FORMATS = ("table", "json")
 def fit(analyses: Sequence[Analysis], format: str, limit: int, style: Style) -> str:
     """The largest batches that can be trained on in so many bytes."""
     if format == "json":
+        import json
+
         found = [_fit_json(analysis, limit) for analysis in analyses]
         return json.dumps(found[0] if len(found) == 1 else found, indent=2)
     return "\n\n".join(_fit_text(analysis, limit, style) for analysis in analyses)

@@ -6,10 +6,11 @@ seen through, as names see through them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from ..graph import Network, Node, Scope
+from ..ops.base import Op
 
 Part: TypeAlias = Scope | Node
 
@@ -47,8 +48,15 @@ class Structure:
     same way, whatever shapes arrive and whatever they are called. Parts alike have equal keys.
     """
 
-    def __init__(self, network: Network, keys: dict[object, int] | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        keys: dict[object, int] | None = None,
+        alike: Callable[[Op], object] = lambda op: (type(op), *op.arguments.values()),
+    ) -> None:
         self.network = network
+        self.alike = alike
+        """What two operations have in common that count as the same."""
         self.keys = {} if keys is None else keys
         """A number for each content that a part can have; two networks that share this can be
         compared."""
@@ -85,7 +93,7 @@ class Structure:
         op = node.op
         known = self._ops.get(id(op))
         if known is None:
-            known = self._ops[id(op)] = self._number((type(op), *op.arguments.values()))
+            known = self._ops[id(op)] = self._number(self.alike(op))
         return known
 
     def key(self, part: Part) -> int:

@@ -15,7 +15,7 @@ FONT = "'DejaVu Sans', Verdana, 'Helvetica Neue', Arial, sans-serif"
 
 _MAIN, _SMALL, _LABEL, _TITLE, _SUBTITLE = 12.0, 10.5, 9.5, 18.0, 11.5
 _LINE_HEIGHT = 15.0
-_WIDEST = 250.0
+_WIDEST = 300.0
 """Of a box's text; longer ones are shown in full by the tooltip."""
 _MARGIN = 24.0
 _HEAD = 58.0
@@ -211,19 +211,15 @@ def _badge(x: float, y: float, count: int) -> Iterator[str]:
 def _arrows(placed: Placed) -> Iterator[str]:
     for arrow, points in placed.arrows:
         *curve, tip = points
-        x, y = curve[0]
         # Through the band below its box.
-        stub = f"M{_n(x)},{_n(_bottom(arrow.source, placed, y))}L"
+        x, y = placed.boxes[arrow.source]
+        stub = f"M{_n(x)},{_n(y + _box_size(arrow.source)[1] / 2)}L"
         dashes = ' stroke-dasharray="4 3"' if arrow.target.aux else ""
         yield (
             f'<path class="line" d="{stub}{_path(curve)}" fill="none" stroke="{LINE.light}" '
             f'stroke-width="1.3"{dashes}/>'
         )
         yield f'<path class="head" d="{_head(curve[-1], tip)}" fill="{LINE.light}"/>'
-
-
-def _bottom(box: Box, placed: Placed, y: float) -> float:
-    return min(placed.boxes[box][1] + _box_size(box)[1] / 2, y)
 
 
 def _path(curve: Sequence[Point]) -> str:
@@ -246,15 +242,13 @@ def _head(base: Point, tip: Point) -> str:
 
 def _labels(placed: Placed) -> Iterator[str]:
     """The shape that leaves a box, beside the beginning of its arrow; above all lines."""
-    for arrow, points in placed.arrows:
+    for arrow, _ in placed.arrows:
         if arrow.labelled:
-            (x, y), (towards, _) = points[0], points[1]
-            side = -1 if towards > x + 2 else 1  # on the side that the arrow does not lean to
-            anchor = "start" if side > 0 else "end"
-            below = _bottom(arrow.source, placed, y) + 11
+            x, y = placed.boxes[arrow.source]
+            below = y + _box_size(arrow.source)[1] / 2 + 11
             below += _STACKED if arrow.source.count > 1 else 0
             label = arrow.source.leaves
-            yield _text(x + 5 * side, below, label, _LABEL, faint=True, anchor=anchor, halo=True)
+            yield _text(x + 5, below, label, _LABEL, faint=True, anchor="start", halo=True)
 
 
 def _text(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ...dsl.render import show as printable
 from ...dsl.syntax import Block
 from ..evaluate import Env, evaluate
@@ -29,17 +31,17 @@ class Wording:
     def layer(self, node: Node) -> str:
         """`conv 64 7x7 stride=2 same`: as one would write it with its values filled in."""
         followers = [consumer.op for consumer in self.network.consumers[node.index]]
-        key = (id(node.op), *map(id, followers))
+        key = (id(node.op), node.span.start, *map(id, followers))
         known = self._known.get(key)
         if known is None:
             # The entry keeps the operation, and so its id, alive.
-            known = self._known[key] = node.op, _layer(node.op, followers)
+            known = self._known[key] = node.op, _layer(node, followers)
         return known[1]
 
     def scope(self, item: Scope) -> str:
-        """`bottleneck 64 stride=2`, `repeat x3`, `round 2 of 3`: what a part of the network is."""
+        """`bottleneck 64 stride=2`, `basic x3`, `round 2 of 3`: what a part of the network is."""
         if item.kind == "loop":
-            return f"{item.word} x{item.count}"
+            return f"{self._rounds(item)} x{item.count}"
         if item.kind == "iteration":
             block = merged_block(item)
             return self.scope(block) if block else f"round {item.index + 1} of {item.count}"
@@ -51,6 +53,15 @@ class Wording:
             elif not self._is_default(item, name, value):
                 parts.append(f"{name}={shown}")
         return printable(" ".join(parts))
+
+    def _rounds(self, loop: Scope) -> str:
+        """What a loop repeats, if that is always the same block; else its own word."""
+        blocks = [merged_block(each) for each in loop.children if isinstance(each, Scope)]
+        words = {block.word if block else "" for block in blocks}
+        if len(words) != 1 or "" in words:
+            return loop.word
+        texts = {self.scope(block) for block in blocks if block}
+        return texts.pop() if len(texts) == 1 else words.pop()
 
     def _is_default(self, item: Scope, name: str, value: object) -> bool:
         """Whether a block would have been called with this if nothing had been said."""
@@ -83,31 +94,42 @@ def argument_changes(before: Op, after: Op) -> list[str]:
 
 
 def _first_size(op: Op) -> str:
-    """The argument that is written as a size, `3x3`, where others are written `2`: the filter's."""
-    values = ((name, getattr(op, name)) for name in op.fields)
+    """The argument that is written as a size, `3x3`, where others are written `2`: the filter's,
+    first or, behind the number of filters, second."""
+    values = ((name, getattr(op, name)) for name in list(op.fields)[:2])
     return next((name for name, v in values if isinstance(v, tuple) and len(v) == 2), "")
 
 
-def _layer(op: Op, followers: list[Op]) -> str:
-    parts = [op.word]
-    bare = True
-    alone = len(type(op).signature().positional) == 1
-    sizes = _first_size(op)
+def _layer(node: Node, followers: list[Op]) -> str:
+    op = node.op
+    parts = [op.word or op.short_word]
+    written = _statement(node)
+    # What no spec writes has arguments that nobody knows by their place.
+    bare = bool(op.word)
+    size = _first_size(op)
     for name, field in op.fields.items():
         value = getattr(op, name)
         if field.is_flag:
             if value:
                 parts.append(name)
             continue
-        # Those that everybody knows the place of: what must be given, the first size, which is the
-        # filter's, and what is the only one.
-        known = field.required or name == sizes or (alone and value != field.default)
-        bare = bare and known and not field.keyword_only
+        usual = value == field.default and name != size
+        named = field.keyword_only or (
+            re.search(rf"\b{name}\s*=", written) if written else not field.required
+        )
+        bare = bare and not usual and (name == size or not named)
         if bare:
             parts += map(show, value) if field.many else [_bare(value)]
-        elif value != field.default and not _follows(op, name, field, followers):
+        elif not usual and not _follows(op, name, field, followers):
             parts.append(f"{name}={_shown(field, value)}")
     return printable(" ".join(parts))
+
+
+def _statement(node: Node) -> str:
+    """The text that the layer is written as; nothing for one that something else came with."""
+    text = node.span.text
+    word = re.match(r"(?:\w+\s*:\s*)?(\w+)", text)
+    return text if word and word[1] == node.op.short_word else ""
 
 
 def _follows(op: Op, name: str, field: Field, followers: list[Op]) -> bool:

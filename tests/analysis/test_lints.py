@@ -198,10 +198,10 @@ def test_padding_may_be_dropped() -> None:
 def test_what_somebody_else_reads_is_not_dropped() -> None:
     body = "conv 4 3x3 same, inception {\n| pool max 3x3 stride=2\n| conv 4 4x4 stride=2\n}"
     assert codes(body, input="1x8x8") == []
-    assert codes("conv 4, residual { relu, conv 4 3x3 stride=2, upsample 2 }", input="1x6x6") == [
-        "dropped-remainder"
-    ]
-    assert codes("conv 4, residual { conv 4 3x3 stride=2, upsample 3 }", input="1x6x6") == []
+    padded = "{before}conv 4 3x3 stride=2, upsample 3"
+    inside, beside = padded.format(before="relu, "), padded.format(before="")
+    assert codes(f"conv 4, residual {{ {inside} }}", input="1x6x6") == ["dropped-remainder"]
+    assert codes(f"conv 4, residual {{ {beside} }}", input="1x6x6") == []
 
 
 def test_what_is_cut_out_on_purpose() -> None:
@@ -246,6 +246,7 @@ def test_a_very_large_fully_connected_layer() -> None:
     assert "4,194,304 weights, 97 %" in warning.message
     assert "64x8x8 = 4,096" in warning.notes[0]
     assert "65,536, 4,128,768 fewer" in warning.notes[0]
+    assert codes(body.replace("fc 10", "fc 4096, relu, fc 10")).count("wide-fc") == 1
     assert "wide-fc" not in codes(body.replace("flatten", "pool avg global, flatten"))
     assert "wide-fc" not in codes(body.replace("1024", "128"))
 

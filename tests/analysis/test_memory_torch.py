@@ -196,3 +196,19 @@ def test_forms(body: str) -> None:
     assert memory.forward.at(4) == in_use_forward(model, images)
     largest = max(memory.training.moment(4).each // 8, 4 * 8 * 16 * 16) * 4
     assert 0 <= in_use(model, images, labels) - memory.training.at(4) <= largest
+
+
+IN_GALLERY = sorted(f"{path.parent.name}/{path.stem}" for path in GALLERY.glob("*/*.cnn"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_GALLERY)
+def test_what_every_network_of_torchvision_keeps(name: str) -> None:
+    make = getattr(torchvision_models(), name.split("/")[1], None)
+    if not callable(make):
+        pytest.skip("torchvision has none of this name")
+    plain = {"init_weights": False} if "inception" in name or "googlenet" in name else {}
+    side = 299 if "inception" in name else 64
+    network = gallery(name, input_shape=(3, side, side))
+    data = batch(network, 2)
+    assert Memory(network).kept.at(2) == kept_for_backward(make(**plain).train(), *data)

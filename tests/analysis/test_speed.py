@@ -1,0 +1,57 @@
+"""Time grows with the network, and no faster."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from dotcnn.compiler.analysis import Analysis, analyse
+from dotcnn.compiler.graph import Network
+from networks import network
+
+UNIT = """
+block unit {
+  residual { conv 16 3x3 same, bn, relu, conv 16 3x3 same, bn }
+  relu
+}"""
+
+
+def of(nodes: int) -> Network:
+    """A residual network of about so many nodes."""
+    body = f"conv 16 3x3 same, repeat {nodes // 7} {{ unit }}, pool avg global, flatten, fc 10"
+    return network(f"{UNIT}\nnetwork Net {{\ninput 3x32x32\n{body}\n}}")
+
+
+def everything(analysis: Analysis) -> None:
+    _ = analysis.totals, analysis.fields, analysis.lints
+    memory = analysis.memory
+    _ = memory.kept, memory.forward, memory.training.fit(24 * 2**30)
+
+
+def seconds(found: Network) -> float:
+    start = time.process_time()
+    everything(analyse(found))
+    return time.process_time() - start
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_nodes() -> None:
+    found = of(100_000)
+    start = time.process_time()
+    analysis = analyse(found)
+    _ = analysis.totals, analysis.fields, analysis.lints
+    assert time.process_time() - start < 3
+
+
+@pytest.mark.slow
+def test_ten_times_the_nodes_take_ten_times_as_long() -> None:
+    small, large = of(5_000), of(50_000)
+    few = min(seconds(small) for _ in range(5))
+    many = min(seconds(large) for _ in range(2))
+    assert many < 1.5 * 10 * few
+
+
+def test_depth_is_no_limit() -> None:
+    """Nothing calls itself along the graph."""
+    everything(analyse(of(20_000)))

@@ -1,0 +1,149 @@
+"""Every spec of the gallery: it compiles by itself, nothing is to be said about it, its figures are
+those that are published."""
+
+from __future__ import annotations
+
+import csv
+import re
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dotcnn.compiler.analysis import analyse
+from dotcnn.compiler.check import check
+from dotcnn.compiler.elaborate import elaborate
+from dotcnn.compiler.graph import Network
+from dotcnn.dsl.files import read_file
+from dotcnn.dsl.printer import print_spec
+from dotcnn.dsl.program import GALLERY, Program, load_program
+from dotcnn.dsl.syntax import Network as NetworkSyntax
+from support import shared
+
+FILES = sorted(GALLERY.rglob("*.cnn"))
+TORCHVISION = 68
+"""How many of the published networks are torchvision's."""
+
+
+class Published(NamedTuple):
+    params: int
+    gmacs: Decimal | None
+    """As printed: to a thousandth."""
+    side: int
+    """Of the images that the figures are for."""
+    with_aux: bool
+    """Whether the parameters are those of the auxiliary heads too; the multiply-adds never are."""
+
+
+def published() -> dict[str, Published]:
+    path = Path(__file__).with_name("published.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        return {
+            row["model"]: Published(
+                int(row["params"]),
+                Decimal(row["gmacs"]) if row["gmacs"] else None,
+                int(row["input"]),
+                row["counts"] == "aux",
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+PUBLISHED = published()
+
+
+@cache
+def program(path: Path) -> Program:
+    return load_program(read_file(path))
+
+
+def is_network(path: Path) -> bool:
+    """Whether it is a spec, not a file of blocks for others to import."""
+    return any(isinstance(s, NetworkSyntax) for s in program(path).main.statements)
+
+
+@cache
+def network(path: Path) -> Network:
+    return elaborate(program(path))
+
+
+NETWORKS = {path.stem: path for path in FILES if is_network(path)}
+
+each_file = pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
+each_network = pytest.mark.parametrize("name", NETWORKS)
+
+
+@each_file
+def test_nothing_is_to_be_said_about_it(path: Path) -> None:
+    """No mistakes, and no warnings that the spec does not explain with its `allow`."""
+    assert [(d.code, d.message) for d in check(program(path))] == []
+
+
+@each_file
+def test_it_is_laid_out_as_fmt_would(path: Path) -> None:
+    assert print_spec(program(path).main) == path.read_text(encoding="utf-8")
+
+
+@each_network
+def test_the_graph_holds_together(name: str) -> None:
+    network(NETWORKS[name]).verify()
+
+
+@each_network
+def test_the_header_names_the_file_and_its_source(name: str) -> None:
+    """`# resnet50.cnn: He et al., 2015, arXiv:1512.03385`, or what it is where there is no paper;
+    then what was new."""
+    first, second, third = NETWORKS[name].read_text(encoding="utf-8").split("\n")[:3]
+    paper = r"[^,]+, (19|20)\d\d, (arXiv:\d{4}\.\d{5}|arXiv:\d{4}\.\d{4}|doi:\S+)"
+    assert re.fullmatch(rf"# {name}\.cnn: ({paper}|teaching example|a small network .*)", first)
+    assert second == "#"
+    assert third.startswith("# ")
+
+
+def test_names_are_unique() -> None:
+    """`cnn report NAME` finds one spec."""
+    assert len(NETWORKS) == sum(map(is_network, FILES))
+
+
+# ---- figures ------------------------------------------------------------------------------------
+
+
+def test_all_published_networks_are_there() -> None:
+    assert set(PUBLISHED) <= set(NETWORKS)
+    assert sum(figures.gmacs is not None for figures in PUBLISHED.values()) == TORCHVISION
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_figures_are_the_published_ones(name: str) -> None:
+    """Parameters to the last one, multiply-adds to the printed digits."""
+    found, figures = network(NETWORKS[name]), PUBLISHED[name]
+    totals = analyse(found).totals
+    heads = totals.aux_params if figures.with_aux else 0
+    assert found.input.shape[1:] == (figures.side, figures.side)
+    assert totals.params + heads == figures.params
+    if figures.gmacs is not None:
+        assert abs(totals.macs - figures.gmacs * 10**9) <= 10**6 // 2
+
+
+def test_the_parameters_published_for_inception_v3_are_those_of_its_auxiliary_head_too() -> None:
+    totals = analyse(network(NETWORKS["inception_v3"])).totals
+    assert (totals.params, totals.aux_params) == (23_834_568, 3_326_696)
+
+
+def test_the_parameters_published_for_googlenet_are_not() -> None:
+    # Two heads, each 128 filters 1x1 with a norm on 512 or 528 channels, fc 2048 -> 1024 -> 1000.
+    totals = analyse(network(NETWORKS["googlenet"])).totals
+    heads = [128 * channels + 2 * 128 + 2049 * 1024 + 1025 * 1000 for channels in (512, 528)]
+    assert totals.aux_params == sum(heads)
+
+
+def test_the_table_of_published_figures_is_torchvisions() -> None:
+    with shared("reference/torchvision_zoo.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == TORCHVISION
+    for row in rows:
+        figures = PUBLISHED[row["model"]]
+        given = int(row["params"]), Decimal(row["gmacs"]), int(row["crop"])
+        assert (figures.params, figures.gmacs, figures.side) == given
