@@ -12,7 +12,7 @@ from .ops import CHOICE_WORDS
 from .problems import Problem, did_you_mean, missing_separator
 from .scoping import BlockRef, Module
 from .values import Word
-from .vocabulary import layer_words
+from .vocabulary import SHORTCUTS, layer_words
 
 
 class BlockCalls:
@@ -75,7 +75,7 @@ class BlockCalls:
     def value(self, node: Expression, env: Env, module: Module) -> object:
         """The value of something that gets a name: a word has to mean something."""
         value = self._block_or_value(evaluate(node, env), module)
-        if isinstance(value, Word) and value not in layer_words() | CHOICE_WORDS:
+        if isinstance(value, Word) and value not in layer_words() | CHOICE_WORDS | {*SHORTCUTS}:
             raise unknown_name(node, env)
         return value
 

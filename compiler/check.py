@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from ..dsl.diagnostics import Diagnostic, has_errors, in_order
+from collections.abc import Collection, Iterator
+
+from ..dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ..dsl.program import Program
 from .budget import DEFAULT_LAYERS
 from .elaborate import examine
 from .graph import Network
+from .problems import closest
 from .shapes import Shape
+from .unused import UNUSED
+
+TAB = "tab"
+"""The one warning of the language itself."""
 
 
 def check(
@@ -27,11 +34,34 @@ def check(
     )
     diagnostics = found.diagnostics
     if found.network is not None and not has_errors(diagnostics):
-        from .analysis.lints import lint
+        from .analysis.lints import RULES, lint
 
-        diagnostics = in_order([*diagnostics, *lint(found.network)])
+        diagnostics = [*diagnostics, *lint(found.network)]
         diagnostics = [d for d in diagnostics if not silenced(d, found.network)]
+        diagnostics += unknown_codes(found.network, {*RULES, *UNUSED, TAB})
+        diagnostics = in_order(diagnostics)
     return diagnostics
+
+
+def unknown_codes(network: Network, codes: Collection[str]) -> Iterator[Diagnostic]:
+    """What the spec silences and no warning is called."""
+    told = set()
+    for allowed in network.allowed:
+        if allowed.code in codes or allowed.span in told:
+            continue
+        told.add(allowed.span)
+        close = closest(allowed.code, codes)
+        listed = "the codes are " + ", ".join(sorted(codes))
+        yield Diagnostic(
+            "unknown-code",
+            f'no warning has the code `"{allowed.code}"`',
+            allowed.span,
+            help=f'did you mean `"{close}"`?'
+            if close
+            else "the codes are " + ", ".join(sorted(codes)),
+            edits=(Edit(allowed.span, f'"{close}"'),) if close else (),
+            severity="warning",
+        )
 
 
 def silenced(diagnostic: Diagnostic, network: Network) -> bool:
@@ -40,8 +70,8 @@ def silenced(diagnostic: Diagnostic, network: Network) -> bool:
     if diagnostic.severity == "error" or span is None:
         return False
     return any(
-        code == diagnostic.code
-        and region.source is span.source
-        and region.start <= span.start <= region.end
-        for region, code in network.allowed
+        allowed.code == diagnostic.code
+        and allowed.region.source is span.source
+        and allowed.region.start <= span.start <= allowed.region.end
+        for allowed in network.allowed
     )

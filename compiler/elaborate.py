@@ -166,8 +166,10 @@ class _Elaborator:
             self.max_layers,
         )
         root = Scope("network", syntax.name.value, syntax.name.span, None)
-        for call in self.module.allowed:
-            walk.allow(call, walk.region)
+        for module in self.modules.values():
+            source = module.source
+            for call in module.allowed:
+                walk.allow(call, source.span(0, len(source.text)))
         values = self.parameters(syntax, overrides, root)
         env = Env(self.globals_of(self.module), values)
         root.output = walk.body(syntax.body, root, env, None)

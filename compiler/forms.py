@@ -24,6 +24,7 @@ from .ops.shortcut import projection
 from .problems import Problem
 from .shapes import ShapeError, text
 from .signature import Signature, choice, real
+from .vocabulary import SHORTCUTS
 
 if TYPE_CHECKING:
     from .walk import Arriving, Walk
@@ -37,11 +38,7 @@ def _signature(word: str, **fields: Any) -> Signature:
 
 _RESIDUAL = _signature(
     "residual",
-    shortcut=choice(
-        "what the body is added to",
-        ["auto", "match", "project", "identity", "pad"],
-        "auto",
-    ),
+    shortcut=choice("what the body is added to", SHORTCUTS, "auto"),
 )
 _AUX = _signature("aux", weight=real("how much its loss counts", 0.3, minimum=0))
 _PLAIN = {word: _signature(word) for word in ("dense", "gate", "split")}

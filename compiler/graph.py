@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..dsl.program import Program
 from ..dsl.source import Span
@@ -144,6 +144,15 @@ class Node:
         return self.scope.aux
 
 
+class Allowed(NamedTuple):
+    """`allow "code"`: a warning that is silenced in a region of text."""
+
+    region: Span
+    code: str
+    span: Span
+    """Where the code is written."""
+
+
 class AuxHead:
     """An extra output that is only computed in training."""
 
@@ -169,7 +178,7 @@ class Network:
         program: Program,
         parameters: Mapping[str, object],
         sections: Mapping[str, Call],
-        allowed: tuple[tuple[Span, str], ...] = (),
+        allowed: tuple[Allowed, ...] = (),
     ) -> None:
         self.name = name
         self.nodes = nodes
@@ -182,7 +191,7 @@ class Network:
         self.sections = sections
         """train, augment, evaluate, transfer, as written."""
         self.allowed = allowed
-        """Warnings that the spec silences: a region of text, a code."""
+        """Warnings that the spec silences."""
 
     def __repr__(self) -> str:
         return f"<network {self.name}, {len(self.nodes)} nodes>"

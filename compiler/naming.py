@@ -4,7 +4,7 @@ A layer goes by its label, else by its word: alone of its kind in its scope, the
 among several, numbered from 1 (`conv1`, `conv2`). Each kind is counted by itself, so an activation
 put in renames no weight. Scopes are the network, blocks, loops and whatever has a label; residual,
 concat and their like are none. Rounds of a loop go by their number, and a round that holds one
-block and nothing else with weights is that block: `layer1.0.conv2`.
+block, or one loop, and nothing else with weights is that: `layer1.0.conv2`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _free(word: str, counts: Counter[str], numbers: Counter[str], taken: set[str
 
 def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node]:
     """What gets a name in a scope: its layers, and the nearest scopes with names of their own."""
-    merged = _only_block(scope, weighted)
+    merged = _only_part(scope, weighted)
     stack: list[Scope | Node] = list(reversed(scope.children))
     while stack:
         item = stack.pop()
@@ -68,8 +68,8 @@ def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node]:
             yield item
 
 
-def _only_block(scope: Scope, weighted: set[int]) -> Scope | None:
-    """The block that a round of a loop is one with."""
+def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
+    """The block or loop that a round of a loop is one with."""
     if scope.kind != "iteration":
         return None
     candidates: list[Scope | Node] = []
@@ -83,8 +83,9 @@ def _only_block(scope: Scope, weighted: set[int]) -> Scope | None:
     if len(candidates) != 1:
         return None
     only = candidates[0]
-    is_block = isinstance(only, Scope) and only.kind == "block" and only.label is None
-    return only if is_block and isinstance(only, Scope) else None
+    if isinstance(only, Scope) and only.kind in ("block", "loop") and only.label is None:
+        return only
+    return None
 
 
 def _scopes_with_weights(root: Scope) -> set[int]:

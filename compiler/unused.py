@@ -8,9 +8,11 @@ from ..dsl.diagnostics import Diagnostic, Edit
 from ..dsl.source import Span
 from ..dsl.syntax import Block, Call, Name, Network, Path, Spec, walk
 
-UNUSED_BLOCK = "unused-block"
-UNUSED_PARAMETER = "unused-parameter"
-UNUSED_LABEL = "unused-label"
+UNUSED = UNUSED_BLOCK, UNUSED_PARAMETER, UNUSED_LABEL = (
+    "unused-block",
+    "unused-parameter",
+    "unused-label",
+)
 
 
 def unused_definitions(spec: Spec, called: set[int]) -> Iterator[Diagnostic]:

@@ -15,6 +15,9 @@ FORMS = (
 )  # fmt: skip
 """How layers are put together."""
 
+SHORTCUTS = ("auto", "match", "project", "identity", "pad")
+"""What a residual's input may pass through."""
+
 
 @lru_cache(maxsize=1)
 def layer_words() -> frozenset[str]:

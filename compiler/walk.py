@@ -30,7 +30,7 @@ from . import forms
 from .blame import shape_problem
 from .calls import BlockCalls
 from .evaluate import POISON, Env, describe, evaluate, number, truth
-from .graph import AuxHead, Node, Scope
+from .graph import Allowed, AuxHead, Node, Scope
 from .labels import Labels
 from .layers import Layers, input_shape, refuse_body
 from .ops.base import Op
@@ -84,8 +84,7 @@ class Walk:
         self.made: dict[object, tuple[Op, Shape]] = {}
         self.region = module.source.span(0, len(module.source.text))
         """The text of the body being carried out."""
-        self.allowed: list[tuple[Span, str]] = []
-        """Where a warning is silenced: a region of text, a code."""
+        self.allowed: list[Allowed] = []
 
     def look_around(self, name: str) -> object:
         """What arrives at this point, by the names that a spec has for it."""
@@ -119,7 +118,7 @@ class Walk:
                     help=f'write `allow "{argument.span.text}"`',
                     edits=(Edit(argument.span, f'"{argument.span.text}"'),),
                 )
-            self.allowed.append((region, code.value))
+            self.allowed.append(Allowed(region, code.value, argument.span))
 
     # ---- statements ----
 
@@ -197,8 +196,11 @@ class Walk:
                 statement.name.span,
                 help="a name keeps its value: take another one",
             )
-        env.values[name] = POISON
-        env.values[name] = self.block_calls.value(statement.value, env, self.module)
+        try:
+            env.values[name] = self.block_calls.value(statement.value, env, self.module)
+        except (Problem, Quiet):
+            env.values[name] = POISON
+            raise
         return arriving
 
     def choice(self, statement: If, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
@@ -313,11 +315,14 @@ class Walk:
             if isinstance(value, BlockRef):
                 return self.call_block(value, call, scope, env, arriving)
             if not isinstance(value, Word):
+                hidden = word in self.words or word in self.module.blocks
                 raise Problem(
                     "not-a-layer",
                     f"`{word}` is {describe(value)} here, and no layer or block",
                     call.head.span,
-                    help="hand a block or a layer to this parameter",
+                    help=f"a parameter or `let` hides the layer `{word}`: give it another name"
+                    if hidden
+                    else "hand a block or a layer to this parameter",
                 )
             word = str(value)
         ref = self.module.blocks.get(word)

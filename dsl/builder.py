@@ -44,6 +44,9 @@ from .syntax import (
 )
 
 MAX_EXPRESSION_DEPTH = 100
+
+RESERVED = frozenset("and as block else for if import in let network not off on or repeat".split())
+"""Words that are no names."""
 _MAX_DIGITS = 100
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -252,7 +255,7 @@ class TreeBuilder:
         return If(Span(self.source, start, end), label, tuple(values), otherwise)
 
     def let(self, values: Values, start: int, end: int) -> Let:
-        name = values[0].value if type(values[0]) is Key else values[0]
+        name = self._new_name(values[0].value) if type(values[0]) is Key else values[0]
         return Let(Span(self.source, start, end), name, values[1])
 
     def body(self, values: Values, start: int, end: int) -> Body:
@@ -285,7 +288,18 @@ class TreeBuilder:
         span = Span(self.source, start, end)
         if len(values) == 1:
             return Parameter(span, values[0], None)
-        return Parameter(span, values[0].value, values[1])
+        return Parameter(span, self._new_name(values[0].value), values[1])
+
+    def _new_name(self, name: Name) -> Name:
+        """A name that is defined with `name=`, where the lexer takes more than may be defined."""
+        _, start, end = name.span
+        if "." in name.value:
+            help = "write it with `_` in place of the dot"
+            self.report("bad-name", f"`{name.value}` has a dot in it", start, end, help)
+        elif name.value in RESERVED:
+            message = f"`{name.value}` is a word of the language and cannot be a name"
+            self.report("reserved-word", message, start, end, f"take another: `{name.value}_`, say")
+        return name
 
     def block(self, values: Values, start: int, end: int) -> Block:
         name, *parameters, body = values

@@ -473,19 +473,6 @@ def _reserved_word(at: Trouble) -> Explanation | None:
     )
 
 
-@mistake("reserved-word", "conv on=3", "block b(off=2) { conv 3 }")
-def _switch_as_name(at: Trouble) -> Explanation | None:
-    if at.kind != "EQUAL" or at.before != "SWITCH":
-        return None
-    return _say(
-        "reserved-word",
-        f"`{at.text_at(-1)}` is a word of the language and cannot be a name",
-        at.previous,
-        f"take another: `{at.text_at(-1)}_`, say",
-        edits=(Edit(at.previous, f"{at.text_at(-1)}_"),),
-    )
-
-
 # ---- labels and colons -----------------------------------------------------------------------
 
 
@@ -1201,9 +1188,10 @@ def _after_comma(at: Trouble) -> bool:
     "network A {\n  conv 64 3x3 stride = 2\n}",
     "block b(width = 3) { conv 64 }",
     "conv max(a = 3)",
+    "conv 64 on = 3",
 )
 def _spaced_equals(at: Trouble) -> Explanation | None:
-    if at.kind != "EQUAL" or at.before not in ("WORD", "PATH") or _in_condition(at):
+    if at.kind != "EQUAL" or at.before not in ("WORD", "PATH", "SWITCH") or _in_condition(at):
         return None
     if at.kind_at(-2) == "KEY" or (_after_comma(at) and at.first == -1):
         return None
@@ -1452,19 +1440,22 @@ def _parameters_without_parentheses(at: Trouble) -> Explanation | None:
         return None
     if at.kind not in ("KEY", "WORD", "LSQB"):
         return None
-    last = 0
-    while at.kind_at(last + 1) in _VALUES | _WORDS | {"KEY"}:
-        last += 1
-    words = [at.text_at(offset) for offset in range(last + 1)]
+    behind = 0
+    while at.kind_at(behind) not in (*_STATEMENT_ENDS, "COLON", END):
+        behind += 1
+    words = [at.text_at(offset) for offset in range(behind)]
     written = "(" + ", ".join(words).replace("=, ", "=") + ")"
-    whole = Span(at.source, at.gap.start, at.span_at(last).end)
+    whole = Span(at.source, at.gap.start, at.span_at(behind - 1).end)
+    simple = all(
+        at.kind_at(offset) in ("WORD", "KEY", "NUMBER", "SIZE") for offset in range(behind)
+    )
     return _say(
         "parameter",
         "parameters stand in parentheses, separated by commas",
-        at.span_of(0, last),
-        f"write `{at.text_at(-1)}{_shorten(written)}`",
-        edits=(Edit(whole, written),),
-        mend=at.drop(last + 1),
+        at.span_of(0, behind - 1),
+        f"write `{_shorten(at.text_at(-1) + written)}`" if simple else "write `block part(width)`",
+        edits=(Edit(whole, written),) if simple else (),
+        mend=at.drop(behind),
     )
 
 

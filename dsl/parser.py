@@ -258,9 +258,7 @@ class _Parse:
         state = self.reduced(kind)[-1]
         return kind in self.tables.actions[state] or state == self.tables.end
 
-    def reduced(
-        self, kind: str, until: str = "", states: Sequence[int] | None = None
-    ) -> list[int]:
+    def reduced(self, kind: str, until: str = "", states: Sequence[int] | None = None) -> list[int]:
         """The states after the reductions that a token would bring about.
 
         Where `until` is given, only as far as this has been recognised.

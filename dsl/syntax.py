@@ -13,24 +13,54 @@ from typing import TypeAlias
 from .source import Source, Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """Something written in a spec."""
 
     span: Span = field(compare=False, repr=False)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same; without recursion, however deep they are."""
+        pairs: list[tuple[object, object]] = [(self, other)]
+        while pairs:
+            one, two = pairs.pop()
+            if one is two:
+                continue
+            if type(one) is not type(two):
+                return False
+            if isinstance(one, Node) and isinstance(two, Node):
+                pairs += zip(one.said(), two.said(), strict=True)
+            elif isinstance(one, tuple) and isinstance(two, tuple):
+                if len(one) != len(two):
+                    return False
+                pairs += zip(one, two, strict=True)
+            elif one != two:
+                return False
+        return True
+
+    def __hash__(self) -> int:
+        return hash(tuple((type(node), *node._plain()) for node in walk(self)))
+
+    def said(self) -> list[object]:
+        """What it says, without where and how it is spelled."""
+        fields = self.__dataclass_fields__.values()
+        return [getattr(self, part.name) for part in fields if part.compare]
+
+    def _plain(self) -> list[object]:
+        return [part for part in self.said() if isinstance(part, (str, int, float))]
+
 
 # ---- values ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Name(Node):
     """A word: a parameter, a flag, a layer handed to a block."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Path(Node):
     """A dotted name, `layer1.0.conv2`: a place in the network."""
 
@@ -41,14 +71,14 @@ class Path(Node):
         return ".".join(self.parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Number(Node):
     value: int | float
     text: str = field(compare=False)
     """As written, so that `5e-4` stays `5e-4`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Percent(Node):
     """`20%`, whose value is 0.2."""
 
@@ -56,7 +86,7 @@ class Percent(Node):
     text: str = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Factor(Node):
     """`10x`: ten times as much."""
 
@@ -64,26 +94,26 @@ class Factor(Node):
     text: str = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Size(Node):
     """`3x224x224`."""
 
     dims: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class String(Node):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Switch(Node):
     """`on` or `off`."""
 
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Range(Node):
     """`0.35..1`."""
 
@@ -91,17 +121,17 @@ class Range(Node):
     high: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class List(Node):
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tuple(Node):
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Unary(Node):
     """`-x` or `not x`."""
 
@@ -109,14 +139,14 @@ class Unary(Node):
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Binary(Node):
     operator: str
     left: Expression
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Function(Node):
     """`max(8, channels / 16)`."""
 
@@ -142,7 +172,7 @@ Expression: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Argument(Node):
     """`64`, or `stride=2` with the name of what it sets."""
 
@@ -159,21 +189,21 @@ class Argument(Node):
 # ---- statements ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Body(Node):
     """`{ statements }`, or one path of `Branches`."""
 
     statements: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Branches(Node):
     """`{ | path | path }`: side by side from the same input."""
 
     paths: tuple[Body, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Call(Node):
     """A word and its arguments, with perhaps a body: a layer, a block, a directive, a section."""
 
@@ -183,7 +213,7 @@ class Call(Node):
     body: Body | Branches | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Repeat(Node):
     """`repeat count as index { body }`."""
 
@@ -193,7 +223,7 @@ class Repeat(Node):
     body: Body | Branches
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class For(Node):
     """`for a, b in items { body }`."""
 
@@ -203,7 +233,7 @@ class For(Node):
     body: Body | Branches
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Arm(Node):
     """`if condition { body }`; the first of an If whose condition holds is taken."""
 
@@ -211,7 +241,7 @@ class Arm(Node):
     body: Body | Branches
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class If(Node):
     """All arms of `if … else if … else …`, flat, so that a long chain is not a deep tree."""
 
@@ -220,7 +250,7 @@ class If(Node):
     otherwise: Body | Branches | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Let(Node):
     name: Name
     value: Expression
@@ -229,27 +259,27 @@ class Let(Node):
 # ---- the top of a file -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Parameter(Node):
     name: Name
     default: Expression | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Block(Node):
     name: Name
     parameters: tuple[Parameter, ...]
     body: Body | Branches
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Network(Node):
     name: Name
     parameters: tuple[Parameter, ...]
     body: Body | Branches
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Import(Node):
     path: String
 
@@ -286,5 +316,4 @@ def walk(node: Node | Spec) -> Iterator[Node]:
             stack.extend(reversed(item))
         elif isinstance(item, Node):
             yield item
-            names = [name for name in item.__dataclass_fields__ if name != "span"]
-            stack.extend(getattr(item, name) for name in reversed(names))
+            stack.extend(reversed(item.said()))

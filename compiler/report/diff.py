@@ -141,17 +141,15 @@ class _Matching:
     def kinship(self, old: Part, new: Part) -> int:
         """How well two parts that differ fit; labels count most, then what they are."""
         labelled = old.label is not None and old.label == new.label
-        if isinstance(old, Node) != isinstance(new, Node):
-            return 0
-        alike = _word(old) == _word(new)
-        if not alike and not labelled:
-            return 0
-        score = 40 * alike + 60 * labelled + (old.name == new.name)
+        alike = 60 * labelled + 40 * (_word(old) == _word(new)) + (old.name == new.name)
         if isinstance(old, Node) and isinstance(new, Node):
-            if not alike:
-                return 0  # another layer under an old label
-            return score + 20 * (self.left.op_key(old) == self.right.op_key(new))
-        return score
+            if _word(old) == _word(new):
+                return alike + 20 * (self.left.op_key(old) == self.right.op_key(new))
+            # One activation in the place of another.
+            return alike + 10 if old.op.kind == new.op.kind else 0
+        if isinstance(old, Node) or isinstance(new, Node):
+            return 0
+        return alike if labelled or _word(old) == _word(new) else 0
 
 
 def _word(part: Part) -> tuple[str, str]:

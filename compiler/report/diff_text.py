@@ -66,12 +66,12 @@ def _columns(params: Figure, macs: Figure) -> list[Column[_Line]]:
         return ("+" if number > 0 else "") + figure(number) if number else ""
 
     return [
-        Column("", lambda row: row.sign, optional=False),
-        Column("name", lambda row: row.name, least=12, optional=False),
-        Column("layer", lambda row: row.layer, least=20, wraps=True, optional=False),
-        Column("output", lambda row: row.output, least=12, wraps=True),
-        Column("params", lambda row: difference(row.params, params), right=True),
-        Column("MACs", lambda row: difference(row.macs, macs), right=True),
+        Column("", lambda row: row.sign),
+        Column("name", lambda row: row.name, yields=2, least=12, optional=False),
+        Column("layer", lambda row: row.layer, yields=1, least=20, wraps=True, optional=False),
+        Column("output", lambda row: row.output, yields=3, least=12, wraps=True),
+        Column("params", lambda row: difference(row.params, params), True, yields=4),
+        Column("MACs", lambda row: difference(row.macs, macs), True, yields=5),
     ]
 
 
@@ -114,7 +114,11 @@ def _came_or_went(sign: str, row: Row, place: tuple[int, int]) -> _Line:
 
 def _changed(found: Difference, each: Changed) -> _Line:
     old, new = each.before, each.after
-    told = argument_changes(old.op, new.op) if old.op.word == new.op.word else []
+    told = []
+    if old.op.word != new.op.word:
+        told.append(f"{found.layer(old)} -> {found.layer(new)}")
+    elif changes := argument_changes(old.op, new.op):
+        told.append(f"{new.op.word}: {', '.join(changes)}")
     if each.rewired:
         told.append(f"from {_sources(old)} -> {_sources(new)}")
     output = text(new.shape)
@@ -124,7 +128,7 @@ def _changed(found: Difference, each: Changed) -> _Line:
     return _Line(
         "~",
         new.name,
-        f"{new.op.word}: {', '.join(told)}",
+        "; ".join(told),
         output,
         after.params - before.params,
         after.macs - before.macs,
@@ -197,10 +201,10 @@ def _totals(found: Difference, batch: int, style: Style) -> list[str]:
     ):
         rows.append((name, old_shape, new_shape, "" if old_shape == new_shape else "changed"))
     columns: list[Column[tuple[str, str, str, str]]] = [
-        Column("total", lambda row: row[0], optional=False),
-        Column("before", lambda row: row[1], right=True, optional=False),
-        Column("after", lambda row: row[2], right=True, optional=False),
-        Column("change", lambda row: row[3]),
+        Column("total", lambda row: row[0]),
+        Column("before", lambda row: row[1], right=True, yields=2),
+        Column("after", lambda row: row[2], right=True),
+        Column("change", lambda row: row[3], yields=1),
     ]
     return grid([columns], rows, style, lambda row, column: "" if row[3] else FAINT)
 

@@ -79,12 +79,12 @@ def gallery_text(entries: Sequence[Entry], style: Style = PLAIN) -> str:
     def columns(wide: bool) -> list[Column[Entry]]:
         figure = exact if wide else short
         return [
-            Column("name", lambda entry: entry.name, optional=False),
-            Column("parameters", lambda entry: figure(entry.params), right=True, optional=False),
+            Column("name", lambda entry: entry.name),
+            Column("parameters", lambda entry: figure(entry.params), right=True),
             Column("MACs", lambda entry: figure(entry.macs), right=True),
-            Column("year", lambda entry: str(entry.year or ""), right=True),
-            Column("source", lambda entry: entry.source, least=8),
-            Column("authors", lambda entry: entry.authors, least=10),
+            Column("year", lambda entry: str(entry.year or ""), right=True, yields=3),
+            Column("source", lambda entry: entry.source, yields=2, least=12),
+            Column("authors", lambda entry: entry.authors, yields=1, least=10),
         ]
 
     return "\n".join(grid([columns(True), columns(False)], entries, style))

@@ -21,12 +21,14 @@ class Column(Generic[R]):
     name: str
     cell: Callable[[R], str]
     right: bool = False
+    yields: int = 0
+    """Where there is no room, the column with the lowest number gives way first; 0 never does."""
     least: int = 0
-    """Where there is no room it is cut off, down to this; 0 if it is not."""
+    """It is cut off down to this, where it can be."""
     wraps: bool = False
     """It is not cut off but goes on below."""
     optional: bool = True
-    """Where that is not enough it is left out; of several, the first to be so comes first."""
+    """Where that is not enough, it is left out."""
 
 
 def grid(
@@ -84,27 +86,20 @@ def _fit(
         room = width - sum(widths) - len(GAP) * (len(widths) - 1)
         if room >= 0:
             return columns, cells, widths
-    room += _narrow(columns, widths, -room)
-    while room < 0 and any(column.optional for column in columns):
-        gone = max(range(len(columns)), key=lambda i: (columns[i].optional, columns[i].least, -i))
-        room += widths.pop(gone) + len(GAP)
-        del columns[gone]
-        for row in cells:
-            del row[gone]
-    return columns, cells, widths
-
-
-def _narrow(columns: Sequence[Column[R]], widths: list[int], wanted: int) -> int:
-    """Takes room from the columns that can be cut, the widest first; returns how much."""
-    taken = 0
-    while taken < wanted:
-        spare = [max(w - c.least, 0) * bool(c.least) for w, c in zip(widths, columns, strict=True)]
-        if not any(spare):
+    for column in sorted(filter(lambda column: column.yields, columns), key=lambda c: c.yields):
+        if room >= 0:
             break
-        widest = max(range(len(spare)), key=lambda i: (spare[i] > 0, widths[i]))
-        widths[widest] -= 1
-        taken += 1
-    return taken
+        at = columns.index(column)
+        if column.least:
+            narrower = max(min(column.least, widths[at]), widths[at] + room)
+            room += widths[at] - narrower
+            widths[at] = narrower
+        if room < 0 and column.optional:
+            room += widths.pop(at) + len(GAP)
+            del columns[at]
+            for row in cells:
+                del row[at]
+    return columns, cells, widths
 
 
 def _cut(cell: str, width: int) -> str:

@@ -58,12 +58,12 @@ def layer_table(analysis: Analysis, found: Sequence[Row], style: Style) -> list[
 
 def _columns(params: Callable[[int], str], macs: Callable[[int], str]) -> list[Column[Row]]:
     return [
-        Column("name", lambda row: row.name, least=12, optional=False),
-        Column("layer", lambda row: row.layer, least=10),
-        Column("output", lambda row: text(row.output), least=9),
-        Column("params", lambda row: params(row.params) if row.params else "", right=True),
-        Column("MACs", lambda row: macs(row.macs) if row.macs else "", right=True, optional=False),
-        Column("sees", lambda row: "all" if row.whole else pair(row.field), right=True),
+        Column("name", lambda row: row.name, yields=2, least=12, optional=False),
+        Column("layer", lambda row: row.layer, yields=1, least=10),
+        Column("output", lambda row: text(row.output), yields=3, least=9),
+        Column("params", lambda row: params(row.params) if row.params else "", True, yields=5),
+        Column("MACs", lambda row: macs(row.macs) if row.macs else "", True),
+        Column("sees", lambda row: "all" if row.whole else pair(row.field), True, yields=4),
     ]
 
 

@@ -140,6 +140,8 @@ def _follows(op: Op, name: str, field: Field, followers: list[Op]) -> bool:
 
 
 def _bare(value: object) -> str:
+    if isinstance(value, tuple) and len(value) == 1:
+        return show(value[0])
     return show(Text(value)) if type(value) is str and not value.isidentifier() else show(value)
 
 

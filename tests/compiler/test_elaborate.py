@@ -326,3 +326,20 @@ def test_forms_are_arguments_too() -> None:
 
 def test_duplicate_parameters_are_refused() -> None:
     assert codes("part 3 4", blocks="block part(a, a) { conv a }") == ["duplicate-name"]
+
+
+def test_a_code_that_no_warning_has_is_told() -> None:
+    (found,) = diagnose('allow "wide-fx"\nconv 8, relu')
+    assert (found.code, found.severity) == ("unknown-code", "warning")
+    assert found.help == 'did you mean `"wide-fc"`?'
+
+
+def test_let_may_hide_a_name_around_it() -> None:
+    found = layers("let w = 4\nrepeat 2 { let w = 2*w\nconv w }")
+    assert [item.shape[0] for item in found.nodes] == [3, 8, 8]
+    assert codes("let w = w\nconv w") == ["unknown-name"]
+
+
+def test_a_hidden_layer_is_pointed_out() -> None:
+    (found,) = diagnose("head 0.5", blocks="block head(dropout) { dropout dropout }")
+    assert "hides the layer `dropout`" in found.help

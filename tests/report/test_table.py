@@ -1,0 +1,125 @@
+"""The table: what it says, and that it fits wherever it is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from dotcnn.compiler.analysis import analyse
+from dotcnn.compiler.report.rows import name_of_several, rows
+from dotcnn.compiler.report.style import Style
+from dotcnn.compiler.report.table import table
+from networks import gallery, network
+
+from .examples import ALL, INCEPTION, RESIDUAL, analysed
+
+Golden = Callable[[str, str], None]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_whole_table(name: str, golden: Golden) -> None:
+    golden(f"report/{name}.table.txt", table(analysed(ALL[name])) + "\n")
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_parts_taken_together(depth: int, golden: Golden) -> None:
+    golden(f"report/residual.depth{depth}.txt", table(analysed(RESIDUAL), depth=depth) + "\n")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_width(width: int, golden: Golden) -> None:
+    shown = table(analysed(INCEPTION), style=Style(width))
+    golden(f"report/inception.width{width}.txt", shown + "\n")
+
+
+@pytest.mark.parametrize("name", ["googlenet/googlenet", "densenet/densenet121", "vgg/vgg16"])
+@pytest.mark.parametrize("depth", [None, 1, 2])
+def test_no_line_is_wider_than_there_is_room(name: str, depth: int | None) -> None:
+    analysis = analyse(gallery(name))
+    for width in (40, 60, 72, 80, 100, 120, 200):
+        lines = table(analysis, depth=depth, style=Style(width)).splitlines()
+        assert max(map(len, lines)) <= width
+
+
+def test_a_wide_number_does_not_break_the_table() -> None:
+    analysis = analysed(f"network N {{ input {2**40}x1x1, flatten, fc {2**50} }}")
+    shown = table(analysis, style=Style(60))
+    assert max(map(len, shown.splitlines())) <= 60
+    assert str(2**40 * 2**50 + 2**50) in shown.replace(",", "")  # in the totals it is exact
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_colours_change_no_letter(name: str) -> None:
+    analysis = analysed(ALL[name])
+    plain = table(analysis)
+    coloured = table(analysis, style=Style(color=True))
+    assert "\x1b[" not in plain
+    assert coloured != plain
+    bare = re.sub(r"\x1b\[[0-9]*m", "", coloured)
+    assert [line.rstrip() for line in bare.splitlines()] == plain.splitlines()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_is_lost_at_any_depth(name: str) -> None:
+    analysis = analysed(ALL[name])
+    for depth in (1, 2, 3, 9):
+        found = rows(analysis, depth)
+        main = [row for row in found if not row.aux]
+        assert sum(row.params for row in main) == analysis.totals.params
+        assert sum(row.macs for row in main) == analysis.totals.macs
+        assert sum(row.layers for row in found) == len(analysis.network.nodes)
+
+
+def test_at_a_great_depth_every_layer_has_its_row() -> None:
+    analysis = analysed(RESIDUAL)
+    assert [row.name for row in rows(analysis, 9)] == [row.name for row in rows(analysis)]
+
+
+def test_parts_alike_share_a_row() -> None:
+    """The first block of a stage is another one: it halves the map."""
+    analysis = analysed(RESIDUAL)
+    found = {row.name: row.layer for row in rows(analysis, 2)}
+    assert found["layer1.0..2"] == "basic 16 x3, 21 layers"
+    assert found["layer2.0"] == "basic 32 stride=2, 9 layers"
+    assert found["layer2.1..3"] == "basic 32 x3, 21 layers"
+
+
+def test_parts_of_another_shape_do_not() -> None:
+    text = "network N { input 3x64x64, repeat 3 { conv 8 3x3 stride=2 same, relu } }"
+    assert [row.name for row in rows(analyse(network(text)), 2)] == [
+        "input",
+        "blocks.0",
+        "blocks.1",
+        "blocks.2",
+    ]
+
+
+def test_an_auxiliary_head_inside_a_part_has_its_own_row() -> None:
+    text = """
+block stage(width) {
+  conv width 3x3 same, relu
+  aux { pool avg global, flatten, fc 4 }
+  conv width 3x3 same, relu
+}
+network N { input 3x8x8, stage 8, pool avg global, flatten, fc 4 }
+"""
+    analysis = analysed(text)
+    found = {row.name: row for row in rows(analysis, 1)}
+    assert found["stage.aux"].aux
+    assert found["stage.aux"].params == analysis.totals.aux_params
+    assert found["stage"].layers == 4
+
+
+@pytest.mark.parametrize(
+    ("names", "together"),
+    [
+        (["a"], "a"),
+        (["layer1.0", "layer1.1", "layer1.2"], "layer1.0..2"),
+        (["unit2", "unit3"], "unit2..3"),
+        (["unit9", "unit10"], "unit9..10"),
+        (["a.left", "a.right"], "a.left..right"),
+    ],
+)
+def test_name_of_several(names: list[str], together: str) -> None:
+    assert name_of_several(names) == together
