@@ -117,9 +117,8 @@ def compare(networks: list[str], runs: int) -> None:
     tools = ["dotcnn", *(t for t, (m, _) in PEERS.items() if importlib.util.find_spec(m))]
     for missing in set(PEERS) - set(tools):
         print(f"not installed, left out: {missing}")
-    print(
-        f"\n{'network':14}{'tool':14}{'process s':>10}{'ratio':>8}{'peak MB':>9}{'in process s':>14}"
-    )
+    heads = f"{'process s':>10}{'ratio':>8}{'peak MB':>9}{'in process s':>14}"
+    print(f"\n{'network':14}{'tool':14}{heads}")
     for network in networks:
         seconds: dict[str, list[float]] = {tool: [] for tool in tools}
         peaks: dict[str, float] = {}
@@ -168,7 +167,7 @@ text = "network N { input 8x16x16, repeat %d { %s } }" % (count // 4, body)
 start = time.perf_counter()
 network = elaborate(load_program(Source("n", text)))
 found = analyse(network)
-found.costs, found.totals, found.fields, found.lints, found.memory.forward_peak
+found.costs, found.totals, found.fields, found.lints, found.memory.forward
 print((time.perf_counter() - start) / len(network.nodes))
 """
     each = {}

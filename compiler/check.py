@@ -51,14 +51,14 @@ def unknown_codes(network: Network, codes: Collection[str]) -> Iterator[Diagnost
             continue
         told.add(allowed.span)
         close = closest(allowed.code, codes)
-        listed = "the codes are " + ", ".join(sorted(codes))
+        help = (
+            f'did you mean `"{close}"`?' if close else f"the codes are {', '.join(sorted(codes))}"
+        )
         yield Diagnostic(
             "unknown-code",
             f'no warning has the code `"{allowed.code}"`',
             allowed.span,
-            help=f'did you mean `"{close}"`?'
-            if close
-            else "the codes are " + ", ".join(sorted(codes)),
+            help=help,
             edits=(Edit(allowed.span, f'"{close}"'),) if close else (),
             severity="warning",
         )

@@ -26,6 +26,8 @@ def assign_names(root: Scope) -> None:
         items = list(_items(scope, weighted))
         taken = {item.label for item in items if item.label is not None}
         counts = Counter(_word(item) for item in items if item.label is None)
+        # What is alone of its kind goes by its word: a sixth `relu` leaves `relu6` to that.
+        alone = {word for word, count in counts.items() if count == 1} - taken
         numbers: Counter[str] = Counter()
         for item in items:
             if item.label is not None:
@@ -33,7 +35,8 @@ def assign_names(root: Scope) -> None:
             elif isinstance(item, Scope) and item.kind == "iteration":
                 own = str(item.index)
             else:
-                own = _free(_word(item), counts, numbers, taken)
+                own = _free(_word(item), alone, numbers, taken)
+                taken.add(own)
             item.name = f"{scope.name}.{own}" if scope.name else own
             if isinstance(item, Scope):
                 stack.append(item)
@@ -45,13 +48,13 @@ def _word(item: Scope | Node) -> str:
     return _LOOP if item.kind == "loop" else item.word
 
 
-def _free(word: str, counts: Counter[str], numbers: Counter[str], taken: set[str]) -> str:
-    if counts[word] == 1 and word not in taken:
+def _free(word: str, alone: set[str], numbers: Counter[str], taken: set[str]) -> str:
+    if word in alone:
         return word
     while True:
         numbers[word] += 1
         name = f"{word}{numbers[word]}"
-        if name not in taken:
+        if name not in taken and name not in alone:
             return name
 
 

@@ -1199,9 +1199,9 @@ def _spaced_equals(at: Trouble) -> Explanation | None:
     if at.after in ("NEWLINE", "COMMA", "RBRACE", "LBRACE", "RPAR", "RSQB", "VBAR", END):
         return _say(
             "missing-value",
-            f"nothing follows `{_shorten(key)}=`",
-            at.span,
-            f"write a value right behind the sign: `{_shorten(key)}=…`",
+            f"a value is missing behind `{_shorten(key)}=`",
+            Span(at.source, at.previous.start, at.end),
+            "write one right behind the sign: a number, a name, a list, …",
         )
     value = at.span_of(1, at.behind_value(1) - 1)
     glued = Span(at.source, at.previous.start, value.start)
@@ -1581,7 +1581,9 @@ def _missing_value(at: Trouble) -> Explanation | None:
         return None
     if at.kind not in ("COLON", "LBRACE", "RPAR", "RSQB", *_NOTHING_MORE):
         return None
-    example = "one: a number, a name, a list, …"
+    example = "one right behind the sign: a number, a name, a list, …"
+    if at.before != "KEY":
+        example = "one: a number, a name, a list, …"
     if at.before == "IN":
         example = "a list: `[64, 128]`"
     elif at.before == "IF":

@@ -9,7 +9,7 @@ pixels keeps less.)
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ..graph import Network, Node
 from ..ops.base import Kept
@@ -17,37 +17,13 @@ from ..shapes import size
 from .pause import no_collecting
 from .peak import Bytes
 from .question import question
+from .setting import Setting
 from .storage import storages
-
-Precision = Literal["fp32", "bf16", "fp16"]
-Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw"]
-Device = Literal["cpu", "cuda"]
 
 LABEL = 8
 """Bytes of the number that says an image's class."""
 SCALAR = 4
 """Bytes of a loss, and of what it keeps however large the batch is, the sum of class weights."""
-
-
-class Setting(NamedTuple):
-    """How a network is trained, as far as its memory depends on it.
-
-    In bf16 and fp16, under autocast: weights, their gradients, statistics and the loss have four
-    bytes a number, all that flows between operations two, and convolutions and linear layers keep
-    copies of two bytes of their weights and of the network's input. (torch leaves a few operations,
-    such as layer norm on a GPU, in fp32: the figure is then low.)
-    """
-
-    precision: Precision = "fp32"
-    optimizer: Optimizer = "sgd"
-    device: Device = "cpu"
-    frozen: frozenset[int] = frozenset()
-    """Indices of nodes whose weights are not trained."""
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of a number that flows between operations."""
-        return 4 if self.precision == "fp32" else 2
 
 
 class Saved(NamedTuple):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import cached_property
 
 from ..graph import Network
-from .kept import Setting, kept
+from .kept import kept
 from .peak import Bytes, Peak
+from .setting import Setting
 from .step import forward_peak, trained_bytes, training_peak, weight_bytes
 
 EXCLUDED = "workspace of cuDNN or oneDNN, the allocator's rounding, the driver's own memory"

@@ -13,10 +13,11 @@ from typing import NamedTuple
 from ..graph import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
-from .kept import LABEL, SCALAR, Setting, loss, outputs, saved, trained
+from .kept import LABEL, SCALAR, loss, outputs, saved, trained
 from .pause import no_collecting
 from .peak import Bytes, Ledger, Peak
 from .question import question
+from .setting import Setting
 from .storage import storages
 
 OPTIMIZER_STATE = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2, "adamw": 2}

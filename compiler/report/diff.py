@@ -14,6 +14,7 @@ from ..analysis import Analysis
 from ..graph import Node, Scope
 from .align import align
 from .structure import Part, Structure, merged_block, parts
+from .wording import Wording
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,15 @@ def difference(before: Analysis, after: Analysis) -> Difference:
     partner = dict(sorted(_Matching(left, right).partner.items()))
     found = Difference(before, after, partner=partner)
     matched = set(found.partner.values())
+    was, now = Wording(before.network), Wording(after.network)
     found.removed = _whole_parts(left, set(partner))
     found.added = _whole_parts(right, matched)
     for old_index, new_index in partner.items():
         old, new = before.network.nodes[old_index], after.network.nodes[new_index]
         rewired = _rewired(found, old, new, matched)
-        if left.op_key(old) != right.op_key(new) or rewired:
+        # What `auto` comes to may change with what follows; that is no change of the layer.
+        same = left.op_key(old) == right.op_key(new) or was.layer(old) == now.layer(new)
+        if rewired or not same:
             found.changed.append(Changed(old, new, rewired))
         elif _figures(before, old) != _figures(after, new):
             found.affected.append((old, new))
@@ -133,10 +137,10 @@ class _Matching:
         return 2 * kept > longer or (not longer and bool(pairs))
 
     def key(self, part: Part, of_right: bool) -> object:
-        return (self.right if of_right else self.left).key(part)
+        return (self.right if of_right else self.left).key(part), part.label
 
     def op_key(self, node: Node, of_right: bool) -> object:
-        return (self.right if of_right else self.left).op_key(node)
+        return (self.right if of_right else self.left).op_key(node), node.label
 
     def kinship(self, old: Part, new: Part) -> int:
         """How well two parts that differ fit; labels count most, then what they are."""

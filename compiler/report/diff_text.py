@@ -16,7 +16,7 @@ from .rows import Row, rows_of_parts
 from .structure import Part, Structure
 from .style import ADDED, BOLD, CHANGED, FAINT, PLAIN, REMOVED, Style, wrapped
 from .table import before_the_head, title
-from .wording import argument_changes
+from .wording import Wording, argument_changes
 
 _EXAMPLES = 3
 
@@ -88,7 +88,8 @@ def _lines(found: Difference) -> list[_Line]:
     lines += [
         _came_or_went("+", row, (row.nodes[0].index, 1)) for row in _rows(found.after, found.added)
     ]
-    lines += [_changed(found, each) for each in found.changed]
+    was, now = Wording(found.before.network), Wording(found.after.network)
+    lines += [_changed(found, each, was, now) for each in found.changed]
     return sorted(lines, key=lambda line: line.place)
 
 
@@ -112,11 +113,11 @@ def _came_or_went(sign: str, row: Row, place: tuple[int, int]) -> _Line:
     return _Line(sign, row.name, row.layer, output, factor * row.params, factor * row.macs, place)
 
 
-def _changed(found: Difference, each: Changed) -> _Line:
+def _changed(found: Difference, each: Changed, was: Wording, now: Wording) -> _Line:
     old, new = each.before, each.after
     told = []
     if old.op.word != new.op.word:
-        told.append(f"{found.layer(old)} -> {found.layer(new)}")
+        told.append(f"{was.layer(old)} -> {now.layer(new)}")
     elif changes := argument_changes(old.op, new.op):
         told.append(f"{new.op.word}: {', '.join(changes)}")
     if each.rewired:
@@ -156,7 +157,7 @@ def _remarks(found: Difference) -> list[str]:
         one = len(found.affected) == 1
         verb = "is written as before and has" if one else "are written as before and have"
         figures = ": " + ", ".join(changes) if changes else ""
-        remarks.append(f"{count} {verb} other shapes or receptive fields{figures}.")
+        remarks.append(f"{count} {verb} other shapes or figures{figures}.")
     if found.renamed:
         examples = ", ".join(f"{a.name} -> {b.name}" for a, b in found.renamed[:_EXAMPLES])
         left = len(found.renamed) - _EXAMPLES
@@ -229,7 +230,7 @@ def diff_json(found: Difference, batch: int = 1) -> str:
                 {
                     "before": each.before.name,
                     "after": each.after.name,
-                    "op": each.after.op.word,
+                    "op": [each.before.op.word, each.after.op.word],
                     "arguments": argument_changes(each.before.op, each.after.op),
                     "inputs": [
                         [source.name for source in each.before.inputs],

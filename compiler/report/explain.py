@@ -17,7 +17,7 @@ from .explain_network import explain_network
 from .figures import area, data_size, exact, pair, plural, share
 from .rows import rows_of
 from .select import Selection
-from .style import BOLD, FAINT, PLAIN, Style, laid_out
+from .style import BOLD, PLAIN, Style, laid_out, wrapped
 from .table import layer_table
 from .wording import Wording
 
@@ -46,7 +46,7 @@ def explain(
         paragraphs = _several(analysis, selection.layers, style)
     if selection is not None and selection.others:
         more = plural(selection.others, "more layer")
-        paragraphs.append([style.paint(f"The same line makes {more}.", FAINT)])
+        paragraphs.append(wrapped(f"The same line makes {more}.", style))
     return "\n\n".join("\n".join(line.rstrip() for line in lines) for lines in paragraphs)
 
 
@@ -55,10 +55,14 @@ def explain(
 
 def _layer(analysis: Analysis, node: Node, style: Style) -> list[str]:
     what = Wording(analysis.network).layer(node)
-    found = [style.paint(f"{node.name}: {what}", BOLD)]
-    found += [style.paint(f"  {line}", FAINT) for line in _origin(node, what)]
+    found = wrapped(f"{node.name}: {what}", style, code=BOLD)
+    found += _indented(_origin(node, what), style)
     found.append("")
     return found + laid_out(layer_lines(analysis, node), style)
+
+
+def _indented(notes: Iterable[str], style: Style) -> list[str]:
+    return [line for note in notes for line in wrapped(note, style, "  ")]
 
 
 def _origin(node: Node, what: str) -> Iterable[str]:
@@ -85,10 +89,10 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
         worked_out.append(Line("parameters", exact(cost.params)))
     if cost.macs and "multiply-adds" not in told:
         worked_out.append(Line("multiply-adds", exact(cost.macs)))
+    of_macs = _part_of(cost.macs, totals.macs, node.aux)
     remarks = {
-        "parameters": f"{share(cost.params, totals.params)} of the network's",
-        "multiply-adds": f"{share(cost.macs, totals.macs)} of the network's; "
-        f"{exact(cost.flops)} FLOPs",
+        "parameters": _part_of(cost.params, totals.params, node.aux),
+        "multiply-adds": f"{of_macs}; {exact(cost.flops)} FLOPs",
     }
     for line in _merged_axes(worked_out):
         found.append(line)
@@ -102,6 +106,12 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
     found += _memory_lines(analysis, node)
     found += _connection_lines(analysis, node)
     return found
+
+
+def _part_of(figure: int, total: int, aux: bool) -> str:
+    if aux:
+        return "only in training, and in no total"
+    return f"{share(figure, total)} of the network's"
 
 
 def _leaves(analysis: Analysis, node: Node) -> str:
@@ -250,9 +260,9 @@ def _part(
     analysis: Analysis, scope: Scope, layers: Sequence[Node], style: Style
 ) -> list[list[str]]:
     name = scope.name or scope.word
-    found = [style.paint(f"{name}: {Wording(analysis.network).scope(scope)}", BOLD)]
-    notes = [place(scope.span), *call_chain(scope.parent)]
-    found += [style.paint(f"  {note}", FAINT) for note in notes]
+    what = Wording(analysis.network).scope(scope)
+    found = wrapped(f"{name}: {what}", style, code=BOLD)
+    found += _indented([place(scope.span), *call_chain(scope.parent)], style)
     found += ["", *laid_out(_sums(analysis, layers), style)]
     return [found, layer_table(analysis, rows_of(analysis, layers), style)]
 
@@ -266,10 +276,12 @@ def _sums(analysis: Analysis, layers: Sequence[Node]) -> list[Line]:
     last = layers[-1]
     found.append(Line("leaves", _leaves(analysis, last)))
     params, macs = sum(c.params for c in costs), sum(c.macs for c in costs)
-    percent = f"{share(params, totals.params)} of the network's"
-    found.append(Line("parameters", _with(exact(params), percent if params else "")))
-    percent = f"{share(macs, totals.macs)} of the network's"
-    found.append(Line("multiply-adds", _with(exact(macs), percent if macs else "")))
+    for name, figure, total in (
+        ("parameters", params, totals.params),
+        ("multiply-adds", macs, totals.macs),
+    ):
+        remark = f", {_part_of(figure, total, last.aux)}" if figure else ""
+        found.append(Line(name, f"{exact(figure)}{remark}"))
     found.append(Line("elementwise", exact(sum(c.elementwise for c in costs))))
     if arriving and len(analysis.network.input.shape) == 3:
         before = [pair(analysis.fields[index].size) for index in arriving]
@@ -278,13 +290,10 @@ def _sums(analysis: Analysis, layers: Sequence[Node]) -> list[Line]:
     return found
 
 
-def _with(figure: str, remark: str) -> str:
-    return f"{figure}, {remark}" if remark else figure
-
-
 def _several(analysis: Analysis, layers: Sequence[Node], style: Style) -> list[list[str]]:
     """Layers that go by the same name: few are explained, many are listed."""
     if len(layers) <= _LISTED:
         return [_layer(analysis, node, style) for node in layers]
     found = layer_table(analysis, rows_of(analysis, layers), style)
-    return [found, [f"{plural(len(layers), 'layer')}; name one of them for its arithmetic."]]
+    advice = f"{plural(len(layers), 'layer')}; name one of them for its arithmetic."
+    return [found, wrapped(advice, style)]

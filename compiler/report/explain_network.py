@@ -7,14 +7,14 @@ from ..analysis.memory import EXCLUDED
 from ..graph import Network, Node
 from ..shapes import text
 from .figures import area, data_size, exact, pair, plural, share
-from .style import BOLD, FAINT, Style, laid_out, wrapped
+from .style import BOLD, Style, laid_out, wrapped
 from .table import before_the_head, conventions, title
 
 _LISTED = 5
 
 
 def explain_network(analysis: Analysis, batch: int, style: Style) -> list[list[str]]:
-    head = [style.paint(title(analysis), BOLD)]
+    head = wrapped(title(analysis), style, code=BOLD)
     return [
         head,
         _counted(analysis, "parameters", [c.params for c in analysis.costs], style),
@@ -22,7 +22,7 @@ def explain_network(analysis: Analysis, batch: int, style: Style) -> list[list[s
         *([_stages(analysis, style)] if len(analysis.network.input.shape) == 3 else []),
         _memory(analysis, batch, style),
         [line for text in conventions() for line in wrapped(text, style)],
-        [style.paint("`cnn explain FILE LAYER` explains a layer, by its name or line.", FAINT)],
+        wrapped("`cnn explain FILE LAYER` explains a layer, by its name or line.", style),
     ]
 
 

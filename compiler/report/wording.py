@@ -77,7 +77,9 @@ class Wording:
 
 
 def argument_changes(before: Op, after: Op) -> list[str]:
-    """`kernel 7x7 -> 3x3`, for each argument of two operations of the same word."""
+    """`kernel 7x7 -> 3x3`, for each argument of two operations of the same word; else none."""
+    if type(before) is not type(after):
+        return []
     sizes = _first_size(after)
     found = []
     for name, field in after.fields.items():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dotcnn.compiler.analysis.kept import Setting, kept
+from dotcnn.compiler.analysis import Setting
+from dotcnn.compiler.analysis.kept import kept
 from dotcnn.compiler.analysis.memory import Memory, fit, kept_bytes
 from dotcnn.compiler.analysis.peak import Bytes, Ledger, Moment, Peak
 from dotcnn.compiler.graph import Network

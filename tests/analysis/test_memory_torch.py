@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from torch import Tensor, nn
 
-from dotcnn.compiler.analysis.kept import Setting
+from dotcnn.compiler.analysis import Setting
 from dotcnn.compiler.analysis.memory import Memory
 from dotcnn.compiler.elaborate import elaborate
 from dotcnn.compiler.graph import Network

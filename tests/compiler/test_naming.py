@@ -51,3 +51,10 @@ def test_names_are_unique() -> None:
     body = "for w in [4, 8] { conv w\npair w\nrepeat 2 { relu\npair w } }\npair 3\npair 3"
     found = layers(body, blocks=BLOCK)
     assert len({item.name for item in found.nodes}) == len(found.nodes)
+
+
+def test_numbers_leave_the_words_of_others_alone() -> None:
+    """A sixth `relu` is not called `relu6` where there is one."""
+    found = layers("conv 4" + ", relu, conv 4" * 6 + ", relu6")
+    assert {item.name for item in found.nodes if item.op.word == "relu6"} == {"relu6"}
+    assert found.by_name["relu7"].op.word == "relu"

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from dotcnn.compiler.analysis import analyse
 from dotcnn.compiler.report.data import CSV_COLUMNS, as_csv, as_json, as_markdown, report
 from dotcnn.compiler.report.rows import rows

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from dotcnn.compiler.report import figures
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dotcnn.compiler.report import figures
 
 
 @pytest.mark.parametrize(

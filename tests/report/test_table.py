@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+
 from dotcnn.compiler.analysis import analyse
 from dotcnn.compiler.report.rows import name_of_several, rows
 from dotcnn.compiler.report.style import Style
