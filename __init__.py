@@ -1,3 +1,76 @@
-"""dotcnn: a language and compiler for convolutional networks."""
+"""dotcnn: a language and compiler for convolutional networks.
+
+    network = dotcnn.compile("net.cnn")          # or the name of one in the gallery
+    figures = dotcnn.report(network)             # what `cnn report --format json` prints
+    problems = dotcnn.check("net.cnn")           # diagnostics, as data
+
+Importing this imports nothing else; each function imports what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .compiler.graph import Network
+    from .dsl.diagnostics import Diagnostic
+    from .dsl.source import Source
 
 __version__ = "0.1.0"
+__all__ = ["check", "compile", "report"]
+
+
+def compile(
+    spec: str | Path,
+    *,
+    parameters: Mapping[str, object] | None = None,
+    input: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    network: str | None = None,
+) -> Network:
+    """The network of a spec, every shape known; raises SpecError with all that is wrong with it.
+
+    `spec` is a path, the name of a spec in the gallery, or the text itself (anything with a brace).
+    """
+    from .compiler.elaborate import elaborate
+    from .dsl.program import load_program
+
+    return elaborate(
+        load_program(_source(spec)),
+        network=network,
+        overrides=parameters,
+        input_shape=input,
+        classes=classes,
+    )
+
+
+def report(spec: str | Path | Network, *, batch: int = 1) -> dict[str, Any]:
+    """Totals and layers of a network, as `cnn report --format json` prints them."""
+    from .compiler.analysis import analyse
+    from .compiler.report.data import report as figures
+
+    network = compile(spec) if isinstance(spec, (str, Path)) else spec
+    return figures(analyse(network), batch)
+
+
+def check(spec: str | Path) -> list[Diagnostic]:
+    """Everything that is to be said about a spec: mistakes and warnings."""
+    from .compiler.check import check as examine
+    from .dsl.diagnostics import SpecError
+    from .dsl.program import load_program
+
+    try:
+        return examine(load_program(_source(spec)))
+    except SpecError as error:
+        return list(error.diagnostics)
+
+
+def _source(spec: str | Path) -> Source:
+    from .dsl.gallery import open_spec
+    from .dsl.source import Source
+
+    if isinstance(spec, str) and "{" in spec:
+        return Source("<text>", spec)
+    return open_spec(spec)

@@ -191,7 +191,8 @@ def _width(stream: TextIO) -> int:
 def _sources(files: Iterable[str]) -> Iterator[Source | list[Diagnostic]]:
     """The text of every file asked for, or why there is none."""
     from .dsl.diagnostics import Diagnostic, SpecError
-    from .dsl.files import decode, read_file
+    from .dsl.files import decode
+    from .dsl.gallery import open_spec
 
     for file in files:
         try:
@@ -205,7 +206,7 @@ def _sources(files: Iterable[str]) -> Iterator[Source | list[Diagnostic]]:
                 for inside in _specs_in(Path(file)):
                     yield from _sources([str(inside)])
                 continue
-            yield read_file(Path(file) if os.path.lexists(file) else _in_gallery(file), file)
+            yield open_spec(file)
         except SpecError as error:
             yield list(error.diagnostics)
 
@@ -223,16 +224,6 @@ def _specs_in(folder: Path) -> list[Path]:
     if not found:
         print(f"cnn: no .cnn files in {folder}", file=sys.stderr)
     return sorted(found)
-
-
-def _in_gallery(name: str) -> Path:
-    """The gallery's spec of a plain name; the name itself, as a path, where there is none."""
-    if "/" in name or os.sep in name or "\0" in name:
-        return Path(name)
-    from .dsl.program import GALLERY
-
-    stem = name.removesuffix(".cnn")
-    return next((p for p in sorted(GALLERY.rglob("*.cnn")) if p.stem == stem), Path(name))
 
 
 # ---- check -----------------------------------------------------------------------------------

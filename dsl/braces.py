@@ -158,7 +158,9 @@ class _Pairing:
         if types[index - 1] == "NEWLINE":  # a line of its own, behind the last one of the body
             at, text = starts[index - 1], "\n" + " " * brace.indent + "}"
         labels = (Label(Span(self.source, starts[index], ends[index]), label),)
-        self.report_unclosed(brace, labels, at, text)
+        line, _ = self.source.locate(starts[index])
+        help = "put a `}` before this `else`" if text == "} " else f"put a `}}` before line {line}"
+        self.report_unclosed(brace, labels, help, at, text)
 
     def unclosed_at_the_end(self) -> None:
         """Nothing says where they were to be closed: the innermost is as likely as any."""
@@ -169,11 +171,12 @@ class _Pairing:
         )
         text = "" if self.source.line(self.source.line_count) == "" else "\n"
         text += "".join(" " * brace.indent + "}\n" for brace in reversed(self.open))
-        self.report_unclosed(self.open[-1], labels, size, text)
+        help = "close it with `}` where its body ends"
+        self.report_unclosed(self.open[-1], labels, help, size, text)
         self.mends.append(_Mend(len(self.tokens.types), ("RBRACE",) * len(self.open)))
 
     def report_unclosed(
-        self, brace: _Open, labels: tuple[Label, ...], at: int, missing: str
+        self, brace: _Open, labels: tuple[Label, ...], help: str, at: int, missing: str
     ) -> None:
         self.diagnostics.append(
             Diagnostic(
@@ -181,7 +184,7 @@ class _Pairing:
                 "this `{` is never closed",
                 Span(self.source, brace.offset, brace.offset + 1),
                 labels=labels,
-                help="close it with `}` where its body ends",
+                help=help,
                 edits=(Edit(Span(self.source, at, at), missing),),
             )
         )

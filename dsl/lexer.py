@@ -277,7 +277,8 @@ class _Lexer:
             plain, label, help = "", "", "take it out"
             message = f"{seen}: nobody can see it, but it is there"
         if count > 1:
-            help += f", here and at {count - 1:,} more places in this file"
+            more = f"{count - 1:,} more places" if count > 2 else "one more place"
+            help += f", here and at {more} in this file"
         spans = [Span(self.source, at, at + 1) for at in places]
         edits = tuple(Edit(span, plain) for span in spans)
         self.diagnostics.append(
@@ -490,8 +491,7 @@ class _Lexer:
                     "the items of a list have no numbers to pick them by",
                     start,
                     start + 1,
-                    help="name them: `for width, depth in [(64, 3), (128, 4)] { … }`; "
-                    "for a list as an argument of its own, write a blank before it",
+                    help="give them names: `for width, depth in [(64, 3), (128, 4)] { … }`",
                 )
             self.brackets.append(_Bracket(sign, len(self.types), start))
         elif sign == "}":

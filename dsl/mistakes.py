@@ -107,6 +107,17 @@ class Trouble:
     def span_of(self, first: int, last: int) -> Span:
         return Span(self.source, self.span_at(first).start, self.span_at(last).end)
 
+    def words(self, first: int, behind: int, otherwise: str = "…") -> str:
+        """What is written from one token up to another, in short."""
+        return _shorten(self.span_of(first, behind - 1).text) if behind > first else otherwise
+
+    def end_of_head(self, offset: int = 0) -> int:
+        """The offset behind the last token before a body, or before the end of the statement."""
+        while self.kind_at(offset) not in (*_STATEMENT_ENDS, "COMMA", END):
+            offset = self.matching(offset) if self.kind_at(offset) in ("LPAR", "LSQB") else offset
+            offset += 1
+        return offset
+
     @property
     def before(self) -> str:
         return self.kind_at(-1)
@@ -294,7 +305,9 @@ def _say(
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"
+    """On one line, and not much of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:59] + "…"
 
 
 # ---- braces; braces.py has seen to it that they pair, as far as it could ---------------------
@@ -664,7 +677,7 @@ def _let(at: Trouble) -> Explanation | None:
             "let",
             f"`let` is written with one `=`, not with `{sign.text}`",
             sign,
-            f"write `let {name} = …`",
+            f"write `let {name} = {at.words(1 + (at.after == 'EQUAL'), at.end_of_head(1))}`",
             edits=(Edit(sign, " =" if at.follows_closely(0) else "="),),
             mend=Mend((("EQUAL", *sign[1:]),), skip=2 if at.after == "EQUAL" else 1),
         )
@@ -673,7 +686,7 @@ def _let(at: Trouble) -> Explanation | None:
         "let",
         f"`=` is missing behind `{_shorten(name)}`",
         at.gap,
-        f"write `let {_shorten(name)} = …`",
+        f"write `let {_shorten(name)} = {at.words(0, at.end_of_head())}`",
         edits=(Edit(at.gap, " ="),) if value_follows else (),
         mend=at.insert("EQUAL") if value_follows else None,
     )
@@ -704,11 +717,13 @@ def _for_in(at: Trouble) -> Explanation | None:
             "for-in", "there is nothing to go through", at.gap, "write `for name in [ … ] { … }`"
         )
     fixed = " in" if instead_of_in and at.follows_closely(0) else "in"
+    names, first = at.words(at.first + 1, 0), 1 if instead_of_in else 0
+    items = at.words(first, at.end_of_head(first), "[ … ]")
     return _say(
         "for-in",
         "`in` is missing between the name and the list",
         at.span if instead_of_in else at.gap,
-        "write `for name in [ … ] { … }`",
+        f"write `for {names} in {items}`",
         edits=(Edit(at.span, fixed),) if instead_of_in else (Edit(at.gap, " in"),),
         mend=at.instead("IN") if instead_of_in else at.insert("IN"),
     )
@@ -731,7 +746,7 @@ def _for_names(at: Trouble) -> Explanation | None:
             "for-names",
             "the names of a `for` stand without parentheses",
             at.span_of(0, last),
-            "write `for a, b in [ … ] { … }`",
+            f"write `for {at.words(1, last, 'name')} in …`",
             edits=(Edit(at.span, ""), Edit(closing, "")),
             mend=Mend(tuple(_tokens(at, 1, last)), skip=last + 1),
         )
@@ -808,7 +823,7 @@ def _repeat(at: Trouble) -> Explanation | None:
             "repeat",
             "`as` is missing before the name of the index",
             at.gap,
-            f"write `as {_shorten(at.text)}`",
+            f"write `repeat {at.words(at.first + 1, 0)} as {_shorten(at.text)}`",
             edits=(Edit(at.gap, " as"),),
             mend=at.insert("AS"),
         )
@@ -857,7 +872,7 @@ def _else_with_condition(at: Trouble) -> Explanation | None:
         "else",
         "an `else` has no condition; an `else if` has",
         at.span_of(0, behind - 1),
-        "write `else if`, or take the condition out",
+        f"write `else if {at.words(0, behind)}`, or take the condition out",
         edits=(Edit(at.gap, " if"),),
         mend=at.insert("IF"),
     )
@@ -896,7 +911,7 @@ def _missing_brace(at: Trouble) -> Explanation | None:
             "missing-brace",
             f"`{at.header}` has no body",
             at.gap,
-            "open it here with `{`" if forgotten else "write it in braces: `{ … }`",
+            "open it here with `{`" if forgotten else "put it in braces: `{ … }`",
             edits=edits,
             mend=at.insert("LBRACE", surplus=-1) if forgotten else None,
         )
@@ -1158,7 +1173,7 @@ def _assignment(at: Trouble) -> Explanation | None:
             "assignment",
             "what a layer produces is named by a label in front of it",
             span,
-            f"write `{_shorten(name)}: {at.text_at(1)} …`",
+            f"write `{_shorten(name)}: {layer or at.words(1, at.end_of_head(1))}`",
             edits=(Edit(whole, f"{name}: {layer}" if layer else f"{name}:"),),
         )
     behind = at.kind_at(at.behind_value(1))
@@ -1167,7 +1182,7 @@ def _assignment(at: Trouble) -> Explanation | None:
         "assignment",
         "a value gets its name with `let`",
         span,
-        f"write `let {_shorten(name)} = …`",
+        f"write `let {_shorten(name)} = {at.words(1, at.end_of_head(1))}`",
         edits=(Edit(sign, f"let {name} ="),) if complete else (),
     )
 
@@ -1227,12 +1242,13 @@ def _equals_in_condition(at: Trouble) -> Explanation | None:
         return None
     sign = Span(at.source, at.end - 1, at.end)
     name = at.text[:-1]
+    left = _shorten(name if at.kind == "KEY" else at.text_at(-1))
     read = (("PATH" if "." in name else "WORD", at.start, sign.start),) if at.kind == "KEY" else ()
     return _say(
         "equals-in-condition",
         "one `=` gives a value; two compare",
         sign,
-        "write `==`",
+        f"write `{left} == {at.words(1, at.behind_value(1))}`",
         edits=(Edit(sign, "=="),),
         mend=Mend((*read, ("COMPARISON", sign.start, sign.end)), skip=1),
     )
@@ -1263,11 +1279,19 @@ def _argument_in_parentheses(at: Trouble) -> Explanation | None:
 def _argument_behind_body(at: Trouble) -> Explanation | None:
     if at.before != "RBRACE" or not at.can_separate or at.kind not in _VALUES | {"KEY"}:
         return None
+    behind = at.end_of_head()
+    argument = at.span_of(0, behind - 1).text
+    taken_out = Span(at.source, at.gap.start, at.span_at(behind - 1).end)
+    begins = at.end_of_head(at.first)
+    after_head = Span(at.source, at.span_at(begins - 1).end, at.span_at(begins - 1).end)
+    one_body = at.opening == "WORD" and at.kind_at(begins) == "LBRACE"
+    head = at.words(at.first, begins) if one_body and "\n" not in argument else ""
     return _say(
         "argument-behind-body",
         "arguments stand in front of the body",
-        at.span,
-        "move it before the `{`",
+        at.span_of(0, behind - 1),
+        f"write `{head} {_shorten(argument)} {{ … }}`" if head else "move it before the `{`",
+        edits=(Edit(after_head, f" {argument}"), Edit(taken_out, "")) if head else (),
     )
 
 
@@ -1300,7 +1324,8 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
         return None
     if not _after_comma(at):
         return None
-    comma = at.span_at(-2 if equal else -1)
+    comma_at = -2 if equal else -1
+    comma = at.span_at(comma_at)
     argument = at.span_at(-1 if equal else 0)
     # Other commas of the line that arguments follow: the same habit, told once.
     others = []
@@ -1315,6 +1340,12 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
             offset = at.matching(offset)
         offset += 1
     mend = at.drop(offset) if at.kind_at(offset) in _NOTHING_MORE else None
+    first = comma_at
+    while at.kind_at(first - 1) not in (*_STATEMENT_ENDS, "COMMA", END):
+        first -= 1
+    without = re.sub(r"\s*,", " ", at.span_of(first, offset - 1).text)
+    if equal:
+        without = re.sub(r"\s*=\s*", "=", without)
     edits = [Edit(span, "" if _blank_follows(span) else " ") for span in (comma, *others)]
     if equal:  # `stride = 2`
         edits.append(Edit(Span(at.source, argument.end, at.span_at(1).start), "="))
@@ -1322,7 +1353,7 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
         "comma-in-arguments",
         f"a comma ends a statement, and `{_shorten(argument.text)}` cannot begin one",
         argument,
-        "arguments are separated by blanks: take the comma out",
+        f"arguments are separated by blanks: `{_shorten(without)}`",
         labels=(Label(comma, "ends the statement before"),),
         edits=tuple(edits),
         mend=mend,
@@ -1470,7 +1501,7 @@ def _missing_comma(at: Trouble) -> Explanation | None:
         "missing-comma",
         "a comma is missing",
         at.gap,
-        f"write a comma before `{_shorten(at.text)}`",
+        f"write `{_shorten(at.text_at(-1))}, {_shorten(at.text)}`",
         edits=(Edit(at.gap, ","),),
         mend=at.insert("COMMA"),
     )
@@ -1522,12 +1553,21 @@ def _chained(at: Trouble) -> Explanation | None:
         return _say(
             "chained-comparison", "a range has two ends", at.span, "write `low..high`: `0.5..1`"
         )
+    middle = at.text_at(-1)
+    if at.kind_at(-2) != "COMPARISON":
+        return _say("chained-comparison", "comparisons do not chain", at.span, _JOIN)
+    rest = f"{at.text} {at.words(1, at.behind_value(1))}"
     return _say(
         "chained-comparison",
         "comparisons do not chain",
         at.span,
-        "join two with `and`: `1 < x and x < 3`",
+        f"join two with `and`: `{at.words(-3, 0)} and {_shorten(middle)} {rest}`",
+        edits=(Edit(Span(at.source, at.gap.start, at.start), f" and {middle} "),),
+        mend=at.insert("AND", "WORD"),
     )
+
+
+_JOIN = "join two with `and`: `1 < x and x < 3`"
 
 
 @mistake("missing-operand", "conv 20 % stride=2")

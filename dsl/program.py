@@ -173,7 +173,9 @@ class _Loader:
             "import-path",
             "only .cnn files are imported",
             span,
-            help=f"write `import {_quoted(text + '.cnn')}`" if plain else "",
+            help=f"write `import {_quoted(text + '.cnn')}`"
+            if plain
+            else 'an import names a file of blocks: `import "blocks/resnet.cnn"`',
             edits=edits,
         )
 

@@ -263,17 +263,18 @@ def _part(
     what = Wording(analysis.network).scope(scope)
     found = wrapped(f"{name}: {what}", style, code=BOLD)
     found += _indented([place(scope.span), *call_chain(scope.parent)], style)
-    found += ["", *laid_out(_sums(analysis, layers), style)]
+    # Of an auxiliary head inside, there is the table.
+    own = [node for node in layers if node.aux == scope.aux]
+    found += ["", *laid_out(_sums(analysis, own, scope.output or own[-1]), style)]
     return [found, layer_table(analysis, rows_of(analysis, layers), style)]
 
 
-def _sums(analysis: Analysis, layers: Sequence[Node]) -> list[Line]:
+def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
     totals = analysis.totals
     inside = {node.index for node in layers}
     costs = [analysis.costs[node.index] for node in layers]
     arriving = {s.index: s for node in layers for s in node.inputs if s.index not in inside}
     found = [Line("arrives", f"{text(s.shape)}, from {s.name}") for s in arriving.values()]
-    last = layers[-1]
     found.append(Line("leaves", _leaves(analysis, last)))
     params, macs = sum(c.params for c in costs), sum(c.macs for c in costs)
     for name, figure, total in (

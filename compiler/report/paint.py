@@ -107,6 +107,7 @@ class _Painter:
         else:
             inner = self.frame(self.title(part, names, frame.name), frame, count)
             inner.name, inner.label = part.name, part.label or ""
+            inner.only_name = _only_name(part)
             inner.aux = part.aux and not frame.inside_aux
             inner.inside_aux = part.aux
             self.scope(part, inner)
@@ -116,7 +117,7 @@ class _Painter:
         own = name_of_several(names).removeprefix(f"{around}." if around else "")
         if scope.aux and scope.parent is not None and not scope.parent.aux:
             return f"{own}, only in training"
-        if scope.kind == "loop" or (scope.kind == "iteration" and not merged_block(scope)):
+        if _only_name(scope):
             return own
         what = self.wording.scope(scope)
         word, _, arguments = what.partition(" ")
@@ -153,9 +154,8 @@ class _Painter:
         text = self.wording.layer(node)
         host = None if self.unfold or count > 1 else self.host(node, frame)
         if host is None:
-            host = self.box(Box(node.op.kind, frame, text, count=count, aux=node.aux))
-            if node.label:
-                host.before.append(f"{node.label}:")
+            label = node.label or ""
+            host = self.box(Box(node.op.kind, frame, text, label, count=count, aux=node.aux))
         elif host.kind in ("norm", "activation") and node.op.kind in _CARRIES:
             # Norm and activation first, and then what they are there for.
             host.before.append(host.main)
@@ -260,6 +260,11 @@ class _Painter:
         ]
 
 
+def _only_name(scope: Scope) -> bool:
+    """Whether there is nothing to say about a part but what it is called."""
+    return scope.kind == "loop" or (scope.kind == "iteration" and not merged_block(scope))
+
+
 def _straight(found: Sequence[tuple[Box, Box]]) -> set[tuple[Box, Box]]:
     """Of the ways that leave a box, a shortcut to where paths meet is none; if one is left, it
     should be drawn straight, and so should the only way to a box."""
@@ -295,7 +300,8 @@ def _simplify(root: Frame) -> None:
         if not frame.boxes and len(frame.frames) == 1:
             only = frame.frames[0]
             only.count *= frame.count
-            only.title = ": ".join(filter(None, [frame.title, only.title]))
+            joint = "." if frame.only_name else ": "
+            only.title = joint.join(filter(None, [frame.title, only.title]))
             only.aux = only.aux or frame.aux
             only.parent = parent
             parent.frames[parent.frames.index(frame)] = only
@@ -303,8 +309,8 @@ def _simplify(root: Frame) -> None:
             box = frame.boxes[0]
             box.count *= frame.count
             box.frame = parent
-            if frame.label:
-                box.before.insert(0, f"{frame.label}:")
+            if box.part is None:
+                box.label = frame.label or box.label
             parent.boxes.append(box)
             parent.boxes.sort(key=lambda each: each.number)
             parent.frames.remove(frame)

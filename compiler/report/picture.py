@@ -19,6 +19,8 @@ class Frame:
     """Of the part of the network that it goes around."""
     label: str = ""
     """What the spec calls it."""
+    only_name: bool = False
+    """Its title says nothing but its name."""
     aux: bool = False
     """All of an auxiliary head."""
     inside_aux: bool = False
@@ -33,6 +35,8 @@ class Box:
     frame: Frame
     main: str
     """What it is, in bold."""
+    label: str = ""
+    """What the spec calls it."""
     before: list[str] = field(default_factory=list)
     behind: list[str] = field(default_factory=list)
     """What else happens in it, before and behind that."""
@@ -54,7 +58,8 @@ class Box:
 
     def lines(self) -> list[tuple[str, bool]]:
         """Its text, and which of it is the main line."""
-        found = [(" · ".join(self.before), False), (self.main, True)]
+        found = [(f"{self.label}:" if self.label else "", False)]
+        found += [(" · ".join(self.before), False), (self.main, True)]
         found.append((" · ".join(self.behind), False))
         return [(line, main) for line, main in found if line]
 

@@ -145,7 +145,8 @@ class Run:
 
 def runs(structure: Structure, items: Sequence[Part], max_period: int = MAX_PERIOD) -> list[Run]:
     """The parts as a sequence of runs, those that do not repeat as runs of one."""
-    keys = [structure.key(item) for item in items]
+    # What has a label is one of its kind to whoever gave it.
+    keys = [(structure.key(item), item.label) for item in items]
     found: list[Run] = []
     at = 0
     while at < len(items):
@@ -156,7 +157,7 @@ def runs(structure: Structure, items: Sequence[Part], max_period: int = MAX_PERI
 
 
 def _best(
-    structure: Structure, items: Sequence[Part], keys: list[int], at: int, max_period: int
+    structure: Structure, items: Sequence[Part], keys: Sequence[object], at: int, max_period: int
 ) -> tuple[int, int]:
     """The period and count that leave the least to be drawn."""
     best = 1, 1

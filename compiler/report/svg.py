@@ -88,8 +88,8 @@ def _box_size(box: Box) -> tuple[float, float]:
 def _box_lines(box: Box) -> list[tuple[str, bool]]:
     if box.small:
         # Where paths meet, what else happens goes on the same line.
-        texts = [*box.before, box.main, *box.behind]
-        return [(measure.cut(" · ".join(texts), _SMALL, _WIDEST), False)]
+        texts = [f"{box.label}:" if box.label else "", *box.before, box.main, *box.behind]
+        return [(measure.cut(" · ".join(filter(None, texts)), _SMALL, _WIDEST), False)]
     return [
         (measure.cut(line, _MAIN if main else _SMALL, _WIDEST, bold=main), main)
         for line, main in box.lines()

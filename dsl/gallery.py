@@ -1,0 +1,47 @@
+"""Finding a spec by what a person writes: a path, or the plain name of one in the gallery."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from .diagnostics import Diagnostic, SpecError
+from .files import read_file
+from .program import GALLERY
+from .source import Source
+
+
+def open_spec(name: str | Path) -> Source:
+    """The text of a spec; raises SpecError, with the closest name of the gallery, for none."""
+    text = str(name)
+    if os.path.lexists(text):
+        return read_file(Path(text), text)
+    plain = not any(sign in text for sign in ("/", os.sep, "\0"))
+    found = find(text) if plain else None
+    try:
+        return read_file(found or Path(text), text)
+    except SpecError as error:
+        raise SpecError([_with_suggestion(error, text)] if plain else error.diagnostics) from None
+
+
+def find(name: str) -> Path | None:
+    """The gallery's spec of this name, with or without `.cnn`."""
+    stem = name.removesuffix(".cnn")
+    return next((path for path in _specs() if path.stem == stem), None)
+
+
+def _specs() -> list[Path]:
+    return sorted(GALLERY.rglob("*.cnn"))
+
+
+def _with_suggestion(error: SpecError, name: str) -> Diagnostic:
+    import difflib
+
+    (diagnostic,) = error.diagnostics
+    if diagnostic.code != "no-such-file" or diagnostic.help:
+        return diagnostic
+    stems = [path.stem for path in _specs()]
+    close = difflib.get_close_matches(name.removesuffix(".cnn"), stems, n=1, cutoff=0.7)
+    help = f"did you mean `{close[0]}`, of the gallery?" if close else "`cnn gallery` lists specs"
+    return replace(diagnostic, help=help)

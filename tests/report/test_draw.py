@@ -1,0 +1,396 @@
+"""Drawings: what is folded, where things are, and that no spec can do anything with them."""
+
+from __future__ import annotations
+
+import re
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from dotcnn.compiler.analysis import Analysis, analyse
+from dotcnn.compiler.report import measure, svg
+from dotcnn.compiler.report.dot import Sizes, dot, quoted
+from dotcnn.compiler.report.draw import SUFFIXES, draw, format_of
+from dotcnn.compiler.report.mermaid import mermaid
+from dotcnn.compiler.report.paint import TooLarge, picture
+from dotcnn.compiler.report.picture import Picture
+from dotcnn.compiler.report.place import NotInstalled, Placed, place
+from dotcnn.compiler.report.png import _family
+from dotcnn.dsl.source import Source
+from networks import gallery, network
+
+from .examples import ALL, DENSE, INCEPTION, LENET, RESIDUAL, UNET, analysed
+
+Golden = Callable[[str, str], None]
+
+GALLERY = ["teaching/lenet5", "resnet/resnet50", "googlenet/googlenet", "densenet/densenet121"]
+
+
+def of(text: str, **options: object) -> Picture:
+    return picture(analysed(text), **options)  # type: ignore[arg-type]
+
+
+def body(statements: str, blocks: str = "") -> str:
+    return f"{blocks}\nnetwork Net {{\ninput 3x32x32\n{statements}\n}}"
+
+
+def texts(drawn: Picture) -> list[str]:
+    """The boxes, as one reads them; x3 where they stand for several."""
+    return [
+        " / ".join(line for line, _ in box.lines()) + (f" x{box.count}" if box.count > 1 else "")
+        for box in drawn.boxes
+    ]
+
+
+def frames(drawn: Picture) -> list[tuple[str, int]]:
+    return [(frame.title, frame.count) for frame in drawn.frames]
+
+
+# ---- what is drawn ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_as_text(name: str, golden: Golden) -> None:
+    golden(f"report/{name}.dot", dot(of(ALL[name])) + "\n")
+    golden(f"report/{name}.mermaid", mermaid(of(ALL[name])) + "\n")
+
+
+def test_what_follows_a_layer_stands_in_its_box() -> None:
+    assert texts(of(LENET)) == [
+        "input 1x32x32",
+        "conv 6 5x5 / tanh",
+        "pool avg 2x2",
+        "conv 16 5x5 / tanh",
+        "pool avg 2x2 / flatten",
+        "fc 120 / tanh",
+        "fc 84 / tanh",
+        "fc 10",
+        "output",
+    ]
+
+
+def test_a_norm_that_comes_first_stands_before_its_layer() -> None:
+    assert "bn · relu / conv 8 3x3 same" in texts(of(DENSE))
+
+
+def test_rounds_alike_are_drawn_once() -> None:
+    assert frames(of(RESIDUAL)) == [
+        ("layer1.0..2: basic 16", 3),
+        ("layer2", 1),
+        ("0: basic 32 stride=2", 1),
+        ("1..3: basic 32", 3),
+    ]
+
+
+def test_a_block_of_one_box_needs_no_frame() -> None:
+    assert "conv 16 1x1 same / bn · relu" in texts(of(INCEPTION))
+    assert not any(title.startswith("unit") for title, _ in frames(of(INCEPTION)))
+
+
+def test_layers_alike_without_a_block_are_folded_too() -> None:
+    drawn = of(body("conv 8 3x3 same, relu, conv 8 3x3 same, relu, conv 8 3x3 same, relu"))
+    assert texts(drawn)[1] == "conv 8 3x3 same / relu x3"
+
+
+def test_rounds_that_grow_say_from_where_to_where() -> None:
+    drawn = of(DENSE)
+    concat = next(box for box in drawn.boxes if box.kind == "merge")
+    assert concat.leaves == "24..56x32x32"
+    assert [count for _, count in frames(drawn)] == [5]
+
+
+def test_rounds_that_drop_more_and_more_are_alike_to_the_eye() -> None:
+    blocks = "block b(p) { residual { conv 8 3x3 same, droppath p } }"
+    drawn = of(body("conv 8 1x1\nrepeat 3 as i { b (i + 1)/10 }", blocks))
+    assert [count for _, count in frames(drawn)] == [3]
+    assert "conv 8 3x3 same / droppath 0.1..0.3" in texts(drawn)
+
+
+def test_what_somebody_else_uses_is_not_folded_away() -> None:
+    """A shortcut from the second of three equal layers: they cannot stand for one another."""
+    drawn = of(body("conv 8 3x3 same\na: conv 8 3x3 same\nconv 8 3x3 same\nadd a"))
+    assert not any(box.count > 1 for box in drawn.boxes)
+
+
+def test_labels_are_shown() -> None:
+    assert "high: / conv 8 3x3 same / relu x2" in texts(of(UNET))
+
+
+def test_unfolded_every_layer_has_a_box() -> None:
+    for text in ALL.values():
+        drawn = of(text, unfold=True)
+        nodes = [node for box in drawn.boxes for node in box.nodes]
+        assert [len(box.nodes) for box in drawn.boxes] == [1] * len(nodes) + [0]
+        assert len(nodes) == len(set(nodes)) == len(network(text).nodes)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_folded_nothing_is_lost(name: str) -> None:
+    """Counts included, the boxes stand for all layers; `count` of a frame multiplies its inside."""
+    drawn = of(ALL[name])
+    total = 0
+    for box in drawn.boxes:
+        times = box.count
+        frame = box.frame
+        while frame.parent is not None:
+            times *= frame.count
+            frame = frame.parent
+        total += times * len(box.nodes)
+    assert total == len(network(ALL[name]).nodes)
+
+
+def test_a_closed_part_is_one_box() -> None:
+    drawn = of(RESIDUAL, max_depth=2)
+    assert "layer2.1..3 / basic 32, 7 layers x3" in texts(drawn)
+    assert "layer2.0 / basic 32 stride=2, 9 layers" in texts(drawn)
+    assert "layer1.0..2 / basic 16, 7 layers x3" in texts(drawn)
+
+
+def test_arrows_unfolded_are_the_connections() -> None:
+    drawn = of(UNET, unfold=True)
+    found = network(UNET)
+    arrows = {
+        (arrow.source.nodes[0].name, arrow.target.nodes[0].name)
+        for arrow in drawn.arrows
+        if arrow.target.nodes
+    }
+    assert arrows == {(s.name, node.name) for node in found.nodes for s in node.inputs}
+
+
+def test_more_boxes_than_anybody_could_look_at() -> None:
+    text = body("repeat 2000 { conv 4 3x3 same, relu }")
+    with pytest.raises(TooLarge):
+        of(text, unfold=True)
+    assert len(of(text).boxes) == 3
+
+
+# ---- where things are ------------------------------------------------------------------------
+
+
+def placed_of(drawn: Picture) -> tuple[Placed, dict[int, tuple[float, float, float, float]]]:
+    """Left, top, right and bottom of every box."""
+    placed = place(drawn, Sizes(svg._box_size, svg._frame_title_size))
+    edges = {}
+    for box, (x, y) in placed.boxes.items():
+        width, height = svg._box_size(box)
+        edges[box.number] = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return placed, edges
+
+
+@pytest.mark.parametrize("unfold", [False, True])
+@pytest.mark.parametrize("name", GALLERY[:3])
+def test_no_two_boxes_overlap(name: str, unfold: bool) -> None:
+    drawn = picture(analyse(gallery(name)), unfold=unfold)
+    _, edges = placed_of(drawn)
+    assert len(edges) == len(drawn.boxes)
+    by_top = sorted(edges.values(), key=lambda edge: edge[1])
+    for position, (left, _, right, bottom) in enumerate(by_top):
+        for left2, top2, right2, _ in by_top[position + 1 :]:
+            if top2 >= bottom:
+                break
+            assert left2 >= right or left >= right2
+
+
+def test_boxes_lie_in_their_frames_and_no_others() -> None:
+    drawn = picture(analyse(gallery("googlenet/googlenet")))
+    placed, edges = placed_of(drawn)
+    for box in drawn.boxes:
+        left, top, right, bottom = edges[box.number]
+        around = set()
+        frame = box.frame
+        while frame.parent is not None:
+            around.add(frame)
+            frame = frame.parent
+        for frame, (x1, y1, x2, y2) in placed.frames.items():
+            inside = x1 <= left and right <= x2 and y1 <= top and bottom <= y2
+            apart = right <= x1 or x2 <= left or bottom <= y1 or y2 <= top
+            assert inside if frame in around else apart
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_a_drawing_is_of_a_sensible_size(name: str) -> None:
+    _, width, height = svg.svg(picture(analyse(gallery(name))))
+    assert 300 < width < 1500
+    assert 300 < height < 4500
+
+
+def test_an_arrow_ends_at_its_box() -> None:
+    drawn = of(RESIDUAL)
+    placed, edges = placed_of(drawn)
+    for arrow, points in placed.arrows:
+        left, top, right, bottom = edges[arrow.target.number]
+        x, y = points[-1]
+        assert left - 1 <= x <= right + 1
+        assert top - 1 <= y <= bottom + 1
+
+
+def test_text_is_measured_wide_enough() -> None:
+    """After DejaVu Sans, which is wide; measured here where that font is there."""
+    font = pytest.importorskip("PIL.ImageFont")
+    try:
+        dejavu = font.truetype("DejaVuSans.ttf", 100)
+    except OSError:
+        pytest.skip("DejaVu Sans is not installed")
+    for drawn in (of(INCEPTION), of(UNET)):
+        for box in drawn.boxes:
+            for line, _ in box.lines():
+                assert measure.width(line, 100) >= 0.97 * dejavu.getlength(line)
+
+
+def test_text_that_is_too_wide_loses_its_middle() -> None:
+    shorter = measure.cut("conv 1024 3x3 stride=2 groups=32 same", 12, 150)
+    assert measure.width(shorter, 12) <= 150
+    assert shorter.startswith("conv 10")
+    assert shorter.endswith("same")
+
+
+# ---- files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_svg_is_well_formed_and_says_everything(name: str) -> None:
+    root = ET.fromstring(draw(analysed(ALL[name]), "svg"))
+    said = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    drawn = of(ALL[name])
+    for box in drawn.boxes:
+        if not box.small:
+            assert all(line in said for line, _ in box.lines())
+    for arrow in drawn.arrows:
+        if arrow.labelled:
+            assert arrow.source.leaves in said
+
+
+def test_the_same_drawing_every_time() -> None:
+    assert draw(analysed(INCEPTION), "svg") == draw(analysed(INCEPTION), "svg")
+
+
+def test_png() -> None:
+    if _family() is None:
+        pytest.skip("no font is installed")
+    data = draw(analysed(LENET), "png")
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = (int.from_bytes(data[i : i + 4]) for i in (16, 20))
+    _, expected_width, expected_height = svg.svg(of(LENET))
+    assert (width, height) == (round(2 * expected_width), round(2 * expected_height))
+
+
+@pytest.mark.parametrize("ending", SUFFIXES)
+def test_format_follows_from_the_ending(ending: str) -> None:
+    assert format_of(f"some.folder/net{ending.upper()}") == SUFFIXES[ending]
+
+
+def test_no_format_follows_from_another_ending() -> None:
+    assert format_of("net.jpg") is None
+    assert format_of("net") is None
+
+
+def test_without_the_layout_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    for format in ("svg", "png", "html"):
+        with pytest.raises(NotInstalled) as raised:
+            draw(analysed(LENET), format)
+        assert 'pip install "dotcnn[draw]"' in raised.value.help
+    for format in ("dot", "mermaid"):
+        assert draw(analysed(LENET), format)
+
+
+def test_without_the_png_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(NotInstalled) as raised:
+        draw(analysed(LENET), "png")
+    assert "resvg-py" in raised.value.message
+
+
+# ---- hostile specs ---------------------------------------------------------------------------
+
+ATTACK = (
+    "</text></svg><script>alert(1)</script><img src=x onerror=alert(2)>"
+    ' \\" ] -> n0 [URL=javascript:alert(3)] ; end click n0 href `${x}` ]]> --> %%{init}%% &lt;'
+)
+
+
+def hostile() -> Analysis:
+    text = body(f'one: b "{ATTACK}"', "block b(s) { conv 4, pool max 2x2, conv 8 }")
+    analysis = analyse(network(text))
+    source = analysis.network.program.main.source
+    # A file may be called anything, too.
+    source.name = "<script>alert('name')</script>\".cnn"
+    assert isinstance(source, Source)
+    return analysis
+
+
+class Tags(HTMLParser):
+    """The elements and attributes of a page, as a browser would find them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+@pytest.mark.parametrize("depth", [None, 1])
+def test_nothing_in_a_spec_becomes_part_of_the_svg(depth: int | None) -> None:
+    data = draw(hostile(), "svg", max_depth=depth)
+    root = ET.fromstring(data)
+    elements = {element.tag.partition("}")[2] for element in root.iter()}
+    assert elements <= {"svg", "title", "style", "rect", "text", "g", "path"}
+    assert "script" in (root.findtext(".//{*}text[@class='faint halo']") or "") or depth
+
+
+def test_nothing_in_a_spec_becomes_part_of_the_page() -> None:
+    page = draw(hostile(), "html").decode()
+    tags = Tags(page)
+    assert tags.tags.count("script") == 1
+    assert "img" not in tags.tags
+    assert not any(name.startswith("on") or name in ("href", "src") for name in tags.attributes)
+    assert "default-src 'none'" in page
+
+
+def test_the_page_holds_the_table() -> None:
+    page = draw(analysed(INCEPTION), "html").decode()
+    for node in network(INCEPTION).nodes:
+        assert f"<code>{node.name}</code>" in page
+    assert "Only in training" in page
+
+
+def test_nothing_in_a_spec_becomes_part_of_the_dot_text() -> None:
+    text = draw(hostile(), "dot").decode()
+    without_strings = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
+    assert "script" not in without_strings
+    assert "URL" not in without_strings
+    pygraphviz = pytest.importorskip("pygraphviz")
+    graph = pygraphviz.AGraph(string=text)
+    assert sorted(graph.nodes()) == sorted(f"n{i}" for i in range(5))
+    assert all("URL" not in node.attr.to_dict() for node in map(graph.get_node, graph.nodes()))
+    graph.close()
+
+
+@pytest.mark.parametrize("text", ['"', "\\", '\\"', "a\nb", "\\N", "\x00\x1b", "é"])
+def test_strings_of_dot(text: str) -> None:
+    inside = quoted(text)[1:-1]
+    assert re.fullmatch(r'(?:[^"\\\x00-\x1f]|\\["\\n])*', inside)
+
+
+def test_nothing_in_a_spec_becomes_part_of_the_mermaid_text() -> None:
+    text = draw(hostile(), "mermaid").decode()
+    for line in text.splitlines()[4:]:
+        for string in re.findall(r'"[^"]*"', line):
+            assert not re.search(r"[<>`%{}\\\"']", string[1:-1].replace("<br/>", ""))
+        bare = re.sub(r'"[^"]*"|\|', "", line)
+        assert re.fullmatch(r"[\w\s:,#()\[\]\-.>]*", bare), line
+
+
+def test_the_layout_library_is_told_no_text() -> None:
+    from dotcnn.compiler.report.dot import skeleton
+
+    text = skeleton(picture(hostile()), Sizes(svg._box_size, svg._frame_title_size))
+    assert "alert" not in text
+    assert "conv" not in text
