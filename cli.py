@@ -29,16 +29,16 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from . import __version__
+from .arguments import Run, parser
 
 if TYPE_CHECKING:
     from .compiler.analysis import Analysis
     from .compiler.report.style import Style
-    from .compiler.shapes import Shape
     from .dsl.diagnostics import Diagnostic
     from .dsl.source import Source
 
@@ -54,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
     try:
-        options = _parser().parse_args(arguments)
-        command: Callable[[argparse.Namespace], int] = options.command
-        code = command(options)
+        options = parser(_RUNS).parse_args(arguments)
+        run: Run = options.command
+        code = run(options)
         sys.stdout.flush()
         return code
     except SystemExit as exit:  # argparse, after printing help or what was wrong
@@ -80,91 +80,7 @@ def _stop_writing() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-# ---- arguments -------------------------------------------------------------------------------
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        if "invalid choice" in message and "choose from" in message:
-            import difflib
-            import re
-
-            wrong, *choices = re.findall(r"'([^']*)'", message)
-            close = difflib.get_close_matches(wrong, choices, n=1)
-            if close:
-                message += f"\ndid you mean `{close[0]}`?"
-        super().error(message)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="cnn",
-        description="Describe, check and format convolutional networks.",
-        epilog="`cnn COMMAND --help` explains a command, with an example.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"cnn {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    check = _command(
-        commands,
-        _check,
-        "check",
-        "find mistakes in specs; silent when there are none",
-        "cnn check net.cnn\n  cnn check specs/ --format json\n  cat net.cnn | cnn check -",
-    )
-    check.add_argument("files", nargs="+", metavar="FILE", help=_FILES)
-    check.add_argument(
-        "--format",
-        choices=["text", "json", "sarif"],
-        default="text",
-        help="text for people, json and sarif for programs (default: text)",
-    )
-
-    fmt = _command(
-        commands,
-        _fmt,
-        "fmt",
-        "lay specs out in the canonical way, keeping every comment",
-        "cnn fmt net.cnn\n  cnn fmt specs/ --check\n  cnn fmt - < net.cnn",
-    )
-    fmt.add_argument("files", nargs="+", metavar="FILE", help=_FILES)
-    fmt.add_argument(
-        "--check", action="store_true", help="change nothing; exit 1 where something would change"
-    )
-    fmt.add_argument(
-        "--diff", action="store_true", help="change nothing; print what would change, exit 1 if any"
-    )
-    for add in (_add_report, _add_explain, _add_diff, _add_draw, _add_gallery, _add_new):
-        add(commands)
-    return parser
-
-
-_FILES = "a .cnn file, a folder of them, the name of one in the gallery, or - for standard input"
-
-
-def _command(
-    commands: argparse._SubParsersAction[_Parser],
-    run: Callable[[argparse.Namespace], int],
-    name: str,
-    summary: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"examples:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--color",
-        choices=["auto", "always", "never"],
-        default="auto",
-        help="colours: on a terminal (auto), always or never; NO_COLOR is honoured",
-    )
-    parser.set_defaults(command=run)
-    return parser
+# ---- the terminal ----------------------------------------------------------------------------
 
 
 def _wants_color(options: argparse.Namespace, stream: TextIO) -> bool:
@@ -355,101 +271,39 @@ def _print_diff(before: str, after: str, name: str, color: bool) -> None:
         sys.stdout.write((f"\x1b[{style}m{text}\x1b[0m" if style else text) + end)
 
 
-# ---- reports: options ------------------------------------------------------------------------
-
-
-def _natural(least: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-        return int(text)
-
-    return read
-
-
-def _shape(text: str) -> Shape:
-    sizes = text.lower().split("x")
-    if len(sizes) not in (1, 3) or not all(s.isdecimal() and int(s) > 0 for s in sizes):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no input: write channels x height x width, like 3x160x160"
-        )
-    return tuple(map(int, sizes))
-
-
-def _override(text: str) -> tuple[str, object]:
-    from .compiler.overrides import OverrideError, read_override
-
-    try:
-        return read_override(text)
-    except OverrideError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _memory_size(text: str) -> int:
-    from .compiler.report.figures import SizeError, read_data_size
-
-    try:
-        return read_data_size(text)
-    except SizeError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _add_network_options(parser: argparse.ArgumentParser) -> None:
-    """What a spec's network is made with."""
-    parser.add_argument("--input", type=_shape, metavar="CxHxW", help="another input: 3x160x160")
-    parser.add_argument(
-        "--set",
-        type=_override,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the network, its value written as in a spec; may be repeated",
-    )
-    parser.add_argument("--network", metavar="NAME", help="which network of the file (the last)")
-    parser.add_argument(
-        "--max-layers",
-        type=_natural(1),
-        metavar="N",
-        help="refuse what comes to more layers (default: 200,000)",
-    )
-
-
-def _add_training_options(parser: argparse.ArgumentParser) -> None:
-    """What memory is worked out for."""
-    batch = "images in a batch, for memory; all else is for one image (default: 1)"
-    parser.add_argument("--batch", type=_natural(1), default=1, metavar="N", help=batch)
-    parser.add_argument("--precision", choices=["fp32", "bf16", "fp16"], default="fp32")
-    optimizers = ["sgd", "momentum", "rmsprop", "adam", "adamw"]
-    parser.add_argument("--optimizer", choices=optimizers, default="sgd")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
-
-
-_FILE = "a .cnn file, the name of one in the gallery, or - for standard input"
+# ---- reports ---------------------------------------------------------------------------------
 
 
 def _analyse(files: Iterable[str], options: argparse.Namespace) -> list[Analysis | None]:
     """Of each spec; None for one with mistakes, which are printed."""
     from .compiler.analysis import Setting, analyse
     from .compiler.budget import DEFAULT_LAYERS
-    from .compiler.elaborate import elaborate
+    from .compiler.elaborate import examine
     from .dsl import render
-    from .dsl.diagnostics import SpecError
+    from .dsl.diagnostics import SpecError, has_errors
     from .dsl.program import load_program
 
+    files = list(files)
+    # In a folder there may be files of blocks alone, which are there for others.
+    needs_network = not any(Path(file).is_dir() for file in files)
     setting = Setting(options.precision, options.optimizer, options.device)
     found: list[Analysis | None] = []
     for source in _sources(files):
         try:
             if isinstance(source, list):
                 raise SpecError(source)
-            network = elaborate(
+            network, diagnostics = examine(
                 load_program(source),
                 network=options.network,
                 overrides=dict(options.set),
                 input_shape=options.input,
                 max_layers=options.max_layers or DEFAULT_LAYERS,
+                needs_network=needs_network,
             )
-            found.append(analyse(network, setting))
+            if has_errors(diagnostics):
+                raise SpecError(diagnostics)
+            if network is not None:
+                found.append(analyse(network, setting))
         except SpecError as error:
             color = _wants_color(options, sys.stderr)
             text = render.render_text(error.diagnostics, color=color, width=_width(sys.stderr))
@@ -474,34 +328,6 @@ def _usage(message: str) -> int:
 # ---- report ----------------------------------------------------------------------------------
 
 
-def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
-    report = _command(
-        commands,
-        _report,
-        "report",
-        "the layers of a network with what they cost, and the totals",
-        "cnn report resnet50\n  cnn report net.cnn --depth 2 --batch 64\n"
-        "  cnn report net.cnn --input 3x160x160 --set width=1.5 --format json\n"
-        "  cnn report net.cnn --fit 24GB --precision bf16 --optimizer adamw",
-    )
-    report.add_argument("files", nargs="+", metavar="FILE", help=_FILES)
-    _add_network_options(report)
-    _add_training_options(report)
-    report.add_argument(
-        "--depth",
-        type=_natural(1),
-        metavar="N",
-        help="take layers together whose names begin with the same N parts (layer1.0 is two)",
-    )
-    report.add_argument("--format", choices=["table", "json", "csv", "markdown"], default="table")
-    report.add_argument(
-        "--fit",
-        type=_memory_size,
-        metavar="MEMORY",
-        help="instead, the largest batch that can be trained on in so much memory: 24GB, 16GiB",
-    )
-
-
 def _report(options: argparse.Namespace) -> int:
     from .compiler.report import output
 
@@ -522,26 +348,6 @@ def _report(options: argparse.Namespace) -> int:
 
 
 # ---- explain ---------------------------------------------------------------------------------
-
-
-def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
-    explain = _command(
-        commands,
-        _explain,
-        "explain",
-        "the arithmetic of a layer, a part or the totals, written out with its numbers",
-        "cnn explain resnet50\n  cnn explain net.cnn layer1.0.conv2\n"
-        "  cnn explain net.cnn layer1\n  cnn explain net.cnn 12",
-    )
-    explain.add_argument("file", metavar="FILE", help=_FILE)
-    explain.add_argument(
-        "layer",
-        nargs="?",
-        metavar="LAYER",
-        help="a name as `cnn report` shows it, the beginning or end of one, or a line of the file",
-    )
-    _add_network_options(explain)
-    _add_training_options(explain)
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -571,21 +377,6 @@ def _analyse_one(file: str, options: argparse.Namespace) -> Analysis | None:
 # ---- diff ------------------------------------------------------------------------------------
 
 
-def _add_diff(commands: argparse._SubParsersAction[_Parser]) -> None:
-    diff = _command(
-        commands,
-        _diff,
-        "diff",
-        "two networks side by side: which layers differ, and what that costs",
-        "cnn diff resnet50.cnn mine.cnn\n  cnn diff resnet18 resnet50 --format json",
-    )
-    diff.add_argument("before", metavar="A", help=_FILE)
-    diff.add_argument("after", metavar="B", help=_FILE)
-    _add_network_options(diff)
-    _add_training_options(diff)
-    diff.add_argument("--format", choices=["table", "json"], default="table")
-
-
 def _diff(options: argparse.Namespace) -> int:
     from .compiler.report.diff import difference
     from .compiler.report.diff_text import diff_json, diff_text
@@ -604,32 +395,6 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 # ---- draw ------------------------------------------------------------------------------------
-
-
-def _add_draw(commands: argparse._SubParsersAction[_Parser]) -> None:
-    draw = _command(
-        commands,
-        _draw,
-        "draw",
-        "the network as a picture, repeated parts folded",
-        "cnn draw resnet50 -o resnet50.svg\n  cnn draw net.cnn -o net.html --unfold\n"
-        "  cnn draw net.cnn --format mermaid",
-    )
-    draw.add_argument("file", metavar="FILE", help=_FILE)
-    draw.add_argument(
-        "-o", "--output", metavar="OUT", help="where to; the format follows from its ending"
-    )
-    draw.add_argument(
-        "--format",
-        choices=["svg", "png", "dot", "mermaid", "html"],
-        help="svg, png and html need `pip install dotcnn[draw]`; without -o, to standard output",
-    )
-    draw.add_argument("--unfold", action="store_true", help="draw every layer")
-    draw.add_argument(
-        "--depth", type=_natural(1), metavar="N", help="draw parts with longer names as one box"
-    )
-    _add_network_options(draw)
-    draw.set_defaults(precision="fp32", optimizer="sgd", device="cuda")
 
 
 def _draw(options: argparse.Namespace) -> int:
@@ -651,7 +416,7 @@ def _draw(options: argparse.Namespace) -> int:
     try:
         data = draw(analysis, format, unfold=options.unfold, max_depth=options.depth)
     except TooLarge as error:
-        advice = "--depth 2 draws parts as one box" if options.unfold else "try a smaller --depth"
+        advice = "leave --unfold out" if options.unfold else "--depth 1 draws parts as one box"
         return _usage(f"{error}; {advice}")
     except NotInstalled as error:
         print(f"cnn: {error.message}\n  help: {error.help}", file=sys.stderr)
@@ -673,17 +438,6 @@ def _draw(options: argparse.Namespace) -> int:
 # ---- gallery and new -------------------------------------------------------------------------
 
 
-def _add_gallery(commands: argparse._SubParsersAction[_Parser]) -> None:
-    gallery = _command(
-        commands,
-        _gallery,
-        "gallery",
-        "the specs that come along, with parameters, multiply-adds, year and source",
-        "cnn gallery\n  cnn gallery --format json",
-    )
-    gallery.add_argument("--format", choices=["table", "json"], default="table")
-
-
 def _gallery(options: argparse.Namespace) -> int:
     from .compiler.report.gallery import gallery, gallery_json, gallery_text
 
@@ -694,18 +448,6 @@ def _gallery(options: argparse.Namespace) -> int:
         else gallery_text(entries, _style(options))
     )
     return OK
-
-
-def _add_new(commands: argparse._SubParsersAction[_Parser]) -> None:
-    new = _command(
-        commands,
-        _new,
-        "new",
-        "start a spec: commented, with train and augment sections",
-        "cnn new flowers\n  cnn new flowers --like resnet18",
-    )
-    new.add_argument("name", metavar="NAME", help="of the file, with or without .cnn")
-    new.add_argument("--like", metavar="SPEC", help="begin with a copy: of the gallery, or a file")
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -731,6 +473,18 @@ def _new(options: argparse.Namespace) -> int:
         return ERRORS
     print(f"wrote {path}; look at it with `cnn report {path}`", file=sys.stderr)
     return OK
+
+
+_RUNS: dict[str, Run] = {
+    "new": _new,
+    "check": _check,
+    "fmt": _fmt,
+    "report": _report,
+    "explain": _explain,
+    "diff": _diff,
+    "draw": _draw,
+    "gallery": _gallery,
+}
 
 
 if __name__ == "__main__":

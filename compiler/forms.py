@@ -19,7 +19,7 @@ from .graph import AuxHead, Node, Scope
 from .layers import refuse_body
 from .mend import give_channels, pad_all
 from .ops.base import REGISTRY
-from .ops.merge import Chunk, PadShortcut
+from .ops.merge import Chunk, PadShortcut, Scaled
 from .ops.shortcut import projection
 from .problems import Problem
 from .shapes import ShapeError, text
@@ -39,6 +39,7 @@ def _signature(word: str, **fields: Any) -> Signature:
 _RESIDUAL = _signature(
     "residual",
     shortcut=choice("what the body is added to", SHORTCUTS, "auto"),
+    scale=real("what the body is multiplied by before it is added", 1.0),
 )
 _AUX = _signature("aux", weight=real("how much its loss counts", 0.3, minimum=0))
 _PLAIN = {word: _signature(word) for word in ("dense", "gate", "split")}
@@ -129,10 +130,12 @@ def residual(
 ) -> Arriving:
     """Input + body; where the shapes differ, the input takes a shortcut that makes them agree."""
     written = _need_body(call, "residual { conv 64 3x3 same, bn, relu, … }")
-    kind = _arguments(walk, call, _RESIDUAL, env).get("shortcut", "auto")
+    arguments = _arguments(walk, call, _RESIDUAL, env)
+    kind = arguments.get("shortcut", "auto")
+    scale = arguments.get("scale", 1.0)
     inner = _scope(call, scope)
     if isinstance(written, Branches):
-        leaving = _written_out(walk, call, written, inner, env, arriving)
+        leaving = _written_out(walk, call, written, scale, inner, env, arriving)
         return walk.named(call.label, scope, inner, leaving)
     body = walk.body(written, inner, env, arriving)
     if body is None or arriving is None:
@@ -146,10 +149,21 @@ def residual(
         )
     if kind == "match" and body.shape != arriving.shape:
         return walk.named(call.label, scope, inner, body)
+    body = _scaled(walk, scale, body, inner)
     shortcut = _shortcut(walk, kind, call, inner, arriving, body)
     labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
     help, edits = _mend_residual(call, kind, arriving, body)
-    leaving = _merge(walk, "add", call, inner, (body, shortcut), labels, help, edits, [written])
+    leaving = _merge(
+        walk,
+        "add",
+        call,
+        inner,
+        (body, shortcut),
+        labels,
+        help,
+        edits,
+        [written],
+    )
     return walk.named(call.label, scope, inner, leaving)
 
 
@@ -157,6 +171,7 @@ def _written_out(
     walk: Walk,
     call: Call,
     written: Branches,
+    scale: float,
     inner: Scope,
     env: Env,
     arriving: Arriving,
@@ -175,7 +190,14 @@ def _written_out(
         _end(ends[0], written.paths[0], "the body"),
         _end(ends[1], written.paths[1], "the shortcut"),
     )
+    ends[0] = _scaled(walk, scale, ends[0], inner)
     return _merge(walk, "add", call, inner, ends, labels, bodies=written.paths)
+
+
+def _scaled(walk: Walk, scale: float, body: Node, scope: Scope) -> Node:
+    if scale == 1:
+        return body
+    return walk.add(Scaled(factor=scale), (body,), body.shape, body.span, scope)
 
 
 def _shortcut(walk: Walk, kind: str, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:

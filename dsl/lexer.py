@@ -517,7 +517,10 @@ class _Lexer:
             return _BRACKETS[sign]
         enclosing = self.brackets[-1] if self.brackets else None
         fits_enclosing = enclosing is not None and _CLOSER[enclosing.sign] == sign
-        surplus = not fits_enclosing and self.right_one_follows(right, start + 1)
+        follows = self.next_closing(start + 1)
+        if fits_enclosing and follows == sign:
+            fits_enclosing = False  # the enclosing one is closed further on
+        surplus = not fits_enclosing and follows == right
         help = f"write `{right}`" + (f" before `{sign}`" if fits_enclosing else "")
         opening = Label(Span(self.source, opened.offset, opened.offset + 1), "opened here")
         self.report(
@@ -538,10 +541,20 @@ class _Lexer:
         self.append(_BRACKETS[right], start, start)
         return _BRACKETS[sign]
 
-    def right_one_follows(self, closer: str, offset: int) -> bool:
-        """Whether a closing bracket comes on this line before another is opened."""
-        found = re.compile(r"[()\[\]{}\r\n]").search(self.text, offset)
-        return found is not None and found.group() == closer
+    def next_closing(self, offset: int) -> str:
+        """The bracket on the rest of this line that closes what is open before an offset."""
+        depth = 0
+        for match in _BRACKET_OR_LINE_END.finditer(self.text, offset):
+            sign = match.group()
+            if sign in "([":
+                depth += 1
+            elif sign not in ")]":
+                break
+            elif depth == 0:
+                return sign
+            else:
+                depth -= 1
+        return ""
 
     def unclosed_bracket(self, blocker: int) -> int:
         """Reports the outermost open bracket; where to read on, as if it had been closed there.
@@ -771,6 +784,7 @@ def _mended_number(text: str) -> str:
 
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_BRACKET_OR_LINE_END = re.compile(r"[()\[\]{}\r\n]")
 _MINUS_AND_OPERAND = re.compile(r"-(?:[A-Za-z_0-9.]*\([^()\r\n]*\)|[A-Za-z_0-9.]+)?")
 _NAME_LIKE_X = re.compile(
     rf"{_SHIELDED}|(?<![0-9])[0-9]++[ \t]++x[0-9]*+|(?<![A-Za-z_0-9.])(x[0-9]*+)(?![A-Za-z_0-9])"

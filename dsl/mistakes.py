@@ -8,261 +8,27 @@ test reads every snippet and finds the row that it belongs to.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 
 from .diagnostics import Diagnostic, Edit, Label
-from .lexer import END, Lexed
-from .source import Source, Span
-
-_STATEMENT_ENDS = ("NEWLINE", "LBRACE", "RBRACE", "VBAR")
-_NOTHING_MORE = ("NEWLINE", "COMMA", "RBRACE", "VBAR", END)
-_HEADERS = {"REPEAT": "repeat", "FOR": "for", "IF": "if", "BLOCK": "block", "NETWORK": "network"}
-_DEFINITIONS = ("BLOCK", "NETWORK")
-_KEYWORDS = frozenset("REPEAT FOR IF ELSE LET BLOCK NETWORK IMPORT AS IN AND OR NOT SWITCH".split())
-_VALUES = frozenset("NUMBER PERCENT FACTOR SIZE STRING SWITCH LPAR LSQB NEGATIVE".split())
-_WORDS = frozenset({"WORD", "PATH", "FUNCTION_NAME"})
-_OPERANDS = frozenset("WORD PATH NUMBER PERCENT FACTOR SIZE STRING SWITCH RPAR RSQB".split())
-_OPERATORS = frozenset("PLUS TIMES DIVIDE FLOOR_DIVIDE MODULO COMPARISON AND OR TO".split())
-_SIGNS = frozenset({*_OPERATORS, "MINUS", "NEGATIVE", "NOT"})
-
-_MAX_BODY = 1000
-"""Lines of a body without braces that are looked through for its end."""
-
-
-@dataclass(frozen=True)
-class Mend:
-    """How reading can go on as if it had been written right: with other tokens in some places."""
-
-    read: tuple[tuple[str, int, int], ...] = ()
-    """Tokens to read: type, start, end."""
-    skip: int = 0
-    """How many they replace, from the one that did not fit on."""
-    back: int = 0
-    """How many before it they replace as well; at most what stands as it was read."""
-    surplus: int = 0
-    """By how much this changes the number of closing braces too many."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    diagnostic: Diagnostic
-    mend: Mend | None = None
-    """None where the statement is given up."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """The place where the parser found a token that does not fit."""
-
-    source: Source
-    tokens: Lexed
-    position: int
-    begin: int
-    """The position of the first token of the statement around it."""
-    accepts: frozenset[str]
-    """What would have fitted."""
-    braces: Sequence[int]
-    """The offsets of the braces open here, outermost first."""
-    surplus: int
-    """How many more braces close than open, in the whole text."""
-
-    # ---- the tokens around it; offsets are relative to the one that does not fit ----
-
-    @property
-    def kind(self) -> str:
-        return self.tokens.types[self.position]
-
-    @property
-    def start(self) -> int:
-        return self.tokens.starts[self.position]
-
-    @property
-    def end(self) -> int:
-        return self.tokens.ends[self.position]
-
-    @property
-    def text(self) -> str:
-        return self.text_at(0)
-
-    @property
-    def span(self) -> Span:
-        return self.span_at(0)
-
-    def kind_at(self, offset: int) -> str:
-        """The type of a token near this one; END past either end."""
-        at = self.position + offset
-        return self.tokens.types[at] if 0 <= at < len(self.tokens.types) else END
-
-    def text_at(self, offset: int) -> str:
-        return self.span_at(offset).text
-
-    def span_at(self, offset: int) -> Span:
-        at = self.position + offset
-        if not 0 <= at < len(self.tokens.types):
-            return Span(self.source, self.start, self.start)
-        return Span(self.source, self.tokens.starts[at], self.tokens.ends[at])
-
-    def span_of(self, first: int, last: int) -> Span:
-        return Span(self.source, self.span_at(first).start, self.span_at(last).end)
-
-    def words(self, first: int, behind: int, otherwise: str = "…") -> str:
-        """What is written from one token up to another, in short."""
-        return _shorten(self.span_of(first, behind - 1).text) if behind > first else otherwise
-
-    def end_of_head(self, offset: int = 0) -> int:
-        """The offset behind the last token before a body, or before the end of the statement."""
-        while self.kind_at(offset) not in (*_STATEMENT_ENDS, "COMMA", END):
-            offset = self.matching(offset) if self.kind_at(offset) in ("LPAR", "LSQB") else offset
-            offset += 1
-        return offset
-
-    @property
-    def before(self) -> str:
-        return self.kind_at(-1)
-
-    @property
-    def after(self) -> str:
-        return self.kind_at(1)
-
-    @property
-    def previous(self) -> Span:
-        return self.span_at(-1) if self.position else self.gap
-
-    @property
-    def gap(self) -> Span:
-        """Just behind the token before: where something is missing."""
-        at = self.tokens.ends[self.position - 1] if self.position else 0
-        return Span(self.source, at, at)
-
-    def follows_closely(self, offset: int) -> bool:
-        """Whether no blank stands between a token and the one before it."""
-        return self.span_at(offset).start == self.span_at(offset - 1).end
-
-    def matching(self, offset: int) -> int:
-        """The offset of the bracket that closes the one at an offset."""
-        depth = 0
-        while self.kind_at(offset) != END:
-            kind = self.kind_at(offset)
-            depth += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
-            if depth <= 0:
-                return offset
-            offset += 1
-        return offset - 1
-
-    def behind_value(self, offset: int) -> int:
-        """The offset behind the signs, the operand and the brackets that begin at one."""
-        while self.kind_at(offset) in ("NEGATIVE", "MINUS", "NOT"):
-            offset += 1
-        if self.kind_at(offset) == "FUNCTION_NAME":
-            offset += 1
-        if self.kind_at(offset) in ("LPAR", "LSQB"):
-            offset = self.matching(offset)
-        return offset + 1
-
-    def end_of_line(self) -> int:
-        """The offset of the last token on this line."""
-        offset = 0
-        while self.kind_at(offset + 1) not in ("NEWLINE", END):
-            offset += 1
-        return offset
-
-    # ---- the statement around it ----
-
-    @property
-    def first(self) -> int:
-        """Where the statement begins, as an offset from here (0, or negative)."""
-        return self.begin - self.position
-
-    @property
-    def opening(self) -> str:
-        """The type of the statement's first token behind its label."""
-        first = self.first
-        if self.kind_at(first) == "WORD" and self.kind_at(first + 1) == "COLON":
-            first += 2
-        return self.kind_at(first)
-
-    @property
-    def header(self) -> str:
-        """The keyword that a body is to follow, or nothing."""
-        if self.before == "ELSE":
-            return "else"
-        return _HEADERS.get(self.opening, "")
-
-    @property
-    def has_no_body(self) -> bool:
-        return self.opening in ("LET", "IMPORT")
-
-    def behind_braces(self, position: int) -> int:
-        """The position behind a group of braces, and behind what an `else` adds to it."""
-        types, depth = self.tokens.types, 0
-        while types[position] != END:
-            depth += (types[position] == "LBRACE") - (types[position] == "RBRACE")
-            position += 1
-            if depth == 0 and types[position] == "ELSE":
-                while types[position] not in _STATEMENT_ENDS and types[position] != END:
-                    position += 1
-            if depth == 0 and types[position] != "LBRACE":
-                break
-        return position
-
-    @property
-    def at_statement_start(self) -> bool:
-        return "WORD" in self.accepts and "REPEAT" in self.accepts
-
-    @property
-    def can_separate(self) -> bool:
-        """Whether a statement is complete here, so that a separator could stand."""
-        return "NEWLINE" in self.accepts
-
-    @property
-    def in_parentheses(self) -> bool:
-        return bool({"RPAR", "RSQB"} & self.accepts)
-
-    def indentation(self, line: int) -> int:
-        text = self.source.line(line)
-        return len(text) - len(text.lstrip(" \t"))
-
-    def indented_body(self) -> int | None:
-        """Where the lines end that are indented further than this one and follow it."""
-        here = self.source.locate(self.gap.start)[0]
-        indent, last = self.indentation(here), here
-        for line in range(here + 1, min(here + _MAX_BODY, self.source.line_count + 1)):
-            if self.source.line(line).strip(" \t"):
-                if self.indentation(line) <= indent:
-                    break
-                last = line
-        if last == here:
-            return None
-        return self.source.line_starts[last - 1] + len(self.source.line(last))
-
-    def braces_around_body(self, sign: Span) -> tuple[Edit, ...]:
-        """Puts braces around an indented body; the first replaces a sign, or stands in a gap."""
-        end = self.indented_body()
-        if end is None:
-            return ()
-        indent = " " * self.indentation(self.source.locate(sign.start)[0])
-        return Edit(sign, " {"), Edit(Span(self.source, end, end), f"\n{indent}}}")
-
-    def follows(self, reported: Sequence[int]) -> bool:
-        """Whether something before, in the same statement, has already been explained."""
-        begin = min(self.tokens.starts[self.begin], self.start)
-        return bisect_left(reported, begin) < bisect_right(reported, self.end)
-
-    # ---- how to read on ----
-
-    def insert(self, *kinds: str, surplus: int = 0) -> Mend:
-        at = self.start
-        return Mend(tuple((kind, at, at) for kind in kinds), surplus=surplus)
-
-    def drop(self, count: int = 1) -> Mend:
-        return Mend(skip=count)
-
-    def instead(self, *kinds: str, surplus: int = 0) -> Mend:
-        read = tuple((kind, self.start, self.end) for kind in kinds)
-        return Mend(read, skip=1, surplus=surplus)
-
+from .lexer import END
+from .source import Span
+from .trouble import (
+    DEFINITIONS,
+    HEADERS,
+    KEYWORDS,
+    NOTHING_MORE,
+    OPERANDS,
+    SIGNS,
+    STATEMENT_ENDS,
+    VALUES,
+    WORDS,
+    Explanation,
+    Mend,
+    Trouble,
+    shorten,
+)
 
 Recogniser = Callable[[Trouble], Explanation | None]
 TABLE: list[tuple[str, str, Recogniser]] = []
@@ -304,12 +70,6 @@ def _say(
     return Explanation(diagnostic, mend)
 
 
-def _shorten(text: str) -> str:
-    """On one line, and not much of it."""
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:59] + "…"
-
-
 # ---- braces; braces.py has seen to it that they pair, as far as it could ---------------------
 
 
@@ -342,7 +102,7 @@ def _stray_brace(at: Trouble) -> Explanation | None:
     if at.before == "COLON":
         return None
     anonymous = at.insert("WORD") if at.at_statement_start else at.insert("NEWLINE", "WORD")
-    if at.before == "NEWLINE" and at.kind_at(-2) in (*_OPERANDS, "SWITCH"):
+    if at.before == "NEWLINE" and at.kind_at(-2) in (*OPERANDS, "SWITCH"):
         end = at.span_at(-2).end
         return _brace_on_next_line(at, at.span, Span(at.source, end, end), anonymous)
     if at.before == "RBRACE":
@@ -413,7 +173,7 @@ def _if_as_value(at: Trouble) -> Explanation | None:
 
 @mistake("missing-name", "network {\n  conv 64\n}", "block (width) { conv width }")
 def _missing_name(at: Trouble) -> Explanation | None:
-    if at.before not in _DEFINITIONS or at.kind not in ("LBRACE", "LPAR", "NEWLINE", "COLON", END):
+    if at.before not in DEFINITIONS or at.kind not in ("LBRACE", "LPAR", "NEWLINE", "COLON", END):
         return None
     word = at.text_at(-1)
     example = "network Net { … }" if word == "network" else "block part(width) { … }"
@@ -439,16 +199,16 @@ def _missing_name(at: Trouble) -> Explanation | None:
 def _bad_name(at: Trouble) -> Explanation | None:
     """Everything behind `network` up to a blank, a parenthesis or a brace is meant as its name."""
     glued = ("MINUS", "NEGATIVE", "NUMBER", "STRING")
-    if at.before in _DEFINITIONS and at.kind in ("STRING", "PATH", "NUMBER", "SIZE"):
+    if at.before in DEFINITIONS and at.kind in ("STRING", "PATH", "NUMBER", "SIZE"):
         name = 0
-    elif at.kind_at(-2) in _DEFINITIONS and (
+    elif at.kind_at(-2) in DEFINITIONS and (
         at.kind in glued or (at.kind == "WORD" and at.opening == "NETWORK")
     ):
         name = -1
     else:
         return None
     last = name
-    while at.kind_at(last + 1) not in ("LPAR", *_STATEMENT_ENDS, END, "COLON", "COMMA"):
+    while at.kind_at(last + 1) not in ("LPAR", *STATEMENT_ENDS, END, "COLON", "COMMA"):
         last += 1
     span = at.span_of(name, last)
     plain = re.sub(r"\W+", "_", span.text.strip("\"'"), flags=re.ASCII).strip("_")
@@ -458,7 +218,7 @@ def _bad_name(at: Trouble) -> Explanation | None:
         "bad-name",
         "a name is one word of letters, digits and `_`",
         span,
-        f"write `{_shorten(plain)}`",
+        f"write `{shorten(plain)}`",
         edits=(Edit(span, plain),),
         mend=Mend(opening if name == 0 else (), skip=last + 1),
     )
@@ -466,7 +226,7 @@ def _bad_name(at: Trouble) -> Explanation | None:
 
 @mistake("reserved-word", "let in = 3", "block repeat() { conv 3 }", "network A { conv 3 as }")
 def _reserved_word(at: Trouble) -> Explanation | None:
-    if at.kind not in _KEYWORDS:
+    if at.kind not in KEYWORDS:
         return None
     a_name_fits = {"WORD", "FUNCTION_NAME"} & at.accepts
     if not a_name_fits or at.opening == "FOR" or at.before in ("REPEAT", "IF"):
@@ -510,7 +270,7 @@ def _bad_label(at: Trouble) -> Explanation | None:
         first = 0
     else:
         return None
-    if at.kind_at(1 if first else 2) in _NOTHING_MORE:
+    if at.kind_at(1 if first else 2) in NOTHING_MORE:
         return None
     span = at.span_of(first, -1 if first else 0)
     plain = re.sub(r"\W+", "_", span.text.strip('"'), flags=re.ASCII).strip("_")
@@ -519,7 +279,7 @@ def _bad_label(at: Trouble) -> Explanation | None:
         "label",
         "a label is one word of letters, digits and `_`",
         span,
-        f"write `{_shorten(plain)}:`",
+        f"write `{shorten(plain)}:`",
         edits=(Edit(span, plain),),
     )
 
@@ -563,7 +323,7 @@ def _colon_for_brace(at: Trouble) -> Explanation | None:
             mend=at.drop(),
         )
     if at.after in ("NEWLINE", END):
-        if at.surplus > 0:
+        if at.brace_was_forgotten:
             return _say(
                 "colon-for-brace",
                 message,
@@ -607,7 +367,7 @@ def _brace_at_end_of_line(at: Trouble) -> Edit:
     "network A {\n  residual: { conv 64 }\n}",
 )
 def _label_without_statement(at: Trouble) -> Explanation | None:
-    if at.before != "COLON" or at.kind not in ("LBRACE", *_NOTHING_MORE):
+    if at.before != "COLON" or at.kind not in ("LBRACE", *NOTHING_MORE):
         return None
     word = at.text_at(-2)
     if at.kind == "LBRACE":
@@ -619,7 +379,7 @@ def _label_without_statement(at: Trouble) -> Explanation | None:
             edits=(Edit(at.previous, ""),),
             mend=Mend(back=1),
         )
-    replaced = at.surplus > 0 and at.kind == "NEWLINE"
+    replaced = at.kind == "NEWLINE" and at.brace_was_forgotten
     edits: tuple[Edit, ...] = (Edit(at.previous, " {"),)
     if not replaced:
         edits = at.braces_around_body(at.previous) if at.kind == "NEWLINE" else ()
@@ -651,11 +411,11 @@ def _let(at: Trouble) -> Explanation | None:
     if at.kind_at(at.first) != "LET":
         return None
     if at.before == "LET":
-        if at.kind in _KEYWORDS and at.after == "EQUAL":
+        if at.kind in KEYWORDS and at.after == "EQUAL":
             return None
         return _say("let", "`let` gives a name to a value", at.previous, "write `let name = value`")
     name = at.text_at(-1)
-    if at.kind in _VALUES and at.can_separate:
+    if at.kind in VALUES and at.can_separate:
         return _say(
             "let",
             "`let` gives a name to one value",
@@ -681,12 +441,12 @@ def _let(at: Trouble) -> Explanation | None:
             edits=(Edit(sign, " =" if at.follows_closely(0) else "="),),
             mend=Mend((("EQUAL", *sign[1:]),), skip=2 if at.after == "EQUAL" else 1),
         )
-    value_follows = at.kind in _VALUES | _WORDS
+    value_follows = at.kind in VALUES | WORDS
     return _say(
         "let",
-        f"`=` is missing behind `{_shorten(name)}`",
+        f"`=` is missing behind `{shorten(name)}`",
         at.gap,
-        f"write `let {_shorten(name)} = {at.words(0, at.end_of_head())}`",
+        f"write `let {shorten(name)} = {at.words(0, at.end_of_head())}`",
         edits=(Edit(at.gap, " ="),) if value_follows else (),
         mend=at.insert("EQUAL") if value_follows else None,
     )
@@ -708,11 +468,11 @@ def _for_in(at: Trouble) -> Explanation | None:
             "for-in",
             "several names are separated by commas",
             at.gap,
-            f"write a comma before `{_shorten(at.text)}`",
+            f"write a comma before `{shorten(at.text)}`",
             edits=(Edit(at.gap, ","),),
             mend=at.insert("COMMA"),
         )
-    if at.kind not in _VALUES | _WORDS | {"KEY"} and not instead_of_in:
+    if at.kind not in VALUES | WORDS | {"KEY"} and not instead_of_in:
         return _say(
             "for-in", "there is nothing to go through", at.gap, "write `for name in [ … ] { … }`"
         )
@@ -779,14 +539,14 @@ def _for_list(at: Trouble) -> Explanation | None:
     first, behind = at.first, 0
     while at.kind_at(first) != "IN":
         first += 1
-    while at.kind_at(behind) not in (*_STATEMENT_ENDS, END):
+    while at.kind_at(behind) not in (*STATEMENT_ENDS, END):
         behind += 1
     values = at.span_of(first + 1, behind - 1)
     return _say(
         "for-list",
         "a list stands between `[` and `]`",
         values,
-        f"write `[{_shorten(values.text)}]`",
+        f"write `[{shorten(values.text)}]`",
         edits=(Edit(values, f"[{values.text}]"),),
         mend=at.drop(behind),
     )
@@ -804,7 +564,7 @@ def _for_list(at: Trouble) -> Explanation | None:
 def _repeat(at: Trouble) -> Explanation | None:
     if at.opening != "REPEAT":
         return None
-    if at.before == "REPEAT" and at.kind in ("LBRACE", "AS", *_NOTHING_MORE):
+    if at.before == "REPEAT" and at.kind in ("LBRACE", "AS", *NOTHING_MORE):
         return _say(
             "repeat",
             "`repeat` needs to know how often",
@@ -823,7 +583,7 @@ def _repeat(at: Trouble) -> Explanation | None:
             "repeat",
             "`as` is missing before the name of the index",
             at.gap,
-            f"write `repeat {at.words(at.first + 1, 0)} as {_shorten(at.text)}`",
+            f"write `repeat {at.words(at.first + 1, 0)} as {shorten(at.text)}`",
             edits=(Edit(at.gap, " as"),),
             mend=at.insert("AS"),
         )
@@ -861,10 +621,10 @@ def _filler(at: Trouble) -> Explanation | None:
 
 @mistake("else", "if a { relu } else b { bn }", "if a { relu } else (a > 3) { bn }")
 def _else_with_condition(at: Trouble) -> Explanation | None:
-    if at.before != "ELSE" or at.kind not in _VALUES | _WORDS | {"NOT"}:
+    if at.before != "ELSE" or at.kind not in VALUES | WORDS | {"NOT"}:
         return None
     behind = 0
-    while at.kind_at(behind) not in (*_STATEMENT_ENDS, END):
+    while at.kind_at(behind) not in (*STATEMENT_ENDS, END):
         behind += 1
     if at.kind_at(behind) != "LBRACE":
         return None
@@ -903,7 +663,7 @@ def _missing_brace(at: Trouble) -> Explanation | None:
     if "LBRACE" not in at.accepts or not at.header or at.before == "COMMA":
         return None
     if at.kind in ("NEWLINE", "RBRACE", "COMMA", END):
-        forgotten = at.surplus > 0  # with a closing brace too many, this is where its partner was
+        forgotten = at.brace_was_forgotten
         edits: tuple[Edit, ...] = (Edit(at.gap, " {"),)
         if not forgotten:
             edits = at.braces_around_body(at.gap) if at.kind == "NEWLINE" else ()
@@ -915,8 +675,8 @@ def _missing_brace(at: Trouble) -> Explanation | None:
             edits=edits,
             mend=at.insert("LBRACE", surplus=-1) if forgotten else None,
         )
-    defines = at.opening in _DEFINITIONS
-    if at.kind in _WORDS and at.before in (*_OPERANDS, "ELSE") and not defines:
+    defines = at.opening in DEFINITIONS
+    if at.kind in WORDS and at.before in (*OPERANDS, "ELSE") and not defines:
         return _say(
             "missing-brace",
             f"the body of `{at.header}` stands in braces",
@@ -949,7 +709,7 @@ def _import_path(at: Trouble) -> Explanation | None:
             "import-path",
             "`import` takes no parentheses",
             whole,
-            f"write `import {_shorten(text)}`",
+            f"write `import {shorten(text)}`",
             edits=(Edit(whole, text),),
             mend=Mend(tuple(_tokens(at, strings[0], strings[0] + 1)), skip=strings[0] + 2),
         )
@@ -963,7 +723,7 @@ def _import_path(at: Trouble) -> Explanation | None:
         "import-path",
         message,
         whole,
-        f'write `import "{_shorten(path)}"`',
+        f'write `import "{shorten(path)}"`',
         edits=(Edit(whole, f'"{path}"'),),
     )
 
@@ -979,7 +739,7 @@ def _import_names(at: Trouble) -> Explanation | None:
             "import-names",
             message,
             whole,
-            f"write `import {_shorten(path)}`",
+            f"write `import {shorten(path)}`",
             edits=(Edit(whole, f"import {path}"),),
         )
     if at.kind_at(at.first) == "IMPORT" and at.before == "STRING":
@@ -999,7 +759,7 @@ def _one_import_each(at: Trouble, gap: Span) -> Explanation:
         "import-names",
         "an `import` names one file",
         at.span,
-        f"write `import {_shorten(at.text)}` on a line of its own",
+        f"write `import {shorten(at.text)}` on a line of its own",
         edits=(Edit(Span(at.source, gap.start, at.start), "\nimport "),),
     )
 
@@ -1026,9 +786,9 @@ def _double_bar(at: Trouble) -> Explanation | None:
 
 @mistake("stray-bar", "network A {\n  inception { conv 64 | conv 32 }\n}", "conv 64 | relu")
 def _stray_bar(at: Trouble) -> Explanation | None:
-    if at.kind != "VBAR":
+    if at.kind != "VBAR" or not (at.at_statement_start or at.can_separate):
         return None
-    if not at.braces or _head_of_brace(at, at.braces[-1]) in _HEADERS:
+    if not at.braces or _head_of_brace(at, at.braces[-1]) in HEADERS:
         bars = [0, *_bars_behind(at, "NEWLINE")]
         return _say(
             "stray-bar",
@@ -1055,7 +815,7 @@ def _head_of_brace(at: Trouble, brace: int) -> str:
     """The type of the token that the statement opening a brace begins with."""
     types = at.tokens.types
     index = bisect_left(at.tokens.starts, brace)
-    while index > 0 and types[index - 1] not in (*_STATEMENT_ENDS, "COLON"):
+    while index > 0 and types[index - 1] not in (*STATEMENT_ENDS, "COLON"):
         index -= 1
     return types[index]
 
@@ -1102,8 +862,8 @@ def _python_call(at: Trouble) -> Explanation | None:
         return None
     closing, written = _without_parentheses(at, 0)
     whole = at.span_of(0, closing)
-    alone = not at.follows_closely(closing + 1) or at.kind_at(closing + 1) in _NOTHING_MORE
-    complete = at.kind_at(closing + 1) in (*_NOTHING_MORE, "LBRACE")
+    alone = not at.follows_closely(closing + 1) or at.kind_at(closing + 1) in NOTHING_MORE
+    complete = at.kind_at(closing + 1) in (*NOTHING_MORE, "LBRACE")
     help = f"write `{written}`" if written else "write the word, a blank, and its arguments"
     return _say(
         "python-call",
@@ -1164,7 +924,7 @@ def _assignment(at: Trouble) -> Explanation | None:
     if _after_comma(at):
         return None
     span = Span(at.source, sign.start, sign.start + len(name))
-    if at.after in _WORDS and at.kind_at(2) in _VALUES | _WORDS | {"KEY"}:
+    if at.after in WORDS and at.kind_at(2) in VALUES | WORDS | {"KEY"}:
         whole, layer = sign, ""
         if at.kind_at(2) == "LPAR":  # `x = conv(64)`
             last, layer = _without_parentheses(at, 1)
@@ -1173,16 +933,16 @@ def _assignment(at: Trouble) -> Explanation | None:
             "assignment",
             "what a layer produces is named by a label in front of it",
             span,
-            f"write `{_shorten(name)}: {layer or at.words(1, at.end_of_head(1))}`",
+            f"write `{shorten(name)}: {layer or at.words(1, at.end_of_head(1))}`",
             edits=(Edit(whole, f"{name}: {layer}" if layer else f"{name}:"),),
         )
     behind = at.kind_at(at.behind_value(1))
-    complete = at.after in _VALUES | _WORDS and behind in {*_NOTHING_MORE, *_SIGNS}
+    complete = at.after in VALUES | WORDS and behind in {*NOTHING_MORE, *SIGNS}
     return _say(
         "assignment",
         "a value gets its name with `let`",
         span,
-        f"write `let {_shorten(name)} = {at.words(1, at.end_of_head(1))}`",
+        f"write `let {shorten(name)} = {at.words(1, at.end_of_head(1))}`",
         edits=(Edit(sign, f"let {name} ="),) if complete else (),
     )
 
@@ -1193,7 +953,7 @@ def _after_comma(at: Trouble) -> bool:
     if at.kind_at(comma) != "COMMA":
         return False
     first = comma
-    while at.kind_at(first - 1) not in (*_STATEMENT_ENDS, "COMMA", END):
+    while at.kind_at(first - 1) not in (*STATEMENT_ENDS, "COMMA", END):
         first -= 1
     return at.kind_at(first) == "WORD"
 
@@ -1214,7 +974,7 @@ def _spaced_equals(at: Trouble) -> Explanation | None:
     if at.after in ("NEWLINE", "COMMA", "RBRACE", "LBRACE", "RPAR", "RSQB", "VBAR", END):
         return _say(
             "missing-value",
-            f"a value is missing behind `{_shorten(key)}=`",
+            f"a value is missing behind `{shorten(key)}=`",
             Span(at.source, at.previous.start, at.end),
             "write one right behind the sign: a number, a name, a list, …",
         )
@@ -1224,7 +984,7 @@ def _spaced_equals(at: Trouble) -> Explanation | None:
         "spaced-equals",
         "an argument's name, `=` and its value are written without blanks",
         Span(at.source, at.previous.start, value.end),
-        f"write `{_shorten(key)}={_shorten(value.text)}`",
+        f"write `{shorten(key)}={shorten(value.text)}`",
         edits=(Edit(glued, f"{key}="),),
         mend=Mend((("KEY", at.previous.start, at.end),), skip=1, back=1),
     )
@@ -1242,7 +1002,7 @@ def _equals_in_condition(at: Trouble) -> Explanation | None:
         return None
     sign = Span(at.source, at.end - 1, at.end)
     name = at.text[:-1]
-    left = _shorten(name if at.kind == "KEY" else at.text_at(-1))
+    left = shorten(name if at.kind == "KEY" else at.text_at(-1))
     read = (("PATH" if "." in name else "WORD", at.start, sign.start),) if at.kind == "KEY" else ()
     return _say(
         "equals-in-condition",
@@ -1267,7 +1027,7 @@ def _argument_in_parentheses(at: Trouble) -> Explanation | None:
         "argument-in-parentheses",
         "an argument given by name stands without parentheses",
         whole,
-        f"write `{_shorten(written)}`",
+        f"write `{shorten(written)}`",
         edits=(Edit(whole, written),) if one_line else (),
     )
 
@@ -1277,7 +1037,7 @@ def _argument_in_parentheses(at: Trouble) -> Explanation | None:
 
 @mistake("argument-behind-body", "residual { conv 64 } shortcut=pad", "residual { conv 64 } 3")
 def _argument_behind_body(at: Trouble) -> Explanation | None:
-    if at.before != "RBRACE" or not at.can_separate or at.kind not in _VALUES | {"KEY"}:
+    if at.before != "RBRACE" or not at.can_separate or at.kind not in VALUES | {"KEY"}:
         return None
     behind = at.end_of_head()
     argument = at.span_of(0, behind - 1).text
@@ -1290,7 +1050,7 @@ def _argument_behind_body(at: Trouble) -> Explanation | None:
         "argument-behind-body",
         "arguments stand in front of the body",
         at.span_of(0, behind - 1),
-        f"write `{head} {_shorten(argument)} {{ … }}`" if head else "move it before the `{`",
+        f"write `{head} {shorten(argument)} {{ … }}`" if head else "move it before the `{`",
         edits=(Edit(after_head, f" {argument}"), Edit(taken_out, "")) if head else (),
     )
 
@@ -1302,16 +1062,16 @@ def _argument_behind_body(at: Trouble) -> Explanation | None:
     "block a() { relu } network B { conv 3 }",
 )
 def _missing_separator(at: Trouble) -> Explanation | None:
-    starts_statement = at.kind in ("WORD", "FUNCTION_NAME", *_HEADERS, "LET", "IMPORT")
+    starts_statement = at.kind in ("WORD", "FUNCTION_NAME", *HEADERS, "LET", "IMPORT")
     if not starts_statement or not at.can_separate:
         return None
     if at.kind == "FUNCTION_NAME" and at.before != "RBRACE":
         return None
     return _say(
         "missing-separator",
-        f"`{_shorten(at.text)}` begins another statement, and nothing separates the two",
+        f"`{shorten(at.text)}` begins another statement, and nothing separates the two",
         at.span,
-        f"put a comma or a new line before `{_shorten(at.text)}`",
+        f"put a comma or a new line before `{shorten(at.text)}`",
         edits=(Edit(at.gap, ","),),
         mend=at.insert("NEWLINE"),
     )
@@ -1320,7 +1080,7 @@ def _missing_separator(at: Trouble) -> Explanation | None:
 @mistake("comma-in-arguments", "conv 64, 3x3, stride=2", "conv 64, stride = 2", "conv, 64")
 def _comma_in_arguments(at: Trouble) -> Explanation | None:
     equal = at.kind == "EQUAL" and at.first == -1 and at.before == "WORD"
-    if not equal and not (at.at_statement_start and at.kind in _VALUES | {"KEY"}):
+    if not equal and not (at.at_statement_start and at.kind in VALUES | {"KEY"}):
         return None
     if not _after_comma(at):
         return None
@@ -1330,18 +1090,18 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
     # Other commas of the line that arguments follow: the same habit, told once.
     others = []
     offset = 0
-    while at.kind_at(offset) not in (*_STATEMENT_ENDS, END):
+    while at.kind_at(offset) not in (*STATEMENT_ENDS, END):
         if at.kind_at(offset) == "COMMA":
             follows = at.kind_at(offset + 1)
-            if follows not in _VALUES | {"KEY"} and at.kind_at(offset + 2) != "EQUAL":
+            if follows not in VALUES | {"KEY"} and at.kind_at(offset + 2) != "EQUAL":
                 break
             others.append(at.span_at(offset))
         elif at.kind_at(offset) in ("LPAR", "LSQB"):
             offset = at.matching(offset)
         offset += 1
-    mend = at.drop(offset) if at.kind_at(offset) in _NOTHING_MORE else None
+    mend = at.drop(offset) if at.kind_at(offset) in NOTHING_MORE else None
     first = comma_at
-    while at.kind_at(first - 1) not in (*_STATEMENT_ENDS, "COMMA", END):
+    while at.kind_at(first - 1) not in (*STATEMENT_ENDS, "COMMA", END):
         first -= 1
     without = re.sub(r"\s*,", " ", at.span_of(first, offset - 1).text)
     if equal:
@@ -1351,9 +1111,9 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
         edits.append(Edit(Span(at.source, argument.end, at.span_at(1).start), "="))
     return _say(
         "comma-in-arguments",
-        f"a comma ends a statement, and `{_shorten(argument.text)}` cannot begin one",
+        f"a comma ends a statement, and `{shorten(argument.text)}` cannot begin one",
         argument,
-        f"arguments are separated by blanks: `{_shorten(without)}`",
+        f"arguments are separated by blanks: `{shorten(without)}`",
         labels=(Label(comma, "ends the statement before"),),
         edits=tuple(edits),
         mend=mend,
@@ -1385,26 +1145,26 @@ def _foreign_comment(at: Trouble) -> Explanation | None:
 
 @mistake("statement-start", "network A {\n  64 conv\n}", "nn.conv 64", "conv { 1, 2 }")
 def _statement_start(at: Trouble) -> Explanation | None:
-    if not at.at_statement_start or at.kind not in _VALUES | {"PATH"}:
+    if not at.at_statement_start or at.kind not in VALUES | {"PATH"}:
         return None
     if at.kind == "PATH":
         return _say(
             "statement-start",
-            f"`{_shorten(at.text)}` is a dotted name; a statement begins with a plain word",
+            f"`{shorten(at.text)}` is a dotted name; a statement begins with a plain word",
             at.span,
-            f"write `{_shorten(at.text.rsplit('.', 1)[-1])} …`, or `from {_shorten(at.text)}` to "
+            f"write `{shorten(at.text.rsplit('.', 1)[-1])} …`, or `from {shorten(at.text)}` to "
             "go on from there",
         )
     if at.before == "LBRACE" and at.kind != "NEGATIVE":
         return _say(
             "statement-start",
-            f"braces hold statements, and `{_shorten(at.text)}` cannot begin one",
+            f"braces hold statements, and `{shorten(at.text)}` cannot begin one",
             at.span,
             "a list stands between `[` and `]`",
         )
     return _say(
         "statement-start",
-        f"a statement begins with a word, not with `{_shorten(at.text)}`",
+        f"a statement begins with a word, not with `{shorten(at.text)}`",
         at.span,
         "write the layer first, then its arguments: `conv 64 3x3`",
     )
@@ -1432,17 +1192,17 @@ def _extra_comma(at: Trouble) -> Explanation | None:
 
 @mistake("parameter", "block b(3) { relu }", "block b(x: 3) { relu }", "block b(x: int) { relu }")
 def _parameter(at: Trouble) -> Explanation | None:
-    if at.opening not in _DEFINITIONS or "RPAR" not in at.accepts:
+    if at.opening not in DEFINITIONS or "RPAR" not in at.accepts:
         return None
     if at.kind == "COLON" and at.before == "WORD":
         name = at.text_at(-1)
-        if at.after in _VALUES:
+        if at.after in VALUES:
             glued = Span(at.source, at.previous.start, at.span_at(1).start)
             return _say(
                 "parameter",
                 "a default is given with `=`",
                 at.span,
-                f"write `{_shorten(name)}={_shorten(at.text_at(1))}`",
+                f"write `{shorten(name)}={shorten(at.text_at(1))}`",
                 edits=(Edit(glued, f"{name}="),),
                 mend=Mend((("KEY", at.previous.start, at.end),), skip=1, back=1),
             )
@@ -1451,14 +1211,14 @@ def _parameter(at: Trouble) -> Explanation | None:
             "parameter",
             "a parameter has a name and perhaps a default, but no type",
             typed,
-            f"write `{_shorten(name)}`, or `{_shorten(name)}=64`",
+            f"write `{shorten(name)}`, or `{shorten(name)}=64`",
             edits=(Edit(typed, ""),),
             mend=at.drop(2 if at.after == "WORD" else 1),
         )
-    if at.kind in _VALUES | {"PATH", "TIMES"} and "WORD" in at.accepts:
+    if at.kind in VALUES | {"PATH", "TIMES"} and "WORD" in at.accepts:
         return _say(
             "parameter",
-            f"a parameter is a name, not `{_shorten(at.text)}`",
+            f"a parameter is a name, not `{shorten(at.text)}`",
             at.span,
             "write `block part(width, stride=1) { … }`",
         )
@@ -1467,12 +1227,12 @@ def _parameter(at: Trouble) -> Explanation | None:
 
 @mistake("parameter", "block b x y=2 { conv x }")
 def _parameters_without_parentheses(at: Trouble) -> Explanation | None:
-    if at.opening not in _DEFINITIONS or at.kind_at(-2) not in _DEFINITIONS:
+    if at.opening not in DEFINITIONS or at.kind_at(-2) not in DEFINITIONS:
         return None
     if at.kind not in ("KEY", "WORD", "LSQB"):
         return None
     behind = 0
-    while at.kind_at(behind) not in (*_STATEMENT_ENDS, "COLON", END):
+    while at.kind_at(behind) not in (*STATEMENT_ENDS, "COLON", END):
         behind += 1
     words = [at.text_at(offset) for offset in range(behind)]
     written = "(" + ", ".join(words).replace("=, ", "=") + ")"
@@ -1484,7 +1244,7 @@ def _parameters_without_parentheses(at: Trouble) -> Explanation | None:
         "parameter",
         "parameters stand in parentheses, separated by commas",
         at.span_of(0, behind - 1),
-        f"write `{_shorten(at.text_at(-1) + written)}`" if simple else "write `block part(width)`",
+        f"write `{shorten(at.text_at(-1) + written)}`" if simple else "write `block part(width)`",
         edits=(Edit(whole, written),) if simple else (),
         mend=at.drop(behind),
     )
@@ -1492,7 +1252,7 @@ def _parameters_without_parentheses(at: Trouble) -> Explanation | None:
 
 @mistake("missing-comma", "for a in [1 2] { conv a }", "block b(x y) { conv x }", "conv max(1 2)")
 def _missing_comma(at: Trouble) -> Explanation | None:
-    starts_value = at.kind in _VALUES | _WORDS | {"KEY"}
+    starts_value = at.kind in VALUES | WORDS | {"KEY"}
     if not starts_value or "COMMA" not in at.accepts or "NEWLINE" in at.accepts:
         return None
     if not at.in_parentheses:
@@ -1501,7 +1261,7 @@ def _missing_comma(at: Trouble) -> Explanation | None:
         "missing-comma",
         "a comma is missing",
         at.gap,
-        f"write `{_shorten(at.text_at(-1))}, {_shorten(at.text)}`",
+        f"write `{shorten(at.text_at(-1))}, {shorten(at.text)}`",
         edits=(Edit(at.gap, ","),),
         mend=at.insert("COMMA"),
     )
@@ -1523,14 +1283,14 @@ def _stray_colon(at: Trouble) -> Explanation | None:
             edits=(Edit(at.span, ""),),
             mend=at.drop(),
         )
-    if at.before == "WORD" and at.after in _VALUES and at.first < -1:
+    if at.before == "WORD" and at.after in VALUES and at.first < -1:
         name, value = at.text_at(-1), at.text_at(1)
         glued = Span(at.source, at.previous.start, at.span_at(1).start)
         return _say(
             "stray-colon",
             "an argument gets its value with `=`",
             at.span,
-            f"write `{_shorten(name)}={_shorten(value)}`",
+            f"write `{shorten(name)}={shorten(value)}`",
             edits=(Edit(glued, f"{name}="),),
             mend=Mend((("KEY", at.previous.start, at.end),), skip=1, back=1),
         )
@@ -1547,7 +1307,7 @@ def _stray_colon(at: Trouble) -> Explanation | None:
 
 @mistake("chained-comparison", "if 1 < width < 3 { conv 3 }", "crop 0..1..2")
 def _chained(at: Trouble) -> Explanation | None:
-    if at.kind not in ("COMPARISON", "TO") or at.before not in _OPERANDS:
+    if at.kind not in ("COMPARISON", "TO") or at.before not in OPERANDS:
         return None
     if at.kind == "TO":
         return _say(
@@ -1561,7 +1321,7 @@ def _chained(at: Trouble) -> Explanation | None:
         "chained-comparison",
         "comparisons do not chain",
         at.span,
-        f"join two with `and`: `{at.words(-3, 0)} and {_shorten(middle)} {rest}`",
+        f"join two with `and`: `{at.words(-3, 0)} and {shorten(middle)} {rest}`",
         edits=(Edit(Span(at.source, at.gap.start, at.start), f" and {middle} "),),
         mend=at.insert("AND", "WORD"),
     )
@@ -1579,14 +1339,14 @@ def _spaced_percent(at: Trouble) -> Explanation | None:
         "missing-operand",
         "a percentage is written without a blank",
         number,
-        f"write `{_shorten(at.text_at(-2))}%`",
+        f"write `{shorten(at.text_at(-2))}%`",
         edits=(Edit(number, f"{at.text_at(-2)}%"),),
     )
 
 
 @mistake("missing-operand", "conv 4 *\nrelu", "let x = 3 +", "conv * 4", "rotate - 20")
 def _missing_operand(at: Trouble) -> Explanation | None:
-    if at.before in _SIGNS:
+    if at.before in SIGNS:
         sign = at.text_at(-1)
         return _say(
             "missing-operand",
@@ -1599,11 +1359,11 @@ def _missing_operand(at: Trouble) -> Explanation | None:
             "missing-operand",
             "there is nothing to subtract from",
             at.span,
-            f"for a negative value, write `-{_shorten(at.text_at(1))}` without a blank",
+            f"for a negative value, write `-{shorten(at.text_at(1))}` without a blank",
             edits=(Edit(Span(at.source, at.start, at.span_at(1).start), "-"),),
             mend=at.instead("NEGATIVE"),
         )
-    if at.kind not in _SIGNS:
+    if at.kind not in SIGNS:
         return None
     return _say(
         "missing-operand",
@@ -1619,7 +1379,7 @@ def _missing_operand(at: Trouble) -> Explanation | None:
 def _missing_value(at: Trouble) -> Explanation | None:
     if "NUMBER" not in at.accepts or at.at_statement_start:
         return None
-    if at.kind not in ("COLON", "LBRACE", "RPAR", "RSQB", *_NOTHING_MORE):
+    if at.kind not in ("COLON", "LBRACE", "RPAR", "RSQB", *NOTHING_MORE):
         return None
     example = "one right behind the sign: a number, a name, a list, …"
     if at.before != "KEY":
@@ -1630,7 +1390,7 @@ def _missing_value(at: Trouble) -> Explanation | None:
         example = "a condition: `if width > 64 { … }`"
     return _say(
         "missing-value",
-        f"a value is missing behind `{_shorten(at.text_at(-1))}`",
+        f"a value is missing behind `{shorten(at.text_at(-1))}`",
         at.previous,
         f"write {example}",
     )
@@ -1677,7 +1437,7 @@ def _anything_else(at: Trouble) -> Explanation:
         brace = Span(at.source, at.braces[-1], at.braces[-1] + 1)
         help = "close it with `}` where its body ends"
         return _say("unclosed-brace", "this `{` is never closed", brace, help)
-    found = _DESCRIBED.get(at.kind, f"`{_shorten(at.text)}`")
+    found = _DESCRIBED.get(at.kind, f"`{shorten(at.text)}`")
     expected = [words for kind, words in _EXPECTED if kind in at.accepts]
     listed = ", ".join(expected[:-1]) + (" or " if expected[:-1] else "") + "".join(expected[-1:])
     return _say(

@@ -12,21 +12,22 @@ import gc
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .braces import pair_up
 from .builder import TreeBuilder
 from .diagnostics import Diagnostic, SpecError, has_errors, in_order
 from .lexer import END, ERROR, MAX_MISTAKES, Lexed, grammar_tables, lex
-from .mistakes import Mend, Trouble, explain
 from .source import Source
 from .syntax import Spec
 from .tables import Rule, Tables
 
+if TYPE_CHECKING:  # needed first when something is wrong
+    from .trouble import Mend, Trouble
+
 _NOT_MENDED = frozenset(
     {
         "bad-number",
-        "foreign-sign",
         "foreign-word",
         "indexing",
         "strange-character",
@@ -222,6 +223,8 @@ class _Parse:
 
     def recover(self, position: int) -> int:
         """Explains the token that does not fit, mends what it can; where to read on."""
+        from .mistakes import explain
+
         trouble = self.trouble(position)
         again = (trouble.start, trouble.kind) == self.last_explained
         if trouble.kind == ERROR or trouble.follows(self.reported) or again:
@@ -240,6 +243,8 @@ class _Parse:
         return count < len(self.states) and self.starts[len(self.starts) - count :] == list(places)
 
     def trouble(self, position: int) -> Trouble:
+        from .trouble import Trouble
+
         begin = self.count_before_statement()
         if begin < len(self.states):
             first = bisect_left(self.tokens.starts, self.starts[begin], 0, position)
@@ -319,7 +324,8 @@ class _Parse:
         self.back_to_statements()
         if types[position] in ("RBRACE", "VBAR") and not self.fits_behind_word(types[position]):
             position += 1  # this is what cannot stand here
-        while types[position] not in ("NEWLINE", "LBRACE", "RBRACE", "VBAR", END):
+        bar = "VBAR" if self.fits_behind_word("VBAR") else ""
+        while types[position] not in ("NEWLINE", "LBRACE", "RBRACE", bar, END):
             position += 1
         if types[position] == "LBRACE" and trouble.has_no_body:
             position = trouble.behind_braces(position)

@@ -57,4 +57,4 @@ def test_no_operation_is_imported_elsewhere_but_by_its_form() -> None:
                 names = {alias.name for alias in node.names}
                 assert family in ("", "base", "merge", "shortcut"), f"{file}:{node.lineno}"
                 if family == "merge":
-                    assert names <= {"Input", "Chunk", "PadShortcut"}, f"{file}:{node.lineno}"
+                    assert names <= {"Input", "Chunk", "PadShortcut", "Scaled"}, f"{file}:{node.lineno}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from ..shapes import Pair, Shape, ShapeError, as_map, by, size, text
-from ..signature import count, custom, natural, pair
+from ..signature import count, custom, natural, pair, real
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window
 from .shape import TO, read_shape
 from .shortcut import stride_between
@@ -247,6 +247,30 @@ class Chunk(NoMultiplyAdds):
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("channels", f"{inputs[0][0]}/{self.count} = {output[0]}")]
+
+
+class Scaled(NoMultiplyAdds):
+    """What a body adds, made smaller before it is added, so that sums of many do not run away."""
+
+    kind: ClassVar[Kind] = "shape"
+
+    factor: float = real("what everything is multiplied by")
+
+    def output(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """One operation for each number."""
+        return size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call=f"{{0}} * {self.factor!r}")
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        return [("operations", f"{'*'.join(map(str, output))} = {size(output):,}")]
 
 
 class PadShortcut(NoMultiplyAdds):

@@ -61,6 +61,15 @@ def test_residual_with_both_paths_written_out() -> None:
     assert [source.op.word for source in found.output.inputs] == ["bn", "conv"]
 
 
+def test_what_a_residual_adds_may_be_scaled() -> None:
+    """Inception-ResNet multiplies it by 0.1 to 0.3."""
+    found = layers("residual scale=0.17 { conv 3 3x3 same }\nresidual scale=0.5 { | bn | relu }")
+    assert [item.op.short_word for item in found.nodes[1:]] == [
+        "conv", "scaled", "add", "bn", "relu", "scaled", "add",
+    ]  # fmt: skip
+    assert names(found) == ["conv", "bn"]
+
+
 # ---- paths -----------------------------------------------------------------------------------
 
 

@@ -51,8 +51,8 @@ SPECS = {
         """,
     "every kind of bracket": """
         network Net {
-          conv max(1, 2                               #! unclosed-bracket
           conv 3)                                     #! unopened-bracket
+          conv max(1, 2                               #! unclosed-bracket
           for a in [1, 2 {                            #! unclosed-bracket
             conv a
           }
@@ -132,6 +132,7 @@ SPECS = {
         if !a { relu }                                #! foreign-sign
         if 1 < a < 3 { relu }                         #! chained-comparison
         if a then { relu } else b { bn }              #! missing-brace else
+        relu
         else { relu }                                 #! else
         if a { relu } else { bn } else { conv 3 }     #! else
         if { relu }                                   #! missing-value
@@ -155,7 +156,7 @@ SPECS = {
         network Net {
           import "a.cnn"                              #! misplaced-definition
           residual {
-            block b(x) { conv x = 3 }                 #! misplaced-definition stray-equals
+            block b(x) { conv x = 3 }                 #! misplaced-definition spaced-equals
           }
           repeat 2 { network Inner { relu } }         #! misplaced-definition
         }

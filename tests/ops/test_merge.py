@@ -16,6 +16,7 @@ from dotcnn.compiler.ops.merge import (
     Merge,
     Mul,
     PadShortcut,
+    Scaled,
 )
 from dotcnn.compiler.shapes import Shape, ShapeError
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses, vectors
@@ -136,6 +137,11 @@ def test_a_shortcut_without_weights() -> None:
     for arriving, leaving in (((32, 8, 8), (16, 8, 8)), ((8, 8, 8), (8, 9, 8)), ((8,), (16,))):
         with pytest.raises(ShapeError):
             PadShortcut.between(arriving, leaving)
+
+
+@given(maps(st.integers(1, 4)))
+def test_any_scaled(shape: Shape) -> None:
+    conform(Scaled(factor=0.17), shape)
 
 
 def test_input() -> None:

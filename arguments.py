@@ -1,0 +1,327 @@
+"""The arguments of every command: their names, what they take, what they are for.
+
+What a command does is in `cli.py`; here is only how it is called.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NoReturn
+
+from . import __version__
+
+if TYPE_CHECKING:
+    from .compiler.shapes import Shape
+
+    _Commands = argparse._SubParsersAction["_Parser"]
+
+Run = Callable[[argparse.Namespace], int]
+"""A command: returns its exit code."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        if "invalid choice" in message and "choose from" in message:
+            import difflib
+            import re
+
+            wrong, *choices = re.findall(r"'([^']*)'", message)
+            close = difflib.get_close_matches(wrong, choices, n=1)
+            if close:
+                message += f"\ndid you mean `{close[0]}`?"
+        super().error(message)
+
+
+def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
+    """Of the whole program; `runs` are its commands, by name."""
+    whole = _Parser(
+        prog="cnn",
+        description="Describe, check and format convolutional networks.",
+        epilog="`cnn COMMAND --help` explains a command, with an example.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"cnn {__version__}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    for name, run in runs.items():
+        _COMMANDS[name](commands, run)
+    return whole
+
+
+_FILES = "a .cnn file, a folder of them, the name of one in the gallery, or - for standard input"
+_FILE = "a .cnn file, the name of one in the gallery, or - for standard input"
+
+
+def _command(
+    commands: _Commands,
+    run: Run,
+    name: str,
+    summary: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"examples:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--color",
+        choices=["auto", "always", "never"],
+        default="auto",
+        help="colours: on a terminal (auto), always or never; NO_COLOR is honoured",
+    )
+    parser.set_defaults(command=run)
+    return parser
+
+
+# ---- values ----------------------------------------------------------------------------------
+
+
+def _natural(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return read
+
+
+def _shape(text: str) -> Shape:
+    sizes = text.lower().split("x")
+    if len(sizes) not in (1, 3) or not all(s.isdecimal() and int(s) > 0 for s in sizes):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no input: write channels x height x width, like 3x160x160"
+        )
+    return tuple(map(int, sizes))
+
+
+def _override(text: str) -> tuple[str, object]:
+    from .compiler.overrides import OverrideError, read_override
+
+    try:
+        return read_override(text)
+    except OverrideError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _memory_size(text: str) -> int:
+    from .compiler.report.figures import SizeError, read_data_size
+
+    try:
+        return read_data_size(text)
+    except SizeError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _add_network_options(parser: argparse.ArgumentParser) -> None:
+    """What a spec's network is made with."""
+    parser.add_argument("--input", type=_shape, metavar="CxHxW", help="another input: 3x160x160")
+    parser.add_argument(
+        "--set",
+        type=_override,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the network, its value written as in a spec; may be repeated",
+    )
+    parser.add_argument("--network", metavar="NAME", help="which network of the file (the last)")
+    parser.add_argument(
+        "--max-layers",
+        type=_natural(1),
+        metavar="N",
+        help="refuse what comes to more layers (default: 200,000)",
+    )
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    """What memory is worked out for."""
+    batch = "images in a batch, for memory; all else is for one image (default: 1)"
+    parser.add_argument("--batch", type=_natural(1), default=1, metavar="N", help=batch)
+    parser.add_argument(
+        "--precision",
+        choices=["fp32", "bf16", "fp16"],
+        default="fp32",
+        help="of training, for memory (default: fp32)",
+    )
+    optimizers = ["sgd", "momentum", "rmsprop", "adam", "adamw"]
+    parser.add_argument(
+        "--optimizer",
+        choices=optimizers,
+        default="sgd",
+        help="its numbers need memory, too (default: sgd, without momentum)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=["cpu", "cuda"],
+        default="cuda",
+        help="where it is trained, for memory (default: cuda)",
+    )
+
+
+# ---- commands --------------------------------------------------------------------------------
+
+
+def _check(commands: _Commands, run: Run) -> None:
+    check = _command(
+        commands,
+        run,
+        "check",
+        "find mistakes in specs; silent when there are none",
+        "cnn check net.cnn\n  cnn check specs/ --format json\n  cat net.cnn | cnn check -",
+    )
+    check.add_argument("files", nargs="+", metavar="FILE", help=_FILES)
+    check.add_argument(
+        "--format",
+        choices=["text", "json", "sarif"],
+        default="text",
+        help="text for people, json and sarif for programs (default: text)",
+    )
+
+
+def _fmt(commands: _Commands, run: Run) -> None:
+    fmt = _command(
+        commands,
+        run,
+        "fmt",
+        "lay specs out in the canonical way, keeping every comment",
+        "cnn fmt net.cnn\n  cnn fmt specs/ --check\n  cnn fmt - < net.cnn",
+    )
+    fmt.add_argument("files", nargs="+", metavar="FILE", help=_FILES)
+    fmt.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 where something would change"
+    )
+    fmt.add_argument(
+        "--diff", action="store_true", help="change nothing; print what would change, exit 1 if any"
+    )
+
+
+def _report(commands: _Commands, run: Run) -> None:
+    report = _command(
+        commands,
+        run,
+        "report",
+        "the layers of a network with what they cost, and the totals",
+        "cnn report resnet50\n  cnn report net.cnn --depth 2 --batch 64\n"
+        "  cnn report net.cnn --input 3x160x160 --set width=1.5 --format json\n"
+        "  cnn report net.cnn --fit 24GB --precision bf16 --optimizer adamw",
+    )
+    report.add_argument("files", nargs="+", metavar="FILE", help=_FILES)
+    _add_network_options(report)
+    _add_training_options(report)
+    report.add_argument(
+        "--depth",
+        type=_natural(1),
+        metavar="N",
+        help="take layers together whose names begin with the same N parts (layer1.0 is two)",
+    )
+    report.add_argument(
+        "--format",
+        choices=["table", "json", "csv", "markdown"],
+        default="table",
+        help="json and csv have every layer, whatever the depth (default: table)",
+    )
+    report.add_argument(
+        "--fit",
+        type=_memory_size,
+        metavar="MEMORY",
+        help="instead, the largest batch that can be trained on in so much memory: 24GB, 16GiB",
+    )
+
+
+def _explain(commands: _Commands, run: Run) -> None:
+    explain = _command(
+        commands,
+        run,
+        "explain",
+        "the arithmetic of a layer, a part or the totals, written out with its numbers",
+        "cnn explain resnet50\n  cnn explain net.cnn layer1.0.conv2\n"
+        "  cnn explain net.cnn layer1\n  cnn explain net.cnn 12",
+    )
+    explain.add_argument("file", metavar="FILE", help=_FILE)
+    explain.add_argument(
+        "layer",
+        nargs="?",
+        metavar="LAYER",
+        help="a name as `cnn report` shows it, the beginning or end of one, or a line of the file",
+    )
+    _add_network_options(explain)
+    _add_training_options(explain)
+
+
+def _diff(commands: _Commands, run: Run) -> None:
+    diff = _command(
+        commands,
+        run,
+        "diff",
+        "two networks side by side: which layers differ, and what that costs",
+        "cnn diff resnet50.cnn mine.cnn\n  cnn diff resnet18 resnet50 --format json",
+    )
+    diff.add_argument("before", metavar="A", help=_FILE)
+    diff.add_argument("after", metavar="B", help=_FILE)
+    _add_network_options(diff)
+    _add_training_options(diff)
+    diff.add_argument("--format", choices=["table", "json"], default="table")
+
+
+def _draw(commands: _Commands, run: Run) -> None:
+    draw = _command(
+        commands,
+        run,
+        "draw",
+        "the network as a picture, repeated parts folded",
+        "cnn draw resnet50 -o resnet50.svg\n  cnn draw net.cnn -o net.html --unfold\n"
+        "  cnn draw net.cnn --format mermaid",
+    )
+    draw.add_argument("file", metavar="FILE", help=_FILE)
+    draw.add_argument(
+        "-o", "--output", metavar="OUT", help="where to; the format follows from its ending"
+    )
+    draw.add_argument(
+        "--format",
+        choices=["svg", "png", "dot", "mermaid", "html"],
+        help="svg, png and html need `pip install dotcnn[draw]`; without -o, to standard output",
+    )
+    draw.add_argument("--unfold", action="store_true", help="draw every layer")
+    draw.add_argument(
+        "--depth", type=_natural(1), metavar="N", help="draw parts with longer names as one box"
+    )
+    _add_network_options(draw)
+    draw.set_defaults(precision="fp32", optimizer="sgd", device="cuda")
+
+
+def _gallery(commands: _Commands, run: Run) -> None:
+    gallery = _command(
+        commands,
+        run,
+        "gallery",
+        "the specs that come along, with parameters, multiply-adds, year and source",
+        "cnn gallery\n  cnn gallery --format json",
+    )
+    gallery.add_argument("--format", choices=["table", "json"], default="table")
+
+
+def _new(commands: _Commands, run: Run) -> None:
+    new = _command(
+        commands,
+        run,
+        "new",
+        "start a spec: commented, with train and augment sections",
+        "cnn new flowers\n  cnn new flowers --like resnet18",
+    )
+    new.add_argument("name", metavar="NAME", help="of the file, with or without .cnn")
+    new.add_argument("--like", metavar="SPEC", help="begin with a copy: of the gallery, or a file")
+
+
+_COMMANDS: dict[str, Callable[[_Commands, Run], None]] = {
+    "new": _new,
+    "check": _check,
+    "fmt": _fmt,
+    "report": _report,
+    "explain": _explain,
+    "diff": _diff,
+    "draw": _draw,
+    "gallery": _gallery,
+}

@@ -1,0 +1,418 @@
+"""`cnn report`, `explain`, `diff`, `draw`, `gallery`, `new`: options, streams, exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dotcnn.cli import main
+from dotcnn.compiler.analysis import Setting, analyse
+from dotcnn.compiler.overrides import OverrideError, read_override
+from dotcnn.compiler.report.gallery import header
+from dotcnn.compiler.starter import network_name
+from dotcnn.compiler.values import Interval, Percent, Text, Word
+from dotcnn.dsl.files import read_file
+from dotcnn.dsl.parser import parse
+from dotcnn.dsl.program import GALLERY
+from dotcnn.dsl.syntax import Call, Network
+from networks import gallery, network
+
+from .examples import LENET, RESIDUAL
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> str:
+    path = tmp_path / "lenet.cnn"
+    path.write_text(LENET)
+    return str(path)
+
+
+@pytest.fixture
+def residual(tmp_path: Path) -> str:
+    path = tmp_path / "residual.cnn"
+    path.write_text(RESIDUAL)
+    return str(path)
+
+
+def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+# ---- report ----------------------------------------------------------------------------------
+
+
+def test_report(spec: str, capsys: Capture) -> None:
+    code, out, err = run(capsys, "report", spec)
+    assert (code, err) == (0, "")
+    assert "61,706" in out
+    assert "A multiply-add (MAC) is one product and sum" in out
+    assert "\x1b" not in out
+
+
+def test_report_from_the_gallery(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "report", "resnet50", "--format", "json")
+    totals = json.loads(out)["totals"]
+    assert code == 0
+    assert (totals["params"], totals["macs"]) == (25_557_032, 4_089_184_256)
+
+
+def test_report_from_standard_input(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LENET.encode())))
+    code, out, _ = run(capsys, "report", "-")
+    assert code == 0
+    assert out.startswith("LeNet5 (<stdin>), input 1x32x32")
+
+
+def test_colours_are_asked_for(spec: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[1m" in run(capsys, "report", spec, "--color", "always")[1]
+    assert "\x1b" not in run(capsys, "report", spec)[1]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_terminal_is_never_too_narrow(
+    columns: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for arguments in (
+        ["report", "googlenet"],
+        ["report", "googlenet", "--depth", "1"],
+        ["report", "googlenet", "--fit", "8GB"],
+        ["explain", "googlenet"],
+        ["explain", "googlenet", "inception3a"],
+        ["diff", "resnet18", "resnet34"],
+    ):
+        code, out, _ = run(capsys, *arguments)
+        assert code == 0
+        assert max(map(len, out.splitlines())) <= columns, arguments
+
+
+def test_another_input(spec: str, capsys: Capture) -> None:
+    _, out, _ = run(capsys, "report", spec, "--input", "3x40x40", "--format", "json")
+    assert json.loads(out)["input"] == [3, 40, 40]
+
+
+def test_another_value(residual: str, capsys: Capture) -> None:
+    _, out, _ = run(capsys, "report", residual, "--set", "width=8", "--format", "json")
+    assert json.loads(out)["layers"][0]["output"] == [8, 32, 32]
+
+
+def test_batch_and_setting(spec: str, capsys: Capture) -> None:
+    arguments = ["--batch", "8", "--precision", "bf16", "--optimizer", "adam", "--device", "cpu"]
+    _, out, _ = run(capsys, "report", spec, "--format", "json", *arguments)
+    found = json.loads(out)
+    memory = analyse(network(LENET), Setting("bf16", "adam", "cpu")).memory
+    assert found["batch"] == 8
+    assert found["totals"]["memory"]["training_peak"] == memory.training.at(8)
+
+
+def test_several_files(spec: str, residual: str, capsys: Capture) -> None:
+    code, out, _ = run(capsys, "report", spec, residual)
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith(("LeNet5", "Small"))]
+    assert out.count("A multiply-add (MAC)") == 2
+    _, out, _ = run(capsys, "report", spec, residual, "--format", "json")
+    assert [each["network"] for each in json.loads(out)] == ["LeNet5", "Small"]
+
+
+def test_a_folder_with_files_of_blocks(tmp_path: Path, spec: str, capsys: Capture) -> None:
+    (tmp_path / "blocks.cnn").write_text("block b { relu }\n")
+    code, out, err = run(capsys, "report", str(tmp_path), "--format", "csv")
+    assert (code, err) == (0, "")
+    assert out.count("network,name") == 1
+    code, _, err = run(capsys, "report", str(tmp_path / "blocks.cnn"))
+    assert code == 1
+    assert "holds no network" in err
+
+
+def test_one_file_of_several_is_wrong(tmp_path: Path, spec: str, capsys: Capture) -> None:
+    bad = tmp_path / "bad.cnn"
+    bad.write_text("network N { input 3x8x8, cnov 3 }\n")
+    code, out, err = run(capsys, "report", spec, str(bad))
+    assert code == 1
+    assert "LeNet5" in out
+    assert "error[unknown-layer]" in err
+    assert "error" not in out
+
+
+def test_which_network(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "two.cnn"
+    path.write_text("network A { input 3, fc 1 }\nnetwork B { input 3, fc 2 }\n")
+    assert run(capsys, "report", str(path))[1].split()[0] == "B"
+    assert run(capsys, "report", str(path), "--network", "A")[1].split()[0] == "A"
+    code, _, err = run(capsys, "report", str(path), "--network", "C")
+    assert code == 1
+    assert "there is A, B" in err
+
+
+def test_the_budget(residual: str, capsys: Capture) -> None:
+    code, _, err = run(capsys, "report", residual, "--max-layers", "20")
+    assert code == 1
+    assert "error[limit]" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--input", "3x32"], "is no input: write channels x height x width"),
+        (["--input", "0x3x3"], "is no input"),
+        (["--input", "axbxc"], "is no input"),
+        (["--batch", "0"], "is not a whole number of at least 1"),
+        (["--depth", "-1"], "is not a whole number of at least 1"),
+        (["--set", "width"], "is not name=value"),
+        (["--set", "width="], "is not name=value"),
+        (["--set", "1=2"], "is not name=value"),
+        (["--set", "width=2 3"], "is no value"),
+        (["--set", "width=1, network X { }"], "is no value"),
+        (["--set", 'width=import "/etc/passwd"'], "is no value"),
+        (["--set", "width=1/0"], "division by zero"),
+        (["--fit", "lots"], "is no amount of memory"),
+        (["--fit", "8GB", "--format", "csv"], "--fit answers as a table or as json"),
+        (["--precision", "fp3"], "did you mean `fp32`?"),
+        (["--format", "xml"], "invalid choice"),
+        (["--max-layers", "none"], "is not a whole number"),
+    ],
+)
+def test_wrong_options(options: list[str], message: str, spec: str, capsys: Capture) -> None:
+    code, out, err = run(capsys, "report", spec, *options)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_parameter_that_there_is_not(residual: str, capsys: Capture) -> None:
+    code, _, err = run(capsys, "report", residual, "--set", "widht=8")
+    assert code == 1
+    assert "width" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("width=1.5", "width", 1.5),
+        ("n=2*3+1", "n", 7),
+        ("act=gelu", "act", Word("gelu")),
+        ("sizes=[3, 4]", "sizes", [3, 4]),
+        ("size=3x3", "size", (3, 3)),
+        ("rate=20%", "rate", Percent(0.2)),
+        ("scale=0.5..1", "scale", Interval(0.5, 1)),
+        ('name="a b"', "name", Text("a b")),
+        ("on=off", "on", False),
+        ("m = max(1, 2)", "m", 2),
+    ],
+)
+def test_values_are_those_of_the_language(text: str, name: str, value: object) -> None:
+    found = read_override(text)
+    assert found == (name, value)
+    assert type(found[1]) is type(value)
+
+
+@pytest.mark.parametrize("text", ["", "=", "a", "a==", "a=1\nb=2", "a=1;", "a={", "a-b=1", "a=#"])
+def test_no_override(text: str) -> None:
+    with pytest.raises(OverrideError):
+        read_override(text)
+
+
+# ---- fit -------------------------------------------------------------------------------------
+
+
+def test_fit(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "report", "resnet18", "--fit", "8GB", "--format", "json")
+    found = json.loads(out)
+    training = analyse(gallery("resnet/resnet18"), Setting(device="cuda")).memory.training
+    assert code == 0
+    assert found["limit"] == 8 * 10**9
+    assert training.at(found["batch"]) <= 8 * 10**9 < training.at(found["batch"] + 1)
+    assert found["bytes"] == training.at(found["batch"])
+    _, text, _ = run(capsys, "report", "resnet18", "--fit", "8GB")
+    assert f"largest batch: {found['batch']}" in text
+    assert "Left out: workspace of cuDNN" in text
+
+
+def test_nothing_fits(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "report", "resnet18", "--fit", "1MB")
+    assert code == 0
+    assert "largest batch: none" in out
+
+
+# ---- explain and diff ------------------------------------------------------------------------
+
+
+def test_explain(spec: str, capsys: Capture) -> None:
+    code, out, _ = run(capsys, "explain", spec, "conv2")
+    assert code == 0
+    assert "16 filters * 6*5*5 = 2,400" in out
+
+
+def test_explain_what_is_not_there(spec: str, capsys: Capture) -> None:
+    code, out, err = run(capsys, "explain", spec, "cnov2")
+    assert (code, out) == (2, "")
+    assert err == "cnn: LeNet5 has no layer `cnov2`; did you mean `conv2`?\n"
+
+
+def test_one_file_is_explained(tmp_path: Path, spec: str, capsys: Capture) -> None:
+    code, out, err = run(capsys, "explain", str(tmp_path))
+    assert (code, out) == (1, "")
+    assert "is a folder" in err
+
+
+def test_diff(spec: str, residual: str, capsys: Capture) -> None:
+    code, out, _ = run(capsys, "diff", spec, residual)
+    assert code == 0
+    assert out.startswith("- LeNet5")
+    _, out, _ = run(capsys, "diff", spec, residual, "--format", "json")
+    assert json.loads(out)["totals"]["parameters"] == [61_706, 85_018]
+
+
+def test_only_one_of_two_from_standard_input(capsys: Capture) -> None:
+    assert run(capsys, "diff", "-", "-")[0] == 2
+
+
+# ---- draw ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"),
+    [("svg", b"<svg"), ("dot", b"digraph"), ("mermaid", b"---"), ("html", b"<!DOCTYPE html>")],
+)
+def test_draw(ending: str, begins: bytes, spec: str, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / f"net.{ending}"
+    assert run(capsys, "draw", spec, "-o", str(out)) == (0, "", "")
+    assert out.read_bytes().startswith(begins)
+
+
+def test_draw_to_standard_output(spec: str) -> None:
+    command = [sys.executable, "-m", "dotcnn", "draw", spec, "--format", "dot"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert done.stdout.startswith(b"digraph")
+
+
+def test_draw_needs_to_know_what(spec: str, capsys: Capture) -> None:
+    for arguments in ([], ["-o", "net.jpg"], ["-o", "net"]):
+        code, _, err = run(capsys, "draw", spec, *arguments)
+        assert code == 2
+        assert "--format" in err
+
+
+def test_draw_where_nothing_can_be_written(spec: str, tmp_path: Path, capsys: Capture) -> None:
+    code, _, err = run(capsys, "draw", spec, "-o", str(tmp_path / "none" / "net.svg"))
+    assert code == 1
+    assert "cannot write" in err
+
+
+def test_draw_without_the_library(
+    spec: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    code, _, err = run(capsys, "draw", spec, "-o", str(tmp_path / "net.svg"))
+    assert code == 1
+    assert 'help: pip install "dotcnn[draw]"' in err
+    assert not (tmp_path / "net.svg").exists()
+
+
+# ---- gallery and new -------------------------------------------------------------------------
+
+
+def test_gallery(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "gallery", "--format", "json")
+    assert code == 0
+    entries = {entry["name"]: entry for entry in json.loads(out)}
+    found = entries["resnet50"]
+    assert (found["params"], found["macs"]) == (25_557_032, 4_089_184_256)
+    assert (found["year"], found["source"]) == (2015, "arXiv:1512.03385")
+    assert found["authors"].startswith("He")
+    with_network = [
+        path
+        for path in GALLERY.rglob("*.cnn")
+        if any(isinstance(s, Network) for s in parse(read_file(path)).statements)
+    ]
+    assert len(entries) == len(with_network)
+
+
+def test_gallery_fits(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = run(capsys, "gallery")
+    assert max(map(len, out.splitlines())) <= 60
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "# resnet50.cnn: He et al., 2015, arXiv:1512.03385\nblock",
+            ("resnet50.cnn", "He et al.", 2015, "arXiv:1512.03385"),
+        ),
+        (
+            "# A: B and C, 2018,\n# arXiv:1812.01187; as in use.\n#\n# 1999\n",
+            ("A", "B and C", 2018, "arXiv:1812.01187"),
+        ),
+        ("# A: B, 1998, doi:10.1109/5.726791\n", ("A", "B", 1998, "doi:10.1109/5.726791")),
+        ("# A: B, 1998.\n", ("A", "B", 1998, "")),
+        ("# starter.cnn: a small network of 32x32 pixels\n", ("starter.cnn", "", None, "")),
+        ("network N { }", ("", "", None, "")),
+        ("", ("", "", None, "")),
+    ],
+)
+def test_header(text: str, found: tuple[str, str, int | None, str]) -> None:
+    assert header(text) == found
+
+
+@pytest.mark.parametrize("like", [None, "resnet18", "mobilenet_v3_small", "worked39"])
+def test_new(
+    like: str | None, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written is well, in the canonical layout, and has something to edit."""
+    monkeypatch.chdir(tmp_path)
+    arguments = ["new", "my-flowers", *(["--like", like] if like else [])]
+    code, out, _ = run(capsys, *arguments)
+    assert (code, out) == (0, "")
+    assert run(capsys, "check", "my-flowers.cnn")[0] == 0
+    assert run(capsys, "fmt", "--check", "my-flowers.cnn") == (0, "", "")
+    _, out, _ = run(capsys, "report", "my-flowers.cnn", "--format", "json")
+    found = json.loads(out)
+    assert found["network"] == "MyFlowers"
+    if like:
+        _, out, _ = run(capsys, "report", like, "--format", "json")
+        assert found["totals"] == json.loads(out)["totals"]
+    text = (tmp_path / "my-flowers.cnn").read_text()
+    assert text.startswith("# my-flowers.cnn: ")
+    calls = [s for s in parse(text).statements if isinstance(s, Call)]
+    assert {"train", "augment"} <= {call.head.value for call in calls}
+
+
+def test_new_overwrites_nothing(spec: str, capsys: Capture) -> None:
+    code, out, err = run(capsys, "new", spec)
+    assert (code, out) == (2, "")
+    assert "is there already" in err
+    assert Path(spec).read_text() == LENET
+
+
+def test_new_like_nothing(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "new", "a", "--like", "restnet")
+    assert code == 1
+    assert "there is no file" in err
+    assert not (tmp_path / "a.cnn").exists()
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("flowers", "Flowers"),
+        ("my-net_2", "MyNet2"),
+        ("3d", "Net3d"),
+        ("None", "NetNone"),
+        ("***", "Net"),
+    ],
+)
+def test_name_of_a_new_network(stem: str, name: str) -> None:
+    assert network_name(stem) == name
+    assert name.isidentifier()
