@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from . import __version__
-from .arguments import Run, parser
+from .compiler.report.arguments import Run, parser
 
 if TYPE_CHECKING:
     from .compiler.analysis import Analysis
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
     try:
-        options = parser(_RUNS).parse_args(arguments)
+        options = parser(_RUNS, __version__).parse_args(arguments)
         run: Run = options.command
         code = run(options)
         sys.stdout.flush()
@@ -146,18 +146,22 @@ def _specs_in(folder: Path) -> list[Path]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from .dsl import render
     from .dsl.diagnostics import has_errors
 
     found: list[Diagnostic] = []
     for source in _sources(options.files):
         found += source if isinstance(source, list) else _examine(source)
     found = _once(found)
+    if not found and options.format == "text":
+        return OK
+
+    from .dsl import render
+
     if options.format == "json":
         print(render.render_json(found))
     elif options.format == "sarif":
         print(render.render_sarif(found, __version__))
-    elif found:
+    else:
         color = _wants_color(options, sys.stdout)
         print(render.render_text(found, color=color, width=_width(sys.stdout)))
         print(render.summary(found), file=sys.stderr)

@@ -76,7 +76,7 @@ class BlockCalls:
         """The value of something that gets a name: a word has to mean something."""
         value = self._block_or_value(evaluate(node, env), module)
         if isinstance(value, Word) and value not in layer_words() | CHOICE_WORDS | {*SHORTCUTS}:
-            raise unknown_name(node, env)
+            raise unknown_name(node, env, str(value))
         return value
 
     def _block_or_value(self, value: object, module: Module) -> object:

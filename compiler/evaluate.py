@@ -108,8 +108,9 @@ def _not_a_number(node: Expression, value: object, env: Env) -> Problem:
     return Problem("type", f"`{node.span.text}` is {describe(value)}, not a number", node.span)
 
 
-def unknown_name(node: Expression, env: Env) -> Problem:
-    name = node.span.text
+def unknown_name(node: Expression, env: Env, word: str = "") -> Problem:
+    """For a word that means nothing here: the text of a node, or what that stands for."""
+    name = word or node.span.text
     help, edits = did_you_mean(name, env.names(), node.span)
     return Problem(
         "unknown-name",

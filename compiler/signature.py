@@ -186,11 +186,8 @@ def _choice(words: Sequence[str], switches: bool) -> Read:
             return value
         if isinstance(value, Word) and value in words:
             return str(value)
-        listed = ", ".join(f"`{word}`" for word in [*words, *(["on", "off"] if switches else [])])
         habit = _SWITCH_HABITS.get(str(value).lower(), "") if switches else ""
-        raise ArgumentError(
-            f"{show(value)} is none of {listed}", instead=habit or _close(value, words)
-        )
+        raise ArgumentError(f"{show(value)} is none of them", instead=habit or _close(value, words))
 
     return read
 

@@ -102,7 +102,7 @@ class _Painter:
             self.node(part, frame, count)
         elif self.is_closed(part):
             self.closed(part, name_of_several(names), frame, count)
-        elif part.kind == "loop" and part.label is None:
+        elif part.kind == "loop" and part.label is None and count == 1:
             self.scope(part, frame)
         else:
             inner = self.frame(self.title(part, names, frame.name), frame, count)

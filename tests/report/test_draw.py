@@ -109,6 +109,15 @@ def test_rounds_that_drop_more_and_more_are_alike_to_the_eye() -> None:
     assert "conv 8 3x3 same / droppath 0.1..0.3" in texts(drawn)
 
 
+def test_equal_loops_are_folded_as_a_whole() -> None:
+    loop = "repeat 3 { conv 8 3x3 same, relu }"
+    drawn = of(body(f"conv 8 1x1\n{loop}\npool max 2x2\n{loop}\npool max 2x2"))
+    assert texts(drawn)[2:4] == ["conv 8 3x3 same / relu x3", "pool max 2x2"]
+    assert [count for _, count in frames(drawn)] == [2]
+    drawn = of(body(f"conv 8 1x1\n{loop}\n{loop}"))
+    assert texts(drawn)[2] == "conv 8 3x3 same / relu x6"
+
+
 def test_what_somebody_else_uses_is_not_folded_away() -> None:
     """A shortcut from the second of three equal layers: they cannot stand for one another."""
     drawn = of(body("conv 8 3x3 same\na: conv 8 3x3 same\nconv 8 3x3 same\nadd a"))

@@ -96,7 +96,8 @@ def test_the_header_names_the_file_and_its_source(name: str) -> None:
     """`# resnet50.cnn: He et al., 2015, arXiv:1512.03385`, or what it is where there is no paper;
     then what was new."""
     first, second, third = NETWORKS[name].read_text(encoding="utf-8").split("\n")[:3]
-    paper = r"[^,]+, (19|20)\d\d, (arXiv:\d{4}\.\d{5}|arXiv:\d{4}\.\d{4}|doi:\S+)"
+    page = r"[a-z.]+\.[a-z]+/\S+"  # where the network was published on no paper
+    paper = rf"[^,]+, (19|20)\d\d, (arXiv:\d{{4}}\.\d{{4,5}}|doi:\S+|{page})"
     assert re.fullmatch(rf"# {name}\.cnn: ({paper}|teaching example|a small network .*)", first)
     assert second == "#"
     assert third.startswith("# ")

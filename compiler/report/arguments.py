@@ -9,10 +9,8 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-from . import __version__
-
 if TYPE_CHECKING:
-    from .compiler.shapes import Shape
+    from ..shapes import Shape
 
     _Commands = argparse._SubParsersAction["_Parser"]
 
@@ -33,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
         super().error(message)
 
 
-def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
+def parser(runs: Mapping[str, Run], version: str) -> argparse.ArgumentParser:
     """Of the whole program; `runs` are its commands, by name."""
     whole = _Parser(
         prog="cnn",
@@ -41,7 +39,7 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         epilog="`cnn COMMAND --help` explains a command, with an example.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    whole.add_argument("--version", action="version", version=f"cnn {__version__}")
+    whole.add_argument("--version", action="version", version=f"cnn {version}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     for name, run in runs.items():
@@ -99,7 +97,7 @@ def _shape(text: str) -> Shape:
 
 
 def _override(text: str) -> tuple[str, object]:
-    from .compiler.overrides import OverrideError, read_override
+    from ..overrides import OverrideError, read_override
 
     try:
         return read_override(text)
@@ -108,7 +106,7 @@ def _override(text: str) -> tuple[str, object]:
 
 
 def _memory_size(text: str) -> int:
-    from .compiler.report.figures import SizeError, read_data_size
+    from .figures import SizeError, read_data_size
 
     try:
         return read_data_size(text)
