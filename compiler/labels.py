@@ -11,6 +11,7 @@ from .graph import Network, Node, Scope
 from .problems import Problem, Quiet, did_you_mean
 from .scoping import check_module_name
 from .unused import unused_label
+from .vocabulary import FORMS
 
 
 class Labels:
@@ -52,7 +53,7 @@ class Labels:
                 help="name what was labelled before, like `stem` or `layer1.0`",
             )
         first, *rest = (value.value,) if isinstance(value, Name) else value.parts
-        owners = [owner for owner in scope.chain() if owner.has_name]
+        owners = list(_visible(scope))
         owner = next((owner for owner in owners if first in owner.named), None)
         if owner is None:
             labels = {name for owner in owners for name in owner.named}
@@ -86,6 +87,18 @@ class Labels:
 def _owner(scope: Scope) -> Scope:
     """The nearest scope with names of its own."""
     return next(around for around in scope.chain() if around.has_name)
+
+
+def _visible(scope: Scope) -> Iterator[Scope]:
+    """The scopes whose labels are known in one: those around it, up to the block it is part of.
+
+    What calls a block is no business of the block's.
+    """
+    for around in scope.chain():
+        if around.has_name:
+            yield around
+        if around.kind == "block" and around.word not in FORMS:
+            return
 
 
 def _part(item: Scope | Node, part: str, span: Span) -> Scope | Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from collections.abc import Iterable
@@ -70,15 +71,16 @@ def closest_spec(name: str, names: Iterable[str]) -> str:
 
 def decode(data: bytes, name: str, path: Path | None = None) -> Source:
     """UTF-8, with or without a byte-order mark; raises SpecError at the first byte that is not."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         message = f"{name} is written in UTF-16, not in UTF-8"
         raise _problem("encoding", message, name, help="save it as UTF-8")
     if len(data) > _MAX_BYTES:
         raise _too_large(len(data), name)
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return Source(name, data.decode("utf-8-sig"), path)
+        return Source(name, data.decode("utf-8"), path)
     except UnicodeDecodeError as error:
-        valid = data[: error.start].decode("utf-8-sig", "replace")
+        valid = data[: error.start].decode("utf-8")
         # Nothing behind the first bad byte is worth showing.
         source = Source(name, valid + "\N{REPLACEMENT CHARACTER}", path)
         byte = data[error.start]

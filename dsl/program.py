@@ -11,9 +11,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
 
 from .diagnostics import Diagnostic, Edit, Label, SpecError, has_errors, in_order
 from .files import closest_spec, read_file, specs_in
+from .lexer import MAX_MISTAKES
 from .parser import read
 from .source import Source, Span
 from .syntax import Import, Spec
@@ -41,16 +43,28 @@ class Program:
 def load_program(main: Source) -> Program:
     """Reads what a spec imports; raises SpecError with the mistakes of all files."""
     loader = _Loader(main)
-    spec = loader.load(main, [main])
+    spec = loader.load(_Open(main, _real(main)), [])
     diagnostics = in_order(loader.diagnostics)
     if has_errors(diagnostics) or spec is None:
         raise SpecError(diagnostics)
     return Program(spec, tuple(loader.files), loader.imports, tuple(diagnostics))
 
 
+class _Open(NamedTuple):
+    """A file whose imports are being read."""
+
+    source: Source
+    path: str
+    """All links followed; empty for text that comes from no file."""
+
+
+def _real(source: Source) -> str:
+    return os.path.realpath(source.path) if source.path else ""
+
+
 class _Loader:
     def __init__(self, main: Source) -> None:
-        folder = main.path.resolve().parent if main.path else Path.cwd().resolve()
+        folder = Path(_real(main)).parent if main.path else Path.cwd().resolve()
         in_gallery = folder == GALLERY or GALLERY in folder.parents
         self.root = GALLERY if in_gallery else folder
         self.main = main
@@ -62,36 +76,39 @@ class _Loader:
         self.imported = 0
         """Characters of the files imported so far."""
 
-    def load(self, source: Source, chain: list[Source]) -> Spec | None:
-        if source.path:
-            self.known[os.path.realpath(source.path)] = None
+    def load(self, file: _Open, chain: list[_Open]) -> Spec | None:
+        """Reads a file and all that it imports; `chain` are those that led to it."""
+        source, path = file
+        if path:
+            self.known[path] = None
         spec, diagnostics = read(source)
         self.diagnostics += diagnostics
         if has_errors(diagnostics):
             return None
         found = []
         for statement in spec.statements:
-            if isinstance(statement, Import):
-                imported = self.load_import(statement, source, chain)
+            if isinstance(statement, Import) and len(self.diagnostics) < MAX_MISTAKES:
+                imported = self.load_import(statement, [*chain, file])
                 if imported:
                     found.append((statement, imported))
         self.imports[source] = tuple(found)
         self.files.append(spec)
-        if source.path:
-            self.known[os.path.realpath(source.path)] = spec
+        if path:
+            self.known[path] = spec
         return spec
 
-    def load_import(self, node: Import, source: Source, chain: list[Source]) -> Spec | None:
+    def load_import(self, node: Import, chain: list[_Open]) -> Spec | None:
         span = node.path.span
         try:
-            path = self.locate(node, source)
-            for depth, open_source in enumerate(chain):
-                if open_source.path and os.path.realpath(open_source.path) == path:
+            path = self.locate(node, chain[-1])
+            for depth, file in enumerate(chain):
+                if file.path == path:
+                    circle = [*(it.source.name for it in chain[depth:]), file.source.name]
                     raise _refused(
                         "import-cycle",
                         "these files import one another",
                         span,
-                        notes=(" -> ".join([*(s.name for s in chain[depth:]), open_source.name]),),
+                        notes=(" -> ".join(circle),),
                         help="move what they share into a file of its own",
                     )
             if path in self.known:
@@ -99,7 +116,7 @@ class _Loader:
             if len(chain) >= MAX_IMPORT_DEPTH or len(self.known) >= MAX_FILES:
                 limit = f"{MAX_FILES} files, {MAX_IMPORT_DEPTH} deep"
                 raise _refused("limit", f"a spec imports at most {limit}", span)
-            imported = read_file(Path(path), self.shown(path, chain[0]), span)
+            imported = read_file(Path(path), self.shown(path, self.main), span)
             self.imported += len(imported.text)
             if self.imported > MAX_IMPORTED:
                 self.known[path] = None
@@ -108,13 +125,13 @@ class _Loader:
         except SpecError as error:
             self.diagnostics += error.diagnostics
             return None
-        return self.load(imported, [*chain, imported])
+        return self.load(_Open(imported, path), chain)
 
-    def locate(self, node: Import, source: Source) -> str:
+    def locate(self, node: Import, importer: _Open) -> str:
         """The real path of an import; raises where it is missing or may not be read."""
         text, span = node.path.value, node.path.span
         self.refuse_strange(text, span)
-        here = source.path.resolve().parent if source.path else self.root
+        here = Path(importer.path).parent if importer.path else self.root
         tried = [os.path.join(here, text)]
         if not _inside(here, GALLERY):
             tried.append(os.path.join(GALLERY, text))

@@ -111,7 +111,7 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
 def _part_of(figure: int, total: int, aux: bool) -> str:
     if aux:
         return "only in training, and in no total"
-    return f"{share(figure, total)} of the network's"
+    return f"{share(figure, total)} of the network's" if figure else ""
 
 
 def _leaves(analysis: Analysis, node: Node) -> str:

@@ -145,6 +145,17 @@ def test_labels_reach_into_scopes() -> None:
     assert [source.name for source in found.output.inputs] == ["stage.1.mid", "stage.0.mid"]
 
 
+def test_a_block_does_not_see_the_labels_of_who_calls_it() -> None:
+    assert codes("stem: conv 8\npart", blocks="block part { add stem }") == ["unknown-label"]
+    layers("stem: conv 8\naux { from stem\nflatten, fc 3 }\nrelu")
+
+
+def test_labels_of_one_path_are_known_in_the_next() -> None:
+    """Res2Net adds what one path made to what the next one takes."""
+    found = layers("concat { | first: conv 3 | add first, conv 3 }")
+    assert [source.name for source in found.by_name["add"].inputs] == ["input", "first"]
+
+
 def test_one_thing_may_be_an_input_twice() -> None:
     found = layers("a: conv 8\nrelu\nconcat a a")
     assert [source.name for source in found.output.inputs] == ["relu", "a", "a"]

@@ -167,7 +167,7 @@ def test_torch_text(op, text):
         (Leaky, "slope", -0.1, "-0.1 is not a number of at least 0"),
         (ELU, "alpha", -1, "-1 is not a number of at least 0"),
         (Softplus, "beta", 0, "0 is not a number above 0"),
-        (PReLU, "per", "chanel", "chanel is none of `layer`, `channel`"),
+        (PReLU, "per", "chanel", "chanel is none of them"),
     ],
 )
 def test_refused(kind, argument, value, message):
