@@ -24,7 +24,7 @@ GALLERY = Path(__file__).resolve().parent.parent / "specs"
 
 MAX_FILES = 200
 MAX_IMPORT_DEPTH = 50
-MAX_IMPORTED = 1_000_000
+MAX_IMPORTED = 500_000
 """Characters of all imported files together."""
 
 

@@ -96,7 +96,7 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
     }
     for line in _merged_axes(worked_out):
         found.append(line)
-        if line.name in remarks:
+        if remarks.get(line.name):
             found.append(Line("", remarks[line.name]))
     if cost.buffers:
         found.append(Line("buffers", f"{exact(cost.buffers)} numbers that are not trained"))
