@@ -1,0 +1,1 @@
+"""The compiler: syntax tree to network to answers. It never imports a tensor library."""

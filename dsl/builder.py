@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from .characters import shorten
 from .diagnostics import Diagnostic
 from .source import Source, Span
 from .syntax import (
@@ -295,9 +296,9 @@ class TreeBuilder:
         _, start, end = name.span
         if "." in name.value:
             help = "write it with `_` in place of the dot"
-            self.report("bad-name", f"`{name.value}` has a dot in it", start, end, help)
+            self.report("bad-name", f"`{shorten(name.value)}` has a dot in it", start, end, help)
         elif name.value in RESERVED:
-            message = f"`{name.value}` is a word of the language and cannot be a name"
+            message = f"`{shorten(name.value)}` is a word of the language and cannot be a name"
             self.report("reserved-word", message, start, end, f"take another: `{name.value}_`, say")
         return name
 

@@ -43,3 +43,9 @@ def describe_character(char: str) -> str:
     name = unicodedata.name(char, "")
     code = f"U+{ord(char):04X}" + (f" {name}" if name else "")
     return f"`{char}` ({code})" if char.isprintable() and not char.isspace() else code
+
+
+def shorten(text: str) -> str:
+    """A piece of a spec as it is quoted in a sentence: on one line, and not much of it."""
+    line = " ".join(text[:1000].split())
+    return line if len(line) <= 60 else line[:59] + "…"

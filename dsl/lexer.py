@@ -16,7 +16,7 @@ from itertools import islice
 from typing import NamedTuple, NoReturn
 
 from . import tables
-from .characters import LOOK_ALIKES, UNSEEN, describe_character
+from .characters import LOOK_ALIKES, UNSEEN, describe_character, shorten
 from .diagnostics import Diagnostic, Edit, Label
 from .source import Source, Span
 from .syntax import Comment
@@ -429,7 +429,8 @@ class _Lexer:
             operand = _MINUS_AND_OPERAND.match(self.text, start)
             assert operand is not None
             written = operand.group()
-            help = f"write `- {written[1:]}` to subtract, or `({written})` for a negative argument"
+            short = shorten(written)
+            help = f"write `- {short[1:]}` to subtract, or `({short})` for a negative argument"
             if written == "-":
                 help = "to subtract, write a blank behind it too; a negative argument stands in ( )"
             self.report(
@@ -625,7 +626,7 @@ class _Lexer:
             "a size is written without blanks",
             start,
             end,
-            help=f"write `{size}`",
+            help=f"write `{shorten(size)}`",
             replace=size,
         )
         return "SIZE", end
@@ -714,10 +715,10 @@ class _Lexer:
         meant = _mended_number(text)
         self.report(
             "bad-number",
-            f"`{text[:40]}` is not a number" + (", nor a name" if text[0].isdigit() else ""),
+            f"`{shorten(text)}` is not a number" + (", nor a name" if text[0].isdigit() else ""),
             start,
             end,
-            help=f"write `{meant}`"
+            help=f"write `{shorten(meant)}`"
             if meant
             else "a name starts with a letter; numbers are written"
             " `64`, `0.5`, `5e-4`, `20%`, `10x`, `3x3`",
@@ -749,7 +750,7 @@ class _Lexer:
         word = self.text[start:end]
         self.report(
             "foreign-word",
-            f"`{word}`: names are written with the letters a-z and A-Z, digits and `_`",
+            f"`{shorten(word)}`: names are written with the letters a-z and A-Z, digits and `_`",
             start,
             end,
             help='any language is welcome in comments and in "text"',

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
+from .characters import shorten
 from .diagnostics import Diagnostic, Edit, Label
 from .lexer import END
 from .source import Span
@@ -27,7 +28,6 @@ from .trouble import (
     Explanation,
     Mend,
     Trouble,
-    shorten,
 )
 
 Recogniser = Callable[[Trouble], Explanation | None]

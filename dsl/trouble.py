@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .characters import shorten
 from .diagnostics import Diagnostic, Edit
 from .lexer import END, Lexed
 from .source import Source, Span
@@ -269,9 +270,3 @@ class Trouble:
     def instead(self, *kinds: str, surplus: int = 0) -> Mend:
         read = tuple((kind, self.start, self.end) for kind in kinds)
         return Mend(read, skip=1, surplus=surplus)
-
-
-def shorten(text: str) -> str:
-    """On one line, and not much of it."""
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:59] + "…"
