@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from itertools import islice
 from typing import NamedTuple, NoReturn
@@ -352,7 +352,10 @@ class _Lexer:
                     kind = self.minus(blank_before, start, end)
                 elif sign in "()[]{}|":
                     if self.brackets and sign in "{}|":
-                        position = self.unclosed_bracket(start)
+                        if self.is_closed_later(end):
+                            self.inside_brackets(sign, start)
+                        else:
+                            position = self.unclosed_bracket(start)
                         continue
                     bracket = self.bracket(sign, start)
                     if bracket is None:
@@ -518,10 +521,10 @@ class _Lexer:
             return _BRACKETS[sign]
         enclosing = self.brackets[-1] if self.brackets else None
         fits_enclosing = enclosing is not None and _CLOSER[enclosing.sign] == sign
-        follows = self.next_closing(start + 1)
-        if fits_enclosing and follows == sign:
+        follows = next(self.closing_ahead(start + 1), "")
+        surplus = follows == right
+        if follows == sign:
             fits_enclosing = False  # the enclosing one is closed further on
-        surplus = not fits_enclosing and follows == right
         help = f"write `{right}`" + (f" before `{sign}`" if fits_enclosing else "")
         opening = Label(Span(self.source, opened.offset, opened.offset + 1), "opened here")
         self.report(
@@ -542,20 +545,53 @@ class _Lexer:
         self.append(_BRACKETS[right], start, start)
         return _BRACKETS[sign]
 
-    def next_closing(self, offset: int) -> str:
-        """The bracket on the rest of this line that closes what is open before an offset."""
-        depth = 0
-        for match in _BRACKET_OR_LINE_END.finditer(self.text, offset):
-            sign = match.group()
-            if sign in "([":
+    def inside_brackets(self, sign: str, start: int) -> None:
+        opened = self.brackets[-1].offset
+        self.report(
+            "inside-brackets",
+            f"`{sign}` cannot stand inside of brackets",
+            start,
+            start + 1,
+            labels=(
+                Label(Span(self.source, opened, opened + 1), "opened here, and closed behind it"),
+            ),
+            help="take it out",
+            replace="",
+        )
+
+    def is_closed_later(self, offset: int) -> bool:
+        """Whether all brackets open at an offset are closed behind it, as if nothing were there."""
+        ahead = islice(self.closing_ahead(offset), len(self.brackets))
+        return list(ahead) == [_CLOSER[opened.sign] for opened in reversed(self.brackets)]
+
+    def closing_ahead(self, offset: int) -> Iterator[str]:
+        """The brackets behind an offset that close what is open before it.
+
+        Up to where a body or a path begins or ends, or a line that a statement seems to begin.
+        """
+        depth, begin = 0, offset
+        for match in _AHEAD.finditer(self.text, offset, offset + _MAX_AHEAD):
+            sign = match.group("sign")
+            if sign is None:
+                if match.group("word") is not None and self.could_end(begin, match.start()):
+                    return
+                if match.group("line") is None:
+                    begin = match.end()  # behind a text, or a comment
+            elif sign in "([":
                 depth += 1
             elif sign not in ")]":
-                break
-            elif depth == 0:
-                return sign
-            else:
+                return
+            elif depth:
                 depth -= 1
-        return ""
+            else:
+                yield sign
+
+    def could_end(self, begin: int, end: int) -> bool:
+        """Whether a line could end its statement there: no comma or sign in front wants more."""
+        at = end
+        while at > begin and self.text[at - 1] in " \t":
+            at -= 1
+        return self.text[at - 1] not in ",([=+-*/%<>:" or at == begin
 
     def unclosed_bracket(self, blocker: int) -> int:
         """Reports the outermost open bracket; where to read on, as if it had been closed there.
@@ -685,7 +721,9 @@ class _Lexer:
         """Ends with its line, but what is closed and opened behind it is not part of it."""
         comment = self.text.find(" #", start, end)
         text = self.text[start : comment if comment > 0 else end]
-        text = text.rstrip(" \t,{}|" + ")]" * bool(self.brackets)) or text[:1]
+        text = text.rstrip(" \t,{}|([") or text[:1]
+        while self.brackets and text.endswith((")", "]")) and not _balanced(text[-1], text):
+            text = text[:-1].rstrip(" \t,")
         end = start + len(text)
         if text[0] == "'":
             self.report(
@@ -771,6 +809,11 @@ class _Lexer:
         return None, end
 
 
+def _balanced(closer: str, text: str) -> bool:
+    """Whether the text opens as many brackets as it closes."""
+    return text.count("(" if closer == ")" else "[") >= text.count(closer)
+
+
 def _mended_number(text: str) -> str:
     """What was probably meant by something like a number, or nothing."""
     if re.fullmatch(r"[0-9][0-9_]*", text):
@@ -785,7 +828,11 @@ def _mended_number(text: str) -> str:
 
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_BRACKET_OR_LINE_END = re.compile(r"[()\[\]{}\r\n]")
+_AHEAD = re.compile(
+    rf"{_SHIELDED}|(?P<sign>[()\[\]{{}}|])|(?P<line>(?:\r\n|\n|\r)[ \t]*)(?P<word>(?=[A-Za-z_]))?"
+)
+# Characters that are looked through for the end of brackets in which something is wrong.
+_MAX_AHEAD = 20_000
 _MINUS_AND_OPERAND = re.compile(r"-(?:[A-Za-z_0-9.]*\([^()\r\n]*\)|[A-Za-z_0-9.]+)?")
 _NAME_LIKE_X = re.compile(
     rf"{_SHIELDED}|(?<![0-9])[0-9]++[ \t]++x[0-9]*+|(?<![A-Za-z_0-9.])(x[0-9]*+)(?![A-Za-z_0-9])"
