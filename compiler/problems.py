@@ -8,6 +8,9 @@ from ..dsl.diagnostics import Diagnostic, Edit, Label
 from ..dsl.source import Span
 from ..dsl.syntax import Argument, Call
 
+MAX_MISTAKES = 50
+"""After so many there is no use in going on."""
+
 
 class Problem(Exception):
     """A mistake with its place; whoever carries on after it reports it."""

@@ -9,9 +9,7 @@ from ..dsl.diagnostics import Diagnostic, Edit
 from ..dsl.source import Span
 from .blame import call_chain
 from .graph import Scope
-from .problems import Problem
-
-MAX_MISTAKES = 50
+from .problems import MAX_MISTAKES, Problem
 
 
 class GiveUp(Exception):

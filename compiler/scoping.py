@@ -11,7 +11,7 @@ from ..dsl.program import Program
 from ..dsl.source import Source, Span
 from ..dsl.syntax import Block, Call, Import, Let, Name, Network, Parameter
 from .evaluate import FUNCTIONS
-from .problems import Problem, did_you_mean
+from .problems import MAX_MISTAKES, Problem, did_you_mean
 from .vocabulary import SECTIONS, layer_words
 
 # Attributes of every torch module; a sub-module of that name would take its place.
@@ -125,7 +125,7 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 module.allowed.append(statement)
             elif isinstance(statement, Call) and statement.head.value in SECTIONS:
                 problem = _section(statement, module)
-            elif not isinstance(statement, Import):
+            elif not isinstance(statement, Import) and len(diagnostics) < MAX_MISTAKES:
                 problem = _misplaced(statement)
             if problem:
                 diagnostics.append(problem)

@@ -50,7 +50,7 @@ def _count(types: list[str]) -> tuple[int, int]:
 
 
 def _bodies_without_brace(types: list[str]) -> set[int]:
-    """The ends of lines such as `repeat 3` and `residual:`, which the parser will explain."""
+    """Where statements such as `repeat 3` and `residual:` end, which the parser will explain."""
     found = set()
     header = False
     before = follows = ""
@@ -58,6 +58,9 @@ def _bodies_without_brace(types: list[str]) -> set[int]:
         if kind == "ELSE" or (kind in _HEADERS and before in ("", *_BEFORE_A_STATEMENT)):
             header = True
         elif kind == "LBRACE":
+            header = False
+        elif kind == "RBRACE" and header:  # all on one line
+            found.add(index)
             header = False
         elif kind == "NEWLINE":
             follows = types[index + 1] if index + 1 < len(types) else ""
@@ -119,7 +122,9 @@ class _Pairing:
                 if types[index - 2] == "LBRACE":
                     self.open[-1].indented = indent > self.open[-1].indent
                 self.close_before(index, indent)
-            if kind == "LBRACE":
+            if kind == "LBRACE" and self.opens_nothing(index):
+                self.stray(index)
+            elif kind == "LBRACE":
                 self.push(index)
             elif kind == "RBRACE" and self.open:
                 self.open.pop()
@@ -127,6 +132,26 @@ class _Pairing:
                 return
             before = kind
         self.unclosed_at_the_end()
+
+    def opens_nothing(self, index: int) -> bool:
+        """Whether a brace stands right before a definition, where no body can begin."""
+        types = self.tokens.types
+        at_start = index == 0 or types[index - 1] in _BEFORE_A_STATEMENT
+        return at_start and index + 1 < len(types) and types[index + 1] in _DEFINITIONS
+
+    def stray(self, index: int) -> None:
+        span = Span(self.source, self.tokens.starts[index], self.tokens.ends[index])
+        self.wanted -= 1
+        self.mends.append(_Mend(index, (), skip=1))
+        self.diagnostics.append(
+            Diagnostic(
+                "stray-brace",
+                "a `{` opens the body of a word, and here is no word",
+                span,
+                help="take it out, or write a word before it: `residual { … }`",
+                edits=(Edit(span, ""),),
+            )
+        )
 
     def close_before(self, index: int, indent: int) -> None:
         """Reports the bodies that, going by the indentation, have ended before a line begins."""
@@ -164,6 +189,8 @@ class _Pairing:
 
     def unclosed_at_the_end(self) -> None:
         """Nothing says where they were to be closed: the innermost is as likely as any."""
+        if not self.open:
+            return
         size = len(self.source.text)
         labels = tuple(
             Label(Span(self.source, brace.offset, brace.offset + 1), "nor is this one")

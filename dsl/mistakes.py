@@ -224,9 +224,23 @@ def _bad_name(at: Trouble) -> Explanation | None:
     )
 
 
+@mistake("twice", "repeat 3 as as i { relu }", "for a in in [1] { relu }", "let let a = 3")
+def _twice(at: Trouble) -> Explanation | None:
+    if at.kind not in KEYWORDS or at.kind != at.before or at.kind == "NOT":
+        return None
+    return _say(
+        "twice",
+        f"`{at.text}` stands here twice",
+        at.span,
+        "take one out",
+        edits=(Edit(Span(at.source, at.gap.start, at.end), ""),),
+        mend=at.drop(),
+    )
+
+
 @mistake("reserved-word", "let in = 3", "block repeat() { conv 3 }", "network A { conv 3 as }")
 def _reserved_word(at: Trouble) -> Explanation | None:
-    if at.kind not in KEYWORDS:
+    if at.kind not in KEYWORDS or not at.text:
         return None
     a_name_fits = {"WORD", "FUNCTION_NAME"} & at.accepts
     if not a_name_fits or at.opening == "FOR" or at.before in ("REPEAT", "IF"):
@@ -350,14 +364,19 @@ _BRACES = "write `{` here, and `}` where the body ends"
 
 def _brace_at_end_of_line(at: Trouble) -> Edit:
     """A closing brace behind the last word of this line that its body has to itself."""
+    end = at.span_at(_last_of_body(at)).end
+    return Edit(Span(at.source, end, end), " }")
+
+
+def _last_of_body(at: Trouble) -> int:
+    """The offset of the last token that a body beginning here could hold on this line."""
     last, depth = 0, 0
     while at.kind_at(last + 1) not in ("NEWLINE", END, "ELSE"):
         depth += (at.kind_at(last + 1) == "LBRACE") - (at.kind_at(last + 1) == "RBRACE")
         if depth < 0:
             break
         last += 1
-    end = at.span_at(last).end
-    return Edit(Span(at.source, end, end), " }")
+    return last
 
 
 @mistake(
@@ -578,7 +597,8 @@ def _repeat(at: Trouble) -> Explanation | None:
             at.span_at(at.first),
             "write `for i in [ … ] { … }`, or `repeat 3 as i { … }`",
         )
-    if at.kind == "WORD" and at.after == "LBRACE" and at.text not in _FILLERS:
+    wanted = at.kind == "WORD" and "AS" in at.accepts and at.text not in _FILLERS
+    if wanted and at.after == "LBRACE":
         return _say(
             "repeat",
             "`as` is missing before the name of the index",
@@ -658,6 +678,7 @@ def _else_without_if(at: Trouble) -> Explanation | None:
     "network A {\n  repeat 3\n    conv 64\n  }\n}",
     "block b(width)\n  conv 64\n",
     "network A { if classes > 3 relu\n}",
+    "network A { if classes > 3 relu } else { bn }\n}",
 )
 def _missing_brace(at: Trouble) -> Explanation | None:
     if "LBRACE" not in at.accepts or not at.header or at.before == "COMMA":
@@ -677,12 +698,15 @@ def _missing_brace(at: Trouble) -> Explanation | None:
         )
     defines = at.opening in DEFINITIONS
     if at.kind in WORDS and at.before in (*OPERANDS, "ELSE") and not defines:
+        closed = at.surplus > 0 and at.kind_at(_last_of_body(at) + 1) == "RBRACE"
+        opening = Edit(at.gap, " {")
         return _say(
             "missing-brace",
             f"the body of `{at.header}` stands in braces",
             at.gap,
-            _BRACES,
-            edits=(Edit(at.gap, " {"), _brace_at_end_of_line(at)),
+            "open it here with `{`" if closed else _BRACES,
+            edits=(opening,) if closed else (opening, _brace_at_end_of_line(at)),
+            mend=at.insert("LBRACE", surplus=-1) if closed else None,
         )
     return None
 

@@ -311,8 +311,6 @@ class _Parse:
         tokens.types[first:behind] = [kind for kind, _, _ in mend.read]
         tokens.starts[first:behind] = array("q", [start for _, start, _ in mend.read])
         tokens.ends[first:behind] = array("q", [end for _, _, end in mend.read])
-        if not self.fits(tokens.types[first]):
-            self.back_to_statements()
         return first
 
     def skip_statement(self, trouble: Trouble) -> int:
@@ -329,10 +327,14 @@ class _Parse:
             position += 1
         if types[position] == "LBRACE" and trouble.has_no_body:
             position = trouble.behind_braces(position)
-        at = self.tokens.starts[position]
-        types.insert(position, "WORD")  # any statement will do for its body to belong to
-        self.tokens.starts.insert(position, at)
-        self.tokens.ends.insert(position, at)
+        # Some statement for the body to belong to; an `else` may follow that of an `if`.
+        words = (
+            ["IF", "WORD"] if (types[position], trouble.opening) == ("LBRACE", "IF") else ["WORD"]
+        )
+        at = array("q", [self.tokens.starts[position]] * len(words))
+        types[position:position] = words
+        self.tokens.starts[position:position] = at
+        self.tokens.ends[position:position] = at
         return position
 
     def fits_behind_word(self, kind: str) -> bool:
