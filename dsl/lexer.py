@@ -489,7 +489,7 @@ class _Lexer:
             if sign == "{":
                 self.braces += 1
                 return _BRACKETS[sign]
-            if sign == "[" and self.ends[-1:] == array("q", [start]) and self.types[-1] == "WORD":
+            if sign == "[" and self.follows_a_value(start):
                 self.report(
                     "indexing",
                     "the items of a list have no numbers to pick them by",
@@ -503,6 +503,11 @@ class _Lexer:
         elif sign in ")]":
             return self.closing(sign, start)
         return _BRACKETS[sign]
+
+    def follows_a_value(self, start: int) -> bool:
+        """Whether a name stands right before, and is not the word that begins a statement."""
+        touches = self.ends[-1:] == array("q", [start]) and self.types[-1] in ("WORD", "PATH")
+        return touches and not self.after_head()
 
     def closing(self, sign: str, start: int) -> str | None:
         if not self.brackets:

@@ -171,7 +171,7 @@ def test_imports_in_a_circle(check: Check, tmp_path: Path) -> None:
 
 
 def test_a_long_chain_of_imports(check: Check, tmp_path: Path) -> None:
-    for number in range(5000):
+    for number in range(300):
         (tmp_path / f"a{number}.cnn").write_text(f'import "a{number + 1}.cnn"\n')
     assert "limit" in check(tmp_path / "a0.cnn")["out"]
 

@@ -293,6 +293,8 @@ _IF_ELSE_IF = "IF WORD LBRACE RBRACE ELSE IF WORD LBRACE RBRACE"
         ("f (1, 2", "unclosed-bracket", "(", f"WORD {ERROR}", "f (1, 2)"),
         ("f [(1, 2]", "unclosed-bracket", "]", "WORD LSQB LPAR NUMBER COMMA NUMBER RPAR RSQB", "f [(1, 2)]"),  # noqa: E501
         ("f (1, 2]", "unclosed-bracket", "]", "WORD LPAR NUMBER COMMA NUMBER RPAR", "f (1, 2)"),
+        ("f (1}, 2)", "inside-brackets", "}", "WORD LPAR NUMBER COMMA NUMBER RPAR", "f (1, 2)"),
+        ("f [1, |\n 2]", "inside-brackets", "|", "WORD LSQB NUMBER COMMA NUMBER RSQB", "f [1, \n 2]"),
         ("f (1], 2)", "unclosed-bracket", "]", "WORD LPAR NUMBER COMMA NUMBER RPAR", "f (1, 2)"),
         ("f 1)", "unopened-bracket", ")", "WORD NUMBER", "f 1"),
         ("if a { } elif b {}", "else-if", "elif", _IF_ELSE_IF, "if a { } else if b {}"),
@@ -339,6 +341,11 @@ def test_explained(text: str, code: str, marked: str) -> None:
     found = complaint(text)
     assert (found.code, found.span and found.span.text) == (code, marked)
     assert found.help
+
+
+@pytest.mark.parametrize("text", ["conv[64]", "conv [64]", "a: conv[64]", "f (a)[1]", "f a=[1]"])
+def test_a_list_that_is_an_argument_indexes_nothing(text: str) -> None:
+    assert read(text).diagnostics == []
 
 
 def test_a_comment_that_never_ends_ends_the_reading() -> None:

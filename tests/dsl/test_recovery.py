@@ -65,6 +65,43 @@ SPECS = {
           conv 64
         }
         """,
+    "lists over several lines": """
+        network Net {
+          for a, b in [
+            (1, 2),
+            (3}, 4),                                  #! inside-brackets
+            (5], 6),                                  #! unclosed-bracket
+            (7), 8),                                  #! unclosed-bracket
+            9, 10),                                   #! unclosed-bracket
+            (11, | 12),                               #! inside-brackets
+            (13, 14,
+            (15 16),                                  #! missing-comma
+            (17,, 18),                                #! extra-comma
+            "(19, 20),                                #! unclosed-string
+          ] {
+            conv a
+          }
+          for a in [                                  #! unclosed-bracket
+            (1, 2),
+            (3, 4)
+          {                                           #! @nothing
+            conv a
+          }
+          for a in [
+            [1, 2],
+            [3, 4
+          ] {                                         #! @nothing
+            conv a
+          }                                           #! @nothing
+          conv 3 = 4                                  #! stray-equals
+        }
+        network Other(
+          width=3},                                   #! inside-brackets
+          depth=4
+        ) {
+          relu
+        }
+        """,
     "braces, here and there": """
         block a(x) {
           residual {                                  #! unclosed-brace
@@ -83,6 +120,24 @@ SPECS = {
           }
           conv 64 3x3 = 3                             #! stray-equals
         }
+        """,
+    "a brace by mistake before a definition": """
+        import "a.cnn"
+        {block b(x) {                                 #! stray-brace
+          conv x = 3                                  #! spaced-equals
+        }
+        {import "b.cnn"                               #! stray-brace
+        network Net {
+          relu
+        }
+        """,
+    "all on one line": """
+        a { if b == 0 c } else { d } }                #! missing-brace
+        a { if b == 0 { c } else d } }                #! missing-brace
+        repeat 3 { if b { c } else { d }              #! unclosed-brace
+        a { b } c                                     #! missing-separator
+        a { b } }                                     #! unopened-brace
+        relu
         """,
     "braces too many": """
         block a(x) {
