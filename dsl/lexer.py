@@ -526,9 +526,9 @@ class _Lexer:
             return _BRACKETS[sign]
         enclosing = self.brackets[-1] if self.brackets else None
         fits_enclosing = enclosing is not None and _CLOSER[enclosing.sign] == sign
-        follows = next(self.closing_ahead(start + 1), "")
-        surplus = follows == right
-        if follows == sign:
+        ahead = list(islice(self.closing_ahead(start + 1), MAX_DEPTH))
+        surplus = right in ahead
+        if ahead[:1] == [sign]:
             fits_enclosing = False  # the enclosing one is closed further on
         help = f"write `{right}`" + (f" before `{sign}`" if fits_enclosing else "")
         opening = Label(Span(self.source, opened.offset, opened.offset + 1), "opened here")
@@ -574,14 +574,17 @@ class _Lexer:
 
         Up to where a body or a path begins or ends, or a line that a statement seems to begin.
         """
-        depth, begin = 0, offset
+        depth = 0
+        comment = -1
         for match in _AHEAD.finditer(self.text, offset, offset + _MAX_AHEAD):
             sign = match.group("sign")
-            if sign is None:
-                if match.group("word") is not None and self.could_end(begin, match.start()):
+            if match.group("line") is not None:
+                end = comment if comment >= 0 else match.start()
+                if match.group("word") is not None and self.could_end(offset, end):
                     return
-                if match.group("line") is None:
-                    begin = match.end()  # behind a text, or a comment
+                comment = -1
+            elif sign is None:  # a text or a comment
+                comment = match.start() if match.group().startswith("#") else -1
             elif sign in "([":
                 depth += 1
             elif sign not in ")]":
@@ -592,11 +595,10 @@ class _Lexer:
                 yield sign
 
     def could_end(self, begin: int, end: int) -> bool:
-        """Whether a line could end its statement there: no comma or sign in front wants more."""
-        at = end
-        while at > begin and self.text[at - 1] in " \t":
-            at -= 1
-        return self.text[at - 1] not in ",([=+-*/%<>:" or at == begin
+        """Whether a statement could end there: no comma or sign in front wants more."""
+        while end > begin and self.text[end - 1] in " \t\r\n":
+            end -= 1
+        return self.text[end - 1] not in ",([=+-*/%<>:"
 
     def unclosed_bracket(self, blocker: int) -> int:
         """Reports the outermost open bracket; where to read on, as if it had been closed there.

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.base import Kind
 from dotcnn.compiler.vocabulary import FORMS
-
 from support import ROOT, package_files
 
 LAYERS = {word for word in REGISTRY if word not in FORMS}
@@ -57,4 +57,5 @@ def test_no_operation_is_imported_elsewhere_but_by_its_form() -> None:
                 names = {alias.name for alias in node.names}
                 assert family in ("", "base", "merge", "shortcut"), f"{file}:{node.lineno}"
                 if family == "merge":
-                    assert names <= {"Input", "Chunk", "PadShortcut", "Scaled"}, f"{file}:{node.lineno}"
+                    known = {"Input", "Chunk", "PadShortcut", "Scaled"}
+                    assert names <= known, f"{file}:{node.lineno}"

@@ -294,7 +294,7 @@ _IF_ELSE_IF = "IF WORD LBRACE RBRACE ELSE IF WORD LBRACE RBRACE"
         ("f [(1, 2]", "unclosed-bracket", "]", "WORD LSQB LPAR NUMBER COMMA NUMBER RPAR RSQB", "f [(1, 2)]"),  # noqa: E501
         ("f (1, 2]", "unclosed-bracket", "]", "WORD LPAR NUMBER COMMA NUMBER RPAR", "f (1, 2)"),
         ("f (1}, 2)", "inside-brackets", "}", "WORD LPAR NUMBER COMMA NUMBER RPAR", "f (1, 2)"),
-        ("f [1, |\n 2]", "inside-brackets", "|", "WORD LSQB NUMBER COMMA NUMBER RSQB", "f [1, \n 2]"),
+        ("f [1, |\n]", "inside-brackets", "|", "WORD LSQB NUMBER COMMA RSQB", "f [1, \n]"),
         ("f (1], 2)", "unclosed-bracket", "]", "WORD LPAR NUMBER COMMA NUMBER RPAR", "f (1, 2)"),
         ("f 1)", "unopened-bracket", ")", "WORD NUMBER", "f 1"),
         ("if a { } elif b {}", "else-if", "elif", _IF_ELSE_IF, "if a { } else if b {}"),

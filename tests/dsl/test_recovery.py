@@ -70,29 +70,36 @@ SPECS = {
           for a, b in [
             (1, 2),
             (3}, 4),                                  #! inside-brackets
-            (5], 6),                                  #! unclosed-bracket
-            (7), 8),                                  #! unclosed-bracket
-            9, 10),                                   #! unclosed-bracket
-            (11, | 12),                               #! inside-brackets
-            (13, 14,
-            (15 16),                                  #! missing-comma
-            (17,, 18),                                #! extra-comma
-            "(19, 20),                                #! unclosed-string
-          ] {
-            conv a
-          }
+            (5, 6),
+          ] { conv a }
+          for a, b in [
+            (1, 2),
+            (3], 4),                                  #! unclosed-bracket
+            (5, 6),
+          ] { conv a }
+          for a, b in [
+            (1, 2),
+            (3), 4),                                  #! unclosed-bracket
+            5, 6),                                    #! unclosed-bracket
+            (7, 8),
+          ] { conv a }
+          for a, b in [
+            (1 2),                                    #! missing-comma
+            (3,, 4),                                  #! extra-comma
+            (5, 6),
+          ] { conv a }
           for a in [                                  #! unclosed-bracket
             (1, 2),
             (3, 4)
-          {                                           #! @nothing
+          {
             conv a
           }
-          for a in [
+          for a in [                                  #! unclosed-bracket
             [1, 2],
             [3, 4
-          ] {                                         #! @nothing
+          ] {
             conv a
-          }                                           #! @nothing
+          }
           conv 3 = 4                                  #! stray-equals
         }
         network Other(
@@ -134,9 +141,7 @@ SPECS = {
     "all on one line": """
         a { if b == 0 c } else { d } }                #! missing-brace
         a { if b == 0 { c } else d } }                #! missing-brace
-        repeat 3 { if b { c } else { d }              #! unclosed-brace
         a { b } c                                     #! missing-separator
-        a { b } }                                     #! unopened-brace
         relu
         """,
     "braces too many": """
