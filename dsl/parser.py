@@ -100,6 +100,8 @@ class _Parse:
         self.surplus = lexed.types.count("RBRACE") - lexed.types.count("LBRACE")
         """How many more braces close than open."""
         self.last_explained = (-1, "")
+        self.value_line = -1
+        """The line on which values stood, or were missing, and no statement."""
         # One entry each for every symbol read and not yet part of a larger one.
         self.states: list[int] = [self.tables.start]
         self.values: list[Any] = [None]
@@ -231,11 +233,20 @@ class _Parse:
             return self.skip_statement(trouble)
         self.last_explained = trouble.start, trouble.kind
         explanation = explain(trouble)
-        self.mistakes.append(explanation.diagnostic)
+        if not self.goes_on(explanation.diagnostic):
+            self.mistakes.append(explanation.diagnostic)
         mend = explanation.mend
         if mend is None or not self.stand_alone(mend.back, position):
             return self.skip_statement(trouble)
         return self.mend(position, mend)
+
+    def goes_on(self, found: Diagnostic) -> bool:
+        """Whether this is one more line of a list whose beginning is missing: told at the first."""
+        line = found.span.line if found.span else 0
+        goes_on = found.code == "statement-start" and line == self.value_line + 1
+        if found.code in ("statement-start", "missing-value"):
+            self.value_line = line
+        return goes_on
 
     def stand_alone(self, count: int, position: int) -> bool:
         """Whether the tokens before a position are the newest symbols, not yet part of others."""

@@ -109,6 +109,18 @@ SPECS = {
           relu
         }
         """,
+    "a list without its beginning": """
+        network Net {
+          for a, b in                                 #! missing-value
+            (1, 2),
+            (3, 4),
+            (5, 6)
+          { conv a }                                  #! stray-brace
+          64 conv                                     #! statement-start
+          conv 64
+          64 conv                                     #! statement-start
+        }
+        """,
     "braces, here and there": """
         block a(x) {
           residual {                                  #! unclosed-brace
