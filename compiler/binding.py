@@ -80,16 +80,33 @@ def bind(
                 call.head.span,
                 notes=_usage(signature),
                 help=f"write `{signature.word} {_example(field)}`",
-                edits=(Edit(_behind(call.head.span), f" {_example(field)}"),),
+                edits=(Edit(_behind(_head(call, signature)), f" {_example(field)}"),),
             )
     return found
+
+
+def bind_one(argument: Evaluated, signature: Signature) -> tuple[str, Any]:
+    """The same for a single named argument: the field's name and its value."""
+    field = _named(argument.node, signature)
+    return field.name, _read(field, argument.value, argument.node, signature)
+
+
+def _head(call: Call, signature: Signature) -> Span:
+    """The last of the words that say what it is: `max` of `pool max 2x2`."""
+    kind = signature.word.split(" ")[1:]
+    for argument in call.arguments:
+        if kind and isinstance(argument.value, Name) and argument.value.value in kind:
+            return argument.span
+    return call.head.span
 
 
 def _named(node: Argument, signature: Signature) -> Field:
     assert node.name is not None
     field = signature.fields.get(node.name)
     if field is None:
-        close = closest(node.name, signature.fields)
+        folded = node.name.lower()
+        known = [f.name for f in signature.fields.values() if folded in f.elsewhere.split()]
+        close = known[0] if known else closest(node.name, signature.fields)
         raise Problem(
             "unknown-argument",
             f"`{signature.word}` has no argument `{node.name}`",
@@ -202,6 +219,6 @@ def _usage(signature: Signature) -> tuple[str, ...]:
 
 def _example(field: Field) -> str:
     """Something that could stand for an argument that is missing."""
-    if field.words:
-        return field.words[0]
+    if field.example or field.words:
+        return field.example or field.words[0]
     return "64" if "whole number" in field.expects else f"<{field.name}>"

@@ -19,6 +19,7 @@ from .budget import DEFAULT_LAYERS, expansion
 from .calls import BlockCalls
 from .evaluate import POISON, Env
 from .graph import Network, Scope
+from .initial import decide
 from .layers import unknown_layer
 from .mend import mended
 from .naming import assign_names
@@ -189,6 +190,7 @@ class _Elaborator:
             tuple(walk.allowed),
         )
         settle(network)
+        network.init = decide(network, walk.init, walk.sums)
         return network
 
     def refuse_empty(self, syntax: NetworkSyntax, walk: Walk, root: Scope) -> None:

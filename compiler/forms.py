@@ -16,6 +16,7 @@ from .binding import bind, evaluate_arguments
 from .blame import arrives, statement_span
 from .evaluate import Env
 from .graph import AuxHead, Node, Scope
+from .initial import init
 from .layers import refuse_body
 from .mend import give_channels, pad_all
 from .ops.base import REGISTRY
@@ -23,26 +24,20 @@ from .ops.merge import Chunk, PadShortcut, Scaled
 from .ops.shortcut import projection
 from .problems import Problem
 from .shapes import ShapeError, text
-from .signature import Signature, choice, real
+from .signature import Signature, choice, declare, real
 from .vocabulary import SHORTCUTS
 
 if TYPE_CHECKING:
     from .walk import Arriving, Walk
 
 
-def _signature(word: str, **fields: Any) -> Signature:
-    for name, field in fields.items():
-        field.name = name
-    return Signature(word, fields)
-
-
-_RESIDUAL = _signature(
+_RESIDUAL = declare(
     "residual",
     shortcut=choice("what the body is added to", SHORTCUTS, "auto"),
     scale=real("what the body is multiplied by before it is added", 1.0),
 )
-_AUX = _signature("aux", weight=real("how much its loss counts", 0.3, minimum=0))
-_PLAIN = {word: _signature(word) for word in ("dense", "gate", "split")}
+_AUX = declare("aux", weight=real("how much its loss counts", 0.3, minimum=0))
+_PLAIN = {word: declare(word) for word in ("dense", "gate", "split")}
 
 
 def _arguments(walk: Walk, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
@@ -164,6 +159,7 @@ def residual(
         edits,
         [written],
     )
+    walk.sums.append(leaving)
     return walk.named(call.label, scope, inner, leaving)
 
 
@@ -191,7 +187,9 @@ def _written_out(
         _end(ends[1], written.paths[1], "the shortcut"),
     )
     ends[0] = _scaled(walk, scale, ends[0], inner)
-    return _merge(walk, "add", call, inner, ends, labels, bodies=written.paths)
+    leaving = _merge(walk, "add", call, inner, ends, labels, bodies=written.paths)
+    walk.sums.append(leaving)
+    return leaving
 
 
 def _scaled(walk: Walk, scale: float, body: Node, scope: Scope) -> Node:
@@ -463,4 +461,5 @@ FORMS: dict[str, Form] = {
     "aux": aux,
     "from": from_,
     "allow": allow,
+    "init": init,
 }

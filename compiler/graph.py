@@ -7,13 +7,14 @@ most answers.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..dsl.program import Program
 from ..dsl.source import Span
-from ..dsl.syntax import Call
+from ..dsl.syntax import Block, Call
 from .ops.base import Op, Weight
 from .shapes import Shape
 
@@ -28,8 +29,8 @@ class Scope:
     and messages go by."""
 
     __slots__ = (
-        "arguments", "aux", "children", "count", "index", "kind", "label", "name", "named",
-        "output", "parent", "span", "word",
+        "arguments", "aux", "children", "count", "definition", "index", "kind", "label", "name",
+        "named", "output", "parent", "parts", "skipped", "span", "word",
     )  # fmt: skip
 
     def __init__(
@@ -53,12 +54,18 @@ class Scope:
         """Which iteration or path this is, from 0, and of how many."""
         self.count = count
         self.arguments = arguments
-        """What a block was called with."""
+        """What a block was called with; what the names of a loop stand for in a round."""
+        self.definition: Block | None = None
+        """Of a block: what was called."""
         self.children: list[Scope | Node] = []
         self.named: dict[str, Scope | Node] = {}
         """By label, for references."""
+        self.skipped: Counter[str] = Counter()
+        """What other arms of an `if` would have made here: words, for the count of names."""
         self.name = ""
         """The full dotted name; that of the scope around it where it has none of its own."""
+        self.parts: list[Scope | Node] = []
+        """What has a name directly inside this one: the sub-modules, of what it becomes in torch."""
         self.output: Node | None = None
         """What leaves it."""
         self.aux: bool = parent.aux if parent else False
@@ -165,6 +172,24 @@ class AuxHead:
         self.scope = scope
 
 
+class Init(NamedTuple):
+    """How the weights of convolutions and fully connected layers begin; their biases are zero."""
+
+    method: str = "he"
+    std: float = 0.0
+    """Of `normal` and `truncated_normal`."""
+    gain: float = 1.0
+    """Of `xavier` and `orthogonal`: what the numbers are multiplied by."""
+    uniform: bool = False
+    """Spread evenly between two bounds, with the same variance."""
+    slope: float = 0.0
+    """Of `he`: what the rectifiers let through of what is negative."""
+    zero_residual: tuple[str, ...] = ()
+    """The norms, by name, whose weight begins at zero: each the last of a residual's body."""
+    written: bool = False
+    """The spec says so; else it follows from the activations."""
+
+
 class Network:
     """A whole network with every shape known."""
 
@@ -192,6 +217,8 @@ class Network:
         """train, augment, evaluate, transfer, as written."""
         self.allowed = allowed
         """Warnings that the spec silences."""
+        self.init = Init()
+        """How its weights begin."""
 
     def __repr__(self) -> str:
         return f"<network {self.name}, {len(self.nodes)} nodes>"

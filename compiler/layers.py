@@ -55,12 +55,12 @@ def _make(
             error.message,
             statement_span(call),
             help=error.help,
-            edits=_without(error.drop, call),
+            edits=without(error.drop, call),
         ) from None
     return op
 
 
-def _without(name: str, call: Call) -> tuple[Edit, ...]:
+def without(name: str, call: Call) -> tuple[Edit, ...]:
     """The change that takes an argument out of a call."""
     for argument in call.arguments:
         flag = isinstance(argument.value, Name) and argument.value.value == name

@@ -3,8 +3,9 @@
 A layer goes by its label, else by its word: alone of its kind in its scope, the plain word (`fc`);
 among several, numbered from 1 (`conv1`, `conv2`). Each kind is counted by itself, so an activation
 put in renames no weight. Scopes are the network, blocks, loops and whatever has a label; residual,
-concat and their like are none. Rounds of a loop go by their number, and a round that holds one
-block, or one loop, and nothing else with weights is that: `layer1.0.conv2`.
+concat and their like are none. Rounds of a loop go by their number; a round that holds one block
+and nothing else with weights is that block, one that holds a loop and nothing else is that loop:
+`layer1.0.conv2`. So is an auxiliary head that holds a block and nothing else. Layers of an `if` that was not taken are counted as if they were there.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from .graph import Node, Scope
-
-_LOOP = "blocks"
+from .skipped import LOOP
 
 
 def assign_names(root: Scope) -> None:
@@ -23,13 +23,16 @@ def assign_names(root: Scope) -> None:
     stack: list[Scope] = [root]
     while stack:
         scope = stack.pop()
-        items = list(_items(scope, weighted))
+        found = list(_items(scope, weighted))
+        scope.parts = items = [item for item in found if not isinstance(item, Counter)]
         taken = {item.label for item in items if item.label is not None}
-        counts = Counter(_word(item) for item in items if item.label is None)
         # What is alone of its kind goes by its word: a sixth `relu` leaves `relu6` to that.
-        alone = {word for word, count in counts.items() if count == 1} - taken
+        alone = _alone(found) - taken
         numbers: Counter[str] = Counter()
-        for item in items:
+        for item in found:
+            if isinstance(item, Counter):
+                numbers += item
+                continue
             if item.label is not None:
                 own = item.label
             elif isinstance(item, Scope) and item.kind == "iteration":
@@ -42,29 +45,45 @@ def assign_names(root: Scope) -> None:
                 stack.append(item)
 
 
+def _alone(found: list[Scope | Node | Counter[str]]) -> set[str]:
+    counts: Counter[str] = Counter()
+    for item in found:
+        if isinstance(item, Counter):
+            counts += item
+        elif item.label is None:
+            counts[_word(item)] += 1
+    return {word for word, count in counts.items() if count == 1}
+
+
 def _word(item: Scope | Node) -> str:
     if isinstance(item, Node):
         return item.op.short_word
-    return _LOOP if item.kind == "loop" else item.word
+    return LOOP if item.kind == "loop" else item.word
 
 
 def _free(word: str, alone: set[str], numbers: Counter[str], taken: set[str]) -> str:
     if word in alone:
         return word
+    between = "_" if word[-1].isdigit() else ""
     while True:
         numbers[word] += 1
-        name = f"{word}{numbers[word]}"
+        name = f"{word}{between}{numbers[word]}"
         if name not in taken and name not in alone:
             return name
 
 
-def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node]:
-    """What gets a name in a scope: its layers, and the nearest scopes with names of their own."""
+def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node | Counter[str]]:
+    """What gets a name in a scope: its layers, and the nearest scopes with names of their own.
+
+    Counters stand for what arms of an `if` would have made that were not taken.
+    """
     merged = _only_part(scope, weighted)
     stack: list[Scope | Node] = list(reversed(scope.children))
     while stack:
         item = stack.pop()
-        if isinstance(item, Scope) and (item is merged or not item.has_name):
+        if isinstance(item, Scope) and item.skipped:
+            yield item.skipped
+        elif isinstance(item, Scope) and (item is merged or not item.has_name):
             item.name = scope.name
             stack.extend(reversed(item.children))
         else:
@@ -72,10 +91,12 @@ def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node]:
 
 
 def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
-    """The block or loop that a round of a loop is one with."""
-    if scope.kind != "iteration":
+    """The block or loop that a round of a loop is one with, the block that an aux head is."""
+    is_head = scope.aux and scope.parent is not None and not scope.parent.aux
+    if scope.kind != "iteration" and not is_head:
         return None
     candidates: list[Scope | Node] = []
+    nodes = 0
     stack: list[Scope | Node] = list(scope.children)
     while stack:
         item = stack.pop()
@@ -83,12 +104,16 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
             stack.extend(item.children)
         elif id(item) in weighted or (isinstance(item, Node) and item.weights):
             candidates.append(item)
+        else:
+            nodes += 1
     if len(candidates) != 1:
         return None
     only = candidates[0]
-    if isinstance(only, Scope) and only.kind in ("block", "loop") and only.label is None:
-        return only
-    return None
+    if not isinstance(only, Scope) or only.label is not None:
+        return None
+    if nodes and (is_head or only.kind == "loop"):
+        return None
+    return only if only.kind in ("block", "loop") else None
 
 
 def _scopes_with_weights(root: Scope) -> set[int]:

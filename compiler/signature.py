@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .values import Factor, Interval, Text, Word, show
@@ -38,6 +39,7 @@ class _Required:
 
 
 REQUIRED: Any = _Required()
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Read = Callable[[object], Any]
 """Turns a value of the spec into the value of the argument, or raises ArgumentError."""
@@ -62,6 +64,15 @@ class Field:
     keyword_only: bool = False
     words: tuple[str, ...] = ()
     """The words that a choice is between."""
+    elsewhere: str = ""
+    """What other tools call it, blanks between."""
+    example: str = ""
+    """A value that would do, for who has left it out."""
+    write: Callable[[Any], str] | None = None
+    """A value as a spec would write it, where `show` does not know."""
+
+    def show(self, value: object) -> str:
+        return self.write(value) if self.write else show(value)
 
     @property
     def required(self) -> bool:
@@ -76,6 +87,8 @@ class Signature:
     """`conv`, or two words where the first argument chooses: `pool max`."""
     fields: Mapping[str, Field]
     doc: str = ""
+    usage: str = ""
+    """How it is written, where the fields alone would not say it."""
 
     @property
     def positional(self) -> list[Field]:
@@ -83,6 +96,8 @@ class Signature:
 
     def __str__(self) -> str:
         """`conv out kernel=1 stride=1 … [same]`."""
+        if self.usage:
+            return self.usage
         parts = [self.word]
         for field in self.fields.values():
             if field.is_flag:
@@ -98,9 +113,18 @@ class Signature:
     @staticmethod
     def _default(field: Field) -> str:
         value = field.default
+        if value is not None and field.write:
+            return field.write(value)
         if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1]:
             value = value[0]
         return "…" if value is None else show(value)
+
+
+def declare(word: str, **fields: Any) -> Signature:
+    """A signature without a class."""
+    for name, field in fields.items():
+        field.name = name
+    return Signature(word, fields)
 
 
 class Given(NamedTuple):
@@ -180,13 +204,15 @@ def _switch(value: object) -> bool:
     raise ArgumentError(f"{show(value)} is neither `on` nor `off`", instead=habit)
 
 
-def _choice(words: Sequence[str], switches: bool) -> Read:
+def _choice(words: Sequence[str], switches: bool, elsewhere: Mapping[str, str]) -> Read:
     def read(value: object) -> Any:
         if switches and isinstance(value, bool):
             return value
         if isinstance(value, Word) and value in words:
             return str(value)
-        habit = _SWITCH_HABITS.get(str(value).lower(), "") if switches else ""
+        habit = elsewhere.get(str(value).lower(), "")
+        if switches and not habit:
+            habit = _SWITCH_HABITS.get(str(value).lower(), "")
         raise ArgumentError(f"{show(value)} is none of them", instead=habit or _close(value, words))
 
     return read
@@ -256,9 +282,12 @@ def probability(doc: str, default: Any = REQUIRED) -> Any:
     return Field(_real(0, 1, False), "a number from 0 to 1", default, doc)
 
 
-def switch(doc: str, default: Any = REQUIRED) -> Any:
+def switch(doc: str, default: Any = REQUIRED, *, keyword_only: bool = True) -> Any:
     """`on` or `off`."""
-    return Field(_switch, "`on` or `off`", default, doc, keyword_only=True)
+    words = not keyword_only  # `yes` and `no` come as words
+    return Field(
+        _switch, "`on` or `off`", default, doc, keyword_only=keyword_only, takes_words=words
+    )
 
 
 def flag(doc: str) -> Any:
@@ -267,12 +296,19 @@ def flag(doc: str) -> Any:
 
 
 def choice(
-    doc: str, words: Sequence[str], default: Any = REQUIRED, *, switches: bool = False
+    doc: str,
+    words: Sequence[str],
+    default: Any = REQUIRED,
+    *,
+    switches: bool = False,
+    elsewhere: Mapping[str, str] = NOTHING,
+    **more: Any,
 ) -> Any:
-    """One of some words; with `switches`, also `on` or `off`."""
+    """One of some words; with `switches`, also `on` or `off`. `elsewhere` is what other tools call
+    them, and what to write here."""
     listed = "one of " + ", ".join(f"`{w}`" for w in (*words, *(("on", "off") if switches else ())))
-    read = _choice(words, switches)
-    return Field(read, listed, default, doc, takes_words=True, words=tuple(words))
+    read = _choice(words, switches, elsewhere)
+    return Field(read, listed, default, doc, takes_words=True, words=tuple(words), **more)
 
 
 def string(doc: str, default: Any = REQUIRED) -> Any:

@@ -11,7 +11,7 @@ SECTIONS = ("train", "augment", "evaluate", "transfer")
 
 FORMS = (
     "input", "residual", "dense", "gate", "inception", "concat", "add", "mul", "maximum", "split",
-    "aux", "from", "allow",
+    "aux", "from", "allow", "init",
 )  # fmt: skip
 """How layers are put together."""
 

@@ -31,6 +31,7 @@ from .blame import shape_problem
 from .calls import BlockCalls
 from .evaluate import POISON, Env, describe, evaluate, number, truth
 from .graph import Allowed, AuxHead, Node, Scope
+from .initial import Written
 from .labels import Labels
 from .layers import Layers, input_shape, refuse_body
 from .ops.base import Op
@@ -39,6 +40,7 @@ from .problems import Problem, Quiet
 from .reporter import GiveUp, Reporter
 from .scoping import BlockRef, Module
 from .shapes import Shape, ShapeError
+from .skipped import not_taken
 from .values import Word, show
 from .vocabulary import FORMS, layer_words
 
@@ -85,6 +87,9 @@ class Walk:
         self.region = module.source.span(0, len(module.source.text))
         """The text of the body being carried out."""
         self.allowed: list[Allowed] = []
+        self.init: Written | None = None
+        self.sums: list[Node] = []
+        """Of residuals, their body first."""
 
     def look_around(self, name: str) -> object:
         """What arrives at this point, by the names that a spec has for it."""
@@ -211,7 +216,15 @@ class Walk:
                 break
         inner = self.labelled(scope, statement.label, "if", statement.span)
         leaving = self.body(taken, inner, env, arriving) if taken else arriving
+        others = not_taken(statement, taken, lambda word: self.meaning(word, env))
+        if others:
+            Scope("form", "if", statement.span, inner).skipped = others
         return self.named(statement.label, scope, inner, leaving)
+
+    def meaning(self, word: str, env: Env) -> str:
+        """The word of a layer or block that a parameter may stand for."""
+        value = env.find(word) if env.has(word) else word
+        return str(value) if isinstance(value, BlockRef | Word) else word
 
     def labelled(self, scope: Scope, label: Name | None, word: str, span: Span) -> Scope:
         """A scope for a statement that has a label; else the one around it serves."""
@@ -293,7 +306,8 @@ class Walk:
             iteration = Scope(
                 "iteration", word, statement.span, outer, index=index, count=len(rounds)
             )
-            values.update(zip((n.value for n in names), items, strict=True))
+            iteration.arguments = tuple(zip((n.value for n in names), items, strict=True))
+            values.update(iteration.arguments)
             arriving = self.body(statement.body, iteration, inner, arriving)
             iteration.output = arriving
         return self.named(statement.label, scope, outer, arriving)
@@ -392,6 +406,7 @@ class Walk:
         inner = Scope(
             "block", block.name.value, call.span, scope, label, arguments=tuple(values.items())
         )
+        inner.definition = block
         outer_module, self.module = self.module, ref.module
         self.calls.append(ref)
         try:

@@ -33,6 +33,7 @@ MAX_MISTAKES = 50
 _MAX_REREAD = 500_000
 # Places at which one mistake, made everywhere in a file, is mended.
 _MAX_EDITS = 1000
+_MAX_LOOK_ALIKES = 100_000
 
 ERROR = "ERROR"
 """The type of a token that stands for text already reported."""
@@ -43,6 +44,7 @@ _OPERAND_ENDS = frozenset(
 )
 _STATEMENT_STARTS = frozenset("NEWLINE COMMA LBRACE RBRACE VBAR COLON ELSE".split())
 _OPENS_A_STATEMENT = frozenset("REPEAT FOR LET BLOCK NETWORK IMPORT".split())
+_NOT_DIVISIBLE = frozenset({"SIZE", "STRING", "SWITCH"})
 _ELSE_IF = frozenset({"elif", "elsif", "elseif", "elsef"})
 _CLOSER = {"(": ")", "[": "]"}
 
@@ -246,26 +248,30 @@ class _Lexer:
         """
         if self.text.isascii():
             return
-        changed = list(self.text)
+        pieces: list[str] = []
+        copied = 0
         places: dict[str, list[int]] = {}
         counts: dict[str, int] = {}
         for match in _look_alikes_outside_of_text().finditer(self.text):
-            if match.lastgroup == "quoted":
-                found = [match.start(), match.end() - 1]
-            elif match.lastgroup == "run":
-                found = list(range(match.start(), match.end()))
-            else:
+            if match.lastgroup is None:  # a text or a comment
                 continue
+            start, end = match.span()
+            found = [start, end - 1] if match.lastgroup == "quoted" else list(range(start, end))
             for at in found:
                 char = self.text[at]
                 if char in LOOK_ALIKES:
-                    changed[at] = LOOK_ALIKES[char]
+                    pieces += [self.text[copied:at], LOOK_ALIKES[char]]
+                    copied = at + 1
                     counts[char] = counts.get(char, 0) + 1
                     if counts[char] <= _MAX_EDITS:
                         places.setdefault(char, []).append(at)
-        self.text = "".join(changed)
+            if len(pieces) > _MAX_LOOK_ALIKES:
+                break
+        self.text = "".join([*pieces, self.text[copied:]])
         for char, found in places.items():
             self.look_alike(char, found, counts[char])
+        if len(pieces) > _MAX_LOOK_ALIKES:
+            raise _GiveUp  # whatever it is, nobody wrote it for a spec
 
     def look_alike(self, char: str, places: list[int], count: int) -> None:
         """Tells of the first of them, and mends them all."""
@@ -348,6 +354,9 @@ class _Lexer:
                     continue
             elif kind == "SIGN":
                 sign = text[start:end]
+                if sign == "//" and self.nothing_to_divide():
+                    position = self.slashes(start)
+                    continue
                 if sign == "-":
                     kind = self.minus(blank_before, start, end)
                 elif sign in "()[]{}|":
@@ -694,6 +703,25 @@ class _Lexer:
         if not closed:
             raise _GiveUp  # all the rest is in it
         return None, end
+
+    def nothing_to_divide(self) -> bool:
+        """Whether `//` begins a comment of other languages: behind `conv 64 3x3`, on a new line."""
+        if self.at_statement_start() or self.after_head():
+            return True
+        return self.types[-1] in _NOT_DIVISIBLE
+
+    def slashes(self, start: int) -> int:
+        """A comment of other languages, told of; where it ends."""
+        self.report(
+            "comment",
+            "a comment starts with `#`",
+            start,
+            start + 2,
+            help="write `#` instead of `//`",
+            replace="#",
+        )
+        line_end = _LINE_END.search(self.text, start)
+        return line_end.start() if line_end else len(self.text)
 
     def triple_quoted(self, start: int, end: int) -> tuple[str | None, int]:
         closed = end - start >= 6 and self.text.endswith('"""', start + 3, end)

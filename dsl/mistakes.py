@@ -1148,11 +1148,9 @@ def _blank_follows(span: Span) -> bool:
     return span.source.text[span.end : span.end + 1] in (" ", "\t", "\n", "\r")
 
 
-@mistake("comment", "// a comment\nnetwork A { conv 3 }", "-- a comment", "% a comment")
+@mistake("comment", "-- a comment", "% a comment")
 def _foreign_comment(at: Trouble) -> Explanation | None:
-    if at.kind not in ("FLOOR_DIVIDE", "NEGATIVE", "MINUS", "MODULO"):
-        return None
-    if not (at.at_statement_start or (at.can_separate and at.kind == "FLOOR_DIVIDE")):
+    if at.kind not in ("NEGATIVE", "MINUS", "MODULO") or not at.at_statement_start:
         return None
     twice = at.kind in ("NEGATIVE", "MINUS")
     if twice and not (at.after == "NEGATIVE" and at.follows_closely(1)):

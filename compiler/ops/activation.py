@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from ..shapes import Shape, size, text
 from ..signature import choice, real
-from .base import Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
+from .base import Constructor, Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
 
 
 class Activation(NoMultiplyAdds):
@@ -21,6 +21,7 @@ class Activation(NoMultiplyAdds):
     """What becomes of a number x; the arguments stand in braces."""
     keeps: ClassVar[Literal["input", "output"]] = "input"
     """What the slope is worked out from. Written over its input, that is the output."""
+    suits: ClassVar[str] = "he"
 
     def output(self, *inputs: Shape) -> Shape:
         return inputs[0]
@@ -37,7 +38,7 @@ class Activation(NoMultiplyAdds):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(self.module(inputs[0]))
 
-    def module(self, arriving: Shape) -> str:
+    def module(self, arriving: Shape) -> Constructor:
         """The text that makes it."""
         raise NotImplementedError
 
@@ -64,7 +65,7 @@ class ReLU(Activation):
     keeps: ClassVar[Literal["input", "output"]] = "output"
     in_place: ClassVar[bool] = True
 
-    def module(self, arriving: Shape) -> str:
+    def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.ReLU", inplace=self._inplace())
 
 
@@ -77,8 +78,8 @@ class ReLU6(Activation):
     # In place, it would keep a copy of its input: nothing is saved. So do silu, mish, hardsigmoid
     # and hardswish.
 
-    def module(self, arriving: Shape) -> str:
-        return "nn.ReLU6()"
+    def module(self, arriving: Shape) -> Constructor:
+        return constructor("nn.ReLU6")
 
 
 class Leaky(Activation):
@@ -92,7 +93,11 @@ class Leaky(Activation):
     # From 0: the slope could not be told from the output if the signs were not the same.
     slope: float = real("slope of the negative side", 0.01, minimum=0)
 
-    def module(self, arriving: Shape) -> str:
+    @property
+    def leak(self) -> float:
+        return self.slope
+
+    def module(self, arriving: Shape) -> Constructor:
         slope = (number(self.slope), "0.01")
         return constructor("nn.LeakyReLU", negative_slope=slope, inplace=self._inplace())
 
@@ -108,13 +113,17 @@ class PReLU(Activation):
     )
     init: float = real("slope of the negative side at first", 0.25)
 
+    @property
+    def leak(self) -> float:
+        return self.init
+
     def _slopes(self, arriving: Shape) -> int:
         return arriving[0] if self.per == "channel" else 1
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         return (Weight("weight", (self._slopes(inputs[0]),)),)
 
-    def module(self, arriving: Shape) -> str:
+    def module(self, arriving: Shape) -> Constructor:
         slopes = self._slopes(arriving)
         several = [] if slopes == 1 else [str(slopes)]
         return constructor("nn.PReLU", *several, init=(number(self.init), "0.25"))
@@ -134,7 +143,7 @@ class ELU(Activation):
 
     alpha: float = real("where it levels off below zero", 1.0, minimum=0)
 
-    def module(self, arriving: Shape) -> str:
+    def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.ELU", alpha=(number(self.alpha), "1.0"), inplace=self._inplace())
 
 
@@ -142,10 +151,11 @@ class SELU(Activation):
     """ELU, scaled so that networks normalise themselves (Klambauer et al., arXiv:1706.02515)."""
 
     word: ClassVar[str] = "selu"
+    suits: ClassVar[str] = "lecun"
     formula: ClassVar[str] = "1.0507*x where x > 0, else 1.0507*1.6733*(exp(x) - 1)"
     in_place: ClassVar[bool] = True
 
-    def module(self, arriving: Shape) -> str:
+    def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.SELU", inplace=self._inplace())
 
 
@@ -153,12 +163,13 @@ class GELU(Activation):
     """Gaussian error linear unit (Hendrycks and Gimpel, 2016, arXiv:1606.08415)."""
 
     word: ClassVar[str] = "gelu"
+    suits: ClassVar[str] = "truncated_normal"
 
     approximate: str = choice(
         "`tanh`: quicker, by a formula that is close", ["none", "tanh"], "none"
     )
 
-    def module(self, arriving: Shape) -> str:
+    def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.GELU", approximate=(f'"{self.approximate}"', '"none"'))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -175,8 +186,8 @@ class SiLU(Activation):
     elsewhere: ClassVar[tuple[str, ...]] = ("swish",)
     formula: ClassVar[str] = "x*sigmoid(x)"
 
-    def module(self, arriving: Shape) -> str:
-        return "nn.SiLU()"
+    def module(self, arriving: Shape) -> Constructor:
+        return constructor("nn.SiLU")
 
 
 class Mish(Activation):
@@ -185,8 +196,8 @@ class Mish(Activation):
     word: ClassVar[str] = "mish"
     formula: ClassVar[str] = "x*tanh(log(1 + exp(x)))"
 
-    def module(self, arriving: Shape) -> str:
-        return "nn.Mish()"
+    def module(self, arriving: Shape) -> Constructor:
+        return constructor("nn.Mish")
 
 
 class Softplus(Activation):
@@ -198,7 +209,7 @@ class Softplus(Activation):
     beta: float = real("how sharp the corner is", 1.0, minimum=0, above=True)
     threshold: float = real("from where on beta*x counts as straight", 20.0)
 
-    def module(self, arriving: Shape) -> str:
+    def module(self, arriving: Shape) -> Constructor:
         beta, threshold = (number(self.beta), "1.0"), (number(self.threshold), "20.0")
         return constructor("nn.Softplus", beta=beta, threshold=threshold)
 
@@ -207,34 +218,38 @@ class Sigmoid(Activation):
     """Squeezes each number between 0 and 1."""
 
     word: ClassVar[str] = "sigmoid"
+    probabilities: ClassVar[bool] = True
+    suits: ClassVar[str] = "xavier"
     elsewhere: ClassVar[tuple[str, ...]] = ("logistic",)
     formula: ClassVar[str] = "1/(1 + exp(-x))"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
-    def module(self, arriving: Shape) -> str:
-        return "nn.Sigmoid()"
+    def module(self, arriving: Shape) -> Constructor:
+        return constructor("nn.Sigmoid")
 
 
 class Tanh(Activation):
     """Squeezes each number between -1 and 1."""
 
     word: ClassVar[str] = "tanh"
+    suits: ClassVar[str] = "xavier"
     formula: ClassVar[str] = "(exp(x) - exp(-x))/(exp(x) + exp(-x))"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
-    def module(self, arriving: Shape) -> str:
-        return "nn.Tanh()"
+    def module(self, arriving: Shape) -> Constructor:
+        return constructor("nn.Tanh")
 
 
 class Hardsigmoid(Activation):
     """Sigmoid made of straight lines."""
 
     word: ClassVar[str] = "hardsigmoid"
+    suits: ClassVar[str] = "xavier"
     elsewhere: ClassVar[tuple[str, ...]] = ("hard_sigmoid", "hsigmoid")
     formula: ClassVar[str] = "min(max(0, x + 3), 6)/6"
 
-    def module(self, arriving: Shape) -> str:
-        return "nn.Hardsigmoid()"
+    def module(self, arriving: Shape) -> Constructor:
+        return constructor("nn.Hardsigmoid")
 
 
 class Hardswish(Activation):
@@ -244,20 +259,22 @@ class Hardswish(Activation):
     elsewhere: ClassVar[tuple[str, ...]] = ("hard_swish", "hswish", "h_swish")
     formula: ClassVar[str] = "x*min(max(0, x + 3), 6)/6"
 
-    def module(self, arriving: Shape) -> str:
-        return "nn.Hardswish()"
+    def module(self, arriving: Shape) -> Constructor:
+        return constructor("nn.Hardswish")
 
 
 class Softmax(Activation):
     """Makes shares that add up to 1 of the channels of each place, or the numbers of a vector."""
 
     word: ClassVar[str] = "softmax"
+    probabilities: ClassVar[bool] = True
+    suits: ClassVar[str] = ""
     elsewhere: ClassVar[tuple[str, ...]] = ("softmax2d",)
     formula: ClassVar[str] = "exp(x) / the sum of exp over the channels"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
-    def module(self, arriving: Shape) -> str:
-        return "nn.Softmax(dim=1)"
+    def module(self, arriving: Shape) -> Constructor:
+        return constructor("nn.Softmax", dim=("1", "None"))
 
 
 def number(value: float) -> str:

@@ -68,18 +68,34 @@ class Kept(NamedTuple):
 class TorchText(NamedTuple):
     """How torch computes it."""
 
-    module: str = ""
-    """The constructor, `nn.Conv2d(3, 64, 7)`; empty where there is nothing to hold."""
+    module: Constructor | None = None
+    """`nn.Conv2d(3, 64, 7)`; None where there is nothing to hold."""
     call: str = "{m}({0})"
     """The expression in `forward`; {m} is the module, {0}, {1}, … are the inputs."""
     helper: str = ""
     """Source of a class or function that `module` or `call` needs."""
 
 
-def constructor(name: str, *arguments: str, **options: tuple[str, str]) -> str:
+class Constructor(str):
+    """The text that makes a module, which knows its parts: `nn.MaxPool2d(3, stride=2)`."""
+
+    __slots__ = ("arguments", "name", "options")
+
+    name: str
+    arguments: tuple[str, ...]
+    """Texts of literals, or constructors in their turn."""
+    options: tuple[tuple[str, str, str], ...]
+    """Name, text and usual text of each, those left out too."""
+
+
+def constructor(name: str, *arguments: str, **options: tuple[str, str]) -> Constructor:
     """`nn.MaxPool2d(3, stride=2)`. An option is its text and the usual one, which is left out."""
     unusual = [f"{key}={text}" for key, (text, usual) in options.items() if text != usual]
-    return f"{name}({', '.join([*arguments, *unusual])})"
+    made = Constructor(f"{name}({', '.join([*arguments, *unusual])})")
+    made.name = name
+    made.arguments = arguments
+    made.options = tuple([(key, text, usual) for key, (text, usual) in options.items()])
+    return made
 
 
 REGISTRY: dict[str, type[Op]] = {}
@@ -209,6 +225,18 @@ class Op:
 
     absorbs_bias: ClassVar[bool] = False
     """A bias directly before it would be of no use: it takes means away and adds its own."""
+    suits: ClassVar[str] = ""
+    """Of an activation: how the weights before it are best drawn at first, as `init` calls it."""
+    passes_zero: ClassVar[bool] = False
+    """A zero stays one, and whatever its gradient was, the input gets it: dropout, a factor."""
+
+    @property
+    def leak(self) -> float:
+        """Of a rectifier: the slope of its negative side."""
+        return 0.0
+
+    probabilities: ClassVar[bool] = False
+    """What it makes of a network's output is for who predicts: a loss takes what goes into it."""
     in_place: ClassVar[bool] = False
     """It may write over its input where nobody else needs that."""
     inplace: bool = False

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
 from ..signature import ArgumentError, choice, count, flag, natural_pair, pair
-from .base import Kept, Kind, Op, TorchText, Weight, Window, constructor
+from .base import Constructor, Kept, Kind, Op, TorchText, Weight, Window, constructor
 from .padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
 
 # One object may serve several signatures: a class asks for the order, not for the object.
@@ -256,7 +256,7 @@ class PerChannel(Biased, Sliding):
     def grouped(self, channels: int) -> int:
         return channels
 
-    def module(self, arriving: Shape, bias: tuple[str, str]) -> str:
+    def module(self, arriving: Shape, bias: tuple[str, str]) -> Constructor:
         channels = arriving[0]
         pads = self.pad_options(arriving)
         return constructor(
@@ -352,7 +352,7 @@ class Separable(PerChannel):
         depthwise = self.module(inputs[0], bias=("False", "True"))
         between = str(self.filters(inputs[0][0]))
         pointwise = constructor("nn.Conv2d", between, str(self.out), "1", bias=self.bias_option())
-        module = f"SeparableConv2d({depthwise}, {pointwise})"
+        module = constructor("SeparableConv2d", depthwise, pointwise)
         return TorchText(module, self.call(inputs[0]), SEPARABLE)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:

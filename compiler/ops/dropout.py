@@ -20,6 +20,7 @@ class Dropout(NoMultiplyAdds):
     word: ClassVar[str] = "dropout"
     kind: ClassVar[Kind] = "dropout"
     in_place: ClassVar[bool] = True
+    passes_zero: ClassVar[bool] = True
 
     module: ClassVar[str] = "nn.Dropout"
     what: ClassVar[str] = "numbers"

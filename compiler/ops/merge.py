@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from ..shapes import Pair, Shape, ShapeError, as_map, by, size, text
+from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, text
 from ..signature import count, custom, natural, pair, real
-from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window
+from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor
 from .shape import TO, read_shape
 from .shortcut import stride_between
 
@@ -253,6 +253,7 @@ class Scaled(NoMultiplyAdds):
     """What a body adds, made smaller before it is added, so that sums of many do not run away."""
 
     kind: ClassVar[Kind] = "shape"
+    passes_zero: ClassVar[bool] = True
 
     factor: float = real("what everything is multiplied by")
 
@@ -308,13 +309,28 @@ class PadShortcut(NoMultiplyAdds):
         return Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        rows, columns = ("::" + str(stride) if stride > 1 else ":" for stride in self.stride)
-        taken = "{0}" if self.stride == (1, 1) else f"{{0}}[:, :, {rows}, {columns}]"
-        more = self.out - inputs[0][0]
-        # As many before as after, as is usual; an odd rest comes after. Also where there are none
-        # to add: what leaves is then a copy, in its own memory, whatever the shapes.
-        return TorchText(call=f"F.pad({taken}, (0, 0, 0, 0, {more // 2}, {more - more // 2}))")
+        more = str(self.out - inputs[0][0])
+        module = constructor("PadShortcut", more, stride=(plain(self.stride), "1"))
+        return TorchText(module, helper=PAD_SHORTCUT)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         more = self.out - inputs[0][0]
         return [("channels", f"{inputs[0][0]} + {more} of zeros = {self.out}")]
+
+
+# As many channels before as after, as is usual; an odd rest comes after. Also where there are none to
+# add: what leaves is then a copy, in its own memory, whatever the shapes.
+PAD_SHORTCUT = '''\
+class PadShortcut(nn.Module):
+    """Skips pixels and adds channels of zeros: a shortcut without weights."""
+
+    def __init__(self, channels: int, stride: int | tuple[int, int] = 1) -> None:
+        super().__init__()
+        self.rows, self.columns = (stride, stride) if isinstance(stride, int) else stride
+        self.before = channels // 2
+        self.after = channels - self.before
+
+    def forward(self, x: Tensor) -> Tensor:
+        taken = x[:, :, :: self.rows, :: self.columns]
+        return F.pad(taken, (0, 0, 0, 0, self.before, self.after))
+'''

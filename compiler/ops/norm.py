@@ -275,7 +275,9 @@ class LayerScale(NoMultiplyAdds):
         return Kept(inputs=(0,))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(f"LayerScale({inputs[0][0]}, {self.init!r})", helper=LAYER_SCALE)
+        return TorchText(
+            constructor("LayerScale", str(inputs[0][0]), repr(self.init)), helper=LAYER_SCALE
+        )
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [

@@ -25,7 +25,17 @@ from ..signature import (
     real,
     switch,
 )
-from .base import EVERYTHING, Kept, Kind, NoMultiplyAdds, TorchText, Weight, Window, constructor
+from .base import (
+    EVERYTHING,
+    Constructor,
+    Kept,
+    Kind,
+    NoMultiplyAdds,
+    TorchText,
+    Weight,
+    Window,
+    constructor,
+)
 
 INDEX = 8
 """Bytes of the index that torch keeps with every maximum."""
@@ -160,7 +170,7 @@ class Pool(NoMultiplyAdds):
 
     # ---- the text of it ----
 
-    def windowed(self, module: str, **more: tuple[str, str]) -> str:
+    def windowed(self, module: str, **more: tuple[str, str]) -> Constructor:
         """A module of torch's that takes windows."""
         return constructor(
             module,
@@ -287,7 +297,7 @@ class Adaptive(Global):
         else:
             self._check_alone("adaptive")
 
-    def adapted(self, module: str) -> str:
+    def adapted(self, module: str) -> Constructor:
         assert self.target is not None, self
         return constructor(module, plain(self.target))
 
@@ -312,7 +322,7 @@ class Max(Adaptive):
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=(0,), fixed=INDEX * size(output))
 
-    def module(self) -> str:
+    def module(self) -> Constructor:
         if self.target is not None:
             return self.adapted("nn.AdaptiveMaxPool2d")
         return self.windowed("nn.MaxPool2d")
@@ -543,7 +553,9 @@ class Stochastic(Pool):
         return Kept(inputs=(0,), output=True, fixed=INDEX * size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(f"StochasticPool2d({self.span}, {self.step})", helper=STOCHASTIC_POOL)
+        return TorchText(
+            constructor("StochasticPool2d", str(self.span), str(self.step)), helper=STOCHASTIC_POOL
+        )
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [
@@ -732,7 +744,7 @@ class Wavelet(NoMultiplyAdds):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.keep == "all":
             return TorchText(call="haar({0})", helper=HAAR)
-        return TorchText("nn.AvgPool2d(2)", "2 * {m}({0})")
+        return TorchText(constructor("nn.AvgPool2d", "2"), "2 * {m}({0})")
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         channels, height, width = inputs[0]
@@ -795,7 +807,9 @@ class Pyramid(NoMultiplyAdds):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         pool = "nn.AdaptiveAvgPool2d" if self.avg else "nn.AdaptiveMaxPool2d"
         sides = ", ".join(map(str, self.grids))
-        return TorchText(f"SpatialPyramidPool2d({pool}, [{sides}])", helper=SPATIAL_PYRAMID)
+        return TorchText(
+            constructor("SpatialPyramidPool2d", pool, f"[{sides}]"), helper=SPATIAL_PYRAMID
+        )
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         _, height, width = inputs[0]

@@ -59,7 +59,7 @@ class Flatten(Seen):
         return (size(inputs[0]),)
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText("nn.Flatten()")
+        return TorchText(constructor("nn.Flatten"))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("numbers", product(inputs[0]))]
@@ -110,9 +110,9 @@ class Reshape(Seen):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if len(self.to) == 1:
-            return TorchText("nn.Flatten()")
+            return TorchText(constructor("nn.Flatten"))
         if len(inputs[0]) == 1:
-            return TorchText(f"nn.Unflatten(1, {self.to})")
+            return TorchText(constructor("nn.Unflatten", "1", str(self.to)))
         axes = ", ".join(map(str, self.to))
         return TorchText(call=f"{{0}}.reshape({{0}}.shape[0], {axes})")
 
@@ -178,7 +178,7 @@ class Shuffle(Rearranging):
         return channels, height, width
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(f"nn.ChannelShuffle({self.groups})")
+        return TorchText(constructor("nn.ChannelShuffle", str(self.groups)))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         each = output[0] // self.groups
@@ -245,9 +245,9 @@ class Pad(Rearranging):
         around = {top, bottom, left, right}
         sides = str(top) if len(around) == 1 else str((left, right, top, bottom))
         if self.value:
-            return TorchText(f"nn.ConstantPad2d({sides}, {self.value!r})")
+            return TorchText(constructor("nn.ConstantPad2d", sides, repr(self.value)))
         name = {"zeros": "Zero", "reflect": "Reflection", "replicate": "Replication"}
-        return TorchText(f"nn.{name.get(self.mode, 'Circular')}Pad2d({sides})")
+        return TorchText(constructor(f"nn.{name.get(self.mode, 'Circular')}Pad2d", sides))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         rows, columns = self.sides()

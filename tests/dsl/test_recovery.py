@@ -182,6 +182,12 @@ SPECS = {
           epochs 30   /* or more */                   #! comment
           split "a\\qb"                                #! bad-escape
           batch 64 -2                                 #! ambiguous-minus
+          conv 64 3x3 // as in the paper              #! comment
+          relu // { and so on                         #! comment
+          conv 64, // a list                          #! comment
+          residual { // a body                        #! comment
+            bn, relu
+          } // of it                                  #! comment
         }
         """,
     "names": """

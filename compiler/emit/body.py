@@ -1,0 +1,210 @@
+"""What a scope does, step by step: each layer and part in it, with what it takes.
+
+The same for all that becomes a class: a block, a round of a loop, a labelled residual, the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ..graph import Network, Node, Scope
+from ..ops.base import Constructor
+from ..shapes import Shape
+from .frame import Frame, Value
+
+Ref = tuple[int, int]
+"""A value in a body: the step that makes it (below 0: an input), and which of its outputs it is."""
+
+Key = tuple[object, ...]
+"""Which statement of the spec a step comes from: the same in all calls of a block."""
+
+
+class Step(NamedTuple):
+    """One statement's worth of work."""
+
+    key: Key
+    item: Node | Scope
+    name: str
+    """The attribute that holds its module; empty where there is none."""
+    template: str
+    """As TorchText.call."""
+    operands: tuple[Ref, ...]
+    outputs: int
+    shapes: tuple[Shape, ...] = ()
+    """Of the outputs."""
+    constructor: Constructor | None = None
+    """Of a layer that is a module."""
+    loop: Scope | None = None
+    """Of a loop, or the first step of one that is not one call: what its module holds."""
+    frame: Frame | None = None
+    leaves: tuple[Value, ...] = ()
+    zero: bool = False
+    """A norm whose weight is zero at first."""
+
+
+class Body(NamedTuple):
+    """The steps of a scope, what comes in and what goes out."""
+
+    scope: Scope
+    steps: tuple[Step, ...]
+    inputs: tuple[Node, ...]
+    outputs: tuple[Ref, ...]
+
+
+def origin(scope: Scope) -> Scope:
+    """The scope that says what another is: a round that is one with a block is that block."""
+    while scope.kind == "iteration" or is_head(scope):
+        inner = [child for child in scope.children if isinstance(child, Scope)]
+        if len(inner) != len(scope.children):
+            break
+        inner = [child for child in inner if child.output is not None and child.children]
+        if len(inner) != 1 or inner[0].label or inner[0].kind not in ("block", "loop"):
+            break
+        scope = inner[0]
+    return scope
+
+
+def is_head(scope: Scope) -> bool:
+    """Whether it is an auxiliary head as a whole."""
+    return scope.aux and (scope.parent is None or not scope.parent.aux)
+
+
+class Bodies:
+    """Bodies of the scopes of a network."""
+
+    def __init__(self, network: Network, zero: frozenset[str] = frozenset()) -> None:
+        self.network = network
+        self.zero = zero
+        self.ranges = _ranges(network.root)
+        ends = [network.output, *(head.output for head in network.aux)]
+        # The loss takes what goes into a last softmax; who predicts asks for what leaves it.
+        self.left_out = {
+            node.index
+            for node in ends
+            if node.op.probabilities and not network.consumers[node.index]
+        }
+        self.ends = [self.computed(node) for node in ends]
+        self.handed_out = {node.index for node in self.ends}
+
+    def computed(self, node: Node) -> Node:
+        return node.inputs[0] if node.index in self.left_out else node
+
+    def interface(self, scope: Scope) -> tuple[list[Node], list[Node]]:
+        """What a scope takes from outside, and what others take from it, in order."""
+        start, end = self.ranges[id(scope)]
+        taken: dict[int, Node] = {}
+        given: list[Node] = []
+        for node in self.network.nodes[start:end]:
+            if node.index in self.left_out:
+                continue
+            for source in node.inputs:
+                if source.index < start:
+                    taken.setdefault(source.index, source)
+            consumers = self.network.consumers[node.index]
+            outside = any(c.index >= end and c.index not in self.left_out for c in consumers)
+            if node.index in self.handed_out or outside:
+                given.append(node)
+        return list(taken.values()), given
+
+    def parts(self, scope: Scope) -> Iterator[Scope | Node]:
+        """What is named inside it and does something."""
+        for part in scope.parts:
+            if isinstance(part, Node):
+                if part.inputs and part.index not in self.left_out:
+                    yield part
+            elif any(self.interface(part)):
+                yield part
+
+    def rounds(self, loop: Scope) -> list[Scope]:
+        return [part for part in self.parts(loop) if isinstance(part, Scope)]
+
+    def is_chain(self, loop: Scope) -> bool:
+        """Whether each round takes what leaves the one before, and nothing else."""
+        arriving, leaving = self.interface(loop)
+        if len(arriving) != 1 or len(leaving) != 1:
+            return False
+        expected = arriving
+        for part in self.rounds(loop):
+            taken, given = self.interface(part)
+            if taken != expected or len(given) != 1:
+                return False
+            expected = given
+        return expected == leaving
+
+    def body(self, scope: Scope) -> Body:
+        """The steps of a scope; those of parts have no frame yet."""
+        if scope.parent is None:
+            inputs, outputs = [self.network.input], self.ends
+        else:
+            inputs, outputs = self.interface(scope)
+        made: dict[int, Ref] = {node.index: (-1 - n, 0) for n, node in enumerate(inputs)}
+        steps: list[Step] = []
+        keys: dict[Key, int] = {}
+        for part in self.parts(scope):
+            key = _key(part)
+            keys[key] = keys.get(key, -1) + 1
+            for step, taken, given in self._steps((*key, keys[key]), part):
+                operands = tuple([made[source.index] for source in taken])
+                for position, node in enumerate(given):
+                    made[node.index] = (len(steps), position)
+                shapes = tuple([node.shape for node in given])
+                found = step._replace(operands=operands, outputs=len(given), shapes=shapes)
+                steps.append(found)
+        refs = tuple([made[node.index] for node in outputs])
+        return Body(scope, tuple(steps), tuple(inputs), refs)
+
+    def _steps(
+        self, key: Key, part: Node | Scope
+    ) -> Iterator[tuple[Step, Sequence[Node], Sequence[Node]]]:
+        name = part.name.rpartition(".")[2]
+        if isinstance(part, Node):
+            text = part.op.torch(part.shape, *part.input_shapes)
+            step = Step(
+                key, part, name if text.module else "", text.call, (), 1, constructor=text.module
+            )
+            yield step._replace(zero=part.name in self.zero), part.inputs, [part]
+            return
+        loop = origin(part) if origin(part).kind == "loop" else None
+        if loop is None or self.is_chain(part):
+            taken, given = self.interface(part)
+            yield (
+                Step(key, part, name, _called("{m}", taken), (), 0, loop=loop and part),
+                taken,
+                given,
+            )
+            return
+        for number, inner in enumerate(self.rounds(part)):
+            taken, given = self.interface(inner)
+            template = _called(f"{{m}}[{number}]", taken)
+            held = part if number == 0 else None
+            yield Step((*key, number), inner, name, template, (), 0, loop=held), taken, given
+
+
+def _called(module: str, taken: Sequence[Node]) -> str:
+    return f"{module}({', '.join(f'{{{n}}}' for n in range(len(taken)))})"
+
+
+def _key(part: Node | Scope) -> Key:
+    if isinstance(part, Node):
+        return part.span.source.name, part.span.start, part.op.short_word
+    return part.span.source.name, part.span.start, part.kind, part.word
+
+
+def _ranges(root: Scope) -> dict[int, tuple[int, int]]:
+    """By the id of a scope: its nodes, which stand together."""
+    found: dict[int, tuple[int, int]] = {}
+    order: list[Scope] = []
+    stack = [root]
+    while stack:
+        scope = stack.pop()
+        order.append(scope)
+        stack += [child for child in scope.children if isinstance(child, Scope)]
+    for scope in reversed(order):
+        spans = [
+            (child.index, child.index + 1) if isinstance(child, Node) else found[id(child)]
+            for child in scope.children
+        ]
+        filled = [span for span in spans if span[0] < span[1]]
+        found[id(scope)] = (filled[0][0], filled[-1][1]) if filled else (0, 0)
+    return found

@@ -1,0 +1,411 @@
+"""The body of `forward`: calls put into one another as a person would, a statement for each step.
+
+What is computed, and in which order, is what the spec says: an expression is only put into another
+where nothing comes between the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from ..graph import Scope
+from ..ops.base import Op
+from .layout import STEP, WIDTH, Group, statement
+from .source import Names
+from .unite import Operand, Place
+
+_PART = re.compile(r"(.+)\[(\d+)\]")
+_LONGEST = 60
+"""A path may stand inside what brings paths together if it is no longer than this."""
+
+
+_DEEPEST = 3
+"""How deep calls of one statement stand in one another, where the spec has them on several lines."""
+
+
+class _Pending(NamedTuple):
+    """An expression that has not been given a name yet."""
+
+    value: Operand
+    text: str
+    reads: tuple[Operand, ...]
+    """The variables in it, once for each time."""
+    calls: int
+    """How deep calls stand in one another."""
+    atom: bool
+    """Whether it can stand beside an operator as it is."""
+    line: object
+    typed: bool
+    """Whether a type checker knows that it is a tensor."""
+
+
+class Forward:
+    """Writes the statements of one class."""
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        outputs: Sequence[Operand],
+        inputs: Sequence[str],
+        names: Names,
+        conditions: Sequence[str],
+        shapes: Callable[[Operand], str] | None = None,
+        heads: Mapping[Operand, str] | None = None,
+        several: str = "",
+    ) -> None:
+        self.places = places
+        self.outputs = tuple(outputs)
+        self.conditions = conditions
+        """How `forward` asks whether each place is there; empty where it always is."""
+        self.names = names
+        self.shapes = shapes
+        self.heads = heads or {}
+        """Outputs that there are in training alone, with the names that they go by."""
+        self.together = several
+        """The named tuple that they are returned in."""
+        self.lines: list[str] = []
+        self.indent = 2
+        self.pending: list[_Pending] = []
+        self.uses: Counter[Operand] = Counter(self.outputs)
+        for place in places:
+            self.uses.update(place.operands)
+        self.variables: dict[Operand, str] = {}
+        self.holds: dict[str, Operand] = {}
+        self.annotated: set[str] = set()
+        self.first: dict[str, int] = {}
+        """The line at which a variable first gets a value."""
+        for number, name in enumerate(inputs):
+            self.bind((-1 - number, 0), name)
+            self.annotated.add(name)
+        self.unpacked: set[Operand] = set()
+
+    # ---- variables ----
+
+    def bind(self, value: Operand, name: str) -> None:
+        self.variables[value] = name
+        self.holds[name] = value
+
+    def variable(self, value: Operand, reads: Sequence[Operand]) -> str:
+        """A name for a value: one whose own is not needed any more once this has been computed."""
+        left = self.uses - Counter(reads)
+        held = {read for each in self.pending for read in each.reads}
+        for name in ("x", "y", "z", "a", "b", "c", "d", "e"):
+            current = self.holds.get(name)
+            if current is None or (left[current] <= 0 and current not in held):
+                return name
+        return self.names.free("v")
+
+    def assign(
+        self, value: Operand, text: str | Group, reads: Sequence[Operand], name: str
+    ) -> None:
+        self.uses -= Counter(reads)
+        if name not in self.first:
+            self.first[name] = len(self.lines)
+        comment = f"  # {self.shapes(value)}" if self.shapes else ""
+        lines = statement(text, self.indent, before=f"{name} = ")
+        if len(lines) == 1 and len(lines[0]) + len(comment) <= WIDTH:
+            lines[0] += comment
+        self.lines += lines
+        self.bind(value, name)
+
+    def flush(self, keep: int = 0) -> None:
+        """Gives names to what waits, in order, but to the last few."""
+        while len(self.pending) > keep:
+            first = self.pending.pop(0)
+            name = self.variable(first.value, first.reads)
+            self.assign(first.value, first.text, first.reads, name)
+
+    # ---- steps ----
+
+    def write(self) -> list[str]:
+        position = 0
+        while position < len(self.places):
+            if (self.places[position].step.key, 0) in self.heads:
+                self.head(self.places[position])
+                position += 1
+            elif self.conditions[position]:
+                position = self.optional(position)
+            else:
+                self.step(self.places[position])
+                position += 1
+        self.finish()
+        return self.lines
+
+    def head(self, place: Place) -> None:
+        """An auxiliary output."""
+        self.flush()
+        value: Operand = (place.step.key, 0)
+        name = self.heads[value]
+        text = place.step.template.format(
+            *[self.variables[operand] for operand in place.operands], m=f"self.{place.step.name}"
+        )
+        self.uses -= Counter(place.operands)
+        self.lines.append(f"{STEP * self.indent}{name} = {text} if self.training else None")
+        self.bind(value, name)
+
+    def optional(self, start: int) -> int:
+        """Steps that are not always there: in an `if`, which ends where they began otherwise."""
+        condition = self.conditions[start]
+        end = start
+        while end < len(self.places) and self.conditions[end] == condition:
+            end += 1
+        run = self.places[start:end]
+        self.flush()
+        value, entry = exits(run, self.places, self.outputs)
+        name = self.variables[entry]
+        inside = Counter([operand for place in run for operand in place.operands])
+        if self.uses[entry] > inside[entry]:
+            name = self.variable(value, ())
+            self.first.setdefault(name, len(self.lines))
+            self.lines.append(f"{STEP * self.indent}{name} = {self.variables[entry]}")
+        self.lines.append(f"{STEP * self.indent}if {condition}:")
+        self.indent += 1
+        for place in run:
+            self.step(place)
+        self.settle(value, name)
+        self.indent -= 1
+        return end
+
+    def settle(self, value: Operand, name: str) -> None:
+        """Sees that a value has this name."""
+        if self.pending:
+            self.flush(keep=1)
+            last = self.pending.pop()
+            self.assign(value, last.text, last.reads, name)
+        elif self.variables[value] != name:
+            self.lines.append(f"{STEP * self.indent}{name} = {self.variables[value]}")
+            self.bind(value, name)
+
+    def step(self, place: Place) -> None:
+        value = (place.step.key, 0)
+        if value in self.unpacked:
+            return
+        part = _PART.fullmatch(place.step.template)
+        if part and not place.step.name and self.unpack(place, part[1]):
+            return
+        self.inline(place)
+        reads: list[Operand] = []
+        texts: list[str] = []
+        calls = 0
+        waiting = {each.value: each for each in self.pending}
+        for operand in place.operands:
+            found = waiting.get(operand)
+            if found is None:
+                reads.append(operand)
+                texts.append(self.variables[operand])
+            else:
+                self.pending.remove(found)
+                reads += found.reads
+                texts.append(found.text)
+                calls = max(calls, found.calls)
+        module = f"self.{place.step.name}"
+        template = place.step.template
+        text = template.format(*texts, m=module)
+        is_call = _is_call(template)
+        pending = _Pending(
+            value,
+            text,
+            tuple(reads),
+            calls + 1,
+            is_call,
+            _line(place),
+            template.startswith("torch."),
+        )
+        if place.step.outputs > 1:
+            self.several(place, text, reads)
+        elif self.uses[value] != 1:
+            self.flush()
+            name = self.variable(value, reads)
+            self.assign(value, self.short(pending, place, texts), reads, name)
+        else:
+            self.pending.append(pending._replace(text=self.short(pending, place, texts)))
+
+    def short(self, pending: _Pending, place: Place, texts: Sequence[str]) -> str:
+        """The expression; of one too long for a line, the paths are listed before it."""
+        if self.fits(pending.text) or not _joins(place):
+            return pending.text
+        self.flush()
+        before, _, after = place.step.template.partition("[")
+        after = after.rpartition("]")[2]
+        self.lines += statement(Group("[", tuple(texts), "]"), self.indent, before="paths = ")
+        return f"{before}paths{after}"
+
+    def several(self, place: Place, text: str, reads: Sequence[Operand]) -> None:
+        """What gives several values: each gets a name."""
+        self.flush()
+        values = [(place.step.key, n) for n in range(place.step.outputs)]
+        self.uses -= Counter(reads)
+        names = []
+        for value in values:
+            name = self.variable(value, ())
+            self.bind(value, name)
+            self.first.setdefault(name, len(self.lines))
+            self.annotated.add(name)
+            names.append(name)
+        self.lines.append(f"{STEP * self.indent}{', '.join(names)} = {text}")
+
+    def unpack(self, place: Place, source: str) -> bool:
+        """`a, b = x.chunk(2, 1)`: all parts of something at once, if all are taken."""
+        parts = [
+            each
+            for each in self.places
+            if each.operands == place.operands and each.step.template.startswith(f"{source}[")
+        ]
+        numbers = [each.step.template[len(source) + 1 : -1] for each in parts]
+        if len(parts) < 2 or numbers != [str(n) for n in range(len(parts))]:
+            return False
+        self.flush()
+        text = source.format(self.variables[place.operands[0]])
+        self.uses -= Counter(place.operands * len(parts))
+        names = []
+        for each in parts:
+            value: Operand = (each.step.key, 0)
+            name = self.variable(value, ())
+            self.bind(value, name)
+            self.first.setdefault(name, len(self.lines))
+            names.append(name)
+            self.unpacked.add(value)
+        self.lines.append(f"{STEP * self.indent}{', '.join(names)} = {text}")
+        return True
+
+    def inline(self, place: Place) -> None:
+        """Gives names to all that waits and cannot stand inside this step."""
+        wanted = [o for o in place.operands if any(p.value == o for p in self.pending)]
+        count = len(wanted)
+        if not wanted:
+            if self.pending and not self.parallel(place):
+                self.flush()
+            return
+        if [each.value for each in self.pending[-count:]] != wanted:
+            self.flush()
+            return
+        keep = 0
+        template = place.step.template
+        for each in reversed(self.pending[-count:]):
+            if not self.may_stand(each, place, template):
+                break
+            keep += 1
+        # All that stands before what is kept is computed first, as it should be.
+        if keep < count:
+            self.flush(keep)
+            return
+        texts = [self.text_of(operand) for operand in place.operands]
+        if not self.fits(template.format(*texts, m=f"self.{place.step.name}")) and not _joins(
+            place
+        ):
+            self.flush()
+
+    def may_stand(self, each: _Pending, place: Place, template: str) -> bool:
+        if len(place.operands) > 1:
+            if _is_call(template):
+                return len(each.text) <= _LONGEST
+            return each.calls == 1 and each.atom
+        if not each.atom and not template.endswith("({0})"):
+            return False
+        if template.count("{0}") > 1:
+            return False
+        if each.line == _line(place) or not _has_weights(place):
+            return True
+        # `classifier` may stand around what it classifies; what has a label stands by itself.
+        item = place.step.item
+        return isinstance(item, Scope) and item.label is None and each.calls < _DEEPEST
+
+    def parallel(self, place: Place) -> bool:
+        """Whether a step begins a path beside what waits."""
+        return all(operand in self.variables for operand in place.operands)
+
+    def text_of(self, operand: Operand) -> str:
+        for each in self.pending:
+            if each.value == operand:
+                return each.text
+        return self.variables[operand]
+
+    def fits(self, text: str) -> bool:
+        return len(STEP * self.indent + "x = " + text) <= WIDTH
+
+    # ---- the end ----
+
+    def finish(self) -> None:
+        if self.heads:
+            self.flush()
+            margin = STEP * self.indent
+            names = ", ".join(self.variables[value] for value in self.outputs)
+            together = Group(f"{self.together}(", (names,), ")")
+            result = f" if self.training else {self.variables[self.outputs[0]]}"
+            line = f"{margin}return {together}{result}"
+            if len(line) > WIDTH:
+                self.lines += [
+                    f"{margin}if not self.training:",
+                    f"{margin}{STEP}return {self.variables[self.outputs[0]]}",
+                ]
+                self.lines += statement(together, self.indent, before="return ")
+            else:
+                self.lines.append(line)
+            return
+        if len(self.outputs) > 1:
+            self.flush()
+            names = ", ".join(self.variables[value] for value in self.outputs)
+            self.lines.append(f"{STEP * self.indent}return {names}")
+            return
+        (value,) = self.outputs
+        if self.pending:
+            self.flush(keep=1)
+            last = self.pending.pop()
+            if last.typed and self.shapes is None:
+                self.lines += statement(last.text, self.indent, before="return ")
+                return
+            name = self.variable(value, last.reads)
+            self.assign(value, last.text, last.reads, name)
+        name = self.variables[value]
+        if name not in self.annotated:
+            # What a module returns is of any type; a checker wants to know what `forward` does.
+            first = self.first[name]
+            self.lines[first] = self.lines[first].replace(f"{name} = ", f"{name}: Tensor = ", 1)
+        self.lines.append(f"{STEP * self.indent}return {name}")
+
+
+def _joins(place: Place) -> bool:
+    return "([" in place.step.template
+
+
+def _is_call(template: str) -> bool:
+    """Whether what it makes is one call, and takes its operands as arguments."""
+    return (
+        template.endswith(")")
+        and not template.startswith(("-", "{0}"))
+        and " * {m}" not in template
+    )
+
+
+def _line(place: Place) -> object:
+    span = place.step.item.span
+    return span.source.name, span.line
+
+
+def _has_weights(place: Place) -> bool:
+    item = place.step.item
+    op: Op | None = getattr(item, "op", None)
+    return op is None or bool(getattr(item, "weights", ()))
+
+
+def exits(
+    run: Sequence[Place], places: Sequence[Place], outputs: Sequence[Operand]
+) -> tuple[Operand, Operand]:
+    """What leaves an optional run, and what stands there without it; ValueError if that is not
+    one value."""
+    own = {(place.step.key, 0) for place in run}
+    keys = {place.step.key for place in run}
+    outside = [o for place in places if place.step.key not in keys for o in place.operands]
+    leaving = dict.fromkeys(o for o in [*outside, *outputs] if o in own)
+    if len(leaving) != 1:
+        raise ValueError("an optional part with several results")
+    value = next(iter(leaving))
+    entry: Operand = value
+    by_key = {place.step.key: place for place in run}
+    while entry[0] in by_key:
+        place = by_key[entry[0]]
+        entry = place.operands[place.instead]
+    return value, entry

@@ -1,0 +1,176 @@
+"""`init` as torch text: a function of one module, which the network applies to all of its own.
+
+It knows the classes that occur in the network and no others. What begins in a way of its own
+(norms, fixed filters, learned pooling) is of none of these classes and stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..graph import Init, Network, Node
+from ..ops.base import Constructor
+
+NAME = "init_weights"
+CALL = f"self.apply({NAME})"
+"""The last line of the network's constructor."""
+
+_TRANSPOSED = "nn.ConvTranspose2d"
+_CLASSES = ("nn.Conv2d", _TRANSPOSED, "nn.Linear")
+"""What begins as `init` says, in the order in which they are listed."""
+
+
+class InitText(NamedTuple):
+    """What the emitted module needs, so that its weights begin as the spec says."""
+
+    lines: tuple[str, ...]
+    """The function `init_weights`; none where everything begins as torch has it anyway."""
+    zero: tuple[str, ...]
+    """The norms, by name, whose weight is set to zero after it."""
+
+
+class _Found(NamedTuple):
+    """What the network consists of, as far as it matters here."""
+
+    classes: tuple[str, ...]
+    biases: bool
+    grouped: bool
+
+
+def initial(network: Network) -> InitText:
+    """The torch text of `Network.init`."""
+    init, found = network.init, _look(network)
+    if init.method == "torch" or not found.classes:
+        return InitText((), init.zero_residual)
+    lines = [f"def {NAME}(module: nn.Module) -> None:", f'    """{_reason(init)}"""']
+    arms = _arms(init, found)
+    for number, (classes, body) in enumerate(arms):
+        kind = f"({', '.join(classes)})" if len(classes) > 1 else classes[0]
+        word = "elif" if number else "if"
+        lines.append(f"    {word} isinstance(module, {kind}):")
+        lines += [f"        {line}" for line in (*body, *_biases(found))]
+    return InitText(tuple(lines), init.zero_residual)
+
+
+def _look(network: Network) -> _Found:
+    classes: set[str] = set()
+    biases = grouped = False
+    for node in network.nodes:
+        made = set(_classes(node))
+        if made & {*_CLASSES}:
+            classes |= made
+            learned = [weight for weight in node.weights if weight.trainable]
+            biases |= any(len(weight.shape) == 1 for weight in learned)
+            grouped |= _is_grouped(node)
+    return _Found(tuple(c for c in _CLASSES if c in classes), biases, grouped)
+
+
+def _classes(node: Node) -> Iterator[str]:
+    """Of the modules that a layer is made of."""
+    return (part.name for part in _parts(node))
+
+
+def _is_grouped(node: Node) -> bool:
+    options = [option for part in _parts(node) for option in part.options]
+    return any(name == "groups" and text != "1" for name, text, _ in options)
+
+
+def _parts(node: Node) -> Iterator[Constructor]:
+    module = node.op.torch(node.shape, *node.input_shapes).module
+    stack = [] if module is None else [module]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack += [inner for inner in part.arguments if isinstance(inner, Constructor)]
+
+
+# ---- the text --------------------------------------------------------------------------------
+
+_REASONS = {
+    "he": "He et al., 2015, arXiv:1502.01852.",
+    "xavier": "Glorot and Bengio, 2010.",
+    "lecun": "LeCun et al., 1998.",
+    "truncated_normal": "Cut off at twice the deviation.",
+    "normal": "The same for all.",
+    "orthogonal": "Saxe et al., 2013, arXiv:1312.6120.",
+}
+
+
+def _reason(init: Init) -> str:
+    return _REASONS[init.method].format(std=init.std)
+
+
+Arms = list[tuple[tuple[str, ...], tuple[str, ...]]]
+"""Classes, and what is done to a module of them."""
+
+
+def _arms(init: Init, found: _Found) -> Arms:
+    if init.method in ("he", "lecun"):
+        return _by_inputs(init, found)
+    if init.method == "xavier":
+        return [(found.classes, _xavier(init, found))]
+    if init.method == "orthogonal":
+        gain = "" if init.gain == 1 else f", gain={init.gain!r}"
+        weight = "weight = module.weight.detach()"
+        # As 32-bit numbers: halves have no QR decomposition.
+        drawn = f"weight.copy_(nn.init.orthogonal_(weight.float(){gain}))"
+        return [(found.classes, (weight, drawn))]
+    draw = f"nn.init.normal_(module.weight, std={init.std!r})"
+    if init.method == "truncated_normal":
+        cut = float(f"{2 * init.std:.6g}")
+        draw = f"nn.init.trunc_normal_(module.weight, std={init.std!r}, a={-cut!r}, b={cut!r})"
+    return [(found.classes, (draw,))]
+
+
+def _by_inputs(init: Init, found: _Found) -> Arms:
+    """By how many numbers each sum is of, which torch knows of all but transposed convolutions."""
+    draw = "kaiming_uniform_" if init.uniform else "kaiming_normal_"
+    what = 'nonlinearity="linear"' if init.method == "lecun" else 'nonlinearity="relu"'
+    if init.slope:
+        what = f'{init.slope!r}, nonlinearity="leaky_relu"'
+    arms: Arms = []
+    usual = tuple(name for name in found.classes if name != _TRANSPOSED)
+    if usual:
+        arms.append((usual, (f"nn.init.{draw}(module.weight, {what})",)))
+    if _TRANSPOSED in found.classes:
+        arms.append(((_TRANSPOSED,), _transposed(init)))
+    return arms
+
+
+def _transposed(init: Init) -> tuple[str, ...]:
+    variance = 1.0 if init.method == "lecun" else 2 / (1 + init.slope**2)
+    return (
+        "summed = module.weight[:, 0].numel() / module.groups",
+        "summed /= module.stride[0] * module.stride[1]",
+        *_drawn(init, variance, "summed"),
+    )
+
+
+def _xavier(init: Init, found: _Found) -> tuple[str, ...]:
+    if not found.grouped:
+        draw = "xavier_uniform_" if init.uniform else "xavier_normal_"
+        gain = "" if init.gain == 1 else f", gain={init.gain!r}"
+        return (f"nn.init.{draw}(module.weight{gain})",)
+    # Torch takes the outputs of all groups for those of one.
+    return (
+        'groups = getattr(module, "groups", 1)',
+        "fans = module.weight[0].numel() + module.weight[:, 0].numel() / groups",
+        *_drawn(init, 2 * init.gain**2, "fans"),
+    )
+
+
+def _drawn(init: Init, variance: float, over: str) -> tuple[str, ...]:
+    """Numbers of mean 0 and variance `variance/over`."""
+    if init.uniform:
+        return (
+            f"bound = ({3 * variance:.6g} / {over}) ** 0.5",
+            "nn.init.uniform_(module.weight, -bound, bound)",
+        )
+    return (f"nn.init.normal_(module.weight, std=({variance:.6g} / {over}) ** 0.5)",)
+
+
+def _biases(found: _Found) -> tuple[str, ...]:
+    if not found.biases:
+        return ()
+    return ("if module.bias is not None:", "    nn.init.zeros_(module.bias)")

@@ -1,0 +1,184 @@
+"""A whole module: header, imports, helpers, classes, and the network's own class last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..graph import AuxHead, Network
+from ..shapes import Shape
+from ..shapes import text as shape_text
+from .body import Bodies
+from .check_run import check_run
+from .classes import Classes, Flags, assignments
+from .comments import Comments
+from .forward import Forward
+from .initial import InitText, initial
+from .layout import STEP
+from .solve import solve
+from .source import NAMESPACE, Names, docstring
+from .unite import Operand, Union
+
+Lines = list[str]
+
+
+def module(network: Network, version: str, *, main: bool = False) -> str:
+    """The source of a torch module, a class for each block of the spec."""
+    start = initial(network)
+    bodies = Bodies(network, frozenset(start.zero))
+    comments = Comments(network.program)
+    names = Names(NAMESPACE | _helper_names(network))
+    own = names.free(network.name, "Network")
+    outputs = names.free(f"{own}Outputs") if network.aux else ""
+    classes = Classes(bodies, comments, names)
+    union = classes.write(network.root)
+    parts: list[Sequence[str]] = [helper.rstrip("\n").split("\n") for helper in classes.helpers]
+    parts += [made.lines for made in classes.written]
+    fields = head_fields(network.aux)
+    if outputs:
+        parts.append(_named_tuple(outputs, fields))
+    parts.append(_network_class(network, own, outputs, fields, union, bodies, start, comments))
+    if main:
+        parts.append(check_run(own, network))
+    return assemble(header(network, comments, version), parts)
+
+
+def assemble(top: Lines, parts: Sequence[Sequence[str]]) -> str:
+    """The parts of a module one below the other, and the imports that they need."""
+    text = "\n\n\n".join("\n".join(part) for part in parts)
+    imports = []
+    if re.search(r"\bNamedTuple\b", text):
+        imports += ["from typing import NamedTuple", ""]
+    if re.search(r"\btorch\.", text):
+        imports.append("import torch")
+    if re.search(r"\bF\.", text):
+        imports.append("import torch.nn.functional as F")
+    imports.append("from torch import Tensor, nn")
+    return "\n".join([*top, "", *imports, "", "", text, ""])
+
+
+def header(network: Network, comments: Comments, version: str, note: str = "") -> Lines:
+    """What it is, from where, and how weights get into it."""
+    weights = "weights.pt"
+    source = network.program.main.source
+    file = Path(source.path or source.name).name
+    said = comments.top(source)
+    if said and said[0].startswith(f"{file}: "):
+        said[0] = said[0].removeprefix(f"{file}: ")
+    said[1:1] = [
+        f"From {file} by dotcnn {version}. Weights: "
+        f'model.load_state_dict(torch.load("{weights}", weights_only=True))'
+    ]
+    return docstring(said, 0)
+
+
+def _helper_names(network: Network) -> set[str]:
+    found: set[str] = set()
+    for node in network.nodes[1:]:
+        helper = node.op.torch(node.shape, *node.input_shapes).helper
+        if helper:
+            found.update(re.findall(r"^(?:class|def) (\w+)", helper, re.MULTILINE))
+    return found
+
+
+# ---- outputs of several kinds -------------------------------------------------------------------
+
+
+def head_fields(heads: Sequence[AuxHead]) -> list[str]:
+    """The names of auxiliary outputs in a named tuple."""
+    names = Names({"count", "index", "logits"})
+    return [names.free(head.scope.name.replace(".", "_"), "aux") for head in heads]
+
+
+def _named_tuple(name: str, fields: Sequence[str]) -> Lines:
+    return [
+        f"class {name}(NamedTuple):",
+        f"{STEP}logits: Tensor",
+        *(f"{STEP}{field}: Tensor | None" for field in fields),
+    ]
+
+
+# ---- the network --------------------------------------------------------------------------------
+
+
+def _network_class(
+    network: Network,
+    name: str,
+    outputs: str,
+    fields: Sequence[str],
+    union: Union,
+    bodies: Bodies,
+    start: InitText,
+    comments: Comments,
+) -> Lines:
+    solution = solve(union.places, [], [], [])
+    flags = Flags(union, solution, ())
+    lines = [f"class {name}(nn.Module):"]
+    syntax = network.root.span
+    described = docstring(comments.above(syntax.source, syntax.line), 1)
+    if described:
+        lines += [*described, ""]
+    lines.append(f"{STEP}def __init__(self) -> None:")
+    lines += assignments(union.places, solution, flags)
+    if network.output.index in bodies.left_out:
+        text = network.output.op.torch(network.output.shape, *network.output.input_shapes)
+        lines.append(f"{STEP * 2}self.{_last_name(network)} = {text.module}")
+    lines += _beginning(start)
+    lines.append("")
+    lines += _forward(network, outputs, fields, union)
+    if network.output.index in bodies.left_out:
+        lines += ["", *_predict(network, bool(outputs))]
+    return lines
+
+
+def _last_name(network: Network) -> str:
+    return network.output.name.replace(".", "_")
+
+
+def _beginning(start: InitText) -> Lines:
+    """How weights begin: the function of one module, put into a loop over all."""
+    if not start.lines:
+        return []
+    reason = start.lines[1].strip().strip('"').rstrip(".")
+    return [
+        f"{STEP * 2}for module in self.modules():  # {reason}",
+        *(STEP * 2 + line for line in start.lines[2:]),
+    ]
+
+
+def _forward(network: Network, outputs: str, fields: Sequence[str], union: Union) -> Lines:
+    shapes: dict[Operand, Shape] = {
+        (place.step.key, number): shape
+        for place in union.places
+        for number, shape in enumerate(place.step.shapes)
+    }
+
+    result = f"Tensor | {outputs}" if outputs else "Tensor"
+    lines = [f"{STEP}def forward(self, x: Tensor) -> {result}:"]
+    writer = Forward(
+        union.places,
+        union.outputs,
+        ["x"],
+        Names({"x", *fields}),
+        [""] * len(union.places),
+        shapes=lambda value: shape_text(shapes[value]),
+        heads=dict(zip(union.outputs[1:], fields, strict=True)),
+        several=outputs,
+    )
+    return lines + writer.write()
+
+
+def _predict(network: Network, several: bool) -> Lines:
+    lines = [
+        f"{STEP}def predict(self, x: Tensor) -> Tensor:",
+        f'{STEP * 2}"""What the logits of `forward` stand for."""',
+    ]
+    if several:
+        lines += [
+            f"{STEP * 2}output = self.forward(x)",
+            f"{STEP * 2}x = output if isinstance(output, Tensor) else output.logits",
+        ]
+    else:
+        lines.append(f"{STEP * 2}x = self.forward(x)")
+    return [*lines, f"{STEP * 2}x = self.{_last_name(network)}(x)", f"{STEP * 2}return x"]

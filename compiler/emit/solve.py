@@ -1,0 +1,337 @@
+"""What the values in a class are: the same in all calls, or an argument, or worked out from arguments.
+
+The values of all calls are known, and so are those of the names that the spec has for them. An
+expression is taken when it gives the right value in every call; the shortest first.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
+
+from .frame import UNKNOWN, Leaf, Value, places, same
+from .source import Names
+from .unite import Place
+
+Vector = tuple[Value, ...]
+"""A value for each body."""
+
+
+class Name(NamedTuple):
+    """Something that the spec has a name for, with its value in each body."""
+
+    name: str
+    values: Vector
+    default: Value = ...
+
+
+class Parameter(NamedTuple):
+    """An argument of a class."""
+
+    name: str
+    values: Vector
+    default: Value = ...
+    """`...` where there is none."""
+
+    @property
+    def annotation(self) -> str:
+        return " | ".join(dict.fromkeys(_type(value) for value in self.values))
+
+
+class Solution(NamedTuple):
+    """The texts of a class."""
+
+    parameters: tuple[Parameter, ...]
+    texts: tuple[tuple[str, ...], ...]
+    """Of each place, its leaves."""
+    conditions: tuple[str, ...]
+    """Of each place, when it is there; empty where it always is."""
+
+
+def literal(value: Value) -> str:
+    """A value as it is written in Python."""
+    if isinstance(value, str):
+        return json.dumps(value)
+    return repr(value)
+
+
+def _type(value: Value) -> str:
+    if isinstance(value, tuple):
+        return f"tuple[{', '.join(map(_type, value))}]"
+    if isinstance(value, list):
+        return f"list[{_type(value[0])}]" if value else "list[int]"
+    return type(value).__name__
+
+
+def solve(
+    places_: Sequence[Place],
+    known: Sequence[Name],
+    numbers: Sequence[int],
+    taken: Sequence[str],
+) -> Solution:
+    """`known`: names of the spec, the preferred first; `numbers`: those that its text mentions."""
+    solver = _Solver(known, numbers, taken)
+    slots = list(_slots(places_))
+    solver.choose([slot.values for slot in slots])
+    texts: dict[tuple[int, int], str] = {}
+    # What is known in all calls comes first: the rest may be the same.
+    for slot in sorted(slots, key=lambda slot: UNKNOWN in slot.values):
+        texts[slot.place, slot.leaf] = solver.text(slot)
+    conditions = [_condition(solver, place, list(texts.values())) for place in places_]
+    return Solution(
+        solver.parameters(),
+        tuple(
+            tuple(texts[n, leaf] for leaf in range(len(place.leaves[0])))
+            for n, place in enumerate(places_)
+        ),
+        tuple(conditions),
+    )
+
+
+class _Slot(NamedTuple):
+    place: int
+    leaf: int
+    values: Vector
+    name: str
+    """What an argument for it would be called."""
+    usual: Value
+
+
+def _slots(places_: Sequence[Place]) -> Iterator[_Slot]:
+    for number, place in enumerate(places_):
+        frame = place.step.frame
+        leaves = list(places(frame)) if frame else []
+        for position, leaf in enumerate(leaves):
+            values = tuple([own[position] for own in place.leaves])
+            yield _Slot(number, position, values, _slot_name(place, leaf, values), leaf.usual)
+
+
+def _slot_name(place: Place, leaf: Leaf, values: Vector) -> str:
+    if leaf.name:
+        return leaf.name
+    op = getattr(place.step.item, "op", None)
+    if op is not None and list(op.fields):
+        for field in op.fields:
+            if same(getattr(op, field), values[place.present.index(True)]):
+                return "out_channels" if field == "out" else field
+    return f"{place.step.name}_size"
+
+
+class _Solver:
+    def __init__(self, known: Sequence[Name], numbers: Sequence[int], taken: Sequence[str]) -> None:
+        self.names = Names([*taken, "i"])
+        self.known = [name for name in known if _varies(name.values)]
+        self.constants = sorted({number for number in numbers if number > 1})
+        self.chosen: dict[str, Parameter] = {}
+        """By the name in the spec."""
+        self.solved: list[tuple[Vector, str]] = []
+
+    def choose(self, vectors: Sequence[Vector]) -> None:
+        """The names that values are, each value one: those first that nothing else would do for."""
+        waiting = []
+        for vector in vectors:
+            if _varies(vector):
+                matching = [name for name in self.known if _match(vector, name.values)]
+                if len(matching) == 1:
+                    self.use(matching[0])
+                elif matching:
+                    waiting.append(matching)
+        for matching in waiting:
+            if not any(name.name in self.chosen for name in matching):
+                self.use(matching[0])
+
+    def use(self, name: Name) -> Parameter:
+        if name.name not in self.chosen:
+            free = self.names.free(name.name)
+            self.chosen[name.name] = Parameter(free, name.values, name.default)
+        return self.chosen[name.name]
+
+    def text(self, slot: _Slot) -> str:
+        known = [value for value in slot.values if value is not UNKNOWN]
+        if not _varies(slot.values):
+            return literal(known[0]) if known else "0"
+        for values, text in self.solved:
+            if _match(slot.values, values):
+                return text
+        text = self.expression(slot.values) or self.argument(slot)
+        self.solved.append((slot.values, text))
+        return text
+
+    def expression(self, vector: Vector) -> str | None:
+        chosen = [Name(p.name, p.values) for p in self.chosen.values()]
+        for text, _ in _expressions(vector, chosen, self.constants):
+            return text
+        for _, used in _expressions(vector, self.known, self.constants):
+            for name in used:
+                self.use(name)
+            chosen = [Name(p.name, p.values) for p in self.chosen.values()]
+            return next(_expressions(vector, chosen, self.constants))[0]
+        return None
+
+    def argument(self, slot: _Slot) -> str:
+        """A new argument that is just this value."""
+        known = [value for value in slot.values if value is not UNKNOWN]
+        default = slot.usual
+        if default is ... and len(known) < len(slot.values):
+            default = known[0]
+        values = tuple([default if value is UNKNOWN else value for value in slot.values])
+        return self.add(slot.name, values, default)
+
+    def add(self, name: str, values: Vector, default: Value) -> str:
+        free = self.names.free(name)
+        self.chosen[f"{free}="] = Parameter(free, values, default)
+        return free
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """In the order of the spec, then those that it has no name for; those with defaults last."""
+        order = [name.name for name in self.known]
+        found = sorted(
+            self.chosen.items(), key=lambda each: order.index(each[0]) if each[0] in order else 999
+        )
+        return tuple(sorted((p for _, p in found), key=lambda p: p.default is not ...))
+
+
+def _varies(vector: Vector) -> bool:
+    known = [value for value in vector if value is not UNKNOWN]
+    return any(not same(value, known[0]) for value in known)
+
+
+def _match(vector: Vector, values: Sequence[Value]) -> bool:
+    return all(a is UNKNOWN or same(a, b) for a, b in zip(vector, values, strict=True))
+
+
+def _expressions(
+    vector: Vector, names: Sequence[Name], constants: Sequence[int]
+) -> Iterator[tuple[str, list[Name]]]:
+    """Texts that give the values, from simple to less so, with the names in them."""
+    for name in names:
+        if _match(vector, name.values):
+            yield name.name, [name]
+    if any(type(value) is not int and value is not UNKNOWN for value in vector):
+        return
+    numbers = [name for name in names if all(type(value) is int for value in name.values)]
+    rows = range(len(vector))
+
+    def fits(values: Sequence[int]) -> bool:
+        return _match(vector, values)
+
+    table = {name.name: [int(str(value)) for value in name.values] for name in numbers}
+    for name in numbers:
+        a = table[name.name]
+        for k in constants:
+            if fits([k * a[n] for n in rows]):
+                yield f"{k} * {name.name}", [name]
+            if fits([a[n] // k for n in rows]):
+                yield f"{name.name} // {k}", [name]
+        for k in (1, *constants):
+            if fits([a[n] + k for n in rows]):
+                yield f"{name.name} + {k}", [name]
+            if fits([a[n] - k for n in rows]):
+                yield f"{name.name} - {k}", [name]
+    for two, one in product(numbers, numbers):
+        if one is two:
+            continue
+        a, b = table[one.name], table[two.name]
+        for sign, values in _pairs(a, b):
+            if fits(values):
+                yield f"{one.name} {sign} {two.name}", [one, two]
+        for k in constants:
+            if fits([a[n] + k * b[n] for n in rows]):
+                yield f"{one.name} + {k} * {two.name}", [one, two]
+            if fits([a[n] * b[n] // k for n in rows]):
+                yield f"{one.name} * {two.name} // {k}", [one, two]
+
+
+def _pairs(a: Sequence[int], b: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
+    both = list(zip(a, b, strict=True))
+    yield "*", [x * y for x, y in both]
+    yield "+", [x + y for x, y in both]
+    yield "-", [x - y for x, y in both]
+    if all(b):
+        yield "//", [x // y for x, y in both]
+
+
+# ---- what is not always there ------------------------------------------------------------------
+
+
+def _condition(solver: _Solver, place: Place, texts: Sequence[str]) -> str:
+    if not place.optional:
+        return ""
+    present = place.present
+    arguments = list(solver.chosen.values())
+    for text, values in _tests(arguments, texts):
+        if tuple(values) == present:
+            return text
+    for name in solver.known:
+        for _, values in _tests([Parameter(name.name, name.values)], ()):
+            if tuple(values) == present:
+                solver.use(name)
+                return _condition(solver, place, texts)
+    step = place.step
+    wanted = step.name or getattr(step.item, "scope", step.item).word  # type: ignore[union-attr]
+    key = f"{wanted}="
+    if key in solver.chosen and solver.chosen[key].values == present:
+        return solver.chosen[key].name
+    return solver.add(wanted, present, sum(present) * 2 > len(present))
+
+
+def _tests(
+    arguments: Sequence[Parameter], texts: Sequence[str]
+) -> Iterator[tuple[str, Sequence[bool]]]:
+    """Questions about arguments, with their answers; the short ones first."""
+    single: list[tuple[str, list[bool]]] = []
+    for argument in arguments:
+        values = argument.values
+        if all(isinstance(value, bool) for value in values):
+            yield argument.name, [bool(value) for value in values]
+            yield f"not {argument.name}", [not value for value in values]
+            continue
+        if any(not isinstance(value, int | float) for value in values):
+            continue
+        for constant in dict.fromkeys(values):
+            if type(constant) is float and constant:
+                continue
+            text = literal(constant)
+            single.append((f"{argument.name} != {text}", [v != constant for v in values]))
+            single.append((f"{argument.name} == {text}", [v == constant for v in values]))
+    small = [each for each in single if re.search(r"= [0-2](\.0)?$", each[0])]
+    yield from small
+    sides = _sides(arguments, texts)
+    compared: list[tuple[str, list[bool]]] = []
+    for (one, a), (two, b) in product(sides, sides):
+        if one < two and a != b and (one.isidentifier() or two.isidentifier()):
+            left, right = (one, two) if one.isidentifier() else (two, one)
+            compared.append((f"{left} != {right}", [x != y for x, y in zip(a, b, strict=True)]))
+            compared.append((f"{left} == {right}", [x == y for x, y in zip(a, b, strict=True)]))
+    yield from compared
+    for (one, p), (two, q) in product(small, compared):
+        if "!=" in one and "!=" in two:
+            yield f"{one} or {two}", [x or y for x, y in zip(p, q, strict=True)]
+        if "==" in one and "==" in two:
+            yield f"{one} and {two}", [x and y for x, y in zip(p, q, strict=True)]
+    yield from (each for each in single if each not in small)
+
+
+def _sides(
+    arguments: Sequence[Parameter], texts: Sequence[str]
+) -> list[tuple[str, tuple[object, ...]]]:
+    """What can be compared: whole numbers that are arguments, or that were worked out of them."""
+    whole = {a.name: a.values for a in arguments if all(type(v) is int for v in a.values)}
+    found: list[tuple[str, tuple[object, ...]]] = list(whole.items())
+    for text in dict.fromkeys(texts):
+        parts = re.fullmatch(r"(\d+) \* (\w+)", text)
+        if parts and parts[2] in whole:
+            factor = int(parts[1])
+            found.append((text, tuple([factor * int(str(v)) for v in whole[parts[2]]])))
+        parts = re.fullmatch(r"(\w+) // (\d+)", text)
+        if parts and parts[1] in whole:
+            by = int(parts[2])
+            found.append((text, tuple([int(str(v)) // by for v in whole[parts[1]]])))
+    return found
+
+
+def values_of(parameters: Sequence[Parameter], body: int) -> Mapping[str, Value]:
+    return {parameter.name: parameter.values[body] for parameter in parameters}

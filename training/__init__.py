@@ -1,0 +1,1 @@
+"""What needs torch: weights, and what is done with them."""

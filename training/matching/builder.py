@@ -1,0 +1,94 @@
+"""Collects operations, one after the other, into a flow: for whoever watches a module.
+
+A value is one of three things: data (a link to where it comes from), something made of tensors that
+are held (their keys), or neither (a size, a number, None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .flow import Flow, Link, Part, flow_of
+from .layer import Held, Layer, Shape, layer_of, prefix_of
+from .operations import NUMBERS, SAME, plain, variant_of
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Tensors that a value is made of."""
+
+    keys: tuple[str, ...]
+
+
+Value = Link | Keys | None
+
+
+class Builder:
+    """`tensors` are the shapes of all parameters and buffers that there are, by key."""
+
+    def __init__(self, tensors: Mapping[str, Shape]) -> None:
+        self._tensors = tensors
+        self._parts: list[Part] = []
+
+    def input(self) -> Link:
+        return self._add(Part("input", ()))
+
+    def held(self, key: str) -> Keys:
+        return Keys((key,))
+
+    def flow(self, outputs: Iterable[Value]) -> Flow:
+        return flow_of(self._parts, [value for value in outputs if isinstance(value, Link)])
+
+    def operation(
+        self,
+        name: str,
+        operands: Sequence[Value],
+        settings: Mapping[str, object] | None = None,
+        own: Sequence[str] = (),
+    ) -> Value:
+        """What an operation gives. `own` are the keys that it holds itself, as a module does."""
+        short = plain(name)
+        data = [value for value in operands if isinstance(value, Link)]
+        held = [key for value in operands if isinstance(value, Keys) for key in value.keys]
+        keys = tuple(dict.fromkeys([*own, *held]))
+        if short in NUMBERS:
+            return None
+        if not data:
+            return Keys(keys) if keys else None
+        if keys:
+            return self._add(Part("layer", tuple(data), self._layer(short, keys, settings or {})))
+        if len(data) > 1:
+            return self._add(Part(short, tuple(data)))
+        return data[0] if short in SAME else _further(data[0], short)
+
+    def element(self, value: Value, index: object) -> Value:
+        """A piece of what an operation gave: one of its several results, or a slice."""
+        if not isinstance(value, Link):
+            return value
+        return _further(value, f"part {index}" if isinstance(index, int) else "slice")
+
+    def _layer(self, operation: str, keys: tuple[str, ...], settings: Mapping[str, object]) -> Layer:
+        tensors = [Held(key, self._tensors[key]) for key in keys]
+        return layer_of(common_name(keys), tensors, variant_of(operation), settings)
+
+    def _add(self, part: Part) -> Link:
+        self._parts.append(part)
+        return Link(len(self._parts) - 1)
+
+
+def _further(link: Link, name: str) -> Link:
+    return Link(link.part, (*link.through, name))
+
+
+def common_name(keys: Sequence[str]) -> str:
+    """`layer1.0.bn1` of its weight, bias and statistics; of a single tensor that is not called
+    like one of a layer's, its whole key."""
+    prefixes = {prefix_of(key) for key in keys}
+    if len(keys) == 1 and not keys[0].endswith((".weight", ".bias")):
+        return keys[0]
+    if len(prefixes) == 1:
+        return prefixes.pop() or keys[0]
+    shared = [part[0] for part in zip(*(p.split(".") for p in prefixes), strict=False)
+              if len(set(part)) == 1]
+    return ".".join(shared) or keys[0]

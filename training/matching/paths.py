@@ -1,0 +1,56 @@
+"""On what kind of path a layer stands: what a name may have a word for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from os.path import commonprefix
+
+from .flow import Flow
+from .line import depths
+from .names import Tag
+from .operations import telling
+
+
+def path_tags(flow: Flow) -> dict[int, frozenset[Tag]]:
+    """By layer. A path reaches from where something is used several times, or from a merge, to
+    the next such place."""
+    depth = depths(flow)
+    return {part: frozenset(_tags(flow, _path(flow, part), depth)) for part in flow.layers}
+
+
+def _path(flow: Flow, part: int) -> list[int]:
+    """The layers of its path, in order."""
+    path = [part]
+    while (first := _only_source(flow, path[0])) is not None:
+        path.insert(0, first)
+    while len(taken := flow.taken[path[-1]]) == 1 and flow.parts[taken[0].by].layer is not None:
+        path.append(taken[0].by)
+    return path
+
+
+def _only_source(flow: Flow, part: int) -> int | None:
+    inputs = flow.parts[part].inputs
+    source = inputs[0].part
+    alone = len(inputs) == 1 and len(flow.taken[source]) == 1
+    return source if alone and flow.parts[source].layer is not None else None
+
+
+def _tags(flow: Flow, path: list[int], depth: list[int]) -> Iterator[Tag]:
+    ends = [taken for taken in flow.taken[path[-1]]]
+    through = [*_own_way(flow, path[0])]
+    through += [name for part in path[1:] for name in flow.parts[part].inputs[0].through]
+    through += [name for taken in ends for name in taken.through] if len(ends) == 1 else []
+    if any("pool" in name for name in telling(through)):
+        yield "pool"
+    if len(ends) == 1 and flow.parts[ends[0].by].what == "add":
+        others = [link.part for link in flow.parts[ends[0].by].inputs if link.part != path[-1]]
+        if others and all(depth[other] > depth[path[-1]] for other in others):
+            yield "shortcut"
+
+
+def _own_way(flow: Flow, part: int) -> list[str]:
+    """What happens before a path begins, but for what happens before all paths from there."""
+    link = flow.parts[part].inputs[0]
+    ways = [taken.through for taken in flow.taken[link.part]]
+    shared = len(commonprefix(ways)) if len(ways) > 1 else 0
+    return list(link.through[shared:])

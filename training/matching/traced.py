@@ -1,0 +1,105 @@
+"""The flow of a module by symbolic tracing (torch.fx): nothing is computed."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from typing import Any
+
+from torch import fx, nn
+from torch.utils._pytree import tree_leaves
+
+from .builder import Builder, Value
+from .flow import Flow
+from .layer import Shape
+from .operations import plain, settings_of_call, settings_of_object
+
+
+class CannotFollow(Exception):
+    """This way of finding out how data flows does not work here; says why."""
+
+
+def traced(module: nn.Module) -> Flow:
+    """Raises CannotFollow for modules whose Python looks at what is in the tensors."""
+    was = module.training
+    module.train()  # auxiliary heads are only there in training
+    try:
+        graph = _Tracer().trace(module)
+    except Exception as error:  # noqa: BLE001 - a tracer runs foreign code on stand-ins
+        raise CannotFollow(_in_a_line(error)) from None
+    finally:
+        module.train(was)
+    return _flow(module, graph)
+
+
+class _Tracer(fx.Tracer):
+    """Goes into modules written by others also where they are derived from torch's."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return type(m).__module__.startswith("torch.nn") and not isinstance(
+            m, nn.Sequential | nn.ModuleList | nn.ModuleDict
+        )
+
+
+def _flow(module: nn.Module, graph: fx.Graph) -> Flow:
+    shapes = shapes_of(module)
+    builder = Builder(shapes)
+    values: dict[fx.Node, Value] = {}
+    several: dict[fx.Node, list[Value]] = {}
+    outputs: list[Value] = []
+    for node in graph.nodes:
+        operands: list[Value] = []
+        for leaf in tree_leaves((node.args, node.kwargs)):
+            if isinstance(leaf, fx.Node):
+                operands += several.get(leaf) or [values[leaf]]
+        name = _name(node)
+        if node.op == "placeholder":
+            values[node] = builder.input() if _is_data(node) else None
+        elif node.op == "output":
+            outputs = operands
+        elif node.op == "get_attr":
+            values[node] = builder.held(str(node.target)) if node.target in shapes else None
+        elif node.op == "call_module":
+            inner = module.get_submodule(str(node.target))
+            own = [f"{node.target}.{key}" for key in _tensors(inner)]
+            name = type(inner).__name__
+            values[node] = builder.operation(name, operands, settings_of_object(inner), own)
+        elif node.target is getattr:
+            attribute = str(node.args[1])
+            values[node] = builder.operation(attribute, operands)
+        elif node.target is operator.getitem:
+            values[node] = builder.element(operands[0] if operands else None, node.args[1])
+        elif isinstance(node.target, type):  # a named tuple of outputs
+            several[node], values[node] = operands, None
+        else:
+            settings = settings_of_call(plain(name), node.args, node.kwargs)
+            values[node] = builder.operation(name, operands, settings)
+    return builder.flow(outputs)
+
+
+def _is_data(node: fx.Node) -> bool:
+    """An argument with a default (a mask, a flag) may be left out, and is."""
+    return not node.args or node.args[0] is inspect.Parameter.empty
+
+
+def _name(node: fx.Node) -> str:
+    target: Any = node.target
+    return target if isinstance(target, str) else getattr(target, "__name__", str(target))
+
+
+def _tensors(module: nn.Module) -> list[str]:
+    return [*dict(module.named_parameters()), *dict(module.named_buffers())]
+
+
+def shapes_of(module: nn.Module) -> dict[str, Shape]:
+    """Of all parameters and buffers, under every name that they have."""
+    held = [
+        *module.named_parameters(remove_duplicate=False),
+        *module.named_buffers(remove_duplicate=False),
+    ]
+    return {key: tuple(tensor.shape) for key, tensor in held}
+
+
+def _in_a_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
