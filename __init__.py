@@ -3,6 +3,8 @@
     network = dotcnn.compile("net.cnn")          # or the name of one in the gallery
     figures = dotcnn.report(network)             # what `cnn report --format json` prints
     problems = dotcnn.check("net.cnn")           # diagnostics, as data
+    source = dotcnn.emit("net.cnn")              # the torch module, as text
+    model = dotcnn.load("net.cnn")               # that text, live: an nn.Module
 
 Importing this imports nothing else; each function imports what it needs.
 """
@@ -14,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from .compiler.graph import Network
     from .dsl.diagnostics import Diagnostic
     from .dsl.source import Source
 
 __version__ = "0.1.0"
-__all__ = ["check", "compile", "report"]
+__all__ = ["check", "compile", "emit", "load", "report"]
 
 
 def compile(
@@ -65,6 +69,48 @@ def check(spec: str | Path) -> list[Diagnostic]:
         return examine(load_program(_source(spec)))
     except SpecError as error:
         return list(error.diagnostics)
+
+
+def emit(
+    spec: str | Path | Network,
+    *,
+    flat: bool = False,
+    main: bool = False,
+    parameters: Mapping[str, object] | None = None,
+    input: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    network: str | None = None,
+) -> str:
+    """The source of a torch module that computes what a spec says; torch is all that it needs.
+
+    `flat`: one class with a line for each layer. `main`: a small check for who runs the file.
+    """
+    from .compiler.emit import emit as source
+
+    if isinstance(spec, (str, Path)):
+        spec = compile(spec, parameters=parameters, input=input, classes=classes, network=network)
+    return source(spec, __version__, flat=flat, main=main)
+
+
+def load(
+    spec: str | Path | Network,
+    *,
+    weights: str | Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+    input: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    network: str | None = None,
+) -> nn.Module:
+    """A live torch module: the text that `emit` gives, executed.
+
+    Its weights begin as the spec says, unless `weights` names a file of them (safetensors, or what
+    torch saves of a state dict); nothing in such a file is run.
+    """
+    from .training.load import live
+
+    if isinstance(spec, (str, Path)):
+        spec = compile(spec, parameters=parameters, input=input, classes=classes, network=network)
+    return live(spec, __version__, weights)
 
 
 def _source(spec: str | Path) -> Source:

@@ -49,6 +49,11 @@ class Declared:
     def __init__(self, **arguments: Any) -> None:
         self.__dict__.update(arguments)
 
+    @classmethod
+    def make(cls, **arguments: Any) -> Self:
+        """For who has found the class by its word and knows its arguments."""
+        return cls(**arguments)
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen")
 

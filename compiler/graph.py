@@ -65,7 +65,7 @@ class Scope:
         self.name = ""
         """The full dotted name; that of the scope around it where it has none of its own."""
         self.parts: list[Scope | Node] = []
-        """What has a name directly inside this one: the sub-modules, of what it becomes in torch."""
+        """What has a name directly inside: the sub-modules, of what it becomes in torch."""
         self.output: Node | None = None
         """What leaves it."""
         self.aux: bool = parent.aux if parent else False

@@ -5,7 +5,8 @@ among several, numbered from 1 (`conv1`, `conv2`). Each kind is counted by itsel
 put in renames no weight. Scopes are the network, blocks, loops and whatever has a label; residual,
 concat and their like are none. Rounds of a loop go by their number; a round that holds one block
 and nothing else with weights is that block, one that holds a loop and nothing else is that loop:
-`layer1.0.conv2`. So is an auxiliary head that holds a block and nothing else. Layers of an `if` that was not taken are counted as if they were there.
+`layer1.0.conv2`. So is an auxiliary head that holds a block and nothing else. Layers of an `if`
+that was not taken are counted as if they were there.
 """
 
 from __future__ import annotations

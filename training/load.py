@@ -9,9 +9,37 @@ from __future__ import annotations
 import hashlib
 import linecache
 import sys
+from pathlib import Path
 from types import ModuleType
 
 from torch import nn
+
+from ..compiler.emit import emit
+from ..compiler.graph import Network
+
+
+def live(network: Network, version: str, weights: str | Path | None = None) -> nn.Module:
+    """A network as a torch module, its weights as they begin, or those of a file."""
+    made = construct(emit(network, version), network.name)
+    if weights is not None:
+        from .weights import read_weights
+
+        made.load_state_dict(read_weights(weights))
+    return made
+
+
+def construct(source: str, name: str) -> nn.Module:
+    """The network of emitted source, which is its last class."""
+    module = as_module(source, name)
+    classes = [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type)
+        and issubclass(each, nn.Module)
+        and each.__module__ == module.__name__
+    ]
+    made: nn.Module = classes[-1]()
+    return made
 
 
 def as_module(source: str, name: str) -> ModuleType:
@@ -32,10 +60,4 @@ def as_module(source: str, name: str) -> ModuleType:
     except BaseException:
         del sys.modules[full]
         raise
-    return made
-
-
-def live(source: str, name: str) -> nn.Module:
-    """The network's module, its weights as they begin."""
-    made: nn.Module = getattr(as_module(source, name), name)()
     return made

@@ -11,4 +11,4 @@ def emit(network: Network, version: str, *, flat: bool = False, main: bool = Fal
 
     `flat`: one class with a line for each layer, for teaching. `main`: a small check at the end.
     """
-    return module(network, version, main=main)
+    return module(network, version, flat=flat, main=main)

@@ -12,6 +12,7 @@ from ..graph import Network, Node, Scope
 from ..ops.base import Constructor
 from ..shapes import Shape
 from .frame import Frame, Value
+from .source import NAMESPACE, Names
 
 Ref = tuple[int, int]
 """A value in a body: the step that makes it (below 0: an input), and which of its outputs it is."""
@@ -50,6 +51,8 @@ class Body(NamedTuple):
     steps: tuple[Step, ...]
     inputs: tuple[Node, ...]
     outputs: tuple[Ref, ...]
+    heads: tuple[bool, ...]
+    """Which of the outputs there are in training alone."""
 
 
 def origin(scope: Scope) -> Scope:
@@ -152,7 +155,25 @@ class Bodies:
                 found = step._replace(operands=operands, outputs=len(given), shapes=shapes)
                 steps.append(found)
         refs = tuple([made[node.index] for node in outputs])
-        return Body(scope, tuple(steps), tuple(inputs), refs)
+        return Body(scope, tuple(steps), tuple(inputs), refs, tuple([n.aux for n in outputs]))
+
+    def flat(self) -> Body:
+        """All layers of the network as one body; names with `_` for their dots."""
+        network = self.network
+        names = Names(NAMESPACE)
+        steps: list[Step] = []
+        made: dict[int, Ref] = {0: (-1, 0)}
+        for node in network.nodes[1:]:
+            if node.index in self.left_out:
+                continue
+            made[node.index] = (len(steps), 0)
+            operands = tuple([made[source.index] for source in node.inputs])
+            for step, _, _ in self._steps((node.index,), node):
+                name = names.free(node.name.replace(".", "_")) if step.name else ""
+                steps.append(step._replace(name=name, operands=operands, shapes=(node.shape,)))
+        refs = tuple([made[node.index] for node in self.ends])
+        heads = tuple([node.aux for node in self.ends])
+        return Body(network.root, tuple(steps), (network.input,), refs, heads)
 
     def _steps(
         self, key: Key, part: Node | Scope

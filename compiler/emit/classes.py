@@ -49,6 +49,11 @@ class Classes:
         (union,) = self.united([self.bodies.body(root)])
         return union
 
+    def write_flat(self) -> Union:
+        """All layers as the network's own steps."""
+        (union,) = self.united([self.bodies.flat()])
+        return union
+
     # ---- what a class is for ----
 
     def define(self, scopes: Sequence[Scope]) -> None:
@@ -161,15 +166,22 @@ class Classes:
         self.written.append(Class(name, tuple(lines)))
 
     def forward(self, union: Union, flags: Flags) -> list[str]:
-        inputs = ["x", "y", "z", *(f"x{n}" for n in range(4, 100))][: len(union.bodies[0].inputs)]
-        tensor = "Tensor" if len(union.outputs) == 1 else (
-            f"tuple[{', '.join(['Tensor'] * len(union.outputs))}]"
-        )  # fmt: skip
-        arguments = Group(
-            "def forward(", ("self", *(f"{i}: Tensor" for i in inputs)), f") -> {tensor}:"
-        )
-        writer = Forward(union.places, union.outputs, inputs, Names(inputs), flags.questions)
-        return [*statement(arguments, 1), *writer.write()]
+        body = union.bodies[0]
+        inputs = ["x", "y", "z", *(f"x{n}" for n in range(4, 100))][: len(body.inputs)]
+        tensors = ["Tensor | None" if head else "Tensor" for head in body.heads]
+        result = tensors[0] if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
+        arguments = ("self", *(f"{name}: Tensor" for name in inputs))
+        names = Names([*inputs, "paths"])
+        heads = {
+            v: names.free("aux")
+            for v, is_aux in zip(union.outputs, body.heads, strict=True)
+            if is_aux
+        }
+        if all(body.heads):
+            heads = {}
+        writer = Forward(union.places, union.outputs, inputs, names, flags.questions, heads=heads)
+        signature = statement(Group("def forward(", arguments, f") -> {result}:"), 1)
+        return [*signature, *writer.write()]
 
     def known(self, union: Union) -> tuple[list[Name], list[int]]:
         """What the spec has names for where the class comes from, and the numbers it mentions."""

@@ -1,4 +1,4 @@
-"""The spec's own comments: those above a block or a network say what it is, those at the top what the file is."""
+"""The spec's own comments: those above a block or a network, those at the top of the file."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..graph import Scope
+from ..graph import Node, Scope
 from ..ops.base import Op
+from .body import is_head
 from .layout import STEP, WIDTH, Group, statement
 from .source import Names
 from .unite import Operand, Place
@@ -23,7 +24,7 @@ _LONGEST = 60
 
 
 _DEEPEST = 3
-"""How deep calls of one statement stand in one another, where the spec has them on several lines."""
+"""How deep calls stand in one another that are on several lines of the spec."""
 
 
 class _Pending(NamedTuple):
@@ -54,7 +55,8 @@ class Forward:
         conditions: Sequence[str],
         shapes: Callable[[Operand], str] | None = None,
         heads: Mapping[Operand, str] | None = None,
-        several: str = "",
+        together: str = "",
+        line_each: bool = False,
     ) -> None:
         self.places = places
         self.outputs = tuple(outputs)
@@ -64,8 +66,10 @@ class Forward:
         self.shapes = shapes
         self.heads = heads or {}
         """Outputs that there are in training alone, with the names that they go by."""
-        self.together = several
+        self.together = together
         """The named tuple that they are returned in."""
+        self.line_each = line_each
+        """Whether each step is a statement of its own."""
         self.lines: list[str] = []
         self.indent = 2
         self.pending: list[_Pending] = []
@@ -123,9 +127,8 @@ class Forward:
     def write(self) -> list[str]:
         position = 0
         while position < len(self.places):
-            if (self.places[position].step.key, 0) in self.heads:
-                self.head(self.places[position])
-                position += 1
+            if self.is_head(position):
+                position = self.head(position)
             elif self.conditions[position]:
                 position = self.optional(position)
             else:
@@ -134,17 +137,35 @@ class Forward:
         self.finish()
         return self.lines
 
-    def head(self, place: Place) -> None:
-        """An auxiliary output."""
+    def is_head(self, position: int) -> bool:
+        """Whether an auxiliary output begins here."""
+        item = self.places[position].step.item
+        return bool(self.heads) and item.aux and (isinstance(item, Node) or is_head(item))
+
+    def head(self, start: int) -> int:
+        """An auxiliary output: a call, or one layer after the other."""
         self.flush()
-        value: Operand = (place.step.key, 0)
-        name = self.heads[value]
-        text = place.step.template.format(
-            *[self.variables[operand] for operand in place.operands], m=f"self.{place.step.name}"
-        )
-        self.uses -= Counter(place.operands)
-        self.lines.append(f"{STEP * self.indent}{name} = {text} if self.training else None")
-        self.bind(value, name)
+        margin = STEP * self.indent
+        first = self.places[start]
+        end = start + 1
+        if isinstance(first.step.item, Scope):
+            name = self.heads[first.step.key, 0]
+            operands = [self.variables[operand] for operand in first.operands]
+            text = first.step.template.format(*operands, m=f"self.{first.step.name}")
+            self.uses -= Counter(first.operands)
+            self.lines.append(f"{margin}{name} = {text} if self.training else None")
+            self.bind((first.step.key, 0), name)
+            return end
+        while (self.places[end - 1].step.key, 0) not in self.heads:
+            end += 1
+        value = (self.places[end - 1].step.key, 0)
+        self.lines += [f"{margin}{self.heads[value]} = None", f"{margin}if self.training:"]
+        self.indent += 1
+        for place in self.places[start:end]:
+            self.step(place)
+        self.settle(value, self.heads[value])
+        self.indent -= 1
+        return end
 
     def optional(self, start: int) -> int:
         """Steps that are not always there: in an `if`, which ends where they began otherwise."""
@@ -216,7 +237,7 @@ class Forward:
         )
         if place.step.outputs > 1:
             self.several(place, text, reads)
-        elif self.uses[value] != 1:
+        elif self.uses[value] != 1 or self.line_each:
             self.flush()
             name = self.variable(value, reads)
             self.assign(value, self.short(pending, place, texts), reads, name)
@@ -329,26 +350,23 @@ class Forward:
     # ---- the end ----
 
     def finish(self) -> None:
-        if self.heads:
+        if self.together:
             self.flush()
             margin = STEP * self.indent
-            names = ", ".join(self.variables[value] for value in self.outputs)
-            together = Group(f"{self.together}(", (names,), ")")
-            result = f" if self.training else {self.variables[self.outputs[0]]}"
+            names = [self.variables[value] for value in self.outputs]
+            result = f" if self.training else {names[0]}"
+            together = Group(f"{self.together}(", tuple(names), ")")
             line = f"{margin}return {together}{result}"
-            if len(line) > WIDTH:
-                self.lines += [
-                    f"{margin}if not self.training:",
-                    f"{margin}{STEP}return {self.variables[self.outputs[0]]}",
-                ]
-                self.lines += statement(together, self.indent, before="return ")
-            else:
+            if len(line) <= WIDTH:
                 self.lines.append(line)
+                return
+            self.lines += [f"{margin}if not self.training:", f"{margin}{STEP}return {names[0]}"]
+            self.lines += statement(together, self.indent, before="return ")
             return
         if len(self.outputs) > 1:
             self.flush()
-            names = ", ".join(self.variables[value] for value in self.outputs)
-            self.lines.append(f"{STEP * self.indent}return {names}")
+            several = ", ".join(self.variables[value] for value in self.outputs)
+            self.lines.append(f"{STEP * self.indent}return {several}")
             return
         (value,) = self.outputs
         if self.pending:

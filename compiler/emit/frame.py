@@ -1,8 +1,8 @@
 """Constructors taken apart: what they are (`Frame`), and the values in them (leaves).
 
-`nn.Conv2d(64, 128, 3, padding=1)` is a frame with places for ten values, those of its options that are
-not written too. Two layers with the same frame differ in leaves alone, and leaves that differ become
-arguments of a class. Loops are frames too: a Sequential of runs of the same constructor.
+`nn.Conv2d(64, 128, 3, padding=1)` is a frame with places for nine values, those of its options that
+are not written too. Two layers with the same frame differ in leaves alone, and leaves that differ
+become arguments of a class. Loops are frames too: a Sequential of runs of the same constructor.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ Usual = Callable[[Value, str], bool]
 
 
 def write(item: Item, text: Callable[[], str], usual: Usual) -> Doc:
-    """A frame with texts in its places, asked for in order; an option that is `usual` is left out."""
+    """A frame with texts in its places, asked for in order; options that are `usual` left out."""
     if isinstance(item, Code):
         return item.text
     if isinstance(item, Leaf):

@@ -36,7 +36,7 @@ def call(name: str, arguments: Sequence[Doc]) -> Group:
 
 
 def statement(doc: Doc, indent: int, before: str = "", after: str = "") -> list[str]:
-    """The lines of a statement: on one if it fits, else with the innards of its brackets indented."""
+    """The lines of a statement: on one if it fits, else what is in its brackets is indented."""
     margin = STEP * indent
     line = f"{margin}{before}{doc}{after}"
     if len(line) <= WIDTH or isinstance(doc, str) or not doc.items:
@@ -48,8 +48,8 @@ def statement(doc: Doc, indent: int, before: str = "", after: str = "") -> list[
 def _inside(group: Group, indent: int) -> list[str]:
     between = ", " if group.commas else " "
     line = STEP * indent + between.join(map(str, group.items))
-    unpacked = any(str(item).startswith("*") for item in group.items)
-    if len(line) <= WIDTH and not (unpacked and len(group.items) == 1):
+    is_list = group.commas and group.before.endswith("[")  # those are never on one line inside
+    if len(line) <= WIDTH and not is_list:
         return [line]
     after = "," if group.commas else ""
     lines = []

@@ -23,8 +23,8 @@ from .unite import Operand, Union
 Lines = list[str]
 
 
-def module(network: Network, version: str, *, main: bool = False) -> str:
-    """The source of a torch module, a class for each block of the spec."""
+def module(network: Network, version: str, *, flat: bool = False, main: bool = False) -> str:
+    """The source of a torch module, a class for each block of the spec, or one for all."""
     start = initial(network)
     bodies = Bodies(network, frozenset(start.zero))
     comments = Comments(network.program)
@@ -32,16 +32,19 @@ def module(network: Network, version: str, *, main: bool = False) -> str:
     own = names.free(network.name, "Network")
     outputs = names.free(f"{own}Outputs") if network.aux else ""
     classes = Classes(bodies, comments, names)
-    union = classes.write(network.root)
+    union = classes.write_flat() if flat else classes.write(network.root)
     parts: list[Sequence[str]] = [helper.rstrip("\n").split("\n") for helper in classes.helpers]
     parts += [made.lines for made in classes.written]
     fields = head_fields(network.aux)
     if outputs:
         parts.append(_named_tuple(outputs, fields))
-    parts.append(_network_class(network, own, outputs, fields, union, bodies, start, comments))
+    parts.append(
+        _network_class(network, own, outputs, fields, union, bodies, start, comments, flat)
+    )
     if main:
         parts.append(check_run(own, network))
-    return assemble(header(network, comments, version), parts)
+    note = " Names of weights have `_` for dots." if flat else ""
+    return assemble(header(network, comments, version, note), parts)
 
 
 def assemble(top: Lines, parts: Sequence[Sequence[str]]) -> str:
@@ -67,7 +70,7 @@ def header(network: Network, comments: Comments, version: str, note: str = "") -
     if said and said[0].startswith(f"{file}: "):
         said[0] = said[0].removeprefix(f"{file}: ")
     said[1:1] = [
-        f"From {file} by dotcnn {version}. Weights: "
+        f"From {file} by dotcnn {version}.{note} Weights: "
         f'model.load_state_dict(torch.load("{weights}", weights_only=True))'
     ]
     return docstring(said, 0)
@@ -87,7 +90,7 @@ def _helper_names(network: Network) -> set[str]:
 
 def head_fields(heads: Sequence[AuxHead]) -> list[str]:
     """The names of auxiliary outputs in a named tuple."""
-    names = Names({"count", "index", "logits"})
+    names = Names({"count", "index", "logits", "x", "paths"})
     return [names.free(head.scope.name.replace(".", "_"), "aux") for head in heads]
 
 
@@ -111,6 +114,7 @@ def _network_class(
     bodies: Bodies,
     start: InitText,
     comments: Comments,
+    flat: bool,
 ) -> Lines:
     solution = solve(union.places, [], [], [])
     flags = Flags(union, solution, ())
@@ -126,7 +130,7 @@ def _network_class(
         lines.append(f"{STEP * 2}self.{_last_name(network)} = {text.module}")
     lines += _beginning(start)
     lines.append("")
-    lines += _forward(network, outputs, fields, union)
+    lines += _forward(outputs, fields, union, flat)
     if network.output.index in bodies.left_out:
         lines += ["", *_predict(network, bool(outputs))]
     return lines
@@ -147,7 +151,7 @@ def _beginning(start: InitText) -> Lines:
     ]
 
 
-def _forward(network: Network, outputs: str, fields: Sequence[str], union: Union) -> Lines:
+def _forward(outputs: str, fields: Sequence[str], union: Union, flat: bool) -> Lines:
     shapes: dict[Operand, Shape] = {
         (place.step.key, number): shape
         for place in union.places
@@ -160,11 +164,12 @@ def _forward(network: Network, outputs: str, fields: Sequence[str], union: Union
         union.places,
         union.outputs,
         ["x"],
-        Names({"x", *fields}),
+        Names({"x", "paths", *fields}),
         [""] * len(union.places),
         shapes=lambda value: shape_text(shapes[value]),
         heads=dict(zip(union.outputs[1:], fields, strict=True)),
-        several=outputs,
+        together=outputs,
+        line_each=flat,
     )
     return lines + writer.write()
 

@@ -1,4 +1,4 @@
-"""What the values in a class are: the same in all calls, or an argument, or worked out from arguments.
+"""What the values in a class are: the same in all calls, an argument, or worked out from arguments.
 
 The values of all calls are known, and so are those of the names that the spec has for them. An
 expression is taken when it gives the right value in every call; the shortest first.
@@ -186,7 +186,7 @@ class _Solver:
         return free
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """In the order of the spec, then those that it has no name for; those with defaults last."""
+        """In the order of the spec, then what it has no name for; those with defaults last."""
         order = [name.name for name in self.known]
         found = sorted(
             self.chosen.items(), key=lambda each: order.index(each[0]) if each[0] in order else 999

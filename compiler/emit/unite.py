@@ -1,6 +1,6 @@
 """Bodies that come from one statement of the spec, brought together to be one class.
 
-Where some of them lack a step (a shortcut, what stands in an `if`), the step becomes optional: where it
+Where some of them lack a step (a shortcut, what stands in an `if`), it becomes optional: where it
 is missing, what would go into it takes its place. Bodies for which that does not work out, because
 they are connected in another way, become classes of their own.
 """
@@ -72,13 +72,13 @@ def unite(bodies: Sequence[Body]) -> list[Union]:
 def _structure(body: Body) -> object:
     """All but the values."""
     steps = tuple([(s.key, s.name, s.template, s.operands, s.frame) for s in body.steps])
-    return steps, body.outputs, len(body.inputs)
+    return steps, body.outputs, body.heads, len(body.inputs)
 
 
 def _united(bodies: Sequence[Body], kinds: Sequence[Sequence[Body]]) -> Union | None:
     """All of them as one class, if they can be."""
     samples = [kind[0] for kind in kinds]
-    if len({(len(body.inputs), len(body.outputs)) for body in samples}) > 1:
+    if len({(len(body.inputs), body.heads) for body in samples}) > 1:
         return None
     order = _merged_order(samples)
     if order is None:

@@ -11,11 +11,11 @@ into it. There are no defaults for either: an operation that cannot count itself
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, NamedTuple, Self, dataclass_transform
+from typing import ClassVar, Literal, NamedTuple
 
-from .. import signature as sig
+from ..declared import Declared
 from ..shapes import Pair, Shape
 
 Kind = Literal[
@@ -102,91 +102,29 @@ REGISTRY: dict[str, type[Op]] = {}
 """Every operation that a spec can write, by its word or words (`conv`, `pool max`)."""
 
 
-@dataclass_transform(
-    frozen_default=True,
-    kw_only_default=True,
-    field_specifiers=(
-        sig.count,
-        sig.natural,
-        sig.pair,
-        sig.natural_pair,
-        sig.real,
-        sig.probability,
-        sig.switch,
-        sig.flag,
-        sig.choice,
-        sig.string,
-        sig.counts,
-        sig.custom,
-    ),
-)
-class Op:
-    """An operation with its arguments.
+class Op(Declared):
+    """An operation with its arguments."""
 
-    Made without the dataclass machinery, which would cost a third of a millisecond a class at
-    start-up; the promises are the same: frozen, equal by value.
-    """
-
-    word: ClassVar[str] = ""
-    """What a spec writes; two words where the first argument chooses (`pool max`)."""
     short_word: ClassVar[str] = ""
     """Its first word, by which layers are named and counted; of one that no spec can write, its
     class's name."""
     elsewhere: ClassVar[tuple[str, ...]] = ()
     """What other tools call it, for people who write that."""
     kind: ClassVar[Kind]
-    fields: ClassVar[Mapping[str, sig.Field]] = {}
 
     def __init_subclass__(cls) -> None:
-        own: dict[str, sig.Field] = dict(cls.fields)
-        for name, value in list(vars(cls).items()):
-            if isinstance(value, sig.Field):
-                value.name = name
-                own[name] = value
-                setattr(cls, name, value.default)  # an argument not given is read from the class
-        cls.fields = own
+        super().__init_subclass__()
         cls.short_word = cls.word.split(" ", 1)[0] or cls.__name__.lower()
         if "word" in vars(cls) and cls.word:
             assert cls.word not in REGISTRY, cls.word
             REGISTRY[cls.word] = cls
 
-    def __init__(self, **arguments: Any) -> None:
-        self.__dict__.update(arguments)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is frozen")
-
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Op)
-            and type(self) is type(other)
-            and self.arguments == other.arguments
-            and self.inplace == other.inplace
-        )
+        return isinstance(other, Op) and super().__eq__(other) and self.inplace == other.inplace
 
-    def __hash__(self) -> int:
-        return hash((type(self), *self.arguments.values()))
-
-    def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
-        return f"{type(self).__name__}({given})"
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """All arguments, those left at their default too."""
-        return {name: getattr(self, name) for name in self.fields}
-
-    def replace(self, **changes: Any) -> Self:
-        return type(self)(**{**self.__dict__, **changes})
-
-    @classmethod
-    def signature(cls) -> sig.Signature:
-        return sig.Signature(cls.word, cls.fields, (cls.__doc__ or "").strip())
+    __hash__ = Declared.__hash__
 
     # ---- what every operation answers ----
-
-    def check(self) -> None:
-        """Raises ArgumentError where arguments contradict one another, whatever arrives."""
 
     def output(self, *inputs: Shape) -> Shape:
         """The shape that leaves; raises ShapeError where the inputs do not fit."""

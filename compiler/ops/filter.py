@@ -179,7 +179,7 @@ class FixedFilter(nn.Module):
         self.dilation = dilation
 
     def forward(self, x: Tensor) -> Tensor:
-        channels = x.shape[1]
-        weight = self.weight.expand(channels, -1, -1, -1)
-        return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, channels)
+        weight = self.weight.expand(x.shape[1], -1, -1, -1)
+        steps = self.stride, self.padding, self.dilation
+        return F.conv2d(x, weight, None, *steps, x.shape[1])
 '''

@@ -318,19 +318,19 @@ class PadShortcut(NoMultiplyAdds):
         return [("channels", f"{inputs[0][0]} + {more} of zeros = {self.out}")]
 
 
-# As many channels before as after, as is usual; an odd rest comes after. Also where there are none to
-# add: what leaves is then a copy, in its own memory, whatever the shapes.
+# As many channels before as after, as is usual; an odd rest comes after. Also where there are none
+# to add: what leaves is then a copy, in its own memory, whatever the shapes.
 PAD_SHORTCUT = '''\
 class PadShortcut(nn.Module):
     """Skips pixels and adds channels of zeros: a shortcut without weights."""
 
     def __init__(self, channels: int, stride: int | tuple[int, int] = 1) -> None:
         super().__init__()
-        self.rows, self.columns = (stride, stride) if isinstance(stride, int) else stride
+        self.stride = (stride, stride) if isinstance(stride, int) else stride
         self.before = channels // 2
         self.after = channels - self.before
 
     def forward(self, x: Tensor) -> Tensor:
-        taken = x[:, :, :: self.rows, :: self.columns]
+        taken = x[:, :, :: self.stride[0], :: self.stride[1]]
         return F.pad(taken, (0, 0, 0, 0, self.before, self.after))
 '''

@@ -12,7 +12,7 @@ def projection(arriving: Shape, leaving: Shape) -> list[Op]:
         raise ShapeError(f"no projection leads from {text(arriving)} to {text(leaving)}")
     stride = (stride_between(arriving[1], leaving[1]), stride_between(arriving[2], leaving[2]))
     return [
-        REGISTRY["conv"](out=leaving[0], stride=stride, bias=False),
+        REGISTRY["conv"].make(out=leaving[0], stride=stride, bias=False),
         REGISTRY["bn"](),
     ]
 

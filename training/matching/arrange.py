@@ -37,20 +37,15 @@ class TooMany(Exception):
     """There are more ways to arrange these names than can be looked at."""
 
 
-def positions(names: Sequence[str], length: int, fits: Fits) -> list[set[int]] | None:
+def positions(names: Sequence[str], length: int, fits: Fits, between: str) -> list[set[int]] | None:
     """For each name, where it stands in some arrangement that fills a line from end to end; None
-    where there is none."""
+    where there is none. `between` matches what stands between the levels of a name."""
     if len(names) != length:
         return None
-    # `branch3x3_2a` stands beside `branch3x3_1`, if that can be; `conv_dw` not beside `conv_pw`.
-    for between in (r"[._/]", r"[./]"):
-        try:
-            found = _Search(_tree(names, between), fits).positions(len(names))
-        except TooMany:
-            continue
-        if found is not None:
-            return found
-    return None
+    try:
+        return _Search(_tree(names, between), fits).positions(len(names))
+    except TooMany:
+        return None
 
 
 def _tree(names: Sequence[str], between: str) -> _Tree:

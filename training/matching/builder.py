@@ -68,7 +68,9 @@ class Builder:
             return value
         return _further(value, f"part {index}" if isinstance(index, int) else "slice")
 
-    def _layer(self, operation: str, keys: tuple[str, ...], settings: Mapping[str, object]) -> Layer:
+    def _layer(
+        self, operation: str, keys: tuple[str, ...], settings: Mapping[str, object]
+    ) -> Layer:
         tensors = [Held(key, self._tensors[key]) for key in keys]
         return layer_of(common_name(keys), tensors, variant_of(operation), settings)
 
@@ -89,6 +91,9 @@ def common_name(keys: Sequence[str]) -> str:
         return keys[0]
     if len(prefixes) == 1:
         return prefixes.pop() or keys[0]
-    shared = [part[0] for part in zip(*(p.split(".") for p in prefixes), strict=False)
-              if len(set(part)) == 1]
+    shared = [
+        part[0]
+        for part in zip(*(p.split(".") for p in prefixes), strict=False)
+        if len(set(part)) == 1
+    ]
     return ".".join(shared) or keys[0]

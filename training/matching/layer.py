@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import prod
 from typing import Literal, NamedTuple
 
 Shape = tuple[int, ...]
@@ -61,6 +60,8 @@ class Layer:
     settings: Mapping[str, object] = field(default_factory=dict)
     fixed: bool = False
     """Its values are given, not learned."""
+    arriving: Shape = ()
+    """Of ours: the shape of what it takes; the map, where that has only been made flat."""
 
     @property
     def kind(self) -> Kind:
@@ -87,10 +88,6 @@ class Layer:
         each place, and a factor for each channel may be written 64 or 64x1x1."""
         return without_ones(self.shape)
 
-    @property
-    def numbers(self) -> int:
-        return sum(prod(held.shape) for held in self.tensors.values())
-
 
 def without_ones(shape: Shape) -> Shape:
     while shape[-1:] == (1,):
@@ -104,6 +101,7 @@ def layer_of(
     variant: str = "",
     settings: Mapping[str, object] | None = None,
     fixed: bool = False,
+    arriving: Shape = (),
 ) -> Layer:
     """A layer of these tensors, each in the role that its key or, failing that, its shape says."""
     roles: dict[str, Held] = {}
@@ -117,7 +115,7 @@ def layer_of(
     for held in sorted(unknown, key=lambda held: -len(held.shape)):
         free = [role for role in ("weight", "bias") if role not in roles]
         roles[free[0] if free else held.key] = held
-    return Layer(name, roles, variant, settings or {}, fixed)
+    return Layer(name, roles, variant, settings or {}, fixed, arriving)
 
 
 def role_of(key: str) -> str | None:

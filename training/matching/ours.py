@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from ...compiler.graph import Network, Node
 from .flow import Flow, Link, Part, flow_of
-from .layer import Held, Layer, layer_of, prefix_of
+from .layer import Held, Layer, Shape, layer_of, prefix_of
 from .operations import SAME, plain, settings_of_object, variant_of
+
+_SHAPELESS = ("shape", "activation", "dropout")
+"""Kinds of operations that leave each number where it is, in a vector."""
 
 
 def flow_of_network(network: Network) -> Flow:
@@ -51,15 +54,19 @@ def layers_of_node(node: Node, variant: str = "") -> Iterator[Layer]:
         groups.setdefault(prefix_of(weight.name), []).append(Held(key, weight.shape))
     fixed = not any(weight.trainable for weight in node.weights) and node.op.kind == "filter"
     settings = settings_of_object(node.op)
+    arriving = _arriving(node.inputs[0])
     for prefix, tensors in groups.items():
         name = f"{node.name}.{prefix}" if prefix else node.name
-        yield layer_of(name, tensors, variant, settings, fixed)
-        settings = {}
+        yield layer_of(name, tensors, variant, settings, fixed, arriving)
+        settings, arriving = {}, ()
 
 
-def layers_of_network(network: Network) -> list[Layer]:
-    """All that the network holds, in the order written."""
-    return [layer for node in network.nodes if node.weights for layer in layers_of_node(node)]
+def _arriving(node: Node) -> Shape:
+    """The shape of what a node gives, before it was made flat."""
+    source = node
+    while len(source.shape) == 1 and len(source.inputs) == 1 and source.op.kind in _SHAPELESS:
+        source = source.inputs[0]
+    return source.shape
 
 
 def _operation(node: Node) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import fx, nn
@@ -21,15 +23,24 @@ class CannotFollow(Exception):
 
 def traced(module: nn.Module) -> Flow:
     """Raises CannotFollow for modules whose Python looks at what is in the tensors."""
-    was = module.training
-    module.train()  # auxiliary heads are only there in training
     try:
-        graph = _Tracer().trace(module)
-    except Exception as error:  # noqa: BLE001 - a tracer runs foreign code on stand-ins
-        raise CannotFollow(_in_a_line(error)) from None
-    finally:
-        module.train(was)
+        with in_training(module):
+            graph = _Tracer().trace(module)
+    except Exception as error:  # noqa: BLE001 - it runs foreign code on stand-ins
+        raise CannotFollow(in_a_line(error)) from None
     return _flow(module, graph)
+
+
+@contextmanager
+def in_training(module: nn.Module) -> Iterator[None]:
+    """Auxiliary heads are only there in training. Each part is as it was, afterwards."""
+    modes = {inner: inner.training for inner in module.modules()}
+    module.train()
+    try:
+        yield
+    finally:
+        for inner, mode in modes.items():
+            inner.training = mode
 
 
 class _Tracer(fx.Tracer):
@@ -100,6 +111,6 @@ def shapes_of(module: nn.Module) -> dict[str, Shape]:
     return {key: tuple(tensor.shape) for key, tensor in held}
 
 
-def _in_a_line(error: Exception) -> str:
+def in_a_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

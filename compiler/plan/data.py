@@ -1,0 +1,271 @@
+"""What is learned from: `data folder "flowers" val=20%`, and how it is divided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from ...dsl.diagnostics import Label
+from ..problems import Problem
+from ..signature import ArgumentError, choice, custom, switch
+from ..values import Text
+from .around import Around, conflict
+from .directive import Directive
+from .fields import path, percent, quoted, share, whole
+
+SMALL = 64
+"""Grey images up to this size are like the digits, which are there without a file."""
+
+
+def _share_or_path(value: object) -> Any:
+    if isinstance(value, Text):
+        if not value.strip() or not value.isprintable():
+            raise ArgumentError("this text cannot name a folder")
+        return str(value)
+    return _SHARE.read(value)
+
+
+def _write(value: Any) -> str:
+    return quoted(value) if isinstance(value, str) else percent(value)
+
+
+_SHARE = share("", part=True)
+_VAL = "the share kept for validation; without, the data's own part for it, else 20 %"
+
+
+class Data(Directive):
+    """What is learned from."""
+
+    section = "train"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "data": "dataset datasets dataloader data_dir train_dir train_data",
+        "data folder": "imagefolder image_folder flow_from_directory from_folder"
+        " image_dataset_from_directory imagedataloaders",
+    }
+
+    classes: ClassVar[int | None] = None
+    """How many it has, where that is known beforehand."""
+
+    val: Any = share(_VAL, None, part=True, keyword_only=True, elsewhere="validation_split valid_pct")
+    bad: float = share(
+        "how many files may be unreadable before it is an error", 0.01, keyword_only=True
+    )
+
+    @classmethod
+    def usual(cls, around: Around) -> Data:
+        small_and_grey = around.size and around.channels == 1 and max(around.size) <= SMALL
+        return Digits() if small_and_grey else Unsaid()
+
+
+class Unsaid(Data):
+    """Nothing says what to learn from."""
+
+
+class Folder(Data):
+    """A folder that holds a folder of images for each class."""
+
+    word = "data folder"
+
+    path: str = path("the folder, from the spec's own on", example='"data"')
+    val: Any = custom(
+        f"{_VAL}; or the folder that holds it",
+        _share_or_path,
+        "a share above 0 % and below 100 %, or a folder",
+        None,
+        keyword_only=True,
+        write=_write,
+        elsewhere="validation_split valid_pct",
+    )
+
+
+class Digits(Data):
+    """1,797 handwritten digits of 8x8 pixels, which are part of the program."""
+
+    word = "data digits"
+    classes = 10
+
+
+class Npz(Data):
+    """Arrays of numpy's: images and labels, for instance `x_train` and `y_train`."""
+
+    word = "data npz"
+
+    path: str = path("the file", example='"data.npz"')
+    images: str | None = path("the array of images; found by its usual names", None, keyword_only=True)
+    labels: str | None = path("the array of labels", None, keyword_only=True)
+
+
+class Idx(Data):
+    """The files of MNIST and its relatives, packed with gzip or not."""
+
+    word = "data idx"
+
+    path: str = path("the folder that they lie in", example='"mnist"')
+
+
+# ---- data sets by name -----------------------------------------------------------------------
+
+
+class Named(Data):
+    """A data set of torchvision's, fetched where it is not there."""
+
+    root: str = path("the folder that it lies in", "data", keyword_only=True)
+    download: bool = switch("fetch it where it is not there", True)
+
+
+class Mnist(Named):
+    """60,000 + 10,000 handwritten digits, 28x28, grey (LeCun et al., 1998)."""
+
+    word = "data mnist"
+    classes = 10
+
+
+class FashionMnist(Named):
+    """60,000 + 10,000 pieces of clothing, 28x28, grey (arXiv:1708.07747)."""
+
+    word = "data fashion_mnist"
+    elsewhere: ClassVar[Mapping[str, str]] = {"data fashion_mnist": "fashionmnist"}
+    classes = 10
+
+
+class Kmnist(Named):
+    """60,000 + 10,000 characters of old Japanese script, 28x28, grey (arXiv:1812.01718)."""
+
+    word = "data kmnist"
+    classes = 10
+
+
+class Emnist(Named):
+    """Handwritten letters and digits, 28x28, grey (arXiv:1702.05373)."""
+
+    word = "data emnist"
+
+    PARTS: ClassVar[Mapping[str, int]] = {
+        "balanced": 47, "byclass": 62, "bymerge": 47, "letters": 26, "digits": 10, "mnist": 10,
+    }  # fmt: skip
+
+    part: str = choice("which of its six divisions", tuple(PARTS), "balanced", keyword_only=True)
+
+
+class Cifar10(Named):
+    """50,000 + 10,000 pictures of things, 32x32 (Krizhevsky, 2009)."""
+
+    word = "data cifar10"
+    classes = 10
+
+
+class Cifar100(Named):
+    """The same of a hundred kinds."""
+
+    word = "data cifar100"
+    classes = 100
+
+
+class Svhn(Named):
+    """House numbers, 32x32 (Netzer et al., 2011)."""
+
+    word = "data svhn"
+    classes = 10
+
+
+class Stl10(Named):
+    """5,000 + 8,000 pictures of things, 96x96 (Coates et al., 2011)."""
+
+    word = "data stl10"
+    classes = 10
+
+
+class Flowers102(Named):
+    """Flowers of 102 kinds (Nilsback and Zisserman, 2008)."""
+
+    word = "data flowers102"
+    elsewhere: ClassVar[Mapping[str, str]] = {"data flowers102": "flowers oxfordflowers102"}
+    classes = 102
+
+
+class Food101(Named):
+    """Dishes of 101 kinds (Bossard et al., 2014)."""
+
+    word = "data food101"
+    classes = 101
+
+
+class Pets(Named):
+    """Cats and dogs of 37 breeds (Parkhi et al., 2012)."""
+
+    word = "data pets"
+    elsewhere: ClassVar[Mapping[str, str]] = {"data pets": "oxfordiiitpet oxford_pets"}
+    classes = 37
+
+
+class ImageNet(Named):
+    """ILSVRC 2012; its files have to be there, since nobody may hand them on."""
+
+    word = "data imagenet"
+    elsewhere: ClassVar[Mapping[str, str]] = {"data imagenet": "ilsvrc2012 imagenet1k"}
+    classes = 1000
+
+    download: bool = switch("it cannot be fetched", False)
+
+    def check(self) -> None:
+        if self.download:
+            raise ArgumentError(
+                "ImageNet cannot be fetched", "put its files into `root`", drop="download"
+            )
+
+
+def classes_of(data: Data) -> int | None:
+    """How many classes data has, where that is known without looking at it."""
+    return Emnist.PARTS[data.part] if isinstance(data, Emnist) else data.classes
+
+
+# ---- how it is divided -----------------------------------------------------------------------
+
+
+class Split(Directive):
+    """How images are divided among training, validation and a last test."""
+
+    section = "train"
+    word = "split"
+    elsewhere: ClassVar[Mapping[str, str]] = {"split": "random_split train_test_split"}
+    advice: ClassVar[Mapping[str, str]] = {
+        "say it where the data is: `data … val=20%`": "val validation_split valid_pct val_split",
+    }
+
+    val: float | None = share(
+        "the share kept for validation; without, the data's own part for it, else 20 %",
+        None,
+        part=True,
+        elsewhere="validation valid",
+    )
+    test: float = share("the share kept for a test after all is done", 0.0)
+    stratified: bool = switch("each class is divided by itself", True)
+    seed: int = whole("what the division depends on", 0, minimum=0, keyword_only=True)
+
+    def check(self) -> None:
+        if (self.val or 0) + self.test >= 1:
+            raise ArgumentError("nothing is left to learn from", "make `val` or `test` smaller")
+
+    def settle(self, around: Around) -> Split:
+        """`val` may be said with the data, too."""
+        val = around.get(Data).val
+        return self.replace(val=val) if isinstance(val, float) else self
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        data = around.get(Data)
+        if data.val is None or not data.origin or not self.origin:
+            return
+        if self.val is not None and self.val != data.val:
+            here, there = self.place("val"), data.place("val")
+            assert here is not None
+            assert there is not None
+            yield Problem(
+                "conflict",
+                "the share for validation is given twice, in two sizes",
+                here,
+                labels=(Label(there, "the other"),),
+                help="keep one of them",
+                edits=conflict("", self, data).diagnostic.edits,
+            )
+
+

@@ -1,0 +1,156 @@
+"""What a directive is: one small frozen class that knows everything about itself.
+
+A class states its section and its word, its signature (attributes made with `..signature` and
+`.fields`), what stands for it where a spec does not mention it, what other tools call it, and what
+it cannot go together with. Nothing else knows it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+from ...dsl.diagnostics import Diagnostic
+from ...dsl.source import Span
+from ...dsl.syntax import Call
+from ..binding import Evaluated, bind
+from ..declared import Declared
+from ..evaluate import Env
+from ..problems import Problem
+from ..signature import Signature
+from .fields import spelled
+
+if TYPE_CHECKING:
+    from .around import Around
+
+
+class Origin(NamedTuple):
+    """Where a directive is written."""
+
+    span: Span
+    places: Mapping[str, Span]
+    """Of the arguments that are given."""
+    head: Span
+
+
+REGISTRY: dict[str, dict[str, type[Directive]]] = {}
+"""By section: every directive that can be written there, by its word or words."""
+
+_NOWHERE: Mapping[str, Span] = MappingProxyType({})
+
+
+class Directive(Declared):
+    """A statement of a section."""
+
+    section: ClassVar[str] = ""
+    usage: ClassVar[str] = ""
+    """How it is written, where the fields alone would not say it."""
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """What to write, and the names that other tools have for that, blanks between."""
+    advice: ClassVar[Mapping[str, str]] = {}
+    """What to do, and the words of people who look for that."""
+    synonyms: ClassVar[tuple[str, ...]] = ()
+    """Words that may be written for it just as well."""
+    several: ClassVar[bool] = False
+    """May stand more than once."""
+    may_be_off: ClassVar[bool] = False
+    """`off` in place of its arguments: as if it were not written."""
+
+    origin: Origin | None = None
+    """None where the spec does not say it. No argument, and not of its value."""
+    off: bool = False
+    """Written as `off`."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "word" in vars(cls):
+            known = REGISTRY.setdefault(cls.section, {})
+            for word in (cls.word, *cls.synonyms):
+                assert word not in known, word
+                known[word] = cls
+
+    # ---- what it is ----
+
+    @classmethod
+    def head(cls) -> str:
+        """Its first word, which it shares with others of its kind: `optimizer`."""
+        return cls.word.split(" ", 1)[0]
+
+    @property
+    def kind(self) -> str:
+        """Its second word, where it has one: `sgd`."""
+        return self.word.partition(" ")[2]
+
+    @classmethod
+    def signature(cls) -> Signature:
+        return Signature(cls.word, cls.fields, (cls.__doc__ or "").strip(), cls.usage)
+
+    @property
+    def written(self) -> bool:
+        return self.origin is not None
+
+    @property
+    def span(self) -> Span | None:
+        """Where the spec says it."""
+        return self.origin.span if self.origin else None
+
+    def place(self, name: str) -> Span | None:
+        """Where the spec says an argument; the whole statement where that leaves it out."""
+        return self.origin.places.get(name, self.origin.span) if self.origin else None
+
+    def at(self, origin: Origin | None, *, off: bool = False) -> Self:
+        """The same, written there."""
+        copy = type(self)(**self.__dict__)
+        copy.__dict__["origin"] = origin
+        if off:
+            copy.__dict__["off"] = True
+        return copy
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    def __str__(self) -> str:
+        """The statement that says it, every argument written out."""
+        if self.off:
+            return f"{self.head()} off"
+        parts = [self.word]
+        for field in self.fields.values():
+            value = getattr(self, field.name)
+            if field.is_flag:
+                parts += [field.name] if value else []
+            elif value is None or (field.many and not value):
+                continue
+            else:
+                text = field.write(value) if field.write else spelled(value)
+                bare = field.required or field.many
+                parts.append(text if bare else f"{field.name}={text}")
+        return " ".join(parts)
+
+    # ---- how it is read ----
+
+    @classmethod
+    def read(
+        cls, call: Call, arguments: Sequence[Evaluated], env: Env, words: Collection[str]
+    ) -> dict[str, Any]:
+        """The values of its arguments; raises Problem."""
+        return bind(call, cls.signature(), arguments, env, words)
+
+    # ---- what it means with others around it ----
+
+    @classmethod
+    def usual(cls, around: Around) -> Self | None:
+        """What stands for it where nothing is written; None where it is then simply not there."""
+        return None if cls.may_be_off else cls()
+
+    def settle(self, around: Around) -> Self:
+        """This one, once all others are known: what it leaves open filled in."""
+        return self
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        """What is wrong with it where it stands."""
+        return iter(())
+
+    def warnings(self, around: Around) -> Iterator[Diagnostic]:
+        """What is only unwise."""
+        return iter(())

@@ -1,0 +1,148 @@
+"""How weights are changed: `optimizer sgd lr=0.05 momentum=0.9 nesterov weight_decay=5e-4`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from ..signature import ArgumentError, flag, switch
+from .around import Around
+from .directive import Directive
+from .fields import number, real_number, tuple_of
+
+
+def _rate(default: float) -> float:
+    return number(  # type: ignore[no-any-return]
+        "learning rate", default, minimum=0, above=True, maximum=1000,
+        elsewhere="learning_rate learningrate eta max_lr",
+    )  # fmt: skip
+
+
+def _decay(default: float = 0.0) -> float:
+    return number(  # type: ignore[no-any-return]
+        "how far weights are drawn to zero", default, minimum=0, maximum=10,
+        elsewhere="wd weightdecay l2 decay",
+    )  # fmt: skip
+
+
+def _momentum() -> float:
+    return number(  # type: ignore[no-any-return]
+        "share of the last step that is kept", 0.0, minimum=0, maximum=1, below=True,
+        elsewhere="mom",
+    )  # fmt: skip
+
+
+def _eps() -> float:
+    return number(  # type: ignore[no-any-return]
+        "added to the divisor", 1e-8, minimum=0, maximum=1, above=True, elsewhere="epsilon"
+    )
+
+
+def _beta(value: object) -> float:
+    found = real_number(value)
+    if not 0 <= found < 1:
+        raise ArgumentError(f"{found:g} is not from 0 to below 1")
+    return found
+
+
+def _betas() -> tuple[float, float]:
+    return tuple_of(  # type: ignore[no-any-return]
+        "shares of the averages that are kept, of gradients and of their squares",
+        _beta,
+        "two numbers from 0 to below 1, like (0.9, 0.999)",
+        (0.9, 0.999),
+        single=False,
+    )
+
+
+class Optimizer(Directive):
+    """How weights are changed in each step."""
+
+    section = "train"
+    elsewhere: ClassVar[Mapping[str, str]] = {"optimizer": "optimiser optim opt"}
+    advice: ClassVar[Mapping[str, str]] = {
+        "give it to the optimizer: `optimizer sgd lr=0.1`": "lr learning_rate learningrate",
+        "give it to the optimizer: `optimizer sgd lr=0.1 momentum=0.9`": "momentum nesterov",
+        "give it to the optimizer: `optimizer sgd lr=0.1 weight_decay=5e-4`": "weight_decay wd",
+        "there are sgd, adam, adamw and rmsprop": "lamb lion adagrad adadelta nadam adamax lbfgs",
+    }
+
+    decay_all: bool = switch("weight decay of biases and norms, too", False)
+
+    @classmethod
+    def usual(cls, around: Around) -> Optimizer:
+        return AdamW()
+
+
+class AdamW(Optimizer):
+    """Adam with decay apart from the gradients (Loshchilov and Hutter, arXiv:1711.05101)."""
+
+    word = "optimizer adamw"
+
+    lr: float = _rate(1e-3)
+    betas: tuple[float, float] = _betas()
+    eps: float = _eps()
+    weight_decay: float = _decay(0.01)
+    amsgrad: bool = flag("the largest of the averages so far counts")
+
+    def check(self) -> None:
+        two(self.betas)
+
+
+class Sgd(Optimizer):
+    """Stochastic gradient descent."""
+
+    word = "optimizer sgd"
+
+    lr: float = _rate(0.01)
+    momentum: float = _momentum()
+    weight_decay: float = _decay()
+    dampening: float = number("share of the gradient that is left out", 0.0, minimum=0, maximum=1)
+    nesterov: bool = flag("look ahead by the momentum")
+
+    def check(self) -> None:
+        if self.nesterov and not self.momentum:
+            raise ArgumentError(
+                "`nesterov` looks ahead by the momentum, and there is none",
+                "write `momentum=0.9`, or take `nesterov` out",
+                drop="nesterov",
+            )
+        if self.nesterov and self.dampening:
+            raise ArgumentError(
+                "`nesterov` does not go with `dampening`", "take one out", drop="dampening"
+            )
+
+
+class Adam(Optimizer):
+    """Steps by averages of gradients and their squares (Kingma and Ba, arXiv:1412.6980)."""
+
+    word = "optimizer adam"
+
+    lr: float = _rate(1e-3)
+    betas: tuple[float, float] = _betas()
+    eps: float = _eps()
+    weight_decay: float = _decay()
+    amsgrad: bool = flag("the largest of the averages so far counts")
+
+    def check(self) -> None:
+        two(self.betas)
+
+
+class RmsProp(Optimizer):
+    """Steps divided by an average of the gradients' size (Tieleman and Hinton, 2012)."""
+
+    word = "optimizer rmsprop"
+
+    lr: float = _rate(0.01)
+    alpha: float = number(
+        "share of the average that is kept", 0.99, minimum=0, maximum=1, below=True, elsewhere="rho"
+    )
+    momentum: float = _momentum()
+    eps: float = _eps()
+    weight_decay: float = _decay()
+    centered: bool = flag("divide by the variance")
+
+
+def two(betas: tuple[float, ...]) -> None:
+    if len(betas) != 2:
+        raise ArgumentError(f"`betas` are two numbers, not {len(betas)}", "write (0.9, 0.999)")

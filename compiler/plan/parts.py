@@ -1,0 +1,95 @@
+"""Parts of a network by name: a layer, a scope with all that is in it, a pattern of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from ...dsl.diagnostics import Edit
+from ...dsl.source import Span
+from ..graph import Network, Node
+from ..problems import Problem, closest
+from .fields import name_or_text
+
+_MAX_NAMES = 2_000
+"""Among so many a close spelling is looked for."""
+
+
+class Parts:
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    @cached_property
+    def names(self) -> dict[str, list[Node]]:
+        """Every name that means something, those that take in more first."""
+        found: dict[str, list[Node]] = {}
+        for node in self.network.nodes[1:]:
+            pieces = node.name.split(".")
+            for count in range(1, len(pieces) + 1):
+                found.setdefault(".".join(pieces[:count]), []).append(node)
+        return dict(sorted(found.items(), key=lambda item: item[0].count(".")))
+
+    def nodes(self, part: str) -> list[Node]:
+        """What a name or a pattern means, in the network's order; empty where that is nothing."""
+        if not _is_pattern(part):
+            return self.names.get(part, [])
+        fitting = {
+            node.index: node
+            for name, nodes in self.names.items()
+            if fnmatchcase(name, part)
+            for node in nodes
+        }
+        return [fitting[index] for index in sorted(fitting)]
+
+    def all_of(self, parts: Iterable[str]) -> list[Node]:
+        fitting = {node.index: node for part in parts for node in self.nodes(part)}
+        return [fitting[index] for index in sorted(fitting)]
+
+    def before(self, part: str) -> list[Node]:
+        """What comes before the first node of a part."""
+        nodes = self.nodes(part)
+        return self.network.nodes[1 : nodes[0].index] if nodes else []
+
+    @property
+    def last(self) -> Node | None:
+        """The last layer with weights, auxiliary heads apart: what a classifier's head is."""
+        learned = [node for node in self.network.nodes if _learns(node) and not node.aux]
+        return learned[-1] if learned else None
+
+    def problem(self, part: str, place: Span) -> Problem | None:
+        """For a name that means nothing here."""
+        if self.nodes(part):
+            return None
+        name = self.network.name
+        if _is_pattern(part):
+            message, close = f'no layer of {name} is called like "{part}"', ""
+        else:
+            message = f"{name} has no part called `{part}`"
+            close = closest(part, list(self.names)[:_MAX_NAMES])
+        return Problem(
+            "unknown-part",
+            message,
+            place,
+            help=f"did you mean `{close}`?" if close else f"there are {self._listed()}",
+            edits=(Edit(place, name_or_text(close)),) if close else (),
+        )
+
+    def _listed(self) -> str:
+        tops = [name for name, nodes in self.names.items() if "." not in name and any(
+            _learns(node) for node in nodes)]  # fmt: skip
+        more = f" and {len(tops) - 8} more" if len(tops) > 8 else ""
+        return ", ".join(f"`{name}`" for name in tops[:8]) + more if tops else "none with weights"
+
+
+def _is_pattern(part: str) -> bool:
+    return any(sign in part for sign in "*?[")
+
+
+def _learns(node: Node) -> bool:
+    return any(weight.trainable for weight in node.weights)
+
+
+def learning(nodes: Sequence[Node]) -> list[Node]:
+    """Those with weights to learn."""
+    return [node for node in nodes if _learns(node)]

@@ -1,0 +1,292 @@
+"""From the text of a section to its directives: each typed, every mistake with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ...dsl.diagnostics import Diagnostic, Edit, Label
+from ...dsl.source import Span
+from ...dsl.syntax import Body, Branches, Call, Name, Statement
+from ..binding import Evaluated, evaluate_arguments
+from ..blame import statement_span
+from ..evaluate import Env
+from ..layers import refuse_body, without
+from ..problems import MAX_MISTAKES, Problem, Quiet, did_you_mean
+from ..signature import ArgumentError
+from ..values import Word
+from ..vocabulary import SECTIONS, layer_words
+from .directive import REGISTRY, Directive, Origin
+
+Found = dict[str, list[Directive]]
+"""By section."""
+
+
+class Reader:
+    """Reads sections one after the other, and goes on after a mistake."""
+
+    def __init__(self, env: Env) -> None:
+        self.env = env
+        self.found: Found = {}
+        self.diagnostics: list[Diagnostic] = []
+        self.spoilt: set[tuple[str, str]] = set()
+        """Words that are written and could not be read: nothing is to be said because of them."""
+
+    def section(self, call: Call) -> None:
+        """All directives of a section."""
+        section = call.head.value
+        self.found[section] = []
+        try:
+            statements = _statements(call)
+        except Problem as problem:
+            self.diagnostics.append(problem.diagnostic)
+            return
+        for statement in statements:
+            if len(self.diagnostics) >= MAX_MISTAKES:
+                return
+            try:
+                self.enter(section, self.directive(section, _call(statement, section)))
+            except Problem as problem:
+                self.diagnostics.append(problem.diagnostic)
+                self._spoil(section, statement)
+            except Quiet:
+                self._spoil(section, statement)
+
+    def _spoil(self, section: str, statement: Statement) -> None:
+        if isinstance(statement, Call):
+            self.spoilt.add((section, statement.head.value))
+
+    def enter(self, section: str, directive: Directive) -> None:
+        before = [one for one in self.found[section] if one.head() == directive.head()]
+        if before and not directive.several:
+            assert directive.origin is not None
+            labels = (Label(before[0].origin.head, "given here already"),) if before[0].origin else ()
+            raise Problem(
+                "second-directive",
+                f"`{directive.head()}` is given twice",
+                directive.origin.head,
+                labels=labels,
+                help="keep one of them",
+                edits=(Edit(directive.origin.span, ""),),
+            )
+        self.found[section].append(directive)
+
+    # ---- one statement ----
+
+    def directive(self, section: str, call: Call) -> Directive:
+        """The directive that a statement says."""
+        words = heads(section)
+        word = call.head.value
+        known = REGISTRY[section]
+        if word not in words:
+            raise _unknown(section, call)
+        refuse_body(call, f"`{word}`")
+        arguments = evaluate_arguments(call.arguments, self.env)
+        if _is_off(arguments) and any(
+            one.may_be_off for name, one in known.items() if name.split(" ")[0] == word
+        ):
+            kind = next(one for name, one in known.items() if name.split(" ")[0] == word)
+            return kind.make().at(_origin(call, {}), off=True)
+        kind_of = known.get(word)
+        if kind_of is None:
+            kind_of, arguments = _by_kind(section, call, arguments)
+        values = kind_of.read(call, arguments, self.env, words)
+        directive = kind_of.make(**values).at(_origin(call, _places(kind_of, call, values)))
+        verify(directive, call)
+        return directive
+
+
+def verify(directive: Directive, call: Call) -> None:
+    """Raises Problem where arguments contradict one another."""
+    try:
+        directive.check()
+    except ArgumentError as error:
+        raise Problem(
+            "argument",
+            error.message,
+            statement_span(call),
+            notes=(f"it is written `{directive.signature()}`",),
+            help=error.help,
+            edits=without(error.drop, call),
+        ) from None
+
+
+def heads(section: str) -> set[str]:
+    """The words that can begin a statement of a section."""
+    return {word.split(" ", 1)[0] for word in REGISTRY[section]}
+
+
+def _is_off(arguments: Sequence[Evaluated]) -> bool:
+    return len(arguments) == 1 and arguments[0].node.name is None and arguments[0].value is False
+
+
+def _origin(call: Call, places: Mapping[str, Span]) -> Origin:
+    return Origin(statement_span(call), places, call.head.span)
+
+
+def _places(kind: type[Directive], call: Call, values: Mapping[str, object]) -> dict[str, Span]:
+    """Where each argument is written, as far as that can be told from its name or its order."""
+    waiting = [field.name for field in kind.signature().positional if field.name in values]
+    second = kind.word.split(" ")[1:]
+    places: dict[str, Span] = {}
+    for argument in call.arguments:
+        word = argument.value.value if isinstance(argument.value, Name) else ""
+        if argument.name is not None:
+            name = argument.name
+        elif word in second:
+            second = []
+            continue
+        elif word in kind.fields and kind.fields[word].is_flag:
+            name = word
+        else:
+            name = waiting[0] if waiting else ""
+        if name in waiting and not kind.fields[name].many:
+            waiting.remove(name)
+        if name in kind.fields:
+            places.setdefault(name, argument.span)
+    return places
+
+
+# ---- what a section consists of --------------------------------------------------------------
+
+
+def _statements(call: Call) -> Sequence[Statement]:
+    section = call.head.value
+    if call.arguments:
+        raise Problem(
+            "too-many-arguments",
+            f"`{section}` takes its directives in a body",
+            call.arguments[0].span,
+            help=f"write `{section} {{ {call.arguments[0].span.text} … }}`",
+        )
+    if call.body is None:
+        raise Problem(
+            "missing-body",
+            f"`{section}` needs a body",
+            call.head.span,
+            help=f"write `{section} {{ … }}`",
+            edits=(Edit(call.head.span, f"{section} {{ }}"),),
+        )
+    if isinstance(call.body, Branches):
+        start = call.body.paths[0].span.start
+        bar = Span(call.span.source, start, start + 1)
+        raise Problem(
+            "stray-bar",
+            "`|` begins a path of a merge; a section has directives, one a line",
+            bar,
+            help="take the `|` out",
+        )
+    assert isinstance(call.body, Body)
+    return call.body.statements
+
+
+def _call(statement: Statement, section: str) -> Call:
+    if not isinstance(statement, Call):
+        start = statement.span.start
+        word = statement.span.text.split(None, 1)[0].rstrip("{(")
+        raise Problem(
+            "no-directive",
+            f"`{word}` has no place in `{section}`: its lines are directives",
+            Span(statement.span.source, start, start + len(word)),
+            help="write each directive out"
+            + ("; `let` stands at the top of the file" if word == "let" else ""),
+        )
+    if statement.label is not None:
+        label = statement.label
+        after = label.span.source.text.find(":", label.span.end) + 1
+        whole = Span(label.span.source, label.span.start, after)
+        raise Problem(
+            "no-directive",
+            "a directive has no label: nothing refers to it",
+            label.span,
+            help="take it out",
+            edits=(Edit(whole, ""),),
+        )
+    return statement
+
+
+# ---- words that are not known ----------------------------------------------------------------
+
+
+def folded(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def known_elsewhere(section: str) -> dict[str, tuple[str, str]]:
+    """Names that other tools have, folded: what to write, or what to do."""
+    found: dict[str, tuple[str, str]] = {}
+    for kind in dict.fromkeys(REGISTRY[section].values()):
+        for instead, names in kind.elsewhere.items():
+            found.update({folded(name): (instead, "") for name in names.split()})
+        for what, names in kind.advice.items():
+            found.update({folded(name): ("", what) for name in names.split()})
+    return found
+
+
+def _unknown(section: str, call: Call) -> Problem:
+    word, place = call.head.value, call.head.span
+    instead, what = known_elsewhere(section).get(folded(word), ("", ""))
+    message = f"`{word}` is no directive of `{section}`"
+    if instead:
+        return Problem(
+            "unknown-directive", message, place,
+            help=f"here it is written `{instead}`", edits=(Edit(place, instead),),
+        )  # fmt: skip
+    if what:
+        return Problem("unknown-directive", message, place, help=what)
+    for other in SECTIONS:
+        in_other = word if word in heads(other) else known_elsewhere(other).get(folded(word), ("",))[0]
+        if other != section and in_other:
+            return Problem(
+                "misplaced-directive",
+                f"`{word}` has no place in `{section}`",
+                place,
+                help=f"write `{in_other} …` into `{other} {{ … }}`",
+            )
+    help, edits = did_you_mean(word, heads(section), place)
+    if word in layer_words() and not help:
+        help = f"`{word}` is part of a network: write it into `network Name {{ … }}`"
+    listed = ", ".join(f"`{head}`" for head in sorted(heads(section)))
+    return Problem(
+        "unknown-directive", message, place, help=help or f"there are {listed}", edits=edits
+    )
+
+
+def _by_kind(
+    section: str, call: Call, arguments: Sequence[Evaluated]
+) -> tuple[type[Directive], Sequence[Evaluated]]:
+    """A directive whose first argument chooses what it is: `optimizer sgd`."""
+    word = call.head.value
+    kinds = dict(_kinds(section, word))
+    for index, (node, value) in enumerate(arguments):
+        if node.name is None and isinstance(value, Word) and str(value) in kinds:
+            return kinds[str(value)], [a for i, a in enumerate(arguments) if i != index]
+    listed = ", ".join(f"`{word} {kind}`" for kind in sorted(kinds))
+    first = arguments[0] if arguments and arguments[0].node.name is None else None
+    if first is None or not isinstance(first.value, Word):
+        at = Span(call.span.source, call.head.span.end, call.head.span.end)
+        raise Problem(
+            "missing-argument",
+            f"`{word}` needs to know its kind",
+            call.head.span,
+            help=f"there are {listed}",
+            edits=(Edit(at, f" {next(iter(kinds))}"),),
+        )
+    name = str(first.value)
+    instead, what = known_elsewhere(section).get(folded(name), ("", ""))
+    help, edits = did_you_mean(name, kinds, first.node.span)
+    if instead.startswith(f"{word} "):
+        there = instead.removeprefix(f"{word} ")
+        help, edits = f"here it is written `{instead}`", (Edit(first.node.span, there),)
+    raise Problem(
+        "unknown-kind",
+        f"there is no `{word} {name}`",
+        first.node.span,
+        help=help or what or f"there are {listed}",
+        edits=edits,
+    )
+
+
+def _kinds(section: str, word: str) -> Iterator[tuple[str, type[Directive]]]:
+    for name, kind in REGISTRY[section].items():
+        if name.startswith(f"{word} "):
+            yield name.split(" ", 1)[1], kind

@@ -1,0 +1,197 @@
+"""How the learning rate changes: `schedule cosine warmup=3`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from ...dsl.diagnostics import Diagnostic
+from ..signature import ArgumentError, choice, custom
+from ..values import Percent, show
+from .around import Around
+from .directive import Directive
+from .fields import exact, factor, number, percent, real_number, share, tuple_of, whole
+from .run import SINGLE, Epochs, unreached
+
+
+class Portion(float):
+    """A share of all epochs, as `5%` of a warm-up; becomes epochs when they are known."""
+
+    __slots__ = ()
+
+
+def _duration(value: object) -> float:
+    if isinstance(value, Percent):
+        if not 0 <= value < 1:
+            raise ArgumentError(f"{show(value)} is not")
+        return Portion(value)
+    found = real_number(value)
+    if not 0 <= found <= 10**9:
+        raise ArgumentError(f"{show(value)} is not")
+    return found
+
+
+def _write_duration(value: float) -> str:
+    return percent(value) if isinstance(value, Portion) else exact(value)
+
+
+def _epoch(value: object) -> int:
+    found = real_number(value)
+    if not found.is_integer() or not 1 <= found <= 10**9:
+        raise ArgumentError(f"{show(value)} is no epoch, a whole number of at least 1")
+    return int(found)
+
+
+def _factor(default: float = 0.1) -> float:
+    return number(  # type: ignore[no-any-return]
+        "what the rate is multiplied by", default, minimum=0, above=True, maximum=1, below=True,
+        elsewhere="gamma by",
+    )  # fmt: skip
+
+
+def _end() -> float:
+    return number(  # type: ignore[no-any-return]
+        "the rate at the end", 0.0, minimum=0, elsewhere="eta_min min_lr lr_min"
+    )
+
+
+class Schedule(Directive):
+    """How the learning rate changes from epoch to epoch."""
+
+    section = "train"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "schedule": "scheduler lr_schedule lr_scheduler learning_rate_schedule sched",
+    }
+    advice: ClassVar[Mapping[str, str]] = {
+        "it stands before any schedule: `schedule cosine warmup=3`": "warmup warmup_epochs",
+    }
+
+    warmup: float = custom(
+        "epochs in which the rate rises from 0, or a share of them all",
+        _duration,
+        "a number of epochs, or a share of them like 5%",
+        0.0,
+        keyword_only=True,
+        write=_write_duration,
+        elsewhere="warmup_epochs",
+    )
+
+    @classmethod
+    def usual(cls, around: Around) -> Schedule:
+        return Cosine(warmup=Portion(0.05))
+
+    def settle(self, around: Around) -> Schedule:
+        if isinstance(self.warmup, Portion):
+            return self.replace(warmup=round(self.warmup * around.get(Epochs).count, 6))
+        return self
+
+    def late(self, epochs: int) -> Iterator[tuple[str, str]]:
+        """What comes too late: the argument, and what is to be said."""
+        if not isinstance(self.warmup, Portion) and self.warmup >= epochs:
+            yield "warmup", f"the warm-up does not end within the {epochs} epochs"
+
+    def warnings(self, around: Around) -> Iterator[Diagnostic]:
+        for name, message in self.late(around.get(Epochs).count):
+            yield from unreached(self, name, message)
+
+
+class Cosine(Schedule):
+    """Down along half a wave (Loshchilov and Hutter, arXiv:1608.03983)."""
+
+    word = "schedule cosine"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "schedule cosine": "cosineannealinglr cosine_annealing cosinedecay cosinelrscheduler cos",
+    }
+
+    end: float = _end()
+
+
+class Constant(Schedule):
+    """The same all the time."""
+
+    word = "schedule constant"
+    elsewhere: ClassVar[Mapping[str, str]] = {"schedule constant": "constantlr fixed none"}
+
+
+class Step(Schedule):
+    """Multiplied by a factor again and again; `every=1` makes it an exponential."""
+
+    word = "schedule step"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "schedule step": "steplr exponential exponentiallr exponentialdecay stepdecay",
+    }
+
+    every: int = whole("after so many epochs", example="30", elsewhere="step_size")
+    factor: float = _factor()
+
+    def late(self, epochs: int) -> Iterator[tuple[str, str]]:
+        yield from super().late(epochs)
+        if self.every >= epochs:
+            yield "every", f"the first step comes after all {epochs} epochs"
+
+
+class MultiStep(Schedule):
+    """Multiplied by a factor at certain epochs."""
+
+    word = "schedule multistep"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "schedule multistep": "multisteplr piecewise piecewiseconstantdecay milestones",
+    }
+
+    at: tuple[int, ...] = tuple_of(
+        "after which epochs", _epoch, "epochs, like [30, 60, 80]", many=True, elsewhere="milestones",
+        example="30 60 80", write=lambda value: " ".join(map(str, value)),
+    )  # fmt: skip
+    factor: float = _factor()
+
+    def check(self) -> None:
+        if list(self.at) != sorted(set(self.at)):
+            raise ArgumentError(
+                "the epochs come one after the other",
+                f"write {' '.join(map(str, sorted(set(self.at))))}",
+            )
+
+    def late(self, epochs: int) -> Iterator[tuple[str, str]]:
+        yield from super().late(epochs)
+        if self.at[-1] >= epochs:
+            yield "at", f"training ends after {epochs} epochs, before step {self.at[-1]}"
+
+
+class OneCycle(Schedule):
+    """Up to the optimizer's rate and far down again (Smith and Topin, arXiv:1708.07120)."""
+
+    word = "schedule onecycle"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "schedule onecycle": "onecyclelr one_cycle fit_one_cycle superconvergence",
+    }
+
+    up: float = share("share of the epochs in which it rises", 0.3, part=True, elsewhere="pct_start")
+    start: float = factor("where it begins, beside the optimizer's rate", 0.04)
+    end: float = factor("where it ends", 4e-6)
+
+    def check(self) -> None:
+        if self.warmup:
+            raise ArgumentError(
+                "`onecycle` begins with a warm-up of its own, `up`", "take `warmup` out", drop="warmup"
+            )
+
+
+class Plateau(Schedule):
+    """Multiplied by a factor when validation gets no better."""
+
+    word = "schedule plateau"
+    elsewhere: ClassVar[Mapping[str, str]] = {"schedule plateau": "reducelronplateau reduce_lr"}
+
+    patience: int = whole("epochs without a better result", 10, minimum=0)
+    factor: float = _factor()
+    metric: str = choice("what has to get better", SINGLE, "loss", keyword_only=True)
+    end: float = _end()
+
+
+class Linear(Schedule):
+    """Straight down."""
+
+    word = "schedule linear"
+    elsewhere: ClassVar[Mapping[str, str]] = {"schedule linear": "linearlr polynomial polynomialdecay"}
+
+    end: float = _end()

@@ -1,0 +1,111 @@
+"""The layers of a dict, in its order, aligned with ours."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from .align import Alignment, align
+from .alike import alike, decide_by_names
+from .names import contradict
+from .pairing import Pairing
+from .sides import Sides, Sign, label
+
+
+def keeps_an_order(sides: Sides) -> bool:
+    """Whether the order may be that in which the network is carried out: it is not alphabetical,
+    and no numbers in the names of layers of one shape contradict it."""
+    if len(sides.names) > 2 and sides.names == sorted(sides.names):
+        return False
+    like: dict[Sign, list[str]] = {}
+    for name, sign in zip(sides.names, sides.theirs, strict=True):
+        like.setdefault(sign, []).append(name)
+    return not any(contradict(names) for names in like.values())
+
+
+def in_order(sides: Sides, by_order: bool) -> Pairing:
+    best = _best_line(sides, None)
+    if best.score < min(len(sides.ours), len(sides.theirs)):
+        # Some files keep all convolutions first, and all norms behind them.
+        kinds = dict.fromkeys(kind for kind, _ in sides.theirs)
+        by_kind = [_best_line(sides, kind) for kind in kinds]
+        if sum(part.score for part in by_kind) > best.score:
+            best = _together(by_kind)
+    found = Pairing()
+    for our, their in (*best.pairs.items(), *best.places.items()):
+        found.pair(our, their, "place" if sides.is_single(our) else "order")
+    for our, among in best.doubtful.items():
+        found.doubt([our], among)
+    _pair_singles(sides, found)
+    groups = alike(sides.flow, label, details=False, ordered=False)
+    name, tagged = sides.names.__getitem__, sides.tags.__getitem__
+    decide_by_names(groups, found, name, tagged, by_order)
+    return found
+
+
+def fits_in_order(sides: Sides, found: Pairing) -> bool:
+    """Whether nothing that has a partner somewhere had to be left out: were it so, the order would
+    not be that in which the network is carried out."""
+    could = sum(min(number, sides.their_count[sign]) for sign, number in sides.our_count.items())
+    same = sum(sides.ours[our] == sides.theirs[their] for our, their in found.pairs.items())
+    return same + len(found.undecided) >= could
+
+
+def _best_line(sides: Sides, kind: Hashable) -> Alignment:
+    """The best that any line of ours comes to; where several do, what they agree in. Of one kind of
+    layer, or of all."""
+    theirs = [number for number, sign in enumerate(sides.theirs) if kind in (None, sign[0])]
+    signs = [sides.theirs[number] for number in theirs]
+    found: list[Alignment] = []
+    for line in sides.lines:
+        ours = [part for part in line if kind in (None, sides.ours[part][0])]
+        aligned = align([sides.ours[part] for part in ours], signs)
+        found.append(
+            Alignment(
+                {ours[a]: theirs[b] for a, b in aligned.pairs.items()},
+                {ours[a]: theirs[b] for a, b in aligned.places.items()},
+                {ours[a]: {theirs[n] for n in b} for a, b in aligned.doubtful.items()},
+                aligned.score,
+            )
+        )
+    most = max(alignment.score for alignment in found)
+    return _agreed([alignment for alignment in found if alignment.score == most])
+
+
+def _pair_singles(sides: Sides, found: Pairing) -> None:
+    """What stands elsewhere, but cannot be anything else."""
+    theirs = {sign: number for number, sign in enumerate(sides.theirs)}
+    for our, sign in sides.ours.items():
+        if sides.is_single(our) and found.pairs.get(our) != theirs[sign]:
+            found.pair(our, theirs[sign])
+
+
+def _together(parts: Sequence[Alignment]) -> Alignment:
+    """Alignments of different layers as one."""
+    return Alignment(
+        {our: their for part in parts for our, their in part.pairs.items()},
+        {our: their for part in parts for our, their in part.places.items()},
+        {our: among for part in parts for our, among in part.doubtful.items()},
+        sum(part.score for part in parts),
+    )
+
+
+def _agreed(found: Sequence[Alignment]) -> Alignment:
+    """What several alignments agree in; what they pair differently is in doubt."""
+    pairs: dict[int, int] = {}
+    doubtful: dict[int, set[int]] = {}
+    for our in dict.fromkeys(our for each in found for our in (*each.pairs, *each.doubtful)):
+        said = [
+            {each.pairs[our]} if our in each.pairs else each.doubtful.get(our, set())
+            for each in found
+        ]
+        among = set.union(*said)
+        if len(among) == 1 and all(our in each.pairs for each in found):
+            pairs[our] = among.pop()
+        else:
+            doubtful[our] = among
+    places = {
+        our: their
+        for our, their in found[0].places.items()
+        if all(each.places.get(our) == their for each in found)
+    }
+    return Alignment(pairs, places, doubtful, found[0].score)
