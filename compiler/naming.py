@@ -5,8 +5,8 @@ among several, numbered from 1 (`conv1`, `conv2`). Each kind is counted by itsel
 put in renames no weight. Scopes are the network, blocks, loops and whatever has a label; residual,
 concat and their like are none. Rounds of a loop go by their number; a round that holds one block
 and nothing else with weights is that block, one that holds a loop and nothing else is that loop:
-`layer1.0.conv2`. So is an auxiliary head that holds a block and nothing else. Layers of an `if`
-that was not taken are counted as if they were there.
+`layer1.0.conv2`. So is a network, or an auxiliary head, that is one block and nothing else. Layers
+of an `if` that was not taken are counted as if they were there.
 """
 
 from __future__ import annotations
@@ -92,9 +92,10 @@ def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node | Counter[
 
 
 def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
-    """The block or loop that a round of a loop is one with, the block that an aux head is."""
+    """The block or loop that a round of a loop is one with; the block that a network, or an
+    auxiliary head, is."""
     is_head = scope.aux and scope.parent is not None and not scope.parent.aux
-    if scope.kind != "iteration" and not is_head:
+    if scope.kind not in ("iteration", "network") and not is_head:
         return None
     candidates: list[Scope | Node] = []
     nodes = 0
@@ -105,14 +106,16 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
             stack.extend(item.children)
         elif id(item) in weighted or (isinstance(item, Node) and item.weights):
             candidates.append(item)
-        else:
+        elif isinstance(item, Scope) or item.inputs:
             nodes += 1
     if len(candidates) != 1:
         return None
     only = candidates[0]
     if not isinstance(only, Scope) or only.label is not None:
         return None
-    if nodes and (is_head or only.kind == "loop"):
+    if nodes and (scope.kind != "iteration" or only.kind == "loop"):
+        return None
+    if only.kind == "loop" and scope.kind == "network":
         return None
     return only if only.kind in ("block", "loop") else None
 

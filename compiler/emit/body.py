@@ -155,7 +155,13 @@ class Bodies:
                 found = step._replace(operands=operands, outputs=len(given), shapes=shapes)
                 steps.append(found)
         refs = tuple([made[node.index] for node in outputs])
-        return Body(scope, tuple(steps), tuple(inputs), refs, tuple([n.aux for n in outputs]))
+        return Body(
+            scope,
+            tuple(steps),
+            tuple(inputs),
+            refs,
+            tuple([n.aux and not scope.aux for n in outputs]),
+        )
 
     def flat(self) -> Body:
         """All layers of the network as one body; names with `_` for their dots."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from ...dsl.syntax import Block, Number, Switch
 from ..graph import Node, Scope
 from .body import Bodies, Body, Step, origin
 from .comments import Comments
+from .definitions import definitions
 from .forward import Forward, exits
-from .frame import Frame, Leaf, Round, Value, loop, repeated, take_apart, write
+from .frame import Frame, Leaf, take_apart, write
+from .known import known_names, numbers_in
 from .layout import STEP, WIDTH, Doc, Group, statement
+from .loops import Round, loop, repeated
 from .solve import Name, Parameter, Solution, literal, solve
 from .source import Names, camel, docstring
 from .unite import Place, Union, unite
@@ -44,7 +46,7 @@ class Classes:
 
     def write(self, root: Scope) -> Union:
         """Writes the classes of all that a network is made of; returns the network's own steps."""
-        for scopes in _definitions(root, self.bodies):
+        for scopes in definitions(root, self.bodies):
             self.define(scopes)
         (union,) = self.united([self.bodies.body(root)])
         return union
@@ -143,13 +145,13 @@ class Classes:
     # ---- as text ----
 
     def class_of(self, name: str, union: Union) -> None:
-        known, numbers = self.known(union)
+        known, numbers = known_names(union), numbers_in(union)
         taken = [name, *(made.name for made in self.written)]
         scopes = [body.scope for body in union.bodies]
         union, known, stands = _distinct(union, known)
         solution = solve(union.places, known, numbers, taken)
         parameters = solution.parameters
-        items = tuple([Leaf() if p.default is ... else Leaf(p.default, p.name) for p in parameters])
+        items = tuple([Leaf(p.default, p.name) for p in parameters])
         for scope, number in zip(scopes, stands, strict=True):
             leaves = tuple([p.values[number] for p in parameters])
             self.made[id(scope)] = Frame(name, items), leaves
@@ -182,18 +184,6 @@ class Classes:
         writer = Forward(union.places, union.outputs, inputs, names, flags.questions, heads=heads)
         signature = statement(Group("def forward(", arguments, f") -> {result}:"), 1)
         return [*signature, *writer.write()]
-
-    def known(self, union: Union) -> tuple[list[Name], list[int]]:
-        """What the spec has names for where the class comes from, and the numbers it mentions."""
-        scopes = [body.scope for body in union.bodies]
-        found = _visible(scopes)
-        arriving = [body.inputs[0].shape for body in union.bodies]
-        channels = "in_channels" if len(arriving[0]) > 1 else "in_features"
-        found.append(Name(channels, tuple([shape[0] for shape in arriving])))
-        what = origin(scopes[0])
-        span = what.definition.span if what.definition is not None else what.span
-        numbers = [int(number) for number in re.findall(r"(?<![\w.])\d{1,4}(?![\w.])", span.text)]
-        return [found[-1], *found[:-1]], [2, *numbers]
 
     def described(self, scope: Scope) -> list[str]:
         what = origin(scope)
@@ -276,7 +266,7 @@ def doc_of(place: Place, texts: Sequence[str]) -> Doc:
     return write(
         place.step.frame,
         lambda: next(waiting),
-        lambda usual, text: usual is not ... and literal(usual) == text,
+        lambda usual, text: literal(usual) == text,
     )
 
 
@@ -349,53 +339,6 @@ def _distinct(union: Union, known: Sequence[Name]) -> tuple[Union, list[Name], l
     return union._replace(places=places, bodies=few(union.bodies)), names, stands
 
 
-def _visible(scopes: Sequence[Scope]) -> list[Name]:
-    """The names that the spec's text can use inside scopes, where all of them have a value."""
-    tables = [_arguments(scope) for scope in scopes]
-    defaults = _defaults(origin(scopes[0]).definition)
-    found = []
-    for name in tables[0]:
-        if not all(name in table and _is_value(table[name]) for table in tables):
-            continue
-        values = tuple([table[name] for table in tables])
-        default = defaults.get(name, ...)
-        if any(type(value) is not type(default) for value in values):
-            default = ...
-        found.append(Name(name, values, default))
-    return found
-
-
-def _arguments(scope: Scope) -> Mapping[str, object]:
-    found: dict[str, object] = {}
-    at: Scope | None = origin(scope)
-    if at is not None and at.word == "shortcut" and at.definition is None:
-        return {}
-    while at is not None:
-        counted = at.kind == "iteration" and at.word == "repeat"
-        if not counted:
-            found = {**dict(at.arguments), **found}
-        if at.definition is not None:
-            break
-        at = at.parent
-    return found
-
-
-def _defaults(block: Block | None) -> dict[str, Value]:
-    if block is None:
-        return {}
-    return {
-        p.name.value: p.default.value
-        for p in block.parameters
-        if isinstance(p.default, Number | Switch)
-    }
-
-
-def _is_value(value: object) -> bool:
-    if isinstance(value, tuple | list):
-        return all(type(each) in (int, float) for each in value)
-    return type(value) in (int, float, bool)
-
-
 def _spelled(word: str) -> str:
     """A word of the language in the name of a class."""
     return word.upper() if len(word) <= 2 else camel(word)
@@ -409,38 +352,3 @@ def _common(rounds: list[list[Round]]) -> list[Round | None]:
             frame, leaves = found
             return [(frame, own) for own in leaves]
     return [None] * len(rounds)
-
-
-# ---- which scopes become classes -----------------------------------------------------------------
-
-
-def _definitions(root: Scope, bodies: Bodies) -> list[list[Scope]]:
-    """The scopes that need a class, those together that come from one place of the spec, and each
-    place after those of what is inside."""
-    found: dict[object, list[Scope]] = {}
-    height: dict[int, int] = {}
-    highest: dict[object, int] = {}
-    order: list[Scope] = []
-    stack = [root]
-    while stack:
-        scope = stack.pop()
-        order.append(scope)
-        stack += [part for part in bodies.parts(scope) if isinstance(part, Scope)]
-    for scope in reversed(order):
-        inside = [height[id(part)] for part in bodies.parts(scope) if isinstance(part, Scope)]
-        height[id(scope)] = 1 + max(inside, default=0)
-        if scope is not root and origin(scope).kind != "loop":
-            place = _place(origin(scope))
-            highest[place] = max(highest.get(place, 0), height[id(scope)])
-    for scope in order:
-        if scope is not root and origin(scope).kind != "loop":
-            found.setdefault(_place(origin(scope)), []).append(scope)
-    return [found[place] for place in sorted(found, key=lambda place: highest[place])]
-
-
-def _place(scope: Scope) -> object:
-    if scope.definition is not None:
-        return id(scope.definition)
-    if scope.word == "shortcut" and scope.kind == "block":
-        return "shortcut"
-    return scope.span.source.name, scope.span.start, scope.kind

@@ -92,8 +92,11 @@ class Forward:
         self.variables[value] = name
         self.holds[name] = value
 
-    def variable(self, value: Operand, reads: Sequence[Operand]) -> str:
-        """A name for a value: one whose own is not needed any more once this has been computed."""
+    def variable(self, value: Operand, reads: Sequence[Operand], label: str | None = None) -> str:
+        """A name for a value: its label, if it is needed more than once; else one whose own value
+        is not needed any more once this has been computed."""
+        if label is not None and self.uses[value] > 1:
+            return self.names.free(label)
         left = self.uses - Counter(reads)
         held = {read for each in self.pending for read in each.reads}
         for name in ("x", "y", "z", "a", "b", "c", "d", "e"):
@@ -239,7 +242,7 @@ class Forward:
             self.several(place, text, reads)
         elif self.uses[value] != 1 or self.line_each:
             self.flush()
-            name = self.variable(value, reads)
+            name = self.variable(value, reads, place.step.item.label)
             self.assign(value, self.short(pending, place, texts), reads, name)
         else:
             self.pending.append(pending._replace(text=self.short(pending, place, texts)))

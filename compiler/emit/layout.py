@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 WIDTH = 88
 """What ruff and black allow a line unless they are told otherwise."""
@@ -11,8 +11,7 @@ WIDTH = 88
 STEP = "    "
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Something in brackets: a call, a list, a comprehension."""
 
     before: str

@@ -63,15 +63,13 @@ def assemble(top: Lines, parts: Sequence[Sequence[str]]) -> str:
 
 def header(network: Network, comments: Comments, version: str, note: str = "") -> Lines:
     """What it is, from where, and how weights get into it."""
-    weights = "weights.pt"
     source = network.program.main.source
     file = Path(source.path or source.name).name
     said = comments.top(source)
     if said and said[0].startswith(f"{file}: "):
         said[0] = said[0].removeprefix(f"{file}: ")
     said[1:1] = [
-        f"From {file} by dotcnn {version}.{note} Weights: "
-        f'model.load_state_dict(torch.load("{weights}", weights_only=True))'
+        f"From {file} by dotcnn {version}.{note} Weights: model.load_state_dict(torch.load(path))"
     ]
     return docstring(said, 0)
 

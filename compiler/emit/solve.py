@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from .frame import UNKNOWN, Leaf, Value, places, same
+from ..ops.base import Op
+from .frame import INDEX, UNKNOWN, VALUE, Leaf, Value, places, same
 from .source import Names
 from .unite import Place
 
@@ -106,23 +107,34 @@ def _slots(places_: Sequence[Place]) -> Iterator[_Slot]:
         leaves = list(places(frame)) if frame else []
         for position, leaf in enumerate(leaves):
             values = tuple([own[position] for own in place.leaves])
-            yield _Slot(number, position, values, _slot_name(place, leaf, values), leaf.usual)
+            name = _slot_name(place, leaf, values[place.present.index(True)])
+            yield _Slot(number, position, values, name, leaf.usual)
 
 
-def _slot_name(place: Place, leaf: Leaf, values: Vector) -> str:
-    if leaf.name:
+def _slot_name(place: Place, leaf: Leaf, value: Value) -> str:
+    """What an argument for a value would be called."""
+    if leaf.usual is not ...:
         return leaf.name
-    op = getattr(place.step.item, "op", None)
-    if op is not None and list(op.fields):
+    if leaf.name:
+        return leaf.name if place.step.loop else f"{place.step.name}_{leaf.name}"
+    op: Op | None = getattr(place.step.item, "op", None)
+    if op is not None and place.step.frame is not None:
+        options = {each.name for each in places(place.step.frame)}
         for field in op.fields:
-            if same(getattr(op, field), values[place.present.index(True)]):
+            if field not in options and same(plain(getattr(op, field)), value):
                 return "out_channels" if field == "out" else field
     return f"{place.step.name}_size"
 
 
+def plain(value: Value) -> Value:
+    """As torch is told: `3` for `(3, 3)`."""
+    square = isinstance(value, tuple) and len(value) == 2 and same(value[0], value[1])
+    return value[0] if isinstance(value, tuple) and square else value
+
+
 class _Solver:
     def __init__(self, known: Sequence[Name], numbers: Sequence[int], taken: Sequence[str]) -> None:
-        self.names = Names([*taken, "i"])
+        self.names = Names([*taken, INDEX, VALUE])
         self.known = [name for name in known if _varies(name.values)]
         self.constants = sorted({number for number in numbers if number > 1})
         self.chosen: dict[str, Parameter] = {}
@@ -152,13 +164,21 @@ class _Solver:
     def text(self, slot: _Slot) -> str:
         known = [value for value in slot.values if value is not UNKNOWN]
         if not _varies(slot.values):
-            return literal(known[0]) if known else "0"
+            named = self.named(slot) if len(known) < len(slot.values) else ""
+            return named or (literal(known[0]) if known else "0")
         for values, text in self.solved:
             if _match(slot.values, values):
                 return text
         text = self.expression(slot.values) or self.argument(slot)
         self.solved.append((slot.values, text))
         return text
+
+    def named(self, slot: _Slot) -> str:
+        """An argument of the same name, for a value that is only known where it is the same."""
+        for parameter in self.chosen.values():
+            if parameter.name == slot.name and _match(slot.values, parameter.values):
+                return parameter.name
+        return ""
 
     def expression(self, vector: Vector) -> str | None:
         chosen = [Name(p.name, p.values) for p in self.chosen.values()]
@@ -181,7 +201,7 @@ class _Solver:
         return self.add(slot.name, values, default)
 
     def add(self, name: str, values: Vector, default: Value) -> str:
-        free = self.names.free(name)
+        free = self.names.free(name, "size")
         self.chosen[f"{free}="] = Parameter(free, values, default)
         return free
 
@@ -289,15 +309,13 @@ def _tests(
             yield argument.name, [bool(value) for value in values]
             yield f"not {argument.name}", [not value for value in values]
             continue
-        if any(not isinstance(value, int | float) for value in values):
+        if any(type(value) is not int for value in values):
             continue
         for constant in dict.fromkeys(values):
-            if type(constant) is float and constant:
-                continue
             text = literal(constant)
             single.append((f"{argument.name} != {text}", [v != constant for v in values]))
             single.append((f"{argument.name} == {text}", [v == constant for v in values]))
-    small = [each for each in single if re.search(r"= [0-2](\.0)?$", each[0])]
+    small = [each for each in single if re.search(r"= [0-2]$", each[0])]
     yield from small
     sides = _sides(arguments, texts)
     compared: list[tuple[str, list[bool]]] = []
@@ -313,6 +331,9 @@ def _tests(
         if "==" in one and "==" in two:
             yield f"{one} and {two}", [x and y for x, y in zip(p, q, strict=True)]
     yield from (each for each in single if each not in small)
+    for argument in arguments:
+        if all(type(value) is float for value in argument.values):
+            yield f"{argument.name} != 0.0", [value != 0 for value in argument.values]
 
 
 def _sides(

@@ -219,6 +219,7 @@ class Sigmoid(Activation):
 
     word: ClassVar[str] = "sigmoid"
     probabilities: ClassVar[bool] = True
+    independent: ClassVar[bool] = True
     suits: ClassVar[str] = "xavier"
     elsewhere: ClassVar[tuple[str, ...]] = ("logistic",)
     formula: ClassVar[str] = "1/(1 + exp(-x))"

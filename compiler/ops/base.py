@@ -114,7 +114,8 @@ class Op(Declared):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.short_word = cls.word.split(" ", 1)[0] or cls.__name__.lower()
+        if "short_word" not in vars(cls):
+            cls.short_word = cls.word.split(" ", 1)[0] or cls.__name__.lower()
         if "word" in vars(cls) and cls.word:
             assert cls.word not in REGISTRY, cls.word
             REGISTRY[cls.word] = cls
@@ -175,6 +176,8 @@ class Op(Declared):
 
     probabilities: ClassVar[bool] = False
     """What it makes of a network's output is for who predicts: a loss takes what goes into it."""
+    independent: ClassVar[bool] = False
+    """Each of those probabilities is of its own: an image may be of several classes."""
     in_place: ClassVar[bool] = False
     """It may write over its input where nobody else needs that."""
     inplace: bool = False

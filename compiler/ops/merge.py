@@ -277,6 +277,7 @@ class Scaled(NoMultiplyAdds):
 class PadShortcut(NoMultiplyAdds):
     """Shortcut without weights: pixels skipped, channels of zeros added (ResNet's option A)."""
 
+    short_word: ClassVar[str] = "shortcut"
     kind: ClassVar[Kind] = "shape"
 
     out: int = count("channels that leave")

@@ -11,7 +11,7 @@ from ..signature import ArgumentError, choice, custom, switch
 from ..values import Text
 from .around import Around, conflict
 from .directive import Directive
-from .fields import path, percent, quoted, share, whole
+from .fields import file_name, percent, quoted, share, whole
 
 SMALL = 64
 """Grey images up to this size are like the digits, which are there without a file."""
@@ -46,7 +46,9 @@ class Data(Directive):
     classes: ClassVar[int | None] = None
     """How many it has, where that is known beforehand."""
 
-    val: Any = share(_VAL, None, part=True, keyword_only=True, elsewhere="validation_split valid_pct")
+    val: Any = share(
+        _VAL, None, part=True, keyword_only=True, elsewhere="validation_split valid_pct"
+    )
     bad: float = share(
         "how many files may be unreadable before it is an error", 0.01, keyword_only=True
     )
@@ -66,7 +68,7 @@ class Folder(Data):
 
     word = "data folder"
 
-    path: str = path("the folder, from the spec's own on", example='"data"')
+    path: str = file_name("the folder, from the spec's own on", example='"data"')
     val: Any = custom(
         f"{_VAL}; or the folder that holds it",
         _share_or_path,
@@ -90,9 +92,11 @@ class Npz(Data):
 
     word = "data npz"
 
-    path: str = path("the file", example='"data.npz"')
-    images: str | None = path("the array of images; found by its usual names", None, keyword_only=True)
-    labels: str | None = path("the array of labels", None, keyword_only=True)
+    path: str = file_name("the file", example='"data.npz"')
+    images: str | None = file_name(
+        "the array of images; found by its usual names", None, keyword_only=True
+    )
+    labels: str | None = file_name("the array of labels", None, keyword_only=True)
 
 
 class Idx(Data):
@@ -100,7 +104,7 @@ class Idx(Data):
 
     word = "data idx"
 
-    path: str = path("the folder that they lie in", example='"mnist"')
+    path: str = file_name("the folder that they lie in", example='"mnist"')
 
 
 # ---- data sets by name -----------------------------------------------------------------------
@@ -109,7 +113,7 @@ class Idx(Data):
 class Named(Data):
     """A data set of torchvision's, fetched where it is not there."""
 
-    root: str = path("the folder that it lies in", "data", keyword_only=True)
+    root: str = file_name("the folder that it lies in", "data", keyword_only=True)
     download: bool = switch("fetch it where it is not there", True)
 
 
@@ -267,5 +271,3 @@ class Split(Directive):
                 help="keep one of them",
                 edits=conflict("", self, data).diagnostic.edits,
             )
-
-

@@ -99,7 +99,7 @@ class Directive(Declared):
         """Where the spec says an argument; the whole statement where that leaves it out."""
         return self.origin.places.get(name, self.origin.span) if self.origin else None
 
-    def at(self, origin: Origin | None, *, off: bool = False) -> Self:
+    def placed(self, origin: Origin | None, *, off: bool = False) -> Self:
         """The same, written there."""
         copy = type(self)(**self.__dict__)
         copy.__dict__["origin"] = origin
@@ -123,11 +123,16 @@ class Directive(Declared):
                 continue
             else:
                 text = field.write(value) if field.write else spelled(value)
-                bare = field.required or field.many
+                bare = field.required or field.many or (len(parts) == 1 and text in field.words)
                 parts.append(text if bare else f"{field.name}={text}")
         return " ".join(parts)
 
     # ---- how it is read ----
+
+    @classmethod
+    def arranged(cls, arguments: Sequence[Evaluated]) -> Sequence[Evaluated]:
+        """Its arguments without words that are there for the sake of the sentence."""
+        return arguments
 
     @classmethod
     def read(

@@ -157,7 +157,7 @@ def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **more: Any)
     return Field(read, expects, default, doc, write=percent, **more)
 
 
-def around(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: Any) -> Any:
+def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: Any) -> Any:
     """A range about zero: `20` is -20..20."""
     expects = f"{unit} between -{limit:g} and {limit:g}, one number for both ways or a range"
 
@@ -258,7 +258,7 @@ def _one_of(value: object, known: Sequence[str]) -> str:
     raise ArgumentError(f"{show(value)} is none of them", instead=closest(str(value), known))
 
 
-def part(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+def layer_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
     """A name of the network's: a label, `layer1.0`, or a pattern in quotes, `"layer*.bn"`."""
     more.setdefault("write", name_or_text)
     return Field(
@@ -267,7 +267,7 @@ def part(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
     )  # fmt: skip
 
 
-def parts(doc: str) -> Any:
+def layer_names(doc: str) -> Any:
     """As many of them as are given."""
 
     def read(value: object) -> tuple[str, ...]:
@@ -292,7 +292,7 @@ def name_or_text(value: str) -> str:
     return value if plain else quoted(value)
 
 
-def path(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+def file_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
     """The name of a file or folder, from the spec's own folder on."""
 
     def read(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Body, Branches, Call, Name, Statement
+from ...dsl.syntax import Body, Branches, Call, Statement
 from ..binding import Evaluated, evaluate_arguments
 from ..blame import statement_span
 from ..evaluate import Env
@@ -59,7 +59,9 @@ class Reader:
         before = [one for one in self.found[section] if one.head() == directive.head()]
         if before and not directive.several:
             assert directive.origin is not None
-            labels = (Label(before[0].origin.head, "given here already"),) if before[0].origin else ()
+            labels = (
+                (Label(before[0].origin.head, "given here already"),) if before[0].origin else ()
+            )
             raise Problem(
                 "second-directive",
                 f"`{directive.head()}` is given twice",
@@ -85,12 +87,14 @@ class Reader:
             one.may_be_off for name, one in known.items() if name.split(" ")[0] == word
         ):
             kind = next(one for name, one in known.items() if name.split(" ")[0] == word)
-            return kind.make().at(_origin(call, {}), off=True)
+            return kind.make().placed(_origin(call, {}), off=True)
         kind_of = known.get(word)
         if kind_of is None:
             kind_of, arguments = _by_kind(section, call, arguments)
+        arguments = kind_of.arranged(arguments)
         values = kind_of.read(call, arguments, self.env, words)
-        directive = kind_of.make(**values).at(_origin(call, _places(kind_of, call, values)))
+        places = _places(kind_of, arguments, values)
+        directive = kind_of.make(**values).placed(_origin(call, places))
         verify(directive, call)
         return directive
 
@@ -123,26 +127,23 @@ def _origin(call: Call, places: Mapping[str, Span]) -> Origin:
     return Origin(statement_span(call), places, call.head.span)
 
 
-def _places(kind: type[Directive], call: Call, values: Mapping[str, object]) -> dict[str, Span]:
-    """Where each argument is written, as far as that can be told from its name or its order."""
+def _places(
+    kind: type[Directive], arguments: Sequence[Evaluated], values: Mapping[str, object]
+) -> dict[str, Span]:
+    """Where each argument is written, by its name or its order."""
     waiting = [field.name for field in kind.signature().positional if field.name in values]
-    second = kind.word.split(" ")[1:]
     places: dict[str, Span] = {}
-    for argument in call.arguments:
-        word = argument.value.value if isinstance(argument.value, Name) else ""
-        if argument.name is not None:
-            name = argument.name
-        elif word in second:
-            second = []
-            continue
-        elif word in kind.fields and kind.fields[word].is_flag:
-            name = word
+    for node, value in arguments:
+        if node.name is not None:
+            name = node.name
+        elif isinstance(value, Word) and value in kind.fields and kind.fields[value].is_flag:
+            name = str(value)
         else:
             name = waiting[0] if waiting else ""
         if name in waiting and not kind.fields[name].many:
             waiting.remove(name)
         if name in kind.fields:
-            places.setdefault(name, argument.span)
+            places.setdefault(name, node.span)
     return places
 
 
@@ -234,7 +235,9 @@ def _unknown(section: str, call: Call) -> Problem:
     if what:
         return Problem("unknown-directive", message, place, help=what)
     for other in SECTIONS:
-        in_other = word if word in heads(other) else known_elsewhere(other).get(folded(word), ("",))[0]
+        in_other = (
+            word if word in heads(other) else known_elsewhere(other).get(folded(word), ("",))[0]
+        )
         if other != section and in_other:
             return Problem(
                 "misplaced-directive",

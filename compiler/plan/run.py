@@ -121,7 +121,9 @@ class EarlyStop(Directive):
 
     patience: int = whole("epochs without a better result", 10)
     metric: str = choice("what has to get better", SINGLE, "loss", keyword_only=True)
-    by: float = number("by how much at least", 0.0, minimum=0, keyword_only=True, elsewhere="min_delta")
+    by: float = number(
+        "by how much at least", 0.0, minimum=0, keyword_only=True, elsewhere="min_delta"
+    )
 
     def warnings(self, around: Around) -> Iterator[Diagnostic]:
         epochs = around.get(Epochs).count
@@ -161,9 +163,7 @@ class ChannelsLast(Directive):
     word = "channels_last"
     elsewhere: ClassVar[Mapping[str, str]] = {"channels_last": "memory_format nhwc"}
 
-    mode: bool | str = choice(
-        "`auto`: where that is faster", ("auto",), True, switches=True
-    )
+    mode: bool | str = choice("`auto`: where that is faster", ("auto",), True, switches=True)
 
     @classmethod
     def usual(cls, around: Around) -> ChannelsLast:
@@ -246,9 +246,7 @@ class Workers(Directive):
     word = "workers"
     elsewhere: ClassVar[Mapping[str, str]] = {"workers": "num_workers n_workers nthreads"}
 
-    count: int | str = either(
-        "how many", "auto", _workers, "a whole number from 0 to 1024", "auto"
-    )
+    count: int | str = either("how many", "auto", _workers, "a whole number from 0 to 1024", "auto")
 
 
 class Ensemble(Directive):

@@ -139,7 +139,7 @@ class MultiStep(Schedule):
     }
 
     at: tuple[int, ...] = tuple_of(
-        "after which epochs", _epoch, "epochs, like [30, 60, 80]", many=True, elsewhere="milestones",
+        "after which epochs", _epoch, "epochs like 30 60", many=True, elsewhere="milestones",
         example="30 60 80", write=lambda value: " ".join(map(str, value)),
     )  # fmt: skip
     factor: float = _factor()
@@ -165,14 +165,18 @@ class OneCycle(Schedule):
         "schedule onecycle": "onecyclelr one_cycle fit_one_cycle superconvergence",
     }
 
-    up: float = share("share of the epochs in which it rises", 0.3, part=True, elsewhere="pct_start")
+    up: float = share(
+        "share of the epochs in which it rises", 0.3, part=True, elsewhere="pct_start"
+    )
     start: float = factor("where it begins, beside the optimizer's rate", 0.04)
     end: float = factor("where it ends", 4e-6)
 
     def check(self) -> None:
         if self.warmup:
             raise ArgumentError(
-                "`onecycle` begins with a warm-up of its own, `up`", "take `warmup` out", drop="warmup"
+                "`onecycle` begins with a warm-up of its own, `up`",
+                "take `warmup` out",
+                drop="warmup",
             )
 
 
@@ -192,6 +196,8 @@ class Linear(Schedule):
     """Straight down."""
 
     word = "schedule linear"
-    elsewhere: ClassVar[Mapping[str, str]] = {"schedule linear": "linearlr polynomial polynomialdecay"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "schedule linear": "linearlr polynomial polynomialdecay"
+    }
 
     end: float = _end()

@@ -102,7 +102,7 @@ def _told(
     adapt: bool,
 ) -> Match:
     told = list(tell(_all_of(network, ours), theirs, pairing, _first(ours), adapt))
-    taken = {row.theirs for row, _ in told if row.status != "unused"}
+    taken = {row.theirs for row, _ in told if row.ours}
     told = [(row, transfer) for row, transfer in told if row.ours or row.theirs not in taken]
     known = {row.theirs for row, _ in told}
     spare = [

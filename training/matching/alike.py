@@ -8,7 +8,7 @@ from .colours import refine
 from .flow import Flow
 from .isomorphism import Label
 from .names import Tag, count_upwards, told_apart
-from .pairing import Pairing
+from .pairing import Evidence, Pairing
 
 
 def alike(flow: Flow, label: Label, *, details: bool, ordered: bool) -> list[list[int]]:
@@ -39,11 +39,11 @@ def decide_by_names(
         names = [name(their) for their in theirs]
         words = told_apart([tagged(our) for our in paired], names)
         if count_upwards(names) or words == list(range(len(names))):
-            evidence = "names"
+            evidence: Evidence = "names"
         elif by_order and words is None:
             evidence = "order"
         else:
             found.doubt(group, theirs)
             continue
         for our in paired:
-            found.evidence[our] = evidence  # type: ignore[assignment]
+            found.evidence[our] = evidence

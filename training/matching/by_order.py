@@ -11,15 +11,17 @@ from .pairing import Pairing
 from .sides import Sides, Sign, label
 
 
-def keeps_an_order(sides: Sides) -> bool:
-    """Whether the order may be that in which the network is carried out: it is not alphabetical,
-    and no numbers in the names of layers of one shape contradict it."""
-    if len(sides.names) > 2 and sides.names == sorted(sides.names):
-        return False
+def is_alphabetical(sides: Sides) -> bool:
+    """Some formats sort what they keep, so the order says nothing."""
+    return len(sides.names) > 2 and sides.names == sorted(sides.names)
+
+
+def is_contradicted(sides: Sides) -> bool:
+    """Whether the numbers in names of layers of one shape say that the order is another."""
     like: dict[Sign, list[str]] = {}
     for name, sign in zip(sides.names, sides.theirs, strict=True):
         like.setdefault(sign, []).append(name)
-    return not any(contradict(names) for names in like.values())
+    return any(contradict(names) for names in like.values())
 
 
 def in_order(sides: Sides, by_order: bool) -> Pairing:
@@ -31,8 +33,10 @@ def in_order(sides: Sides, by_order: bool) -> Pairing:
         if sum(part.score for part in by_kind) > best.score:
             best = _together(by_kind)
     found = Pairing()
-    for our, their in (*best.pairs.items(), *best.places.items()):
+    for our, their in best.pairs.items():
         found.pair(our, their, "place" if sides.is_single(our) else "order")
+    for our, their in best.places.items():
+        found.pair(our, their)
     for our, among in best.doubtful.items():
         found.doubt([our], among)
     _pair_singles(sides, found)

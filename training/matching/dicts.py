@@ -4,12 +4,14 @@ known, but not how data flows through them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from .by_names import arranged, numbered
-from .by_order import fits_in_order, in_order, keeps_an_order
+from .by_order import fits_in_order, in_order, is_alphabetical, is_contradicted
 from .flow import Flow
 from .layer import Layer
+from .names import tags
 from .pairing import Pairing
 from .sides import Sides
 
@@ -17,23 +19,53 @@ from .sides import Sides
 def pair_dict(ours: Flow, theirs: Sequence[Layer], *, by_order: bool = False) -> Pairing:
     """Parts of ours, and theirs by number. `by_order` takes what cannot be told apart as it comes,
     whatever its names say."""
-    sides = Sides(ours, theirs)
+    found = _paired(Sides(ours, theirs), by_order)
+    if len(found.pairs) < len(ours.layers):
+        inner = _without_heads(ours, theirs, by_order)
+        found = inner or found
+    _pair_similar(ours, theirs, found)
+    return found
+
+
+def _without_heads(ours: Flow, theirs: Sequence[Layer], by_order: bool) -> Pairing | None:
+    """Many files come without auxiliary heads, and many networks do: all pairs, if they are those
+    of everything else."""
+    kept = [number for number, layer in enumerate(theirs) if "aux" not in tags(layer.name)]
+    if len(ours.outputs) == 1 and len(kept) == len(theirs):
+        return None
+    parts = sorted(ours.main)
+    inner = ours.without_heads()
+    found = _paired(Sides(inner, [theirs[number] for number in kept]), by_order)
+    if len(found.pairs) < len(inner.layers):
+        return None
+    lifted = Pairing()
+    for our, their in found.pairs.items():
+        lifted.pair(parts[our], kept[their], found.evidence[our])
+    return lifted
+
+
+def _paired(sides: Sides, by_order: bool) -> Pairing:
     found = in_order(sides, by_order)
-    if keeps_an_order(sides) and fits_in_order(sides, found):
-        if len(found.pairs) < len(sides.ours) and (other := arranged(sides)) is not None:
-            _doubt_differences(found, other)
+    if is_alphabetical(sides) or not fits_in_order(sides, found):
+        named = arranged(sides) or numbered(sides)
+        if by_order:
+            _fill(named, found)
+        return named
+    contradicted = is_contradicted(sides)
+    if contradicted or len(found.pairs) < len(sides.ours):
+        other = arranged(sides) or (numbered(sides) if contradicted else None)
+        if other is not None:
             _fill(found, other)
-        return found
-    named = arranged(sides) or numbered(sides)
-    if by_order:
-        _fill(named, found)
-    return named
+            if not by_order:
+                _doubt_differences(found, other, sure=not contradicted)
+    return found
 
 
-def _doubt_differences(found: Pairing, other: Pairing) -> None:
-    for our, their in other.pairs.items():
-        if found.pairs.get(our, their) != their:
-            found.doubt([our], [their, found.pairs[our]])
+def _doubt_differences(found: Pairing, other: Pairing, sure: bool) -> None:
+    """What both do not agree in; unless the first is sure, also what the other is silent about."""
+    for our, their in list(found.pairs.items()):
+        if found.evidence[our] != "place" and other.pairs.get(our, their if sure else -1) != their:
+            found.doubt([our], [their, other.pairs.get(our, their)])
 
 
 def _fill(found: Pairing, other: Pairing) -> None:
@@ -42,3 +74,29 @@ def _fill(found: Pairing, other: Pairing) -> None:
     for our, their in other.pairs.items():
         if our not in found.pairs and their not in taken:
             found.pair(our, their, other.evidence[our])
+
+
+def _pair_similar(ours: Flow, theirs: Sequence[Layer], found: Pairing) -> None:
+    """What is left, where it differs in one number alone (the classes of a head, the colours of an
+    image), and nothing else does so little: its place, though not its numbers."""
+    taken = found.taken | found.doubtful
+    free = [number for number in range(len(theirs)) if number not in taken]
+    left = [part for part in ours.layers if part not in found.pairs | found.undecided]
+    alike = [
+        (our, their)
+        for our in left
+        for their in free
+        if _differ_in_one(ours.layer(our), theirs[their])
+    ]
+    our_count = Counter(our for our, _ in alike)
+    their_count = Counter(their for _, their in alike)
+    for our, their in alike:
+        if our_count[our] == their_count[their] == 1:
+            found.pair(our, their)
+
+
+def _differ_in_one(one: Layer, other: Layer) -> bool:
+    a, b = one.form, other.form
+    if one.kind != other.kind or len(a) != len(b) or len(a) < 2:
+        return False
+    return sum(x != y for x, y in zip(a, b, strict=True)) == 1

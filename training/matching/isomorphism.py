@@ -39,7 +39,9 @@ def with_settings(part: Part) -> Hashable:
 def same_place(ours: Flow, theirs: Flow, *, by_order: bool = False) -> Pairing | None:
     """None where the graphs differ. `by_order` takes what cannot be told apart as it comes."""
     flows = ours, theirs
-    colours = refine(flows, [[with_shape(part) for part in flow.parts] for flow in flows])
+    colours: Sequence[Colours] = refine(
+        flows, [[with_shape(part) for part in flow.parts] for flow in flows]
+    )
     if not same(colours):
         colours = refine(flows, [[without_shape(part) for part in flow.parts] for flow in flows])
         if not same(colours):

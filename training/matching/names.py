@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Literal
 
-Tag = Literal["shortcut", "pool"]
+Tag = Literal["shortcut", "pool", "aux"]
 
 _COUNTING = re.compile(r"\d+|(?<=\d)[a-zA-Z](?![a-zA-Z])|(?<![a-zA-Z])[a-h](?![a-zA-Z])")
 
@@ -19,6 +20,7 @@ _WORDS: dict[Tag, frozenset[str]] = {
     "shortcut": frozenset(
         "shortcut downsample skip proj projection identity bypass residual sc match".split()
     ),
+    "aux": frozenset("aux auxiliary auxlogits".split()),
     "pool": frozenset(["pool", "pooling", "pooled", "maxpool", "avgpool"]),
 }
 
@@ -26,8 +28,8 @@ Rank = tuple[tuple[int, str], ...]
 
 
 def template(name: str) -> str:
-    """A name without what counts in it: `layer#.#.conv#`. Letters count behind a number, `Mixed_5b`,
-    and the first few of the alphabet where they stand alone, `f.a`."""
+    """A name without what counts in it: `layer#.#.conv#`. Letters count behind numbers (`Mixed_5b`)
+    and, the first few of the alphabet, where they stand alone (`f.a`)."""
     return _COUNTING.sub("#", name)
 
 
@@ -43,7 +45,7 @@ def count_upwards(names: Sequence[str]) -> bool:
     if len({template(name) for name in names}) != 1:
         return False
     ranks = [rank(name) for name in names]
-    return all(a < b for a, b in zip(ranks, ranks[1:], strict=False))
+    return all(a < b for a, b in pairwise(ranks))
 
 
 def contradict(names: Sequence[str]) -> bool:

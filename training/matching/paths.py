@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from os.path import commonprefix
+from itertools import takewhile
 
 from .flow import Flow
 from .line import depths
@@ -36,7 +36,7 @@ def _only_source(flow: Flow, part: int) -> int | None:
 
 
 def _tags(flow: Flow, path: list[int], depth: list[int]) -> Iterator[Tag]:
-    ends = [taken for taken in flow.taken[path[-1]]]
+    ends = flow.taken[path[-1]]
     through = [*_own_way(flow, path[0])]
     through += [name for part in path[1:] for name in flow.parts[part].inputs[0].through]
     through += [name for taken in ends for name in taken.through] if len(ends) == 1 else []
@@ -52,5 +52,6 @@ def _own_way(flow: Flow, part: int) -> list[str]:
     """What happens before a path begins, but for what happens before all paths from there."""
     link = flow.parts[part].inputs[0]
     ways = [taken.through for taken in flow.taken[link.part]]
-    shared = len(commonprefix(ways)) if len(ways) > 1 else 0
+    steps = zip(*ways, strict=False) if len(ways) > 1 else ()
+    shared = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, steps))
     return list(link.through[shared:])

@@ -21,10 +21,16 @@ class Row:
     status: Status
     our_shape: Shape | None
     their_shape: Shape | None
-    note: str = ""
+    notes: tuple[str, ...] = ()
+    evidence: Evidence = "place"
+    """What it was told by."""
     layer: str = ""
-    """The layer that it belongs to: ours where there is one, else theirs."""
+    """The layer of ours that it belongs to, or whose partner it belongs to."""
     their_layer: str = ""
+
+    @property
+    def note(self) -> str:
+        return ", ".join(self.notes)
 
 
 Told = tuple[Row, Transfer | None]
@@ -41,8 +47,8 @@ def tell(
     for number, layer in ours.items():
         if number in pairing.pairs:
             other = theirs[pairing.pairs[number]]
-            remarks = [_EVIDENCE[pairing.evidence[number]], *_differences(layer, other)]
-            yield from _paired(layer, other, adapt and number in first, remarks)
+            one = _Pair(layer, other, pairing.evidence[number])
+            yield from one.told(adapt and number in first)
         else:
             among = [theirs[their].name for their in sorted(pairing.undecided.get(number, ()))]
             yield from _alone(layer, among)
@@ -55,54 +61,70 @@ def tell(
 
 
 def unused(held: Held, layer: str, status: Status = "unused", note: str = "") -> Row:
-    return Row("", held.key, status, None, held.shape, note, layer, layer)
+    notes = (note,) if note else ()
+    return Row("", held.key, status, None, held.shape, notes, their_layer=layer)
 
 
-def _paired(ours: Layer, theirs: Layer, adapt: bool, remarks: Sequence[str]) -> Iterator[Told]:
-    main = "weight" in ours.tensors and "weight" in theirs.tensors
-    verdict = weight(ours, theirs, adapt=adapt) if main else None
-    lost = verdict is not None and verdict.transfer is None
-    for role, our in ours.tensors.items():
-        their = theirs.tensors.get(role)
-        if their is None:
-            yield _without(our, role, ours, theirs, remarks), None
-            continue
-        one = verdict if role == "weight" and verdict else tensor(our, their)
-        if lost and one.transfer is not None:
-            one = Verdict("reinitialised", note="its weight has another shape")
-        note = ", ".join(filter(None, [one.note, *remarks]))
-        shapes = our.shape, their.shape
-        row = Row(our.key, their.key, one.status, *shapes, note, ours.name, theirs.name)
-        yield row, one.transfer
-    for role, their in theirs.tensors.items():
-        if role not in ours.tensors:
-            note = "" if role == COUNTER else f"ours has no {role}"
-            row = Row("", their.key, "unused", None, their.shape, note, ours.name, theirs.name)
-            yield row, None
+class _Pair:
+    """Two layers that belong together."""
 
+    def __init__(self, ours: Layer, theirs: Layer, evidence: Evidence) -> None:
+        self._ours = ours
+        self._theirs = theirs
+        self._evidence = evidence
+        self._remarks = [_EVIDENCE[evidence], *_differences(ours, theirs)]
 
-def _without(our: Held, role: str, ours: Layer, theirs: Layer, remarks: Sequence[str]) -> Row:
-    if role == COUNTER:
-        return Row(our.key, "", "kept", our.shape, None, "", ours.name, theirs.name)
-    note = ", ".join(filter(None, [f"theirs has no {role}", *remarks]))
-    return Row(our.key, "", "reinitialised", our.shape, None, note, ours.name, theirs.name)
+    def told(self, adapt: bool) -> Iterator[Told]:
+        ours, theirs = self._ours.tensors, self._theirs.tensors
+        main = None
+        if "weight" in ours and "weight" in theirs:
+            main = weight(self._ours, self._theirs, adapt=adapt)
+        for role, our in ours.items():
+            if role not in theirs:
+                yield self._missing(our, role), None
+                continue
+            verdict = main if role == "weight" and main else tensor(our, theirs[role])
+            if main is not None and main.transfer is None and verdict.transfer is not None:
+                verdict = Verdict("reinitialised", note="its weight has another shape")
+            yield self._row(our, theirs[role], verdict.status, verdict.note), verdict.transfer
+        for role, their in theirs.items():
+            if role not in ours:
+                note = "" if role == COUNTER else f"ours has no {role}"
+                yield self._row(None, their, "unused", note), None
+
+    def _missing(self, our: Held, role: str) -> Row:
+        if role == COUNTER:
+            return self._row(our, None, "kept", "")
+        return self._row(our, None, "reinitialised", f"theirs has no {role}")
+
+    def _row(self, our: Held | None, their: Held | None, status: Status, note: str) -> Row:
+        return Row(
+            our.key if our else "",
+            their.key if their else "",
+            status,
+            our.shape if our else None,
+            their.shape if their else None,
+            tuple(filter(None, [note, *self._remarks])),
+            self._evidence,
+            self._ours.name,
+            self._theirs.name,
+        )
 
 
 def _alone(layer: Layer, among: Sequence[str]) -> Iterator[Told]:
     status: Status
     if layer.fixed:
-        status, note = "kept", "fixed values"
+        status, note = "kept", "its values are fixed"
     elif among:
-        status, note = "ambiguous", f"one of {_listed(among)}"
+        status, note = "ambiguous", f"one of {len(among)}: {_listed(among)}"
     else:
-        status, note = "reinitialised", "nothing of its kind and shape in its place"
+        status, note = "reinitialised", "nothing in its place"
     for our in layer.tensors.values():
-        yield Row(our.key, "", status, our.shape, None, note, layer.name), None
+        yield Row(our.key, "", status, our.shape, None, (note,), layer=layer.name), None
 
 
-def _listed(names: Sequence[str], most: int = 4) -> str:
-    shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
-    return ", ".join(shown)
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names) if len(names) <= most else ", ".join([*names[: most - 1], "…"])
 
 
 def _differences(ours: Layer, theirs: Layer) -> Iterator[str]:

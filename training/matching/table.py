@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...compiler.report.figures import plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import CHANGED, FAINT, HEAVY, REMOVED, Style, wrapped
+from .pairing import Evidence
 from .rows import Row
 from .transfer import Status
 
@@ -35,24 +36,29 @@ class Line:
     our_shape: str
     their_shape: str
     note: str
+    evidence: Evidence
 
 
 def folded(rows: Iterable[Row]) -> list[Line]:
-    groups: dict[tuple[str, bool], list[Row]] = {}
+    groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        paired = bool(row.ours) or row.layer != row.their_layer
-        groups.setdefault((row.layer, paired), []).append(row)
+        groups.setdefault((row.layer, "" if row.layer else row.their_layer), []).append(row)
     return [_line(group) for group in groups.values()]
 
 
 def _line(rows: Sequence[Row]) -> Line:
     main = rows[0]
-    ours = main.layer if any(row.ours for row in rows) else ""
     status = min((row.status for row in rows), key=_WORST.index)
-    notes = list(dict.fromkeys(row.note for row in rows if row.note))
+    notes = list(dict.fromkeys(note for row in rows for note in row.notes))
     their_shape = "" if main.their_shape == main.our_shape else _shape(main.their_shape)
     return Line(
-        ours, main.their_layer, status, _shape(main.our_shape), their_shape, ", ".join(notes)
+        main.layer,
+        main.their_layer,
+        status,
+        _shape(main.our_shape),
+        their_shape,
+        ", ".join(notes),
+        main.evidence,
     )
 
 
@@ -75,7 +81,7 @@ def _columns() -> list[Column[Line]]:
         Column("status", lambda line: line.status),
         Column("shape", lambda line: line.our_shape),
         Column("their shape", lambda line: line.their_shape),
-        Column("note", lambda line: line.note, yields=2, least=16, wraps=True, optional=False),
+        Column("note", lambda line: line.note, yields=2, least=24, wraps=True, optional=False),
     ]
 
 
@@ -83,12 +89,15 @@ def summary(match: Match) -> str:
     """`107 layers: 105 matched, 1 reshaped, 1 reinitialised. …`"""
     lines = folded(match.rows)
     ours = Counter(line.status for line in lines if line.ours)
-    theirs = sum(not line.ours for line in lines)
+    theirs = sum(not line.ours and line.status == "unused" for line in lines)
     parts = [f"{ours[status]} {status}" for status in reversed(_WORST) if ours[status]]
     text = f"{plural(sum(ours.values()), 'layer')} of {match.network}: {', '.join(parts)}"
     new = match.numbers("reinitialised", "ambiguous")
     if new:
         text += f" ({new:,} numbers get nothing)"
+    told = Counter(line.evidence for line in lines if line.ours and line.evidence != "place")
+    if told:
+        text += f"; told apart by {' and by '.join(f'{kind}: {n}' for kind, n in told.items())}"
     if theirs:
         text += f"; {plural(theirs, 'layer')} of theirs not used"
     return f"{text}. Known by {match.how}."

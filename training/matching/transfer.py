@@ -37,7 +37,7 @@ class Transfer:
             tensor = tensor.sum(1, keepdim=True)
         if self.channels == "spread":
             tensor = (tensor / shape[1]).expand(shape)
-        return tensor.reshape(shape)
+        return tensor.reshape(shape).contiguous()
 
 
 class Verdict(NamedTuple):

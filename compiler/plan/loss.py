@@ -1,0 +1,145 @@
+"""How wrong an answer is: `loss cross_entropy smoothing=0.1`, `weights balanced`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from ...dsl.diagnostics import Edit, Label
+from ..blame import first_line
+from ..problems import Problem
+from ..signature import ArgumentError, custom
+from ..values import Word, show
+from .around import Around
+from .directive import Directive
+from .fields import number, real_number, spelled
+
+
+class Loss(Directive):
+    """How wrong the network's answers are."""
+
+    section = "train"
+    elsewhere: ClassVar[Mapping[str, str]] = {"loss": "criterion loss_func loss_fn objective"}
+    advice: ClassVar[Mapping[str, str]] = {
+        "give it to the loss: `loss cross_entropy smoothing=0.1`": "label_smoothing smoothing",
+        "losses of numbers are for regression, and this is for classes": "mse mseloss l1 mae huber",
+    }
+
+    several_labels: ClassVar[bool] = False
+    """An image may be of several classes at once, each of which is decided by itself."""
+
+    @classmethod
+    def usual(cls, around: Around) -> Loss:
+        return Bce() if ends_in(around) == "each" else CrossEntropy()
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        """The network's last layer says, too, whether classes exclude one another."""
+        end = ends_in(around)
+        if not end or self.origin is None or self.several_labels == (end == "each"):
+            return
+        assert around.network is not None
+        last = around.network.output
+        said = "each class by itself" if end == "each" else "one class of several"
+        instead = "bce" if end == "each" else "cross_entropy"
+        yield Problem(
+            "conflict",
+            f"the network's last layer decides on {said}; this loss does not",
+            self.origin.span,
+            labels=(Label(first_line(last.span), f"`{last.op.word}` is the last"),),
+            help=f"write `loss {instead}`, or take the last layer out: the loss has it built in",
+            edits=(Edit(self.origin.span, f"loss {instead}"),),
+        )
+
+
+def ends_in(around: Around) -> str:
+    """`each` where the network ends in shares of their own, `one` where they add up to 1."""
+    if around.network is None or not around.network.output.op.probabilities:
+        return ""
+    return "each" if around.network.output.op.independent else "one"
+
+
+def _smoothing() -> float:
+    return number(  # type: ignore[no-any-return]
+        "share of an answer that is spread over all classes", 0.0, minimum=0, maximum=1, below=True,
+        elsewhere="label_smoothing",
+    )  # fmt: skip
+
+
+class CrossEntropy(Loss):
+    """For one class of several."""
+
+    word = "loss cross_entropy"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "loss cross_entropy": "crossentropyloss categorical_crossentropy nll nllloss crossentropy"
+        " sparse_categorical_crossentropy softmax ce crossentropylossflat labelsmoothing",
+    }
+
+    smoothing: float = _smoothing()
+
+
+class Bce(Loss):
+    """Binary cross entropy: for any number of classes at once."""
+
+    word = "loss bce"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "loss bce": "bceloss bcewithlogitsloss binary_crossentropy binary_cross_entropy multilabel"
+        " binarycrossentropy",
+    }
+    several_labels = True
+
+    smoothing: float = _smoothing()
+
+
+class Focal(Loss):
+    """Cross entropy that counts less what is right already (Lin et al., arXiv:1708.02002)."""
+
+    word = "loss focal"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "loss focal": "focalloss sigmoid_focal_loss focallossflat"
+    }
+
+    gamma: float = number("how much less", 2.0, minimum=0, maximum=100)
+
+
+# ---- classes that count more -----------------------------------------------------------------
+
+
+def _weights(value: object) -> Any:
+    if isinstance(value, Word) and value in ("balanced", "equal"):
+        return str(value)
+    if isinstance(value, Word) and value == "none":
+        raise ArgumentError(f"{show(value)} is none of them", instead="equal")
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ArgumentError(f"{show(value)} is none of them")
+    found = tuple(map(real_number, value))
+    if min(found) < 0 or not any(found):
+        raise ArgumentError("weights are at least 0, and not all of them 0")
+    return found
+
+
+def _write_weights(value: Any) -> str:
+    return value if isinstance(value, str) else f"[{', '.join(map(spelled, value))}]"
+
+
+class Weights(Directive):
+    """How much classes count: `balanced` makes rare ones count as much as frequent ones."""
+
+    section = "train"
+    word = "weights"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "weights": "class_weight class_weights",
+        "weights balanced": "weighted_sampler weightedrandomsampler balanced oversample",
+    }
+
+    classes: Any = custom(
+        "`balanced`, `equal`, or a number for each class",
+        _weights,
+        "`balanced`, `equal`, or a list of numbers",
+        takes_words=True,
+        words=("balanced", "equal"),
+        write=_write_weights,
+    )
+
+    @classmethod
+    def usual(cls, around: Around) -> Weights:
+        return cls(classes="equal")

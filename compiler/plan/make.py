@@ -1,0 +1,170 @@
+"""Sections to a plan: read, checked against one another and the network, defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from ...dsl.diagnostics import Diagnostic, SpecError, has_errors, in_order
+from ...dsl.program import Program
+from ...dsl.syntax import Call, Let
+from ..evaluate import POISON, Env, evaluate
+from ..graph import Network
+from ..problems import Problem, Quiet
+from ..shapes import text
+from ..vocabulary import SECTIONS
+from .around import Around
+from .augment import Augmentation
+from .data import Data, Unsaid
+from .directive import Directive
+from .evaluate import Evaluate
+from .plan import TrainPlan
+from .read import Reader
+from .replace import SectionOverride, apply
+from .slots import slots
+from .train import Train
+from .transfer import From, Transfer
+
+S = TypeVar("S")
+
+
+def plan(
+    network: Network, overrides: Sequence[SectionOverride] = (), *, needs_data: bool = True
+) -> TrainPlan:
+    """What a spec says beside its network; raises SpecError with all that is wrong with it.
+
+    Without `needs_data`, a plan is also made where nothing says what to learn from.
+    """
+    found = examine(network.program, network.sections, network, overrides)
+    if needs_data and not has_errors(found.diagnostics):
+        missing = nothing_to_learn_from(found.around)
+        if missing is not None:
+            raise SpecError([missing])
+    if has_errors(found.diagnostics):
+        raise SpecError(d for d in found.diagnostics if d.severity == "error")
+    return assemble(network, found.around)
+
+
+class Examined(NamedTuple):
+    around: Around
+    diagnostics: list[Diagnostic]
+
+
+def examine(
+    program: Program,
+    sections: Mapping[str, Call],
+    network: Network | None,
+    overrides: Sequence[SectionOverride] = (),
+) -> Examined:
+    """Sections with all that is to be said about them."""
+    reader = Reader(_env(program, network))
+    for section in SECTIONS:
+        if section in sections:
+            reader.section(sections[section])
+    given = reader.found
+    around = Around(network, given)
+    diagnostics = reader.diagnostics
+    diagnostics += apply(overrides, reader, around)
+    told = {(d.code, d.span) for d in diagnostics}
+    for directive in [one for directives in given.values() for one in directives if not one.off]:
+        found = [problem.diagnostic for problem in directive.problems(around)]
+        found += [] if found else directive.warnings(around)
+        for diagnostic in found:
+            if (diagnostic.code, diagnostic.span) not in told:
+                told.add((diagnostic.code, diagnostic.span))
+                diagnostics.append(diagnostic)
+    diagnostics += _whole(sections, reader, around)
+    return Examined(around, in_order(diagnostics))
+
+
+def _env(program: Program, network: Network | None) -> Env:
+    """The names that a section can use: those of the file, and the network's measures."""
+    env = Env()
+    shape = network.input.shape if network else ()
+    measures = dict(zip(("channels", "height", "width"), shape, strict=False))
+    if network is not None:
+        measures["classes"] = network.output.shape[0]
+
+    def look_around(name: str) -> object:
+        if network is None and name in ("channels", "height", "width", "classes"):
+            raise Quiet
+        return measures[name]
+
+    env.arriving = look_around
+    for statement in program.main.statements:
+        if isinstance(statement, Let):
+            try:
+                env.values[statement.name.value] = evaluate(statement.value, env)
+            except (Problem, Quiet):  # told where the network is made
+                env.values[statement.name.value] = POISON
+    return env
+
+
+def _whole(sections: Mapping[str, Call], reader: Reader, around: Around) -> list[Diagnostic]:
+    """What is missing altogether."""
+    found = []
+    call = sections.get("transfer")
+    spoilt = ("transfer", "from") in reader.spoilt
+    if call is not None and around.given.get("transfer") and not around.all(From) and not spoilt:
+        found.append(
+            Diagnostic(
+                "missing-directive",
+                "`transfer` needs `from`: whose weights are taken",
+                call.head.span,
+                help='write `from "torchvision:ResNet50_Weights.IMAGENET1K_V2"` into it, or the'
+                " folder of a run",
+            )
+        )
+    network = around.network
+    if network is not None and "train" in sections and len(network.output.shape) != 1:
+        found.append(
+            Diagnostic(
+                "no-classes",
+                f"the network ends in {text(network.output.shape)}; to learn classes, it has to"
+                " end in one number for each",
+                network.output.span,
+                help="write `pool avg global, flatten, fc classes` behind it",
+            )
+        )
+    return found
+
+
+def nothing_to_learn_from(around: Around) -> Diagnostic | None:
+    """For a spec without data, whose images are not like those that are there anyway."""
+    if not isinstance(around.find(Data), Unsaid):
+        return None
+    network = around.network
+    assert network is not None
+    message = f"nothing says what {network.name} learns from"
+    help = 'write `train { data folder "images" }`, with a folder of images for each class'
+    train = network.sections.get("train")
+    span = train.head.span if train else network.root.span
+    return Diagnostic("no-data", message, span, help=help)
+
+
+# ---- filling in ------------------------------------------------------------------------------
+
+
+def assemble(network: Network, around: Around) -> TrainPlan:
+    """The plan, of directives without mistakes."""
+    augmentations = tuple(one.settle(around) for one in around.all(Augmentation))
+    return TrainPlan(
+        network.name,
+        network.input.shape,
+        network.output.shape,
+        _filled(Train, around),
+        augmentations,
+        _filled(Evaluate, around),
+        _filled(Transfer, around) if around.given.get("transfer") else None,
+    )
+
+
+def _filled(section: type[S], around: Around) -> S:
+    values: dict[str, Any] = {}
+    for slot in slots(section):
+        if slot.several:
+            values[slot.name] = tuple(one.settle(around) for one in around.all(slot.kind))
+            continue
+        one: Directive | None = around.find(slot.kind)
+        values[slot.name] = one.settle(around) if one is not None else None
+    return section(**values)

@@ -1,0 +1,499 @@
+"""Starting from somebody's weights: `transfer { from "runs/a", freeze until layer4 }`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from ...dsl.diagnostics import Diagnostic, Label
+from ...dsl.source import Span
+from ...dsl.syntax import Call
+from ..binding import Evaluated
+from ..evaluate import Env
+from ..graph import Node
+from ..problems import Problem
+from ..signature import ArgumentError, choice, custom, flag, switch
+from ..values import Text, Word, show
+from .around import Around, conflict
+from .augment import Augmentation, Mixing
+from .directive import Directive
+from .fields import (
+    factor,
+    file_name,
+    layer_name,
+    layer_names,
+    name_or_text,
+    number,
+    quoted,
+    read_factor,
+    whole,
+    write_factor,
+)
+from .parts import learning
+from .run import Epochs, unreached
+
+LIBRARIES = ("torchvision", "timm")
+
+_LIBRARY = re.compile(r"([A-Za-z_][A-Za-z0-9_]+):(.*)\Z")
+_MODEL = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*\Z")
+
+
+def _source(value: object) -> str:
+    if not isinstance(value, Text):
+        raise ArgumentError(f"{show(value)} is not text", instead=quoted(show(value)))
+    text = str(value)
+    if not text.strip() or not text.isprintable():
+        raise ArgumentError("this text names nothing")
+    library = _LIBRARY.match(text)
+    if library and library[1] not in LIBRARIES:
+        import difflib
+
+        close = difflib.get_close_matches(library[1], LIBRARIES, n=1)
+        instead = quoted(f"{close[0]}:{library[2]}") if close else ""
+        listed = " and ".join(f"`{name}:`" for name in LIBRARIES)
+        raise ArgumentError(
+            f"`{library[1]}:` is none of those known, which are {listed}", instead=instead
+        )
+    if library and not _MODEL.match(library[2]):
+        raise ArgumentError(
+            f"`{library[2]}` names no weights of {library[1]}",
+            'write it like "torchvision:ResNet50_Weights.IMAGENET1K_V2" or "timm:resnet50.a1_in1k"',
+        )
+    return text
+
+
+class From(Directive):
+    """Whose weights are taken."""
+
+    section = "transfer"
+    word = "from"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "from": "weights pretrained checkpoint load init_from source from_pretrained"
+    }
+
+    source: str = custom(
+        "a run's folder; a file of weights; a model of torchvision's or timm's",
+        _source,
+        'a file or folder, or a name like "torchvision:ResNet50_Weights.IMAGENET1K_V2"',
+        write=quoted,
+        example='"torchvision:ResNet50_Weights.IMAGENET1K_V2"',
+    )
+
+    @property
+    def library(self) -> str:
+        """`torchvision` or `timm`; empty for a file or folder."""
+        found = _LIBRARY.match(self.source)
+        return found[1] if found else ""
+
+
+# ---- what stays as it is ---------------------------------------------------------------------
+
+
+def _unknown(names: Sequence[str], directive: Directive, around: Around) -> Iterator[Problem]:
+    """For names that mean nothing in the network."""
+    if around.parts is None or directive.origin is None:
+        return
+    for name in names:
+        place = _place_of(name, directive)
+        problem = around.parts.problem(name, place)
+        if problem is not None:
+            yield problem
+
+
+def _place_of(name: str, directive: Directive) -> Span:
+    """Where a name stands among several."""
+    assert directive.origin is not None
+    whole_span = directive.origin.span
+    for text in (name_or_text(name), quoted(name)):
+        found = re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.])", whole_span.text)
+        if found:
+            start = whole_span.start
+            return Span(whole_span.source, start + found.start(), start + found.end())
+    return whole_span
+
+
+class Freeze(Directive):
+    """What keeps its weights, and the statistics of its norms."""
+
+    section = "transfer"
+    may_be_off = True
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "freeze all": "freeze_all trainable requires_grad freeze_backbone feature_extract",
+        "freeze until": "freeze_to freeze_until",
+    }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ()
+
+    def frozen(self, around: Around) -> list[Node]:
+        """The layers that are frozen."""
+        raise NotImplementedError
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        unknown = list(_unknown(self.names, self, around))
+        yield from unknown
+        if unknown or around.parts is None or self.span is None:
+            return
+        if not learning(self.frozen(around)):
+            yield Problem(
+                "conflict",
+                "this freezes nothing: there are no weights in what it names",
+                self.span,
+                help="name something with weights, or take it out",
+            )
+
+
+class FreezeUntil(Freeze):
+    """Everything before a part."""
+
+    word = "freeze until"
+
+    name: str = layer_name("the first part that learns", example="layer4")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def frozen(self, around: Around) -> list[Node]:
+        return around.parts.before(self.name) if around.parts else []
+
+
+class FreezeAll(Freeze):
+    """Everything but the head, which is reset or the last layer with weights."""
+
+    word = "freeze all"
+
+    def frozen(self, around: Around) -> list[Node]:
+        if around.network is None:
+            return []
+        head = {node.index for node in head_of(around)}
+        return [node for node in around.network.nodes[1:] if node.index not in head]
+
+
+class FreezeOnly(Freeze):
+    """What is named, and nothing else."""
+
+    word = "freeze only"
+
+    parts: tuple[str, ...] = layer_names("what keeps its weights")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.parts
+
+    def frozen(self, around: Around) -> list[Node]:
+        return around.parts.all_of(self.parts) if around.parts else []
+
+
+class FreezeExcept(Freeze):
+    """All but what is named."""
+
+    word = "freeze except"
+
+    parts: tuple[str, ...] = layer_names("what learns")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.parts
+
+    def frozen(self, around: Around) -> list[Node]:
+        if around.network is None or around.parts is None:
+            return []
+        free = {node.index for node in around.parts.all_of(self.parts)}
+        return [node for node in around.network.nodes[1:] if node.index not in free]
+
+
+class Unfreeze(Directive):
+    """More that learns, from an epoch on: `unfreeze at epoch 5 until layer3`."""
+
+    section = "transfer"
+    may_be_off = True
+    word = "unfreeze"
+    several = True
+    usage = "unfreeze at epoch N until LAYER"
+    elsewhere: ClassVar[Mapping[str, str]] = {"unfreeze": "unfreeze_at gradual_unfreezing thaw"}
+
+    epoch: int = whole("from which epoch on, counted from 1", minimum=1, example="at epoch 5")
+    until: str | None = layer_name("what stays frozen ends before this part; without: nothing", None)
+
+    @classmethod
+    def arranged(cls, arguments: Sequence[Evaluated]) -> list[Evaluated]:
+        """`at` and `epoch` are said for the sake of the sentence; `until` names what follows."""
+        kept: list[Evaluated] = []
+        named = ""
+        for node, value in arguments:
+            word = str(value) if isinstance(value, Word) and node.name is None else ""
+            if not named and word in ("at", "epoch"):
+                continue
+            if not named and word == "until":
+                named = word
+            elif named and node.name is None:
+                kept.append(Evaluated(replace(node, name=named), value))
+                named = ""
+            else:
+                kept.append(Evaluated(node, value))
+        return kept
+
+    def __str__(self) -> str:
+        until = f" until {name_or_text(self.until)}" if self.until else ""
+        return "unfreeze off" if self.off else f"unfreeze at epoch {self.epoch}{until}"
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        if self.until is not None:
+            yield from _unknown((self.until,), self, around)
+        if self.origin is None:
+            return
+        if not around.all(Freeze) and not around.all(Features) and not around.all(Policy):
+            yield Problem(
+                "conflict",
+                "nothing is frozen that could be unfrozen",
+                self.origin.span,
+                help="write `freeze all`, or `freeze until …`, too",
+            )
+        others = around.all(Unfreeze)
+        before = others[: others.index(self)]
+        if before and before[-1].epoch >= self.epoch:
+            yield conflict(
+                f"after epoch {before[-1].epoch} comes epoch {self.epoch}",
+                self,
+                before[-1],
+                help="write them one after the other",
+                drop=False,
+            )
+
+    def warnings(self, around: Around) -> Iterator[Diagnostic]:
+        epochs = around.get(Epochs).count
+        if self.epoch > epochs:
+            yield from unreached(self, "epoch", f"training ends after {epochs} epochs")
+
+
+# ---- how fast the rest learns ----------------------------------------------------------------
+
+
+class Rates(Directive):
+    """Learning rates of parts, beside the optimizer's: `lr layer1=0.1x layer2=0.3x`."""
+
+    section = "transfer"
+    may_be_off = True
+    word = "lr"
+    usage = 'lr LAYER=0.1x … or lr "PATTERN" 0.1x …'
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "lr": "param_groups discriminative_lr layer_lr lrs lr_mult"
+    }
+
+    factors: tuple[tuple[str, float], ...] = custom("", tuple, "")
+
+    @classmethod
+    def read(
+        cls, call: Call, arguments: Sequence[Evaluated], env: Env, words: Collection[str]
+    ) -> dict[str, Any]:
+        found: list[tuple[str, float]] = []
+        waiting = ""
+        for node, value in arguments:
+            name = node.name or waiting
+            if not name:
+                if not isinstance(value, (Word, Text)) or not value.strip():
+                    raise cls._wrong(f"`{node.span.text}` is no name", node.span)
+                waiting = str(value)
+                continue
+            if name in [known for known, _ in found]:
+                raise cls._wrong(f"`{name}` is given twice", node.span, "repeated-argument")
+            try:
+                found.append((name, read_factor(value)))
+            except ArgumentError as error:
+                raise cls._wrong(f"a rate is a factor; {error.message}", node.span) from None
+            waiting = ""
+        if waiting or not found:
+            raise Problem(
+                "missing-argument",
+                f"`lr` needs a factor for `{waiting}`" if waiting else "`lr` needs a part",
+                call.head.span,
+                notes=(f"it is written `{cls.usage}`",),
+                help="write `lr layer1=0.1x`, with a name of the network's",
+            )
+        return {"factors": tuple(found)}
+
+    @classmethod
+    def _wrong(cls, message: str, span: Span, code: str = "argument") -> Problem:
+        return Problem(code, message, span, notes=(f"it is written `{cls.usage}`",))
+
+    def __str__(self) -> str:
+        return " ".join(
+            [self.word, *(f"{quoted(name)} {write_factor(by)}" for name, by in self.factors)]
+        )
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        yield from _unknown([name for name, _ in self.factors], self, around)
+
+
+class Decay(Directive):
+    """Smaller learning rates for what lies deeper, towards the input."""
+
+    section = "transfer"
+    may_be_off = True
+    word = "decay"
+    elsewhere: ClassVar[Mapping[str, str]] = {"decay": "layer_decay layerwise_decay llrd"}
+
+    factor: float = number(
+        "what the rate is multiplied by from one part to that before it", 0.75,
+        minimum=0, above=True, maximum=1,
+    )  # fmt: skip
+
+
+class Head(Directive):
+    """What is put in the place of the old head."""
+
+    section = "transfer"
+    may_be_off = True
+    word = "head"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "head": "classifier num_classes replace_head reset_classifier new_head"
+    }
+
+    reset: bool = flag("its weights begin anew")
+    lr: float = factor("its learning rate beside the optimizer's", 1.0, keyword_only=True)
+    part: str | None = layer_name(
+        "what the head is; without, the last layer with weights", None, keyword_only=True
+    )
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        if self.part is not None:
+            yield from _unknown((self.part,), self, around)
+
+
+def head_of(around: Around) -> list[Node]:
+    """The layers that the head is: those that are named, else the last with weights."""
+    if around.parts is None:
+        return []
+    head = around.find(Head)
+    if head is not None and head.part is not None:
+        return around.parts.nodes(head.part)
+    return [around.parts.last] if around.parts.last else []
+
+
+class Features(Directive):
+    """The source up to a part, frozen; what follows is the spec's own and learns."""
+
+    section = "transfer"
+    may_be_off = True
+    word = "features"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "features": "feature_extractor include_top cut create_body"
+    }
+
+    name: str = layer_name("the last part that is taken over", example="layer3")
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        yield from _unknown((self.name,), self, around)
+        for other in around.all(Freeze):
+            yield conflict("`features` freezes what it takes over", other, self)
+
+
+class L2(Directive):
+    """Weights drawn back to where they began (Li et al., arXiv:1802.01483)."""
+
+    section = "transfer"
+    may_be_off = True
+    word = "l2"
+    elsewhere: ClassVar[Mapping[str, str]] = {"l2": "l2_sp l2sp"}
+
+    strength: float = number("how far", 0.01, minimum=0, above=True, maximum=100)
+
+
+class Policy(Directive):
+    """What is frozen, found by how much data there is and how much alike it is."""
+
+    section = "transfer"
+    may_be_off = True
+    word = "policy"
+    elsewhere: ClassVar[Mapping[str, str]] = {"policy": "strategy fine_tune finetune"}
+
+    kind_of: str = choice("the only one", ("auto",), "auto")
+    similar: bool = switch("whether the new images are like those that the weights have seen")
+
+    def __str__(self) -> str:
+        return f"policy auto similar={'yes' if self.similar else 'no'}"
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        kinds: tuple[type[Directive], ...] = (Freeze, Unfreeze, Features, Rates, Decay)
+        for kind in kinds:
+            for other in around.all(kind):
+                message = f"`policy auto` decides on this; `{other.head()}` does so, too"
+                yield conflict(message, other, self)
+
+
+class Cache(Directive):
+    """What frozen layers compute is computed once and kept on disk: `cache features`."""
+
+    section = "transfer"
+    may_be_off = True
+    word = "cache"
+    elsewhere: ClassVar[Mapping[str, str]] = {"cache features": "cache_features precompute"}
+
+    what: str = choice("the only thing", ("features",), "features")
+    passes: int | None = whole(
+        "over how many augmented versions of each image", None, maximum=10_000, keyword_only=True
+    )
+    folder: str | None = file_name("where they are kept; with the run by default", None,
+                                   keyword_only=True)  # fmt: skip
+
+    def problems(self, around: Around) -> Iterator[Problem]:
+        if self.origin is None:
+            return
+        frozen = [*around.all(Freeze), *around.all(Features), *around.all(Policy)]
+        if not frozen:
+            yield Problem(
+                "conflict",
+                "nothing is frozen, so that nothing could be computed once for all",
+                self.origin.span,
+                help="write `freeze all`, or `freeze until …`, too",
+            )
+        yield from self._prefix(around)
+        augmented = around.all(Augmentation)
+        mixing = [one for one in augmented if isinstance(one, Mixing)]
+        for one in mixing:
+            yield conflict(
+                f"`{one.word}` mixes images anew in each step; features are kept once",
+                self, one, help=f"take `{one.word}` out, or this",
+            )  # fmt: skip
+        if augmented and not mixing and self.passes is None:
+            place = augmented[0].span
+            yield Problem(
+                "conflict",
+                "images are changed anew each time, and features are kept once",
+                self.origin.span,
+                labels=(Label(place, "changes them"),) if place else (),
+                help="say for how many versions of each image: `cache features passes=4`",
+            )
+
+    def _prefix(self, around: Around) -> Iterator[Problem]:
+        """The first layers have to be among those that are frozen."""
+        for freeze in around.all(Freeze):
+            if around.network is None or any(True for _ in freeze.problems(around)):
+                continue
+            first = learning(around.network.nodes)[:1]
+            frozen = {node.index for node in freeze.frozen(around)}
+            if first and first[0].index not in frozen:
+                yield conflict(
+                    f"`{first[0].name}` learns, and all that follows changes with it",
+                    self, freeze, help="freeze from the beginning on: `freeze until …`", drop=False,
+                )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Whose weights are taken, and what becomes of them."""
+
+    source: From
+    freeze: Freeze | None
+    unfreeze: tuple[Unfreeze, ...]
+    rates: Rates | None
+    decay: Decay | None
+    head: Head | None
+    features: Features | None
+    l2: L2 | None
+    policy: Policy | None
+    cache: Cache | None

@@ -1,0 +1,178 @@
+"""Emitted modules held against the interpreter, which knows of no blocks, loops or names.
+
+The same weights, the same images and the same random numbers: then outputs, running statistics and
+gradients have to be the same, in evaluation and in training.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+import dotcnn
+from dotcnn.compiler.graph import Network, Node
+from dotcnn.training.load import construct
+from interpreter import Interpreter
+
+TOLERANCE = 1e-12
+
+
+class Pair(NamedTuple):
+    """A network twice, with the same weights."""
+
+    network: Network
+    source: str
+    model: nn.Module
+    """As it is emitted."""
+    interpreter: Interpreter
+
+
+def pair(network: Network, *, flat: bool = False, dtype: torch.dtype = torch.float64) -> Pair:
+    source = dotcnn.emit(network, flat=flat)
+    model = construct(source, network.name).to(dtype)
+    interpreter = Interpreter(network).to(dtype)
+    made = {own_key(name, flat): value for name, value in model.state_dict().items()}
+    expected = {own_key(key, flat): shape for key, shape in shapes(network).items()}
+    assert {name: tuple(value.shape) for name, value in made.items()} == expected
+    for node in network.nodes:
+        if node.weights:
+            held = interpreter.held[str(node.index)]
+            names = {name: own_key(f"{node.name}.{name}", flat) for name in held.state_dict()}
+            held.load_state_dict({name: made[own] for name, own in names.items()})
+    return Pair(network, source, model, interpreter)
+
+
+def own_key(key: str, flat: bool) -> str:
+    """What stands for the name of a weight here: the flat form joins the names of scopes."""
+    return key.replace(".", "_") if flat else key
+
+
+def shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Of all weights, by name, as the network has them."""
+    return {
+        f"{node.name}.{weight.name}": tuple(weight.shape)
+        for node in network.nodes
+        for weight in node.weights
+    }
+
+
+def left_out(network: Network, node: Node) -> bool:
+    """Whether `forward` stops before it: what a loss takes are logits."""
+    return node.op.probabilities and not network.consumers[node.index]
+
+
+def ends(network: Network) -> list[Node]:
+    return [network.output, *(head.output for head in network.aux)]
+
+
+def images(network: Network, batch: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    shape = (batch, *network.input.shape)
+    return torch.randn(shape, generator=generator, dtype=dtype)
+
+
+def outputs(both: Pair, batch: Tensor) -> list[Tensor]:
+    """Of the emitted module: all that it returns, with the probabilities that it leaves out."""
+    found = both.model(batch)
+    several = isinstance(found, tuple)
+    assert several == bool(both.network.aux and both.model.training)
+    nodes = ends(both.network)[: len(found) if several else 1]
+    results = []
+    for node, value in zip(nodes, found if several else [found], strict=True):
+        if left_out(both.network, node):
+            value = both.interpreter.calls[node.index](value)
+        results.append(value)
+    return results
+
+
+def expected_outputs(both: Pair, batch: Tensor) -> list[Tensor]:
+    found = both.interpreter(batch)
+    return found if isinstance(found, list) else [found]
+
+
+def evaluate_both(both: Pair, batch: Tensor) -> None:
+    """In evaluation: one tensor, the same; `predict` gives the probabilities, where there are
+    some."""
+    both.model.eval()
+    both.interpreter.eval()
+    with torch.no_grad():
+        (wanted,) = expected_outputs(both, batch.clone())
+        (found,) = outputs(both, batch.clone())
+        same(found, wanted, "in evaluation")
+        if left_out(both.network, both.network.output):
+            same(both.model.predict(batch.clone()), wanted, "predicted")  # type: ignore[operator]
+
+
+def train_both(both: Pair, batch: Tensor) -> None:
+    """In training: outputs, gradients of all weights and of the images, running statistics."""
+    both.model.train()
+    both.interpreter.train()
+    results = []
+    for run in (expected_outputs, outputs):
+        given = batch.clone().requires_grad_()
+        torch.manual_seed(3)
+        # Not the images themselves: what works in place cannot write over those.
+        found = run(both, given * 1)
+        generator = torch.Generator().manual_seed(2)
+        loss = sum(
+            (value * torch.randn(value.shape, generator=generator, dtype=value.dtype)).sum()
+            for value in found
+        )
+        if loss.requires_grad:  # type: ignore[union-attr]
+            loss.backward()  # type: ignore[union-attr]
+        results.append((found, given.grad))
+    (wanted, wanted_images), (got, got_images) = results
+    for number, (one, two) in enumerate(zip(got, wanted, strict=True)):
+        same(one, two, f"output {number} in training")
+    same(got_images, wanted_images, "gradient of the images")
+    found_weights = weights(both.model)
+    flat = "." not in "".join(name.rpartition(".")[0] for name in found_weights)
+    for node in both.network.nodes:
+        if not node.weights:
+            continue
+        for name, (value, gradient) in weights(both.interpreter.held[str(node.index)]).items():
+            full = f"{node.name}.{name}"
+            own = full if full in found_weights else f"{node.name.replace('.', '_')}.{name}"
+            assert flat or own == full
+            same(found_weights[own][0], value, f"{full} after a step in training")
+            same(found_weights[own][1], gradient, f"gradient of {full}")
+
+
+def weights(module: nn.Module) -> dict[str, tuple[Tensor, Tensor | None]]:
+    """Values and gradients of parameters, values of buffers, by name."""
+    found: dict[str, tuple[Tensor, Tensor | None]] = {
+        name: (value, None) for name, value in module.named_buffers()
+    }
+    return found | {name: (value, value.grad) for name, value in module.named_parameters()}
+
+
+def same(found: Any, wanted: Any, what: str) -> None:
+    assert (found is None) == (wanted is None), what
+    if found is None:
+        return
+    assert found.shape == wanted.shape, f"{what}: {found.shape}, not {wanted.shape}"
+    scale = 1 + wanted.detach().abs().max().item() if wanted.numel() else 1
+    assert torch.allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE * scale), (
+        f"{what}: differs by {(found - wanted).abs().max().item()}"
+    )
+
+
+def modules_by_name(both: Pair) -> None:
+    """Every layer that holds something is found under its own name."""
+    known = dict(both.model.named_modules())
+    for node in both.network.nodes[1:]:
+        text = node.op.torch(node.shape, *node.input_shapes)
+        if text.module is not None and not left_out(both.network, node):
+            assert type(known[node.name]).__name__ == text.module.name.rpartition(".")[2]
+
+
+def hold(network: Network, *, flat: bool = False, batch: int = 2) -> Pair:
+    """All of it."""
+    both = pair(network, flat=flat)
+    if not flat:
+        modules_by_name(both)
+    evaluate_both(both, images(network, batch))
+    train_both(both, images(network, batch))
+    return both
