@@ -5,6 +5,7 @@
     problems = dotcnn.check("net.cnn")           # diagnostics, as data
     source = dotcnn.emit("net.cnn")              # the torch module, as text
     model = dotcnn.load("net.cnn")               # that text, live: an nn.Module
+    dotcnn.export("net.cnn", "net.onnx")         # for others to run; also .pt2, .safetensors
 
 Importing this imports nothing else; each function imports what it needs.
 """
@@ -16,14 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from .compiler.graph import Network
     from .dsl.diagnostics import Diagnostic
     from .dsl.source import Source
+    from .training.export.export import Exported
 
 __version__ = "0.1.0"
-__all__ = ["check", "compile", "emit", "load", "report"]
+__all__ = ["check", "compile", "emit", "export", "load", "report"]
 
 
 def compile(
@@ -111,6 +113,43 @@ def load(
     if isinstance(spec, (str, Path)):
         spec = compile(spec, parameters=parameters, input=input, classes=classes, network=network)
     return live(spec, __version__, weights)
+
+
+def export(
+    spec: str | Path | Network,
+    path: str | Path,
+    *,
+    weights: str | Path | Mapping[str, Tensor] | None = None,
+    fold: bool = False,
+    predict: bool = False,
+    batch: int | None = None,
+    opset: int | None = None,
+    parameters: Mapping[str, object] | None = None,
+    input: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    network: str | None = None,
+) -> Exported:
+    """Writes a network as ONNX, for torch.export (`.pt2`) or its weights as safetensors, by the
+    ending of `path`. The file is there once it has been read back and computes the same.
+
+    `weights` is a file of them or a state dict; else they are as the network begins. `fold` puts
+    batch norms into the layers before them; `predict` ends in probabilities, where the spec ends in
+    a softmax or sigmoid; `batch` allows batches of one size alone. Raises SpecError, or OSError.
+    """
+    from .training.export.export import export as write
+
+    if isinstance(spec, (str, Path)):
+        spec = compile(spec, parameters=parameters, input=input, classes=classes, network=network)
+    return write(
+        spec,
+        path,
+        __version__,
+        weights=weights,
+        fold_norms=fold,
+        predict=predict,
+        batch=batch,
+        opset=opset,
+    )
 
 
 def _source(spec: str | Path) -> Source:

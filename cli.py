@@ -357,7 +357,10 @@ def _report(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     from .compiler.report.explain import explain
     from .compiler.report.select import NotFound, select
+    from .compiler.vocabulary import SECTIONS
 
+    if options.layer in SECTIONS:
+        return _explain_section(options)
     analysis = _analyse_one(options.file, options)
     if analysis is None:
         return ERRORS
@@ -368,6 +371,28 @@ def _explain(options: argparse.Namespace) -> int:
         except NotFound as error:
             return _usage(f"{error.message}; {error.help}" if error.help else error.message)
     print(explain(analysis, selection, batch=options.batch, style=_style(options)))
+    return OK
+
+
+def _explain_section(options: argparse.Namespace) -> int:
+    from .compiler.overrides import divide
+    from .compiler.plan import describe, plan
+    from .dsl import render
+    from .dsl.diagnostics import SpecError
+
+    parameters, overrides = divide(options.set)
+    options.set = list(parameters.items())
+    analysis = _analyse_one(options.file, options)
+    if analysis is None:
+        return ERRORS
+    try:
+        found = plan(analysis.network, overrides, needs_data=False)
+    except SpecError as error:
+        color = _wants_color(options, sys.stderr)
+        text = render.render_text(error.diagnostics, color=color, width=_width(sys.stderr))
+        print(text, file=sys.stderr)
+        return ERRORS
+    print("\n".join(describe(found, options.layer)))
     return OK
 
 

@@ -53,6 +53,8 @@ def bind(
         else:
             field = waiting[0]
             if field.many:
+                if field.words and isinstance(value, Word) and value in {*words} - {*field.words}:
+                    raise missing_separator(call, node, value)
                 many.extend(_read(field, value, node, signature))
                 places[field.name] = node.span
                 continue

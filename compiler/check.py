@@ -6,15 +6,20 @@ from collections.abc import Collection, Iterator
 
 from ..dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ..dsl.program import Program
+from ..dsl.syntax import Call
 from .budget import DEFAULT_LAYERS
 from .elaborate import examine
 from .graph import Network
 from .problems import closest
 from .shapes import Shape
 from .unused import UNUSED
+from .vocabulary import SECTIONS
 
 TAB = "tab"
 """The one warning of the language itself."""
+
+UNREACHED = "unreached"
+"""That of sections: something is to happen after the last epoch."""
 
 
 def check(
@@ -33,14 +38,27 @@ def check(
         needs_network=network is not None,
     )
     diagnostics = found.diagnostics
-    if found.network is not None and not has_errors(diagnostics):
+    sections = sections_of(program)
+    if sections:
+        from .plan.check import check_sections
+
+        diagnostics = [*diagnostics, *check_sections(program, sections, found.network)]
+    if found.network is not None and not has_errors(found.diagnostics):
         from .analysis.lints import RULES, lint
 
         diagnostics = [*diagnostics, *lint(found.network)]
         diagnostics = [d for d in diagnostics if not silenced(d, found.network)]
-        diagnostics += unknown_codes(found.network, {*RULES, *UNUSED, TAB})
-        diagnostics = in_order(diagnostics)
-    return diagnostics
+        diagnostics += unknown_codes(found.network, {*RULES, *UNUSED, TAB, UNREACHED})
+    return in_order(diagnostics)
+
+
+def sections_of(program: Program) -> dict[str, Call]:
+    """train, augment, evaluate, transfer, as written in the main file."""
+    found: dict[str, Call] = {}
+    for statement in program.main.statements:
+        if isinstance(statement, Call) and statement.head.value in SECTIONS:
+            found.setdefault(statement.head.value, statement)
+    return found
 
 
 def unknown_codes(network: Network, codes: Collection[str]) -> Iterator[Diagnostic]:

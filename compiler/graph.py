@@ -30,7 +30,7 @@ class Scope:
 
     __slots__ = (
         "arguments", "aux", "children", "count", "definition", "index", "kind", "label", "name",
-        "named", "output", "parent", "parts", "skipped", "span", "word",
+        "just", "named", "output", "parent", "parts", "skipped", "span", "word",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,8 @@ class Scope:
         """The full dotted name; that of the scope around it where it has none of its own."""
         self.parts: list[Scope | Node] = []
         """What has a name directly inside: the sub-modules, of what it becomes in torch."""
+        self.just: Scope | None = None
+        """What it is one with: the block or loop in it, beside which there is nothing."""
         self.output: Node | None = None
         """What leaves it."""
         self.aux: bool = parent.aux if parent else False

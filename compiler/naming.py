@@ -115,9 +115,11 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
         return None
     if nodes and (scope.kind != "iteration" or only.kind == "loop"):
         return None
-    if only.kind == "loop" and scope.kind == "network":
+    if only.kind not in ("block", "loop") or (only.kind == "loop" and scope.kind == "network"):
         return None
-    return only if only.kind in ("block", "loop") else None
+    if not nodes:
+        scope.just = only
+    return only
 
 
 def _scopes_with_weights(root: Scope) -> set[int]:

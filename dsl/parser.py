@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .braces import pair_up
@@ -108,6 +108,9 @@ class _Parse:
         self.starts: list[int] = [0]
         self.ends: list[int] = [0]
         self.snapshot = _Snapshot(0, [], [], [], [], 0)
+        builders = [self.builder.for_rule(rule.build) for rule in self.tables.rules]
+        self.rules = list(zip(self.tables.rules, builders, strict=True))
+        self.makers = self.builder.for_terminals()
 
     def run(self) -> tuple[tuple[Any, ...], list[Diagnostic]]:
         types, starts, ends = self.tokens.types, self.tokens.starts, self.tokens.ends
@@ -131,18 +134,9 @@ class _Parse:
         """Reads tokens from a position on; stops at the first that does not fit."""
         self.remember(position)
         actions, gotos = self.tables.actions, self.tables.gotos
-        builders = [self.builder.for_rule(rule.build) for rule in self.tables.rules]
-        rules = list(zip(self.tables.rules, builders, strict=True))
-        make = self.builder.for_terminals()
+        rules, make = self.rules, self.makers
         states, values, starts, ends = self.states, self.values, self.starts, self.ends
-        tokens = self.tokens
-        columns = zip(
-            tokens.types[position:stop],
-            tokens.starts[position:stop],
-            tokens.ends[position:stop],
-            strict=True,
-        )
-        for kind, start, end in columns:
+        for kind, start, end in self.tokens_from(position, stop):
             while True:
                 action = actions[states[-1]].get(kind)
                 if action is None:
@@ -176,6 +170,18 @@ class _Parse:
                 ends.append(last)
             position += 1
         return position
+
+    def tokens_from(self, position: int, stop: int | None) -> Iterator[tuple[str, int, int]]:
+        """Kind, start and end of each token. In pieces that grow: nobody knows how far it will go,
+        and copies of all the rest, after each of many mistakes, would be quadratic."""
+        types, starts, ends = self.tokens.types, self.tokens.starts, self.tokens.ends
+        end = len(types) if stop is None else stop
+        size = 64
+        while position < end:
+            piece = slice(position, min(position + size, end))
+            yield from zip(types[piece], starts[piece], ends[piece], strict=True)
+            position += size
+            size *= 2
 
     @staticmethod
     def reduce(rule: Rule, build: Any, symbols: list[Any], start: int, end: int) -> Any:

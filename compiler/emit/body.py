@@ -57,14 +57,8 @@ class Body(NamedTuple):
 
 def origin(scope: Scope) -> Scope:
     """The scope that says what another is: a round that is one with a block is that block."""
-    while scope.kind == "iteration" or is_head(scope):
-        inner = [child for child in scope.children if isinstance(child, Scope)]
-        if len(inner) != len(scope.children):
-            break
-        inner = [child for child in inner if child.output is not None and child.children]
-        if len(inner) != 1 or inner[0].label or inner[0].kind not in ("block", "loop"):
-            break
-        scope = inner[0]
+    while scope.just is not None:
+        scope = scope.just
     return scope
 
 
@@ -108,6 +102,8 @@ class Bodies:
             outside = any(c.index >= end and c.index not in self.left_out for c in consumers)
             if node.index in self.handed_out or outside:
                 given.append(node)
+        if not given:  # nobody takes anything, and yet it has weights
+            given = self.network.nodes[max(start, end - 1) : end]
         return list(taken.values()), given
 
     def parts(self, scope: Scope) -> Iterator[Scope | Node]:

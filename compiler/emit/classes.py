@@ -10,7 +10,7 @@ from ..graph import Node, Scope
 from .body import Bodies, Body, Step, origin
 from .comments import Comments
 from .definitions import definitions
-from .forward import Forward, exits
+from .forward import SHORT, Forward, exits
 from .frame import Frame, Leaf, take_apart, write
 from .known import known_names, numbers_in
 from .layout import STEP, WIDTH, Doc, Group, statement
@@ -138,7 +138,7 @@ class Classes:
             ]
             if len(words) <= 3 and len(words) == len(list(self.bodies.parts(scope))):
                 return "".join(map(_spelled, words))
-            label = what.parent.label or "block"
+            label = what.parent.label or "blocks"
             return camel(label.rstrip("s") if label.endswith("s") else f"{label}_block")
         return camel(label or what.word)
 
@@ -173,7 +173,7 @@ class Classes:
         tensors = ["Tensor | None" if head else "Tensor" for head in body.heads]
         result = tensors[0] if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
         arguments = ("self", *(f"{name}: Tensor" for name in inputs))
-        names = Names([*inputs, "paths"])
+        names = Names([*inputs, *SHORT, "paths"])
         heads = {
             v: names.free("aux")
             for v, is_aux in zip(union.outputs, body.heads, strict=True)

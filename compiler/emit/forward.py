@@ -43,6 +43,10 @@ class _Pending(NamedTuple):
     """Whether a type checker knows that it is a tensor."""
 
 
+SHORT = tuple("xyzabcde")
+"""What values are called that have no label."""
+
+
 class Forward:
     """Writes the statements of one class."""
 
@@ -58,9 +62,11 @@ class Forward:
         together: str = "",
         line_each: bool = False,
     ) -> None:
-        self.places = places
+        self.places = [p for p, alive in zip(places, _alive(places, outputs), strict=True) if alive]
         self.outputs = tuple(outputs)
-        self.conditions = conditions
+        self.conditions = [
+            c for c, alive in zip(conditions, _alive(places, outputs), strict=True) if alive
+        ]
         """How `forward` asks whether each place is there; empty where it always is."""
         self.names = names
         self.shapes = shapes
@@ -74,7 +80,7 @@ class Forward:
         self.indent = 2
         self.pending: list[_Pending] = []
         self.uses: Counter[Operand] = Counter(self.outputs)
-        for place in places:
+        for place in self.places:
             self.uses.update(place.operands)
         self.variables: dict[Operand, str] = {}
         self.holds: dict[str, Operand] = {}
@@ -99,7 +105,7 @@ class Forward:
             return self.names.free(label)
         left = self.uses - Counter(reads)
         held = {read for each in self.pending for read in each.reads}
-        for name in ("x", "y", "z", "a", "b", "c", "d", "e"):
+        for name in SHORT:
             current = self.holds.get(name)
             if current is None or (left[current] <= 0 and current not in held):
                 return name
@@ -386,6 +392,18 @@ class Forward:
             first = self.first[name]
             self.lines[first] = self.lines[first].replace(f"{name} = ", f"{name}: Tensor = ", 1)
         self.lines.append(f"{STEP * self.indent}return {name}")
+
+
+def _alive(places: Sequence[Place], outputs: Sequence[Operand]) -> list[bool]:
+    """Which steps anything comes of."""
+    wanted = {*outputs}
+    found = []
+    for place in reversed(places):
+        alive = any((place.step.key, n) in wanted for n in range(max(1, place.step.outputs)))
+        found.append(alive)
+        if alive:
+            wanted.update(place.operands)
+    return found[::-1]
 
 
 def _joins(place: Place) -> bool:

@@ -157,7 +157,11 @@ def write(item: Item, text: Callable[[], str], usual: Usual) -> Doc:
                 continue
             doc = f"{inner.name}={doc}"
         docs.append(doc)
-    return call(item.name, docs) if item.name else Group("[", tuple(docs), "]")
+    if item.name:
+        return call(item.name, docs)
+    if len(docs) == 1 and isinstance(docs[0], Group) and docs[0].before == "*[":
+        return docs[0]._replace(before="[")
+    return Group("[", tuple(docs), "]")
 
 
 def _listed(text: str) -> Doc:

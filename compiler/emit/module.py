@@ -13,7 +13,7 @@ from .body import Bodies
 from .check_run import check_run
 from .classes import Classes, Flags, assignments
 from .comments import Comments
-from .forward import Forward
+from .forward import SHORT, Forward
 from .initial import InitText, initial
 from .layout import STEP
 from .solve import solve
@@ -88,7 +88,7 @@ def _helper_names(network: Network) -> set[str]:
 
 def head_fields(heads: Sequence[AuxHead]) -> list[str]:
     """The names of auxiliary outputs in a named tuple."""
-    names = Names({"count", "index", "logits", "x", "paths"})
+    names = Names({"count", "index", "logits", "paths", *SHORT})
     return [names.free(head.scope.name.replace(".", "_"), "aux") for head in heads]
 
 
@@ -162,7 +162,7 @@ def _forward(outputs: str, fields: Sequence[str], union: Union, flat: bool) -> L
         union.places,
         union.outputs,
         ["x"],
-        Names({"x", "paths", *fields}),
+        Names({*SHORT, "paths", *fields}),
         [""] * len(union.places),
         shapes=lambda value: shape_text(shapes[value]),
         heads=dict(zip(union.outputs[1:], fields, strict=True)),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ..blame import first_line
-from ..graph import Network, Node
+from ..graph import Network
 from ..problems import Problem
 from ..shapes import Shape, text
 from .directive import Directive
@@ -44,14 +44,7 @@ class Around:
         assert found is not None, kind
         return found
 
-    def has(self, section: str) -> bool:
-        return section in self.given
-
     # ---- the network ----
-
-    @property
-    def input(self) -> Node | None:
-        return self.network.input if self.network else None
 
     @property
     def shape(self) -> Shape:
@@ -98,7 +91,6 @@ def conflict(
     return Problem("conflict", message, one.origin.span, labels=labels, help=help, edits=edits)
 
 
-def places_of(directives: Sequence[Directive]) -> Iterator[Span]:
-    for one in directives:
-        if one.span is not None:
-            yield one.span
+def taken_out(place: Span) -> tuple[Edit, ...]:
+    """The change that takes an argument out, with the blank before it."""
+    return (Edit(Span(place.source, place.start - 1, place.end), ""),)

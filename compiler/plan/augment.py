@@ -12,7 +12,7 @@ from ...dsl.diagnostics import Edit
 from ..problems import Problem
 from ..signature import ArgumentError, choice, custom
 from ..values import Interval, Word, show
-from .around import Around, conflict
+from .around import Around, conflict, taken_out
 from .directive import Directive
 from .evaluate import MODE_DOC, MODES, fits_input
 from .fields import (
@@ -190,9 +190,9 @@ class Shift(Augmentation):
         "shift": "translate RandomTranslation width_shift_range height_shift_range"
     }
 
-    by: Range | None = ranged("both ways, in shares of the image", 1, "shares", None)
-    x: Range | None = ranged("to the right alone", 1, "shares", None, keyword_only=True)
-    y: Range | None = ranged("downwards alone", 1, "shares", None, keyword_only=True)
+    by: Range | None = ranged("both ways, in shares of the image", 1, "", None)
+    x: Range | None = ranged("to the right alone", 1, "", None, keyword_only=True)
+    y: Range | None = ranged("downwards alone", 1, "", None, keyword_only=True)
     p: float = _p()
     fill: Any = _filling()
 
@@ -341,7 +341,9 @@ class Color(Augmentation):
         name = "saturation" if self.saturation is not None else "hue"
         place = self.place(name)
         assert place is not None
-        return around.unfit(place, f"only colours have a {name}", f"take `{name}` out")
+        return around.unfit(
+            place, f"only colours have a {name}", f"take `{name}` out", taken_out(place)
+        )
 
 
 class Grayscale(Augmentation):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from ...dsl.diagnostics import Diagnostic
 from ...dsl.source import Span
 from ...dsl.syntax import Call
-from ..binding import Evaluated, bind
+from ..binding import Evaluated, bind, bind_one
 from ..declared import Declared
 from ..evaluate import Env
 from ..problems import Problem
@@ -64,6 +64,8 @@ class Directive(Declared):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        # What is given by its place comes first, also before what is inherited.
+        cls.fields = dict(sorted(cls.fields.items(), key=lambda item: item[1].keyword_only))
         if "word" in vars(cls):
             known = REGISTRY.setdefault(cls.section, {})
             for word in (cls.word, *cls.synonyms):
@@ -123,9 +125,22 @@ class Directive(Declared):
                 continue
             else:
                 text = field.write(value) if field.write else spelled(value)
-                bare = field.required or field.many or (len(parts) == 1 and text in field.words)
+                first = len(parts) == 1 and text in (*field.words, "on", "off")
+                bare = field.required or field.many or (first and not field.keyword_only)
                 parts.append(text if bare else f"{field.name}={text}")
         return " ".join(parts)
+
+    @classmethod
+    def doc(cls) -> str:
+        """The first sentence about it, without where it comes from."""
+        lines = (cls.__doc__ or "").split("\n\n")[0].split()
+        text = " ".join(lines).split(" (")[0].split(": `")[0].rstrip(".")
+        # A name, as of `ImageNet`, keeps its capitals.
+        return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+    def remark(self) -> str:
+        """What is said beside it where a plan is printed."""
+        return self.doc()
 
     # ---- how it is read ----
 
@@ -140,6 +155,10 @@ class Directive(Declared):
     ) -> dict[str, Any]:
         """The values of its arguments; raises Problem."""
         return bind(call, cls.signature(), arguments, env, words)
+
+    def one(self, argument: Evaluated) -> tuple[str, Any]:
+        """A single argument and its value, to be put into this one; raises Problem."""
+        return bind_one(argument, self.signature())
 
     # ---- what it means with others around it ----
 

@@ -45,8 +45,8 @@ class Resize(Directive):
     mode: str = choice(MODE_DOC, MODES, "bilinear", keyword_only=True)
 
     @classmethod
-    def usual(cls, around: Around) -> Resize | None:  # type: ignore[override]
-        return cls(side=usual_side(around)) if around.size else None
+    def usual(cls, around: Around) -> Resize | None:
+        return cls.make(side=usual_side(around)) if around.size else None
 
     def problems(self, around: Around) -> Iterator[Problem]:
         place = self.place("side")
@@ -78,7 +78,7 @@ class CentreCrop(Directive):
     side: Any = size("its height and width; the network's input")
 
     @classmethod
-    def usual(cls, around: Around) -> CentreCrop | None:  # type: ignore[override]
+    def usual(cls, around: Around) -> CentreCrop | None:
         return cls(side=around.size) if around.size else None
 
     def settle(self, around: Around) -> CentreCrop:
@@ -116,7 +116,7 @@ def fits_input(directive: Directive, side: Any, around: Around) -> Iterator[Prob
 def _crops(value: object) -> int:
     if isinstance(value, bool) or value not in (1, 5, 10):
         raise ArgumentError("other numbers have no usual places")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return int(value)
 
 
 def _scale(value: object) -> float:

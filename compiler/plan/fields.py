@@ -158,15 +158,20 @@ def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **more: Any)
 
 
 def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: Any) -> Any:
-    """A range about zero: `20` is -20..20."""
-    expects = f"{unit} between -{limit:g} and {limit:g}, one number for both ways or a range"
+    """A range about zero: `20` is -20..20. The unit says what it is of: `degrees`."""
+    most = f"{limit:g} {unit}".rstrip()
+    expects = f"a number up to {most}, for both ways, or a range like -{limit / 2:g}..{limit / 4:g}"
 
     def read(value: object) -> Range:
         ends = _ends(value)
         if ends is None:
-            most = _within(value, 0, limit, f"between 0 and {limit:g}")
-            return (-most if most else 0.0, most)
-        low, high = (_within(end, -limit, limit, f"within {limit:g}") for end in ends)
+            far = real_number(value)
+            if not 0 <= far <= limit:
+                instead = f"{exact(far)}%" if limit == 1 and 1 < far < 100 else ""
+                instead = exact(-far) if -limit <= far < 0 else instead
+                raise ArgumentError(f"{show(value)} is not", instead=instead)
+            return (-far if far else 0.0, far)
+        low, high = (_within(end, -limit, limit, "within that") for end in ends)
         return low, high
 
     return Field(read, expects, default, doc, write=_range, **more)
@@ -303,7 +308,7 @@ def file_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
         return str(value)
 
     more.setdefault("example", '"data"')
-    return Field(read, 'text between `"`', default, doc, write=quoted, **more)
+    return Field(read, 'text between `"`', default, doc, takes_words=True, write=quoted, **more)
 
 
 def tuple_of(

@@ -10,6 +10,7 @@ from ...dsl.program import Program
 from ...dsl.syntax import Call, Let
 from ..evaluate import POISON, Env, evaluate
 from ..graph import Network
+from ..overrides import SectionOverride
 from ..problems import Problem, Quiet
 from ..shapes import text
 from ..vocabulary import SECTIONS
@@ -20,7 +21,7 @@ from .directive import Directive
 from .evaluate import Evaluate
 from .plan import TrainPlan
 from .read import Reader
-from .replace import SectionOverride, apply
+from .replace import apply
 from .slots import slots
 from .train import Train
 from .transfer import From, Transfer
@@ -103,14 +104,15 @@ def _env(program: Program, network: Network | None) -> Env:
 def _whole(sections: Mapping[str, Call], reader: Reader, around: Around) -> list[Diagnostic]:
     """What is missing altogether."""
     found = []
-    call = sections.get("transfer")
+    begun = around.given.get("transfer")
     spoilt = ("transfer", "from") in reader.spoilt
-    if call is not None and around.given.get("transfer") and not around.all(From) and not spoilt:
+    if begun and not around.all(From) and not spoilt:
+        call = sections.get("transfer")
         found.append(
             Diagnostic(
                 "missing-directive",
                 "`transfer` needs `from`: whose weights are taken",
-                call.head.span,
+                call.head.span if call else begun[0].span,
                 help='write `from "torchvision:ResNet50_Weights.IMAGENET1K_V2"` into it, or the'
                 " folder of a run",
             )

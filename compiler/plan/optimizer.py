@@ -71,7 +71,7 @@ class Optimizer(Directive):
 
     @classmethod
     def usual(cls, around: Around) -> Optimizer:
-        return AdamW()
+        return AdamW.make()
 
 
 class AdamW(Optimizer):

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from ..problems import Problem
 from ..signature import ArgumentError, choice
-from .around import Around
+from .around import Around, taken_out
 from .directive import Directive
-from .fields import number, real_number, tuple_of
+from .fields import number, real_number, spelled, tuple_of
 
 Numbers = tuple[float, ...]
 
@@ -117,6 +117,16 @@ class Normalize(Directive):
             self.order or preset.order,
         )
 
+    def remark(self) -> str:
+        scale, mean, std, order = self.pixels
+        times = "1/255" if scale == 1 / 255 else f"{scale:g}"
+        what = f"pixels of 0 to 255 times {times}"
+        if order != "rgb":
+            what += ", blue first"
+        if mean is None:
+            return f"{what}, then less their mean and by their deviation, as measured"
+        return f"{what}, then less {spelled(mean)} and by {spelled(std)}"
+
     def problems(self, around: Around) -> Iterator[Problem]:
         channels, mean = around.channels, self.pixels.mean
         if channels is None or self.origin is None:
@@ -132,4 +142,6 @@ class Normalize(Directive):
         if self.order == "bgr" and channels != 3:
             place = self.place("order")
             assert place is not None
-            yield around.unfit(place, "only colours have an order", "take `order` out")
+            yield around.unfit(
+                place, "only colours have an order", "take `order` out", taken_out(place)
+            )

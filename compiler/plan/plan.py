@@ -125,7 +125,8 @@ def _shape(value: Any) -> Shape:
 def _augmentations(data: Sequence[dict[str, Any]]) -> Iterator[Augmentation]:
     for item in data:
         made = _read_directive("augment", item)
-        assert isinstance(made, Augmentation)
+        if not isinstance(made, Augmentation):
+            raise PlanError(f"`{made.word}` does not change images")
         yield made
 
 

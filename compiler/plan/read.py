@@ -82,7 +82,7 @@ class Reader:
         if word not in words:
             raise _unknown(section, call)
         refuse_body(call, f"`{word}`")
-        arguments = evaluate_arguments(call.arguments, self.env)
+        arguments: Sequence[Evaluated] = evaluate_arguments(call.arguments, self.env)
         if _is_off(arguments) and any(
             one.may_be_off for name, one in known.items() if name.split(" ")[0] == word
         ):
@@ -142,8 +142,10 @@ def _places(
             name = waiting[0] if waiting else ""
         if name in waiting and not kind.fields[name].many:
             waiting.remove(name)
-        if name in kind.fields:
-            places.setdefault(name, node.span)
+        if name in places:  # one value of several
+            places[name] = Span(node.span.source, places[name].start, node.span.end)
+        elif name in kind.fields:
+            places[name] = node.span
     return places
 
 
@@ -157,7 +159,7 @@ def _statements(call: Call) -> Sequence[Statement]:
             "too-many-arguments",
             f"`{section}` takes its directives in a body",
             call.arguments[0].span,
-            help=f"write `{section} {{ {call.arguments[0].span.text} … }}`",
+            help=f"write what it says into `{section} {{ … }}`",
         )
     if call.body is None:
         raise Problem(
@@ -235,23 +237,28 @@ def _unknown(section: str, call: Call) -> Problem:
     if what:
         return Problem("unknown-directive", message, place, help=what)
     for other in SECTIONS:
-        in_other = (
-            word if word in heads(other) else known_elsewhere(other).get(folded(word), ("",))[0]
-        )
-        if other != section and in_other:
+        there = _written_in(other, word)
+        if other != section and there:
             return Problem(
                 "misplaced-directive",
                 f"`{word}` has no place in `{section}`",
                 place,
-                help=f"write `{in_other} …` into `{other} {{ … }}`",
+                help=f"write `{there} …` into `{other} {{ … }}`",
             )
     help, edits = did_you_mean(word, heads(section), place)
     if word in layer_words() and not help:
         help = f"`{word}` is part of a network: write it into `network Name {{ … }}`"
-    listed = ", ".join(f"`{head}`" for head in sorted(heads(section)))
+    words = {kind.head() for kind in REGISTRY[section].values()}
+    listed = ", ".join(f"`{head}`" for head in sorted(words))
     return Problem(
         "unknown-directive", message, place, help=help or f"there are {listed}", edits=edits
     )
+
+
+def _written_in(section: str, word: str) -> str:
+    """What a section calls something; empty where it does not know it."""
+    own = {folded(head): head for head in heads(section)}
+    return own.get(folded(word)) or known_elsewhere(section).get(folded(word), ("", ""))[0]
 
 
 def _by_kind(
@@ -267,12 +274,14 @@ def _by_kind(
     first = arguments[0] if arguments and arguments[0].node.name is None else None
     if first is None or not isinstance(first.value, Word):
         at = Span(call.span.source, call.head.span.end, call.head.span.end)
+        first_kind = next(iter(kinds))
+        proposed = f"write `{word} {first_kind} …`; " if arguments else ""
         raise Problem(
             "missing-argument",
             f"`{word}` needs to know its kind",
             call.head.span,
-            help=f"there are {listed}",
-            edits=(Edit(at, f" {next(iter(kinds))}"),),
+            help=f"{proposed}there are {listed}",
+            edits=(Edit(at, f" {first_kind}"),) if arguments else (),
         )
     name = str(first.value)
     instead, what = known_elsewhere(section).get(folded(name), ("", ""))
@@ -280,6 +289,12 @@ def _by_kind(
     if instead.startswith(f"{word} "):
         there = instead.removeprefix(f"{word} ")
         help, edits = f"here it is written `{instead}`", (Edit(first.node.span, there),)
+    first_kind, kind = next(iter(kinds.items()))
+    waiting = kind.signature().positional
+    if not (help or what) and waiting and waiting[0].takes_words and not waiting[0].words:
+        help = f"write `{word} {first_kind} {name}`, or another of {listed}"
+        at = Span(call.span.source, first.node.span.start, first.node.span.start)
+        edits = (Edit(at, f"{first_kind} "),)
     raise Problem(
         "unknown-kind",
         f"there is no `{word} {name}`",

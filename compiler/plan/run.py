@@ -58,7 +58,7 @@ class Batch(Directive):
 
     @classmethod
     def usual(cls, around: Around) -> Batch:
-        return cls(size=64)
+        return cls.make(size=64)
 
 
 class Accumulate(Directive):
@@ -175,6 +175,7 @@ class Compile(Directive):
 
     section = "train"
     word = "compile"
+    usage = "compile on/off"
     elsewhere: ClassVar[Mapping[str, str]] = {"compile": "torch_compile torchcompile jit dynamo"}
 
     on: bool = switch("whether", True, keyword_only=False)
@@ -205,6 +206,7 @@ class Deterministic(Directive):
 
     section = "train"
     word = "deterministic"
+    usage = "deterministic on/off"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "deterministic": "use_deterministic_algorithms reproducible cudnn_deterministic"
     }
@@ -221,6 +223,7 @@ class SyncBn(Directive):
 
     section = "train"
     word = "sync_bn"
+    usage = "sync_bn on/off"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "sync_bn": "sync_batchnorm syncbatchnorm convert_sync_batchnorm synchronized"
     }
@@ -300,6 +303,7 @@ class Log(Directive):
 
     section = "train"
     word = "log"
+    may_be_off = True
     elsewhere: ClassVar[Mapping[str, str]] = {
         "log": "logger logging logs",
         "log tensorboard": "tensorboard summarywriter",
@@ -307,7 +311,3 @@ class Log(Directive):
     }
 
     to: tuple[str, ...] = words("what", ("tensorboard", "csv"))
-
-    @classmethod
-    def usual(cls, around: Around) -> Log:
-        return cls(to=())

@@ -148,7 +148,7 @@ class MultiStep(Schedule):
         if list(self.at) != sorted(set(self.at)):
             raise ArgumentError(
                 "the epochs come one after the other",
-                f"write {' '.join(map(str, sorted(set(self.at))))}",
+                f"write `schedule multistep {' '.join(map(str, sorted(set(self.at))))}`",
             )
 
     def late(self, epochs: int) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from functools import cache
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from .directive import Directive
@@ -25,10 +24,14 @@ class Slot(NamedTuple):
         return words_of(self.kind)
 
 
-@cache
-def slots(section: type) -> tuple[Slot, ...]:
-    hints = get_type_hints(section)
-    return tuple(_slot(field.name, hints[field.name]) for field in fields(section))
+_KNOWN: dict[type[Any], tuple[Slot, ...]] = {}
+
+
+def slots(section: type[Any]) -> tuple[Slot, ...]:
+    if section not in _KNOWN:
+        hints = get_type_hints(section)
+        _KNOWN[section] = tuple(_slot(field.name, hints[field.name]) for field in fields(section))
+    return _KNOWN[section]
 
 
 def _slot(name: str, hint: Any) -> Slot:

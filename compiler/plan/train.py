@@ -55,4 +55,4 @@ class Train:
     ensemble: Ensemble
     metrics: Metrics
     checkpoint: Checkpoint
-    log: Log
+    log: Log | None

@@ -77,6 +77,7 @@ class From(Directive):
         "a run's folder; a file of weights; a model of torchvision's or timm's",
         _source,
         'a file or folder, or a name like "torchvision:ResNet50_Weights.IMAGENET1K_V2"',
+        takes_words=True,
         write=quoted,
         example='"torchvision:ResNet50_Weights.IMAGENET1K_V2"',
     )
@@ -217,7 +218,7 @@ class Unfreeze(Directive):
     elsewhere: ClassVar[Mapping[str, str]] = {"unfreeze": "unfreeze_at gradual_unfreezing thaw"}
 
     epoch: int = whole("from which epoch on, counted from 1", minimum=1, example="at epoch 5")
-    until: str | None = layer_name("what stays frozen ends before this part; without: nothing", None)
+    until: str | None = layer_name("what stays frozen ends before it; without: nothing", None)
 
     @classmethod
     def arranged(cls, arguments: Sequence[Evaluated]) -> list[Evaluated]:
@@ -273,6 +274,11 @@ class Unfreeze(Directive):
 # ---- how fast the rest learns ----------------------------------------------------------------
 
 
+def _pairs(value: object) -> Any:
+    """They are read together, by the class itself."""
+    raise ArgumentError(f"{show(value)} is not")
+
+
 class Rates(Directive):
     """Learning rates of parts, beside the optimizer's: `lr layer1=0.1x layer2=0.3x`."""
 
@@ -284,7 +290,9 @@ class Rates(Directive):
         "lr": "param_groups discriminative_lr layer_lr lrs lr_mult"
     }
 
-    factors: tuple[tuple[str, float], ...] = custom("", tuple, "")
+    factors: tuple[tuple[str, float], ...] = custom(
+        "a part and its factor, as often as wanted", _pairs, ""
+    )
 
     @classmethod
     def read(
@@ -315,6 +323,15 @@ class Rates(Directive):
                 help="write `lr layer1=0.1x`, with a name of the network's",
             )
         return {"factors": tuple(found)}
+
+    def one(self, argument: Evaluated) -> tuple[str, Any]:
+        name = str(argument.node.name)
+        try:
+            new = (name, read_factor(argument.value))
+        except ArgumentError as error:
+            message = f"a rate is a factor; {error.message}"
+            raise self._wrong(message, argument.node.span) from None
+        return "factors", (*(pair for pair in self.factors if pair[0] != name), new)
 
     @classmethod
     def _wrong(cls, message: str, span: Span, code: str = "argument") -> Problem:

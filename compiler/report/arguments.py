@@ -123,7 +123,8 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter of the network, its value written as in a spec; may be repeated",
+        help="a parameter of the network, or of a section like train.epochs, its value written as"
+        " in a spec; may be repeated",
     )
     parser.add_argument("--network", metavar="NAME", help="which network of the file (the last)")
     parser.add_argument(
@@ -234,16 +235,18 @@ def _explain(commands: _Commands, run: Run) -> None:
         commands,
         run,
         "explain",
-        "the arithmetic of a layer, a part or the totals, written out with its numbers",
+        "the arithmetic of a layer, a part or the totals, written out; or a section's defaults",
         "cnn explain resnet50\n  cnn explain net.cnn layer1.0.conv2\n"
-        "  cnn explain net.cnn layer1\n  cnn explain net.cnn 12",
+        "  cnn explain net.cnn layer1\n  cnn explain net.cnn 12\n"
+        "  cnn explain net.cnn train --set train.optimizer.lr=0.1",
     )
     explain.add_argument("file", metavar="FILE", help=_FILE)
     explain.add_argument(
         "layer",
         nargs="?",
         metavar="LAYER",
-        help="a name as `cnn report` shows it, the beginning or end of one, or a line of the file",
+        help="a name as `cnn report` shows it, the beginning or end of one, or a line of the file;"
+        " or train, augment, evaluate, transfer",
     )
     _add_network_options(explain)
     _add_training_options(explain)

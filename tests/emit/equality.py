@@ -27,26 +27,39 @@ class Pair(NamedTuple):
     model: nn.Module
     """As it is emitted."""
     interpreter: Interpreter
+    names: dict[str, str]
+    """By the network's name of a weight: its key in the state dict of the module."""
 
 
-def pair(network: Network, *, flat: bool = False, dtype: torch.dtype = torch.float64) -> Pair:
+def pair(network: Network, *, flat: bool = False) -> Pair:
     source = dotcnn.emit(network, flat=flat)
-    model = construct(source, network.name).to(dtype)
-    interpreter = Interpreter(network).to(dtype)
-    made = {own_key(name, flat): value for name, value in model.state_dict().items()}
-    expected = {own_key(key, flat): shape for key, shape in shapes(network).items()}
-    assert {name: tuple(value.shape) for name, value in made.items()} == expected
+    model = construct(source, network.name).double()
+    interpreter = Interpreter(network).double()
+    both = Pair(network, source, model, interpreter, own_names(network, model, flat))
+    made = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    assert made == {both.names[key]: shape for key, shape in shapes(network).items()}
     for node in network.nodes:
         if node.weights:
             held = interpreter.held[str(node.index)]
-            names = {name: own_key(f"{node.name}.{name}", flat) for name in held.state_dict()}
-            held.load_state_dict({name: made[own] for name, own in names.items()})
-    return Pair(network, source, model, interpreter)
+            values = model.state_dict()
+            names = {name: both.names[f"{node.name}.{name}"] for name in held.state_dict()}
+            held.load_state_dict({name: values[own] for name, own in names.items()})
+    return both
 
 
-def own_key(key: str, flat: bool) -> str:
-    """What stands for the name of a weight here: the flat form joins the names of scopes."""
-    return key.replace(".", "_") if flat else key
+def own_names(network: Network, model: nn.Module, flat: bool) -> dict[str, str]:
+    """What each weight of the network is called in the module: the same, but in the flat form,
+    which has the layers in the order of the network, under names without dots."""
+    expected = [f"{node.name}.{weight.name}" for node in network.nodes for weight in node.weights]
+    if not flat:
+        return {name: name for name in expected}
+    layers = dict.fromkeys(key.partition(".")[0] for key in model.state_dict())
+    nodes = [node for node in network.nodes if node.weights]
+    return {
+        f"{node.name}.{weight.name}": f"{layer}.{weight.name}"
+        for node, layer in zip(nodes, layers, strict=True)
+        for weight in node.weights
+    }
 
 
 def shapes(network: Network) -> dict[str, tuple[int, ...]]:
@@ -127,17 +140,15 @@ def train_both(both: Pair, batch: Tensor) -> None:
     for number, (one, two) in enumerate(zip(got, wanted, strict=True)):
         same(one, two, f"output {number} in training")
     same(got_images, wanted_images, "gradient of the images")
-    found_weights = weights(both.model)
-    flat = "." not in "".join(name.rpartition(".")[0] for name in found_weights)
+    ours = weights(both.model)
     for node in both.network.nodes:
         if not node.weights:
             continue
         for name, (value, gradient) in weights(both.interpreter.held[str(node.index)]).items():
             full = f"{node.name}.{name}"
-            own = full if full in found_weights else f"{node.name.replace('.', '_')}.{name}"
-            assert flat or own == full
-            same(found_weights[own][0], value, f"{full} after a step in training")
-            same(found_weights[own][1], gradient, f"gradient of {full}")
+            own_value, own_gradient = ours[both.names[full]]
+            same(own_value, value, f"{full} after a step in training")
+            same(own_gradient, gradient, f"gradient of {full}")
 
 
 def weights(module: nn.Module) -> dict[str, tuple[Tensor, Tensor | None]]:
@@ -153,8 +164,8 @@ def same(found: Any, wanted: Any, what: str) -> None:
     if found is None:
         return
     assert found.shape == wanted.shape, f"{what}: {found.shape}, not {wanted.shape}"
-    scale = 1 + wanted.detach().abs().max().item() if wanted.numel() else 1
-    assert torch.allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE * scale), (
+    scale = 1 + wanted.detach().nan_to_num(0, 0, 0).abs().max().item()
+    assert torch.allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE * scale, equal_nan=True), (
         f"{what}: differs by {(found - wanted).abs().max().item()}"
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from dotcnn.compiler.graph import Network
 from dotcnn.dsl.program import GALLERY
-from dotcnn.training.matching import Match, match
+from dotcnn.training.matching import Match
 from interpreter import Interpreter
 from measured import torchvision_models
 from networks import gallery
@@ -60,31 +59,50 @@ def ours(name: str) -> Network:
     return gallery(f"{path.parent.name}/{name}", input_shape=(3, side(name), side(name)))
 
 
-def fill(model: nn.Module) -> None:
-    """Random weights, of a size that neither makes numbers vanish nor lets them grow."""
-    model.to_empty(device="cpu")
+def fill(model: nn.Module, images: Tensor) -> None:
+    """Random weights; what norms keep is that of these images, and some noise, so that numbers
+    neither vanish nor grow."""
+    model.to_empty(device="cpu").train()
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if tensor.dim() >= 2 and tensor.shape[1:] != (1, 1):
-            bound = (6 / max(tensor[0].numel(), 1)) ** 0.5
+        if tensor.dim() in (2, 4):
+            bound = (6 / tensor[0].numel()) ** 0.5
             tensor.uniform_(-bound, bound)
-        elif name.endswith("num_batches_tracked"):
-            tensor.fill_(7)
         elif name.endswith(("running_var", "weight")):
             tensor.uniform_(0.8, 1.2)
-        else:
+        elif name.endswith("layer_scale"):
+            tensor.uniform_(-0.5, 0.5)
+        elif tensor.is_floating_point():
             tensor.uniform_(-0.2, 0.2)
+        else:
+            tensor.fill_(7)
+    norms = [inner for inner in model.modules() if isinstance(inner, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0
+    for inner in model.modules():
+        if isinstance(getattr(inner, "p", None), float):
+            inner.p = 0.0
+    model(images)
+    for norm in norms:
+        mean, variance = norm.running_mean, norm.running_var
+        assert mean is not None and variance is not None
+        variance.copy_(variance.mean() * torch.empty_like(variance).uniform_(1, 3))
+        mean += variance.sqrt() * torch.randn_like(mean) / 10
+    model.eval()
 
 
 class Foreign(nn.Module):
-    """A network, with modules of other names, put down in another order."""
+    """A network of ours, its modules called otherwise and put down in another order."""
 
     def __init__(self, network: Network, names: Mapping[str, str], order: Sequence[str]) -> None:
         super().__init__()
-        self.calls = (made := Interpreter(network)).calls
+        with OnMeta():
+            made = Interpreter(network)
+        self.calls = made.calls
         self.network = network
+        held = {network.nodes[int(index)].name: inner for index, inner in made.held.items()}
         for name in order:
-            inner = made.held[str(network.by_name[name].index)]
-            self.add_module(names[name], inner)
+            self.add_module(names[name], held.pop(name))
+        self.others = nn.ModuleList(held.values())
 
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         values = {0: images}
@@ -96,45 +114,38 @@ class Foreign(nn.Module):
 
 
 def holding(network: Network) -> list[str]:
-    """The layers with tensors."""
+    """The nodes with tensors."""
     return [node.name for node in network.nodes if node.weights]
 
 
 def computing(network: Network, found: Match) -> Interpreter:
-    """Our network with what was found, all of it."""
+    """Our network, with what was found."""
     with OnMeta():
         model = Interpreter(network)
-    index = {node.name: node.index for node in network.nodes}
     state = {}
-    for key, tensor in found.state_dict().items():
-        name = max((n for n in index if key.startswith(f"{n}.")), key=len)
-        state[f"held.{index[name]}.{key.removeprefix(name + '.')}"] = tensor
-    model.load_state_dict(state, assign=True)
+    for node in network.nodes:
+        for weight in node.weights:
+            state[f"held.{node.index}.{weight.name}"] = f"{node.name}.{weight.name}"
+    tensors = found.state_dict()
+    model.load_state_dict({key: tensors[name] for key, name in state.items()}, assign=True)
     return model
 
 
 def pairs(found: Match) -> dict[str, str]:
-    """Theirs, by ours, of what comes from somewhere."""
-    return {row.ours: row.theirs for row in found.rows if row.ours in found.state_dict()}
+    """Theirs, by ours: the tensors that come from somewhere."""
+    taken = ("matched", "reshaped", "adapted")
+    return {row.ours: row.theirs for row in found.rows if row.status in taken}
 
 
 def layer_pairs(found: Match) -> dict[str, str]:
-    return {row.layer: row.their_layer for row in found.rows if row.layer and row.their_layer}
+    """Likewise, layers."""
+    return {row.layer: row.their_layer for row in found.rows if row.ours in pairs(found)}
 
 
 def statuses(found: Match) -> dict[str, str]:
-    """By layer of ours: that of its first tensor."""
+    """Of layers of ours: that of their first tensor."""
     told: dict[str, str] = {}
     for row in found.rows:
         if row.ours:
             told.setdefault(row.layer, row.status)
     return told
-
-
-def known_by_itself(network: Network) -> Match:
-    with OnMeta():
-        return match(network, Interpreter(network))
-
-
-def here() -> Path:
-    return Path(__file__).parent

@@ -39,13 +39,12 @@ class TooMany(Exception):
 
 def positions(names: Sequence[str], length: int, fits: Fits, between: str) -> list[set[int]] | None:
     """For each name, where it stands in some arrangement that fills a line from end to end; None
-    where there is none. `between` matches what stands between the levels of a name."""
+    where there is none. `between` matches what stands between the levels of a name.
+
+    Raises TooMany where there are more ways than can be looked at."""
     if len(names) != length:
         return None
-    try:
-        return _Search(_tree(names, between), fits).positions(len(names))
-    except TooMany:
-        return None
+    return _Search(_tree(names, between), fits).positions(len(names))
 
 
 def _tree(names: Sequence[str], between: str) -> _Tree:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .flow import Flow, Link, Part, flow_of
-from .layer import Held, Layer, Shape, layer_of, prefix_of
+from .layer import COUNTER, Held, Layer, Shape, layer_of, prefix_of
 from .operations import NUMBERS, SAME, plain, variant_of
 
 
@@ -71,8 +71,12 @@ class Builder:
     def _layer(
         self, operation: str, keys: tuple[str, ...], settings: Mapping[str, object]
     ) -> Layer:
+        name = common_name(keys)
+        counter = f"{name}.{COUNTER}"
+        if counter in self._tensors and counter not in keys:  # not given to the function
+            keys = (*keys, counter)
         tensors = [Held(key, self._tensors[key]) for key in keys]
-        return layer_of(common_name(keys), tensors, variant_of(operation), settings)
+        return layer_of(name, tensors, variant_of(operation), settings)
 
     def _add(self, part: Part) -> Link:
         self._parts.append(part)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from .arrange import positions
-from .layer import prefix_of
+from .arrange import TooMany, positions
+from .layer import last_part, prefix_of
 from .names import count_upwards, rank, tags
 from .pairing import Pairing
 from .sides import Sides, Sign
@@ -23,7 +23,10 @@ def arranged(sides: Sides) -> Pairing | None:
     nothing of (a head for other classes) are left out of it."""
     settled: dict[int, int] = {}
     while True:
-        stands = _stands(sides, settled)
+        try:
+            stands = _stands(sides, settled)
+        except TooMany:
+            return None
         if stands is None:
             return None
         more = _told_by_words(sides, stands, settled) or _told_by_numbers(sides, stands)
@@ -137,4 +140,5 @@ def _beside(sides: Sides, our: int) -> Iterator[tuple[bool, int]]:
 
 def _numbered_alike(sides: Sides, one: int, other: int) -> bool:
     a, b = sides.names[one], sides.names[other]
-    return prefix_of(a) == prefix_of(b) and rank(a) == rank(b)
+    number = rank(last_part(a))
+    return bool(number) and prefix_of(a) == prefix_of(b) and number == rank(last_part(b))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 from .align import Alignment, align
 from .alike import alike, decide_by_names
@@ -24,7 +25,15 @@ def is_contradicted(sides: Sides) -> bool:
     return any(contradict(names) for names in like.values())
 
 
-def in_order(sides: Sides, by_order: bool) -> Pairing:
+@dataclass(frozen=True)
+class InOrder:
+    pairing: Pairing
+    fits: bool
+    """Whether the order is that in which the network is carried out: nothing had to be left out
+    that has a partner somewhere, but perhaps for one that cannot be anything else."""
+
+
+def in_order(sides: Sides, by_order: bool) -> InOrder:
     best = _best_line(sides, None)
     if best.score < min(len(sides.ours), len(sides.theirs)):
         # Some files keep all convolutions first, and all norms behind them.
@@ -39,19 +48,12 @@ def in_order(sides: Sides, by_order: bool) -> Pairing:
         found.pair(our, their)
     for our, among in best.doubtful.items():
         found.doubt([our], among)
-    _pair_singles(sides, found)
+    elsewhere = _pair_singles(sides, found)
     groups = alike(sides.flow, label, details=False, ordered=False)
     name, tagged = sides.names.__getitem__, sides.tags.__getitem__
     decide_by_names(groups, found, name, tagged, by_order)
-    return found
-
-
-def fits_in_order(sides: Sides, found: Pairing) -> bool:
-    """Whether nothing that has a partner somewhere had to be left out: were it so, the order would
-    not be that in which the network is carried out."""
     could = sum(min(number, sides.their_count[sign]) for sign, number in sides.our_count.items())
-    same = sum(sides.ours[our] == sides.theirs[their] for our, their in found.pairs.items())
-    return same + len(found.undecided) >= could
+    return InOrder(found, elsewhere < 2 and best.score + elsewhere == could)
 
 
 def _best_line(sides: Sides, kind: Hashable) -> Alignment:
@@ -75,12 +77,15 @@ def _best_line(sides: Sides, kind: Hashable) -> Alignment:
     return _agreed([alignment for alignment in found if alignment.score == most])
 
 
-def _pair_singles(sides: Sides, found: Pairing) -> None:
-    """What stands elsewhere, but cannot be anything else."""
+def _pair_singles(sides: Sides, found: Pairing) -> int:
+    """What stands elsewhere, but cannot be anything else; how many that are."""
     theirs = {sign: number for number, sign in enumerate(sides.theirs)}
+    elsewhere = 0
     for our, sign in sides.ours.items():
         if sides.is_single(our) and found.pairs.get(our) != theirs[sign]:
             found.pair(our, theirs[sign])
+            elsewhere += 1
+    return elsewhere
 
 
 def _together(parts: Sequence[Alignment]) -> Alignment:

@@ -24,15 +24,16 @@ def refine(
     details: bool = False,
     ordered: bool = True,
 ) -> list[Colours]:
-    """`details` looks at activations and pools on the links too; without `ordered`, paths of a
-    concatenation may stand in any order."""
+    """`details` looks at activations and pools on the links too, where all flows have as many of
+    them; without `ordered`, paths of a concatenation may stand in any order."""
+    names = _shared(flows) if details else frozenset[str]()
     palette: dict[Hashable, int] = {}
     found = [[palette.setdefault(label, len(palette)) for label in labels] for labels in begin]
     # A round that divides nothing ends it, so there are fewer rounds than parts.
     while True:
         palette = {}
         new = [
-            _round(flow, colours, palette, details, ordered)
+            _round(flow, colours, palette, names, ordered)
             for flow, colours in zip(flows, found, strict=True)
         ]
         if _classes(new) == _classes(found):
@@ -40,18 +41,35 @@ def refine(
         found = new
 
 
+def _shared(flows: Sequence[Flow]) -> frozenset[str]:
+    """What operations on links are called, without what is not called the same in all of them."""
+    counts = [
+        Counter(
+            name for part in flow.parts for link in part.inputs for name in telling(link.through)
+        )
+        for flow in flows
+    ]
+    return frozenset(
+        name for name in counts[0] if all(each[name] == counts[0][name] for each in counts)
+    )
+
+
 def _classes(colours: Iterable[Colours]) -> int:
     return len({colour for each in colours for colour in each})
 
 
 def _round(
-    flow: Flow, colours: Colours, palette: dict[Hashable, int], details: bool, ordered: bool
+    flow: Flow,
+    colours: Colours,
+    palette: dict[Hashable, int],
+    names: frozenset[str],
+    ordered: bool,
 ) -> Colours:
     def number(label: Hashable) -> int:
         return palette.setdefault(label, len(palette))
 
     def way(through: tuple[str, ...]) -> tuple[str, ...]:
-        return telling(through) if details else ()
+        return tuple(name for name in through if name in names)
 
     before: Colours = []
     for part, colour in zip(flow.parts, colours, strict=True):

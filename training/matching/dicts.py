@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from .by_names import arranged, numbered
-from .by_order import fits_in_order, in_order, is_alphabetical, is_contradicted
+from .by_order import in_order, is_alphabetical, is_contradicted
 from .flow import Flow
 from .layer import Layer
 from .names import tags
@@ -45,8 +45,9 @@ def _without_heads(ours: Flow, theirs: Sequence[Layer], by_order: bool) -> Pairi
 
 
 def _paired(sides: Sides, by_order: bool) -> Pairing:
-    found = in_order(sides, by_order)
-    if is_alphabetical(sides) or not fits_in_order(sides, found):
+    ordered = in_order(sides, by_order)
+    found = ordered.pairing
+    if is_alphabetical(sides) or not ordered.fits:
         named = arranged(sides) or numbered(sides)
         if by_order:
             _fill(named, found)
@@ -96,7 +97,7 @@ def _pair_similar(ours: Flow, theirs: Sequence[Layer], found: Pairing) -> None:
 
 
 def _differ_in_one(one: Layer, other: Layer) -> bool:
-    a, b = one.form, other.form
+    a, b = one.shape, other.shape
     if one.kind != other.kind or len(a) != len(b) or len(a) < 2:
         return False
     return sum(x != y for x, y in zip(a, b, strict=True)) == 1

@@ -1,0 +1,7 @@
+"""train, augment, evaluate and transfer sections: typed directives, checked, as one plan."""
+
+from .describe import describe
+from .make import examine, plan
+from .plan import PlanError, TrainPlan
+
+__all__ = ["PlanError", "TrainPlan", "describe", "examine", "plan"]

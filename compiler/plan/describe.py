@@ -1,0 +1,79 @@
+"""A plan in words: each section as a spec would say it, with every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..vocabulary import SECTIONS
+from .data import Unsaid
+from .directive import Directive
+from .plan import TrainPlan
+from .slots import slots
+
+_COLUMN = 44
+"""Where comments begin, of lines that are short enough."""
+
+
+def describe(plan: TrainPlan, section: str | None = None) -> list[str]:
+    """Lines of a section, or of all of them, that could stand in a spec."""
+    lines: list[str] = []
+    for name in (section,) if section else SECTIONS:
+        lines += [""] * bool(lines) + list(_SECTIONS[name](plan))
+    return lines
+
+
+def _train(plan: TrainPlan) -> Iterator[str]:
+    yield from _body("train", plan.train)
+
+
+def _evaluate(plan: TrainPlan) -> Iterator[str]:
+    yield from _body("evaluate", plan.evaluate)
+
+
+def _augment(plan: TrainPlan) -> Iterator[str]:
+    if not plan.augment:
+        yield "# augment: nothing; images are shown as they are"
+        return
+    yield "augment {"
+    for directive in plan.augment:
+        yield _line(directive)
+    yield "}"
+
+
+def _transfer(plan: TrainPlan) -> Iterator[str]:
+    if plan.transfer is None:
+        yield "# transfer: nothing; the network begins with weights of its own"
+        return
+    yield from _body("transfer", plan.transfer)
+
+
+_SECTIONS = {
+    "train": _train,
+    "augment": _augment,
+    "evaluate": _evaluate,
+    "transfer": _transfer,
+}
+
+
+def _body(name: str, section: object) -> Iterator[str]:
+    yield f"{name} {{"
+    for slot in slots(type(section)):
+        value = getattr(section, slot.name)
+        if isinstance(value, Unsaid):
+            yield '  # data: nothing says what to learn from; write `data folder "images"`'
+        elif isinstance(value, tuple):
+            yield from map(_line, value)
+        elif value is not None:
+            yield _line(value)
+        elif slot.kind.may_be_off and name != "transfer":
+            yield _with_comment(f"{slot.word} off", f"default: {slot.kind.doc()}")
+    yield "}"
+
+
+def _line(directive: Directive) -> str:
+    comment = directive.remark()
+    return _with_comment(str(directive), comment if directive.written else f"default: {comment}")
+
+
+def _with_comment(statement: str, comment: str) -> str:
+    return f"  {statement:<{_COLUMN - 4}}  # {comment}"

@@ -1,0 +1,89 @@
+"""Directives replaced from outside: `--set train.epochs=3`, `--set train.optimizer.lr=0.1`.
+
+What stands behind the first `=` is written as in a spec, and read as if it stood there:
+`--set train.optimizer="adam lr=1e-3"` puts a whole directive in the place of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...dsl.diagnostics import Diagnostic
+from ...dsl.syntax import Call
+from ..binding import evaluate_arguments
+from ..blame import statement_span
+from ..overrides import SectionOverride
+from ..problems import Problem, Quiet
+from .around import Around
+from .directive import REGISTRY, Directive, Origin
+from .read import Reader, heads, verify
+
+
+def apply(overrides: Sequence[SectionOverride], reader: Reader, around: Around) -> list[Diagnostic]:
+    """Changes what has been read; returns what is wrong with that."""
+    found: list[Diagnostic] = []
+    for override in overrides:
+        try:
+            _apply(override, reader, around)
+        except Problem as problem:
+            found.append(problem.diagnostic)
+        except Quiet:
+            pass
+    return found
+
+
+def _apply(override: SectionOverride, reader: Reader, around: Around) -> None:
+    section, call = override.section, override.call
+    if call is None:
+        reader.found[section] = []
+        return
+    directives = reader.found.setdefault(section, [])
+    word = _head(section, call.head.value)
+    same = [index for index, one in enumerate(directives) if one.head() == word]
+    if len(same) > 1:
+        raise Problem(
+            "conflict",
+            f"`{word}` stands {len(same)} times in `{section}`",
+            call.head.span,
+            help="change the spec itself",
+        )
+    made = _made(override, call, reader, around, directives[same[0]] if same else None)
+    if same:
+        directives[same[0]] = made
+    else:
+        directives.append(made)
+
+
+def _head(section: str, word: str) -> str:
+    kind = REGISTRY[section].get(word)
+    return kind.head() if kind else word
+
+
+def _made(
+    override: SectionOverride, call: Call, reader: Reader, around: Around, old: Directive | None
+) -> Directive:
+    section, word = override.section, call.head.value
+    if override.argument and word in heads(section):
+        base = old if old is not None and not old.off else _usual(section, word, around)
+        if base is not None:
+            return _changed(base, call, reader)
+    return reader.directive(section, call)
+
+
+def _usual(section: str, word: str, around: Around) -> Directive | None:
+    for name, kind in REGISTRY[section].items():
+        if name.split(" ")[0] == word and not kind.several:
+            return kind.usual(around)
+    return None
+
+
+def _changed(base: Directive, call: Call, reader: Reader) -> Directive:
+    """The same with another value for one argument."""
+    (argument,) = evaluate_arguments(call.arguments, reader.env)
+    name, value = base.one(argument)
+    places = {**(base.origin.places if base.origin else {}), name: argument.node.span}
+    made = base.replace(**{name: value}).placed(
+        Origin(statement_span(call), places, call.head.span)
+    )
+    verify(made, call)
+    return made

@@ -1,0 +1,55 @@
+"""A new file in its place: whole, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written(path: str | Path) -> Iterator[Path]:
+    """The name to write under what shall lie at `path`.
+
+    It is in a folder of its own beside `path`. When all has gone well, what lies there is put into
+    its place, in the stead of what was there before; otherwise nothing of it is left. Raises
+    OSError where it cannot be written, before anything is done.
+    """
+    target = Path(os.path.realpath(path))  # a link stays one
+    mode = _mode(target)
+    # A name that nobody can foresee: a link could lie in wait there.
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
+    try:
+        yield scratch / target.name
+        # What goes with it first: it is whole once it can be seen.
+        for made in sorted(scratch.iterdir(), key=lambda file: file.name == target.name):
+            if mode is not None:
+                made.chmod(mode)
+            _reach_the_disk(made)
+            os.replace(made, target.with_name(made.name))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _mode(target: Path) -> int | None:
+    """The permissions of a file that is to be replaced; whoever took away the right to write it
+    meant that, though its folder would allow it."""
+    if not os.path.lexists(target):
+        return None
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if not target.is_file():
+        raise OSError(errno.EINVAL, "it is not a file of its own")
+    mode = target.stat().st_mode & 0o7777
+    if not mode & 0o222:
+        raise PermissionError(errno.EACCES, "it is read-only")
+    return mode
+
+
+def _reach_the_disk(file: Path) -> None:
+    with open(file, "rb") as opened:
+        os.fsync(opened.fileno())

@@ -1,0 +1,77 @@
+"""Arrays of labels to numbers of classes. Needs numpy, not torch: who only counts classes is quick."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy
+
+
+class Unfit(Exception):
+    """An array that cannot be what it should be; says why."""
+
+
+class Labels(NamedTuple):
+    numbers: list[Any]
+    """Of each part: int64, or float32 of images x classes where an image has several."""
+    classes: tuple[str, ...]
+    several: bool
+
+
+def as_labels(arrays: list[Any], names: tuple[str, ...]) -> Labels:
+    """The labels of all parts, numbered alike; `names` are those of the classes, where known."""
+    arrays = [array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for array in arrays]
+    if any(array.ndim not in (1, 2) for array in arrays):
+        raise Unfit("labels are one number or text for each image, or a row of 0 and 1")
+    if not any(array.size for array in arrays):
+        raise Unfit("there are none")
+    if all(array.ndim == 2 for array in arrays):
+        return _rows(arrays, names)
+    if any(array.ndim == 2 for array in arrays):
+        raise Unfit("some labels are rows, others are not")
+    return _single(arrays, names)
+
+
+def _rows(arrays: list[Any], names: tuple[str, ...]) -> Labels:
+    width = arrays[0].shape[1]
+    if any(array.shape[1] != width for array in arrays):
+        raise Unfit("the rows of the parts have different lengths")
+    if any(not ((array == 0) | (array == 1)).all() for array in arrays):
+        raise Unfit("rows of labels hold 0 and 1 only")
+    _must_be_named(width, names)
+    several = any((array.sum(axis=1) != 1).any() for array in arrays)
+    classes = names or tuple(map(str, range(width)))
+    if several:
+        return Labels([a.astype(numpy.float32) for a in arrays], classes, True)
+    return Labels(
+        [a.argmax(axis=1).astype(numpy.int64) for a in arrays], classes, False
+    )
+
+
+def _single(arrays: list[Any], names: tuple[str, ...]) -> Labels:
+    kinds = {array.dtype.kind for array in arrays}
+    if kinds <= {"f"}:
+        if not all((array == numpy.rint(array)).all() and numpy.isfinite(array).all() for array in arrays):
+            raise Unfit("labels are whole numbers")
+        arrays = [array.astype(numpy.int64) for array in arrays]
+    elif not (kinds <= {"i", "u", "b"} or kinds <= {"U"} or kinds <= {"S"}):
+        raise Unfit("labels are whole numbers or text, the same kind in all parts")
+    known = numpy.unique(numpy.concatenate([numpy.unique(array) for array in arrays]))
+    if names and known.dtype.kind in "iu":
+        if int(known[0]) < 0 or int(known[-1]) >= len(names):
+            raise Unfit(f"there are labels up to {known[-1]}, and names of {len(names)} classes")
+        return Labels([a.astype(numpy.int64) for a in arrays], names, False)
+    numbers = [numpy.searchsorted(known, array) for array in arrays]
+    classes = tuple(
+        item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
+        for item in known.tolist()
+    )
+    if set(classes) <= set(names):
+        places = numpy.array([names.index(name) for name in classes])
+        numbers, classes = [places[array] for array in numbers], names
+    return Labels([n.astype(numpy.int64) for n in numbers], classes, False)
+
+
+def _must_be_named(count: int, names: tuple[str, ...]) -> None:
+    if names and len(names) != count:
+        raise Unfit(f"there are {count} classes, and names of {len(names)}")

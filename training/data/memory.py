@@ -1,0 +1,73 @@
+"""How much memory images may take, and where they are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+Where = Literal["device", "memory", "files"]
+"""Images on the device itself; in the computer's memory, batches of them copied to the device; or
+in their files, read anew in each epoch."""
+
+SHARE = 0.25
+"""Of what is free: the rest is for the network."""
+
+
+def place(needed: int, device: torch.device, files: bool, world: int, budget: int | None) -> Where:
+    """Where images of so many bytes are best kept. `budget` is how many bytes they may take, where
+    that is not to be found out; `world` is how many processes want as much."""
+    if device.type != "cpu" and needed <= (budget if budget is not None else device_budget(device)):
+        return "device"
+    if needed <= (budget if budget is not None else computer_budget() // world) or not files:
+        return "device" if device.type == "cpu" else "memory"
+    return "files"
+
+
+def device_budget(device: torch.device) -> int:
+    if device.type != "cuda":
+        return computer_budget()
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free * SHARE)
+
+
+def computer_budget() -> int:
+    return int(min(_free(), _limit()) * SHARE)
+
+
+def _free() -> int:
+    """Memory that is there to be taken."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, OSError, ValueError):  # no such thing on Windows
+        return 4 * 2**30
+
+
+def _limit() -> int:
+    """What a container may have beside what it has taken already."""
+    folder = Path("/sys/fs/cgroup")
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            return max(0, int((folder / limit).read_text()) - int((folder / used).read_text()))
+        except (OSError, ValueError):  # no container, or one without a limit: `max`
+            continue
+    return 2**62
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

@@ -1,0 +1,36 @@
+"""What is said about data: always at the line of the spec that asks for it."""
+
+from __future__ import annotations
+
+from ...compiler.plan.directive import Directive
+from ...dsl.diagnostics import Diagnostic, Label, SpecError
+
+
+def problem(
+    code: str,
+    message: str,
+    at: Directive | None,
+    *,
+    argument: str = "path",
+    labels: tuple[Label, ...] = (),
+    notes: tuple[str, ...] = (),
+    help: str = "",
+    file: str = "",
+) -> SpecError:
+    """A mistake in what `argument` of a directive leads to."""
+    span = at.place(argument) if at else None
+    return SpecError(
+        [Diagnostic(code, message, span, labels=labels, notes=notes, help=help, file=file)]
+    )
+
+
+def listed(items: list[str], most: int = 5) -> str:
+    """`a, b and 3 more`."""
+    if len(items) <= most:
+        return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else "".join(items)
+    return ", ".join(items[:most]) + f" and {len(items) - most:,} more"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 file`, `1,200 files`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,128 @@
+"""A network in a file that others can run: captured, written, read back, compared, put in place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from ...compiler.graph import Network
+from ...compiler.shapes import text as shape_text
+from ...dsl.diagnostics import SpecError
+from ...dsl.written import written
+from .compare import BATCHES, TOLERANCE, Difference, compare
+from .fold import Folded, fold
+from .formats import Format, format_of, misfit, not_installed, unknown
+from .program import answering, captured
+from .trained import Trained, Weights, open_trained
+
+Say = Callable[[str], None]
+
+
+class Exported(NamedTuple):
+    files: tuple[Path, ...]
+    """The one asked for, and for ONNX of more than 2 GB its weights."""
+    format: Format
+    differences: tuple[Difference, ...]
+    """Between the file and the module, by size of the batch; none for weights, which are equal."""
+    folded: Folded | None
+
+
+def export(
+    network: Network,
+    path: str | Path,
+    version: str,
+    *,
+    weights: Weights | None = None,
+    fold_norms: bool = False,
+    predict: bool = False,
+    batch: int | None = None,
+    opset: int | None = None,
+    say: Say = lambda line: None,
+) -> Exported:
+    """Raises SpecError where it cannot be done or what was written computes something else,
+    OSError where it cannot be written, ValueError for what makes no sense. Nothing is left then.
+
+    `batch` fixes the size of batches. `say` is told what has been done.
+    """
+    format = format_of(str(path))
+    if format is None:
+        raise ValueError(unknown(str(path)))
+    if reason := misfit(format, fold_norms, predict, batch, opset):
+        raise ValueError(reason)
+    if missing := not_installed(format):
+        raise SpecError([missing])
+    with written(path) as file:  # at first, so that nobody waits for what cannot be written
+        trained = open_trained(network, version, weights, heads=format == "safetensors")
+        folded = None
+        if fold_norms:
+            folded = fold(network, trained.module)
+            trained = trained._replace(module=folded.module)
+            say(_told(folded))
+        notes = metadata(trained, version, weights is not None)
+        differences = _write(trained, file, format, notes, predict, batch, opset, say)
+        made = tuple(sorted(Path(path).with_name(each.name) for each in file.parent.iterdir()))
+    return Exported(made, format, differences, folded)
+
+
+def _write(
+    trained: Trained,
+    file: Path,
+    format: Format,
+    notes: dict[str, str],
+    predict: bool,
+    batch: int | None,
+    opset: int | None,
+    say: Say,
+) -> tuple[Difference, ...]:
+    # Each imported where it is needed: for one format the packages of another may be missing.
+    if format == "safetensors":
+        from .weights_file import write_safetensors
+
+        write_safetensors(trained.module, file, {"format": "pt", **notes})
+        say(f"{file.name} read back: {len(trained.module.state_dict())} tensors, bit for bit")
+        return ()
+    module = answering(trained, predict)
+    program = captured(module, trained.network, batch)
+    shape = trained.network.input.shape
+    other: Callable[..., object]
+    if format == "onnx":
+        from .onnx_file import OPSET, RUNTIME, Session, write_onnx
+
+        output = "probabilities" if predict else "logits"
+        write_onnx(program, file, output, opset or OPSET, notes)
+        run, with_what = Session(file), RUNTIME
+    else:
+        from .pt2_file import Loaded, write_pt2
+
+        write_pt2(program, file, notes)
+        run, with_what = Loaded(file), "torch.export"
+    differences = []
+    for size in BATCHES if batch is None else (batch,):
+        found = compare(module, run, shape, size, f"{file.name} in {with_what}")
+        say(f"batch of {size} in {with_what}: {found} (at most {TOLERANCE:g})")
+        differences.append(found)
+    return tuple(differences)
+
+
+def metadata(trained: Trained, version: str, given: bool) -> dict[str, str]:
+    """What goes along with a network, in all formats."""
+    network = trained.network
+    texts = "\0".join(spec.source.text for spec in network.program.files)
+    source = network.program.main.source
+    return {
+        "dotcnn.network": network.name,
+        "dotcnn.version": version,
+        "dotcnn.spec": Path(source.path or source.name).name,
+        "dotcnn.spec_sha256": hashlib.sha256(texts.encode()).hexdigest(),
+        "dotcnn.input": shape_text(network.input.shape),
+        "dotcnn.classes": str(network.output.shape[0]),
+        "dotcnn.weights": "given" if given else "as they begin",
+    }
+
+
+def _told(folded: Folded) -> str:
+    count = len(folded.names)
+    norms = "1 batch norm" if count == 1 else f"{count} batch norms"
+    return f"{norms} folded: {folded.difference} (at most {TOLERANCE:g})"

@@ -1,0 +1,71 @@
+"""What a network can be exported as, by the ending of the file; torch is not needed to know."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from pathlib import PurePath
+from typing import Literal
+
+from ...dsl.diagnostics import Diagnostic
+
+Format = Literal["onnx", "pt2", "safetensors"]
+
+ENDINGS: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
+
+_KNOWN_ELSEWHERE = {
+    ".pt": ".pt2 for the network, or .safetensors for its weights alone",
+    ".pth": ".pt2 for the network, or .safetensors for its weights alone",
+    ".ckpt": ".safetensors",
+    ".bin": ".safetensors",
+    ".ort": ".onnx",
+    ".py": "`cnn emit`, which writes the module as Python",
+}
+_CALLED = {"onnx": "ONNX", "pt2": "torch.export", "safetensors": "weights alone"}
+
+_NEEDED: dict[Format, tuple[str, tuple[str, ...]]] = {
+    "onnx": ("dotcnn[onnx]", ("torch", "onnx", "onnxscript", "onnxruntime")),
+    "pt2": ("dotcnn[torch]", ("torch",)),
+    "safetensors": ("dotcnn[torch]", ("torch", "safetensors")),
+}
+
+
+def format_of(path: str) -> Format | None:
+    return ENDINGS.get(PurePath(path).suffix.lower())
+
+
+def unknown(path: str) -> str:
+    """What is said about another ending."""
+    suffix = PurePath(path).suffix.lower()
+    known = ", ".join(f"{ending} ({_CALLED[format]})" for ending, format in ENDINGS.items())
+    meant = _KNOWN_ELSEWHERE.get(suffix) or next(
+        iter(difflib.get_close_matches(suffix, ENDINGS, n=1, cutoff=0.5)), ""
+    )
+    which = f"{path} ends in {suffix}" if suffix else f"{path} has no ending"
+    return f"{which}, and it may be {known}" + (f"\n  did you mean {meant}?" if meant else "")
+
+
+def not_installed(format: Format) -> Diagnostic | None:
+    """What a format needs and is not there, with the line that installs it."""
+    extra, packages = _NEEDED[format]
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if not missing:
+        return None
+    return Diagnostic(
+        "missing-package",
+        f"{format} needs {' and '.join(missing)}, not installed here",
+        help=f'pip install "{extra}"',
+    )
+
+
+def misfit(
+    format: Format, fold: bool, predict: bool, batch: int | None, opset: int | None
+) -> str:
+    """Why options do not go with a format; empty where they do."""
+    if format == "safetensors" and fold:
+        return "--fold changes which weights there are: no network would take them; use onnx or pt2"
+    if format == "safetensors" and (predict or batch is not None):
+        return "--predict and --batch are for onnx and pt2: weights alone know neither"
+    if opset is not None and format != "onnx":
+        return f"--opset is for onnx, not {format}"
+    return ""

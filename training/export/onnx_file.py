@@ -1,0 +1,165 @@
+"""Writing ONNX, and running what was written."""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import onnxscript.optimizer
+import onnxscript.rewriter
+import torch
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
+from onnxscript.rewriter.rules import common as rules
+from torch import Tensor
+from torch.export import ExportedProgram
+from torch.onnx import ONNXProgram, OnnxExporterError
+
+from ...dsl.diagnostics import Diagnostic, SpecError
+from .onnx_operations import OPERATIONS
+
+OPSET = 23
+"""The newest that torch 2.13 writes by itself; onnxruntime knows it since 1.23."""
+
+OLDEST_OPSET = 18
+"""What the exporter's own operations are written in."""
+
+LARGEST = 2_000_000_000
+"""Bytes of weights in one file: protocol buffers end at 2 GiB."""
+
+INPUT = "images"
+
+# What makes the graph plainer and leaves every number as it is. The exporter's own choice of rules
+# also folds batch norms, in single precision; here that is done on request, and measured.
+_RULES = [
+    rules.cast_cast_rule, rules.collapse_slice_rule, rules.collapse_slice2_rule,
+    rules.materialize_reshape_shape_rule, rules.no_op_cast_rule, rules.no_op_expand_rule,
+    rules.no_op_transpose_rule, rules.reshape_reshape_rule, rules.slice_split_rule,
+    rules.squeeze_reshape_1d_rule, rules.transpose_transpose_rule,
+    rules.unsqueeze_unsqueeze_rule,
+]  # fmt: skip
+
+
+def write_onnx(
+    program: ExportedProgram, file: Path, output: str, opset: int, metadata: Mapping[str, str]
+) -> None:
+    """Weights of more than 2 GB go into a second file, with `.data` after the name. Raises
+    SpecError where there is no ONNX for an operation."""
+    made = _converted(program, output, opset)
+    graph = made.model.graph
+    # Notes of the exporter: on torch's operations, and on the files that they come from.
+    graph.metadata_props.clear()
+    for node in graph:
+        node.metadata_props.clear()
+    made.model.metadata_props.update(metadata)
+    weights = [value.const_value for value in graph.initializers.values()]
+    size = sum(weight.nbytes for weight in weights if weight is not None)
+    made.save(file, external_data=size > LARGEST)
+    try:
+        onnx.checker.check_model(str(file), full_check=True)
+    except onnx.checker.ValidationError as error:
+        raise _problem("what was made is not valid ONNX", _first_line(error)) from None
+
+
+def _converted(program: ExportedProgram, output: str, opset: int) -> ONNXProgram:
+    try:
+        with _quietly():
+            made = torch.onnx.export(
+                program,
+                (),
+                input_names=[INPUT],
+                output_names=[output],
+                opset_version=opset,
+                dynamic_shapes=({0: "batch"},) if program.range_constraints else None,
+                custom_translation_table=OPERATIONS,
+                optimize=False,
+                verbose=False,
+            )
+            assert made is not None
+            onnxscript.optimizer.fold_constants(made.model)
+            onnxscript.rewriter.rewrite(made.model, _RULES)
+            onnxscript.optimizer.remove_unused_nodes(made.model)
+    except OnnxExporterError as error:
+        raise _cannot(error, program) from None
+    return made
+
+
+def _cannot(error: BaseException, program: ExportedProgram) -> SpecError:
+    """Which operation it was, of which layer, and why."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    reason = _first_line(error)
+    named = re.search(r"aten\.\w+", str(error))
+    if named is None:
+        return _problem("this network cannot be written as ONNX", reason)
+    layer = next((_layer(node) for node in program.graph.nodes if named[0] in str(node.target)), "")
+    whose = f", which {layer} computes with," if layer else ""
+    return _problem(f"there is no ONNX for {named[0]}{whose} in torch's exporter", reason)
+
+
+def _layer(node: torch.fx.Node) -> str:
+    """The name of the module that an operation is part of."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return str(stack[-1][0]) if stack else ""
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the exporter's remarks about itself."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+# ---- running it ----------------------------------------------------------------------------------
+
+
+class Session:
+    """An ONNX file, as onnxruntime understands it."""
+
+    def __init__(self, file: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors, which are raised as well
+        options.intra_op_num_threads = torch.get_num_threads()
+        try:
+            self.session = onnxruntime.InferenceSession(
+                str(file), options, providers=["CPUExecutionProvider"]
+            )
+        except _REFUSALS as error:
+            raise _problem(f"{RUNTIME} does not take it", _first_line(error)) from None
+
+    def __call__(self, images: Tensor) -> Tensor:
+        try:
+            (output,) = self.session.run(None, {INPUT: images.numpy()})
+        except _REFUSALS as error:
+            raise _problem(f"{RUNTIME} does not run it", _first_line(error)) from None
+        return torch.from_numpy(output)
+
+
+RUNTIME = f"onnxruntime {onnxruntime.__version__}"
+
+_REFUSALS = (
+    runtime_errors.Fail, runtime_errors.InvalidArgument, runtime_errors.InvalidGraph,
+    runtime_errors.NotImplemented, runtime_errors.RuntimeException,
+)  # fmt: skip
+
+
+def _problem(message: str, reason: str) -> SpecError:
+    return SpecError([Diagnostic("export-onnx", message, notes=(reason,))])
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,79 @@
+"""A network with its weights, ready to be used: what is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ...compiler.graph import Network
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..load import live
+from ..weights import read_weights
+
+Weights = str | Path | Mapping[str, Tensor]
+"""A file of them, or a state dict."""
+
+_SHOWN = 4
+
+
+class Trained(NamedTuple):
+    network: Network
+    module: nn.Module
+    """In evaluation mode."""
+
+
+def open_trained(
+    network: Network, version: str, weights: Weights | None, *, heads: bool = True
+) -> Trained:
+    """The network's module with these weights, or as they begin; raises SpecError where they do
+    not fit. Without `heads`, those of auxiliary heads are not needed."""
+    module = live(network, version)
+    if isinstance(weights, Mapping):
+        _load(network, module, weights, "the state dict", heads)
+    elif weights is not None:
+        _load(network, module, read_weights(weights), str(weights), heads)
+    return Trained(network, module.eval())
+
+
+def _load(
+    network: Network, module: nn.Module, tensors: Mapping[str, Tensor], name: str, heads: bool
+) -> None:
+    optional = () if heads else tuple(f"{node.name}." for node in network.nodes if node.aux)
+    own = module.state_dict()
+    other = [key for key in own if key in tensors and tensors[key].shape != own[key].shape]
+    # How many batches a norm has seen is of no use here, and older files do not have it.
+    missing = [
+        key
+        for key in own
+        if key not in tensors
+        and not key.startswith(optional)
+        and not key.endswith(".num_batches_tracked")
+    ]
+    unknown = [key for key in tensors if key not in own]
+    if not (other or missing or unknown):
+        module.load_state_dict(dict(tensors), strict=False)
+        return
+    counts = {"of another shape": other, "missing": missing, "not in the network": unknown}
+    said = ", ".join(f"{len(keys)} {what}" for what, keys in counts.items() if keys)
+    notes = [
+        *_few([f"{key} is {_shape(tensors[key])}, not {_shape(own[key])}" for key in other]),
+        *_few([f"{key} ({_shape(own[key])}) is missing" for key in missing]),
+        *_few([f"{key} ({_shape(tensors[key])}) is not in the network" for key in unknown]),
+    ]
+    help = ""
+    if own.keys().isdisjoint(tensors):
+        help = "weights of another program: dotcnn.training.matching.match finds what is what"
+    message = f"{name} does not fit {network.name}, which has {len(own)} tensors: {said}"
+    raise SpecError([Diagnostic("weights-fit", message, notes=tuple(notes), help=help)])
+
+
+def _few(lines: Sequence[str]) -> list[str]:
+    shown = list(lines[:_SHOWN])
+    return shown if len(lines) <= _SHOWN else [*shown, f"and {len(lines) - _SHOWN} more like that"]
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "one number"
