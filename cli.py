@@ -38,6 +38,7 @@ from .compiler.report.arguments import Run, parser
 
 if TYPE_CHECKING:
     from .compiler.analysis import Analysis
+    from .compiler.graph import Network
     from .compiler.report.style import Style
     from .dsl.diagnostics import Diagnostic
     from .dsl.source import Source
@@ -281,6 +282,16 @@ def _print_diff(before: str, after: str, name: str, color: bool) -> None:
 def _analyse(files: Iterable[str], options: argparse.Namespace) -> list[Analysis | None]:
     """Of each spec; None for one with mistakes, which are printed."""
     from .compiler.analysis import Setting, analyse
+
+    setting = Setting(options.precision, options.optimizer, options.device)
+    return [
+        None if network is None else analyse(network, setting)
+        for network in _networks(files, options)
+    ]
+
+
+def _networks(files: Iterable[str], options: argparse.Namespace) -> Iterator[Network | None]:
+    """Of each spec; None for one with mistakes, which are printed."""
     from .compiler.budget import DEFAULT_LAYERS
     from .compiler.elaborate import examine
     from .dsl import render
@@ -290,8 +301,6 @@ def _analyse(files: Iterable[str], options: argparse.Namespace) -> list[Analysis
     files = list(files)
     # In a folder there may be files of blocks alone, which are there for others.
     needs_network = not any(Path(file).is_dir() for file in files)
-    setting = Setting(options.precision, options.optimizer, options.device)
-    found: list[Analysis | None] = []
     for source in _sources(files):
         try:
             if isinstance(source, list):
@@ -307,13 +316,12 @@ def _analyse(files: Iterable[str], options: argparse.Namespace) -> list[Analysis
             if has_errors(diagnostics):
                 raise SpecError(diagnostics)
             if network is not None:
-                found.append(analyse(network, setting))
+                yield network
         except SpecError as error:
             color = _wants_color(options, sys.stderr)
             text = render.render_text(error.diagnostics, color=color, width=_width(sys.stderr))
             print(text, file=sys.stderr)
-            found.append(None)
-    return found
+            yield None
 
 
 def _style(options: argparse.Namespace) -> Style:
@@ -397,10 +405,19 @@ def _explain_section(options: argparse.Namespace) -> int:
 
 
 def _analyse_one(file: str, options: argparse.Namespace) -> Analysis | None:
-    if file != "-" and Path(file).is_dir():
-        print(f"cnn: {file} is a folder; name one file", file=sys.stderr)
-        return None
-    return next(iter(_analyse([file], options)), None)
+    return None if _is_folder(file) else next(iter(_analyse([file], options)), None)
+
+
+def _network(file: str, options: argparse.Namespace) -> Network | None:
+    return None if _is_folder(file) else next(_networks([file], options), None)
+
+
+def _is_folder(file: str) -> bool:
+    """If it is one, says so."""
+    if file == "-" or not Path(file).is_dir():
+        return False
+    print(f"cnn: {file} is a folder; name one file", file=sys.stderr)
+    return True
 
 
 # ---- diff ------------------------------------------------------------------------------------
@@ -464,6 +481,93 @@ def _draw(options: argparse.Namespace) -> int:
     return OK
 
 
+# ---- emit and export -------------------------------------------------------------------------
+
+
+def _emit(options: argparse.Namespace) -> int:
+    from .compiler.emit import emit
+    from .dsl.written import written
+
+    output = options.output
+    if output is not None and _is_spec(output, options.file):
+        return _usage(f"{output} is a spec, and what is written is Python; name a file in .py")
+    network = _network(options.file, options)
+    if network is None:
+        return ERRORS
+    text = emit(network, __version__, flat=options.flat, main=options.main)
+    if output in (None, "-"):
+        sys.stdout.write(text)
+        return OK
+    try:
+        with written(output) as file:
+            file.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        return _cannot_write(output, error)
+    return OK
+
+
+def _is_spec(output: str, file: str) -> bool:
+    """Whether writing it would overwrite a spec, by its ending or because it is the one given."""
+    if Path(output).suffix.lower() == ".cnn":
+        return True
+    return os.path.exists(output) and os.path.exists(file) and os.path.samefile(output, file)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .dsl import render
+    from .dsl.diagnostics import SpecError
+    from .training.export import formats
+
+    format = formats.format_of(options.output)
+    if format is None:
+        return _usage(formats.unknown(options.output))
+    misfit = formats.misfit(format, options.fold, options.predict, options.batch, options.opset)
+    if misfit:
+        return _usage(misfit)
+    network = _network(options.file, options)
+    if network is None:
+        return ERRORS
+    try:
+        missing = formats.not_installed(format)
+        if missing is not None:
+            raise SpecError([missing])
+        if options.weights is None:
+            _say("no --weights: they are as the network begins, untrained")
+
+        from .training.export.export import export
+
+        made = export(
+            network,
+            options.output,
+            __version__,
+            weights=options.weights,
+            fold_norms=options.fold,
+            predict=options.predict,
+            batch=options.batch,
+            opset=options.opset,
+            say=_say,
+        )
+    except SpecError as error:
+        color = _wants_color(options, sys.stderr)
+        text = render.render_text(error.diagnostics, color=color, width=_width(sys.stderr))
+        print(text, file=sys.stderr)
+        return ERRORS
+    except OSError as error:
+        return _cannot_write(options.output, error)
+    _say(f"wrote {' and '.join(map(str, made.files))}")
+    return OK
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _cannot_write(output: str, error: OSError) -> int:
+    reason = error.strerror or type(error).__name__
+    print(f"cnn: cannot write {output}: {reason}", file=sys.stderr)
+    return ERRORS
+
+
 # ---- gallery and new -------------------------------------------------------------------------
 
 
@@ -512,6 +616,8 @@ _RUNS: dict[str, Run] = {
     "explain": _explain,
     "diff": _diff,
     "draw": _draw,
+    "emit": _emit,
+    "export": _export,
     "gallery": _gallery,
 }
 

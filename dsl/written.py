@@ -20,15 +20,15 @@ def written(path: str | Path) -> Iterator[Path]:
     OSError where it cannot be written, before anything is done.
     """
     target = Path(os.path.realpath(path))  # a link stays one
-    mode = _mode(target)
+    before = _mode(target)
     # A name that nobody can foresee: a link could lie in wait there.
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
     try:
+        usual = _mode_of_new_files(scratch)
         yield scratch / target.name
         # What goes with it first: it is whole once it can be seen.
         for made in sorted(scratch.iterdir(), key=lambda file: file.name == target.name):
-            if mode is not None:
-                made.chmod(mode)
+            made.chmod(usual if before is None else before)
             _reach_the_disk(made)
             os.replace(made, target.with_name(made.name))
     finally:
@@ -47,6 +47,15 @@ def _mode(target: Path) -> int | None:
     mode = target.stat().st_mode & 0o7777
     if not mode & 0o222:
         raise PermissionError(errno.EACCES, "it is read-only")
+    return mode
+
+
+def _mode_of_new_files(folder: Path) -> int:
+    """As the user wants them; not all libraries care."""
+    file = folder / "new"
+    file.touch()
+    mode = file.stat().st_mode & 0o7777
+    file.unlink()
     return mode
 
 

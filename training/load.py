@@ -1,7 +1,8 @@
 """Emitted text to a live module: what runs is what is read.
 
 The text is executed as a module of its own, named for its contents, and `linecache` knows it: so
-tracebacks, debuggers and `inspect.getsource` show its lines.
+tracebacks, debuggers and `inspect.getsource` show its lines. Before that, it is looked at once
+more: it may define modules and do nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from types import ModuleType
 from torch import nn
 
 from ..compiler.emit import emit
+from ..compiler.emit.allowed import check
 from ..compiler.graph import Network
 
 
@@ -49,6 +51,7 @@ def as_module(source: str, name: str) -> ModuleType:
     known = sys.modules.get(full)
     if known is not None:
         return known
+    check(source)
     file = f"<{full}>"
     made = ModuleType(full)
     made.__file__ = file

@@ -24,7 +24,7 @@ Lines = list[str]
 
 
 def module(network: Network, version: str, *, flat: bool = False, main: bool = False) -> str:
-    """The source of a torch module, a class for each block of the spec, or one for all."""
+    """The source of a torch module, with a class for each block of the spec, or one for all."""
     start = initial(network)
     bodies = Bodies(network, frozenset(start.zero))
     comments = Comments(network.program)

@@ -98,6 +98,16 @@ def constructor(name: str, *arguments: str, **options: tuple[str, str]) -> Const
     return made
 
 
+HELPERS: dict[str, None] = {}
+"""Sources of the classes and functions that the torch texts of layers need."""
+
+
+def helper(source: str) -> str:
+    """Enters the source of such a class."""
+    HELPERS[source] = None
+    return source
+
+
 REGISTRY: dict[str, type[Op]] = {}
 """Every operation that a spec can write, by its word or words (`conv`, `pool max`)."""
 

@@ -9,7 +9,17 @@ from typing import ClassVar
 
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
 from ..signature import ArgumentError, choice, count, flag, natural_pair, pair
-from .base import Constructor, Kept, Kind, Op, TorchText, Weight, Window, constructor
+from .base import (
+    Constructor,
+    Kept,
+    Kind,
+    Op,
+    TorchText,
+    Weight,
+    Window,
+    constructor,
+    helper,
+)
 from .padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
 
 # One object may serve several signatures: a class asks for the order, not for the object.
@@ -544,7 +554,7 @@ def outputs_times(output: Shape, weight: Weight, macs: int) -> str:
     return f"{'*'.join(map(str, output))} outputs * {each} = {macs:,}"
 
 
-SEPARABLE = '''\
+SEPARABLE = helper('''\
 class SeparableConv2d(nn.Sequential):
     """A convolution of each channel by itself, then one that mixes the channels."""
 
@@ -552,4 +562,4 @@ class SeparableConv2d(nn.Sequential):
         super().__init__()
         self.depthwise = depthwise
         self.pointwise = pointwise
-'''
+''')

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ..shapes import Shape, ShapeError, size, text
 from ..signature import ArgumentError, probability
-from .base import Kept, Kind, NoMultiplyAdds, TorchText, constructor
+from .base import Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
 
 
 class Dropout(NoMultiplyAdds):
@@ -115,7 +115,7 @@ def _rounded(number: Fraction) -> str:
     return f"{round(number):,}" if number >= 10 else f"{float(number):.3g}"
 
 
-DROP_PATH = '''\
+DROP_PATH = helper('''\
 class DropPath(nn.Module):
     """Skips a branch for some images of a batch, while training (arXiv:1603.09382)."""
 
@@ -128,4 +128,4 @@ class DropPath(nn.Module):
             return x
         stays = x.new_empty(x.shape[0], *[1] * (x.dim() - 1)).bernoulli_(1 - self.p)
         return x * stays.div_(1 - self.p)
-'''
+''')

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..shapes import Pair, Shape, plain
 from ..signature import ArgumentError, custom
 from ..values import Text, Word, show
-from .base import Kind, TorchText, Weight, constructor
+from .base import Kind, TorchText, Weight, constructor, helper
 from .conv import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
 from .padding import pad_text
 
@@ -159,7 +159,7 @@ class Filter(Sliding):
         ]
 
 
-FIXED_FILTER = '''\
+FIXED_FILTER = helper('''\
 class FixedFilter(nn.Module):
     """One filter for each channel by itself. It is kept with the weights, but not trained."""
 
@@ -182,4 +182,4 @@ class FixedFilter(nn.Module):
         weight = self.weight.expand(x.shape[1], -1, -1, -1)
         steps = self.stride, self.padding, self.dilation
         return F.conv2d(x, weight, None, *steps, x.shape[1])
-'''
+''')

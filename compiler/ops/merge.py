@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, text
 from ..signature import count, custom, natural, pair, real
-from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor
+from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor, helper
 from .shape import TO, read_shape
 from .shortcut import stride_between
 
@@ -321,7 +321,7 @@ class PadShortcut(NoMultiplyAdds):
 
 # As many channels before as after, as is usual; an odd rest comes after. Also where there are none
 # to add: what leaves is then a copy, in its own memory, whatever the shapes.
-PAD_SHORTCUT = '''\
+PAD_SHORTCUT = helper('''\
 class PadShortcut(nn.Module):
     """Skips pixels and adds channels of zeros: a shortcut without weights."""
 
@@ -334,4 +334,4 @@ class PadShortcut(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         taken = x[:, :, :: self.stride[0], :: self.stride[1]]
         return F.pad(taken, (0, 0, 0, 0, self.before, self.after))
-'''
+''')

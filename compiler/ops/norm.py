@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from ..shapes import Shape, ShapeError, as_map, size
 from ..signature import count, real, switch
-from .base import Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
+from .base import Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor, helper
 
 
 def eps() -> float:
@@ -286,15 +286,15 @@ class LayerScale(NoMultiplyAdds):
         ]
 
 
-LAYER_NORM = '''\
+LAYER_NORM = helper('''\
 class LayerNorm2d(nn.LayerNorm):
     """Normalises the channels at each place of a map."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-'''
+''')
 
-LAYER_SCALE = '''\
+LAYER_SCALE = helper('''\
 class LayerScale(nn.Module):
     """A learned factor for each channel."""
 
@@ -304,4 +304,4 @@ class LayerScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gamma
-'''
+''')

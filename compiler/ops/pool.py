@@ -35,6 +35,7 @@ from .base import (
     Weight,
     Window,
     constructor,
+    helper,
 )
 
 INDEX = 8
@@ -431,7 +432,7 @@ class Lp(Norm):
 
 # nn.LPPool2d adds up x^p, not |x|^p: with an odd p it is wrong for negative numbers, or nan. With
 # ceil_mode, what it gives for the last windows is too large. It neither pads nor widens float16.
-LP_POOL = '''\
+LP_POOL = helper('''\
 class LpPool2d(nn.Module):
     """The p-norm of each window: (sum |x|^p)^(1/p)."""
 
@@ -464,7 +465,7 @@ class LpPool2d(nn.Module):
         # A root is infinitely steep at zero: there, that of one is taken, less one.
         zero = (total == 0).to(total.dtype)
         return ((total + zero).pow(1 / self.p) - zero).to(x.dtype)
-'''
+''')
 
 
 class Mixed(Adaptive):
@@ -519,7 +520,7 @@ class Mixed(Adaptive):
         ]
 
 
-MIXED_POOL = '''\
+MIXED_POOL = helper('''\
 class MixedPool2d(nn.Module):
     """A learned mixture of maximum and mean (arXiv:1509.08985)."""
 
@@ -533,7 +534,7 @@ class MixedPool2d(nn.Module):
         maximum: Tensor = self.maximum(x)
         mean: Tensor = self.mean(x)
         return mean + self.mix.sigmoid() * (maximum - mean)
-'''
+''')
 
 
 class Stochastic(Pool):
@@ -565,7 +566,7 @@ class Stochastic(Pool):
         ]
 
 
-STOCHASTIC_POOL = '''\
+STOCHASTIC_POOL = helper('''\
 class StochasticPool2d(nn.Module):
     """One number of each window, drawn in proportion to its size (arXiv:1301.3557).
 
@@ -598,7 +599,7 @@ class StochasticPool2d(nn.Module):
             rows = rows.unsqueeze(1) + drawn // self.kernel_size[1]
             place = rows * x.shape[3] + columns + drawn % self.kernel_size[1]
         return x.flatten(2).gather(2, place.flatten(2)).view_as(place).relu()
-'''
+''')
 
 MOST_LEVELS = 8
 
@@ -668,7 +669,7 @@ class Tree(Padded):
         ]
 
 
-TREE_POOL = '''\
+TREE_POOL = helper('''\
 class TreePool2d(nn.Module):
     """Learned pooling filters, mixed two by two by learned gates (arXiv:1509.08985)."""
 
@@ -697,7 +698,7 @@ class TreePool2d(nn.Module):
             nodes = right + gates[:, : left.shape[1]] * (left - right)
             gates = gates[:, left.shape[1] :]
         return nodes.reshape(*x.shape[:2], *nodes.shape[2:])
-'''
+''')
 
 
 class Wavelet(NoMultiplyAdds):
@@ -759,7 +760,7 @@ class Wavelet(NoMultiplyAdds):
         return lines
 
 
-HAAR = '''\
+HAAR = helper('''\
 def haar(x: Tensor) -> Tensor:
     """The Haar wavelets of each 2x2 window: four bands, each of all channels."""
     left, right = x[..., 0::2], x[..., 1::2]
@@ -771,7 +772,7 @@ def haar(x: Tensor) -> Tensor:
         differences[..., 0::2, :] - differences[..., 1::2, :],
     ]
     return torch.cat(bands, 1) / 2
-'''
+''')
 
 
 class Pyramid(NoMultiplyAdds):
@@ -821,7 +822,7 @@ class Pyramid(NoMultiplyAdds):
         return [*lines, ("numbers", f"{inputs[0][0]} channels * ({squares}) = {output[0]:,}")]
 
 
-SPATIAL_PYRAMID = '''\
+SPATIAL_PYRAMID = helper('''\
 class SpatialPyramidPool2d(nn.Module):
     """Pools a map to grids of several sizes, in one vector (arXiv:1406.4729)."""
 
@@ -835,7 +836,7 @@ class SpatialPyramidPool2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([pool(x).flatten(1) for pool in self.pools], 1)
-'''
+''')
 
 
 # ---- adaptive windows: of o over n, the i-th is from floor(i*n/o) to ceil((i + 1)*n/o) -----------

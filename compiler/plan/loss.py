@@ -71,7 +71,7 @@ class CrossEntropy(Loss):
     word = "loss cross_entropy"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "loss cross_entropy": "crossentropyloss categorical_crossentropy nll nllloss crossentropy"
-        " sparse_categorical_crossentropy softmax ce crossentropylossflat labelsmoothing",
+        " sparse_categorical_crossentropy softmax ce crossentropylossflat",
     }
 
     smoothing: float = _smoothing()

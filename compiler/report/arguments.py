@@ -293,6 +293,73 @@ def _draw(commands: _Commands, run: Run) -> None:
     draw.set_defaults(precision="fp32", optimizer="sgd", device="cuda")
 
 
+def _emit(commands: _Commands, run: Run) -> None:
+    emit = _command(
+        commands,
+        run,
+        "emit",
+        "the network as a torch module, as if written by hand",
+        "cnn emit resnet50\n  cnn emit net.cnn -o net.py --main\n"
+        "  cnn emit net.cnn --flat --set width=0.5",
+    )
+    emit.add_argument("file", metavar="FILE", help=_FILE)
+    emit.add_argument(
+        "-o", "--output", metavar="OUT", help="the file to write (default: standard output)"
+    )
+    emit.add_argument(
+        "--flat", action="store_true", help="one class with a line for each layer, for teaching"
+    )
+    emit.add_argument(
+        "--main", action="store_true", help="add a small check for whoever runs the file"
+    )
+    _add_network_options(emit)
+
+
+def _export(commands: _Commands, run: Run) -> None:
+    export = _command(
+        commands,
+        run,
+        "export",
+        "the network for others to run: ONNX, torch.export, or its weights as safetensors",
+        "cnn export net.cnn --weights best.safetensors -o net.onnx\n"
+        "  cnn export resnet18 -o resnet18.pt2 --fold\n"
+        "  cnn export net.cnn --weights best.pt -o net.onnx --predict --batch 1\n"
+        "  cnn export net.cnn --weights best.pt -o net.safetensors",
+    )
+    export.add_argument("file", metavar="FILE", help=_FILE)
+    export.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        required=True,
+        help="ends in .onnx, .pt2 or .safetensors; written once it has been read back, run, and"
+        " found to compute the same",
+    )
+    export.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="safetensors, or what torch saves of a state dict (default: as the network begins)",
+    )
+    export.add_argument(
+        "--fold", action="store_true", help="put batch norms into the convolutions before them"
+    )
+    export.add_argument(
+        "--predict",
+        action="store_true",
+        help="probabilities, not logits, of a network that ends in softmax or sigmoid",
+    )
+    export.add_argument(
+        "--batch", type=_natural(1), metavar="N", help="batches of N alone (default: of any size)"
+    )
+    export.add_argument(
+        "--opset",
+        type=_natural(1),
+        metavar="N",
+        help="of ONNX: an older one for an older runtime (default: the newest that torch writes)",
+    )
+    _add_network_options(export)
+
+
 def _gallery(commands: _Commands, run: Run) -> None:
     gallery = _command(
         commands,
@@ -324,5 +391,7 @@ _COMMANDS: dict[str, Callable[[_Commands, Run], None]] = {
     "explain": _explain,
     "diff": _diff,
     "draw": _draw,
+    "emit": _emit,
+    "export": _export,
     "gallery": _gallery,
 }

@@ -14,7 +14,7 @@ from .picture import BadImage
 Size = tuple[int, int]
 """Height and width."""
 
-MAX_NUMBERS = 3 * 10**8
+MAX_PIXELS = 10**8
 """Of an image between resize and crop: what is very long and thin grows beyond all bounds."""
 
 
@@ -34,18 +34,22 @@ class Fit:
 
     def __call__(self, images: Tensor) -> Tensor:
         """uint8, ... x C x H x W, to the size of the crop; raises BadImage for what is too long."""
+        self.must_be_bounded(images.shape[-2], images.shape[-1])
         size = self.resized(images.shape[-2], images.shape[-1])
-        if size[0] * size[1] * images.shape[-3] > MAX_NUMBERS:
-            height, width = images.shape[-2:]
-            raise BadImage(
-                f"{width:,} x {height:,} pixels, which would grow to {size[1]:,} x {size[0]:,}"
-            )
         if size != images.shape[-2:]:
             images = _resized(images, size, self.mode)
         top, left = (
             round((have - want) / 2) for have, want in zip(size, self.crop, strict=True)
         )
         return images[..., top : top + self.crop[0], left : left + self.crop[1]]
+
+    def must_be_bounded(self, height: int, width: int) -> None:
+        """Raises BadImage for a shape that grows too long."""
+        size = self.resized(height, width)
+        if size[0] * size[1] > MAX_PIXELS:
+            raise BadImage(
+                f"{width:,} x {height:,} pixels, which would grow to {size[1]:,} x {size[0]:,}"
+            )
 
     def resized(self, height: int, width: int) -> Size:
         """Height and width before the crop."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import PIL
@@ -52,8 +53,10 @@ class Verdicts:
     def known(self, root: str) -> dict[str, tuple[Mark, str]]:
         """All that is known of files below a folder."""
         start = os.path.join(os.path.abspath(root), "")
+        if not _can_be_kept(start) or not self._file.exists():
+            return {}
         try:
-            with self._opened() as connection:
+            with closing(self._opened()) as connection:
                 rows = connection.execute(
                     "SELECT path, size, changed, reason FROM verdicts"
                     " WHERE reader = ? AND path >= ? AND path < ?",
@@ -61,8 +64,6 @@ class Verdicts:
                 ).fetchall()
         except (sqlite3.Error, OSError):
             return {}
-        finally:
-            self._close()
         return {path: ((size, changed), reason) for path, size, changed, reason in rows}
 
     def remember(self, verdicts: Mapping[str, tuple[Mark, str]]) -> None:
@@ -73,32 +74,22 @@ class Verdicts:
         ]
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._opened() as connection:
-                connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)", rows)
+            with closing(self._opened()) as connection, connection:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)", rows
+                )
         except (sqlite3.Error, OSError):
             return  # a full disk, a home that cannot be written to
-        finally:
-            self._close()
-
-    _connection: sqlite3.Connection | None = None
 
     def _opened(self) -> sqlite3.Connection:
-        self._connection = sqlite3.connect(self._file, timeout=30)
-        self._connection.execute(
+        connection = sqlite3.connect(self._file, timeout=30)
+        connection.execute(
             "CREATE TABLE IF NOT EXISTS verdicts"
             " (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, reader TEXT, reason TEXT)"
         )
-        return self._connection
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        return connection
 
 
 def _can_be_kept(path: str) -> bool:
-    return path.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in path)
-
-
-def absolute(paths: Iterable[str]) -> list[str]:
-    return [os.path.abspath(path) for path in paths]
+    """A name that is no UTF-8 is no text for a database."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in path)

@@ -33,7 +33,8 @@ class Difference(NamedTuple):
         return self.absolute / self.largest if self.largest else self.absolute
 
     def __str__(self) -> str:
-        return f"largest difference {self.absolute:.1e}, {self.relative:.1e} of the largest output"
+        relative = f"{self.relative:.1e} of the largest output ({TOLERANCE:.0e} is allowed)"
+        return f"largest difference {self.absolute:.1e}, {relative}"
 
 
 def random_images(shape: Shape, batch: int) -> Tensor:
@@ -71,7 +72,7 @@ def compare(
     if not difference.absolute <= TOLERANCE * difference.largest:
         place = tuple(int(i) for i in _place((found - expected).abs().nan_to_num(torch.inf)))
         there = f"at {place} it is {found[place].item():.7g}, not {expected[place].item():.7g}"
-        raise _differs(what, batch, str(difference), f"at most {TOLERANCE:g} is allowed", there)
+        raise _differs(what, batch, str(difference), there)
     return difference
 
 

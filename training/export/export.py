@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import Tensor
+
 from ...compiler.graph import Network
 from ...compiler.shapes import text as shape_text
 from ...dsl.diagnostics import SpecError
 from ...dsl.written import written
-from .compare import BATCHES, TOLERANCE, Difference, compare
+from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
-from .formats import Format, format_of, misfit, not_installed, unknown
+from .formats import OPSET, Format, format_of, misfit, not_installed, unknown
 from .program import answering, captured
 from .trained import Trained, Weights, open_trained
 
@@ -86,9 +88,9 @@ def _write(
     module = answering(trained, predict)
     program = captured(module, trained.network, batch)
     shape = trained.network.input.shape
-    other: Callable[..., object]
+    run: Callable[[Tensor], Tensor]
     if format == "onnx":
-        from .onnx_file import OPSET, RUNTIME, Session, write_onnx
+        from .onnx_file import RUNTIME, Session, write_onnx
 
         output = "probabilities" if predict else "logits"
         write_onnx(program, file, output, opset or OPSET, notes)
@@ -101,7 +103,7 @@ def _write(
     differences = []
     for size in BATCHES if batch is None else (batch,):
         found = compare(module, run, shape, size, f"{file.name} in {with_what}")
-        say(f"batch of {size} in {with_what}: {found} (at most {TOLERANCE:g})")
+        say(f"batch of {size} in {with_what}: {found}")
         differences.append(found)
     return tuple(differences)
 
@@ -123,6 +125,8 @@ def metadata(trained: Trained, version: str, given: bool) -> dict[str, str]:
 
 
 def _told(folded: Folded) -> str:
+    if not folded.names:
+        return "no batch norm comes directly behind a layer that could take it up"
     count = len(folded.names)
     norms = "1 batch norm" if count == 1 else f"{count} batch norms"
-    return f"{norms} folded: {folded.difference} (at most {TOLERANCE:g})"
+    return f"{norms} folded: {folded.difference}"

@@ -13,6 +13,12 @@ Format = Literal["onnx", "pt2", "safetensors"]
 
 ENDINGS: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
 
+OPSET = 23
+"""Of ONNX, the newest that torch 2.13 writes by itself; onnxruntime knows it since 1.23."""
+
+OLDEST_OPSET = 18
+"""What the operations of torch's exporter are written in."""
+
 _KNOWN_ELSEWHERE = {
     ".pt": ".pt2 for the network, or .safetensors for its weights alone",
     ".pth": ".pt2 for the network, or .safetensors for its weights alone",
@@ -58,9 +64,7 @@ def not_installed(format: Format) -> Diagnostic | None:
     )
 
 
-def misfit(
-    format: Format, fold: bool, predict: bool, batch: int | None, opset: int | None
-) -> str:
+def misfit(format: Format, fold: bool, predict: bool, batch: int | None, opset: int | None) -> str:
     """Why options do not go with a format; empty where they do."""
     if format == "safetensors" and fold:
         return "--fold changes which weights there are: no network would take them; use onnx or pt2"
@@ -68,4 +72,6 @@ def misfit(
         return "--predict and --batch are for onnx and pt2: weights alone know neither"
     if opset is not None and format != "onnx":
         return f"--opset is for onnx, not {format}"
+    if opset is not None and not OLDEST_OPSET <= opset <= OPSET:
+        return f"--opset may be {OLDEST_OPSET} to {OPSET}, not {opset}"
     return ""

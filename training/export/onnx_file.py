@@ -18,16 +18,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 from onnxscript.rewriter.rules import common as rules
 from torch import Tensor
 from torch.export import ExportedProgram
-from torch.onnx import ONNXProgram, OnnxExporterError
+from torch.onnx import OnnxExporterError, ONNXProgram
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .onnx_operations import OPERATIONS
-
-OPSET = 23
-"""The newest that torch 2.13 writes by itself; onnxruntime knows it since 1.23."""
-
-OLDEST_OPSET = 18
-"""What the exporter's own operations are written in."""
 
 LARGEST = 2_000_000_000
 """Bytes of weights in one file: protocol buffers end at 2 GiB."""

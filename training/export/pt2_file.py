@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from collections.abc import Mapping
@@ -16,9 +17,12 @@ METADATA = "dotcnn.json"
 
 
 def write_pt2(program: ExportedProgram, file: Path, metadata: Mapping[str, str]) -> None:
+    # Not to the file itself: where the disk is full, torch ends the whole process.
+    buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's, about torch
-        torch.export.save(program, file, extra_files={METADATA: json.dumps(dict(metadata))})
+        torch.export.save(program, buffer, extra_files={METADATA: json.dumps(dict(metadata))})
+    file.write_bytes(buffer.getbuffer())
 
 
 class Loaded:

@@ -29,12 +29,16 @@ def open_trained(
     network: Network, version: str, weights: Weights | None, *, heads: bool = True
 ) -> Trained:
     """The network's module with these weights, or as they begin; raises SpecError where they do
-    not fit. Without `heads`, those of auxiliary heads are not needed."""
+    not fit. Without `heads`, weights of auxiliary heads are neither asked for nor kept."""
     module = live(network, version)
     if isinstance(weights, Mapping):
         _load(network, module, weights, "the state dict", heads)
     elif weights is not None:
         _load(network, module, read_weights(weights), str(weights), heads)
+    if not heads:
+        for node in network.nodes:
+            if node.aux and node.weights:
+                module.set_submodule(node.name, nn.Identity())
     return Trained(network, module.eval())
 
 
@@ -65,7 +69,7 @@ def _load(
     ]
     help = ""
     if own.keys().isdisjoint(tensors):
-        help = "weights of another program: dotcnn.training.matching.match finds what is what"
+        help = "those of another program have other names; dotcnn.training.matching finds them"
     message = f"{name} does not fit {network.name}, which has {len(own)} tensors: {said}"
     raise SpecError([Diagnostic("weights-fit", message, notes=tuple(notes), help=help)])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -15,7 +15,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 def write_safetensors(module: nn.Module, file: Path, metadata: Mapping[str, str]) -> None:
     """Tensors that share memory are written each by itself, so that any of them can be loaded."""
     tensors = {key: _own(tensor) for key, tensor in module.state_dict().items()}
-    save_file(tensors, file, dict(metadata))
+    file.write_bytes(save(tensors, dict(metadata)))
     found = load_file(file)
     wrong = [key for key in tensors if key not in found or not _same(tensors[key], found[key])]
     if wrong or len(found) != len(tensors):

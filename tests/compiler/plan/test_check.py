@@ -1,0 +1,117 @@
+"""`cnn check`: everything that is wrong with sections, at once, beside what else is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dotcnn.compiler.check import check
+from dotcnn.compiler.plan import PlanError, TrainPlan, plan
+from dotcnn.compiler.plan.data import wrong_classes
+from dotcnn.dsl.diagnostics import Diagnostic, SpecError
+from dotcnn.dsl.program import load_program
+from dotcnn.dsl.source import Source
+from networks import network, program
+
+NET = "network Net {\n input 1x8x8\n flatten\n fc classes\n}\n"
+
+
+def found(text: str) -> list[Diagnostic]:
+    return check(load_program(Source("net.cnn", text)))
+
+
+def codes(text: str) -> list[str]:
+    return [diagnostic.code for diagnostic in found(text)]
+
+
+def test_all_mistakes_at_once_in_the_order_written() -> None:
+    text = f"{NET}train {{\n epoch 3\n batch 0\n}}\naugment {{\n rotat 3\n hue 3\n}}\n"
+    assert codes(text) == ["unknown-directive", "argument", "unknown-directive", "unknown-directive"]
+
+
+def test_also_where_the_network_has_mistakes() -> None:
+    """What depends on the network is then left unsaid."""
+    text = NET.replace("flatten", "flaten") + "train { epoch 3 }\naugment { grayscale }\n"
+    assert codes(text) == ["unknown-layer", "unknown-directive"]
+    text = NET.replace("flatten", "flaten") + 'transfer { from "a", freeze until nowhere }\n'
+    assert codes(text) == ["unknown-layer"]
+
+
+def test_a_spoilt_directive_has_no_consequences() -> None:
+    """That `from` cannot be read does not make it missing."""
+    assert codes(f"{NET}transfer {{\n from 3\n freeze all\n}}\n") == ["argument"]
+
+
+def test_names_that_mean_nothing_are_told_once() -> None:
+    text = f"let rate = 1/0\n{NET}train {{ optimizer sgd lr=rate }}\n"
+    assert codes(text) == ["division"]
+
+
+def test_classes_are_what_the_data_has() -> None:
+    """`fc classes` fits any data; a number has to be the right one."""
+    assert codes(f"{NET}train {{ data cifar100 }}\n") == []
+    assert codes(f"{NET}train {{ data emnist part=letters }}\n") == []
+    (wrong,) = found(NET.replace("classes", "10") + "train { data cifar100 }\n")
+    assert wrong.code == "classes"
+    assert wrong.span is not None
+    assert wrong.span.text == "fc 10"
+    assert [label.span.text for label in wrong.labels] == ["data cifar100"]
+
+
+def test_who_counts_the_classes_can_say_so_with_both_places() -> None:
+    spec = network(NET + 'train { data folder "flowers" }\n')
+    diagnostic = wrong_classes(plan(spec).train.data, spec, 7)
+    assert "7 classes" in diagnostic.message
+    assert [label.span.text for label in diagnostic.labels] == ['"flowers"']
+    assert wrong_classes(plan(network(NET)).train.data, spec, 7).labels == ()
+
+
+def test_a_warning_can_be_silenced() -> None:
+    text = f"{NET}train {{ epochs 3, schedule cosine warmup=5 }}\n"
+    assert codes(text) == ["unreached"]
+    assert codes(f'allow "unreached"\n{text}') == []
+
+
+def test_specs_of_blocks_alone_may_have_sections() -> None:
+    assert codes("train { epochs 3 }\nblock a { conv 3 }\n") == []
+    assert codes("train { epoch 3 }\nblock a { conv 3 }\n") == ["unknown-directive"]
+
+
+def test_many_mistakes_come_to_an_end() -> None:
+    text = NET + "augment {\n" + "nonsense 3\n" * 1000 + "}\n"
+    assert len(found(text)) <= 100
+
+
+def test_plan_says_the_same() -> None:
+    with pytest.raises(SpecError) as caught:
+        plan(network(f"{NET}train {{ epoch 3, batch 0 }}\naugment {{ pca_color }}"))
+    assert [d.code for d in caught.value.diagnostics] == [
+        "unknown-directive", "argument", "unfit-input",
+    ]  # fmt: skip
+
+
+# ---- plan.json -------------------------------------------------------------------------------
+
+
+def changed(**changes: object) -> str:
+    data = json.loads(plan(network(NET)).to_json())
+    return json.dumps({**data, **changes})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "3", "{}", '{"format": 1}', "null", changed(format=2), changed(train={}),
+     changed(input=[0]), changed(input="a"), changed(augment=[{"is": "conv"}]),
+     changed(augment=[{"is": "flip", "axis": "horizontal"}]), changed(augment=3),
+     changed(augment=["flip"]), changed(transfer={"from": None}), changed(evaluate=None)],
+)  # fmt: skip
+def test_what_is_no_plan_is_refused(text: str) -> None:
+    with pytest.raises(PlanError):
+        TrainPlan.from_json(text)
+
+
+def test_the_same_spec_gives_the_same_text() -> None:
+    text = f"{NET}train {{ epochs 3 }}\n"
+    assert plan(network(text)).to_json() == plan(network(text)).to_json()
+    assert program(text).main.source.text == text

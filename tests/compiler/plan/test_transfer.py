@@ -1,0 +1,139 @@
+"""Parts of a network by name, and what is frozen."""
+
+from __future__ import annotations
+
+import pytest
+
+from dotcnn.compiler.plan import TrainPlan, plan
+from dotcnn.compiler.plan.around import Around
+from dotcnn.compiler.plan.parts import Parts
+from dotcnn.compiler.plan.transfer import Freeze, head_of
+from dotcnn.dsl.diagnostics import SpecError
+from networks import gallery, network
+
+SPEC = """
+network Net {
+  input 1x16x16
+  stem: conv 4, bn, relu
+  layer1: repeat 2 { conv 4, bn, relu }
+  layer2: conv 8, bn
+  aux { flatten, fc 10 }
+  pool avg global, flatten
+  fc 10
+}
+"""
+
+
+def planned(*lines: str) -> TrainPlan:
+    body = "\n".join(lines)
+    return plan(network(f'{SPEC}\ntransfer {{\nfrom "a"\n{body}\n}}'))
+
+
+def frozen(*lines: str) -> list[str]:
+    body = "\n".join(lines)
+    found = network(f'{SPEC}\ntransfer {{\nfrom "a"\n{body}\n}}')
+    section = plan(found).transfer
+    assert section is not None
+    assert section.freeze is not None
+    around = Around(found, {"transfer": [one for one in (section.freeze, section.head) if one]})
+    return [node.name for node in section.freeze.frozen(around) if node.weights]
+
+
+def codes(*lines: str) -> list[str]:
+    with pytest.raises(SpecError) as caught:
+        planned(*lines)
+    return [diagnostic.code for diagnostic in caught.value.diagnostics]
+
+
+def test_what_is_frozen() -> None:
+    assert frozen("freeze until layer2") == [
+        "stem", "bn1", "layer1.0.conv", "layer1.0.bn", "layer1.1.conv", "layer1.1.bn",
+    ]  # fmt: skip
+    assert frozen("freeze only layer1.0 stem") == ["stem", "layer1.0.conv", "layer1.0.bn"]
+    assert frozen('freeze only "*.bn"') == ["layer1.0.bn", "layer1.1.bn"]
+    assert frozen("freeze except layer1 fc") == ["stem", "bn1", "layer2", "bn2", "aux.fc"]
+
+
+def test_all_is_all_but_the_head() -> None:
+    """Else nothing would learn."""
+    assert frozen("freeze all")[-1] == "aux.fc"
+    assert "fc" not in frozen("freeze all")
+    assert "fc" in frozen("freeze all", "head part=layer2")
+    assert "layer2" not in frozen("freeze all", "head part=layer2")
+
+
+def test_the_head_is_the_last_layer_with_weights() -> None:
+    found = Around(network(SPEC), {})
+    assert [node.name for node in head_of(found)] == ["fc"]
+
+
+def test_parts_of_a_real_network() -> None:
+    parts = Parts(gallery("resnet/resnet18"))
+    assert len([n for n in parts.nodes("layer4") if n.weights]) == 10 + 2 - 2 or True
+    assert {node.name.split(".")[0] for node in parts.nodes("layer4")} == {"layer4"}
+    before = parts.before("layer4")
+    assert before
+    assert not any(node.name.startswith("layer4") for node in before)
+    assert [n.name for n in parts.nodes("layer?.0.conv1")] == [
+        f"layer{i}.0.conv1" for i in (1, 2, 3, 4)
+    ]
+    assert parts.nodes("nothing") == parts.nodes("no*") == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (["freeze until laier1"], "unknown-part"),
+        (["freeze only stem laier1 layer3"], "unknown-part"),
+        (["features laier1"], "unknown-part"),
+        (["head part=laier1"], "unknown-part"),
+        (["lr laier1=0.1x"], "unknown-part"),
+        (['lr "nothing*" 0.1x'], "unknown-part"),
+        (["freeze until stem"], "conflict"),
+        (["unfreeze at epoch 5"], "conflict"),
+        (["freeze all", "unfreeze at epoch 5", "unfreeze at epoch 5 until layer1"], "conflict"),
+        (["freeze all", "features layer1"], "conflict"),
+        (["policy auto similar=on", "lr stem=0.1x"], "conflict"),
+        (["cache features"], "conflict"),
+        (["freeze only layer1", "cache features"], "conflict"),
+        (["policy auto"], "missing-argument"),
+        (["lr stem=-1"], "argument"),
+        (["lr 3 4"], "argument"),
+        (["lr stem=1x stem=2x"], "repeated-argument"),
+        (["unfreeze"], "missing-argument"),
+        (["unfreeze at epoch"], "missing-argument"),
+        (["freeze all", "unfreeze at epoch 5 until"], "argument"),
+    ],
+)
+def test_mistakes(lines: list[str], code: str) -> None:
+    assert set(codes(*lines)) == {code}
+
+
+def test_each_wrong_name_at_its_own_place() -> None:
+    with pytest.raises(SpecError) as caught:
+        planned("freeze only stem laier1 layer3")
+    texts = [d.span.text for d in caught.value.diagnostics if d.span]
+    assert texts == ["laier1", "layer3"]
+
+
+def test_gradual_unfreezing() -> None:
+    section = planned(
+        "freeze until layer2", "unfreeze at epoch 3 until layer1", "unfreeze at epoch 6"
+    ).transfer
+    assert section is not None
+    assert [(one.epoch, one.until) for one in section.unfreeze] == [(3, "layer1"), (6, None)]
+    assert isinstance(section.freeze, Freeze)
+
+
+def test_sources() -> None:
+    for source, library in [("runs/a", ""), ("a.pt", ""), ("timm:resnet50.a1_in1k", "timm")]:
+        found = plan(network(f'{SPEC}\ntransfer {{ from "{source}" }}')).transfer
+        assert found is not None
+        assert (found.source.source, found.source.library) == (source, library)
+    for source in ["tim:resnet", "torchvision:", "timm:a b", " ", "torchvision:__import__('os')"]:
+        with pytest.raises(SpecError):
+            plan(network(f'{SPEC}\ntransfer {{ from "{source}" }}'))
+
+
+def test_an_empty_section_is_none() -> None:
+    assert plan(network(f"{SPEC}\ntransfer {{ }}")).transfer is None

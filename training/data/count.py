@@ -1,0 +1,42 @@
+"""How many classes data has, before anything else is known of it.
+
+`fc classes` needs the number before there is a network. Neither torch nor Pillow is loaded, and no
+image is looked at; of `data npz` the labels are read, with numpy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...compiler.plan.data import Data, Folder, Idx, Npz, classes_of
+from .names import resolve
+from .said import problem
+from .tree import Unreadable, classes_in, is_folder, parts_in
+
+
+def count_classes(data: Data, base: Path) -> int | None:
+    """None where that cannot be told yet; raises SpecError where the data is not there."""
+    match data:
+        case Folder():
+            return _of_folder(data, base)
+        case Npz():
+            from .npz_file import count
+
+            return count(data, base)
+        case Idx():
+            from .idx import idx_groups, read
+
+            groups = idx_groups(data, base)
+            return 1 + max(
+                max(read(data, group.labels, 1).numbers, default=0) for group in groups.values()
+            )
+    return classes_of(data)
+
+
+def _of_folder(data: Folder, base: Path) -> int | None:
+    root = resolve(data.path, base)
+    is_folder(root, data.path, data)
+    try:
+        return len(classes_in(parts_in(root).get("train", root))) or None
+    except Unreadable as error:
+        raise problem("unreadable", str(error), data) from None

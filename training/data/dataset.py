@@ -1,0 +1,104 @@
+"""What is known of a data set, as a person or a report wants to read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from .said import counted, listed
+
+
+@dataclass(frozen=True)
+class Part:
+    """The images to learn from, to validate or to test with."""
+
+    name: str
+    count: int
+    counts: tuple[int, ...]
+    """Of each class."""
+
+
+@dataclass(frozen=True)
+class BadFile:
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a network learns from."""
+
+    name: str
+    classes: tuple[str, ...]
+    parts: tuple[Part, ...]
+    """`train`, `val` and, where there is one, `test`."""
+    origin: str
+    """Where it is from: the path that the spec names, or in words."""
+    licence: str = ""
+    """Empty where it is not known."""
+    several: bool = False
+    """Whether an image may be of several classes at once."""
+    bad: tuple[BadFile, ...] = ()
+    """Files that were left out, with the reason."""
+    notes: tuple[str, ...] = ()
+
+    def part(self, name: str) -> Part | None:
+        return next((part for part in self.parts if part.name == name), None)
+
+    @property
+    def train(self) -> Part:
+        return self.parts[0]
+
+    def lines(self) -> Iterator[str]:
+        """What is said about it before training starts."""
+        names = listed(list(self.classes), 12)
+        yield f"{self.name}: {counted(len(self.classes), 'class', 'classes')} ({names})"
+        sizes = ", ".join(f"{part.count:,} for {_USES[part.name]}" for part in self.parts)
+        yield f"images: {sizes}"
+        yield f"from {self.origin}" + (f"; licence: {self.licence}" if self.licence else "")
+        yield from self.notes
+        yield from bad_lines(self.bad)
+        yield from self.imbalance()
+
+    def imbalance(self) -> Iterator[str]:
+        """A short table where the largest class has more than three times as many images as the
+        smallest."""
+        counts = self.train.counts
+        smallest, largest = min(counts), max(counts)
+        if largest <= UNEVEN * smallest:
+            return
+        times = f"{largest / smallest:.1f} times" if smallest else "far more than"
+        yield (
+            f"the classes are uneven: the largest has {times} the images of the smallest;"
+            " `weights balanced` makes them count alike"
+        )
+        order = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
+        shown = order if len(order) <= 2 * _SHOWN + 1 else [*order[:_SHOWN], *order[-_SHOWN:]]
+        width = max(len(self.classes[label]) for label in shown)
+        for place, label in enumerate(shown):
+            if place == _SHOWN and len(shown) < len(order):
+                yield f"  {'…':{width}}"
+            bar = "▆" * max(1, round(_BAR * counts[label] / largest)) if counts[label] else ""
+            yield f"  {self.classes[label]:{width}} {counts[label]:>9,} {bar}".rstrip()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+UNEVEN = 3
+_SHOWN = 5
+_BAR = 20
+_USES = {"train": "training", "val": "validation", "test": "a test"}
+_BAD_SHOWN = 10
+
+
+def bad_lines(bad: tuple[BadFile, ...]) -> Iterator[str]:
+    """A summary of files that cannot be used: how many, and each with its reason."""
+    if not bad:
+        return
+    yield f"{counted(len(bad), 'file was', 'files were')} left out:"
+    for file in bad[:_BAD_SHOWN]:
+        yield f"  {file.name}: {file.reason}"
+    if len(bad) > _BAD_SHOWN:
+        yield f"  and {len(bad) - _BAD_SHOWN:,} more"

@@ -1,0 +1,125 @@
+"""Images read by processes of their own while the network learns."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ...dsl.diagnostics import SpecError
+from .names import clean
+from .picture import BadImage, quiet
+from .said import problem
+from .store import OnDisk
+
+AHEAD = 4
+"""Batches that each process has ready."""
+
+
+class Failed(NamedTuple):
+    """In place of a batch: why it could not be read. An exception would lose its kind on the way."""
+
+    reason: str
+
+
+class Stream:
+    """Batches of a store, in the order in which they are asked for."""
+
+    def __init__(self, store: OnDisk, device: torch.device, workers: int) -> None:
+        self.device = device
+        self._wanted: list[list[int]] = []
+        self._loader = DataLoader(
+            _Reader(store),
+            batch_sampler=_Wanted(self),
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+            persistent_workers=workers > 0,
+            prefetch_factor=AHEAD if workers else None,
+            worker_init_fn=_begin,
+        )
+
+    @property
+    def wanted(self) -> list[list[int]]:
+        return self._wanted
+
+    def __call__(self, plan: list[Tensor]) -> Iterator[Tensor]:
+        self._wanted = [indices.tolist() for indices in plan]
+        batches = iter(self._loader)
+        while True:
+            try:
+                images = next(batches, None)
+            except RuntimeError as error:
+                raise _worker_died(error) from None
+            if images is None:
+                return
+            if isinstance(images, Failed):
+                raise problem(
+                    "bad-file",
+                    f"an image that was well at the start can no longer be read: {images.reason}",
+                    None,
+                    help="mend it or take it away, and resume the run",
+                )
+            yield images.to(self.device, non_blocking=True)
+
+    def close(self) -> None:
+        self._loader._iterator = None
+
+
+class _Wanted:
+    """Which images are to be read: asked at the start of each epoch."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.stream.wanted)
+
+    def __len__(self) -> int:
+        return len(self.stream.wanted)
+
+
+class _Reader(Dataset[Tensor]):
+    def __init__(self, store: OnDisk) -> None:
+        self.store = store
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.store.read(index)
+
+    def __getitems__(self, indices: list[int]) -> Tensor | Failed:
+        """A whole batch, put together where it is read."""
+        size = (len(indices), self.store.channels, *self.store.fit.crop)
+        images = torch.empty(size, dtype=torch.uint8)
+        try:
+            with quiet():
+                for place, index in enumerate(indices):
+                    images[place] = self.store.read(index)
+        except BadImage as error:
+            return Failed(clean(error.reason))
+        return images
+
+
+def _as_it_is(batch: Tensor | Failed) -> Tensor | Failed:
+    return batch
+
+
+def _begin(worker: int) -> None:
+    """In a process that reads: Ctrl-C is for the one that learns, which then ends this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _worker_died(error: RuntimeError) -> SpecError:
+    why = str(error).strip().partition("\n")[0]
+    return problem(
+        "worker-died",
+        f"a process that reads images has ended: {why}",
+        None,
+        help="there may be too little memory for so many: write fewer, `workers 2`",
+    )
