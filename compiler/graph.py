@@ -29,8 +29,23 @@ class Scope:
     and messages go by."""
 
     __slots__ = (
-        "arguments", "aux", "children", "count", "definition", "index", "kind", "label", "name",
-        "just", "named", "output", "parent", "parts", "skipped", "span", "word",
+        "arguments",
+        "aux",
+        "children",
+        "count",
+        "definition",
+        "index",
+        "just",
+        "kind",
+        "label",
+        "name",
+        "named",
+        "output",
+        "parent",
+        "parts",
+        "skipped",
+        "span",
+        "word",
     )  # fmt: skip
 
     def __init__(

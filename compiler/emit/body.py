@@ -67,6 +67,10 @@ def is_head(scope: Scope) -> bool:
     return scope.aux and (scope.parent is None or not scope.parent.aux)
 
 
+_Connected = tuple[Step, Sequence[Node], Sequence[Node]]
+"""A step, what it takes and what it gives."""
+
+
 class Bodies:
     """Bodies of the scopes of a network."""
 
@@ -103,7 +107,7 @@ class Bodies:
             if node.index in self.handed_out or outside:
                 given.append(node)
         if not given:  # nobody takes anything, and yet it has weights
-            given = self.network.nodes[max(start, end - 1) : end]
+            given = list(self.network.nodes[max(start, end - 1) : end])
         return list(taken.values()), given
 
     def parts(self, scope: Scope) -> Iterator[Scope | Node]:
@@ -112,11 +116,15 @@ class Bodies:
             if isinstance(part, Node):
                 if part.inputs and part.index not in self.left_out:
                     yield part
-            elif any(self.interface(part)):
+            elif not self.is_empty(part):
                 yield part
 
     def rounds(self, loop: Scope) -> list[Scope]:
-        return [part for part in self.parts(loop) if isinstance(part, Scope)]
+        """All, those that do nothing too: the others keep their numbers."""
+        return [part for part in loop.parts if isinstance(part, Scope)]
+
+    def is_empty(self, scope: Scope) -> bool:
+        return not any(self.interface(scope))
 
     def is_chain(self, loop: Scope) -> bool:
         """Whether each round takes what leaves the one before, and nothing else."""
@@ -126,10 +134,18 @@ class Bodies:
         expected = arriving
         for part in self.rounds(loop):
             taken, given = self.interface(part)
+            if not taken and not given:
+                continue
             if taken != expected or len(given) != 1:
                 return False
             expected = given
         return expected == leaving
+
+    def is_list(self, scope: Scope) -> bool:
+        """Whether it is a round that is a loop in its turn, and one that is no chain."""
+        return (
+            scope.kind == "iteration" and origin(scope).kind == "loop" and not self.is_chain(scope)
+        )
 
     def body(self, scope: Scope) -> Body:
         """The steps of a scope; those of parts have no frame yet."""
@@ -139,17 +155,12 @@ class Bodies:
             inputs, outputs = self.interface(scope)
         made: dict[int, Ref] = {node.index: (-1 - n, 0) for n, node in enumerate(inputs)}
         steps: list[Step] = []
-        keys: dict[Key, int] = {}
-        for part in self.parts(scope):
-            key = _key(part)
-            keys[key] = keys.get(key, -1) + 1
-            for step, taken, given in self._steps((*key, keys[key]), part):
-                operands = tuple([made[source.index] for source in taken])
-                for position, node in enumerate(given):
-                    made[node.index] = (len(steps), position)
-                shapes = tuple([node.shape for node in given])
-                found = step._replace(operands=operands, outputs=len(given), shapes=shapes)
-                steps.append(found)
+        for step, taken, given in self._all_steps(scope):
+            operands = tuple([made[source.index] for source in taken])
+            for position, node in enumerate(given):
+                made[node.index] = (len(steps), position)
+            shapes = tuple([node.shape for node in given])
+            steps.append(step._replace(operands=operands, outputs=len(given), shapes=shapes))
         refs = tuple([made[node.index] for node in outputs])
         return Body(
             scope,
@@ -177,9 +188,17 @@ class Bodies:
         heads = tuple([node.aux for node in self.ends])
         return Body(network.root, tuple(steps), (network.input,), refs, heads)
 
-    def _steps(
-        self, key: Key, part: Node | Scope
-    ) -> Iterator[tuple[Step, Sequence[Node], Sequence[Node]]]:
+    def _all_steps(self, scope: Scope) -> Iterator[_Connected]:
+        if self.is_list(scope):
+            yield from self._rounds(_key(scope), scope, "self")
+            return
+        keys: dict[Key, int] = {}
+        for part in self.parts(scope):
+            key = _key(part)
+            keys[key] = keys.get(key, -1) + 1
+            yield from self._steps((*key, keys[key]), part)
+
+    def _steps(self, key: Key, part: Node | Scope) -> Iterator[_Connected]:
         name = part.name.rpartition(".")[2]
         if isinstance(part, Node):
             text = part.op.torch(part.shape, *part.input_shapes)
@@ -188,20 +207,24 @@ class Bodies:
             )
             yield step._replace(zero=part.name in self.zero), part.inputs, [part]
             return
-        loop = origin(part) if origin(part).kind == "loop" else None
-        if loop is None or self.is_chain(part):
+        is_loop = origin(part).kind == "loop"
+        if not is_loop or self.is_chain(part):
             taken, given = self.interface(part)
-            yield (
-                Step(key, part, name, _called("{m}", taken), (), 0, loop=loop and part),
-                taken,
-                given,
-            )
+            loop = part if is_loop else None
+            yield Step(key, part, name, _called("{m}", taken), (), 0, loop=loop), taken, given
             return
-        for number, inner in enumerate(self.rounds(part)):
-            taken, given = self.interface(inner)
-            template = _called(f"{{m}}[{number}]", taken)
-            held = part if number == 0 else None
-            yield Step((*key, number), inner, name, template, (), 0, loop=held), taken, given
+        held: Scope | None = part
+        for step, taken, given in self._rounds(key, part, "{m}"):
+            yield step._replace(name=name, loop=held), taken, given
+            held = None
+
+    def _rounds(self, key: Key, loop: Scope, held: str) -> Iterator[_Connected]:
+        """The rounds of a loop that is no chain, each a step; `held` is the list of them."""
+        for number, inner in enumerate(self.rounds(loop)):
+            if not self.is_empty(inner):
+                taken, given = self.interface(inner)
+                template = _called(f"{held}[{number}]", taken)
+                yield Step((*key, number), inner, str(number), template, (), 0), taken, given
 
 
 def _called(module: str, taken: Sequence[Node]) -> str:

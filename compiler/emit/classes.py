@@ -114,14 +114,16 @@ class Classes:
             frame, leaves = take_apart(step.constructor)
             return step._replace(frame=frame, leaves=leaves)
         if step.template.startswith("{m}["):
-            return step
+            return step  # a list holds it
         frame, leaves = self.made[id(step.item)]
         return step._replace(frame=frame, leaves=leaves)
 
     def rounds(self, scope: Scope) -> list[Round]:
-        found = []
+        found: list[Round] = []
         for part in self.bodies.rounds(scope):
-            if origin(part).kind == "loop":
+            if self.bodies.is_empty(part):
+                found.append((Frame("nn.Identity", ()), ()))
+            elif origin(part).kind == "loop" and self.bodies.is_chain(part):
                 found.append(loop(self.rounds(part), self.bodies.is_chain(part)))
             else:
                 found.append(self.made[id(part)])
@@ -156,7 +158,10 @@ class Classes:
             leaves = tuple([p.values[number] for p in parameters])
             self.made[id(scope)] = Frame(name, items), leaves
         chain = _is_chain(union)
-        lines = [f"class {name}({'nn.Sequential' if chain else 'nn.Module'}):"]
+        base = "nn.Sequential" if chain else "nn.Module"
+        if self.bodies.is_list(union.bodies[0].scope):
+            base = "nn.ModuleList"
+        lines = [f"class {name}({base}):"]
         described = self.described(union.bodies[0].scope)
         if described:
             lines += [*described, ""]
@@ -233,6 +238,8 @@ def assignments(places: Sequence[Place], solution: Solution, flags: Flags | None
             continue
         doc = doc_of(place, solution.texts[number])
         before = f"self.{place.step.name} = "
+        if place.step.name.isdigit():  # the place in a list
+            before, doc = "", Group("self.append(", (doc,), ")")
         condition = solution.conditions[number]
         alone = flags is not None and not flags.questions[number]
         if condition and alone:

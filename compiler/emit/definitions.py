@@ -2,37 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from graphlib import CycleError, TopologicalSorter
+
 from ..graph import Scope
 from .body import Bodies, origin
+
+Place = object
+"""Where in the spec a scope comes from: a block, a loop, a statement."""
 
 
 def definitions(root: Scope, bodies: Bodies) -> list[list[Scope]]:
     """The scopes that need a class, those together that come from one place of the spec, and each
     place after those of what is inside."""
-    found: dict[object, list[Scope]] = {}
-    height: dict[int, int] = {}
-    highest: dict[object, int] = {}
+    order = _all_scopes(root, bodies)
+    try:
+        return _sorted(order, bodies, _place)
+    except CycleError:
+        # Blocks that are handed to one another: what is deeper is another class.
+        height = _heights(order, bodies)
+        return _sorted(order, bodies, lambda scope: (_place(scope), height[id(scope)]))
+
+
+def _sorted(
+    order: list[Scope], bodies: Bodies, place_of: Callable[[Scope], Place]
+) -> list[list[Scope]]:
+    found: dict[Place, list[Scope]] = {}
+    inside: dict[Place, set[Place]] = {}
+    for scope in order:
+        if _is_class(scope, bodies):
+            place = place_of(scope)
+            found.setdefault(place, []).append(scope)
+            needed = inside.setdefault(place, set())
+            needed.update(place_of(inner) for inner in _classes_in(scope, bodies))
+    return [found[place] for place in TopologicalSorter(inside).static_order()]
+
+
+def _classes_in(scope: Scope, bodies: Bodies) -> Iterable[Scope]:
+    """The nearest scopes inside that are classes; loops are none."""
+    stack = [part for part in bodies.parts(scope) if isinstance(part, Scope)]
+    while stack:
+        part = stack.pop()
+        if _is_class(part, bodies):
+            yield part
+        else:
+            stack += [inner for inner in bodies.parts(part) if isinstance(inner, Scope)]
+
+
+def _is_class(scope: Scope, bodies: Bodies) -> bool:
+    if scope.parent is None:
+        return False
+    return origin(scope).kind != "loop" or bodies.is_list(scope)
+
+
+def _all_scopes(root: Scope, bodies: Bodies) -> list[Scope]:
     order: list[Scope] = []
     stack = [root]
     while stack:
         scope = stack.pop()
         order.append(scope)
-        stack += [part for part in bodies.parts(scope) if isinstance(part, Scope)]
+        stack += reversed([part for part in bodies.parts(scope) if isinstance(part, Scope)])
+    return order
+
+
+def _heights(order: list[Scope], bodies: Bodies) -> dict[int, int]:
+    height: dict[int, int] = {}
     for scope in reversed(order):
         inside = [height[id(part)] for part in bodies.parts(scope) if isinstance(part, Scope)]
         height[id(scope)] = 1 + max(inside, default=0)
-        if scope is not root and origin(scope).kind != "loop":
-            place = _place(origin(scope))
-            highest[place] = max(highest.get(place, 0), height[id(scope)])
-    for scope in order:
-        if scope is not root and origin(scope).kind != "loop":
-            found.setdefault(_place(origin(scope)), []).append(scope)
-    return [found[place] for place in sorted(found, key=lambda place: highest[place])]
+    return height
 
 
-def _place(scope: Scope) -> object:
-    if scope.definition is not None:
-        return id(scope.definition)
-    if scope.word == "shortcut" and scope.kind == "block":
+def _place(scope: Scope) -> Place:
+    what = origin(scope)
+    if what.definition is not None:
+        return id(what.definition)
+    if what.word == "shortcut" and what.kind == "block":
         return "shortcut"
-    return scope.span.source.name, scope.span.start, scope.kind
+    return what.span.source.name, what.span.start, what.kind

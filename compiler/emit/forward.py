@@ -103,18 +103,19 @@ class Forward:
         is not needed any more once this has been computed."""
         if label is not None and self.uses[value] > 1:
             return self.names.free(label)
-        left = self.uses - Counter(reads)
         held = {read for each in self.pending for read in each.reads}
         for name in SHORT:
             current = self.holds.get(name)
-            if current is None or (left[current] <= 0 and current not in held):
+            if current is None:
+                return name
+            if self.uses[current] <= reads.count(current) and current not in held:
                 return name
         return self.names.free("v")
 
     def assign(
         self, value: Operand, text: str | Group, reads: Sequence[Operand], name: str
     ) -> None:
-        self.uses -= Counter(reads)
+        self.uses.subtract(reads)
         if name not in self.first:
             self.first[name] = len(self.lines)
         comment = f"  # {self.shapes(value)}" if self.shapes else ""
@@ -161,7 +162,7 @@ class Forward:
             name = self.heads[first.step.key, 0]
             operands = [self.variables[operand] for operand in first.operands]
             text = first.step.template.format(*operands, m=f"self.{first.step.name}")
-            self.uses -= Counter(first.operands)
+            self.uses.subtract(first.operands)
             self.lines.append(f"{margin}{name} = {text} if self.training else None")
             self.bind((first.step.key, 0), name)
             return end
@@ -267,7 +268,7 @@ class Forward:
         """What gives several values: each gets a name."""
         self.flush()
         values = [(place.step.key, n) for n in range(place.step.outputs)]
-        self.uses -= Counter(reads)
+        self.uses.subtract(reads)
         names = []
         for value in values:
             name = self.variable(value, ())
@@ -289,7 +290,7 @@ class Forward:
             return False
         self.flush()
         text = source.format(self.variables[place.operands[0]])
-        self.uses -= Counter(place.operands * len(parts))
+        self.uses.subtract(place.operands * len(parts))
         names = []
         for each in parts:
             value: Operand = (each.step.key, 0)

@@ -16,8 +16,8 @@ from .fields import exact, real_number, size, tuple_of
 from .pixels import Normalize
 
 LARGE = 96
-"""From this side of an input on, images are made an eighth of 7 larger than it and the border
-cut off, as is usual where things stand in the middle: 256 for 224."""
+"""Inputs with such a side and above get images that are a seventh larger, 256 for 224,
+and the border cut off: what is to be seen mostly stands in the middle."""
 
 MODES = ("bilinear", "bicubic", "nearest")
 MODE_DOC = "how pixels between pixels are found"

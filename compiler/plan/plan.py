@@ -76,7 +76,9 @@ class TrainPlan:
                 _read_section(Evaluate, "evaluate", data["evaluate"]),
                 _read_section(Transfer, "transfer", data["transfer"]) if data["transfer"] else None,
             )
-        except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
+        except PlanError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise PlanError(f"this is no plan: {error!r}") from None
 
     def directives(self) -> Iterator[Directive]:

@@ -224,18 +224,25 @@ class Unfreeze(Directive):
     def arranged(cls, arguments: Sequence[Evaluated]) -> list[Evaluated]:
         """`at` and `epoch` are said for the sake of the sentence; `until` names what follows."""
         kept: list[Evaluated] = []
-        named = ""
-        for node, value in arguments:
+        named: Evaluated | None = None
+        for argument in arguments:
+            node, value = argument
             word = str(value) if isinstance(value, Word) and node.name is None else ""
-            if not named and word in ("at", "epoch"):
-                continue
-            if not named and word == "until":
-                named = word
-            elif named and node.name is None:
-                kept.append(Evaluated(replace(node, name=named), value))
-                named = ""
-            else:
-                kept.append(Evaluated(node, value))
+            if named is not None and node.name is None:
+                kept.append(Evaluated(replace(node, name="until"), value))
+                named = None
+            elif word == "until":
+                named = argument
+            elif word not in ("at", "epoch"):
+                kept.append(argument)
+        if named is not None:
+            raise Problem(
+                "missing-argument",
+                "`until` needs a part of the network",
+                named.node.span,
+                notes=(f"it is written `{cls.usage}`",),
+                help="name one, or take `until` out to unfreeze everything",
+            )
         return kept
 
     def __str__(self) -> str:

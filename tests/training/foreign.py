@@ -84,7 +84,8 @@ def fill(model: nn.Module, images: Tensor) -> None:
     model(images)
     for norm in norms:
         mean, variance = norm.running_mean, norm.running_var
-        assert mean is not None and variance is not None
+        assert mean is not None
+        assert variance is not None
         variance.copy_(variance.mean() * torch.empty_like(variance).uniform_(1, 3))
         mean += variance.sqrt() * torch.randn_like(mean) / 10
     model.eval()

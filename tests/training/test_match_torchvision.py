@@ -132,7 +132,7 @@ def test_a_head_of_another_size_and_images_of_another_colour(as_module: bool) ->
 
 @pytest.mark.parametrize("as_module", [True, False])
 def test_a_deeper_network_is_not_guessed_at(as_module: bool) -> None:
-    """ResNet-101 has 23 blocks where ResNet-50 has 6, all of the same shapes: which of them ours are
+    """ResNet-101 has 23 blocks where ResNet-50 has 6, all of the same shapes: which of them are ours
     cannot be known. What stands before and behind them can."""
     module = torchvision("resnet101")
     found = match(ours("resnet50"), module if as_module else module.state_dict())

@@ -38,9 +38,7 @@ class Fit:
         size = self.resized(images.shape[-2], images.shape[-1])
         if size != images.shape[-2:]:
             images = _resized(images, size, self.mode)
-        top, left = (
-            round((have - want) / 2) for have, want in zip(size, self.crop, strict=True)
-        )
+        top, left = (round((have - want) / 2) for have, want in zip(size, self.crop, strict=True))
         return images[..., top : top + self.crop[0], left : left + self.crop[1]]
 
     def must_be_bounded(self, height: int, width: int) -> None:

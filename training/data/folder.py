@@ -114,9 +114,7 @@ def _must_be_classes(data: Folder, found: Found) -> None:
             file.split("/")[1] for file in found.classes[only] if file.count("/") > 1
         }
         help = f"the classes seem to lie in `{only}`: name that folder" if inside else LAYOUT
-        raise problem(
-            "one-class", f"{root} has one class only, `{only}`", data, help=help
-        )
+        raise problem("one-class", f"{root} has one class only, `{only}`", data, help=help)
 
 
 def _must_agree(data: Folder, part: str, found: Found, classes: tuple[str, ...]) -> None:

@@ -58,9 +58,7 @@ def idx_groups(data: Idx, base: Path) -> dict[str, Group]:
     return groups(data, resolve(data.path, base), data.path)
 
 
-def _group(
-    data: Data, root: Path, said: str, prefix: str, names: Sequence[str]
-) -> Group | None:
+def _group(data: Data, root: Path, said: str, prefix: str, names: Sequence[str]) -> Group | None:
     try:
         there = sorted(path for path in root.iterdir() if not path.name.startswith("."))
     except OSError as error:

@@ -43,15 +43,15 @@ def _rows(arrays: list[Any], names: tuple[str, ...]) -> Labels:
     classes = names or tuple(map(str, range(width)))
     if several:
         return Labels([a.astype(numpy.float32) for a in arrays], classes, True)
-    return Labels(
-        [a.argmax(axis=1).astype(numpy.int64) for a in arrays], classes, False
-    )
+    return Labels([a.argmax(axis=1).astype(numpy.int64) for a in arrays], classes, False)
 
 
 def _single(arrays: list[Any], names: tuple[str, ...]) -> Labels:
     kinds = {array.dtype.kind for array in arrays}
     if kinds <= {"f"}:
-        if not all((array == numpy.rint(array)).all() and numpy.isfinite(array).all() for array in arrays):
+        if not all(
+            (array == numpy.rint(array)).all() and numpy.isfinite(array).all() for array in arrays
+        ):
             raise Unfit("labels are whole numbers")
         arrays = [array.astype(numpy.int64) for array in arrays]
     elif not (kinds <= {"i", "u", "b"} or kinds <= {"U"} or kinds <= {"S"}):

@@ -127,9 +127,7 @@ def parts_in_or_none(root: Path) -> dict[str, Path]:
 _IDX = ("mnist", "fashion_mnist", "kmnist", "emnist")
 
 
-def _idx_family(
-    data: Named, known: Set, root: Path
-) -> tuple[dict[str, Pile], tuple[str, ...]]:
+def _idx_family(data: Named, known: Set, root: Path) -> tuple[dict[str, Pile], tuple[str, ...]]:
     prefix = f"emnist-{data.part}-" if isinstance(data, Emnist) else ""
     found = _lie_in(data, root, known, prefix)
     if found is None:
@@ -255,7 +253,9 @@ def _files(paths: Any, labels: Any) -> Files:
 
 _READERS: Mapping[str, Callable[[Any], Pile]] = {
     "cifar10": lambda made: Arrays(_pixels(made.data.transpose(0, 3, 1, 2)), _labels(made.targets)),
-    "cifar100": lambda made: Arrays(_pixels(made.data.transpose(0, 3, 1, 2)), _labels(made.targets)),
+    "cifar100": lambda made: Arrays(
+        _pixels(made.data.transpose(0, 3, 1, 2)), _labels(made.targets)
+    ),
     "svhn": lambda made: Arrays(_pixels(made.data), _labels(made.labels)),
     "stl10": lambda made: Arrays(_pixels(made.data), _labels(made.labels)),
     "flowers102": lambda made: _files(made._image_files, made._labels),

@@ -58,7 +58,7 @@ def named_pairs(data: Npz, there: list[str]) -> dict[str, tuple[str, str]]:
                 f" {'labels' if images else 'images'} that belong to it",
                 data,
                 notes=(f"there is {listed([f'`{name}`' for name in there], 12)}",),
-                help="say which they are: `images=\"…\" labels=\"…\"`",
+                help='say which they are: `images="…" labels="…"`',
             )
     if "train" in pairs:
         return pairs
@@ -73,7 +73,7 @@ def named_pairs(data: Npz, there: list[str]) -> dict[str, tuple[str, str]]:
         data,
         notes=(f"there is {listed([f'`{name}`' for name in there], 12)}",) if there else (),
         help="`x_train` and `y_train` are usual, with `x_test` and `y_test`, or `images` and"
-        " `labels`; else say which they are: `images=\"…\" labels=\"…\"`",
+        ' `labels`; else say which they are: `images="…" labels="…"`',
     )
 
 
@@ -99,7 +99,9 @@ def _given(data: Npz, argument: str, there: list[str]) -> str:
         return name
     raise problem(
         "no-such-array",
-        f"{data.path} has no array `{name}`" if name else f"nothing says which array the {argument} are",
+        f"{data.path} has no array `{name}`"
+        if name
+        else f"nothing says which array the {argument} are",
         data,
         argument=argument,
         notes=(f"there is {listed([f'`{name}`' for name in there], 12)}",),
@@ -126,7 +128,7 @@ def opened(data: Npz, path: Path) -> Any:
         raise _damaged(data, "it is not an archive that numpy has written") from None
     if not hasattr(archive, "files"):
         message = f"{data.path} is a single array; images and labels are needed"
-        help = "numpy.savez(\"data.npz\", x_train=images, y_train=labels)"
+        help = 'numpy.savez("data.npz", x_train=images, y_train=labels)'
         raise problem("data-shape", message, data, help=help)
     return archive
 

@@ -1,8 +1,8 @@
 """From a plan to data that is ready: read, divided, checked, decoded, measured.
 
-    data = open_data(plan, folder_of_the_spec, device=device, progress=show)
-    for images, labels, indices in data.training(seed=1)(epoch):
-        outputs = network(data.preparation.prepare(images))
+data = open_data(plan, folder_of_the_spec, device=device, progress=show)
+for images, labels, indices in data.training(seed=1)(epoch):
+    outputs = network(data.preparation.prepare(images))
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...compiler.plan.fields import percent
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import text
-from ...dsl.diagnostics import SpecError
 from .batches import ALONE, Batches, Sharing
 from .check import Bad, unusable
-from .dataset import BadFile, Dataset, Part
+from .dataset import BadFile, Dataset, Part, bad_lines
 from .divide import divide
 from .fit import Fit, evaluation_fit, training_fit
 from .measure import measured
@@ -223,7 +223,9 @@ def _must_have_colours(plan: TrainPlan, parts: Mapping[str, Pile], channels: int
             continue
         size = "x".join(map(str, plan.input[1:]))
         if isinstance(pile, Arrays):
-            message = f"the images have {counted(have, 'channel')}, and the network takes {channels}"
+            message = (
+                f"the images have {counted(have, 'channel')}, and the network takes {channels}"
+            )
             help = f"write `input {have}x{size}`"
         else:
             message = f"files of images have 1 or 3 channels, and the network takes {channels}"
@@ -235,16 +237,14 @@ def _must_be_well(plan: TrainPlan, found: Contents, bad: list[BadFile], count: i
     data = plan.train.data
     if len(bad) <= data.bad * count:
         return
-    from .dataset import bad_lines
-
     share = len(bad) / count
     raise problem(
         "bad-files",
-        f"{len(bad):,} of {counted(count, 'file')} in {found.origin} cannot be used ({share:.1%};"
-        f" {data.bad:.3g} would be put up with)".replace(f"{data.bad:.3g}", f"{data.bad:.3%}"),
+        f"{len(bad):,} of {counted(count, 'file')} in {found.origin} cannot be used; up to"
+        f" {percent(data.bad)} would be left out",
         data,
         argument="bad",
-        notes=tuple(bad_lines(tuple(bad)))[1:],
+        notes=tuple(line.strip() for line in bad_lines(tuple(bad)))[1:],
         help=f"mend them or take them away, or write `bad={_rounded_up(share)}%` to leave them out",
     )
 
@@ -284,6 +284,3 @@ def _described(
         tuple(bad),
         (*found.notes, *notes),
     )
-
-
-__all__ = ["Opened", "SpecError", "open_data"]

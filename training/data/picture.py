@@ -118,7 +118,9 @@ def _what_else(data: bytes) -> str:
 
 def _damage(error: BaseException) -> str:
     text = str(error).strip().partition("\n")[0]
-    short = any(word in text.lower() for word in ("truncated", "eof", "end of", "unrecognized data"))
+    short = any(
+        word in text.lower() for word in ("truncated", "eof", "end of", "unrecognized data")
+    )
     what = "cut short" if short else "damaged"
     return f"{what}: {text}" if text else what
 

@@ -11,8 +11,8 @@ from ...compiler.shapes import Shape
 from .digits import digits
 from .folder import folder
 from .idx import idx_groups, read_group
-from .names import clean, resolve
 from .named import named
+from .names import clean, resolve
 from .npz import npz
 from .pile import Arrays, Contents, Pile
 from .said import problem

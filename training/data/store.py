@@ -111,4 +111,3 @@ def without(images: Tensor, bad: Bad) -> Tensor:
 def bytes_of(pile: Pile, fit: Fit, channels: int) -> int:
     """What its images take when they are decoded."""
     return len(pile) * channels * fit.crop[0] * fit.crop[1]
-

@@ -78,7 +78,7 @@ def _similar(path: Path) -> str:
 def parts_in(root: Path) -> dict[str, Path]:
     """`train`, `val` and `test`, as far as a folder has them."""
     there = {name.lower(): path for name, path in folders(str(root))}
-    found = {}
+    found: dict[str, Path] = {}
     for part, names in PARTS.items():
         for name in names:
             if name in there:

@@ -69,7 +69,8 @@ def told_apart(tagged: Sequence[Iterable[Tag]], names: Sequence[str]) -> list[in
     """By words: for each of ours, with its tags, the place of its one name among `names`; None
     unless every one of both sides has a partner that nothing else goes with."""
     ours = _but_for_shared([frozenset(each) for each in tagged])
-    theirs = _but_for_shared([tags(name) for name in names])
+    known = frozenset[Tag]().union(*ours)
+    theirs = _but_for_shared([tags(name) & known for name in names])
     if len(set(ours)) < len(ours) or sorted(map(sorted, ours)) != sorted(map(sorted, theirs)):
         return None
     return [theirs.index(each) for each in ours]

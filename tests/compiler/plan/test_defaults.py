@@ -110,11 +110,11 @@ def test_pixels() -> None:
 
 
 def test_published_numbers_are_of_as_many_channels() -> None:
+    """And in the unit of what they are subtracted from."""
     for pixels in PRESETS.values():
-        assert pixels.mean is None or len(pixels.mean) == len(pixels.std or ()) in (1, 3)
-        assert not pixels.mean or all(0 <= m * pixels.scale <= 1 for m in pixels.mean) or (
-            pixels.scale < 1
-        )
+        if pixels.mean is not None and pixels.std is not None:
+            assert len(pixels.mean) == len(pixels.std) in (1, 3)
+            assert all(0 <= mean <= 255 * pixels.scale for mean in pixels.mean)
 
 
 def test_crops_are_as_large_as_the_input() -> None:

@@ -20,10 +20,7 @@ from plan_sections import ENDS, GOOD, good_sections, network, specs
 
 ALL = [(section, word) for section, kinds in REGISTRY.items() for word in kinds]
 STATEMENTS = [
-    (section, line)
-    for section, kinds in GOOD.items()
-    for lines in kinds.values()
-    for line in lines
+    (section, line) for section, kinds in GOOD.items() for lines in kinds.values() for line in lines
 ]
 
 

@@ -1,0 +1,43 @@
+"""The networks of the gallery, compiled once for all tests that look at them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import dotcnn
+from dotcnn.compiler.graph import Network
+from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.dsl.program import GALLERY
+
+IMPORTED = frozenset("blocks scaled residual units v3".split())
+"""Files that hold blocks and no network."""
+
+NAMES = tuple(sorted(path.stem for path in GALLERY.rglob("*.cnn") if path.stem not in IMPORTED))
+
+
+@cache
+def network(name: str) -> Network:
+    return dotcnn.compile(name)
+
+
+@cache
+def source(name: str) -> str:
+    return dotcnn.emit(network(name))
+
+
+SIDES = (32, 64, 96, 160, 224, 299)
+
+
+def small(name: str) -> Network:
+    """For an image as small as the network allows."""
+    full = network(name)
+    if len(full.input.shape) == 1:
+        return full
+    for side in SIDES:
+        if side >= full.input.shape[1]:
+            break
+        try:
+            return dotcnn.compile(name, input=(full.input.shape[0], side, side))
+        except SpecError:
+            continue
+    return full
