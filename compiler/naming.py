@@ -99,9 +99,12 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
         return None
     candidates: list[Scope | Node] = []
     nodes = 0
+    labels: set[str] = set()
     stack: list[Scope | Node] = list(scope.children)
     while stack:
         item = stack.pop()
+        if item.label is not None:
+            labels.add(item.label)
         if isinstance(item, Scope) and not item.has_name:
             stack.extend(item.children)
         elif id(item) in weighted or (isinstance(item, Node) and item.weights):
@@ -112,6 +115,8 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
         return None
     only = candidates[0]
     if not isinstance(only, Scope) or only.label is not None:
+        return None
+    if labels & only.named.keys():  # a label stands for one thing only
         return None
     if nodes and (scope.kind != "iteration" or only.kind == "loop"):
         return None

@@ -55,12 +55,12 @@ def test_every_source_file_is_in_a_package() -> None:
     assert [path for path in package_files("*.py") if path.parent not in folders] == []
 
 
-@pytest.mark.parametrize("package", ["dsl", "specs"])
+@pytest.mark.parametrize("package", ["dsl", "specs", "training/data"])
 def test_data_files_are_installed(package: str) -> None:
-    globs = SETUPTOOLS["package-data"][f"dotcnn.{package}"]
+    globs = SETUPTOOLS["package-data"]["dotcnn." + package.replace("/", ".")]
     folder = ROOT / package
     listed = {path.relative_to(ROOT) for pattern in globs for path in folder.glob(pattern)}
-    here = {path for path in package_files("*") if path.parts[0] == package}
+    here = {path for path in package_files("*") if path.is_relative_to(package)}
     assert {path for path in here if path.suffix != ".py"} == listed
 
 
@@ -111,8 +111,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         licenses = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
     listed = package_files("*.py")
-    for package in ["dsl", "specs"]:
-        listed += [path for path in package_files("*") if path.parts[0] == package]
+    for package in ["dsl", "specs", "training/data"]:
+        listed += [path for path in package_files("*") if path.is_relative_to(package)]
     assert names == {f"dotcnn/{path.as_posix()}" for path in listed} | {"dotcnn/py.typed"}
     assert len(licenses) == 1
 

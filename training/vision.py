@@ -35,7 +35,8 @@ def torchvision(part: str = "") -> ModuleType:
 def _define() -> None:
     import torch
 
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    made: Any = torch.library.Library  # it comes without types
+    library = made("torchvision", "FRAGMENT")
     for operator in _OPERATORS:
         if not hasattr(torch.ops.torchvision, operator):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from ..graph import Node, Scope
+from .asked import Conditions, Question
 from .body import Bodies, Body, Step, origin
 from .comments import Comments
 from .definitions import definitions
 from .forward import SHORT, Forward, exits
 from .frame import Frame, Leaf, take_apart, write
-from .known import known_names, numbers_in
+from .known import known_names, numbers_in, rounds_in
 from .layout import STEP, WIDTH, Doc, Group, statement
 from .loops import Round, loop, repeated
-from .solve import Name, Parameter, Solution, literal, solve
+from .solve import DIVISIBLE, Name, Parameter, Solution, literal, solve
 from .source import Names, camel, docstring
 from .unite import Place, Union, unite
 
@@ -36,6 +37,7 @@ class Classes:
 
     def __init__(self, bodies: Bodies, comments: Comments, names: Names) -> None:
         self.bodies = bodies
+        self.conditions = Conditions(bodies.network.program)
         self.comments = comments
         self.names = names
         self.written: list[Class] = []
@@ -151,7 +153,11 @@ class Classes:
         taken = [name, *(made.name for made in self.written)]
         scopes = [body.scope for body in union.bodies]
         union, known, stands = _distinct(union, known)
-        solution = solve(union.places, known, numbers, taken)
+        questions = self.questions(union)
+        rounds = rounds_in(union)
+        solution = solve(union.places, known, numbers, taken, questions, rounds)
+        if any("divisible(" in text for texts in solution.texts for text in texts):
+            self.helpers.setdefault(DIVISIBLE)
         parameters = solution.parameters
         items = tuple([Leaf(p.default, p.name) for p in parameters])
         for scope, number in zip(scopes, stands, strict=True):
@@ -171,6 +177,15 @@ class Classes:
         if not chain:
             lines += ["", *self.forward(union, flags)]
         self.written.append(Class(name, tuple(lines)))
+
+    def questions(self, union: Union) -> list[Question | None]:
+        """What the spec's own conditions ask before each place."""
+        what = origin(union.bodies[0].scope)
+        within = what.definition.span if what.definition is not None else what.span
+        return [
+            self.conditions.around(place.step.item.span, within) if place.optional else None
+            for place in union.places
+        ]
 
     def forward(self, union: Union, flags: Flags) -> list[str]:
         body = union.bodies[0]
@@ -212,9 +227,7 @@ class Flags:
                 self.questions.append("")
                 continue
             if condition not in self.kept:
-                plain = [p.name for p in parameters if p.name in re.findall(r"\w+", condition)]
-                wanted = plain[0] if len(plain) == 1 else _scope_word(place)
-                self.kept[condition] = Names(names).free(wanted)
+                self.kept[condition] = Names(names).free(_flag(condition, place))
                 names.add(self.kept[condition])
             self.questions.append(f"self.{self.kept[condition]}")
 
@@ -222,9 +235,21 @@ class Flags:
         return [f"{STEP * 2}self.{name} = {condition}" for condition, name in self.kept.items()]
 
 
-def _scope_word(place: Place) -> str:
+def _flag(condition: str, place: Place) -> str:
+    """What the answer to a question is called."""
+    if condition.isidentifier():
+        return condition
+    plain = re.fullmatch(r"(\w+) (?:!=|>) [01]", condition)
+    if plain and plain[1] not in _OPTIONS:
+        return plain[1]
+    if place.step.name:
+        return f"has_{place.step.name}"
     item = place.step.item
     return item.scope.word if isinstance(item, Node) else item.word
+
+
+_OPTIONS = frozenset({"stride", "kernel", "width", "groups", "dilation", "padding", "in_channels"})
+"""Names that everybody knows as sizes, not as answers."""
 
 
 def assignments(places: Sequence[Place], solution: Solution, flags: Flags | None) -> list[str]:

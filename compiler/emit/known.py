@@ -30,6 +30,12 @@ def numbers_in(union: Union) -> list[int]:
     return [2, *map(int, _NUMBER.findall(span.text))]
 
 
+def rounds_in(union: Union) -> bool:
+    """Whether its text uses `divisible`."""
+    what = origin(union.bodies[0].scope)
+    return what.definition is not None and "divisible(" in what.definition.span.text
+
+
 def _visible(scopes: Sequence[Scope]) -> list[Name]:
     """The names that the spec's text can use inside scopes, where all of them have a value."""
     tables = [_arguments(scope) for scope in scopes]
@@ -42,6 +48,8 @@ def _visible(scopes: Sequence[Scope]) -> list[Name]:
         default = defaults.get(name, ...)
         if any(type(value) is not type(default) for value in values):
             default = ...
+        if default is ... and all(type(value) is bool for value in values):
+            default = False  # nobody reads `Part(16, False)`
         found.append(Name(name, values, default))
     return found
 

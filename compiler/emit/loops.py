@@ -45,7 +45,13 @@ def repeated(
     if len(frames) != 1:
         return None
     (frame,) = frames
-    return _repeated(frame, loops, 0) or _repeated(frame, loops, 1)
+    ways = [_repeated(frame, loops, alone) for alone in (0, 1)]
+    said = [way for way in ways if way is not None]
+    return min(said, key=lambda way: _is_listed(way[0]), default=None)
+
+
+def _is_listed(frame: Frame) -> bool:
+    return any(isinstance(item, Run) and item.listed for item in frame.items)
 
 
 def _repeated(

@@ -114,7 +114,7 @@ def _network_class(
     comments: Comments,
     flat: bool,
 ) -> Lines:
-    solution = solve(union.places, [], [], [])
+    solution = solve(union.places, [], [], [], [None] * len(union.places))
     flags = Flags(union, solution, ())
     lines = [f"class {name}(nn.Module):"]
     syntax = network.root.span

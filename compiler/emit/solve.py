@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from ..ops.base import Op
+from ..evaluate import divisible
+from ..ops.base import Op, helper
+from .asked import Question, holds_in
 from .frame import INDEX, UNKNOWN, VALUE, Leaf, Value, places, same
 from .source import Names
 from .unite import Place
@@ -52,6 +54,15 @@ class Solution(NamedTuple):
     """Of each place, when it is there; empty where it always is."""
 
 
+DIVISIBLE = helper(
+    """\
+def divisible(value: float, by: int = 8) -> int:
+    nearest = max(by, int(value + by / 2) // by * by)
+    return nearest + by if nearest < 0.9 * value else nearest
+"""
+)
+
+
 def literal(value: Value) -> str:
     """A value as it is written in Python."""
     if isinstance(value, str):
@@ -72,23 +83,32 @@ def solve(
     known: Sequence[Name],
     numbers: Sequence[int],
     taken: Sequence[str],
+    questions: Sequence[Question | None],
+    rounds: bool = False,
 ) -> Solution:
-    """`known`: names of the spec, the preferred first; `numbers`: those that its text mentions."""
-    solver = _Solver(known, numbers, taken)
+    """`known`: names of the spec, the preferred first; `numbers`: those that its text mentions;
+    `questions`: what its conditions ask before each place; `rounds`: whether it uses `divisible`.
+    """
+    solver = _Solver(known, numbers, taken, rounds)
     slots = list(_slots(places_))
     solver.choose([slot.values for slot in slots])
     texts: dict[tuple[int, int], str] = {}
     # What is known in all calls comes first: the rest may be the same.
     for slot in sorted(slots, key=lambda slot: UNKNOWN in slot.values):
         texts[slot.place, slot.leaf] = solver.text(slot)
-    conditions = [_condition(solver, place, list(texts.values())) for place in places_]
+    conditions = dict.fromkeys(range(len(places_)), "")
+    # What a sum waits for, other steps of its residual do too.
+    for number in sorted(conditions, key=lambda number: not _is_sum(places_[number])):
+        conditions[number] = _condition(
+            solver, places_[number], questions[number], list(texts.values())
+        )
     return Solution(
         solver.parameters(),
         tuple(
             tuple(texts[n, leaf] for leaf in range(len(place.leaves[0])))
             for n, place in enumerate(places_)
         ),
-        tuple(conditions),
+        tuple(conditions.values()),
     )
 
 
@@ -122,7 +142,7 @@ def _slot_name(place: Place, leaf: Leaf, value: Value) -> str:
         options = {each.name for each in places(place.step.frame)}
         for field in op.fields:
             if field not in options and same(plain(getattr(op, field)), value):
-                return "out_channels" if field == "out" else field
+                return f"{place.step.name}_channels" if field == "out" else field
     return f"{place.step.name}_size"
 
 
@@ -133,13 +153,19 @@ def plain(value: Value) -> Value:
 
 
 class _Solver:
-    def __init__(self, known: Sequence[Name], numbers: Sequence[int], taken: Sequence[str]) -> None:
+    def __init__(
+        self, known: Sequence[Name], numbers: Sequence[int], taken: Sequence[str], rounds: bool
+    ) -> None:
+        self.rounds = rounds
         self.names = Names([*taken, INDEX, VALUE])
+        self.everything = list(known)
         self.known = [name for name in known if _varies(name.values)]
         self.constants = sorted({number for number in numbers if number > 1})
         self.chosen: dict[str, Parameter] = {}
         """By the name in the spec."""
         self.solved: list[tuple[Vector, str]] = []
+        self.asked: dict[tuple[bool, ...], str] = {}
+        """By its answers in the bodies: a question."""
 
     def choose(self, vectors: Sequence[Vector]) -> None:
         """The names that values are, each value one: those first that nothing else would do for."""
@@ -182,13 +208,13 @@ class _Solver:
 
     def expression(self, vector: Vector) -> str | None:
         chosen = [Name(p.name, p.values) for p in self.chosen.values()]
-        for text, _ in _expressions(vector, chosen, self.constants):
+        for text, _ in _expressions(vector, chosen, self.constants, self.rounds):
             return text
-        for _, used in _expressions(vector, self.known, self.constants):
+        for _, used in _expressions(vector, self.known, self.constants, self.rounds):
             for name in used:
                 self.use(name)
             chosen = [Name(p.name, p.values) for p in self.chosen.values()]
-            return next(_expressions(vector, chosen, self.constants))[0]
+            return next(_expressions(vector, chosen, self.constants, self.rounds))[0]
         return None
 
     def argument(self, slot: _Slot) -> str:
@@ -224,7 +250,7 @@ def _match(vector: Vector, values: Sequence[Value]) -> bool:
 
 
 def _expressions(
-    vector: Vector, names: Sequence[Name], constants: Sequence[int]
+    vector: Vector, names: Sequence[Name], constants: Sequence[int], rounds: bool
 ) -> Iterator[tuple[str, list[Name]]]:
     """Texts that give the values, from simple to less so, with the names in them."""
     for name in names:
@@ -251,6 +277,8 @@ def _expressions(
                 yield f"{name.name} + {k}", [name]
             if fits([a[n] - k for n in rows]):
                 yield f"{name.name} - {k}", [name]
+        if rounds:
+            yield from ((text, [name]) for text in _rounded(vector, name.name, a, constants))
     for two, one in product(numbers, numbers):
         if one is two:
             continue
@@ -265,6 +293,15 @@ def _expressions(
                 yield f"{one.name} * {two.name} // {k}", [one, two]
 
 
+def _rounded(
+    vector: Vector, name: str, values: Sequence[int], constants: Sequence[int]
+) -> Iterator[str]:
+    for by, k in product(dict.fromkeys((8, *constants)), (1, *constants)):
+        if _match(vector, [divisible(value // k, by) for value in values]):
+            what = name if k == 1 else f"{name} // {k}"
+            yield f"divisible({what})" if by == 8 else f"divisible({what}, by={by})"
+
+
 def _pairs(a: Sequence[int], b: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
     both = list(zip(a, b, strict=True))
     yield "*", [x * y for x, y in both]
@@ -277,25 +314,61 @@ def _pairs(a: Sequence[int], b: Sequence[int]) -> Iterator[tuple[str, list[int]]
 # ---- what is not always there ------------------------------------------------------------------
 
 
-def _condition(solver: _Solver, place: Place, texts: Sequence[str]) -> str:
+def _condition(
+    solver: _Solver, place: Place, question: Question | None, texts: Sequence[str]
+) -> str:
     if not place.optional:
         return ""
     present = place.present
+    said = _as_the_spec(solver, present, question) or solver.asked.get(present, "")
+    if not said:
+        said = _found(solver, place, texts)
+    solver.asked.setdefault(present, said)
+    return said
+
+
+def _found(solver: _Solver, place: Place, texts: Sequence[str]) -> str:
+    """Something that gives the right answer in each body; at worst, what the caller says."""
+    present = place.present
     arguments = list(solver.chosen.values())
-    for text, values in _tests(arguments, texts):
-        if tuple(values) == present:
-            return text
+    right = (text for text, values in _tests(arguments, texts) if tuple(values) == present)
+    simplest = next(right, "")
+    if simplest:
+        # What a residual's sum waits for is mostly both, even where one of them would do.
+        both = (text for text in right if " and " in text) if _is_sum(place) else iter(())
+        return next(both, simplest)
     for name in solver.known:
         for _, values in _tests([Parameter(name.name, name.values)], ()):
             if tuple(values) == present:
                 solver.use(name)
-                return _condition(solver, place, texts)
+                return _found(solver, place, texts)
     step = place.step
     wanted = step.name or getattr(step.item, "scope", step.item).word  # type: ignore[union-attr]
     key = f"{wanted}="
     if key in solver.chosen and solver.chosen[key].values == present:
         return solver.chosen[key].name
     return solver.add(wanted, present, sum(present) * 2 > len(present))
+
+
+def _as_the_spec(solver: _Solver, present: Sequence[bool], question: Question | None) -> str:
+    """What the spec asks, where its names are those of values here; else a switch of the spec."""
+    if question is not None:
+        names = {name.name: name for name in solver.everything}
+        if "channels" not in names:
+            names["channels"] = solver.everything[0]
+        asked = [names[name] for name in question.names() if name in names]
+        values = dict(zip(question.names(), [name.values for name in asked], strict=False))
+        if len(asked) == len(question.names()) and holds_in(question, values, present):
+            return question.text({name: solver.use(names[name]).name for name in values})
+    for name in solver.known:
+        if tuple(name.values) == present and all(type(value) is bool for value in name.values):
+            return solver.use(name).name
+    return ""
+
+
+def _is_sum(place: Place) -> bool:
+    scope = getattr(place.step.item, "scope", None)
+    return not place.step.name and scope is not None and scope.word == "residual"
 
 
 def _tests(

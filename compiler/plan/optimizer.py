@@ -75,7 +75,7 @@ class Optimizer(Directive):
 
 
 class AdamW(Optimizer):
-    """Steps as those of Adam, with decay apart from the gradients (Loshchilov and Hutter, arXiv:1711.05101)."""
+    """As Adam, with decay apart from the gradients (Loshchilov and Hutter, arXiv:1711.05101)."""
 
     word = "optimizer adamw"
 

@@ -29,13 +29,19 @@ class Pair(NamedTuple):
     interpreter: Interpreter
     names: dict[str, str]
     """By the network's name of a weight: its key in the state dict of the module."""
+    alive: frozenset[int]
+    """The nodes that an output depends on. `forward` leaves the others out."""
 
 
 def pair(network: Network, *, flat: bool = False) -> Pair:
     source = dotcnn.emit(network, flat=flat)
     model = construct(source, network.name).double()
     interpreter = Interpreter(network).double()
-    both = Pair(network, source, model, interpreter, own_names(network, model, flat))
+    alive = needed(network)
+    for node in network.nodes:
+        if node.index not in alive:
+            interpreter.calls[node.index] = untouched
+    both = Pair(network, source, model, interpreter, own_names(network, model, flat), alive)
     made = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     assert made == {both.names[key]: shape for key, shape in shapes(network).items()}
     for node in network.nodes:
@@ -45,6 +51,22 @@ def pair(network: Network, *, flat: bool = False) -> Pair:
             names = {name: both.names[f"{node.name}.{name}"] for name in held.state_dict()}
             held.load_state_dict({name: values[own] for name, own in names.items()})
     return both
+
+
+def needed(network: Network) -> frozenset[int]:
+    """The nodes that an output depends on."""
+    found: set[int] = set()
+    waiting = ends(network)
+    while waiting:
+        node = waiting.pop()
+        if node.index not in found:
+            found.add(node.index)
+            waiting += node.inputs
+    return frozenset(found)
+
+
+def untouched(first: Tensor, *_: Tensor) -> Tensor:
+    return first
 
 
 def own_names(network: Network, model: nn.Module, flat: bool) -> dict[str, str]:
@@ -142,7 +164,7 @@ def train_both(both: Pair, batch: Tensor) -> None:
     same(got_images, wanted_images, "gradient of the images")
     ours = weights(both.model)
     for node in both.network.nodes:
-        if not node.weights:
+        if not node.weights or node.index not in both.alive:
             continue
         for name, (value, gradient) in weights(both.interpreter.held[str(node.index)]).items():
             full = f"{node.name}.{name}"

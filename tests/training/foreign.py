@@ -76,13 +76,15 @@ def fill(model: nn.Module, images: Tensor) -> None:
         else:
             tensor.fill_(7)
     norms = [inner for inner in model.modules() if isinstance(inner, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0
     for inner in model.modules():
         if isinstance(getattr(inner, "p", None), float):
             inner.p = 0.0
     model(images)
-    for norm in norms:
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
         mean, variance = norm.running_mean, norm.running_var
         assert mean is not None
         assert variance is not None

@@ -2,8 +2,9 @@
 
 opening.py      from a plan to data that is ready: what the rest of the program calls
 count.py        how many classes there are, before there is a network; needs no torch
+given.py        `--data`: words of the language, or simply a place
 classes.py      … against what the network ends in
-read.py         from the `data` line to what it names: digits.py, folder.py, npz.py, named.py, idx.py
+read.py         from the `data` line to what it names: digits, folder, npz, idx, named (.py)
 divide.py       training, validation, test; split.py: who is drawn
 picture.py      a file to an upright picture, or why it is none; colours.py, decode.py: to bytes
 fit.py          resize and crop; preparation.py: and what pixels become, for every use alike

@@ -6,12 +6,39 @@ image is looked at; of `data npz` the labels are read, with numpy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ...compiler.check import sections_of
+from ...compiler.elaborate import examine as elaborate
+from ...compiler.overrides import SectionOverride
 from ...compiler.plan.data import Data, Folder, Idx, Npz, classes_of
+from ...compiler.plan.make import examine
+from ...compiler.shapes import Shape
+from ...dsl.program import Program
 from .names import resolve
 from .said import problem
 from .tree import Unreadable, classes_in, is_folder, parts_in
+
+
+def classes_for(
+    program: Program,
+    base: Path,
+    overrides: Sequence[SectionOverride] = (),
+    *,
+    network: str | None = None,
+    parameters: Mapping[str, object] | None = None,
+    input_shape: Shape | None = None,
+) -> int | None:
+    """What `classes` comes to in a spec, to be given to `elaborate`; None where nothing is said, or
+    cannot be read. Raises SpecError where the data is not there.
+
+    The spec may have mistakes: who makes the network says them.
+    """
+    made = elaborate(program, network=network, overrides=parameters, input_shape=input_shape)
+    around = examine(program, sections_of(program), made.network, overrides).around
+    data = around.find(Data)
+    return count_classes(data, base) if data is not None else None
 
 
 def count_classes(data: Data, base: Path) -> int | None:

@@ -23,6 +23,6 @@ def digits() -> Contents:
         "digits",
         tuple("0123456789"),
         {"train": Arrays(pixels[:, None], labels.long())},
-        origin="Optical Recognition of Handwritten Digits, UCI (Alpaydin and Kaynak, 1998), test part",
+        origin="Optical Recognition of Handwritten Digits, its test part (UCI, 1998)",
         licence="CC BY 4.0",
     )

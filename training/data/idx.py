@@ -6,6 +6,7 @@ Files may be packed with gzip. What does not agree with its own first bytes is n
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -52,6 +53,17 @@ def groups(data: Data, root: Path, said: str, prefix: str = "") -> dict[str, Gro
             help="put both there, and `t10k-…` for a test; packed as .gz they will do",
         )
     return there
+
+
+def looks_like_idx(root: Path) -> bool:
+    """Whether a folder has files that are called like those of MNIST."""
+    try:
+        return any(_NAME.fullmatch(path.name.lower()) for path in root.iterdir())
+    except OSError:
+        return False
+
+
+_NAME = re.compile(r"[\w-]*(train|t10k|test|training)-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
 
 
 def idx_groups(data: Idx, base: Path) -> dict[str, Group]:

@@ -1,4 +1,4 @@
-"""Arrays of labels to numbers of classes. Needs numpy, not torch: who only counts classes is quick."""
+"""Arrays of labels to numbers of classes. Needs numpy, not torch: counting classes is quick."""
 
 from __future__ import annotations
 

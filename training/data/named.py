@@ -65,18 +65,18 @@ SETS: Mapping[str, Set] = {
         "none stated",
     ),
     "cifar10": Set(
-        "CIFAR10", _BOTH, "cifar-10-python.tar.gz, or what is in it, the folder cifar-10-batches-py",
+        "CIFAR10", _BOTH, "cifar-10-python.tar.gz, or the folder in it, cifar-10-batches-py",
         "none stated; for research",
     ),
     "cifar100": Set(
-        "CIFAR100", _BOTH, "cifar-100-python.tar.gz, or what is in it, the folder cifar-100-python",
+        "CIFAR100", _BOTH, "cifar-100-python.tar.gz, or the folder in it, cifar-100-python",
         "none stated; for research",
     ),
     "svhn": Set(
         "SVHN", _SPLITS, "train_32x32.mat and test_32x32.mat", "non-commercial use only", _DIGITS
     ),
     "stl10": Set(
-        "STL10", _SPLITS, "stl10_binary.tar.gz, or what is in it, the folder stl10_binary",
+        "STL10", _SPLITS, "stl10_binary.tar.gz, or the folder in it, stl10_binary",
         "none stated; for research",
     ),
     "flowers102": Set(
@@ -111,7 +111,7 @@ def named(data: Named, base: Path) -> Contents:
     if data.kind in _IDX:
         parts, classes = _idx_family(data, known, root)
     elif isinstance(data, ImageNet) and {"train", "val"} <= parts_in_or_none(root).keys():
-        tree = folder(Folder(path=data.root).at(data.origin), base)
+        tree = folder(Folder.make(path=data.root).placed(data.origin), base)
         parts, classes = tree.parts, tree.classes
     else:
         parts, classes = _from_torchvision(data, known, root)

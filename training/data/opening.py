@@ -211,7 +211,7 @@ def _channels(plan: TrainPlan) -> int:
         "unfit-input",
         f"the network takes {text(plan.input)}; images are channels x height x width",
         plan.train.data,
-        help="write `input 3x224x224`, or what your images are, and `flatten` where rows are needed",
+        help="write `input 3x224x224`, or what yours are, and `flatten` where rows are needed",
     )
 
 

@@ -42,7 +42,7 @@ class Span(NamedTuple):
     stop: int
 
     def share(self, rank: int, world: int) -> slice:
-        """What comes to one process: equal parts, the first ones larger by one where they differ."""
+        """What comes to one process: equal parts, the first ones larger by one where needed."""
         return shared(self.start, self.stop, rank, world)
 
 

@@ -23,7 +23,7 @@ FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "TIFF", "PPM", "GIF")
 """What is tried. Some other formats of Pillow's start programs, or reach for other files."""
 
 MAX_PIXELS = 2**30 // 4 // 3
-"""A file of a few thousand bytes can claim any size. As in Pillow: a quarter of a GiB of colours."""
+"""A file of a few thousand bytes can claim any size. As in Pillow: a quarter of a GiB."""
 MAX_BYTES = 2**30
 
 _UPRIGHT = {

@@ -91,8 +91,8 @@ class Preparation:
 
     def lines(self) -> tuple[str, ...]:
         """As the `evaluate` section of a spec says it."""
-        usual = self.scale == Normalize().pixels.scale
-        normalize = Normalize(
+        usual = self.scale == 1 / 255
+        normalize = Normalize.make(
             preset="none",
             mean=self.mean,
             std=self.std,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +23,7 @@ AHEAD = 4
 
 
 class Failed(NamedTuple):
-    """In place of a batch: why it could not be read. An exception would lose its kind on the way."""
+    """In place of a batch: why it could not be read. An exception would lose its kind."""
 
     reason: str
 
@@ -31,10 +33,10 @@ class Stream:
 
     def __init__(self, store: OnDisk, device: torch.device, workers: int) -> None:
         self.device = device
-        self._wanted: list[list[int]] = []
+        self._wanted = _Wanted()
         self._loader = DataLoader(
             _Reader(store),
-            batch_sampler=_Wanted(self),
+            batch_sampler=self._wanted,
             collate_fn=_as_it_is,
             num_workers=workers,
             pin_memory=device.type == "cuda",
@@ -43,13 +45,10 @@ class Stream:
             worker_init_fn=_begin,
         )
 
-    @property
-    def wanted(self) -> list[list[int]]:
-        return self._wanted
-
     def __call__(self, plan: list[Tensor]) -> Iterator[Tensor]:
-        self._wanted = [indices.tolist() for indices in plan]
-        batches = iter(self._loader)
+        self._wanted.batches = [indices.tolist() for indices in plan]
+        with _undisturbed():
+            batches = iter(self._loader)
         while True:
             try:
                 images = next(batches, None)
@@ -73,14 +72,28 @@ class Stream:
 class _Wanted:
     """Which images are to be read: asked at the start of each epoch."""
 
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.stream.wanted)
+        return iter(self.batches)
 
     def __len__(self) -> int:
-        return len(self.stream.wanted)
+        return len(self.batches)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The loader wants to hear of dead processes by a signal, and would raise its error wherever
+    the program is just then. It finds out anyway, when it waits for images."""
+    number = getattr(signal, "SIGCHLD", None)
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(number) if number is not None and mine else None
+    try:
+        yield
+    finally:
+        if number is not None and before is not None:
+            signal.signal(number, before)
 
 
 class _Reader(Dataset[Tensor]):
@@ -106,7 +119,7 @@ class _Reader(Dataset[Tensor]):
         return images
 
 
-def _as_it_is(batch: Tensor | Failed) -> Tensor | Failed:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

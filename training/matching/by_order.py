@@ -9,7 +9,7 @@ from .align import Alignment, align
 from .alike import alike, decide_by_names
 from .names import contradict
 from .pairing import Pairing
-from .sides import Sides, Sign, label
+from .sides import Sides, Sign
 
 
 def is_alphabetical(sides: Sides) -> bool:
@@ -49,7 +49,7 @@ def in_order(sides: Sides, by_order: bool) -> InOrder:
     for our, among in best.doubtful.items():
         found.doubt([our], among)
     elsewhere = _pair_singles(sides, found)
-    groups = alike(sides.flow, label, details=False, ordered=False)
+    groups = alike(sides.flow, sides.label, details=False, ordered=False)
     name, tagged = sides.names.__getitem__, sides.tags.__getitem__
     decide_by_names(groups, found, name, tagged, by_order)
     could = sum(min(number, sides.their_count[sign]) for sign, number in sides.our_count.items())

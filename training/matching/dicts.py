@@ -29,9 +29,12 @@ def pair_dict(ours: Flow, theirs: Sequence[Layer], *, by_order: bool = False) ->
 
 def _without_heads(ours: Flow, theirs: Sequence[Layer], by_order: bool) -> Pairing | None:
     """Many files come without auxiliary heads, and many networks do: all pairs, if they are those
-    of everything else."""
+    of everything else. Not where theirs has all that ours has, the heads too."""
     kept = [number for number, layer in enumerate(theirs) if "aux" not in tags(layer.name)]
     if len(ours.outputs) == 1 and len(kept) == len(theirs):
+        return None
+    sides = Sides(ours, theirs)
+    if len(ours.outputs) > 1 and sides.our_count <= sides.their_count:
         return None
     parts = sorted(ours.main)
     inner = ours.without_heads()

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 
 from .flow import Flow, Part
-from .layer import Layer, Shape
+from .layer import Kind, Layer, Shape
 from .line import Heads, Paths, line
 from .names import Tag
 from .paths import path_tags
 
-Sign = tuple[Hashable, Shape]
-"""What two layers have to agree in: their kind and the shape of their weight."""
-
-
-def sign_of(layer: Layer) -> Sign:
-    return layer.kind, layer.form
-
-
-def label(part: Part) -> Hashable:
-    return part.what if part.layer is None else sign_of(part.layer)
+Sign = tuple[Kind, Hashable]
+"""What two layers have to agree in: their kind and the shape of their weight; and in whether they
+have a bias, where as many of both sides have one."""
 
 
 class Sides:
@@ -29,11 +22,21 @@ class Sides:
 
     def __init__(self, flow: Flow, layers: Sequence[Layer]) -> None:
         self.flow = flow
-        self.ours: dict[int, Sign] = {part: sign_of(flow.layer(part)) for part in flow.layers}
-        self.theirs: list[Sign] = [sign_of(layer) for layer in layers]
+        mine = [flow.layer(part) for part in flow.layers]
+        self._told_by_bias = _agreeing(_biases(mine), _biases(layers))
+        self.ours: dict[int, Sign] = {part: self._sign(flow.layer(part)) for part in flow.layers}
+        self.theirs: list[Sign] = [self._sign(layer) for layer in layers]
         self.names: list[str] = [layer.name for layer in layers]
         self.our_count = Counter(self.ours.values())
         self.their_count = Counter(self.theirs)
+
+    def _sign(self, layer: Layer) -> Sign:
+        if (layer.kind, layer.form) in self._told_by_bias:
+            return layer.kind, (layer.form, "bias" in layer.tensors)
+        return layer.kind, layer.form
+
+    def label(self, part: Part) -> Hashable:
+        return part.what if part.layer is None else self._sign(part.layer)
 
     def is_single(self, our: int) -> bool:
         """Whether there is nothing else of its shape, here or there."""
@@ -51,3 +54,18 @@ class Sides:
     @cached_property
     def tags(self) -> dict[int, frozenset[Tag]]:
         return path_tags(self.flow)
+
+
+_Biases = dict[tuple[Kind, Shape], Counter[bool]]
+"""By kind and shape: how many layers have a bias, and how many have none."""
+
+
+def _biases(layers: Iterable[Layer]) -> _Biases:
+    found: _Biases = {}
+    for layer in layers:
+        found.setdefault((layer.kind, layer.form), Counter())["bias" in layer.tensors] += 1
+    return found
+
+
+def _agreeing(ours: _Biases, theirs: _Biases) -> frozenset[tuple[Kind, Shape]]:
+    return frozenset(key for key, counted in ours.items() if theirs.get(key) == counted)

@@ -1,0 +1,86 @@
+"""The device to learn on: which one, how it is called, and torch set up for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from ..compiler.plan.run import Deterministic, Precision
+from ..dsl.diagnostics import Diagnostic, SpecError
+from .data.memory import cores
+
+KINDS = ("cpu", "cuda", "mps")
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """`auto` is an accelerator where there is one; raises SpecError for one that is not there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in KINDS:
+        raise _no_device(f"there is no device `{name}`", "write cpu, cuda, cuda:1, mps or auto")
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if not count:
+            why = "this torch is made for the CPU alone" if not torch.version.cuda else "no driver"
+            raise _no_device(f"there is no graphics card for `{name}`: {why}", "write cpu or auto")
+        if device.index is not None and device.index >= count:
+            have = ", ".join(f"cuda:{index}" for index in range(count))
+            raise _no_device(f"there is no `{name}`", f"there is {have}")
+        return torch.device("cuda", device.index or 0)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise _no_device(f"there is no `{name}` on this computer", "write cpu or auto")
+    return device
+
+
+def _no_device(message: str, help: str) -> SpecError:
+    return SpecError([Diagnostic("no-device", message, help=help)])
+
+
+def describe(device: torch.device) -> str:
+    """As a person calls it: `cpu (2 cores)`, `cuda:0 (NVIDIA …)`."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        count = cores()
+        return f"cpu ({count} core{'s' if count > 1 else ''})"
+    return str(device)
+
+
+@contextmanager
+def set_up(
+    device: torch.device, precision: Precision, deterministic: Deterministic
+) -> Iterator[None]:
+    """What holds for all of torch while a network learns; afterwards all is as it was."""
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,
+        torch.backends.cudnn.benchmark,
+        torch.backends.cuda.matmul.allow_tf32,
+        torch.backends.cudnn.allow_tf32,
+    )
+    try:
+        if deterministic.on:
+            # cuBLAS reads it when it is first used.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True)
+            # All that is read has been written before: filling it would only take time.
+            torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
+        torch.backends.cuda.matmul.allow_tf32 = precision.tf32
+        torch.backends.cudnn.allow_tf32 = precision.tf32
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.utils.deterministic.fill_uninitialized_memory = before[1]
+        torch.backends.cudnn.benchmark = before[2]
+        torch.backends.cuda.matmul.allow_tf32 = before[3]
+        torch.backends.cudnn.allow_tf32 = before[4]

@@ -1,0 +1,67 @@
+"""`log csv`: metrics.csv in the run's folder, a row for each epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from ..watch import EpochRecord, Silent, Started
+
+NAME = "metrics.csv"
+
+
+class CsvFile(Silent):
+    """Rows of epochs that are learned once more, after a resumption, give way to the new ones."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._begun = False
+
+    def started(self, start: Started) -> None:
+        self._path = start.folder / NAME
+        self._begun = False
+
+    def epoch(self, record: EpochRecord) -> None:
+        assert self._path is not None
+        row = _row(record)
+        if not self._begun:
+            self._begin(list(row), record.epoch)
+            self._begun = True
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            file.write(_line(row.values()))
+
+    def _begin(self, header: list[str], epoch: int) -> None:
+        assert self._path is not None
+        kept = ""
+        if self._path.is_file():
+            with self._path.open(encoding="utf-8", newline="") as file:
+                before = list(csv.reader(file))
+            if before and before[0] == header:
+                kept = "".join(_line(row) for row in before[1:] if _epoch_of(row) < epoch)
+        self._path.write_text(_line(header) + kept, encoding="utf-8", newline="")
+
+
+def _epoch_of(row: list[str]) -> float:
+    """A row that was cut short counts as none."""
+    return int(row[0]) if row and row[0].isdecimal() else float("inf")
+
+
+def _row(record: EpochRecord) -> dict[str, object]:
+    return {
+        "epoch": record.epoch,
+        "steps": record.steps,
+        "lr": record.lr,
+        **{f"train_{name}": value for name, value in record.train.items()},
+        **{f"val_{name}": value for name, value in record.val.items()},
+        "best": int(record.best),
+        "seconds": record.seconds,
+        "images_per_second": record.images_per_second,
+        "waiting": record.waiting,
+    }
+
+
+def _line(values: object) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)  # type: ignore[arg-type]
+    return text.getvalue()

@@ -1,0 +1,244 @@
+"""What a terminal shows while a network learns. Only this file and resize.py know rich.
+
+The loop's calls keep a number or two; a thread of rich draws, a few times a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live as Drawing
+from rich.text import Text
+
+from ...compiler.report.style import Style
+from ...dsl.render import show
+from ..watch import EpochRecord, Finished, Started, Step
+from .figures import clock, loss, metric, percent, rate, speed
+from .progress import Clock, Progress
+from .resize import Reflow
+from .said import beginning, end, epoch_line, fitting
+from .sparkline import ASCII, BLOCKS, sparkline
+
+REFRESHES = 5
+"""A second."""
+
+_LABELS = 12
+_WIDEST = 120
+"""Lines that are longer than this are hard to follow."""
+
+
+class Signs(NamedTuple):
+    """What bars and curves are drawn with."""
+
+    done: str
+    rest: str
+    levels: str
+
+
+UNICODE, PLAIN_SIGNS = Signs("━", "─", BLOCKS), Signs("#", "-", ASCII)
+
+
+def signs_for(stream: TextIO) -> Signs:
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower()
+    return UNICODE if encoding.startswith("utf") else PLAIN_SIGNS
+
+
+class Live:
+    """A block of lines that changes in place; above it, what has happened."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        color: bool,
+        console: Console | None = None,
+        now: Clock = time.monotonic,
+    ) -> None:
+        self._console = console or Console(
+            file=stream, force_terminal=True, no_color=not color, highlight=False, markup=False,
+            emoji=False,
+        )  # fmt: skip
+        self._signs = signs_for(stream)
+        self._now = now
+        self._color = color
+        self._reading: tuple[str, int, int | None] | None = None
+        self._progress: Progress | None = None
+        self._reflow = Reflow(self._console)
+        self._drawing: Drawing | None = None
+
+    # ---- what the loop says ----
+
+    def reading(self, what: str, done: int, total: int | None) -> None:
+        self._reading = what, done, total
+        self._draw()
+
+    def started(self, start: Started) -> None:
+        self._reading = None
+        width = min(self._console.width, _WIDEST)
+        self._print(*beginning(start, Style(width)), "")
+        self._progress = Progress(start, self._now)
+        self._draw()
+
+    def step(self, step: Step) -> None:
+        if self._progress is not None:
+            self._progress.stepped(step)
+
+    def evaluating(self, part: str, batch: int, batches: int) -> None:
+        if self._progress is not None:
+            self._progress.evaluating = part, batch, batches
+
+    def epoch(self, record: EpochRecord) -> None:
+        if self._progress is None:
+            return
+        self._progress.recorded(record)
+        line = epoch_line(record, self._progress.start.epochs, self._console.width - 1)
+        self._print(line, style="bold" if record.best else "")
+
+    def note(self, line: str) -> None:
+        self._print(*map(show, line.splitlines()), style="yellow")
+
+    def finished(self, end_: Finished) -> None:
+        self.close()
+        first, *rest = end(end_)
+        self._print("", first, style="bold")
+        self._print(*rest)
+
+    def close(self) -> None:
+        drawing, self._drawing = self._drawing, None
+        if drawing is not None:
+            self._console.pop_render_hook()
+            drawing.stop()
+
+    # ---- drawing ----
+
+    def _print(self, *lines: str, style: str = "") -> None:
+        for line in lines:
+            self._console.print(Text(line, style, overflow="fold"), soft_wrap=False)
+
+    def _draw(self) -> None:
+        if self._drawing is None:
+            self._drawing = Drawing(
+                console=self._console, get_renderable=self.block, transient=True,
+                refresh_per_second=REFRESHES, redirect_stdout=False,
+            )  # fmt: skip
+            self._drawing.start()
+            self._console.push_render_hook(self._reflow)
+
+    def block(self) -> Group:
+        """The changing lines as they are now."""
+        width = min(self._console.width - 1, _WIDEST)
+        lines = [line for line in self._lines(width) if line.cell_len]
+        for line in lines:
+            line.no_wrap, line.overflow = True, "crop"
+            line.truncate(width)
+        self._reflow.draws([line.cell_len for line in lines])
+        return Group(*lines)
+
+    def _lines(self, width: int) -> Iterator[Text]:
+        if self._progress is not None:
+            yield from self._training(self._progress, width)
+        elif self._reading is not None:
+            what, done, total = self._reading
+            of = f" of {total:,}" if total is not None else ""
+            yield Text(f"{show(what)}: {done:,}{of}")
+            if total:
+                yield self._bar(done / total, width)
+
+    def _training(self, progress: Progress, width: int) -> Iterator[Text]:
+        start = progress.start
+        yield self._line(
+            f"epoch {progress.epoch}/{start.epochs}", self._epoch(progress), width
+        )
+        yield self._line("run", self._run(progress), width)
+        yield self._row(_now(progress), width)
+        if progress.best is not None:
+            yield self._row(_best(progress.best), width)
+        yield from self._curves(progress, width)
+
+    def _epoch(self, progress: Progress) -> tuple[float, list[str]]:
+        if progress.evaluating is not None:
+            part, batch, batches = progress.evaluating
+            what = {"val": "validating", "test": "testing"}.get(part, f"evaluating {part}")
+            return batch / max(1, batches), [f"{what} {batch}/{batches}"]
+        batches = progress.start.batches
+        text = [f"{progress.batch:>{len(str(batches))}}/{batches}"]
+        left = progress.epoch_left()
+        if left is not None:
+            text.append(f"{clock(left)} left")
+        return progress.batch / max(1, batches), text
+
+    def _run(self, progress: Progress) -> tuple[float, list[str]]:
+        text = [percent(progress.share), f"{clock(progress.elapsed)} gone"]
+        left = progress.left()
+        if left is not None:
+            text.append(f"{clock(left)} left")
+        return progress.share, text
+
+    def _line(self, label: str, bar: tuple[float, list[str]], width: int) -> Text:
+        """A label, a bar, and what there is to say about it."""
+        share, words = bar
+        shown = "  ".join(words)
+        room = width - max(_LABELS, len(label) + 1) - _WORDS - 2
+        line = Text(f"{label:<{_LABELS - 1}} ", "dim")
+        if room >= _SHORTEST_BAR:
+            line.append_text(self._bar(share, room))
+            line.append("  ")
+        return line.append(shown)
+
+    def _bar(self, share: float, width: int) -> Text:
+        done = max(0, min(width, round(share * width)))
+        bar = Text(self._signs.done * done, "green")
+        return bar.append(self._signs.rest * (width - done), "dim")
+
+    def _row(self, fields: Sequence[tuple[int, str]], width: int) -> Text:
+        return Text(" " * _LABELS).append(fitting(fields, width - _LABELS))
+
+    def _curves(self, progress: Progress, width: int) -> Iterator[Text]:
+        room = width - _LABELS - 24
+        for name, values in _series(progress.records):
+            if len(values) > 1 and room >= _SHORTEST_BAR:
+                line = Text(f"{name:<{_LABELS - 1}} ", "dim")
+                line.append(sparkline(values, room, self._signs.levels), "cyan")
+                first, last = (metric(name.split()[-1], value) for value in (values[0], values[-1]))
+                yield line.append(f"  {first} to {last}")
+
+
+_SHORTEST_BAR = 8
+_WORDS = 30
+"""Columns beside a bar."""
+
+
+def _now(progress: Progress) -> list[tuple[int, str]]:
+    """The figures of the moment, and how much they matter."""
+    step = progress.step
+    if step is None:
+        return [(0, "the first step is being made")]
+    found = [] if progress.loss is None else [(0, f"loss {loss(progress.loss)}")]
+    found.append((3, f"lr {rate(step.lr)}"))
+    found.append((1, speed(step.images_per_second)))
+    found.append((2, f"waiting for images {percent(step.waiting)}"))
+    return found
+
+
+def _best(record: EpochRecord) -> list[tuple[int, str]]:
+    found = [(0, f"best so far: epoch {record.epoch}")]
+    found += [
+        (place + 1, f"{'val loss' if name == 'loss' else name} {metric(name, value)}")
+        for place, (name, value) in enumerate(record.val.items())
+    ]
+    return found
+
+
+def _series(records: Sequence[EpochRecord]) -> Iterator[tuple[str, list[float]]]:
+    """The loss, and of validation what says most."""
+    yield "loss", [record.train["loss"] for record in records if "loss" in record.train]
+    names = list(records[-1].val) if records else []
+    shares = [name for name in names if name != "loss"]
+    if "loss" in names:
+        yield "val loss", [record.val["loss"] for record in records if "loss" in record.val]
+    if shares:
+        name = shares[0]
+        yield name, [record.val[name] for record in records if name in record.val]

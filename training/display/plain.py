@@ -1,0 +1,58 @@
+"""Lines, where the output is no terminal: one at the beginning of each thing, one an epoch."""
+
+from __future__ import annotations
+
+import time
+from typing import TextIO
+
+from ...compiler.report.style import PLAIN, Style
+from ...dsl.render import show
+from ..watch import EpochRecord, Finished, Silent, Started
+from .progress import Clock
+from .said import beginning, end, epoch_line
+
+_PATIENCE = 2.0
+_BETWEEN = 15.0
+
+
+class Plain(Silent):
+    """Writes lines as they come, and nothing twice."""
+
+    def __init__(
+        self, stream: TextIO, style: Style = PLAIN, *, now: Clock = time.monotonic
+    ) -> None:
+        self._stream = stream
+        self._style = style
+        self._now = now
+        self._epochs = 0
+        self._reading = ""
+        self._next_word = 0.0
+
+    def reading(self, what: str, done: int, total: int | None) -> None:
+        """Only said where it takes long."""
+        now = self._now()
+        if what != self._reading:
+            self._reading, self._next_word = what, now + _PATIENCE
+        elif now >= self._next_word:
+            self._next_word = now + _BETWEEN
+            of = f" of {total:,}" if total is not None else ""
+            self._say(f"{show(what)}: {done:,}{of}")
+
+    def started(self, start: Started) -> None:
+        self._epochs = start.epochs
+        for line in beginning(start, self._style):
+            self._say(line)
+
+    def epoch(self, record: EpochRecord) -> None:
+        self._say(epoch_line(record, self._epochs, max(self._style.width, 100)))
+
+    def note(self, line: str) -> None:
+        self._say("\n".join(map(show, line.splitlines())))
+
+    def finished(self, end_: Finished) -> None:
+        for line in end(end_):
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()

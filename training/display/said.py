@@ -1,0 +1,94 @@
+"""What is said at the beginning of a training, after each epoch, and at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...compiler.report.figures import exact, plural
+from ...compiler.report.style import PLAIN, Style, laid_out
+from ...dsl.render import show
+from ..watch import EpochRecord, Finished, Started
+from .figures import duration, loss, metric, percent, rate, speed
+
+_USES = {"train": "for training", "val": "for validation", "test": "for a test"}
+_CLASSES = 10
+
+
+def beginning(start: Started, style: Style = PLAIN) -> list[str]:
+    """What is trained with what, on what."""
+    size = f"{plural(start.parameters, 'parameter')}"
+    if start.trainable != start.parameters:
+        size += f", {exact(start.trainable)} of them learn"
+    images = ", ".join(
+        f"{exact(count)} {_USES.get(part, part)}" for part, count in start.images.items()
+    )
+    names = [show(name) for name in start.classes[:_CLASSES]]
+    more = len(start.classes) - len(names)
+    classes = ", ".join(names) + (f" and {exact(more)} more" if more > 0 else "")
+    epochs = f"{plural(start.epochs, 'epoch')} of {_batches(start.batches)}"
+    lines = [
+        ("network", f"{show(start.network)}: {size}"),
+        ("images", images),
+        ("classes", f"{len(start.classes)}: {classes}"),
+        ("device", show(start.device)),
+        *(("", show(choice)) for choice in start.choices),
+        ("run", f"{show(str(start.folder))}: {epochs}"),
+    ]
+    if start.resumed is not None:
+        epoch, image = start.resumed
+        where = f"epoch {exact(epoch)}" + (f", image {exact(image)}" if image else "")
+        lines.append(("resumed", f"at {where}"))
+    return laid_out(lines, style, indent="")
+
+
+def _batches(count: int) -> str:
+    return f"{exact(count)} {'batch' if count == 1 else 'batches'}"
+
+
+def epoch_line(record: EpochRecord, epochs: int, width: int = 100) -> str:
+    """One epoch; what there is no room for is left out, the least important first."""
+    digits = len(str(epochs))
+    fields: list[tuple[int, str]] = [(0, f"epoch {record.epoch:>{digits}}/{epochs}")]
+    if "loss" in record.train:
+        fields.append((1, f"loss {loss(record.train['loss'])}"))
+    for place, (name, value) in enumerate(record.val.items()):
+        label = "val loss" if name == "loss" else name
+        fields.append((2 if place < _METRICS else 8, f"{label} {metric(name, value)}"))
+    fields.append((5, f"lr {rate(record.lr)}"))
+    fields.append((6, speed(record.images_per_second)))
+    if record.waiting >= _WORTH_SAYING:
+        fields.append((4, f"waited {percent(record.waiting)}"))
+    fields.append((3, duration(record.seconds)))
+    if record.best:
+        fields.append((2, "best"))
+    return fitting(fields, width)
+
+
+_METRICS = 2
+_WORTH_SAYING = 0.05
+
+
+def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:
+    """The fields side by side; those with the highest numbers give way where it gets too narrow."""
+    left = list(fields)
+    while len(left) > 1 and sum(len(text) + 2 for _, text in left) - 2 > width:
+        left.remove(max(left, key=lambda field: field[0]))
+    return "  ".join(text for _, text in left)
+
+
+def end(finished: Finished) -> list[str]:
+    """How it went, and where to find what came out."""
+    lines = [
+        f"{finished.reason}: {plural(finished.epochs, 'epoch')} in {duration(finished.seconds)}"
+    ]
+    if finished.best_epoch is not None:
+        lines.append(f"best: epoch {finished.best_epoch}, {metrics(finished.best)}")
+    lines.append(f"run: {show(str(finished.folder))}")
+    if finished.report is not None:
+        lines.append(f"report: {show(str(finished.report))}")
+    return lines
+
+
+def metrics(values: Mapping[str, float]) -> str:
+    """`top1 97.50 %, loss 0.0512`."""
+    return ", ".join(f"{name} {metric(name, value)}" for name, value in values.items())

@@ -1,0 +1,52 @@
+"""`log tensorboard`: a file of events in the run's folder; `tensorboard --logdir runs` shows it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+from ..watch import EpochRecord, Silent, Started
+from . import events
+
+FOLDER = "tensorboard"
+
+
+class TensorBoard(Silent):
+    """Each process writes a file of its own, as TensorBoard expects; it needs no library."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._folder: Path | None = None
+
+    def started(self, start: Started) -> None:
+        self._folder = start.folder / FOLDER
+        self._path = None
+
+    def epoch(self, record: EpochRecord) -> None:
+        now = time.time()
+        if self._path is None:
+            self._path = self._begin(now, record.epoch)
+        values = {
+            "lr": record.lr,
+            **{f"{name}/train": value for name, value in record.train.items()},
+            **{f"{name}/val": value for name, value in record.val.items()},
+            "images_per_second": record.images_per_second,
+            "waiting": record.waiting,
+        }
+        self._write(self._path, events.figures(now, record.epoch, values))
+
+    def _begin(self, now: float, epoch: int) -> Path:
+        assert self._folder is not None
+        self._folder.mkdir(exist_ok=True)
+        name = f"events.out.tfevents.{int(now):010}.{socket.gethostname()}.{os.getpid()}.0"
+        path = self._folder / name
+        self._write(path, events.version(now))
+        if epoch > 1:
+            self._write(path, events.restart(now, epoch))
+        return path
+
+    def _write(self, path: Path, event: bytes) -> None:
+        with path.open("ab") as file:
+            file.write(events.record(event))
