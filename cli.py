@@ -37,6 +37,8 @@ from . import __version__
 from .compiler.report.arguments import Run, parser
 
 if TYPE_CHECKING:
+    import re
+
     from .compiler.analysis import Analysis
     from .compiler.graph import Network
     from .compiler.report.style import Style
@@ -485,12 +487,17 @@ def _draw(options: argparse.Namespace) -> int:
 
 
 def _emit(options: argparse.Namespace) -> int:
-    from .compiler.emit import emit
+    from .compiler.emit import EMITTED, emit
     from .dsl.written import written
+    from .training.export.formats import format_of
 
-    output = options.output
+    output: str | None = options.output
     if output is not None and _is_spec(output, options.file):
         return _usage(f"{output} is a spec, and what is written is Python; name a file in .py")
+    if output is not None and format_of(output) is not None:
+        return _usage(f"`cnn export` writes files like {output}; this writes Python, like net.py")
+    if reason := _in_the_way(output, EMITTED, "`cnn emit`", options.force):
+        return _usage(reason)
     network = _network(options.file, options)
     if network is None:
         return ERRORS
@@ -513,17 +520,32 @@ def _is_spec(output: str, file: str) -> bool:
     return os.path.exists(output) and os.path.exists(file) and os.path.samefile(output, file)
 
 
+def _in_the_way(output: str | None, mark: re.Pattern[bytes], by: str, force: bool) -> str:
+    """Why a file is not to be written, if only because of what it is called or replaces."""
+    from .dsl.written import replaceable
+
+    if output == "":  # `cnn emit net.cnn -o "$OUT"`, where there is no OUT
+        return "the name of the file to write is empty"
+    if output in (None, "-") or force or replaceable(output, mark):
+        return ""
+    return f"{output} is there already, not made by {by}; it is left as it is, unless with --force"
+
+
 def _export(options: argparse.Namespace) -> int:
     from .dsl import render
     from .dsl.diagnostics import SpecError
     from .training.export import formats
 
+    if options.output in ("", "-"):
+        return _usage("what is exported is read back and run, so it needs a file: -o net.onnx")
     format = formats.format_of(options.output)
     if format is None:
         return _usage(formats.unknown(options.output))
     misfit = formats.misfit(format, options.fold, options.predict, options.batch, options.opset)
     if misfit:
         return _usage(misfit)
+    if reason := _in_the_way(options.output, formats.EXPORTED, "`cnn export`", options.force):
+        return _usage(reason)
     network = _network(options.file, options)
     if network is None:
         return ERRORS

@@ -119,7 +119,7 @@ class Node:
     """One operation in its place."""
 
     __slots__ = (
-        "_weights", "index", "inputs", "label", "name", "op", "scope", "shape", "span",
+        "_weights", "given", "index", "inputs", "label", "name", "op", "scope", "shape", "span",
     )  # fmt: skip
 
     def __init__(
@@ -143,10 +143,17 @@ class Node:
         self.label = label
         self.name = ""
         """The full dotted name, unique in the network."""
+        self.given: str | None = None
+        """What the spec calls it where a parameter stands for the layer: `act`."""
         self._weights: tuple[Weight, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.name or self.index}: {self.op.word}>"
+
+    @property
+    def word(self) -> str:
+        """What it is named and counted by."""
+        return self.given or self.op.short_word
 
     @property
     def input_shapes(self) -> tuple[Shape, ...]:

@@ -1,8 +1,9 @@
 """Names of layers: a public format, since checkpoints depend on them.
 
 A layer goes by its label, else by its word: alone of its kind in its scope, the plain word (`fc`);
-among several, numbered from 1 (`conv1`, `conv2`). Each kind is counted by itself, so an activation
-put in renames no weight. Scopes are the network, blocks, loops and whatever has a label; residual,
+among several, numbered from 1 (`conv1`, `conv2`). Its word is the one in the text, also where that
+is a parameter which stands for a layer. Each kind is counted by itself, so an activation put in
+renames no weight. Scopes are the network, blocks, loops and whatever has a label; residual,
 concat and their like are none. Rounds of a loop go by their number; a round that holds one block
 and nothing else with weights is that block, one that holds a loop and nothing else is that loop:
 `layer1.0.conv2`. So is a network, or an auxiliary head, that is one block and nothing else. Layers
@@ -58,7 +59,7 @@ def _alone(found: list[Scope | Node | Counter[str]]) -> set[str]:
 
 def _word(item: Scope | Node) -> str:
     if isinstance(item, Node):
-        return item.op.short_word
+        return item.word
     return LOOP if item.kind == "loop" else item.word
 
 

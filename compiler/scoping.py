@@ -199,11 +199,8 @@ def _misplaced(statement: object) -> Diagnostic:
 def check_module_name(name: Name, what: str) -> None:
     """Refuses what could not name a part of a torch module."""
     word = name.value
-    if keyword.iskeyword(word):
-        reason = "is a keyword of Python"
-    elif word in _MODULE_ATTRIBUTES or word.startswith("__"):
-        reason = "is an attribute of every torch module"
-    else:
+    reason = not_for_modules(word)
+    if not reason:
         return
     raise Problem(
         "taken-name",
@@ -212,3 +209,12 @@ def check_module_name(name: Name, what: str) -> None:
         help=f"take another name: `{word.strip('_')}_`",
         edits=(Edit(name.span, f"{word.strip('_')}_"),),
     )
+
+
+def not_for_modules(word: str) -> str:
+    """Why no part of a torch module can go by a word; empty where it can."""
+    if keyword.iskeyword(word):
+        return "is a keyword of Python"
+    if word in _MODULE_ATTRIBUTES or word.startswith("__"):
+        return "is an attribute of every torch module"
+    return ""

@@ -38,7 +38,7 @@ from .ops.base import Op
 from .ops.merge import Input
 from .problems import Problem, Quiet
 from .reporter import GiveUp, Reporter
-from .scoping import BlockRef, Module
+from .scoping import BlockRef, Module, not_for_modules
 from .shapes import Shape, ShapeError
 from .skipped import not_taken
 from .values import Word, show
@@ -222,9 +222,15 @@ class Walk:
         return self.named(statement.label, scope, inner, leaving)
 
     def meaning(self, word: str, env: Env) -> str:
-        """The word of a layer or block that a parameter may stand for."""
+        """What a statement that begins with a word is counted as: a parameter may stand for a
+        block, a form or a layer."""
         value = env.find(word) if env.has(word) else word
-        return str(value) if isinstance(value, BlockRef | Word) else word
+        if isinstance(value, BlockRef):
+            return str(value)
+        is_layer = isinstance(value, Word) and value not in FORMS
+        if is_layer and value not in self.module.blocks and not not_for_modules(word):
+            return word
+        return str(value) if isinstance(value, Word) else word
 
     def labelled(self, scope: Scope, label: Name | None, word: str, span: Span) -> Scope:
         """A scope for a statement that has a label; else the one around it serves."""
@@ -322,8 +328,9 @@ class Walk:
 
     def call(self, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
         word = call.head.value
+        given = None
         if env.has(word):
-            value = env.find(word)
+            given, value = word, env.find(word)
             if value is POISON:
                 raise Quiet
             if isinstance(value, BlockRef):
@@ -347,7 +354,10 @@ class Walk:
                 return self.input(call, scope, env, arriving)
             self.need_input(call)
             return forms.FORMS[word](self, word, call, scope, env, arriving)
-        return self.layer(word, call, scope, env, arriving)
+        leaving = self.layer(word, call, scope, env, arriving)
+        if given is not None and leaving is not None and not not_for_modules(given):
+            leaving.given = given
+        return leaving
 
     def need_input(self, call: Call) -> None:
         if not self.has_input:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -33,6 +35,21 @@ def written(path: str | Path) -> Iterator[Path]:
             os.replace(made, target.with_name(made.name))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def replaceable(path: str | Path, mark: re.Pattern[bytes]) -> bool:
+    """Whether nothing would be lost: there is no such file, it is empty, or it holds what shows
+    that it was made by the program. Of what is no file `written` says so."""
+    try:
+        if not os.path.isfile(path) or not os.path.getsize(path):
+            return True
+        with (
+            open(path, "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            return mark.search(content) is not None
+    except OSError:
+        return False
 
 
 def _mode(target: Path) -> int | None:

@@ -13,7 +13,7 @@ from .data.batches import Batches
 from .data.opening import Opened
 from .losses import plain_loss
 from .metrics import Tally
-from .numbers import FULL, Numbers
+from .numerics import FULL, Numbers
 from .outcome import Outcome
 from .watch import Watcher
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ..graph import Network
-from .module import module
+from .module import EMITTED, module
+
+__all__ = ["EMITTED", "emit"]
 
 
 def emit(network: Network, version: str, *, flat: bool = False, main: bool = False) -> str:

@@ -43,6 +43,7 @@ _BUILTINS = frozenset({"getattr", "isinstance", "print", "range", "sum", "super"
 _LIBRARIES = frozenset({"F", "nn", "torch"})
 _OF_TORCH = frozenset({"cat", "linalg.vector_norm", "maximum", "no_grad", "randn"})
 """What is called of torch itself, beside its modules and functions."""
+_LAYER = "type[nn.Module]"
 _METHODS = frozenset(
     "chunk copy_ detach eval float forward modules numel parameters permute reshape".split()
 )
@@ -62,6 +63,7 @@ def check(source: str) -> None:
             own.update(re.findall(r"^(?:class|def) (\w+)", helper, re.MULTILINE))
     tree = ast.parse(source)
     own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg) and _is_layer(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             _require(ast.unparse(node) in _IMPORTS, node)
@@ -91,6 +93,11 @@ def _may_be_called(function: ast.expr, own: set[str]) -> bool:
     if root in _LIBRARIES:
         return root != "torch" or path.removeprefix("torch.") in _OF_TORCH
     return root == "self" or function.attr in _METHODS or path == "super().__init__"
+
+
+def _is_layer(argument: ast.arg) -> bool:
+    """Whether it says that it is a class of modules."""
+    return argument.annotation is not None and ast.unparse(argument.annotation) == _LAYER
 
 
 def _root(node: ast.expr) -> str:

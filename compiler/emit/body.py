@@ -233,7 +233,7 @@ def _called(module: str, taken: Sequence[Node]) -> str:
 
 def _key(part: Node | Scope) -> Key:
     if isinstance(part, Node):
-        return part.span.source.name, part.span.start, part.op.short_word
+        return part.span.source.name, part.span.start, part.word
     return part.span.source.name, part.span.start, part.kind, part.word
 
 

@@ -14,6 +14,7 @@ from .definitions import definitions
 from .forward import SHORT, Forward, exits
 from .frame import Frame, Leaf, take_apart, write
 from .known import known_names, numbers_in, rounds_in
+from .kinds import with_kinds
 from .layout import STEP, WIDTH, Doc, Group, statement
 from .loops import Round, loop, repeated
 from .solve import DIVISIBLE, Name, Parameter, Solution, literal, solve
@@ -104,7 +105,7 @@ class Classes:
                 else:
                     steps.append(self.filled_step(step))
             found.append(body._replace(steps=tuple(steps)))
-        return found
+        return with_kinds(found)
 
     def filled_step(self, step: Step) -> Step:
         if isinstance(step.item, Node):

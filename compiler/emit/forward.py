@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ..graph import Node, Scope
@@ -82,6 +83,7 @@ class Forward:
         self.uses: Counter[Operand] = Counter(self.outputs)
         for place in self.places:
             self.uses.update(place.operands)
+        self.handed_on = self.only_handed_on()
         self.variables: dict[Operand, str] = {}
         self.holds: dict[str, Operand] = {}
         self.annotated: set[str] = set()
@@ -92,6 +94,19 @@ class Forward:
             self.annotated.add(name)
         self.unpacked: set[Operand] = set()
 
+    def only_handed_on(self) -> set[Operand]:
+        """What the next step takes and no other, but for auxiliary heads."""
+        if not self.heads:
+            return set()
+        main = [place for place in self.places if not place.step.item.aux]
+        takers = Counter([operand for place in main for operand in {*place.operands}])
+        takers.update(self.outputs)
+        return {
+            (one.step.key, 0)
+            for one, two in pairwise(main)
+            if takers[one.step.key, 0] == 1 and (one.step.key, 0) in two.operands
+        }
+
     # ---- variables ----
 
     def bind(self, value: Operand, name: str) -> None:
@@ -101,7 +116,7 @@ class Forward:
     def variable(self, value: Operand, reads: Sequence[Operand], label: str | None = None) -> str:
         """A name for a value: its label, if it is needed more than once; else one whose own value
         is not needed any more once this has been computed."""
-        if label is not None and self.uses[value] > 1:
+        if label is not None and self.uses[value] > 1 and value not in self.handed_on:
             return self.names.free(label)
         held = {read for each in self.pending for read in each.reads}
         for name in SHORT:
@@ -159,12 +174,16 @@ class Forward:
         first = self.places[start]
         end = start + 1
         if isinstance(first.step.item, Scope):
-            name = self.heads[first.step.key, 0]
+            values = [(first.step.key, number) for number in range(first.step.outputs)]
+            names = [self.heads[value] for value in values]  # more than one: a head in a head
             operands = [self.variables[operand] for operand in first.operands]
             text = first.step.template.format(*operands, m=f"self.{first.step.name}")
             self.uses.subtract(first.operands)
-            self.lines.append(f"{margin}{name} = {text} if self.training else None")
-            self.bind((first.step.key, 0), name)
+            missing = "None" if len(names) == 1 else f"({', '.join(['None'] * len(names))})"
+            made = f"{text} if self.training else {missing}"
+            self.lines.append(f"{margin}{', '.join(names)} = {made}")
+            for value, name in zip(values, names, strict=True):
+                self.bind(value, name)
             return end
         while (self.places[end - 1].step.key, 0) not in self.heads:
             end += 1

@@ -42,11 +42,21 @@ class Code(NamedTuple):
     text: str
 
 
+class Kind(str):
+    """A class as a value: `nn.ReLU`."""
+
+    __slots__ = ()
+
+
 class Frame(NamedTuple):
     """A call: `name(item, item, option=item)`."""
 
     name: str
+    """Empty for a list; GIVEN where the first item says it."""
     items: tuple[Item, ...]
+
+
+GIVEN = "{}"
 
 
 class Run(NamedTuple):
@@ -157,6 +167,8 @@ def write(item: Item, text: Callable[[], str], usual: Usual) -> Doc:
                 continue
             doc = f"{inner.name}={doc}"
         docs.append(doc)
+    if item.name == GIVEN:
+        return call(str(docs[0]), docs[1:])
     if item.name:
         return call(item.name, docs)
     if len(docs) == 1 and isinstance(docs[0], Group) and docs[0].before == "*[":

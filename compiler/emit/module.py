@@ -74,6 +74,10 @@ def header(network: Network, comments: Comments, version: str, note: str = "") -
     return docstring(said, 0)
 
 
+EMITTED = re.compile(rb'\A(?:"""|.*\n)From .* by dotcnn ')
+"""How all begins that is made here: what may be replaced without a question."""
+
+
 def _helper_names(network: Network) -> set[str]:
     found: set[str] = set()
     for node in network.nodes[1:]:

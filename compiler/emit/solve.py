@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..evaluate import divisible
 from ..ops.base import Op, helper
 from .asked import Question, holds_in
-from .frame import INDEX, UNKNOWN, VALUE, Leaf, Value, places, same
+from .frame import INDEX, UNKNOWN, VALUE, Kind, Leaf, Value, places, same
 from .source import Names
 from .unite import Place
 
@@ -65,12 +65,18 @@ def divisible(value: float, by: int = 8) -> int:
 
 def literal(value: Value) -> str:
     """A value as it is written in Python."""
+    if isinstance(value, Kind):
+        return str(value)
     if isinstance(value, str):
         return json.dumps(value)
+    if isinstance(value, float):
+        return repr(float(f"{value:.12g}"))  # 0.0375, where 3/16 of 0.2 came to 0.037500000000000006
     return repr(value)
 
 
 def _type(value: Value) -> str:
+    if isinstance(value, Kind):
+        return "type[nn.Module]"
     if isinstance(value, tuple):
         return f"tuple[{', '.join(map(_type, value))}]"
     if isinstance(value, list):
@@ -133,7 +139,7 @@ def _slots(places_: Sequence[Place]) -> Iterator[_Slot]:
 
 def _slot_name(place: Place, leaf: Leaf, value: Value) -> str:
     """What an argument for a value would be called."""
-    if leaf.usual is not ...:
+    if leaf.usual is not ... or isinstance(value, Kind):
         return leaf.name
     if leaf.name:
         return leaf.name if place.step.loop else f"{place.step.name}_{leaf.name}"

@@ -10,6 +10,10 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import groupby
+from textwrap import wrap
+
+from .layout import WIDTH
 
 NAMESPACE = frozenset(
     "torch nn F Tensor NamedTuple typing self cls super forward predict main init_weights model "
@@ -52,6 +56,8 @@ def docstring(lines: list[str], indent: int) -> list[str]:
     """Lines of text as a docstring that says them and does nothing else."""
     margin = "    " * indent
     safe = [_plain(line) for line in lines]
+    if indent:
+        safe = _refilled(safe, WIDTH - len(margin))
     while safe and not safe[0]:
         safe.pop(0)
     while safe and not safe[-1]:
@@ -63,6 +69,18 @@ def docstring(lines: list[str], indent: int) -> list[str]:
         return [f'{margin}"""{safe[0]}{end}"""']
     return [f'{margin}"""{safe[0]}', *(margin + line if line else "" for line in safe[1:]),
             f'{margin}"""']  # fmt: skip
+
+
+def _refilled(lines: list[str], width: int) -> list[str]:
+    """Paragraphs that have become too wide, on more lines."""
+    found: list[str] = []
+    for is_text, group in groupby(lines, key=bool):
+        paragraph = list(group)
+        if is_text and max(map(len, paragraph)) > width:
+            whole = " ".join(paragraph)
+            paragraph = wrap(whole, width, break_long_words=False, break_on_hyphens=False)
+        found += paragraph
+    return found
 
 
 def comment(text: str) -> str:

@@ -9,7 +9,8 @@ from ...dsl.program import Program
 from ...dsl.syntax import Call
 from ..elaborate import examine as elaborate
 from ..graph import Network
-from .data import Data, classes_of, wrong_classes
+from .classes import wrong_classes
+from .data import Data, classes_of
 from .make import examine
 
 
@@ -21,10 +22,16 @@ def check_sections(
     diagnostics = found.diagnostics
     data = found.around.find(Data)
     classes = classes_of(data) if data is not None and data.written else None
-    if network is not None and classes is not None and network.output.shape != (classes,):
+    if network is not None and classes is not None and _ends_elsewhere(network, classes):
         # `fc classes` has as many outputs as the data has classes.
         again = elaborate(program, network=network.name, classes=classes).network
-        if again is not None and len(again.output.shape) == 1 and again.output.shape != (classes,):
+        if again is not None and len(again.output.shape) == 1:
             assert data is not None
-            diagnostics.append(wrong_classes(data, again, classes))
+            wrong = wrong_classes(data, again, classes)
+            diagnostics += [wrong] if wrong else []
     return diagnostics
+
+
+def _ends_elsewhere(network: Network, classes: int) -> bool:
+    outputs = [network.output, *(head.output for head in network.aux)]
+    return any(output.shape != (classes,) for output in outputs)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ...dsl.diagnostics import Diagnostic, Label
-from ..graph import Network
+from ...dsl.diagnostics import Label
 from ..problems import Problem
 from ..signature import ArgumentError, choice, custom, switch
 from ..values import Text
 from .around import Around, conflict
 from .directive import Directive
 from .fields import file_name, percent, quoted, share, whole
-from .parts import Parts
 
 SMALL = 64
 """Grey images up to this size are like the digits, which are there without a file."""
@@ -223,21 +221,6 @@ class ImageNet(Named):
 def classes_of(data: Data) -> int | None:
     """How many classes data has, where that is known without looking at it."""
     return Emnist.PARTS[data.part] if isinstance(data, Emnist) else data.classes
-
-
-def wrong_classes(data: Data, network: Network, classes: int) -> Diagnostic:
-    """For data with another number of classes than the network's head has."""
-    outputs = network.output.shape[0]
-    head = Parts(network).last or network.output
-    place = data.place("path") or data.span
-    labels = (Label(place, f"{classes} classes"),) if place else ()
-    return Diagnostic(
-        "classes",
-        f"the data has {classes} classes, and the network ends in {outputs} numbers",
-        head.span,
-        labels=labels,
-        help=f"write `classes` in the place of {outputs}: as many as the data has",
-    )
 
 
 # ---- how it is divided -----------------------------------------------------------------------

@@ -310,6 +310,9 @@ def _emit(commands: _Commands, run: Run) -> None:
         "--flat", action="store_true", help="one class with a line for each layer, for teaching"
     )
     emit.add_argument(
+        "--force", action="store_true", help="replace OUT even if `cnn emit` has not written it"
+    )
+    emit.add_argument(
         "--main", action="store_true", help="add a small check for whoever runs the file"
     )
     _add_network_options(emit)
@@ -334,6 +337,9 @@ def _export(commands: _Commands, run: Run) -> None:
         required=True,
         help="ends in .onnx, .pt2 or .safetensors; written once it has been read back, run, and"
         " found to compute the same",
+    )
+    export.add_argument(
+        "--force", action="store_true", help="replace OUT even if `cnn export` has not written it"
     )
     export.add_argument(
         "--weights",

@@ -2,42 +2,103 @@
 
 from __future__ import annotations
 
-import random
-import re
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
-from hypothesis import given, seed, settings
+from hypothesis import HealthCheck, given, settings
 
 import dotcnn
 from dotcnn.compiler.analysis import analyse
-from dotcnn.compiler.graph import Network
 
 from .equality import hold
-from .gallery import NAMES, small
+from .gallery import NAMES, network, small
 from .programs import drawn, programs
 
 QUICK = frozenset(
-    "lenet5 lenet5_1998 googlenet mobilenet_v2 mobilenet_v3_small shufflenet_v2_x0_5 resnet18 "
-    "squeezenet1_1 unet_same pool_lp pool_mixed pool_spp pool_stochastic pool_tree pool_wavelet "
-    "filters dropout spatial_dropout stochastic_depth resnet20".split()
+    "lenet5 lenet5_1998 mobilenet_v2 mobilenet_v3_small shufflenet_v2_x0_5 squeezenet1_1 resnet20 "
+    "filters pool_lp pool_mixed pool_spp pool_stochastic pool_tree pool_wavelet "
+    "dropout spatial_dropout".split()
 )
-"""Small, and all that is special in how layers run: heads, gates, splits, what is drawn at random,
-what has weights of its own kind."""
+"""Small, and all that is special in how layers run: gates, splits, what is drawn at random, what
+has weights of its own kind. Auxiliary heads are in test_behaviour.py."""
 
-each_network = pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
-)
+FLAT = frozenset({"mobilenet_v3_small", "shufflenet_v2_x0_5", "pool_tree"})
+
+
+def each_network(quick: frozenset[str]) -> pytest.MarkDecorator:
+    slow = pytest.mark.slow
+    names = [name if name in quick else pytest.param(name, marks=slow) for name in NAMES]
+    return pytest.mark.parametrize("name", names)
 
 
 def test_the_quick_ones_are_of_the_gallery() -> None:
-    assert set(NAMES) >= QUICK
+    assert set(NAMES) >= QUICK | FLAT
 
 
-@each_network
+@each_network(QUICK)
 def test_computes_what_the_network_says(name: str) -> None:
     """Outputs in evaluation and training, gradients, running statistics and names of weights."""
     hold(small(name))
+
+
+@each_network(FLAT)
+def test_one_line_a_layer_computes_the_same(name: str) -> None:
+    hold(small(name), flat=True)
+
+
+RANDOM = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+
+
+@settings(RANDOM, max_examples=40)
+@given(programs())
+def test_any_program_computes_what_it_says(text: str) -> None:
+    hold(drawn(text))
+
+
+@settings(RANDOM, max_examples=15)
+@given(programs())
+def test_any_program_in_flat_form_computes_what_it_says(text: str) -> None:
+    hold(drawn(text), flat=True)
+
+
+# ---- as a program --------------------------------------------------------------------------------
+
+
+def run(source: str, folder: Path) -> list[str]:
+    """What a file of emitted text prints: torch is all that it can import."""
+    file = folder / "net.py"
+    file.write_text(source, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "error", str(file)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "flat"),
+    [
+        ("lenet5", False),
+        pytest.param("resnet18", True, marks=pytest.mark.slow),
+        pytest.param("googlenet", False, marks=pytest.mark.slow),
+        pytest.param("unet_same", False, marks=pytest.mark.slow),
+    ],
+)
+def test_main_says_shapes_and_what_the_report_counts(name: str, flat: bool, tmp_path: Path) -> None:
+    found = network(name)
+    lines = run(dotcnn.emit(found, main=True, flat=flat), tmp_path)
+    counted = analyse(found).totals.params
+    assert lines == [
+        "input 2 " + " ".join(map(str, found.input.shape)),
+        "output 2 " + " ".join(map(str, found.output.shape)),
+        f"{counted:,} parameters",
+    ]

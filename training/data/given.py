@@ -28,11 +28,11 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
     words = text.split()
     if words and words[0] in _kinds():
         return _override(text, name)
-    place = here / Path(text).expanduser()
     try:
-        is_folder, is_file = place.is_dir(), place.is_file()
-    except (OSError, ValueError):  # too long, or with signs that no name has
-        is_folder = is_file = False
+        place = here / Path(text).expanduser()
+        is_folder, is_file = bool(words) and place.is_dir(), place.is_file()
+    except (OSError, RuntimeError, ValueError):  # too long, signs that no name has, no home
+        raise SpecError([_unfit(text, False, name)]) from None
     path = quoted(str(place.absolute()))
     if is_folder:
         return _override(f"{'idx' if looks_like_idx(place) else 'folder'} {path}", name)
@@ -53,13 +53,18 @@ def _override(text: str, name: str) -> SectionOverride:
     call = spec.statements[0] if len(spec.statements) == 1 else None
     if not isinstance(call, Call) or call.body is not None:
         raise SpecError(
-            [Diagnostic("argument", f"`data {clean(text)}` is more than one line", file=name)]
+            [Diagnostic("argument", "there is more in it than one line `data`", file=name)]
         )
     return SectionOverride("train", call)
 
 
+_LONGEST = 100
+
+
 def _unfit(text: str, is_file: bool, name: str) -> Diagnostic:
     said = clean(text)
+    if len(said) > _LONGEST:
+        said = said[:_LONGEST] + "…"
     if is_file:
         return Diagnostic(
             "not-a-folder",

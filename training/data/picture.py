@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .names import clean
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "TIFF", "PPM", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "PPM", "GIF")
 """What is tried. Some other formats of Pillow's start programs, or reach for other files."""
 
 MAX_PIXELS = 2**30 // 4 // 3

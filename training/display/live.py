@@ -149,9 +149,7 @@ class Live:
 
     def _training(self, progress: Progress, width: int) -> Iterator[Text]:
         start = progress.start
-        yield self._line(
-            f"epoch {progress.epoch}/{start.epochs}", self._epoch(progress), width
-        )
+        yield self._line(f"epoch {progress.epoch}/{start.epochs}", self._epoch(progress), width)
         yield self._line("run", self._run(progress), width)
         yield self._row(_now(progress), width)
         if progress.best is not None:

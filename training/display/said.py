@@ -25,7 +25,7 @@ def beginning(start: Started, style: Style = PLAIN) -> list[str]:
     names = [show(name) for name in start.classes[:_CLASSES]]
     more = len(start.classes) - len(names)
     classes = ", ".join(names) + (f" and {exact(more)} more" if more > 0 else "")
-    epochs = f"{plural(start.epochs, 'epoch')} of {_batches(start.batches)}"
+    epochs = f"{epochs_of(start.epochs)} of {_batches(start.batches)}"
     lines = [
         ("network", f"{show(start.network)}: {size}"),
         ("images", images),
@@ -39,6 +39,10 @@ def beginning(start: Started, style: Style = PLAIN) -> list[str]:
         where = f"epoch {exact(epoch)}" + (f", image {exact(image)}" if image else "")
         lines.append(("resumed", f"at {where}"))
     return laid_out(lines, style, indent="")
+
+
+def epochs_of(count: int) -> str:
+    return f"{exact(count)} {'epoch' if count == 1 else 'epochs'}"
 
 
 def _batches(count: int) -> str:
@@ -78,9 +82,7 @@ def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:
 
 def end(finished: Finished) -> list[str]:
     """How it went, and where to find what came out."""
-    lines = [
-        f"{finished.reason}: {plural(finished.epochs, 'epoch')} in {duration(finished.seconds)}"
-    ]
+    lines = [f"{finished.reason}: {epochs_of(finished.epochs)} in {duration(finished.seconds)}"]
     if finished.best_epoch is not None:
         lines.append(f"best: epoch {finished.best_epoch}, {metrics(finished.best)}")
     lines.append(f"run: {show(str(finished.folder))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import re
 from pathlib import PurePath
 from typing import Literal
 
@@ -12,6 +13,9 @@ from ...dsl.diagnostics import Diagnostic
 Format = Literal["onnx", "pt2", "safetensors"]
 
 ENDINGS: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
+
+EXPORTED = re.compile(rb"dotcnn\.spec_sha256")
+"""What all files hold that are made here: they may be replaced without a question."""
 
 OPSET = 23
 """Of ONNX, the newest that torch 2.13 writes by itself; onnxruntime knows it since 1.23."""

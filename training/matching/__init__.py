@@ -24,7 +24,7 @@ from .layer import Held, Layer, prefix_of
 from .modules import pair_flows
 from .ours import flow_of_network, layers_of_node
 from .pairing import Pairing
-from .result import Match
+from .result import Known, Match
 from .rows import Row, tell, unused
 from .theirs import follow
 from .transfer import Status
@@ -74,11 +74,12 @@ def _from_module(
         layers = layers_of_dict({key: tensors[key] for key in tensors if key in saved})
         pairing = pair_dict(ours, layers, by_order=by_order)
         how = f"kinds, shapes, order and names, as {followed.how}"
-        return _told(network, ours, dict(enumerate(layers)), pairing, tensors, saved, how, adapt)
+        theirs = dict(enumerate(layers))
+        return _told(network, ours, theirs, pairing, tensors, saved, "unfollowed", how, adapt)
     flow = followed.flow
     pairing = pair_flows(ours, flow, by_order=by_order)
     theirs = {part: flow.layer(part) for part in flow.layers}
-    return _told(network, ours, theirs, pairing, tensors, saved, followed.how, adapt)
+    return _told(network, ours, theirs, pairing, tensors, saved, "dataflow", followed.how, adapt)
 
 
 def _from_dict(
@@ -88,7 +89,7 @@ def _from_dict(
     pairing = pair_dict(ours, layers, by_order=by_order)
     how = "kinds, shapes, order and names"
     theirs = dict(enumerate(layers))
-    return _told(network, ours, theirs, pairing, tensors, set(tensors), how, adapt)
+    return _told(network, ours, theirs, pairing, tensors, set(tensors), "dict", how, adapt)
 
 
 def _told(
@@ -98,21 +99,22 @@ def _told(
     pairing: Pairing,
     tensors: Mapping[str, Tensor],
     saved: Set[str],
+    known: Known,
     how: str,
     adapt: bool,
 ) -> Match:
     told = list(tell(_all_of(network, ours), theirs, pairing, _first(ours), adapt))
     taken = {row.theirs for row, _ in told if row.ours}
     told = [(row, transfer) for row, transfer in told if row.ours or row.theirs not in taken]
-    known = {row.theirs for row, _ in told}
+    placed = {row.theirs for row, _ in told}
     spare = [
         unused(Held(key, tuple(tensor.shape)), prefix_of(key) or key, note="not in its dataflow")
         for key, tensor in tensors.items()
-        if key in saved and key not in known
+        if key in saved and key not in placed
     ]
     transfers = {row.ours: transfer for row, transfer in told if transfer is not None}
     rows = (*(row for row, _ in told), *spare)
-    return Match(rows, network.name, how, transfers, tensors)
+    return Match(rows, network.name, known, how, transfers, tensors)
 
 
 def _all_of(network: Network, ours: Flow) -> dict[int, Layer]:

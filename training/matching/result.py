@@ -6,16 +6,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from ...compiler.report.figures import plural
 from ...compiler.report.style import PLAIN, Style
 from ...dsl.diagnostics import Diagnostic, SpecError
+from .advice import advice
 from .rows import Row
 from .transfer import Status, Transfer
 
 _MISSING: tuple[Status, ...] = ("reinitialised", "ambiguous")
+
+Known = Literal["dataflow", "unfollowed", "dict"]
+"""What there is of theirs: a module, one that could not be followed, or mere tensors."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,9 @@ class Match:
 
     rows: tuple[Row, ...]
     network: str
+    known: Known
     how: str
-    """What theirs was known by: its dataflow, or kinds, shapes and order."""
+    """What theirs was known by, in words: its dataflow, or kinds, shapes and order."""
     _transfers: Mapping[str, Transfer] = field(repr=False)
     _source: Mapping[str, Tensor] = field(repr=False)
 
@@ -83,25 +90,21 @@ class Match:
     def require_complete(self, allow: Iterable[str] = ()) -> None:
         """Raises SpecError unless ours gets all that it needs, but for layers whose names begin
         like one of those allowed."""
+        missing = self.missing(allow)
+        if missing:
+            first = list({row.layer: row for row in reversed(missing)}.values())[::-1]
+            message = f"these weights do not fill {plural(len(first), 'layer')} of {self.network}"
+            help = "; ".join(advice(self, missing))
+            raise SpecError([_diagnostic(message, [_described(row) for row in first], help)])
+
+    def missing(self, allow: Iterable[str] = ()) -> list[Row]:
+        """The rows of ours that get nothing."""
         allowed = tuple(allow)
-        missing = [
+        return [
             row
             for row in self.having(*_MISSING, ours=True)
             if not any(row.ours == name or row.ours.startswith(f"{name}.") for name in allowed)
         ]
-        if missing:
-            ambiguous = any(row.status == "ambiguous" for row in missing)
-            help = (
-                "give the module instead of its weights, or let the order of the file decide"
-                if ambiguous
-                else "reset these layers, or take weights of the same network"
-            )
-            count = len(missing)
-            message = (
-                f"{count} tensor{'s' if count > 1 else ''} of {self.network}"
-                f" get{'s' if count == 1 else ''} nothing from these weights"
-            )
-            raise SpecError([_diagnostic(message, [_described(row) for row in missing], help)])
 
     def table(self, style: Style = PLAIN) -> str:
         """One line a layer, and a summary."""
@@ -131,4 +134,4 @@ def _shape(shape: Iterable[int] | None) -> str:
 
 def _diagnostic(message: str, facts: list[str], help: str, most: int = 12) -> Diagnostic:
     shown = facts if len(facts) <= most else [*facts[: most - 1], f"… {len(facts) - most + 1} more"]
-    return Diagnostic("weights", message, notes=tuple(shown), help=help, file="weights")
+    return Diagnostic("weights", message, notes=tuple(shown), help=help)

@@ -116,7 +116,9 @@ def _alone(layer: Layer, among: Sequence[str]) -> Iterator[Told]:
     if layer.fixed:
         status, note = "kept", "its values are fixed"
     elif among:
-        status, note = "ambiguous", f"one of {len(among)}: {_listed(among)}"
+        status = "ambiguous"
+        many = len(among) > 1
+        note = f"one of {len(among)}: {_listed(among)}" if many else f"{among[0]} or nothing"
     else:
         status, note = "reinitialised", "nothing in its place"
     for our in layer.tensors.values():

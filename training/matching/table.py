@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...compiler.report.figures import plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import CHANGED, FAINT, HEAVY, REMOVED, Style, wrapped
+from .advice import advice
 from .pairing import Evidence
 from .rows import Row
 from .transfer import Status
@@ -71,6 +72,8 @@ def table(match: Match, style: Style) -> str:
         [_columns()], folded(match.rows), style, lambda line, _: _COLORS.get(line.status, "")
     )
     text = [*lines, "", *wrapped(summary(match), style, code="")]
+    for line in advice(match, match.missing()):
+        text += wrapped(f"help: {line}", style, code="")
     return "\n".join(line.rstrip() for line in text)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dotcnn.compiler.check import check
 from dotcnn.compiler.plan import PlanError, TrainPlan, plan
-from dotcnn.compiler.plan.data import wrong_classes
+from dotcnn.compiler.plan.classes import wrong_classes
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
@@ -66,10 +66,38 @@ def test_classes_are_what_the_data_has() -> None:
 
 def test_who_counts_the_classes_can_say_so_with_both_places() -> None:
     spec = network(NET + 'train { data folder "flowers" }\n')
-    diagnostic = wrong_classes(plan(spec).train.data, spec, 7)
-    assert "7 classes" in diagnostic.message
+    diagnostic = wrong_classes(plan(spec).train.data, spec, 7, "flowers", "abcdefg")
+    assert diagnostic is not None
+    assert diagnostic.message == "flowers has 7 classes, and the network ends in 10"
     assert [label.span.text for label in diagnostic.labels] == ['"flowers"']
-    assert wrong_classes(plan(network(NET)).train.data, spec, 7).labels == ()
+    assert "`a`, `b`" in diagnostic.notes[0]
+    unsaid = wrong_classes(plan(network(NET)).train.data, spec, 7)
+    assert unsaid is not None
+    assert (unsaid.labels, unsaid.notes) == ((), ())
+    assert wrong_classes(plan(spec).train.data, spec, 10) is None
+
+
+def test_the_head_is_mended_where_its_size_is_written() -> None:
+    """Auxiliary heads, too; not where the number is worked out elsewhere."""
+    text = """network Net {
+      input 1x8x8
+      aux { flatten, fc 10 }
+      flatten, out: fc 10, softmax
+    }
+    train { data cifar100 }"""
+    (wrong,) = [d for d in found(text) if d.code == "classes"]
+    assert [edit.span.text for edit in wrong.edits] == ["10", "10"]
+    mended = text
+    for edit in sorted(wrong.edits, key=lambda edit: -edit.span.start):
+        mended = mended[: edit.span.start] + edit.text + mended[edit.span.end :]
+    assert "out: fc classes" in mended
+    assert codes(mended) == []
+    text = NET.replace("classes", "2*5") + "train { data cifar100 }"
+    (wrong,) = found(text)
+    assert wrong.edits == ()
+    aux = text.replace("flatten\n", "aux { flatten, fc 3 }, flatten\n").replace("2*5", "classes")
+    (wrong,) = found(aux)
+    assert wrong.message == "the data has 100 classes, and an auxiliary head ends in 3"
 
 
 def test_a_warning_can_be_silenced() -> None:

@@ -1,0 +1,107 @@
+"""Programs for which the emitter was wrong once: each goes through all that a network is held to."""
+
+from __future__ import annotations
+
+import pytest
+
+import dotcnn
+from dotcnn.training.load import construct
+
+from .equality import hold
+
+BODIES = {
+    "a label that is called like a short variable":
+        "stem: mul {{ | conv 12 | conv 8, conv 12 | {label}: relu6, conv 8, concat {label}, conv 12 }}",
+    "a block without weights, and one that is empty":
+        "repeat 2 {{ b2 b0 }}",
+    "a round in a round without weights":
+        "repeat 1 {{ repeat 1 {{ dropout 0.2 }} }}",
+    "a loop whose outcome nobody takes":
+        "stem: relu, left: repeat 2 {{ from stem, conv 4 }}",
+    "a loop that is no chain, in a loop of one round":
+        "stem: conv 8, repeat 1 {{ repeat 2 {{ conv 8, concat stem }} }}",
+    "auxiliary heads in a loop in a loop":
+        "for n3 in [relu6] {{ for n4 in [1, 2] {{ aux {{ pool avg global, conv 3 }}, conv 8 }} }}",
+    "a round that does nothing, before one that does":
+        "for w in [4, 8] {{ if w != channels {{ conv w }} }}",
+    "a loop without rounds, in one call of a block":
+        "part 2, cell times=2",
+    "a block from which nothing is taken":
+        "p",
+    "a label of a round, and the same in the block that it is one with":
+        "repeat 2 {{ e: droppath 0.2, labelled }}",
+    "an auxiliary head in an auxiliary head":
+        "aux {{ headed }}, conv 4",
+    "a label for what was there already":
+        "bn, a: repeat 0 {{ }}, relu, bn, from a",
+}  # fmt: skip
+
+BLOCKS = """
+block b0() { }
+block b2(unit) { unit, dropout 0.2 }
+block part(n) { repeat max(0, n - 1) { relu }, conv 4 }
+block cell(times=1) { repeat max(0, times - 1) { part 1 } }
+block p() { stem: droppath 0.2, relu, from stem }
+block headed() { aux { pool avg global, conv 2 }, relu }
+block labelled() { e: conv 4 1x1 }
+"""
+
+
+def program(what: str, label: str = "y") -> str:
+    statements = BODIES[what].format(label=label)
+    return f"{BLOCKS}\nnetwork Net {{\n  input 4x8x8\n  {statements}\n}}\n"
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("what", BODIES)
+def test_what_went_wrong_once(what: str, flat: bool) -> None:
+    hold(dotcnn.compile(program(what)), flat=flat)
+
+
+@pytest.mark.parametrize("label", list("yzabcde") + ["v", "paths", "aux"])
+def test_labels_like_the_variables_of_forward(label: str) -> None:
+    """What a label names keeps its value, whatever else is called like it."""
+    text = program("a label that is called like a short variable", label)
+    for flat in (False, True):
+        hold(dotcnn.compile(text), flat=flat)
+
+
+def test_rounds_that_do_nothing_keep_their_numbers() -> None:
+    """The second round is `blocks.1` in the state dict too."""
+    network = dotcnn.compile(program("a round that does nothing, before one that does"))
+    model = construct(dotcnn.emit(network), network.name)
+    assert list(model.state_dict()) == ["blocks.1.conv.weight", "blocks.1.conv.bias"]
+
+
+def test_a_block_in_a_head_and_outside_is_one_class() -> None:
+    text = """
+block unit(width) { conv width 3x3 same, bn, relu }
+network Net {
+  input 4x8x8
+  unit 8
+  aux { unit 12, pool avg global, flatten, fc 3 }
+  unit 16
+  pool avg global, flatten, fc 3
+}
+"""
+    source = dotcnn.emit(dotcnn.compile(text))
+    assert source.count("class Unit") == 1
+    assert "Unit(8, 12)" in source
+    assert "Unit(8, 16)" in source
+
+
+def test_an_argument_is_named_for_what_it_is() -> None:
+    """Where several options have one value in the first call, the others tell which it is."""
+    source = dotcnn.emit(dotcnn.compile("inception_v3"))
+    assert "in_channels: int, width: int, kernel: int" in source
+
+
+def test_flat_form_of_a_deep_network_is_linear() -> None:
+    """As many statements as layers, and no more for each in a network of twice as many."""
+
+    def lines(depth: int) -> int:
+        text = f"network Net {{ input 4x8x8, repeat {depth} {{ conv 4 3x3 same, relu }} }}"
+        return dotcnn.emit(dotcnn.compile(text), flat=True).count("\n")
+
+    one, two, three = (lines(depth) for depth in (100, 200, 300))
+    assert three - two == two - one == 400

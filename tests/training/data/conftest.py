@@ -1,0 +1,15 @@
+"""What is remembered of files is remembered for a test alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that is used in place of the user's own."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("DOTCNN_CACHE", str(folder))
+    return folder

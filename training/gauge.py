@@ -1,0 +1,72 @@
+"""What is measured while learning, without making the device wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+OFTEN = 32
+"""Steps after which what has gathered is added up on the device."""
+
+
+class Gauge:
+    """The mean loss of an epoch, and the share of images that were right when they were learned
+    from."""
+
+    def __init__(self, device: torch.device, several: bool) -> None:
+        self.several = several
+        self._device = device
+        self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._sums = self._zeros()
+        """Images, the sum of their losses, and how many were right."""
+
+    def _zeros(self) -> Tensor:
+        kind = torch.float32 if self._device.type == "mps" else torch.float64
+        return torch.zeros(3, dtype=kind, device=self._device)
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Of a batch; the work is put off, as many small steps cost more than a large one."""
+        self._kept.append((loss.detach(), logits.detach(), labels))
+        if len(self._kept) >= OFTEN:
+            self._flush()
+
+    @torch.no_grad()
+    def _flush(self) -> None:
+        if not self._kept:
+            return
+        losses = torch.stack([loss for loss, _, _ in self._kept])
+        counts = torch.tensor([len(labels) for _, _, labels in self._kept], device=self._device)
+        logits = torch.cat([logits for _, logits, _ in self._kept])
+        labels = torch.cat([labels for _, _, labels in self._kept])
+        self._kept.clear()
+        if self.several:
+            right = ((logits > 0) == (labels > 0.5)).all(1).sum()
+        else:
+            wanted = labels.argmax(1) if labels.ndim == 2 else labels
+            right = (logits.argmax(1) == wanted).sum()
+        loss = (losses.to(self._sums.dtype) * counts).sum()
+        self._sums += torch.stack([counts.sum().to(loss), loss, right.to(loss)])
+
+    def counters(self) -> Tensor:
+        """What has to be added up where several processes learn together."""
+        self._flush()
+        return self._sums
+
+    def metrics(self) -> dict[str, float]:
+        self._flush()
+        count, loss, right = self._sums.tolist()
+        return {"loss": loss / count, "top1": right / count} if count else {}
+
+    def reset(self) -> None:
+        self._kept.clear()
+        self._sums = self._zeros()
+
+    def state(self) -> dict[str, Any]:
+        self._flush()
+        return {"sums": self._sums.cpu()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._kept.clear()
+        self._sums = state["sums"].to(self._sums)

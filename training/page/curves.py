@@ -1,0 +1,98 @@
+"""How the loss and the metrics went, and the learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from ..display.figures import SHARES, duration, loss, metric, rate
+from ..watch import EpochRecord
+from .chart import Line, chart
+from .contents import Contents
+from .markup import Html, details, element, section, table
+
+_TITLES = {
+    "loss": "Loss",
+    "lr": "Learning rate",
+    "top1": "Top-1 accuracy",
+    "top5": "Top-5 accuracy",
+}
+
+
+def curves(contents: Contents) -> Html | None:
+    epochs = contents.epochs
+    if not epochs:
+        return None
+    best = max((each.epoch for each in epochs if each.best), default=None)
+    charts = [
+        element("div", element("h3", _title(name)), drawn) for name, drawn in _charts(epochs, best)
+    ]
+    marked = (
+        element("p", f"The dashed line is epoch {best}, the best one.", class_="faint")
+        if best is not None
+        else ""
+    )
+    figures = details("All figures", _figures(epochs))
+    return section("curves", "Curves", element("div", *charts, class_="charts"), marked, figures)
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name, name.capitalize())
+
+
+def _charts(epochs: Sequence[EpochRecord], best: int | None) -> Iterator[tuple[str, Html]]:
+    for name in _names(epochs):
+        lines = [
+            line
+            for line in (
+                Line("training", "one", _points(epochs, "train", name)),
+                Line("validation", "two", _points(epochs, "val", name)),
+            )
+            if any(isfinite(y) for _, y in line.points)
+        ]
+        if lines:
+            shown = _percent if name in SHARES else _short
+            yield name, chart(_title(name), lines, shown, best=best)
+    rates = Line("learning rate", "one", [(each.epoch, each.lr) for each in epochs])
+    yield "lr", chart("Learning rate", [rates], rate)
+
+
+def _names(epochs: Sequence[EpochRecord]) -> list[str]:
+    """Metrics that were measured, the loss first."""
+    found = {name: None for each in epochs for name in (*each.train, *each.val)}
+    return sorted(found, key=lambda name: name != "loss")
+
+
+def _points(epochs: Sequence[EpochRecord], part: str, name: str) -> list[tuple[float, float]]:
+    values = [(each.epoch, each.train if part == "train" else each.val) for each in epochs]
+    return [(epoch, found[name]) for epoch, found in values if name in found]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _figures(epochs: Sequence[EpochRecord]) -> Html:
+    names = _names(epochs)
+    train = [name for name in names if any(name in each.train for each in epochs)]
+    val = [name for name in names if any(name in each.val for each in epochs)]
+    head = ["epoch", *train, *(f"val {name}" for name in val), "lr", "time"]
+
+    def cell(name: str, values: dict[str, float]) -> str:
+        return metric(name, values[name]) if name in values else ""
+
+    rows = [
+        [
+            f"{each.epoch}{' (best)' if each.best else ''}",
+            *(cell(name, dict(each.train)) for name in train),
+            *(cell(name, dict(each.val)) for name in val),
+            loss(each.lr) if each.lr >= 1 else rate(each.lr),
+            duration(each.seconds),
+        ]
+        for each in epochs
+    ]
+    return table("Figures of all epochs", head, rows)

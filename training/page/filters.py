@@ -1,0 +1,81 @@
+"""What the first layer looks for: its filters as small images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...compiler.graph import Network
+from .contents import Contents
+from .markup import Html, element, section
+from .picture import tag
+
+_SHOWN = 256
+_GAP = 1
+_BETWEEN = 160
+"""Grey level of the lines between filters."""
+
+
+def filters(contents: Contents) -> Html | None:
+    found = first_filters(contents.network, contents.module)
+    if found is None:
+        return None
+    name, weights = found
+    count, channels, height, width = weights.shape
+    shown = weights[:_SHOWN]
+    more = f", the first {_SHOWN} of {count}" if count > _SHOWN else ""
+    said = (
+        f"{name}: {count} filters of {height}x{width}{more}. Each is stretched to its own range;"
+        " grey is no weight."
+    )
+    if channels not in (1, 3):
+        said += f" Of its {channels} channels the mean is shown."
+    return section(
+        "filters",
+        "Filters of the first layer",
+        element("p", said, class_="faint"),
+        tag(_grid(_pictures(shown)), f"{len(shown)} filters of {name}", "filters"),
+    )
+
+
+def first_filters(network: Network, module: nn.Module) -> tuple[str, Tensor] | None:
+    """The first convolution that looks at the image with more than single points, and is learned:
+    its name and weights."""
+    inputs = network.input.index
+    for node in network.nodes:
+        if node.op.kind != "conv" or not any(w.trainable for w in node.weights):
+            continue
+        if [source.index for source in node.inputs] != [inputs]:
+            continue
+        try:
+            weight = module.get_submodule(node.name).get_parameter("weight")
+        except AttributeError:
+            continue
+        if weight.ndim == 4 and weight.shape[2] * weight.shape[3] > 1:
+            return node.name, weight.detach().float().cpu()
+    return None
+
+
+def _pictures(weights: Tensor) -> Tensor:
+    """uint8, with zero in the middle."""
+    if weights.shape[1] not in (1, 3):
+        weights = weights.mean(1, keepdim=True)
+    reach = weights.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
+    return ((weights / reach + 1) * 127.5).round().to(torch.uint8)
+
+
+def _grid(pictures: Tensor) -> Tensor:
+    """Side by side, in a rectangle about twice as wide as high."""
+    count, channels, height, width = pictures.shape
+    columns = min(count, max(8, round((2 * count) ** 0.5)))
+    rows = -(-count // columns)
+    sheet = torch.full(
+        (channels, rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP),
+        _BETWEEN,
+        dtype=torch.uint8,
+    )
+    for place, picture in enumerate(pictures):
+        top = _GAP + place // columns * (height + _GAP)
+        left = _GAP + place % columns * (width + _GAP)
+        sheet[:, top : top + height, left : left + width] = picture
+    return sheet

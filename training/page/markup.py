@@ -1,0 +1,87 @@
+"""HTML, in which whatever comes from a spec, from data or from files is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape as _escape
+
+from ...dsl.render import show
+
+
+def escape(text: str) -> str:
+    """Any text as it can stand in a page, between tags or in quotes; on one line, without
+    characters that nobody sees."""
+    return _escape(show(text))
+
+
+class Html(str):
+    """Markup of ours, in which nothing is to be escaped any more."""
+
+    __slots__ = ()
+
+
+def safe(content: str) -> str:
+    """Markup as it is, everything else escaped."""
+    return content if isinstance(content, Html) else escape(content)
+
+
+def element(tag: str, *contents: str, **attributes: str | None) -> Html:
+    """`element("p", text, class_="note")`; an underscore inside a name is a hyphen there."""
+    written = "".join(
+        f' {name.removesuffix("_").replace("_", "-")}="{escape(value)}"'
+        for name, value in attributes.items()
+        if value is not None
+    )
+    if tag in _EMPTY:
+        return Html(f"<{tag}{written}>")
+    return Html(f"<{tag}{written}>{''.join(map(safe, contents))}</{tag}>")
+
+
+_EMPTY = ("br", "img", "meta")
+
+
+def joined(parts: Iterable[str]) -> Html:
+    return Html("\n".join(map(safe, parts)))
+
+
+def table(
+    caption: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers_from: int = 1,
+) -> Html:
+    """It scrolls by itself where the screen is narrow; columns of numbers stand to the right."""
+
+    def cell(tag: str, place: int, content: str) -> Html:
+        scope = "col" if tag == "th" else None
+        css = "number" if place >= numbers_from else None
+        return element(tag, content, class_=css, scope=scope)
+
+    header = element("tr", *(cell("th", place, name) for place, name in enumerate(head)))
+    body = [
+        element("tr", *(cell("td", place, each) for place, each in enumerate(row))) for row in rows
+    ]
+    return scrolling(
+        caption,
+        element(
+            "table",
+            element("caption", caption, class_="hidden"),
+            element("thead", header),
+            element("tbody", joined(body)),
+        ),
+    )
+
+
+def scrolling(label: str, content: Html) -> Html:
+    """A part that may be wider than the screen; also for those who have only a keyboard."""
+    return element("div", content, class_="wide", role="region", aria_label=label, tabindex="0")
+
+
+def details(summary: str, *contents: str) -> Html:
+    return element("details", element("summary", summary), *contents)
+
+
+def section(name: str, title: str, *contents: str) -> Html:
+    heading = element("h2", title, id=f"{name}-title")
+    return element("section", heading, joined(contents), id=name, aria_labelledby=f"{name}-title")

@@ -1,0 +1,74 @@
+"""What was trained, on what, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...compiler.analysis import Analysis
+from ...compiler.report.figures import exact, short
+from ..display.figures import duration, metric
+from .contents import Contents
+from .markup import Html, element, section
+
+_PARTS = {"train": "training", "val": "validation", "test": "test"}
+_NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy"}
+
+
+def summary(contents: Contents, analysis: Analysis) -> Html:
+    cards = [
+        element("div", element("dt", name), element("dd", figure))
+        for name, figure in _figures(contents, analysis)
+    ]
+    part = _PARTS.get(contents.outcome.part, contents.outcome.part)
+    count = exact(len(contents.outcome.labels))
+    said = f"Measured on the {count} images for {part}, with the weights that are kept."
+    facts = [
+        piece
+        for name, text in _facts(contents)
+        for piece in (element("dt", name), element("dd", text))
+    ]
+    return section(
+        "summary",
+        "Result",
+        element("dl", *cards, class_="figures"),
+        element("p", said, class_="faint"),
+        element("dl", *facts, class_="facts"),
+    )
+
+
+def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]]:
+    for name, value in contents.outcome.metrics.items():
+        yield _NAMES.get(name, name), metric(name, value)
+    yield "parameters", short(analysis.totals.params)
+    yield "multiply-adds", short(analysis.totals.macs)
+    if contents.epochs:
+        yield "time", duration(sum(each.seconds for each in contents.epochs))
+
+
+def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
+    dataset = contents.data.dataset
+    yield "Network", contents.network.name
+    yield "Data", "; ".join(line.strip() for line in dataset.lines())
+    yield "Images become", ", ".join(contents.data.preparation.lines())
+    if contents.epochs:
+        best = max((each.epoch for each in contents.epochs if each.best), default=None)
+        told = f", the best of them is {best}" if best is not None else ""
+        yield "Epochs", f"{contents.epochs[-1].epoch}{told}"
+    for name, value in contents.record.items():
+        text = _text(value)
+        if text:
+            yield str(name).replace("_", " ").capitalize(), text
+
+
+def _text(value: Any) -> str:
+    """What record.json says, whatever kind it is."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_text, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)

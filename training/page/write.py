@@ -1,0 +1,65 @@
+"""report.html of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from ...compiler.analysis import analyse
+from ...compiler.graph import Network
+from ...dsl.written import written
+from ..data.opening import Opened
+from ..outcome import Outcome
+from . import history
+from .classes import classes
+from .confusion import confusion
+from .contents import Contents
+from .curves import curves
+from .document import document
+from .filters import filters
+from .looks import looks
+from .mistakes import mistakes
+from .network import network as drawn
+from .network import spec
+from .summary import summary
+
+NAME = "report.html"
+
+
+def write_report(
+    folder: Path, network: Network, module: nn.Module, outcome: Outcome, data: Opened
+) -> Path:
+    """Writes it into a run's folder, whole or not at all; raises OSError where it cannot be.
+
+    `module` has the weights that `outcome` was measured with; what else there is to tell is in the
+    folder's metrics.jsonl and record.json.
+    """
+    contents = Contents(
+        network, module, outcome, data, history.epochs(folder), history.record(folder)
+    )
+    path = folder / NAME
+    with written(path) as file:
+        file.write_text(report(contents), encoding="utf-8", newline="\n")
+    return path
+
+
+def report(contents: Contents) -> str:
+    """The page's text."""
+    analysis = analyse(contents.network)
+    found = [
+        summary(contents, analysis),
+        curves(contents),
+        confusion(contents),
+        classes(contents),
+        mistakes(contents),
+        looks(contents),
+        filters(contents),
+        drawn(contents, analysis),
+        spec(contents),
+    ]
+    dataset = contents.data.dataset
+    subtitle = f"A convolutional network, trained on {dataset.name}"
+    foot = "Written by dotcnn. This page asks for nothing from anywhere."
+    sections = [each for each in found if each is not None]
+    return document(contents.network.name, subtitle, sections, foot)

@@ -1,0 +1,174 @@
+"""What somebody wants to be trained: a spec, and what is said beside it. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..compiler.elaborate import elaborate
+from ..compiler.graph import Network
+from ..compiler.overrides import OverrideError, SectionOverride, divide, read_override
+from ..compiler.plan import plan as plan_of
+from ..compiler.plan.plan import TrainPlan
+from ..compiler.shapes import Shape
+from ..compiler.values import Factor, Interval, Percent, Text
+from ..dsl.diagnostics import Diagnostic, SpecError
+from ..dsl.program import GALLERY, Program, load_program
+from ..dsl.source import Source
+from .data.count import classes_for
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is said beside a spec: with it, the same network and plan come out of it again."""
+
+    network: str | None = None
+    """Which one of the file."""
+    input: Shape | None = None
+    classes: int | None = None
+    """What `classes` came to."""
+    set: tuple[str, ...] = ()
+    """Parameters and directives, as the command line has them: `train.epochs=3`."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "input": list(self.input) if self.input else None,
+            "classes": self.classes,
+            "set": list(self.set),
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Beside:
+        """Raises KeyError, TypeError or ValueError for anything else."""
+        return Beside(
+            data["network"],
+            tuple(map(int, data["input"])) if data["input"] else None,
+            data["classes"],
+            tuple(map(str, data["set"])),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A network, how it learns, and where both are from."""
+
+    program: Program
+    network: Network
+    plan: TrainPlan
+    base: Path
+    """The folder from which the paths of data begin."""
+    beside: Beside
+
+    @property
+    def source(self) -> Source:
+        return self.program.main.source
+
+
+def request(
+    source: Source,
+    *,
+    set: Sequence[tuple[str, object]] = (),
+    data: str | None = None,
+    network: str | None = None,
+    input: Shape | None = None,
+    classes: int | None = None,
+    base: Path | None = None,
+    here: Path | None = None,
+    max_layers: int | None = None,
+) -> Request:
+    """Everything checked that can be before the data is opened; raises SpecError.
+
+    `data` is what `--data` says, `here` where relative paths in that begin. `classes` is counted in
+    the data unless it is given.
+    """
+    here = here or Path.cwd()
+    base = base or _base(source, here)
+    program = load_program(source)
+    parameters, overrides = divide(set)
+    if data is not None:
+        from .data.given import given
+
+        overrides.append(given(data, here))
+    if classes is None:
+        classes = classes_for(
+            program, base, overrides,
+            network=network, parameters=parameters, input_shape=input,
+        )  # fmt: skip
+    limits = {} if max_layers is None else {"max_layers": max_layers}
+    made = elaborate(
+        program,
+        network=network,
+        overrides=parameters,
+        input_shape=input,
+        classes=classes,
+        **limits,
+    )
+    plan = plan_of(made, overrides)
+    texts = [f"{name}={literal(value)}" for name, value in parameters.items()]
+    texts += [override_text(override) for override in overrides]
+    return Request(program, made, plan, base, Beside(network, input, classes, tuple(texts)))
+
+
+def again(source: Source, base: Path, beside: Beside, more: Sequence[tuple[str, object]]) -> Request:
+    """The same once more, from what was written down; with more said beside it."""
+    try:
+        known = [read_override(text) for text in beside.set]
+    except OverrideError as error:
+        message = f"this run was begun with something that cannot be read: {error}"
+        raise SpecError([Diagnostic("no-run", message, file=source.name)]) from None
+    return request(
+        source,
+        set=[*known, *more],
+        network=beside.network,
+        input=beside.input,
+        classes=beside.classes,
+        base=base,
+    )
+
+
+def _base(source: Source, here: Path) -> Path:
+    """The spec's folder; of one from the gallery, or from no file, where the person is."""
+    if source.path is None or GALLERY in source.path.resolve().parents:
+        return here
+    return source.path.resolve().parent
+
+
+# ---- back to text ----------------------------------------------------------------------------
+
+
+def literal(value: object) -> str:
+    """A value as a spec has it, to the last digit."""
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case Text():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case Percent():
+            return f"{value * 100!r}%"
+        case Factor():
+            return f"{float(value)!r}x"
+        case Interval():
+            return f"{literal(value.low)}..{literal(value.high)}"
+        case tuple():
+            return "(" + ", ".join(map(literal, value)) + ("," if len(value) == 1 else "") + ")"
+        case list():
+            return "[" + ", ".join(map(literal, value)) + "]"
+        case float():
+            return repr(float(value))
+    return str(value)
+
+
+def override_text(override: SectionOverride) -> str:
+    """`train.epochs=3`, as it could stand behind `--set`."""
+    if override.call is None:
+        return f"{override.section}=off"
+    word = override.call.head.value
+    rest = override.call.span.text[len(word) :].strip()
+    name = f"{override.section}.{word}"
+    if override.argument:
+        argument, _, value = rest.partition("=")
+        return f"{name}.{argument.strip()}={value.strip()}"
+    return f"{name}={rest}"

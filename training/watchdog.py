@@ -1,0 +1,116 @@
+"""Numbers that are none any more: at which step, and where in the network they came up first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from ..dsl.diagnostics import Diagnostic
+
+FAR = 100.0
+"""Times the loss of guessing: a mean loss above that has diverged, though it still is a number."""
+
+
+class Moment(NamedTuple):
+    """Where training went wrong."""
+
+    epoch: int
+    """From 1."""
+    step: int
+    """From 1, since the beginning of the run."""
+    rate: float
+
+
+class Diverged(Exception):
+    """The loss is no number, or far beyond all reason."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(diagnostic.message)
+
+
+def no_number(
+    module: nn.Module, forward: Callable[[], object], moment: Moment, help: str
+) -> Diverged:
+    """For a loss that is not finite; `forward` computes once more what it came from."""
+    message = (
+        f"the loss is no number any more, at step {moment.step:,} in epoch {moment.epoch}"
+        f" (learning rate {moment.rate:.3g})"
+    )
+    return Diverged(
+        Diagnostic("diverged", message, notes=tuple(_where(module, forward)), help=help)
+    )
+
+
+def too_large(loss: float, guessing: float, moment: Moment, help: str) -> Diverged:
+    """For a mean loss of an epoch that is worse than any guess."""
+    message = (
+        f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, and guessing"
+        f" has {guessing:.3g}"
+    )
+    return Diverged(Diagnostic("diverged", message, help=help))
+
+
+def advice(rate: float, warmup: float, clip: bool, half: bool) -> str:
+    """What may be done about it."""
+    tries = [f"a smaller learning rate, like {rate / 10:.3g}"]
+    if not warmup:
+        tries.append("a warm-up: `schedule … warmup=3`")
+    if not clip:
+        tries.append("`clip 1`")
+    if half:
+        tries.append("`precision fp32`")
+    return f"try {', or '.join(tries)}"
+
+
+# ---- where -----------------------------------------------------------------------------------
+
+
+def _where(module: nn.Module, forward: Callable[[], object]) -> list[str]:
+    broken = [
+        name for name, weight in module.named_parameters() if not bool(weight.isfinite().all())
+    ]
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        return [f"the weights {broken[0]}{more} are no numbers: the step before broke them"]
+    found = first_broken(module, forward)
+    if found is None:
+        return ["every layer gives numbers; what is wrong is in the loss itself, or in the labels"]
+    name, what = found
+    return [f"{name} is the first layer that gives {what}; what goes into it are still numbers"]
+
+
+def first_broken(module: nn.Module, forward: Callable[[], object]) -> tuple[str, str] | None:
+    """The first layer, in the order of computation, whose output is not finite, and what is in it.
+
+    Dropout draws again, and norms have seen one batch more: what is found is nearly always the same.
+    """
+    found: list[tuple[str, str]] = []
+    handles = []
+
+    def look(name: str) -> Callable[[nn.Module, object, object], None]:
+        def hook(part: nn.Module, inputs: object, output: object) -> None:
+            if found:
+                return
+            for tensor in tree_leaves(output):
+                if isinstance(tensor, Tensor) and not bool(tensor.isfinite().all()):
+                    nan = bool(tensor.isnan().any())
+                    found.append((name, "what is no number" if nan else "infinity"))
+                    return
+
+        return hook
+
+    for name, part in module.named_modules():
+        if name and not any(True for _ in part.children()):
+            handles.append(part.register_forward_hook(look(name)))
+    try:
+        with torch.no_grad():
+            forward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else None
