@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from .compiler.analysis import Analysis
     from .compiler.graph import Network
     from .compiler.report.style import Style
-    from .dsl.diagnostics import Diagnostic
+    from .dsl.diagnostics import Diagnostic, SpecError
     from .dsl.source import Source
+    from .training.ready import Ready
 
 OK, ERRORS, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -590,6 +591,217 @@ def _cannot_write(output: str, error: OSError) -> int:
     return ERRORS
 
 
+# ---- train -----------------------------------------------------------------------------------
+
+
+def _train(options: argparse.Namespace) -> int:
+    from .dsl import render
+    from .dsl.diagnostics import SpecError
+
+    if options.file is None and options.resume is None:
+        return _usage("what to train? name a spec, or a run with --resume")
+    if options.resume is not None and options.output is not None:
+        return _usage("--resume goes on in the folder of the run; leave -o out")
+    if options.file is not None and _is_folder(options.file):
+        return USAGE
+    try:
+        return _trained(options)
+    except SpecError as error:
+        color = _wants_color(options, sys.stderr)
+        text = render.render_text(error.diagnostics, color=color, width=_width(sys.stderr))
+        print(text, file=sys.stderr)
+        return ERRORS
+
+
+def _trained(options: argparse.Namespace) -> int:
+    from .dsl.diagnostics import SpecError
+    from .training.asked import request_of
+    from .training.request import request
+
+    resume = Path(options.resume) if options.resume is not None else None
+    if options.file is None:
+        assert resume is not None
+        wanted = request_of(resume, options.set, options.data)
+    else:
+        source = next(_sources([options.file]))
+        if isinstance(source, list):
+            raise SpecError(source)
+        wanted = request(
+            source,
+            set=options.set,
+            data=options.data,
+            network=options.network,
+            input=options.input,
+            max_layers=options.max_layers,
+        )
+    _needs_torch("training")
+
+    from .training.display.choose import watcher_for
+    from .training.run import train
+
+    watcher = watcher_for(
+        sys.stderr,
+        color=_wants_color(options, sys.stderr),
+        plan=wanted.plan,
+        width=_width(sys.stderr),
+    )
+    result = train(
+        wanted,
+        __version__,
+        output=None if options.output is None else Path(options.output),
+        resume=resume,
+        device=options.device,
+        watcher=watcher,
+    )
+    if result.interrupted:
+        return INTERRUPTED
+    return ERRORS if result.trouble else OK
+
+
+def _needs_torch(what: str) -> None:
+    """Raises SpecError where it is not installed."""
+    from importlib.util import find_spec
+
+    from .dsl.diagnostics import Diagnostic, SpecError
+
+    missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
+    if missing:
+        message = f"{what} needs {' and '.join(missing)}, not installed here"
+        help = 'pip install "dotcnn[torch]"'
+        raise SpecError([Diagnostic("missing-package", message, help=help)])
+
+
+# ---- evaluate and predict --------------------------------------------------------------------
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from .dsl.diagnostics import SpecError
+
+    if options.weights is None and not Path(options.run).is_dir():
+        return _usage(
+            f"{options.run} is no folder of a run; of a spec, say which weights: --weights FILE"
+        )
+    if options.weights is not None and _is_folder(options.run):
+        return USAGE
+    try:
+        return _evaluated(options)
+    except SpecError as error:
+        return _tell(error, options)
+
+
+def _evaluated(options: argparse.Namespace) -> int:
+    _needs_torch("evaluation")
+
+    from .training.assess import assess, data_of, tta_of
+    from .training.display.choose import watcher_for
+    from .training.display.outcome_text import as_text, outcome_json, outcome_text
+
+    ready = _ready(options)
+    tta = tta_of(ready.plan) if options.tta else None
+    watcher = watcher_for(sys.stderr, color=_wants_color(options, sys.stderr))
+    try:
+        data = data_of(ready, watcher.reading)
+        outcome = assess(ready, data, options.part, tta=tta, progress=watcher.reading)
+    finally:
+        watcher.close()
+    about = {"network": ready.request.network.name, "weights": ready.name, "epoch": ready.epoch}
+    if options.format == "json":
+        print(as_text(outcome_json(about, outcome, data.dataset.classes)))
+    else:
+        epoch = f", epoch {ready.epoch}" if ready.epoch is not None else ""
+        title = f"{ready.request.network.name} ({ready.name}{epoch})"
+        print(outcome_text(title, outcome, data.dataset.classes, _style(options)))
+    if options.report is None:
+        return OK
+
+    from .training.page.write import write_page
+
+    try:
+        write_page(Path(options.report), ready, outcome, data)
+    except OSError as error:
+        return _cannot_write(options.report, error)
+    _say(f"wrote {options.report}")
+    return OK
+
+
+def _ready(options: argparse.Namespace) -> Ready:
+    """The network of a run, or of a spec with weights; raises SpecError."""
+    from .dsl.diagnostics import SpecError
+    from .training.devices import find_device
+    from .training.ready import open_run, open_weights
+
+    device = find_device(options.device)
+    if options.weights is None:
+        return open_run(
+            Path(options.run), __version__, device=device, data=options.data, set=options.set
+        )
+    source = next(_sources([options.run]))
+    if isinstance(source, list):
+        raise SpecError(source)
+    return open_weights(
+        source,
+        Path(options.weights),
+        __version__,
+        device=device,
+        data=options.data,
+        set=options.set,
+        network=options.network,
+        input=options.input,
+        max_layers=options.max_layers,
+    )
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from .dsl.diagnostics import SpecError
+
+    if not Path(options.run).is_dir():
+        return _usage(f"{options.run} is no folder of a run: name one that `cnn train` wrote")
+    try:
+        return _predicted(options)
+    except SpecError as error:
+        return _tell(error, options)
+
+
+def _predicted(options: argparse.Namespace) -> int:
+    _needs_torch("prediction")
+
+    from .training.assess import tta_of
+    from .training.devices import find_device
+    from .training.display.outcome_text import as_text
+    from .training.display.prediction_text import prediction_json, prediction_text
+    from .training.predict import found_in, predict
+    from .training.ready import open_run
+
+    device = find_device(options.device)
+    ready = open_run(Path(options.run), __version__, device=device, set=options.set)
+    images = found_in(options.images)
+    if not images:
+        _say("cnn: there are no images in " + ", ".join(options.images))
+        return ERRORS
+    tta = tta_of(ready.plan) if options.tta else None
+    found = list(predict(ready, images, top=options.top, tta=tta))
+    bad = [each for each in found if each.reason]
+    if options.format == "json":
+        about = {"network": ready.request.network.name, "weights": ready.name}
+        print(as_text(prediction_json(about, found, ready.classes or ())))
+    elif len(bad) < len(found):
+        print(prediction_text(found, _style(options)))
+    for each in bad:
+        _say(f"cnn: {each.image}: {each.reason}")
+    return ERRORS if bad else OK
+
+
+def _tell(error: SpecError, options: argparse.Namespace) -> int:
+    from .dsl import render
+
+    color = _wants_color(options, sys.stderr)
+    print(
+        render.render_text(error.diagnostics, color=color, width=_width(sys.stderr)),
+        file=sys.stderr,
+    )
+    return ERRORS
+
+
 # ---- gallery and new -------------------------------------------------------------------------
 
 
@@ -640,6 +852,9 @@ _RUNS: dict[str, Run] = {
     "draw": _draw,
     "emit": _emit,
     "export": _export,
+    "train": _train,
+    "evaluate": _evaluate,
+    "predict": _predict,
     "gallery": _gallery,
 }
 

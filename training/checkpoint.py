@@ -126,9 +126,7 @@ def differences(before: TrainPlan, now: TrainPlan) -> Iterator[Difference]:
     texts = [", ".join(map(str, plan.augment)) for plan in (before, now)]
     if texts[0] != texts[1]:
         first = next(iter(now.augment), None)
-        yield Difference(
-            "augment", "augment", texts[0] or "nothing", texts[1] or "nothing", first
-        )
+        yield Difference("augment", "augment", texts[0] or "nothing", texts[1] or "nothing", first)
 
 
 def _said(section: object) -> dict[str, tuple[Directive, ...]]:
@@ -172,7 +170,7 @@ def must_be_same(state: Mapping[str, Any], network: Network, plan: TrainPlan, na
 
 
 def _longer(before: TrainPlan, now: TrainPlan) -> bool:
-    """Whether the schedules differ in a warm-up alone that is a share of another number of epochs."""
+    """Whether schedules differ in a warm-up alone, a share of another number of epochs."""
     if before.train.epochs == now.train.epochs:
         return False
     warmup = before.train.schedule.warmup
@@ -194,7 +192,7 @@ def _another_network(weights: Mapping[str, Tensor], network: Network, name: str)
     return Diagnostic(
         "another-spec",
         f"{name} is a run of another network, and cannot go on with this one",
-        network.root.span if network.root.span else None,
+        network.root.span,
         notes=tuple(shown_facts),
         help="leave the spec out (`cnn train --resume RUN`) to go on as it was begun",
     )
@@ -207,7 +205,7 @@ def _shape(tensor: Tensor | None) -> str:
 
 
 def facts_about(
-    classes: tuple[str, ...], preparation: str, network: str, spec: str, epoch: int, several: bool
+    classes: tuple[str, ...], preparation: str, network: str, spec: str, several: bool
 ) -> dict[str, str]:
     """What stands beside the weights."""
     return {
@@ -215,6 +213,5 @@ def facts_about(
         "preparation": preparation,
         "network": network,
         "spec": spec,
-        "epoch": str(epoch),
         "several": "yes" if several else "no",
     }

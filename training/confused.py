@@ -10,7 +10,7 @@ from torch import Tensor
 class Confused(NamedTuple):
     label: int
     taken_for: int
-    count: int
+    times: int
     images: int
     """Of the class, those that were right among them."""
 
@@ -24,5 +24,5 @@ def confused(confusion: Tensor, most: int) -> list[Confused]:
         Confused(label, taken_for, int(wrong[label, taken_for]), images[label])
         for label, taken_for in wrong.nonzero().tolist()
     ]
-    found.sort(key=lambda pair: (-pair.count, pair.images, pair.label, pair.taken_for))
+    found.sort(key=lambda pair: (-pair.times, pair.images, pair.label, pair.taken_for))
     return found[:most]

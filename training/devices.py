@@ -30,7 +30,8 @@ def find_device(name: str = "auto") -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if not count:
-            why = "this torch is made for the CPU alone" if not torch.version.cuda else "no driver"
+            built = torch.backends.cuda.is_built()
+            why = "no driver" if built else "this torch is for the CPU alone"
             raise _no_device(f"there is no graphics card for `{name}`: {why}", "write cpu or auto")
         if device.index is not None and device.index >= count:
             have = ", ".join(f"cuda:{index}" for index in range(count))
@@ -62,7 +63,7 @@ def set_up(
     """What holds for all of torch while a network learns; afterwards all is as it was."""
     before = (
         torch.are_deterministic_algorithms_enabled(),
-        torch.utils.deterministic.fill_uninitialized_memory,
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark,
         torch.backends.cuda.matmul.allow_tf32,
         torch.backends.cudnn.allow_tf32,
@@ -73,14 +74,14 @@ def set_up(
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
             # All that is read has been written before: filling it would only take time.
-            torch.utils.deterministic.fill_uninitialized_memory = False
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
         torch.backends.cuda.matmul.allow_tf32 = precision.tf32
         torch.backends.cudnn.allow_tf32 = precision.tf32
         yield
     finally:
         torch.use_deterministic_algorithms(before[0])
-        torch.utils.deterministic.fill_uninitialized_memory = before[1]
+        torch.utils.deterministic.fill_uninitialized_memory = before[1]  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = before[2]
         torch.backends.cuda.matmul.allow_tf32 = before[3]
         torch.backends.cudnn.allow_tf32 = before[4]

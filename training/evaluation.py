@@ -97,9 +97,7 @@ def outcome_of(
         logits = known.log() - (1 - probabilities.float()).clamp(min=least).log()
     else:
         logits = known.log()
-    tally = Tally(
-        len(classes), several=several, loss=plain_loss(loss), device=torch.device("cpu")
-    )
+    tally = Tally(len(classes), several=several, loss=plain_loss(loss), device=torch.device("cpu"))
     tally.add(logits, labels)
     return _outcome(part, tally, probabilities, labels, classes)
 

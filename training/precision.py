@@ -10,6 +10,7 @@ import copy
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from ..compiler.analysis import analyse
 from ..compiler.graph import Network
 from ..compiler.plan.train import Train
-from .numerics import FULL, Numbers
+from .numerics import Numbers
 
 WORTH_IT = 2_000_000_000
 """Multiply-adds of a batch, forwards: with fewer, a step is over before it is worth a choice."""
@@ -45,9 +46,8 @@ def choose(
     module: nn.Module,
     device: torch.device,
     batch: int,
-    step: Callable[[nn.Module, Numbers, Tensor], None],
 ) -> Choice:
-    """`step` learns once from random images with a copy of the module."""
+    """`batch` is what one device gets; the module itself stays as it is."""
     options = _options(train, device)
     if len(options) == 1:
         return Choice(options[0], (_line(options[0], _only(train, device, options[0])),))
@@ -60,15 +60,17 @@ def choose(
         return Choice(plain, (_line(plain, "the network is so small that nothing else is faster"),))
     if train.deterministic.on:
         numbers = options[-1] if bf16_is_fast(device) else options[0]
-        return Choice(numbers, (_line(numbers, "by the processor; nothing is timed in deterministic runs"),))  # fmt: skip
-    return _timed(network, module, device, batch, options, step)
+        why = "by the processor: in deterministic runs nothing is timed"
+        return Choice(numbers, (_line(numbers, why),))
+    return _timed(network, module, device, batch, options)
 
 
 def _options(train: Train, device: torch.device) -> list[Numbers]:
     """All that a plan leaves open, plain float32 first, what promises most last."""
     half = _half(train.precision.mode, device)
     modes: list[torch.dtype | None] = list(dict.fromkeys(half))
-    layouts = {True: [True], False: [False]}.get(train.channels_last.mode, [False, True])  # type: ignore[call-overload]
+    layout = train.channels_last.mode
+    layouts = [layout] if isinstance(layout, bool) else [False, True]
     if device.type == "mps" and train.channels_last.mode == "auto":
         layouts = [False]
     return [Numbers(mode, layout) for mode in modes for layout in layouts]
@@ -89,7 +91,7 @@ def bf16_is_fast(device: torch.device) -> bool:
     """Whether a processor has instructions for products of bfloat16."""
     if device.type != "cpu":
         return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.backends.mkldnn.is_available() and bool(
+    return torch.backends.mkldnn.is_available() and bool(  # type: ignore[no-untyped-call]
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     )
 
@@ -103,7 +105,6 @@ def _timed(
     device: torch.device,
     batch: int,
     options: Sequence[Numbers],
-    step: Callable[[nn.Module, Numbers, Tensor], None],
 ) -> Choice:
     """Each option in turn, again and again, so that what else goes on disturbs all alike."""
     copies = [copy.deepcopy(module) for _ in options]
@@ -112,7 +113,7 @@ def _timed(
 
     def seconds(index: int, images: Tensor) -> float:
         began = time.perf_counter()
-        step(copies[index], options[index], options[index].laid_out(images))
+        _step(copies[index], options[index], images, device)
         return time.perf_counter() - began
 
     generator = torch.Generator().manual_seed(0)
@@ -136,6 +137,16 @@ def _timed(
         options[best],
         (_line(options[best], f"steps of {len(images)} images were timed: {listed}"),),
     )
+
+
+def _step(module: nn.Module, numbers: Numbers, images: Tensor, device: torch.device) -> None:
+    """As in training, as far as it takes time."""
+    module.train()
+    with numbers.autocast(device) or nullcontext():
+        outputs = module(numbers.laid_out(images))
+    logits = outputs if isinstance(outputs, Tensor) else torch.cat(list(outputs))
+    logits.float().log_softmax(1).mean().backward()  # type: ignore[no-untyped-call]
+    module.zero_grad()
 
 
 def _so_many(seconds: Callable[[int, Tensor], float], images: Tensor, options: int) -> int:

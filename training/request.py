@@ -112,7 +112,13 @@ def request(
     return Request(program, made, plan, base, Beside(network, input, classes, tuple(texts)))
 
 
-def again(source: Source, base: Path, beside: Beside, more: Sequence[tuple[str, object]]) -> Request:
+def again(
+    source: Source,
+    base: Path,
+    beside: Beside,
+    more: Sequence[tuple[str, object]] = (),
+    data: str | None = None,
+) -> Request:
     """The same once more, from what was written down; with more said beside it."""
     try:
         known = [read_override(text) for text in beside.set]
@@ -122,6 +128,7 @@ def again(source: Source, base: Path, beside: Beside, more: Sequence[tuple[str, 
     return request(
         source,
         set=[*known, *more],
+        data=data,
         network=beside.network,
         input=beside.input,
         classes=beside.classes,

@@ -59,22 +59,34 @@ class RunFolder:
         self.metrics.keep(0)
 
 
-def make_folder(output: Path | None, name: str, here: Path) -> Path:
-    """A new folder: the one that is asked for, or `runs/NAME`, with a number where that is taken.
-    Raises SpecError where it is not empty, or cannot be made."""
+def take_folder(request: Request, output: Path | None, resume: Path | None) -> Path:
+    """The one of a run that goes on; else a new one: that which is asked for, or `runs/NAME`, with
+    a number where that is taken. Raises SpecError where it is not empty, or cannot be made."""
+    if resume is not None:
+        return _known(resume)
+    name, runs = run_name(request.source), Path.cwd() / RUNS
     try:
-        if output is not None:
-            output.mkdir(parents=True, exist_ok=True)
-            if any(output.iterdir()):
-                raise SpecError([_taken(output)])
-            made = output
-        else:
-            made = _numbered(here / RUNS, name)
+        made = _numbered(runs, name) if output is None else _new(output)
         reach_the_disk(made.parent)
         return made
     except OSError as error:
-        place = output or here / RUNS / name
-        raise SpecError([_cannot_write(place, error)]) from None
+        raise SpecError([_cannot_write(output or runs / name, error)]) from None
+
+
+def _known(path: Path) -> Path:
+    if (path / CHECKPOINT).exists() or (path / RECORD).exists():
+        return path
+    name = shown(path)
+    message = f"{name} is no run" if path.exists() else f"there is no folder {name}"
+    help = "begin a new run: leave --resume out"
+    raise SpecError([Diagnostic("no-run", message, help=help)])
+
+
+def _new(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    if any(path.iterdir()):
+        raise SpecError([_taken(path)])
+    return path
 
 
 def _numbered(runs: Path, name: str) -> Path:

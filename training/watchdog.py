@@ -80,33 +80,37 @@ def _where(module: nn.Module, forward: Callable[[], object]) -> list[str]:
     found = first_broken(module, forward)
     if found is None:
         return ["every layer gives numbers; what is wrong is in the loss itself, or in the labels"]
-    name, what = found
-    return [f"{name} is the first layer that gives {what}; what goes into it are still numbers"]
+    return [found]
 
 
-def first_broken(module: nn.Module, forward: Callable[[], object]) -> tuple[str, str] | None:
-    """The first layer, in the order of computation, whose output is not finite, and what is in it.
+def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None:
+    """In words: the first layer, in the order of computation, that gives what is not finite.
 
-    Dropout draws again, and norms have seen one batch more: what is found is nearly always the same.
+    Dropout draws again, and norms have seen a batch more; what is found is mostly the same.
     """
-    found: list[tuple[str, str]] = []
+    found: list[str] = []
     handles = []
 
-    def look(name: str) -> Callable[[nn.Module, object, object], None]:
+    def before(name: str) -> Callable[[nn.Module, object], None]:
+        def hook(part: nn.Module, inputs: object) -> None:
+            what = "" if found else _not_finite(inputs)
+            if what:
+                found.append(f"what goes into {name} is {what} already, and no layer gives that")
+
+        return hook
+
+    def after(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(part: nn.Module, inputs: object, output: object) -> None:
-            if found:
-                return
-            for tensor in tree_leaves(output):
-                if isinstance(tensor, Tensor) and not bool(tensor.isfinite().all()):
-                    nan = bool(tensor.isnan().any())
-                    found.append((name, "what is no number" if nan else "infinity"))
-                    return
+            what = "" if found else _not_finite(output)
+            if what:
+                found.append(f"{name} is the first layer that gives {what}, of numbers")
 
         return hook
 
     for name, part in module.named_modules():
         if name and not any(True for _ in part.children()):
-            handles.append(part.register_forward_hook(look(name)))
+            handles.append(part.register_forward_pre_hook(before(name)))
+            handles.append(part.register_forward_hook(after(name)))
     try:
         with torch.no_grad():
             forward()
@@ -114,3 +118,11 @@ def first_broken(module: nn.Module, forward: Callable[[], object]) -> tuple[str,
         for handle in handles:
             handle.remove()
     return found[0] if found else None
+
+
+def _not_finite(values: object) -> str:
+    """What is in them that is none; empty where all are numbers."""
+    for value in tree_leaves(values):
+        if isinstance(value, Tensor) and not bool(value.isfinite().all()):
+            return "no number" if bool(value.isnan().any()) else "infinity"
+    return ""

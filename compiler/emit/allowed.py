@@ -1,17 +1,23 @@
 """What emitted text may consist of: checked before it is run.
 
 Nothing that a spec says can get into the text but through `source` and `repr`; this looks again, at
-what Python understands: definitions, assignments, and calls of torch, of what the text defines, and
-of a few builtins. No other import, no attribute of Python's own. The classes that layers come with
-are texts of this project; they are left out where they stand there to the letter.
+what Python understands, place by place: a docstring, imports of torch, classes of modules with
+`__init__` and `forward`, and in these assignments and calls of torch, of what the text defines and
+of a few builtins. Names that are read are those of the text itself. The classes that layers come
+with are texts of this project; they are left out where they stand there to the letter.
+
+`--main` is for people: it prints, and is no part of what is loaded.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable, Mapping
+from functools import cache
 
 from ..ops.base import HELPERS
+from .solve import DIVISIBLE
 
 _IMPORTS = frozenset(
     {
@@ -21,33 +27,31 @@ _IMPORTS = frozenset(
         "from typing import NamedTuple",
     }
 )
-_STATEMENTS = (
-    ast.ClassDef,
-    ast.FunctionDef,
-    ast.Assign,
-    ast.AnnAssign,
-    ast.AugAssign,
-    ast.Return,
-    ast.If,
-    ast.For,
-    ast.While,
-    ast.With,
-    ast.Expr,
+_BASES = frozenset({"nn.Module", "nn.Sequential", "nn.ModuleList", "NamedTuple"})
+_METHODS = frozenset({"__init__", "forward", "predict"})
+_OF_LIBRARIES = re.compile(
+    r"nn\.[A-Z]\w*|nn\.init\.[a-z]\w*_|F\.[a-z]\w*|torch\.(?:cat|maximum|linalg\.vector_norm)"
 )
-_EXPRESSIONS = (
-    ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.Compare, ast.Constant, ast.FormattedValue,
-    ast.GeneratorExp, ast.IfExp, ast.JoinedStr, ast.List, ast.ListComp, ast.Name, ast.Slice,
-    ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp,
-)  # fmt: skip
-_BUILTINS = frozenset({"getattr", "isinstance", "print", "range", "sum", "super"})
-_LIBRARIES = frozenset({"F", "nn", "torch"})
-_OF_TORCH = frozenset({"cat", "linalg.vector_norm", "maximum", "no_grad", "randn"})
-"""What is called of torch itself, beside its modules and functions."""
-_LAYER = "type[nn.Module]"
-_METHODS = frozenset(
-    "chunk copy_ detach eval float forward modules numel parameters permute reshape".split()
+"""What is called of torch: modules, how weights begin, functions. Never what lies deeper, where
+other modules are found."""
+_OF_VALUES = frozenset(
+    "chunk copy_ detach flatten float forward modules numel permute reshape".split()
 )
 """What is called of tensors and of modules."""
+_OF_MODULES = frozenset({"append", "forward", "modules"})
+"""What is called of `self`, beside what it holds."""
+_READ = _OF_VALUES | {"bias", "groups", "logits", "shape", "stride", "training", "weight"}
+_GROUPS = "getattr(module, 'groups', 1)"
+_BUILTINS = frozenset({"isinstance", "range"})
+_LAYER = "type[nn.Module]"
+_TYPES = frozenset({"Tensor", "bool", "float", "int", "str"})
+_GENERIC = frozenset({"list", "tuple"})
+_PLAIN = (
+    ast.BinOp, ast.BoolOp, ast.Compare, ast.Constant, ast.IfExp, ast.List, ast.Slice, ast.Starred,
+    ast.Subscript, ast.Tuple, ast.UnaryOp, ast.boolop, ast.cmpop, ast.expr_context, ast.operator,
+    ast.unaryop,
+)  # fmt: skip
+"""Allowed where all inside is."""
 
 
 class NotAllowed(Exception):
@@ -56,60 +60,250 @@ class NotAllowed(Exception):
 
 def check(source: str) -> None:
     """Raises NotAllowed where text is more than the definition of modules."""
-    own: set[str] = set()
-    for helper in HELPERS:
-        if f"\n{helper}" in source:
-            source = source.replace(f"\n{helper}", "\n", 1)
-            own.update(re.findall(r"^(?:class|def) (\w+)", helper, re.MULTILINE))
-    tree = ast.parse(source)
-    own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg) and _is_layer(node)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            _require(ast.unparse(node) in _IMPORTS, node)
-        elif isinstance(node, ast.stmt):
-            _require(isinstance(node, _STATEMENTS), node)
-        elif isinstance(node, ast.expr):
-            _require(isinstance(node, _EXPRESSIONS), node)
-        if isinstance(node, ast.Expr):
-            _require(isinstance(node.value, ast.Call) or _is_text(node.value), node)
-        elif isinstance(node, ast.Call):
-            _require(_may_be_called(node.func, own), node)
-        elif isinstance(node, ast.Attribute):
-            _require(not node.attr.startswith("__") or node.attr == "__init__", node)
-        elif isinstance(node, ast.Name):
-            _require(not node.id.startswith("__") or node.id == "__name__", node)
+    checker = _Checker(source.split("\n"), _helpers(tuple([*HELPERS, DIVISIBLE])))
+    for number, node in enumerate(ast.parse(source).body):
+        checker.top(node, first=number == 0)
 
 
-def _may_be_called(function: ast.expr, own: set[str]) -> bool:
-    if isinstance(function, ast.Name):
-        return function.id in own | _BUILTINS or function.id == "model"
-    if isinstance(function, ast.Subscript):  # self.blocks[0](x)
-        return _root(function) == "self"
-    if not isinstance(function, ast.Attribute):
-        return False
-    path = ast.unparse(function)
-    root = _root(function)
-    if root in _LIBRARIES:
-        return root != "torch" or path.removeprefix("torch.") in _OF_TORCH
-    return root == "self" or function.attr in _METHODS or path == "super().__init__"
+@cache
+def _helpers(sources: Iterable[str]) -> Mapping[str, str]:
+    """The classes and functions that layers come with: their texts, and what they are called."""
+    found = {}
+    for source in sources:
+        for node in ast.parse(source).body:
+            assert isinstance(node, ast.ClassDef | ast.FunctionDef)
+            found[_text(node, source.split("\n"))] = node.name
+    return found
 
 
-def _is_layer(argument: ast.arg) -> bool:
-    """Whether it says that it is a class of modules."""
-    return argument.annotation is not None and ast.unparse(argument.annotation) == _LAYER
-
-
-def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute | ast.Subscript):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _text(node: ast.stmt, lines: list[str]) -> str:
+    return "\n".join(lines[node.lineno - 1 : node.end_lineno])
 
 
 def _require(allowed: bool, node: ast.AST) -> None:
     if not allowed:
         raise NotAllowed(f"line {getattr(node, 'lineno', 0)}: {ast.unparse(node)[:200]}")
+
+
+class _Checker:
+    """What is known where something stands."""
+
+    def __init__(self, lines: list[str], helpers: Mapping[str, str]) -> None:
+        self.lines = lines
+        self.helpers = helpers
+        self.own: set[str] = set()
+        """Classes and functions that the text defines."""
+        self.held: set[str] = set()
+        """Attributes of `self` that its class gives it."""
+        self.local: set[str] = set()
+        self.layers: set[str] = set()
+        """Arguments that are classes of modules."""
+
+    # ---- definitions ----
+
+    def top(self, node: ast.stmt, first: bool) -> None:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            _require(ast.unparse(node) in _IMPORTS, node)
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            _require(not node.decorator_list and node.name not in self.own, node)
+            known = self.helpers.get(_text(node, self.lines))
+            if known is None:
+                _require(isinstance(node, ast.ClassDef), node)
+                self.a_class(node)  # type: ignore[arg-type]
+            self.own.add(node.name)
+        else:
+            _require(first and _is_text(node), node)
+
+    def a_class(self, node: ast.ClassDef) -> None:
+        bases = [ast.unparse(base) for base in node.bases]
+        _require(len(bases) == 1 and bases[0] in _BASES and not node.keywords, node)
+        self.name(node.name, node)
+        self.held = {
+            inner.attr
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Attribute)
+            and isinstance(inner.ctx, ast.Store)
+            and isinstance(inner.value, ast.Name)
+            and inner.value.id == "self"
+        }
+        for number, part in enumerate(node.body):
+            if isinstance(part, ast.FunctionDef):
+                self.method(part)
+            elif isinstance(part, ast.AnnAssign):
+                _require(bases == ["NamedTuple"] and part.value is None, part)
+                self.target(part.target)
+                self.annotation(part.annotation)
+            else:
+                _require(number == 0 and _is_text(part), part)
+
+    def method(self, node: ast.FunctionDef) -> None:
+        given = node.args
+        more = (given.posonlyargs, given.kwonlyargs, given.vararg, given.kwarg)
+        _require(node.name in _METHODS and not node.decorator_list and not any(more), node)
+        _require(bool(given.args) and given.args[0].arg == "self", node)
+        self.local = {"self"}
+        self.layers = set()
+        for argument in given.args[1:]:
+            self.name(argument.arg, argument)
+            self.local.add(argument.arg)
+            _require(argument.annotation is not None, argument)
+            if ast.unparse(argument.annotation) == _LAYER:  # type: ignore[arg-type]
+                self.layers.add(argument.arg)
+            else:
+                self.annotation(argument.annotation)
+        for default in given.defaults:
+            _require(_is_literal(default) or _is_module_class(default), default)
+        self.annotation(node.returns)
+        described = _is_text(node.body[0])
+        self.block(node.body[described:])
+
+    # ---- statements ----
+
+    def block(self, body: Iterable[ast.stmt]) -> None:
+        for node in body:
+            self.statement(node)
+
+    def statement(self, node: ast.stmt) -> None:
+        if isinstance(node, ast.Assign):
+            self.expression(node.value)
+            for target in node.targets:
+                self.target(target)
+        elif isinstance(node, ast.AnnAssign):
+            _require(node.value is not None, node)
+            self.expression(node.value)  # type: ignore[arg-type]
+            self.annotation(node.annotation)
+            self.target(node.target)
+        elif isinstance(node, ast.AugAssign):
+            self.expression(node.value)
+            self.target(node.target)
+        elif isinstance(node, ast.If):
+            self.expression(node.test)
+            self.block([*node.body, *node.orelse])
+        elif isinstance(node, ast.For):
+            self.expression(node.iter)
+            self.target(node.target)
+            self.block([*node.body, *node.orelse])
+        elif isinstance(node, ast.Return):
+            if node.value is not None:
+                self.expression(node.value)
+        else:
+            _require(isinstance(node, ast.Expr) and isinstance(node.value, ast.Call), node)
+            self.expression(node.value)  # type: ignore[attr-defined]
+
+    def target(self, node: ast.expr) -> None:
+        """What is assigned to: a local name, an attribute of `self`, or several."""
+        if isinstance(node, ast.Name):
+            self.name(node.id, node)
+            self.local.add(node.id)
+            self.layers.discard(node.id)
+        elif isinstance(node, ast.Attribute):
+            _require(isinstance(node.value, ast.Name) and node.value.id == "self", node)
+            self.name(node.attr, node)
+        else:
+            _require(isinstance(node, ast.Tuple), node)
+            for each in node.elts:  # type: ignore[attr-defined]
+                self.target(each)
+
+    def name(self, name: str, node: ast.AST) -> None:
+        """What is defined: nothing of Python's own, and nothing that was imported."""
+        reserved = {"F", "NamedTuple", "Tensor", "nn", "super", "torch", *_BUILTINS}
+        _require(name.isascii() and not name.startswith("__") and name not in reserved, node)
+
+    def annotation(self, node: ast.expr | None) -> None:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            self.annotation(node.left)
+            self.annotation(node.right)
+        elif isinstance(node, ast.Subscript):
+            _require(isinstance(node.value, ast.Name) and node.value.id in _GENERIC, node)
+            inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            for each in inside:
+                self.annotation(each)
+        elif isinstance(node, ast.Name):
+            _require(node.id in _TYPES | self.own, node)
+        elif isinstance(node, ast.Constant):
+            _require(node.value is None, node)
+        else:
+            _require(node is not None and ast.unparse(node) == "nn.Module", node or ast.Pass())
+
+    # ---- expressions ----
+
+    def expression(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Call):
+            self.call(node)
+        elif isinstance(node, ast.Name):
+            _require(node.id in self.local | self.own | {"Tensor"}, node)
+        elif isinstance(node, ast.Attribute):
+            self.attribute(node)
+        elif isinstance(node, ast.ListComp | ast.GeneratorExp):
+            self.comprehension(node)
+        else:
+            _require(isinstance(node, _PLAIN), node)
+            for child in ast.iter_child_nodes(node):
+                self.expression(child)
+
+    def call(self, node: ast.Call) -> None:
+        self.called(node.func, node)
+        for argument in node.args:
+            self.expression(argument)
+        for keyword in node.keywords:
+            _require(keyword.arg is not None, node)
+            self.expression(keyword.value)
+
+    def called(self, function: ast.expr, node: ast.Call) -> None:
+        if isinstance(function, ast.Name):
+            known = self.own | self.layers | _BUILTINS
+            _require(function.id in known or ast.unparse(node) in ("super()", _GROUPS), node)
+            return
+        held = function
+        while isinstance(held, ast.Subscript):  # self.blocks[0](x)
+            held = held.value
+        _require(isinstance(held, ast.Attribute), node)
+        assert isinstance(held, ast.Attribute)
+        path = ast.unparse(held)
+        if path == "super().__init__":
+            _require(held is function and not node.args and not node.keywords, node)
+        elif isinstance(held.value, ast.Name) and held.value.id == "self":
+            _require(held.attr in self.held | _OF_MODULES, node)
+        elif _OF_LIBRARIES.fullmatch(path):
+            _require(held is function, node)
+        else:
+            _require(held is function and held.attr in _OF_VALUES, node)
+            self.expression(held.value)
+
+    def attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.value, ast.Name) and node.value.id == "self":
+            _require(node.attr in self.held | {"training"}, node)
+        elif not _is_module_class(node):
+            _require(node.attr in _READ, node)
+            self.expression(node.value)
+
+    def comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> None:
+        _require(len(node.generators) == 1, node)
+        (each,) = node.generators
+        _require(not each.ifs and not each.is_async, node)
+        self.expression(each.iter)
+        before = set(self.local)
+        self.target(each.target)
+        self.expression(node.elt)
+        self.local = before
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_module_class(node: ast.expr) -> bool:
+    """`nn.ReLU`."""
+    return re.fullmatch(r"nn\.[A-Z]\w*", ast.unparse(node)) is not None

@@ -34,7 +34,7 @@ _BINDING = {
 _ATOM = 7
 
 
-class Unsaid(Exception):  # noqa: N818  (it is no error of anybody's)
+class Unsaid(Exception):
     """Something in a condition that a class cannot ask."""
 
 

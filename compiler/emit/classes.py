@@ -13,13 +13,14 @@ from .comments import Comments
 from .definitions import definitions
 from .forward import SHORT, Forward, exits
 from .frame import Frame, Leaf, take_apart, write
-from .known import known_names, numbers_in, rounds_in
 from .kinds import with_kinds
+from .known import known_names, numbers_in, rounds_in
 from .layout import STEP, WIDTH, Doc, Group, statement
 from .loops import Round, loop, repeated
 from .solve import DIVISIBLE, Name, Parameter, Solution, literal, solve
 from .source import Names, camel, docstring
 from .unite import Place, Union, unite
+from .widths import name_widths
 
 T = TypeVar("T")
 
@@ -159,8 +160,9 @@ class Classes:
         solution = solve(union.places, known, numbers, taken, questions, rounds)
         if any("divisible(" in text for texts in solution.texts for text in texts):
             self.helpers.setdefault(DIVISIBLE)
+        solution = name_widths(solution, union, taken)
         parameters = solution.parameters
-        items = tuple([Leaf(p.default, p.name) for p in parameters])
+        items = tuple([Leaf(p.usual, p.name) for p in parameters])
         for scope, number in zip(scopes, stands, strict=True):
             leaves = tuple([p.values[number] for p in parameters])
             self.made[id(scope)] = Frame(name, items), leaves
@@ -256,6 +258,7 @@ _OPTIONS = frozenset({"stride", "kernel", "width", "groups", "dilation", "paddin
 def assignments(places: Sequence[Place], solution: Solution, flags: Flags | None) -> list[str]:
     """The lines of a constructor that make what a class holds."""
     lines = [f"{STEP * 2}super().__init__()"]
+    lines += [f"{STEP * 2}{name} = {text}" for name, text in solution.local]
     if flags is not None:
         lines += flags.lines()
     within = ""

@@ -84,6 +84,11 @@ class Forward:
         for place in self.places:
             self.uses.update(place.operands)
         self.handed_on = self.only_handed_on()
+        labels = {place.step.item.label for place in self.places}
+        # A label that is as short goes before.
+        own = {n for n in SHORT if n in labels and n not in inputs and n not in self.heads.values()}
+        self.spare = [name for name in SHORT if name not in own]
+        self.names.taken -= own
         self.variables: dict[Operand, str] = {}
         self.holds: dict[str, Operand] = {}
         self.annotated: set[str] = set()
@@ -119,7 +124,7 @@ class Forward:
         if label is not None and self.uses[value] > 1 and value not in self.handed_on:
             return self.names.free(label)
         held = {read for each in self.pending for read in each.reads}
-        for name in SHORT:
+        for name in self.spare:
             current = self.holds.get(name)
             if current is None:
                 return name
@@ -226,7 +231,13 @@ class Forward:
             last = self.pending.pop()
             self.assign(value, last.text, last.reads, name)
         elif self.variables[value] != name:
-            self.lines.append(f"{STEP * self.indent}{name} = {self.variables[value]}")
+            margin, known = STEP * self.indent, self.variables[value]
+            if self.lines[-1].startswith(f"{margin}{known} = "):
+                self.lines[-1] = self.lines[-1].replace(known, name, 1)
+                if self.first.get(known) == len(self.lines) - 1:
+                    del self.first[known]
+            else:
+                self.lines.append(f"{margin}{name} = {known}")
             self.bind(value, name)
 
     def step(self, place: Place) -> None:

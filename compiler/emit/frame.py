@@ -27,6 +27,13 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
+class Named:
+    """In place of what an option usually is: it has to be given, and is given by name."""
+
+
+NAMED = Named()
+
+
 class Leaf(NamedTuple):
     """A place for a value."""
 

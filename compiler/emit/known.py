@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ...dsl.syntax import Block, Number, Switch
+from ...dsl.syntax import Name as Word
 from ..graph import Scope
 from .body import origin
-from .frame import Value
+from .frame import Kind, Value
 from .solve import Name, plain
 from .unite import Union
+from .widths import leaving
 
 _NUMBER = re.compile(r"(?<![\w.])\d{1,4}(?![\w.])")
 
@@ -20,7 +22,9 @@ def known_names(union: Union) -> list[Name]:
     arriving = [body.inputs[0].shape for body in union.bodies]
     channels = "in_channels" if len(arriving[0]) > 1 else "in_features"
     first = Name(channels, tuple([shape[0] for shape in arriving]))
-    return [first, *_visible([body.scope for body in union.bodies])]
+    if _is_shortcut(origin(union.bodies[0].scope)):  # has no arguments in the spec
+        return [first, Name("out_channels", leaving(union.bodies))]
+    return [first, *_visible([body.scope for body in union.bodies], _layers(union))]
 
 
 def numbers_in(union: Union) -> list[int]:
@@ -36,12 +40,30 @@ def rounds_in(union: Union) -> bool:
     return what.definition is not None and "divisible(" in what.definition.span.text
 
 
-def _visible(scopes: Sequence[Scope]) -> list[Name]:
+def _layers(union: Union) -> dict[str, tuple[Value, ...]]:
+    """By the name that the spec has for it: the class of a layer that each body is handed."""
+    found: dict[str, tuple[Value, ...]] = {}
+    for place in union.places:
+        given = getattr(place.step.item, "given", None)
+        if given is not None and place.step.frame is not None and not place.optional:
+            kinds = tuple([own[0] if own else None for own in place.leaves])
+            if all(isinstance(kind, Kind) for kind in kinds):
+                found[given] = kinds
+    return found
+
+
+def _visible(scopes: Sequence[Scope], layers: Mapping[str, tuple[Value, ...]]) -> list[Name]:
     """The names that the spec's text can use inside scopes, where all of them have a value."""
     tables = [_arguments(scope) for scope in scopes]
     defaults = _defaults(origin(scopes[0]).definition)
     found = []
     for name in tables[0]:
+        if name in layers:
+            words = [str(table.get(name)) for table in tables]
+            usual = defaults.get(name)
+            default = layers[name][words.index(usual)] if usual in words else ...
+            found.append(Name(name, layers[name], default))
+            continue
         if not all(name in table and _is_value(table[name]) for table in tables):
             continue
         values = tuple([plain(table[name]) for table in tables])
@@ -57,7 +79,7 @@ def _visible(scopes: Sequence[Scope]) -> list[Name]:
 def _arguments(scope: Scope) -> Mapping[str, object]:
     found: dict[str, object] = {}
     at: Scope | None = origin(scope)
-    if at is not None and at.word == "shortcut" and at.definition is None:
+    if at is not None and _is_shortcut(at):
         return {}
     while at is not None:
         counted = at.kind == "iteration" and at.word == "repeat"
@@ -69,13 +91,17 @@ def _arguments(scope: Scope) -> Mapping[str, object]:
     return found
 
 
+def _is_shortcut(scope: Scope) -> bool:
+    return scope.word == "shortcut" and scope.kind == "block" and scope.definition is None
+
+
 def _defaults(block: Block | None) -> dict[str, Value]:
     if block is None:
         return {}
     return {
         p.name.value: p.default.value
         for p in block.parameters
-        if isinstance(p.default, Number | Switch)
+        if isinstance(p.default, Number | Switch | Word)
     }
 
 

@@ -43,7 +43,7 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     )
     if main:
         parts.append(check_run(own, network))
-    note = " Names of weights have `_` for dots." if flat else ""
+    note = "Names of weights have `_` for dots." if flat else ""
     return assemble(header(network, comments, version, note), parts)
 
 
@@ -68,9 +68,9 @@ def header(network: Network, comments: Comments, version: str, note: str = "") -
     said = comments.top(source)
     if said and said[0].startswith(f"{file}: "):
         said[0] = said[0].removeprefix(f"{file}: ")
-    said[1:1] = [
-        f"From {file} by dotcnn {version}.{note} Weights: model.load_state_dict(torch.load(path))"
-    ]
+    made = f"From {file} by dotcnn {version}."
+    weights = "Weights: model.load_state_dict(torch.load(path))"
+    said[1:1] = [f"{made} {note}", weights] if note else [f"{made} {weights}"]
     return docstring(said, 0)
 
 

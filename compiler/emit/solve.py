@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..evaluate import divisible
 from ..ops.base import Op, helper
 from .asked import Question, holds_in
-from .frame import INDEX, UNKNOWN, VALUE, Kind, Leaf, Value, places, same
+from .frame import INDEX, NAMED, UNKNOWN, VALUE, Kind, Leaf, Value, places, same
 from .source import Names
 from .unite import Place
 
@@ -40,6 +40,12 @@ class Parameter(NamedTuple):
     """`...` where there is none."""
 
     @property
+    def usual(self) -> Value:
+        """As in Leaf: rates have to be given, by name."""
+        is_rate = self.default is ... and any(type(value) is float for value in self.values)
+        return NAMED if is_rate else self.default
+
+    @property
     def annotation(self) -> str:
         return " | ".join(dict.fromkeys(_type(value) for value in self.values))
 
@@ -52,6 +58,8 @@ class Solution(NamedTuple):
     """Of each place, its leaves."""
     conditions: tuple[str, ...]
     """Of each place, when it is there; empty where it always is."""
+    local: tuple[tuple[str, str], ...] = ()
+    """Names that the constructor gives to what it says often, with what they stand for."""
 
 
 DIVISIBLE = helper(
@@ -70,7 +78,12 @@ def literal(value: Value) -> str:
     if isinstance(value, str):
         return json.dumps(value)
     if isinstance(value, float):
-        return repr(float(f"{value:.12g}"))  # 0.0375, where 3/16 of 0.2 came to 0.037500000000000006
+        # 3/16 of 0.2 is 0.0375, not 0.037500000000000006.
+        return repr(float(f"{value:.12g}"))
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, tuple) and len(value) > 1:
+        return f"({', '.join(map(literal, value))})"
     return repr(value)
 
 
@@ -166,7 +179,9 @@ class _Solver:
         self.names = Names([*taken, INDEX, VALUE])
         self.everything = list(known)
         self.known = [name for name in known if _varies(name.values)]
-        self.constants = sorted({number for number in numbers if number > 1})
+        same_in_all = [name.values[0] for name in known if not _varies(name.values)]
+        whole = [value for value in same_in_all if type(value) is int]
+        self.constants = sorted({number for number in (*numbers, *whole) if number > 1})
         self.chosen: dict[str, Parameter] = {}
         """By the name in the spec."""
         self.solved: list[tuple[Vector, str]] = []
@@ -226,7 +241,7 @@ class _Solver:
     def argument(self, slot: _Slot) -> str:
         """A new argument that is just this value."""
         known = [value for value in slot.values if value is not UNKNOWN]
-        default = slot.usual
+        default = ... if slot.usual is NAMED else slot.usual
         if default is ... and len(known) < len(slot.values):
             default = known[0]
         values = tuple([default if value is UNKNOWN else value for value in slot.values])
@@ -243,7 +258,8 @@ class _Solver:
         found = sorted(
             self.chosen.items(), key=lambda each: order.index(each[0]) if each[0] in order else 999
         )
-        return tuple(sorted((p for _, p in found), key=lambda p: p.default is not ...))
+        given = [p for _, p in found]
+        return tuple(sorted(given, key=lambda p: (p.default is not ..., p.usual is not ...)))
 
 
 def _varies(vector: Vector) -> bool:

@@ -366,6 +366,115 @@ def _export(commands: _Commands, run: Run) -> None:
     _add_network_options(export)
 
 
+def _train(commands: _Commands, run: Run) -> None:
+    train = _command(
+        commands,
+        run,
+        "train",
+        "train a network as its spec says; what comes of it goes into a folder",
+        "cnn train digits\n  cnn train net.cnn --data flowers --set train.epochs=5\n"
+        "  cnn train --resume runs/net",
+    )
+    train.add_argument(
+        "file", nargs="?", metavar="FILE", help=f"{_FILE}; may be left out with --resume"
+    )
+    train.add_argument(
+        "--data",
+        metavar="DATA",
+        help="another source of images: a folder, a .npz file, or what a `data` line says",
+    )
+    train.add_argument(
+        "-o", "--output", metavar="RUN", help="the folder to make (default: runs/NAME)"
+    )
+    train.add_argument(
+        "--resume", metavar="RUN", help="go on with a run that was stopped, in its folder"
+    )
+    train.add_argument(
+        "--device",
+        default="auto",
+        metavar="DEVICE",
+        help="cpu, cuda, cuda:1, mps (default: auto)",
+    )
+    _add_network_options(train)
+
+
+def _evaluate(commands: _Commands, run: Run) -> None:
+    evaluate = _command(
+        commands,
+        run,
+        "evaluate",
+        "how well a trained network does: metrics, confusions, classes",
+        "cnn evaluate runs/net\n  cnn evaluate runs/net --data new_photos --part all\n"
+        "  cnn evaluate resnet18 --weights best.safetensors --data flowers --format json\n"
+        "  cnn evaluate runs/net --tta --report page.html",
+    )
+    evaluate.add_argument(
+        "run", metavar="RUN", help="the folder of a run; with --weights, a spec as everywhere else"
+    )
+    evaluate.add_argument(
+        "--weights", metavar="FILE", help="safetensors, or what torch saves of a state dict"
+    )
+    _add_use_options(evaluate)
+    evaluate.add_argument(
+        "--data",
+        metavar="DATA",
+        help="another source of images: a folder, a .npz file, or what a `data` line says",
+    )
+    evaluate.add_argument(
+        "--part",
+        choices=["val", "test", "train", "all"],
+        default="val",
+        help="which images: those for validation (val), for the test, for training, or all",
+    )
+    evaluate.add_argument("--format", choices=["table", "json"], default="table")
+    evaluate.add_argument(
+        "--report", metavar="PAGE", help="also write a page with curves, mistakes and the like"
+    )
+    _add_network_options(evaluate)
+
+
+def _predict(commands: _Commands, run: Run) -> None:
+    predict = _command(
+        commands,
+        run,
+        "predict",
+        "what a trained network takes images for",
+        "cnn predict runs/net photo.jpg\n  cnn predict runs/net photos/ --top 1 --format json",
+    )
+    predict.add_argument("run", metavar="RUN", help="the folder of a run")
+    predict.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="a file, or a folder: all images in it"
+    )
+    predict.add_argument(
+        "-n", "--top", type=_natural(1), default=5, metavar="N", help="classes of each (default: 5)"
+    )
+    _add_use_options(predict)
+    predict.add_argument("--format", choices=["table", "json"], default="table")
+    predict.add_argument(
+        "--set",
+        type=_override,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="something of a section said otherwise: evaluate.tta=flip",
+    )
+
+
+def _add_use_options(parser: argparse.ArgumentParser) -> None:
+    """What trained networks are used with."""
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="look at each image several times, as `tta` of the spec says; the answers are averaged",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="DEVICE",
+        help="cpu, cuda, cuda:1 or mps (default: auto)",
+    )
+
+
 def _gallery(commands: _Commands, run: Run) -> None:
     gallery = _command(
         commands,
@@ -399,5 +508,8 @@ _COMMANDS: dict[str, Callable[[_Commands, Run], None]] = {
     "draw": _draw,
     "emit": _emit,
     "export": _export,
+    "train": _train,
+    "evaluate": _evaluate,
+    "predict": _predict,
     "gallery": _gallery,
 }

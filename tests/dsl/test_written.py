@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 from pathlib import Path
 
 import pytest
 
-from dotcnn.dsl.written import written
+from dotcnn.dsl.written import replaceable, written
 
 
 def test_a_new_file_has_the_usual_permissions(tmp_path: Path) -> None:
@@ -78,3 +80,25 @@ def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
     with written(tmp_path / ("a" * 255)) as file:
         file.write_text("new")
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_was_there_stays_where_the_process_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    child = os.fork()
+    if not child:
+        with written(tmp_path / "a") as file:
+            file.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_what_may_be_replaced(tmp_path: Path) -> None:
+    """What is not there, what is empty, and what holds the mark."""
+    mark = re.compile(rb"\A# ours")
+    file = tmp_path / "a"
+    assert replaceable(file, mark)
+    for content, may in ((b"", True), (b"# ours\n", True), (b"\n# ours", False), (b"x", False)):
+        file.write_bytes(content)
+        assert replaceable(file, mark) == may
+    assert replaceable(tmp_path, mark)  # of which `written` says that it is a folder

@@ -22,11 +22,9 @@ with (ROOT / "tests" / "specs" / "published.csv").open(encoding="utf-8", newline
     TORCHVISION = [row["model"] for row in csv.DictReader(file) if row["gmacs"]]
 
 QUICK = """
-    alexnet vgg11_bn resnet18 resnet50 googlenet inception_v3 densenet121 squeezenet1_1 mobilenet_v2
-    mobilenet_v3_small shufflenet_v2_x0_5 mnasnet0_5 efficientnet_b0 regnet_x_400mf regnet_y_400mf
-    convnext_tiny
+    resnet18 googlenet squeezenet1_1 mobilenet_v3_small shufflenet_v2_x0_5 mnasnet0_5 regnet_y_400mf
 """.split()
-"""Some of each family."""
+"""Small ones, of most families; the others are left to `make check-all`."""
 
 
 class OnMeta(TorchFunctionMode):
@@ -119,19 +117,6 @@ class Foreign(nn.Module):
 def holding(network: Network) -> list[str]:
     """The nodes with tensors."""
     return [node.name for node in network.nodes if node.weights]
-
-
-def computing(network: Network, found: Match) -> Interpreter:
-    """Our network, with what was found."""
-    with OnMeta():
-        model = Interpreter(network)
-    state = {}
-    for node in network.nodes:
-        for weight in node.weights:
-            state[f"held.{node.index}.{weight.name}"] = f"{node.name}.{weight.name}"
-    tensors = found.state_dict()
-    model.load_state_dict({key: tensors[name] for key, name in state.items()}, assign=True)
-    return model
 
 
 def pairs(found: Match) -> dict[str, str]:

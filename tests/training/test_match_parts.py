@@ -13,7 +13,7 @@ from torch import nn
 
 from dotcnn.compiler.report.style import Style
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.matching import match
+from dotcnn.training.matching import Match, match
 from dotcnn.training.matching.align import align
 from dotcnn.training.matching.arrange import TooMany, positions
 from dotcnn.training.matching.flow import Flow
@@ -104,9 +104,11 @@ def arranged(names: Sequence[str], line: str, between: str = r"\.") -> list[set[
 def test_an_arrangement_keeps_numbers_in_order_and_names_together() -> None:
     names = ["b1.n", "b1.c", "b2.c", "b2.n", "stem.c"]
     assert arranged(names, "cccnn") is None
-    assert arranged(names, "cnccn") == [{1}, {0}, {3}, {4}, {2}]
-    # The stem may be in front or behind; the blocks may not change places.
-    assert arranged(["b1.x", "b2.x", "stem.x"], "xxx") == [{0, 1}, {1, 2}, {0, 2}]
+    assert arranged(names, "ccncn") == [{2}, {1}, {3}, {4}, {0}]
+    # Behind the first block, or in front of it, in which the norm then comes first.
+    assert arranged(names, "cnccn") == [{1}, {0, 2}, {3}, {4}, {0, 2}]
+    # The stem may be anywhere; the blocks may not change places.
+    assert arranged(["b1.x", "b2.x", "stem.x"], "xxx") == [{0, 1}, {1, 2}, {0, 1, 2}]
 
 
 def test_an_arrangement_of_a_name_that_others_begin_with() -> None:
@@ -333,8 +335,53 @@ def test_the_table() -> None:
         "",
         "3 layers of Net: 2 matched, 1 reinitialised (90 numbers get nothing)."
         " Known by its dataflow, by torch.fx.",
+        'help: `require_complete(allow=["fc"])` lets what is reinitialised begin anew',
     ]
     assert found.counts() == {"matched": 2, "reinitialised": 1}
+
+
+TWINS = "conv 8\nadd {\n| conv 8 3x3 same\n| conv 8 3x3 same\n}"
+TWO = {f"{name}.weight": torch.zeros(8, 8, 3, 3) for name in ("left", "right")}
+STEM = {"stem.weight": torch.zeros(8, 3, 1, 1)}
+
+
+def help_of(found: Match) -> list[str]:
+    lines = found.table(Style(200)).splitlines()
+    return [line.removeprefix("help: ") for line in lines if line.startswith("help: ")]
+
+
+def test_what_can_be_done_about_doubt() -> None:
+    """Where both sides have as many; where theirs has more, their order would be of no use."""
+    found = match(layers(TWINS.replace("same", "same bias=off")), {**STEM, **TWO})
+    assert found.ambiguous
+    dict_help, order_help, *_ = help_of(found)
+    assert dict_help == "give the module instead of its state dict: its dataflow may tell"
+    assert "by_order=True" in order_help
+    more = {**TWO, "third.weight": torch.zeros(8, 8, 3, 3)}
+    found = match(layers(TWINS.replace("same", "same bias=off")), {**STEM, **more})
+    assert found.ambiguous
+    assert help_of(found)[0] == (
+        "theirs has 3 layers that these 2 may be: take weights of a network with as many"
+    )
+
+
+def test_what_can_be_done_about_weights_of_another_network() -> None:
+    found = match(layers("\n".join(f"conv {width}" for width in range(3, 10))), {**STEM, **TWO})
+    assert help_of(found) == ["with 7 layers of other shapes, theirs is of another network"]
+
+
+def test_an_error_names_each_layer_once_with_both_shapes() -> None:
+    """However many tensors it has; and says what to write."""
+    found = match(layers(SPEC), THEIRS)
+    with pytest.raises(SpecError) as error:
+        found.require_complete()
+    assert str(error.value).split("\n") == [
+        "",
+        "error[weights]: these weights do not fill 1 layer of Net",
+        "  = fc.weight: 10x8, theirs 5.weight: 4x8",
+        '  help: `require_complete(allow=["fc"])` lets what is reinitialised begin anew',
+    ]
+    found.require_complete(allow=["fc"])
 
 
 def test_an_empty_dict_gives_nothing() -> None:

@@ -102,7 +102,7 @@ def test_what_is_truly_alike_is_ambiguous(source: nn.Module | dict[str, Tensor])
     alike = [row for row in found.rows if row.status == "ambiguous"]
     assert {row.layer or row.their_layer for row in alike} == {"conv2", "conv3", "left", "right"}
     assert {row.notes for row in alike if row.ours} == {("one of 2: left, right",)}
-    with pytest.raises(SpecError, match="get nothing"):
+    with pytest.raises(SpecError, match="do not fill 2 layers"):
         found.require_complete()
 
 

@@ -21,6 +21,8 @@ def as_images(array: Any, wanted: Shape) -> Tensor:
     array = _arranged(array, wanted)
     if not array.shape[0]:
         raise Unfit("there are none")
+    if not array.size:
+        raise Unfit("they have no pixels")
     scale = _scale(array)
     made = torch.empty(array.shape, dtype=torch.uint8)
     for start in range(0, len(array), _CHUNK):
@@ -37,6 +39,8 @@ def _arranged(array: Any, wanted: Shape) -> Any:
     """With channels before height and width, whatever the file has."""
     sizes = array.shape
     if len(sizes) == 4:
+        if sizes[1:] == wanted:
+            return array
         first, last = sizes[1], sizes[3]
         channels = wanted[0] if len(wanted) == 3 else 3
         last_fits = (last == channels, last in (1, 3))

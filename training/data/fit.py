@@ -24,8 +24,8 @@ class Fit:
 
     The shorter side is brought to `resize`, the longer one in proportion and rounded down, or both
     to a pair of sizes; smaller images come out smoothed (antialiased), as Pillow and torchvision do
-    it, to within one of 255 levels. Of what is left over on both sides of the crop, the half is
-    rounded to even, as torchvision does.
+    it, to within a level of 255, or two of noise. Of what is left over on both sides of the crop,
+    the half is rounded to even, as torchvision does.
     """
 
     resize: int | Size

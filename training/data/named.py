@@ -193,6 +193,8 @@ def _from_torchvision(
 
 def _made(data: Named, known: Set, root: Path, options: Mapping[str, Any]) -> Any:
     options = dict(options)
+    if not root.exists() and not data.download:
+        raise _absent(data, known, root)
     if isinstance(data, Emnist):
         options["split"] = data.part
     if data.kind != "imagenet":
@@ -215,7 +217,7 @@ def _made(data: Named, known: Set, root: Path, options: Mapping[str, Any]) -> An
         message = f"the files of `data {data.kind}` are read with {package}, which is not installed"
         raise problem("missing-package", message, data, help=f"pip install {package}") from None
     except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
-        why = str(error).strip().partition("\n")[0][:200]
+        why = " ".join(str(error).split())[:200]
         raise _absent(data, known, root, why) from None
 
 

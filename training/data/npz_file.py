@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,9 @@ def _given(data: Npz, argument: str, there: list[str]) -> str:
 # ---- reading ---------------------------------------------------------------------------------
 
 
-def opened(data: Npz, path: Path) -> Any:
+@contextmanager
+def opened(data: Npz, path: Path) -> Iterator[Any]:
+    """The archive, as long as its file is open."""
     if path.is_dir():
         message = f"{data.path} is a folder, not a file of numpy's"
         raise problem("not-a-file", message, data, help=f'write `data folder "{data.path}"`')
@@ -120,17 +123,20 @@ def opened(data: Npz, path: Path) -> Any:
         note = f"looked for at {clean(str(path.absolute()))}"
         raise problem("no-such-file", f"there is no file {data.path}", data, notes=(note,))
     try:
-        archive = numpy.load(path, allow_pickle=False)
+        file = path.open("rb")
     except OSError as error:
         message = f"cannot read {data.path}: {error.strerror or error}"
         raise problem("unreadable", message, data) from None
-    except _BROKEN:
-        raise _damaged(data, "it is not an archive that numpy has written") from None
-    if not hasattr(archive, "files"):
-        message = f"{data.path} is a single array; images and labels are needed"
-        help = 'numpy.savez("data.npz", x_train=images, y_train=labels)'
-        raise problem("data-shape", message, data, help=help)
-    return archive
+    with file:
+        try:
+            archive = numpy.load(file, allow_pickle=False)
+        except _BROKEN:
+            raise _damaged(data, "it is not an archive that numpy has written") from None
+        if not hasattr(archive, "files"):
+            message = f"{data.path} is a single array; images and labels are needed"
+            help = 'numpy.savez("data.npz", x_train=images, y_train=labels)'
+            raise problem("data-shape", message, data, help=help)
+        yield archive
 
 
 def read(data: Npz, archive: Mapping[str, Any], name: str) -> Any:

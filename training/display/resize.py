@@ -32,7 +32,7 @@ class Reflow(RenderHook):
         if not more:
             return renderables
         up = [(ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)] * more
-        return [Control(ControlType.CARRIAGE_RETURN, *up), *renderables]  # type: ignore[list-item]
+        return [Control(ControlType.CARRIAGE_RETURN, *up), *renderables]
 
 
 def extra_rows(widths: Sequence[int], columns: int) -> int:

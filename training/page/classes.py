@@ -26,7 +26,7 @@ def classes(contents: Contents) -> Html | None:
 
 
 def _table(contents: Contents, names: list[str]) -> Html:
-    head = ["class", "images", "precision", "recall", "F1", "recall"]
+    head = ["class", "images", "precision", "recall", "F1"]
     rows = []
     for name in names:
         figures = contents.outcome.per_class[name]
@@ -35,15 +35,15 @@ def _table(contents: Contents, names: list[str]) -> Html:
             [
                 name,
                 exact(int(figures.get("images", 0))),
-                *(f"{100 * share:.1f} %" if share == share else "" for share in shares),
-                _meter(shares[1]),
+                *map(_metered, shares),
             ]
         )
     return table("Figures of each class", head, rows)
 
 
-def _meter(share: float) -> str:
+def _metered(share: float) -> Html:
     if share != share:
-        return ""
+        return Html("")
     bar = Html(f'<span style="width:{100 * share:.1f}%"></span>')
-    return element("span", bar, class_="meter", aria_hidden="true")
+    meter = element("span", bar, class_="meter", aria_hidden="true")
+    return Html(f"{meter}{100 * share:.1f} %")

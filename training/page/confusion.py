@@ -99,8 +99,8 @@ def _most(contents: Contents, wrong: int) -> Html:
         [
             contents.classes[pair.label],
             contents.classes[pair.taken_for],
-            exact(pair.count),
-            f"{100 * pair.count / pair.images:.1f} %",
+            exact(pair.times),
+            f"{100 * pair.times / pair.images:.1f} %",
         ]
         for pair in pairs
     ]

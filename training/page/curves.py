@@ -24,8 +24,10 @@ def curves(contents: Contents) -> Html | None:
     if not epochs:
         return None
     best = max((each.epoch for each in epochs if each.best), default=None)
+    wanted = contents.data.plan.train.metrics.names
     charts = [
-        element("div", element("h3", _title(name)), drawn) for name, drawn in _charts(epochs, best)
+        element("div", element("h3", _title(name)), drawn)
+        for name, drawn in _charts(epochs, wanted, best)
     ]
     marked = (
         element("p", f"The dashed line is epoch {best}, the best one.", class_="faint")
@@ -40,8 +42,12 @@ def _title(name: str) -> str:
     return _TITLES.get(name, name.capitalize())
 
 
-def _charts(epochs: Sequence[EpochRecord], best: int | None) -> Iterator[tuple[str, Html]]:
+def _charts(
+    epochs: Sequence[EpochRecord], wanted: Sequence[str], best: int | None
+) -> Iterator[tuple[str, Html]]:
     for name in _names(epochs):
+        if name != "loss" and name not in wanted:
+            continue
         lines = [
             line
             for line in (

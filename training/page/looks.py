@@ -16,13 +16,13 @@ _RIGHT, _WRONG = 8, 8
 def looks(contents: Contents) -> Html | None:
     if contents.several:
         return None
-    node = last_map(contents.network, contents.module)
-    if node is None:
+    place = last_map(contents.network, contents.module)
+    if place is None:
         return None
-    height, width = node.shape[1:]
+    _, height, width = place.node.shape
     said = (
-        f"What spoke for the answer, in the {height}x{width} map of {node.name}: bright is much"
-        " (Grad-CAM)."
+        f"What spoke for the answer, in the {height}x{width} map of {place.node.name}: bright is"
+        " much (Grad-CAM)."
     )
     groups = [("Right", _of_each_class(contents)), ("Wrong", contents.wrong[:_WRONG])]
     return section(

@@ -53,21 +53,21 @@ def table(
 ) -> Html:
     """It scrolls by itself where the screen is narrow; columns of numbers stand to the right."""
 
-    def cell(tag: str, place: int, content: str) -> Html:
-        scope = "col" if tag == "th" else None
+    def cell(place: int, content: str, scope: str | None) -> Html:
         css = "number" if place >= numbers_from else None
-        return element(tag, content, class_=css, scope=scope)
+        return element("th" if scope else "td", content, class_=css, scope=scope)
 
-    header = element("tr", *(cell("th", place, name) for place, name in enumerate(head)))
-    body = [
-        element("tr", *(cell("td", place, each) for place, each in enumerate(row))) for row in rows
-    ]
+    def line(row: Sequence[str], first: str, others: str | None) -> Html:
+        cells = (cell(n, each, others if n else first) for n, each in enumerate(row))
+        return element("tr", *cells)
+
+    body = [line(row, "row", None) for row in rows]
     return scrolling(
         caption,
         element(
             "table",
             element("caption", caption, class_="hidden"),
-            element("thead", header),
+            element("thead", line(head, "col", "col")),
             element("tbody", joined(body)),
         ),
     )

@@ -40,7 +40,8 @@ dl.figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5r
 dl.figures div {{ background: var(--ground); border: 1px solid var(--line); border-radius: .5rem;
   padding: .6rem .9rem; display: flex; flex-direction: column-reverse; }}
 dl.figures dt {{ color: var(--faint); font-size: .875rem; }}
-dl.figures dd {{ margin: 0; font-size: 1.45rem; font-weight: 600; }}
+dl.figures dd {{ margin: 0; font-size: 1.4rem; font-weight: 600;
+  white-space: nowrap; }}
 dl.facts {{ display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .2rem 1rem;
   margin: 0; }}
 dl.facts dt {{ color: var(--faint); }}
@@ -53,7 +54,8 @@ table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-siz
 th, td {{ text-align: left; padding: .25rem .75rem; border-bottom: 1px solid var(--line);
   vertical-align: middle; }}
 th {{ font-weight: 600; color: var(--faint); }}
-tbody th {{ color: var(--text); }}
+tbody th {{ color: var(--text); font-weight: normal; }}
+.confusion tbody th {{ font-weight: 600; }}
 .number {{ text-align: right; }}
 code, pre {{ font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }}
 pre {{ background: var(--ground); border: 1px solid var(--line); border-radius: .5rem;
@@ -86,26 +88,27 @@ svg circle.one {{ fill: var(--one); stroke: none; }} svg circle.two {{ fill: var
 .confusion thead th.long {{ writing-mode: vertical-rl; transform: rotate(180deg);
   text-align: left; max-height: 9rem; padding: .4rem .25rem; }}
 .confusion tbody th {{ text-align: right; position: sticky; left: 0; background: var(--page); }}
-.confusion td.none {{ color: var(--faint); opacity: .55; }}
-.meter {{ display: inline-block; width: 5rem; height: .5rem; border-radius: .25rem;
+.confusion td.none {{ color: var(--faint); }}
+.meter {{ display: inline-block; width: 5rem; margin-right: .6rem; height: .5rem; border-radius: .25rem;
   background: var(--line); overflow: hidden; vertical-align: middle; }}
 .meter span {{ display: block; height: 100%; background: var(--one); }}
 .gallery {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr));
   gap: 1rem; margin: 1rem 0; padding: 0; list-style: none; }}
 .gallery.pairs {{ grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }}
-.gallery img {{ width: 100%; border-radius: .35rem; border: 1px solid var(--line);
+.gallery img {{ width: 100%; height: auto; border-radius: .35rem; border: 1px solid var(--line);
   display: block; background: var(--ground); }}
 .pair {{ display: grid; grid-template-columns: 1fr 1fr; gap: .35rem; }}
 .gallery figcaption {{ font-size: .875rem; line-height: 1.35; margin-top: .35rem;
   overflow-wrap: anywhere; }}
 .gallery strong {{ color: var(--text); }}
 img.pixels {{ image-rendering: pixelated; }}
-img.filters, img.matrix {{ width: 100%; max-width: 40rem; border: 1px solid var(--line);
-  border-radius: .35rem; display: block; }}
+img.filters, img.matrix {{ width: 100%; height: auto; max-width: 40rem;
+  border: 1px solid var(--line); border-radius: .35rem; display: block; }}
 @media print {{ .tall {{ max-height: none; }} section {{ break-inside: avoid-page; }} }}
 @media (max-width: 30rem) {{
   body {{ font-size: 15px; }} main, header, footer {{ padding-left: 1rem; padding-right: 1rem; }}
   .gallery {{ grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: .75rem; }}
+  dl.figures dd {{ font-size: 1.25rem; }}
   dl.facts {{ grid-template-columns: 1fr; gap: 0; }} dl.facts dd {{ margin-bottom: .5rem; }}
 }}
 """

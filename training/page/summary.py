@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...compiler.analysis import Analysis
+from ...compiler.plan.run import SINGLE
 from ...compiler.report.figures import exact, short
 from ..display.figures import duration, metric
 from .contents import Contents
@@ -38,8 +39,11 @@ def summary(contents: Contents, analysis: Analysis) -> Html:
 
 
 def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]]:
-    for name, value in contents.outcome.metrics.items():
-        yield _NAMES.get(name, name), metric(name, value)
+    metrics = contents.outcome.metrics
+    wanted = [name for name in SINGLE if name in contents.data.plan.train.metrics.names]
+    for name in wanted or metrics:
+        if name in metrics:
+            yield _NAMES.get(name, name), metric(name, metrics[name])
     yield "parameters", short(analysis.totals.params)
     yield "multiply-adds", short(analysis.totals.macs)
     if contents.epochs:

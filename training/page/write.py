@@ -11,6 +11,7 @@ from ...compiler.graph import Network
 from ...dsl.written import written
 from ..data.opening import Opened
 from ..outcome import Outcome
+from ..ready import Ready
 from . import history
 from .classes import classes
 from .confusion import confusion
@@ -38,9 +39,27 @@ def write_report(
     contents = Contents(
         network, module, outcome, data, history.epochs(folder), history.record(folder)
     )
-    path = folder / NAME
+    return _written(folder / NAME, contents)
+
+
+def write_page(path: Path, ready: Ready, outcome: Outcome, data: Opened) -> Path:
+    """The same of an evaluation; of several networks, it shows the first one's insides."""
+    folder = ready.folder
+    contents = Contents(
+        ready.request.network,
+        ready.modules[0],
+        outcome,
+        data,
+        history.epochs(folder) if folder is not None else [],
+        history.record(folder) if folder is not None else {},
+    )
+    return _written(path, contents)
+
+
+def _written(path: Path, contents: Contents) -> Path:
+    text = report(contents)
     with written(path) as file:
-        file.write_text(report(contents), encoding="utf-8", newline="\n")
+        file.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 

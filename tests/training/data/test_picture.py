@@ -192,7 +192,7 @@ NONE = {
     "short jpeg": (JPEG[:-100], "cut short"),
     "head alone": (PNG[:20], "cut short"),
     "bomb": (claiming(60_000, 60_000), "it has more than 89,478,485 pixels"),
-    "large": (claiming(9_000, 10_000), "9,000 x 10,000 pixels"),
+    "large": (claiming(9_000, 10_000), "it has more than 89,478,485 pixels"),
     "no pixels": (claiming(0, 5), "no"),
     "overwritten": (PNG[:60] + bytes(20) + PNG[80:], "damaged"),
 }

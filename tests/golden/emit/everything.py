@@ -1,0 +1,133 @@
+"""What a spec can say that is no layer.
+From everything.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+
+Comments at the top are the docstring of the file.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Twice(nn.Sequential):
+    """Two convolutions, \\ and \"\"\" in a comment."""
+
+    def __init__(self, in_channels: int, width: int, act: type[nn.Module]) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.act1 = act()
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.act2 = act()
+
+
+class Squeezed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.conv1 = nn.Conv2d(16, 4, 1)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(4, 16, 1)
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.pool(x)
+        y = self.relu(self.conv1(y))
+        y = self.sigmoid(self.conv2(y))
+        x = x * y
+        return x
+
+
+class Early(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.fc = nn.Linear(16, 10)
+
+
+class Block(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(2)
+        self.conv1 = nn.Conv2d(16, 32, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(32)
+        self.act1 = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(32, 32, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(32)
+        self.act2 = nn.ReLU(inplace=True)
+
+
+class Block2(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(2)
+        self.conv1 = nn.Conv2d(32, 48, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(48)
+        self.act1 = nn.GELU()
+        self.conv2 = nn.Conv2d(48, 48, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(48)
+        self.act2 = nn.GELU()
+
+
+class Block3(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.twice = Twice(16, 32, nn.ReLU)
+        self.conv = nn.Conv2d(32, 16, 1, bias=False)
+        self.bn = nn.BatchNorm2d(16)
+        nn.init.zeros_(self.bn.weight)
+        self.relu = nn.ReLU(inplace=True)
+        self.squeezed = Squeezed()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn(self.conv(self.twice(x)))
+        x = self.squeezed(self.relu(y + x))
+        return x
+
+
+class EverythingOutputs(NamedTuple):
+    logits: Tensor
+    early: Tensor | None
+
+
+class Everything(nn.Module):
+    """What is tried here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Twice(3, 16, nn.SiLU)
+        self.blocks1 = nn.Sequential(*[Block3() for _ in range(2)])
+        self.early = Early()
+        self.blocks2 = nn.Sequential(Block(), Block2())
+        self.upsample = nn.Upsample(scale_factor=4)
+        self.conv = nn.Conv2d(64, 16, 1)
+        self.relu = nn.ReLU(inplace=True)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.dropout = nn.Dropout(0.1, inplace=True)
+        self.fc = nn.Linear(16, 10)
+        self.softmax = nn.Softmax(dim=1)
+        for module in self.modules():  # Glorot and Bengio, 2010
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor | EverythingOutputs:
+        stem = self.stem(x)  # 16x32x32
+        x = self.blocks1(stem)  # 16x32x32
+        early = self.early(x) if self.training else None
+        x = torch.cat([self.upsample(self.blocks2(x)), stem], 1)  # 64x32x32
+        x = self.dropout(self.flatten(self.pool(self.relu(self.conv(x)))))  # 16
+        x = self.fc(x)  # 10
+        return EverythingOutputs(x, early) if self.training else x
+
+    def predict(self, x: Tensor) -> Tensor:
+        """What the logits of `forward` stand for."""
+        output = self.forward(x)
+        x = output if isinstance(output, Tensor) else output.logits
+        x = self.softmax(x)
+        return x

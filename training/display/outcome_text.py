@@ -1,0 +1,125 @@
+"""What `cnn evaluate` prints: metrics, confusion matrix, classes; or the same as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from ...compiler.report.figures import exact, plural
+from ...compiler.report.grid import Column, grid
+from ...compiler.report.style import BOLD, CHANGED, FAINT, GAP, Style, laid_out
+from ...dsl.render import show
+from ..confused import Confused, confused
+from ..outcome import Outcome
+from .figures import metric
+
+_PARTS = {"train": "for training", "val": "for validation", "test": "for the test", "all": "in all"}
+_LARGEST = 20
+"""Classes of a matrix that is printed."""
+_SHOWN = 12
+"""Signs of a class's name above its column."""
+_CONFUSIONS = 10
+
+
+def outcome_text(about: str, outcome: Outcome, classes: Sequence[str], style: Style) -> str:
+    """`about` says what was evaluated."""
+    names = [show(name) for name in classes]
+    count = plural(len(outcome.labels), "image")
+    lines = [style.paint(f"{show(about)}: {count} {_PARTS[outcome.part]}", BOLD), ""]
+    metrics = [(name, metric(name, value)) for name, value in outcome.metrics.items()]
+    lines += laid_out(metrics, style)
+    if len(outcome.confusion):
+        lines += _confusions(outcome, names, style)
+    lines += ["", *_per_class(outcome, names, style)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _confusions(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
+    matrix = _matrix(outcome, names, style) if len(names) <= _LARGEST else []
+    if matrix and max(map(_columns, matrix)) <= style.width:
+        how = "What images are, by rows, and what they were taken for:"
+        return ["", style.paint(how, FAINT), *matrix]
+    found = confused(outcome.confusion, _CONFUSIONS)
+    if not found:
+        return []
+    how = "What was taken for something else most often:"
+    return ["", style.paint(how, FAINT), *_pairs(found, names, style)]
+
+
+def _columns(line: str) -> int:
+    """Of a line with its colours."""
+    import re
+
+    return len(re.sub("\x1b\\[[0-9;]*m", "", line))
+
+
+def _matrix(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
+    rows = outcome.confusion.tolist()
+    cut = "~" if style.rule.isascii() else "…"
+    short = [name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}{cut}" for name in names]
+    widths = [
+        max(len(name), *(len(exact(row[column])) for row in rows))
+        for column, name in enumerate(short)
+    ]
+    left = max(map(len, short))
+    head = " ".join(name.rjust(width) for name, width in zip(short, widths, strict=True))
+    lines = [style.paint(f"{'':{left}}{GAP}{head}", BOLD)]
+    for row, counts in enumerate(rows):
+        cells = []
+        for column, count in enumerate(counts):
+            text = (exact(count) if count else ".").rjust(widths[column])
+            code = BOLD if row == column else CHANGED if count else FAINT
+            cells.append(style.paint(text, code))
+        lines.append(f"{short[row].rjust(left)}{GAP}{' '.join(cells)}")
+    return lines
+
+
+def _pairs(found: Sequence[Confused], names: Sequence[str], style: Style) -> list[str]:
+    columns: list[Column[Confused]] = [
+        Column("is", lambda pair: names[pair.label], least=8),
+        Column("taken for", lambda pair: names[pair.taken_for], least=8),
+        Column("images", lambda pair: exact(pair.times), right=True),
+        Column("of its class", lambda pair: f"{100 * pair.times / pair.images:.1f} %", right=True),
+    ]
+    return grid([columns], found, style)
+
+
+def _per_class(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
+    def share(key: str) -> Callable[[int], str]:
+        return lambda row: metric(key, figures[row][key]) if isfinite(figures[row][key]) else ""
+
+    figures = list(outcome.per_class.values())
+    columns: list[Column[int]] = [
+        Column("class", lambda row: names[row], least=8),
+        Column("images", lambda row: exact(int(figures[row]["images"])), right=True),
+        *(Column(key, share(key), right=True) for key in ("precision", "recall", "f1")),
+    ]
+    return grid([columns], range(len(figures)), style)
+
+
+def outcome_json(
+    about: Mapping[str, object], outcome: Outcome, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Numbers as they are; what is none is null."""
+    return {
+        **about,
+        "part": outcome.part,
+        "images": len(outcome.labels),
+        "metrics": {name: _number(value) for name, value in outcome.metrics.items()},
+        "classes": list(classes),
+        "per_class": {
+            name: {key: _number(value) for key, value in figures.items()}
+            for name, figures in outcome.per_class.items()
+        },
+        "confusion": outcome.confusion.tolist() if len(outcome.confusion) else None,
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if isfinite(value) else None
+
+
+def as_text(data: object) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)

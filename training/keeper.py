@@ -1,0 +1,174 @@
+"""What of a run is written down, and when, so that it can be gone on with from any moment.
+
+At the end of an epoch: its line, then the checkpoint, then, where it is the best so far, the
+weights. A process that dies in between leaves at most a line too many, which is taken away when
+the run goes on, or best weights that are missing, which are then in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from .checkpoint import about_weights, write_checkpoint, write_weights
+from .gauge import Gauge
+from .learner import Learner
+from .processes import Processes
+from .run_folder import RunFolder, shown
+from .seeding import random_state, restore_random_state, seed_all
+from .watch import EpochRecord, Watcher
+
+
+@dataclass
+class Position:
+    """How far a run is."""
+
+    epoch: int = 0
+    """Epochs that are done."""
+    position: int = 0
+    """Images of the next one that have been learned from."""
+    steps: int = 0
+    """Since the beginning."""
+    seconds: float = 0.0
+    best: float | None = None
+    """The best result so far, by the plan's metric."""
+    best_epoch: int | None = None
+    lines: int = 0
+    """Of metrics.jsonl."""
+
+
+class Keeper:
+    """Writes a run down; with several processes, each has one and the first one's writes."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        fixed: Mapping[str, Any],
+        about: Mapping[str, str],
+        every: int,
+        gauge: Gauge,
+        watcher: Watcher,
+        processes: Processes,
+    ) -> None:
+        self.folder = folder
+        self.fixed = fixed
+        """What goes into each checkpoint as it is: the plan, the network, numbers."""
+        self.about = about
+        """What stands beside the weights."""
+        self.every = every
+        self.gauge = gauge
+        """What the epoch has come to so far."""
+        self.watcher = watcher
+        self.processes = processes
+        self.position = Position()
+        self.last: Mapping[str, float] = {}
+        """What the last epoch came to in validation."""
+        self.trouble = ""
+        """Why the last thing could not be written; empty where all is well."""
+
+    # ---- writing ----
+
+    def epoch(self, learner: Learner, record: EpochRecord, *, last: bool) -> None:
+        """At the end of each."""
+        self.position.lines += 1
+        self.last = record.val
+        due = last or record.best or record.epoch % self.every == 0
+        state = self._state(learner) if due else None
+        if not self.processes.writes:
+            return
+        try:
+            self.folder.metrics.add(_line(record))
+            if state is not None:
+                write_checkpoint(self.folder.checkpoint, state)
+            if record.best:
+                self._write_best(learner)
+        except OSError as error:
+            self.not_written(error)
+        else:
+            if self.trouble:
+                self.watcher.note("it can be written again")
+                self.trouble = ""
+
+    def interrupted(self, learner: Learner) -> None:
+        """In the middle of an epoch."""
+        state = self._state(learner)
+        if not self.processes.writes:
+            return
+        try:
+            write_checkpoint(self.folder.checkpoint, state)
+        except OSError as error:
+            self.not_written(error)
+
+    def _state(self, learner: Learner) -> dict[str, Any]:
+        return {
+            **self.fixed,
+            **learner.state(),
+            "position": asdict(self.position),
+            "gauges": self.processes.gathered(self.gauge.state()),
+            "random": self.processes.gathered(random_state(learner.device)),
+            "threads": torch.get_num_threads(),
+            "world": self.processes.world,
+        }
+
+    def _write_best(self, learner: Learner) -> None:
+        about = {**self.about, "epoch": str(self.position.best_epoch)}
+        write_weights(self.folder.best, learner.weights(), about)
+
+    def not_written(self, error: OSError) -> None:
+        """Says so; training goes on."""
+        self.trouble = error.strerror or type(error).__name__
+        kept = about_weights(self.folder.best).get("epoch")
+        last = f"; the best weights written are those of epoch {kept}" if kept else ""
+        self.watcher.note(
+            f"cannot write to {shown(self.folder.path)}: {self.trouble}. What was written before is"
+            f" whole{last}. Training goes on"
+        )
+
+    # ---- going on ----
+
+    def restore(self, learner: Learner, state: Mapping[str, Any]) -> None:
+        """All as it was when a checkpoint was written."""
+        learner.restore(dict(state))
+        self.position.__dict__.update(state["position"])
+        rank = self.processes.rank
+        if len(state["random"]) == self.processes.world:
+            self.gauge.restore(state["gauges"][rank])
+            restore_random_state(state["random"][rank], learner.device)
+        else:
+            # Other processes than before: what was measured is the first one's, and random numbers
+            # begin anew, from a place where none of them has been.
+            if rank == 0:
+                self.gauge.restore(_sum(state["gauges"]))
+            seed_all(int(self.fixed["seed"]) + self.position.steps, rank)
+        if not self.processes.writes:
+            return
+        self.folder.metrics.keep(self.position.lines)
+        best = self.position.best_epoch
+        if (
+            best is not None
+            and (best, 0) == (self.position.epoch, self.position.position)
+            and about_weights(self.folder.best).get("epoch") != str(best)
+        ):
+            self._write_best(learner)
+
+
+def _sum(states: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"sums": sum(state["sums"] for state in states)}
+
+
+def _line(record: EpochRecord) -> str:
+    """No number is `null` in JSON."""
+    return json.dumps(_plain(record._asdict()), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

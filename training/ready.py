@@ -1,0 +1,186 @@
+"""A trained network, ready to be used: from the folder of a run, or from a spec and its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..compiler.plan.pixels import Normalize
+from ..compiler.plan.plan import TrainPlan
+from ..compiler.shapes import Shape
+from ..dsl.diagnostics import Diagnostic, SpecError
+from ..dsl.files import read_file
+from ..dsl.source import Source
+from .checkpoint import about_weights
+from .data.given import given
+from .data.preparation import NoPreparation, Preparation
+from .export.trained import open_trained
+from .request import Beside, Request, again, request
+from .run_folder import BEST, RECORD, SPEC, shown
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Its modules give logits; of several, the probabilities are averaged."""
+
+    name: str
+    """What it is from, as a person wrote it."""
+    folder: Path | None
+    """Of its run."""
+    request: Request
+    modules: tuple[nn.Module, ...]
+    device: torch.device
+    classes: tuple[str, ...] | None
+    """None where the weights do not tell; then the data do."""
+    preparation: Preparation | None
+    """The same."""
+    several: bool | None
+    """Whether an image may be of several classes at once."""
+    epoch: int | None
+    """After which the weights were kept."""
+
+    @property
+    def plan(self) -> TrainPlan:
+        """For evaluation: nothing is augmented, and pixels become what they became in training."""
+        plan = replace(self.request.plan, augment=())
+        if self.preparation is None:
+            return plan
+        known = self.preparation
+        normalize = Normalize(
+            preset="none", mean=known.mean, std=known.std, scale=known.scale, order=known.order
+        )
+        return replace(plan, evaluate=replace(plan.evaluate, normalize=normalize))
+
+
+def is_run(path: Path) -> bool:
+    return path.is_dir()
+
+
+def open_run(
+    folder: Path,
+    version: str,
+    *,
+    device: torch.device,
+    data: str | None = None,
+    set: Sequence[tuple[str, object]] = (),
+) -> Ready:
+    """The best weights of a run, with which nothing but numbers is read; raises SpecError."""
+    name = shown(folder)
+    record = _record(folder, name)
+    more = [*set]
+    if data is not None:
+        more.append(("train.data", given(data, Path.cwd())))
+    try:
+        beside = Beside.from_json(record["made_with"])
+        base = Path(record["base"])
+    except (KeyError, TypeError, ValueError):
+        raise _no_run(name, f"its {RECORD} does not say how it was made") from None
+    wanted = again(read_file(folder / SPEC), base, beside, more)
+    weights = [path for path in _weights(folder) if path.is_file()]
+    if not weights:
+        raise _no_run(name, f"it has no {BEST} yet", "go on training: `--resume`")
+    return _ready(name, folder, wanted, weights, version, device)
+
+
+def open_weights(
+    source: Source,
+    weights: Path,
+    version: str,
+    *,
+    device: torch.device,
+    data: str | None = None,
+    set: Sequence[tuple[str, object]] = (),
+    network: str | None = None,
+    input: Shape | None = None,
+    max_layers: int | None = None,
+) -> Ready:
+    """A spec with weights of its own; raises SpecError."""
+    known = _classes(about_weights(weights))
+    wanted = request(
+        source,
+        set=set,
+        data=data,
+        network=network,
+        input=input,
+        classes=len(known) if known else None,
+        max_layers=max_layers,
+    )
+    return _ready(shown(weights), None, wanted, [weights], version, device)
+
+
+def _ready(
+    name: str,
+    folder: Path | None,
+    wanted: Request,
+    weights: Sequence[Path],
+    version: str,
+    device: torch.device,
+) -> Ready:
+    modules = tuple(
+        open_trained(wanted.network, version, path, heads=False).module.to(device)
+        for path in weights
+    )
+    about = about_weights(weights[0])
+    epoch = about.get("epoch", "")
+    return Ready(
+        name,
+        folder,
+        wanted,
+        modules,
+        device,
+        _classes(about),
+        _preparation(about, name),
+        about["several"] == "yes" if "several" in about else None,
+        int(epoch) if epoch.isdecimal() and len(weights) == 1 else None,
+    )
+
+
+def _weights(folder: Path) -> list[Path]:
+    """Of one network, or of each of an ensemble, which lie in folders by number."""
+    own = folder / BEST
+    if own.is_file():
+        return [own]
+    members = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
+    return [path / BEST for path in sorted(members, key=lambda path: int(path.name))]
+
+
+# ---- what stands beside the weights ------------------------------------------------------------
+
+
+def _classes(about: Mapping[str, str]) -> tuple[str, ...] | None:
+    try:
+        found = json.loads(about["classes"])
+    except (KeyError, ValueError):
+        return None
+    return tuple(map(str, found)) if isinstance(found, list) else None
+
+
+def _preparation(about: Mapping[str, str], name: str) -> Preparation | None:
+    if "preparation" not in about:
+        return None
+    try:
+        return Preparation.from_json(about["preparation"])
+    except NoPreparation as error:
+        raise _no_run(name, str(error)) from None
+
+
+def _record(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        help = "name the folder that `cnn train` wrote, or a spec and `--weights`"
+        raise _no_run(name, f"it has no {RECORD}", help) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged"
+        raise _no_run(name, f"its {RECORD} cannot be read: {reason}") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _no_run(name: str, why: str, help: str = "") -> SpecError:
+    return SpecError([Diagnostic("no-run", f"{name} is no run that can be used: {why}", help=help)])

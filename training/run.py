@@ -1,0 +1,373 @@
+"""A whole training: from a request to a folder with everything that came of it.
+
+result = train(request(open_spec("digits")), version)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..compiler.plan.plan import TrainPlan
+from ..dsl.diagnostics import Diagnostic, SpecError
+from .begin import begin_with
+from .checkpoint import best_weights, facts_about, mark_of, must_be_same, read_checkpoint
+from .data.batches import Batches
+from .data.classes import check_classes
+from .data.opening import Opened, open_data
+from .devices import describe, find_device, set_up
+from .evaluation import evaluate
+from .failures import explained
+from .gauge import Gauge
+from .keeper import Keeper, Position
+from .learner import Learner, criterion_of, make_learner
+from .load import live
+from .loop import DIVERGED, INTERRUPTED, STOPPED, Loop
+from .not_yet import refuse_what_is_missing
+from .numerics import Numbers
+from .outcome import Outcome
+from .precision import Choice, choose
+from .processes import ALONE, Processes, synchronised
+from .record import begun, ended, plain
+from .request import Request
+from .result import Result
+from .run_folder import PLAN, RunFolder, shown, spec_hash, take_folder
+from .seeding import seed_all
+from .signals import Interruption
+from .watch import Finished, Silent, Started, Watcher
+from .watchdog import Diverged
+
+
+def train(
+    request: Request,
+    version: str,
+    *,
+    output: Path | None = None,
+    resume: Path | None = None,
+    device: str = "auto",
+    watcher: Watcher | None = None,
+    processes: Processes = ALONE,
+) -> Result:
+    """Trains what is asked for; raises SpecError with what is wrong with spec, data or folder, and
+    where a training diverges. `resume` is the folder of a run to go on with."""
+    plan = request.plan
+    refuse_what_is_missing(plan)
+    where = processes.device if processes.world > 1 else find_device(device)
+    if watcher is None or not processes.writes:
+        watcher = Silent()
+    try:
+        with set_up(where, plan.train.precision, plan.train.deterministic):
+            opened = open_data(
+                plan,
+                request.base,
+                device=where,
+                progress=watcher.reading,
+                world=processes.world,
+            )
+            _must_fit(request, opened)
+            training = Training(request, opened, where, version, watcher, processes)
+            path = take_folder(request, output, resume) if processes.writes else None
+            path = processes.told(path)
+            if plan.train.ensemble.count > 1:
+                from .ensemble import train_several
+
+                return train_several(training, path)
+            with Interruption() as interruption:
+                return training.one(path, interruption)
+    finally:
+        watcher.close()
+
+
+def _must_fit(request: Request, opened: Opened) -> None:
+    """The data to the network and its loss."""
+    plan, data = request.plan, opened.dataset
+    wrong = check_classes(request.network, plan, data)
+    loss = plan.train.loss
+    if wrong is None and data.several and not loss.several_labels:
+        wrong = Diagnostic(
+            "several-labels",
+            f"an image of {data.name} may be of several classes, and `{loss.word}` is for one",
+            loss.span or request.network.output.span,
+            help="write `loss bce`, or let the network end in `sigmoid`",
+        )
+    if wrong is not None:
+        raise SpecError([wrong])
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One network that is to be trained, with its data at hand."""
+
+    request: Request
+    opened: Opened
+    device: torch.device
+    version: str
+    watcher: Watcher
+    processes: Processes
+
+    @property
+    def plan(self) -> TrainPlan:
+        return self.request.plan
+
+    def one(self, path: Path, interruption: Interruption) -> Result:
+        """In a folder; if there is a checkpoint in it, from there on."""
+        folder = RunFolder(path)
+        state = read_checkpoint(folder.checkpoint) if folder.checkpoint.exists() else None
+        if state is not None:
+            must_be_same(state, self.request.network, self.plan, shown(path))
+        elif self.processes.writes:
+            folder.write_request(self.request, self.version)
+
+        train = self.plan.train
+        seed_all(train.seed.value)
+        module = live(self.request.network, self.version)
+        notes = begin_with(self.plan, self.request, module) if state is None else ()
+        choice = self._choice(module, state)
+        module.to(self.device)
+        choice.numbers.lay_out(module)
+        if train.sync_bn.on and self.processes.world > 1:
+            module = synchronised(module)
+        batches = self.opened.training(seed=train.seed.value, sharing=self.processes.sharing)
+        steps = -(-len(batches) // train.accumulate.batches)
+        learner = make_learner(
+            self.request.network,
+            module,
+            self.plan,
+            criterion_of(self.request.network, self.plan, self.opened),
+            choice.numbers,
+            self.device,
+            steps,
+            self.processes.wrapped,
+        )
+        keeper = self._keeper(folder, choice)
+        seed_all(train.seed.value, self.processes.rank)
+        if state is not None:
+            keeper.restore(learner, state)
+            if train.deterministic.on:
+                torch.set_num_threads(state["threads"])
+            if self.processes.writes:
+                folder.write_text(PLAN, self.plan.to_json())
+        record = self._begin(learner, keeper, choice, notes, len(batches), state is not None)
+        if self.processes.writes:
+            folder.write_record(record)
+        reason = self._learn(learner, keeper, batches, interruption, record)
+        return self._end(learner, keeper, record, reason)
+
+    # ---- before ----
+
+    def _choice(self, module: nn.Module, state: Mapping[str, Any] | None) -> Choice:
+        """What a run has begun with it goes on with."""
+        if state is not None:
+            chosen = state["numbers"]
+            return Choice(
+                Numbers.of(chosen["precision"], chosen["channels_last"]), tuple(chosen["lines"])
+            )
+        batch = max(1, self.plan.train.batch.size // self.processes.world)
+        found = choose(self.request.network, self.plan.train, module, self.device, batch)
+        return self.processes.told(found)  # type: ignore[no-any-return]
+
+    def _keeper(self, folder: RunFolder, choice: Choice) -> Keeper:
+        network, opened = self.request.network, self.opened
+        spec = spec_hash(self.request.program)
+        fixed = {
+            "plan": self.plan.to_json(),
+            "network": mark_of(network),
+            "spec": spec,
+            "seed": self.plan.train.seed.value,
+            "version": self.version,
+            "numbers": {
+                "precision": choice.numbers.word,
+                "channels_last": choice.numbers.channels_last,
+                "lines": list(choice.lines),
+            },
+        }
+        about = facts_about(
+            opened.dataset.classes,
+            opened.preparation.to_json(),
+            network.name,
+            spec,
+            opened.dataset.several,
+        )
+        return Keeper(
+            folder,
+            fixed,
+            about,
+            self.plan.train.checkpoint.every,
+            Gauge(self.device, opened.dataset.several),
+            self.watcher,
+            self.processes,
+        )
+
+    def _begin(
+        self,
+        learner: Learner,
+        keeper: Keeper,
+        choice: Choice,
+        notes: tuple[str, ...],
+        batches: int,
+        resumed: bool,
+    ) -> dict[str, Any]:
+        """Says how it begins; returns what is to be written about that."""
+        data, position = self.opened.dataset, keeper.position
+        device = describe(self.device)
+        if self.processes.world > 1:
+            device = f"{self.processes.world} x {device}"
+        choices = (
+            *choice.lines,
+            f"images are kept {_WHERE[self.opened.where]}",
+            f"images become {', '.join(self.opened.preparation.lines())}",
+            *notes,
+            *data.lines(),
+        )
+        parameters = sum(weight.numel() for weight in learner.module.parameters())
+        trainable = sum(weight.numel() for weight in learner.parameters)
+        self.watcher.started(
+            Started(
+                keeper.folder.path,
+                self.request.network.name,
+                self.plan,
+                device,
+                choices,
+                {part.name: part.count for part in data.parts},
+                data.classes,
+                parameters,
+                trainable,
+                self.plan.train.epochs.count,
+                batches,
+                (position.epoch, position.position) if resumed else None,
+            )
+        )
+        return begun(
+            self.request,
+            self.opened,
+            device,
+            choices,
+            (parameters, trainable),
+            self.processes,
+            self.version,
+        )
+
+    # ---- learning ----
+
+    def _learn(
+        self,
+        learner: Learner,
+        keeper: Keeper,
+        batches: Batches,
+        interruption: Interruption,
+        record: Mapping[str, Any],
+    ) -> str:
+        """Runs the loop; says why it has ended."""
+        loop = Loop(
+            learner, self.opened, batches, keeper, self.watcher, interruption, self.processes
+        )
+        try:
+            return loop.run()
+        except Diverged as error:
+            raise self._stopped(keeper, record, DIVERGED, error.diagnostic) from None
+        except SpecError as error:
+            raise self._stopped(keeper, record, STOPPED, *error.diagnostics) from None
+        except Exception as error:
+            batch = max(1, self.plan.train.batch.size // self.processes.world)
+            found = explained(
+                error,
+                self.request.network,
+                self.plan.train,
+                learner.numbers,
+                self.device,
+                batch,
+            )
+            if found is None:
+                raise
+            raise self._stopped(keeper, record, STOPPED, found) from None
+        finally:
+            loop.close()
+
+    def _stopped(
+        self, keeper: Keeper, record: Mapping[str, Any], state: str, *found: Diagnostic
+    ) -> SpecError:
+        """For a training that cannot go on; what was written before stays."""
+        if self.processes.writes:
+            self._write(keeper, ended(record, state, _facts(keeper.position), None, None))
+            self.watcher.finished(_finished(keeper, state, {}, None))
+        return SpecError(found)
+
+    # ---- after ----
+
+    def _end(
+        self, learner: Learner, keeper: Keeper, record: Mapping[str, Any], reason: str
+    ) -> Result:
+        """The best weights once more, and everything about them."""
+        position, path = keeper.position, keeper.folder.path
+        module = learner.evaluated
+        outcome: Outcome | None = None
+        test: Outcome | None = None
+        report: Path | None = None
+        if self.processes.writes and reason != INTERRUPTED:
+            if keeper.folder.best.exists() and not keeper.trouble:
+                module.load_state_dict(best_weights(keeper.folder.best))
+            outcome = evaluate(module, self.opened, "val", watcher=self.watcher)
+            if "test" in self.opened.stores:
+                test = evaluate(module, self.opened, "test", watcher=self.watcher)
+        found = dict(outcome.metrics) if outcome else dict(keeper.last)
+        if self.processes.writes:
+            self._write(keeper, ended(record, reason, _facts(position), outcome, test))
+            self.watcher.finished(_finished(keeper, reason, found, report))
+        return Result(
+            path,
+            reason,
+            position.epoch,
+            position.best_epoch,
+            found,
+            position.seconds,
+            module.eval(),
+            self.opened.dataset.classes,
+            self.opened.preparation,
+            outcome,
+            test,
+            report,
+            keeper.trouble,
+        )
+
+    def _write(self, keeper: Keeper, record: Mapping[str, Any]) -> None:
+        try:
+            keeper.folder.write_record(record)
+        except OSError as error:
+            keeper.not_written(error)
+
+
+_WHERE = {
+    "device": "on the device, decoded",
+    "memory": "in memory, decoded",
+    "files": "in their files, and read anew in each epoch",
+}
+
+
+def _facts(position: Position) -> dict[str, Any]:
+    return {
+        "epochs": position.epoch,
+        "steps": position.steps,
+        "seconds": round(position.seconds, 3),
+        "best_epoch": position.best_epoch,
+        "best": None if position.best is None else plain(position.best),
+    }
+
+
+def _finished(
+    keeper: Keeper, reason: str, metrics: Mapping[str, float], report: Path | None
+) -> Finished:
+    position = keeper.position
+    return Finished(
+        keeper.folder.path,
+        reason,
+        position.epoch,
+        position.best_epoch,
+        metrics,
+        position.seconds,
+        report,
+    )
