@@ -6,13 +6,15 @@
     source = dotcnn.emit("net.cnn")              # the torch module, as text
     model = dotcnn.load("net.cnn")               # that text, live: an nn.Module
     dotcnn.export("net.cnn", "net.onnx")         # for others to run; also .pt2, .safetensors
+    dotcnn.evaluate("runs/net").metrics          # what a trained network is worth
+    dotcnn.predict("runs/net", "photo.jpg")      # classes with probabilities
 
 Importing this imports nothing else; each function imports what it needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
     from .dsl.diagnostics import Diagnostic
     from .dsl.source import Source
     from .training.export.export import Exported
+    from .training.outcome import Outcome
+    from .training.predict import Prediction
 
 __version__ = "0.1.0"
-__all__ = ["check", "compile", "emit", "export", "load", "report"]
+__all__ = ["check", "compile", "emit", "evaluate", "export", "load", "predict", "report"]
 
 
 def compile(
@@ -150,6 +154,59 @@ def export(
         batch=batch,
         opset=opset,
     )
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    weights: str | Path | None = None,
+    data: str | None = None,
+    part: str = "val",
+    tta: bool = False,
+    device: str = "auto",
+) -> Outcome:
+    """How well a trained network does: metrics, figures of each class, who was taken for whom.
+
+    `run` is the folder of a run or, with `weights`, a spec. `data` is what `--data` would say; `part`
+    is val, test, train or all. Raises SpecError.
+    """
+    from .training.assess import assess, data_of, tta_of
+    from .training.devices import find_device
+    from .training.ready import open_run, open_weights
+
+    where = find_device(device)
+    if weights is None:
+        ready = open_run(Path(run), __version__, device=where, data=data)
+    else:
+        ready = open_weights(_source(run), Path(weights), __version__, device=where, data=data)
+    return assess(ready, data_of(ready), part, tta=tta_of(ready.plan) if tta else None)
+
+
+def predict(
+    run: str | Path,
+    images: str | Path | bytes | Sequence[str | Path | bytes],
+    *,
+    top: int = 5,
+    tta: bool = False,
+    device: str = "auto",
+) -> list[Prediction]:
+    """What a trained network takes images for, the likeliest class first.
+
+    `images` is a file, what is in one, or several of these. Of an image that cannot be used, the
+    prediction has a reason and no guesses. Raises SpecError.
+    """
+    from .training.assess import tta_of
+    from .training.devices import find_device
+    from .training.predict import predict as predictions
+    from .training.ready import open_run
+
+    several = [images] if isinstance(images, (str, Path, bytes)) else images
+    named = [
+        (f"image {place}" if isinstance(image, bytes) else str(image), image)
+        for place, image in enumerate(several)
+    ]
+    ready = open_run(Path(run), __version__, device=find_device(device))
+    return list(predictions(ready, named, top=top, tta=tta_of(ready.plan) if tta else None))
 
 
 def _source(spec: str | Path) -> Source:

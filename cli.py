@@ -711,17 +711,28 @@ def _evaluated(options: argparse.Namespace) -> int:
         epoch = f", epoch {ready.epoch}" if ready.epoch is not None else ""
         title = f"{ready.request.network.name} ({ready.name}{epoch})"
         print(outcome_text(title, outcome, data.dataset.classes, _style(options)))
-    if options.report is None:
+    page = options.report or _missing_page(options, ready)
+    if page is None:
         return OK
 
     from .training.page.write import write_page
 
     try:
-        write_page(Path(options.report), ready, outcome, data)
+        write_page(Path(page), ready, outcome, data)
     except OSError as error:
-        return _cannot_write(options.report, error)
-    _say(f"wrote {options.report}")
+        return _cannot_write(page, error)
+    _say(f"wrote {page}")
     return OK
+
+
+def _missing_page(options: argparse.Namespace, ready: Ready) -> str | None:
+    """Of a run that was stopped before its end: what that would have written."""
+    from .training.page.write import NAME
+
+    if ready.folder is None or options.data or options.set or options.tta or options.part != "val":
+        return None
+    page = ready.folder / NAME
+    return None if page.exists() else str(page)
 
 
 def _ready(options: argparse.Namespace) -> Ready:

@@ -317,6 +317,8 @@ class Training:
         found = dict(outcome.metrics) if outcome else dict(keeper.last)
         if self.processes.writes:
             self._write(keeper, ended(record, reason, _facts(position), outcome, test))
+            if outcome is not None:
+                report = self._report(keeper, module, outcome)
             self.watcher.finished(_finished(keeper, reason, found, report))
         return Result(
             path,
@@ -333,6 +335,16 @@ class Training:
             report,
             keeper.trouble,
         )
+
+    def _report(self, keeper: Keeper, module: nn.Module, outcome: Outcome) -> Path | None:
+        from .page.write import write_report
+
+        network = self.request.network
+        try:
+            return write_report(keeper.folder.path, network, module, outcome, self.opened)
+        except OSError as error:
+            keeper.not_written(error)
+            return None
 
     def _write(self, keeper: Keeper, record: Mapping[str, Any]) -> None:
         try:

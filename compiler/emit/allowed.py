@@ -198,7 +198,7 @@ class _Checker:
             self.layers.discard(node.id)
         elif isinstance(node, ast.Attribute):
             _require(isinstance(node.value, ast.Name) and node.value.id == "self", node)
-            self.name(node.attr, node)
+            _require(_is_plain(node.attr), node)
         else:
             _require(isinstance(node, ast.Tuple), node)
             for each in node.elts:  # type: ignore[attr-defined]
@@ -207,7 +207,7 @@ class _Checker:
     def name(self, name: str, node: ast.AST) -> None:
         """What is defined: nothing of Python's own, and nothing that was imported."""
         reserved = {"F", "NamedTuple", "Tensor", "nn", "super", "torch", *_BUILTINS}
-        _require(name.isascii() and not name.startswith("__") and name not in reserved, node)
+        _require(_is_plain(name) and name not in reserved, node)
 
     def annotation(self, node: ast.expr | None) -> None:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -294,6 +294,10 @@ def _is_text(node: ast.stmt) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and not name.startswith("__")
 
 
 def _is_literal(node: ast.expr) -> bool:

@@ -14,7 +14,7 @@ from .definitions import definitions
 from .forward import SHORT, Forward, exits
 from .frame import Frame, Leaf, take_apart, write
 from .kinds import with_kinds
-from .known import known_names, numbers_in, rounds_in
+from .known import arithmetic, known_names
 from .layout import STEP, WIDTH, Doc, Group, statement
 from .loops import Round, loop, repeated
 from .solve import DIVISIBLE, Name, Parameter, Solution, literal, solve
@@ -151,13 +151,12 @@ class Classes:
     # ---- as text ----
 
     def class_of(self, name: str, union: Union) -> None:
-        known, numbers = known_names(union), numbers_in(union)
+        known = known_names(union)
         taken = [name, *(made.name for made in self.written)]
         scopes = [body.scope for body in union.bodies]
         union, known, stands = _distinct(union, known)
         questions = self.questions(union)
-        rounds = rounds_in(union)
-        solution = solve(union.places, known, numbers, taken, questions, rounds)
+        solution = solve(union.places, known, arithmetic(union), taken, questions)
         if any("divisible(" in text for texts in solution.texts for text in texts):
             self.helpers.setdefault(DIVISIBLE)
         solution = name_widths(solution, union, taken)

@@ -10,7 +10,7 @@ from ...dsl.syntax import Name as Word
 from ..graph import Scope
 from .body import origin
 from .frame import Kind, Value
-from .solve import Name, plain
+from .solve import Arithmetic, Name, plain
 from .unite import Union
 from .widths import leaving
 
@@ -27,17 +27,15 @@ def known_names(union: Union) -> list[Name]:
     return [first, *_visible([body.scope for body in union.bodies], _layers(union))]
 
 
-def numbers_in(union: Union) -> list[int]:
-    """The numbers of its text: what values may be multiples of. Halves are everywhere."""
+def arithmetic(union: Union) -> Arithmetic:
+    """What its text computes with. Halves are everywhere."""
     what = origin(union.bodies[0].scope)
-    span = what.definition.span if what.definition is not None else what.span
-    return [2, *map(int, _NUMBER.findall(span.text))]
-
-
-def rounds_in(union: Union) -> bool:
-    """Whether its text uses `divisible`."""
-    what = origin(union.bodies[0].scope)
-    return what.definition is not None and "divisible(" in what.definition.span.text
+    text = (what.definition.span if what.definition is not None else what.span).text
+    return Arithmetic(
+        (2, *map(int, _NUMBER.findall(text))),
+        frozenset({"+", *(sign for sign in ("-", "*", "//") if sign in text)}),
+        what.definition is not None and "divisible(" in text,
+    )
 
 
 def _layers(union: Union) -> dict[str, tuple[Value, ...]]:

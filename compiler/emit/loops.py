@@ -47,11 +47,13 @@ def repeated(
     (frame,) = frames
     ways = [_repeated(frame, loops, alone) for alone in (0, 1)]
     said = [way for way in ways if way is not None]
-    return min(said, key=lambda way: _is_listed(way[0]), default=None)
+    return min(said, key=lambda way: _effort(way[0]), default=None)
 
 
-def _is_listed(frame: Frame) -> bool:
-    return any(isinstance(item, Run) and item.listed for item in frame.items)
+def _effort(frame: Frame) -> int:
+    """What it takes to understand: rounds that are all alike, that grow, that are listed."""
+    ways = [way for item in frame.items if isinstance(item, Run) for way in item.ways]
+    return 2 if "listed" in ways else int("grows" in ways)
 
 
 def _repeated(

@@ -16,7 +16,7 @@ from .comments import Comments
 from .forward import SHORT, Forward
 from .initial import InitText, initial
 from .layout import STEP
-from .solve import solve
+from .solve import NO_ARITHMETIC, solve
 from .source import NAMESPACE, Names, docstring
 from .unite import Operand, Union
 
@@ -118,7 +118,7 @@ def _network_class(
     comments: Comments,
     flat: bool,
 ) -> Lines:
-    solution = solve(union.places, [], [], [], [None] * len(union.places))
+    solution = solve(union.places, [], NO_ARITHMETIC, [], [None] * len(union.places))
     flags = Flags(union, solution, ())
     lines = [f"class {name}(nn.Module):"]
     syntax = network.root.span

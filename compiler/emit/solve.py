@@ -97,18 +97,27 @@ def _type(value: Value) -> str:
     return type(value).__name__
 
 
+class Arithmetic(NamedTuple):
+    """What the spec's text computes with: sizes may come from it, and from nothing else."""
+
+    numbers: tuple[int, ...]
+    operators: frozenset[str]
+    divisible: bool
+
+
+NO_ARITHMETIC = Arithmetic((), frozenset(), divisible=False)
+
+
 def solve(
     places_: Sequence[Place],
     known: Sequence[Name],
-    numbers: Sequence[int],
+    arithmetic: Arithmetic,
     taken: Sequence[str],
     questions: Sequence[Question | None],
-    rounds: bool = False,
 ) -> Solution:
-    """`known`: names of the spec, the preferred first; `numbers`: those that its text mentions;
-    `questions`: what its conditions ask before each place; `rounds`: whether it uses `divisible`.
-    """
-    solver = _Solver(known, numbers, taken, rounds)
+    """`known`: names of the spec, the preferred first; `questions`: what its conditions ask before
+    each place."""
+    solver = _Solver(known, arithmetic, taken)
     slots = list(_slots(places_))
     solver.choose([slot.values for slot in slots])
     texts: dict[tuple[int, int], str] = {}
@@ -172,16 +181,14 @@ def plain(value: Value) -> Value:
 
 
 class _Solver:
-    def __init__(
-        self, known: Sequence[Name], numbers: Sequence[int], taken: Sequence[str], rounds: bool
-    ) -> None:
-        self.rounds = rounds
+    def __init__(self, known: Sequence[Name], arithmetic: Arithmetic, taken: Sequence[str]) -> None:
         self.names = Names([*taken, INDEX, VALUE])
         self.everything = list(known)
         self.known = [name for name in known if _varies(name.values)]
         same_in_all = [name.values[0] for name in known if not _varies(name.values)]
         whole = [value for value in same_in_all if type(value) is int]
-        self.constants = sorted({number for number in (*numbers, *whole) if number > 1})
+        numbers = {number for number in (*arithmetic.numbers, *whole) if number > 1}
+        self.arithmetic = arithmetic._replace(numbers=tuple(sorted(numbers)))
         self.chosen: dict[str, Parameter] = {}
         """By the name in the spec."""
         self.solved: list[tuple[Vector, str]] = []
@@ -229,13 +236,13 @@ class _Solver:
 
     def expression(self, vector: Vector) -> str | None:
         chosen = [Name(p.name, p.values) for p in self.chosen.values()]
-        for text, _ in _expressions(vector, chosen, self.constants, self.rounds):
+        for text, _ in _expressions(vector, chosen, self.arithmetic):
             return text
-        for _, used in _expressions(vector, self.known, self.constants, self.rounds):
+        for _, used in _expressions(vector, self.known, self.arithmetic):
             for name in used:
                 self.use(name)
             chosen = [Name(p.name, p.values) for p in self.chosen.values()]
-            return next(_expressions(vector, chosen, self.constants, self.rounds))[0]
+            return next(_expressions(vector, chosen, self.arithmetic))[0]
         return None
 
     def argument(self, slot: _Slot) -> str:
@@ -272,7 +279,7 @@ def _match(vector: Vector, values: Sequence[Value]) -> bool:
 
 
 def _expressions(
-    vector: Vector, names: Sequence[Name], constants: Sequence[int], rounds: bool
+    vector: Vector, names: Sequence[Name], arithmetic: Arithmetic
 ) -> Iterator[tuple[str, list[Name]]]:
     """Texts that give the values, from simple to less so, with the names in them."""
     for name in names:
@@ -280,6 +287,7 @@ def _expressions(
             yield name.name, [name]
     if any(type(value) is not int and value is not UNKNOWN for value in vector):
         return
+    constants = arithmetic.numbers
     numbers = [name for name in names if all(type(value) is int for value in name.values)]
     rows = range(len(vector))
 
@@ -299,14 +307,14 @@ def _expressions(
                 yield f"{name.name} + {k}", [name]
             if fits([a[n] - k for n in rows]):
                 yield f"{name.name} - {k}", [name]
-        if rounds:
+        if arithmetic.divisible:
             yield from ((text, [name]) for text in _rounded(vector, name.name, a, constants))
     for two, one in product(numbers, numbers):
         if one is two:
             continue
         a, b = table[one.name], table[two.name]
         for sign, values in _pairs(a, b):
-            if fits(values):
+            if sign in arithmetic.operators and fits(values):
                 yield f"{one.name} {sign} {two.name}", [one, two]
         for k in constants:
             if fits([a[n] + k * b[n] for n in rows]):

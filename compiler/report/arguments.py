@@ -465,7 +465,7 @@ def _add_use_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tta",
         action="store_true",
-        help="look at each image several times, as `tta` of the spec says; the answers are averaged",
+        help="look at each image several times, as `tta` of the spec says, and average the answers",
     )
     parser.add_argument(
         "--device",

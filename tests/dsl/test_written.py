@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,11 +39,15 @@ def test_what_was_there_is_replaced_and_keeps_its_permissions(tmp_path: Path) ->
 def test_what_was_there_stays_where_anything_goes_wrong(
     error: BaseException, tmp_path: Path
 ) -> None:
+    def fail() -> None:
+        with written(tmp_path / "a") as file:
+            file.write_text("new")
+            file.with_name("a.data").write_text("more")
+            raise error
+
     (tmp_path / "a").write_text("old")
-    with pytest.raises(type(error)), written(tmp_path / "a") as file:
-        file.write_text("new")
-        file.with_name("a.data").write_text("more")
-        raise error
+    with pytest.raises(type(error)):
+        fail()
     assert (tmp_path / "a").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
@@ -82,14 +88,20 @@ def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+_KILLED = """
+import os, signal
+from dotcnn.dsl.written import written
+
+with written("a") as file:
+    file.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_what_was_there_stays_where_the_process_is_killed(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
-    child = os.fork()
-    if not child:
-        with written(tmp_path / "a") as file:
-            file.write_text("half")
-            os.kill(os.getpid(), signal.SIGKILL)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", _KILLED], cwd=tmp_path, check=False, timeout=60)
+    assert process.returncode == -signal.SIGKILL
     assert (tmp_path / "a").read_text() == "old"
 
 

@@ -8,6 +8,7 @@ the person is.
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -25,14 +26,16 @@ from .said import listed
 
 def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
     """What the spec's `data` line is replaced by; raises SpecError."""
-    words = text.split()
-    if words and words[0] in _kinds():
-        return _override(text, name)
+    word = re.split(r"[\s,{]", text.strip(), maxsplit=1)[0]
     try:
         place = here / Path(text).expanduser()
-        is_folder, is_file = bool(words) and place.is_dir(), place.is_file()
+        is_folder, is_file = bool(word) and place.is_dir(), place.is_file()
     except (OSError, RuntimeError, ValueError):  # too long, signs that no name has, no home
-        raise SpecError([_unfit(text, False, name)]) from None
+        place, is_folder, is_file = here, False, False
+    if word in _kinds():
+        if is_folder and text == word:
+            raise SpecError([_ambiguous(word, name)])
+        return _override(text, name)
     path = quoted(str(place.absolute()))
     if is_folder:
         return _override(f"{'idx' if looks_like_idx(place) else 'folder'} {path}", name)
@@ -56,6 +59,15 @@ def _override(text: str, name: str) -> SectionOverride:
             [Diagnostic("argument", "there is more in it than one line `data`", file=name)]
         )
     return SectionOverride("train", call)
+
+
+def _ambiguous(word: str, name: str) -> Diagnostic:
+    return Diagnostic(
+        "conflict",
+        f"`{word}` is a data set by name, and there is a folder {word}",
+        help=f"write `./{word}` for the folder, or `{word} val=20%`, say, for the data set",
+        file=name,
+    )
 
 
 _LONGEST = 100

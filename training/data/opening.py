@@ -195,7 +195,8 @@ def _store(
 def _without(pile: Pile, bad: Bad) -> Pile:
     if not bad:
         return pile
-    return pile.select(torch.tensor([i for i in range(len(pile)) if i not in bad]))
+    well = [index for index in range(len(pile)) if index not in bad]
+    return pile.select(torch.tensor(well, dtype=torch.int64))
 
 
 _USES = {"train": "training", "val": "validation", "test": "the test"}

@@ -46,6 +46,8 @@ class Stream:
         )
 
     def __call__(self, plan: list[Tensor]) -> Iterator[Tensor]:
+        if not plan:
+            return
         self._wanted.batches = [indices.tolist() for indices in plan]
         with _undisturbed():
             batches = iter(self._loader)
@@ -53,10 +55,12 @@ class Stream:
             try:
                 images = next(batches, None)
             except RuntimeError as error:
+                self.close()
                 raise _worker_died(error) from None
             if images is None:
                 return
             if isinstance(images, Failed):
+                self.close()
                 raise problem(
                     "bad-file",
                     f"an image that was well at the start can no longer be read: {images.reason}",
@@ -66,6 +70,10 @@ class Stream:
             yield images.to(self.device, non_blocking=True)
 
     def close(self) -> None:
+        """Ends the processes now: left to the collector of garbage, they may be waited for."""
+        end = getattr(self._loader._iterator, "_shutdown_workers", None)
+        if end is not None:
+            end()
         self._loader._iterator = None
 
 

@@ -102,7 +102,7 @@ class Live:
 
     def finished(self, end_: Finished) -> None:
         self.close()
-        first, *rest = end(end_)
+        first, *rest = end(end_, self._progress.start if self._progress else None)
         self._print("", first, style="bold")
         self._print(*rest)
 

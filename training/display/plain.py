@@ -24,7 +24,7 @@ class Plain(Silent):
         self._stream = stream
         self._style = style
         self._now = now
-        self._epochs = 0
+        self._start: Started | None = None
         self._reading = ""
         self._next_word = 0.0
 
@@ -39,18 +39,19 @@ class Plain(Silent):
             self._say(f"{show(what)}: {done:,}{of}")
 
     def started(self, start: Started) -> None:
-        self._epochs = start.epochs
+        self._start = start
         for line in beginning(start, self._style):
             self._say(line)
 
     def epoch(self, record: EpochRecord) -> None:
-        self._say(epoch_line(record, self._epochs, max(self._style.width, 100)))
+        epochs = self._start.epochs if self._start is not None else record.epoch
+        self._say(epoch_line(record, epochs, max(self._style.width, 100)))
 
     def note(self, line: str) -> None:
         self._say("\n".join(map(show, line.splitlines())))
 
     def finished(self, end_: Finished) -> None:
-        for line in end(end_):
+        for line in end(end_, self._start):
             self._say(line)
 
     def _say(self, line: str) -> None:

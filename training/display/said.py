@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from ...compiler.report.figures import exact, plural
 from ...compiler.report.style import PLAIN, Style, laid_out
 from ...dsl.render import show
+from ..run_folder import shown
 from ..watch import EpochRecord, Finished, Started
 from .figures import duration, loss, metric, percent, rate, speed
-
-_USES = {"train": "for training", "val": "for validation", "test": "for a test"}
-_CLASSES = 10
 
 
 def beginning(start: Started, style: Style = PLAIN) -> list[str]:
@@ -19,20 +17,12 @@ def beginning(start: Started, style: Style = PLAIN) -> list[str]:
     size = f"{plural(start.parameters, 'parameter')}"
     if start.trainable != start.parameters:
         size += f", {exact(start.trainable)} of them learn"
-    images = ", ".join(
-        f"{exact(count)} {_USES.get(part, part)}" for part, count in start.images.items()
-    )
-    names = [show(name) for name in start.classes[:_CLASSES]]
-    more = len(start.classes) - len(names)
-    classes = ", ".join(names) + (f" and {exact(more)} more" if more > 0 else "")
     epochs = f"{epochs_of(start.epochs)} of {_batches(start.batches)}"
     lines = [
         ("network", f"{show(start.network)}: {size}"),
-        ("images", images),
-        ("classes", f"{len(start.classes)}: {classes}"),
         ("device", show(start.device)),
         *(("", show(choice)) for choice in start.choices),
-        ("run", f"{show(str(start.folder))}: {epochs}"),
+        ("run", f"{show(shown(start.folder))}: {epochs}"),
     ]
     if start.resumed is not None:
         epoch, image = start.resumed
@@ -80,14 +70,16 @@ def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:
     return "  ".join(text for _, text in left)
 
 
-def end(finished: Finished) -> list[str]:
-    """How it went, and where to find what came out."""
+def end(finished: Finished, start: Started | None) -> list[str]:
+    """How it went, and where to find what came out; of the metrics, those that the plan wants."""
     lines = [f"{finished.reason}: {epochs_of(finished.epochs)} in {duration(finished.seconds)}"]
     if finished.best_epoch is not None:
-        lines.append(f"best: epoch {finished.best_epoch}, {metrics(finished.best)}")
-    lines.append(f"run: {show(str(finished.folder))}")
+        wanted = start.plan.train.metrics.names if start is not None else ()
+        best = {key: value for key, value in finished.best.items() if key in wanted}
+        lines.append(f"best: epoch {finished.best_epoch}, {metrics(best or finished.best)}")
+    lines.append(f"run: {show(shown(finished.folder))}")
     if finished.report is not None:
-        lines.append(f"report: {show(str(finished.report))}")
+        lines.append(f"report: {show(shown(finished.report))}")
     return lines
 
 

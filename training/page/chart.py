@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from .markup import Html, element, escape, joined
 
-WIDTH, HEIGHT = 480, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 26, 34
+WIDTH, HEIGHT = 440, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 26, 34
 _DOTS = 40
 """Up to so many points, each is marked and has a tooltip."""
 
@@ -138,7 +138,7 @@ def _legend(lines: Sequence[Line]) -> Html:
             f'<line class="curve {line.css}" x1="{_n(x)}" x2="{_n(x + 18)}" y1="10" y2="10"/>'
             f'<text class="{line.css}" x="{_n(x + 24)}" y="14">{escape(line.name)}</text>'
         )
-        x += 40 + 7 * len(line.name)
+        x += 40 + 8 * len(line.name)
     return Html("".join(parts))
 
 

@@ -11,16 +11,16 @@ from ...compiler.report.figures import exact, pair
 from ...compiler.report.paint import TooLarge
 from ...compiler.report.place import NotInstalled
 from ...compiler.report.rows import Row, rows
-from ...compiler.report.table import conventions, title
+from ...compiler.report.table import conventions
 from ...compiler.shapes import text
 from .contents import Contents
-from .markup import Html, details, element, section, table
+from .markup import Html, details, element, escape, section, table
 
 
 def network(contents: Contents, analysis: Analysis) -> Html:
     found = rows(analysis)
     parts = [
-        element("p", title(analysis), class_="faint"),
+        element("p", _about(analysis), class_="faint"),
         _drawing(analysis),
         details("All layers", _table([row for row in found if not row.aux], "Layers"), _counted()),
     ]
@@ -30,10 +30,16 @@ def network(contents: Contents, analysis: Analysis) -> Html:
     return section("network", "Network", *parts)
 
 
+def _about(analysis: Analysis) -> str:
+    totals = analysis.totals
+    return (
+        f"{analysis.network.name} takes {text(analysis.network.input.shape)} and has"
+        f" {exact(totals.params)} parameters; an image takes {exact(totals.macs)} multiply-adds."
+    )
+
+
 def spec(contents: Contents) -> Html:
     lines = contents.network.program.main.source.text.splitlines()
-    from .markup import escape
-
     # A spec has line ends, which `escape` makes visible: line by line.
     return section("spec", "Spec", Html(f"<pre>{chr(10).join(map(escape, lines))}</pre>"))
 

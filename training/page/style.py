@@ -69,7 +69,7 @@ figure {{ margin: 0; }}
   gap: 1.25rem; }}
 .charts svg {{ width: 100%; height: auto; display: block; }}
 .charts h3 {{ margin-top: 0; }}
-svg text {{ fill: var(--faint); font-size: 12px; font-family: inherit; }}
+svg text {{ fill: var(--faint); font-size: 13px; font-family: inherit; }}
 svg .grid {{ stroke: var(--line); stroke-width: 1; opacity: .6; }}
 svg .best {{ stroke: var(--faint); stroke-dasharray: 3 4; }}
 svg .curve {{ fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }}
@@ -89,8 +89,8 @@ svg circle.one {{ fill: var(--one); stroke: none; }} svg circle.two {{ fill: var
   text-align: left; max-height: 9rem; padding: .4rem .25rem; }}
 .confusion tbody th {{ text-align: right; position: sticky; left: 0; background: var(--page); }}
 .confusion td.none {{ color: var(--faint); }}
-.meter {{ display: inline-block; width: 5rem; margin-right: .6rem; height: .5rem; border-radius: .25rem;
-  background: var(--line); overflow: hidden; vertical-align: middle; }}
+.meter {{ display: inline-block; width: 5rem; margin-right: .6rem; height: .5rem;
+  border-radius: .25rem; background: var(--line); overflow: hidden; vertical-align: middle; }}
 .meter span {{ display: block; height: 100%; background: var(--one); }}
 .gallery {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr));
   gap: 1rem; margin: 1rem 0; padding: 0; list-style: none; }}
@@ -108,7 +108,7 @@ img.filters, img.matrix {{ width: 100%; height: auto; max-width: 40rem;
 @media (max-width: 30rem) {{
   body {{ font-size: 15px; }} main, header, footer {{ padding-left: 1rem; padding-right: 1rem; }}
   .gallery {{ grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: .75rem; }}
-  dl.figures dd {{ font-size: 1.25rem; }}
+  dl.figures dd {{ font-size: 1.25rem; }} .meter {{ display: none; }}
   dl.facts {{ grid-template-columns: 1fr; gap: 0; }} dl.facts dd {{ margin-bottom: .5rem; }}
 }}
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from ...compiler.analysis import Analysis
@@ -54,15 +54,45 @@ def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
     dataset = contents.data.dataset
     yield "Network", contents.network.name
     yield "Data", "; ".join(line.strip() for line in dataset.lines())
-    yield "Images become", ", ".join(contents.data.preparation.lines())
+    yield "Preparation", ", ".join(contents.data.preparation.lines())
     if contents.epochs:
         best = max((each.epoch for each in contents.epochs if each.best), default=None)
         told = f", the best of them is {best}" if best is not None else ""
         yield "Epochs", f"{contents.epochs[-1].epoch}{told}"
-    for name, value in contents.record.items():
+    yield from _record(contents.record, set(dataset.lines()))
+
+
+def _record(record: Mapping[str, Any], told: Set[str]) -> Iterator[tuple[str, str]]:
+    """What the run wrote of itself, as far as it is of use to a reader and not told before."""
+    for key, name in _RECORDED.items():
+        value = record.get(key)
+        if isinstance(value, list):
+            value = [each for each in value if each not in told]
         text = _text(value)
         if text:
-            yield str(name).replace("_", " ").capitalize(), text
+            yield name, text
+    versions = {key: record.get(key) for key in _VERSIONS if record.get(key)}
+    if versions:
+        yield "Versions", _text(versions)
+    made_with, result = record.get("made_with"), record.get("result")
+    if isinstance(made_with, Mapping) and made_with.get("set"):
+        yield "Set", _text(made_with["set"])
+    if isinstance(result, Mapping) and isinstance(result.get("test"), Mapping):
+        numbers = {key: value for key, value in result["test"].items() if value is not None}
+        yield (
+            "On the test",
+            ", ".join(f"{key} {metric(key, value)}" for key, value in numbers.items()),
+        )
+
+
+_RECORDED = {
+    "started": "Started",
+    "device": "Device",
+    "seed": "Seed",
+    "choices": "Chosen",
+    "platform": "System",
+}
+_VERSIONS = ("dotcnn", "torch", "numpy", "python")
 
 
 def _text(value: Any) -> str:

@@ -25,19 +25,23 @@ def said(text: str, here: Path) -> str:
 
 
 def test_words_are_those_of_a_data_line(tmp_path: Path) -> None:
-    """Also where a folder has the same name: `./digits` is the folder."""
-    (tmp_path / "digits").mkdir()
+    """Where a folder has the same name, nothing is guessed."""
     assert said("digits", tmp_path) == "data digits"
+    (tmp_path / "digits").mkdir()
+    with pytest.raises(SpecError, match=r"\./digits") as caught:
+        said("digits", tmp_path)
+    assert caught.value.diagnostics[0].code == "conflict"
+    assert said("digits val=30%", tmp_path) == "data digits val=30%"
     assert said('folder "a" val=30%', tmp_path) == 'data folder "a" val=30%'
     assert said("./digits", tmp_path) == f'data folder "{tmp_path}/digits"'
 
 
 def test_places_begin_where_the_person_is(tmp_path: Path) -> None:
-    fill(tmp_path / "pets", {"a": 1})
+    fill(tmp_path / "animals", {"a": 1})
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "train-images-idx3-ubyte.gz").touch()
     (tmp_path / "set.npz").touch()
-    assert said("pets", tmp_path) == f'data folder "{tmp_path}/pets"'
+    assert said("animals", tmp_path) == f'data folder "{tmp_path}/animals"'
     assert said("old", tmp_path) == f'data idx "{tmp_path}/old"'
     assert said("set.npz", tmp_path) == f'data npz "{tmp_path}/set.npz"'
     quotes = tmp_path / 'so "called" \\ set'
@@ -49,7 +53,7 @@ def test_places_begin_where_the_person_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("pets", "no-such-folder"), ("cifar", "no-such-folder"), ("notes.txt", "not-a-folder"),
+    [("animals", "no-such-folder"), ("cifar", "no-such-folder"), ("notes.txt", "not-a-folder"),
      ("", "no-such-folder"), ("x" * 5000, "no-such-folder"), ("a\0b", "no-such-folder"),
      ("digits\nepochs 3", "argument"), ("digits, epochs 3", "argument"),
      ("digits {", "unclosed-brace"), ("digits { }", "argument"), ('folder "', "unclosed-string")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dotcnn.compiler.elaborate import elaborate
+from dotcnn.compiler.plan import plan
+from dotcnn.compiler.plan.data import Digits
 from dotcnn.compiler.plan.loss import Weights
+from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.dsl.program import load_program
+from dotcnn.dsl.source import Source
 from dotcnn.training.data.balance import class_weights
 from dotcnn.training.data.batches import Sharing
 from dotcnn.training.data.dataset import BadFile, Dataset, Part
 from dotcnn.training.data.memory import place
-from dotcnn.training.data.opening import Opened
+from dotcnn.training.data.opening import Opened, open_data
 from dotcnn.training.data.store import InMemory, OnDisk, without
 from dotcnn.training.data.verdicts import Verdicts
 
@@ -40,18 +47,19 @@ def both(data: str, base: Path, **options: object) -> list[Opened]:
 def test_digits() -> None:
     """1,797 real ones, as published: so many of each, 0 to 16 made 0 to 255."""
     found = opened("digits", input="1x8x8")
-    counts = [
-        sum(pair) for pair in zip(*(part.counts for part in found.dataset.parts), strict=True)
-    ]
-    assert counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    train, val = (torch.tensor(part.counts) for part in found.dataset.parts)
+    assert (train + val).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert [part.count for part in found.dataset.parts] == [1438, 359]
     assert found.dataset.licence == "CC BY 4.0"
-    assert {int(v) for v in found.stores["train"].images.unique()} == {  # type: ignore[union-attr]
-        round(value * 255 / 16) for value in range(17)
+    images = {
+        found.name(part, index): found.image(part, index)
+        for part in ("train", "val")
+        for index in range(len(found.stores[part]))
     }
-    first = next(i for i in range(1438) if found.name("train", i) == "#0")
-    expected = [0, 0, 80, 207, 143, 16, 0, 0]
-    assert found.image("train", first)[0, 0].tolist() == expected
+    assert len(images) == 1797
+    values = torch.stack(list(images.values())).unique().tolist()
+    assert values == [round(value * 255 / 16) for value in range(17)]
+    assert images["#0"][0, 0].tolist() == [0, 0, 80, 207, 143, 16, 0, 0]
 
 
 def test_digits_as_large_as_the_input() -> None:
@@ -233,7 +241,7 @@ def test_a_device_has_a_memory_of_its_own(tmp_path: Path) -> None:
     assert (store.images.dtype, store.images.device.type, found.where) == (
         torch.uint8, "cpu", "device",
     )  # fmt: skip
-    for batch in found.training():
+    for batch in found.training()():
         assert batch.images.dtype == torch.uint8
 
 
@@ -252,7 +260,7 @@ def test_both_ways_give_the_same_batches(tmp_path: Path) -> None:
 def test_seed_and_size_are_the_plans(tmp_path: Path) -> None:
     found = opened("digits\n  batch 100\n  seed 3", input="1x8x8")
     first = [batch.indices.tolist() for batch in found.training()(0)]
-    assert first[0] == [b.indices.tolist() for b in found.training(seed=3, batch=100)(0)][0]
+    assert first[0] == next(found.training(seed=3, batch=100)(0)).indices.tolist()
     assert first[0] != next(found.training(seed=4)(0)).indices.tolist()
     assert len(next(found.evaluation(batch=7)())[0]) == 7
 
@@ -260,18 +268,22 @@ def test_seed_and_size_are_the_plans(tmp_path: Path) -> None:
 def test_batches_that_cannot_be_made(tmp_path: Path) -> None:
     fill(tmp_path, {"a": 5, "b": 5})
     found = opened(f'folder "{tmp_path}"\n  batch 64 drop_last')
-    with pytest.raises(Exception, match="batch 8") as caught:
+    with pytest.raises(SpecError, match="batch 8") as caught:
         found.training()
-    assert caught.value.diagnostics[0].code == "batch-too-large"  # type: ignore[attr-defined]
+    assert caught.value.diagnostics[0].code == "batch-too-large"
     found = opened(f'folder "{tmp_path}"\n  batch 4')
-    with pytest.raises(Exception, match="fewer processes") as caught:
+    with pytest.raises(SpecError, match="fewer processes") as caught:
         found.training(sharing=Sharing(0, 5))
-    assert caught.value.diagnostics[0].code == "batch-too-small"  # type: ignore[attr-defined]
+    assert caught.value.diagnostics[0].code == "batch-too-small"
 
 
 def test_a_network_for_something_else_than_images() -> None:
-    wrong = refused("digits", input="64", head="10")
-    assert wrong.code == "unfit-input"
+    made = plan(
+        elaborate(load_program(Source("a", "network N { input 64, fc 10 }"))), needs_data=False
+    )
+    with pytest.raises(SpecError) as caught:
+        open_data(replace(made, train=replace(made.train, data=Digits.make())), Path())
+    assert caught.value.diagnostics[0].code == "unfit-input"
 
 
 def test_files_have_one_or_three_channels(tmp_path: Path) -> None:
@@ -324,14 +336,14 @@ def test_a_summary_of_many_bad_files_is_short() -> None:
 def test_weights_of_classes() -> None:
     """Balanced: each class counts alike together, the mean over images is 1."""
     data = dataset((100, 300, 0))
-    assert class_weights(Weights.make(), data) is None
+    assert class_weights(planned("digits", input="1x8x8").train.weights, data) is None
     balanced = class_weights(Weights.make(classes="balanced"), data)
     assert balanced is not None
     assert balanced.tolist() == pytest.approx([2, 2 / 3, 0])
     given_ones = class_weights(Weights.make(classes=(1.0, 2.0, 3.0)), data)
     assert given_ones is not None
     assert given_ones.tolist() == [1, 2, 3]
-    plan = planned("digits\n  weights [1, 2]", input="1x8x8")
-    with pytest.raises(Exception, match="2 weights for 3 classes") as caught:
-        class_weights(plan.train.weights, data)
-    assert caught.value.diagnostics[0].span.text == "[1, 2]"  # type: ignore[attr-defined]
+    two = planned("digits\n  weights [1, 2]", input="1x8x8")
+    with pytest.raises(SpecError, match="2 weights for 3 classes") as caught:
+        class_weights(two.train.weights, data)
+    assert caught.value.diagnostics[0].span.text == "[1, 2]"

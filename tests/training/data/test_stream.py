@@ -76,7 +76,6 @@ def test_batches_that_nobody_wants_any_more_end_their_processes(tmp_path: Path) 
     assert not any(alive(process) for process in reading)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
 def test_a_process_that_is_killed(tmp_path: Path) -> None:
     """As the system does where memory runs out: a message where images are waited for, nowhere
