@@ -167,8 +167,8 @@ def evaluate(
 ) -> Outcome:
     """How well a trained network does: metrics, figures of each class, who was taken for whom.
 
-    `run` is the folder of a run or, with `weights`, a spec. `data` is what `--data` would say; `part`
-    is val, test, train or all. Raises SpecError.
+    `run` is the folder of a run or, with `weights`, a spec. `data` is what `--data` would say, and
+    `part` is val, test, train or all. Raises SpecError.
     """
     from .training.assess import assess, data_of, tta_of
     from .training.devices import find_device

@@ -801,6 +801,18 @@ class _Lexer:
 
     def foreign_sign(self, start: int, end: int) -> tuple[str | None, int]:
         sign = self.text[start:end]
+        path = _UNQUOTED_PATH.match(self.text, start)
+        if path and not self.at_statement_start():
+            fixed = '"' + path.group() + '"'
+            self.report(
+                "quotes",
+                "a path stands between double quotes",
+                start,
+                path.end(),
+                help=f"write `{shorten(fixed)}`",
+                replace=fixed,
+            )
+            return "STRING", path.end()
         meaning, help, replacement = _FOREIGN_SIGNS.get(sign, _MEANINGLESS)
         self.report(
             "foreign-sign",
@@ -883,6 +895,9 @@ _BRACKETS = {
 }
 _NO_POWER = "there is no power; multiply: `width * width`"
 _NO_CHANGE = "a name gets its value once, by `let`; give the new value a name of its own"
+_UNQUOTED_PATH = re.compile(r"(?:\.\.?|~\w*)/[^\s,#{}()\[\]\"'|]*")
+"""`./flowers`, `../flowers`, `~/flowers`."""
+
 _MEANINGLESS = (ERROR, "it means nothing in a spec; take it out", None)
 _FOREIGN_SIGNS: dict[str, tuple[str | None, str, str | None]] = {
     ";": ("COMMA", "statements are separated by a comma or a new line", ","),

@@ -276,6 +276,24 @@ def _two_labels(at: Trouble) -> Explanation | None:
     return None
 
 
+@mistake("quotes", "network A {\n  from torchvision:ResNet50\n}", "from timm:resnet50.a1_in1k")
+def _name_with_a_colon(at: Trouble) -> Explanation | None:
+    if at.kind != "COLON" or at.kind_at(-2) != "WORD" or at.kind_at(1) not in WORDS:
+        return None
+    before, after = at.span_of(-1), at.span_of(1)
+    if not before.end == at.start == at.end - 1 == after.start - 1:
+        return None
+    span = at.span_of(-1, 1)
+    fixed = f'"{span.text}"'
+    return _say(
+        "quotes",
+        "a name with a `:` in it stands between double quotes",
+        span,
+        f"write `{shorten(fixed)}`",
+        edits=(Edit(span, fixed),),
+    )
+
+
 @mistake("label", "3: conv 64", '"stem": conv 64', "stem.first: conv 64", "the stem: conv 64")
 def _bad_label(at: Trouble) -> Explanation | None:
     if at.kind == "COLON" and at.first == -2 and at.kind_at(-2) == at.before == "WORD":

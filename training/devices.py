@@ -30,8 +30,7 @@ def find_device(name: str = "auto") -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if not count:
-            built = torch.backends.cuda.is_built()
-            why = "no driver" if built else "this torch is for the CPU alone"
+            why = "no driver" if torch.version.cuda else "this torch is for the CPU alone"
             raise _no_device(f"there is no graphics card for `{name}`: {why}", "write cpu or auto")
         if device.index is not None and device.index >= count:
             have = ", ".join(f"cuda:{index}" for index in range(count))

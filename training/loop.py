@@ -63,7 +63,9 @@ class Loop:
 
     def run(self) -> str:
         """Until all epochs are done, or something else is a reason to end."""
-        epochs = self.train.epochs.count
+        epochs, patience = self.train.epochs.count, self.learner.patience
+        if patience is not None and patience.over:  # gone on with, and it was at its end
+            return EARLY
         while self.position.epoch < epochs:
             began = time.perf_counter()
             if not self.epoch():

@@ -73,11 +73,11 @@ def train(
             training = Training(request, opened, where, version, watcher, processes)
             path = take_folder(request, output, resume) if processes.writes else None
             path = processes.told(path)
-            if plan.train.ensemble.count > 1:
-                from .ensemble import train_several
-
-                return train_several(training, path)
             with Interruption() as interruption:
+                if plan.train.ensemble.count > 1:
+                    from .ensemble import train_several  # it needs this file
+
+                    return train_several(training, path, interruption)
                 return training.one(path, interruption)
     finally:
         watcher.close()
@@ -320,6 +320,8 @@ class Training:
             if outcome is not None:
                 report = self._report(keeper, module, outcome)
             self.watcher.finished(_finished(keeper, reason, found, report))
+            if reason == INTERRUPTED and not keeper.trouble:
+                self.watcher.note(f"to go on: cnn train --resume {shown(path)}")
         return Result(
             path,
             reason,

@@ -23,6 +23,11 @@ class Patience:
             self.best, self.waited = value, 0
         else:
             self.waited += 1
+        return self.over
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to its end."""
         return self.waited >= self.directive.patience
 
     def state(self) -> dict[str, Any]:

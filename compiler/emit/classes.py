@@ -16,7 +16,7 @@ from .frame import Frame, Leaf, take_apart, write
 from .kinds import with_kinds
 from .known import arithmetic, known_names
 from .layout import STEP, WIDTH, Doc, Group, statement
-from .loops import Round, loop, repeated
+from .loops import Round, apart, loop, repeated
 from .solve import DIVISIBLE, Name, Parameter, Solution, literal, solve
 from .source import Names, camel, docstring
 from .unite import Place, Union, unite
@@ -381,8 +381,8 @@ def _spelled(word: str) -> str:
 
 def _common(rounds: list[list[Round]]) -> list[Round | None]:
     """A form for each of several loops of one statement, the same for all if there is one."""
-    if len(rounds) > 1 and len({len(each) for each in rounds}) > 1:
-        found = repeated(rounds)
+    if len({loop(each, chain=True)[0] for each in rounds}) > 1:
+        found = apart(rounds) or repeated(rounds)
         if found is not None:
             frame, leaves = found
             return [(frame, own) for own in leaves]

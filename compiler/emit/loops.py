@@ -36,6 +36,18 @@ def loop(rounds: Sequence[Round], chain: bool) -> tuple[Frame, tuple[Value, ...]
     return Frame(MODULE_LIST, (Frame("", tuple(items)),)), tuple(leaves)
 
 
+def apart(
+    loops: Sequence[Sequence[Round]],
+) -> tuple[Frame, list[tuple[Value, ...]]] | None:
+    """One frame for short loops of the same length: each round written out."""
+    kinds = {tuple([frame for frame, _ in rounds]) for rounds in loops}
+    frames = kinds.pop()
+    if kinds or len(frames) >= _LISTED:
+        return None
+    leaves = [tuple([leaf for _, own in rounds for leaf in own]) for rounds in loops]
+    return Frame(SEQUENTIAL, frames), leaves
+
+
 def repeated(
     loops: Sequence[Sequence[Round]],
 ) -> tuple[Frame, list[tuple[Value, ...]]] | None:

@@ -223,7 +223,7 @@ class _Solver:
         for values, text in self.solved:
             if _match(slot.values, values):
                 return text
-        text = self.expression(slot.values) or self.argument(slot)
+        text = self.expression(slot) or self.argument(slot)
         self.solved.append((slot.values, text))
         return text
 
@@ -234,16 +234,23 @@ class _Solver:
                 return parameter.name
         return ""
 
-    def expression(self, vector: Vector) -> str | None:
-        chosen = [Name(p.name, p.values) for p in self.chosen.values()]
-        for text, _ in _expressions(vector, chosen, self.arithmetic):
+    def expression(self, slot: _Slot) -> str:
+        text, _ = self.simplest(slot, self.arguments())
+        if text:
             return text
-        for _, used in _expressions(vector, self.known, self.arithmetic):
-            for name in used:
-                self.use(name)
-            chosen = [Name(p.name, p.values) for p in self.chosen.values()]
-            return next(_expressions(vector, chosen, self.arithmetic))[0]
-        return None
+        for name in self.simplest(slot, self.known)[1]:
+            self.use(name)
+        return self.simplest(slot, self.arguments())[0]
+
+    def simplest(self, slot: _Slot, names: Sequence[Name]) -> tuple[str, list[Name]]:
+        found = _expressions(slot.values, names, self.arithmetic)
+        if slot.name != "count":
+            return next(found, ("", []))
+        # One round is often said apart; that there are half as many is mostly chance.
+        return min(found, key=lambda each: "//" in each[0], default=("", []))
+
+    def arguments(self) -> list[Name]:
+        return [Name(parameter.name, parameter.values) for parameter in self.chosen.values()]
 
     def argument(self, slot: _Slot) -> str:
         """A new argument that is just this value."""

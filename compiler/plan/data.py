@@ -47,7 +47,7 @@ class Data(Directive):
     """How many it has, where that is known beforehand."""
 
     val: Any = share(
-        _VAL, None, part=True, keyword_only=True, elsewhere="validation_split valid_pct"
+        _VAL, None, part=True, keyword_only=True, elsewhere="validation_split valid_pct split"
     )
     bad: float = share(
         "how many files may be unreadable before it is an error", 0.01, keyword_only=True
@@ -76,7 +76,7 @@ class Folder(Data):
         None,
         keyword_only=True,
         write=_write,
-        elsewhere="validation_split valid_pct",
+        elsewhere="validation_split valid_pct split",
     )
 
 

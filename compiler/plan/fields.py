@@ -149,7 +149,7 @@ def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **more: Any)
         found = real_number(value)
         if not 0 <= found <= 1 or (part and found in (0, 1)):
             instead = (
-                f"{exact(found)}%" if 1 < found < 100 and not isinstance(value, Percent) else ""
+                f"{exact(found)}%" if 1 <= found < 100 and not isinstance(value, Percent) else ""
             )
             raise ArgumentError(f"{show(value)} is not", instead=instead)
         return found

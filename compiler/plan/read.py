@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
@@ -16,6 +17,7 @@ from ..signature import ArgumentError
 from ..values import Word
 from ..vocabulary import SECTIONS, layer_words
 from .directive import REGISTRY, Directive, Origin
+from .fields import quoted
 
 Found = dict[str, list[Directive]]
 """By section."""
@@ -74,6 +76,12 @@ class Reader:
 
     # ---- one statement ----
 
+    def _evaluated(self, section: str, call: Call) -> Sequence[Evaluated]:
+        try:
+            return evaluate_arguments(call.arguments, self.env)
+        except Problem as problem:
+            raise _without_quotes(section, call) or problem from None
+
     def directive(self, section: str, call: Call) -> Directive:
         """The directive that a statement says."""
         words = heads(section)
@@ -82,7 +90,7 @@ class Reader:
         if word not in words:
             raise _unknown(section, call)
         refuse_body(call, f"`{word}`")
-        arguments: Sequence[Evaluated] = evaluate_arguments(call.arguments, self.env)
+        arguments = self._evaluated(section, call)
         if _is_off(arguments) and any(
             one.may_be_off for name, one in known.items() if name.split(" ")[0] == word
         ):
@@ -99,6 +107,14 @@ class Reader:
         return directive
 
 
+def _is_place(text: str) -> bool:
+    return bool(_PLACE.fullmatch(text))
+
+
+_PLACE = re.compile(r"[\w.~-]*(?:[/-][\w.~-]+)+/?")
+"""`data/flowers`, `/data/flowers`, `fashion-mnist`: which would be sums, were they not names."""
+
+
 def verify(directive: Directive, call: Call) -> None:
     """Raises Problem where arguments contradict one another."""
     try:
@@ -112,6 +128,33 @@ def verify(directive: Directive, call: Call) -> None:
             help=error.help,
             edits=without(error.drop, call),
         ) from None
+
+
+def _without_quotes(section: str, call: Call) -> Problem | None:
+    """For a path or a name with a hyphen that was read as a sum of names that mean nothing."""
+    word = call.head.value
+    kinds = {name: kind for name, kind in REGISTRY[section].items() if kind.head() == word}
+    if not any(field.write is quoted for kind in kinds.values() for field in kind.fields.values()):
+        return None
+    span = statement_span(call)
+    for found in re.finditer(r"[^\s=,]+", span.text):
+        text = found.group()
+        if not _is_place(text):
+            continue
+        place = Span(span.source, span.start + found.start(), span.start + found.end())
+        instead = folded(text)
+        known = {folded(name.partition(" ")[2]): name for name in kinds if " " in name}
+        if instead in known:
+            kind = known[instead].partition(" ")[2]
+            return Problem(
+                "unknown-kind", f"there is no `{word} {text}`", place,
+                help=f"here it is written `{known[instead]}`", edits=(Edit(place, kind),),
+            )  # fmt: skip
+        return Problem(
+            "quotes", "a path stands between double quotes", place,
+            help=f'write `"{text}"`', edits=(Edit(place, f'"{text}"'),),
+        )  # fmt: skip
+    return None
 
 
 def heads(section: str) -> set[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from math import log
 from typing import NamedTuple, TextIO
 
 from rich.console import Console, Group
@@ -180,7 +181,7 @@ class Live:
         share, words = bar
         shown = "  ".join(words)
         room = width - max(_LABELS, len(label) + 1) - _WORDS - 2
-        line = Text(f"{label:<{_LABELS - 1}} ", "dim")
+        line = Text().append(f"{label:<{_LABELS - 1}} ", "dim")
         if room >= _SHORTEST_BAR:
             line.append_text(self._bar(share, room))
             line.append("  ")
@@ -188,7 +189,7 @@ class Live:
 
     def _bar(self, share: float, width: int) -> Text:
         done = max(0, min(width, round(share * width)))
-        bar = Text(self._signs.done * done, "green")
+        bar = Text().append(self._signs.done * done, "green")
         return bar.append(self._signs.rest * (width - done), "dim")
 
     def _row(self, fields: Sequence[tuple[int, str]], width: int) -> Text:
@@ -198,8 +199,8 @@ class Live:
         room = width - _LABELS - 24
         for name, values in _series(progress.records):
             if len(values) > 1 and room >= _SHORTEST_BAR:
-                line = Text(f"{name:<{_LABELS - 1}} ", "dim")
-                line.append(sparkline(values, room, self._signs.levels), "cyan")
+                line = Text().append(f"{name:<{_LABELS - 1}} ", "dim")
+                line.append(sparkline(_heights(name, values), room, self._signs.levels), "cyan")
                 first, last = (metric(name.split()[-1], value) for value in (values[0], values[-1]))
                 yield line.append(f"  {first} to {last}")
 
@@ -228,6 +229,13 @@ def _best(record: EpochRecord) -> list[tuple[int, str]]:
         for place, (name, value) in enumerate(record.val.items())
     ]
     return found
+
+
+def _heights(name: str, values: Sequence[float]) -> Sequence[float]:
+    """Losses fall by factors: beside the first of them, as they are, all others would look alike."""
+    if "loss" not in name or not all(value > 0 for value in values):
+        return values
+    return [log(value) for value in values]
 
 
 def _series(records: Sequence[EpochRecord]) -> Iterator[tuple[str, list[float]]]:

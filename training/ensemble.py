@@ -1,0 +1,127 @@
+"""`ensemble 5`: several networks of one plan, each with a seed of its own; they answer together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ..compiler.plan.run import Ensemble, Seed
+from ..dsl.diagnostics import SpecError
+from .asked import read_record
+from .evaluation import evaluate
+from .record import ended, plain
+from .request import Request
+from .result import Result
+from .run_folder import RunFolder
+from .saved_run import member_name, open_run
+from .signals import Interruption
+from .watch import Finished
+
+if TYPE_CHECKING:
+    from .run import Training
+
+
+class Together(nn.Module):
+    """Logits of the mean of what several networks hold to be probable."""
+
+    def __init__(self, members: Sequence[nn.Module], several: bool) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.several = several
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = torch.stack([member(images).float() for member in self.members])
+        if self.several:
+            return logits.sigmoid().mean(0).logit(eps=1e-7)
+        return logits.log_softmax(2).logsumexp(0) - math.log(len(self.members))
+
+
+def train_several(training: Training, path: Path, interruption: Interruption) -> Result:
+    """One after the other, each in a folder of its own; those that are done are left as they are."""
+    count = training.plan.train.ensemble.count
+    folder = RunFolder(path)
+    if training.processes.writes and not (path / "record.json").exists():
+        folder.write_request(training.request, training.version)
+    found: list[Result] = []
+    for number in range(1, count + 1):
+        member = replace(training, request=_of_member(training.request, number))
+        inside = path / member_name(number)
+        if _is_done(inside):
+            training.watcher.note(f"network {number} of {count} is there already")
+            continue
+        training.watcher.note(f"network {number} of {count}, seed {member.plan.train.seed.value}")
+        if training.processes.writes:
+            inside.mkdir(exist_ok=True)
+        found.append(member.one(inside, interruption))
+        if number == 1 and training.processes.writes:
+            record = read_record(inside)
+            about = training.request.beside.to_json()
+            folder.write_record({**record, "made_with": about, "state": "running", "result": None})
+        if found[-1].interrupted:
+            return replace(found[-1], folder=path, outcome=None)
+    return _evaluated(training, folder, found)
+
+
+def _of_member(request: Request, number: int) -> Request:
+    """The same request for one network, whose seed is the plan's and those that follow it."""
+    train = request.plan.train
+    seed = train.seed.value + number - 1
+    alone = replace(train, seed=Seed(value=seed), ensemble=Ensemble(count=1))
+    said = (*request.beside.set, f"train.seed={seed}", "train.ensemble=1")
+    return replace(
+        request,
+        plan=replace(request.plan, train=alone),
+        beside=replace(request.beside, set=said),
+    )
+
+
+def _is_done(folder: Path) -> bool:
+    try:
+        return read_record(folder)["state"] in ("done", "early stop")
+    except (SpecError, KeyError):
+        return False
+
+
+def _evaluated(training: Training, folder: RunFolder, found: Sequence[Result]) -> Result:
+    """All of them together on the images for validation, and on those for a test."""
+    opened, path = training.opened, folder.path
+    if not training.processes.writes:
+        return found[-1]
+    runs = open_run(path).members
+    module = Together([run.module() for run in runs], opened.dataset.several)
+    module.to(training.device).eval()
+    outcome = evaluate(module, opened, "val", watcher=training.watcher)
+    test = evaluate(module, opened, "test") if "test" in opened.stores else None
+    results: list[dict[str, Any]] = [dict(run.record["result"]) for run in runs]
+    seconds = sum(float(result["seconds"]) for result in results)
+    epochs = max(int(result["epochs"]) for result in results)
+    facts = {
+        "epochs": epochs,
+        "seconds": seconds,
+        "best_epoch": None,
+        "best": plain(outcome.metrics["top1"]),
+        "members": [result["val"] for result in results],
+    }
+    folder.write_record(ended(read_record(path), "done", facts, outcome, test))
+    training.watcher.finished(Finished(path, "done", epochs, None, outcome.metrics, seconds, None))
+    return Result(
+        path,
+        "done",
+        epochs,
+        None,
+        outcome.metrics,
+        seconds,
+        module,
+        opened.dataset.classes,
+        opened.preparation,
+        outcome,
+        test,
+        None,
+        next((result.trouble for result in found if result.trouble), ""),
+    )
