@@ -6,6 +6,7 @@
     source = dotcnn.emit("net.cnn")              # the torch module, as text
     model = dotcnn.load("net.cnn")               # that text, live: an nn.Module
     dotcnn.export("net.cnn", "net.onnx")         # for others to run; also .pt2, .safetensors
+    dotcnn.train("net.cnn", epochs=3).metrics    # trained; all about it is in runs/net
     dotcnn.evaluate("runs/net").metrics          # what a trained network is worth
     dotcnn.predict("runs/net", "photo.jpg")      # classes with probabilities
 
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
     from .training.export.export import Exported
     from .training.outcome import Outcome
     from .training.predict import Prediction
+    from .training.result import Result
+    from .training.watch import Watcher
 
 __version__ = "0.1.0"
-__all__ = ["check", "compile", "emit", "evaluate", "export", "load", "predict", "report"]
+__all__ = [
+    "check", "compile", "emit", "evaluate", "export", "load", "predict", "report", "train",
+]  # fmt: skip
 
 
 def compile(
@@ -153,6 +158,48 @@ def export(
         predict=predict,
         batch=batch,
         opset=opset,
+    )
+
+
+def train(
+    spec: str | Path | None = None,
+    *,
+    data: str | Path | None = None,
+    epochs: int | None = None,
+    set: Mapping[str, object] | None = None,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    device: str = "auto",
+    watcher: Watcher | None = None,
+    parameters: Mapping[str, object] | None = None,
+    input: tuple[int, ...] | None = None,
+    network: str | None = None,
+) -> Result:
+    """Trains a network as its spec says; what comes of it goes into a folder, `runs/NAME`.
+
+    `data` is what `--data` would say, `set` what `--set` would: `{"train.batch": 32,
+    "train.optimizer": "sgd lr=0.1"}`. `resume` is the folder of a run to go on with; the spec may
+    then be left out. `watcher` is told how it goes. Raises SpecError, also where training diverges.
+    """
+    from .training.asked import request_of
+    from .training.request import request, said
+    from .training.run import train as run
+
+    changes = said({**(parameters or {}), **(set or {})}, epochs)
+    text = None if data is None else str(data)
+    if spec is None:
+        if resume is None:
+            raise TypeError("train() needs a spec, or a run to resume")
+        wanted = request_of(Path(resume), changes, text)
+    else:
+        wanted = request(_source(spec), set=changes, data=text, network=network, input=input)
+    return run(
+        wanted,
+        __version__,
+        output=None if output is None else Path(output),
+        resume=None if resume is None else Path(resume),
+        device=device,
+        watcher=watcher,
     )
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .compiler.report.style import Style
     from .dsl.diagnostics import Diagnostic, SpecError
     from .dsl.source import Source
+    from .training.export.formats import Format
     from .training.ready import Ready
 
 OK, ERRORS, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -293,7 +294,9 @@ def _analyse(files: Iterable[str], options: argparse.Namespace) -> list[Analysis
     ]
 
 
-def _networks(files: Iterable[str], options: argparse.Namespace) -> Iterator[Network | None]:
+def _networks(
+    files: Iterable[str], options: argparse.Namespace, classes: int | None = None
+) -> Iterator[Network | None]:
     """Of each spec; None for one with mistakes, which are printed."""
     from .compiler.budget import DEFAULT_LAYERS
     from .compiler.elaborate import examine
@@ -313,6 +316,7 @@ def _networks(files: Iterable[str], options: argparse.Namespace) -> Iterator[Net
                 network=options.network,
                 overrides=dict(options.set),
                 input_shape=options.input,
+                classes=classes,
                 max_layers=options.max_layers or DEFAULT_LAYERS,
                 needs_network=needs_network,
             )
@@ -411,8 +415,8 @@ def _analyse_one(file: str, options: argparse.Namespace) -> Analysis | None:
     return None if _is_folder(file) else next(iter(_analyse([file], options)), None)
 
 
-def _network(file: str, options: argparse.Namespace) -> Network | None:
-    return None if _is_folder(file) else next(_networks([file], options), None)
+def _network(file: str, options: argparse.Namespace, classes: int | None = None) -> Network | None:
+    return None if _is_folder(file) else next(_networks([file], options, classes), None)
 
 
 def _is_folder(file: str) -> bool:
@@ -533,7 +537,6 @@ def _in_the_way(output: str | None, mark: re.Pattern[bytes], by: str, force: boo
 
 
 def _export(options: argparse.Namespace) -> int:
-    from .dsl import render
     from .dsl.diagnostics import SpecError
     from .training.export import formats
 
@@ -547,36 +550,54 @@ def _export(options: argparse.Namespace) -> int:
         return _usage(misfit)
     if reason := _in_the_way(options.output, formats.EXPORTED, "`cnn export`", options.force):
         return _usage(reason)
-    network = _network(options.file, options)
-    if network is None:
-        return ERRORS
+    run = Path(options.file) if options.file != "-" and Path(options.file).is_dir() else None
+    if run is not None and (options.input or options.network or options.max_layers):
+        return _usage("--input, --network and --max-layers are for specs; a run has its own")
     try:
-        missing = formats.not_installed(format)
-        if missing is not None:
-            raise SpecError([missing])
-        if options.weights is None:
-            _say("no --weights: they are as the network begins, untrained")
-
-        from .training.export.export import export
-
-        made = export(
-            network,
-            options.output,
-            __version__,
-            weights=options.weights,
-            fold_norms=options.fold,
-            predict=options.predict,
-            batch=options.batch,
-            opset=options.opset,
-            say=_say,
-        )
+        return _exported(options, format, run)
     except SpecError as error:
-        color = _wants_color(options, sys.stderr)
-        text = render.render_text(error.diagnostics, color=color, width=_width(sys.stderr))
-        print(text, file=sys.stderr)
-        return ERRORS
+        return _tell(error, options)
     except OSError as error:
         return _cannot_write(options.output, error)
+
+
+def _exported(options: argparse.Namespace, format: Format, run: Path | None) -> int:
+    from .dsl.diagnostics import SpecError
+    from .training.export.formats import not_installed
+
+    missing = not_installed(format)
+    if missing is not None:
+        raise SpecError([missing])
+    weights, classes = options.weights, None
+    if run is not None:
+        from .training.asked import best_of, request_of
+
+        network: Network | None = request_of(run, options.set).network
+        weights = weights or best_of(run)
+    else:
+        if weights is not None:
+            from .training.export.trained import classes_of
+
+            classes = classes_of(weights)
+        network = _network(options.file, options, classes)
+    if network is None:
+        return ERRORS
+    if weights is None:
+        _say("no --weights: they are as the network begins, untrained")
+
+    from .training.export.export import export
+
+    made = export(
+        network,
+        options.output,
+        __version__,
+        weights=weights,
+        fold_norms=options.fold,
+        predict=options.predict,
+        batch=options.batch,
+        opset=options.opset,
+        say=_say,
+    )
     _say(f"wrote {' and '.join(map(str, made.files))}")
     return OK
 

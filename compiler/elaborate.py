@@ -214,6 +214,7 @@ class _Elaborator:
         for name in given:
             if name not in names:
                 help, _ = did_you_mean(name, names, root.span)
+                help = help or _said_in_a_section(name)
                 listed = ", ".join(f"`{n}`" for n in names) or "none"
                 message = f"{root.word} has no parameter `{name}`; it has {listed}"
                 self.reporter.report(Diagnostic("unknown-parameter", message, root.span, help=help))
@@ -267,3 +268,14 @@ class _Elaborator:
                 word = call.head.value
                 if word not in known | layer_words():
                     self.reporter.problem(unknown_layer(word, call, ref.module.blocks), None)
+
+
+def _said_in_a_section(name: str) -> str:
+    """What to write where a directive is set as if it were a parameter of the network."""
+    from .plan.read import sections_with
+
+    section, _, word = name.rpartition(".")
+    if section:
+        return "what sections say matters to `cnn train` and `cnn explain` alone"
+    found = sections_with(word)
+    return f"write `{found[0]}.{word}=…`: it is a directive of `{found[0]}`" if found else ""

@@ -53,6 +53,7 @@ _SPACED_SIZE = r"[0-9]+(?:[ \t]+x[ \t]*[0-9]+|x[ \t]+[0-9]+){1,8}(?![A-Za-z_0-9]
 _POINT_LAST = r"[0-9]+\.(?![0-9.])[A-Za-z_0-9]*"
 _FOREIGN_COMMENT = r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?|<!--(?:[^-]|-(?!->))*+(?:-->)?"
 _TRIPLE_QUOTED = r'"""(?:[^"]|"(?!""))*+(?:""")?'
+_UNQUOTED_PATH = r"(?:\.\.?|~\w*)/[^\s,#{}()\[\]\"'|]*"
 _SINGLE_QUOTED = r"'[^'\r\n]*'"
 _FOREIGN_SIGN = r"\*\*|&&?|===|<>|=<|\.\.\.|\.(?![.0-9])|[-+*/%]=|[-=]>|!(?!=)|[;^@$?`~\\]"
 _UNCLOSED_STRING = r"[\"'][^\r\n]*"
@@ -103,6 +104,7 @@ def _machinery() -> _Machinery:
         ("SPACED_SIZE", _SPACED_SIZE),
         ("POINT_LAST", _POINT_LAST),
         ("TRIPLE_QUOTED", _TRIPLE_QUOTED),
+        ("UNQUOTED_PATH", _UNQUOTED_PATH),
         *(p for p in grammar.patterns if p[0] not in ("NEWLINE", "COMPARISON", "NEGATIVE")),
         ("FOREIGN_COMMENT", _FOREIGN_COMMENT),
         ("SINGLE_QUOTED", _SINGLE_QUOTED),
@@ -752,6 +754,19 @@ class _Lexer:
         )
         return "STRING", end
 
+    def unquoted_path(self, start: int, end: int) -> tuple[str | None, int]:
+        """`./flowers`, `../flowers`, `~/flowers`."""
+        fixed = f'"{self.text[start:end]}"'
+        self.report(
+            "quotes",
+            "a path stands between double quotes",
+            start,
+            end,
+            help=f"write `{shorten(fixed)}`",
+            replace=fixed,
+        )
+        return "STRING", end
+
     def unclosed_string(self, start: int, end: int) -> tuple[str | None, int]:
         """Ends with its line, but what is closed and opened behind it is not part of it."""
         comment = self.text.find(" #", start, end)
@@ -801,18 +816,6 @@ class _Lexer:
 
     def foreign_sign(self, start: int, end: int) -> tuple[str | None, int]:
         sign = self.text[start:end]
-        path = _UNQUOTED_PATH.match(self.text, start)
-        if path and not self.at_statement_start():
-            fixed = '"' + path.group() + '"'
-            self.report(
-                "quotes",
-                "a path stands between double quotes",
-                start,
-                path.end(),
-                help=f"write `{shorten(fixed)}`",
-                replace=fixed,
-            )
-            return "STRING", path.end()
         meaning, help, replacement = _FOREIGN_SIGNS.get(sign, _MEANINGLESS)
         self.report(
             "foreign-sign",
@@ -895,9 +898,6 @@ _BRACKETS = {
 }
 _NO_POWER = "there is no power; multiply: `width * width`"
 _NO_CHANGE = "a name gets its value once, by `let`; give the new value a name of its own"
-_UNQUOTED_PATH = re.compile(r"(?:\.\.?|~\w*)/[^\s,#{}()\[\]\"'|]*")
-"""`./flowers`, `../flowers`, `~/flowers`."""
-
 _MEANINGLESS = (ERROR, "it means nothing in a spec; take it out", None)
 _FOREIGN_SIGNS: dict[str, tuple[str | None, str, str | None]] = {
     ";": ("COMMA", "statements are separated by a comma or a new line", ","),
@@ -925,6 +925,7 @@ _EXPLAINED: dict[str, _Explain] = {
     "POINT_LAST": _Lexer.bad_number,
     "FOREIGN_COMMENT": _Lexer.foreign_comment,
     "TRIPLE_QUOTED": _Lexer.triple_quoted,
+    "UNQUOTED_PATH": _Lexer.unquoted_path,
     "SINGLE_QUOTED": _Lexer.single_quoted,
     "UNCLOSED_STRING": _Lexer.unclosed_string,
     "BAD_NUMBER": _Lexer.bad_number,

@@ -278,9 +278,13 @@ def _two_labels(at: Trouble) -> Explanation | None:
 
 @mistake("quotes", "network A {\n  from torchvision:ResNet50\n}", "from timm:resnet50.a1_in1k")
 def _name_with_a_colon(at: Trouble) -> Explanation | None:
-    if at.kind != "COLON" or at.kind_at(-2) != "WORD" or at.kind_at(1) not in WORDS:
+    if (
+        at.kind != "COLON"
+        or at.kind_at(-2) != "WORD"
+        or not {at.kind_at(-1), at.kind_at(1)} <= WORDS
+    ):
         return None
-    before, after = at.span_of(-1), at.span_of(1)
+    before, after = at.span_of(-1, -1), at.span_of(1, 1)
     if not before.end == at.start == at.end - 1 == after.start - 1:
         return None
     span = at.span_of(-1, 1)

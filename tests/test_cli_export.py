@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 import dotcnn
 from commands import run
@@ -106,7 +108,7 @@ def test_mistakes_of_the_spec_and_of_the_weights(capfd: Capture) -> None:
     torch.save({"fc.bias": torch.zeros(9)}, "w.pt")
     for arguments, said in (
         (["bad.cnn"], "there is no layer or block `cnov`"),
-        (["."], ". is a folder; name one file"),
+        (["."], ". is no run: there is no record.json in it"),
         (["net.cnn", "--weights", "x.pt"], "there is no file x.pt"),
         (["net.cnn", "--weights", "w.pt"], "fc.bias is 9, not 5"),
         (["resnet18", "--predict"], "ResNet18 ends in its logits"),
@@ -115,6 +117,35 @@ def test_mistakes_of_the_spec_and_of_the_weights(capfd: Capture) -> None:
         assert (result.code, result.out) == (1, "")
         assert said in result.err
     assert sorted(os.listdir()) == ["bad.cnn", "net.cnn", "w.pt"]
+
+
+_LEARNING = """
+network Digits { input 1x8x8, conv 8 3x3 same, bn, relu, pool max 2x2, flatten, fc classes }
+train { data digits, epochs 1 }
+"""
+
+
+@pytest.mark.slow
+def test_the_best_weights_of_a_run(capfd: Capture) -> None:
+    """By its folder, or by the spec and the weights in it, which say how many classes there are;
+    what they know of classes and pixels goes along."""
+    Path("digits.cnn").write_text(_LEARNING)
+    assert run(capfd, "train", "digits.cnn", "-o", "run").code == 0
+    weights = "run/best.safetensors"
+    for number, arguments in enumerate((["run"], ["digits.cnn", "--weights", weights])):
+        result = run(capfd, "export", *arguments, "-o", f"{number}.safetensors")
+        assert (result.code, result.err.count("untrained")) == (0, 0)
+        with safe_open(f"{number}.safetensors", "pt") as found, safe_open(weights, "pt") as best:
+            for key in ("classes", "preparation"):
+                assert found.metadata()[key] == best.metadata()[key]
+        exported, trained = load_file(f"{number}.safetensors"), load_file(weights)
+        assert exported.keys() == trained.keys()
+        assert all(torch.equal(exported[key], trained[key]) for key in trained)
+    result = run(capfd, "export", "run", "--input", "1x9x9", "-o", "net.pt2")
+    assert (result.code, "a run has its own" in result.err) == (2, True)
+    Path(weights).unlink()
+    result = run(capfd, "export", "run", "-o", "net.pt2")
+    assert (result.code, "run has no best.safetensors yet" in result.err) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -51,11 +51,18 @@ def imports_of(module: str) -> Iterator[Import]:
     def visit(node: ast.AST, at_once: bool) -> Iterator[Import]:
         for name in imported_by(node, package):
             yield Import(module, name, node.lineno, at_once)  # type: ignore[attr-defined]
-        inside = at_once and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        inside = at_once and not _waits(node)
         for child in ast.iter_child_nodes(node):
             yield from visit(child, inside)
 
     yield from visit(ast.parse(path.read_text(encoding="utf-8"), str(path)), True)
+
+
+def _waits(node: ast.AST) -> bool:
+    """Whether the import does not run what stands in it: functions, what is for types alone."""
+    if isinstance(node, ast.If):
+        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 def imported_by(node: ast.AST, package: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.files import read_file
 from ..dsl.source import Source
 from .request import Beside, Request, again
-from .run_folder import RECORD, SPEC, shown
+from .run_folder import BEST, RECORD, SPEC, shown
 
 
 def request_of(
@@ -24,6 +24,16 @@ def request_of(
     except (KeyError, TypeError, ValueError) as error:
         raise no_run(folder, f"its {RECORD} cannot be read: {error!r}") from None
     return again(spec_of(folder), base, beside, more, data)
+
+
+def best_of(folder: Path) -> Path:
+    """Its best weights so far; raises SpecError."""
+    best = folder / BEST
+    if best.is_file():
+        return best
+    help = "go on training with `--resume`; of an ensemble, name the folder of one of its networks"
+    message = f"{shown(folder)} has no {BEST} yet"
+    raise SpecError([Diagnostic("no-run", message, help=help)])
 
 
 def spec_of(folder: Path) -> Source:

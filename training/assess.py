@@ -47,9 +47,12 @@ def assess(
     parts = tuple(opened.stores) if part == "all" else (part,)
     if part != "all" and part not in opened.stores:
         raise _no_part(part, opened)
-    if tta is None and len(ready.modules) == 1 and len(parts) == 1:
-        return evaluate(ready.modules[0], opened, part, watcher=_Telling(progress))
-    each = [_probabilities(ready, opened, one, tta, progress) for one in parts]
+    try:
+        if tta is None and len(ready.modules) == 1 and len(parts) == 1:
+            return evaluate(ready.modules[0], opened, part, watcher=_Telling(progress))
+        each = [_probabilities(ready, opened, one, tta, progress) for one in parts]
+    except BadImage as error:  # it has changed since it was looked at
+        raise SpecError([Diagnostic("bad-files", str(error))]) from None
     labels = [opened.stores[one].labels.cpu() for one in parts]
     return outcome_of(
         part,

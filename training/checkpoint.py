@@ -9,9 +9,9 @@ import ast
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,10 +20,7 @@ from torch import Tensor
 
 from ..compiler.emit import emit
 from ..compiler.graph import Network
-from ..compiler.plan.directive import Directive
-from ..compiler.plan.plan import PlanError, TrainPlan
-from ..compiler.plan.slots import slots
-from ..dsl.diagnostics import Diagnostic, Label, SpecError
+from ..dsl.diagnostics import Diagnostic, SpecError
 from .run_folder import shown
 from .weights import read_weights
 from .whole_file import write_whole
@@ -100,90 +97,10 @@ def _is_text(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-class Difference(NamedTuple):
-    """A directive that says something else now."""
-
-    section: str
-    word: str
-    before: str
-    now: str
-    directive: Directive | None
-
-    @property
-    def harmless(self) -> bool:
-        return (self.section, self.word) in _MAY_CHANGE
-
-
-_MAY_CHANGE = {
-    ("train", word)
-    for word in ("epochs", "workers", "log", "checkpoint", "metrics", "early_stop", "compile")
-} | {("evaluate", "tta")}
-"""What says how long, or what is shown and kept: a run can go on with others of these."""
-
-
-def differences(before: TrainPlan, now: TrainPlan) -> Iterator[Difference]:
-    """Of two plans, directive by directive."""
-    if before.input != now.input:
-        yield Difference("network", "input", str(before.input), str(now.input), None)
-    for section in ("train", "evaluate", "transfer"):
-        old, new = _said(getattr(before, section)), _said(getattr(now, section))
-        for word in dict.fromkeys((*old, *new)):
-            texts = [", ".join(map(str, said.get(word, ()))) for said in (old, new)]
-            if texts[0] != texts[1]:
-                last = next(iter(new.get(word, ())), None)
-                yield Difference(section, word, texts[0] or "nothing", texts[1] or "nothing", last)
-    texts = [", ".join(map(str, plan.augment)) for plan in (before, now)]
-    if texts[0] != texts[1]:
-        first = next(iter(now.augment), None)
-        yield Difference("augment", "augment", texts[0] or "nothing", texts[1] or "nothing", first)
-
-
-def _said(section: object) -> dict[str, tuple[Directive, ...]]:
-    found: dict[str, tuple[Directive, ...]] = {}
-    for slot in slots(type(section)) if section is not None else ():
-        value = getattr(section, slot.name)
-        found[slot.word] = value if isinstance(value, tuple) else (value,) if value else ()
-    return found
-
-
-def must_be_same(state: Mapping[str, Any], network: Network, plan: TrainPlan, name: str) -> None:
-    """Raises SpecError, with the difference, for the checkpoint of another spec."""
-    try:
-        before = TrainPlan.from_json(state["plan"])
-    except (PlanError, KeyError) as error:
-        raise _damaged(name, str(error)) from None
-    wrong = [found for found in differences(before, plan) if not found.harmless]
-    if _longer(before, plan):
-        wrong = [found for found in wrong if found.word != "schedule"]
-    if wrong:
-        notes = [f"{found.section}: `{found.before}`, now `{found.now}`" for found in wrong]
-        span = next((d.directive.span for d in wrong if d.directive and d.directive.span), None)
-        labels = tuple(
-            Label(d.directive.span, f"was `{d.before}`")
-            for d in wrong
-            if d.directive and d.directive.span and d.directive.span != span
-        )
-        raise SpecError([
-            Diagnostic(
-                "another-spec",
-                f"{name} is a run of another plan, and cannot go on with this one",
-                span,
-                labels=labels,
-                notes=tuple(notes),
-                help="leave the spec out (`cnn train --resume RUN`) to go on as it was begun, or"
-                " begin a new run without --resume",
-            )
-        ])  # fmt: skip
+def must_be_same(state: Mapping[str, Any], network: Network, name: str) -> None:
+    """Raises SpecError, with the difference, for the checkpoint of another network."""
     if state["network"] != mark_of(network):
         raise SpecError([_another_network(state["model"], network, name)])
-
-
-def _longer(before: TrainPlan, now: TrainPlan) -> bool:
-    """Whether schedules differ in a warm-up alone, a share of another number of epochs."""
-    if before.train.epochs == now.train.epochs:
-        return False
-    warmup = before.train.schedule.warmup
-    return before.train.schedule == now.train.schedule.replace(warmup=warmup)
 
 
 def _another_network(weights: Mapping[str, Tensor], network: Network, name: str) -> Diagnostic:

@@ -32,7 +32,7 @@ def find_device(name: str = "auto") -> torch.device:
         if not count:
             why = "no driver" if torch.version.cuda else "this torch is for the CPU alone"
             raise _no_device(f"there is no graphics card for `{name}`: {why}", "write cpu or auto")
-        if device.index is not None and device.index >= count:
+        if (device.index or 0) >= count:
             have = ", ".join(f"cuda:{index}" for index in range(count))
             raise _no_device(f"there is no `{name}`", f"there is {have}")
         return torch.device("cuda", device.index or 0)

@@ -15,11 +15,13 @@ from ..compiler.plan.run import Ensemble, Seed
 from ..dsl.diagnostics import SpecError
 from .asked import read_record
 from .evaluation import evaluate
+from .loop import DONE, EARLY
+from .outcome import Outcome
+from .ready import Ready, open_run
 from .record import ended, plain
 from .request import Request
 from .result import Result
-from .run_folder import RunFolder
-from .saved_run import member_name, open_run
+from .run_folder import RECORD, RunFolder, member_name
 from .signals import Interruption
 from .watch import Finished
 
@@ -43,16 +45,16 @@ class Together(nn.Module):
 
 
 def train_several(training: Training, path: Path, interruption: Interruption) -> Result:
-    """One after the other, each in a folder of its own; those that are done are left as they are."""
+    """One after the other, each in a folder of its own; those that are done are left alone."""
     count = training.plan.train.ensemble.count
     folder = RunFolder(path)
-    if training.processes.writes and not (path / "record.json").exists():
+    if training.processes.writes and not (path / RECORD).exists():
         folder.write_request(training.request, training.version)
     found: list[Result] = []
     for number in range(1, count + 1):
         member = replace(training, request=_of_member(training.request, number))
         inside = path / member_name(number)
-        if _is_done(inside):
+        if _is_done(inside, training.plan.train.epochs.count):
             training.watcher.note(f"network {number} of {count} is there already")
             continue
         training.watcher.note(f"network {number} of {count}, seed {member.plan.train.seed.value}")
@@ -81,10 +83,12 @@ def _of_member(request: Request, number: int) -> Request:
     )
 
 
-def _is_done(folder: Path) -> bool:
+def _is_done(folder: Path, epochs: int) -> bool:
     try:
-        return read_record(folder)["state"] in ("done", "early stop")
-    except (SpecError, KeyError):
+        record = read_record(folder)
+        enough = int(record["result"]["epochs"]) >= epochs
+        return record["state"] == EARLY or (record["state"] == DONE and enough)
+    except (SpecError, KeyError, TypeError):  # not begun, or not at its end
         return False
 
 
@@ -93,12 +97,13 @@ def _evaluated(training: Training, folder: RunFolder, found: Sequence[Result]) -
     opened, path = training.opened, folder.path
     if not training.processes.writes:
         return found[-1]
-    runs = open_run(path).members
-    module = Together([run.module() for run in runs], opened.dataset.several)
-    module.to(training.device).eval()
+    together = open_run(path, training.version, device=training.device)
+    module = Together(together.modules, opened.dataset.several).eval()
     outcome = evaluate(module, opened, "val", watcher=training.watcher)
     test = evaluate(module, opened, "test") if "test" in opened.stores else None
-    results: list[dict[str, Any]] = [dict(run.record["result"]) for run in runs]
+    numbers = range(1, training.plan.train.ensemble.count + 1)
+    records = [read_record(path / member_name(number)) for number in numbers]
+    results: list[dict[str, Any]] = [dict(record["result"]) for record in records]
     seconds = sum(float(result["seconds"]) for result in results)
     epochs = max(int(result["epochs"]) for result in results)
     facts = {
@@ -108,11 +113,12 @@ def _evaluated(training: Training, folder: RunFolder, found: Sequence[Result]) -
         "best": plain(outcome.metrics["top1"]),
         "members": [result["val"] for result in results],
     }
-    folder.write_record(ended(read_record(path), "done", facts, outcome, test))
-    training.watcher.finished(Finished(path, "done", epochs, None, outcome.metrics, seconds, None))
+    folder.write_record(ended(read_record(path), DONE, facts, outcome, test))
+    report = _report(training, together, outcome)
+    training.watcher.finished(Finished(path, DONE, epochs, None, outcome.metrics, seconds, report))
     return Result(
         path,
-        "done",
+        DONE,
         epochs,
         None,
         outcome.metrics,
@@ -122,6 +128,18 @@ def _evaluated(training: Training, folder: RunFolder, found: Sequence[Result]) -
         opened.preparation,
         outcome,
         test,
-        None,
+        report,
         next((result.trouble for result in found if result.trouble), ""),
     )
+
+
+def _report(training: Training, together: Ready, outcome: Outcome) -> Path | None:
+    """Of all of them; what is inside a network is shown of the first."""
+    from .page.write import NAME, write_page
+
+    assert together.folder is not None
+    try:
+        return write_page(together.folder / NAME, together, outcome, training.opened)
+    except OSError as error:
+        training.watcher.note(f"cannot write the report: {error.strerror}")
+        return None

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,14 +14,13 @@ from ..compiler.plan.pixels import Normalize
 from ..compiler.plan.plan import TrainPlan
 from ..compiler.shapes import Shape
 from ..dsl.diagnostics import Diagnostic, SpecError
-from ..dsl.files import read_file
 from ..dsl.source import Source
+from .asked import best_of, request_of
 from .checkpoint import about_weights
-from .data.given import given
 from .data.preparation import NoPreparation, Preparation
 from .export.trained import open_trained
-from .request import Beside, Request, again, request
-from .run_folder import BEST, RECORD, SPEC, shown
+from .request import Request, request
+from .run_folder import BEST, member_name, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +56,6 @@ class Ready:
         return replace(plan, evaluate=replace(plan.evaluate, normalize=normalize))
 
 
-def is_run(path: Path) -> bool:
-    return path.is_dir()
-
-
 def open_run(
     folder: Path,
     version: str,
@@ -71,21 +65,8 @@ def open_run(
     set: Sequence[tuple[str, object]] = (),
 ) -> Ready:
     """The best weights of a run, with which nothing but numbers is read; raises SpecError."""
-    name = shown(folder)
-    record = _record(folder, name)
-    more = [*set]
-    if data is not None:
-        more.append(("train.data", given(data, Path.cwd())))
-    try:
-        beside = Beside.from_json(record["made_with"])
-        base = Path(record["base"])
-    except (KeyError, TypeError, ValueError):
-        raise _no_run(name, f"its {RECORD} does not say how it was made") from None
-    wanted = again(read_file(folder / SPEC), base, beside, more)
-    weights = [path for path in _weights(folder) if path.is_file()]
-    if not weights:
-        raise _no_run(name, f"it has no {BEST} yet", "go on training: `--resume`")
-    return _ready(name, folder, wanted, weights, version, device)
+    wanted = request_of(folder, set, data)
+    return _ready(shown(folder), folder, wanted, _weights(folder), version, device)
 
 
 def open_weights(
@@ -142,12 +123,13 @@ def _ready(
 
 
 def _weights(folder: Path) -> list[Path]:
-    """Of one network, or of each of an ensemble, which lie in folders by number."""
-    own = folder / BEST
-    if own.is_file():
-        return [own]
-    members = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
-    return [path / BEST for path in sorted(members, key=lambda path: int(path.name))]
+    """Of one network, or of each of an ensemble; raises SpecError where there are none yet."""
+    members = [folder / member_name(1)]
+    if (folder / BEST).is_file() or not members[0].is_dir():
+        return [best_of(folder)]
+    while (following := folder / member_name(len(members) + 1)).is_dir():
+        members.append(following)
+    return [best_of(member) for member in members]
 
 
 # ---- what stands beside the weights ------------------------------------------------------------
@@ -167,20 +149,5 @@ def _preparation(about: Mapping[str, str], name: str) -> Preparation | None:
     try:
         return Preparation.from_json(about["preparation"])
     except NoPreparation as error:
-        raise _no_run(name, str(error)) from None
-
-
-def _record(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        help = "name the folder that `cnn train` wrote, or a spec and `--weights`"
-        raise _no_run(name, f"it has no {RECORD}", help) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is damaged"
-        raise _no_run(name, f"its {RECORD} cannot be read: {reason}") from None
-    return found if isinstance(found, dict) else {}
-
-
-def _no_run(name: str, why: str, help: str = "") -> SpecError:
-    return SpecError([Diagnostic("no-run", f"{name} is no run that can be used: {why}", help=help)])
+        message = f"what pixels become cannot be read from {name}: {error}"
+        raise SpecError([Diagnostic("weights-damaged", message)]) from None

@@ -136,6 +136,19 @@ def again(
     )
 
 
+def said(changes: Mapping[str, object], epochs: int | None = None) -> list[tuple[str, object]]:
+    """What Python says, as `--set` would have it; text is as it stands in a spec."""
+    if epochs is not None:
+        changes = {**changes, "train.epochs": epochs}
+    try:
+        return [
+            read_override(f"{name}={value if isinstance(value, str) else literal(value)}")
+            for name, value in changes.items()
+        ]
+    except OverrideError as error:
+        raise SpecError([Diagnostic("argument", str(error))]) from None
+
+
 def _base(source: Source, here: Path) -> Path:
     """The spec's folder; of one from the gallery, or from no file, where the person is."""
     if source.path is None or GALLERY in source.path.resolve().parents:

@@ -36,7 +36,7 @@ from .processes import ALONE, Processes, synchronised
 from .record import begun, ended, plain
 from .request import Request
 from .result import Result
-from .run_folder import PLAN, RunFolder, shown, spec_hash, take_folder
+from .run_folder import PLAN, RunFolder, make_folder, must_be_run, shown, spec_hash
 from .seeding import seed_all
 from .signals import Interruption
 from .watch import Finished, Silent, Started, Watcher
@@ -57,6 +57,8 @@ def train(
     where a training diverges. `resume` is the folder of a run to go on with."""
     plan = request.plan
     refuse_what_is_missing(plan)
+    if resume is not None:
+        must_be_run(resume, request)
     where = processes.device if processes.world > 1 else find_device(device)
     if watcher is None or not processes.writes:
         watcher = Silent()
@@ -71,8 +73,9 @@ def train(
             )
             _must_fit(request, opened)
             training = Training(request, opened, where, version, watcher, processes)
-            path = take_folder(request, output, resume) if processes.writes else None
-            path = processes.told(path)
+            path = resume or processes.told(
+                make_folder(request, output) if processes.writes else None
+            )
             with Interruption() as interruption:
                 if plan.train.ensemble.count > 1:
                     from .ensemble import train_several  # it needs this file
@@ -119,7 +122,7 @@ class Training:
         folder = RunFolder(path)
         state = read_checkpoint(folder.checkpoint) if folder.checkpoint.exists() else None
         if state is not None:
-            must_be_same(state, self.request.network, self.plan, shown(path))
+            must_be_same(state, self.request.network, shown(path))
         elif self.processes.writes:
             folder.write_request(self.request, self.version)
 
@@ -239,7 +242,7 @@ class Training:
                 trainable,
                 self.plan.train.epochs.count,
                 batches,
-                (position.epoch, position.position) if resumed else None,
+                (position.epoch + 1, position.position) if resumed else None,
             )
         )
         return begun(

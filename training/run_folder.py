@@ -24,6 +24,7 @@ from ..dsl.program import GALLERY, Program
 from ..dsl.source import Source
 from ..dsl.syntax import Import
 from .request import Request
+from .same_plan import must_go_on
 from .whole_file import Lines, reach_the_disk, write_whole
 
 RUNS = "runs"
@@ -31,6 +32,11 @@ SPEC, PLAN, MODEL, METRICS, CHECKPOINT, BEST, RECORD = (
     "spec.cnn", "plan.json", "model.py", "metrics.jsonl", "last.ckpt", "best.safetensors",
     "record.json",
 )  # fmt: skip
+
+
+def member_name(number: int) -> str:
+    """The folder of a network of an ensemble, counted from 1, in that of them all."""
+    return str(number)
 
 
 class RunFolder:
@@ -59,11 +65,9 @@ class RunFolder:
         self.metrics.keep(0)
 
 
-def take_folder(request: Request, output: Path | None, resume: Path | None) -> Path:
-    """The one of a run that goes on; else a new one: that which is asked for, or `runs/NAME`, with
-    a number where that is taken. Raises SpecError where it is not empty, or cannot be made."""
-    if resume is not None:
-        return _known(resume)
+def make_folder(request: Request, output: Path | None) -> Path:
+    """A new one: that which is asked for, or `runs/NAME`, with a number where that is taken. Raises
+    SpecError where it is not empty, or cannot be made."""
     name, runs = run_name(request.source), Path.cwd() / RUNS
     try:
         made = _numbered(runs, name) if output is None else _new(output)
@@ -73,13 +77,16 @@ def take_folder(request: Request, output: Path | None, resume: Path | None) -> P
         raise SpecError([_cannot_write(output or runs / name, error)]) from None
 
 
-def _known(path: Path) -> Path:
-    if (path / CHECKPOINT).exists() or (path / RECORD).exists():
-        return path
-    name = shown(path)
-    message = f"{name} is no run" if path.exists() else f"there is no folder {name}"
-    help = "begin a new run: leave --resume out"
-    raise SpecError([Diagnostic("no-run", message, help=help)])
+def must_be_run(path: Path, request: Request) -> None:
+    """Raises SpecError unless it is the folder of a run that was begun with the same plan."""
+    try:
+        plan = (path / PLAN).read_text(encoding="utf-8")
+    except OSError:
+        name = shown(path)
+        message = f"{name} is no run" if path.exists() else f"there is no folder {name}"
+        help = "begin a new run: leave --resume out"
+        raise SpecError([Diagnostic("no-run", message, help=help)]) from None
+    must_go_on(plan, request.plan, shown(path))
 
 
 def _new(path: Path) -> Path:

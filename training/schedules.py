@@ -82,11 +82,11 @@ class Rates:
 
 def _one_cycle(schedule: OneCycle, step: int, total: int) -> float:
     """The share of the rate: up and down along half waves, as torch's OneCycleLR has it."""
-    top = schedule.up * total - 1
+    top = max(0.0, schedule.up * total - 1)
     if step < top:
         return _wave(schedule.start, 1.0, step / top)
     down = (total - 1) - top
-    return _wave(1.0, schedule.end, min(1.0, (step - top) / down) if down > 0 else 1.0)
+    return _wave(1.0, schedule.end, min(1.0, (step - top) / down) if down > 0 else 0.0)
 
 
 def _wave(start: float, end: float, done: float) -> float:

@@ -60,7 +60,7 @@ class NotAllowed(Exception):
 
 def check(source: str) -> None:
     """Raises NotAllowed where text is more than the definition of modules."""
-    checker = _Checker(source.split("\n"), _helpers(tuple([*HELPERS, DIVISIBLE])))
+    checker = _Checker(source.split("\n"), _helpers((*HELPERS, DIVISIBLE)))
     for number, node in enumerate(ast.parse(source).body):
         checker.top(node, first=number == 0)
 
@@ -257,6 +257,9 @@ class _Checker:
         held = function
         while isinstance(held, ast.Subscript):  # self.blocks[0](x)
             held = held.value
+        if isinstance(held, ast.Name):  # self[0](x), of a list of modules
+            _require(held.id == "self" and held is not function, node)
+            return
         _require(isinstance(held, ast.Attribute), node)
         assert isinstance(held, ast.Attribute)
         path = ast.unparse(held)
@@ -280,7 +283,7 @@ class _Checker:
     def comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> None:
         _require(len(node.generators) == 1, node)
         (each,) = node.generators
-        _require(not each.ifs and not each.is_async, node)
+        _require(not each.ifs and not each.is_async and isinstance(each.target, ast.Name), node)
         self.expression(each.iter)
         before = set(self.local)
         self.target(each.target)

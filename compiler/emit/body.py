@@ -67,6 +67,11 @@ def is_head(scope: Scope) -> bool:
     return scope.aux and (scope.parent is None or not scope.parent.aux)
 
 
+def is_shortcut(scope: Scope) -> bool:
+    """Whether it is what a residual puts beside its body where shapes differ."""
+    return scope.word == "shortcut" and scope.kind == "block" and scope.definition is None
+
+
 _Connected = tuple[Step, Sequence[Node], Sequence[Node]]
 """A step, what it takes and what it gives."""
 
@@ -233,6 +238,8 @@ def _called(module: str, taken: Sequence[Node]) -> str:
 
 def _key(part: Node | Scope) -> Key:
     if isinstance(part, Node):
+        if is_shortcut(part.scope):  # the same, whichever residual makes it
+            return part.scope.word, part.word
         return part.span.source.name, part.span.start, part.word
     return part.span.source.name, part.span.start, part.kind, part.word
 

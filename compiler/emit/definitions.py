@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from graphlib import CycleError, TopologicalSorter
 
 from ..graph import Scope
-from .body import Bodies, origin
+from .body import Bodies, is_shortcut, origin
 
 Place = object
 """Where in the spec a scope comes from: a block, a loop, a statement."""
@@ -77,6 +77,6 @@ def _place(scope: Scope) -> Place:
     what = origin(scope)
     if what.definition is not None:
         return id(what.definition)
-    if what.word == "shortcut" and what.kind == "block":
+    if is_shortcut(what):
         return "shortcut"
     return what.span.source.name, what.span.start, what.kind

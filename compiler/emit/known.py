@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from ...dsl.syntax import Block, Number, Switch
 from ...dsl.syntax import Name as Word
 from ..graph import Scope
-from .body import origin
+from .body import is_shortcut, origin
 from .frame import Kind, Value
 from .solve import Arithmetic, Name, plain
+from .source import Names
 from .unite import Union
 from .widths import leaving
 
@@ -20,11 +21,13 @@ _NUMBER = re.compile(r"(?<![\w.])\d{1,4}(?![\w.])")
 def known_names(union: Union) -> list[Name]:
     """What arrives, then the names that the text of the spec can use there."""
     arriving = [body.inputs[0].shape for body in union.bodies]
+    visible = _visible([body.scope for body in union.bodies], _layers(union))
     channels = "in_channels" if len(arriving[0]) > 1 else "in_features"
-    first = Name(channels, tuple([shape[0] for shape in arriving]))
-    if _is_shortcut(origin(union.bodies[0].scope)):  # has no arguments in the spec
+    free = Names([name.name for name in visible]).free(channels)
+    first = Name(free, tuple([shape[0] for shape in arriving]))
+    if is_shortcut(origin(union.bodies[0].scope)):  # has no arguments in the spec
         return [first, Name("out_channels", leaving(union.bodies))]
-    return [first, *_visible([body.scope for body in union.bodies], _layers(union))]
+    return [first, *visible]
 
 
 def arithmetic(union: Union) -> Arithmetic:
@@ -77,7 +80,7 @@ def _visible(scopes: Sequence[Scope], layers: Mapping[str, tuple[Value, ...]]) -
 def _arguments(scope: Scope) -> Mapping[str, object]:
     found: dict[str, object] = {}
     at: Scope | None = origin(scope)
-    if at is not None and _is_shortcut(at):
+    if at is not None and is_shortcut(at):
         return {}
     while at is not None:
         counted = at.kind == "iteration" and at.word == "repeat"
@@ -87,10 +90,6 @@ def _arguments(scope: Scope) -> Mapping[str, object]:
             break
         at = at.parent
     return found
-
-
-def _is_shortcut(scope: Scope) -> bool:
-    return scope.word == "shortcut" and scope.kind == "block" and scope.definition is None
 
 
 def _defaults(block: Block | None) -> dict[str, Value]:

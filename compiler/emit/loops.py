@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from .frame import UNKNOWN, Frame, Item, Run, Value, Way, leaf_count, same
 
@@ -20,17 +21,18 @@ def loop(rounds: Sequence[Round], chain: bool) -> tuple[Frame, tuple[Value, ...]
     """Rounds, one after the other, as short as they can be said."""
     items: list[Item] = []
     leaves: list[Value] = []
-    position = 0
-    while position < len(rounds):
-        length, ways = _longest(rounds, position)
-        frame, first = rounds[position]
-        if length == 1:
-            items.append(frame)
-            leaves += first
-        else:
-            items.append(Run(frame, ways))
-            leaves += _leaves([own for _, own in rounds[position : position + length]], ways)
-        position += length
+    for frame, group in groupby(rounds, key=lambda each: each[0]):
+        alike = _Alike([own for _, own in group])
+        position = 0
+        while position < len(alike.found):
+            length, ways = alike.longest(position)
+            if length == 1:
+                items.append(frame)
+                leaves += alike.found[position]
+            else:
+                items.append(Run(frame, ways))
+                leaves += _leaves(alike.found[position : position + length], ways)
+            position += length
     if chain:
         return Frame(SEQUENTIAL, tuple(items)), tuple(leaves)
     return Frame(MODULE_LIST, (Frame("", tuple(items)),)), tuple(leaves)
@@ -83,34 +85,54 @@ def _repeated(
     return Frame(SEQUENTIAL, (*[frame] * alone, Run(frame, ways))), leaves
 
 
-def _longest(rounds: Sequence[Round], start: int) -> tuple[int, tuple[Way, ...]]:
-    """How many rounds from here on are one run, and in which way."""
-    frame = rounds[start][0]
-    end = start
-    while end < len(rounds) and rounds[end][0] == frame:
-        end += 1
-    found = [own for _, own in rounds[start:end]]
-    if len(found) == 1:
+class _Alike:
+    """Rounds of one frame, one after the other: the leaves of each."""
+
+    def __init__(self, found: Sequence[tuple[Value, ...]]) -> None:
+        self.found = found
+        self.width = len(found[0])
+        self.changes = [0] * self.width
+        """Of each leaf, the last round in which it is not what it was before."""
+        self.breaks = [1] * self.width
+        """The last round in which it is not what growth would make it."""
+        for number in range(1, len(found)):
+            for place in range(self.width):
+                column = [own[place] for own in found[max(0, number - 2) : number + 1]]
+                if not same(column[-1], column[-2]):
+                    self.changes[place] = number
+                if number > 1 and not _grows(column):
+                    self.breaks[place] = number
+
+    def longest(self, start: int) -> tuple[int, tuple[Way, ...]]:
+        """How many rounds from here on are one run, and in which way."""
+        rest = len(self.found) - start
+        if rest == 1:
+            return 1, ()
+        second = _ways([self.found[start : start + 2]], self.width)
+        if second is not None and "listed" not in second:
+            length = 2
+            while length < rest and self.follows(start, length, second):
+                length += 1
+            if length > 2 or (length == 2 and "grows" not in second):
+                return length, second
+        whole = _sayable([self.way(place, start) for place in range(self.width)])
+        if whole is not None and rest >= _LISTED:
+            return rest, whole
         return 1, ()
-    second = _ways([found[:2]], leaf_count(frame))
-    if second is not None and "listed" not in second:
-        length = 2
-        while length < len(found) and _follows(found, length, second):
-            length += 1
-        if length > 2 or (length == 2 and "grows" not in second):
-            return length, second
-    whole = _ways([found], leaf_count(frame))
-    if whole is not None and len(found) >= _LISTED:
-        return len(found), whole
-    return 1, ()
 
+    def follows(self, start: int, number: int, ways: tuple[Way, ...]) -> bool:
+        """Whether a round goes on as the first two began."""
+        first, second, here = (self.found[start + n] for n in (0, 1, number))
+        return all(
+            same(value, _grown(one, two, number) if way == "grows" else one)
+            for one, two, value, way in zip(first, second, here, ways, strict=True)
+        )
 
-def _follows(found: Sequence[tuple[Value, ...]], number: int, ways: tuple[Way, ...]) -> bool:
-    """Whether a round goes on as the first two began."""
-    return all(
-        same(here, _grown(first, second, number) if way == "grows" else first)
-        for first, second, here, way in zip(found[0], found[1], found[number], ways, strict=True)
-    )
+    def way(self, place: int, start: int) -> Way:
+        """How a leaf is from a round to the last."""
+        if self.changes[place] <= start:
+            return "same"
+        return "grows" if self.breaks[place] <= start + 1 else "listed"
 
 
 def _ways(loops: Sequence[Sequence[tuple[Value, ...]]], width: int) -> tuple[Way, ...] | None:
@@ -125,6 +147,10 @@ def _ways(loops: Sequence[Sequence[tuple[Value, ...]]], width: int) -> tuple[Way
             ways.append("grows")
         else:
             ways.append("listed")
+    return _sayable(ways)
+
+
+def _sayable(ways: Sequence[Way]) -> tuple[Way, ...] | None:
     if ways.count("listed") > 1 or ("listed" in ways and "grows" in ways):
         return None
     return tuple(ways)

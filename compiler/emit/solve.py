@@ -13,6 +13,7 @@ from itertools import product
 from typing import NamedTuple
 
 from ..evaluate import divisible
+from ..graph import Node
 from ..ops.base import Op, helper
 from .asked import Question, holds_in
 from .frame import INDEX, NAMED, UNKNOWN, VALUE, Kind, Leaf, Value, places, same
@@ -147,6 +148,8 @@ class _Slot(NamedTuple):
     name: str
     """What an argument for it would be called."""
     usual: Value
+    is_width: bool
+    """Whether it counts the channels that enter or leave a layer."""
 
 
 def _slots(places_: Sequence[Place]) -> Iterator[_Slot]:
@@ -155,8 +158,16 @@ def _slots(places_: Sequence[Place]) -> Iterator[_Slot]:
         leaves = list(places(frame)) if frame else []
         for position, leaf in enumerate(leaves):
             values = tuple([own[position] for own in place.leaves])
-            name = _slot_name(place, leaf, values[place.present.index(True)])
-            yield _Slot(number, position, values, name, leaf.usual)
+            value = values[place.present.index(True)]
+            name = _slot_name(place, leaf, value)
+            yield _Slot(number, position, values, name, leaf.usual, _is_width(place, leaf, value))
+
+
+def _is_width(place: Place, leaf: Leaf, value: Value) -> bool:
+    item = place.step.item
+    if not isinstance(item, Node) or leaf.usual is not ...:
+        return False
+    return value in (item.shape[0], item.input_shapes[0][0])
 
 
 def _slot_name(place: Place, leaf: Leaf, value: Value) -> str:
@@ -228,9 +239,10 @@ class _Solver:
         return text
 
     def named(self, slot: _Slot) -> str:
-        """An argument of the same name, for a value that is only known where it is the same."""
-        for parameter in self.chosen.values():
-            if parameter.name == slot.name and _match(slot.values, parameter.values):
+        """An argument that means the same, for a value that is only known where it is the same."""
+        for key, parameter in self.chosen.items():
+            alike = parameter.name == slot.name or (slot.is_width and not key.endswith("="))
+            if alike and _match(slot.values, parameter.values):
                 return parameter.name
         return ""
 

@@ -107,10 +107,6 @@ class Reader:
         return directive
 
 
-def _is_place(text: str) -> bool:
-    return bool(_PLACE.fullmatch(text))
-
-
 _PLACE = re.compile(r"[\w.~-]*(?:[/-][\w.~-]+)+/?")
 """`data/flowers`, `/data/flowers`, `fashion-mnist`: which would be sums, were they not names."""
 
@@ -134,14 +130,16 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
     """For a path or a name with a hyphen that was read as a sum of names that mean nothing."""
     word = call.head.value
     kinds = {name: kind for name, kind in REGISTRY[section].items() if kind.head() == word}
-    if not any(field.write is quoted for kind in kinds.values() for field in kind.fields.values()):
+    fields = [field for kind in kinds.values() for field in kind.fields.values()]
+    paths = {field.name for field in fields if field.write is quoted}
+    if not paths:
         return None
     span = statement_span(call)
-    for found in re.finditer(r"[^\s=,]+", span.text):
-        text = found.group()
-        if not _is_place(text):
+    for found in re.finditer(r"(?<!\S)(?:(\w+)=)?([^\s=,]+)", span.text):
+        name, text = found.groups()
+        if not _PLACE.fullmatch(text) or (name and name not in paths):
             continue
-        place = Span(span.source, span.start + found.start(), span.start + found.end())
+        place = Span(span.source, span.start + found.start(2), span.start + found.end(2))
         instead = folded(text)
         known = {folded(name.partition(" ")[2]): name for name in kinds if " " in name}
         if instead in known:
@@ -160,6 +158,11 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
 def heads(section: str) -> set[str]:
     """The words that can begin a statement of a section."""
     return {word.split(" ", 1)[0] for word in REGISTRY[section]}
+
+
+def sections_with(word: str) -> list[str]:
+    """The sections that have a directive of that name."""
+    return [section for section in SECTIONS if word in heads(section)]
 
 
 def _is_off(arguments: Sequence[Evaluated]) -> bool:

@@ -324,12 +324,15 @@ def _export(commands: _Commands, run: Run) -> None:
         run,
         "export",
         "the network for others to run: ONNX, torch.export, or its weights as safetensors",
-        "cnn export net.cnn --weights best.safetensors -o net.onnx\n"
+        "cnn export runs/net -o net.onnx\n"
+        "  cnn export net.cnn --weights best.safetensors -o net.onnx\n"
         "  cnn export resnet18 -o resnet18.pt2 --fold\n"
         "  cnn export net.cnn --weights best.pt -o net.onnx --predict --batch 1\n"
         "  cnn export net.cnn --weights best.pt -o net.safetensors",
     )
-    export.add_argument("file", metavar="FILE", help=_FILE)
+    export.add_argument(
+        "file", metavar="FILE", help=f"{_FILE}; or the folder of a run, for its best weights"
+    )
     export.add_argument(
         "-o",
         "--output",

@@ -1,8 +1,8 @@
 """Whole programs drawn at random: blocks with parameters, loops, choices, labels and references.
 
-Where random_networks.py draws layers and forms, this draws what the emitter makes classes of: blocks
-called once and many times, with other arguments and other structures. As text, so that what fails
-can be read and pasted. Not all that is drawn has shapes that fit; `networks` keeps what has.
+Where random_networks.py draws layers and forms, this draws what the emitter makes classes of:
+blocks called once and many times, with other arguments and other structures. As text, so that what
+fails can be read and pasted. Not all that is drawn has shapes that fit; `networks` keeps what has.
 """
 
 from __future__ import annotations

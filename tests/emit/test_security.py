@@ -151,7 +151,6 @@ REFUSED = {
     "a text that stands alone": in_forward('"""Text."""; "more"', "return x"),
     "a value that stands alone": in_forward("x", "return x"),
     "a name that nobody gave": in_forward("return y"),
-    "a look-alike": in_forward("\u1d31 = x", "return x"),
     "a class twice": NET + "\n\n" + NET.removeprefix(HEAD),
     "a class called like a library": replaced("class Net", "class torch"),
     "an argument called like a library": replaced("x: Tensor", "nn: Tensor"),
@@ -243,19 +242,32 @@ def accepted(text: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_any_name_in_any_place(place: str) -> None:
-    """Either the compiler refuses a name, or what comes out computes what the network says."""
+def each_accepted(place: str, words: list[str]) -> int:
+    """How many words the compiler takes there; what it makes of those is allowed and compiles."""
     taken = 0
-    for word in WORDS:
+    for word in words:
         text = program({place: word})
         if accepted(text):
             taken += 1
-            for flat in (False, True):
-                text_of = dotcnn.emit(text, flat=flat)
-                check(text_of)
-                compile(text_of, "<emitted>", "exec")
-    assert taken > len(WORDS) // 3
+            emitted = dotcnn.emit(text)
+            check(emitted)
+            compile(emitted, "<emitted>", "exec")
+    return taken
+
+
+SOME = "class print self super nn torch F Tensor in_channels hidden i value __class__".split()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_names_of_python_and_torch(place: str) -> None:
+    """The compiler refuses a name, or says something else in its place."""
+    assert each_accepted(place, SOME) > 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
+def test_any_name_in_any_place(place: str) -> None:
+    assert each_accepted(place, WORDS) > len(WORDS) // 3
 
 
 @settings(max_examples=25)
@@ -287,9 +299,11 @@ def test_names_are_identifiers_and_never_twice(wanted: list[str]) -> None:
 
 MARK = "DOTCNN_WAS_HERE"
 ATTACKS = [
-    '"""', "'''", '\\"""', '\\\\"""', '""', '"', "\\", "\\\\", "\\N{QUOTATION MARK}" * 3, "\\x22" * 3,
-    "\\u0022" * 3, '"\\""', "\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029",
-    "\0", "\x1a", "\x1b[2J", "\u202e", "\u2066", "\u200b", "\ufeff", "\ud800", "${x}", "{x}", "{{", "%s",
+    '"""', "'''", '\\"""', '\\\\"""', '""', '"', "\\", "\\\\", "\\N{QUOTATION MARK}" * 3,
+    "\\x22" * 3, "\\u0022" * 3, '"\\""', "\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85",
+    "\u2028", "\u2029",
+    "\0", "\x1a", "\x1b[2J", "\u202e", "\u2066", "\u200b", "\ufeff", "\ud800", "${x}", "{x}", "{{",
+    "%s",
     "{0.__class__}", "#", "# type: ignore", "# coding: utf-7", "-*- coding: rot13 -*-", "+ADs-",
     f"import os; os.environ['{MARK}'] = '1'", f"\nimport os\nos.environ['{MARK}'] = '1'\n",
     f'"""\nimport os\nos.environ["{MARK}"] = "1"\n"""',
@@ -365,7 +379,8 @@ def test_comments_are_said_as_they_are() -> None:
 
 NAMES_OF_FILES = [
     'a"""b.cnn', "a'''b.cnn", "a\nimport os\nb.cnn", "a\\.cnn", "a\\", "{x}.cnn", "\u202eb.cnn",
-    "a\rb.cnn", "a\x1b[2Jb.cnn", '"""', '"', "#.cnn", "a\u2028b.cnn", "\N{CJK UNIFIED IDEOGRAPH-4E2D}.cnn",
+    "a\rb.cnn", "a\x1b[2Jb.cnn", '"""', '"', "#.cnn", "a\u2028b.cnn",
+    "\N{CJK UNIFIED IDEOGRAPH-4E2D}.cnn",
     f'"""\nimport os\nos.environ["{MARK}"] = "1"\n""".cnn'.replace("/", ""),
     "a\ud800.cnn", "a\udcff.cnn",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -112,6 +113,19 @@ class Foreign(nn.Module):
         heads = [head.output for head in self.network.aux] if self.training else []
         results = [values[node.index] for node in (self.network.output, *heads)]
         return results if heads else results[0]
+
+
+def nameless(weights: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tensor]:
+    """In their order, under names of layers that say nothing at all, not even by counting."""
+    chance = random.Random(seed)
+    layers = dict.fromkeys(key.rpartition(".")[0] for key in weights)
+    names = {layer: "".join(chance.choices(LETTERS, k=9)) for layer in layers}
+    parts = {key: key.rpartition(".") for key in weights}
+    return {f"{names[parts[key][0]]}.{parts[key][2]}": weights[key] for key in weights}
+
+
+LETTERS = "ijklmnopqrstuvwxyz"
+"""Those that do not count: `a` to `h` may."""
 
 
 def holding(network: Network) -> list[str]:

@@ -21,6 +21,8 @@ from dotcnn.training.export import export as exporting
 from dotcnn.training.export import formats, onnx_file, pt2_file, weights_file
 from dotcnn.training.export.compare import TOLERANCE, compare
 
+from .foreign import QUICK, ours
+
 SPEC = """
 network Small {
   input 3x12x12
@@ -146,6 +148,20 @@ def test_layers_of_all_kinds(ending: str, fold: bool, tmp_path: Path) -> None:
         wanted = ours.eval()(images(7))
     found = loaded(made.files[0])(images(7))
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUICK)
+def test_networks_of_the_gallery(name: str, tmp_path: Path) -> None:
+    """One of each family; benchmarks/exported.py has them all."""
+    network, path = ours(name), tmp_path / "net.onnx"
+    theirs = dotcnn.load(network)
+    dotcnn.export(network, path, weights=theirs.state_dict())
+    given = torch.randn(2, *network.input.shape, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        wanted = theirs.eval()(given)
+    scale = wanted.abs().max().item()
+    torch.testing.assert_close(loaded(path)(given), wanted, rtol=0, atol=1e-4 * scale)
 
 
 @pytest.mark.parametrize("ending", ["onnx", "pt2"])

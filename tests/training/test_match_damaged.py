@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dotcnn.training.matching import Match, match
 from networks import layers
 
-from .foreign import layer_pairs, ours, pairs, statuses, torchvision
+from .foreign import layer_pairs, nameless, ours, pairs, statuses, torchvision
 
 Weights = dict[str, Tensor]
 
@@ -29,15 +29,6 @@ def right() -> dict[str, str]:
 
 def as_named(weights: Weights) -> Weights:
     return weights
-
-
-def nameless(weights: Weights) -> Weights:
-    """Under names of layers that say nothing at all, not even by counting."""
-    names = {key.rpartition(".")[0]: "" for key in weights}
-    letters = str.maketrans("0123456789", "klmnopqrst")
-    for number, name in enumerate(names):
-        names[name] = f"z{(number * 37 + 11) % 101:03}".translate(letters)
-    return {f"{names[k.rpartition('.')[0]]}.{k.rpartition('.')[2]}": t for k, t in weights.items()}
 
 
 def without(weights: Weights, prefix: str) -> Weights:

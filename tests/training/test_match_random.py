@@ -13,9 +13,12 @@ from dotcnn.training.matching import Match, match
 from networks import network
 from random_networks import specs
 
-from .foreign import Foreign, holding
+from .foreign import LETTERS, Foreign, holding
 
-_LETTERS = "ijklmnopqrstuvwxyz"
+# Networks, modules and graphs are made for each.
+_FEWER = settings(
+    max_examples=settings().max_examples // 3, suppress_health_check=list(HealthCheck)
+)
 
 
 def drawn(text: str) -> Network:
@@ -28,7 +31,7 @@ def drawn(text: str) -> Network:
 
 def renamed(found: Network, seed: int) -> dict[str, str]:
     chance = random.Random(seed)
-    return {name: "".join(chance.choices(_LETTERS, k=8)) for name in holding(found)}
+    return {name: "".join(chance.choices(LETTERS, k=8)) for name in holding(found)}
 
 
 def wrong(found: Match, names: dict[str, str]) -> list[str]:
@@ -45,7 +48,7 @@ def wrong(found: Match, names: dict[str, str]) -> list[str]:
     ]
 
 
-@settings(suppress_health_check=list(HealthCheck))
+@_FEWER
 @given(specs(), st.integers(0, 1000))
 def test_a_module_is_matched_rightly_or_not_at_all(text: str, seed: int) -> None:
     """What is alike is ambiguous, on both sides; nothing else is left over. If its order decides,
@@ -61,7 +64,7 @@ def test_a_module_is_matched_rightly_or_not_at_all(text: str, seed: int) -> None
     assert match(mine, module, by_order=True).complete
 
 
-@settings(suppress_health_check=list(HealthCheck))
+@_FEWER
 @given(specs(), st.integers(0, 1000))
 def test_a_dict_is_matched_rightly_or_not_at_all(text: str, seed: int) -> None:
     """In the order written; and in any order as far as nothing is told by order, which is said."""

@@ -365,10 +365,11 @@ class Fails(Plain):
 
 
 def test_a_module_that_does_not_run_is_matched_by_its_state_dict() -> None:
-    """And the match says why."""
+    """And the match says why, and what to do."""
     found = match(layers(CHAIN), Fails())
     assert "could not be followed" in found.how
     assert "only in production" in found.how
+    assert "example=images" in found.table()
     assert statuses(found)["conv1"] == "matched"
     assert statuses(found)["conv2"] == "ambiguous"
 

@@ -18,7 +18,7 @@ from dotcnn.training.matching.traced import traced
 from dotcnn.training.matching.watched import watched
 
 from .beside import compare
-from .foreign import QUICK, TORCHVISION, ours, pairs, side, statuses, torchvision
+from .foreign import QUICK, TORCHVISION, nameless, ours, pairs, side, statuses, torchvision
 
 each_network = pytest.mark.parametrize(
     "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in TORCHVISION]
@@ -41,6 +41,10 @@ def test_followed_by_torch_fx_nothing_is_left_over(name: str) -> None:
     assert found.complete
     assert not found.having("ambiguous", "unused")
     assert found.how == "its dataflow, by torch.fx"
+
+
+def in_its_order(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return weights
 
 
 def in_alphabetical_order(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -68,6 +72,29 @@ def test_a_state_dict_is_matched_as_the_module_is(
     for row in found.rows:
         assert row.evidence == "place" or f"by {row.evidence}" in row.notes or not row.ours
     assert not any(row.evidence == "order" for row in found.rows)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n == "regnet_y_400mf" else pytest.param(n, marks=pytest.mark.slow) for n in TORCHVISION],
+)
+def test_under_names_that_say_nothing(name: str) -> None:
+    """The order is then all that tells layers of one shape apart, also where shortcuts come first:
+    it is right, and said of each row that it decided. Without an order, nothing is told by it, and
+    what is told is right."""
+    module, network = torchvision(name), ours(name)
+    right = pairs(match(network, module))
+    weights = module.state_dict()
+    for order in (in_its_order, in_any_order):
+        ordered = order(weights)
+        renamed = nameless(ordered)
+        known_as = dict(zip(renamed, ordered, strict=True))
+        found = match(network, renamed)
+        taken = {mine: known_as[their] for mine, their in pairs(found).items()}
+        assert taken.items() <= right.items()
+        assert {row.status for row in found.rows} <= {"matched", "reshaped", "ambiguous"}
+        told_by = {row.evidence for row in found.rows}
+        assert found.complete if order is in_its_order else told_by == {"place"}
 
 
 @pytest.mark.parametrize("follow", [exported, watched])

@@ -18,6 +18,8 @@ from .store import InMemory, Store
 
 MOST = 2**29
 """Numbers that are counted."""
+MOST_FILES = 4096
+"""Files that are read for it: enough for two digits, and over in seconds."""
 _CHUNK = 2**24
 _DIGITS = 6
 
@@ -52,9 +54,8 @@ def _short(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def sample(count: int, numbers: int) -> Tensor:
-    """Which of so many images, of so many numbers each, are counted: all, or some of everywhere."""
-    most = max(1, MOST // max(1, numbers))
+def sample(count: int, most: int) -> Tensor:
+    """Which of so many images are counted: all, or some of everywhere."""
     if count <= most:
         return torch.arange(count)
     return permutation(count, seed=0, epoch=0)[:most].sort().values
@@ -66,11 +67,12 @@ def measured(
     """Mean and standard deviation of each channel of the images to learn from."""
     if isinstance(store, InMemory):
         images = store.images
-        chosen = sample(len(store), images[0].numel())
+        chosen = sample(len(store), max(1, MOST // images[0].numel()))
         if len(chosen) < len(store):
             images = images[chosen.to(images.device)]
         return mean_and_std(counted(images), scale)
-    chosen = sample(len(store), store.channels * store.fit.crop[0] * store.fit.crop[1])
+    numbers = store.channels * store.fit.crop[0] * store.fit.crop[1]
+    chosen = sample(len(store), max(1, min(MOST_FILES, MOST // numbers)))
     one: Callable[[int], Tensor] = lambda i: counted(store.read(int(chosen[i]))[None])  # noqa: E731
     counts = each(one, len(chosen), threads, "measuring pixels", progress)
     return mean_and_std(torch.stack(counts).sum(0), scale)

@@ -17,7 +17,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from ...compiler.plan.data import Emnist, Folder, ImageNet, Named
+from ...compiler.plan.data import Emnist, Folder, ImageNet, Named, classes_of
 from ...dsl.diagnostics import SpecError
 from ..vision import torchvision
 from .folder import folder
@@ -187,7 +187,7 @@ def _from_torchvision(
     for part, options in known.parts.items():
         made = _made(data, known, root, options)
         parts[part] = _READERS[data.kind](made)
-        classes = classes or tuple(map(_class_name, made.classes))
+        classes = classes or _class_names(made, data)
     return parts, classes
 
 
@@ -233,9 +233,10 @@ def _absent(data: Named, known: Set, root: Path, why: str = "") -> SpecError:
     )
 
 
-def _class_name(name: object) -> str:
-    """ImageNet has several words for each."""
-    return str(name[0]) if isinstance(name, tuple) else str(name)
+def _class_names(made: Any, data: Named) -> tuple[str, ...]:
+    """ImageNet has several words for each; older versions of others know none."""
+    names = getattr(made, "classes", None) or range(classes_of(data) or 0)
+    return tuple(str(name[0] if isinstance(name, tuple) else name) for name in names)
 
 
 def _pixels(array: Any) -> Tensor:

@@ -7,6 +7,7 @@ for images, labels, indices in data.training(seed=1)(epoch):
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from .divide import divide
 from .fit import Fit, evaluation_fit, training_fit
 from .measure import measured
 from .memory import Where, cores, place
+from .names import clean
 from .order import spans
 from .pile import Arrays, Contents, Files, Pile, class_counts
 from .pool import Progress, unwatched
@@ -151,11 +153,12 @@ def open_data(
     threads = threads or max(1, cores() // world)
     stores: dict[str, Store] = {}
     bad: list[BadFile] = []
+    prefix = _folders(parts)
     for part, pile in parts.items():
         stores[part], wrong = _store(
             part, pile, fits[part], channels, where, device, threads, progress, cache
         )
-        bad += [BadFile(pile.name(index), reason) for index, reason in wrong.items()]
+        bad += [BadFile(prefix[part] + pile.name(i), reason) for i, reason in wrong.items()]
     _must_be_well(plan, found, bad, sum(map(len, parts.values())))
     dataset = _described(found, divided.notes, stores, bad)
     _must_be_left(plan, found, dataset)
@@ -190,6 +193,14 @@ def _store(
     left = _without(pile, bad)
     kept = device if where == "device" else torch.device("cpu")
     return InMemory(without(images, bad).to(kept), left.labels.to(kept), left), bad
+
+
+def _folders(parts: Mapping[str, Pile]) -> dict[str, str]:
+    """What tells files of the same name in the folders of several parts apart: `val/`."""
+    roots = {part: pile.root if isinstance(pile, Files) else "" for part, pile in parts.items()}
+    if len(set(roots.values())) == 1:
+        return dict.fromkeys(roots, "")
+    return {part: clean(os.path.basename(root)) + "/" for part, root in roots.items()}
 
 
 def _without(pile: Pile, bad: Bad) -> Pile:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...compiler.plan.pixels import Normalize
+from ...compiler.plan.fields import spelled
 from ...compiler.plan.plan import TrainPlan
 from .decode import decode
 from .fit import Fit, Size, evaluation_fit
@@ -91,15 +91,12 @@ class Preparation:
 
     def lines(self) -> tuple[str, ...]:
         """As the `evaluate` section of a spec says it."""
-        usual = self.scale == 1 / 255
-        normalize = Normalize.make(
-            preset="none",
-            mean=self.mean,
-            std=self.std,
-            scale=None if usual else self.scale,
-            order="bgr" if self.order == "bgr" else None,
-        )
-        return (*self.fit.lines(), str(normalize))
+        normalize = f"normalize mean={_number(self.mean)} std={_number(self.std)}"
+        if self.scale != 1 / 255:
+            normalize += f" scale={spelled(self.scale)}"
+        if self.order == "bgr":
+            normalize += " order=bgr"
+        return (*self.fit.lines(), normalize)
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, allow_nan=False) + "\n"
@@ -139,6 +136,10 @@ def _read(data: Mapping[str, Any]) -> Preparation:
 def _size(value: Any) -> Size:
     height, width = value
     return int(height), int(width)
+
+
+def _number(numbers: tuple[float, ...]) -> str:
+    return spelled(numbers if len(numbers) > 1 else numbers[0])
 
 
 def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:

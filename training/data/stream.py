@@ -43,6 +43,7 @@ class Stream:
             persistent_workers=workers > 0,
             prefetch_factor=AHEAD if workers else None,
             worker_init_fn=_begin,
+            generator=torch.Generator(),  # else it draws from the one that the network learns with
         )
 
     def __call__(self, plan: list[Tensor]) -> Iterator[Tensor]:

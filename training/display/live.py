@@ -232,7 +232,7 @@ def _best(record: EpochRecord) -> list[tuple[int, str]]:
 
 
 def _heights(name: str, values: Sequence[float]) -> Sequence[float]:
-    """Losses fall by factors: beside the first of them, as they are, all others would look alike."""
+    """Losses fall by factors: beside the first of them, all others would look alike."""
     if "loss" not in name or not all(value > 0 for value in values):
         return values
     return [log(value) for value in values]

@@ -13,6 +13,7 @@ from ...compiler.graph import Network
 from ...compiler.shapes import text as shape_text
 from ...dsl.diagnostics import SpecError
 from ...dsl.written import written
+from ..checkpoint import about_weights
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
 from .formats import OPSET, Format, format_of, misfit, not_installed, unknown
@@ -62,7 +63,7 @@ def export(
             folded = fold(network, trained.module)
             trained = trained._replace(module=folded.module)
             say(_told(folded))
-        notes = metadata(trained, version, weights is not None)
+        notes = _known(weights) | metadata(trained, version, weights is not None)
         differences = _write(trained, file, format, notes, predict, batch, opset, say)
         made = tuple(sorted(Path(path).with_name(each.name) for each in file.parent.iterdir()))
     return Exported(made, format, differences, folded)
@@ -106,6 +107,15 @@ def _write(
         say(f"batch of {size} in {with_what}: {found}")
         differences.append(found)
     return tuple(differences)
+
+
+def _known(weights: Weights | None) -> dict[str, str]:
+    """What training wrote beside weights and whoever runs the network needs: the names of classes,
+    and what becomes of pixels."""
+    if not isinstance(weights, str | Path):
+        return {}
+    about = about_weights(Path(weights))
+    return {key: about[key] for key in ("classes", "preparation", "several") if key in about}
 
 
 def metadata(trained: Trained, version: str, given: bool) -> dict[str, str]:

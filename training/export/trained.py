@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from ...compiler.graph import Network
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..checkpoint import about_weights
 from ..load import live
 from ..weights import read_weights
 
@@ -40,6 +42,17 @@ def open_trained(
             if node.aux and node.weights:
                 module.set_submodule(node.name, nn.Identity())
     return Trained(network, module.eval())
+
+
+def classes_of(weights: str | Path) -> int | None:
+    """How many classes a file of weights says it is for, where it does."""
+    about = about_weights(Path(weights))
+    try:
+        if "classes" in about:
+            return len(json.loads(about["classes"]))
+        return int(about["dotcnn.classes"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _load(

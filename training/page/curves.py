@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
+from math import isfinite, nan
 
 from ..display.figures import SHARES, duration, loss, metric, rate
 from ..watch import EpochRecord
@@ -89,7 +89,7 @@ def _figures(epochs: Sequence[EpochRecord]) -> Html:
     head = ["epoch", *train, *(f"val {name}" for name in val), "lr", "time"]
 
     def cell(name: str, values: dict[str, float]) -> str:
-        return metric(name, values[name]) if name in values else ""
+        return metric(name, values[name]) if isfinite(values.get(name, nan)) else ""
 
     rows = [
         [

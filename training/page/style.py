@@ -56,7 +56,7 @@ th, td {{ text-align: left; padding: .25rem .75rem; border-bottom: 1px solid var
 th {{ font-weight: 600; color: var(--faint); }}
 tbody th {{ color: var(--text); font-weight: normal; }}
 .confusion tbody th {{ font-weight: 600; }}
-.number {{ text-align: right; }}
+.number {{ text-align: right; white-space: nowrap; }}
 code, pre {{ font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }}
 pre {{ background: var(--ground); border: 1px solid var(--line); border-radius: .5rem;
   padding: 1rem; overflow-x: auto; margin: .75rem 0; tab-size: 2; }}

@@ -52,14 +52,16 @@ def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]
 
 def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
     dataset = contents.data.dataset
+    preparation = ", ".join(contents.data.preparation.lines())
     yield "Network", contents.network.name
     yield "Data", "; ".join(line.strip() for line in dataset.lines())
-    yield "Preparation", ", ".join(contents.data.preparation.lines())
+    yield "Preparation", preparation
     if contents.epochs:
         best = max((each.epoch for each in contents.epochs if each.best), default=None)
         told = f", the best of them is {best}" if best is not None else ""
         yield "Epochs", f"{contents.epochs[-1].epoch}{told}"
-    yield from _record(contents.record, set(dataset.lines()))
+    known = {*dataset.lines(), f"images become {preparation}"}
+    yield from _record(contents.record, known)
 
 
 def _record(record: Mapping[str, Any], told: Set[str]) -> Iterator[tuple[str, str]]:

@@ -142,3 +142,14 @@ def test_parameters_and_sections_are_told_apart() -> None:
     assert parameters == {"width": 2, "x": [1, 2]}
     assert [(one.section, one.argument) for one in sections] == [("train", "")]
     assert isinstance(read_override("train=off")[1], SectionOverride)
+
+
+def test_a_directive_is_no_parameter_of_the_network() -> None:
+    """`--set epochs=3`: what to write is said."""
+    for name, words in (("epochs", "write `train.epochs=…`"), ("flip", "write `augment.flip=…`")):
+        with pytest.raises(SpecError) as caught:
+            network("network Net { input 1x8x8, flatten, fc 10 }", overrides={name: 3})
+        assert words in caught.value.diagnostics[0].help
+    with pytest.raises(SpecError) as caught:
+        network("network Net { input 1x8x8, flatten, fc 10 }", overrides={"nonsense": 3})
+    assert caught.value.diagnostics[0].help == ""

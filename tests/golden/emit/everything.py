@@ -13,7 +13,9 @@ from torch import Tensor, nn
 class Twice(nn.Sequential):
     """Two convolutions, \\ and \"\"\" in a comment."""
 
-    def __init__(self, in_channels: int, width: int, act: type[nn.Module]) -> None:
+    def __init__(
+        self, in_channels: int, width: int, act: type[nn.Module] = nn.ReLU
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -75,7 +77,7 @@ class Block2(nn.Sequential):
 class Block3(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.twice = Twice(16, 32, nn.ReLU)
+        self.twice = Twice(16, 32)
         self.conv = nn.Conv2d(32, 16, 1, bias=False)
         self.bn = nn.BatchNorm2d(16)
         nn.init.zeros_(self.bn.weight)
@@ -98,7 +100,7 @@ class Everything(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = Twice(3, 16, nn.SiLU)
+        self.stem = Twice(3, 16, act=nn.SiLU)
         self.blocks1 = nn.Sequential(*[Block3() for _ in range(2)])
         self.early = Early()
         self.blocks2 = nn.Sequential(Block(), Block2())

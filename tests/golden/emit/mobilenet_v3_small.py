@@ -19,8 +19,8 @@ class Inverted(nn.Module):
         kernel: int,
         wide: int,
         width: int,
-        stride: int,
         act: type[nn.Module],
+        stride: int,
         squeeze: bool = False,
     ) -> None:
         super().__init__()
@@ -88,19 +88,19 @@ class MobileNetV3Small(nn.Module):
         self.bn = nn.BatchNorm2d(16, eps=0.001, momentum=0.01)
         self.hardswish = nn.Hardswish()
         self.blocks = nn.Sequential(
-            Inverted(16, 3, 16, 16, 2, nn.ReLU, squeeze=True),
-            Inverted(16, 3, 72, 24, 2, nn.ReLU),
-            Inverted(24, 3, 88, 24, 1, nn.ReLU),
-            Inverted(24, 5, 96, 40, 2, nn.Hardswish, squeeze=True),
+            Inverted(16, 3, 16, 16, nn.ReLU, 2, squeeze=True),
+            Inverted(16, 3, 72, 24, nn.ReLU, 2),
+            Inverted(24, 3, 88, 24, nn.ReLU, 1),
+            Inverted(24, 5, 96, 40, nn.Hardswish, 2, squeeze=True),
             *[
-                Inverted(40, 5, 240, 40, 1, nn.Hardswish, squeeze=True)
+                Inverted(40, 5, 240, 40, nn.Hardswish, 1, squeeze=True)
                 for _ in range(2)
             ],
-            Inverted(40, 5, 120, 48, 1, nn.Hardswish, squeeze=True),
-            Inverted(48, 5, 144, 48, 1, nn.Hardswish, squeeze=True),
-            Inverted(48, 5, 288, 96, 2, nn.Hardswish, squeeze=True),
+            Inverted(40, 5, 120, 48, nn.Hardswish, 1, squeeze=True),
+            Inverted(48, 5, 144, 48, nn.Hardswish, 1, squeeze=True),
+            Inverted(48, 5, 288, 96, nn.Hardswish, 2, squeeze=True),
             *[
-                Inverted(96, 5, 576, 96, 1, nn.Hardswish, squeeze=True)
+                Inverted(96, 5, 576, 96, nn.Hardswish, 1, squeeze=True)
                 for _ in range(2)
             ],
         )

@@ -131,6 +131,15 @@ def test_more_than_that_is_an_error_before_training(tmp_path: Path) -> None:
         assert opened(f'folder "{tmp_path}" bad=5%', opening=opening).dataset.bad
 
 
+def test_files_of_several_parts_are_told_apart(tmp_path: Path) -> None:
+    fill(tmp_path / "train", TWO)
+    fill(tmp_path / "val", {"cats": 5, "dogs": 5})
+    for part in ("train", "val"):
+        (tmp_path / part / "cats" / "000.png").write_bytes(b"")
+    found = opened(f'folder "{tmp_path}" bad=5%')
+    assert [bad.name for bad in found.dataset.bad] == ["train/cats/000.png", "val/cats/000.png"]
+
+
 def test_all_of_a_class(tmp_path: Path) -> None:
     fill(tmp_path, {"cats": 50})
     (tmp_path / "dogs").mkdir()

@@ -168,8 +168,8 @@ def test_counted_numbers(values: list[int]) -> None:
 
 
 def test_of_large_sets_a_part_of_everywhere_is_counted() -> None:
-    assert sample(100, 10).tolist() == list(range(100))
-    part = sample(2**20, 2**20)
+    assert sample(100, 100).tolist() == list(range(100))
+    part = sample(2**20, 2**9)
     assert len(part) == 2**9
     assert part.min() < 2**13
     assert part.max() > 2**20 - 2**13

@@ -56,6 +56,17 @@ def test_the_same_as_in_memory_epoch_after_epoch(tmp_path: Path) -> None:
     assert not any(alive(process) for process in reading)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_nothing_is_drawn_from_what_the_network_learns_with(tmp_path: Path, workers: int) -> None:
+    """So that a run that was stopped and went on draws what it would have drawn."""
+    fill(tmp_path, {"a": 10, "b": 10})
+    before = torch.get_rng_state()
+    batches = streamed(tmp_path, workers).training()
+    list(batches(0))
+    batches.close()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_an_epoch_that_is_left_early(tmp_path: Path) -> None:
     """The next one begins with its own images."""
     fill(tmp_path, COUNTS)

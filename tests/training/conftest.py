@@ -1,0 +1,20 @@
+"""For all tests of training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dotcnn.training.page.write as page
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs without report.html, which has tests of its own and takes longer than what is trained
+    here."""
+
+    def written(folder: Path, *others: object) -> Path:
+        return folder / page.NAME
+
+    monkeypatch.setattr(page, "write_report", written)

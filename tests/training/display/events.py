@@ -1,0 +1,90 @@
+"""A training as the loop would tell it, and a clock that does what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import dotcnn
+from dotcnn.compiler.plan import plan
+from dotcnn.compiler.plan.plan import TrainPlan
+from dotcnn.training.watch import EpochRecord, Finished, Started, Step, Watcher
+
+SPEC = """network Small {
+  input 1x8x8
+  conv 4 3x3, relu, flatten
+  fc 10
+}
+train {
+  data digits
+  log csv tensorboard
+}
+"""
+
+
+@cache
+def a_plan() -> TrainPlan:
+    return plan(dotcnn.compile(SPEC))
+
+
+def start(folder: Path, epochs: int = 3, batches: int = 10, name: str = "Small") -> Started:
+    return Started(
+        folder,
+        name,
+        a_plan(),
+        "cpu (2 cores)",
+        ["precision fp32: nothing else is faster"],
+        {"train": 640, "val": 160},
+        tuple("0123456789"),
+        1_234,
+        1_000,
+        epochs,
+        batches,
+        None,
+    )
+
+
+def step(epoch: int, batch: int, loss: float | None = 1.0) -> Step:
+    return Step(epoch, batch, loss, 0.05, 6400.0, 0.02)
+
+
+def record(
+    epoch: int,
+    loss: float = 0.5,
+    top1: float = 0.9,
+    *,
+    best: bool = False,
+    waiting: float = 0.0,
+    seconds: float = 2.0,
+) -> EpochRecord:
+    val = {"loss": loss * 1.1, "top1": top1, "top5": 0.99}
+    return EpochRecord(epoch, epoch * 10, 0.05, {"loss": loss}, val, best, seconds, 6400.0, waiting)
+
+
+def finished(folder: Path, best: Mapping[str, float] | None = None) -> Finished:
+    numbers = best or {"loss": 0.2, "top1": 0.95, "precision": 0.94}
+    return Finished(folder, "done", 3, 2, numbers, 187.0, folder / "report.html")
+
+
+def whole_run(watcher: Watcher, folder: Path, epochs: int = 3) -> None:
+    """From the beginning to the end, with a note in between."""
+    watcher.reading("reading the images for training", 0, 800)
+    watcher.started(start(folder, epochs))
+    for epoch in range(1, epochs + 1):
+        for batch in range(1, 11):
+            watcher.step(step(epoch, batch, 2.0 / (10 * epoch + batch)))
+        watcher.evaluating("val", 1, 1)
+        watcher.epoch(record(epoch, 1 / epoch, 1 - 0.3 / epoch, best=epoch != 2))
+        if epoch == 1:
+            watcher.note("something to read")
+    watcher.finished(finished(folder))
+    watcher.close()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time

@@ -1,0 +1,169 @@
+"""What is written where nobody looks on, and the numbers in it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dotcnn.compiler.report.style import Style
+from dotcnn.training.display.choose import watcher_for
+from dotcnn.training.display.figures import clock, duration, loss, metric, speed
+from dotcnn.training.display.plain import Plain
+from dotcnn.training.display.said import epoch_line, fitting
+from dotcnn.training.display.several import Several
+
+from .events import Clock, finished, record, start, step, whole_run
+
+
+def test_a_line_for_each_epoch_and_none_for_a_step(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    whole_run(watcher_for(stream, color=False), tmp_path)
+    lines = stream.getvalue().splitlines()
+    assert [line.split("  ")[0] for line in lines if line.startswith("epoch")] == [
+        "epoch 1/3",
+        "epoch 2/3",
+        "epoch 3/3",
+    ]
+    assert lines[-4] == "done: 3 epochs in 3:07"
+    assert lines[-3] == "best: epoch 2, loss 0.2000, top1 95.00 %"
+    assert lines[-1].endswith("report.html")
+    assert "something to read" in lines
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_the_beginning_says_what_learns_on_what(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    Plain(stream).started(start(tmp_path, epochs=1, batches=1)._replace(resumed=(3, 128)))
+    text = stream.getvalue()
+    assert "Small: 1,234 parameters, 1,000 of them learn" in text
+    assert "cpu (2 cores)" in text
+    assert "precision fp32: nothing else is faster" in text
+    assert "1 epoch of 1 batch\n" in text
+    assert "epoch 3, image 128" in text
+
+
+def test_reading_is_only_mentioned_where_it_takes_long() -> None:
+    stream, now = io.StringIO(), Clock()
+    watcher = Plain(stream, now=now)
+    for done in range(5):
+        now.time = done * 0.4
+        watcher.reading("reading", done, 100)
+    assert not stream.getvalue()
+    for done in range(5, 100):
+        now.time = done * 0.4
+        watcher.reading("reading", done, 100)
+    assert stream.getvalue().splitlines() == [
+        "reading: 5 of 100",
+        "reading: 43 of 100",
+        "reading: 81 of 100",
+    ]
+
+
+def test_what_would_move_a_cursor_is_written_out(tmp_path: Path) -> None:
+    """Names come from files that somebody else may have made."""
+    stream = io.StringIO()
+    watcher = Plain(stream)
+    watcher.started(start(tmp_path / "a\x1b[2J", name="Net\x1b[31m"))
+    watcher.note("file\x07 name")
+    watcher.finished(finished(tmp_path / "a\x1b[2J"))
+    assert "\x1b" not in stream.getvalue()
+    assert "\x07" not in stream.getvalue()
+
+
+def test_an_epoch_says_what_there_is_room_for() -> None:
+    long = epoch_line(record(7, best=True, waiting=0.3), 120, 200)
+    assert long == (
+        "epoch   7/120  loss 0.5000  val loss 0.5500  top1 90.00 %  top5 99.00 %  lr 0.05"
+        "  6,400 images/s  waited 30 %  2.0 s  best"
+    )
+    assert epoch_line(record(7, best=True), 120, 66) == (
+        "epoch   7/120  loss 0.5000  val loss 0.5500  top1 90.00 %  best"
+    )
+    assert epoch_line(record(7), 120, 5) == "epoch   7/120"
+
+
+def test_little_waiting_is_not_worth_a_word() -> None:
+    assert "waited" not in epoch_line(record(1, waiting=0.01), 3, 200)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=9),
+    st.integers(1, 80),
+)
+def test_what_gives_way_is_the_least_important(sizes: list[tuple[int, int]], width: int) -> None:
+    """And only where there is no room."""
+    fields = [(rank, f"{place}{'x' * size}") for place, (rank, size) in enumerate(sizes)]
+    line = fitting(fields, width)
+    kept = [int(text[0]) for text in line.split("  ")]
+    assert kept == sorted(kept)
+    assert len(line) <= width or len(kept) == 1
+    ranks = sorted(rank for rank, _ in fields)
+    assert sorted(fields[place][0] for place in kept) == ranks[: len(kept)]
+    if len("  ".join(text for _, text in fields)) <= width:
+        assert len(kept) == len(fields)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told", "running"),
+    [
+        (0.04, "0.0 s", "0:00"),
+        (9.94, "9.9 s", "0:10"),
+        (9.96, "10 s", "0:10"),
+        (59.4, "59 s", "0:59"),
+        (59.6, "1:00", "1:00"),
+        (3599.6, "1:00:00", "1:00:00"),
+        (93784, "26:03:04", "26:03:04"),
+    ],
+)
+def test_times(seconds: float, told: str, running: str) -> None:
+    assert duration(seconds) == told
+    assert clock(seconds) == running
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.05123, "0.0512"),
+        (0.99996, "1.0000"),
+        (2.3026, "2.303"),
+        (0.0, "0.0000"),
+        (0.00012, "1.2e-04"),
+        (12345.0, "1.2e+04"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_losses(value: float, text: str) -> None:
+    assert loss(value) == text
+
+
+def test_other_figures() -> None:
+    assert metric("top1", 0.98765) == "98.77 %"
+    assert metric("loss", 0.5) == "0.5000"
+    assert speed(12345.6) == "12,346 images/s"
+    assert speed(3.21) == "3.2 images/s"
+
+
+def test_several_are_all_told_and_closed(tmp_path: Path) -> None:
+    """Also where closing one of them fails."""
+    streams = io.StringIO(), io.StringIO()
+    watchers = [Plain(stream, Style(100)) for stream in streams]
+    whole_run(Several(watchers), tmp_path)
+    assert streams[0].getvalue() == streams[1].getvalue() != ""
+
+    closed = []
+
+    class Failing(Plain):
+        def close(self) -> None:
+            closed.append(self)
+            raise OSError("gone")
+
+    both = Several([Failing(streams[0]), Failing(streams[1])])
+    both.step(step(1, 1))
+    with pytest.raises(OSError, match="gone"):
+        both.close()
+    assert len(closed) == 2

@@ -1,0 +1,54 @@
+"""Lines in a frame."""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dotcnn.training.page.chart import HEIGHT, WIDTH, Line, chart, round_numbers
+
+VALUES = st.floats(-1e6, 1e6).filter(lambda value: value == 0 or abs(value) > 1e-6)
+
+
+@given(VALUES, VALUES)
+def test_round_numbers_surround_what_they_are_for(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    ticks = round_numbers(low, high)
+    size = max(abs(low), abs(high), 1e-300)
+    assert ticks[0] <= low + 1e-6 * size
+    assert ticks[-1] >= high - 1e-6 * size
+    assert 2 <= len(ticks) <= 12
+    assert ticks == sorted(set(ticks))
+
+
+def test_they_are_round() -> None:
+    assert round_numbers(0.1, 1.9) == [0, 0.5, 1, 1.5, 2]
+    assert round_numbers(0, 100) == [0, 20, 40, 60, 80, 100]
+    assert round_numbers(5, 5)[0] < 5 < round_numbers(5, 5)[-1]
+
+
+@given(st.lists(st.one_of(VALUES, st.just(float("nan"))), min_size=1, max_size=60))
+def test_all_points_lie_in_the_frame(values: list[float]) -> None:
+    if not any(map(isfinite, values)):
+        return
+    points = [(place + 1.0, value) for place, value in enumerate(values)]
+    drawn = chart("Loss", [Line("training", "one", points)], "{:g}".format, best=1)
+    path = re.search(r'class="curve one" d="([^"]*)"', drawn)
+    assert path is not None
+    pairs = re.findall(r"[ML](-?[\d.]+),(-?[\d.]+)", path[1])
+    assert len(pairs) == sum(map(isfinite, values))
+    for x, y in pairs:
+        assert -1 <= float(x) <= WIDTH + 1
+        assert -1 <= float(y) <= HEIGHT + 1
+
+
+def test_higher_is_higher_and_later_is_further_right() -> None:
+    line = Line("training", "one", [(1, 0.0), (2, 1.0)])
+    path = re.search(r'd="M([\d.]+),([\d.]+)L([\d.]+),([\d.]+)"', chart("", [line], str))
+    assert path is not None
+    x1, y1, x2, y2 = map(float, path.groups())
+    assert x2 > x1
+    assert y2 < y1

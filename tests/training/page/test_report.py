@@ -1,0 +1,393 @@
+"""report.html: what is in it, and that nothing in it can do harm."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import dotcnn
+from dotcnn.compiler.graph import Network
+from dotcnn.compiler.report.place import NotInstalled
+from dotcnn.training.assess import assess, data_of
+from dotcnn.training.data.dataset import Dataset
+from dotcnn.training.outcome import Outcome
+from dotcnn.training.page import history, network
+from dotcnn.training.page.contents import Contents
+from dotcnn.training.page.filters import first_filters
+from dotcnn.training.page.picture import overlay, viewable
+from dotcnn.training.page.write import report, write_report
+from dotcnn.training.ready import open_run
+
+from ..trained import small_run
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Reads a page, and holds it to the rules that a browser forgives."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self._open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> Iterator[dict[str, str]]:
+        return (attributes for name, attributes in self.tags if name == tag)
+
+
+@cache
+def contents() -> Contents:
+    ready = open_run(small_run(), "", device=torch.device("cpu"))
+    data = data_of(ready)
+    return Contents(
+        ready.request.network,
+        ready.modules[0],
+        assess(ready, data),
+        data,
+        history.epochs(small_run()),
+        history.record(small_run()),
+    )
+
+
+@cache
+def whole() -> Page:
+    return Page((small_run() / "report.html").read_text(encoding="utf-8"))
+
+
+def changed(**what: Any) -> Contents:
+    known = {
+        name: getattr(contents(), name)
+        for name in ("network", "module", "outcome", "data", "epochs", "record")
+    }
+    return Contents(**{**known, **what})
+
+
+# ---- what is there -----------------------------------------------------------------------------
+
+
+def test_training_ends_in_a_page_with_every_section() -> None:
+    ids = [attributes["id"] for attributes in whole().all("section")]
+    assert ids == [
+        "summary", "curves", "confusion", "classes", "mistakes", "looks", "filters", "network",
+        "spec",
+    ]  # fmt: skip
+    links = [attributes["href"] for attributes in whole().all("a")]
+    assert links == [f"#{name}" for name in ids]
+
+
+def test_it_says_what_was_measured() -> None:
+    record = json.loads((small_run() / "record.json").read_text())
+    assert f"{100 * record['result']['val']['top1']:.2f} %" in whole().text
+    assert f"{100 * record['result']['test']['top1']:.2f} %" in whole().text
+    assert "CC BY 4.0" in whole().text
+    assert f"torch {torch.__version__}" in whole().text
+    assert "seed 0" in whole().text.lower()
+    assert "# Digits, small: 5 < 8 & 8 > 5" in whole().text
+
+
+def test_the_confusion_matrix_is_the_outcomes() -> None:
+    cells = re.findall(
+        r'<td class="(?:right|wrong|none)"[^>]*>(\d+)</td>',
+        (small_run() / "report.html").read_text(),
+    )
+    assert [int(cell) for cell in cells] == contents().outcome.confusion.flatten().tolist()
+
+
+def test_the_surest_mistakes_come_first() -> None:
+    outcome = contents().outcome
+    sure = outcome.probabilities.amax(1)[contents().wrong].tolist()
+    assert sure == sorted(sure, reverse=True)
+    wrong = outcome.probabilities.argmax(1) != outcome.labels
+    assert sorted(contents().wrong) == wrong.nonzero().flatten().tolist()
+
+
+def test_images_are_the_pixels_that_the_network_met() -> None:
+    index = contents().wrong[0]
+    name = contents().name(index)
+    image = next(each for each in whole().all("img") if each["alt"].startswith(f"{name}:"))
+    data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
+    shown = torch.frombuffer(bytearray(Image.open(io.BytesIO(data)).tobytes()), dtype=torch.uint8)
+    assert torch.equal(shown.view(8, 8), contents().image(index)[0])
+
+
+# ---- nothing goes out, nothing comes in --------------------------------------------------------
+
+
+def test_nothing_is_asked_for_from_anywhere() -> None:
+    for tag, attributes in whole().tags:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "base", "form"), tag
+        for name, value in attributes.items():
+            assert not name.startswith("on"), name
+            if name in ("src", "href", "srcset", "data", "action"):
+                assert value.startswith(("data:image/", "#")), value[:40]
+    text = (small_run() / "report.html").read_text()
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+    policy = next(each for each in whole().all("meta") if "http-equiv" in each)["content"]
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+HARM = '</title><script>alert(1)</script><img src=x onerror="alert(1)">&lt;\x1b[2J\u202e'
+
+
+def test_whatever_a_spec_or_data_are_called_it_stays_text() -> None:
+    spec = f"# {HARM}\nnetwork Small {{\n  input 1x8x8\n  conv 8 3x3, flatten\n  fc 10\n}}\n"
+    network = dotcnn.compile(spec)
+    dataset = contents().data.dataset
+    names = tuple(f"{HARM}{place}" for place in range(10))
+    evil = Dataset(HARM, names, dataset.parts, HARM, HARM, notes=(HARM,), bad=(), several=False)
+    opened = type(contents().data)(
+        **{**vars(contents().data), "dataset": evil},
+    )
+    outcome = contents().outcome._replace(
+        per_class=dict(zip(names, contents().outcome.per_class.values(), strict=True))
+    )
+    text = report(
+        changed(
+            network=network,
+            module=dotcnn.load(network).eval(),
+            data=opened,
+            outcome=outcome,
+            record={"device": HARM, "choices": [HARM], "made_with": {"set": [HARM]}, "seed": HARM},
+        )
+    )
+    page = Page(text)
+    assert not list(page.all("script"))
+    assert all("onerror" not in attributes for _, attributes in page.tags)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "<script>alert(1)</script>" in page.text, "it is shown for what it is"
+
+
+# ---- for everybody -------------------------------------------------------------------------------
+
+
+def test_who_does_not_see_it_is_told() -> None:
+    page = whole()
+    assert next(iter(page.all("html")))["lang"] == "en"
+    for image in page.all("img"):
+        assert image["alt"]
+    for drawing in page.all("svg"):
+        assert drawing["role"] == "img"
+        assert "ends at" in drawing["aria-label"]
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    tables = sum(tag == "table" for tag, _ in page.tags)
+    assert sum(tag == "caption" for tag, _ in page.tags) == tables
+    assert all("scope" in cell for cell in page.all("th"))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_stands_out_from_what_is_behind_it(dark: bool) -> None:
+    """WCAG AA asks for 4.5 to 1; colours of the confusion matrix at their strongest, too."""
+    from dotcnn.training.page.style import _variables
+
+    colours = dict(re.findall(r"--(\w+):([^;]+);", _variables(dark)))
+    for name in ("text", "faint", "one", "two"):
+        assert contrast(rgb(colours[name]), rgb(colours["page"])) >= 4.5, name
+    for name in ("text", "faint"):
+        assert contrast(rgb(colours[name]), rgb(colours["ground"])) >= 4.5, name
+    for name in ("right", "wrong"):
+        over = [int(part) for part in colours[name].split(",")]
+        mixed = [0.52 * o + 0.48 * p for o, p in zip(over, rgb(colours["page"]), strict=True)]
+        assert contrast(rgb(colours["text"]), mixed) >= 4.5, name
+
+
+def rgb(colour: str) -> list[float]:
+    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: list[float]) -> float:
+    parts = [part / 255 for part in colour]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+# ---- other networks, other outcomes --------------------------------------------------------------
+
+
+def made_up(classes: int, wrong: int = 3) -> Outcome:
+    """With as many mistakes, for the images of the run."""
+    count = len(contents().outcome.labels)
+    labels = torch.arange(count) % classes
+    taken = labels.clone()
+    taken[:wrong] = (taken[:wrong] + 1) % classes
+    probabilities = torch.full((count, classes), 0.1 / classes)
+    probabilities[torch.arange(count), taken] += 0.9
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    for label, answer in zip(labels.tolist(), taken.tolist(), strict=True):
+        confusion[label, answer] += 1
+    figures = {"images": 9.0, "precision": 0.5, "recall": 0.5, "f1": 0.5}
+    return Outcome(
+        "val",
+        {"loss": 0.1, "top1": 0.9},
+        {f"class {place}": figures for place in range(classes)},
+        confusion,
+        probabilities,
+        labels,
+    )
+
+
+def many(classes: int) -> Contents:
+    network = dotcnn.compile(f"network N {{ input 1x8x8\n conv 4 3x3, flatten\n fc {classes} }}")
+    names = tuple(f"class {place}" for place in range(classes))
+    dataset = contents().data.dataset
+    opened = type(contents().data)(
+        **{
+            **vars(contents().data),
+            "dataset": Dataset(
+                "many", names, dataset.parts, "nowhere", several=False, notes=(), bad=()
+            ),
+        }
+    )
+    module = dotcnn.load(network).eval()
+    return changed(network=network, module=module, outcome=made_up(classes), data=opened)
+
+
+def test_of_many_classes_the_matrix_is_a_picture_and_the_worst_are_listed() -> None:
+    text = report(many(120))
+    page = Page(text)
+    (matrix,) = [each for each in page.all("img") if "matrix" in each.get("class", "")]
+    assert matrix["width"] == "120"
+    assert 'class="confusion"' not in text
+    assert "The other 80 classes" in page.text
+    assert "3 images of" in page.text
+
+
+def test_without_mistakes_there_are_none_to_show() -> None:
+    outcome = made_up(10, wrong=0)
+    page = Page(report(changed(outcome=outcome)))
+    assert "mistakes" not in [each["id"] for each in page.all("section")]
+    assert "All images were taken for what they are." in page.text
+
+
+def test_a_network_without_maps_or_filters_has_no_such_sections() -> None:
+    network = dotcnn.compile("network Plain { input 1x8x8\n flatten, fc 10 }")
+    page = Page(report(changed(network=network, module=dotcnn.load(network).eval())))
+    ids = [each["id"] for each in page.all("section")]
+    assert "looks" not in ids
+    assert "filters" not in ids
+
+
+def test_images_of_several_classes_at_once() -> None:
+    """There is nothing that they were taken for."""
+    labels = torch.zeros(len(contents().outcome.labels), 10)
+    outcome = contents().outcome._replace(labels=labels, confusion=torch.zeros(0, 0))
+    page = Page(report(changed(outcome=outcome)))
+    ids = [each["id"] for each in page.all("section")]
+    assert ids == ["summary", "curves", "classes", "filters", "network", "spec"]
+
+
+def test_a_run_that_wrote_nothing_of_itself(tmp_path: Path) -> None:
+    """Its files may be cut short, or not there."""
+    (tmp_path / "record.json").write_text("{")
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n[]\n7\n\n{"epoch":')
+    one = contents()
+    path = write_report(tmp_path, one.network, one.module, one.outcome, one.data)
+    ids = [each["id"] for each in Page(path.read_text()).all("section")]
+    assert "curves" not in ids
+    assert ids[0] == "summary"
+
+
+def test_losses_that_are_no_numbers_leave_a_gap() -> None:
+    epochs = [each._replace(train={"loss": float("nan")}) for each in contents().epochs]
+    assert "nan" not in Page(report(changed(epochs=epochs))).text.lower()
+
+
+def test_without_the_extra_the_drawing_is_missed_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def not_there(*_: object) -> bytes:
+        raise NotInstalled("pygraphviz")
+
+    monkeypatch.setattr(network, "draw", not_there)
+    page = Page(report(contents()))
+    assert "pip install" in page.text
+    assert not any("svg+xml" in each["src"] for each in page.all("img"))
+
+
+# ---- pictures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [
+        ((1, 8, 8), (1, 8, 8)),
+        ((3, 300, 200), (3, 128, 85)),
+        ((2, 8, 8), (1, 8, 8)),
+        ((5, 8, 8), (3, 8, 8)),
+        ((3, 4000, 1), (3, 128, 1)),
+    ],
+)
+def test_images_of_any_kind_can_be_shown(
+    shape: tuple[int, int, int], shown: tuple[int, int, int]
+) -> None:
+    assert viewable(torch.zeros(shape, dtype=torch.uint8)).shape == shown
+
+
+def test_a_map_lies_over_its_image_and_bright_is_much() -> None:
+    heat = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
+    laid = overlay(torch.full((1, 8, 8), 100, dtype=torch.uint8), heat).float()
+    assert laid.shape == (3, 128, 128)
+    assert torch.equal(laid[:, 0, 0], torch.full((3,), 100.0))
+    corner = laid[:, -1, -1]
+    assert corner.mean() > 130
+    assert corner[0] > corner[2]
+
+
+@pytest.mark.parametrize(
+    ("body", "shape"),
+    [
+        ("conv 4 3x3, flatten", (4, 3, 3, 3)),
+        ("filter sobel_x, conv 4 3x3, flatten", None),
+        ("conv 4 1x1, conv 5 3x3, flatten", None),
+        ("inception { | conv 4 1x1 | conv 5 3x3 same }\n flatten", (5, 3, 3, 3)),
+    ],
+)
+def test_filters_are_those_that_look_at_the_image(body: str, shape: tuple[int, ...] | None) -> None:
+    network: Network = dotcnn.compile(f"network N {{ input 3x8x8\n {body}\n fc 3 }}")
+    found = first_filters(network, dotcnn.load(network))
+    assert (None if found is None else tuple(found[1].shape)) == shape

@@ -1,0 +1,177 @@
+"""kill -9 at any moment: the run goes on and ends in the same weights to the last bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dotcnn.training.checkpoint import read_checkpoint
+
+SPEC = """
+network Net {
+  input 1x8x8
+  conv 6 3x3 same, bn, relu
+  pool max 2x2
+  flatten
+  dropout 0.2
+  fc classes
+}
+train {
+  data digits
+  epochs 4
+  batch 256
+  accumulate 2
+  optimizer adamw lr=5e-3
+  ema 0.9
+  deterministic on
+}
+"""
+
+
+class Trainer:
+    """Trains in another process."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("trainer.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def __call__(self, folder: Path, *, resume: bool = False, **job: Any) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        job = {"spec": SPEC, "set": {}, "folder": str(folder), "resume": resume, **job}
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        return int(json.loads(self.process.stdout.readline())["code"])
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Iterator[Trainer]:
+    made = Trainer()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(trainer: Trainer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert trainer(folder) == 0
+    return folder
+
+
+def must_be_equal(folder: Path, other: Path) -> None:
+    """Weights, averages, the optimizer's numbers, random states and what was measured."""
+    one, two = (read_checkpoint(each / "last.ckpt") for each in (folder, other))
+    for state in (one, two):
+        state["position"].pop("seconds")
+    assert flat(one).keys() == flat(two).keys()
+    for key, value in flat(one).items():
+        assert same(value, flat(two)[key]), key
+    best, other_best = (load_file(each / "best.safetensors") for each in (folder, other))
+    assert best.keys() == other_best.keys()
+    assert all(torch.equal(best[key], other_best[key]) for key in best)
+    assert measured(folder) == measured(other)
+    record = json.loads((folder / "record.json").read_text())
+    assert record["state"] == "done"
+    assert record["result"]["val"] == result(other)["val"]
+    assert [path.name for path in folder.iterdir() if path.name.endswith(".partial")] == []
+
+
+def flat(value: Any, name: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list):
+        parts = enumerate(value)  # type: ignore[assignment]
+    else:
+        return {name: value}
+    return {k: v for key, part in parts for k, v in flat(part, f"{name}/{key}").items()}
+
+
+def same(one: Any, two: Any) -> bool:
+    return torch.equal(one, two) if isinstance(one, torch.Tensor) else bool(one == two)
+
+
+def measured(folder: Path) -> list[Any]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(line["epoch"], line["steps"], line["train"], line["val"], line["best"]) for line in lines]
+
+
+def result(folder: Path) -> Any:
+    return json.loads((folder / "record.json").read_text())["result"]
+
+
+def calls_of(folder: Path) -> int:
+    return int(folder.with_suffix(".calls").read_text())
+
+
+def goes_on(trainer: Trainer, folder: Path) -> None:
+    """By --resume; where nothing had been written yet, there is nothing to go on with."""
+    resume = (folder / "plan.json").exists()
+    if not resume and folder.exists():
+        for file in folder.iterdir():
+            file.unlink()
+    code = trainer(folder, resume=resume)
+    errors = folder.with_suffix(".error")
+    assert code == 0, errors.read_text() if errors.exists() else code
+
+
+@pytest.mark.parametrize("share", [0.35, 0.6, 0.95])
+def test_killed_while_it_writes(
+    trainer: Trainer, undisturbed: Path, tmp_path: Path, share: float
+) -> None:
+    """Half of the file is there; what was there before is still whole."""
+    folder = tmp_path / "run"
+    assert trainer(folder, die_at=round(share * calls_of(undisturbed))) == -9
+    goes_on(trainer, folder)
+    must_be_equal(folder, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_at_any_moment(
+    trainer: Trainer, undisturbed: Path, tmp_path: Path, seed: int
+) -> None:
+    """Up to three times one after the other: by the clock, or in the middle of a write."""
+    folder, draw = tmp_path / "run", random.Random(seed)
+    for _ in range(draw.randint(1, 3)):
+        resume = (folder / "plan.json").exists()
+        if not resume and folder.exists():
+            for file in folder.iterdir():
+                file.unlink()
+        if draw.random() < 0.5:
+            trainer(folder, resume=resume, die_after=draw.uniform(0.05, 1.5))
+        else:
+            trainer(folder, resume=resume, die_at=draw.randint(1, calls_of(undisturbed)))
+    goes_on(trainer, folder)
+    must_be_equal(folder, undisturbed)
+
+
+@pytest.mark.slow
+def test_killed_at_every_write(trainer: Trainer, undisturbed: Path, tmp_path: Path) -> None:
+    for call in range(1, calls_of(undisturbed) + 1):
+        folder = tmp_path / f"run{call}"
+        assert trainer(folder, die_at=call) == -9
+        goes_on(trainer, folder)
+        must_be_equal(folder, undisturbed)
