@@ -5,6 +5,7 @@
     problems = dotcnn.check("net.cnn")           # diagnostics, as data
     source = dotcnn.emit("net.cnn")              # the torch module, as text
     model = dotcnn.load("net.cnn")               # that text, live: an nn.Module
+    print(dotcnn.match("net.cnn", theirs).table())   # whose weights go where, by structure
     dotcnn.export("net.cnn", "net.onnx")         # for others to run; also .pt2, .safetensors
     dotcnn.train("net.cnn", epochs=3).metrics    # trained; all about it is in runs/net
     dotcnn.evaluate("runs/net").metrics          # what a trained network is worth
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .dsl.diagnostics import Diagnostic
     from .dsl.source import Source
     from .training.export.export import Exported
+    from .training.matching import Match
     from .training.outcome import Outcome
     from .training.predict import Prediction
     from .training.result import Result
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "check", "compile", "emit", "evaluate", "export", "load", "predict", "report", "train",
+    "check", "compile", "emit", "evaluate", "export", "load", "match", "predict", "report",
+    "train",
 ]  # fmt: skip
 
 
@@ -122,6 +125,31 @@ def load(
     if isinstance(spec, (str, Path)):
         spec = compile(spec, parameters=parameters, input=input, classes=classes, network=network)
     return live(spec, __version__, weights)
+
+
+def match(
+    spec: str | Path | Network,
+    source: nn.Module | Mapping[str, object] | str | Path,
+    *,
+    example: Tensor | None = None,
+    adapt_channels: bool = False,
+    by_order: bool = False,
+) -> Match:
+    """What of somebody's weights belongs where in a network: by structure, not by names.
+
+    `source` is a module, its state dict, or a file of weights; a module says most, since it can be
+    followed. `.table()` of the answer shows every row and how it was told, `.load_into(model)`
+    copies, once `.require_complete()` agrees. Nothing is taken that could as well be something
+    else, unless `by_order` lets the order decide. `adapt_channels` takes a first convolution for
+    three colours where there is one, or the other way around. `example` is an input for modules
+    that cannot be followed without.
+    """
+    from .training.matching import match as find
+    from .training.weights import read_weights
+
+    network = compile(spec) if isinstance(spec, (str, Path)) else spec
+    weights = read_weights(source) if isinstance(source, (str, Path)) else source
+    return find(network, weights, example=example, adapt_channels=adapt_channels, by_order=by_order)
 
 
 def export(

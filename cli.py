@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
     try:
         options = parser(_RUNS, __version__).parse_args(arguments)
+        options.arguments = list(sys.argv[1:] if arguments is None else arguments)
         run: Run = options.command
         code = run(options)
         sys.stdout.flush()
@@ -408,6 +409,12 @@ def _explain_section(options: argparse.Namespace) -> int:
         print(text, file=sys.stderr)
         return ERRORS
     print("\n".join(describe(found, options.layer)))
+    if options.layer == "augment":
+        from .compiler.plan.fusion import fuse
+        from .compiler.report.explain_augment import explain_augment
+
+        lines = explain_augment(fuse(found), _style(options))
+        print("\n".join(["", *lines]) if lines else "", end="\n" if lines else "")
     return OK
 
 
@@ -625,9 +632,15 @@ def _train(options: argparse.Namespace) -> int:
         return _usage("--resume goes on in the folder of the run; leave -o out")
     if options.file is not None and _is_folder(options.file):
         return USAGE
+    if options.file == "-" and options.devices is not None:
+        return _usage("several processes cannot all read standard input; name a file")
     try:
         return _trained(options)
     except SpecError as error:
+        rank = os.environ.get("RANK", "0")
+        if rank != "0":  # of several processes, the first one says what all have found
+            _say(f"process {rank}: {error.diagnostics[0].message}")
+            return ERRORS
         color = _wants_color(options, sys.stderr)
         text = render.render_text(error.diagnostics, color=color, width=_width(sys.stderr))
         print(text, file=sys.stderr)
@@ -657,23 +670,31 @@ def _trained(options: argparse.Namespace) -> int:
         )
     _needs_torch("training")
 
+    # Threads that wait for each other by spinning make a busy machine crawl; torch reads this once.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+    from .training.distributed import is_one_of_several, joined, start
     from .training.display.choose import watcher_for
     from .training.run import train
 
+    if options.devices is not None and not is_one_of_several(os.environ):
+        return start(options.devices, options.arguments, options.device)
     watcher = watcher_for(
         sys.stderr,
         color=_wants_color(options, sys.stderr),
         plan=wanted.plan,
         width=_width(sys.stderr),
     )
-    result = train(
-        wanted,
-        __version__,
-        output=None if options.output is None else Path(options.output),
-        resume=resume,
-        device=options.device,
-        watcher=watcher,
-    )
+    with joined(options.device, os.environ) as processes:
+        result = train(
+            wanted,
+            __version__,
+            output=None if options.output is None else Path(options.output),
+            resume=resume,
+            device=options.device,
+            watcher=watcher,
+            processes=processes,
+        )
     if result.interrupted:
         return INTERRUPTED
     return ERRORS if result.trouble else OK
@@ -704,6 +725,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         )
     if options.weights is not None and _is_folder(options.run):
         return USAGE
+    if options.weights is None and (options.input or options.network or options.max_layers):
+        return _usage("--input, --network and --max-layers are for specs; a run has its own")
     try:
         return _evaluated(options)
     except SpecError as error:

@@ -15,6 +15,7 @@ from contextlib import nullcontext
 
 from torch import Tensor, nn
 
+from .augment import augmenter
 from .data.batches import Batch, Batches
 from .data.opening import Opened
 from .data.order import spans
@@ -58,6 +59,7 @@ class Loop:
         self.interruption = interruption
         self.processes = processes
         self.train = learner.plan.train
+        self.augment = augmenter(learner.plan, opened.preparation)
         self.images = 0
         """Learned from since this epoch began, or was gone on with."""
 
@@ -92,7 +94,6 @@ class Loop:
         learner, position, clip = self.learner, self.position, self.train.clip
         module, forward, criterion = learner.module, learner.forward, learner.criterion
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
-        prepare, laid_out = self.opened.preparation.prepare, learner.numbers.laid_out
         cast = learner.numbers.autocast(learner.device)
         gauge, fetch = self.keeper.gauge, Fetch(learner.device)
         heads = bool(learner.network.aux)
@@ -100,20 +101,20 @@ class Loop:
         module.train()
 
         for number, (batch, share, last) in self.shares():
-            images = prepare(laid_out(batch.images))
+            images, labels = self.prepared(batch)
             with nullcontext() if last else self.processes.without_sum(forward):
                 with cast or nullcontext():
                     outputs = forward(images)
                 if cast:
                     outputs = tuple(o.float() for o in outputs) if heads else outputs.float()
-                loss = criterion(outputs, batch.labels)
+                loss = criterion(outputs, labels)
                 fetch.begin(loss)
                 part = loss if share == 1 else loss * share
                 (scaler.scale(part) if scaler else part).backward()  # type: ignore[no-untyped-call]
             value, asked = self.processes.agreed(fetch.value(), self.interruption.asked)
             if not math.isfinite(value):
                 raise self.broken(images)
-            gauge.add(loss, outputs[0] if heads else outputs, batch.labels)
+            gauge.add(loss, outputs[0] if heads else outputs, labels)
             self.images += self.batches.together
             if not last:
                 continue
@@ -140,11 +141,21 @@ class Loop:
             position.position = self.batches.state.position
             speed, waiting = self.images / self.batches.elapsed, self.batches.waiting
             self.watcher.step(Step(position.epoch + 1, number, value, rate, speed, waiting))
-            if asked:
+            if asked or (self.processes.alone and self.interruption.asked):
                 return False
         position.epoch += 1
         position.position = 0
         return True
+
+    def prepared(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Images as the network takes them, augmented where the plan says so, and their labels."""
+        laid_out = self.learner.numbers.laid_out
+        if self.augment is None:
+            return self.opened.preparation.prepare(laid_out(batch.images)), batch.labels
+        images, labels = self.augment(
+            batch.images, batch.labels, batch.indices, self.position.epoch
+        )
+        return laid_out(images), labels
 
     def shares(self) -> Iterator[tuple[int, tuple[Batch, float, bool]]]:
         """The batches that are left of an epoch, by number: each with what its loss counts in its

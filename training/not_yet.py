@@ -16,9 +16,7 @@ def refuse_what_is_missing(plan: TrainPlan) -> None:
             "not-yet",
             f"`{directive.word}` is understood, but training does not do it yet",
             directive.span,
-            help="take it out, or leave the section out for once: `--set augment=off`"
-            if directive.section == "augment"
-            else "take it out",
+            help="take it out",
         )
         for directive in _missing(plan)
     ]
@@ -27,7 +25,6 @@ def refuse_what_is_missing(plan: TrainPlan) -> None:
 
 
 def _missing(plan: TrainPlan) -> Iterator[Directive]:
-    yield from plan.augment
     transfer = plan.transfer
     if transfer is None:
         return

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from .data.batches import Sharing
@@ -29,6 +29,10 @@ class Processes:
     @property
     def sharing(self) -> Sharing:
         return Sharing(self.rank, self.world)
+
+    @property
+    def alone(self) -> bool:
+        return self.world == 1
 
     @property
     def writes(self) -> bool:
@@ -81,9 +85,3 @@ class Processes:
 
 
 ALONE = Processes()
-
-
-def synchronised(module: nn.Module) -> nn.Module:
-    """Batch norms over the batches of all processes."""
-    made: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
-    return made

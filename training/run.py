@@ -32,13 +32,14 @@ from .not_yet import refuse_what_is_missing
 from .numerics import Numbers
 from .outcome import Outcome
 from .precision import Choice, choose
-from .processes import ALONE, Processes, synchronised
+from .processes import ALONE, Processes
 from .record import begun, ended, plain
 from .request import Request
 from .result import Result
 from .run_folder import PLAN, RunFolder, make_folder, must_be_run, shown, spec_hash
 from .seeding import seed_all
 from .signals import Interruption
+from .sync_norm import synchronised
 from .watch import Finished, Silent, Started, Watcher
 from .watchdog import Diverged
 
@@ -134,7 +135,7 @@ class Training:
         module.to(self.device)
         choice.numbers.lay_out(module)
         if train.sync_bn.on and self.processes.world > 1:
-            module = synchronised(module)
+            module = synchronised(module, self.device)
         batches = self.opened.training(seed=train.seed.value, sharing=self.processes.sharing)
         steps = -(-len(batches) // train.accumulate.batches)
         learner = make_learner(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
+
+SAME = 0.3
+"""Seconds within which signals are one and the same wish."""
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -19,11 +23,13 @@ class Interruption:
                 if interruption.asked:
                     break
 
-    A second signal raises KeyboardInterrupt. Outside of the main thread nothing is caught.
+    A second signal raises KeyboardInterrupt, unless it comes at the same time: torchrun hands on what
+    the terminal has told everybody already. Outside of the main thread nothing is caught.
     """
 
     def __init__(self) -> None:
         self.asked = False
+        self._since = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -45,6 +51,8 @@ class Interruption:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        now = time.monotonic()
+        if self.asked and now - self._since > SAME:
             raise KeyboardInterrupt
-        self.asked = True
+        if not self.asked:
+            self.asked, self._since = True, now

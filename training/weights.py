@@ -6,6 +6,7 @@ damaged, of another kind, or one that holds code.
 
 from __future__ import annotations
 
+import errno
 import pickle
 import re
 import warnings
@@ -39,6 +40,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     except _DAMAGED as error:
         raise _damaged(name, _first_line(error)) from None
     except OSError as error:
+        if error.errno == errno.EINVAL:  # to where the file says that it goes on, and does not
+            raise _damaged(name, "it ends too early") from None
         reason = error.strerror or type(error).__name__
         raise _problem("unreadable", f"cannot read {name}: {reason}", name) from None
     tensors = unwrapped(found) if isinstance(found, Mapping) else {}
@@ -115,7 +118,7 @@ def _numpy(file: Path, name: str) -> object:
             "missing-package", f"{name} needs `numpy`", name, "pip install numpy"
         ) from None
     try:
-        with numpy.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as stream, numpy.load(stream, allow_pickle=False) as archive:
             return {key: _from_array(key, archive[key], name) for key in archive.files}
     except ValueError as error:
         if "allow_pickle" in str(error) and zipfile.is_zipfile(file):

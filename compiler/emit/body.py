@@ -219,8 +219,8 @@ class Bodies:
             yield Step(key, part, name, _called("{m}", taken), (), 0, loop=loop), taken, given
             return
         held: Scope | None = part
-        for step, taken, given in self._rounds(key, part, "{m}"):
-            yield step._replace(name=name, loop=held), taken, given
+        for step, arriving, leaving in self._rounds(key, part, "{m}"):
+            yield step._replace(name=name, loop=held), arriving, leaving
             held = None
 
     def _rounds(self, key: Key, loop: Scope, held: str) -> Iterator[_Connected]:

@@ -42,7 +42,7 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
         _network_class(network, own, outputs, fields, union, bodies, start, comments, flat)
     )
     if main:
-        parts.append(check_run(own, network))
+        parts.append(check_run(own, network, "_" if flat else "."))
     note = "Names of weights have `_` for dots." if flat else ""
     return assemble(header(network, comments, version, note), parts)
 

@@ -392,7 +392,7 @@ def _found(solver: _Solver, place: Place, texts: Sequence[str]) -> str:
                 solver.use(name)
                 return _found(solver, place, texts)
     step = place.step
-    wanted = step.name or getattr(step.item, "scope", step.item).word  # type: ignore[union-attr]
+    wanted = step.name or getattr(step.item, "scope", step.item).word
     key = f"{wanted}="
     if key in solver.chosen and solver.chosen[key].values == present:
         return solver.chosen[key].name

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from .augment import (
@@ -159,19 +159,41 @@ def fused(directives: tuple[Augmentation, ...], arrives: Size, channels: int) ->
     """The same for directives by themselves."""
     passes: list[Pass] = []
     read: list[Step] = []
-    size = arrives
-    for number, directive in enumerate(directives):
-        step = Step(number, directive, size, size_after(directive, size))
-        if isinstance(directive, Resize) and step.leaves == size:
+    for step in _steps(directives, arrives):
+        if isinstance(step.directive, Resize) and step.leaves == step.arrives:
             read.append(step)
             continue
         for kind in _kinds(step):
             _take(passes, kind, step, channels)
-        size = step.leaves
     if passes and passes[-1].kind == "colour":
-        last = passes[-1]
-        passes[-1] = Pass(last.kind, last.steps, channels, last.why, normalizes=True)
+        passes[-1] = replace(passes[-1], normalizes=True)
     return Fusion(tuple(passes), tuple(read), arrives, channels)
+
+
+def separate(directives: tuple[Augmentation, ...], arrives: Size, channels: int) -> Fusion:
+    """Every directive by itself, with the same random draws: what being done together is held
+    against."""
+    passes = [
+        Pass(kind, (step,), channels)
+        for step in _steps(directives, arrives)
+        for kind in _kinds(step)
+    ]
+    return Fusion(tuple(passes), (), arrives, channels)
+
+
+def only(number: int, directives: tuple[Augmentation, ...], arrives: Size, channels: int) -> Fusion:
+    """One of the directives, with what is drawn for it, as if the others were not there."""
+    directive = directives[number]
+    step = Step(number, directive, arrives, size_after(directive, arrives))
+    passes = [Pass(kind, (step,), channels) for kind in _kinds(step)]
+    return Fusion(tuple(passes), (), arrives, channels)
+
+
+def _steps(directives: tuple[Augmentation, ...], arrives: Size) -> Iterator[Step]:
+    for number, directive in enumerate(directives):
+        leaves = size_after(directive, arrives)
+        yield Step(number, directive, arrives, leaves)
+        arrives = leaves
 
 
 def size_after(directive: Augmentation, size: Size) -> Size:

@@ -398,6 +398,12 @@ def _train(commands: _Commands, run: Run) -> None:
         metavar="DEVICE",
         help="cpu, cuda, cuda:1, mps (default: auto)",
     )
+    train.add_argument(
+        "--devices",
+        type=_natural(1),
+        metavar="N",
+        help="so many graphics cards of this computer, or processes, learn together",
+    )
     _add_network_options(train)
 
 

@@ -14,7 +14,7 @@ import dotcnn
 from dotcnn.compiler.analysis import analyse
 
 from .equality import hold
-from .gallery import NAMES, network, small
+from .gallery import NAMES, small
 from .programs import drawn, programs
 
 QUICK = frozenset(
@@ -84,21 +84,36 @@ def run(source: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+HEADS = """
+network Net {
+  input 4x8x8
+  conv 8, relu
+  early: aux weight=0.3 { pool avg global, flatten, fc 3 }
+  aux { conv 5, pool avg global, flatten, fc 3 }
+  pool avg global, flatten, fc 3
+}
+"""
+
+
 @pytest.mark.parametrize(
-    ("name", "flat"),
+    ("spec", "flat"),
     [
-        ("lenet5", False),
+        (HEADS, False),
+        pytest.param("lenet5", False, marks=pytest.mark.slow),
+        pytest.param(HEADS, True, marks=pytest.mark.slow),
         pytest.param("resnet18", True, marks=pytest.mark.slow),
         pytest.param("googlenet", False, marks=pytest.mark.slow),
         pytest.param("unet_same", False, marks=pytest.mark.slow),
     ],
 )
-def test_main_says_shapes_and_what_the_report_counts(name: str, flat: bool, tmp_path: Path) -> None:
-    found = network(name)
+def test_main_says_shapes_and_what_the_report_counts(spec: str, flat: bool, tmp_path: Path) -> None:
+    found = dotcnn.compile(spec)
     lines = run(dotcnn.emit(found, main=True, flat=flat), tmp_path)
-    counted = analyse(found).totals.params
+    totals = analyse(found).totals
+    heads = [f"{totals.aux_params:,} in auxiliary heads"] if found.aux else []
     assert lines == [
         "input 2 " + " ".join(map(str, found.input.shape)),
         "output 2 " + " ".join(map(str, found.output.shape)),
-        f"{counted:,} parameters",
+        f"{totals.params:,} parameters",
+        *heads,
     ]

@@ -270,7 +270,7 @@ def test_any_name_in_any_place(place: str) -> None:
     assert each_accepted(place, WORDS) > len(WORDS) // 3
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.lists(st.sampled_from(WORDS), min_size=9, max_size=9, unique=True))
 def test_names_that_are_taken_all_at_once(words: list[str]) -> None:
     """Those that are refused are taken out; with the others the outcome is what it should be."""

@@ -411,3 +411,25 @@ def test_comparing_takes_what_is_equal_but_for_the_last_digits() -> None:
         assert found.batch == 4
         with pytest.raises(SpecError, match="it computes something else"):
             compare(layer, lambda x: layer(x) * (1 + TOLERANCE * 3), (5,), 4, "it")
+
+
+class Sensitive(nn.Module):
+    """What is lost of its input in single precision changes its output in the third digit."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * 5e4).sin()
+
+
+def test_comparing_allows_for_networks_that_single_precision_is_not_enough_for() -> None:
+    def better(x: Tensor) -> Tensor:
+        return Sensitive()(x.double()).float()
+
+    def worse(x: Tensor) -> Tensor:
+        return better(x) + 10 * (Sensitive()(x) - better(x))
+
+    found = compare(Sensitive(), better, (5,), 4, "it")
+    assert found.relative > 3 * TOLERANCE
+    assert found.rounding
+    assert str(found).endswith("of the largest output (as single precision has it)")
+    with pytest.raises(SpecError, match="it computes something else"):
+        compare(Sensitive(), worse, (5,), 4, "it")

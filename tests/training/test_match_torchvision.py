@@ -80,8 +80,9 @@ def test_a_state_dict_is_matched_as_the_module_is(
 )
 def test_under_names_that_say_nothing(name: str) -> None:
     """The order is then all that tells layers of one shape apart, also where shortcuts come first:
-    it is right, and said of each row that it decided. Without an order, nothing is told by it, and
-    what is told is right."""
+    it is right, and said of each row that it decided. Only of Inception v3 it tells too little:
+    paths that consist of a 1x1, with a pool before it or without, may be listed in any order.
+    Shuffled, nothing is told by order, and what is told is right."""
     module, network = torchvision(name), ours(name)
     right = pairs(match(network, module))
     weights = module.state_dict()
@@ -93,8 +94,10 @@ def test_under_names_that_say_nothing(name: str) -> None:
         taken = {mine: known_as[their] for mine, their in pairs(found).items()}
         assert taken.items() <= right.items()
         assert {row.status for row in found.rows} <= {"matched", "reshaped", "ambiguous"}
-        told_by = {row.evidence for row in found.rows}
-        assert found.complete if order is in_its_order else told_by == {"place"}
+        if order is in_its_order:
+            assert found.complete == (name != "inception_v3")
+        else:
+            assert {row.evidence for row in found.rows} == {"place"}
 
 
 @pytest.mark.parametrize("follow", [exported, watched])

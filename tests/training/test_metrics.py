@@ -31,7 +31,7 @@ def sure(classes: int, *answers: int) -> Tensor:
 
 
 def test_by_hand() -> None:
-    """Three cats, of which one is taken for a dog; one dog, known; two cows, one taken for a cat."""
+    """Three cats, one of them taken for a dog; a dog, known; two cows, one taken for a cat."""
     counted = tally(3)
     counted.add(sure(3, 0, 0, 1), torch.tensor([0, 0, 0]))
     counted.add(sure(3, 1, 2, 0), torch.tensor([1, 2, 2]))

@@ -251,6 +251,8 @@ def test_what_is_no_run_is_said_to_be_none(cnn: Run, tmp_path: Path) -> None:
     assert cnn("evaluate", "lenet5").code == 2
     assert cnn("predict", "absent", "a.png").code == 2
     assert cnn("evaluate", "run", "--part", "some").code == 2
+    assert cnn("evaluate", "run", "--input", "1x9x9").code == 2
+    assert cnn("evaluate", "run", "--weights", "run/best.safetensors").code == 2
     assert cnn("evaluate", "run", "--device", "abacus").code == 1
 
 

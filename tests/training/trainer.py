@@ -1,8 +1,8 @@
 """A process that trains in processes of its own, which can be killed at any moment.
 
-Reads jobs from standard input, a JSON object a line, and answers each with one. Each job is done in
-a fork, so that torch is loaded once. `die_at` kills it at that call of fsync or rename, counted from
-1, with half of the file written; `die_after` after so many seconds.
+Reads jobs from standard input, a JSON object a line, and answers each with one. Each job is done
+in a fork, so that torch is loaded once. `die_at` kills it at that call of fsync or rename, counted
+from 1, with half of the file written; `die_after` after so many seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import dotcnn
-import dotcnn.training.page.write
+import dotcnn.training.page.write as page
 import dotcnn.training.run
 
 
@@ -31,10 +31,12 @@ def main() -> None:
             time.sleep(job["die_after"])
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
+        sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status)}) + "\n")
+        sys.stdout.flush()
 
 
 def learn(job: dict[str, Any]) -> int:
+    page.write_report = no_report
     calls = Calls(job.get("die_at"))
     os.fsync = calls.around(os.fsync)
     os.replace = calls.around(os.replace)
@@ -46,11 +48,16 @@ def learn(job: dict[str, Any]) -> int:
             resume=job["folder"] if job["resume"] else None,
             device="cpu",
         )
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 (a fork of this process must not go on)
         Path(job["folder"]).with_suffix(".error").write_text(repr(error) + str(error))
         return 1
     Path(job["folder"]).with_suffix(".calls").write_text(str(calls.count))
     return 0
+
+
+def no_report(folder: Path, *others: object) -> Path:
+    """report.html has tests of its own, and takes longer than what is trained here."""
+    return folder / page.NAME
 
 
 class Calls:
@@ -73,11 +80,12 @@ class Calls:
 
     @staticmethod
     def half(handle: int) -> None:
-        """Of the file only the first half has been written."""
-        try:
-            os.ftruncate(handle, os.fstat(handle).st_size // 2)
-        except OSError:  # a folder
-            pass
+        """Of what was to be written now, only a part has been: what was there before is there."""
+        name, size = os.readlink(f"/proc/self/fd/{handle}"), os.fstat(handle).st_size
+        if name.endswith(".partial"):
+            os.ftruncate(handle, size // 2)
+        elif name.endswith(".jsonl"):
+            os.ftruncate(handle, size - 20)
 
 
 if __name__ == "__main__":

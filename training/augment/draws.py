@@ -15,8 +15,8 @@ from torch import Tensor
 _GOLDEN = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _MASK = 2**64 - 1
-_BITS = 24
-"""As many as a float32 has room for."""
+_BITS = 23
+"""As many as a float32 has room for, half a step included."""
 
 MANY = 4096
 """Numbers that a directive may use up."""
@@ -50,8 +50,8 @@ class Draws:
         key = _signed(_mixed(_mixed(self._seed * _GOLDEN + 1) + (epoch + 1) * _GOLDEN))
         image = _mix(indices.to(torch.int64) * _signed(_GOLDEN) + key)
         found = _mix(image ^ self._places)
-        whole = (found >> (64 - _BITS)) & (2**_BITS - 1)
-        return whole.to(torch.float32).add_(0.5).mul_(2.0**-_BITS)
+        drawn: Tensor = (found >> (64 - _BITS)) & (2**_BITS - 1)
+        return drawn.to(torch.float32).add_(0.5).mul_(2.0**-_BITS)
 
 
 def _mixed(value: int) -> int:
@@ -71,7 +71,8 @@ def _mix(values: Tensor) -> Tensor:
 
 def _right(values: Tensor, bits: int) -> Tensor:
     """Shifted right, zeros moving in."""
-    return (values >> bits) & (2 ** (64 - bits) - 1)
+    shifted: Tensor = values >> bits
+    return shifted & (2 ** (64 - bits) - 1)
 
 
 def _signed(value: int) -> int:
@@ -91,4 +92,5 @@ def whole(uniform: Tensor, low: Tensor | int, high: Tensor | int) -> Tensor:
 
 def normal(first: Tensor, second: Tensor) -> Tensor:
     """Box and Muller, 1958: two even draws make a normal one."""
-    return (-2 * first.log()).sqrt() * (second * (2 * torch.pi)).cos()
+    found: Tensor = (-2 * first.log()).sqrt() * (second * (2 * torch.pi)).cos()
+    return found

@@ -117,9 +117,3 @@ def _adjugate(m: Tensor) -> Tensor:
         d * h - e * g, b * g - a * h, a * e - b * d,
     )  # fmt: skip
     return made / made[:, 2:, 2:]
-
-
-def is_affine(matrix: Tensor) -> bool:
-    """Whether the last row of every matrix is 0, 0, 1."""
-    last = matrix[:, 2]
-    return bool((last == last.new_tensor([0.0, 0.0, 1.0])).all())

@@ -31,6 +31,8 @@ class Turn:
     """Of what it works on."""
     part: Tensor | None = None
     """N x 4: left, top, right, bottom."""
+    projective: bool = False
+    """Its last row is not 0, 0, 1."""
     bijective: bool = False
     """Takes the whole of what arrives to the whole of what leaves, pixel to pixel."""
 
@@ -93,6 +95,7 @@ def turner(step: Step, layout: Layout) -> Turner:
             return _maybe(
                 directive.p, place, rule, size,
                 lambda drawn: h.quadrilateral(corners(drawn[at], directive.distortion, size), size),
+                projective=True,
             )  # fmt: skip
         case Crop():
             if directive.scale is None:
@@ -119,7 +122,12 @@ _FLIPS: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
 
 
 def _maybe(
-    p: float, place: slice, rule: Rule, size: Size, matrix: Callable[[Tensor], Tensor]
+    p: float,
+    place: slice,
+    rule: Rule,
+    size: Size,
+    matrix: Callable[[Tensor], Tensor],
+    projective: bool = False,
 ) -> Turner:
     """With a probability; else pixels stay where they are."""
 
@@ -128,7 +136,7 @@ def _maybe(
         if p < 1:
             chosen = (drawn[place][0] < p).view(-1, 1, 1)
             back = torch.where(chosen, back, torch.eye(3, device=back.device))
-        return Turn(back, rule, size)
+        return Turn(back, rule, size, projective=projective)
 
     return made
 
@@ -206,5 +214,3 @@ def corners(drawn: Tensor, distortion: float, size: Size) -> Tensor:
     )
     signs = inwards.new_tensor([[1, 1], [-1, 1], [-1, -1], [1, -1]])
     return still + signs * inwards
-
-

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .homography import Size, is_affine
+from .homography import Size
 from .turns import Rule, Turn
 
 Fill = tuple[float, ...]
@@ -67,19 +67,18 @@ class Places:
         self._x = torch.arange(width, device=device, dtype=torch.float32).add_(0.5).view(1, 1, -1)
         self._y = torch.arange(height, device=device, dtype=torch.float32).add_(0.5).view(1, -1, 1)
         self._matrix: Tensor | None = None
-        self._affine = True
+        self._projective = False
         self.cover: Tensor | None = None
         """How much of a pixel is image and not fill, where a step in between decides that."""
         if displacement is not None:
             self._x, self._y = self._x + displacement[:, 0], self._y + displacement[:, 1]
-        self._displaced = displacement is not None
 
     def follow(self, turns: Sequence[Turn]) -> Rule:
         """Back through all steps; returns what is beyond the border of what arrives."""
         border: Rule = "free"
         for index in reversed(range(len(turns))):
             turn = turns[index]
-            self._back(turn.back)
+            self._back(turn)
             if turn.rule == "free":
                 continue
             if turn.rule != "part" and all(one.bijective for one in turns[:index]):
@@ -88,8 +87,9 @@ class Places:
                 self._bound(turn)
         return border
 
-    def _back(self, matrix: Tensor) -> None:
-        self._matrix = matrix if self._matrix is None else matrix @ self._matrix
+    def _back(self, turn: Turn) -> None:
+        self._matrix = turn.back if self._matrix is None else turn.back @ self._matrix
+        self._projective |= turn.projective
 
     def _bound(self, turn: Turn) -> None:
         height, width = turn.size
@@ -107,7 +107,7 @@ class Places:
             x, y = x.clamp(0.5, width - 0.5), y.clamp(0.5, height - 0.5)
         else:
             x, y = _mirrored(x, width), _mirrored(y, height)
-        self._x, self._y, self._matrix = x, y, None
+        self._x, self._y, self._matrix, self._projective = x, y, None, False
 
     def xy(self) -> tuple[Tensor, Tensor]:
         """Each N or 1 x height or 1 x width or 1."""
@@ -116,7 +116,7 @@ class Places:
         m = self._matrix.view(-1, 9, 1, 1)
         x = m[:, 0] * self._x + (m[:, 1] * self._y + m[:, 2])
         y = m[:, 3] * self._x + (m[:, 4] * self._y + m[:, 5])
-        if is_affine(self._matrix):
+        if not self._projective:
             return x, y
         below = m[:, 6] * self._x + (m[:, 7] * self._y + m[:, 8])
         return x / below, y / below

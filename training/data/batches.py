@@ -10,7 +10,7 @@ on. In evaluation: every image once, in order, each process a range of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -96,12 +96,18 @@ class Batches:
         self.waited = self.elapsed = 0.0
         self.state = State(epoch, position)
         began = time.perf_counter()
-        source = self._read([indices for indices, _, _ in plan])
+        places = [indices for indices, _, _ in plan]
+        # What is small goes to the device once an epoch, and not with each batch.
+        order = torch.cat(places) if places else torch.empty(0, dtype=torch.int64)
+        sizes = [len(indices) for indices in places]
+        on_device = torch.split(order.to(self.device), sizes)
+        labels = torch.split(self._labels(order), sizes)
+        source = self._read(places, on_device)
         try:
-            for indices, position_after, together in plan:
+            for number, (_, position_after, together) in enumerate(plan):
                 asked = time.perf_counter()
                 images = next(source)
-                batch = Batch(images, self._labels(indices), indices.to(self.device))
+                batch = Batch(images, labels[number], on_device[number])
                 self.state = State(epoch, position_after)
                 self.together = together
                 now = time.perf_counter()
@@ -138,19 +144,21 @@ class Batches:
 
     # ---- their pixels ----
 
-    def _read(self, plan: list[Tensor]) -> Generator[Tensor]:
+    def _read(self, places: list[Tensor], on_device: Sequence[Tensor]) -> Generator[Tensor]:
         if self._stream is not None:
-            yield from self._stream(plan)
+            yield from self._stream(places)
             return
         assert isinstance(self.store, InMemory)
         images = self.store.images
-        for indices in plan:
-            chosen = images.index_select(0, indices.to(images.device, non_blocking=True))
-            if images.device != self.device:
-                chosen = chosen.pin_memory() if self.device.type == "cuda" else chosen
-                chosen = chosen.to(self.device, non_blocking=True)
-            yield chosen
+        if images.device == self.device:
+            for indices in on_device:
+                yield images.index_select(0, indices)
+            return
+        for indices in places:
+            chosen = images.index_select(0, indices)
+            chosen = chosen.pin_memory() if self.device.type == "cuda" else chosen
+            yield chosen.to(self.device, non_blocking=True)
 
-    def _labels(self, indices: Tensor) -> Tensor:
+    def _labels(self, order: Tensor) -> Tensor:
         labels = self.store.labels
-        return labels[indices.to(labels.device)].to(self.device, non_blocking=True)
+        return labels[order.to(labels.device)].to(self.device)

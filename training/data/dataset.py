@@ -39,6 +39,8 @@ class Dataset:
     """Empty where it is not known."""
     several: bool = False
     """Whether an image may be of several classes at once."""
+    weighted: bool = False
+    """Whether the plan weighs classes, so that nobody has to be told to."""
     bad: tuple[BadFile, ...] = ()
     """Files that were left out, with the reason."""
     notes: tuple[str, ...] = ()
@@ -69,10 +71,8 @@ class Dataset:
         if largest <= UNEVEN * smallest:
             return
         times = f"{largest / smallest:.1f} times" if smallest else "far more than"
-        yield (
-            f"the classes are uneven: the largest has {times} the images of the smallest;"
-            " `weights balanced` makes them count alike"
-        )
+        advice = "" if self.weighted else "; `weights balanced` makes them count alike"
+        yield f"the classes are uneven: the largest has {times} the images of the smallest{advice}"
         order = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
         shown = order if len(order) <= 2 * _SHOWN + 1 else [*order[:_SHOWN], *order[-_SHOWN:]]
         width = max(len(self.classes[label]) for label in shown)

@@ -160,7 +160,8 @@ def open_data(
         )
         bad += [BadFile(prefix[part] + pile.name(i), reason) for i, reason in wrong.items()]
     _must_be_well(plan, found, bad, sum(map(len, parts.values())))
-    dataset = _described(found, divided.notes, stores, bad)
+    weighted = plan.train.weights.classes != "equal"
+    dataset = _described(found, divided.notes, stores, bad, weighted)
     _must_be_left(plan, found, dataset)
 
     mean: tuple[float, ...] = (0.0,)
@@ -280,7 +281,11 @@ def _must_be_left(plan: TrainPlan, found: Contents, dataset: Dataset) -> None:
 
 
 def _described(
-    found: Contents, notes: tuple[str, ...], stores: Mapping[str, Store], bad: list[BadFile]
+    found: Contents,
+    notes: tuple[str, ...],
+    stores: Mapping[str, Store],
+    bad: list[BadFile],
+    weighted: bool,
 ) -> Dataset:
     order = [name for name in ("train", "val", "test") if name in stores]
     return Dataset(
@@ -293,6 +298,7 @@ def _described(
         found.origin,
         found.licence,
         found.several,
+        weighted,
         tuple(bad),
         (*found.notes, *notes),
     )

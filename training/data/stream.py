@@ -55,7 +55,7 @@ class Stream:
         while True:
             try:
                 images = next(batches, None)
-            except RuntimeError as error:
+            except (RuntimeError, OSError, EOFError) as error:
                 self.close()
                 raise _worker_died(error) from None
             if images is None:
@@ -137,11 +137,11 @@ def _begin(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _worker_died(error: RuntimeError) -> SpecError:
-    why = str(error).strip().partition("\n")[0]
+def _worker_died(error: Exception) -> SpecError:
+    why = str(error).strip().partition("\n")[0] or type(error).__name__
     return problem(
         "worker-died",
         f"a process that reads images has ended: {why}",
         None,
-        help="there may be too little memory for so many: write fewer, `workers 2`",
+        help="there may be too little memory for so many, shared memory above all: `workers 2`",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from math import log
 from typing import NamedTuple, TextIO
 
@@ -111,13 +112,15 @@ class Live:
         drawing, self._drawing = self._drawing, None
         if drawing is not None:
             self._console.pop_render_hook()
-            drawing.stop()
+            with suppress(OSError):
+                drawing.stop()
 
     # ---- drawing ----
 
     def _print(self, *lines: str, style: str = "") -> None:
-        for line in lines:
-            self._console.print(Text(line, style, overflow="fold"), soft_wrap=False)
+        with suppress(OSError):  # the terminal has gone; that is no reason to stop learning
+            for line in lines:
+                self._console.print(Text(line, style, overflow="fold"), soft_wrap=False)
 
     def _draw(self) -> None:
         if self._drawing is None:
@@ -139,10 +142,11 @@ class Live:
         return Group(*lines)
 
     def _lines(self, width: int) -> Iterator[Text]:
-        if self._progress is not None:
-            yield from self._training(self._progress, width)
-        elif self._reading is not None:
-            what, done, total = self._reading
+        progress, reading = self._progress, self._reading
+        if progress is not None:
+            yield from self._training(progress, width)
+        elif reading is not None:
+            what, done, total = reading
             of = f" of {total:,}" if total is not None else ""
             yield Text(f"{show(what)}: {done:,}{of}")
             if total:
@@ -158,8 +162,9 @@ class Live:
         yield from self._curves(progress, width)
 
     def _epoch(self, progress: Progress) -> tuple[float, list[str]]:
-        if progress.evaluating is not None:
-            part, batch, batches = progress.evaluating
+        evaluating = progress.evaluating
+        if evaluating is not None:
+            part, batch, batches = evaluating
             what = {"val": "validating", "test": "testing"}.get(part, f"evaluating {part}")
             return batch / max(1, batches), [f"{what} {batch}/{batches}"]
         batches = progress.start.batches

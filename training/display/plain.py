@@ -27,6 +27,8 @@ class Plain(Silent):
         self._start: Started | None = None
         self._reading = ""
         self._next_word = 0.0
+        self._gone = False
+        """The reader has: `cnn train … | head`. That is no reason to stop learning."""
 
     def reading(self, what: str, done: int, total: int | None) -> None:
         """Only said where it takes long."""
@@ -55,5 +57,10 @@ class Plain(Silent):
             self._say(line)
 
     def _say(self, line: str) -> None:
-        self._stream.write(f"{line}\n")
-        self._stream.flush()
+        if self._gone:
+            return
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except OSError:
+            self._gone = True

@@ -13,7 +13,11 @@ Clock = Callable[[], float]
 
 @dataclass
 class Progress:
-    """What has been seen so far; asked now and then, told often."""
+    """What has been seen so far; asked now and then, told often.
+
+    It is asked by another thread than it is told by, so that nothing here is relied upon to be as
+    it was a line before.
+    """
 
     start: Started
     now: Clock = time.monotonic
@@ -103,7 +107,7 @@ class Progress:
         if self.records:
             return rest + after * self._mean()
         spent = self.now() - self.epoch_began
-        whole = spent / (self.batch - self.first_batch) * self.start.batches
+        whole = spent / max(1, self.batch - self.first_batch) * self.start.batches
         return rest + after * whole
 
     def _mean(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import torch
 from torch import Tensor
 
@@ -24,7 +26,7 @@ def looks(contents: Contents) -> Html | None:
         f"What spoke for the answer, in the {height}x{width} map of {place.node.name}: bright is"
         " much (Grad-CAM)."
     )
-    groups = [("Right", _of_each_class(contents)), ("Wrong", contents.wrong[:_WRONG])]
+    groups = [("Right", of_each_class(contents)), ("Wrong", contents.wrong[:_WRONG])]
     return section(
         "looks",
         "Where the network looks",
@@ -33,18 +35,16 @@ def looks(contents: Contents) -> Html | None:
     )
 
 
-def _of_each_class(contents: Contents) -> list[int]:
-    """The first image of each class that was recognised."""
+def of_each_class(contents: Contents) -> list[int]:
+    """Images that were recognised: the first of each class, then the second, …"""
     outcome = contents.outcome
     right = contents.taken_for == outcome.labels
-    found = []
-    for label in range(len(contents.classes)):
-        places = (right & (outcome.labels == label)).nonzero().flatten()
-        if len(places):
-            found.append(int(places[0]))
-        if len(found) == _RIGHT:
-            break
-    return found
+    each = [
+        (right & (outcome.labels == label)).nonzero().flatten().tolist()
+        for label in range(len(contents.classes))
+    ]
+    rounds = (places[turn] for turn in range(_RIGHT) for places in each if turn < len(places))
+    return list(islice(rounds, _RIGHT))
 
 
 def _group(contents: Contents, title: str, indices: list[int]) -> Html:

@@ -78,7 +78,8 @@ def report(contents: Contents) -> str:
         spec(contents),
     ]
     dataset = contents.data.dataset
-    subtitle = f"A convolutional network, trained on {dataset.name}"
+    how = "trained" if contents.epochs else "measured"
+    subtitle = f"A convolutional network, {how} on {dataset.name}"
     foot = "Written by dotcnn. This page asks for nothing from anywhere."
     sections = [each for each in found if each is not None]
     return document(contents.network.name, subtitle, sections, foot)

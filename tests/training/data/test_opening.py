@@ -334,6 +334,14 @@ def test_uneven_classes_are_shown() -> None:
     assert len(list(dataset(tuple(range(1, 27))).imbalance())) == 12
 
 
+def test_who_weighs_them_is_not_told_to() -> None:
+    told = next(replace(dataset((100, 10)), weighted=True).imbalance())
+    assert told == "the classes are uneven: the largest has 10.0 times the images of the smallest"
+    data = "digits\n  weights balanced"
+    assert opened(data, input="1x8x8").dataset.weighted
+    assert not opened("digits", input="1x8x8").dataset.weighted
+
+
 def test_a_summary_of_many_bad_files_is_short() -> None:
     lines = list(dataset((5, 5), bad=30).lines())
     assert lines[3] == "30 files were left out:"

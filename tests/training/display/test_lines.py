@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from dotcnn.compiler.report.style import Style
 from dotcnn.training.display.choose import watcher_for
 from dotcnn.training.display.figures import clock, duration, loss, metric, speed
+from dotcnn.training.display.live import Live
 from dotcnn.training.display.plain import Plain
 from dotcnn.training.display.said import epoch_line, fitting
 from dotcnn.training.display.several import Several
 
-from .events import Clock, finished, record, start, step, whole_run
+from .events import Clock, a_plan, finished, record, start, step, whole_run
 
 
 def test_a_line_for_each_epoch_and_none_for_a_step(tmp_path: Path) -> None:
@@ -167,3 +169,36 @@ def test_several_are_all_told_and_closed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="gone"):
         both.close()
     assert len(closed) == 2
+
+
+class Full(io.StringIO):
+    """Takes so many signs, then none."""
+
+    room = 300
+
+    def write(self, text: str) -> int:
+        self.room -= len(text)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_training_goes_on_when_nobody_reads_any_more(tmp_path: Path) -> None:
+    """`cnn train … 2>&1 | head`"""
+    stream = Full()
+    whole_run(Plain(stream), tmp_path)
+    assert 0 < len(stream.getvalue()) <= 300
+    whole_run(Live(Full(), color=False), tmp_path)
+
+
+def test_a_log_that_cannot_be_written_ends_and_the_others_go_on(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    (tmp_path / "metrics.csv").mkdir()
+    watcher = watcher_for(stream, color=False, plan=a_plan())
+    whole_run(watcher, tmp_path)
+    said = [line for line in stream.getvalue().splitlines() if "cannot write" in line]
+    assert len(said) == 1
+    assert "metrics.csv: Is a directory; the log ends here" in said[0]
+    assert "epoch 3/3" in stream.getvalue()
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    assert path.read_bytes().count(b"loss/train") == 3

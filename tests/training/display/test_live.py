@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -257,3 +259,38 @@ def test_without_colour_none_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyP
     colours = re.compile(r"(^|;)(3[0-7]|9[0-7]|38;)")
     assert any(colours.search(code) for code in sent[True])
     assert not any(colours.search(code) for code in sent[False])
+
+
+def test_it_may_be_drawn_while_it_is_told(tmp_path: Path) -> None:
+    """By another thread, at any moment between two calls of the loop and within one."""
+    terminal = Terminal(80)
+    live, _ = display(terminal)
+    live.started(start(tmp_path, epochs=10_000, batches=4))
+    wrong: list[BaseException] = []
+    stop = threading.Event()
+
+    def draw() -> None:
+        while not stop.is_set():
+            try:
+                live.block()
+            except Exception as error:  # noqa: BLE001 (whatever it is)
+                wrong.append(error)
+                return
+
+    thread = threading.Thread(target=draw)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        assert live._progress is not None
+        for epoch in range(1, 300):
+            for batch in range(1, 5):
+                live.step(step(epoch, batch))
+            live.evaluating("val", 1, 2)
+            live._progress.recorded(record(epoch, best=True))
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        thread.join()
+        live.close()
+    assert not wrong

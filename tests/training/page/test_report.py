@@ -26,6 +26,7 @@ from dotcnn.training.outcome import Outcome
 from dotcnn.training.page import history, network
 from dotcnn.training.page.contents import Contents
 from dotcnn.training.page.filters import first_filters
+from dotcnn.training.page.looks import of_each_class
 from dotcnn.training.page.picture import overlay, viewable
 from dotcnn.training.page.write import report, write_report
 from dotcnn.training.ready import open_run
@@ -143,6 +144,18 @@ def test_images_are_the_pixels_that_the_network_met() -> None:
     data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
     shown = torch.frombuffer(bytearray(Image.open(io.BytesIO(data)).tobytes()), dtype=torch.uint8)
     assert torch.equal(shown.view(8, 8), contents().image(index)[0])
+
+
+def test_of_what_was_recognised_every_class_has_its_turn() -> None:
+    outcome = contents().outcome
+    chosen = of_each_class(contents())
+    right = contents().taken_for == outcome.labels
+    assert len(chosen) == len(set(chosen)) == 8
+    assert all(bool(right[index]) for index in chosen)
+    known = sorted(set(outcome.labels[right].tolist()))
+    assert outcome.labels[chosen].tolist() == known[:8]
+    few = of_each_class(many(2))
+    assert many(2).outcome.labels[few].tolist() == [0, 1] * 4
 
 
 # ---- nothing goes out, nothing comes in --------------------------------------------------------

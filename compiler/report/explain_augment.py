@@ -1,0 +1,142 @@
+"""`cnn explain FILE augment`: which directives are done together, why others are not, the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...dsl.render import show as printable
+from ..plan.augment import Augmentation, Color, Crop, Resize
+from ..plan.fields import spelled
+from ..plan.fusion import (
+    FREE,
+    SHRINKS,
+    Fusion,
+    Pass,
+    Step,
+    frames,
+    largest_part,
+    mixes_channels,
+    needs_mean,
+)
+from ..shapes import by
+from .figures import data_size, plural, short
+from .style import BOLD, PLAIN, Style, laid_out, wrapped
+
+
+def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
+    """As lines; none where nothing is augmented."""
+    if not fusion.passes:
+        return []
+    macs = sum(one.cost.macs for one in fusion.passes)
+    moved = sum(one.cost.bytes for one in fusion.passes)
+    directives = {step.number for one in fusion.passes for step in one.steps}
+    size = f"{fusion.channels}x{by(fusion.arrives)}"
+    title = (
+        f"{plural(len(directives), 'directive')} in {_passes(len(fusion.passes))}, for a whole"
+        f" batch at once; images arrive as {size}"
+    )
+    found = wrapped(title, style, code=BOLD)
+    for step in fusion.read:
+        found += wrapped(f"`{_as_written(step.directive)}` is done when images are read.", style)
+    for number, one in enumerate(fusion.passes, 1):
+        found += ["", *wrapped(f"{number}. {_TITLES[one.kind]}", style, code=BOLD)]
+        found += laid_out(list(_lines(one)), style, "   ")
+    found.append("")
+    if fusion.normalizes:
+        text = "What pixels become (`normalize`) is a multiplication and an addition at the end."
+        found += wrapped(text, style)
+    cost = f"An image: {short(macs)} multiply-adds, {data_size(moved)} read and written."
+    return found + wrapped(cost, style)
+
+
+def _passes(count: int) -> str:
+    return "1 pass" if count == 1 else f"{count} passes"
+
+
+_TITLES = {
+    "move": "pixels are moved as they are",
+    "warp": "pixels are moved: one matrix for each image, one look between them",
+    "resize": "images are made smaller",
+    "colour": "colours: one matrix for each image",
+    "hue": "hues are turned",
+    "noise": "noise",
+    "blur": "blur",
+    "erase": "a part is blotted out",
+    "policy": "changes of a list",
+    "mix": "images are mixed, and their labels",
+}
+
+
+def _lines(one: Pass) -> Iterator[tuple[str, str]]:
+    if one.why:
+        yield "apart", one.why
+    for index, step in enumerate(one.steps):
+        yield ("does" if index == 0 else ""), _said(step, one)
+    yield from (("", line) for line in _notes(one))
+    cost = one.cost
+    yield "costs", f"{short(cost.macs)} multiply-adds, {data_size(cost.bytes)}"
+
+
+def _said(step: Step, one: Pass) -> str:
+    """The directive, or that part of it that belongs to the pass."""
+    directive: Augmentation = step.directive
+    if isinstance(directive, Color) and directive.hue is not None:
+        linear = directive.brightness or directive.contrast or directive.saturation
+        if one.kind == "hue" and linear:
+            return f"color hue={_range(directive.hue)}, of `{_as_written(directive)}`"
+        if one.kind == "colour":
+            return f"{directive.replace(hue=None)}"
+    return _as_written(directive)
+
+
+def _as_written(directive: Augmentation) -> str:
+    """On one line."""
+    if directive.span is None:
+        return str(directive)
+    return printable(" ".join(directive.span.text.split()))
+
+
+def _range(range: tuple[float, float]) -> str:
+    return f"{spelled(range[0])}..{spelled(range[1])}"
+
+
+def _notes(one: Pass) -> Iterator[str]:
+    if one.arrives != one.leaves:
+        yield f"from {by(one.arrives)} to {by(one.leaves)}"
+    if one.kind == "warp":
+        yield from _of_warp(one)
+    elif one.kind == "resize" and isinstance(one.steps[0].directive, Crop):
+        factor = largest_part(one.steps[0])
+        yield (
+            f"up to {factor:.2g} pixels become one, each way, which four alone do not stand for;"
+            f" up to {SHRINKS:g} they would"
+        )
+    elif one.kind == "resize" and isinstance(one.steps[0].directive, Resize):
+        yield "smoothed where that makes images smaller"
+    elif one.kind == "colour":
+        if needs_mean(one):
+            yield "the mean of each image comes first"
+        yield f"{'3x4' if mixes_channels(one) else 'one factor'} for each image"
+    if one.clips:
+        yield (
+            "what leaves 0..255 is cut off once, behind it"
+            if one.kind == "colour"
+            else ("what leaves 0..255 is cut off behind it")
+        )
+    if one.normalizes:
+        yield "what pixels become (`normalize`) is part of the matrix"
+
+
+def _of_warp(one: Pass) -> Iterator[str]:
+    if one.fill != FREE:
+        fill = one.fill if isinstance(one.fill, str) else _colour(one.fill)
+        beyond = f"what is not of the image becomes {fill}"
+        count = frames(one)
+        if count:
+            borders = "the border" if count == 1 else f"{count} borders"
+            beyond += f"; so does what leaves it on the way: {borders} in between"
+        yield beyond
+
+
+def _colour(fill: tuple[float, ...]) -> str:
+    return "zero" if not any(fill) else spelled(fill if len(fill) > 1 else fill[0])

@@ -1,0 +1,72 @@
+"""What tests of augmentation share: directives as a spec has them, done to batches."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dotcnn.compiler.plan import TrainPlan, plan
+from dotcnn.compiler.plan.augment import Augmentation
+from dotcnn.compiler.plan.fusion import Fusion, Size, fused, separate
+from dotcnn.training.augment import Augmenter
+from networks import network
+
+CLASSES = 7
+
+
+def planned(directives: str, input: str = "3x32x32", sections: str = "") -> TrainPlan:
+    return plan(
+        network(
+            f"network Net {{ input {input}, conv 4, pool avg global, flatten, fc {CLASSES} }}\n"
+            f"augment {{ {directives} }}\n{sections}"
+        ),
+        needs_data=False,
+    )
+
+
+def augmentations(directives: str, input: str = "3x32x32") -> tuple[Augmentation, ...]:
+    return planned(directives, input).augment
+
+
+def module(fusion: Fusion, seed: int = 0, channels: int | None = None) -> Augmenter:
+    """It leaves pixels as numbers from 0 to 255."""
+    count = channels or fusion.channels
+    return Augmenter(fusion, (torch.ones(count), torch.zeros(count)), seed=seed, classes=CLASSES)
+
+
+def done(
+    images: Tensor,
+    directives: str,
+    *,
+    apart: bool = False,
+    out: Size | None = None,
+    seed: int = 0,
+    epoch: int = 0,
+) -> Tensor:
+    """Images of 0..255 after directives, done together or each by itself."""
+    size = (images.shape[2], images.shape[3])
+    height, width = out or size
+    found = augmentations(directives, f"{images.shape[1]}x{height}x{width}")
+    fusion = (separate if apart else fused)(found, size, images.shape[1])
+    count = len(images)
+    labels = torch.zeros(count, dtype=torch.int64)
+    return module(fusion, seed)(images, labels, torch.arange(count), epoch)[0]  # type: ignore[no-any-return]
+
+
+def noisy(count: int = 3, channels: int = 3, size: Size = (33, 47)) -> Tensor:
+    """The hardest images to look between the pixels of."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 256, (count, channels, *size), dtype=torch.uint8, generator=generator)
+
+
+def smooth(count: int = 16, channels: int = 3, size: Size = (48, 48), period: float = 24) -> Tensor:
+    """float32: waves of a period and above, from 0 to 255, of which a bound is known for what a
+    bilinear look gets wrong."""
+    generator = torch.Generator().manual_seed(2)
+    height, width = size
+    y = torch.arange(height).view(1, 1, -1, 1)
+    x = torch.arange(width).view(1, 1, 1, -1)
+    phase, angle = torch.rand(2, count, channels, 1, 1, generator=generator) * 2 * torch.pi
+    return 127.5 + 127.5 * torch.sin(
+        (x * angle.cos() + y * angle.sin()) * (2 * torch.pi / period) + phase
+    )

@@ -1,0 +1,19 @@
+"""Augmentation: the directives of a plan, done to whole batches where they are.
+
+    augment = augmenter(plan, preparation)
+    images, labels = augment(batch.images, batch.labels, batch.indices, epoch)
+
+make.py       from a plan and what becomes of pixels to a module; module.py: the module
+draws.py      random numbers that belong to an image; table.py: noise, drawn once
+geometry.py   passes that move pixels: turns.py (directives as matrices), homography.py (matrices),
+              warp.py (one look for all of them), moves.py (flips and cuts alone), resize.py
+colours.py    one matrix of colours for each image; hue
+noise.py  bells.py  erase.py  mix.py  policies.py     the rest
+
+Which directives are done together is decided without torch, in compiler/plan/fusion.py.
+"""
+
+from .make import augmenter
+from .module import Augmenter
+
+__all__ = ["Augmenter", "augmenter"]

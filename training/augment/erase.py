@@ -1,0 +1,74 @@
+"""A part of an image blotted out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.augment import Erase as Directive
+from ...compiler.plan.fusion import Step
+from .draws import Layout, whole, within
+from .table import Table
+
+_TRIES = 10
+
+
+class Erase:
+    """A pass of blots, as torchvision's RandomErasing draws them."""
+
+    def __init__(
+        self, step: Step, layout: Layout, table: Table, normalize: tuple[Tensor, Tensor]
+    ) -> None:
+        assert isinstance(step.directive, Directive)
+        self._directive = step.directive
+        self._table = table
+        self._factor, self._offset = normalize
+        self._size = step.arrives
+        self._at = layout.reserve(step.number, 0, 2 * _TRIES + 4)
+
+    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """float32 of 0..255, changed in place."""
+        numbers = drawn[self._at]
+        boxes = self.boxes(numbers)
+        content = self._content(images, numbers[-1])
+        if images.device.type == "cpu" and not images.requires_grad:
+            for index, (left, top, width, height) in enumerate(boxes.int().tolist()):
+                if width:
+                    place = (slice(None), slice(top, top + height), slice(left, left + width))
+                    one = content[index if len(content) > 1 else 0]
+                    images[index][place] = one[place] if one.shape[-1] > 1 else one
+            return images
+        left, top, width, height = boxes.view(-1, 4, 1).unbind(1)
+        rows = torch.arange(self._size[0], device=images.device)
+        columns = torch.arange(self._size[1], device=images.device)
+        within_rows = ((rows >= top) & (rows < top + height)).unsqueeze(2)
+        within_columns = ((columns >= left) & (columns < left + width)).unsqueeze(1)
+        return torch.where((within_rows & within_columns).unsqueeze(1), content, images)
+
+    def boxes(self, numbers: Tensor) -> Tensor:
+        """N x 4: left, top, width, height; nothing where an image is left as it is. An area and a
+        ratio that do not fit are drawn anew, up to ten times; then it is left as it is."""
+        directive, (rows, columns) = self._directive, self._size
+        area = within(numbers[1 : 1 + _TRIES], *directive.scale) * (rows * columns)
+        low, high = map(math.log, directive.ratio)
+        ratio = within(numbers[1 + _TRIES : 1 + 2 * _TRIES], low, high).exp()
+        width, height = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+        fits = (width < columns) & (height < rows)
+        first = fits.to(torch.uint8).argmax(0, keepdim=True)
+        done = fits.any(0) & (numbers[0] < directive.p)
+        width = width.gather(0, first)[0] * done
+        height = height.gather(0, first)[0] * done
+        left = whole(numbers[-3], 0, columns - width)
+        top = whole(numbers[-2], 0, rows - height)
+        return torch.stack([left, top, width, height], 1)
+
+    def _content(self, images: Tensor, place: Tensor) -> Tensor:
+        fill = self._directive.fill
+        if fill == "noise":
+            noise = self._table.rows(place, images[0].numel()).view(images.shape)
+            factor, offset = (each.view(1, -1, 1, 1) for each in (self._factor, self._offset))
+            return (noise - offset) / factor
+        level = (0.0,) if fill == "zero" else fill
+        return images.new_tensor(level).view(1, -1, 1, 1)

@@ -1,0 +1,38 @@
+"""From a plan and what becomes of pixels to a module."""
+
+from __future__ import annotations
+
+import torch
+
+from ...compiler.plan.fusion import Fusion, fuse
+from ...compiler.plan.plan import TrainPlan
+from ..data.preparation import Preparation
+from .module import Augmenter, Numbers
+
+
+def augmenter(plan: TrainPlan, preparation: Preparation) -> Augmenter | None:
+    """None where the plan augments nothing. It works on the device that the images are on."""
+    if not plan.augment:
+        return None
+    return augmenter_of(fuse(plan), preparation, plan.train.seed.value, plan.outputs[0])
+
+
+def augmenter_of(fusion: Fusion, preparation: Preparation, seed: int, classes: int) -> Augmenter:
+    """The same for passes by themselves."""
+    return Augmenter(
+        fusion,
+        _normalize(preparation),
+        seed=seed,
+        classes=classes,
+        reverse=preparation.order == "bgr",
+    )
+
+
+def _normalize(preparation: Preparation) -> Numbers:
+    """For the channels as they come: the preparation's own are for the order they leave in."""
+    std = torch.tensor(preparation.std, dtype=torch.float64)
+    mean = torch.tensor(preparation.mean, dtype=torch.float64)
+    factor, offset = (preparation.scale / std).float(), (-mean / std).float()
+    if preparation.order == "bgr":
+        factor, offset = factor.flip(0), offset.flip(0)
+    return factor, offset

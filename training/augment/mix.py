@@ -1,0 +1,103 @@
+"""Two images of a batch become one, with a share of the labels of both.
+
+An image is mixed with the one behind it in the batch, the last with the first: batches are shuffled
+anyway. How much is drawn for each image; with whom depends on the batch, and is the one thing here
+that does.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.augment import CutMix as CutMixDirective
+from ...compiler.plan.augment import Mixup as MixupDirective
+from ...compiler.plan.fusion import Step
+from .draws import Layout, whole
+
+_POINTS = 2**14
+
+
+class Shares:
+    """Draws from Beta(alpha, alpha), one even draw for each, by its inverse."""
+
+    def __init__(self, alpha: float) -> None:
+        # The integral up to x, over v = x**alpha, in which the density is bounded.
+        self._alpha = alpha
+        v = torch.linspace(0, 1, _POINTS, dtype=torch.float64) * 0.5**alpha
+        density = (1 - v ** (1 / alpha)) ** (alpha - 1)
+        steps = (density[1:] + density[:-1]) / 2
+        below = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
+        self._v, self._below = v.float(), (below / below[-1] / 2).float()
+        """Values, and how probable it is to be below: one half at x = 1/2."""
+
+    def __call__(self, uniform: Tensor) -> Tensor:
+        if self._v.device != uniform.device:
+            self._v, self._below = self._v.to(uniform.device), self._below.to(uniform.device)
+        low = torch.minimum(uniform, 1 - uniform)
+        right = torch.searchsorted(self._below, low.contiguous()).clamp(1, _POINTS - 1)
+        before, after = self._below[right - 1], self._below[right]
+        part = (low - before) / (after - before)
+        v = self._v[right - 1] + part * (self._v[right] - self._v[right - 1])
+        found = v.clamp(min=0) ** (1 / self._alpha)
+        return torch.where(uniform < 0.5, found, 1 - found)
+
+
+def behind(values: Tensor) -> Tensor:
+    """Of each, the next one of the batch."""
+    return values.roll(-1, 0)
+
+
+class Mixup:
+    """Laid over each other."""
+
+    def __init__(self, step: Step, layout: Layout) -> None:
+        assert isinstance(step.directive, MixupDirective)
+        self._p = step.directive.p
+        self._shares = Shares(step.directive.alpha)
+        self._at = layout.reserve(step.number, 0, 2)
+
+    def __call__(self, images: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        chance, uniform = drawn[self._at]
+        share = torch.where(chance < self._p, self._shares(uniform), 1.0)
+        each = share.view(-1, *[1] * (images.ndim - 1))
+        return torch.lerp(behind(images), images, each), mixed_labels(labels, share)
+
+
+class CutMix:
+    """A part of one in the place of that of the other."""
+
+    def __init__(self, step: Step, layout: Layout) -> None:
+        assert isinstance(step.directive, CutMixDirective)
+        self._p = step.directive.p
+        self._size = step.arrives
+        self._shares = Shares(step.directive.alpha)
+        self._at = layout.reserve(step.number, 0, 4)
+
+    def __call__(self, images: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        box, share = self.boxes(drawn[self._at])
+        left, top, right, bottom = box.view(-1, 4, 1).unbind(1)
+        rows = torch.arange(self._size[0], device=images.device)
+        columns = torch.arange(self._size[1], device=images.device)
+        in_rows = ((rows >= top) & (rows < bottom)).unsqueeze(2)
+        in_columns = ((columns >= left) & (columns < right)).unsqueeze(1)
+        inside = (in_rows & in_columns).unsqueeze(1)
+        return torch.where(inside, behind(images), images), mixed_labels(labels, share)
+
+    def boxes(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """N x 4 (left, top, right, bottom), as torchvision's CutMix has them; and how much of each
+        image is left, counted in pixels."""
+        height, width = self._size
+        chance, uniform, across, down = numbers
+        side = 0.5 * (1 - self._shares(uniform)).sqrt() * (chance < self._p)
+        x, y = whole(across, 0, width - 1), whole(down, 0, height - 1)
+        half_width, half_height = (side * width).floor(), (side * height).floor()
+        left, right = (x - half_width).clamp(min=0), (x + half_width).clamp(max=width)
+        top, bottom = (y - half_height).clamp(min=0), (y + half_height).clamp(max=height)
+        share = 1 - (right - left) * (bottom - top) / (width * height)
+        return torch.stack([left, top, right, bottom], 1), share
+
+
+def mixed_labels(labels: Tensor, share: Tensor) -> Tensor:
+    """Shares of classes: images x classes."""
+    return torch.lerp(behind(labels), labels, share.view(-1, 1).to(labels.dtype))

@@ -1,0 +1,123 @@
+"""The augmentation of a plan as one module, for whole batches on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ...compiler.plan.augment import CutMix as CutMixDirective
+from ...compiler.plan.fusion import Fusion, Pass
+from .bells import Blur
+from .colours import Colours, Hue
+from .draws import Draws, Layout
+from .erase import Erase
+from .geometry import Geometry
+from .mix import CutMix, Mixup
+from .noise import Noise
+from .policies import Policy
+from .resize import Resize
+from .table import Table
+
+Numbers = tuple[Tensor, Tensor]
+"""Factor and offset of each channel: what pixels of 0..255 become."""
+
+Done = Callable[[Tensor, Tensor], Tensor]
+"""A pass over images of 0..255, with the numbers drawn for them."""
+
+
+class Augmenter(nn.Module):
+    """Images of a batch as the network takes them, each changed as it was drawn.
+
+    `images` are uint8, or float32 of 0..255, N x C x H x W; they are left as they are. `indices`
+    are their places in the data: what is drawn for an image depends on seed, epoch and that alone.
+    Labels come back as they are or, where images are mixed, as shares of classes.
+    """
+
+    def __init__(
+        self,
+        fusion: Fusion,
+        normalize: Numbers,
+        *,
+        seed: int,
+        classes: int,
+        reverse: bool = False,
+    ) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self._normalize = normalize
+        self._classes = classes
+        self._reverse = reverse
+        """Blue first, at the end; `normalize` is for the channels as they come."""
+        layout = Layout()
+        parts = _Parts(layout, Table(seed, "normal"), Table(seed, "even"), normalize)
+        self._passes = [parts.made(one) for one in fusion.passes]
+        self._draws = Draws(layout, seed)
+
+    def forward(
+        self, images: Tensor, labels: Tensor, indices: Tensor, epoch: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        drawn = self._draws(epoch, indices.to(images.device))
+        given = images
+        for done in self._passes:
+            if not isinstance(done, Geometry):
+                images = _numbers(images, given)
+            if isinstance(done, Mixup | CutMix):
+                images, labels = done(images, self._shares(labels), drawn)
+            else:
+                images = done(images, drawn)
+        return self._finished(images), labels
+
+    def _finished(self, images: Tensor) -> Tensor:
+        if self.fusion.normalizes:
+            shape = (1, -1, *[1] * (images.ndim - 2))
+            factor, offset = (each.to(images.device).view(shape) for each in self._normalize)
+            images = torch.addcmul(offset, images.to(torch.float32), factor)
+        return images.flip(1) if self._reverse else images
+
+    def _shares(self, labels: Tensor) -> Tensor:
+        """Of every class: 1 for that of a label."""
+        if labels.ndim == 2:
+            return labels.float()
+        return nn.functional.one_hot(labels, self._classes).float()
+
+
+def _numbers(images: Tensor, given: Tensor) -> Tensor:
+    """float32, and not what was given: passes may change it in place."""
+    return images.to(torch.float32, copy=images is given)
+
+
+class _Parts:
+    """What passes are made with."""
+
+    def __init__(self, layout: Layout, normal: Table, even: Table, normalize: Numbers) -> None:
+        self._layout = layout
+        self._normal = normal
+        self._even = even
+        self._normalize = normalize
+
+    def made(self, one: Pass) -> Done | Mixup | CutMix:
+        """A pass as something that can be called: images and the numbers drawn for them."""
+        layout, step = self._layout, one.steps[0]
+        match one.kind:
+            case "move" | "warp":
+                return Geometry(one, layout, self._even)
+            case "resize":
+                return Resize(step, layout)
+            case "colour":
+                return Colours(one, layout, self._normalize if one.normalizes else None)
+            case "hue":
+                return Hue(step, layout)
+            case "noise":
+                return Noise(step, layout, self._normal)
+            case "blur":
+                return Blur(step, layout)
+            case "erase":
+                return Erase(step, layout, self._normal, self._normalize)
+            case "policy":
+                return Policy(step, layout)
+            case "mix":
+                mixing = isinstance(step.directive, CutMixDirective)
+                return CutMix(step, layout) if mixing else Mixup(step, layout)
+        raise AssertionError(one.kind)

@@ -1,0 +1,212 @@
+"""`randaugment` and `trivial`: changes of a list, drawn for each image.
+
+The lists, their ranges and what each change does are torchvision's, which follow the papers;
+places between pixels are found bilinearly, as everywhere here. As published, every change begins
+with whole levels, and ends with them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...compiler.plan.augment import RandAugment, Trivial
+from ...compiler.plan.fusion import Size, Step
+from . import homography as h
+from .colours import GREY
+from .draws import Layout, whole
+from .turns import Rule, Turn
+from .warp import Fill, warp
+
+BINS = 31
+"""How many strengths there are."""
+
+
+class Change(NamedTuple):
+    """One of a list."""
+
+    name: str
+    randaugment: float | None
+    """At its strongest; None where it has no strength."""
+    trivial: float | None
+    signed: bool = False
+    per_side: bool = False
+    """Of randaugment: a share of the image's side, by the dimension it goes along."""
+
+
+CHANGES = (
+    Change("identity", None, None),
+    Change("shear_x", 0.3, 0.99, True),
+    Change("shear_y", 0.3, 0.99, True),
+    Change("translate_x", 150 / 331, 32.0, True, True),
+    Change("translate_y", 150 / 331, 32.0, True, True),
+    Change("rotate", 30.0, 135.0, True),
+    Change("brightness", 0.9, 0.99, True),
+    Change("color", 0.9, 0.99, True),
+    Change("contrast", 0.9, 0.99, True),
+    Change("sharpness", 0.9, 0.99, True),
+    Change("posterize", 4.0, 6.0),
+    Change("solarize", 1.0, 1.0),
+    Change("autocontrast", None, None),
+    Change("equalize", None, None),
+)
+_NAMES = [change.name for change in CHANGES]
+_GEOMETRY = ("shear_x", "shear_y", "translate_x", "translate_y", "rotate")
+
+
+class Policy:
+    """A pass of either, as often as it says."""
+
+    def __init__(self, step: Step, layout: Layout) -> None:
+        directive = step.directive
+        assert isinstance(directive, RandAugment | Trivial)
+        self._rand = directive if isinstance(directive, RandAugment) else None
+        self._often = self._rand.n if self._rand else 1
+        fill = directive.fill
+        self._fill: Fill = (0.0,) if isinstance(fill, str) else fill
+        self._rule: Rule = fill if fill in ("nearest", "reflect") else "constant"
+        self._at = [layout.reserve(step.number, 3 * round, 3) for round in range(self._often)]
+
+    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """float32 of 0..255, whole levels in the end."""
+        images = images.round()
+        for at in self._at:
+            which, strength, sign = drawn[at]
+            chosen = whole(which, 0, len(CHANGES) - 1).long()
+            images = self._round(images, chosen, strength, sign)
+        return images
+
+    def _round(self, images: Tensor, chosen: Tensor, strength: Tensor, sign: Tensor) -> Tensor:
+        bins = whole(strength, 0, BINS - 1) if self._rand is None else None
+        found = images.clone()
+        kinds = chosen.cpu()
+        strengths = self._strengths(chosen, bins, sign, images.shape[-2:])  # type: ignore[arg-type]
+        moved = torch.zeros(len(CHANGES), dtype=torch.bool)
+        moved[[_NAMES.index(name) for name in _GEOMETRY]] = True
+        some = moved[kinds].nonzero().flatten().to(images.device)
+        if len(some):
+            found[some] = self._moved(images[some], chosen[some], strengths[some])
+        for kind, name in enumerate(_NAMES):
+            if name in _GEOMETRY or name == "identity":
+                continue
+            some = (kinds == kind).nonzero().flatten().to(images.device)
+            if len(some):
+                found[some] = _DONE[name](images[some], strengths[some])
+        return found.round_()
+
+    def _strengths(self, chosen: Tensor, bins: Tensor | None, sign: Tensor, size: Size) -> Tensor:
+        """In the units of each change; where it can go both ways, either."""
+        far = []
+        for change in CHANGES:
+            most = (change.randaugment if self._rand else change.trivial) or 0.0
+            if change.per_side and self._rand:
+                most *= size[1] if change.name.endswith("x") else size[0]
+            far.append(most)
+        part: Tensor | float = self._rand.magnitude if bins is None and self._rand else bins  # type: ignore[assignment]
+        found = chosen.new_tensor(far, dtype=torch.float32)[chosen] * (part / (BINS - 1))
+        signed = chosen.new_tensor([change.signed for change in CHANGES], dtype=torch.bool)[chosen]
+        return torch.where(signed & (sign <= 0.5), -found, found)
+
+    def _moved(self, images: Tensor, chosen: Tensor, strength: Tensor) -> Tensor:
+        size = (images.shape[-2], images.shape[-1])
+        zero = torch.zeros_like(strength)
+
+        def only(name: str) -> Tensor:
+            return torch.where(chosen == _NAMES.index(name), strength, zero)
+
+        # About the upper left corner, and by whole pixels, as published.
+        x, y = only("shear_x"), only("shear_y")
+        back = h.rows(x, 1.0, x, 0.0, y, 1.0, 0.0, 0.0, 0.0, 1.0)
+        back = back @ h.moved(only("translate_x").trunc(), only("translate_y").trunc())
+        back = back @ h.turned(only("rotate"), size)
+        return warp(images, [Turn(back, self._rule, size)], size, self._fill)
+
+
+# ---- changes of levels -----------------------------------------------------------------------
+
+
+def _brightness(images: Tensor, strength: Tensor) -> Tensor:
+    return (images * _each(1 + strength)).clamp_(0, 255)
+
+
+def _color(images: Tensor, strength: Tensor) -> Tensor:
+    """Of images without colours there is nothing to be done."""
+    if images.shape[1] != 3:
+        return images
+    return _blend(images, _grey(images).floor(), strength)
+
+
+def _contrast(images: Tensor, strength: Tensor) -> Tensor:
+    grey = _grey(images).floor() if images.shape[1] == 3 else images
+    return _blend(images, grey.mean((1, 2, 3), keepdim=True), strength)
+
+
+def _sharpness(images: Tensor, strength: Tensor) -> Tensor:
+    """Towards or away from a blur of 3 x 3; the border stays."""
+    if min(images.shape[-2:]) <= 2:
+        return images
+    kernel = images.new_tensor([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
+    flat = images.flatten(0, 1).unsqueeze(1)
+    soft = images.clone()
+    inside = F.conv2d(flat, kernel.view(1, 1, 3, 3)).round_()
+    soft[:, :, 1:-1, 1:-1] = inside.view(*images.shape[:2], *inside.shape[2:])
+    return _blend(images, soft, strength)
+
+
+def _posterize(images: Tensor, strength: Tensor) -> Tensor:
+    step = _each(2.0 ** strength.round())
+    return (images / step).floor() * step
+
+
+def _solarize(images: Tensor, strength: Tensor) -> Tensor:
+    return torch.where(images >= 255 * (1 - _each(strength)), 255 - images, images)
+
+
+def _autocontrast(images: Tensor, _: Tensor) -> Tensor:
+    """Each channel drawn out to 0..255."""
+    least, greatest = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
+    span = greatest - least
+    drawn_out = ((images - least) * (255 / span.clamp(min=1))).floor()
+    return torch.where(span > 0, drawn_out, images)
+
+
+def _equalize(images: Tensor, _: Tensor) -> Tensor:
+    """Each channel so that all levels are about as frequent, the way of Pillow."""
+    levels = images.flatten(2).long()
+    counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.int64, device=images.device)
+    counts.scatter_add_(2, levels, torch.ones_like(levels))
+    below = counts.cumsum(2)
+    greatest = levels.amax(2, keepdim=True)
+    step = (levels.shape[2] - counts.gather(2, greatest)) // 255
+    table = ((below[..., :-1] + step // 2) // step.clamp(min=1)).clamp_(0, 255)
+    table = F.pad(table, (1, 0))
+    found = table.gather(2, levels).view(images.shape).float()
+    return torch.where(step.unsqueeze(-1) > 0, found, images)
+
+
+def _grey(images: Tensor) -> Tensor:
+    return (images * images.new_tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def _blend(images: Tensor, other: Tensor, strength: Tensor) -> Tensor:
+    by = _each(1 + strength)
+    return (images * by + other * (1 - by)).clamp_(0, 255)
+
+
+def _each(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1, 1)
+
+
+_DONE = {
+    "brightness": _brightness,
+    "color": _color,
+    "contrast": _contrast,
+    "sharpness": _sharpness,
+    "posterize": _posterize,
+    "solarize": _solarize,
+    "autocontrast": _autocontrast,
+    "equalize": _equalize,
+}

@@ -1,0 +1,80 @@
+"""`sync_bn`: batch norms over the batches of all processes together.
+
+On graphics cards that is torch's own; elsewhere torch has none, and it is computed here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
+    """The module with its norms exchanged; weights and their names are the same."""
+    if device.type == "cuda":
+        made: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        return made
+    for part in module.modules():
+        if isinstance(part, _BatchNorm):
+            part.__class__ = Synchronised
+    return module
+
+
+class Synchronised(_BatchNorm):
+    """Mean and variance are those of all images that all processes have now."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        return
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        over = [axis for axis in range(input.ndim) if axis != 1]
+        each = [1, -1, *[1] * (input.ndim - 2)]
+        count = _summed(input.new_tensor(float(input.numel() // input.shape[1])))
+        mean = _summed(input.sum(over)) / count
+        centred = input - mean.view(each)
+        variance = _summed(centred.square().sum(over)) / count
+        self._remember(mean.detach(), variance.detach() * count / (count - 1))
+        found = centred * (variance + self.eps).rsqrt().view(each)
+        if self.affine:
+            found = found * self.weight.view(each) + self.bias.view(each)
+        return found
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        """As torch does it, with the variance of a sample."""
+        if self.running_mean is None or self.running_var is None:
+            return
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked += 1
+        share = self.momentum
+        if share is None:
+            share = 1 / float(self.num_batches_tracked)
+        self.running_mean.lerp_(mean.to(self.running_mean), share)
+        self.running_var.lerp_(variance.to(self.running_var), share)
+
+
+class _Sum(torch.autograd.Function):
+    """Over all processes; so are the gradients."""
+
+    @staticmethod
+    def forward(context: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:  # type: ignore[override]
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+def _summed(value: Tensor) -> Tensor:
+    found: Tensor = _Sum.apply(value)
+    return found
