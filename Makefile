@@ -21,7 +21,7 @@ endif
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
-demo: $(STAMP) ## a first look at what the program does
+demo: $(STAMP) ## a report, a drawing, a mistake, then a short training with its report page
 	$(BIN)/cnn check specs
 	$(BIN)/cnn fmt --check specs
 	$(BIN)/cnn report resnet50 --depth 1
@@ -31,6 +31,12 @@ demo: $(STAMP) ## a first look at what the program does
 	$(BIN)/cnn draw googlenet -o build/demo/googlenet.svg
 	@echo "A mistake, and what is said about it:"
 	$(BIN)/cnn check tests/errors/compile/shape-add.cnn || test $$? -eq 1
+	$(BIN)/cnn emit lenet5 --main -o build/demo/lenet5.py
+	$(BIN)/python build/demo/lenet5.py
+	@rm -rf build/demo/digits
+	$(BIN)/cnn train digits -o build/demo/digits
+	$(BIN)/cnn evaluate build/demo/digits
+	@echo "What came of it, to be opened in a browser: build/demo/digits/report.html"
 
 test: lint ## lint, then the tests; minutes
 	$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
@@ -70,6 +76,6 @@ $(STAMP):
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt setuptools
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
 	@# Also where Python is told not to cache what it compiles: start-up would take twice the time.
-	@$(BIN)/python -m compileall -q __init__.py __main__.py cli.py dsl compiler
+	@$(BIN)/python -m compileall -q __init__.py __main__.py cli.py dsl compiler training
 	@mkdir $(VENV)/typecheck && ln -s "$(CURDIR)" $(ROOT_LINK)
 	@echo "$(MADE_FROM)" > $(STAMP)

@@ -673,8 +673,8 @@ def _trained(options: argparse.Namespace) -> int:
     # Threads that wait for each other by spinning make a busy machine crawl; torch reads this once.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-    from .training.distributed import is_one_of_several, joined, start
     from .training.display.choose import watcher_for
+    from .training.distributed import is_one_of_several, joined, start
     from .training.run import train
 
     if options.devices is not None and not is_one_of_several(os.environ):

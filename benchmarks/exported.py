@@ -40,13 +40,18 @@ def names() -> list[str]:
 
 
 def used(network: Network) -> nn.Module:
-    """A module whose norms have seen something."""
+    """A module whose norms have seen something, and in which numbers neither vanish nor grow."""
     module = dotcnn.load(network)
-    for inner in module.modules():
-        if isinstance(inner, nn.BatchNorm2d):
-            inner.momentum = 1.0
+    norms = [inner for inner in module.modules() if isinstance(inner, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0
     with torch.no_grad():
         module(torch.randn(4, *network.input.shape))
+        for norm in norms:
+            # Of maps as small as these, some channels hardly vary: they would be made enormous.
+            variance = norm.running_var
+            assert variance is not None
+            variance.copy_(variance.mean() * torch.empty_like(variance).uniform_(1, 3))
     return module.eval()
 
 

@@ -23,8 +23,8 @@ class Interruption:
                 if interruption.asked:
                     break
 
-    A second signal raises KeyboardInterrupt, unless it comes at the same time: torchrun hands on what
-    the terminal has told everybody already. Outside of the main thread nothing is caught.
+    A second signal raises KeyboardInterrupt, unless it comes at the same time: torchrun hands on
+    what the terminal has told everybody already. Outside of the main thread nothing is caught.
     """
 
     def __init__(self) -> None:

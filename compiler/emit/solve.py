@@ -80,7 +80,7 @@ def literal(value: Value) -> str:
         return json.dumps(value)
     if isinstance(value, float):
         # 3/16 of 0.2 is 0.0375, not 0.037500000000000006.
-        return repr(float(f"{value:.12g}"))
+        return repr(float(f"{value:.15g}"))
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
     if isinstance(value, tuple) and len(value) > 1:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import dotcnn.training.page.write as page
+
+from .starting import Trainer
 
 
 @pytest.fixture
@@ -18,3 +21,10 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
         return folder / page.NAME
 
     monkeypatch.setattr(page, "write_report", written)
+
+
+@pytest.fixture(scope="session")
+def trainer() -> Iterator[Trainer]:
+    made = Trainer()
+    yield made
+    made.close()

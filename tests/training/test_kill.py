@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from dotcnn.training.checkpoint import read_checkpoint
+
+from .starting import Trainer
 
 SPEC = """
 network Net {
@@ -38,46 +36,10 @@ train {
 """
 
 
-class Trainer:
-    """Trains in another process."""
-
-    def __init__(self) -> None:
-        script = Path(__file__).with_name("trainer.py")
-        self.process = subprocess.Popen(
-            [sys.executable, str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-
-    def __call__(self, folder: Path, *, resume: bool = False, **job: Any) -> int:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        job = {"spec": SPEC, "set": {}, "folder": str(folder), "resume": resume, **job}
-        self.process.stdin.write(json.dumps(job) + "\n")
-        self.process.stdin.flush()
-        return int(json.loads(self.process.stdout.readline())["code"])
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def trainer() -> Iterator[Trainer]:
-    made = Trainer()
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="module")
 def undisturbed(trainer: Trainer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "run"
-    assert trainer(folder) == 0
+    assert trainer(SPEC, folder) == 0
     return folder
 
 
@@ -133,7 +95,7 @@ def goes_on(trainer: Trainer, folder: Path, **job: Any) -> None:
     if not resume and folder.exists():
         for file in folder.iterdir():
             file.unlink()
-    code = trainer(folder, resume=resume, **job)
+    code = trainer(SPEC, folder, resume=resume, **job)
     errors = folder.with_suffix(".error")
     assert code == 0, errors.read_text() if errors.exists() else code
 
@@ -144,7 +106,7 @@ def test_killed_while_it_writes(
 ) -> None:
     """Half of the file is there; what was there before is still whole."""
     folder = tmp_path / "run"
-    assert trainer(folder, die_at=round(share * calls_of(undisturbed))) == -9
+    assert trainer(SPEC, folder, die_at=round(share * calls_of(undisturbed))) == -9
     goes_on(trainer, folder)
     must_be_equal(folder, undisturbed)
 
@@ -162,9 +124,9 @@ def test_killed_at_any_moment(
             for file in folder.iterdir():
                 file.unlink()
         if draw.random() < 0.5:
-            trainer(folder, resume=resume, die_after=draw.uniform(0.05, 1.5))
+            trainer(SPEC, folder, resume=resume, die_after=draw.uniform(0.05, 1.5))
         else:
-            trainer(folder, resume=resume, die_at=draw.randint(1, calls_of(undisturbed)))
+            trainer(SPEC, folder, resume=resume, die_at=draw.randint(1, calls_of(undisturbed)))
     goes_on(trainer, folder)
     must_be_equal(folder, undisturbed)
 
@@ -172,9 +134,9 @@ def test_killed_at_any_moment(
 @pytest.mark.slow
 def test_killed_at_every_write(trainer: Trainer, tmp_path: Path) -> None:
     whole, short = tmp_path / "whole", {"train.epochs": 2}
-    assert trainer(whole, set=short) == 0
+    assert trainer(SPEC, whole, set=short) == 0
     for call in range(1, calls_of(whole) + 1):
         folder = tmp_path / f"run{call}"
-        assert trainer(folder, set=short, die_at=call) == -9
+        assert trainer(SPEC, folder, set=short, die_at=call) == -9
         goes_on(trainer, folder, set=short)
         must_be_equal(folder, whole)

@@ -13,26 +13,43 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from small import Looker
+
 import dotcnn
 import dotcnn.training.page.write as page
-import dotcnn.training.run
+from dotcnn.dsl.source import Source
+from dotcnn.training.distributed import joined
+from dotcnn.training.request import request, said
+from dotcnn.training.run import train
 
 
 def main() -> None:
+    import_module("torch._dynamo")  # the first optimizer of each process would load it
     for line in sys.stdin:
         job = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            os._exit(learn(job))
+        world = job.get("world", 1)
+        children = [forked(job, rank, world) for rank in range(world)]
         if job.get("die_after") is not None:
             time.sleep(job["die_after"])
-            os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status)}) + "\n")
+            os.kill(children[0], signal.SIGKILL)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        sys.stdout.write(json.dumps({"codes": codes}) + "\n")
         sys.stdout.flush()
+
+
+def forked(job: dict[str, Any], rank: int, world: int) -> int:
+    child = os.fork()
+    if child:
+        return child
+    if world > 1:
+        places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": job["port"]}
+        os.environ.update({name: str(value) for name, value in places.items()})
+        os.environ["MASTER_ADDR"] = "127.0.0.1"
+    os._exit(learn(job))
 
 
 def learn(job: dict[str, Any]) -> int:
@@ -41,13 +58,17 @@ def learn(job: dict[str, Any]) -> int:
     os.fsync = calls.around(os.fsync)
     os.replace = calls.around(os.replace)
     try:
-        dotcnn.train(
-            job["spec"],
-            set=job["set"],
-            output=None if job["resume"] else job["folder"],
-            resume=job["folder"] if job["resume"] else None,
-            device="cpu",
-        )
+        folder = Path(job["folder"])
+        with joined("cpu", os.environ) as processes:
+            train(
+                request(Source("<text>", job["spec"]), set=said(job["set"])),
+                dotcnn.__version__,
+                output=None if job["resume"] else folder,
+                resume=folder if job["resume"] else None,
+                device="cpu",
+                watcher=Looker(job.get("stop_after")),
+                processes=processes,
+            )
     except BaseException as error:  # noqa: BLE001 (a fork of this process must not go on)
         Path(job["folder"]).with_suffix(".error").write_text(repr(error) + str(error))
         return 1

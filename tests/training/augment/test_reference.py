@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from training.augment.done import augmentations, done, module, noisy
 from torch import Tensor
 
 from dotcnn.compiler.plan.fusion import fused
@@ -18,6 +17,8 @@ from dotcnn.training.augment.table import Table
 from dotcnn.training.augment.turns import Turn, corners, parts
 from dotcnn.training.augment.warp import warp
 from dotcnn.training.vision import torchvision
+
+from .done import augmentations, done, module, noisy
 
 v2: Any = torchvision("transforms.v2.functional")
 BILINEAR = torchvision("transforms").InterpolationMode.BILINEAR
@@ -69,10 +70,12 @@ def test_it_agrees_on_numbers(directive: str) -> None:
 
 @pytest.mark.parametrize("directive", CASES)
 def test_it_agrees_on_bytes_within_a_level(directive: str) -> None:
-    """torchvision rounds after each step, some of it down; here nothing is rounded."""
+    """torchvision makes bytes of everything on the way, mostly by leaving out what is behind the
+    point; here nothing is rounded before somebody wants bytes."""
     images = noisy()
     reference = CASES[directive](images).float()
-    assert (done(images, directive) - reference).abs().max() <= 1 + LEVELS
+    found = (done(images, directive) + LEVELS).floor()
+    assert (found - reference).abs().max() <= 1
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
@@ -111,8 +114,8 @@ def test_elastic_agrees() -> None:
     fusion = fused(augmentations("elastic 60 sigma=4", f"3x{H}x{W}"), size, 3)
     layout = Layout()
     elastic = Elastic(fusion.passes[0].steps[0], layout, Table(0, "even"))
-    field = elastic(Draws(layout, 0)(0, torch.arange(3)), size)
-    images = noisy().float()
+    images = noisy(30).float()
+    field = elastic(Draws(layout, 0)(0, torch.arange(30)), size)
     found = done(images, "elastic 60 sigma=4")
     for image, moved, one in zip(images, field, found, strict=True):
         grid = torch.stack([moved[0] * 2 / W, moved[1] * 2 / H], -1)[None]
@@ -120,11 +123,13 @@ def test_elastic_agrees() -> None:
         assert (one - reference).abs().max() < LEVELS
     made = torchvision("transforms.v2").ElasticTransform(60.0, 4.0)
     theirs = torch.cat([made.make_params([image])["displacement"] for image in images])
-    assert theirs[..., 0].std() * W / 2 == pytest.approx(float(field[:, 0].std()), rel=0.15)
+    assert theirs[..., 0].std() * W / 2 == pytest.approx(float(field[:, 0].std()), rel=0.1)
 
 
-@pytest.mark.parametrize(("fill", "mode"), [("zero", "constant"), ("nearest", "edge"),
-                                            ("reflect", "symmetric"), ("77", "constant")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fill", "mode"),
+    [("zero", "constant"), ("nearest", "edge"), ("reflect", "symmetric"), ("77", "constant")],
+)
 def test_a_crop_agrees_with_one_of_the_padded_image(fill: str, mode: str) -> None:
     images = noisy(64, size=(20, 24))
     found = done(images, f"crop pad=4 fill={fill}")
@@ -189,8 +194,8 @@ def test_parts_are_drawn_as_torchvision_draws_them() -> None:
         made = torchvision("transforms.v2").RandomResizedCrop(size, scale=scale)
         torch.manual_seed(0)
         images = [torch.empty(1, *size)]
-        theirs = torch.tensor([[p[key] for key in ("left", "top", "width", "height")]
-                               for p in (made.make_params(images) for _ in range(3000))])  # fmt: skip
+        drawn = [made.make_params(images) for _ in range(3000)]
+        theirs = torch.tensor([[p[k] for k in ("left", "top", "width", "height")] for p in drawn])
         assert torch.allclose(found.mean(0), theirs.float().mean(0), atol=0.6)
         assert torch.allclose(found.std(0), theirs.float().std(0), atol=0.5)
         assert (found[:, :2] >= 0).all()

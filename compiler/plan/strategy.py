@@ -1,0 +1,179 @@
+"""What a transfer section comes to in a network: which layers are frozen when, how fast each of the
+others learns, which begin anew.
+
+    strategy = strategy_of(network, plan.transfer)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from ..graph import Network, Node
+from .around import Around
+from .directive import Directive
+from .parts import Parts, learning
+from .plan import in_section
+from .transfer import Transfer, head_of
+
+
+class Stage(NamedTuple):
+    """From an epoch on, until the next one begins."""
+
+    epoch: int
+    """Counted from 1."""
+    frozen: frozenset[int]
+    """Indices of layers, with weights or without."""
+
+
+class Group(NamedTuple):
+    """A part of a network that is spoken of as one: a layer with its norm, a stage's block."""
+
+    name: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def weights(self) -> int:
+        """How many numbers of it can learn."""
+        return sum(trainable(node) for node in self.nodes)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    network: Network
+    stages: tuple[Stage, ...]
+    """At least one, in the order of their epochs."""
+    factors: Mapping[int, float]
+    """Of learning rates, by the index of a layer; 1 where there is none."""
+    anew: tuple[str, ...]
+    """The layers with weights that begin anew."""
+    strength: float
+    """How far weights are drawn back to where they began."""
+
+    def stage(self, epoch: int) -> Stage:
+        """The one that an epoch, counted from 1, is in."""
+        return [stage for stage in self.stages if stage.epoch <= epoch][-1]
+
+    @cached_property
+    def always_frozen(self) -> frozenset[int]:
+        return frozenset.intersection(*(stage.frozen for stage in self.stages))
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        return groups_of(self.network)
+
+
+def strategy_of(network: Network, transfer: Transfer) -> Strategy:
+    """Of a section whose policy, if it has one, has been decided."""
+    parts = Parts(network)
+    around = Around(network, {"transfer": list(in_section(transfer))})
+    stages = tuple(_stages(transfer, parts, around))
+    return Strategy(
+        network,
+        stages,
+        _factors(network, transfer, parts, around),
+        tuple(_anew(network, transfer, parts, around)),
+        transfer.l2.strength if transfer.l2 else 0.0,
+    )
+
+
+# ---- what is frozen --------------------------------------------------------------------------
+
+
+def _stages(transfer: Transfer, parts: Parts, around: Around) -> Iterator[Stage]:
+    frozen: list[Node] = []
+    if transfer.features is not None:
+        frozen = up_to(parts, transfer.features.name)
+    elif transfer.freeze is not None:
+        frozen = transfer.freeze.frozen(around)
+    now = _settled(frozen)
+    yield Stage(1, now)
+    for directive in transfer.unfreeze:
+        kept = {n.index for n in parts.before(directive.until)} if directive.until else set()
+        now = _settled([node for node in frozen if node.index in now and node.index in kept])
+        yield Stage(directive.epoch, now)
+
+
+def up_to(parts: Parts, name: str) -> list[Node]:
+    """Everything to the end of a part."""
+    nodes = parts.nodes(name)
+    return parts.network.nodes[1 : nodes[-1].index + 1] if nodes else []
+
+
+def _settled(frozen: Iterable[Node]) -> frozenset[int]:
+    """Without what stands behind the last weights that are frozen: a dropout before a head that
+    learns is the head's."""
+    nodes = list(frozen)
+    last = max((node.index for node in nodes if node.weights), default=-1)
+    return frozenset(node.index for node in nodes if node.index <= last)
+
+
+# ---- how fast the rest learns ----------------------------------------------------------------
+
+
+def _factors(
+    network: Network, transfer: Transfer, parts: Parts, around: Around
+) -> dict[int, float]:
+    """What decay, parts and the head say, multiplied; of several parts the last one counts."""
+    found: dict[int, float] = {}
+    if transfer.decay is not None:
+        for depth, group in enumerate(reversed(groups_of(network))):
+            for node in group.nodes:
+                found[node.index] = transfer.decay.factor**depth
+    if transfer.rates is not None:
+        said: dict[int, float] = {}
+        for name, factor in transfer.rates.factors:
+            said |= {node.index: factor for node in parts.nodes(name)}
+        for index, factor in said.items():
+            found[index] = found.get(index, 1.0) * factor
+    if transfer.head is not None and transfer.head.lr != 1:
+        for node in head_of(around):
+            found[node.index] = found.get(node.index, 1.0) * transfer.head.lr
+    return {index: factor for index, factor in found.items() if network.nodes[index].weights}
+
+
+def groups_of(network: Network) -> tuple[Group, ...]:
+    """All layers with weights to learn, from the input on: those that share the first name that
+    tells them apart (`layer1`, or a round of a loop, `layer1.0`), and norms with what is before
+    them."""
+    found: dict[str, list[Node]] = {}
+    last = ""
+    for node in learning(network.nodes):
+        key = _key(node.name)
+        if key == node.name and node.op.family == "norm" and last:
+            key = last
+        found.setdefault(key, []).append(node)
+        last = key
+    return tuple(Group(name, tuple(nodes)) for name, nodes in found.items())
+
+
+def _key(name: str) -> str:
+    pieces = name.split(".")
+    return ".".join(pieces[:2]) if len(pieces) > 2 and pieces[1].isdecimal() else pieces[0]
+
+
+# ---- what begins anew ------------------------------------------------------------------------
+
+
+def _anew(network: Network, transfer: Transfer, parts: Parts, around: Around) -> Iterator[str]:
+    anew: list[Node] = []
+    if transfer.features is not None:
+        taken = up_to(parts, transfer.features.name)
+        anew = network.nodes[len(taken) + 1 :]
+    elif transfer.head is not None and transfer.head.reset:
+        anew = head_of(around)
+    for node in anew:
+        if node.weights:
+            yield node.name
+
+
+def trainable(node: Node) -> int:
+    """How many numbers of a layer can learn."""
+    return sum(weight.size for weight in node.weights if weight.trainable)
+
+
+def said(transfer: Transfer) -> list[Directive]:
+    """The directives of a section, in its order."""
+    return list(in_section(transfer))

@@ -1,0 +1,41 @@
+"""Trainings in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class Trainer:
+    """Trains in another process."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("trainer.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def __call__(self, spec: str, folder: Path, *, resume: bool = False, **job: Any) -> int:
+        """The exit code; of several processes, that of the first one which fails."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        job = {"spec": spec, "set": {}, "folder": str(folder), "resume": resume, **job}
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        codes: list[int] = json.loads(self.process.stdout.readline())["codes"]
+        return next((code for code in codes if code), 0)
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
