@@ -78,13 +78,6 @@ def literal(value: Value) -> str:
         return str(value)
     if isinstance(value, str):
         return json.dumps(value)
-    if isinstance(value, float):
-        # 3/16 of 0.2 is 0.0375, not 0.037500000000000006.
-        return repr(float(f"{value:.15g}"))
-    if isinstance(value, list):
-        return f"[{', '.join(map(literal, value))}]"
-    if isinstance(value, tuple) and len(value) > 1:
-        return f"({', '.join(map(literal, value))})"
     return repr(value)
 
 
@@ -186,7 +179,9 @@ def _slot_name(place: Place, leaf: Leaf, value: Value) -> str:
 
 
 def plain(value: Value) -> Value:
-    """As torch is told: `3` for `(3, 3)`."""
+    """As torch is told: `3` for `(3, 3)`; numbers to the digits that they have."""
+    if type(value) is float:
+        return float(f"{value:.15g}")
     square = isinstance(value, tuple) and len(value) == 2 and same(value[0], value[1])
     return value[0] if isinstance(value, tuple) and square else value
 

@@ -54,7 +54,8 @@ class Dropout(NoMultiplyAdds):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         inplace = (str(self.inplace), "False")
-        return TorchText(constructor(self.module, repr(self.p), inplace=inplace))
+        rate = float(f"{self.p:.15g}")  # 3/16 of 0.2 is 0.0375, not 0.037500000000000006
+        return TorchText(constructor(self.module, repr(rate), inplace=inplace))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..graph import Network, Node
+from ..shapes import size
 from .around import Around
-from .directive import Directive
 from .parts import Parts, learning
 from .plan import in_section
 from .transfer import Transfer, head_of
@@ -55,10 +55,6 @@ class Strategy:
     def stage(self, epoch: int) -> Stage:
         """The one that an epoch, counted from 1, is in."""
         return [stage for stage in self.stages if stage.epoch <= epoch][-1]
-
-    @cached_property
-    def always_frozen(self) -> frozenset[int]:
-        return frozenset.intersection(*(stage.frozen for stage in self.stages))
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -142,7 +138,7 @@ def groups_of(network: Network) -> tuple[Group, ...]:
     last = ""
     for node in learning(network.nodes):
         key = _key(node.name)
-        if key == node.name and node.op.family == "norm" and last:
+        if key == node.name and node.op.kind == "norm" and last:
             key = last
         found.setdefault(key, []).append(node)
         last = key
@@ -171,9 +167,4 @@ def _anew(network: Network, transfer: Transfer, parts: Parts, around: Around) ->
 
 def trainable(node: Node) -> int:
     """How many numbers of a layer can learn."""
-    return sum(weight.size for weight in node.weights if weight.trainable)
-
-
-def said(transfer: Transfer) -> list[Directive]:
-    """The directives of a section, in its order."""
-    return list(in_section(transfer))
+    return sum(size(weight.shape) for weight in node.weights if weight.trainable)

@@ -22,10 +22,11 @@ class Shares:
     """Draws from Beta(alpha, alpha), one even draw for each, by its inverse."""
 
     def __init__(self, alpha: float) -> None:
-        # The integral up to x, over v = x**alpha, in which the density is bounded.
-        self._alpha = alpha
-        v = torch.linspace(0, 1, _POINTS, dtype=torch.float64) * 0.5**alpha
-        density = (1 - v ** (1 / alpha)) ** (alpha - 1)
+        # The integral up to x = 1/2, over v = x**power, by which the density is bounded.
+        self._power = min(alpha, 1.0)
+        v = torch.linspace(0, 1, _POINTS, dtype=torch.float64) * 0.5**self._power
+        x = v ** (1 / self._power)
+        density = ((1 - x) * (x if alpha > 1 else 1)) ** (alpha - 1)
         steps = (density[1:] + density[:-1]) / 2
         below = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
         self._v, self._below = v.float(), (below / below[-1] / 2).float()
@@ -39,7 +40,7 @@ class Shares:
         before, after = self._below[right - 1], self._below[right]
         part = (low - before) / (after - before)
         v = self._v[right - 1] + part * (self._v[right] - self._v[right - 1])
-        found = v.clamp(min=0) ** (1 / self._alpha)
+        found = v.clamp(min=0) ** (1 / self._power)
         return torch.where(uniform < 0.5, found, 1 - found)
 
 

@@ -72,7 +72,7 @@ class Policy:
 
     def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
         """float32 of 0..255, whole levels in the end."""
-        images = images.round()
+        images = images.clamp(0, 255).round_()
         for at in self._at:
             which, strength, sign = drawn[at]
             chosen = whole(which, 0, len(CHANGES) - 1).long()

@@ -23,7 +23,7 @@ GEOMETRY = {
     "two": "rotate 20, scale 1..1.2",
     "with flips": "flip both, rotate 15, flip horizontal, shift 10%",
     "all": "flip horizontal, rotate 15, shift 10%, scale 1..1.1, shear 10",
-    "colour": "rotate 15 fill=(10, 20, 30), shift 20% fill=(10, 20, 30), shear 10 fill=(10, 20, 30)",
+    "colour": "rotate 15 fill=(10, 20, 30), shift 20% fill=(10, 20, 30), shear 9 fill=(10, 20, 30)",
     "nearest": "rotate 15 fill=nearest, shift 20% fill=nearest, shear 10 fill=nearest",
     "reflect": "rotate 15 fill=reflect, shift 20% fill=reflect, shear 10 fill=reflect",
     "perspective": "rotate 15, perspective 0.2 p=1, shift 10%",
@@ -156,7 +156,7 @@ def test_it_is_distributed_as_torchvisions_steps_one_after_the_other() -> None:
     """Over many images: means, deviations, how much is black, how much white."""
     v2: Any = torchvision("transforms.v2")
     bilinear = torchvision("transforms").InterpolationMode.BILINEAR
-    images = smooth(600, size=(24, 24), period=16).round().byte()
+    images = (smooth(800, size=(24, 24), period=40) * 0.6 + 50).round().byte()
     text = (
         "flip horizontal, rotate 15, shift 10%, scale 0.9..1.1, shear 10,"
         " color brightness=0.2 contrast=0.2 saturation=0.2, noise 0.03, erase p=50%"
@@ -193,9 +193,7 @@ def test_it_is_distributed_as_torchvisions_steps_one_after_the_other() -> None:
 
 def test_gradients_come_through() -> None:
     images = noisy(3, size=(32, 32)).float().requires_grad_()
-    text = (
-        "rotate 10, elastic 10, color contrast=0.2 hue=0.05, noise 0.02, blur 1, erase p=1, mixup"
-    )
+    text = "rotate 10, elastic 10, color contrast=0.2 hue=0.05, noise 0.02, blur 1, erase, mixup"
     done(images, text).sum().backward()  # type: ignore[no-untyped-call]
     assert images.grad is not None
     assert images.grad.abs().sum() > 0

@@ -1,0 +1,123 @@
+"""`policy auto similar=yes`: what is frozen, found by how much data there is and how alike it is.
+
+                 similar                             different
+    little       all but the head is frozen          features of an early part, frozen
+    in between   the first half is frozen            the first quarter is frozen
+    much         all learns, the early parts slowly  all learns
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ..graph import Network
+from .directive import Directive
+from .plan import TrainPlan
+from .strategy import Group, groups_of
+from .transfer import Decay, Features, Freeze, FreezeAll, FreezeUntil, Head, Policy, Transfer
+
+LITTLE = 200
+"""With fewer images a class, what is frozen has to be most of a network."""
+MUCH = 2000
+"""From so many a class on, nothing has to be."""
+
+Amount = Literal["little", "in between", "much"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    transfer: Transfer
+    """The section as if it had been written out."""
+    amount: Amount
+    reason: str
+    """Why, in a sentence or two."""
+    directives: tuple[Directive, ...]
+    """What could be written instead of the policy."""
+
+
+def decide(network: Network, transfer: Transfer, images: int, classes: int) -> Decision:
+    """`images` are those that are learned from."""
+    policy = transfer.policy
+    assert policy is not None
+    each = images / max(1, classes)
+    amount: Amount = "little" if each < LITTLE else "much" if each >= MUCH else "in between"
+    groups = [group for group in groups_of(network) if not any(n.aux for n in group.nodes)]
+    directives, because = _decided(amount, policy.similar, groups)
+    head = transfer.head
+    if head is None and not any(isinstance(one, Features) for one in directives):
+        head = Head.make(reset=True)
+        directives.append(head)
+    alike = "like" if policy.similar else "unlike"
+    reason = (
+        f"{images:,} images of {classes:,} classes are {each:,.0f} a class, {_AMOUNTS[amount]},"
+        f" and {alike} those that the weights have seen: {because}"
+    )
+    return Decision(
+        replace(
+            transfer,
+            freeze=next((one for one in directives if isinstance(one, Freeze)), None),
+            features=next((one for one in directives if isinstance(one, Features)), None),
+            decay=next((one for one in directives if isinstance(one, Decay)), None),
+            head=head,
+        ),
+        amount,
+        reason,
+        tuple(directives),
+    )
+
+
+_AMOUNTS: dict[Amount, str] = {
+    "little": f"which is little (under {LITTLE})",
+    "in between": f"neither little (under {LITTLE}) nor much ({MUCH:,} and more)",
+    "much": f"which is much ({MUCH:,} and more)",
+}
+
+
+def _decided(amount: Amount, similar: bool, groups: list[Group]) -> tuple[list[Directive], str]:
+    early = _at(groups, 0.5 if similar else 0.25)
+    if amount == "much":
+        if similar:
+            return [Decay.make(factor=0.8)], (
+                "all of it can learn from there without forgetting, the early parts slowly, since"
+                " they fit already"
+            )
+        return [], "all of it can learn; the weights are only where it begins"
+    if amount == "in between" and early is not None:
+        return [FreezeUntil.make(name=early.name)], (
+            f"what comes before {early.name} is taken as it is, since it sees what all images have"
+            " in common, and the rest learns on"
+        )
+    middle = _at(groups, 0.5)
+    if similar or middle is None:
+        return [FreezeAll.make()], (
+            "what the weights see is what tells these classes apart; more that learns would learn"
+            " the images by heart, so only a new head does"
+        )
+    return [Features.make(name=_end(middle))], (
+        f"the late layers look for what is not there, so what they see is left away: from"
+        f" {_end(middle)} on everything is the spec's own"
+    )
+
+
+def _at(groups: list[Group], share: float) -> Group | None:
+    """The group that lies so deep; none where a network has too few of them to be divided."""
+    return groups[round(share * (len(groups) - 1))] if len(groups) >= 4 else None
+
+
+def _end(group: Group) -> str:
+    """What `features` calls the end of a group by."""
+    if all(node.name.startswith(f"{group.name}.") for node in group.nodes):
+        return group.name
+    return group.nodes[-1].name
+
+
+def decided(plan: TrainPlan, network: Network, images: int, classes: int) -> TrainPlan:
+    """The plan with what its policy comes to written out; the same where it has none."""
+    if plan.transfer is None or plan.transfer.policy is None:
+        return plan
+    decision = decide(network, plan.transfer, images, classes)
+    return replace(plan, transfer=decision.transfer)
+
+
+__all__ = ["LITTLE", "MUCH", "Amount", "Decision", "Policy", "decide", "decided"]

@@ -1,0 +1,94 @@
+"""Mixed images have mixed labels, in the shares in which they are mixed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from dotcnn.compiler.plan.fusion import fused
+from dotcnn.training.augment.mix import Shares
+
+from .done import CLASSES, augmentations, module, noisy
+
+
+def mixed(text: str, images: Tensor, labels: Tensor, epoch: int = 0) -> tuple[Tensor, Tensor]:
+    size = (images.shape[2], images.shape[3])
+    found = augmentations(text, f"{images.shape[1]}x{size[0]}x{size[1]}")
+    augment = module(fused(found, size, images.shape[1]))
+    made: tuple[Tensor, Tensor] = augment(images, labels, torch.arange(len(images)), epoch)
+    return made
+
+
+@pytest.mark.parametrize("text", ["mixup 0.4", "cutmix 1", "mixup 1 p=50%", "cutmix 1, mixup 0.2"])
+def test_labels_say_how_much_of_each_class_is_in_an_image(text: str) -> None:
+    """Images of a single level each, one level a class: their mean is that of their labels."""
+    labels = torch.randint(0, CLASSES, (300,), generator=torch.Generator().manual_seed(0))
+    images = (labels * 30).view(-1, 1, 1, 1).expand(-1, 3, 24, 20).byte()
+    found, shares = mixed(text, images, labels)
+    assert shares.shape == (300, CLASSES)
+    assert torch.allclose(shares.sum(1), torch.ones(300))
+    assert (shares >= 0).all()
+    levels = torch.arange(CLASSES) * 30.0
+    assert torch.allclose(found.mean((1, 2, 3)), shares @ levels, atol=1e-3)
+    assert (shares.amax(1) < 0.999).float().mean() > 0.2
+
+
+@pytest.mark.parametrize("text", ["mixup 0.4 p=30%", "cutmix 1 p=30%"])
+def test_images_are_mixed_as_often_as_it_says(text: str) -> None:
+    images, labels = noisy(500, size=(12, 12)), torch.arange(500) % CLASSES
+    found, shares = mixed(text, images, labels)
+    changed = (found - images).abs().amax((1, 2, 3)) > 0
+    # A part may come out as nothing, and two images in a row never have the same class.
+    assert changed.float().mean() == pytest.approx(0.28, abs=0.06)
+    assert torch.equal(changed, shares.amax(1) < 1)
+
+
+def test_a_part_is_cut_out_of_the_next_image() -> None:
+    images, labels = noisy(40, size=(16, 16)), torch.arange(40) % CLASSES
+    found, shares = mixed("cutmix 1", images, labels)
+    for index in range(40):
+        other = (index + 1) % 40
+        own = (found[index] == images[index]).all(0)
+        theirs = (found[index] == images[other]).all(0)
+        assert (own | theirs).all()
+        share = float(own.float().mean())
+        assert float(shares[index, labels[index]]) == pytest.approx(share, abs=0.01)
+        cut = (~own).nonzero()
+        if len(cut):
+            area = (cut.amax(0) - cut.amin(0) + 1).prod()
+            assert len(cut) == pytest.approx(int(area), abs=2)  # equal by chance here and there
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.2, 0.5, 1.0, 3.0, 50.0])
+def test_shares_are_distributed_as_they_should(alpha: float) -> None:
+    """By the quantiles of Beta(alpha, alpha), as drawn from torch's."""
+    uniform = (torch.arange(200_000) + 0.5) / 200_000
+    found = Shares(alpha)(uniform)
+    assert (found.diff() >= 0).all()
+    assert found.mean() == pytest.approx(0.5, abs=1e-3)
+    assert found.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.01)
+    torch.manual_seed(0)
+    theirs = torch.distributions.Beta(alpha, alpha).sample((200_000,)).sort().values
+    inner = slice(200, -200)  # the last ones are nobody's to foresee
+    assert torch.allclose(found[inner], theirs[inner], atol=0.02)
+
+
+def test_labels_of_several_classes_mix_too() -> None:
+    images = noisy(8, size=(8, 8))
+    labels = torch.eye(CLASSES)[torch.arange(8) % CLASSES] + torch.eye(CLASSES)[3]
+    _, shares = mixed("mixup 1", images, labels.clamp(max=1))
+    assert torch.allclose(shares[:, 3], torch.ones(8))
+
+
+def test_how_much_is_an_images_own() -> None:
+    """With whom depends on the batch, how much does not."""
+    images, labels = noisy(6, size=(8, 8)), torch.arange(6)
+    _, whole = mixed("mixup 1", images, labels)
+    _, part = mixed("mixup 1", images[:3], labels[:3])
+    assert torch.equal(whole.diagonal()[:3], part.diagonal()[:3])
+
+
+def test_labels_stay_as_they_are_where_nothing_is_mixed() -> None:
+    labels = torch.arange(4)
+    assert mixed("flip horizontal", noisy(4), labels)[1] is labels
