@@ -19,6 +19,7 @@ from .layout import STEP, WIDTH, Doc, Group, statement
 from .loops import Round, apart, loop, repeated
 from .solve import DIVISIBLE, Name, Parameter, Solution, literal, solve
 from .source import Names, camel, docstring
+from .sums import with_sums
 from .unite import Place, Union, unite
 from .widths import name_widths
 
@@ -106,7 +107,7 @@ class Classes:
                 else:
                     steps.append(self.filled_step(step))
             found.append(body._replace(steps=tuple(steps)))
-        return with_kinds(found)
+        return with_sums(with_kinds(found))
 
     def filled_step(self, step: Step) -> Step:
         if isinstance(step.item, Node):

@@ -17,6 +17,7 @@ from ..ops.base import Op
 from .body import is_head
 from .layout import STEP, WIDTH, Group, statement
 from .source import Names
+from .sums import in_place
 from .unite import Operand, Place
 
 _PART = re.compile(r"(.+)\[(\d+)\]")
@@ -247,6 +248,9 @@ class Forward:
         part = _PART.fullmatch(place.step.template)
         if part and not place.step.name and self.unpack(place, part[1]):
             return
+        if in_place(place.step.template):
+            self.add_to(place)
+            return
         self.inline(place)
         reads: list[Operand] = []
         texts: list[str] = []
@@ -283,6 +287,23 @@ class Forward:
             self.assign(value, self.short(pending, place, texts), reads, name)
         else:
             self.pending.append(pending._replace(text=self.short(pending, place, texts)))
+
+    def add_to(self, place: Place) -> None:
+        """`y += shortcut(x)`: a sum that takes the place of its first part."""
+        into, *others = place.operands
+        kept = [each.value for each in self.pending[-len(others) :]] == others
+        self.flush(len(others) if kept else 0)
+        name = self.variables[into]
+        for operand in others:
+            if self.pending:
+                waiting = self.pending.pop(0)
+                text, reads = waiting.text, waiting.reads
+            else:
+                text, reads = self.variables[operand], (operand,)
+            self.uses.subtract(reads)
+            self.lines.append(f"{STEP * self.indent}{name} += {text}")
+        self.uses.subtract((into,))
+        self.bind((place.step.key, 0), name)
 
     def short(self, pending: _Pending, place: Place, texts: Sequence[str]) -> str:
         """The expression; of one too long for a line, the paths are listed before it."""

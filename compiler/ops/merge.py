@@ -81,11 +81,15 @@ class Add(Merge):
 
     word: ClassVar[str] = "add"
     done: ClassVar[str] = "added"
+    in_place: ClassVar[bool] = True
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        if self.inplace:
+            others = "".join(f".add_({{{number}}})" for number in range(1, len(inputs)))
+            return TorchText(call=f"{{0}}{others}")
         return TorchText(call=_joined(" + ", inputs))
 
 

@@ -20,7 +20,13 @@ from random_networks import specs
 def written_over(body: str) -> list[bool]:
     """Of each activation and dropout, whether it writes over its input."""
     network = layers(body)
-    return [node.op.inplace for node in network.nodes if node.op.in_place]
+    activations = [node.op for node in network.nodes if node.op.kind != "merge"]
+    return [op.inplace for op in activations if op.in_place]
+
+
+def summed_over(body: str) -> bool:
+    """Whether the last sum takes the place of its first part."""
+    return [node.op.inplace for node in layers(body).nodes if node.op.word == "add"][-1]
 
 
 def test_views_share_and_everything_else_does_not() -> None:
@@ -61,6 +67,33 @@ def test_after_a_convolution_a_norm_a_sum() -> None:
 )
 def test_what_may_not_be(body: str, reason: str) -> None:
     assert not written_over(body)[-1], reason
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "conv 4, residual { conv 4, bn }",
+        "conv 4, add {\n| conv 4\n| conv 4\n| conv 4\n}",
+        "conv 4, a: conv 4, conv 4, add a",
+        "conv 4, residual shortcut=auto { conv 8, bn }",
+    ],
+)
+def test_a_sum_takes_the_place_of_its_first_part(body: str) -> None:
+    assert summed_over(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("conv 4, residual { conv 4, relu }", "the relu needs its output to go back"),
+        ("conv 4, residual { conv 4, sigmoid }", "so does this"),
+        ("residual {\n|\n| conv 3\n}", "the images are the user's"),
+        ("conv 4, residual {\n|\n| conv 4\n}", "the other path reads it"),
+        ("conv 4, droppath 0.1, a: conv 4, residual { droppath 0.1 }", "in evaluation it is `a`"),
+    ],
+)
+def test_a_sum_that_may_not(body: str, reason: str) -> None:
+    assert not summed_over(body), reason
 
 
 def test_what_leaves_the_network_may_be_written_but_not_written_over() -> None:

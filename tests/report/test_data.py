@@ -163,7 +163,7 @@ def test_markdown_table(name: str) -> None:
 def test_markdown_keeps_hostile_text_in_its_cell() -> None:
     text = """
 block b(s) { conv 4, conv 8 }
-network N { input 3x8x8, b "x | y` <b> \\u0007" }
+network N { input 3x8x8, b "x | y` <b> \\u0007", conv 2 }
 """
     markdown = as_markdown([analyse(network(text))], 1, depth=1)
     line = next(line for line in markdown.splitlines() if line.startswith("| `b`"))

@@ -55,13 +55,13 @@ class Unit(nn.Module):
         self.droppath = DropPath(drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.depthwise(x)
+        y: Tensor = self.depthwise(x)
         y = self.ln(y)
         y = self.gelu(self.conv1(y))
         y = self.conv2(y)
         y = self.droppath(self.layerscale(y))
-        x = y + x
-        return x
+        y += x
+        return y
 
 
 class Stage(nn.Sequential):

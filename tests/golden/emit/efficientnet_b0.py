@@ -70,7 +70,8 @@ class Mbconv(nn.Module):
         y = y * z
         y = self.bn3(self.conv4(y))
         if self.has_droppath:
-            y = self.droppath(y) + x
+            y = self.droppath(y)
+            y += x
         return y
 
 

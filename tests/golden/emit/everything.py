@@ -86,7 +86,8 @@ class Block3(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn(self.conv(self.twice(x)))
-        x = self.squeezed(self.relu(y + x))
+        y += x
+        x = self.squeezed(self.relu(y))
         return x
 
 

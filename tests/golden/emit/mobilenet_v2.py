@@ -35,7 +35,7 @@ class Inverted(nn.Module):
         y = self.relu6_2(self.bn2(self.depthwise(y)))
         y = self.bn3(self.conv2(y))
         if self.residual:
-            y = y + x
+            y += x
         return y
 
 

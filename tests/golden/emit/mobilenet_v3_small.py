@@ -61,7 +61,7 @@ class Inverted(nn.Module):
             y = y * z
         y = self.bn3(self.conv4(y))
         if self.residual:
-            y = y + x
+            y += x
         return y
 
 

@@ -31,7 +31,8 @@ class Basic(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu1(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        x = self.relu2(y + self.shortcut(x))
+        y += self.shortcut(x)
+        x = self.relu2(y)
         return x
 
 

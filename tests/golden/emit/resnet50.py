@@ -39,7 +39,8 @@ class Bottleneck(nn.Module):
         y = self.relu1(self.bn1(self.conv1(x)))
         y = self.relu2(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        x = self.relu3(y + self.shortcut(x))
+        y += self.shortcut(x)
+        x = self.relu3(y)
         return x
 
 
