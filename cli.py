@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from .compiler.analysis import Analysis
     from .compiler.graph import Network
+    from .compiler.plan import TrainPlan
     from .compiler.report.style import Style
     from .dsl.diagnostics import Diagnostic, SpecError
     from .dsl.source import Source
@@ -415,6 +416,26 @@ def _explain_section(options: argparse.Namespace) -> int:
 
         lines = explain_augment(fuse(found), _style(options))
         print("\n".join(["", *lines]) if lines else "", end="\n" if lines else "")
+    return _explain_transfer(analysis, found, options) if options.layer == "transfer" else OK
+
+
+def _explain_transfer(analysis: Analysis, plan: TrainPlan, options: argparse.Namespace) -> int:
+    from .dsl import render
+    from .dsl.diagnostics import SpecError
+    from .training.request import base_of
+    from .training.transfer.explained import explained
+
+    network = analysis.network
+    base = base_of(network.program.main.source, Path.cwd())
+    try:
+        lines = explained(network, plan, base, _style(options))
+    except SpecError as error:
+        color = _wants_color(options, sys.stderr)
+        text = render.render_text(error.diagnostics, color=color, width=_width(sys.stderr))
+        print(text, file=sys.stderr)
+        return ERRORS
+    if lines:
+        print("\n".join(["", *lines]))
     return OK
 
 

@@ -5,7 +5,6 @@ A checkpoint is a dict of tensors, numbers and text, and is read as that: nothin
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import io
 import json
@@ -18,7 +17,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..compiler.emit import emit
 from ..compiler.graph import Network
 from ..dsl.diagnostics import Diagnostic, SpecError
 from .run_folder import shown
@@ -42,10 +40,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         message = f"there is nothing to go on with: {name} does not exist"
         raise SpecError([Diagnostic("no-checkpoint", message, help="name the folder of a run")])
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SpecError([Diagnostic("unreadable", f"cannot read {name}: {reason}")]) from None
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 (torch raises many kinds over a damaged file)
         why = str(error).strip().partition("\n")[0][:200]
         raise _damaged(name, why) from None
@@ -86,15 +86,14 @@ def best_weights(path: Path) -> dict[str, Tensor]:
 
 def mark_of(network: Network) -> str:
     """The same for networks that compute the same under the same names."""
-    tree = ast.parse(emit(network, ""))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [one for one in node.body if not _is_text(one)]  # what it says of itself
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    lines = [
+        f"{node.name} {node.op.word} {node.op.arguments}"
+        f" {[source.index for source in node.inputs]} {node.shape}"
+        for node in network.nodes
+    ]
+    lines += [f"{head.name} {head.output.index} {head.weight}" for head in network.aux]
+    lines.append(str(network.output.index))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def must_be_same(state: Mapping[str, Any], network: Network, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from .numerics import Numbers
 from .optimizers import make_optimizer, parameter_groups, rate_of
 from .schedules import Length, Rates
 from .stopping import Patience
+from .transfer.anchor import Anchor
+from .transfer.freezing import Freezing, factors_of
 
 
 @dataclass
@@ -40,7 +42,13 @@ class Learner:
     average: Average | None
     patience: Patience | None
     parameters: list[nn.Parameter] = field(repr=False)
-    """Those that learn."""
+    """Those that learn, at some time."""
+    wrap: Callable[[Any], Any] | None = None
+    """What is put around the module for learning, anew when other weights learn than before."""
+    freezing: Freezing | None = None
+    """What does not learn now; None where all does, all along."""
+    anchor: Anchor | None = None
+    """Where weights are drawn back to."""
 
     @property
     def evaluated(self) -> nn.Module:
@@ -49,6 +57,12 @@ class Learner:
 
     def weights(self) -> dict[str, Tensor]:
         return self.evaluated.state_dict()
+
+    def begin(self, epoch: int) -> None:
+        """An epoch, counted from 0: all that learns in training mode, the rest in evaluation."""
+        self.module.train()
+        if self.freezing and self.freezing.begin(self.module, epoch) and self.wrap:
+            self.forward = self.wrap(self.module)
 
     def state(self) -> dict[str, Any]:
         """As it goes into a checkpoint."""
@@ -60,6 +74,7 @@ class Learner:
             "average": self.average.state() if self.average else None,
             "plateau": plateau.state() if plateau else None,
             "patience": self.patience.state() if self.patience else None,
+            "anchor": self.anchor.state() if self.anchor else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -71,8 +86,9 @@ class Learner:
             (self.average, "average"),
             (self.rates.plateau, "plateau"),
             (self.patience, "patience"),
+            (self.anchor, "anchor"),
         ):
-            if part is not None and state[name] is not None:
+            if part is not None and state.get(name) is not None:
                 part.restore(state[name])
 
 
@@ -94,24 +110,32 @@ def make_learner(
     numbers: Numbers,
     device: torch.device,
     steps: int,
-    wrap: Callable[[nn.Module], Callable[[Tensor], Any]] | None = None,
-    factors: dict[str, float] | None = None,
+    wrap: Callable[[Any], Any] | None = None,
+    freezing: Freezing | None = None,
+    taken: Collection[str] = (),
 ) -> Learner:
     """`steps` are those of an epoch; the module is on the device already. `wrap` puts something
-    around it for learning; `factors` are those of learning rates, by the names of parameters."""
+    around it for learning; `taken` are the weights, by name, that came from somebody."""
     train = plan.train
-    groups = parameter_groups(module, train.optimizer, factors)
+    anchor: Anchor | None = None
+    factors: dict[str, float] = {}
+    if freezing is not None:
+        freezing.ever(module)
+        factors = factors_of(freezing.strategy, module)
+        if freezing.strategy.strength:
+            anchor = Anchor(module, taken, freezing.strategy.strength)
+    groups = parameter_groups(module, train.optimizer, factors, anchor.names if anchor else ())
     learning = [parameter for group in groups for parameter in group["params"]]
-    forward: Callable[[Tensor], Any] = module
-    if train.compile.on:
-        forward = torch.compile(module)
-    if wrap is not None:
-        forward = wrap(forward)  # type: ignore[arg-type]
+
+    def around(inner: Any) -> Any:
+        made = torch.compile(inner) if train.compile.on else inner
+        return wrap(made) if wrap is not None else made
+
     return Learner(
         network,
         plan,
         module,
-        forward,
+        around(module),
         criterion,
         make_optimizer(train.optimizer, groups, device),
         Rates(train.schedule, rate_of(train.optimizer), Length(train.epochs.count, steps)),
@@ -121,4 +145,7 @@ def make_learner(
         Average(module, train.ema.decay) if train.ema else None,
         Patience(train.early_stop) if train.early_stop else None,
         learning,
+        around,
+        freezing,
+        anchor,
     )

@@ -92,13 +92,13 @@ class Loop:
     def epoch(self) -> bool:
         """Once over all images that are left of it; False where somebody ended it before."""
         learner, position, clip = self.learner, self.position, self.train.clip
-        module, forward, criterion = learner.module, learner.forward, learner.criterion
+        learner.begin(position.epoch)
+        forward, criterion, anchor = learner.forward, learner.criterion, learner.anchor
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
         cast = learner.numbers.autocast(learner.device)
         gauge, fetch = self.keeper.gauge, Fetch(learner.device)
         heads = bool(learner.network.aux)
         self.images = 0
-        module.train()
 
         for number, (batch, share, last) in self.shares():
             images, labels = self.prepared(batch)
@@ -121,9 +121,11 @@ class Loop:
 
             rate = learner.rates.at(position.steps)
             set_rate(optimizer, rate)
+            if scaler and (clip or anchor):
+                scaler.unscale_(optimizer)
+            if anchor:
+                anchor.pull()
             if clip:
-                if scaler:
-                    scaler.unscale_(optimizer)
                 if clip.by == "norm":
                     nn.utils.clip_grad_norm_(learner.parameters, clip.limit)
                 else:

@@ -28,17 +28,5 @@ def _missing(plan: TrainPlan) -> Iterator[Directive]:
     transfer = plan.transfer
     if transfer is None:
         return
-    if transfer.source.library:
-        yield transfer.source
-    for one in (
-        transfer.freeze,
-        *transfer.unfreeze,
-        transfer.rates,
-        transfer.decay,
-        transfer.features,
-        transfer.l2,
-        transfer.policy,
-        transfer.cache,
-    ):
-        if one is not None:
-            yield one
+    if transfer.cache is not None:
+        yield transfer.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,17 +15,22 @@ _PRODUCTS = (nn.modules.conv._ConvNd, nn.Linear)
 
 
 def parameter_groups(
-    module: nn.Module, directive: Optimizer, factors: Mapping[str, float] | None = None
+    module: nn.Module,
+    directive: Optimizer,
+    factors: Mapping[str, float] | None = None,
+    anchored: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Parameters that learn, grouped by weight decay and by the factor of their learning rate.
 
     `factors` are by the names of parameters; those that are not named have 1. A group says its own
-    as `factor`. The order is always the same.
+    as `factor`. What is `anchored` is drawn somewhere else than to zero, and does not decay. The
+    order is always the same.
     """
     groups: dict[tuple[float, bool], dict[str, Any]] = {}
     for name, parameter, decays in _learning(module):
         factor = (factors or {}).get(name, 1.0)
         decay = directive.arguments["weight_decay"] if decays or directive.decay_all else 0.0
+        decay = 0.0 if name in anchored else decay
         group = groups.setdefault(
             (factor, bool(decay)),
             {"params": [], "weight_decay": decay, "factor": factor},

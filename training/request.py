@@ -85,7 +85,7 @@ def request(
     the data unless it is given.
     """
     here = here or Path.cwd()
-    base = base or _base(source, here)
+    base = base or base_of(source, here)
     program = load_program(source)
     parameters, overrides = divide(set)
     if data is not None:
@@ -149,7 +149,7 @@ def said(changes: Mapping[str, object], epochs: int | None = None) -> list[tuple
         raise SpecError([Diagnostic("argument", str(error))]) from None
 
 
-def _base(source: Source, here: Path) -> Path:
+def base_of(source: Source, here: Path) -> Path:
     """The spec's folder; of one from the gallery, or from no file, where the person is."""
     if source.path is None or GALLERY in source.path.resolve().parents:
         return here
@@ -167,7 +167,7 @@ def literal(value: object) -> str:
         case Text():
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case Percent():
-            return f"{value * 100!r}%"
+            return f"{_hundredfold(value)}%"
         case Factor():
             return f"{float(value)!r}x"
         case Interval():
@@ -179,6 +179,12 @@ def literal(value: object) -> str:
         case float():
             return repr(float(value))
     return str(value)
+
+
+def _hundredfold(share: float) -> str:
+    """As few digits as come to the same share again."""
+    texts = [f"{share * 100:.{digits}g}" for digits in range(1, 18)]
+    return next((text for text in texts if float(text) / 100 == share), texts[-1])
 
 
 def override_text(override: SectionOverride) -> str:

@@ -5,7 +5,7 @@ result = train(request(open_spec("digits")), version)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from torch import nn
 
 from ..compiler.plan.plan import TrainPlan
 from ..dsl.diagnostics import Diagnostic, SpecError
-from .begin import begin_with
 from .checkpoint import best_weights, facts_about, mark_of, must_be_same, read_checkpoint
 from .data.batches import Batches
 from .data.classes import check_classes
@@ -36,10 +35,13 @@ from .processes import ALONE, Processes
 from .record import begun, ended, plain
 from .request import Request
 from .result import Result
-from .run_folder import PLAN, RunFolder, make_folder, must_be_run, shown, spec_hash
+from .run_folder import PLAN, TRANSFER, RunFolder, make_folder, must_be_run, shown, spec_hash
 from .seeding import seed_all
 from .signals import Interruption
 from .sync_norm import synchronised
+from .transfer.prepared import prepared
+from .transfer.source import Source
+from .transfer.start import Start, settled, start
 from .watch import Finished, Silent, Started, Watcher
 from .watchdog import Diverged
 
@@ -56,10 +58,11 @@ def train(
 ) -> Result:
     """Trains what is asked for; raises SpecError with what is wrong with spec, data or folder, and
     where a training diverges. `resume` is the folder of a run to go on with."""
-    plan = request.plan
-    refuse_what_is_missing(plan)
+    refuse_what_is_missing(request.plan)
+    request, source = prepared(request, resume)
     if resume is not None:
         must_be_run(resume, request)
+    plan = request.plan
     where = processes.device if processes.world > 1 else find_device(device)
     if watcher is None or not processes.writes:
         watcher = Silent()
@@ -73,7 +76,8 @@ def train(
                 world=processes.world,
             )
             _must_fit(request, opened)
-            training = Training(request, opened, where, version, watcher, processes)
+            request = request if resume else settled(request, opened)
+            training = Training(request, opened, where, version, watcher, processes, source)
             path = resume or processes.told(
                 make_folder(request, output) if processes.writes else None
             )
@@ -113,6 +117,8 @@ class Training:
     version: str
     watcher: Watcher
     processes: Processes
+    source: Callable[[], Source] | None = None
+    """Opens what weights are taken from; None where the network begins with its own."""
 
     @property
     def plan(self) -> TrainPlan:
@@ -130,7 +136,9 @@ class Training:
         train = self.plan.train
         seed_all(train.seed.value)
         module = live(self.request.network, self.version)
-        notes = begin_with(self.plan, self.request, module) if state is None else ()
+        begun = start(self.request, module, self.source, state)
+        if begun.table and self.processes.writes:
+            folder.write_text(TRANSFER, begun.table)
         choice = self._choice(module, state)
         module.to(self.device)
         choice.numbers.lay_out(module)
@@ -147,6 +155,8 @@ class Training:
             self.device,
             steps,
             self.processes.wrapped,
+            begun.freezing,
+            begun.taken,
         )
         keeper = self._keeper(folder, choice)
         seed_all(train.seed.value, self.processes.rank)
@@ -156,7 +166,7 @@ class Training:
                 torch.set_num_threads(state["threads"])
             if self.processes.writes:
                 folder.write_text(PLAN, self.plan.to_json())
-        record = self._begin(learner, keeper, choice, notes, len(batches), state is not None)
+        record = self._begin(learner, keeper, choice, begun, len(batches), state is not None)
         if self.processes.writes:
             folder.write_record(record)
         reason = self._learn(learner, keeper, batches, interruption, record)
@@ -212,7 +222,7 @@ class Training:
         learner: Learner,
         keeper: Keeper,
         choice: Choice,
-        notes: tuple[str, ...],
+        start: Start,
         batches: int,
         resumed: bool,
     ) -> dict[str, Any]:
@@ -225,7 +235,7 @@ class Training:
             *choice.lines,
             f"images are kept {_WHERE[self.opened.where]}",
             f"images become {', '.join(self.opened.preparation.lines())}",
-            *notes,
+            *start.lines,
             *data.lines(),
         )
         parameters = sum(weight.numel() for weight in learner.module.parameters())

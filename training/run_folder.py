@@ -6,6 +6,7 @@ model.py          the network as it was emitted
 metrics.jsonl     a line an epoch
 last.ckpt         all that is needed to go on
 best.safetensors  the best weights so far
+transfer.txt      where a `transfer` section is: which weights came from where, what is frozen
 record.json       versions, device, seed, data, choices, result
 """
 
@@ -28,9 +29,9 @@ from .same_plan import must_go_on
 from .whole_file import Lines, reach_the_disk, write_whole
 
 RUNS = "runs"
-SPEC, PLAN, MODEL, METRICS, CHECKPOINT, BEST, RECORD = (
+SPEC, PLAN, MODEL, METRICS, CHECKPOINT, BEST, RECORD, TRANSFER = (
     "spec.cnn", "plan.json", "model.py", "metrics.jsonl", "last.ckpt", "best.safetensors",
-    "record.json",
+    "record.json", "transfer.txt",
 )  # fmt: skip
 
 

@@ -139,12 +139,17 @@ class Forward:
         self.uses.subtract(reads)
         if name not in self.first:
             self.first[name] = len(self.lines)
-        comment = f"  # {self.shapes(value)}" if self.shapes else ""
         lines = statement(text, self.indent, before=f"{name} = ")
-        if len(lines) == 1 and len(lines[0]) + len(comment) <= WIDTH:
-            lines[0] += comment
         self.lines += lines
+        if len(lines) == 1:
+            self.remark(value)
         self.bind(value, name)
+
+    def remark(self, value: Operand) -> None:
+        """Adds the shape of a value to the line that makes it."""
+        comment = f"  # {self.shapes(value)}" if self.shapes else ""
+        if len(self.lines[-1]) + len(comment) <= WIDTH:
+            self.lines[-1] += comment
 
     def flush(self, keep: int = 0) -> None:
         """Gives names to what waits, in order, but to the last few."""
@@ -303,6 +308,7 @@ class Forward:
             self.uses.subtract(reads)
             self.lines.append(f"{STEP * self.indent}{name} += {text}")
         self.uses.subtract((into,))
+        self.remark((place.step.key, 0))
         self.bind((place.step.key, 0), name)
 
     def short(self, pending: _Pending, place: Place, texts: Sequence[str]) -> str:

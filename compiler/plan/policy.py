@@ -1,9 +1,9 @@
 """`policy auto similar=yes`: what is frozen, found by how much data there is and how alike it is.
 
-                 similar                             different
-    little       all but the head is frozen          features of an early part, frozen
-    in between   the first half is frozen            the first quarter is frozen
-    much         all learns, the early parts slowly  all learns
+             similar                             different
+little       all but the head is frozen          features of an early part, frozen
+in between   the first half is frozen            the first quarter is frozen
+much         all learns, the early parts slowly  all learns
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""`cnn explain FILE transfer`, and what training says before it begins: what is frozen, how fast the
-rest learns, and what that saves."""
+"""`cnn explain FILE transfer`, and what training says before it begins: what is frozen, how fast
+the rest learns, and what that saves."""
 
 from __future__ import annotations
 

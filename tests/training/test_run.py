@@ -229,12 +229,6 @@ def test_its_head_may_begin_anew(tmp_path: Path) -> None:
     assert not torch.allclose(new["fc.weight"], old["fc.weight"])
 
 
-def test_what_is_not_done_yet_is_refused(tmp_path: Path) -> None:
-    found = refused(tmp_path / "run", SPEC + 'transfer { from "timm:resnet18.a1_in1k" }')
-    assert found.code == "not-yet"
-    assert not (tmp_path / "run").exists()
-
-
 # ---- what goes wrong ---------------------------------------------------------------------------
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from ...compiler.plan.augment import CutMix as CutMixDirective
 from ...compiler.plan.fusion import Fusion, Pass
+from .alone import Alone, Done
 from .bells import Blur
 from .colours import Colours, Hue
 from .draws import Draws, Layout
@@ -22,9 +21,6 @@ from .table import Table
 
 Numbers = tuple[Tensor, Tensor]
 """Factor and offset of each channel: what pixels of 0..255 become."""
-
-Done = Callable[[Tensor, Tensor], Tensor]
-"""A pass over images of 0..255, with the numbers drawn for them."""
 
 
 class Augmenter(nn.Module):
@@ -44,37 +40,37 @@ class Augmenter(nn.Module):
         classes: int,
         reverse: bool = False,
     ) -> None:
+        """`reverse`: blue first, at the end; `normalize` is for the channels as they come."""
         super().__init__()
         self.fusion = fusion
-        self._normalize = normalize
         self._classes = classes
-        self._reverse = reverse
-        """Blue first, at the end; `normalize` is for the channels as they come."""
         layout = Layout()
-        parts = _Parts(layout, Table(seed, "normal"), Table(seed, "even"), normalize)
-        self._passes = [parts.made(one) for one in fusion.passes]
+        parts = _Parts(layout, seed, normalize)
+        self._steps: list[Alone | Mixup | CutMix] = []
+        row: list[Done] = []
+        for one in fusion.passes:
+            made = parts.made(one)
+            if isinstance(made, Mixup | CutMix):
+                self._steps += [Alone(row), made] if row else [made]
+                row = []
+            else:
+                row.append(made)
+        if fusion.normalizes or reverse:
+            row.append(_Finish(normalize if fusion.normalizes else None, reverse))
+        if row:
+            self._steps.append(Alone(row))
         self._draws = Draws(layout, seed)
 
     def forward(
         self, images: Tensor, labels: Tensor, indices: Tensor, epoch: int = 0
     ) -> tuple[Tensor, Tensor]:
         drawn = self._draws(epoch, indices.to(images.device))
-        given = images
-        for done in self._passes:
-            if not isinstance(done, Geometry):
-                images = _numbers(images, given)
-            if isinstance(done, Mixup | CutMix):
-                images, labels = done(images, self._shares(labels), drawn)
+        for step in self._steps:
+            if isinstance(step, Alone):
+                images = step(images, drawn)
             else:
-                images = done(images, drawn)
-        return self._finished(images), labels
-
-    def _finished(self, images: Tensor) -> Tensor:
-        if self.fusion.normalizes:
-            shape = (1, -1, *[1] * (images.ndim - 2))
-            factor, offset = (each.to(images.device).view(shape) for each in self._normalize)
-            images = torch.addcmul(offset, images.to(torch.float32), factor)
-        return images.flip(1) if self._reverse else images
+                images, labels = step(images.to(torch.float32), self._shares(labels), drawn)
+        return images, labels
 
     def _shares(self, labels: Tensor) -> Tensor:
         """Of every class: 1 for that of a label."""
@@ -83,22 +79,32 @@ class Augmenter(nn.Module):
         return nn.functional.one_hot(labels, self._classes).float()
 
 
-def _numbers(images: Tensor, given: Tensor) -> Tensor:
-    """float32, and not what was given: passes may change it in place."""
-    return images.to(torch.float32, copy=images is given)
+class _Finish:
+    """What pixels become, where no other pass has done it."""
+
+    def __init__(self, normalize: Numbers | None, reverse: bool) -> None:
+        self._normalize = normalize
+        self._reverse = reverse
+
+    def __call__(self, images: Tensor, _: Tensor) -> Tensor:
+        if self._normalize is not None:
+            shape = (1, -1, *[1] * (images.ndim - 2))
+            factor, offset = (each.to(images.device).view(shape) for each in self._normalize)
+            images = torch.addcmul(offset, images, factor)
+        return images.flip(1) if self._reverse else images
 
 
 class _Parts:
     """What passes are made with."""
 
-    def __init__(self, layout: Layout, normal: Table, even: Table, normalize: Numbers) -> None:
+    def __init__(self, layout: Layout, seed: int, normalize: Numbers) -> None:
         self._layout = layout
-        self._normal = normal
-        self._even = even
+        self._normal = Table(seed, "normal")
+        self._even = Table(seed, "even")
         self._normalize = normalize
 
     def made(self, one: Pass) -> Done | Mixup | CutMix:
-        """A pass as something that can be called: images and the numbers drawn for them."""
+        """A pass as something that can be called."""
         layout, step = self._layout, one.steps[0]
         match one.kind:
             case "move" | "warp":

@@ -38,18 +38,15 @@ def warp(
     x and y, in pixels) comes behind all turns."""
     places = Places(len(images), out, images.device, displacement)
     border = places.follow(turns)
-    x, y = places.xy()
-    height, width = images.shape[-2:]
-    grid = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], -1)
-    level = _level(fill, images) if border == "constant" or places.cover is not None else None
+    grid = places.grid(images.shape[-2:])
+    cover = places.cover()
+    level = _level(fill, images) if border == "constant" or cover is not None else None
     if level is not None:
         images = images - level
-    found = F.grid_sample(
-        images, grid.expand(len(images), *out, 2), "bilinear", _PADDING[border], align_corners=False
-    )
-    if places.cover is not None:
-        found = found * places.cover.unsqueeze(1)
-    return found if level is None else found + level
+    found = F.grid_sample(images, grid, "bilinear", _PADDING[border], align_corners=False)
+    if cover is not None:
+        found = found.mul_(cover.unsqueeze(1))
+    return found if level is None else found.add_(level)
 
 
 def _level(fill: Fill, images: Tensor) -> Tensor | None:
@@ -68,8 +65,10 @@ class Places:
         self._y = torch.arange(height, device=device, dtype=torch.float32).add_(0.5).view(1, -1, 1)
         self._matrix: Tensor | None = None
         self._projective = False
-        self.cover: Tensor | None = None
-        """How much of a pixel is image and not fill, where a step in between decides that."""
+        self._count = count
+        self._out = out
+        self._depth: Tensor | None = None
+        """Of the borders in between, how far a pixel is behind the nearest one."""
         if displacement is not None:
             self._x, self._y = self._x + displacement[:, 0], self._y + displacement[:, 1]
 
@@ -93,38 +92,54 @@ class Places:
 
     def _bound(self, turn: Turn) -> None:
         height, width = turn.size
-        x, y = self.xy()
         if turn.rule == "constant":
-            inside = torch.minimum(_depth(x, width), _depth(y, height)).clamp_(0, 1)
-            self.cover = inside if self.cover is None else self.cover * inside
+            # At half a pixel within the border, a bilinear look finds nothing but image.
+            for place, side in zip(self._xy(-width / 2, -height / 2), (width, height), strict=True):
+                depth = place.abs_().neg_().add_(side / 2 + 0.5)
+                if self._depth is None:
+                    self._depth = depth
+                else:
+                    torch.minimum(self._depth, depth, out=self._depth)
             return
+        x, y = self._xy()
         if turn.rule == "part":
             assert turn.part is not None
             left, top, right, bottom = turn.part.view(-1, 4, 1, 1).unbind(1)
             x = torch.minimum(torch.maximum(x, left + 0.5), right - 0.5)
             y = torch.minimum(torch.maximum(y, top + 0.5), bottom - 0.5)
         elif turn.rule == "nearest":
-            x, y = x.clamp(0.5, width - 0.5), y.clamp(0.5, height - 0.5)
+            x, y = x.clamp_(0.5, width - 0.5), y.clamp_(0.5, height - 0.5)
         else:
             x, y = _mirrored(x, width), _mirrored(y, height)
         self._x, self._y, self._matrix, self._projective = x, y, None, False
 
-    def xy(self) -> tuple[Tensor, Tensor]:
-        """Each N or 1 x height or 1 x width or 1."""
+    def _xy(self, right: float = 0.0, down: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Where pixels come from, and so far beside it; each N x H x W."""
         if self._matrix is None:
-            return self._x, self._y
+            shape = (self._count, *self._out)
+            x, y = self._x.expand(shape) + right, self._y.expand(shape) + down
+            return x, y
         m = self._matrix.view(-1, 9, 1, 1)
+        # Of places in a grid, two short rows are added up; of others, two whole ones.
         x = m[:, 0] * self._x + (m[:, 1] * self._y + m[:, 2])
         y = m[:, 3] * self._x + (m[:, 4] * self._y + m[:, 5])
-        if not self._projective:
-            return x, y
-        below = m[:, 6] * self._x + (m[:, 7] * self._y + m[:, 8])
-        return x / below, y / below
+        if self._projective:
+            below = m[:, 6] * self._x + (m[:, 7] * self._y + m[:, 8])
+            x, y = x.div_(below), y.div_(below)
+        return (x.add_(right), y.add_(down)) if right or down else (x, y)
 
+    def grid(self, size: Size) -> Tensor:
+        """N x H x W x 2, as `grid_sample` takes it: from -1 to 1."""
+        height, width = size
+        x, y = self._xy()
+        grid = x.new_empty(*x.shape, 2)
+        torch.mul(x, 2 / width, out=grid[..., 0])
+        torch.mul(y, 2 / height, out=grid[..., 1])
+        return grid.sub_(1)
 
-def _depth(place: Tensor, side: int) -> Tensor:
-    """How far within the image, 1 for half a pixel and more: what a bilinear look finds there."""
-    return (side / 2 + 0.5) - (place - side / 2).abs()
+    def cover(self) -> Tensor | None:
+        """How much of a pixel is image and not fill, where a step in between decides that."""
+        return None if self._depth is None else self._depth.clamp_(0, 1)
 
 
 def _mirrored(place: Tensor, side: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...compiler.plan.data import Data, Digits, Folder, Idx, Named, Npz, Unsaid
+from ...compiler.plan.data import Data, Digits, Folder, Idx, Named, Npz
 from ...compiler.plan.plan import TrainPlan
 from .names import resolve
 from .tree import Unreadable, images_in, is_folder, parts_in
@@ -26,48 +26,48 @@ _KEPT = 0.2
 def count_training(plan: TrainPlan, base: Path) -> int | None:
     """About so many, as the plan divides them; None where that cannot be told. Raises SpecError
     where the data is not there."""
-    data = plan.train.data
-    found = _counted(data, base)
+    found = _counted(plan.train.data, base)
     if found is None:
         return None
     count, divided = found
     split = plan.train.split
-    val = split.val if split.val is not None else data.val
+    val = split.val
     if val is None:
         val = 0.0 if divided else _KEPT
-    kept = (val if isinstance(val, float) else 0.0) + (split.test or 0.0)
-    return round(count * (1 - kept))
+    return round(count * (1 - val - split.test))
 
 
-def _counted(data: Data, base: Path) -> tuple[int, bool]  | None:
-    """The images for training, and whether there are others for validation."""
+def _counted(data: Data, base: Path) -> tuple[int, bool] | None:
+    """The images to learn from, and whether there are others for validation."""
     match data:
         case Folder():
-            root = resolve(data.path, base)
-            is_folder(root, data.path, data)
-            try:
-                parts = parts_in(root)
-                found = images_in(parts.get("train", root))
-            except Unreadable:
-                return None
-            count = sum(map(len, found.classes.values()))
-            return count, "train" in parts and len(parts) > 1
-        case Digits():
-            return _DIGITS, False
+            return _of_folder(data, base)
         case Npz():
             return _of_npz(data, base)
         case Idx():
             from .idx import idx_groups, read
 
             groups = idx_groups(data, base)
-            labels = groups.get("train", next(iter(groups.values()))).labels
-            return len(read(data, labels, 1).numbers), len(groups) > 1
-        case Unsaid():
-            return None
+            labels = groups["train"].labels if "train" in groups else None
+            return (len(read(data, labels, 1).numbers), len(groups) > 1) if labels else None
+        case Digits():
+            return _DIGITS, False
         case Named():
-            count = _LETTERS[data.arguments["part"]] if data.kind == "emnist" else _KNOWN[data.kind]
-            return count, True
+            known = _LETTERS[data.arguments["part"]] if data.kind == "emnist" else _KNOWN[data.kind]
+            return known, True
     return None
+
+
+def _of_folder(data: Folder, base: Path) -> tuple[int, bool] | None:
+    root = resolve(data.path, base)
+    is_folder(root, data.path, data)
+    try:
+        parts = parts_in(root)
+        found = images_in(parts.get("train", root))
+    except Unreadable:
+        return None
+    divided = ("train" in parts and len(parts) > 1) or isinstance(data.val, str)
+    return sum(map(len, found.classes.values())), divided
 
 
 def _of_npz(data: Npz, base: Path) -> tuple[int, bool] | None:

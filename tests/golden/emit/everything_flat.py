@@ -103,7 +103,7 @@ class Everything(nn.Module):
         y = self.blocks1_0_twice_act2(y)  # 32x32x32
         y = self.blocks1_0_conv(y)  # 16x32x32
         y = self.blocks1_0_bn(y)  # 16x32x32
-        y += x
+        y += x  # 16x32x32
         y = self.blocks1_0_relu(y)  # 16x32x32
         z = self.blocks1_0_squeezed_pool(y)  # 16x1x1
         z = self.blocks1_0_squeezed_conv1(z)  # 4x1x1
@@ -119,7 +119,7 @@ class Everything(nn.Module):
         z = self.blocks1_1_twice_act2(z)  # 32x32x32
         z = self.blocks1_1_conv(z)  # 16x32x32
         z = self.blocks1_1_bn(z)  # 16x32x32
-        z += y
+        z += y  # 16x32x32
         y = self.blocks1_1_relu(z)  # 16x32x32
         z = self.blocks1_1_squeezed_pool(y)  # 16x1x1
         z = self.blocks1_1_squeezed_conv1(z)  # 4x1x1

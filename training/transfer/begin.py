@@ -1,0 +1,122 @@
+"""Somebody's weights into a module that is new: what fits by structure, and what begins anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import nn
+
+from ...compiler.graph import Network
+from ...compiler.plan.parts import Parts
+from ...compiler.plan.strategy import Strategy
+from ...compiler.plan.transfer import Transfer
+from ...compiler.report.figures import plural
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.said import listed
+from ..matching import Match, Row, match
+from .source import Source
+
+
+class Begun(NamedTuple):
+    lines: tuple[str, ...]
+    """What was done, for a person who is about to see it learn."""
+    table: str
+    """The same in full: every layer."""
+    taken: frozenset[str]
+    """The tensors that came from there, by our names."""
+
+
+def begin(
+    network: Network, transfer: Transfer, strategy: Strategy, source: Source, module: nn.Module
+) -> Begun:
+    """Raises SpecError where something of it has no place, or we need more than it has."""
+    found = match(network, source.weights, adapt_channels=True)
+    missing = found.missing(strategy.anew)
+    if missing:
+        raise SpecError([_incomplete(network, transfer, found, missing)])
+    anew = tuple(f"{name}." for name in strategy.anew)
+    fresh = {
+        key: tensor.clone() for key, tensor in module.state_dict().items() if key.startswith(anew)
+    }
+    found.load_into(module)
+    module.load_state_dict(fresh, strict=False)
+    taken = frozenset(key for key in found.state_dict() if not key.startswith(anew))
+    return Begun(tuple(_lines(found, source, strategy)), _text(found, source, strategy), taken)
+
+
+def _lines(found: Match, source: Source, strategy: Strategy) -> list[str]:
+    lines = [f"weights are those of {source.said}: {found.summary()}"]
+    lines += [f"{row.ours}: {row.note}" for row in found.having("adapted", ours=True)]
+    if strategy.anew:
+        lines.append(f"{listed(list(strategy.anew), 3)} {_verb(strategy.anew)} anew")
+    return lines
+
+
+def _verb(names: Sequence[str]) -> str:
+    return "begins" if len(names) == 1 else "begin"
+
+
+def _text(found: Match, source: Source, strategy: Strategy) -> str:
+    anew = f"\n\nanew: {', '.join(strategy.anew)}" if strategy.anew else ""
+    return f"weights of {source.said}\n\n{found.table()}{anew}\n"
+
+
+# ---- what does not fit -----------------------------------------------------------------------
+
+
+def _incomplete(
+    network: Network, transfer: Transfer, found: Match, missing: Sequence[Row]
+) -> Diagnostic:
+    layers = list({row.layer: row for row in reversed(missing)}.values())[::-1]
+    shown = layers if len(layers) <= 12 else layers[:11]
+    notes = [_described(row) for row in shown]
+    notes += [f"… {len(layers) - len(shown)} more"] if len(shown) < len(layers) else []
+    return Diagnostic(
+        "weights",
+        f"the weights of {transfer.source.source} do not fill {plural(len(layers), 'layer')} of"
+        f" {network.name}",
+        transfer.source.span or network.root.span,
+        notes=tuple(notes),
+        help=_help(network, found, [row.layer for row in layers]),
+    )
+
+
+def _described(row: Row) -> str:
+    theirs = f", theirs ({row.theirs}) is {_shape(row.their_shape)}" if row.their_shape else ""
+    note = f": {row.note}" if row.note and not theirs else ""
+    return f"{row.ours} is {_shape(row.our_shape)}{theirs}{note}"
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "x".join(map(str, shape or ())) or "one number"
+
+
+def _help(network: Network, found: Match, layers: Sequence[str]) -> str:
+    last = Parts(network).last
+    if found.ambiguous:
+        return (
+            "layers of one shape cannot be told apart by what this file says: name labels as theirs"
+            " are, or take the model itself (`torchvision:…`), whose dataflow tells"
+        )
+    if last is not None and list(layers) == [last.name]:
+        return "write `head reset` into `transfer`: the head begins anew, with a size of its own"
+    before = _taken_over(network, layers)
+    if before:
+        return (
+            f"write `features {before}` to take over what is up to there, frozen, or"
+            " take weights of the same network"
+        )
+    return f"take weights of {network.name}, or write the spec as their network is"
+
+
+def _taken_over(network: Network, layers: Sequence[str]) -> str:
+    """The last layer that gets something, where nothing behind it does."""
+    weighted = [node.name for node in network.nodes if any(w.trainable for w in node.weights)]
+    missing = set(layers)
+    tail = 0
+    while tail < len(weighted) and weighted[-1 - tail] in missing:
+        tail += 1
+    if not tail or tail == len(weighted) or tail != len(missing & set(weighted)):
+        return ""
+    return weighted[-1 - tail]

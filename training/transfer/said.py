@@ -1,0 +1,13 @@
+"""Mistakes, at the line of the spec that they come from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...compiler.plan.directive import Directive
+from ...dsl.diagnostics import SpecError
+
+
+def placed(error: SpecError, directive: Directive) -> SpecError:
+    """The same, where they have no place of their own."""
+    return SpecError([replace(one, span=one.span or directive.span) for one in error.diagnostics])

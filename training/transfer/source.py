@@ -1,0 +1,60 @@
+"""Whose weights: the folder of a run, a file, or a model of torchvision's or timm's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ...compiler.plan.transfer import From
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..asked import best_of
+from ..checkpoint import about_weights
+from ..data.names import resolve
+from ..data.preparation import NoPreparation, Preparation
+from ..weights import read_weights
+from .library import from_timm, from_torchvision
+from .pixels import Pixels
+from .said import placed
+
+
+class Source(NamedTuple):
+    said: str
+    """As the spec says it."""
+    weights: nn.Module | Mapping[str, Tensor]
+    """A module, where there is one: its dataflow tells more than names and shapes."""
+    pixels: Pixels | None
+    """What they have learned from, where that is known."""
+
+
+def open_source(directive: From, base: Path) -> Source:
+    """Raises SpecError for what is not there, or is none. `base` is the spec's folder."""
+    said = directive.source
+    try:
+        if directive.library == "torchvision":
+            return Source(said, *from_torchvision(said.partition(":")[2]))
+        if directive.library == "timm":
+            return Source(said, *from_timm(said.partition(":")[2]))
+        return _from_file(said, resolve(said, base))
+    except SpecError as error:
+        raise placed(error, directive) from None
+
+
+def _from_file(said: str, path: Path) -> Source:
+    if not path.exists():
+        message = f"there is nothing at {said} to take weights from"
+        note = f"looked for at {path.absolute()}"
+        help = "name the folder of a run, or a file of weights; paths begin at the spec's folder"
+        raise SpecError([Diagnostic("no-such-file", message, notes=(note,), help=help)])
+    file = best_of(path) if path.is_dir() else path
+    return Source(said, read_weights(file), _pixels(about_weights(file)))
+
+
+def _pixels(about: Mapping[str, str]) -> Pixels | None:
+    """Of weights that were trained here."""
+    try:
+        return Pixels.of(Preparation.from_json(about["preparation"]))
+    except (KeyError, NoPreparation):
+        return None

@@ -1,0 +1,65 @@
+"""What a training begins with where a section says `transfer`: weights, and what of them learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from ...compiler.plan.policy import decide
+from ...compiler.plan.strategy import strategy_of
+from ...compiler.report.explain_transfer import counts, explain_transfer, saved
+from ..data.opening import Opened
+from ..request import Request
+from .begin import begin
+from .freezing import Freezing
+from .source import Source
+
+
+class Start(NamedTuple):
+    freezing: Freezing | None = None
+    taken: frozenset[str] = frozenset()
+    """The tensors that came from somebody."""
+    lines: tuple[str, ...] = ()
+    """What was done, for a person who is about to see it learn."""
+    table: str = ""
+    """The same in full."""
+
+
+def settled(request: Request, opened: Opened) -> Request:
+    """With what a policy comes to, now that the data are counted; a run that is gone on with has
+    that in its plan already."""
+    plan = request.plan
+    transfer = plan.transfer
+    if transfer is None or transfer.policy is None:
+        return request
+    data = opened.dataset
+    decision = decide(request.network, transfer, data.train.count, len(data.classes))
+    return replace(request, plan=replace(plan, transfer=decision.transfer))
+
+
+def start(
+    request: Request,
+    module: nn.Module,
+    source: Callable[[], Source] | None,
+    state: Mapping[str, Any] | None,
+) -> Start:
+    """Puts weights into a module that is new, unless there is a state to go on with; raises
+    SpecError for weights that do not fit."""
+    plan, network = request.plan, request.network
+    transfer = plan.transfer
+    if transfer is None or source is None:
+        return Start()
+    strategy = strategy_of(network, transfer)
+    freezing = Freezing(strategy)
+    first = strategy.stages[0]
+    lines = []
+    if first.frozen:
+        lines.append(f"{counts(strategy, first)}; {saved(strategy, first, plan)}")
+    if state is not None:
+        return Start(freezing, frozenset(state.get("anchor") or ()), tuple(lines))
+    begun = begin(network, transfer, strategy, source(), module)
+    table = "\n".join([begun.table, *explain_transfer(strategy, plan), ""])
+    return Start(freezing, begun.taken, (*begun.lines, *lines), table)
