@@ -20,6 +20,7 @@ from .optimizers import make_optimizer, parameter_groups, rate_of
 from .schedules import Length, Rates
 from .stopping import Patience
 from .transfer.anchor import Anchor
+from .transfer.cut import Cut
 from .transfer.freezing import Freezing, factors_of
 
 
@@ -49,11 +50,24 @@ class Learner:
     """What does not learn now; None where all does, all along."""
     anchor: Anchor | None = None
     """Where weights are drawn back to."""
+    cut: Cut | None = None
+    """Batches hold what the network's frozen part has computed, and this is where that ends; None
+    where they hold images."""
 
     @property
     def evaluated(self) -> nn.Module:
         """What is evaluated and kept: the averages, where there are some."""
         return self.average.module if self.average else self.module
+
+    @property
+    def taught(self) -> nn.Module:
+        """What takes a batch: the module, or its part that learns."""
+        return self.cut.late(self.module) if self.cut else self.module
+
+    @property
+    def examined(self) -> nn.Module:
+        """What is evaluated, of it what takes a batch."""
+        return self.cut.late(self.evaluated) if self.cut else self.evaluated
 
     def weights(self) -> dict[str, Tensor]:
         return self.evaluated.state_dict()
@@ -62,7 +76,7 @@ class Learner:
         """An epoch, counted from 0: all that learns in training mode, the rest in evaluation."""
         self.module.train()
         if self.freezing and self.freezing.begin(self.module, epoch) and self.wrap:
-            self.forward = self.wrap(self.module)
+            self.forward = self.wrap(self.taught)
 
     def state(self) -> dict[str, Any]:
         """As it goes into a checkpoint."""
@@ -113,6 +127,7 @@ def make_learner(
     wrap: Callable[[Any], Any] | None = None,
     freezing: Freezing | None = None,
     taken: Collection[str] = (),
+    cut: Cut | None = None,
 ) -> Learner:
     """`steps` are those of an epoch; the module is on the device already. `wrap` puts something
     around it for learning; `taken` are the weights, by name, that came from somebody."""
@@ -135,7 +150,7 @@ def make_learner(
         network,
         plan,
         module,
-        around(module),
+        around(cut.late(module) if cut else module),
         criterion,
         make_optimizer(train.optimizer, groups, device),
         Rates(train.schedule, rate_of(train.optimizer), Length(train.epochs.count, steps)),
@@ -148,4 +163,5 @@ def make_learner(
         around,
         freezing,
         anchor,
+        cut,
     )

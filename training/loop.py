@@ -59,7 +59,7 @@ class Loop:
         self.interruption = interruption
         self.processes = processes
         self.train = learner.plan.train
-        self.augment = augmenter(learner.plan, opened.preparation)
+        self.augment = augmenter(learner.plan, opened.preparation, reuse=True)
         self.images = 0
         """Learned from since this epoch began, or was gone on with."""
 
@@ -181,7 +181,7 @@ class Loop:
 
     def broken(self, images: Tensor) -> Diverged:
         """What is said where a loss is no number; no step has been done with it."""
-        forward, cast = self.learner.module, self.learner.numbers.autocast(self.learner.device)
+        forward, cast = self.learner.taught, self.learner.numbers.autocast(self.learner.device)
 
         def once_more() -> object:
             with cast or nullcontext():
@@ -204,7 +204,7 @@ class Loop:
             raise too_large(learned["loss"], guessing, self.moment(), self.advice())
         rate = learner.rates.at(position.steps - 1)
         found = count(
-            learner.evaluated,
+            learner.examined,
             self.opened,
             self.validation,
             plan.train.loss,

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..compiler.plan.evaluate import Resize
 from ..compiler.plan.pixels import Normalize
 from ..compiler.plan.plan import TrainPlan
 from ..compiler.shapes import Shape
@@ -53,7 +54,12 @@ class Ready:
         normalize = Normalize(
             preset="none", mean=known.mean, std=known.std, scale=known.scale, order=known.order
         )
-        return replace(plan, evaluate=replace(plan.evaluate, normalize=normalize))
+        evaluate = replace(plan.evaluate, normalize=normalize)
+        sized = (evaluate.resize, evaluate.crop)
+        if not any(one is not None and one.written for one in sized):  # then weights may have said
+            resize = Resize(side=known.fit.resize, mode=known.fit.mode)
+            evaluate = replace(evaluate, resize=resize)
+        return replace(plan, evaluate=evaluate)
 
 
 def open_run(

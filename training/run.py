@@ -6,7 +6,7 @@ result = train(request(open_spec("digits")), version)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from .keeper import Keeper, Position
 from .learner import Learner, criterion_of, make_learner
 from .load import live
 from .loop import DIVERGED, INTERRUPTED, STOPPED, Loop
-from .not_yet import refuse_what_is_missing
 from .numerics import Numbers
 from .outcome import Outcome
 from .precision import Choice, choose
@@ -39,6 +38,7 @@ from .run_folder import PLAN, TRANSFER, RunFolder, make_folder, must_be_run, sho
 from .seeding import seed_all
 from .signals import Interruption
 from .sync_norm import synchronised
+from .transfer.cached import Cached, Caching
 from .transfer.prepared import prepared
 from .transfer.source import Source
 from .transfer.start import Start, settled, start
@@ -58,7 +58,6 @@ def train(
 ) -> Result:
     """Trains what is asked for; raises SpecError with what is wrong with spec, data or folder, and
     where a training diverges. `resume` is the folder of a run to go on with."""
-    refuse_what_is_missing(request.plan)
     request, source = prepared(request, resume)
     if resume is not None:
         must_be_run(resume, request)
@@ -144,12 +143,16 @@ class Training:
         choice.numbers.lay_out(module)
         if train.sync_bn.on and self.processes.world > 1:
             module = synchronised(module, self.device)
-        batches = self.opened.training(seed=train.seed.value, sharing=self.processes.sharing)
+        features = self._features(path, module, begun, choice)
+        opened = features.opened if features else self.opened
+        batches = (features or opened).training(
+            seed=train.seed.value, sharing=self.processes.sharing
+        )
         steps = -(-len(batches) // train.accumulate.batches)
         learner = make_learner(
             self.request.network,
             module,
-            self.plan,
+            replace(self.plan, augment=()) if features else self.plan,
             criterion_of(self.request.network, self.plan, self.opened),
             choice.numbers,
             self.device,
@@ -157,6 +160,7 @@ class Training:
             self.processes.wrapped,
             begun.freezing,
             begun.taken,
+            features.cut if features else None,
         )
         keeper = self._keeper(folder, choice)
         seed_all(train.seed.value, self.processes.rank)
@@ -169,7 +173,7 @@ class Training:
         record = self._begin(learner, keeper, choice, begun, len(batches), state is not None)
         if self.processes.writes:
             folder.write_record(record)
-        reason = self._learn(learner, keeper, batches, interruption, record)
+        reason = self._learn(learner, opened, keeper, batches, interruption, record)
         return self._end(learner, keeper, record, reason)
 
     # ---- before ----
@@ -184,6 +188,26 @@ class Training:
         batch = max(1, self.plan.train.batch.size // self.processes.world)
         found = choose(self.request.network, self.plan.train, module, self.device, batch)
         return self.processes.told(found)  # type: ignore[no-any-return]
+
+    def _features(
+        self, path: Path, module: nn.Module, begun: Start, choice: Choice
+    ) -> Cached | None:
+        """What frozen layers compute, where that is kept."""
+        transfer = self.plan.transfer
+        if transfer is None or transfer.cache is None or begun.freezing is None:
+            return None
+        return Caching(
+            transfer.cache,
+            self.request.network,
+            module,
+            begun.freezing.strategy.stages[0].frozen,
+            self.opened,
+            choice.numbers,
+            self.request.base,
+            path,
+            self.watcher,
+            self.processes,
+        ).cached()
 
     def _keeper(self, folder: RunFolder, choice: Choice) -> Keeper:
         network, opened = self.request.network, self.opened
@@ -271,15 +295,14 @@ class Training:
     def _learn(
         self,
         learner: Learner,
+        opened: Opened,
         keeper: Keeper,
         batches: Batches,
         interruption: Interruption,
         record: Mapping[str, Any],
     ) -> str:
         """Runs the loop; says why it has ended."""
-        loop = Loop(
-            learner, self.opened, batches, keeper, self.watcher, interruption, self.processes
-        )
+        loop = Loop(learner, opened, batches, keeper, self.watcher, interruption, self.processes)
         try:
             return loop.run()
         except Diverged as error:

@@ -1,4 +1,4 @@
-"""Weights from files: safetensors, torch's own, numpy's. Nothing in them is ever run.
+"""Weights from files: safetensors, torch's own, numpy's, ONNX. Nothing in them is ever run.
 
 What cannot be read ends in a SpecError that says what is wrong with the file: none, cut short,
 damaged, of another kind, or one that holds code.
@@ -126,6 +126,22 @@ def _numpy(file: Path, name: str) -> object:
         raise _damaged(name, "it is not an archive that numpy has written") from None
 
 
+def _onnx(file: Path, name: str) -> object:
+    """The initializers of a graph, which is not run."""
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+        from onnx import numpy_helper
+    except ImportError:
+        raise _problem("missing-package", f"{name} needs `onnx`", name, "pip install onnx") from None
+    try:
+        graph = onnx.load(str(file)).graph
+    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
+        raise _damaged(name, _first_line(error) or "it is no graph of ONNX") from None
+    named = {held.name: numpy_helper.to_array(held) for held in graph.initializer}
+    return {key: _from_array(key, array, name) for key, array in named.items()}
+
+
 def _from_array(key: str, array: Any, name: str) -> Tensor:
     try:
         native = array.astype(array.dtype.newbyteorder("="), order="C", copy=True)
@@ -144,6 +160,7 @@ _READERS: dict[str, Callable[[Path, str], object]] = {
     ".ckpt": _torch,
     ".tar": _torch,
     ".npz": _numpy,
+    ".onnx": _onnx,
 }
 
 _DAMAGED = (

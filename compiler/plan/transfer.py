@@ -461,7 +461,7 @@ class Cache(Directive):
     passes: int | None = whole(
         "over how many augmented versions of each image", None, maximum=10_000, keyword_only=True
     )
-    folder: str | None = file_name("where they are kept; with the run by default", None,
+    folder: str | None = file_name("where they are kept; beside the runs by default", None,
                                    keyword_only=True)  # fmt: skip
 
     def problems(self, around: Around) -> Iterator[Problem]:
@@ -475,6 +475,8 @@ class Cache(Directive):
                 self.origin.span,
                 help="write `freeze all`, or `freeze until …`, too",
             )
+        for other in around.all(Unfreeze):
+            yield conflict("features are kept once, and `unfreeze` changes them later", self, other)
         yield from self._prefix(around)
         augmented = around.all(Augmentation)
         mixing = [one for one in augmented if isinstance(one, Mixing)]

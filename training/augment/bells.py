@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,6 +11,7 @@ from torch import Tensor
 from ...compiler.plan.augment import Blur as BlurDirective
 from ...compiler.plan.augment import Elastic as ElasticDirective
 from ...compiler.plan.fusion import Size, Step, bell_size
+from .alone import Ready
 from .draws import Layout, within
 from .table import Table
 
@@ -21,11 +24,12 @@ class Blur:
         self._directive = step.directive
         self._at = layout.reserve(step.number, 0, 2)
 
-    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
+    def __call__(self, drawn: Tensor) -> Ready:
         chance, strength = drawn[self._at]
-        sigma = within(strength, *self._directive.sigma)
-        sigma = torch.where(chance < self._directive.p, sigma, 0.0)
-        return blurred(images, sigma, bell_size(self._directive.sigma[1], 6))
+        within_range = within(strength, *self._directive.sigma)
+        sigma = torch.where(chance < self._directive.p, within_range, 0.0)
+        size = bell_size(self._directive.sigma[1], 6)
+        return lambda images, piece: blurred(images, sigma[piece], size)
 
 
 def blurred(images: Tensor, sigma: Tensor, size: int) -> Tensor:
@@ -60,11 +64,16 @@ class Elastic:
         self._table = table
         self._at = layout.reserve(step.number, 0, 2)
 
-    def __call__(self, drawn: Tensor, size: Size) -> Tensor:
+    def __call__(self, drawn: Tensor, size: Size) -> Callable[[slice], Tensor]:
         chance, place = drawn[self._at]
         directive, (height, width) = self._directive, size
-        even = self._table.rows(place, 2 * height * width).view(-1, 2, height, width)
         sigma = torch.full_like(chance, directive.sigma)
-        strength = torch.where(chance < directive.p, directive.alpha / 2, 0.0)
-        moved = blurred(even, sigma, bell_size(directive.sigma, 8))
-        return moved * strength.view(-1, 1, 1, 1)
+        strength = torch.where(chance < directive.p, directive.alpha / 2, 0.0).view(-1, 1, 1, 1)
+
+        def field(piece: slice) -> Tensor:
+            even = self._table.rows(place[piece], 2 * height * width)
+            even = even.view(-1, 2, height, width)
+            moved = blurred(even, sigma[piece], bell_size(directive.sigma, 8))
+            return moved * strength[piece]
+
+        return field

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ...compiler.plan.augment import Color, Grayscale, PcaColor
 from ...compiler.plan.fusion import Pass, Step, mixes_channels, needs_mean
+from .alone import Ready
 from .draws import Layout, normal, within
 
 GREY = (0.2989, 0.587, 0.114)
@@ -24,52 +24,76 @@ _EIGENVECTORS = (
 """Of the colours of ImageNet, as everybody has them (Krizhevsky et al., 2012); pixels up to 1."""
 
 
-@dataclass
 class Linear:
-    """What becomes of the colours of each image: out = factor @ colour + offset.
+    """What becomes of the colours of each image: factor @ colour + offset + pull @ mean colour.
 
-    `factor` is N x C x C where channels mix, else N x 1, as is `offset` then or N x C.
+    The mean is that of the image that arrives, known first when its pixels are. Where channels do
+    not mix, factor is N x 1, and pull, N x 1 too, is what the mean grey is multiplied by; where
+    they do, both are N x 3 x 3. Offset is N x 1, or N x C.
     """
 
-    factor: Tensor
-    offset: Tensor
-    means: Tensor
-    """N x C: of the channels of what arrives; zeros where nobody asks."""
-
-    @property
-    def mixes(self) -> bool:
-        return self.factor.ndim == 3
+    def __init__(self, count: int, channels: int, device: torch.device, mixes: bool) -> None:
+        self.mixes = mixes
+        self.grey = torch.tensor(
+            GREY if channels == 3 else [1 / channels] * channels, device=device
+        )
+        """How much each channel counts for the brightness."""
+        if mixes:
+            self.factor = torch.eye(channels, device=device).expand(count, -1, -1)
+            self.offset = torch.zeros(count, channels, device=device)
+        else:
+            self.factor = torch.ones(count, 1, device=device)
+            self.offset = torch.zeros(count, 1, device=device)
+        self.pull = torch.zeros_like(self.factor)
 
     def scale(self, by: Tensor) -> None:
         """Brighter or darker."""
-        self.factor = self.factor * (by.view(-1, 1, 1) if self.mixes else by.view(-1, 1))
+        each = by.view(-1, 1, 1) if self.mixes else by.view(-1, 1)
+        self.factor, self.pull = self.factor * each, self.pull * each
         self.offset = self.offset * by.view(-1, 1)
 
     def contrast(self, by: Tensor) -> None:
         """From the mean grey of the image, or towards it."""
+        mean = self.factor + self.pull
         if self.mixes:
-            now = (self.factor @ self.means.unsqueeze(2)).squeeze(2) + self.offset
-        else:
-            now = self.factor * self.means + self.offset
-        grey = (now * _weights(now)).sum(1, keepdim=True)
+            mean = self.grey @ mean  # N x 3: the mean grey by now, of the mean colour that arrives
+            mean = mean.unsqueeze(1).expand(-1, 3, -1)
+        grey = (self.offset * self.grey).sum(1, keepdim=True)
+        rest = 1 - by
         self.scale(by)
-        self.offset = self.offset + (1 - by).view(-1, 1) * grey
+        self.pull = self.pull + mean * (rest.view(-1, 1, 1) if self.mixes else rest.view(-1, 1))
+        self.offset = self.offset + rest.view(-1, 1) * grey
 
     def saturate(self, by: Tensor) -> None:
         """From the grey of each pixel, or towards it."""
-        grey = by.new_tensor(GREY).expand(3, 3)
-        matrix = by.view(-1, 1, 1) * torch.eye(3, device=by.device) + (1 - by).view(-1, 1, 1) * grey
-        self.factor = matrix @ self.factor
+        grey, own = self.grey.expand(3, 3), torch.eye(3, device=by.device)
+        matrix = torch.lerp(grey, own, by.view(-1, 1, 1))
+        self.factor, self.pull = matrix @ self.factor, matrix @ self.pull
         self.offset = (matrix @ self.offset.unsqueeze(2)).squeeze(2)
 
     def shift(self, by: Tensor) -> None:
+        """N x C, added."""
         self.offset = self.offset + by
 
+    def then(self, factor: Tensor, offset: Tensor) -> None:
+        """Behind it, a factor and an offset of each channel."""
+        each = factor.view(1, -1, 1) if self.mixes else factor
+        self.factor, self.pull = self.factor * each, self.pull * each
+        self.offset = self.offset * factor + offset
 
-def _weights(like: Tensor) -> Tensor:
-    """How much each channel counts for the brightness."""
-    channels = like.shape[1]
-    return like.new_tensor(GREY if channels == 3 else [1 / channels] * channels)
+    def apply(self, images: Tensor, piece: slice, pulls: bool) -> Tensor:
+        """To some images of the batch; `pulls` where the mean counts."""
+        factor, offset = self.factor[piece], self.offset[piece]
+        if self.mixes:
+            flat = images.flatten(2)
+            offset = offset.unsqueeze(2)
+            if pulls:
+                offset = torch.baddbmm(offset, self.pull[piece], flat.mean(2, keepdim=True))
+            return torch.baddbmm(offset, factor, flat).view(images.shape)
+        if pulls:
+            mean = (images.mean((2, 3)) * self.grey).sum(1, keepdim=True)
+            offset = offset + self.pull[piece] * mean
+        return torch.addcmul(offset[..., None, None], images, factor[..., None, None])
 
 
 Change = Callable[[Linear, Tensor], None]
@@ -106,70 +130,41 @@ def change(step: Step, layout: Layout) -> Change:
 def _color(directive: Color, place: slice, at: slice) -> Change:
     def made(linear: Linear, drawn: Tensor) -> None:
         chosen = drawn[place][0] < directive.p
-        uniform = drawn[at]
-        for index, (range_, what) in enumerate(
-            (
-                (directive.brightness, linear.scale),
-                (directive.contrast, linear.contrast),
-                (directive.saturation, linear.saturate),
-            )
+        for uniform, bounds, what in zip(
+            drawn[at],
+            (directive.brightness, directive.contrast, directive.saturation),
+            (linear.scale, linear.contrast, linear.saturate),
+            strict=True,
         ):
-            if range_ is not None:
-                factor = within(uniform[index], *range_)
-                what(torch.where(chosen, factor, 1.0))
+            if bounds is not None:
+                what(torch.where(chosen, within(uniform, *bounds), 1.0))
 
     return made
 
 
 class Colours:
-    """A pass over colours."""
+    """A pass over colours, as numbers of 0..255 or, with `normalize` (factor and offset of each
+    channel), as what the network takes."""
 
     def __init__(
         self, one: Pass, layout: Layout, normalize: tuple[Tensor, Tensor] | None = None
     ) -> None:
         self._normalize = normalize
+        self._channels = one.channels
         self._mixes = mixes_channels(one)
-        self._needs_mean = needs_mean(one)
+        self._pulls = needs_mean(one)
         self._changes = [change(step, layout) for step in one.steps]
 
-    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """float32 of 0..255 to the same, or to what `normalize` (factor and offset of each channel)
-        makes of that."""
-        linear = self.linear(images, drawn)
-        if self._normalize is None:
-            return applied(linear, images).clamp_(0, 255)
-        factor, offset = (each.to(images.device) for each in self._normalize)
-        low, high = offset.view(-1, 1, 1), (255 * factor + offset).view(-1, 1, 1)
-        return applied(_then(linear, factor, offset), images).clamp_(low, high)
-
-    def linear(self, images: Tensor, drawn: Tensor) -> Linear:
-        """The matrices of a batch."""
-        count, channels = images.shape[:2]
-        means = images.new_zeros(count, channels)
-        if self._needs_mean:
-            means = images.mean((2, 3))
-        if self._mixes:
-            factor = torch.eye(channels, device=images.device).repeat(count, 1, 1)
-            linear = Linear(factor, images.new_zeros(count, channels), means)
-        else:
-            linear = Linear(images.new_ones(count, 1), images.new_zeros(count, 1), means)
+    def __call__(self, drawn: Tensor) -> Ready:
+        linear = Linear(drawn.shape[1], self._channels, drawn.device, self._mixes)
         for each in self._changes:
             each(linear, drawn)
-        return linear
-
-
-def _then(linear: Linear, factor: Tensor, offset: Tensor) -> Linear:
-    """A matrix, and what becomes of each channel behind it."""
-    scale = factor.view(1, -1, 1) if linear.mixes else factor
-    return Linear(linear.factor * scale, linear.offset * factor + offset, linear.means)
-
-
-def applied(linear: Linear, images: Tensor) -> Tensor:
-    """A matrix to all pixels."""
-    if linear.mixes:
-        flat = torch.baddbmm(linear.offset.unsqueeze(2), linear.factor, images.flatten(2))
-        return flat.view(images.shape)
-    return torch.addcmul(linear.offset[..., None, None], images, linear.factor[..., None, None])
+        if self._normalize is None:
+            return lambda images, piece: linear.apply(images, piece, self._pulls).clamp_(0, 255)
+        factor, offset = (each.to(drawn.device) for each in self._normalize)
+        linear.then(factor, offset)
+        low, high = offset.view(-1, 1, 1), (255 * factor + offset).view(-1, 1, 1)
+        return lambda images, piece: linear.apply(images, piece, self._pulls).clamp_(low, high)
 
 
 # ---- hue, which is not linear ----------------------------------------------------------------
@@ -186,10 +181,10 @@ class Hue:
         self._place = layout.reserve(step.number, 0, 1)
         self._at = layout.reserve(step.number, 4, 1)
 
-    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
+    def __call__(self, drawn: Tensor) -> Ready:
         chosen = drawn[self._place][0] < self._p
         turns = torch.where(chosen, within(drawn[self._at][0], *self._range), 0.0)
-        return hue_turned(images, turns)
+        return lambda images, piece: hue_turned(images, turns[piece])
 
 
 def hue_turned(images: Tensor, turns: Tensor) -> Tensor:

@@ -71,8 +71,8 @@ def _mix(values: Tensor) -> Tensor:
 
 def _right(values: Tensor, bits: int) -> Tensor:
     """Shifted right, zeros moving in."""
-    shifted: Tensor = values >> bits
-    return shifted & (2 ** (64 - bits) - 1)
+    found: Tensor = (values >> bits) & (2 ** (64 - bits) - 1)
+    return found
 
 
 def _signed(value: int) -> int:
@@ -92,5 +92,4 @@ def whole(uniform: Tensor, low: Tensor | int, high: Tensor | int) -> Tensor:
 
 def normal(first: Tensor, second: Tensor) -> Tensor:
     """Box and Muller, 1958: two even draws make a normal one."""
-    found: Tensor = (-2 * first.log()).sqrt() * (second * (2 * torch.pi)).cos()
-    return found
+    return first.log().mul(-2).sqrt() * second.mul(2 * torch.pi).cos()

@@ -7,16 +7,17 @@ from torch import Tensor
 
 from ...compiler.plan.augment import Elastic as ElasticDirective
 from ...compiler.plan.fusion import Pass
+from .alone import Ready
 from .bells import Elastic
 from .draws import Layout
-from .moves import move
+from .moves import Moves
 from .table import Table
 from .turns import Rule, Turn, turner
-from .warp import Fill, warp
+from .warp import Fill, Way, warp
 
 
 class Geometry:
-    """Of kind `move` or `warp`."""
+    """Of kind `move` or `warp`. Moved, images are of the type that they were of; else float32."""
 
     def __init__(self, one: Pass, layout: Layout, even: Table) -> None:
         self._moves = one.kind == "move"
@@ -24,19 +25,22 @@ class Geometry:
         self._fill: Fill = (0.0,) if isinstance(one.fill, str) else one.fill
         steps = [step for step in one.steps if not isinstance(step.directive, ElasticDirective)]
         self._turners = [turner(step, layout) for step in steps]
-        self._elastic = None
+        self._elastic: Elastic | None = None
         if len(steps) < len(one.steps):  # it is the last one
             self._elastic = Elastic(one.steps[-1], layout, even)
             self._rule: Rule = one.fill if isinstance(one.fill, str) else "constant"  # type: ignore[assignment]
 
-    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Moved, they are of the type that they were of; else float32."""
+    def __call__(self, drawn: Tensor) -> Ready:
         turns = [make(drawn) for make in self._turners]
+        out, fill = self._out, self._fill
         if self._moves:
-            return move(images, turns, self._out, self._fill)
-        images = images.to(torch.float32)
+            return Moves(turns, out, fill)
         if self._elastic is None:
-            return warp(images, turns, self._out, self._fill)
-        still = torch.eye(3, device=images.device).repeat(len(images), 1, 1)
-        turns.append(Turn(still, self._rule, self._out))
-        return warp(images, turns, self._out, self._fill, self._elastic(drawn, self._out))
+            way = Way(turns)
+            return lambda images, piece: warp(images.to(torch.float32), way, piece, out, fill)
+        still = torch.eye(3, device=drawn.device).unsqueeze(0)
+        way = Way([*turns, Turn(still, self._rule, out)])
+        field = self._elastic(drawn, out)
+        return lambda images, piece: warp(
+            images.to(torch.float32), way, piece, out, fill, field(piece)
+        )

@@ -10,14 +10,20 @@ from ..data.preparation import Preparation
 from .module import Augmenter, Numbers
 
 
-def augmenter(plan: TrainPlan, preparation: Preparation) -> Augmenter | None:
-    """None where the plan augments nothing. It works on the device that the images are on."""
+def augmenter(
+    plan: TrainPlan, preparation: Preparation, *, reuse: bool = False
+) -> Augmenter | None:
+    """None where the plan augments nothing. It works on the device that the images are on; with
+    `reuse`, images that it made may be written over when it makes the next ones."""
     if not plan.augment:
         return None
-    return augmenter_of(fuse(plan), preparation, plan.train.seed.value, plan.outputs[0])
+    seed, classes = plan.train.seed.value, plan.outputs[0]
+    return augmenter_of(fuse(plan), preparation, seed, classes, reuse=reuse)
 
 
-def augmenter_of(fusion: Fusion, preparation: Preparation, seed: int, classes: int) -> Augmenter:
+def augmenter_of(
+    fusion: Fusion, preparation: Preparation, seed: int, classes: int, *, reuse: bool = False
+) -> Augmenter:
     """The same for passes by themselves."""
     return Augmenter(
         fusion,
@@ -25,6 +31,7 @@ def augmenter_of(fusion: Fusion, preparation: Preparation, seed: int, classes: i
         seed=seed,
         classes=classes,
         reverse=preparation.order == "bgr",
+        reuse=reuse,
     )
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ...compiler.plan.augment import CutMix as CutMixDirective
 from ...compiler.plan.fusion import Fusion, Pass
-from .alone import Alone, Done
+from .alone import Alone, Done, Ready
 from .bells import Blur
 from .colours import Colours, Hue
 from .draws import Draws, Layout
@@ -39,24 +39,27 @@ class Augmenter(nn.Module):
         seed: int,
         classes: int,
         reverse: bool = False,
+        reuse: bool = False,
     ) -> None:
-        """`reverse`: blue first, at the end; `normalize` is for the channels as they come."""
+        """`reverse`: blue first, at the end; `normalize` is for the channels as they come. `reuse`:
+        on a CPU, images that were made may be written over when the next ones are."""
         super().__init__()
+        self._reuse = reuse
         self.fusion = fusion
         self._classes = classes
         layout = Layout()
         parts = _Parts(layout, seed, normalize)
         self._steps: list[Alone | Mixup | CutMix] = []
-        row: list[Done] = []
+        row: list[tuple[Done, bool]] = []
         for one in fusion.passes:
             made = parts.made(one)
             if isinstance(made, Mixup | CutMix):
                 self._steps += [Alone(row), made] if row else [made]
                 row = []
             else:
-                row.append(made)
+                row.append((made, one.family == "geometry" and one.kind != "resize"))
         if fusion.normalizes or reverse:
-            row.append(_Finish(normalize if fusion.normalizes else None, reverse))
+            row.append((_Finish(normalize if fusion.normalizes else None, reverse), False))
         if row:
             self._steps.append(Alone(row))
         self._draws = Draws(layout, seed)
@@ -67,7 +70,7 @@ class Augmenter(nn.Module):
         drawn = self._draws(epoch, indices.to(images.device))
         for step in self._steps:
             if isinstance(step, Alone):
-                images = step(images, drawn)
+                images = step(images, drawn, self._reuse)
             else:
                 images, labels = step(images.to(torch.float32), self._shares(labels), drawn)
         return images, labels
@@ -86,12 +89,19 @@ class _Finish:
         self._normalize = normalize
         self._reverse = reverse
 
-    def __call__(self, images: Tensor, _: Tensor) -> Tensor:
+    def __call__(self, drawn: Tensor) -> Ready:
+        numbers = None
         if self._normalize is not None:
-            shape = (1, -1, *[1] * (images.ndim - 2))
-            factor, offset = (each.to(images.device).view(shape) for each in self._normalize)
-            images = torch.addcmul(offset, images, factor)
-        return images.flip(1) if self._reverse else images
+            numbers = tuple(each.to(drawn.device) for each in self._normalize)
+
+        def finish(images: Tensor, _: slice) -> Tensor:
+            if numbers is not None:
+                shape = (1, -1, *[1] * (images.ndim - 2))
+                factor, offset = (each.view(shape) for each in numbers)
+                images = torch.addcmul(offset, images, factor)
+            return images.flip(1) if self._reverse else images
+
+        return finish
 
 
 class _Parts:

@@ -12,19 +12,26 @@ from .turns import Turn
 from .warp import Fill
 
 
-def move(images: Tensor, turns: Sequence[Turn], out: Size, fill: Fill = (0.0,)) -> Tensor:
-    """Images of any type to images of the same type and of size `out`."""
-    rows, row_is_image = _followed(turns, out[0], axis=1)
-    columns, column_is_image = _followed(turns, out[1], axis=0)
-    width = images.shape[-1]
-    flat = (rows.unsqueeze(2) * width + columns.unsqueeze(1)).flatten(1)
-    found = images.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, images.shape[1], -1))
-    found = found.view(*images.shape[:2], *out)
-    if row_is_image is None or column_is_image is None:
-        return found
-    inside = row_is_image.unsqueeze(2) & column_is_image.unsqueeze(1)
-    level = torch.tensor(fill, device=images.device).to(images.dtype).view(1, -1, 1, 1)
-    return torch.where(inside.unsqueeze(1), found, level)
+class Moves:
+    """Of a batch, from which row and which column each one of an image comes."""
+
+    def __init__(self, turns: Sequence[Turn], out: Size, fill: Fill) -> None:
+        self._out = out
+        self._fill = fill
+        self._rows, self._in_rows = _followed(turns, out[0], axis=1)
+        self._columns, self._in_columns = _followed(turns, out[1], axis=0)
+
+    def __call__(self, images: Tensor, piece: slice) -> Tensor:
+        """Images of any type to images of the same type."""
+        rows, columns = self._rows[piece], self._columns[piece]
+        flat = (rows.unsqueeze(2) * images.shape[-1] + columns.unsqueeze(1)).flatten(1)
+        found = images.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, images.shape[1], -1))
+        found = found.view(*images.shape[:2], *self._out)
+        if self._in_rows is None or self._in_columns is None:
+            return found
+        inside = self._in_rows[piece].unsqueeze(2) & self._in_columns[piece].unsqueeze(1)
+        level = torch.tensor(self._fill, device=images.device).to(images.dtype).view(1, -1, 1, 1)
+        return torch.where(inside.unsqueeze(1), found, level)
 
 
 def _followed(turns: Sequence[Turn], length: int, axis: int) -> tuple[Tensor, Tensor | None]:

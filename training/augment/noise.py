@@ -7,11 +7,13 @@ from torch import Tensor
 
 from ...compiler.plan.augment import Noise as Directive
 from ...compiler.plan.fusion import Step
+from .alone import Ready
 from .draws import Layout, within
 from .table import Table
 
-_LOOPS = "cpu"
-"""Where images one by one are faster than all at once: nothing is laid out in between."""
+_SMALL = 2**14
+"""Images of as many numbers and more are faster one by one on a CPU: no noise is laid out beside
+them."""
 
 
 class Noise:
@@ -23,19 +25,31 @@ class Noise:
         self._table = table
         self._at = layout.reserve(step.number, 0, 3)
 
-    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """float32 of 0..255, changed in place."""
+    def __call__(self, drawn: Tensor) -> Ready:
         chance, strength, place = drawn[self._at]
-        deviation = within(strength, *self._directive.deviation) * 255
-        deviation = torch.where(chance < self._directive.p, deviation, 0.0)
-        count = images[0].numel()
-        if images.device.type != _LOOPS or images.requires_grad:
-            noise = self._table.rows(place, count).view(images.shape)
-            return (images + noise * deviation.view(-1, *[1] * (images.ndim - 1))).clamp(0, 255)
-        numbers = self._table.numbers(count, images.device)
-        starts = self._table.starts(place, count, images.device).tolist()
-        flat = images.view(len(images), -1)
-        for image, start, alpha in zip(flat, starts, deviation.tolist(), strict=True):
-            if alpha:
-                image.add_(numbers[start : start + count], alpha=alpha)
-        return images.clamp_(0, 255)
+        within_range = within(strength, *self._directive.deviation) * 255
+        deviation = torch.where(chance < self._directive.p, within_range, 0.0)
+        table = self._table
+        if drawn.device.type != "cpu":
+            return lambda images, piece: _at_once(images, deviation[piece], table, place[piece])
+        alphas = deviation.tolist()
+
+        def add(images: Tensor, piece: slice) -> Tensor:
+            count = images[0].numel()
+            if count < _SMALL or images.requires_grad:
+                return _at_once(images, deviation[piece], table, place[piece])
+            numbers = table.numbers(count, images.device)
+            starts = table.starts(place[piece], count, images.device).tolist()
+            flat = images.view(len(images), -1)
+            for image, start, alpha in zip(flat, starts, alphas[piece], strict=True):
+                if alpha:
+                    image.add_(numbers[start : start + count], alpha=alpha)
+            return images.clamp_(0, 255)
+
+        return add
+
+
+def _at_once(images: Tensor, deviation: Tensor, table: Table, place: Tensor) -> Tensor:
+    noise = table.rows(place, images[0].numel()).view(images.shape)
+    each = deviation.view(-1, *[1] * (images.ndim - 1))
+    return torch.addcmul(images, noise, each).clamp_(0, 255)

@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...compiler.plan.augment import RandAugment, Trivial
-from ...compiler.plan.fusion import Size, Step
+from ...compiler.plan.fusion import Step
 from . import homography as h
+from .alone import Ready
 from .colours import GREY
 from .draws import Layout, whole
 from .turns import Rule, Turn
-from .warp import Fill, warp
+from .warp import Fill, Way, warp
 
 BINS = 31
 """How many strengths there are."""
@@ -65,48 +66,54 @@ class Policy:
         assert isinstance(directive, RandAugment | Trivial)
         self._rand = directive if isinstance(directive, RandAugment) else None
         self._often = self._rand.n if self._rand else 1
+        self._size = step.arrives
         fill = directive.fill
         self._fill: Fill = (0.0,) if isinstance(fill, str) else fill
         self._rule: Rule = fill if fill in ("nearest", "reflect") else "constant"
         self._at = [layout.reserve(step.number, 3 * round, 3) for round in range(self._often)]
 
-    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """float32 of 0..255, whole levels in the end."""
-        images = images.clamp(0, 255).round_()
+    def __call__(self, drawn: Tensor) -> Ready:
+        rounds = []
         for at in self._at:
             which, strength, sign = drawn[at]
             chosen = whole(which, 0, len(CHANGES) - 1).long()
-            images = self._round(images, chosen, strength, sign)
-        return images
+            rounds.append((chosen, chosen.tolist(), self._strengths(chosen, strength, sign)))
 
-    def _round(self, images: Tensor, chosen: Tensor, strength: Tensor, sign: Tensor) -> Tensor:
-        bins = whole(strength, 0, BINS - 1) if self._rand is None else None
+        def change(images: Tensor, piece: slice) -> Tensor:
+            """Whole levels in the end."""
+            images = images.clamp(0, 255).round_()
+            for chosen, kinds, strengths in rounds:
+                images = self._round(images, chosen[piece], kinds[piece], strengths[piece])
+            return images
+
+        return change
+
+    def _round(self, images: Tensor, chosen: Tensor, kinds: list[int], strengths: Tensor) -> Tensor:
+        """Of each image its change; images of the same one together."""
         found = images.clone()
-        kinds = chosen.cpu()
-        strengths = self._strengths(chosen, bins, sign, images.shape[-2:])  # type: ignore[arg-type]
-        moved = torch.zeros(len(CHANGES), dtype=torch.bool)
-        moved[[_NAMES.index(name) for name in _GEOMETRY]] = True
-        some = moved[kinds].nonzero().flatten().to(images.device)
-        if len(some):
-            found[some] = self._moved(images[some], chosen[some], strengths[some])
-        for kind, name in enumerate(_NAMES):
-            if name in _GEOMETRY or name == "identity":
-                continue
-            some = (kinds == kind).nonzero().flatten().to(images.device)
-            if len(some):
+        groups: dict[str, list[int]] = {}
+        for index, kind in enumerate(kinds):
+            name = _NAMES[kind]
+            groups.setdefault("geometry" if name in _GEOMETRY else name, []).append(index)
+        groups.pop("identity", None)
+        for name, members in groups.items():
+            some = torch.tensor(members, device=images.device)
+            if name == "geometry":
+                found[some] = self._moved(images[some], chosen[some], strengths[some])
+            else:
                 found[some] = _DONE[name](images[some], strengths[some])
         return found.round_()
 
-    def _strengths(self, chosen: Tensor, bins: Tensor | None, sign: Tensor, size: Size) -> Tensor:
+    def _strengths(self, chosen: Tensor, strength: Tensor, sign: Tensor) -> Tensor:
         """In the units of each change; where it can go both ways, either."""
         far = []
         for change in CHANGES:
             most = (change.randaugment if self._rand else change.trivial) or 0.0
             if change.per_side and self._rand:
-                most *= size[1] if change.name.endswith("x") else size[0]
+                most *= self._size[1 if change.name.endswith("x") else 0]
             far.append(most)
-        part: Tensor | float = self._rand.magnitude if bins is None and self._rand else bins  # type: ignore[assignment]
-        found = chosen.new_tensor(far, dtype=torch.float32)[chosen] * (part / (BINS - 1))
+        bins = self._rand.magnitude if self._rand else whole(strength, 0, BINS - 1)
+        found = chosen.new_tensor(far, dtype=torch.float32)[chosen] * (bins / (BINS - 1))
         signed = chosen.new_tensor([change.signed for change in CHANGES], dtype=torch.bool)[chosen]
         return torch.where(signed & (sign <= 0.5), -found, found)
 
@@ -122,7 +129,8 @@ class Policy:
         back = h.rows(x, 1.0, x, 0.0, y, 1.0, 0.0, 0.0, 0.0, 1.0)
         back = back @ h.moved(only("translate_x").trunc(), only("translate_y").trunc())
         back = back @ h.turned(only("rotate"), size)
-        return warp(images, [Turn(back, self._rule, size)], size, self._fill)
+        way = Way([Turn(back, self._rule, size)])
+        return warp(images, way, slice(0, len(images)), size, self._fill)
 
 
 # ---- changes of levels -----------------------------------------------------------------------

@@ -9,6 +9,7 @@ from torch import Tensor
 from ...compiler.plan.augment import Crop
 from ...compiler.plan.augment import Resize as Directive
 from ...compiler.plan.fusion import Step
+from .alone import Ready
 from .draws import Layout
 from .turns import PART_DRAWS, parts
 
@@ -22,17 +23,20 @@ class Resize:
         self._directive = step.directive
         self._at = layout.reserve(step.number, 1, PART_DRAWS)
 
-    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """float32 of 0..255."""
+    def __call__(self, drawn: Tensor) -> Ready:
         directive, size = self._directive, self._step.leaves
-        if isinstance(directive, Crop):
-            boxes = parts(drawn[self._at], directive, self._step.arrives).int().tolist()
+        if not isinstance(directive, Crop):
+            return lambda images, _: _resized(images, size, directive.mode)
+        boxes = parts(drawn[self._at], directive, self._step.arrives).int().tolist()
+
+        def cut(images: Tensor, piece: slice) -> Tensor:
             made = [
                 _resized(one[:, top : top + height, left : left + width][None], size, "bilinear")
-                for one, (left, top, width, height) in zip(images, boxes, strict=True)
+                for one, (left, top, width, height) in zip(images, boxes[piece], strict=True)
             ]
             return torch.cat(made)
-        return _resized(images, size, directive.mode)
+
+        return cut
 
 
 def _resized(images: Tensor, size: tuple[int, int], mode: str) -> Tensor:

@@ -48,4 +48,5 @@ class Table:
     def rows(self, uniform: Tensor, count: int) -> Tensor:
         """`count` numbers for each image."""
         numbers = self.numbers(count, uniform.device)
-        return numbers.unfold(0, count, 1)[self.starts(uniform, count, uniform.device)]
+        starts = self.starts(uniform, count, uniform.device)
+        return numbers.unfold(0, count, 1).index_select(0, starts)

@@ -59,6 +59,7 @@ def start(
     if first.frozen:
         lines.append(f"{counts(strategy, first)}; {saved(strategy, first, plan)}")
     if state is not None:
+        module.load_state_dict(state["model"])
         return Start(freezing, frozenset(state.get("anchor") or ()), tuple(lines))
     begun = begin(network, transfer, strategy, source(), module)
     table = "\n".join([begun.table, *explain_transfer(strategy, plan), ""])

@@ -19,12 +19,12 @@ class Inverted(nn.Module):
         if expand > 1:
             self.conv1 = nn.Conv2d(in_channels, hidden, 1, bias=False)
             self.bn1 = nn.BatchNorm2d(hidden)
-            self.relu6_1 = nn.ReLU6()
+            self.relu6_1 = nn.ReLU6(inplace=True)
         self.depthwise = nn.Conv2d(
             hidden, hidden, 3, stride=stride, padding=1, groups=hidden, bias=False
         )
         self.bn2 = nn.BatchNorm2d(hidden)
-        self.relu6_2 = nn.ReLU6()
+        self.relu6_2 = nn.ReLU6(inplace=True)
         self.conv2 = nn.Conv2d(hidden, width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width)
 
@@ -44,7 +44,7 @@ class MobileNetV2(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(32)
-        self.relu6_1 = nn.ReLU6()
+        self.relu6_1 = nn.ReLU6(inplace=True)
         self.inverted = Inverted(32, 16, expand=1)
         self.stages = nn.Sequential(
             nn.Sequential(Inverted(16, 24, stride=2), Inverted(24, 24)),
@@ -62,7 +62,7 @@ class MobileNetV2(nn.Module):
         )
         self.conv2 = nn.Conv2d(320, 1280, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(1280)
-        self.relu6_2 = nn.ReLU6()
+        self.relu6_2 = nn.ReLU6(inplace=True)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(0.2, inplace=True)

@@ -51,7 +51,7 @@ def test_every_change_is_torchvisions(change: int, which: str) -> None:
     for bin, negative in ((0, False), (9, False), (30, True)):
         text = f"randaugment n=1 magnitude={bin}" if which == "randaugment" else "trivial"
         mine, _ = policy(text)
-        found = torch.cat([mine(image[None].float(), numbers(change, bin, negative))
+        found = torch.cat([mine(numbers(change, bin, negative))(image[None].float(), slice(0, 1))
                            for image in images])  # fmt: skip
         magnitudes = strengths(BINS, *SIZE)
         magnitude = float(magnitudes[bin]) if magnitudes is not None else 0.0

@@ -15,7 +15,7 @@ from dotcnn.training.augment.draws import Draws, Layout
 from dotcnn.training.augment.homography import quadrilateral
 from dotcnn.training.augment.table import Table
 from dotcnn.training.augment.turns import Turn, corners, parts
-from dotcnn.training.augment.warp import warp
+from dotcnn.training.augment.warp import Way, warp
 from dotcnn.training.vision import torchvision
 
 from .done import augmentations, done, module, noisy
@@ -100,7 +100,8 @@ def test_perspective_agrees() -> None:
     images, size = noisy(20).float(), (H, W)
     drawn = torch.rand(8, 20, generator=torch.Generator().manual_seed(0))
     ends = corners(drawn, 0.5, size)
-    made = warp(images, [Turn(quadrilateral(ends, size), "constant", size, projective=True)], size)
+    turn = Turn(quadrilateral(ends, size), "constant", size, projective=True)
+    made = warp(images, Way([turn]), slice(0, 20), size)
     starts = [[0, 0], [W - 1, 0], [W - 1, H - 1], [0, H - 1]]
     for image, end, found in zip(images, ends, made, strict=True):
         reference = v2.perspective(image, starts, end.int().tolist(), interpolation=BILINEAR)
@@ -115,7 +116,7 @@ def test_elastic_agrees() -> None:
     layout = Layout()
     elastic = Elastic(fusion.passes[0].steps[0], layout, Table(0, "even"))
     images = noisy(30).float()
-    field = elastic(Draws(layout, 0)(0, torch.arange(30)), size)
+    field = elastic(Draws(layout, 0)(0, torch.arange(30)), size)(slice(0, 30))
     found = done(images, "elastic 60 sigma=4")
     for image, moved, one in zip(images, field, found, strict=True):
         grid = torch.stack([moved[0] * 2 / W, moved[1] * 2 / H], -1)[None]

@@ -1,0 +1,281 @@
+"""`cache features`: what frozen layers compute is computed once, kept in a file, and read again in
+later epochs and runs.
+
+A file is mapped into memory, and holds a row of numbers for each image and each augmented version
+of it. What the frozen layers are in evaluation they are here: the same numbers, if batches are as
+large as those that are learned from.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from ...compiler.graph import Network
+from ...compiler.plan.transfer import Cache
+from ...compiler.report.figures import data_size
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..augment import augmenter
+from ..data.batches import Batch, Batches, Sharing
+from ..data.names import resolve
+from ..data.opening import Opened
+from ..data.preparation import Preparation
+from ..data.store import InMemory
+from ..numerics import Numbers
+from ..processes import Processes
+from ..run_folder import shown
+from ..watch import Watcher
+from .cut import Cut, cut_at
+from .key import key_of
+
+FOLDER = "features"
+"""Beside the folders of runs."""
+SPARE = 0.05
+"""Of a disk: what is left free."""
+
+
+class _Ready(Preparation):
+    """Of what is computed already."""
+
+    def prepare(self, images: Tensor) -> Tensor:
+        return images
+
+
+class _Batches(Batches):
+    """Each epoch has its version of the images."""
+
+    passes: tuple[InMemory, ...]
+
+    def __call__(self, epoch: int = 0, position: int = 0) -> Iterator[Batch]:
+        self.store = self.passes[epoch % len(self.passes)]
+        return super().__call__(epoch, position)
+
+
+@dataclass(frozen=True, eq=False)
+class Cached:
+    """The same data as features; `cut` says what they are features of."""
+
+    cut: Cut
+    opened: Opened
+    passes: tuple[InMemory, ...]
+
+    def training(self, seed: int, sharing: Sharing) -> Batches:
+        train = self.opened.plan.train
+        found = _Batches(
+            self.passes[0],
+            train.batch.size,
+            self.opened.device,
+            shuffle=True,
+            seed=seed,
+            drop_last=train.batch.drop_last,
+            sharing=sharing,
+        )
+        found.passes = self.passes
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Caching:
+    """All that is needed to compute features, or to find them."""
+
+    directive: Cache
+    network: Network
+    module: nn.Module
+    frozen: frozenset[int]
+    opened: Opened
+    numbers: Numbers
+    base: Path
+    """The folder from which the spec's paths begin."""
+    run: Path
+    watcher: Watcher
+    processes: Processes
+
+    def cached(self) -> Cached:
+        """Raises SpecError where nothing can be kept, or there is no room for it."""
+        cut = None
+        if not self.network.aux:
+            cut = cut_at(self.network, self.module, self.frozen, self.numbers)
+        if cut is None:
+            raise SpecError([self._not_to_be_cut()])
+        early = cut.early(self.module)
+        folder = self._folder()
+        files = {
+            part: folder / f"{key_of(early, self.opened, part, self.numbers, words)}.npy"
+            for part, words in (("train", self._changes()), ("val", ()))
+        }
+        if self.processes.writes:
+            self._fill(early, cut, files)
+        self.processes.told(True)  # the others wait for it
+        rows = {part: _mapped(file, self._wanted(part, cut)) for part, file in files.items()}
+        stores = self.opened.stores
+        passes = tuple(
+            InMemory(each[:, :, None, None], stores["train"].labels.cpu(), stores["train"].pile)
+            for each in rows["train"]
+        )
+        val = InMemory(rows["val"][0][:, :, None, None], stores["val"].labels.cpu(),
+                       stores["val"].pile)  # fmt: skip
+        known = self.opened.preparation
+        ready = _Ready(**{field.name: getattr(known, field.name) for field in fields(known)})
+        opened = replace(self.opened, stores={"train": passes[0], "val": val}, preparation=ready)
+        return Cached(cut, opened, passes)
+
+    # ---- where, and how much ----
+
+    @property
+    def _passes(self) -> int:
+        return (self.directive.passes or 1) if self.opened.plan.augment else 1
+
+    def _changes(self) -> tuple[str, ...]:
+        """What happens to images that are learned from, and is drawn by the plan's seed."""
+        plan = self.opened.plan
+        if not plan.augment:
+            return ()
+        return (*map(str, plan.augment), str(plan.train.seed), str(self._passes))
+
+    def _folder(self) -> Path:
+        if self.directive.folder is not None:
+            return resolve(self.directive.folder, self.base)
+        return self.run.parent / FOLDER
+
+    def _wanted(self, part: str, cut: Cut) -> tuple[int, int, int]:
+        passes = self._passes if part == "train" else 1
+        return passes, len(self.opened.stores[part]), cut.numbers
+
+    def _fill(self, early: nn.Module, cut: Cut, files: dict[str, Path]) -> None:
+        missing = {
+            part: file
+            for part, file in files.items()
+            if not _is_whole(file, self._wanted(part, cut))
+        }
+        folder = next(iter(files.values())).parent
+        if not missing:
+            size = sum(file.stat().st_size for file in files.values())
+            line = f"features: {data_size(size)}, read back from {shown(folder)}"
+            self.watcher.note(line)
+            return
+        self._must_have_room(folder, cut, missing)
+        began = time.perf_counter()
+        try:
+            for part, file in missing.items():
+                self._compute(early, cut, part, file)
+        except OSError as error:
+            raise SpecError([self._unwritable(folder, error)]) from None
+        self.watcher.note(f"features: computed in {time.perf_counter() - began:.1f} s")
+
+    def _must_have_room(self, folder: Path, cut: Cut, missing: dict[str, Path]) -> None:
+        """Says first how much it will be."""
+        wanted = [self._wanted(part, cut) for part in missing]
+        size = sum(4 * passes * images * numbers for passes, images, numbers in wanted)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            disk = shutil.disk_usage(folder)
+        except OSError as error:
+            raise SpecError([self._unwritable(folder, error)]) from None
+        images = " + ".join(
+            f"{passes} x {images:,}" if passes > 1 else f"{images:,}"
+            for passes, images, _ in wanted
+        )
+        self.watcher.note(
+            f"features: {images} images, {cut.numbers:,} numbers each, are {data_size(size)} in"
+            f" {shown(folder)}, where {data_size(disk.free)} are free"
+        )
+        if size > disk.free - SPARE * disk.total:
+            message = (
+                f"features take {data_size(size)}, and the disk of {shown(folder)} has"
+                f" {data_size(disk.free)} free"
+            )
+            help = (
+                'name a folder on another: `cache features folder="…"`; freeze up to a later part,'
+                " behind which maps are smaller; or take `cache` out"
+            )
+            raise SpecError([Diagnostic("no-room", message, self.directive.span, help=help)])
+
+    # ---- computing ----
+
+    def _compute(self, early: nn.Module, cut: Cut, part: str, file: Path) -> None:
+        """Whole or not at all."""
+        shape = self._wanted(part, cut)
+        partial = file.with_suffix(f".{os.getpid()}.partial")
+        try:
+            rows = numpy.lib.format.open_memmap(partial, "w+", numpy.float32, shape)
+            for number in range(shape[0]):
+                self._pass(early, part, number, torch.from_numpy(rows[number]))
+            rows.flush()
+            del rows
+            os.replace(partial, file)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @torch.no_grad()
+    def _pass(self, early: nn.Module, part: str, number: int, into: Tensor) -> None:
+        """All images of a part, once: those to learn from in batches of the same size as there."""
+        opened, numbers = self.opened, self.numbers
+        augment = augmenter(opened.plan, opened.preparation) if part == "train" else None
+        size = min(opened.plan.train.batch.size, len(into))
+        batches = opened.evaluation(part, batch=size)
+        cast = numbers.autocast(opened.device)
+        early.eval()
+        done = 0
+        try:
+            for images, labels, indices in batches():
+                count = len(images)
+                images, labels, indices = (_full(t, size) for t in (images, labels, indices))
+                if augment is None:
+                    prepared = opened.preparation.prepare(numbers.laid_out(images))
+                else:
+                    changed, _ = augment(images, labels, indices, number)
+                    prepared = numbers.laid_out(changed)
+                with cast or torch.no_grad():
+                    found = early(prepared)
+                into[done : done + count] = found[:count].float().cpu()
+                done += count
+                self.watcher.reading(f"computing features, {part}", done, len(into))
+        finally:
+            batches.close()
+
+    # ---- what may be wrong ----
+
+    def _not_to_be_cut(self) -> Diagnostic:
+        if self.network.aux:
+            message = "with auxiliary heads, features cannot be kept: they are taken in training"
+            help = "take `cache` out"
+        else:
+            message = "nothing is frozen from the image on, so that nothing can be computed once"
+            help = "freeze from the beginning on: `freeze until …`"
+        return Diagnostic("no-features", message, self.directive.span, help=help)
+
+    def _unwritable(self, folder: Path, error: OSError) -> Diagnostic:
+        reason = error.strerror or type(error).__name__
+        message = f"cannot keep features in {shown(folder)}: {reason}"
+        help = 'name another folder: `cache features folder="…"`'
+        return Diagnostic("unwritable", message, self.directive.span, help=help)
+
+
+def _full(values: Tensor, size: int) -> Tensor:
+    """A last batch made as large as the others: what a product comes to, to the last bit, can
+    depend on how many are worked out together."""
+    if len(values) == size:
+        return values
+    return torch.cat([values, values[:1].expand(size - len(values), *values.shape[1:])])
+
+
+def _is_whole(file: Path, shape: tuple[int, int, int]) -> bool:
+    try:
+        return bool(numpy.load(file, mmap_mode="r").shape == shape)
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def _mapped(file: Path, shape: tuple[int, int, int]) -> Tensor:
+    """Its pages are read when they are needed; what is changed in memory is not written."""
+    rows = numpy.load(file, mmap_mode="c")
+    assert rows.shape == shape
+    return torch.from_numpy(rows)
