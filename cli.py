@@ -416,18 +416,24 @@ def _explain_section(options: argparse.Namespace) -> int:
 
         lines = explain_augment(fuse(found), _style(options))
         print("\n".join(["", *lines]) if lines else "", end="\n" if lines else "")
-    return _explain_transfer(analysis, found, options) if options.layer == "transfer" else OK
+    return (
+        _explain_transfer(analysis.network, found, options) if options.layer == "transfer" else OK
+    )
 
 
-def _explain_transfer(analysis: Analysis, plan: TrainPlan, options: argparse.Namespace) -> int:
+def _explain_transfer(network: Network, plan: TrainPlan, options: argparse.Namespace) -> int:
     from .dsl import render
     from .dsl.diagnostics import SpecError
+    from .training.data.count import count_classes
     from .training.request import base_of
     from .training.transfer.explained import explained
 
-    network = analysis.network
     base = base_of(network.program.main.source, Path.cwd())
     try:
+        counting = plan.transfer is not None and plan.transfer.policy is not None
+        classes = count_classes(plan.train.data, base) if counting else None
+        if classes not in (None, network.output.shape[0]) and options.file != "-":
+            network = _network(options.file, options, classes) or network
         lines = explained(network, plan, base, _style(options))
     except SpecError as error:
         color = _wants_color(options, sys.stderr)
@@ -640,6 +646,74 @@ def _cannot_write(output: str, error: OSError) -> int:
     return ERRORS
 
 
+# ---- augment ---------------------------------------------------------------------------------
+
+
+def _augment(options: argparse.Namespace) -> int:
+    from .dsl.diagnostics import SpecError
+
+    output: str = options.output
+    ending = Path(output).suffix.lower()
+    if ending not in (".png", ".html"):
+        return _usage(f"{output!r} says not what to write: a name that ends in .png or .html")
+    if _is_folder(options.file):
+        return USAGE
+    try:
+        data = _augmented(options, ending)
+    except SpecError as error:
+        return _tell(error, options)
+    try:
+        Path(output).write_bytes(data)
+    except OSError as error:
+        return _cannot_write(output, error)
+    _say(f"wrote {output}")
+    return OK
+
+
+def _augmented(options: argparse.Namespace, ending: str) -> bytes:
+    """The sheet as a file; raises SpecError."""
+    from .compiler.plan.fusion import fuse
+    from .compiler.report.explain_augment import explain_augment
+    from .dsl.diagnostics import Diagnostic, SpecError
+    from .training.request import request
+
+    source = next(_sources([options.file]))
+    if isinstance(source, list):
+        raise SpecError(source)
+    wanted = request(
+        source,
+        set=options.set,
+        data=options.data,
+        network=options.network,
+        input=options.input,
+        max_layers=options.max_layers,
+    )
+    if not wanted.plan.augment:
+        message = "the spec augments nothing"
+        help = "write `augment { flip horizontal, rotate 15 }`, or what you like, into it"
+        raise SpecError([Diagnostic("no-augment", message, wanted.network.input.span, help=help)])
+    _needs_torch("augmentation")
+
+    from .training.augment.sheet import sheet
+    from .training.data.opening import open_data
+    from .training.display.choose import watcher_for
+
+    watcher = watcher_for(sys.stderr, color=_wants_color(options, sys.stderr))
+    try:
+        opened = open_data(wanted.plan, wanted.base, progress=watcher.reading)
+    finally:
+        watcher.close()
+    made = sheet(opened, options.images, options.epochs)
+    if ending == ".png":
+        from .training.augment.sheet_png import sheet_png
+
+        return sheet_png(made)
+    from .training.augment.sheet_page import sheet_page
+
+    explained = "\n".join(explain_augment(fuse(wanted.plan)))
+    return sheet_page(made, explained).encode()
+
+
 # ---- train -----------------------------------------------------------------------------------
 
 
@@ -690,9 +764,6 @@ def _trained(options: argparse.Namespace) -> int:
             max_layers=options.max_layers,
         )
     _needs_torch("training")
-
-    # Threads that wait for each other by spinning make a busy machine crawl; torch reads this once.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     from .training.display.choose import watcher_for
     from .training.distributed import is_one_of_several, joined, start
@@ -928,6 +999,7 @@ _RUNS: dict[str, Run] = {
     "draw": _draw,
     "emit": _emit,
     "export": _export,
+    "augment": _augment,
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,

@@ -1,17 +1,22 @@
 """Augmentation against torchvision v2, kornia and albumentations: images a second, in one run.
 
     python benchmarks/augmentation.py [--rounds 15] [--sizes 32 224] [--device cuda] [--threads 1]
+    python benchmarks/augmentation.py --agreement
 
 The same changes for all: flip, rotate 15, shift 10 %, scale 0.9 to 1.1, shear 10, brightness,
 contrast, saturation 20 % each, noise 0.05, erase at 50 %, normalisation; from uint8 images in
-memory to a float32 batch. Each of the others twice: op by op, as one would write it first, and with
-its geometry merged into one affine, which is its best form. torchvision and albumentations work
-image by image, as they are meant to; kornia and ours on the batch, ours as the training loop has it.
+memory to a float32 batch. Each of the others twice: op by op, as one would write it first, and
+merged, with its geometry as one affine, which is its best form. torchvision and albumentations work
+image by image, as they are meant to; kornia and ours on the batch, ours as in the training loop.
 
 On a CPU it is the time that the process was given, on a graphics card the clock's. In each round
 everybody is timed once, in another order; quoted are medians of rounds and of the rounds' ratios,
 with the middle half of these. Who is not installed is left out:
 `pip install kornia albumentations opencv-python-headless torchvision`.
+
+`--agreement` times nothing: it prints, for each directive alone, how far its outcome is from that
+of torchvision with the same parameters, in levels of 255 at the worst pixel of noise; and how far
+all of them done together are from one after the other, on pictures.
 """
 
 from __future__ import annotations
@@ -159,6 +164,77 @@ PEERS = {
 }
 
 
+# ---- agreement -------------------------------------------------------------------------------
+
+
+def augmenter_of(text: str, size: int, apart: bool = False) -> Augmenter:
+    from dotcnn.compiler.elaborate import elaborate
+    from dotcnn.compiler.plan.fusion import fused, separate
+    from dotcnn.dsl.program import load_program
+    from dotcnn.dsl.source import Source
+
+    spec = f"network Net {{ input 3x{size}x{size}, conv 4, pool avg global, flatten, fc 10 }}\n"
+    network = elaborate(load_program(Source("bench", f"{spec}augment {{ {text} }}")))
+    directives = plan(network, needs_data=False).augment
+    fusion = (separate if apart else fused)(directives, (size, size), 3)
+    return Augmenter(fusion, (torch.ones(3), torch.zeros(3)), seed=0, classes=10)
+
+
+def done(text: str, images: Tensor, apart: bool = False) -> Tensor:
+    count = len(images)
+    augment = augmenter_of(text, images.shape[-1], apart)
+    labels = torch.zeros(count, dtype=torch.int64)
+    return augment(images, labels, torch.arange(count))[0]  # type: ignore[no-any-return]
+
+
+def agreement() -> None:
+    f: Any = torchvision("transforms.v2.functional")
+    linear = torchvision("transforms").InterpolationMode.BILINEAR
+    cases: dict[str, Callable[[Tensor], Tensor]] = {
+        "flip both p=1": lambda x: f.vertical_flip(f.horizontal_flip(x)),
+        "rotate 20..20": lambda x: f.rotate(x, 20, interpolation=linear),
+        "scale 1.3..1.3": lambda x: f.affine(x, 0, [0, 0], 1.3, [0, 0], interpolation=linear),
+        "shift x=10%..10%": lambda x: f.affine(
+            x, 0, [0.1 * x.shape[-1], 0], 1, [0, 0], interpolation=linear
+        ),
+        "shear 12..12 y=-7..-7": lambda x: f.affine(
+            x, 0, [0, 0], 1, [12, -7], interpolation=linear
+        ),
+        "color brightness=1.4..1.4": lambda x: f.adjust_brightness(x, 1.4),
+        "color contrast=1.6..1.6": lambda x: f.adjust_contrast(x, 1.6),
+        "color saturation=0.3..0.3": lambda x: f.adjust_saturation(x, 0.3),
+        "color hue=0.1..0.1": lambda x: f.adjust_hue(x, 0.1),
+        "grayscale p=1": lambda x: f.rgb_to_grayscale(x, 3),
+        "blur 1.3..1.3": lambda x: f.gaussian_blur(x, [9, 9], [1.3, 1.3]),
+    }
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (8, 3, 96, 96), dtype=torch.uint8, generator=generator)
+    print(f"{'directive':<30}{'float32':>10}{'bytes':>8}")
+    for text, theirs in cases.items():
+        exact = (done(text, noise.float()) - theirs(noise / 255) * 255).abs().max()
+        found = (done(text, noise) + 0.01).floor()
+        bytes = (found - theirs(noise).float()).abs().max()
+        print(f"{text:<30}{exact:>10.4f}{bytes:>8.0f}")
+    picture = pictures(64, 96)
+    geometry = "flip horizontal, rotate 15, shift 10%, scale 0.9..1.1, shear 10"
+    colours = "color brightness=0.2, color contrast=0.2, color saturation=0.2"
+    for name, text in (("geometry", geometry), ("colours", colours)):
+        apart = (done(text, picture) - done(text, picture, apart=True)).abs()
+        share = (apart > 1).float().mean()
+        print(
+            f"{name}, together and one by one: {apart.mean():.3f} levels apart on average;"
+            f" {share:.1%} of numbers by more than one, the worst by {apart.max():.0f}"
+        )
+
+
+def pictures(count: int, size: int) -> Tensor:
+    """Coarse noise, smoothed: about as rough as photographs."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(count, 3, size // 8 + 1, size // 8 + 1, generator=generator) * 255
+    made = torch.nn.functional.interpolate(coarse, (size, size), mode="bilinear")
+    return made.round().byte()
+
+
 # ---- timing ----------------------------------------------------------------------------------
 
 
@@ -176,10 +252,7 @@ def seconds(run: Run, device: torch.device) -> float:
 
 def compare(size: int, rounds: int, device: torch.device, peers: list[str]) -> None:
     batch = BATCHES.get(size, 64)
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(batch, 3, size // 8 + 1, size // 8 + 1, generator=generator) * 255
-    images = torch.nn.functional.interpolate(coarse, (size, size), mode="bilinear")
-    images = images.round().byte().to(device)
+    images = pictures(batch, size).to(device)
     runs = dict(of_ours(images))
     for name in peers:
         runs.update(PEERS[name](images))
@@ -209,7 +282,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--agreement", action="store_true")
     options = parser.parse_args()
+    if options.agreement:
+        agreement()
+        return
     torch.set_num_threads(options.threads)
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
     if importlib.util.find_spec("cv2"):

@@ -20,7 +20,6 @@ from torch import Tensor
 from ..compiler.graph import Network
 from ..dsl.diagnostics import Diagnostic, SpecError
 from .run_folder import shown
-from .weights import read_weights
 from .whole_file import write_whole
 
 FORMAT = 1
@@ -75,10 +74,6 @@ def about_weights(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError):
         return {}
-
-
-def best_weights(path: Path) -> dict[str, Tensor]:
-    return read_weights(path)
 
 
 # ---- whether it is of the same run -----------------------------------------------------------

@@ -134,12 +134,14 @@ def make_learner(
     train = plan.train
     anchor: Anchor | None = None
     factors: dict[str, float] = {}
+    since: dict[str, int] = {}
     if freezing is not None:
         freezing.ever(module)
-        factors = factors_of(freezing.strategy, module)
+        factors, since = factors_of(freezing.strategy, module), freezing.since(module)
         if freezing.strategy.strength:
             anchor = Anchor(module, taken, freezing.strategy.strength)
-    groups = parameter_groups(module, train.optimizer, factors, anchor.names if anchor else ())
+    anchored = anchor.names if anchor else ()
+    groups = parameter_groups(module, train.optimizer, factors, anchored, since)
     learning = [parameter for group in groups for parameter in group["params"]]
 
     def around(inner: Any) -> Any:

@@ -40,7 +40,7 @@ def out_of_memory(
     if fits >= batch:
         fits = max(1, batch // 2)
         notes.append("by our count it should fit; something else takes memory, too")
-    if fits < 1:
+    if fits < 1 or batch == 1:
         help = "not even one image fits: make the input or the network smaller"
     else:
         rounded = _rounded(min(fits, batch - 1) or 1)

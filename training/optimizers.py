@@ -19,20 +19,22 @@ def parameter_groups(
     directive: Optimizer,
     factors: Mapping[str, float] | None = None,
     anchored: Collection[str] = (),
+    since: Mapping[str, int] | None = None,
 ) -> list[dict[str, Any]]:
     """Parameters that learn, grouped by weight decay and by the factor of their learning rate.
 
     `factors` are by the names of parameters; those that are not named have 1. A group says its own
-    as `factor`. What is `anchored` is drawn somewhere else than to zero, and does not decay. The
-    order is always the same.
+    as `factor`. What is `anchored` is drawn somewhere else than to zero, and does not decay.
+    `since` are the epochs from which on they learn: torch wants what is in a group to begin
+    together. The order is always the same.
     """
-    groups: dict[tuple[float, bool], dict[str, Any]] = {}
+    groups: dict[tuple[float, bool, int], dict[str, Any]] = {}
     for name, parameter, decays in _learning(module):
         factor = (factors or {}).get(name, 1.0)
         decay = directive.arguments["weight_decay"] if decays or directive.decay_all else 0.0
         decay = 0.0 if name in anchored else decay
         group = groups.setdefault(
-            (factor, bool(decay)),
+            (factor, bool(decay), (since or {}).get(name, 1)),
             {"params": [], "weight_decay": decay, "factor": factor},
         )
         group["params"].append(parameter)

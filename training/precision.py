@@ -21,8 +21,8 @@ from ..compiler.graph import Network
 from ..compiler.plan.train import Train
 from .numerics import Numbers
 
-WORTH_IT = 2_000_000_000
-"""Multiply-adds of a batch, forwards: with fewer, a step is over before it is worth a choice."""
+WORTH_IT = 10**12
+"""Multiply-adds of a run, forwards: with fewer, it is over before a choice has paid for itself."""
 
 GAIN = 0.95
 """A choice has to take at most so much of the time of plain float32 in order to be made."""
@@ -46,18 +46,20 @@ def choose(
     module: nn.Module,
     device: torch.device,
     batch: int,
+    images: int,
 ) -> Choice:
-    """`batch` is what one device gets; the module itself stays as it is."""
+    """`batch` is what one device gets of the `images` that there are to learn from; the module
+    itself stays as it is."""
     options = _options(train, device)
     if len(options) == 1:
         return Choice(options[0], (_line(options[0], _only(train, device, options[0])),))
-    macs = analyse(network).totals.macs * batch
+    macs = analyse(network).totals.macs * images * train.epochs.count
     if device.type == "cuda":
         numbers = options[-1]
         return Choice(numbers, (_line(numbers, "this card multiplies such numbers faster"),))
     if macs < WORTH_IT:
         plain = options[0]
-        return Choice(plain, (_line(plain, "the network is so small that nothing else is faster"),))
+        return Choice(plain, (_line(plain, "so little is to be learned that nothing else pays"),))
     if train.deterministic.on:
         numbers = options[-1] if bf16_is_fast(device) else options[0]
         why = "by the processor: in deterministic runs nothing is timed"

@@ -15,7 +15,7 @@ from torch import nn
 
 from ..compiler.plan.plan import TrainPlan
 from ..dsl.diagnostics import Diagnostic, SpecError
-from .checkpoint import best_weights, facts_about, mark_of, must_be_same, read_checkpoint
+from .checkpoint import facts_about, mark_of, must_be_same, read_checkpoint
 from .data.batches import Batches
 from .data.classes import check_classes
 from .data.opening import Opened, open_data
@@ -44,6 +44,7 @@ from .transfer.source import Source
 from .transfer.start import Start, settled, start
 from .watch import Finished, Silent, Started, Watcher
 from .watchdog import Diverged
+from .weights import read_weights
 
 
 def train(
@@ -186,7 +187,8 @@ class Training:
                 Numbers.of(chosen["precision"], chosen["channels_last"]), tuple(chosen["lines"])
             )
         batch = max(1, self.plan.train.batch.size // self.processes.world)
-        found = choose(self.request.network, self.plan.train, module, self.device, batch)
+        images = len(self.opened.stores["train"])
+        found = choose(self.request.network, self.plan.train, module, self.device, batch, images)
         return self.processes.told(found)  # type: ignore[no-any-return]
 
     def _features(
@@ -347,7 +349,7 @@ class Training:
         report: Path | None = None
         if self.processes.writes and reason != INTERRUPTED:
             if keeper.folder.best.exists() and not keeper.trouble:
-                module.load_state_dict(best_weights(keeper.folder.best))
+                module.load_state_dict(read_weights(keeper.folder.best))
             outcome = evaluate(module, self.opened, "val", watcher=self.watcher)
             if "test" in self.opened.stores:
                 test = evaluate(module, self.opened, "test", watcher=self.watcher)

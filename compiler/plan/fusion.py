@@ -134,6 +134,17 @@ class Fusion:
         """Whether pixels become numbers in a pass of their own."""
         return not any(one.normalizes for one in self.passes)
 
+    @property
+    def cost(self) -> Cost:
+        """Of all of it, what pixels become at the end included."""
+        macs = sum(one.cost.macs for one in self.passes)
+        bytes = sum(one.cost.bytes for one in self.passes)
+        if self.normalizes:
+            height, width = self.passes[-1].leaves if self.passes else self.arrives
+            macs += height * width * self.channels
+            bytes += 8 * height * width * self.channels
+        return Cost(macs, bytes)
+
 
 def fuse(plan: TrainPlan) -> Fusion:
     """The passes of a plan's augmentation, in order."""
@@ -185,6 +196,8 @@ def only(number: int, directives: tuple[Augmentation, ...], arrives: Size, chann
     """One of the directives, with what is drawn for it, as if the others were not there."""
     directive = directives[number]
     step = Step(number, directive, arrives, size_after(directive, arrives))
+    if isinstance(directive, Resize) and step.leaves == step.arrives:
+        return Fusion((), (step,), arrives, channels)
     passes = [Pass(kind, (step,), channels) for kind in _kinds(step)]
     return Fusion(tuple(passes), (), arrives, channels)
 
@@ -345,11 +358,12 @@ def _between(passes: list[Pass], kind: Kind) -> str:
     if not found:
         return ""
     between = passes[found[-1] + 1 :]
-    words = [f"`{step.directive.word}`" for one in between for step in one.steps]
+    words = list(dict.fromkeys(f"`{step.directive.word}`" for one in between for step in one.steps))
     cut = any(one.clips for one in between) and FAMILIES[kind] == "colour"
     stands = "stands" if len(words) == 1 else "stand"
     tail = ", and what leaves 0..255 is cut off there" if cut else ""
-    return f"{' and '.join(dict.fromkeys(words))} {stands} between{tail}"
+    listed = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f"{listed} {stands} between{tail}"
 
 
 # ---- what it costs ---------------------------------------------------------------------------

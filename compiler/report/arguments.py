@@ -484,6 +484,34 @@ def _add_use_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _augment(commands: _Commands, run: Run) -> None:
+    augment = _command(
+        commands,
+        run,
+        "augment",
+        "a sheet of training images: as they are, augmented, and after each directive alone",
+        "cnn augment net.cnn -o sheet.png\n"
+        "  cnn augment net.cnn --data flowers -o sheet.html --images 5\n"
+        '  cnn augment net.cnn -o sheet.png --set augment="flip horizontal, rotate 20"',
+    )
+    augment.add_argument("file", metavar="FILE", help=_FILE)
+    augment.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="ends in .png or .html"
+    )
+    augment.add_argument(
+        "--data",
+        metavar="DATA",
+        help="another source of images: a folder, a .npz file, or what a `data` line says",
+    )
+    augment.add_argument(
+        "--images", type=_natural(1), default=8, metavar="N", help="how many (default: 8)"
+    )
+    augment.add_argument(
+        "--epochs", type=_natural(1), default=6, metavar="N", help="of how many epochs (default: 6)"
+    )
+    _add_network_options(augment)
+
+
 def _gallery(commands: _Commands, run: Run) -> None:
     gallery = _command(
         commands,
@@ -517,6 +545,7 @@ _COMMANDS: dict[str, Callable[[_Commands, Run], None]] = {
     "draw": _draw,
     "emit": _emit,
     "export": _export,
+    "augment": _augment,
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,

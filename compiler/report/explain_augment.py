@@ -27,8 +27,6 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     """As lines; none where nothing is augmented."""
     if not fusion.passes:
         return []
-    macs = sum(one.cost.macs for one in fusion.passes)
-    moved = sum(one.cost.bytes for one in fusion.passes)
     directives = {step.number for one in fusion.passes for step in one.steps}
     size = f"{fusion.channels}x{by(fusion.arrives)}"
     title = (
@@ -45,8 +43,9 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     if fusion.normalizes:
         text = "What pixels become (`normalize`) is a multiplication and an addition at the end."
         found += wrapped(text, style)
-    cost = f"An image: {short(macs)} multiply-adds, {data_size(moved)} read and written."
-    return found + wrapped(cost, style)
+    cost = fusion.cost
+    total = f"An image: {short(cost.macs)} multiply-adds, {data_size(cost.bytes)} read and written."
+    return found + wrapped(total, style)
 
 
 def _passes(count: int) -> str:
@@ -128,14 +127,12 @@ def _notes(one: Pass) -> Iterator[str]:
 
 
 def _of_warp(one: Pass) -> Iterator[str]:
-    if one.fill != FREE:
-        fill = one.fill if isinstance(one.fill, str) else _colour(one.fill)
-        beyond = f"what is not of the image becomes {fill}"
-        count = frames(one)
-        if count:
-            borders = "the border" if count == 1 else f"{count} borders"
-            beyond += f"; so does what leaves it on the way: {borders} in between"
-        yield beyond
+    if one.fill == FREE:
+        return
+    fill = one.fill if isinstance(one.fill, str) else _colour(one.fill)
+    count = frames(one)
+    between = ", and beyond " + ("a border" if count == 1 else f"{count} borders") + " in between"
+    yield f"beyond the image{between if count else ''}: {fill}"
 
 
 def _colour(fill: tuple[float, ...]) -> str:

@@ -107,6 +107,8 @@ def test_killed_while_it_writes(
     """Half of the file is there; what was there before is still whole."""
     folder = tmp_path / "run"
     assert trainer(SPEC, folder, die_at=round(share * calls_of(undisturbed))) == -9
+    if share > 0.5:
+        assert read_checkpoint(folder / "last.ckpt")["position"]["epoch"] > 0
     goes_on(trainer, folder)
     must_be_equal(folder, undisturbed)
 

@@ -31,7 +31,7 @@ def train_of(network: Network, *changes: str) -> Train:
 
 def chosen(spec: str, *changes: str, batch: int = 8) -> Choice:
     network = dotcnn.compile(spec)
-    return choose(network, train_of(network, *changes), dotcnn.load(spec), CPU, batch)
+    return choose(network, train_of(network, *changes), dotcnn.load(spec), CPU, batch, 1000)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_really_timed() -> None:
     spec = "network Net { input 3x16x16, conv 8 3x3 same, bn, relu, flatten, fc 10 }"
     network, module = dotcnn.compile(spec), dotcnn.load(spec)
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    found = choose(network, train_of(network), module, CPU, 8)
+    found = choose(network, train_of(network), module, CPU, 8, 1000)
     assert found.numbers.dtype in (None, BF16)
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     assert all(parameter.grad is None for parameter in module.parameters())

@@ -20,8 +20,8 @@ pixels take float32 of 0..255, and may change it in place."""
 Done = Callable[[Tensor], Ready]
 """A pass, of the numbers drawn for a batch."""
 
-PIECE = 2**17
-"""How many numbers of images make a piece: half a megabyte."""
+PIECE = 2**18
+"""How many numbers of images make a piece: a megabyte."""
 
 
 class Alone:
@@ -53,7 +53,7 @@ class Alone:
 
 
 def _do(passes: Sequence[tuple[Ready, bool]], whole: Tensor, piece: slice) -> Tensor:
-    given = images = whole[piece]
+    given = images = whole[piece].contiguous()
     for done, takes_bytes in passes:
         if not takes_bytes:
             images = images.to(torch.float32, copy=images is given)

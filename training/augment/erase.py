@@ -11,7 +11,7 @@ from ...compiler.plan.augment import Erase as Directive
 from ...compiler.plan.fusion import Step
 from .alone import Ready
 from .draws import Layout, whole, within
-from .table import Table
+from .table import SMALL, Table
 
 _TRIES = 10
 
@@ -32,13 +32,22 @@ class Erase:
     def __call__(self, drawn: Tensor) -> Ready:
         numbers = drawn[self._at]
         boxes, place = self.boxes(numbers), numbers[-1]
+        rows, columns = (
+            _between(boxes[:, at], boxes[:, at + 2], side)
+            for at, side in ((1, self._size[0]), (0, self._size[1]))
+        )
+
+        def at_once(images: Tensor, piece: slice) -> Tensor:
+            blot = rows[piece].unsqueeze(2) * columns[piece].unsqueeze(1)
+            return torch.lerp(images, self._content(images, place[piece]), blot.unsqueeze(1))
+
         if drawn.device.type != "cpu":
-            return lambda images, piece: self._at_once(images, boxes[piece], place[piece])
+            return at_once
         corners = boxes.int().tolist()
 
-        def blot(images: Tensor, piece: slice) -> Tensor:
-            if images.requires_grad:
-                return self._at_once(images, boxes[piece], place[piece])
+        def blotted(images: Tensor, piece: slice) -> Tensor:
+            if images[0].numel() < SMALL or images.requires_grad:
+                return at_once(images, piece)
             content = self._content(images, place[piece]).expand(images.shape)
             for index, (left, top, width, height) in enumerate(corners[piece]):
                 if width:
@@ -46,17 +55,7 @@ class Erase:
                     images[box] = content[box]
             return images
 
-        return blot
-
-    def _at_once(self, images: Tensor, boxes: Tensor, place: Tensor) -> Tensor:
-        """On a CPU image by image is faster: most of them stay as they are."""
-        content = self._content(images, place)
-        left, top, width, height = boxes.view(-1, 4, 1).unbind(1)
-        rows = torch.arange(self._size[0], device=images.device)
-        columns = torch.arange(self._size[1], device=images.device)
-        within_rows = ((rows >= top) & (rows < top + height)).unsqueeze(2)
-        within_columns = ((columns >= left) & (columns < left + width)).unsqueeze(1)
-        return torch.where((within_rows & within_columns).unsqueeze(1), content, images)
+        return blotted
 
     def boxes(self, numbers: Tensor) -> Tensor:
         """N x 4: left, top, width, height; nothing where an image is left as it is. An area and a
@@ -83,3 +82,10 @@ class Erase:
             return (noise - offset) / factor
         level = (0.0,) if fill == "zero" else fill
         return images.new_tensor(level).view(1, -1, 1, 1)
+
+
+def _between(start: Tensor, length: Tensor, side: int) -> Tensor:
+    """N x side: 1.0 from a start on, as far as the length goes."""
+    at = torch.arange(side, device=start.device)
+    first = start.unsqueeze(1)
+    return ((at >= first) & (at < first + length.unsqueeze(1))).float()

@@ -9,11 +9,7 @@ from ...compiler.plan.augment import Noise as Directive
 from ...compiler.plan.fusion import Step
 from .alone import Ready
 from .draws import Layout, within
-from .table import Table
-
-_SMALL = 2**14
-"""Images of as many numbers and more are faster one by one on a CPU: no noise is laid out beside
-them."""
+from .table import SMALL, Table
 
 
 class Noise:
@@ -36,7 +32,7 @@ class Noise:
 
         def add(images: Tensor, piece: slice) -> Tensor:
             count = images[0].numel()
-            if count < _SMALL or images.requires_grad:
+            if count < SMALL or images.requires_grad:
                 return _at_once(images, deviation[piece], table, place[piece])
             numbers = table.numbers(count, images.device)
             starts = table.starts(place[piece], count, images.device).tolist()

@@ -14,6 +14,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+SMALL = 2**14
+"""Images of as many numbers and more are faster one by one on a CPU: nothing is laid out beside
+them."""
+
 _SIZE = 2**22
 _FACTOR = 4
 """At least so many times as long as an image."""

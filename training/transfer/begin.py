@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ...compiler.graph import Network
 from ...compiler.plan.parts import Parts
@@ -31,10 +33,10 @@ def begin(
     network: Network, transfer: Transfer, strategy: Strategy, source: Source, module: nn.Module
 ) -> Begun:
     """Raises SpecError where something of it has no place, or we need more than it has."""
-    found = match(network, source.weights, adapt_channels=True)
+    found = match(network, _told_apart(source.weights, module), adapt_channels=True)
     missing = found.missing(strategy.anew)
     if missing:
-        raise SpecError([_incomplete(network, transfer, found, missing)])
+        raise SpecError([_incomplete(network, transfer, strategy, found, missing)])
     anew = tuple(f"{name}." for name in strategy.anew)
     fresh = {
         key: tensor.clone() for key, tensor in module.state_dict().items() if key.startswith(anew)
@@ -43,6 +45,22 @@ def begin(
     module.load_state_dict(fresh, strict=False)
     taken = frozenset(key for key in found.state_dict() if not key.startswith(anew))
     return Begun(tuple(_lines(found, source, strategy)), _text(found, source, strategy), taken)
+
+
+def _told_apart(
+    weights: nn.Module | Mapping[str, Tensor], module: nn.Module
+) -> nn.Module | Mapping[str, Tensor]:
+    """Weights that go by the very names and shapes of ours, as a module: they are of this network,
+    though layers of one shape might leave that open."""
+    if isinstance(weights, nn.Module) or _shapes(weights) != _shapes(module.state_dict()):
+        return weights
+    theirs = copy.deepcopy(module)
+    theirs.load_state_dict(weights)
+    return theirs
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {key: tensor.shape for key, tensor in weights.items()}
 
 
 def _lines(found: Match, source: Source, strategy: Strategy) -> list[str]:
@@ -66,7 +84,11 @@ def _text(found: Match, source: Source, strategy: Strategy) -> str:
 
 
 def _incomplete(
-    network: Network, transfer: Transfer, found: Match, missing: Sequence[Row]
+    network: Network,
+    transfer: Transfer,
+    strategy: Strategy,
+    found: Match,
+    missing: Sequence[Row],
 ) -> Diagnostic:
     layers = list({row.layer: row for row in reversed(missing)}.values())[::-1]
     shown = layers if len(layers) <= 12 else layers[:11]
@@ -78,7 +100,7 @@ def _incomplete(
         f" {network.name}",
         transfer.source.span or network.root.span,
         notes=tuple(notes),
-        help=_help(network, found, [row.layer for row in layers]),
+        help=_help(network, found, [row.layer for row in layers], strategy.anew),
     )
 
 
@@ -92,16 +114,17 @@ def _shape(shape: tuple[int, ...] | None) -> str:
     return "x".join(map(str, shape or ())) or "one number"
 
 
-def _help(network: Network, found: Match, layers: Sequence[str]) -> str:
+def _help(network: Network, found: Match, layers: Sequence[str], anew: Sequence[str]) -> str:
     last = Parts(network).last
     if found.ambiguous:
         return (
-            "layers of one shape cannot be told apart by what this file says: name labels as theirs"
-            " are, or take the model itself (`torchvision:…`), whose dataflow tells"
+            "layers of one shape cannot be told apart by what this file says: name the folder of"
+            " its run, or the model itself (`torchvision:…`), whose dataflow tells; or give labels"
+            " as theirs are"
         )
     if last is not None and list(layers) == [last.name]:
         return "write `head reset` into `transfer`: the head begins anew, with a size of its own"
-    before = _taken_over(network, layers)
+    before = _taken_over(network, {*layers, *anew})
     if before:
         return (
             f"write `features {before}` to take over what is up to there, frozen, or"
@@ -110,13 +133,8 @@ def _help(network: Network, found: Match, layers: Sequence[str]) -> str:
     return f"take weights of {network.name}, or write the spec as their network is"
 
 
-def _taken_over(network: Network, layers: Sequence[str]) -> str:
-    """The last layer that gets something, where nothing behind it does."""
-    weighted = [node.name for node in network.nodes if any(w.trainable for w in node.weights)]
-    missing = set(layers)
-    tail = 0
-    while tail < len(weighted) and weighted[-1 - tail] in missing:
-        tail += 1
-    if not tail or tail == len(weighted) or tail != len(missing & set(weighted)):
-        return ""
-    return weighted[-1 - tail]
+def _taken_over(network: Network, missing: Set[str]) -> str:
+    """The last layer that gets something, where everything before it does, too."""
+    names = [node.name for node in network.nodes if any(w.trainable for w in node.weights)]
+    filled = len(names) - len(missing & set(names))
+    return names[filled - 1] if filled and not missing & set(names[:filled]) else ""

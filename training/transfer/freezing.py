@@ -17,10 +17,19 @@ class Freezing:
 
     def ever(self, module: nn.Module) -> None:
         """Lets learn what learns at any time: an optimiser has to know all of it."""
-        names = [self._names(stage) for stage in self.strategy.stages]
-        always = frozenset.intersection(*names)
+        learns = self.since(module)
         for name, parameter in module.named_parameters():
-            parameter.requires_grad_(not _is_in(name, always))
+            parameter.requires_grad_(name in learns)
+
+    def since(self, module: nn.Module) -> dict[str, int]:
+        """The epochs, counted from 1, from which on parameters learn, by their names."""
+        found: dict[str, int] = {}
+        for stage in self.strategy.stages:
+            frozen = self._names(stage)
+            for name, _ in module.named_parameters():
+                if not _is_in(name, frozen):
+                    found.setdefault(name, stage.epoch)
+        return found
 
     def begin(self, module: nn.Module, epoch: int) -> bool:
         """An epoch, counted from 0, for a module in training mode. Returns whether other weights

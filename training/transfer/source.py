@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from ...compiler.plan.transfer import From
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..asked import best_of
+from ..asked import best_of, request_of
 from ..checkpoint import about_weights
 from ..data.names import resolve
 from ..data.preparation import NoPreparation, Preparation
+from ..load import live
 from ..weights import read_weights
 from .library import from_timm, from_torchvision
 from .pixels import Pixels
@@ -48,8 +49,16 @@ def _from_file(said: str, path: Path) -> Source:
         note = f"looked for at {path.absolute()}"
         help = "name the folder of a run, or a file of weights; paths begin at the spec's folder"
         raise SpecError([Diagnostic("no-such-file", message, notes=(note,), help=help)])
-    file = best_of(path) if path.is_dir() else path
-    return Source(said, read_weights(file), _pixels(about_weights(file)))
+    if path.is_dir():
+        return _from_run(said, path)
+    return Source(said, read_weights(path), _pixels(about_weights(path)))
+
+
+def _from_run(said: str, folder: Path) -> Source:
+    """Its spec is there, too, and with it the dataflow."""
+    best = best_of(folder)
+    network = request_of(folder).network
+    return Source(said, live(network, "", best), _pixels(about_weights(best)))
 
 
 def _pixels(about: Mapping[str, str]) -> Pixels | None:

@@ -1,0 +1,259 @@
+"""From somebody's weights to a classifier of a few hundred images.
+
+    python benchmarks/transfer.py published             weights of others on the real test images
+    python benchmarks/transfer.py cases [--seeds 5]      ants and bees: three cases beside scratch
+    python benchmarks/transfer.py cache [--images 512]   `cache features` for a frozen ResNet-18
+
+They need ../shared (see tests/support.py). Seconds are those of the processor that the process has
+used, as other work beside it then counts less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy
+import torch
+
+import dotcnn
+from dotcnn.training.checkpoint import read_checkpoint
+from dotcnn.training.matching import match
+from dotcnn.training.result import Result
+from dotcnn.training.watch import EpochRecord, Silent
+from dotcnn.training.weights import read_weights
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+WEIGHTS = SHARED / "weights"
+
+
+# ---- published accuracy --------------------------------------------------------------------------
+
+PUBLISHED = [
+    ("resnet8", "resnet8_cifar10/resnet8_cifar10.npz", "none", 1759),
+    ("resnet20", "resnet_cifar10/resnet20-12fca82f.th", "imagenet", 1834),
+    ("resnet32", "resnet_cifar10/resnet32-d509ac18.th", "imagenet", 1854),
+]
+"""Network, weights, what pixels become, and how many of the 2,000 should be right."""
+
+
+def published() -> None:
+    """Each through `match`, in the emitted module."""
+    data = numpy.load(SHARED / "data" / "cifar10_8k_2k.npz")
+    images = torch.from_numpy(data["x_test"]).permute(0, 3, 1, 2).float()
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    as_imagenet = (images / 255 - mean[:, None, None]) / std[:, None, None]
+    labels = torch.from_numpy(data["y_test"])
+    for name, weights, pixels, right in PUBLISHED:
+        network = dotcnn.compile(name)
+        found = match(network, read_weights(WEIGHTS / weights))
+        found.require_complete()
+        module = dotcnn.load(network).eval()
+        found.load_into(module)
+        given = images if pixels == "none" else as_imagenet
+        with torch.inference_mode():
+            guesses = torch.cat([module(batch).argmax(1) for batch in given.split(250)])
+        count = int((guesses == labels).sum())
+        print(f"{name:10} {count} of 2,000 right, {right} expected; {found.summary()}", flush=True)
+
+
+# ---- ants and bees -------------------------------------------------------------------------------
+
+BEES = """
+import "squeezenet/blocks.cnn"
+
+network AntsAndBees {
+  input 3x128x128
+  allow "dropped-remainder" "small-field"
+
+  stem: conv 96 7x7 stride=2, relu
+  pool max 3x3 stride=2 ceil
+  fire1: fire 16 64, fire2: fire 16 64
+  fire3: fire 32 128
+  pool max 3x3 stride=2 ceil
+  fire4: fire 32 128
+  fire5: fire 48 192, fire6: fire 48 192
+  fire7: fire 64 256
+  pool max 3x3 stride=2 ceil
+  fire8: fire 64 256
+  dropout 0.5
+  conv classes 1x1
+  pool avg global, flatten
+}
+
+train {
+  data folder "DATA"
+  batch 32
+  epochs 20
+  optimizer sgd lr=0.0002 momentum=0.9 nesterov weight_decay=5e-4
+  schedule cosine warmup=1
+  clip 1
+}
+
+evaluate { normalize caffe }
+"""
+FROM = 'from "{weights}", head reset lr=5x'
+CASES: Mapping[str, tuple[str, dict[str, object]]] = {
+    "1: all frozen but a new head": (f"{FROM}, freeze all, cache features", {}),
+    "2: the first part frozen, the rest tuned": (
+        f"{FROM}, freeze until fire7, cache features", {"train.epochs": 12},
+    ),
+    "3: all tuned from the weights": (FROM, {"train.epochs": 8}),
+    "scratch": ("", {
+        "train.epochs": 16, "train.optimizer.lr": 0.01, "evaluate.normalize": "imagenet",
+    }),
+}  # fmt: skip
+
+
+def cases(seeds: int, only: str) -> None:
+    """SqueezeNet with ImageNet's weights, 244 images to learn from, 153 to validate with."""
+    weights = WEIGHTS / "squeezenet1_0" / "squeezenet_v1.0_dc_decoded.npz"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        with zipfile.ZipFile(SHARED / "data" / "hymenoptera_256.zip") as archive:
+            archive.extractall(folder / "images")
+        chosen = {name: case for name, case in CASES.items() if name.startswith(only)}
+        for name, (section, changes) in chosen.items():
+            spec = BEES.replace("DATA", str(folder / "images"))
+            if section:
+                spec += f"transfer {{ {section.format(weights=weights)} }}\n"
+            found, seconds = [], []
+            for seed in range(seeds):
+                began = time.process_time()
+                result = trained(spec, folder / "runs" / f"{name[0]}-{seed}",
+                                 {**changes, "train.seed": seed})  # fmt: skip
+                seconds.append(time.process_time() - began)
+                found.append(100 * result.metrics["top1"])
+                print(f"  {name}, seed {seed}: {found[-1]:.2f} %, {seconds[-1]:.0f} s", flush=True)
+            spread = statistics.stdev(found) if len(found) > 1 else 0.0
+            extent = f"{min(found):.2f} to {max(found):.2f}"
+            print(
+                f"{name:42} {statistics.mean(found):6.2f} % +- {spread:.2f} ({extent}),"
+                f" {statistics.median(seconds):.0f} s a run",
+                flush=True,
+            )
+
+
+# ---- features that are kept ----------------------------------------------------------------------
+
+FROZEN = """
+import "resnet/blocks.cnn"
+
+network Frozen {
+  input 3x96x96
+  conv 64 7x7 stride=2 same, bn, relu
+  pool max 3x3 stride=2 same
+  layer1: repeat 2 { basic 64 }
+  layer2: repeat 2 as i { basic 128 stride=max(1, 2 - i) }
+  layer3: repeat 2 as i { basic 256 stride=max(1, 2 - i) }
+  layer4: repeat 2 as i { basic 512 stride=max(1, 2 - i) }
+  pool avg global, flatten
+  fc classes
+}
+
+train {
+  data npz "DATA"
+  batch 64
+  epochs 5
+  optimizer sgd lr=0.01 momentum=0.9
+  deterministic
+  precision fp32
+  checkpoint every=5 metric=loss
+}
+
+evaluate { resize 96, crop 96, normalize imagenet }
+
+transfer { from "WEIGHTS", freeze all, head reset }
+"""
+
+
+class Epochs(Silent):
+    """Seconds of the processor at the end of each epoch, and of the clock."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+        self.clock: list[float] = []
+
+    def epoch(self, record: EpochRecord) -> None:
+        self.ends.append(time.process_time())
+        self.clock.append(record.seconds)
+
+
+def cache(images: int) -> None:
+    """CIFAR-10's images, enlarged; weights drawn at random, which take as long as any. The first
+    five epochs are from before the features are computed to the end of the fifth."""
+    data = numpy.load(SHARED / "data" / "cifar10_8k_2k.npz")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        arrays = {"x_train": data["x_train"][:images], "y_train": data["y_train"][:images]}
+        arrays |= {"x_val": data["x_test"][: images // 4], "y_val": data["y_test"][: images // 4]}
+        numpy.savez(folder / "set.npz", **arrays)
+        torch.manual_seed(1)
+        torch.save(dotcnn.load("resnet18").state_dict(), folder / "weights.pt")
+        spec = FROZEN.replace("DATA", str(folder / "set.npz"))
+        spec = spec.replace("WEIGHTS", str(folder / "weights.pt"))
+        heads, first_five, warm = {}, {}, {}
+        for name, changes in (("plain", {}), ("cached", {"transfer.cache": "features"})):
+            epochs = Epochs()
+            trained(spec, folder / name / "run", changes, epochs)
+            state = read_checkpoint(folder / name / "run" / "last.ckpt")["model"]
+            heads[name] = {key: state[key] for key in ("fc.weight", "fc.bias")}
+            later = [b - a for a, b in zip(epochs.ends, epochs.ends[1:], strict=False)]
+            warm[name] = statistics.median(later)
+            first_five[name] = epochs.ends[-1] - BEGAN[folder / name / "run"]
+            print(f"{name:7} warm epoch {1000 * warm[name]:9.1f} ms of the processor,"
+                  f" {1000 * statistics.median(epochs.clock[1:]):9.1f} ms by the clock; first five"
+                  f" {first_five[name]:.2f} s", flush=True)  # fmt: skip
+        same = all(torch.equal(heads["plain"][key], heads["cached"][key]) for key in heads["plain"])
+        print(f"a warm epoch {warm['plain'] / warm['cached']:.0f}x faster,"
+              f" the first five together {first_five['plain'] / first_five['cached']:.2f}x;"
+              f" head weights {'identical' if same else 'NOT identical'}")  # fmt: skip
+
+
+BEGAN: dict[Path, float] = {}
+"""By run, when its data had been read."""
+
+
+def trained(
+    spec: str, folder: Path, changes: Mapping[str, object], watcher: Silent | None = None
+) -> Result:
+    """Without report.html, which takes as long for all of them."""
+    import dotcnn.training.page.write as page
+    import dotcnn.training.run as run
+
+    page.write_report = lambda folder, *others: folder / page.NAME
+    original = run.start
+
+    def started(*arguments: object) -> object:
+        BEGAN[folder] = time.process_time()
+        return original(*arguments)  # type: ignore[arg-type]
+
+    run.start = started  # type: ignore[assignment]
+    try:
+        return dotcnn.train(spec, output=folder, device="cpu", set=changes, watcher=watcher)
+    finally:
+        run.start = original
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["published", "cases", "cache"])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--case", default="", help="1, 2, 3 or scratch; all of them without")
+    parser.add_argument("--images", type=int, default=512)
+    options = parser.parse_args()
+    match_what = {
+        "published": published,
+        "cases": lambda: cases(options.seeds, options.case),
+        "cache": lambda: cache(options.images),
+    }
+    match_what[options.what]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""`cache features`: the same as without, computed once, never stale, never more than there is room
+for."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+import pytest
+import torch
+
+import dotcnn
+from dotcnn.compiler.plan import plan
+from dotcnn.compiler.plan.strategy import strategy_of
+from dotcnn.dsl.diagnostics import Diagnostic, SpecError
+from dotcnn.training.transfer.cut import Cut, cut_at
+from dotcnn.training.transfer.freezing import Freezing
+
+from ..small import Looker, equal, gone_on, last, trained
+from .begun import first, notes, spec
+
+pytestmark = pytest.mark.usefixtures("no_report")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "features").iterdir()}
+
+
+def refused(folder: Path, text: str) -> Diagnostic:
+    with pytest.raises(SpecError) as raised:
+        trained(folder, text)
+    (found,) = raised.value.diagnostics
+    return found
+
+
+@pytest.mark.parametrize("freeze", ["freeze all", "freeze until layer2", "freeze until layer1.1"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_learns_is_the_same_to_the_last_bit(
+    tmp_path: Path, freeze: str, precision: str
+) -> None:
+    """Batches being of one size: of another, a product's last bit may differ."""
+    changes = {"train.precision": precision, "train.ema": 0.5}
+    plain = trained(tmp_path / "plain", spec(freeze, "head reset"), set=changes)
+    looker = Looker()
+    text = spec(freeze, "head reset", "cache features")
+    cached = trained(tmp_path / "cached", text, set=changes, watcher=looker)
+    assert equal(last(tmp_path / "cached"), last(tmp_path / "plain"))
+    assert equal(cached.module.state_dict(), plain.module.state_dict())
+    assert cached.metrics == plain.metrics
+    assert "1,438 + 359 images" in notes(looker)
+    assert "free" in notes(looker)
+
+
+def test_it_is_computed_once(tmp_path: Path) -> None:
+    """Another run finds it, though it learns at another rate, for longer, with another seed."""
+    text = spec("freeze all", "cache features")
+    trained(tmp_path / "1", text)
+    known = files(tmp_path)
+    looker = Looker()
+    other = {"train.optimizer.lr": 0.2, "train.epochs": 3, "train.seed": 5}
+    trained(tmp_path / "2", text, set=other, watcher=looker)
+    assert files(tmp_path) == known
+    assert "read back" in notes(looker)
+    assert "computed in" not in notes(looker)
+
+
+def test_it_is_never_stale(tmp_path: Path) -> None:
+    """Other weights, another frozen part, other pixels, other images, other numbers."""
+    seen = 0
+
+    def grows(*lines: str, **changes: object) -> bool:
+        nonlocal seen
+        name = str(len(list(tmp_path.iterdir())))
+        named = {key.replace("__", "."): value for key, value in changes.items()}
+        trained(tmp_path / name, spec(*lines, "cache features"), set={"train.epochs": 1, **named})
+        before, seen = seen, len(files(tmp_path))
+        return seen > before
+
+    assert grows("freeze all")
+    assert not grows("freeze all")
+    assert grows("freeze until layer2")
+    assert grows("freeze all", evaluate__normalize="mean=0.3 std=0.5")
+    assert grows("freeze all", train__split="val=30%")
+    assert grows("freeze all", train__precision="bf16")
+    text = spec("freeze all", "cache features").replace(str(first()), str(tmp_path / "0"))
+    text = text.replace("freeze all", "freeze all, head reset")
+    trained(tmp_path / "moved", text, set={"train.epochs": 1})
+    assert len(files(tmp_path)) == seen  # that one has the same frozen weights
+
+
+def test_a_file_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
+    text = spec("freeze all", "cache features")
+    trained(tmp_path / "1", text)
+    for file in (tmp_path / "features").iterdir():
+        file.write_bytes(file.read_bytes()[:300])
+    trained(tmp_path / "2", text)
+    assert equal(last(tmp_path / "1"), last(tmp_path / "2"))
+
+
+def test_augmented_versions_take_turns(tmp_path: Path) -> None:
+    """Each epoch has one of them: the same images as without, as long as they do not repeat."""
+    augment = "augment { shift 20%, noise 0.1 }\n"
+    plain = spec("freeze all", "head reset") + augment
+    cached = spec("freeze all", "head reset", "cache features passes=2") + augment
+    for name, text in (("plain", plain), ("cached", cached)):
+        trained(tmp_path / name, text, set={"train.epochs": 2})
+    assert equal(last(tmp_path / "cached"), last(tmp_path / "plain"))
+    shapes = {numpy.load(file).shape for file in (tmp_path / "features").iterdir()}
+    assert shapes == {(2, 1438, 8), (1, 359, 8)}
+    found = refused(tmp_path / "x", plain.replace("head reset", "head reset, cache features"))
+    assert "passes=4" in found.help
+
+
+def test_it_goes_on(tmp_path: Path) -> None:
+    text = spec("freeze until layer2", "head reset", "cache features")
+    trained(tmp_path / "whole", text)
+    assert trained(tmp_path / "run", text, watcher=Looker(stop_after=3)).interrupted
+    shutil.rmtree(tmp_path / "features")
+    gone_on(tmp_path / "run")
+    assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))
+
+
+class Disk(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found out before anything is computed."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Disk(10**6, 10**6 - 5_000, 5_000))
+    found = refused(tmp_path / "run", spec("freeze until layer2", "cache features"))
+    assert found.code == "no-room"
+    assert "MiB" in found.message
+    assert "folder=" in found.help
+    assert files(tmp_path) == set()
+
+
+def test_what_cannot_be_kept(tmp_path: Path) -> None:
+    text = spec("freeze all", "unfreeze at epoch 2", "cache features")
+    assert refused(tmp_path / "run", text).code == "conflict"
+    aux = spec("freeze until layer2", "cache features").replace(
+        "  layer2:", "  aux { pool avg global, flatten, fc classes }\n  layer2:"
+    )
+    aux = aux.replace("transfer {\n", "transfer {\n  head reset\n")
+    aux = aux.replace("freeze until layer2", "features layer1")
+    assert refused(tmp_path / "run", aux).code == "no-features"
+
+
+# ---- in two ------------------------------------------------------------------------------------
+
+
+def cut_of(*lines: str) -> tuple[Cut | None, torch.nn.Module]:
+    network = dotcnn.compile(spec(*lines, source="a", classes="10"))
+    transfer = plan(network).transfer
+    assert transfer is not None
+    strategy = strategy_of(network, transfer)
+    module = dotcnn.load(network).train()
+    Freezing(strategy).begin(module, 0)
+    return cut_at(network, module, strategy.stages[0].frozen), module
+
+
+def test_both_parts_together_are_the_network() -> None:
+    """Also where the cut goes through a residual block: then two tensors cross it."""
+    images = torch.randn(4, 1, 8, 8)
+    for lines, numbers in (
+        (["freeze all"], 8),
+        (["freeze until layer2"], 4 * 8 * 8),
+        (["freeze until layer1.0.bn"], 2 * 4 * 8 * 8),
+    ):
+        cut, module = cut_of(*lines)
+        assert cut is not None
+        assert cut.numbers == numbers
+        module.eval()
+        rows = cut.early(module)(images)
+        assert rows.shape == (4, numbers)
+        assert torch.equal(cut.late(module)(rows), module(images))
+        assert torch.equal(cut.late(module)(rows[:, :, None, None]), module(images))
+
+
+def test_nothing_that_is_random_or_learns_is_early() -> None:
+    cut, _ = cut_of("freeze all")
+    assert cut is not None
+    names = {str(node.target) for node in cut.early_nodes if node.op == "call_module"}
+    assert "bn2" in names
+    assert not names & {"dropout", "fc"}
+    cut, _ = cut_of("freeze only layer2")
+    assert cut is None

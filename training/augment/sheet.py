@@ -1,0 +1,129 @@
+"""A contact sheet: training images as they are, as they come to be, and what each directive does.
+
+Columns are images. The rows below the originals are epochs: what the network would get to see of
+them in each; then comes every directive by itself, with the random draws that it has in the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.augment import Augmentation
+from ...compiler.plan.fusion import Fusion, fuse, only
+from ..data.opening import Opened
+from .make import augmenter_of
+
+
+@dataclass(frozen=True)
+class Row:
+    label: str
+    images: tuple[Tensor, ...]
+    """uint8, one or three channels."""
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    title: str
+    subtitle: str
+    names: tuple[str, ...]
+    """Of the columns: the classes of the images."""
+    groups: tuple[Group, ...]
+
+
+def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
+    """Of the first images of each class in turn."""
+    plan, data = opened.plan, opened.dataset
+    indices = in_turn(opened, images)
+    batch = torch.stack([opened.image("train", index) for index in indices])
+    labels = opened.stores["train"].labels.cpu()[indices]
+    fusion = fuse(plan)
+    together = [
+        Row(f"epoch {epoch + 1}", shown(opened, fusion, batch, indices, labels, epoch))
+        for epoch in range(epochs)
+    ]
+    alone = []
+    for number, directive in enumerate(plan.augment):
+        one = only(number, plan.augment, fusion.arrives, fusion.channels)
+        if one.passes:
+            made = shown(opened, one, batch, indices, labels, 0)
+            alone.append(Row(as_written(directive), made))
+    originals = Group("As they are", (Row("original", tuple(map(viewed, batch))),))
+    groups = (
+        originals,
+        Group("As the network gets to see them", tuple(together)),
+        Group("Each directive by itself", tuple(alone)),
+    )
+    names = ("several",) * len(indices)
+    if not data.several:
+        names = tuple(data.classes[int(label)] for label in labels)
+    size = "x".join(map(str, batch.shape[1:]))
+    subtitle = f"{data.name}: images arrive as {size}, seed {plan.train.seed.value}"
+    return Sheet(f"Augmentation of {plan.network}", subtitle, names, groups)
+
+
+def in_turn(opened: Opened, count: int) -> list[int]:
+    """The first image of each class, then the second, and so on."""
+    labels = opened.stores["train"].labels.cpu()
+    kinds = labels.argmax(1) if labels.ndim == 2 else labels
+    seen: dict[int, int] = {}
+    places = []
+    for index, kind in enumerate(kinds.tolist()):
+        seen[kind] = seen.get(kind, 0) + 1
+        places.append((seen[kind], kind, index))
+    return [index for _, _, index in sorted(places)[:count]]
+
+
+def shown(
+    opened: Opened, fusion: Fusion, batch: Tensor, indices: list[int], labels: Tensor, epoch: int
+) -> tuple[Tensor, ...]:
+    """Augmented images, what pixels become undone again."""
+    preparation, plan = opened.preparation, opened.plan
+    augment = augmenter_of(fusion, preparation, plan.train.seed.value, len(opened.dataset.classes))
+    made, _ = augment(batch, labels, torch.tensor(indices), epoch)
+    std, mean = (torch.tensor(each).view(-1, 1, 1) for each in (preparation.std, preparation.mean))
+    pixels = (made * std + mean) / preparation.scale
+    if preparation.order == "bgr":
+        pixels = pixels.flip(1)
+    return tuple(map(viewed, pixels.round().clamp(0, 255).to(torch.uint8)))
+
+
+def viewed(image: Tensor) -> Tensor:
+    """One channel or three."""
+    if image.shape[0] in (1, 3):
+        return image
+    return image[:3] if image.shape[0] > 3 else image[:1]
+
+
+def as_written(directive: Augmentation) -> str:
+    """On one line, as the spec has it."""
+    return " ".join((directive.span.text if directive.span else str(directive)).split())
+
+
+LEAST, MOST = 96, 144
+"""Pixels along the longer side of an image as it is shown: small ones are drawn with their pixels
+as squares."""
+
+
+def shown_side(groups: Sequence[Group]) -> int:
+    """How long the longer side of the largest image is to be."""
+    longest = max(
+        max(image.shape[-2:]) for one in groups for row in one.rows for image in row.images
+    )
+    return min(longest, MOST) if longest >= LEAST else longest * (LEAST // longest)
+
+
+def shown_size(image: Tensor, side: int) -> tuple[int, int]:
+    """Height and width of an image as it is shown."""
+    height, width = image.shape[-2:]
+    scale = side / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
