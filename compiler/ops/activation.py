@@ -75,9 +75,9 @@ class ReLU6(Activation):
     word: ClassVar[str] = "relu6"
     formula: ClassVar[str] = "min(max(0, x), 6)"
 
-    # In place, torch keeps a copy of its input for the way back: as much memory, and a copy's time,
-    # while training; in evaluation, less of both. silu, mish, hardsigmoid and hardswish are like it,
-    # and are left as they are, since learning takes longer than looking.
+    # In place, torch keeps a copy of its input for the way back: while training as much memory, and
+    # the time of a copy; in evaluation less of both. silu, mish, hardsigmoid and hardswish are like
+    # it, and are left as they are, since learning takes longer than looking.
     in_place: ClassVar[bool] = True
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:

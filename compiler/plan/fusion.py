@@ -366,6 +366,55 @@ def _between(passes: list[Pass], kind: Kind) -> str:
     return f"{listed} {stands} between{tail}"
 
 
+# ---- colours ---------------------------------------------------------------------------------
+
+
+class Shade(NamedTuple):
+    """One linear change of colours."""
+
+    step: Step
+    what: Literal["brightness", "contrast", "saturation", "grayscale", "light"]
+    most: float
+    """The greatest factor; what is above 1 may drive numbers out of 0..255."""
+
+
+def matrices(one: Pass) -> tuple[tuple[Shade, ...], ...]:
+    """The changes of a pass over colours, those together that become one matrix. Behind one that
+    may leave 0..255 that is cut off, so that nothing can be multiplied across it."""
+    found: list[list[Shade]] = [[]]
+    for step in one.steps:
+        for shade in _shades(step):
+            if found[-1] and found[-1][-1].most > 1:
+                found.append([])
+            found[-1].append(shade)
+    return tuple(map(tuple, found))
+
+
+def _shades(step: Step) -> Iterator[Shade]:
+    directive = step.directive
+    if isinstance(directive, Color):
+        if directive.brightness:
+            yield Shade(step, "brightness", directive.brightness[1])
+        if directive.contrast:
+            yield Shade(step, "contrast", directive.contrast[1])
+        if directive.saturation:
+            yield Shade(step, "saturation", directive.saturation[1])
+    elif isinstance(directive, Grayscale):
+        yield Shade(step, "grayscale", 1.0)
+    else:
+        yield Shade(step, "light", math.inf)
+
+
+def mixes_channels(shades: tuple[Shade, ...]) -> bool:
+    """Whether colours of a pixel depend on each other."""
+    return any(shade.what in ("saturation", "grayscale") for shade in shades)
+
+
+def needs_mean(shades: tuple[Shade, ...]) -> bool:
+    """Whether the mean of an image has to be known first."""
+    return any(shade.what == "contrast" for shade in shades)
+
+
 # ---- what it costs ---------------------------------------------------------------------------
 
 
@@ -374,23 +423,6 @@ def frames(one: Pass) -> int:
     resampling itself sees to that one."""
     inside = [step for step in one.steps if not isinstance(step.directive, Flip)]
     return sum(filling(step) != FREE for step in inside[1:])
-
-
-def mixes_channels(one: Pass) -> bool:
-    """Whether colours of a pixel depend on each other."""
-    return any(
-        isinstance(step.directive, Grayscale)
-        or (isinstance(step.directive, Color) and step.directive.saturation is not None)
-        for step in one.steps
-    )
-
-
-def needs_mean(one: Pass) -> bool:
-    """Whether the mean of an image has to be known first."""
-    return any(
-        isinstance(step.directive, Color) and step.directive.contrast is not None
-        for step in one.steps
-    )
 
 
 _BILINEAR = 4 + 4
@@ -419,9 +451,12 @@ def _cost(one: Pass) -> Cost:
             factor = max(1.0, one.arrives[0] / one.leaves[0])
             return Cost(int(after * _BILINEAR * factor), touched)
         case "colour":
-            each = channels if mixes_channels(one) else 1
-            mean = after if needs_mean(one) else 0
-            return Cost(after * each + mean, touched + 4 * mean)
+            macs = moved = 0
+            for shades in matrices(one):
+                mean = needs_mean(shades)
+                macs += after * ((channels if mixes_channels(shades) else 1) + mean)
+                moved += touched + 4 * after * mean
+            return Cost(macs, moved)
         case "hue":
             return Cost(after * 8, touched)
         case "noise":

@@ -15,6 +15,7 @@ from ..plan.fusion import (
     Step,
     frames,
     largest_part,
+    matrices,
     mixes_channels,
     needs_mean,
 )
@@ -37,7 +38,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     for step in fusion.read:
         found += wrapped(f"`{_as_written(step.directive)}` is done when images are read.", style)
     for number, one in enumerate(fusion.passes, 1):
-        found += ["", *wrapped(f"{number}. {_TITLES[one.kind]}", style, code=BOLD)]
+        found += ["", *wrapped(f"{number}. {_title(one)}", style, code=BOLD)]
         found += laid_out(list(_lines(one)), style, "   ")
     found.append("")
     if fusion.normalizes:
@@ -56,7 +57,6 @@ _TITLES = {
     "move": "pixels are moved as they are",
     "warp": "pixels are moved: one matrix for each image, one look between them",
     "resize": "images are made smaller",
-    "colour": "colours: one matrix for each image",
     "hue": "hues are turned",
     "noise": "noise",
     "blur": "blur",
@@ -64,6 +64,13 @@ _TITLES = {
     "policy": "changes of a list",
     "mix": "images are mixed, and their labels",
 }
+
+
+def _title(one: Pass) -> str:
+    if one.kind != "colour":
+        return _TITLES[one.kind]
+    count = len(matrices(one))
+    return f"colours: {'one matrix' if count == 1 else f'{count} matrices'} for each image"
 
 
 def _lines(one: Pass) -> Iterator[tuple[str, str]]:
@@ -113,17 +120,23 @@ def _notes(one: Pass) -> Iterator[str]:
     elif one.kind == "resize" and isinstance(one.steps[0].directive, Resize):
         yield "smoothed where that makes images smaller"
     elif one.kind == "colour":
-        if needs_mean(one):
-            yield "the mean of each image comes first"
-        yield f"{'3x4' if mixes_channels(one) else 'one factor'} for each image"
-    if one.clips:
-        yield (
-            "what leaves 0..255 is cut off once, behind it"
-            if one.kind == "colour"
-            else ("what leaves 0..255 is cut off behind it")
-        )
+        yield from _of_colours(one)
+    elif one.kind == "noise":
+        yield "what leaves 0..255 is cut off behind it"
     if one.normalizes:
         yield "what pixels become (`normalize`) is part of the matrix"
+
+
+def _of_colours(one: Pass) -> Iterator[str]:
+    found = matrices(one)
+    if found[-1][-1].most > 1:
+        yield "what leaves 0..255 is cut off behind " + ("it" if len(found) == 1 else "each")
+    for shades in found:
+        words = ", ".join(shade.what for shade in shades)
+        size = "3x4" if mixes_channels(shades) else "a factor and an offset"
+        mean = ", from the mean of the image" if needs_mean(shades) else ""
+        which = f"{words}: " if len(found) > 1 else ""
+        yield f"{which}{size}{mean}"
 
 
 def _of_warp(one: Pass) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Changes of colour that are linear: one matrix for each image, applied once."""
+"""Changes of colour that are linear: a matrix for each image, for all that can be one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.augment import Color, Grayscale, PcaColor
-from ...compiler.plan.fusion import Pass, Step, mixes_channels, needs_mean
+from ...compiler.plan.fusion import Pass, Shade, Step, matrices, mixes_channels, needs_mean
 from .alone import Ready
 from .draws import Layout, normal, within
 
@@ -99,72 +99,85 @@ class Linear:
 Change = Callable[[Linear, Tensor], None]
 """Does a directive to what has been found so far, with the numbers drawn for a batch."""
 
+_PLACES = {"brightness": 1, "contrast": 2, "saturation": 3}
 
-def change(step: Step, layout: Layout) -> Change:
-    """Reserves what a directive draws; what is returned puts it into the matrix."""
-    directive, number = step.directive, step.number
+
+def change(shade: Shade, layout: Layout) -> Change:
+    """Reserves what a change of colours draws; what is returned puts it into the matrix."""
+    directive, number = shade.step.directive, shade.step.number
     place = layout.reserve(number, 0, 1)
-    match directive:
-        case Color():
-            return _color(directive, place, layout.reserve(number, 1, 3))
-        case Grayscale():
+    if isinstance(directive, Color):
+        bounds = getattr(directive, shade.what)
+        at = layout.reserve(number, _PLACES[shade.what], 1)
+        do = {"brightness": Linear.scale, "contrast": Linear.contrast}.get(
+            shade.what, Linear.saturate
+        )
 
-            def grey(linear: Linear, drawn: Tensor) -> None:
-                linear.saturate((drawn[place][0] >= directive.p).float())
+        def jitter(linear: Linear, drawn: Tensor) -> None:
+            chosen = drawn[place][0] < directive.p
+            do(linear, torch.where(chosen, within(drawn[at][0], *bounds), 1.0))
 
-            return grey
-        case PcaColor():
-            at = layout.reserve(number, 1, 6)
+        return jitter
+    if isinstance(directive, Grayscale):
 
-            def light(linear: Linear, drawn: Tensor) -> None:
-                chosen = drawn[place][0] < directive.p
-                strength = normal(drawn[at][:3], drawn[at][3:]) * directive.deviation * chosen
-                scaled = strength * strength.new_tensor(_EIGENVALUES).view(3, 1) * 255
-                linear.shift((strength.new_tensor(_EIGENVECTORS) @ scaled).t())
+        def grey(linear: Linear, drawn: Tensor) -> None:
+            linear.saturate((drawn[place][0] >= directive.p).float())
 
-            return light
-        case other:
-            raise AssertionError(other.word)
+        return grey
+    assert isinstance(directive, PcaColor)
+    at = layout.reserve(number, 1, 6)
 
-
-def _color(directive: Color, place: slice, at: slice) -> Change:
-    def made(linear: Linear, drawn: Tensor) -> None:
+    def light(linear: Linear, drawn: Tensor) -> None:
         chosen = drawn[place][0] < directive.p
-        for uniform, bounds, what in zip(
-            drawn[at],
-            (directive.brightness, directive.contrast, directive.saturation),
-            (linear.scale, linear.contrast, linear.saturate),
-            strict=True,
-        ):
-            if bounds is not None:
-                what(torch.where(chosen, within(uniform, *bounds), 1.0))
+        strength = normal(drawn[at][:3], drawn[at][3:]) * directive.deviation * chosen
+        scaled = strength * strength.new_tensor(_EIGENVALUES).view(3, 1) * 255
+        linear.shift((strength.new_tensor(_EIGENVECTORS) @ scaled).t())
 
-    return made
+    return light
+
+
+class _Matrix:
+    """Changes that are one matrix for each image."""
+
+    def __init__(self, shades: tuple[Shade, ...], channels: int, layout: Layout) -> None:
+        self._channels = channels
+        self._mixes = mixes_channels(shades)
+        self.pulls = needs_mean(shades)
+        self._changes = [change(shade, layout) for shade in shades]
+
+    def __call__(self, drawn: Tensor) -> Linear:
+        linear = Linear(drawn.shape[1], self._channels, drawn.device, self._mixes)
+        for each in self._changes:
+            each(linear, drawn)
+        return linear
 
 
 class Colours:
     """A pass over colours, as numbers of 0..255 or, with `normalize` (factor and offset of each
-    channel), as what the network takes."""
+    channel), as what the network takes. What leaves 0..255 is cut off before the next matrix."""
 
     def __init__(
         self, one: Pass, layout: Layout, normalize: tuple[Tensor, Tensor] | None = None
     ) -> None:
         self._normalize = normalize
-        self._channels = one.channels
-        self._mixes = mixes_channels(one)
-        self._pulls = needs_mean(one)
-        self._changes = [change(step, layout) for step in one.steps]
+        self._matrices = [_Matrix(shades, one.channels, layout) for shades in matrices(one)]
 
     def __call__(self, drawn: Tensor) -> Ready:
-        linear = Linear(drawn.shape[1], self._channels, drawn.device, self._mixes)
-        for each in self._changes:
-            each(linear, drawn)
-        if self._normalize is None:
-            return lambda images, piece: linear.apply(images, piece, self._pulls).clamp_(0, 255)
-        factor, offset = (each.to(drawn.device) for each in self._normalize)
-        linear.then(factor, offset)
-        low, high = offset.view(-1, 1, 1), (255 * factor + offset).view(-1, 1, 1)
-        return lambda images, piece: linear.apply(images, piece, self._pulls).clamp_(low, high)
+        done = [(matrix(drawn), matrix.pulls) for matrix in self._matrices]
+        bounds = None
+        if self._normalize is not None:
+            factor, offset = (each.to(drawn.device) for each in self._normalize)
+            done[-1][0].then(factor, offset)
+            bounds = offset.view(-1, 1, 1), (255 * factor + offset).view(-1, 1, 1)
+
+        def change(images: Tensor, piece: slice) -> Tensor:
+            for linear, pulls in done[:-1]:
+                images = linear.apply(images, piece, pulls).clamp_(0, 255)
+            linear, pulls = done[-1]
+            images = linear.apply(images, piece, pulls)
+            return images.clamp_(0, 255) if bounds is None else images.clamp_(*bounds)
+
+        return change
 
 
 # ---- hue, which is not linear ----------------------------------------------------------------

@@ -77,7 +77,8 @@ def _verb(names: Sequence[str]) -> str:
 
 def _text(found: Match, source: Source, strategy: Strategy) -> str:
     anew = f"\n\nanew: {', '.join(strategy.anew)}" if strategy.anew else ""
-    return f"weights of {source.said}\n\n{found.table()}{anew}\n"
+    table = found.table().partition("\nhelp: ")[0]  # that is for whoever calls `match`
+    return f"weights of {source.said}\n\n{table}{anew}\n"
 
 
 # ---- what does not fit -----------------------------------------------------------------------

@@ -15,6 +15,7 @@ from dotcnn.compiler.plan.fusion import (
     frames,
     fuse,
     fused,
+    matrices,
     only,
     separate,
 )
@@ -102,6 +103,20 @@ def test_a_crop_that_shrinks_much_is_smoothed_and_stands_alone() -> None:
         "`crop` averages over many pixels, a warp looks at four"
     )
     assert kinds("crop scale=35%..100%, rotate 10", "3x64x64", "evaluate { resize 73 }") == ["warp"]
+
+
+@pytest.mark.parametrize(
+    ("directives", "wanted"),
+    [
+        ("color brightness=0.2 contrast=0.2 saturation=0.2", [1, 1, 1]),
+        ("color brightness=0.5..1 contrast=0.5..1 saturation=0..1, grayscale", [4]),
+        ("grayscale, color brightness=0.2, grayscale, color contrast=0..1", [2, 2]),
+        ("pca_color 0.1, grayscale", [1, 1]),
+    ],
+)
+def test_nothing_is_multiplied_across_what_is_cut_off(directives: str, wanted: list[int]) -> None:
+    (one,) = of(directives).passes
+    assert [len(shades) for shades in matrices(one)] == wanted
 
 
 def test_how_large_images_arrive() -> None:
