@@ -3,6 +3,7 @@
     python benchmarks/training.py steps [--rounds 15]     a step, beside one of a bare loop
     python benchmarks/training.py precision [--rounds 5]  `precision auto` beside float32
     python benchmarks/training.py digits [--seeds 5]      `cnn train digits`, as a whole process
+    python benchmarks/training.py fashion --data FOLDER   `cnn train fashion`, with idx files there
 
 Seconds are those of the processor that the process has used: other work beside it then counts less.
 A bare loop goes over the same module and the same images in memory: shuffled indices, the images of
@@ -184,11 +185,12 @@ def precision(rounds: int) -> None:
     print(f"ratio {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}")
 
 
-# ---- digits --------------------------------------------------------------------------------------
+# ---- whole runs ------------------------------------------------------------------------------
 
 
-def digits(seeds: int) -> None:
+def whole(spec: str, seeds: int, data: str | None = None) -> None:
     """Each run a process of its own, from its start to its end."""
+    given = ["--data", data] if data else []
     print(f"{'seed':>4}{'last %':>9}{'best %':>9}{'epochs s':>10}{'process s':>11}{'cpu s':>8}")
     lasts, bests = [], []
     for seed in range(seeds):
@@ -196,11 +198,11 @@ def digits(seeds: int) -> None:
             folder = Path(scratch) / "run"
             began, before = time.perf_counter(), os.times()
             subprocess.run(
-                [sys.executable, "-m", "dotcnn", "train", "digits", "-o", str(folder),
-                 "--set", f"train.seed={seed}"],
+                [sys.executable, "-m", "dotcnn", "train", spec, "-o", str(folder),
+                 "--set", f"train.seed={seed}", *given],
                 check=True, capture_output=True, cwd=scratch,
             )  # fmt: skip
-            whole, after = time.perf_counter() - began, os.times()
+            seconds, after = time.perf_counter() - began, os.times()
             lines = (folder / "metrics.jsonl").read_text().splitlines()
             result = json.loads((folder / "record.json").read_text())["result"]
         lasts.append(json.loads(lines[-1])["val"]["top1"])
@@ -209,7 +211,7 @@ def digits(seeds: int) -> None:
         cpu -= before.children_user + before.children_system
         print(
             f"{seed:>4}{100 * lasts[-1]:>9.2f}{100 * bests[-1]:>9.2f}"
-            f"{result['seconds']:>10.1f}{whole:>11.1f}{cpu:>8.1f}"
+            f"{result['seconds']:>10.1f}{seconds:>11.1f}{cpu:>8.1f}"
         )
     mean, best = statistics.mean(lasts), statistics.mean(bests)
     print(f"mean of the last epochs {100 * mean:.2f} %, of the best ones {100 * best:.2f} %")
@@ -217,7 +219,8 @@ def digits(seeds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["steps", "precision", "digits"])
+    parser.add_argument("what", nargs="?", choices=["steps", "precision", "digits", "fashion"])
+    parser.add_argument("--data", help="a folder with the files of Fashion-MNIST")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
@@ -228,7 +231,9 @@ def main() -> None:
     for what in [options.what] if options.what else ["steps", "precision", "digits"]:
         print(f"\n-- {what}")
         if what == "digits":
-            digits(options.seeds)
+            whole("digits", options.seeds)
+        elif what == "fashion":
+            whole("fashion", options.seeds, data=str(Path(options.data or "data").resolve()))
         elif what == "precision":
             precision(min(options.rounds, 5))
         else:

@@ -3,7 +3,8 @@
     passes = fuse(plan)
 
 Directives that move pixels become one matrix for each image and one resampling; those that change
-colours linearly become one matrix of colours. A directive joins what stands directly before it, or
+colours linearly become one pass, with a matrix for all that cannot leave 0..255 on the way. A
+directive joins what stands directly before it, or
 it does not, and then the pass that it begins says why. Nothing is put into another order.
 """
 

@@ -7,8 +7,10 @@ make.py       from a plan and what becomes of pixels to a module; module.py: the
 draws.py      random numbers that belong to an image; table.py: noise, drawn once
 geometry.py   passes that move pixels: turns.py (directives as matrices), homography.py (matrices),
               warp.py (one look for all of them), moves.py (flips and cuts alone), resize.py
-colours.py    one matrix of colours for each image; hue
+colours.py    matrices of colours for each image; hue
 noise.py  bells.py  erase.py  mix.py  policies.py     the rest
+alone.py      passes done to a few images at a time, so that they stay in the cache
+sheet.py      what `cnn augment` shows; sheet_png.py, sheet_page.py: as a picture, as a page
 
 Which directives are done together is decided without torch, in compiler/plan/fusion.py.
 """

@@ -24,31 +24,60 @@ PIECE = 2**18
 """How many numbers of images make a piece: a megabyte."""
 
 
-class Alone:
-    """Passes in a row, and which of them take bytes as they are."""
+class Finish:
+    """What pixels become at the end: multiplied and added to, each channel by itself, and put into
+    reverse. `numbers` are factors and offsets of the channels as they come."""
 
-    def __init__(self, passes: Sequence[tuple[Done, bool]]) -> None:
+    def __init__(self, numbers: tuple[Tensor, Tensor] | None, reverse: bool) -> None:
+        self._numbers = numbers
+        self._reverse = reverse
+
+    def __call__(self, images: Tensor, out: Tensor | None = None) -> Tensor:
+        numbers = self._numbers
+        if self._reverse:
+            images = images.flip(1)
+        if numbers is None:
+            return images if out is None else out.copy_(images)
+        if self._reverse:
+            numbers = numbers[0].flip(0), numbers[1].flip(0)
+        shape = (1, -1, *[1] * (images.ndim - 2))
+        factor, offset = (each.to(images.device).view(shape) for each in numbers)
+        return torch.mul(images, factor, out=out).add_(offset)
+
+
+class Alone:
+    """Passes in a row, and which of them take bytes as they are; then what pixels become."""
+
+    def __init__(self, passes: Sequence[tuple[Done, bool]], finish: Finish | None = None) -> None:
         self._passes = tuple(passes)
+        self._finish = finish or Finish(None, False)
         self._kept: Tensor | None = None
         """Memory of the images made last, where nobody needs them any longer."""
 
     def __call__(self, images: Tensor, drawn: Tensor, reuse: bool = False) -> Tensor:
-        """uint8 or float32, left as it is. With `reuse`, what was made last is written over: to get
-        fresh memory for a batch of photographs takes as long as some passes over it."""
+        """uint8 or float32 to float32; left as it is. With `reuse`, what was made last is written
+        over: fresh memory for a batch of photographs takes as long as some passes over it."""
         ready = [(done(drawn), takes_bytes) for done, takes_bytes in self._passes]
-        count = max(1, PIECE // max(1, images[0].numel()))
-        if images.device.type != "cpu" or images.requires_grad or count >= len(images):
-            return _do(ready, images, slice(0, len(images)))
-        first = _do(ready, images, slice(0, count))
-        shape = (len(images), *first.shape[1:])
-        found = self._kept
-        if found is None or not reuse or found.shape != shape or found.dtype != first.dtype:
-            found = first.new_empty(shape)
-        self._kept = found if reuse else None
-        found[:count] = first
-        for start in range(count, len(images), count):
+        most = max(1, PIECE // max(1, images[0].numel()))
+        pieces = max(1, round(len(images) / most))
+        if images.device.type != "cpu" or images.requires_grad or pieces == 1:
+            return self._finish(_do(ready, images, slice(0, len(images))))
+        count = -(-len(images) // pieces)  # all of about the same size
+        found: Tensor | None = None
+        for start in range(0, len(images), count):
             piece = slice(start, min(start + count, len(images)))
-            found[piece] = _do(ready, images, piece)
+            made = _do(ready, images, piece)
+            if found is None:
+                found = self._memory((len(images), *made.shape[1:]), reuse)
+            self._finish(made, found[piece])
+        assert found is not None
+        return found
+
+    def _memory(self, shape: tuple[int, ...], reuse: bool) -> Tensor:
+        found = self._kept
+        if not reuse or found is None or found.shape != shape:
+            found = torch.empty(shape)
+        self._kept = found if reuse else None
         return found
 
 
@@ -58,4 +87,4 @@ def _do(passes: Sequence[tuple[Ready, bool]], whole: Tensor, piece: slice) -> Te
         if not takes_bytes:
             images = images.to(torch.float32, copy=images is given)
         images = done(images, piece)
-    return images
+    return images.to(torch.float32)

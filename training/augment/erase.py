@@ -39,7 +39,9 @@ class Erase:
 
         def at_once(images: Tensor, piece: slice) -> Tensor:
             blot = rows[piece].unsqueeze(2) * columns[piece].unsqueeze(1)
-            return torch.lerp(images, self._content(images, place[piece]), blot.unsqueeze(1))
+            content = self._content(images, place[piece])
+            kept = None if images.requires_grad else images
+            return torch.lerp(images, content, blot.unsqueeze(1), out=kept)
 
         if drawn.device.type != "cpu":
             return at_once

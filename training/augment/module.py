@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ...compiler.plan.augment import CutMix as CutMixDirective
 from ...compiler.plan.fusion import Fusion, Pass
-from .alone import Alone, Done, Ready
+from .alone import Alone, Done, Finish
 from .bells import Blur
 from .colours import Colours, Hue
 from .draws import Draws, Layout
@@ -58,10 +58,9 @@ class Augmenter(nn.Module):
                 row = []
             else:
                 row.append((made, one.family == "geometry" and one.kind != "resize"))
-        if fusion.normalizes or reverse:
-            row.append((_Finish(normalize if fusion.normalizes else None, reverse), False))
-        if row:
-            self._steps.append(Alone(row))
+        if row or fusion.normalizes or reverse:
+            finish = Finish(normalize if fusion.normalizes else None, reverse)
+            self._steps.append(Alone(row, finish))
         self._draws = Draws(layout, seed)
 
     def forward(
@@ -80,28 +79,6 @@ class Augmenter(nn.Module):
         if labels.ndim == 2:
             return labels.float()
         return nn.functional.one_hot(labels, self._classes).float()
-
-
-class _Finish:
-    """What pixels become, where no other pass has done it."""
-
-    def __init__(self, normalize: Numbers | None, reverse: bool) -> None:
-        self._normalize = normalize
-        self._reverse = reverse
-
-    def __call__(self, drawn: Tensor) -> Ready:
-        numbers = None
-        if self._normalize is not None:
-            numbers = tuple(each.to(drawn.device) for each in self._normalize)
-
-        def finish(images: Tensor, _: slice) -> Tensor:
-            if numbers is not None:
-                shape = (1, -1, *[1] * (images.ndim - 2))
-                factor, offset = (each.view(shape) for each in numbers)
-                images = torch.addcmul(offset, images, factor)
-            return images.flip(1) if self._reverse else images
-
-        return finish
 
 
 class _Parts:

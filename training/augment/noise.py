@@ -47,5 +47,5 @@ class Noise:
 
 def _at_once(images: Tensor, deviation: Tensor, table: Table, place: Tensor) -> Tensor:
     noise = table.rows(place, images[0].numel()).view(images.shape)
-    each = deviation.view(-1, *[1] * (images.ndim - 1))
-    return torch.addcmul(images, noise, each).clamp_(0, 255)
+    noise.mul_(deviation.view(-1, *[1] * (images.ndim - 1)))
+    return (images + noise if images.requires_grad else images.add_(noise)).clamp_(0, 255)

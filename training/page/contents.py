@@ -26,6 +26,8 @@ class Contents:
     data: Opened
     epochs: Sequence[EpochRecord]
     record: Mapping[str, Any]
+    transfer: str = ""
+    """What was taken from whom, and what of it was frozen; empty where nothing was."""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a run wrote of itself: metrics.jsonl, a line an epoch, and record.json."""
+"""What a run wrote of itself: metrics.jsonl, a line an epoch, record.json, transfer.txt."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def _numbers(data: Mapping[str, Any]) -> dict[str, float]:
         for name, value in data.items()
         if value is None or isinstance(value, (int, float))
     }
+
+
+def transfer(folder: Path) -> str:
+    """transfer.txt; empty where there is none."""
+    try:
+        return (folder / "transfer.txt").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def record(folder: Path) -> dict[str, Any]:

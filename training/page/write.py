@@ -24,6 +24,7 @@ from .mistakes import mistakes
 from .network import network as drawn
 from .network import spec
 from .summary import summary
+from .transfer import transfer
 
 NAME = "report.html"
 
@@ -37,7 +38,13 @@ def write_report(
     folder's metrics.jsonl and record.json.
     """
     contents = Contents(
-        network, module, outcome, data, history.epochs(folder), history.record(folder)
+        network,
+        module,
+        outcome,
+        data,
+        history.epochs(folder),
+        history.record(folder),
+        history.transfer(folder),
     )
     return _written(folder / NAME, contents)
 
@@ -52,6 +59,7 @@ def write_page(path: Path, ready: Ready, outcome: Outcome, data: Opened) -> Path
         data,
         history.epochs(folder) if folder is not None else [],
         history.record(folder) if folder is not None else {},
+        history.transfer(folder) if folder is not None else "",
     )
     return _written(path, contents)
 
@@ -74,6 +82,7 @@ def report(contents: Contents) -> str:
         mistakes(contents),
         looks(contents),
         filters(contents),
+        transfer(contents),
         drawn(contents, analysis),
         spec(contents),
     ]

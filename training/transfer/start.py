@@ -62,5 +62,5 @@ def start(
         module.load_state_dict(state["model"])
         return Start(freezing, frozenset(state.get("anchor") or ()), tuple(lines))
     begun = begin(network, transfer, strategy, source(), module)
-    table = "\n".join([begun.table, *explain_transfer(strategy, plan), ""])
+    table = "\n".join([*explain_transfer(strategy, plan), "", begun.table])
     return Start(freezing, begun.taken, (*begun.lines, *lines), table)

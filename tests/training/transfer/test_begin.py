@@ -156,6 +156,13 @@ transfer { from "SOURCE", freeze all, head reset }
 """
 
 
+SMALL = """
+network Net { input 3x32x32, conv 4 3x3, bn, relu, pool avg global, flatten, fc 3 }
+train { data npz "set.npz", epochs 1, optimizer sgd lr=1e-12 }
+transfer { from "SOURCE", freeze all, head reset }
+"""
+
+
 def small_set(folder: Path) -> None:
     numbers = numpy.random.default_rng(0)
     images = numbers.integers(0, 256, (12, 32, 32, 3), dtype=numpy.uint8)
@@ -165,6 +172,7 @@ def small_set(folder: Path) -> None:
 needs_torchvision = pytest.mark.skipif(find_spec("torchvision") is None, reason="not installed")
 
 
+@pytest.mark.slow
 @needs_torchvision
 def test_weights_of_torchvision_from_its_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -212,7 +220,7 @@ def test_weights_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_weights_of_timm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module, and what it says of its images."""
-    module = dotcnn.load(RESNET.replace('from "SOURCE", ', 'from "a", '), classes=3)
+    module = dotcnn.load(SMALL)
     about = {
         "input_size": (3, 32, 32), "crop_pct": 0.8, "interpolation": "bicubic",
         "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25),
@@ -226,13 +234,13 @@ def test_weights_of_timm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "timm", stand_in)  # type: ignore[arg-type]
     monkeypatch.chdir(tmp_path)
     small_set(tmp_path)
-    trained(tmp_path / "run", RESNET.replace("SOURCE", "timm:resnet18.a1_in1k"))
+    trained(tmp_path / "run", SMALL.replace("SOURCE", "timm:resnet18.a1_in1k"))
     learned = last(tmp_path / "run")
     assert torch.equal(learned["conv.weight"], module.state_dict()["conv.weight"])
     known = json.loads((tmp_path / "run" / "record.json").read_text())["preparation"]
     assert (known["mean"], known["fit"]["resize"]) == ([0.5, 0.5, 0.5], 40)
     assert known["fit"]["mode"] == "bicubic"
-    found = refused(tmp_path / "other", RESNET.replace("SOURCE", "timm:resnet81.a1_in1k"))
+    found = refused(tmp_path / "other", SMALL.replace("SOURCE", "timm:resnet81.a1_in1k"))
     assert found.code == "unknown-weights"
 
 

@@ -1,0 +1,25 @@
+"""What a network began with: whose weights, what of them was frozen, and what that saved."""
+
+from __future__ import annotations
+
+from .contents import Contents
+from .markup import Html, details, escape, scrolling, section
+
+_SHOWN = "\nweights of "
+"""Behind it stands where each layer is from: a line a layer."""
+
+
+def transfer(contents: Contents) -> Html | None:
+    """None where it began with weights of its own."""
+    if not contents.transfer:
+        return None
+    strategy, mark, layers = contents.transfer.partition(_SHOWN)
+    found = [scrolling("What is frozen", _text(strategy))]
+    if layers:
+        text = scrolling("Where weights are from", _text(mark.strip("\n") + layers))
+        found.append(details("Where the weights of each layer are from", text))
+    return section("transfer", "Begun with", *found)
+
+
+def _text(text: str) -> Html:
+    return Html(f"<pre>{chr(10).join(map(escape, text.strip().splitlines()))}</pre>")
