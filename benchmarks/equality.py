@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 # In the place of this folder, whose training.py would be taken for tests/training.
-sys.path[0] = str(Path(__file__).resolve().parent.parent / "tests")
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from training.beside import Compared, compare
 from training.foreign import TORCHVISION
