@@ -29,20 +29,21 @@ class Finish:
     reverse. `numbers` are factors and offsets of the channels as they come."""
 
     def __init__(self, numbers: tuple[Tensor, Tensor] | None, reverse: bool) -> None:
-        self._numbers = numbers
+        self._numbers = numbers and (_spread(numbers[0], reverse), _spread(numbers[1], reverse))
         self._reverse = reverse
 
     def __call__(self, images: Tensor, out: Tensor | None = None) -> Tensor:
-        numbers = self._numbers
         if self._reverse:
             images = images.flip(1)
-        if numbers is None:
+        if self._numbers is None:
             return images if out is None else out.copy_(images)
-        if self._reverse:
-            numbers = numbers[0].flip(0), numbers[1].flip(0)
-        shape = (1, -1, *[1] * (images.ndim - 2))
-        factor, offset = (each.to(images.device).view(shape) for each in numbers)
+        factor, offset = (each.to(images.device) for each in self._numbers)
         return torch.mul(images, factor, out=out).add_(offset)
+
+
+def _spread(numbers: Tensor, reverse: bool) -> Tensor:
+    """One for each channel, as images have them."""
+    return (numbers.flip(0) if reverse else numbers).view(1, -1, 1, 1)
 
 
 class Alone:

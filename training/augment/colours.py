@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.augment import Color, Grayscale, PcaColor
-from ...compiler.plan.fusion import Pass, Shade, Step, matrices, mixes_channels, needs_mean
+from ...compiler.plan.fusion import Pass, Shade, Step, matrices
 from .alone import Ready
 from .draws import Layout, normal, within
+from .entries import Entry, plus, times
 
 GREY = (0.2989, 0.587, 0.114)
 """How bright red, green and blue are, by the numbers of torchvision."""
@@ -25,83 +26,97 @@ _EIGENVECTORS = (
 
 
 class Linear:
-    """What becomes of the colours of each image: factor @ colour + offset + pull @ mean colour.
+    """What becomes of the colours of each image, of all changes that can be one:
 
-    The mean is that of the image that arrives, known first when its pixels are. Where channels do
-    not mix, factor is N x 1, and pull, N x 1 too, is what the mean grey is multiplied by; where
-    they do, both are N x 3 x 3. Offset is N x 1, or N x C.
+        own * colour + grey * its grey + mean * mean grey of the image + offset
+
+    More is not needed for any of them: the grey of a grey is a grey. The mean is that of the image
+    that arrives, known first when its pixels are. Each of the four is a number or N x 1 x 1 x 1; the
+    offset, and in the end all of them, may be N x C x 1 x 1.
     """
 
-    def __init__(self, count: int, channels: int, device: torch.device, mixes: bool) -> None:
-        self.mixes = mixes
-        self.grey = torch.tensor(
-            GREY if channels == 3 else [1 / channels] * channels, device=device
-        )
+    def __init__(self, channels: int, device: torch.device) -> None:
+        shares = GREY if channels == 3 else (1 / channels,) * channels
+        self._shares = shares
         """How much each channel counts for the brightness."""
-        if mixes:
-            self.factor = torch.eye(channels, device=device).expand(count, -1, -1)
-            self.offset = torch.zeros(count, channels, device=device)
-        else:
-            self.factor = torch.ones(count, 1, device=device)
-            self.offset = torch.zeros(count, 1, device=device)
-        self.pull = torch.zeros_like(self.factor)
-        self._shifts = False
-        """Whether there is anything to be added."""
+        self._by_channel = torch.tensor(shares, device=device).view(1, -1, 1, 1)
+        self._all = sum(shares)
+        """Of red, green and blue, not quite 1."""
+        self.own: Entry = 1.0
+        self.grey: Entry = 0.0
+        self.mean: Entry = 0.0
+        self.offset: Entry = 0.0
 
     def scale(self, by: Tensor) -> None:
-        """Brighter or darker."""
-        each = by.view(-1, 1, 1) if self.mixes else by.view(-1, 1)
-        self.factor, self.pull = self.factor * each, self.pull * each
-        self.offset = self.offset * by.view(-1, 1)
+        """N x 1 x 1 x 1: brighter or darker."""
+        self.own, self.grey = times(self.own, by), times(self.grey, by)
+        self.mean, self.offset = times(self.mean, by), times(self.offset, by)
 
     def contrast(self, by: Tensor) -> None:
         """From the mean grey of the image, or towards it."""
-        self._shifts = True
-        mean = self.factor + self.pull
-        if self.mixes:
-            mean = self.grey @ mean  # N x 3: the mean grey by now, of the mean colour that arrives
-            mean = mean.unsqueeze(1).expand(-1, 3, -1)
-        grey = (self.offset * self.grey).sum(1, keepdim=True)
-        rest = 1 - by
+        pixel, mean, offset = self._grey()
         self.scale(by)
-        self.pull = self.pull + mean * (rest.view(-1, 1, 1) if self.mixes else rest.view(-1, 1))
-        self.offset = self.offset + rest.view(-1, 1) * grey
+        self.mean = plus(self.mean, times(plus(pixel, mean), 1 - by))
+        self.offset = plus(self.offset, times(offset, 1 - by))
 
     def saturate(self, by: Tensor) -> None:
         """From the grey of each pixel, or towards it."""
-        grey, own = self.grey.expand(3, 3), torch.eye(3, device=by.device)
-        matrix = torch.lerp(grey, own, by.view(-1, 1, 1))
-        self.factor, self.pull = matrix @ self.factor, matrix @ self.pull
-        self.offset = (matrix @ self.offset.unsqueeze(2)).squeeze(2)
+        pixel, mean, offset = self._grey()
+        self.scale(by)
+        self.grey = plus(self.grey, times(pixel, 1 - by))
+        self.mean = plus(self.mean, times(mean, 1 - by))
+        self.offset = plus(self.offset, times(offset, 1 - by))
+
+    def _grey(self) -> tuple[Entry, Entry, Entry]:
+        """The grey of what has been found so far: how much of the grey of a pixel, how much of the
+        mean, and an offset."""
+        offset = self.offset
+        if isinstance(offset, Tensor) and offset.shape[1] > 1:
+            level: Entry = (offset * self._by_channel).sum(1, keepdim=True)
+        else:
+            level = times(offset, self._all)
+        return plus(self.own, times(self.grey, self._all)), times(self.mean, self._all), level
 
     def shift(self, by: Tensor) -> None:
-        """N x C, added."""
-        self._shifts = True
-        self.offset = self.offset + by
+        """N x C x 1 x 1, added."""
+        self.offset = plus(self.offset, by)
 
     def then(self, factor: Tensor, offset: Tensor) -> None:
         """Behind it, a factor and an offset of each channel."""
-        self._shifts = True
-        each = factor.view(1, -1, 1) if self.mixes else factor
-        self.factor, self.pull = self.factor * each, self.pull * each
-        self.offset = self.offset * factor + offset
+        self.scale(factor.view(1, -1, 1, 1))
+        self.offset = plus(self.offset, offset.view(1, -1, 1, 1))
 
-    def apply(self, images: Tensor, piece: slice, pulls: bool) -> Tensor:
-        """To some images of the batch; `pulls` where the mean counts."""
-        factor, offset = self.factor[piece], self.offset[piece]
-        if self.mixes:
-            flat = images.flatten(2)
-            offset = offset.unsqueeze(2)
-            if pulls:
-                offset = torch.baddbmm(offset, self.pull[piece], flat.mean(2, keepdim=True))
-            return torch.baddbmm(offset, factor, flat).view(images.shape)
-        if pulls:
-            mean = (images.mean((2, 3)) * self.grey).sum(1, keepdim=True)
-            offset = offset + self.pull[piece] * mean
-        # Two plain steps are several times as quick as `addcmul`, whose operands may not be spread.
-        factor = factor[..., None, None]
-        found = images * factor if images.requires_grad else images.mul_(factor)
-        return found.add_(offset[..., None, None]) if self._shifts else found
+    def apply(self, images: Tensor, piece: slice) -> Tensor:
+        """To some images of the batch."""
+        own, grey, mean, offset = (
+            entry[piece] if isinstance(entry, Tensor) and len(entry) > 1 else entry
+            for entry in (self.own, self.grey, self.mean, self.offset)
+        )
+        greys = self._greys(images) if isinstance(grey, Tensor) else None
+        if isinstance(mean, Tensor):
+            if greys is None:
+                colour = images.mean((2, 3), keepdim=True)
+                found = (colour * self._by_channel).sum(1, keepdim=True)
+            else:
+                found = greys.mean((2, 3), keepdim=True)
+            offset = plus(offset, mean * found)
+        # Plain steps are several times as quick as `addcmul`, whose operands may not be spread, and
+        # twice as quick as to multiply by a matrix.
+        if images.requires_grad:
+            images = images * own
+        elif isinstance(own, Tensor):
+            images = images.mul_(own)
+        if greys is not None:
+            images = images.add_(greys * grey)
+        return images.add_(offset) if isinstance(offset, Tensor) else images
+
+    def _greys(self, images: Tensor) -> Tensor:
+        """N x 1 x H x W."""
+        first, *others = self._shares
+        greys = images[:, :1] * first
+        for channel, share in enumerate(others, 1):
+            greys.add_(images[:, channel : channel + 1], alpha=share)
+        return greys
 
 
 Change = Callable[[Linear, Tensor], None]
@@ -122,14 +137,16 @@ def change(shade: Shade, layout: Layout) -> Change:
         )
 
         def jitter(linear: Linear, drawn: Tensor) -> None:
-            chosen = drawn[place][0] < directive.p
-            do(linear, torch.where(chosen, within(drawn[at][0], *bounds), 1.0))
+            by = within(drawn[at][0], *bounds)
+            if directive.p < 1:
+                by = torch.where(drawn[place][0] < directive.p, by, 1.0)
+            do(linear, by.view(-1, 1, 1, 1))
 
         return jitter
     if isinstance(directive, Grayscale):
 
         def grey(linear: Linear, drawn: Tensor) -> None:
-            linear.saturate((drawn[place][0] >= directive.p).float())
+            linear.saturate((drawn[place][0] >= directive.p).float().view(-1, 1, 1, 1))
 
         return grey
     assert isinstance(directive, PcaColor)
@@ -139,25 +156,9 @@ def change(shade: Shade, layout: Layout) -> Change:
         chosen = drawn[place][0] < directive.p
         strength = normal(drawn[at][:3], drawn[at][3:]) * directive.deviation * chosen
         scaled = strength * strength.new_tensor(_EIGENVALUES).view(3, 1) * 255
-        linear.shift((strength.new_tensor(_EIGENVECTORS) @ scaled).t())
+        linear.shift((strength.new_tensor(_EIGENVECTORS) @ scaled).t()[..., None, None])
 
     return light
-
-
-class _Matrix:
-    """Changes that are one matrix for each image."""
-
-    def __init__(self, shades: tuple[Shade, ...], channels: int, layout: Layout) -> None:
-        self._channels = channels
-        self._mixes = mixes_channels(shades)
-        self.pulls = needs_mean(shades)
-        self._changes = [change(shade, layout) for shade in shades]
-
-    def __call__(self, drawn: Tensor) -> Linear:
-        linear = Linear(drawn.shape[1], self._channels, drawn.device, self._mixes)
-        for each in self._changes:
-            each(linear, drawn)
-        return linear
 
 
 class Colours:
@@ -167,25 +168,29 @@ class Colours:
     def __init__(
         self, one: Pass, layout: Layout, normalize: tuple[Tensor, Tensor] | None = None
     ) -> None:
+        self._channels = one.channels
         self._normalize = normalize
-        self._matrices = [_Matrix(shades, one.channels, layout) for shades in matrices(one)]
+        self._matrices = [[change(shade, layout) for shade in shades] for shades in matrices(one)]
 
     def __call__(self, drawn: Tensor) -> Ready:
-        done = [(matrix(drawn), matrix.pulls) for matrix in self._matrices]
-        bounds = None
+        found = []
+        for changes in self._matrices:
+            linear = Linear(self._channels, drawn.device)
+            for each in changes:
+                each(linear, drawn)
+            found.append(linear)
+        bounds: tuple[float, float] | tuple[Tensor, Tensor] = (0.0, 255.0)
         if self._normalize is not None:
             factor, offset = (each.to(drawn.device) for each in self._normalize)
-            done[-1][0].then(factor, offset)
+            found[-1].then(factor, offset)
             bounds = offset.view(-1, 1, 1), (255 * factor + offset).view(-1, 1, 1)
 
-        def change(images: Tensor, piece: slice) -> Tensor:
-            for linear, pulls in done[:-1]:
-                images = linear.apply(images, piece, pulls).clamp_(0, 255)
-            linear, pulls = done[-1]
-            images = linear.apply(images, piece, pulls)
-            return images.clamp_(0, 255) if bounds is None else images.clamp_(*bounds)
+        def done(images: Tensor, piece: slice) -> Tensor:
+            for linear in found[:-1]:
+                images = linear.apply(images, piece).clamp_(0, 255)
+            return found[-1].apply(images, piece).clamp_(*bounds)
 
-        return change
+        return done
 
 
 # ---- hue, which is not linear ----------------------------------------------------------------

@@ -25,37 +25,42 @@ class Erase:
         assert isinstance(step.directive, Directive)
         self._directive = step.directive
         self._table = table
-        self._factor, self._offset = normalize
         self._size = step.arrives
+        self._factor, self._offset = (numbers.view(1, -1, 1, 1) for numbers in normalize)
+        fill = self._directive.fill
+        level = (0.0,) if isinstance(fill, str) else fill
+        self._level = torch.tensor(level).view(1, -1, 1, 1)
+        self._small = len(normalize[0]) * math.prod(self._size) < SMALL
         self._at = layout.reserve(step.number, 0, 2 * _TRIES + 4)
 
     def __call__(self, drawn: Tensor) -> Ready:
         numbers = drawn[self._at]
         boxes, place = self.boxes(numbers), numbers[-1]
-        rows, columns = (
-            _between(boxes[:, at], boxes[:, at + 2], side)
-            for at, side in ((1, self._size[0]), (0, self._size[1]))
-        )
-
-        def at_once(images: Tensor, piece: slice) -> Tensor:
-            blot = rows[piece].unsqueeze(2) * columns[piece].unsqueeze(1)
-            content = self._content(images, place[piece])
-            kept = None if images.requires_grad else images
-            return torch.lerp(images, content, blot.unsqueeze(1), out=kept)
-
-        if drawn.device.type != "cpu":
-            return at_once
+        if self._small or drawn.device.type != "cpu":
+            return self._at_once(boxes, place)
         corners = boxes.int().tolist()
 
         def blotted(images: Tensor, piece: slice) -> Tensor:
-            if images[0].numel() < SMALL or images.requires_grad:
-                return at_once(images, piece)
+            if images.requires_grad:
+                return self._at_once(boxes, place)(images, piece)
             content = self._content(images, place[piece]).expand(images.shape)
             for index, (left, top, width, height) in enumerate(corners[piece]):
                 if width:
                     box = (index, ..., slice(top, top + height), slice(left, left + width))
                     images[box] = content[box]
             return images
+
+        return blotted
+
+    def _at_once(self, boxes: Tensor, place: Tensor) -> Ready:
+        left, top, width, height = boxes.unbind(1)
+        columns = _between(left, width, self._size[1]).unsqueeze(1)
+        rows = _between(top, height, self._size[0]).unsqueeze(2)
+
+        def blotted(images: Tensor, piece: slice) -> Tensor:
+            blot = (rows[piece] * columns[piece]).unsqueeze(1)
+            content = self._content(images, place[piece])
+            return torch.lerp(images, content, blot, out=None if images.requires_grad else images)
 
         return blotted
 
@@ -77,13 +82,10 @@ class Erase:
         return torch.stack([left, top, width, height], 1)
 
     def _content(self, images: Tensor, place: Tensor) -> Tensor:
-        fill = self._directive.fill
-        if fill == "noise":
-            noise = self._table.rows(place, images[0].numel()).view(images.shape)
-            factor, offset = (each.view(1, -1, 1, 1) for each in (self._factor, self._offset))
-            return (noise - offset) / factor
-        level = (0.0,) if fill == "zero" else fill
-        return images.new_tensor(level).view(1, -1, 1, 1)
+        if self._directive.fill != "noise":
+            return self._level.to(images.device)
+        noise = self._table.rows(place, images[0].numel()).view(images.shape)
+        return (noise - self._offset.to(images.device)) / self._factor.to(images.device)
 
 
 def _between(start: Tensor, length: Tensor, side: int) -> Tensor:

@@ -10,6 +10,7 @@ from ...compiler.plan.fusion import Pass
 from .alone import Ready
 from .bells import Elastic
 from .draws import Layout
+from .homography import IDENTITY
 from .moves import Moves
 from .table import Table
 from .turns import Rule, Turn, turner
@@ -34,13 +35,12 @@ class Geometry:
         turns = [make(drawn) for make in self._turners]
         out, fill = self._out, self._fill
         if self._moves:
-            return Moves(turns, out, fill)
+            return Moves(turns, drawn[0], out, fill)
         if self._elastic is None:
-            way = Way(turns)
-            return lambda images, piece: warp(images.to(torch.float32), way, piece, out, fill)
-        still = torch.eye(3, device=drawn.device).unsqueeze(0)
-        way = Way([*turns, Turn(still, self._rule, out)])
+            way = Way(turns, drawn[0], out)
+            return lambda images, piece: warp(images.to(torch.float32), way, piece, fill)
+        way = Way([*turns, Turn(IDENTITY, self._rule, out)], drawn[0], out)
         field = self._elastic(drawn, out)
         return lambda images, piece: warp(
-            images.to(torch.float32), way, piece, out, fill, field(piece)
+            images.to(torch.float32), way, piece, fill, field(piece)
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .entries import column
 from .homography import Size
 from .turns import Turn
 from .warp import Fill
@@ -15,11 +16,11 @@ from .warp import Fill
 class Moves:
     """Of a batch, from which row and which column each one of an image comes."""
 
-    def __init__(self, turns: Sequence[Turn], out: Size, fill: Fill) -> None:
+    def __init__(self, turns: Sequence[Turn], like: Tensor, out: Size, fill: Fill) -> None:
         self._out = out
         self._fill = fill
-        self._rows, self._in_rows = _followed(turns, out[0], axis=1)
-        self._columns, self._in_columns = _followed(turns, out[1], axis=0)
+        self._rows, self._in_rows = _followed(turns, like, out[0], axis=1)
+        self._columns, self._in_columns = _followed(turns, like, out[1], axis=0)
 
     def __call__(self, images: Tensor, piece: slice) -> Tensor:
         """Images of any type to images of the same type."""
@@ -34,21 +35,25 @@ class Moves:
         return torch.where(inside.unsqueeze(1), found, level)
 
 
-def _followed(turns: Sequence[Turn], length: int, axis: int) -> tuple[Tensor, Tensor | None]:
+def _followed(
+    turns: Sequence[Turn], like: Tensor, length: int, axis: int
+) -> tuple[Tensor, Tensor | None]:
     """Of each image, from which row or column each one comes, and whether it is one at all."""
-    at = torch.arange(length, device=turns[0].back.device, dtype=torch.float32).add_(0.5)
-    at = at.expand(len(turns[0].back), -1)
+    at = torch.arange(length, device=like.device, dtype=torch.float32) - (length - 1) / 2
+    at = at.expand(len(like), -1)
     inside: Tensor | None = None
+    half = length / 2
     for turn in reversed(turns):
-        factor, offset = turn.back[:, axis, axis], turn.back[:, axis, 2]
-        at = at * factor.unsqueeze(1) + offset.unsqueeze(1)
+        factor, offset = turn.back[4 * axis], turn.back[3 * axis + 2]
+        at = at * column(factor, like).unsqueeze(1) + column(offset, like).unsqueeze(1)
         side = turn.size[1 - axis]
+        half = side / 2
         if turn.rule == "constant":
-            here = (at > 0) & (at < side)
+            here = (at > -half) & (at < half)
             inside = here if inside is None else inside & here
         elif turn.rule == "reflect":
-            folded = at.abs() % (2 * side)
-            at = side - (folded - side).abs()
+            folded = (at + half).abs() % (2 * side)
+            at = half - (folded - side).abs()
         if turn.rule != "free":
-            at = at.clamp(0.5, side - 0.5)
-    return (at - 0.5).round_().long(), inside
+            at = at.clamp(0.5 - half, half - 0.5)
+    return (at + (half - 0.5)).round_().long(), inside

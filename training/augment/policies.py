@@ -126,11 +126,11 @@ class Policy:
 
         # About the upper left corner, and by whole pixels, as published.
         x, y = only("shear_x"), only("shear_y")
-        back = h.rows(x, 1.0, x, 0.0, y, 1.0, 0.0, 0.0, 0.0, 1.0)
-        back = back @ h.moved(only("translate_x").trunc(), only("translate_y").trunc())
-        back = back @ h.turned(only("rotate"), size)
-        way = Way([Turn(back, self._rule, size)])
-        return warp(images, way, slice(0, len(images)), size, self._fill)
+        back = h.from_corner(h.linear(1.0, x, y, 1.0), size, size)
+        moved = h.moved(only("translate_x").trunc(), only("translate_y").trunc())
+        back = h.product(back, h.product(moved, h.turned(only("rotate"))))
+        way = Way([Turn(back, self._rule, size)], strength, size)
+        return warp(images, way, slice(0, len(images)), self._fill)
 
 
 # ---- changes of levels -----------------------------------------------------------------------

@@ -14,6 +14,7 @@ from ...compiler.plan.augment import Crop, Flip, Perspective, Rotate, Scale, She
 from ...compiler.plan.fusion import Size, Step, filling
 from . import homography as h
 from .draws import Layout, whole, within
+from .entries import Entry, times
 
 Rule = Literal["free", "constant", "nearest", "reflect", "part"]
 """What is beyond the border of what a step works on: nothing ever looks there, a colour, the border
@@ -24,8 +25,8 @@ drawn out, a mirror; `part`: the border of the part that is cut out, drawn out."
 class Turn:
     """A step as numbers, for each image of a batch."""
 
-    back: Tensor
-    """N x 3 x 3: from a place in what it makes to that in what it is made of."""
+    back: h.Matrix
+    """From a place in what it makes to that in what it is made of."""
     rule: Rule
     size: Size
     """Of what it works on."""
@@ -40,6 +41,9 @@ class Turn:
 Turner = Callable[[Tensor], Turn]
 """From the numbers drawn for a batch."""
 
+Choice = Callable[[Tensor, float], Tensor]
+"""Of values, those of the images that a step is done to, and one that leaves the others alone."""
+
 
 def turner(step: Step, layout: Layout) -> Turner:
     """Reserves what a directive draws; what is returned makes it into matrices."""
@@ -52,22 +56,26 @@ def turner(step: Step, layout: Layout) -> Turner:
             both = layout.reserve(number, 1, 1)
 
             def flip(drawn: Tensor) -> Turn:
-                first, second = (drawn[at][0] < directive.p for at in (place, both))
-                across, down = _FLIPS[directive.axis](first.float(), second.float())
-                return Turn(h.mirrored(across, down, size), "free", size, bijective=True)
+                first = (drawn[place][0] < directive.p).float()
+                across, down = {
+                    "horizontal": (first, 0.0),
+                    "vertical": (0.0, first),
+                    "both": (first, (drawn[both][0] < directive.p).float()),
+                }[directive.axis]
+                return Turn(h.mirrored(across, down), "free", size, bijective=True)
 
             return flip
         case Rotate():
             at = layout.reserve(number, 1, 1)
             return _maybe(
                 directive.p, place, rule, size,
-                lambda drawn: h.turned(within(drawn[at][0], *directive.degrees), size),
+                lambda drawn: h.turned(within(drawn[at][0], *directive.degrees)),
             )  # fmt: skip
         case Scale():
             at = layout.reserve(number, 1, 1)
             return _maybe(
                 directive.p, place, rule, size,
-                lambda drawn: h.scaled(within(drawn[at][0], *directive.factor), size),
+                lambda drawn: h.scaled(within(drawn[at][0], *directive.factor)),
             )  # fmt: skip
         case Shift():
             at = layout.reserve(number, 1, 2)
@@ -77,7 +85,8 @@ def turner(step: Step, layout: Layout) -> Turner:
             return _maybe(
                 directive.p, place, rule, size,
                 lambda drawn: h.moved(
-                    within(drawn[at][0], *across) * size[1], within(drawn[at][1], *down) * size[0]
+                    times(_drawn(drawn[at][0], *across), size[1]),
+                    times(_drawn(drawn[at][1], *down), size[0]),
                 ),
             )  # fmt: skip
         case Shear():
@@ -85,9 +94,7 @@ def turner(step: Step, layout: Layout) -> Turner:
             return _maybe(
                 directive.p, place, rule, size,
                 lambda drawn: h.sheared(
-                    within(drawn[at][0], *directive.x).deg2rad().tan(),
-                    within(drawn[at][1], *directive.y).deg2rad().tan(),
-                    size,
+                    _tangent(drawn[at][0], *directive.x), _tangent(drawn[at][1], *directive.y)
                 ),
             )  # fmt: skip
         case Perspective():
@@ -107,18 +114,12 @@ def turner(step: Step, layout: Layout) -> Turner:
                 box = parts(drawn[at], directive, size)
                 left, top, width, height = box.unbind(1)
                 edges = torch.stack([left, top, left + width, top + height], 1)
-                return Turn(h.part(left, top, width, height, step.leaves), "part", size, edges)
+                back = h.part(left, top, width, height, size, step.leaves)
+                return Turn(back, "part", size, edges)
 
             return part
         case other:
             raise AssertionError(other.word)
-
-
-_FLIPS: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
-    "horizontal": lambda first, _: (first, torch.zeros_like(first)),
-    "vertical": lambda first, _: (torch.zeros_like(first), first),
-    "both": lambda first, second: (first, second),
-}
 
 
 def _maybe(
@@ -126,7 +127,7 @@ def _maybe(
     place: slice,
     rule: Rule,
     size: Size,
-    matrix: Callable[[Tensor], Tensor],
+    matrix: Callable[[Tensor], h.Matrix],
     projective: bool = False,
 ) -> Turner:
     """With a probability; else pixels stay where they are."""
@@ -134,11 +135,23 @@ def _maybe(
     def made(drawn: Tensor) -> Turn:
         back = matrix(drawn)
         if p < 1:
-            chosen = (drawn[place][0] < p).view(-1, 1, 1)
-            back = torch.where(chosen, back, torch.eye(3, device=back.device))
+            back = h.chosen(drawn[place][0] < p, back, h.IDENTITY)
         return Turn(back, rule, size, projective=projective)
 
     return made
+
+
+def _drawn(uniform: Tensor, low: float, high: float) -> Entry:
+    """From a range, which may be a number."""
+    return within(uniform, low, high) if low < high else low
+
+
+def _tangent(uniform: Tensor, low: float, high: float) -> Entry:
+    """Of degrees from a range."""
+    degrees = _drawn(uniform, low, high)
+    if isinstance(degrees, Tensor):
+        return degrees.deg2rad().tan()
+    return math.tan(math.radians(degrees))
 
 
 # ---- crops -----------------------------------------------------------------------------------
@@ -146,11 +159,12 @@ def _maybe(
 
 def _cut(crop: Crop, drawn: Tensor, step: Step, rule: Rule) -> Turn:
     """A part as large as wanted, from anywhere, pixel for pixel."""
-    starts = [
+    size, out = step.arrives, step.leaves
+    top, left = (
         whole(uniform, *_places(have, want, crop.pad))
-        for uniform, have, want in zip(drawn, step.arrives, step.leaves, strict=True)
-    ]
-    return Turn(h.moved(-starts[1], -starts[0]), rule, step.arrives)
+        for uniform, have, want in zip(drawn, size, out, strict=True)
+    )
+    return Turn(h.from_corner(h.moved(-left, -top), size, out), rule, size)
 
 
 def _places(have: int, want: int, pad: int) -> tuple[int, int]:

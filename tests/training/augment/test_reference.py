@@ -101,7 +101,7 @@ def test_perspective_agrees() -> None:
     drawn = torch.rand(8, 20, generator=torch.Generator().manual_seed(0))
     ends = corners(drawn, 0.5, size)
     turn = Turn(quadrilateral(ends, size), "constant", size, projective=True)
-    made = warp(images, Way([turn]), slice(0, 20), size)
+    made = warp(images, Way([turn], drawn[0], size), slice(0, 20))
     starts = [[0, 0], [W - 1, 0], [W - 1, H - 1], [0, H - 1]]
     for image, end, found in zip(images, ends, made, strict=True):
         reference = v2.perspective(image, starts, end.int().tolist(), interpolation=BILINEAR)
