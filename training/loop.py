@@ -60,6 +60,7 @@ class Loop:
         self.processes = processes
         self.train = learner.plan.train
         self.augment = augmenter(learner.plan, opened.preparation, reuse=True)
+        self.batches.guests = self.augment.guests if self.augment else 0
         self.images = 0
         """Learned from since this epoch began, or was gone on with."""
 
@@ -175,7 +176,8 @@ class Loop:
         for index, batch in enumerate(self.batches(position.epoch, position.position)):
             first = index - index % many
             together = sum(sizes[first : first + many])
-            share = len(batch.labels) * self.processes.world / together
+            own = len(batch.labels) - self.batches.guests
+            share = own * self.processes.world / together
             last = index % many == many - 1 or index == len(sizes) - 1
             yield before + index + 1, (batch, share, last)
 

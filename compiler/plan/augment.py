@@ -28,7 +28,6 @@ from .fields import (
     whole,
 )
 from .loss import Focal, Loss
-from .run import Batch
 
 
 def _p(default: float = 1.0, **more: Any) -> float:
@@ -430,7 +429,7 @@ def _erasing(value: object) -> Any:
 
 
 class Mixing(Augmentation):
-    """Two images of a batch become one, with the labels of both."""
+    """Two images become one, with the labels of both."""
 
     several = False
 
@@ -438,13 +437,10 @@ class Mixing(Augmentation):
         yield from super().problems(around)
         if self.origin is None:
             return
-        loss, batch = around.find(Loss), around.find(Batch)
+        loss = around.find(Loss)
         if isinstance(loss, Focal):
             message = f"`{self.word}` gives an image two classes; `loss focal` looks at one"
             yield conflict(message, self, loss, help="write `loss cross_entropy`, or take this out")
-        if batch is not None and batch.size == 1:
-            message = f"`{self.word}` mixes the images of a batch, and a batch is of one"
-            yield conflict(message, self, batch, help="make the batch larger, or take this out")
 
 
 class Mixup(Mixing):

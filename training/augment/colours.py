@@ -31,8 +31,8 @@ class Linear:
         own * colour + grey * its grey + mean * mean grey of the image + offset
 
     More is not needed for any of them: the grey of a grey is a grey. The mean is that of the image
-    that arrives, known first when its pixels are. Each of the four is a number or N x 1 x 1 x 1; the
-    offset, and in the end all of them, may be N x C x 1 x 1.
+    that arrives, known first when its pixels are. Each of the four is a number or N x 1 x 1 x 1;
+    the offset, and in the end all of them, may be N x C x 1 x 1.
     """
 
     def __init__(self, channels: int, device: torch.device) -> None:

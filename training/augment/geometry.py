@@ -41,6 +41,4 @@ class Geometry:
             return lambda images, piece: warp(images.to(torch.float32), way, piece, fill)
         way = Way([*turns, Turn(IDENTITY, self._rule, out)], drawn[0], out)
         field = self._elastic(drawn, out)
-        return lambda images, piece: warp(
-            images.to(torch.float32), way, piece, fill, field(piece)
-        )
+        return lambda images, piece: warp(images.to(torch.float32), way, piece, fill, field(piece))

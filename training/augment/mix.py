@@ -1,8 +1,9 @@
 """Two images of a batch become one, with a share of the labels of both.
 
-An image is mixed with the one behind it in the batch, the last with the first: batches are shuffled
-anyway. How much is drawn for each image; with whom depends on the batch, and is the one thing here
-that does.
+An image is mixed with the one behind it in the order of the epoch, which is shuffled anyway. The
+last of a batch has none behind it and falls away: whoever mixes hands over one image more for each
+mixing (`Augmenter.guests`), so that with whom an image is mixed does not depend on where batches
+are cut, or who works on them.
 """
 
 from __future__ import annotations
@@ -44,11 +45,6 @@ class Shares:
         return torch.where(uniform < 0.5, found, 1 - found)
 
 
-def behind(values: Tensor) -> Tensor:
-    """Of each, the next one of the batch."""
-    return values.roll(-1, 0)
-
-
 class Mixup:
     """Laid over each other."""
 
@@ -59,10 +55,10 @@ class Mixup:
         self._at = layout.reserve(step.number, 0, 2)
 
     def __call__(self, images: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        chance, uniform = drawn[self._at]
+        chance, uniform = drawn[self._at, :-1]
         share = torch.where(chance < self._p, self._shares(uniform), 1.0)
         each = share.view(-1, *[1] * (images.ndim - 1))
-        return torch.lerp(behind(images), images, each), mixed_labels(labels, share)
+        return torch.lerp(images[1:], images[:-1], each), mixed_labels(labels, share)
 
 
 class CutMix:
@@ -76,14 +72,14 @@ class CutMix:
         self._at = layout.reserve(step.number, 0, 4)
 
     def __call__(self, images: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        box, share = self.boxes(drawn[self._at])
+        box, share = self.boxes(drawn[self._at, :-1])
         left, top, right, bottom = box.view(-1, 4, 1).unbind(1)
         rows = torch.arange(self._size[0], device=images.device)
         columns = torch.arange(self._size[1], device=images.device)
         in_rows = ((rows >= top) & (rows < bottom)).unsqueeze(2)
         in_columns = ((columns >= left) & (columns < right)).unsqueeze(1)
         inside = (in_rows & in_columns).unsqueeze(1)
-        return torch.where(inside, behind(images), images), mixed_labels(labels, share)
+        return torch.where(inside, images[1:], images[:-1]), mixed_labels(labels, share)
 
     def boxes(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """N x 4 (left, top, right, bottom), as torchvision's CutMix has them; and how much of each
@@ -101,4 +97,4 @@ class CutMix:
 
 def mixed_labels(labels: Tensor, share: Tensor) -> Tensor:
     """Shares of classes: images x classes."""
-    return torch.lerp(behind(labels), labels, share.view(-1, 1).to(labels.dtype))
+    return torch.lerp(labels[1:], labels[:-1], share.view(-1, 1).to(labels.dtype))

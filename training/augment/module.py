@@ -28,7 +28,8 @@ class Augmenter(nn.Module):
 
     `images` are uint8, or float32 of 0..255, N x C x H x W; they are left as they are. `indices`
     are their places in the data: what is drawn for an image depends on seed, epoch and that alone.
-    Labels come back as they are or, where images are mixed, as shares of classes.
+    Labels come back as they are or, where images are mixed, as shares of classes; and without the
+    last `guests` of them and of the images, which are there to be mixed with.
     """
 
     def __init__(
@@ -62,16 +63,21 @@ class Augmenter(nn.Module):
             finish = Finish(normalize if fusion.normalizes else None, reverse)
             self._steps.append(Alone(row, finish))
         self._draws = Draws(layout, seed)
+        self.guests = sum(isinstance(step, Mixup | CutMix) for step in self._steps)
+        """How many images more than come back are to be handed over, those behind in the order."""
 
     def forward(
         self, images: Tensor, labels: Tensor, indices: Tensor, epoch: int = 0
     ) -> tuple[Tensor, Tensor]:
+        if len(images) <= self.guests:
+            raise ValueError(f"{len(images)} images, {self.guests} of them only to mix with")
         drawn = self._draws(epoch, indices.to(images.device))
         for step in self._steps:
             if isinstance(step, Alone):
                 images = step(images, drawn, self._reuse)
             else:
                 images, labels = step(images.to(torch.float32), self._shares(labels), drawn)
+                drawn = drawn[:, : len(images)]
         return images, labels
 
     def _shares(self, labels: Tensor) -> Tensor:

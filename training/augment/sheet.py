@@ -89,7 +89,8 @@ def shown(
     """Augmented images, what pixels become undone again."""
     preparation, plan = opened.preparation, opened.plan
     augment = augmenter_of(fusion, preparation, plan.train.seed.value, len(opened.dataset.classes))
-    made, _ = augment(batch, labels, torch.tensor(indices), epoch)
+    guests = torch.arange(len(batch) + augment.guests) % len(batch)
+    made, _ = augment(batch[guests], labels[guests], torch.tensor(indices)[guests], epoch)
     std, mean = (torch.tensor(each).view(-1, 1, 1) for each in (preparation.std, preparation.mean))
     pixels = (made * std + mean) / preparation.scale
     if preparation.order == "bgr":

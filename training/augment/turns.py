@@ -57,11 +57,13 @@ def turner(step: Step, layout: Layout) -> Turner:
 
             def flip(drawn: Tensor) -> Turn:
                 first = (drawn[place][0] < directive.p).float()
-                across, down = {
+                second = (drawn[both][0] < directive.p).float()
+                axes: dict[str, tuple[Entry, Entry]] = {
                     "horizontal": (first, 0.0),
                     "vertical": (0.0, first),
-                    "both": (first, (drawn[both][0] < directive.p).float()),
-                }[directive.axis]
+                    "both": (first, second),
+                }
+                across, down = axes[directive.axis]
                 return Turn(h.mirrored(across, down), "free", size, bijective=True)
 
             return flip

@@ -117,9 +117,7 @@ def warp(
     return found if level is None else found.add_(level)
 
 
-def _followed(
-    way: Way, piece: slice, displacement: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
+def _followed(way: Way, piece: slice, displacement: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Where each pixel of what is made comes from, N x H x W x 2, as `grid_sample` takes it: from
     -1 to 1. And how much of it is image and not fill, N x 1 x H x W, where borders on the way
     decide that: half a pixel within, a bilinear look finds nothing but image."""
@@ -131,15 +129,16 @@ def _followed(
         places = _led(stretch.rows[piece], x, y)
         if stretch.below is not None:
             below = _led(stretch.below[piece], x, y)
-            places = (places.unflatten(1, (-1, 2)) / below.unsqueeze(2)).flatten(1, 2)
+            pairs = places.view(len(places), -1, 2, *places.shape[2:])
+            places = (pairs / below.unsqueeze(2)).flatten(1, 2)
         if stretch.halves:
             here = _within(places[:, :-2], stretch.halves)
             cover = here if cover is None else torch.minimum(cover, here)
-        # All x, then all y: `grid_sample` is quicker to read them so.
-        x, y = places[:, -2:-1], places[:, -1:]
-        if stretch.end is not None:
-            x, y = _kept_within(x, y, stretch.end, piece)
-    return places[:, -2:].permute(0, 2, 3, 1), cover
+        if stretch.end is None:
+            # All x, then all y: `grid_sample` is quicker to read them so.
+            return places[:, -2:].permute(0, 2, 3, 1), cover
+        x, y = _kept_within(places[:, -2:-1], places[:, -1:], stretch.end, piece)
+    raise AssertionError("the last stretch ends where pixels are looked at")
 
 
 def _led(rows: Tensor, x: Tensor, y: Tensor) -> Tensor:

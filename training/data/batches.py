@@ -69,6 +69,9 @@ class Batches:
         self.seed = seed
         self.drop_last = drop_last
         self.sharing = sharing
+        self.guests = 0
+        """In training, how many of the images that come next each batch has behind its own: they
+        are there to be mixed with."""
         self.state = State(0, 0)
         self.together = 0
         """Images of all processes in the batch handed out last."""
@@ -140,7 +143,10 @@ class Batches:
             return
         order = permutation(count, self.seed, epoch)
         for span in spans(count, self.batch, position, self.drop_last):
-            yield order[span.share(rank, world)], span.stop, span.stop - span.start
+            own = span.share(rank, world)
+            guests = torch.arange(own.stop, own.stop + self.guests) % count
+            together = span.stop - span.start
+            yield torch.cat([order[own], order[guests]]), span.stop, together
 
     # ---- their pixels ----
 

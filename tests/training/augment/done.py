@@ -48,9 +48,16 @@ def done(
     height, width = out or size
     found = augmentations(directives, f"{images.shape[1]}x{height}x{width}")
     fusion = (separate if apart else fused)(found, size, images.shape[1])
-    count = len(images)
-    labels = torch.zeros(count, dtype=torch.int64)
-    return module(fusion, seed)(images, labels, torch.arange(count), epoch)[0]  # type: ignore[no-any-return]
+    augment = module(fusion, seed)
+    given, labels, indices = in_a_ring(augment, images, torch.zeros(len(images), dtype=torch.int64))
+    return augment(given, labels, indices, epoch)[0]  # type: ignore[no-any-return]
+
+
+def in_a_ring(augment: Augmenter, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """With the first ones once more behind the last, as many as there are to be to mix with."""
+    indices = torch.arange(len(images) + augment.guests) % len(images)
+    given = images[indices] if augment.guests else images
+    return given, labels[indices] if augment.guests else labels, indices
 
 
 def noisy(count: int = 3, channels: int = 3, size: Size = (33, 47)) -> Tensor:

@@ -10,7 +10,7 @@ from dotcnn.compiler.plan.augment import Augmentation
 from dotcnn.compiler.plan.fusion import fused, size_after
 from dotcnn.training.augment.colours import hue_turned
 
-from .done import CLASSES, augmentations, module, noisy
+from .done import CLASSES, augmentations, in_a_ring, module, noisy
 
 ANYTHING = (
     "flip both", "rotate 180", "rotate 20 fill=nearest", "scale 0.2..3 fill=reflect", "shift 100%",
@@ -58,7 +58,8 @@ def test_images_stay_images(
     if last:
         images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.arange(count) % CLASSES
-    found, shares = augment(images, labels, torch.arange(count), 1)
+    given, labels, indices = in_a_ring(augment, images, labels)
+    found, shares = augment(given, labels, indices, 1)
     assert found.shape == (count, channels, *size)
     assert found.dtype == torch.float32
     assert found.isfinite().all()

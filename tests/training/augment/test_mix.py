@@ -9,14 +9,14 @@ from torch import Tensor
 from dotcnn.compiler.plan.fusion import fused
 from dotcnn.training.augment.mix import Shares
 
-from .done import CLASSES, augmentations, module, noisy
+from .done import CLASSES, augmentations, in_a_ring, module, noisy
 
 
 def mixed(text: str, images: Tensor, labels: Tensor, epoch: int = 0) -> tuple[Tensor, Tensor]:
     size = (images.shape[2], images.shape[3])
     found = augmentations(text, f"{images.shape[1]}x{size[0]}x{size[1]}")
     augment = module(fused(found, size, images.shape[1]))
-    made: tuple[Tensor, Tensor] = augment(images, labels, torch.arange(len(images)), epoch)
+    made: tuple[Tensor, Tensor] = augment(*in_a_ring(augment, images, labels), epoch)
     return made
 
 
@@ -81,12 +81,21 @@ def test_labels_of_several_classes_mix_too() -> None:
     assert torch.allclose(shares[:, 3], torch.ones(8))
 
 
-def test_how_much_is_an_images_own() -> None:
-    """With whom depends on the batch, how much does not."""
-    images, labels = noisy(6, size=(8, 8)), torch.arange(6)
-    _, whole = mixed("mixup 1", images, labels)
-    _, part = mixed("mixup 1", images[:3], labels[:3])
-    assert torch.equal(whole.diagonal()[:3], part.diagonal()[:3])
+@pytest.mark.parametrize(
+    "text", ["mixup 1", "cutmix 1", "rotate 15, mixup 1 p=50%, cutmix, noise 0.1"]
+)
+def test_batches_may_be_cut_anywhere(text: str) -> None:
+    """Images come with those behind them, and are mixed with the same ones."""
+    images, labels = noisy(12, size=(16, 16)), torch.arange(12) % CLASSES
+    augment = module(fused(augmentations(text, "3x16x16"), (16, 16), 3))
+    images, labels, indices = in_a_ring(augment, images, labels)
+    whole, shares = augment(images, labels, indices)
+    assert len(whole) == len(shares) == 12
+    for first, last in ((0, 1), (1, 7), (7, 12)):
+        part = slice(first, last + augment.guests)
+        found, parts = augment(images[part], labels[part], indices[part])
+        assert torch.allclose(found, whole[first:last], atol=1e-3)
+        assert torch.equal(parts, shares[first:last])
 
 
 def test_labels_stay_as_they_are_where_nothing_is_mixed() -> None:

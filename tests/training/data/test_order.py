@@ -121,3 +121,24 @@ def test_length(shuffle: bool) -> None:
         for rank in range(world):
             made = batches(50, 12, shuffle=shuffle, sharing=Sharing(rank, world))
             assert len(made) == len(list(made()))
+
+
+@given(counts, sizes, st.integers(1, 4), st.integers(1, 3), st.booleans())
+def test_guests_are_the_images_that_come_next(
+    count: int, size: int, world: int, guests: int, drop_last: bool
+) -> None:
+    """In the order of the epoch, from whose end it goes on at its beginning."""
+    order = permutation(count, 0, 3).tolist()
+    seen = 0
+    parts = []
+    for rank in range(world):
+        part = batches(count, size, sharing=Sharing(rank, world), drop_last=drop_last)
+        part.guests = guests
+        parts.append(list(part(3)))
+    for shares in zip(*parts, strict=True):
+        for batch in shares:
+            places = batch.indices.tolist()
+            assert places == [order[(seen + k) % count] for k in range(len(places))]
+            assert batch.labels.tolist() == batch.images.flatten().tolist() == places
+            seen += len(places) - guests
+    assert seen == (count // size * size if drop_last else count)
