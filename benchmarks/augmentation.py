@@ -36,6 +36,7 @@ from torch import Tensor
 
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.fusion import fuse
+from dotcnn.training.allocator import freed_memory_kept
 from dotcnn.training.augment import Augmenter
 from dotcnn.training.vision import torchvision
 
@@ -304,8 +305,9 @@ def main() -> None:
     print(f"{platform.machine()}, {options.threads} thread(s); {', '.join(versions)}")
     if left_out:
         print(f"left out: {', '.join(left_out)}")
-    for size in options.sizes:
-        compare(size, options.rounds, torch.device(options.device), peers)
+    with freed_memory_kept():  # as in a training, and for everybody
+        for size in options.sizes:
+            compare(size, options.rounds, torch.device(options.device), peers)
 
 
 if __name__ == "__main__":

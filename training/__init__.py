@@ -10,7 +10,7 @@ keeper.py       what is written, and when; checkpoint.py, run_folder.py, record.
 processes.py    several that learn together; distributed.py: started; sync_norm.py: their norms
 watchdog.py     numbers that are none; memory.py: too little; failures.py: what torch says of it;
                 signals.py: Ctrl-C
-devices.py  seeding.py  fetch.py  watch.py  outcome.py  result.py
+devices.py  allocator.py  seeding.py  fetch.py  watch.py  outcome.py  result.py
 data/           what is learned from; augment/: how it is changed; transfer/: what is begun with
 display/        how it is watched; page/: report.html; ready.py, assess.py, predict.py: afterwards
 matching/       others' weights; weights.py: their files; load.py: live modules; export/: for others

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
 from ..compiler.plan.run import Deterministic, Precision
 from ..dsl.diagnostics import Diagnostic, SpecError
+from .allocator import freed_memory_kept
 from .data.memory import cores
 
 KINDS = ("cpu", "cuda", "mps")
@@ -77,7 +78,8 @@ def set_up(
         torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
         torch.backends.cuda.matmul.allow_tf32 = precision.tf32
         torch.backends.cudnn.allow_tf32 = precision.tf32
-        yield
+        with freed_memory_kept() if device.type == "cpu" else nullcontext():
+            yield
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.utils.deterministic.fill_uninitialized_memory = before[1]  # type: ignore[attr-defined]
