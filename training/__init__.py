@@ -6,7 +6,8 @@ losses.py  optimizers.py  schedules.py  average.py  stopping.py: directives, as 
 precision.py    what `auto` comes to; numerics.py: what that means
 evaluation.py   how good it is; metrics.py: counted on the device; gauge.py: while it learns
 keeper.py       what is written, and when; checkpoint.py, run_folder.py, record.py: what and where;
-                whole_file.py: whole or not at all; same_plan.py: whether a run can go on
+                whole_file.py: whole or not at all; still.py: what never changes, once;
+                same_plan.py: whether a run can go on
 processes.py    several that learn together; distributed.py: started; sync_norm.py: their norms
 watchdog.py     numbers that are none; memory.py: too little; failures.py: what torch says of it;
                 signals.py: Ctrl-C

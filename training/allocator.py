@@ -44,6 +44,7 @@ def _glibc() -> Any:
         return None
     try:
         library = ctypes.CDLL(None)
-        return library if library.gnu_get_libc_version and library.malloc_trim else None
-    except (AttributeError, OSError, TypeError):
+    except (OSError, TypeError):
         return None
+    known = hasattr(library, "gnu_get_libc_version") and hasattr(library, "malloc_trim")
+    return library if known else None

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..compiler.graph import Network
 from ..dsl.diagnostics import Diagnostic, SpecError
 from .run_folder import shown
+from .still import read_still
 from .whole_file import write_whole
 
 FORMAT = 1
@@ -50,6 +51,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise _damaged(name, why) from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise _damaged(name, "it is not one that this version has written")
+    if state.get("still"):
+        state["model"].update(read_still(path.parent, str(state["still"]), name))
     return state
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
-from ..compiler.plan.run import Deterministic, Precision
+from ..compiler.plan.run import Compile, Deterministic, Precision
 from ..dsl.diagnostics import Diagnostic, SpecError
 from .allocator import freed_memory_kept
 from .data.memory import cores
@@ -58,11 +58,11 @@ def describe(device: torch.device) -> str:
 
 @contextmanager
 def set_up(
-    device: torch.device, precision: Precision, deterministic: Deterministic
+    device: torch.device, precision: Precision, deterministic: Deterministic, compile: Compile
 ) -> Iterator[None]:
     """What holds for all of torch while a network learns; afterwards all is as it was."""
     before = (
-        torch.are_deterministic_algorithms_enabled(),
+        torch.get_deterministic_debug_mode(),
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark,
         torch.backends.cuda.matmul.allow_tf32,
@@ -72,7 +72,10 @@ def set_up(
         if deterministic.on:
             # cuBLAS reads it when it is first used.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-            torch.use_deterministic_algorithms(True)
+            if compile.on:
+                torch.use_deterministic_algorithms(True)
+            else:  # the same for all but the compiler, which takes seconds to import
+                torch.set_deterministic_debug_mode("error")
             # All that is read has been written before: filling it would only take time.
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
@@ -81,7 +84,9 @@ def set_up(
         with freed_memory_kept() if device.type == "cpu" else nullcontext():
             yield
     finally:
-        torch.use_deterministic_algorithms(before[0])
+        if deterministic.on and compile.on:
+            torch.use_deterministic_algorithms(before[0] > 0, warn_only=before[0] == 1)
+        torch.set_deterministic_debug_mode(before[0])
         torch.utils.deterministic.fill_uninitialized_memory = before[1]  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = before[2]
         torch.backends.cuda.matmul.allow_tf32 = before[3]

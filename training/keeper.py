@@ -2,7 +2,8 @@
 
 At the end of an epoch: its line, then the checkpoint, then, where it is the best so far, the
 weights. A process that dies in between leaves at most a line too many, which is taken away when
-the run goes on, or best weights that are missing, which are then in the checkpoint.
+the run goes on, or best weights that are missing, which are then in the checkpoint. What never
+learns is written once, before the first checkpoint.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .learner import Learner
 from .processes import Processes
 from .run_folder import RunFolder, shown
 from .seeding import random_state, restore_random_state, seed_all
+from .still import remove_others, write_still
 from .watch import EpochRecord, Watcher
 
 
@@ -68,6 +70,8 @@ class Keeper:
         self.position = Position()
         self.last: Mapping[str, float] = {}
         """What the last epoch came to in validation."""
+        self._still: str | None = None
+        """The file of what never learns, once it is there."""
         self.trouble = ""
         """Why the last thing could not be written; empty where all is well."""
 
@@ -84,7 +88,7 @@ class Keeper:
         try:
             self.folder.metrics.add(_line(record))
             if state is not None:
-                write_checkpoint(self.folder.checkpoint, state)
+                self._write(learner, state)
             if record.best:
                 self._write_best(learner)
         except OSError as error:
@@ -100,7 +104,7 @@ class Keeper:
         if not self.processes.writes:
             return
         try:
-            write_checkpoint(self.folder.checkpoint, state)
+            self._write(learner, state)
         except OSError as error:
             self.not_written(error)
 
@@ -114,6 +118,16 @@ class Keeper:
             "threads": torch.get_num_threads(),
             "world": self.processes.world,
         }
+
+    def _write(self, learner: Learner, state: dict[str, Any]) -> None:
+        still = learner.still()
+        if still:
+            if self._still is None:
+                self._still = write_still(self.folder.path, still)
+            learns = {key: one for key, one in state["model"].items() if key not in still}
+            state |= {"model": learns, "still": self._still}
+        write_checkpoint(self.folder.checkpoint, state)
+        remove_others(self.folder.path, self._still or "")
 
     def _write_best(self, learner: Learner) -> None:
         about = {**self.about, "epoch": str(self.position.best_epoch)}

@@ -72,6 +72,12 @@ class Learner:
     def weights(self) -> dict[str, Tensor]:
         return self.evaluated.state_dict()
 
+    def still(self) -> dict[str, Tensor]:
+        """Of the module's state, what never changes."""
+        never = self.freezing.never(self.module) if self.freezing else ()
+        state = self.module.state_dict()
+        return {name: state[name] for name in never}
+
     def begin(self, epoch: int) -> None:
         """An epoch, counted from 0: all that learns in training mode, the rest in evaluation."""
         self.module.train()

@@ -67,7 +67,7 @@ def train(
     if watcher is None or not processes.writes:
         watcher = Silent()
     try:
-        with set_up(where, plan.train.precision, plan.train.deterministic):
+        with set_up(where, plan.train.precision, plan.train.deterministic, plan.train.compile):
             opened = open_data(
                 plan,
                 request.base,

@@ -6,6 +6,7 @@ model.py          the network as it was emitted
 metrics.jsonl     a line an epoch
 last.ckpt         all that is needed to go on
 best.safetensors  the best weights so far
+still-….safetensors   where some are frozen all along: their weights, which last.ckpt goes without
 transfer.txt      where a `transfer` section is: which weights came from where, what is frozen
 record.json       versions, device, seed, data, choices, result
 """

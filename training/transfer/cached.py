@@ -223,23 +223,23 @@ class Caching:
         batches = opened.evaluation(part, batch=size)
         cast = numbers.autocast(opened.device)
         early.eval()
-        # What is only evaluated with may differ in its last bit.
-        portion = _SMALL if part == "val" and opened.device.type == "cpu" else size
+        # On a CPU, channels last are quicker; what is only evaluated with may differ in its last
+        # bit, what is learned from must not.
+        if part == "val" and opened.device.type == "cpu":
+            numbers = numbers._replace(channels_last=True)
         done = 0
         try:
             for images, labels, indices in batches():
                 count = len(images)
-                images, labels, indices = (_full(t, size) for t in (images, labels, indices))
+                if part == "train":
+                    images, labels, indices = (_full(t, size) for t in (images, labels, indices))
                 if augment is None:
                     prepared = opened.preparation.prepare(numbers.laid_out(images))
                 else:
                     changed, _ = augment(images, labels, indices, number)
                     prepared = numbers.laid_out(changed)
                 with cast or torch.no_grad():
-                    found = _in_portions(early, prepared, portion)
-                    if not done and portion > _SMALL and opened.device.type == "cpu":
-                        small = _in_portions(early, prepared, _SMALL)
-                        portion = _SMALL if torch.equal(small, found) else size
+                    found = early(prepared)
                 into[done : done + count] = found[:count].float().cpu()
                 done += count
                 self.watcher.reading(f"computing features, {part}", done, len(into))
@@ -262,15 +262,6 @@ class Caching:
         message = f"cannot keep features in {shown(folder)}: {reason}"
         help = 'name another folder: `cache features folder="…"`'
         return Diagnostic("unwritable", message, self.directive.span, help=help)
-
-
-_SMALL = 16
-"""So many at a time stay in the processor's cache; it is done where it changes no bit."""
-
-
-def _in_portions(early: nn.Module, images: Tensor, size: int) -> Tensor:
-    found = [early(portion) for portion in torch.split(images, size)]
-    return found[0] if len(found) == 1 else torch.cat(found)
 
 
 def _full(values: Tensor, size: int) -> Tensor:

@@ -31,6 +31,11 @@ class Freezing:
                     found.setdefault(name, stage.epoch)
         return found
 
+    def never(self, module: nn.Module) -> frozenset[str]:
+        """Of a module's state, what is frozen all along."""
+        frozen = frozenset.intersection(*map(self._names, self.strategy.stages))
+        return frozenset(name for name in module.state_dict() if _is_in(name, frozen))
+
     def begin(self, module: nn.Module, epoch: int) -> bool:
         """An epoch, counted from 0, for a module in training mode. Returns whether other weights
         learn than before."""
