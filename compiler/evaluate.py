@@ -132,6 +132,8 @@ def describe(value: object) -> str:
             return "a word"
         case values.Interval():
             return "a range"
+        case values.Factor():
+            return f"the factor {show(value)}"
         case list():
             return "a list"
         case tuple():

@@ -282,12 +282,15 @@ def probability(doc: str, default: Any = REQUIRED) -> Any:
     return Field(_real(0, 1, False), "a number from 0 to 1", default, doc)
 
 
-def switch(doc: str, default: Any = REQUIRED, *, keyword_only: bool = True) -> Any:
+def switch(
+    doc: str, default: Any = REQUIRED, *, keyword_only: bool = True, example: str = ""
+) -> Any:
     """`on` or `off`."""
     words = not keyword_only  # `yes` and `no` come as words
     return Field(
-        _switch, "`on` or `off`", default, doc, keyword_only=keyword_only, takes_words=words
-    )
+        _switch, "`on` or `off`", default, doc,
+        keyword_only=keyword_only, takes_words=words, example=example,
+    )  # fmt: skip
 
 
 def flag(doc: str) -> Any:

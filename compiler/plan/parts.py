@@ -51,6 +51,11 @@ class Parts:
         nodes = self.nodes(part)
         return self.network.nodes[1 : nodes[0].index] if nodes else []
 
+    def up_to(self, part: str) -> list[Node]:
+        """Everything to the end of a part."""
+        nodes = self.nodes(part)
+        return self.network.nodes[1 : nodes[-1].index + 1] if nodes else []
+
     @property
     def last(self) -> Node | None:
         """The last layer with weights, auxiliary heads apart: what a classifier's head is."""

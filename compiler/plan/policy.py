@@ -95,8 +95,8 @@ def _decided(amount: Amount, similar: bool, groups: list[Group]) -> tuple[list[D
             " the images by heart, so only a new head does"
         )
     return [Features.make(name=_end(middle))], (
-        f"the late layers look for what is not there, so what they see is left away: from"
-        f" {_end(middle)} on everything is the spec's own"
+        f"the late layers look for what is not there, so what they see is left away: behind"
+        f" {_end(middle)} everything is the spec's own"
     )
 
 

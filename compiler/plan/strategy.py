@@ -16,7 +16,7 @@ from ..shapes import size
 from .around import Around
 from .parts import Parts, learning
 from .plan import in_section
-from .transfer import Transfer, head_of
+from .transfer import Transfer, frozen_from, head_of
 
 
 class Stage(NamedTuple):
@@ -65,7 +65,7 @@ def strategy_of(network: Network, transfer: Transfer) -> Strategy:
     """Of a section whose policy, if it has one, has been decided."""
     parts = Parts(network)
     around = Around(network, {"transfer": list(in_section(transfer))})
-    stages = tuple(_stages(transfer, parts, around))
+    stages = tuple(Stage(epoch, _settled(frozen)) for epoch, frozen in frozen_from(around))
     return Strategy(
         network,
         stages,
@@ -76,26 +76,6 @@ def strategy_of(network: Network, transfer: Transfer) -> Strategy:
 
 
 # ---- what is frozen --------------------------------------------------------------------------
-
-
-def _stages(transfer: Transfer, parts: Parts, around: Around) -> Iterator[Stage]:
-    frozen: list[Node] = []
-    if transfer.features is not None:
-        frozen = up_to(parts, transfer.features.name)
-    elif transfer.freeze is not None:
-        frozen = transfer.freeze.frozen(around)
-    now = _settled(frozen)
-    yield Stage(1, now)
-    for directive in transfer.unfreeze:
-        kept = {n.index for n in parts.before(directive.until)} if directive.until else set()
-        now = _settled([node for node in frozen if node.index in now and node.index in kept])
-        yield Stage(directive.epoch, now)
-
-
-def up_to(parts: Parts, name: str) -> list[Node]:
-    """Everything to the end of a part."""
-    nodes = parts.nodes(name)
-    return parts.network.nodes[1 : nodes[-1].index + 1] if nodes else []
 
 
 def _settled(frozen: Iterable[Node]) -> frozenset[int]:
@@ -156,7 +136,7 @@ def _key(name: str) -> str:
 def _anew(network: Network, transfer: Transfer, parts: Parts, around: Around) -> Iterator[str]:
     anew: list[Node] = []
     if transfer.features is not None:
-        taken = up_to(parts, transfer.features.name)
+        taken = parts.up_to(transfer.features.name)
         anew = network.nodes[len(taken) + 1 :]
     elif transfer.head is not None and transfer.head.reset:
         anew = head_of(around)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ...dsl.diagnostics import Diagnostic, Label
+from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call
 from ..binding import Evaluated
@@ -138,12 +138,35 @@ class Freeze(Directive):
         yield from unknown
         if unknown or around.parts is None or self.span is None:
             return
-        if not learning(self.frozen(around)):
+        frozen = learning(self.frozen(around))
+        if not frozen:
             yield Problem(
                 "conflict",
                 "this freezes nothing: there are no weights in what it names",
                 self.span,
                 help="name something with weights, or take it out",
+            )
+        elif len(frozen) == len(learning(around.parts.network.nodes)):
+            yield Problem(
+                "conflict",
+                "this freezes all that has weights: nothing would learn",
+                self.span,
+                help=f"let the head learn: `freeze except {_head_name(around)}`",
+            )
+        else:
+            yield from self._kept_at_random(frozen, around)
+
+    def _kept_at_random(self, frozen: Sequence[Node], around: Around) -> Iterator[Problem]:
+        """Where the head begins anew, and would stay as it begins."""
+        head = around.find(Head)
+        if head is None or not head.reset or around.all(Unfreeze):
+            return
+        stuck = {node.index for node in head_of(around)} & {node.index for node in frozen}
+        if stuck and around.network is not None:
+            name = around.network.nodes[min(stuck)].name
+            message = f"`{name}` begins anew, and this keeps it from learning"
+            yield conflict(
+                message, self, head, help="freeze less, or let the head begin as it was", drop=False
             )
 
 
@@ -207,6 +230,12 @@ class FreezeExcept(Freeze):
         return [node for node in around.network.nodes[1:] if node.index not in free]
 
 
+def _head_name(around: Around) -> str:
+    """What the head goes by where it is spoken of."""
+    last = around.parts.last if around.parts else None
+    return name_or_text(last.name) if last else "…"
+
+
 class Unfreeze(Directive):
     """More that learns, from an epoch on: `unfreeze at epoch 5 until layer3`."""
 
@@ -217,7 +246,7 @@ class Unfreeze(Directive):
     usage = "unfreeze at epoch N until LAYER"
     elsewhere: ClassVar[Mapping[str, str]] = {"unfreeze": "unfreeze_at gradual_unfreezing thaw"}
 
-    epoch: int = whole("from which epoch on, counted from 1", minimum=1, example="at epoch 5")
+    epoch: int = whole("from which epoch on; the first is 1", minimum=2, example="at epoch 5")
     until: str | None = layer_name("what stays frozen ends before it; without: nothing", None)
 
     @classmethod
@@ -233,7 +262,15 @@ class Unfreeze(Directive):
                 named = None
             elif word == "until":
                 named = argument
-            elif word not in ("at", "epoch"):
+            elif word and word not in ("at", "epoch"):
+                raise Problem(
+                    "argument",
+                    f"`{word}` is no epoch",
+                    node.span,
+                    notes=(f"it is written `{cls.usage}`",),
+                    help=f"write `unfreeze at epoch 5 until {word}`: what follows it learns, too",
+                )
+            elif not word:
                 kept.append(argument)
         if named is not None:
             raise Problem(
@@ -261,21 +298,55 @@ class Unfreeze(Directive):
                 self.origin.span,
                 help="write `freeze all`, or `freeze until …`, too",
             )
-        others = around.all(Unfreeze)
-        before = others[: others.index(self)]
-        if before and before[-1].epoch >= self.epoch:
+        number = self._number(around)
+        before = around.all(Unfreeze)[number - 1] if number else None
+        if before is not None and before.epoch >= self.epoch:
             yield conflict(
-                f"after epoch {before[-1].epoch} comes epoch {self.epoch}",
+                f"after epoch {before.epoch} comes epoch {self.epoch}",
                 self,
-                before[-1],
+                before,
                 help="write them one after the other",
                 drop=False,
             )
+        elif self._changes_nothing(around):
+            until = f" from `{self.until}` on" if self.until else ""
+            yield Problem(
+                "conflict",
+                f"this unfreezes nothing: all{until} learns already",
+                self.origin.span,
+                help="name a part that lies nearer to the input, or take this out",
+            )
+
+    def _number(self, around: Around) -> int:
+        """Which one it is: two may say the same."""
+        return [one is self for one in around.all(Unfreeze)].index(True)
+
+    def _changes_nothing(self, around: Around) -> bool:
+        """Whether no more weights learn than before, as far as that can be told."""
+        parts, named = around.parts, [one.until for one in around.all(Unfreeze) if one.until]
+        if parts is None or not all(map(parts.nodes, named)):
+            return False
+        frozen = [len(learning(nodes)) for _, nodes in frozen_from(around)]
+        number = self._number(around)
+        return frozen[0] > 0 and frozen[number + 1] == frozen[number]
 
     def warnings(self, around: Around) -> Iterator[Diagnostic]:
         epochs = around.get(Epochs).count
         if self.epoch > epochs:
             yield from unreached(self, "epoch", f"training ends after {epochs} epochs")
+
+
+def frozen_from(around: Around) -> Iterator[tuple[int, list[Node]]]:
+    """What is frozen from an epoch on, counted from 1, until the next one that is named."""
+    first = around.find(Features) or around.find(Freeze)
+    frozen = first.frozen(around) if first else []
+    yield 1, frozen
+    for directive in around.all(Unfreeze):
+        until = directive.until
+        kept = around.parts.before(until) if until and around.parts else []
+        indices = {node.index for node in kept}
+        frozen = [node for node in frozen if node.index in indices]
+        yield directive.epoch, frozen
 
 
 # ---- how fast the rest learns ----------------------------------------------------------------
@@ -386,6 +457,14 @@ class Head(Directive):
     def problems(self, around: Around) -> Iterator[Problem]:
         if self.part is not None:
             yield from _unknown((self.part,), self, around)
+        elif not self.reset and self.lr == 1 and self.span is not None:
+            yield Problem(
+                "missing-argument",
+                "this says nothing of the head",
+                self.span,
+                help="write `head reset` for one that begins anew",
+                edits=(Edit(self.span, "head reset"),),
+            )
 
 
 def head_of(around: Around) -> list[Node]:
@@ -410,8 +489,22 @@ class Features(Directive):
 
     name: str = layer_name("the last part that is taken over", example="layer3")
 
+    def frozen(self, around: Around) -> list[Node]:
+        """The layers that are taken over."""
+        return around.parts.up_to(self.name) if around.parts else []
+
     def problems(self, around: Around) -> Iterator[Problem]:
         yield from _unknown((self.name,), self, around)
+        network = around.network
+        if network is not None and self.span is not None:
+            taken = learning(self.frozen(around))
+            if len(taken) == len(learning(network.nodes)):
+                yield Problem(
+                    "conflict",
+                    f"nothing that has weights comes behind `{self.name}`: nothing would learn",
+                    self.span,
+                    help="name a part that lies before the head",
+                )
         for other in around.all(Freeze):
             yield conflict("`features` freezes what it takes over", other, self)
 
@@ -433,10 +526,13 @@ class Policy(Directive):
     section = "transfer"
     may_be_off = True
     word = "policy"
+    usage = "policy auto similar=yes/no"
     elsewhere: ClassVar[Mapping[str, str]] = {"policy": "strategy fine_tune finetune"}
 
     kind_of: str = choice("the only one", ("auto",), "auto")
-    similar: bool = switch("whether the new images are like those that the weights have seen")
+    similar: bool = switch(
+        "whether the new images are like those that the weights have seen", example="similar=yes"
+    )
 
     def __str__(self) -> str:
         return f"policy auto similar={'yes' if self.similar else 'no'}"

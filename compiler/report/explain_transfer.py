@@ -68,30 +68,31 @@ def _summary(
     strategy: Strategy, stage: Stage, plan: TrainPlan, number: int, style: Style
 ) -> list[str]:
     when = f"from epoch {stage.epoch} on, " if number else ""
-    return wrapped(f"{when}{counts(strategy, stage)}; {saved(strategy, stage, plan)}", style)
+    return wrapped(f"{when}{counts(strategy, stage)}; {needed(strategy, stage, plan)}", style)
 
 
 def counts(strategy: Strategy, stage: Stage) -> str:
-    """`11,176,512 weights frozen, 1,026 learn (< 0.1 %)`."""
+    """`11,176,512 weights are frozen, 1,026 learn (< 0.1 % of them)`."""
     whole = sum(group.weights for group in strategy.groups)
     free = sum(_free(group, stage) for group in strategy.groups)
+    if free == whole:
+        return f"all {exact(whole)} weights learn"
     return (
         f"{exact(whole - free)} weights are frozen, {exact(free)} learn ({share(free, whole)} of"
         " them)"
     )
 
 
-def saved(strategy: Strategy, stage: Stage, plan: TrainPlan) -> str:
-    """What a training step needs, and would need if all learned."""
+def needed(strategy: Strategy, stage: Stage, plan: TrainPlan) -> str:
+    """What a training step needs of memory; where something is frozen, beside what it would need
+    if all learned."""
     batch = plan.train.batch.size
     all_learn, now = (
         Memory(strategy.network, Setting(optimizer=_kind(plan), frozen=frozen)).training.at(batch)
         for frozen in (frozenset[int](), stage.frozen)
     )
-    return (
-        f"a batch of {exact(batch)} needs {data_size(now)} of memory instead of"
-        f" {data_size(all_learn)}"
-    )
+    instead = f" instead of {data_size(all_learn)}" if stage.frozen else ""
+    return f"a batch of {exact(batch)} needs {data_size(now)} of memory{instead}"
 
 
 def _kind(plan: TrainPlan) -> Optimizer:

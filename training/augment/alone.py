@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from .entries import constant
+
 Ready = Callable[[Tensor, slice], Tensor]
 """A pass over some images of a batch, and which ones they are. All passes but those that move
 pixels take float32 of 0..255, and may change it in place."""
@@ -30,7 +32,9 @@ class Finish:
     reverse. `numbers` are factors and offsets of the channels as they come."""
 
     def __init__(self, numbers: tuple[Tensor, Tensor] | None, reverse: bool) -> None:
-        self._numbers = numbers and (_spread(numbers[0], reverse), _spread(numbers[1], reverse))
+        self._numbers = numbers and [
+            tuple((each.flip(0) if reverse else each).tolist()) for each in numbers
+        ]
         self._reverse = reverse
 
     def __call__(self, images: Tensor, out: Tensor | None = None) -> Tensor:
@@ -38,13 +42,8 @@ class Finish:
             images = images.flip(1)
         if self._numbers is None:
             return images if out is None else out.copy_(images)
-        factor, offset = (each.to(images.device) for each in self._numbers)
+        factor, offset = (constant(each, images.device).view(1, -1, 1, 1) for each in self._numbers)
         return torch.mul(images, factor, out=out).add_(offset)
-
-
-def _spread(numbers: Tensor, reverse: bool) -> Tensor:
-    """One for each channel, as images have them."""
-    return (numbers.flip(0) if reverse else numbers).view(1, -1, 1, 1)
 
 
 class Alone:

@@ -11,7 +11,7 @@ from ...compiler.plan.augment import Color, Grayscale, PcaColor
 from ...compiler.plan.fusion import Pass, Shade, Step, matrices
 from .alone import Ready
 from .draws import Layout, normal, within
-from .entries import Entry, plus, times
+from .entries import Entry, constant, plus, times
 
 GREY = (0.2989, 0.587, 0.114)
 """How bright red, green and blue are, by the numbers of torchvision."""
@@ -39,7 +39,7 @@ class Linear:
         shares = GREY if channels == 3 else (1 / channels,) * channels
         self._shares = shares
         """How much each channel counts for the brightness."""
-        self._by_channel = torch.tensor(shares, device=device).view(1, -1, 1, 1)
+        self._by_channel = constant(shares, device).view(1, -1, 1, 1)
         self._all = sum(shares)
         """Of red, green and blue, not quite 1."""
         self.own: Entry = 1.0
@@ -155,8 +155,9 @@ def change(shade: Shade, layout: Layout) -> Change:
     def light(linear: Linear, drawn: Tensor) -> None:
         chosen = drawn[place][0] < directive.p
         strength = normal(drawn[at][:3], drawn[at][3:]) * directive.deviation * chosen
-        scaled = strength * strength.new_tensor(_EIGENVALUES).view(3, 1) * 255
-        linear.shift((strength.new_tensor(_EIGENVECTORS) @ scaled).t()[..., None, None])
+        scaled = strength * constant(_EIGENVALUES, strength.device).view(3, 1) * 255
+        found = constant(_EIGENVECTORS, strength.device) @ scaled
+        linear.shift(found.t()[..., None, None])
 
     return light
 
@@ -169,7 +170,7 @@ class Colours:
         self, one: Pass, layout: Layout, normalize: tuple[Tensor, Tensor] | None = None
     ) -> None:
         self._channels = one.channels
-        self._normalize = normalize
+        self._normalize = normalize and [tuple(each.tolist()) for each in normalize]
         self._matrices = [[change(shade, layout) for shade in shades] for shades in matrices(one)]
 
     def __call__(self, drawn: Tensor) -> Ready:
@@ -181,7 +182,7 @@ class Colours:
             found.append(linear)
         bounds: tuple[float, float] | tuple[Tensor, Tensor] = (0.0, 255.0)
         if self._normalize is not None:
-            factor, offset = (each.to(drawn.device) for each in self._normalize)
+            factor, offset = (constant(each, drawn.device) for each in self._normalize)
             found[-1].then(factor, offset)
             bounds = offset.view(-1, 1, 1), (255 * factor + offset).view(-1, 1, 1)
 
@@ -226,7 +227,7 @@ def hue_turned(images: Tensor, turns: Tensor) -> Tensor:
         torch.where(greatest == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
     )
     angle = angle + 6 * turns.view(-1, 1, 1)
-    offsets = images.new_tensor([5.0, 3.0, 1.0]).view(1, 3, 1, 1)
+    offsets = constant((5.0, 3.0, 1.0), images.device).view(1, 3, 1, 1)
     around = (angle.unsqueeze(1) + offsets) % 6
     dip = torch.minimum(around, 4 - around).clamp_(0, 1)
     return greatest.unsqueeze(1) - span.unsqueeze(1) * dip

@@ -6,10 +6,22 @@ need not be: at 32 x 32 pixels, multiplying zeros would take longer than moving 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
+import torch
 from torch import Tensor
 
 Entry = Tensor | float
 """One for all images, or N."""
+
+
+@lru_cache(maxsize=256)
+def constant(numbers: Any, device: torch.device) -> Tensor:
+    """Floats in tuples as a tensor, made once for each device: a graphics card would be waited for
+    each time that something is sent there. Not to be changed."""
+    with torch.inference_mode(False):  # what is kept may be needed for a gradient later
+        return torch.tensor(numbers, dtype=torch.float32, device=device)
 
 
 def times(a: Entry, b: Entry) -> Entry:

@@ -11,6 +11,7 @@ from ...compiler.plan.augment import Erase as Directive
 from ...compiler.plan.fusion import Step
 from .alone import Ready
 from .draws import Layout, whole, within
+from .entries import constant
 from .table import SMALL, Table
 
 _TRIES = 10
@@ -26,10 +27,9 @@ class Erase:
         self._directive = step.directive
         self._table = table
         self._size = step.arrives
-        self._factor, self._offset = (numbers.view(1, -1, 1, 1) for numbers in normalize)
+        self._factor, self._offset = (tuple(numbers.tolist()) for numbers in normalize)
         fill = self._directive.fill
-        level = (0.0,) if isinstance(fill, str) else fill
-        self._level = torch.tensor(level).view(1, -1, 1, 1)
+        self._level = (0.0,) if isinstance(fill, str) else fill
         self._small = len(normalize[0]) * math.prod(self._size) < SMALL
         self._at = layout.reserve(step.number, 0, 2 * _TRIES + 4)
 
@@ -83,9 +83,12 @@ class Erase:
 
     def _content(self, images: Tensor, place: Tensor) -> Tensor:
         if self._directive.fill != "noise":
-            return self._level.to(images.device)
+            return constant(self._level, images.device).view(1, -1, 1, 1)
         noise = self._table.rows(place, images[0].numel()).view(images.shape)
-        return (noise - self._offset.to(images.device)) / self._factor.to(images.device)
+        factor, offset = (
+            constant(each, images.device).view(1, -1, 1, 1) for each in (self._factor, self._offset)
+        )
+        return (noise - offset) / factor
 
 
 def _between(start: Tensor, length: Tensor, side: int) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .entries import column
+from .entries import column, constant
 from .homography import Size
 from .turns import Turn
 from .warp import Fill
@@ -31,7 +31,7 @@ class Moves:
         if self._in_rows is None or self._in_columns is None:
             return found
         inside = self._in_rows[piece].unsqueeze(2) & self._in_columns[piece].unsqueeze(1)
-        level = torch.tensor(self._fill, device=images.device).to(images.dtype).view(1, -1, 1, 1)
+        level = constant(self._fill, images.device).to(images.dtype).view(1, -1, 1, 1)
         return torch.where(inside.unsqueeze(1), found, level)
 
 

@@ -19,6 +19,7 @@ from . import homography as h
 from .alone import Ready
 from .colours import GREY
 from .draws import Layout, whole
+from .entries import constant
 from .turns import Rule, Turn
 from .warp import Fill, Way, warp
 
@@ -55,6 +56,8 @@ CHANGES = (
     Change("equalize", None, None),
 )
 _NAMES = [change.name for change in CHANGES]
+_SIGNED = tuple(float(change.signed) for change in CHANGES)
+_SOFTER = ((1 / 13,) * 3, (1 / 13, 5 / 13, 1 / 13), (1 / 13,) * 3)
 _GEOMETRY = ("shear_x", "shear_y", "translate_x", "translate_y", "rotate")
 
 
@@ -113,8 +116,8 @@ class Policy:
                 most *= self._size[1 if change.name.endswith("x") else 0]
             far.append(most)
         bins = self._rand.magnitude if self._rand else whole(strength, 0, BINS - 1)
-        found = chosen.new_tensor(far, dtype=torch.float32)[chosen] * (bins / (BINS - 1))
-        signed = chosen.new_tensor([change.signed for change in CHANGES], dtype=torch.bool)[chosen]
+        found = constant(tuple(far), chosen.device)[chosen] * (bins / (BINS - 1))
+        signed = constant(_SIGNED, chosen.device)[chosen] > 0
         return torch.where(signed & (sign <= 0.5), -found, found)
 
     def _moved(self, images: Tensor, chosen: Tensor, strength: Tensor) -> Tensor:
@@ -156,7 +159,7 @@ def _sharpness(images: Tensor, strength: Tensor) -> Tensor:
     """Towards or away from a blur of 3 x 3; the border stays."""
     if min(images.shape[-2:]) <= 2:
         return images
-    kernel = images.new_tensor([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
+    kernel = constant(_SOFTER, images.device)
     flat = images.flatten(0, 1).unsqueeze(1)
     soft = images.clone()
     inside = F.conv2d(flat, kernel.view(1, 1, 3, 3)).round_()
@@ -196,7 +199,7 @@ def _equalize(images: Tensor, _: Tensor) -> Tensor:
 
 
 def _grey(images: Tensor) -> Tensor:
-    return (images * images.new_tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return (images * constant(GREY, images.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def _blend(images: Tensor, other: Tensor, strength: Tensor) -> Tensor:

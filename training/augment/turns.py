@@ -14,7 +14,7 @@ from ...compiler.plan.augment import Crop, Flip, Perspective, Rotate, Scale, She
 from ...compiler.plan.fusion import Size, Step, filling
 from . import homography as h
 from .draws import Layout, whole, within
-from .entries import Entry, times
+from .entries import Entry, constant, times
 
 Rule = Literal["free", "constant", "nearest", "reflect", "part"]
 """What is beyond the border of what a step works on: nothing ever looks there, a colour, the border
@@ -221,12 +221,10 @@ def corners(drawn: Tensor, distortion: float, size: Size) -> Tensor:
     inwards."""
     height, width = size
     # Opposite corners must not meet.
-    far = torch.tensor(
-        [min(int(distortion * (side // 2)), (side - 1) // 2) for side in (width, height)] * 4
-    )
-    inwards = (drawn * (far.to(drawn).view(-1, 1) + 1)).floor().t().view(-1, 4, 2)
-    still = inwards.new_tensor(
-        [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], dtype=torch.float32
-    )
-    signs = inwards.new_tensor([[1, 1], [-1, 1], [-1, -1], [1, -1]])
+    far = tuple(min(int(distortion * (side // 2)), (side - 1) // 2) for side in (width, height))
+    many = constant(far * 4, drawn.device).view(-1, 1) + 1
+    inwards = (drawn * many).floor().t().view(-1, 4, 2)
+    right, bottom = width - 1, height - 1
+    still = constant(((0, 0), (right, 0), (right, bottom), (0, bottom)), drawn.device)
+    signs = constant(((1, 1), (-1, 1), (-1, -1), (1, -1)), drawn.device)
     return still + signs * inwards

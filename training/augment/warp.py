@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .entries import Entry, column
+from .entries import Entry, column, constant
 from .homography import IDENTITY, Matrix, Size, linear, product
 from .turns import Rule, Turn
 
@@ -109,7 +109,7 @@ def warp(
     grid, cover = _followed(way, piece, displacement)
     level = None
     if any(fill) and (way.border == "constant" or cover is not None):
-        level = images.new_tensor(fill).view(1, -1, 1, 1)
+        level = constant(fill, images.device).view(1, -1, 1, 1)
         images = images - level
     found = F.grid_sample(images, grid, "bilinear", _PADDING[way.border], align_corners=False)
     if cover is not None:
@@ -151,8 +151,8 @@ def _within(from_middle: Tensor, halves: tuple[float, ...]) -> Tensor:
     """How much of a pixel is within all borders; the places are used up."""
     far, farthest = from_middle.abs_(), max(halves)
     if min(halves) < farthest:  # counted from the border that is farthest from the middle
-        beyond = [farthest - half for half in halves]
-        far.add_(far.new_tensor(beyond).view(1, -1, 1, 1))
+        beyond = tuple(farthest - half for half in halves)
+        far.add_(constant(beyond, far.device).view(1, -1, 1, 1))
     return far.amax(1, keepdim=True).neg_().add_(farthest + 0.5).clamp_(0, 1)
 
 

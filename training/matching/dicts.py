@@ -22,7 +22,9 @@ def pair_dict(ours: Flow, theirs: Sequence[Layer], *, by_order: bool = False) ->
     found = _paired(Sides(ours, theirs), by_order)
     if len(found.pairs) < len(ours.layers):
         inner = _without_heads(ours, theirs, by_order)
-        found = inner or found
+        if inner is not None:
+            _fill_heads(inner, found, theirs)
+            found = inner
     _pair_similar(ours, theirs, found)
     return found
 
@@ -45,6 +47,14 @@ def _without_heads(ours: Flow, theirs: Sequence[Layer], by_order: bool) -> Pairi
     for our, their in found.pairs.items():
         lifted.pair(parts[our], kept[their], found.evidence[our])
     return lifted
+
+
+def _fill_heads(inner: Pairing, whole: Pairing, theirs: Sequence[Layer]) -> None:
+    """What is left then is of auxiliary heads, and goes with what is one in theirs: of heads for
+    other classes, all but the last layers."""
+    for our, their in whole.pairs.items():
+        if our not in inner.pairs and "aux" in tags(theirs[their].name):
+            inner.pair(our, their, whole.evidence[our])
 
 
 def _paired(sides: Sides, by_order: bool) -> Pairing:

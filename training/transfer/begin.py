@@ -34,17 +34,35 @@ def begin(
 ) -> Begun:
     """Raises SpecError where something of it has no place, or we need more than it has."""
     found = match(network, _told_apart(source.weights, module), adapt_channels=True)
-    missing = found.missing(strategy.anew)
+    heads = _heads_anew(network, strategy, found.missing(strategy.anew))
+    begins = (*strategy.anew, *heads)
+    missing = found.missing(begins)
     if missing:
         raise SpecError([_incomplete(network, transfer, strategy, found, missing)])
-    anew = tuple(f"{name}." for name in strategy.anew)
+    anew = tuple(f"{name}." for name in begins)
     fresh = {
         key: tensor.clone() for key, tensor in module.state_dict().items() if key.startswith(anew)
     }
     found.load_into(module)
     module.load_state_dict(fresh, strict=False)
     taken = frozenset(key for key in found.state_dict() if not key.startswith(anew))
-    return Begun(tuple(_lines(found, source, strategy)), _text(found, source, strategy), taken)
+    return Begun(tuple(_lines(found, source, begins)), _text(found, source, begins), taken)
+
+
+def _heads_anew(network: Network, strategy: Strategy, missing: Sequence[Row]) -> list[str]:
+    """Auxiliary heads, or their last layers, that begin anew. They are of no use after training,
+    so that many a file is without them; and where the network's head is another, so are theirs."""
+    last = Parts(network).last
+    resets = last is not None and last.name in strategy.anew
+    found: list[str] = []
+    for head in network.aux:
+        layers = [node.name for node in head.scope.nodes() if node.weights]
+        empty = [name for name in layers if any(row.layer == name for row in missing)]
+        if empty and empty == layers:
+            found.append(head.scope.name)
+        elif resets and empty and empty == layers[-1:]:
+            found += empty
+    return found
 
 
 def _told_apart(
@@ -63,11 +81,11 @@ def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     return {key: tensor.shape for key, tensor in weights.items()}
 
 
-def _lines(found: Match, source: Source, strategy: Strategy) -> list[str]:
+def _lines(found: Match, source: Source, anew: Sequence[str]) -> list[str]:
     lines = [f"weights are those of {source.said}: {found.summary()}"]
     lines += [f"{row.ours}: {row.note}" for row in found.having("adapted", ours=True)]
-    if strategy.anew:
-        lines.append(f"{listed(list(strategy.anew), 3)} {_verb(strategy.anew)} anew")
+    if anew:
+        lines.append(f"{listed(list(anew), 3)} {_verb(anew)} anew")
     return lines
 
 
@@ -75,10 +93,10 @@ def _verb(names: Sequence[str]) -> str:
     return "begins" if len(names) == 1 else "begin"
 
 
-def _text(found: Match, source: Source, strategy: Strategy) -> str:
-    anew = f"\n\nanew: {', '.join(strategy.anew)}" if strategy.anew else ""
+def _text(found: Match, source: Source, anew: Sequence[str]) -> str:
+    named = f"\n\nanew: {', '.join(anew)}" if anew else ""
     table = found.table().partition("\nhelp: ")[0]  # that is for whoever calls `match`
-    return f"weights of {source.said}\n\n{table}{anew}\n"
+    return f"weights of {source.said}\n\n{table}{named}\n"
 
 
 # ---- what does not fit -----------------------------------------------------------------------

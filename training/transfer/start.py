@@ -10,7 +10,7 @@ from torch import nn
 
 from ...compiler.plan.policy import decide
 from ...compiler.plan.strategy import strategy_of
-from ...compiler.report.explain_transfer import counts, explain_transfer, saved
+from ...compiler.report.explain_transfer import counts, explain_transfer, needed
 from ..data.opening import Opened
 from ..request import Request
 from .begin import begin
@@ -57,7 +57,7 @@ def start(
     first = strategy.stages[0]
     lines = []
     if first.frozen:
-        lines.append(f"{counts(strategy, first)}; {saved(strategy, first, plan)}")
+        lines.append(f"{counts(strategy, first)}; {needed(strategy, first, plan)}")
     if state is not None:
         module.load_state_dict(state["model"])
         return Start(freezing, frozenset(state.get("anchor") or ()), tuple(lines))

@@ -41,7 +41,7 @@ def spec(section: str, line: str) -> str:
     if section == "transfer":
         word = line.split()[0]
         more = "" if word == "from" else more
-        more += "freeze until layer1\n" if word in ("unfreeze", "cache") else ""
+        more += "freeze all\n" if word in ("unfreeze", "cache") else ""
     end = ENDS[2].replace("7", "10") if line == "loss bce" else ENDS[0].replace("10", "classes")
     return f"{network(end=end)}\n{section} {{\n{more}{line}\n}}\n"
 

@@ -103,6 +103,23 @@ def test_parts_of_a_real_network() -> None:
         (["unfreeze"], "missing-argument"),
         (["unfreeze at epoch"], "missing-argument"),
         (["freeze all", "unfreeze at epoch 5 until"], "missing-argument"),
+        # Nothing would learn, or something would stay as it is drawn.
+        (["features fc"], "conflict"),
+        (['freeze only "*"'], "conflict"),
+        (["freeze except layer1.0.relu"], "conflict"),
+        (["freeze only fc", "head reset"], "conflict"),
+        (["freeze until layer2", "head reset part=layer1"], "conflict"),
+        (["head"], "missing-argument"),
+        # Nothing more would learn.
+        (["freeze until layer1", "unfreeze at epoch 5 until layer2"], "conflict"),
+        (["features layer1", "unfreeze at epoch 5 until layer2"], "conflict"),
+        (
+            ["freeze all", "unfreeze at epoch 2 until layer1", "unfreeze at epoch 3 until layer2"],
+            "conflict",
+        ),
+        (["freeze all", "unfreeze at epoch 5", "unfreeze at epoch 5"], "conflict"),
+        (["freeze all", "unfreeze at epoch 1"], "argument"),
+        (["freeze all", "unfreeze layer1"], "argument"),
     ],
 )
 def test_mistakes(lines: list[str], code: str) -> None:
