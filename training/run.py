@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..compiler.plan.fusion import fuse
 from ..compiler.plan.plan import TrainPlan
+from ..compiler.report.explain_augment import in_short
 from ..dsl.diagnostics import Diagnostic, SpecError
 from .checkpoint import facts_about, mark_of, must_be_same, read_checkpoint
 from .data.batches import Batches
@@ -105,6 +107,14 @@ def _must_fit(request: Request, opened: Opened) -> None:
         )
     if wrong is not None:
         raise SpecError([wrong])
+
+
+def _augmented(plan: TrainPlan) -> tuple[str, ...]:
+    """What happens to images that are learned from, in a line."""
+    if not plan.augment:
+        return ()
+    short = in_short(fuse(plan))
+    return (f"images are augmented: {short}",) if short else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,6 +271,7 @@ class Training:
             *choice.lines,
             f"images are kept {_WHERE[self.opened.where]}",
             f"images become {', '.join(self.opened.preparation.lines())}",
+            *_augmented(self.plan),
             *start.lines,
             *data.lines(),
         )

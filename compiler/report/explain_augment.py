@@ -28,12 +28,8 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     """As lines; none where nothing is augmented."""
     if not fusion.passes:
         return []
-    directives = {step.number for one in fusion.passes for step in one.steps}
     size = f"{fusion.channels}x{by(fusion.arrives)}"
-    title = (
-        f"{plural(len(directives), 'directive')} in {_passes(len(fusion.passes))}, for a whole"
-        f" batch at once; images arrive as {size}"
-    )
+    title = f"{in_short(fusion)}, for a whole batch at once; images arrive as {size}"
     found = wrapped(title, style, code=BOLD)
     for step in fusion.read:
         found += wrapped(f"`{_as_written(step.directive)}` is done when images are read.", style)
@@ -49,8 +45,14 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     return found + wrapped(total, style)
 
 
-def _passes(count: int) -> str:
-    return "1 pass" if count == 1 else f"{count} passes"
+def in_short(fusion: Fusion) -> str:
+    """Empty where nothing is left to do but what is done when images are read."""
+    directives = {step.number for one in fusion.passes for step in one.steps}
+    if not directives:
+        return ""
+    passes = len(fusion.passes)
+    count = "1 pass" if passes == 1 else f"{passes} passes"
+    return f"{plural(len(directives), 'directive')} in {count}"
 
 
 _TITLES = {

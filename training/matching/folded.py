@@ -7,7 +7,7 @@ would measure batches, and what it was is not in the file any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from ...compiler.graph import Network, Node
+from .layer import last_part
 from .result import Match
 from .rows import Row
 from .transfer import Transfer
 
-_NOTE = "folded on export"
+_NOTE = "no norm in theirs"
 
 
 class Unfolded(NamedTuple):
@@ -31,61 +32,59 @@ class Unfolded(NamedTuple):
 
 def unfolded(network: Network, found: Match) -> Unfolded:
     """Fills the norms of ours that have nothing, where theirs has a bias instead."""
-    rows = {row.ours: row for row in found.rows if row.ours}
-    biases = {
-        row.their_layer: row
-        for row in found.having("unused")
-        if row.layer and row.theirs.endswith("bias")
-    }
-    source, transfers = dict(found._source), dict(found._transfers)
-    taken: set[str] = set()
+    ours = {row.ours: row for row in found.rows if row.ours}
+    biases = {row.their_layer: row for row in found.having("unused", ours=False) if _is_bias(row)}
+    placed: set[str] = set()
+    transfers: dict[str, Transfer] = {}
+    neutral: dict[str, Tensor] = {}
     norms: list[str] = []
     for node in network.nodes:
         before = _convolution_before(node)
-        if before is None or not _is_empty(node, rows):
+        if before is None or not _is_empty(node, ours):
             continue
-        weight = rows[f"{before.name}.weight"]
-        bias = biases.get(weight.their_layer)
-        has_bias = f"{before.name}.bias" in transfers
-        if weight.ours not in transfers or (bias is None and not has_bias):
+        weight, own = ours[f"{before.name}.weight"], ours.get(f"{before.name}.bias")
+        bias = biases.get(weight.their_layer) if own is None else own
+        if not weight.theirs or bias is None or not bias.theirs:
             continue
         norms.append(node.name)
         for name, values in _neutral(node):
             key = f"{node.name}.{name}"
-            row = rows[key]
-            if name == "bias" and bias is not None:
-                taken.add(bias.theirs)
+            if name == "bias" and own is None:
+                placed.add(bias.theirs)
                 transfers[key] = Transfer(bias.theirs)
-                rows[key] = replace(
-                    row, theirs=bias.theirs, status="matched", their_shape=bias.their_shape,
-                    their_layer=bias.their_layer, notes=(_NOTE,),
+                ours[key] = replace(
+                    ours[key], theirs=bias.theirs, status="matched", their_shape=bias.their_shape,
+                    notes=(_NOTE,), their_layer=bias.their_layer,
                 )  # fmt: skip
             else:
-                source[f"{key} ({_NOTE})"] = values
-                transfers[key] = Transfer(f"{key} ({_NOTE})")
-                rows[key] = replace(row, status="kept", notes=(_NOTE,))
-    told = tuple(rows[row.ours] if row.ours else row for row in found.rows
-                 if row.ours or row.theirs not in taken)  # fmt: skip
-    match = replace(found, rows=told, _transfers=transfers, _source=source)
-    return Unfolded(match, tuple(norms))
+                neutral[f"{_NOTE}: {key}"] = values
+                transfers[key] = Transfer(f"{_NOTE}: {key}")
+                ours[key] = replace(ours[key], status="kept", notes=(_NOTE,))
+    rows = tuple(
+        ours.get(row.ours, row) for row in found.rows if row.ours or row.theirs not in placed
+    )
+    return Unfolded(found.amended(rows, transfers, neutral), tuple(norms))
+
+
+def _is_bias(row: Row) -> bool:
+    return bool(row.layer) and last_part(row.theirs) == "bias"
 
 
 def _convolution_before(node: Node) -> Node | None:
-    """What a norm could have been folded into: a convolution that nothing else takes."""
-    if node.op.word != "bn" or not node.weights:
+    """What a norm could have been put into."""
+    if node.op.word != "bn" or not any(weight.trainable for weight in node.weights):
         return None
     (before,) = node.inputs
     return before if any(weight.name == "weight" for weight in before.weights) else None
 
 
-def _is_empty(node: Node, rows: dict[str, Row]) -> bool:
-    found = [rows[f"{node.name}.{weight.name}"] for weight in node.weights]
-    return all(row.status in ("reinitialised", "kept") and not row.theirs for row in found)
+def _is_empty(node: Node, rows: Mapping[str, Row]) -> bool:
+    return not any(rows[f"{node.name}.{weight.name}"].theirs for weight in node.weights)
 
 
 def _neutral(node: Node) -> Iterator[tuple[str, Tensor]]:
     """What a batch norm holds that gives what it takes."""
-    eps = float(getattr(node.op, "eps"))
+    eps = float(node.op.arguments["eps"])
     for weight in node.weights:
         if weight.name == "weight":
             yield weight.name, torch.full(weight.shape, (1 + eps) ** 0.5)

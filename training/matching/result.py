@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Literal
 
@@ -68,6 +68,18 @@ class Match:
             for row in self.rows
             if row.ours in self._transfers
         }
+
+    def amended(
+        self, rows: tuple[Row, ...], transfers: Mapping[str, Transfer], more: Mapping[str, Tensor]
+    ) -> Match:
+        """With other rows; `transfers` and `more` are of ours that had nothing, and of tensors
+        beside theirs."""
+        return replace(
+            self,
+            rows=rows,
+            _transfers={**self._transfers, **transfers},
+            _source={**self._source, **more},
+        )
 
     def load_into(self, module: nn.Module) -> None:
         """Copies what was found into a module of this network; the rest of it stays as it is."""

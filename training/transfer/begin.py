@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ...compiler.graph import Network
@@ -17,6 +16,7 @@ from ...compiler.report.figures import plural
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.said import listed
 from ..matching import Match, Row, match
+from ..matching.folded import unfolded
 from .source import Source
 
 
@@ -36,9 +36,18 @@ def begin(
     found = match(network, _told_apart(source.weights, module), adapt_channels=True)
     heads = _heads_anew(network, strategy, found.missing(strategy.anew))
     begins = (*strategy.anew, *heads)
+    norms: tuple[str, ...] = ()
+    if found.missing(begins):
+        found, norms = unfolded(network, found)
     missing = found.missing(begins)
     if missing:
         raise SpecError([_incomplete(network, transfer, strategy, found, missing)])
+    learning = [name for name in norms if name not in begins and _learns(name, strategy)]
+    if learning:
+        raise SpecError([_without_norms(network, transfer, learning)])
+    unsound = list(_unsound(found, module.state_dict(), begins))
+    if unsound:
+        raise SpecError([_no_numbers(network, transfer, unsound)])
     anew = tuple(f"{name}." for name in begins)
     fresh = {
         key: tensor.clone() for key, tensor in module.state_dict().items() if key.startswith(anew)
@@ -46,7 +55,8 @@ def begin(
     found.load_into(module)
     module.load_state_dict(fresh, strict=False)
     taken = frozenset(key for key in found.state_dict() if not key.startswith(anew))
-    return Begun(tuple(_lines(found, source, begins)), _text(found, source, begins), taken)
+    lines = _lines(found, source, begins, norms)
+    return Begun(tuple(lines), _text(found, source, begins), taken)
 
 
 def _heads_anew(network: Network, strategy: Strategy, missing: Sequence[Row]) -> list[str]:
@@ -68,21 +78,48 @@ def _heads_anew(network: Network, strategy: Strategy, missing: Sequence[Row]) ->
 def _told_apart(
     weights: nn.Module | Mapping[str, Tensor], module: nn.Module
 ) -> nn.Module | Mapping[str, Tensor]:
-    """Weights that go by the very names and shapes of ours, as a module: they are of this network,
-    though layers of one shape might leave that open."""
-    if isinstance(weights, nn.Module) or _shapes(weights) != _shapes(module.state_dict()):
+    """Weights that go by the very names of ours, as a module: they are of this network, though
+    layers of one shape might leave that open, and its head may be of another size."""
+    if isinstance(weights, nn.Module) or set(weights) != set(module.state_dict()):
         return weights
     theirs = copy.deepcopy(module)
-    theirs.load_state_dict(weights)
+    for key, tensor in weights.items():
+        path, _, name = key.rpartition(".")
+        part = theirs.get_submodule(path)
+        if name in part._parameters:
+            part._parameters[name] = nn.Parameter(tensor, requires_grad=False)
+        else:
+            part._buffers[name] = tensor
     return theirs
 
 
-def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {key: tensor.shape for key, tensor in weights.items()}
+def _learns(name: str, strategy: Strategy) -> bool:
+    """Whether a layer learns at some time."""
+    return strategy.network.by_name[name].index not in strategy.stages[-1].frozen
 
 
-def _lines(found: Match, source: Source, anew: Sequence[str]) -> list[str]:
+def _unsound(
+    found: Match, ours: Mapping[str, Tensor], anew: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """What is to be taken and holds no weights that a network could work with: our names, and what
+    there is instead."""
+    begins = tuple(f"{name}." for name in anew)
+    for key, tensor in found.state_dict().items():
+        if key.startswith(begins) or not ours[key].is_floating_point():
+            continue
+        if not tensor.is_floating_point():
+            yield key, str(tensor.dtype).removeprefix("torch.")
+        elif not tensor.isfinite().all():
+            yield key, "values that are no numbers"
+
+
+def _lines(found: Match, source: Source, anew: Sequence[str], norms: Sequence[str]) -> list[str]:
     lines = [f"weights are those of {source.said}: {found.summary()}"]
+    if norms:
+        lines.append(
+            f"{plural(len(norms), 'norm')} of {found.network} were folded into the convolutions"
+            " before them; frozen, they add what those had as a bias, and change nothing else"
+        )
     lines += [f"{row.ours}: {row.note}" for row in found.having("adapted", ours=True)]
     if anew:
         lines.append(f"{listed(list(anew), 3)} {_verb(anew)} anew")
@@ -133,6 +170,36 @@ def _shape(shape: tuple[int, ...] | None) -> str:
     return "x".join(map(str, shape or ())) or "one number"
 
 
+def _without_norms(network: Network, transfer: Transfer, norms: Sequence[str]) -> Diagnostic:
+    begins = network.by_name[norms[0]]
+    return Diagnostic(
+        "weights",
+        f"{transfer.source.source} has no norms: they were folded into the convolutions before"
+        f" them, and {listed(list(norms), 3)} {'learns' if len(norms) == 1 else 'learn'} here",
+        transfer.source.span or begins.span,
+        notes=(
+            "a norm that learns measures what arrives, and needs what it was before it was folded",
+        ),
+        help="freeze them (`freeze all`), take the weights from before the export, or write the"
+        " spec without norms",
+    )
+
+
+def _no_numbers(
+    network: Network, transfer: Transfer, unsound: Sequence[tuple[str, str]]
+) -> Diagnostic:
+    notes = [f"{key} would get {what}" for key, what in unsound[:5]]
+    notes += [f"… {len(unsound) - 5} more"] if len(unsound) > 5 else []
+    return Diagnostic(
+        "weights",
+        f"{transfer.source.source} holds something else than weights for"
+        f" {plural(len(unsound), 'tensor')} of {network.name}",
+        transfer.source.span or network.root.span,
+        notes=tuple(notes),
+        help="take weights from before they were quantised, or from before a training diverged",
+    )
+
+
 def _help(network: Network, found: Match, layers: Sequence[str], anew: Sequence[str]) -> str:
     last = Parts(network).last
     if found.ambiguous:
@@ -142,7 +209,10 @@ def _help(network: Network, found: Match, layers: Sequence[str], anew: Sequence[
             " as theirs are"
         )
     if last is not None and list(layers) == [last.name]:
-        return "write `head reset` into `transfer`: the head begins anew, with a size of its own"
+        reset = (
+            "head reset" if last.name not in anew and not anew else f"head reset part={last.name}"
+        )
+        return f"write `{reset}` into `transfer`: the head begins anew, with a size of its own"
     before = _taken_over(network, {*layers, *anew})
     if before:
         return (

@@ -15,6 +15,7 @@ from ..checkpoint import about_weights
 from ..data.names import resolve
 from ..data.preparation import NoPreparation, Preparation
 from ..load import live
+from ..run_folder import BEST, RECORD
 from ..weights import read_weights
 from .library import from_timm, from_torchvision
 from .pixels import Pixels
@@ -51,13 +52,15 @@ def _from_file(said: str, path: Path) -> Source:
         raise SpecError([Diagnostic("no-such-file", message, notes=(note,), help=help)])
     if path.is_dir():
         return _from_run(said, path)
+    if path.name == BEST and (path.parent / RECORD).is_file():
+        return _from_run(said, path.parent)
     return Source(said, read_weights(path), _pixels(about_weights(path)))
 
 
 def _from_run(said: str, folder: Path) -> Source:
     """Its spec is there, too, and with it the dataflow."""
-    best = best_of(folder)
     network = request_of(folder).network
+    best = best_of(folder)
     return Source(said, live(network, "", best), _pixels(about_weights(best)))
 
 

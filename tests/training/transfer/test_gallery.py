@@ -1,0 +1,147 @@
+"""Every network of the gallery that torchvision has too begins with the weights of torchvision's, from
+a file, the way a training does: a spec, its `transfer` section, and what is done before the first
+step. Weights are random; the table has to say that all are there, and outputs have to agree."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.training.matching import match
+
+from ..foreign import QUICK, TORCHVISION, fill, ours, pairs, side, torchvision
+from .gallery import Begun, begun, spec
+
+pytestmark = pytest.mark.skipif(find_spec("torchvision") is None, reason="needs torchvision")
+
+TOLERANCE = 1e-9
+
+TOO_LARGE = "regnet_y_128gf"
+"""5 GB of weights, which would be there five times over."""
+
+each_network = pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in TORCHVISION
+        if name != TOO_LARGE
+    ],
+)
+
+HEADS = {
+    "alexnet": ["fc3"],
+    "resnet18": ["fc"],
+    "resnext50_32x4d": ["fc"],
+    "vgg11_bn": ["classifier.fc3"],
+    "densenet121": ["fc"],
+    "mobilenet_v2": ["fc"],
+    "mobilenet_v3_small": ["classifier.fc2"],
+    "efficientnet_b0": ["fc"],
+    "efficientnet_v2_s": ["fc"],
+    "googlenet": ["aux1.fc2", "aux2.fc2", "fc"],
+    "inception_v3": ["aux.fc", "fc"],
+    "squeezenet1_1": ["classifier.conv"],
+    "convnext_tiny": ["fc"],
+    "regnet_y_400mf": ["fc"],
+    "mnasnet0_5": ["fc"],
+    "shufflenet_v2_x0_5": ["fc"],
+}
+"""What is made for so many classes in a network of each kind, by our names."""
+
+each_kind = pytest.mark.parametrize(
+    "name",
+    [
+        n if n in ("googlenet", "squeezenet1_1") else pytest.param(n, marks=pytest.mark.slow)
+        for n in HEADS
+    ],
+)
+
+
+def theirs(name: str, file: Path, **options: object) -> nn.Module:
+    """A module of torchvision's with random weights, which are in the file, too."""
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, side(name), side(name))
+    module = torchvision(name, **options)
+    with torch.no_grad():
+        fill(module, images)
+    torch.save(module.state_dict(), file)
+    return module
+
+
+def largest_difference(name: str, found: Begun, module: nn.Module) -> float:
+    """Of outputs, in evaluation and in float64."""
+    torch.manual_seed(1)
+    images = torch.randn(2, 3, side(name), side(name), dtype=torch.float64)
+    with torch.no_grad():
+        expected = module.double().eval()(images)
+        assert 0.01 < expected.std() < 100, "an output that says nothing"
+        return float((found.module.double().eval()(images) - expected).abs().max())
+
+
+@each_network
+def test_it_begins_with_their_weights(name: str, tmp_path: Path) -> None:
+    module = theirs(name, tmp_path / "weights.pth")
+    found = begun(tmp_path, spec(name, "weights.pth"), side(name))
+    for status in ("reinitialised", "ambiguous", "unused", "adapted", "anew"):
+        assert status not in found.start.table
+    assert found.start.taken == found.fresh.keys()
+    assert largest_difference(name, found, module) <= TOLERANCE
+
+
+@each_kind
+def test_with_a_head_for_other_classes(name: str, tmp_path: Path) -> None:
+    """All but the head is theirs, and the head is as it was. So are the last layers of auxiliary
+    heads, which have as many classes to tell apart."""
+    module = theirs(name, tmp_path / "weights.pth")
+    text = spec(name, "weights.pth", "head reset", anew=True)
+    found = begun(tmp_path, text, side(name))
+    assert found.request.network.output.shape == (10,)
+    keys = [key for key in found.fresh if not key.endswith("num_batches_tracked")]
+    heads = {key for key in keys if key.rpartition(".")[0] in HEADS[name]}
+    assert heads
+    partner, there, now = pairs(match(ours(name), module)), module.state_dict(), found.module
+    for key, tensor in now.state_dict().items():
+        if key in heads:
+            assert torch.equal(tensor, found.fresh[key]), key
+        elif key in keys:
+            assert same(tensor, there[partner[key]]), key
+    assert found.start.taken.isdisjoint(heads)
+    assert {*keys} - heads <= found.start.taken
+    (line,) = [line for line in found.start.lines if "anew" in line]
+    assert all(head in line for head in HEADS[name])
+
+
+def same(mine: Tensor, their: Tensor) -> bool:
+    return mine.numel() == their.numel() and torch.equal(mine, their.reshape(mine.shape))
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_auxiliary_heads_that_a_file_lacks_begin_anew(reset: bool, tmp_path: Path) -> None:
+    """torchvision takes GoogLeNet's away when it has read the weights."""
+    module = theirs("googlenet", tmp_path / "weights.pth", aux_logits=False)
+    lines = ["head reset"] if reset else []
+    text = spec("googlenet", "weights.pth", *lines, anew=reset)
+    found = begun(tmp_path, text, side("googlenet"))
+    heads = {key for key in found.fresh if key.startswith("aux")}
+    assert heads
+    state = found.module.state_dict()
+    assert all(torch.equal(state[key], found.fresh[key]) for key in heads)
+    assert found.start.taken.isdisjoint(heads)
+    expected = "fc, aux1 and aux2 begin anew" if reset else "aux1 and aux2 begin anew"
+    assert expected in found.start.lines
+    assert "anew: " in found.start.table
+    if not reset:
+        assert largest_difference("googlenet", found, module) <= TOLERANCE
+
+
+def test_an_auxiliary_head_that_is_there_in_part_is_a_mistake(tmp_path: Path) -> None:
+    weights = theirs("googlenet", tmp_path / "weights.pth").state_dict()
+    torch.save({k: v for k, v in weights.items() if "aux1.fc1" not in k}, tmp_path / "weights.pth")
+    with pytest.raises(SpecError) as raised:
+        begun(tmp_path, spec("googlenet", "weights.pth"), side("googlenet"))
+    assert "aux1.fc1" in "".join(raised.value.diagnostics[0].notes)
