@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..dsl.diagnostics import Diagnostic, SpecError
 from .matching.wrappers import unwrapped
+from .onnx_weights import arrays_of
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -130,10 +131,8 @@ def _numpy(file: Path, name: str) -> object:
 
 
 def _onnx(file: Path, name: str) -> object:
-    """The initializers of a graph, which is not run."""
     try:
         import onnx
-        from onnx import numpy_helper
     except ImportError:
         help = "pip install onnx"
         raise _problem("missing-package", f"{name} needs `onnx`", name, help) from None
@@ -141,8 +140,7 @@ def _onnx(file: Path, name: str) -> object:
         graph = onnx.load(str(file)).graph
     except Exception as error:  # noqa: BLE001 (protobuf has errors of its own)
         raise _damaged(name, _first_line(error) or "it is no graph of ONNX") from None
-    named = {held.name: numpy_helper.to_array(held) for held in graph.initializer}
-    return {key: _from_array(key, array, name) for key, array in named.items()}
+    return {key: _from_array(key, array, name) for key, array in arrays_of(graph).items()}
 
 
 def _from_array(key: str, array: Any, name: str) -> Tensor:

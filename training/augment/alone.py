@@ -22,9 +22,8 @@ pixels take float32 of 0..255, and may change it in place."""
 Done = Callable[[Tensor], Ready]
 """A pass, of the numbers drawn for a batch."""
 
-PIECE, LEAST = 2**18, 128
-"""How many numbers of images make a piece, a megabyte; and how many small images, for which it is
-the number of passes that takes time."""
+PIECE = 2**18
+"""How many numbers of images make a piece: a megabyte."""
 
 
 class Finish:
@@ -59,8 +58,7 @@ class Alone:
         """uint8 or float32 to float32; left as it is. With `reuse`, what was made last is written
         over: fresh memory for a batch of photographs takes as long as some passes over it."""
         ready = [(done(drawn), takes_bytes) for done, takes_bytes in self._passes]
-        numbers = max(1, images[0].numel())
-        pieces = round(len(images) / max(1, PIECE // numbers, min(LEAST, 2 * PIECE // numbers)))
+        pieces = round(len(images) / max(1, PIECE // max(1, images[0].numel())))
         if images.device.type != "cpu" or images.requires_grad or pieces <= 1:
             return self._finish(_do(ready, images, slice(0, len(images))))
         count = -(-len(images) // pieces)  # all of about the same size

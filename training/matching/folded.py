@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.graph import Network, Node
-from .layer import last_part
+from .layer import COUNTER, last_part
 from .result import Match
 from .rows import Row
 from .transfer import Transfer
@@ -42,24 +42,25 @@ def unfolded(network: Network, found: Match) -> Unfolded:
         before = _convolution_before(node)
         if before is None or not _is_empty(node, ours):
             continue
-        weight, own = ours[f"{before.name}.weight"], ours.get(f"{before.name}.bias")
-        bias = biases.get(weight.their_layer) if own is None else own
-        if not weight.theirs or bias is None or not bias.theirs:
+        matched, own = ours[f"{before.name}.weight"], ours.get(f"{before.name}.bias")
+        bias = biases.get(matched.their_layer) if own is None else own
+        if not matched.theirs or bias is None or not bias.theirs:
             continue
         norms.append(node.name)
         for name, values in _neutral(node):
             key = f"{node.name}.{name}"
+            row = replace(ours[key], status="kept", notes=(_NOTE,))
             if name == "bias" and own is None:
                 placed.add(bias.theirs)
                 transfers[key] = Transfer(bias.theirs)
-                ours[key] = replace(
-                    ours[key], theirs=bias.theirs, status="matched", their_shape=bias.their_shape,
-                    notes=(_NOTE,), their_layer=bias.their_layer,
+                row = replace(
+                    row, theirs=bias.theirs, status="matched", their_shape=bias.their_shape,
+                    their_layer=bias.their_layer,
                 )  # fmt: skip
             else:
                 neutral[f"{_NOTE}: {key}"] = values
                 transfers[key] = Transfer(f"{_NOTE}: {key}")
-                ours[key] = replace(ours[key], status="kept", notes=(_NOTE,))
+            ours[key] = row
     rows = tuple(
         ours.get(row.ours, row) for row in found.rows if row.ours or row.theirs not in placed
     )
@@ -85,10 +86,7 @@ def _is_empty(node: Node, rows: Mapping[str, Row]) -> bool:
 def _neutral(node: Node) -> Iterator[tuple[str, Tensor]]:
     """What a batch norm holds that gives what it takes."""
     eps = float(node.op.arguments["eps"])
+    full = {"weight": (1 + eps) ** 0.5, "running_var": 1.0}
     for weight in node.weights:
-        if weight.name == "weight":
-            yield weight.name, torch.full(weight.shape, (1 + eps) ** 0.5)
-        elif weight.name == "running_var":
-            yield weight.name, torch.ones(weight.shape)
-        elif weight.name in ("bias", "running_mean"):
-            yield weight.name, torch.zeros(weight.shape)
+        kind = torch.long if weight.name == COUNTER else torch.float32
+        yield weight.name, torch.full(weight.shape, full.get(weight.name, 0), dtype=kind)

@@ -1,6 +1,6 @@
 """Starting from somebody's weights: what a `transfer` section comes to while a network learns.
 
-source.py       whose weights: a run, a file, or library.py: torchvision's or timm's
+source.py       whose weights: a run, a file, or library.py: torchvision's; of_timm.py: timm's
 pixels.py       what they take pixels to be, where the spec says nothing
 prepared.py     all of that before the data are read; whether policy, and a run gone on with
 begin.py        weights into a module, by structure; what fits and what does not, in words

@@ -1,8 +1,7 @@
-"""Published weights, as torchvision and timm name, fetch and keep them."""
+"""Published weights, as torchvision names, fetches and keeps them; timm's are in of_timm.py."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +18,6 @@ from .pixels import Pixels
 Found = tuple[nn.Module, Pixels | None]
 
 
-# ---- torchvision -----------------------------------------------------------------------------
-
-
 def from_torchvision(name: str) -> Found:
     """`ResNet50_Weights.IMAGENET1K_V2`, from its cache or the network."""
     try:
@@ -29,17 +25,40 @@ def from_torchvision(name: str) -> Found:
     except ImportError:
         help = 'pip install "dotcnn[torchvision]"'
         message = "weights of torchvision's need torchvision, which is not installed"
-        raise _problem("missing-package", message, help=help) from None
+        raise problem("missing-package", message, help=help) from None
     try:
         weights = models.get_weight(name)
     except (ValueError, AttributeError, KeyError):
-        close = closest(name, _names(models))
-        help = f"did you mean `torchvision:{close}`?" if close else ""
         message = f"torchvision has no weights called {name}"
-        raise _problem("unknown-weights", message, help=help) from None
-    module: nn.Module = models.get_model(_builder(models, weights), weights=None)
-    module.load_state_dict(_fetched(weights, name))
-    return module, _pixels_of_torchvision(weights)
+        raise problem("unknown-weights", message, help=_meant(models, name)) from None
+    builder = next(_builders(models, type(weights)), None)
+    if builder is None:
+        message = f"{name} are not weights of one of torchvision's classifiers of images"
+        raise problem("unknown-weights", message, help=_meant(models, name))
+    module = _filled(models, builder, weights, name)
+    return module, _pixels(weights, own_normalization=hasattr(module, "transform_input"))
+
+
+def problem(code: str, message: str, notes: tuple[str, ...] = (), help: str = "") -> SpecError:
+    return SpecError([Diagnostic(code, message, notes=notes, help=help)])
+
+
+def reason(error: Exception) -> str:
+    """What somebody else's code says, in a line that is not too long."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+# ---- names -----------------------------------------------------------------------------------
+
+
+def _meant(models: ModuleType, name: str) -> str:
+    """Help for a name that is none: one like it, or the weights of the network of that name."""
+    close = closest(name, _names(models))
+    network = name.partition(".")[0].lower()
+    if not close and network in models.list_models(module=models):
+        kind = models.get_model_weights(network)
+        close = f"{kind.__name__}.{kind.DEFAULT.name}"
+    return f"did you mean `torchvision:{close}`?" if close else ""
 
 
 def _names(models: ModuleType) -> list[str]:
@@ -51,82 +70,57 @@ def _names(models: ModuleType) -> list[str]:
     ]
 
 
-def _builder(models: ModuleType, weights: Any) -> str:
-    """What makes the module that weights are of."""
-    found: Iterator[str] = (
-        name
-        for name in models.list_models(module=models)
-        if models.get_model_weights(name) is type(weights)
-    )
-    return next(found)
+def _builders(models: ModuleType, kind: type) -> Iterator[str]:
+    """What makes modules that weights of a kind are for; nothing does where these are quantised, or
+    find objects, or are for videos."""
+    for name in models.list_models(module=models):
+        if models.get_model_weights(name) is kind:
+            yield name
 
 
-def _fetched(weights: Any, name: str) -> Any:
+# ---- weights ---------------------------------------------------------------------------------
+
+
+def _filled(models: ModuleType, builder: str, weights: Any, name: str) -> nn.Module:
+    place = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    there = place.exists()
     try:
-        return weights.get_state_dict(progress=False, check_hash=True)
+        state = weights.get_state_dict(progress=False, check_hash=True)
+        module = _made(models, builder)
+        module.load_state_dict(state)
     except Exception as error:  # noqa: BLE001 (it fails in many ways without a network)
-        why = " ".join(str(error).split())[:200]
-        place = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
-        raise _problem(
-            "no-such-weights",
-            f"torchvision:{name} is not on this computer, and cannot be fetched: {why}",
-            notes=(f"it is fetched from {weights.url}",),
-            help=f"fetch it elsewhere and put it at {place}",
-        ) from None
+        if there:
+            message = f"torchvision:{name} cannot be read: {reason(error)}"
+            help = "delete it, and it is fetched again"
+            raise problem("weights-damaged", message, (f"it is in {place}",), help) from None
+        message = f"torchvision:{name} is not on this computer, and cannot be fetched"
+        notes = (reason(error), f"it is fetched from {weights.url}")
+        help = f"fetch it elsewhere and put it at {place}"
+        raise problem("no-such-weights", message, notes, help) from None
+    return module
 
 
-def _pixels_of_torchvision(weights: Any) -> Pixels | None:
-    """Of networks that take images of one kind; others have transforms of other kinds."""
+def _made(models: ModuleType, builder: str) -> nn.Module:
+    made: nn.Module
+    try:  # two of them warn unless they are told how to begin
+        made = models.get_model(builder, weights=None, init_weights=False)
+    except TypeError:
+        made = models.get_model(builder, weights=None)
+    return made
+
+
+def _pixels(weights: Any, *, own_normalization: bool) -> Pixels | None:
+    """Of networks that take images of one kind; others have transforms of other kinds. The two that
+    go on by themselves from torchvision's usual normalisation have learned from -1 to 1."""
     preset = weights.transforms()
+    half = (0.5, 0.5, 0.5)
     try:
         return Pixels(
             int(preset.resize_size[0]),
             preset.interpolation.value,
             (int(preset.crop_size[0]), int(preset.crop_size[0])),
-            tuple(map(float, preset.mean)),
-            tuple(map(float, preset.std)),
+            half if own_normalization else tuple(map(float, preset.mean)),
+            half if own_normalization else tuple(map(float, preset.std)),
         )
     except (AttributeError, IndexError, TypeError):
         return None
-
-
-# ---- timm ------------------------------------------------------------------------------------
-
-
-def from_timm(name: str) -> Found:
-    """`resnet50.a1_in1k`, where timm is installed."""
-    try:
-        timm: Any = importlib.import_module("timm")
-    except ImportError:
-        message = f"timm:{name} needs timm, which is not installed"
-        raise _problem("missing-package", message, help="pip install timm") from None
-    if not timm.is_model(name.partition(".")[0]):
-        close = closest(name, timm.list_models(pretrained=True))
-        help = f"did you mean `timm:{close}`?" if close else ""
-        message = f"timm has no model called {name}"
-        raise _problem("unknown-weights", message, help=help)
-    try:
-        module: nn.Module = timm.create_model(name, pretrained=True)
-    except Exception as error:  # noqa: BLE001 (it fails in many ways without a network)
-        why = " ".join(str(error).split())[:200]
-        message = f"timm:{name} is not on this computer, and cannot be fetched: {why}"
-        raise _problem("no-such-weights", message) from None
-    return module, _pixels_of_timm(getattr(module, "pretrained_cfg", None) or {})
-
-
-def _pixels_of_timm(about: Any) -> Pixels | None:
-    try:
-        _, height, width = about["input_size"]
-        return Pixels(
-            int(height / about["crop_pct"]),
-            about["interpolation"],
-            (int(height), int(width)),
-            tuple(map(float, about["mean"])),
-            tuple(map(float, about["std"])),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _problem(code: str, message: str, notes: tuple[str, ...] = (), help: str = "") -> SpecError:
-    return SpecError([Diagnostic(code, message, notes=notes, help=help)])

@@ -66,6 +66,12 @@ def _side(pixels: Pixels, crop: Size) -> int | Size | None:
     """To what images are resized: as much larger than the input as they were."""
     if pixels.crop == crop:
         return pixels.resize
-    if isinstance(pixels.resize, int) and crop[0] == crop[1] and pixels.crop[0] == pixels.crop[1]:
+    if not isinstance(pixels.resize, int):
+        height, width = (
+            max(to, round(to * resized / cut))
+            for to, resized, cut in zip(crop, pixels.resize, pixels.crop, strict=True)
+        )
+        return height, width
+    if crop[0] == crop[1] and pixels.crop[0] == pixels.crop[1]:
         return max(crop[0], round(crop[0] * pixels.resize / pixels.crop[0]))
     return None

@@ -17,7 +17,8 @@ from ..data.preparation import NoPreparation, Preparation
 from ..load import live
 from ..run_folder import BEST, RECORD
 from ..weights import read_weights
-from .library import from_timm, from_torchvision
+from .library import from_torchvision
+from .of_timm import from_timm
 from .pixels import Pixels
 from .said import placed
 
