@@ -403,6 +403,10 @@ def _explain_section(options: argparse.Namespace) -> int:
     if analysis is None:
         return ERRORS
     try:
+        if options.data is not None:
+            from .training.data.given import given
+
+            overrides.append(given(options.data, Path.cwd()))
         found = plan(analysis.network, overrides, needs_data=False)
     except SpecError as error:
         color = _wants_color(options, sys.stderr)
@@ -430,8 +434,10 @@ def _explain_transfer(network: Network, plan: TrainPlan, options: argparse.Names
 
     base = base_of(network.program.main.source, Path.cwd())
     try:
-        counting = plan.transfer is not None and plan.transfer.policy is not None
-        classes = count_classes(plan.train.data, base) if counting else None
+        classes = count_classes(plan.train.data, base) if plan.transfer is not None else None
+    except SpecError:  # only a policy cannot do without
+        classes = None
+    try:
         if classes not in (None, network.output.shape[0]) and options.file != "-":
             network = _network(options.file, options, classes) or network
         lines = explained(network, plan, base, _style(options))

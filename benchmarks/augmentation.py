@@ -305,7 +305,7 @@ def main() -> None:
     print(f"{platform.machine()}, {options.threads} thread(s); {', '.join(versions)}")
     if left_out:
         print(f"left out: {', '.join(left_out)}")
-    with freed_memory_kept():  # as in a training, and for everybody
+    with freed_memory_kept(torch.device(options.device)):  # as in a training, and for everybody
         for size in options.sizes:
             compare(size, options.rounds, torch.device(options.device), peers)
 

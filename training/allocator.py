@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """What glibc's `mallopt` calls them: how much may be free before it is given back, and how many
 blocks may have pages of their own."""
@@ -21,10 +23,11 @@ _KEEP = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
 
 
 @contextmanager
-def freed_memory_kept() -> Iterator[None]:
-    """Up to two gigabytes, until the end; then it is given back. Where somebody has set up the C
-    library by its environment, or it is another one, nothing is changed."""
-    library = _glibc()
+def freed_memory_kept(device: torch.device) -> Iterator[None]:
+    """Up to two gigabytes, until the end; then it is given back. Where something else than a
+    processor computes, where somebody has set up the C library by its environment, or it is another
+    one, nothing is changed."""
+    library = _glibc() if device.type == "cpu" else None
     if library is None:
         yield
         return

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..compiler.plan.evaluate import Tta
 from ..compiler.plan.plan import TrainPlan
 from ..dsl.diagnostics import Diagnostic, SpecError
+from .allocator import freed_memory_kept
 from .data.classes import check_classes
 from .data.colours import in_channels
 from .data.decode import decode
@@ -48,9 +49,10 @@ def assess(
     if part != "all" and part not in opened.stores:
         raise _no_part(part, opened)
     try:
-        if tta is None and len(ready.modules) == 1 and len(parts) == 1:
-            return evaluate(ready.modules[0], opened, part, watcher=_Telling(progress))
-        each = [_probabilities(ready, opened, one, tta, progress) for one in parts]
+        with freed_memory_kept(ready.device):
+            if tta is None and len(ready.modules) == 1 and len(parts) == 1:
+                return evaluate(ready.modules[0], opened, part, watcher=_Telling(progress))
+            each = [_probabilities(ready, opened, one, tta, progress) for one in parts]
     except BadImage as error:  # it has changed since it was looked at
         raise SpecError([Diagnostic("bad-files", str(error))]) from None
     labels = [opened.stores[one].labels.cpu() for one in parts]

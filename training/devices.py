@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 
@@ -81,7 +81,7 @@ def set_up(
         torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
         torch.backends.cuda.matmul.allow_tf32 = precision.tf32
         torch.backends.cudnn.allow_tf32 = precision.tf32
-        with freed_memory_kept() if device.type == "cpu" else nullcontext():
+        with freed_memory_kept(device):
             yield
     finally:
         if deterministic.on and compile.on:

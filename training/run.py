@@ -43,7 +43,7 @@ from .sync_norm import synchronised
 from .transfer.cached import Cached, Caching
 from .transfer.prepared import prepared
 from .transfer.source import Source
-from .transfer.start import Start, settled, start
+from .transfer.start import Settled, Start, settled, start
 from .watch import Finished, Silent, Started, Watcher
 from .watchdog import Diverged
 from .weights import read_weights
@@ -78,8 +78,10 @@ def train(
                 world=processes.world,
             )
             _must_fit(request, opened)
-            request = request if resume else settled(request, opened)
-            training = Training(request, opened, where, version, watcher, processes, source)
+            request, decided = Settled(request) if resume else settled(request, opened)
+            training = Training(
+                request, opened, where, version, watcher, processes, source, decided
+            )
             path = resume or processes.told(
                 make_folder(request, output) if processes.writes else None
             )
@@ -129,6 +131,8 @@ class Training:
     processes: Processes
     source: Callable[[], Source] | None = None
     """Opens what weights are taken from; None where the network begins with its own."""
+    decided: tuple[str, ...] = ()
+    """What a policy of the spec came to, in words."""
 
     @property
     def plan(self) -> TrainPlan:
@@ -146,7 +150,7 @@ class Training:
         train = self.plan.train
         seed_all(train.seed.value)
         module = live(self.request.network, self.version)
-        begun = start(self.request, module, self.source, state)
+        begun = start(self.request, module, self.source, state, self.decided)
         if begun.table and self.processes.writes:
             folder.write_text(TRANSFER, begun.table)
         choice = self._choice(module, state)

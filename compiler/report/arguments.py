@@ -238,7 +238,8 @@ def _explain(commands: _Commands, run: Run) -> None:
         "the arithmetic of a layer, a part or the totals, written out; or a section's defaults",
         "cnn explain resnet50\n  cnn explain net.cnn layer1.0.conv2\n"
         "  cnn explain net.cnn layer1\n  cnn explain net.cnn 12\n"
-        "  cnn explain net.cnn train --set train.optimizer.lr=0.1",
+        "  cnn explain net.cnn train --set train.optimizer.lr=0.1\n"
+        "  cnn explain net.cnn transfer --data flowers",
     )
     explain.add_argument("file", metavar="FILE", help=_FILE)
     explain.add_argument(
@@ -247,6 +248,11 @@ def _explain(commands: _Commands, run: Run) -> None:
         metavar="LAYER",
         help="a name as `cnn report` shows it, the beginning or end of one, or a line of the file;"
         " or train, augment, evaluate, transfer",
+    )
+    explain.add_argument(
+        "--data",
+        metavar="DATA",
+        help="of a section: another source of images, as `cnn train` takes it",
     )
     _add_network_options(explain)
     _add_training_options(explain)

@@ -102,6 +102,12 @@ def _kind(plan: TrainPlan) -> Optimizer:
     return optimizer.kind  # type: ignore[return-value]
 
 
+def decision_in_words(decision: Decision) -> str:
+    """The same in one line, for where a training begins."""
+    directives = ", ".join(f"`{directive}`" for directive in decision.directives)
+    return f"policy: {decision.reason}. The same, written out: {directives or 'nothing is frozen'}"
+
+
 def explain_decision(decision: Decision, style: Style = PLAIN) -> list[str]:
     """Why, and what could be written instead."""
     lines = [str(directive) for directive in decision.directives]

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+import torch
 
 from dotcnn.training import allocator
 
@@ -22,7 +23,7 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 usually = faults()
-with freed_memory_kept():
+with freed_memory_kept(torch.device("cpu")):
     faults()  # it takes a few until what is free fits
     kept = faults()
 print(usually, kept)
@@ -53,5 +54,5 @@ def test_what_somebody_has_set_up_is_left_alone() -> None:
 @pytest.mark.parametrize("library", [object(), None])
 def test_other_libraries_are_left_alone(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: library)
-    with allocator.freed_memory_kept():
+    with allocator.freed_memory_kept(torch.device("cpu")):
         pass

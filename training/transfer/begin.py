@@ -17,6 +17,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.said import listed
 from ..matching import Match, Row, match
 from ..matching.folded import unfolded
+from .parting import Alike, Parting, compare
 from .source import Source
 
 
@@ -55,8 +56,15 @@ def begin(
     found.load_into(module)
     module.load_state_dict(fresh, strict=False)
     taken = frozenset(key for key in found.state_dict() if not key.startswith(anew))
-    lines = _lines(found, source, begins, norms)
-    return Begun(tuple(lines), _text(found, source, begins), taken)
+    lines, text = _lines(found, source, begins, norms), _text(found, source, begins)
+    if isinstance(source.weights, nn.Module):
+        alike = _alike(network, found, source.weights, begins, module)
+        if alike is not None and alike.parting is not None:
+            lines.append(_parting(found, source, alike.parting))
+            text += f"\n{lines[-1]}\n"
+        elif alike is not None and alike.compared:
+            text += f"\nan image of noise comes to the same in both: {alike.compared} layers\n"
+    return Begun(tuple(lines), text, taken)
 
 
 def _heads_anew(network: Network, strategy: Strategy, missing: Sequence[Row]) -> list[str]:
@@ -134,6 +142,37 @@ def _text(found: Match, source: Source, anew: Sequence[str]) -> str:
     named = f"\n\nanew: {', '.join(anew)}" if anew else ""
     table = found.table().partition("\nhelp: ")[0]  # that is for whoever calls `match`
     return f"weights of {source.said}\n\n{table}{named}\n"
+
+
+# ---- what fits, and is another network all the same ------------------------------------------
+
+
+def _alike(
+    network: Network, found: Match, theirs: nn.Module, begins: Sequence[str], module: nn.Module
+) -> Alike | None:
+    rows = found.having("matched", "reshaped", "adapted", ours=True)
+    adapted = [row.their_shape for row in rows if row.status == "adapted"]
+    shape = network.input.shape
+    channels = adapted[0][1] if adapted and adapted[0] else shape[0]
+    anew = [
+        node.name
+        for node in network.nodes
+        if node.weights and any(f"{node.name}.".startswith(f"{name}.") for name in begins)
+    ]
+    partners = {row.layer: row.their_layer for row in rows if row.status != "adapted"}
+    return compare(module, theirs, partners, anew, shape, channels)
+
+
+def _parting(found: Match, source: Source, parting: Parting) -> str:
+    off = "not as many" if parting.off is None else f"off by {parting.off:.2g} of their spread"
+    remarks = {row.layer: row.note for row in found.rows if ", theirs " in row.note}
+    first = next((f"{layer} has {note}" for layer, note in remarks.items()), "")
+    more = f", and so on in {len(remarks) - 1} more" if len(remarks) > 1 else ""
+    why = f"{first}{more}" if first else "an activation, a pool or a padding differs"
+    return (
+        f"{source.said} fits, and is another network all the same: at {parting.layer} other numbers"
+        f" arrive than in theirs ({off}); {why}"
+    )
 
 
 # ---- what does not fit -----------------------------------------------------------------------

@@ -10,7 +10,8 @@ from torch import nn
 
 from ...compiler.plan.policy import decide
 from ...compiler.plan.strategy import strategy_of
-from ...compiler.report.explain_transfer import counts, explain_transfer, needed
+from ...compiler.report.explain_transfer import counts, decision_in_words, explain_transfer, needed
+from ...compiler.report.style import PLAIN, wrapped
 from ..data.opening import Opened
 from ..request import Request
 from .begin import begin
@@ -28,16 +29,23 @@ class Start(NamedTuple):
     """The same in full."""
 
 
-def settled(request: Request, opened: Opened) -> Request:
+class Settled(NamedTuple):
+    request: Request
+    lines: tuple[str, ...] = ()
+    """What was decided, and why."""
+
+
+def settled(request: Request, opened: Opened) -> Settled:
     """With what a policy comes to, now that the data are counted; a run that is gone on with has
     that in its plan already."""
     plan = request.plan
     transfer = plan.transfer
     if transfer is None or transfer.policy is None:
-        return request
+        return Settled(request)
     data = opened.dataset
     decision = decide(request.network, transfer, data.train.count, len(data.classes))
-    return replace(request, plan=replace(plan, transfer=decision.transfer))
+    settled = replace(request, plan=replace(plan, transfer=decision.transfer))
+    return Settled(settled, (decision_in_words(decision),))
 
 
 def start(
@@ -45,9 +53,10 @@ def start(
     module: nn.Module,
     source: Callable[[], Source] | None,
     state: Mapping[str, Any] | None,
+    decided: tuple[str, ...] = (),
 ) -> Start:
     """Puts weights into a module that is new, unless there is a state to go on with; raises
-    SpecError for weights that do not fit."""
+    SpecError for weights that do not fit. `decided` is what a policy came to, in words."""
     plan, network = request.plan, request.network
     transfer = plan.transfer
     if transfer is None or source is None:
@@ -62,5 +71,6 @@ def start(
         module.load_state_dict(state["model"])
         return Start(freezing, frozenset(state.get("anchor") or ()), tuple(lines))
     begun = begin(network, transfer, strategy, source(), module)
-    table = "\n".join([*explain_transfer(strategy, plan), "", begun.table])
-    return Start(freezing, begun.taken, (*begun.lines, *lines), table)
+    policy = [piece for line in decided for piece in (*wrapped(line, PLAIN), "")]
+    table = "\n".join([*policy, *explain_transfer(strategy, plan), "", begun.table])
+    return Start(freezing, begun.taken, (*decided, *begun.lines, *lines), table)

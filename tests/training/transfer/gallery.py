@@ -48,7 +48,9 @@ def spec(name: str, source: str, *lines: str, anew: bool = False) -> str:
     return text + TRAIN.replace("SOURCE", source).replace("LINES", "\n  ".join(lines))
 
 
-OUTPUTS = re.compile(r"^( +)(fc 1000|conv 1000|(?:classifier|efficientnet|mnasnet)\b.*)", re.MULTILINE)
+OUTPUTS = re.compile(
+    r"^( +)(fc 1000|conv 1000|(?:classifier|efficientnet|mnasnet)\b.*)", re.MULTILINE
+)
 """How networks of the gallery write what they end in, and their auxiliary heads: a layer, or a
 block that takes the number."""
 
