@@ -137,13 +137,15 @@ def _onnx(file: Path, name: str) -> object:
         help = "pip install onnx"
         raise _problem("missing-package", f"{name} needs `onnx`", name, help) from None
     try:
-        graph = onnx.load(str(file)).graph
+        arrays = arrays_of(onnx.load(str(file)).graph)
     except Exception as error:  # noqa: BLE001 (protobuf has errors of its own)
         raise _damaged(name, _first_line(error) or "it is no graph of ONNX") from None
-    return {key: _from_array(key, array, name) for key, array in arrays_of(graph).items()}
+    return {key: _from_array(key, array, name) for key, array in arrays.items()}
 
 
 def _from_array(key: str, array: Any, name: str) -> Tensor:
+    if array.dtype.name == "bfloat16":  # which numpy itself does not know
+        array = array.astype("float32")
     try:
         native = array.astype(array.dtype.newbyteorder("="), order="C", copy=True)
         return torch.from_numpy(native)

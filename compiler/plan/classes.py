@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
@@ -26,7 +27,8 @@ def wrong_classes(
     wrong = [(output, maker) for output, maker in heads if output.shape != (count,)]
     if not wrong:
         return None
-    output, maker = wrong[0]
+    output = wrong[0][0]
+    written = [_written(maker) for _, maker in wrong]
     ends = "an auxiliary head ends" if output.aux else "the network ends"
     numbers = text(output.shape)
     counted = f"{count:,} class{'es' * (count != 1)}"
@@ -36,12 +38,12 @@ def wrong_classes(
     return Diagnostic(
         "classes",
         f"{name} has {counted}, and {ends} in {numbers}",
-        first_line(maker.span),
+        first_line(written[0].place),
         label=f"{ends} in {numbers}",
         labels=(Label(there, counted),) if there else (),
         notes=(f"the classes are {listed}",) if names else (),
-        help="write `classes` in the place of the number: it is as many as the data has",
-        edits=tuple(_edits([maker for _, maker in wrong])),
+        help=f"write {written[0].how}: it is as many as the data has",
+        edits=tuple(dict.fromkeys(one.edit for one in written if one.edit)),
     )
 
 
@@ -53,15 +55,42 @@ def _maker(output: Node) -> Node:
     return node
 
 
-_COUNT = re.compile(r"(?:\w+\s*:\s*)?[A-Za-z_]\w*\s+(\d+)\b")
-"""A statement whose first argument is a number."""
+class _Written(NamedTuple):
+    """Where it is written how many outputs a layer has, and how that is mended."""
+
+    place: Span
+    how: str = "`classes` in the place of the number"
+    edit: Edit | None = None
 
 
-def _edits(heads: Sequence[Node]) -> Iterator[Edit]:
-    """`classes` in place of the number, where that is what says how many outputs there are."""
-    for place in dict.fromkeys(head.span for head in heads):
-        head = next(head for head in heads if head.span == place)
-        found = _COUNT.match(place.text)
-        if found and int(found[1]) == head.shape[0]:
-            start = place.start + found.start(1)
-            yield Edit(Span(place.source, start, start + len(found[1])), "classes")
+_COUNT = re.compile(r"(?:\w+\s*:\s*)?[A-Za-z_]\w*\s+(\w+)\b")
+"""A statement whose first argument is a number, or a name."""
+
+
+def _written(head: Node) -> _Written:
+    """In the layer itself, or where a block is called that takes the number."""
+    count = head.shape[0]
+    found = _COUNT.match(head.span.text)
+    if found is None:
+        return _Written(head.span)
+    if found[1] == str(count):
+        return _Written(head.span, edit=_classes(head.span, found.start(1), found.end(1)))
+    name = found[1]
+    for call in head.scope.chain():
+        if call.kind != "block":
+            continue
+        if dict(call.arguments).get(name) != count:
+            break
+        number = re.search(rf"\b{count}\b", call.span.text)
+        if number:
+            return _Written(call.span, edit=_classes(call.span, *number.span()))
+        if not re.search(rf"\b{name}\b", call.span.text):  # else it is passed on
+            end = call.span.end
+            edit = Edit(Span(call.span.source, end, end), f" {name}=classes")
+            return _Written(call.span, f"`{name}=classes` here", edit)
+    return _Written(head.span)
+
+
+def _classes(place: Span, start: int, end: int) -> Edit:
+    """`classes` in the place of a part of a statement."""
+    return Edit(Span(place.source, place.start + start, place.start + end), "classes")

@@ -272,7 +272,7 @@ def layer_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
     )  # fmt: skip
 
 
-def layer_names(doc: str) -> Any:
+def layer_names(doc: str, *, example: str = "") -> Any:
     """As many of them as are given."""
 
     def read(value: object) -> tuple[str, ...]:
@@ -283,7 +283,9 @@ def layer_names(doc: str) -> Any:
         return " ".join(map(name_or_text, value))
 
     expects = 'names of the network\'s, or patterns like "layer1.*"'
-    return Field(read, expects, REQUIRED, doc, takes_words=True, many=True, write=write)
+    return Field(
+        read, expects, REQUIRED, doc, takes_words=True, many=True, write=write, example=example
+    )
 
 
 def _part(value: object) -> str:

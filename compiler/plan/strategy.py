@@ -139,10 +139,16 @@ def _anew(network: Network, transfer: Transfer, parts: Parts, around: Around) ->
         taken = parts.up_to(transfer.features.name)
         anew = network.nodes[len(taken) + 1 :]
     elif transfer.head is not None and transfer.head.reset:
-        anew = head_of(around)
+        anew = [*head_of(around), *_ends_of_auxiliary_heads(network)]
     for node in anew:
         if node.weights:
             yield node.name
+
+
+def _ends_of_auxiliary_heads(network: Network) -> Iterator[Node]:
+    """They tell the same classes apart as the head."""
+    for head in network.aux:
+        yield from [node for node in head.scope.nodes() if node.weights][-1:]
 
 
 def trainable(node: Node) -> int:

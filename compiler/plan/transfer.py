@@ -46,6 +46,8 @@ def _source(value: object) -> str:
     text = str(value)
     if not text.strip() or not text.isprintable():
         raise ArgumentError("this text names nothing")
+    if re.match(r"(https?|ftp)://", text):
+        raise ArgumentError("it is not fetched from an address", "fetch the file, and name that")
     library = _LIBRARY.match(text)
     if library and library[1] not in LIBRARIES:
         import difflib
@@ -202,7 +204,7 @@ class FreezeOnly(Freeze):
 
     word = "freeze only"
 
-    parts: tuple[str, ...] = layer_names("what keeps its weights")
+    parts: tuple[str, ...] = layer_names("what keeps its weights", example="stem layer1")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -217,7 +219,7 @@ class FreezeExcept(Freeze):
 
     word = "freeze except"
 
-    parts: tuple[str, ...] = layer_names("what learns")
+    parts: tuple[str, ...] = layer_names("what learns", example="layer4 fc")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -263,12 +265,13 @@ class Unfreeze(Directive):
             elif word == "until":
                 named = argument
             elif word and word not in ("at", "epoch"):
+                part = word if len(arguments) == 1 else "…"
                 raise Problem(
                     "argument",
                     f"`{word}` is no epoch",
                     node.span,
                     notes=(f"it is written `{cls.usage}`",),
-                    help=f"write `unfreeze at epoch 5 until {word}`: what follows it learns, too",
+                    help=f"write `unfreeze at epoch 5 until {part}`",
                 )
             elif not word:
                 kept.append(argument)

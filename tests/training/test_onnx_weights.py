@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 
+from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.onnx_weights import arrays_of
+from dotcnn.training.weights import read_weights
 
 onnx = pytest.importorskip("onnx")
 
@@ -87,3 +90,21 @@ def test_one_tensor_for_several_layers() -> None:
 
 def test_what_no_node_takes_is_there_as_well() -> None:
     assert list(arrays_of(graph(spare=numbers(3)))) == ["spare"]
+
+
+def test_half_as_many_bits(tmp_path: Path) -> None:
+    """bfloat16, which numpy does not know."""
+    tensor = onnx.helper.make_tensor("w", onnx.TensorProto.BFLOAT16, [2], [1.5, -2.0])
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "net", [], [], [tensor])),
+              tmp_path / "a.onnx")  # fmt: skip
+    assert read_weights(tmp_path / "a.onnx")["w"].tolist() == [1.5, -2.0]
+
+
+def test_a_tensor_that_is_not_all_there(tmp_path: Path) -> None:
+    tensor = onnx.numpy_helper.from_array(numbers(4), name="w")
+    tensor.dims[0] = 10**12
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "net", [], [], [tensor]))
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(SpecError) as caught:
+        read_weights(tmp_path / "a.onnx")
+    assert caught.value.diagnostics[0].code == "weights-damaged"

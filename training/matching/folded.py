@@ -21,6 +21,7 @@ from .rows import Row
 from .transfer import Transfer
 
 _NOTE = "no norm in theirs"
+_TAKEN = ("matched", "reshaped", "adapted")
 
 
 class Unfolded(NamedTuple):
@@ -44,7 +45,7 @@ def unfolded(network: Network, found: Match) -> Unfolded:
             continue
         matched, own = ours[f"{before.name}.weight"], ours.get(f"{before.name}.bias")
         bias = biases.get(matched.their_layer) if own is None else own
-        if not matched.theirs or bias is None or not bias.theirs:
+        if matched.status not in _TAKEN or bias is None or bias.their_shape != node.shape[:1]:
             continue
         norms.append(node.name)
         for name, values in _neutral(node):

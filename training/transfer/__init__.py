@@ -3,7 +3,7 @@
 source.py       whose weights: a run, a file, or library.py: torchvision's; of_timm.py: timm's
 pixels.py       what they take pixels to be, where the spec says nothing
 prepared.py     all of that before the data are read; whether policy, and a run gone on with
-begin.py        weights into a module, by structure; what fits and what does not, in words;
+begin.py        weights into a module, by structure; misfit.py: what does not fit, in words;
                 parting.py: whether it then computes what theirs does
 freezing.py     what does not learn now; anchor.py: drawn back to where it began
 cut.py          a network in two: what is computed once, and what learns from that

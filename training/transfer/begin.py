@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from ...compiler.graph import Network
-from ...compiler.plan.parts import Parts
 from ...compiler.plan.strategy import Strategy
 from ...compiler.plan.transfer import Transfer
 from ...compiler.report.figures import plural
-from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.diagnostics import SpecError
 from ..data.said import listed
-from ..matching import Match, Row, match
+from ..matching import Match, match
 from ..matching.folded import unfolded
+from ..matching.layer import COUNTER, last_part
+from .misfit import incomplete, no_numbers, without_norms
 from .parting import Alike, Parting, compare
 from .source import Source
 
@@ -35,20 +36,20 @@ def begin(
 ) -> Begun:
     """Raises SpecError where something of it has no place, or we need more than it has."""
     found = match(network, _told_apart(source.weights, module), adapt_channels=True)
-    heads = _heads_anew(network, strategy, found.missing(strategy.anew))
-    begins = (*strategy.anew, *heads)
-    norms: tuple[str, ...] = ()
+    begins = _beginning_anew(network, strategy, found)
+    norms: list[str] = []
     if found.missing(begins):
-        found, norms = unfolded(network, found)
+        found, filled = unfolded(network, found)
+        norms = [name for name in filled if name not in begins]
     missing = found.missing(begins)
     if missing:
-        raise SpecError([_incomplete(network, transfer, strategy, found, missing)])
-    learning = [name for name in norms if name not in begins and _learns(name, strategy)]
+        raise SpecError([incomplete(network, transfer, strategy, found, missing)])
+    learning = [name for name in norms if _learns(name, strategy)]
     if learning:
-        raise SpecError([_without_norms(network, transfer, learning)])
+        raise SpecError([without_norms(network, transfer, learning)])
     unsound = list(_unsound(found, module.state_dict(), begins))
     if unsound:
-        raise SpecError([_no_numbers(network, transfer, unsound)])
+        raise SpecError([no_numbers(network, transfer, unsound)])
     anew = tuple(f"{name}." for name in begins)
     fresh = {
         key: tensor.clone() for key, tensor in module.state_dict().items() if key.startswith(anew)
@@ -67,20 +68,17 @@ def begin(
     return Begun(tuple(lines), text, taken)
 
 
-def _heads_anew(network: Network, strategy: Strategy, missing: Sequence[Row]) -> list[str]:
-    """Auxiliary heads, or their last layers, that begin anew. They are of no use after training,
-    so that many a file is without them; and where the network's head is another, so are theirs."""
-    last = Parts(network).last
-    resets = last is not None and last.name in strategy.anew
-    found: list[str] = []
+def _beginning_anew(network: Network, strategy: Strategy, found: Match) -> tuple[str, ...]:
+    """What the strategy says, and auxiliary heads of which nothing is there: these are of no use
+    after training, so that many a file is without them."""
+    missing = {row.layer for row in found.missing()}
+    heads = []
     for head in network.aux:
-        layers = [node.name for node in head.scope.nodes() if node.weights]
-        empty = [name for name in layers if any(row.layer == name for row in missing)]
-        if empty and empty == layers:
-            found.append(head.scope.name)
-        elif resets and empty and empty == layers[-1:]:
-            found += empty
-    return found
+        layers = {node.name for node in head.scope.nodes() if node.weights}
+        if layers and layers <= missing:
+            heads.append(head.scope.name)
+    inside = tuple(f"{name}." for name in heads)
+    return (*(name for name in strategy.anew if not name.startswith(inside)), *heads)
 
 
 def _told_apart(
@@ -88,7 +86,7 @@ def _told_apart(
 ) -> nn.Module | Mapping[str, Tensor]:
     """Weights that go by the very names of ours, as a module: they are of this network, though
     layers of one shape might leave that open, and its head may be of another size."""
-    if isinstance(weights, nn.Module) or set(weights) != set(module.state_dict()):
+    if isinstance(weights, nn.Module) or _names(weights) != _names(module.state_dict()):
         return weights
     theirs = copy.deepcopy(module)
     for key, tensor in weights.items():
@@ -99,6 +97,11 @@ def _told_apart(
         else:
             part._buffers[name] = tensor
     return theirs
+
+
+def _names(weights: Mapping[str, Tensor]) -> set[str]:
+    """Those that every file has: not of counters, which old ones do without."""
+    return {name for name in weights if last_part(name) != COUNTER}
 
 
 def _learns(name: str, strategy: Strategy) -> bool:
@@ -173,96 +176,3 @@ def _parting(found: Match, source: Source, parting: Parting) -> str:
         f"{source.said} fits, and is another network all the same: at {parting.layer} other numbers"
         f" arrive than in theirs ({off}); {why}"
     )
-
-
-# ---- what does not fit -----------------------------------------------------------------------
-
-
-def _incomplete(
-    network: Network,
-    transfer: Transfer,
-    strategy: Strategy,
-    found: Match,
-    missing: Sequence[Row],
-) -> Diagnostic:
-    layers = list({row.layer: row for row in reversed(missing)}.values())[::-1]
-    shown = layers if len(layers) <= 12 else layers[:11]
-    notes = [_described(row) for row in shown]
-    notes += [f"… {len(layers) - len(shown)} more"] if len(shown) < len(layers) else []
-    return Diagnostic(
-        "weights",
-        f"the weights of {transfer.source.source} do not fill {plural(len(layers), 'layer')} of"
-        f" {network.name}",
-        transfer.source.span or network.root.span,
-        notes=tuple(notes),
-        help=_help(network, found, [row.layer for row in layers], strategy.anew),
-    )
-
-
-def _described(row: Row) -> str:
-    theirs = f", theirs ({row.theirs}) is {_shape(row.their_shape)}" if row.their_shape else ""
-    note = f": {row.note}" if row.note and not theirs else ""
-    return f"{row.ours} is {_shape(row.our_shape)}{theirs}{note}"
-
-
-def _shape(shape: tuple[int, ...] | None) -> str:
-    return "x".join(map(str, shape or ())) or "one number"
-
-
-def _without_norms(network: Network, transfer: Transfer, norms: Sequence[str]) -> Diagnostic:
-    begins = network.by_name[norms[0]]
-    return Diagnostic(
-        "weights",
-        f"{transfer.source.source} has no norms: they were folded into the convolutions before"
-        f" them, and {listed(list(norms), 3)} {'learns' if len(norms) == 1 else 'learn'} here",
-        transfer.source.span or begins.span,
-        notes=(
-            "a norm that learns measures what arrives, and needs what it was before it was folded",
-        ),
-        help="freeze them (`freeze all`), take the weights from before the export, or write the"
-        " spec without norms",
-    )
-
-
-def _no_numbers(
-    network: Network, transfer: Transfer, unsound: Sequence[tuple[str, str]]
-) -> Diagnostic:
-    notes = [f"{key} would get {what}" for key, what in unsound[:5]]
-    notes += [f"… {len(unsound) - 5} more"] if len(unsound) > 5 else []
-    return Diagnostic(
-        "weights",
-        f"{transfer.source.source} holds something else than weights for"
-        f" {plural(len(unsound), 'tensor')} of {network.name}",
-        transfer.source.span or network.root.span,
-        notes=tuple(notes),
-        help="take weights from before they were quantised, or from before a training diverged",
-    )
-
-
-def _help(network: Network, found: Match, layers: Sequence[str], anew: Sequence[str]) -> str:
-    last = Parts(network).last
-    if found.ambiguous:
-        return (
-            "layers of one shape cannot be told apart by what this file says: name the folder of"
-            " its run, or the model itself (`torchvision:…`), whose dataflow tells; or give labels"
-            " as theirs are"
-        )
-    if last is not None and list(layers) == [last.name]:
-        reset = (
-            "head reset" if last.name not in anew and not anew else f"head reset part={last.name}"
-        )
-        return f"write `{reset}` into `transfer`: the head begins anew, with a size of its own"
-    before = _taken_over(network, {*layers, *anew})
-    if before:
-        return (
-            f"write `features {before}` to take over what is up to there, frozen, or"
-            " take weights of the same network"
-        )
-    return f"take weights of {network.name}, or write the spec as their network is"
-
-
-def _taken_over(network: Network, missing: Set[str]) -> str:
-    """The last layer that gets something, where everything before it does, too."""
-    names = [node.name for node in network.nodes if any(w.trainable for w in node.weights)]
-    filled = len(names) - len(missing & set(names))
-    return names[filled - 1] if filled and not missing & set(names[:filled]) else ""

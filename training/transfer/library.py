@@ -28,7 +28,7 @@ def from_torchvision(name: str) -> Found:
         raise problem("missing-package", message, help=help) from None
     try:
         weights = models.get_weight(name)
-    except (ValueError, AttributeError, KeyError):
+    except (ValueError, AttributeError, KeyError, TypeError):  # `resnet50.V1` names a function
         message = f"torchvision has no weights called {name}"
         raise problem("unknown-weights", message, help=_meant(models, name)) from None
     builder = next(_builders(models, type(weights)), None)
@@ -52,12 +52,13 @@ def reason(error: Exception) -> str:
 
 
 def _meant(models: ModuleType, name: str) -> str:
-    """Help for a name that is none: one like it, or the weights of the network of that name."""
-    close = closest(name, _names(models))
-    network = name.partition(".")[0].lower()
-    if not close and network in models.list_models(module=models):
-        kind = models.get_model_weights(network)
-        close = f"{kind.__name__}.{kind.DEFAULT.name}"
+    """Help for a name that is none: one like it, or weights of the network of that name."""
+    network, _, version = name.partition(".")
+    if network.lower() in models.list_models(module=models):
+        kind = models.get_model_weights(network.lower())
+        close = f"{kind.__name__}.{closest(version, kind.__members__) or kind.DEFAULT.name}"
+    else:
+        close = closest(name, _names(models))
     return f"did you mean `torchvision:{close}`?" if close else ""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ from ..asked import best_of, request_of
 from ..checkpoint import about_weights
 from ..data.names import resolve
 from ..data.preparation import NoPreparation, Preparation
-from ..load import live
+from ..export.trained import open_trained
 from ..run_folder import BEST, RECORD
 from ..weights import read_weights
 from .library import from_torchvision
@@ -46,7 +48,7 @@ def open_source(directive: From, base: Path) -> Source:
 
 
 def _from_file(said: str, path: Path) -> Source:
-    if not path.exists():
+    if not os.path.exists(path):  # false for names that are too long, too
         message = f"there is nothing at {said} to take weights from"
         note = f"looked for at {path.absolute()}"
         help = "name the folder of a run, or a file of weights; paths begin at the spec's folder"
@@ -54,7 +56,8 @@ def _from_file(said: str, path: Path) -> Source:
     if path.is_dir():
         return _from_run(said, path)
     if path.name == BEST and (path.parent / RECORD).is_file():
-        return _from_run(said, path.parent)
+        with suppress(SpecError):  # what lies around a file may be of something else
+            return _from_run(said, path.parent)
     return Source(said, read_weights(path), _pixels(about_weights(path)))
 
 
@@ -62,7 +65,7 @@ def _from_run(said: str, folder: Path) -> Source:
     """Its spec is there, too, and with it the dataflow."""
     network = request_of(folder).network
     best = best_of(folder)
-    return Source(said, live(network, "", best), _pixels(about_weights(best)))
+    return Source(said, open_trained(network, "", best).module, _pixels(about_weights(best)))
 
 
 def _pixels(about: Mapping[str, str]) -> Pixels | None:

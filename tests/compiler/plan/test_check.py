@@ -100,6 +100,40 @@ def test_the_head_is_mended_where_its_size_is_written() -> None:
     assert wrong.message == "the data has 100 classes, and an auxiliary head ends in 3"
 
 
+BLOCKS = """
+block end(width, outputs=10) { flatten, fc width, relu, fc outputs }
+block inner(outputs) { end 8 outputs }
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "mended"),
+    [
+        ("end 8", "end 8 outputs=classes"),
+        ("end 8 outputs=10", "end 8 outputs=classes"),
+        ("end 8 10", "end 8 classes"),
+        ("inner 10", "inner classes"),
+    ],
+)
+def test_the_head_is_mended_where_a_block_is_called(call: str, mended: str) -> None:
+    """With the number that the block takes, given or not; the gallery has such blocks."""
+    text = f"{BLOCKS}network Net {{ input 1x8x8, {call} }}\ntrain {{ data cifar100 }}"
+    (wrong,) = [one for one in found(text) if one.code == "classes"]
+    assert wrong.span is not None
+    assert wrong.span.text == call
+    (edit,) = wrong.edits
+    changed = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    assert changed == text.replace(f", {call} }}", f", {mended} }}")
+    assert "classes" not in codes(changed)
+
+
+def test_the_head_is_not_mended_where_the_number_is_worked_out() -> None:
+    blocks = "block end(width) { flatten, fc width//2 }\n"
+    text = f"{blocks}network Net {{ input 1x8x8, end 20 }}\ntrain {{ data cifar100 }}"
+    (wrong,) = found(text)
+    assert wrong.edits == ()
+
+
 def test_a_warning_can_be_silenced() -> None:
     text = f"{NET}train {{ epochs 3, schedule cosine warmup=5 }}\n"
     assert codes(text) == ["unreached"]

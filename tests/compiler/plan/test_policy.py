@@ -85,27 +85,51 @@ def test_groups_of_a_real_network() -> None:
 
 
 def explained(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    *more: str,
 ) -> str:
     monkeypatch.chdir(folder)
     (folder / "net.cnn").write_text(text)
-    assert main(["explain", "net.cnn", "transfer"]) == 0
+    assert main(["explain", "net.cnn", "transfer", *more]) == 0
     return " ".join(capsys.readouterr().out.split())
+
+
+def pets(folder: Path) -> None:
+    for index in range(50):
+        for name in ("cats", "dogs"):
+            (folder / "pets" / name).mkdir(parents=True, exist_ok=True)
+            (folder / "pets" / name / f"{index}.jpg").touch()
 
 
 def test_data_is_counted_without_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for index in range(50):
-        for name in ("cats", "dogs"):
-            (tmp_path / "pets" / name).mkdir(parents=True, exist_ok=True)
-            (tmp_path / "pets" / name / f"{index}.jpg").touch()
+    pets(tmp_path)
     text = SPEC.replace("fc 10", "fc classes") + 'train { data folder "pets" }\n'
     text += 'transfer { from "a", policy auto similar=yes }\n'
     found = explained(tmp_path, capsys, monkeypatch, text)
     assert "80 images of 2 classes are 40 a class, which is little" in found
     assert "written out: freeze all head reset" in found
     assert "fc 18 begins anew" in found
+
+
+def test_data_of_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `cnn train` takes it; without a policy, too, the head is as large as the data says."""
+    pets(tmp_path)
+    text = SPEC.replace("fc 10", "fc classes") + 'train { data folder "elsewhere" }\n'
+    policy = text + 'transfer { from "a", policy auto similar=yes }\n'
+    found = explained(tmp_path, capsys, monkeypatch, policy, "--data", "./pets")
+    assert "80 images of 2 classes are 40 a class" in found
+    frozen = text + 'transfer { from "a", freeze all, head reset }\n'
+    assert "fc 18 begins anew" in explained(
+        tmp_path, capsys, monkeypatch, frozen, "--data", "./pets"
+    )
+    assert "fc 90 begins anew" in explained(tmp_path, capsys, monkeypatch, frozen)
 
 
 def test_what_is_frozen_is_shown(

@@ -8,7 +8,7 @@ from dotcnn.compiler.plan import TrainPlan, plan
 from dotcnn.compiler.plan.around import Around
 from dotcnn.compiler.plan.parts import Parts
 from dotcnn.compiler.plan.transfer import Freeze, head_of
-from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from networks import gallery, network
 
 SPEC = """
@@ -150,6 +150,30 @@ def test_sources() -> None:
     for source in ["tim:resnet", "torchvision:", "timm:a b", " ", "torchvision:__import__('os')"]:
         with pytest.raises(SpecError):
             plan(network(f'{SPEC}\ntransfer {{ from "{source}" }}'))
+
+
+def mistake(*lines: str) -> Diagnostic:
+    with pytest.raises(SpecError) as caught:
+        planned(*lines)
+    (found,) = caught.value.diagnostics
+    return found
+
+
+def test_what_would_help() -> None:
+    assert "unfreeze at epoch 5 until layer1" in mistake("freeze all", "unfreeze layer1").help
+    found = mistake("freeze all", "unfreeze after epoch 5")
+    assert found.help == "write `unfreeze at epoch 5 until …`"
+    assert mistake("freeze only").help == "write `freeze only stem layer1`"
+    assert "freeze except fc" in mistake('freeze only "*"').help
+    assert mistake("policy auto").help == "write `policy similar=yes`"
+    assert "`1x` is the factor 1x" in mistake("lr stem=-1x").message
+    with pytest.raises(SpecError) as caught:
+        plan(network(f'{SPEC}\ntransfer {{ from "https://example.org/a.pth" }}'))
+    assert caught.value.diagnostics[0].help == "fetch the file, and name that"
+
+
+def test_what_is_off_stands_in_nothings_way() -> None:
+    assert planned("freeze all", "unfreeze off", "features off").transfer is not None
 
 
 def test_an_empty_section_is_none() -> None:

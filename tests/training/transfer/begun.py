@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy
+
 from ..small import Looker, trained
 
 NETWORK = """
@@ -48,6 +50,13 @@ def first() -> Path:
     network = NETWORK.format(input="1x8x8", classes="classes")
     trained(folder, network + TRAIN)
     return folder
+
+
+def small_set(folder: Path) -> None:
+    """Twelve images of three classes, 32 by 32 in colours."""
+    numbers = numpy.random.default_rng(0)
+    images = numbers.integers(0, 256, (12, 32, 32, 3), dtype=numpy.uint8)
+    numpy.savez(folder / "set.npz", x_train=images, y_train=numpy.arange(12) % 3)
 
 
 def notes(looker: Looker) -> str:

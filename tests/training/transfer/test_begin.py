@@ -19,7 +19,7 @@ from dotcnn.training.ready import open_run
 from dotcnn.training.vision import torchvision
 
 from ..small import Looker, equal, gone_on, last, trained
-from .begun import first, notes, spec
+from .begun import first, notes, small_set, spec
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
@@ -152,19 +152,6 @@ network Net {
 train { data npz "set.npz", epochs 1, optimizer sgd lr=1e-12 }
 transfer { from "SOURCE", freeze all, head reset }
 """
-
-
-SMALL = """
-network Net { input 3x32x32, conv 4 3x3, bn, relu, pool avg global, flatten, fc 3 }
-train { data npz "set.npz", epochs 1, optimizer sgd lr=1e-12 }
-transfer { from "SOURCE", freeze all, head reset }
-"""
-
-
-def small_set(folder: Path) -> None:
-    numbers = numpy.random.default_rng(0)
-    images = numbers.integers(0, 256, (12, 32, 32, 3), dtype=numpy.uint8)
-    numpy.savez(folder / "set.npz", x_train=images, y_train=numpy.arange(12) % 3)
 
 
 needs_torchvision = pytest.mark.skipif(find_spec("torchvision") is None, reason="not installed")

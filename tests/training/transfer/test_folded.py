@@ -17,12 +17,12 @@ from .begun import NETWORK, TRAIN, first, notes, spec
 pytestmark = pytest.mark.usefixtures("no_report")
 
 
-@pytest.fixture
-def exported(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `cnn export --fold` makes of a network that has learned."""
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    file = tmp_path / "folded.onnx"
+    file = tmp_path_factory.mktemp("exported") / "folded.onnx"
     text = NETWORK.format(input="1x8x8", classes="10") + TRAIN
     dotcnn.export(text, file, weights=first() / "best.safetensors", fold=True)
     return file
@@ -69,6 +69,12 @@ def test_a_norm_that_begins_anew_needs_nothing(tmp_path: Path, exported: Path) -
     """`features` cuts off what comes behind."""
     result = trained(tmp_path / "run", spec("features layer1", source=exported))
     assert result.epochs == 2
+
+
+def test_a_head_of_ones_own_takes_no_bias_of_theirs(tmp_path: Path, exported: Path) -> None:
+    """Its convolution stands where theirs stood, and is another."""
+    text = spec("features layer1", source=exported).replace("layer2: conv 8", "layer2: conv 12")
+    assert trained(tmp_path / "run", text).epochs == 2
 
 
 def test_biases_alone_do_not_make_a_norm(tmp_path: Path) -> None:

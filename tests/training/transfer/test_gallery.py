@@ -95,13 +95,14 @@ def test_it_begins_with_their_weights(name: str, tmp_path: Path) -> None:
 
 
 @each_kind
-def test_with_a_head_for_other_classes(name: str, tmp_path: Path) -> None:
-    """All but the head is theirs, and the head is as it was. So are the last layers of auxiliary
-    heads, which have as many classes to tell apart."""
+@pytest.mark.parametrize("others", [True, False])
+def test_with_a_head_of_its_own(name: str, others: bool, tmp_path: Path) -> None:
+    """For as many other classes, or another number: all but the head is theirs, and the head is as
+    it was. So are the last layers of auxiliary heads, which tell the same classes apart."""
     module = theirs(name, tmp_path / "weights.pth")
-    text = spec(name, "weights.pth", "head reset", anew=True)
+    text = spec(name, "weights.pth", "head reset", anew=others)
     found = begun(tmp_path, text, side(name))
-    assert found.request.network.output.shape == (10,)
+    assert found.request.network.output.shape == (10 if others else 1000,)
     keys = [key for key in found.fresh if not key.endswith("num_batches_tracked")]
     heads = {key for key in keys if key.rpartition(".")[0] in HEADS[name]}
     assert heads
