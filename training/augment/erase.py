@@ -67,19 +67,23 @@ class Erase:
     def boxes(self, numbers: Tensor) -> Tensor:
         """N x 4: left, top, width, height; nothing where an image is left as it is. An area and a
         ratio that do not fit are drawn anew, up to ten times; then it is left as it is."""
+        chosen = numbers[0] < self._directive.p
+        sides = self._sides(numbers) * chosen
+        corners = whole(
+            numbers[-3:-1], 0, constant(self._size[::-1], sides.device).view(2, 1) - sides
+        )
+        return torch.cat([corners, sides]).t()
+
+    def _sides(self, numbers: Tensor) -> Tensor:
+        """2 x N: width and height, 0 where nothing fits."""
         directive, (rows, columns) = self._directive, self._size
-        area = within(numbers[1 : 1 + _TRIES], *directive.scale) * (rows * columns)
         low, high = map(math.log, directive.ratio)
-        ratio = within(numbers[1 + _TRIES : 1 + 2 * _TRIES], low, high).exp()
-        width, height = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
-        fits = (width < columns) & (height < rows)
-        first = fits.to(torch.uint8).argmax(0, keepdim=True)
-        done = fits.any(0) & (numbers[0] < directive.p)
-        width = width.gather(0, first)[0] * done
-        height = height.gather(0, first)[0] * done
-        left = whole(numbers[-3], 0, columns - width)
-        top = whole(numbers[-2], 0, rows - height)
-        return torch.stack([left, top, width, height], 1)
+        side = (within(numbers[1 : 1 + _TRIES], *directive.scale) * (rows * columns)).sqrt()
+        slant = within(numbers[1 + _TRIES : 1 + 2 * _TRIES], low / 2, high / 2).exp()
+        sides = torch.stack([side * slant, side / slant], 1).round_()
+        fits = (sides < constant((columns, rows), sides.device).view(2, 1)).all(1)
+        first = fits.to(torch.uint8).argmax(0).expand(1, 2, -1)
+        return sides.gather(0, first)[0] * fits.any(0)
 
     def _content(self, images: Tensor, place: Tensor) -> Tensor:
         if self._directive.fill != "noise":

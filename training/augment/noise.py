@@ -23,9 +23,10 @@ class Noise:
 
     def __call__(self, drawn: Tensor) -> Ready:
         chance, strength, place = drawn[self._at]
-        within_range = within(strength, *self._directive.deviation) * 255
-        deviation = torch.where(chance < self._directive.p, within_range, 0.0)
-        table = self._table
+        directive, table = self._directive, self._table
+        deviation = within(strength, *directive.deviation) * 255
+        if directive.p < 1:
+            deviation = torch.where(chance < directive.p, deviation, 0.0)
         if drawn.device.type != "cpu":
             return lambda images, piece: _at_once(images, deviation[piece], table, place[piece])
         alphas = deviation.tolist()
