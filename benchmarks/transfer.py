@@ -2,7 +2,7 @@
 
     python benchmarks/transfer.py published             weights of others on the real test images
     python benchmarks/transfer.py cases [--seeds 5]      ants and bees: three cases beside scratch
-    python benchmarks/transfer.py cache [--images 512]   `cache features` for a frozen ResNet-18
+    python benchmarks/transfer.py cache [--images 2000]   `cache features` for a frozen ResNet-18
 
 They need ../shared (see tests/support.py). Seconds are those of the processor that the process has
 used, as other work beside it then counts less.
@@ -188,9 +188,10 @@ class Epochs(Silent):
         self.clock.append(record.seconds)
 
 
-def cache(images: int) -> None:
+def cache(images: int, rounds: int) -> None:
     """CIFAR-10's images, enlarged; weights drawn at random, which take as long as any. The first
-    five epochs are from before the features are computed to the end of the fifth."""
+    five epochs are from before the features are computed to the end of the fifth. With and without
+    take turns, as machines are now faster and now slower."""
     data = numpy.load(SHARED / "data" / "cifar10_8k_2k.npz")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -200,21 +201,28 @@ def cache(images: int) -> None:
         torch.save(at_random(), folder / "weights.pt")
         spec = FROZEN.replace("DATA", str(folder / "set.npz"))
         spec = spec.replace("WEIGHTS", str(folder / "weights.pt"))
-        heads, first_five, warm = {}, {}, {}
-        for name, changes in (("plain", {}), ("cached", {"transfer.cache": "features"})):
-            epochs = Epochs()
-            trained(spec, folder / name / "run", changes, epochs)
-            state = read_checkpoint(folder / name / "run" / "last.ckpt")["model"]
-            heads[name] = {key: state[key] for key in ("fc.weight", "fc.bias")}
-            later = [b - a for a, b in zip(epochs.ends, epochs.ends[1:], strict=False)]
-            warm[name] = statistics.median(later)
-            first_five[name] = epochs.ends[-1] - BEGAN[folder / name / "run"]
-            print(f"{name:7} warm epoch {1000 * warm[name]:9.1f} ms of the processor,"
-                  f" {1000 * statistics.median(epochs.clock[1:]):9.1f} ms by the clock; first five"
-                  f" {first_five[name]:.2f} s", flush=True)  # fmt: skip
-        same = all(torch.equal(heads["plain"][key], heads["cached"][key]) for key in heads["plain"])
-        print(f"a warm epoch {warm['plain'] / warm['cached']:.0f}x faster,"
-              f" the first five together {first_five['plain'] / first_five['cached']:.2f}x;"
+        kinds: dict[str, dict[str, object]] = {
+            "plain": {}, "cached": {"transfer.cache": "features"},
+        }  # fmt: skip
+        heads: dict[str, list[torch.Tensor]] = {}
+        first_five: dict[str, list[float]] = {name: [] for name in kinds}
+        warm: dict[str, list[float]] = {name: [] for name in kinds}
+        for number in range(rounds):
+            for name, changes in kinds.items():
+                run = folder / f"{name}-{number}" / "run"
+                epochs = Epochs()
+                trained(spec, run, changes, epochs)
+                state = read_checkpoint(run / "last.ckpt")["model"]
+                heads[name] = [state[key] for key in ("fc.weight", "fc.bias")]
+                later = [b - a for a, b in zip(epochs.ends, epochs.ends[1:], strict=False)]
+                warm[name].append(statistics.median(later))
+                first_five[name].append(epochs.ends[-1] - BEGAN[run])
+                print(f"{name:7} warm epoch {1000 * warm[name][-1]:9.1f} ms of the processor,"
+                      f" {1000 * statistics.median(epochs.clock[1:]):9.1f} ms by the clock;"
+                      f" first five {first_five[name][-1]:.2f} s", flush=True)  # fmt: skip
+        same = all(map(torch.equal, heads["plain"], heads["cached"]))
+        ratios = [sum(found["plain"]) / sum(found["cached"]) for found in (warm, first_five)]
+        print(f"a warm epoch {ratios[0]:.0f}x faster, the first five together {ratios[1]:.2f}x;"
               f" head weights {'identical' if same else 'NOT identical'}")  # fmt: skip
 
 
@@ -261,7 +269,8 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=parts, help="all of them without")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--case", default="", help="1, 2, 3 or scratch; all of them without")
-    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     for part in [options.what] if options.what else parts:
         match part:
@@ -270,7 +279,7 @@ def main() -> None:
             case "cases":
                 cases(options.seeds, options.case)
             case "cache":
-                cache(options.images)
+                cache(options.images, options.rounds)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from math import prod
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from ...compiler.graph import Network
@@ -142,10 +143,27 @@ def _early(
     known: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
         if node in early:
-            known[node] = made.node_copy(node, known.__getitem__)
+            pool = module.get_submodule(str(node.target)) if node.op == "call_module" else None
+            if isinstance(pool, nn.MaxPool2d) and not pool.return_indices:
+                how = (pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode)
+                known[node] = made.call_function(max_pool, (known[node.args[0]], *how))
+            else:
+                known[node] = made.node_copy(node, known.__getitem__)
     flat = [made.call_method("flatten", (known[node], 1)) for node in border]
     made.output(made.call_function(torch.cat, (flat, 1)))
     return fx.GraphModule(module, made)
+
+
+def max_pool(
+    maps: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
+) -> Tensor:
+    """What `nn.MaxPool2d` comes to, to the bit. XX
+    channels are last, there and back included."""
+    if maps.device.type == "cpu" and maps.ndim == 4:
+        given, maps = maps, maps.contiguous(memory_format=torch.channels_last)
+        found = F.max_pool2d(maps, kernel, stride, padding, dilation, ceil)
+        return found if maps is given else found.contiguous()
+    return F.max_pool2d(maps, kernel, stride, padding, dilation, ceil)
 
 
 def _values(

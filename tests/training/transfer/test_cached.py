@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy
 import pytest
 import torch
+from torch import nn
 
 import dotcnn
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.strategy import strategy_of
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
-from dotcnn.training.transfer.cut import Cut, cut_at
+from dotcnn.training.transfer.cut import Cut, cut_at, max_pool
 from dotcnn.training.transfer.freezing import Freezing
 
 from ..small import Looker, equal, gone_on, last, trained
@@ -188,3 +189,25 @@ def test_nothing_that_is_random_or_learns_is_early() -> None:
     assert not names & {"dropout", "fc"}
     cut, _ = cut_of("freeze only layer2")
     assert cut is None
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.MaxPool2d(3, 2, 1),
+        nn.MaxPool2d(2),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.MaxPool2d((3, 2), (2, 1), (1, 0), dilation=(2, 1)),
+    ],
+)
+def test_pools_are_the_same_to_the_bit(pool: nn.MaxPool2d, dtype: torch.dtype, last: bool) -> None:
+    maps = torch.randn(3, 5, 17, 14).to(dtype)
+    maps[0, 0, 3, 3], maps[1, 1, 5, 5] = torch.nan, -torch.inf
+    if last:
+        maps = maps.contiguous(memory_format=torch.channels_last)
+    how = (pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode)
+    found, expected = max_pool(maps, *how), pool(maps)
+    assert torch.equal(found.nan_to_num(99), expected.nan_to_num(99))
+    assert found.stride() == expected.stride()
