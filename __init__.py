@@ -118,13 +118,14 @@ def load(
     """A live torch module: the text that `emit` gives, executed.
 
     Its weights begin as the spec says, unless `weights` names a file of them (safetensors, or what
-    torch saves of a state dict); nothing in such a file is run.
+    torch saves of a state dict); nothing in such a file is run. Raises SpecError where they are
+    another network's: see `match`.
     """
-    from .training.load import live
+    from .training.export.trained import open_trained
 
     if isinstance(spec, (str, Path)):
         spec = compile(spec, parameters=parameters, input=input, classes=classes, network=network)
-    return live(spec, __version__, weights)
+    return open_trained(spec, __version__, weights).module.train()
 
 
 def match(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import torch
 
 import dotcnn
 from dotcnn.dsl.diagnostics import SpecError
 
 
-def test_compile_takes_a_name_a_path_or_a_text(tmp_path: object) -> None:
-    from pathlib import Path
-
+def test_compile_takes_a_name_a_path_or_a_text(tmp_path: Path) -> None:
     text = "network Small(width=8) { input 3x8x8, conv width 3x3 same, relu }"
-    file = Path(str(tmp_path)) / "small.cnn"
+    file = tmp_path / "small.cnn"
     file.write_text(text)
     for spec in (text, file, str(file)):
         assert dotcnn.compile(spec).output.shape == (8, 8, 8)
@@ -38,3 +39,15 @@ def test_a_name_that_is_nothing_suggests_one_of_the_gallery() -> None:
     (found,) = dotcnn.check("resnet5")
     assert found.code == "no-such-file"
     assert "resnet50" in found.help or "resnet" in found.help
+
+
+def test_weights_are_loaded_or_said_not_to_fit(tmp_path: Path) -> None:
+    text = "network Small { input 3x8x8, conv 4, flatten, fc WIDE }"
+    first = dotcnn.load(text.replace("WIDE", "5"))
+    file = tmp_path / "weights.pt"
+    torch.save(first.state_dict(), file)
+    again = dotcnn.load(text.replace("WIDE", "5"), weights=file)
+    assert again.training
+    assert all(map(torch.equal, again.state_dict().values(), first.state_dict().values()))
+    with pytest.raises(SpecError, match=r"does not fit Small.*2 of another shape"):
+        dotcnn.load(text.replace("WIDE", "6"), weights=file)

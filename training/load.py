@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import linecache
 import sys
-from pathlib import Path
 from types import ModuleType
 
 from torch import nn
@@ -20,14 +19,9 @@ from ..compiler.emit.allowed import check
 from ..compiler.graph import Network
 
 
-def live(network: Network, version: str, weights: str | Path | None = None) -> nn.Module:
-    """A network as a torch module, its weights as they begin, or those of a file."""
-    made = construct(emit(network, version), network.name)
-    if weights is not None:
-        from .weights import read_weights
-
-        made.load_state_dict(read_weights(weights))
-    return made
+def live(network: Network, version: str) -> nn.Module:
+    """A network as a torch module, its weights as they begin."""
+    return construct(emit(network, version), network.name)
 
 
 def construct(source: str, name: str) -> nn.Module:

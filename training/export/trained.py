@@ -82,7 +82,7 @@ def _load(
     ]
     help = ""
     if own.keys().isdisjoint(tensors):
-        help = "those of another program have other names; dotcnn.training.matching finds them"
+        help = "those of another program have other names: `dotcnn.match` finds what belongs where"
     message = f"{name} does not fit {network.name}, which has {len(own)} tensors: {said}"
     raise SpecError([Diagnostic("weights-fit", message, notes=tuple(notes), help=help)])
 

@@ -111,9 +111,15 @@ class Caching:
             part: folder / f"{key_of(early, self.opened, part, self.numbers, words)}.npy"
             for part, words in (("train", self._changes()), ("val", ()))
         }
+        wrong: tuple[Diagnostic, ...] = ()
         if self.processes.writes:
-            self._fill(early, cut, files)
-        self.processes.told(True)  # the others wait for it
+            try:
+                self._fill(early, cut, files)
+            except SpecError as error:
+                wrong = error.diagnostics
+        wrong = self.processes.told(wrong)  # the others wait for it
+        if wrong:
+            raise SpecError(wrong)
         rows = {part: _mapped(file, self._wanted(part, cut)) for part, file in files.items()}
         stores = self.opened.stores
         passes = tuple(
