@@ -58,8 +58,14 @@ def close(one: Path, two: Path) -> None:
         assert line["steps"] == other["steps"]
 
 
+MIXED = SPEC + "augment { rotate 10, mixup 0.4, cutmix 1 p=50%, noise 0.05 }\n"
+"""Who is mixed with whom does not depend on who has which images."""
+
+
 @pytest.mark.parametrize(
-    "spec", [SPEC, SPEC.replace("bn, ", "").replace("sync_bn on", "")], ids=["norms", "none"]
+    "spec",
+    [SPEC, SPEC.replace("bn, ", "").replace("sync_bn on", ""), MIXED],
+    ids=["norms", "none", "mixed"],
 )
 def test_two_processes_come_to_what_one_comes_to(
     trainer: Trainer, tmp_path: Path, spec: str
