@@ -2,7 +2,7 @@
 
 Each step makes and frees the same tensors. The C library gives blocks of some megabytes back to the
 system when they are freed, and gets them anew, page by page, when the next step needs them: that
-was measured to take a sixth of the time of a step (benchmarks/RESULTS.md).
+was measured to take up to a sixth of the time of a step (benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations
