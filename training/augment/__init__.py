@@ -5,6 +5,7 @@
 
 make.py       from a plan and what becomes of pixels to a module; module.py: the module
 draws.py      random numbers that belong to an image; table.py: noise, drawn once
+entries.py    numbers that are the same for all images, or one for each
 geometry.py   passes that move pixels: turns.py (directives as matrices), homography.py (matrices),
               warp.py (one look for all of them), moves.py (flips and cuts alone), resize.py
 colours.py    matrices of colours for each image; hue
