@@ -89,13 +89,13 @@ def calls_of(folder: Path) -> int:
     return int(folder.with_suffix(".calls").read_text())
 
 
-def goes_on(trainer: Trainer, folder: Path, **job: Any) -> None:
+def goes_on(trainer: Trainer, folder: Path, spec: str = SPEC, **job: Any) -> None:
     """By --resume; where nothing had been written yet, there is nothing to go on with."""
     resume = (folder / "plan.json").exists()
     if not resume and folder.exists():
         for file in folder.iterdir():
             file.unlink()
-    code = trainer(SPEC, folder, resume=resume, **job)
+    code = trainer(spec, folder, resume=resume, **job)
     errors = folder.with_suffix(".error")
     assert code == 0, errors.read_text() if errors.exists() else code
 
@@ -134,11 +134,18 @@ def test_killed_at_any_moment(
 
 
 @pytest.mark.slow
-def test_killed_at_every_write(trainer: Trainer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_killed_at_every_write(
+    trainer: Trainer, undisturbed: Path, tmp_path: Path, frozen: bool
+) -> None:
+    """Also of what is frozen, which is written once."""
+    spec = SPEC
+    if frozen:
+        spec += f'transfer {{ from "{undisturbed}", freeze until bn }}\n'
     whole, short = tmp_path / "whole", {"train.epochs": 2}
-    assert trainer(SPEC, whole, set=short) == 0
+    assert trainer(spec, whole, set=short) == 0
     for call in range(1, calls_of(whole) + 1):
         folder = tmp_path / f"run{call}"
-        assert trainer(SPEC, folder, set=short, die_at=call) == -9
-        goes_on(trainer, folder, set=short)
+        assert trainer(spec, folder, set=short, die_at=call) == -9
+        goes_on(trainer, folder, spec, set=short)
         must_be_equal(folder, whole)
