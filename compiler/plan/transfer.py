@@ -131,6 +131,14 @@ class Freeze(Directive):
     def names(self) -> tuple[str, ...]:
         return ()
 
+    @property
+    def nothing(self) -> tuple[str, str]:
+        """Where it freezes nothing: why, and what to do."""
+        return (
+            "there are no weights in what it names",
+            "name something with weights, or take it out",
+        )
+
     def frozen(self, around: Around) -> list[Node]:
         """The layers that are frozen."""
         raise NotImplementedError
@@ -144,9 +152,9 @@ class Freeze(Directive):
         if not frozen:
             yield Problem(
                 "conflict",
-                "this freezes nothing: there are no weights in what it names",
+                f"this freezes nothing: {self.nothing[0]}",
                 self.span,
-                help="name something with weights, or take it out",
+                help=self.nothing[1],
             )
         elif len(frozen) == len(learning(around.parts.network.nodes)):
             yield Problem(
@@ -182,6 +190,11 @@ class FreezeUntil(Freeze):
     @property
     def names(self) -> tuple[str, ...]:
         return (self.name,)
+
+    @property
+    def nothing(self) -> tuple[str, str]:
+        why = f"`until` ends before {self.name}, and nothing before that has weights"
+        return why, f"name the first part that is to learn, or write `freeze only {self.name}`"
 
     def frozen(self, around: Around) -> list[Node]:
         return around.parts.before(self.name) if around.parts else []
