@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from ..compiler.graph import Network
 from ..dsl.diagnostics import Diagnostic, SpecError
 from .run_folder import shown
 from .still import read_still
+from .tensors_file import pieces
 from .whole_file import write_whole
 
 FORMAT = 1
@@ -66,8 +66,7 @@ def _damaged(name: str, why: str) -> SpecError:
 
 def write_weights(path: Path, state: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
     """Whole or not at all; raises OSError."""
-    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
-    write_whole(path, save(tensors, {"format": "pt", **about}))
+    write_whole(path, *pieces(state, {"format": "pt", **about}))
 
 
 def about_weights(path: Path) -> dict[str, str]:

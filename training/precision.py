@@ -21,15 +21,22 @@ from ..compiler.graph import Network
 from ..compiler.plan.train import Train
 from .numerics import Numbers
 
-WORTH_IT = 10**12
+WORTH_IT = 3 * 10**11
 """Multiply-adds of a run, forwards: with fewer, it is over before a choice has paid for itself."""
+
+SHARE = 0.05
+"""Of the images that a run computes: as many may go by for timing, all options together."""
 
 GAIN = 0.95
 """A choice has to take at most so much of the time of plain float32 in order to be made."""
 
 _SECONDS = 15.0
-"""For timing, about; the batch is made smaller where steps take long."""
+"""For timing, at most, about; the batch is made smaller where steps take long."""
 _ROUNDS = 3
+_ENOUGH = 16
+"""Images of a step that is timed: with fewer, the layouts of a larger batch cannot be told apart,
+and only what promises most is held against plain float32."""
+_FEWEST = 8
 
 BF16 = torch.bfloat16
 
@@ -47,13 +54,14 @@ def choose(
     device: torch.device,
     batch: int,
     images: int,
+    begin: Callable[[nn.Module], object] = lambda module: None,
 ) -> Choice:
-    """`batch` is what one device gets of the `images` that there are to learn from; the module
-    itself stays as it is."""
+    """`batch` is what one device gets at once of the `images` that go through the network in the
+    whole run; `begin` freezes what does not learn, in a copy: the module itself stays as it is."""
     options = _options(train, device)
     if len(options) == 1:
         return Choice(options[0], (_line(options[0], _only(train, device, options[0])),))
-    macs = analyse(network).totals.macs * images * train.epochs.count
+    macs = analyse(network).totals.macs * images
     if device.type == "cuda":
         numbers = options[-1]
         return Choice(numbers, (_line(numbers, "this card multiplies such numbers faster"),))
@@ -64,7 +72,7 @@ def choose(
         numbers = options[-1] if bf16_is_fast(device) else options[0]
         why = "by the processor: in deterministic runs nothing is timed"
         return Choice(numbers, (_line(numbers, why),))
-    return _timed(network, module, device, batch, options)
+    return _timed(network, module, device, batch, images, options, begin)
 
 
 def _options(train: Train, device: torch.device) -> list[Numbers]:
@@ -106,12 +114,18 @@ def _timed(
     module: nn.Module,
     device: torch.device,
     batch: int,
+    all_images: int,
     options: Sequence[Numbers],
+    begin: Callable[[nn.Module], object],
 ) -> Choice:
     """Each option in turn, again and again, so that what else goes on disturbs all alike."""
+    affordable = int(SHARE * all_images / (_ROUNDS + 1))  # images of a step, all options together
+    if affordable < _ENOUGH * len(options):
+        options = [options[0], options[-1]]
     copies = [copy.deepcopy(module) for _ in options]
     for numbers, made in zip(options, copies, strict=True):
         numbers.lay_out(made)
+        begin(made.train())
 
     def seconds(index: int, images: Tensor) -> float:
         began = time.perf_counter()
@@ -120,6 +134,7 @@ def _timed(
 
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch, *network.input.shape, generator=generator)
+    images = images[: max(_FEWEST, affordable // len(options))]
     images = images[: _so_many(seconds, images, len(options))]
     for index in range(len(options)):
         seconds(index, images)  # the first time, kernels are chosen and memory is fetched
@@ -143,11 +158,11 @@ def _timed(
 
 def _step(module: nn.Module, numbers: Numbers, images: Tensor, device: torch.device) -> None:
     """As in training, as far as it takes time."""
-    module.train()
     with numbers.autocast(device) or nullcontext():
         outputs = module(numbers.laid_out(images))
     logits = outputs if isinstance(outputs, Tensor) else torch.cat(list(outputs))
-    logits.float().log_softmax(1).mean().backward()  # type: ignore[no-untyped-call]
+    if logits.requires_grad:
+        logits.float().log_softmax(1).mean().backward()  # type: ignore[no-untyped-call]
     module.zero_grad()
 
 

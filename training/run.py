@@ -153,7 +153,7 @@ class Training:
         begun = start(self.request, module, self.source, state, self.decided)
         if begun.table and self.processes.writes:
             folder.write_text(TRANSFER, begun.table)
-        choice = self._choice(module, state)
+        choice = self._choice(module, begun, state)
         module.to(self.device)
         choice.numbers.lay_out(module)
         if train.sync_bn.on and self.processes.world > 1:
@@ -193,7 +193,7 @@ class Training:
 
     # ---- before ----
 
-    def _choice(self, module: nn.Module, state: Mapping[str, Any] | None) -> Choice:
+    def _choice(self, module: nn.Module, begun: Start, state: Mapping[str, Any] | None) -> Choice:
         """What a run has begun with it goes on with."""
         if state is not None:
             chosen = state["numbers"]
@@ -201,9 +201,25 @@ class Training:
                 Numbers.of(chosen["precision"], chosen["channels_last"]), tuple(chosen["lines"])
             )
         batch = max(1, self.plan.train.batch.size // self.processes.world)
-        images = len(self.opened.stores["train"])
-        found = choose(self.request.network, self.plan.train, module, self.device, batch, images)
+        train, freezing = self.plan.train, begun.freezing
+
+        def begin(copy: nn.Module) -> None:
+            """As in the last epoch, in which most of it learns."""
+            if freezing is not None:
+                freezing.begin(copy, train.epochs.count - 1)
+
+        found = choose(
+            self.request.network, train, module, self.device, batch, self._images(), begin
+        )
         return self.processes.told(found)  # type: ignore[no-any-return]
+
+    def _images(self) -> int:
+        """How many go through the whole network, about; what is kept goes through it once."""
+        learned, looked_at = (len(self.opened.stores[part]) for part in ("train", "val"))
+        transfer = self.plan.transfer
+        if transfer is not None and transfer.cache is not None:
+            return learned * (transfer.cache.passes or 1) + looked_at
+        return (learned + looked_at) * self.plan.train.epochs.count
 
     def _features(
         self, path: Path, module: nn.Module, begun: Start, choice: Choice

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from ..dsl.diagnostics import Diagnostic, SpecError
+from .tensors_file import pieces
 from .whole_file import write_whole
 
 _NAME = re.compile(r"still-[0-9a-f]{16}\.safetensors")
@@ -23,10 +24,10 @@ _NAME = re.compile(r"still-[0-9a-f]{16}\.safetensors")
 
 def write_still(folder: Path, tensors: Mapping[str, Tensor]) -> str:
     """The name of the file, which is written where it is not there; raises OSError."""
-    data = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
-    path = folder / _name_of(data)
+    data = pieces(tensors)
+    path = folder / _name_of(*data)
     if not path.exists():
-        write_whole(path, data)
+        write_whole(path, *data)
     return path.name
 
 
@@ -52,5 +53,8 @@ def remove_others(folder: Path, name: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def _name_of(data: bytes) -> str:
-    return f"still-{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
+def _name_of(*pieces: bytes | memoryview) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return f"still-{digest.hexdigest()[:16]}.safetensors"

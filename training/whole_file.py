@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes | memoryview) -> None:
+def write_whole(path: Path, *pieces: bytes | memoryview) -> None:
     """Under another name, to the disk, and then into its place; raises OSError, and what was there
     is still there. What a process leaves that dies meanwhile is overwritten by the next one."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with open(partial, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

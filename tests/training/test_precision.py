@@ -29,9 +29,9 @@ def train_of(network: Network, *changes: str) -> Train:
     return plan(network, overrides, needs_data=False).train
 
 
-def chosen(spec: str, *changes: str, batch: int = 8) -> Choice:
+def chosen(spec: str, *changes: str, batch: int = 8, images: int = 30_000) -> Choice:
     network = dotcnn.compile(spec)
-    return choose(network, train_of(network, *changes), dotcnn.load(spec), CPU, batch, 1000)
+    return choose(network, train_of(network, *changes), dotcnn.load(spec), CPU, batch, images)
 
 
 @pytest.fixture
@@ -93,6 +93,36 @@ def test_timing_takes_little_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = timed(monkeypatch, 1.0, 1.0, 1.0, 1.0)
     chosen(LARGE, batch=64)
     assert clock.now < 90
+
+
+@pytest.mark.usefixtures("fast_bf16")
+@pytest.mark.parametrize("images", [500, 2_500, 100_000])
+def test_timing_takes_a_small_part_of_the_run(monkeypatch: pytest.MonkeyPatch, images: int) -> None:
+    """Where little is computed, only what promises most is held against plain float32."""
+    clock = timed(monkeypatch, 0.01, 0.01, 0.01, 0.006)
+    found = chosen(LARGE, batch=64, images=images)
+    assert found.numbers == Numbers(BF16, True)
+    assert clock.now < max(0.08 * images * 0.01, 1.0)
+    assert (Numbers(None, True) in clock.steps) == (images > 20_000)
+
+
+def test_frozen_layers_are_timed_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take a third of the time: what learns is timed learning, what does not is not."""
+    monkeypatch.setattr(precision, "bf16_is_fast", lambda device: True)
+    monkeypatch.setattr(precision, "WORTH_IT", 1)
+    seen: list[tuple[bool, bool]] = []
+
+    def step(module: nn.Module, *others: object) -> None:
+        seen.append((module.get_submodule("bn").training, module.get_submodule("fc").training))
+
+    def begin(module: nn.Module) -> None:
+        module.get_submodule("bn").eval()
+
+    monkeypatch.setattr(precision, "_step", step)
+    network, module = dotcnn.compile(LARGE), dotcnn.load(LARGE)
+    choose(network, train_of(network), module, CPU, 8, 1000, begin)
+    assert set(seen) == {(False, True)}
+    assert module.get_submodule("bn").training
 
 
 def test_small_networks_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from ...compiler.graph import Network
 from ...compiler.plan.transfer import Cache
 from ...compiler.report.figures import data_size
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..augment import augmenter
 from ..data.batches import Batch, Batches, Sharing
 from ..data.names import resolve
 from ..data.opening import Opened
@@ -33,8 +32,9 @@ from ..numerics import Numbers
 from ..processes import Processes
 from ..run_folder import shown
 from ..watch import Watcher
+from .computing import Computing
 from .cut import Cut, cut_at
-from .key import key_of
+from .key import keys_of
 
 FOLDER = "features"
 """Beside the folders of runs."""
@@ -106,11 +106,10 @@ class Caching:
         if cut is None:
             raise SpecError([self._not_to_be_cut()])
         early = cut.early(self.module)
+        changes: dict[str, tuple[str, ...]] = {"train": self._changes(), "val": ()}
+        keys = keys_of(early, self.opened, self.numbers, changes)
         folder = self._folder()
-        files = {
-            part: folder / f"{key_of(early, self.opened, part, self.numbers, words)}.npy"
-            for part, words in (("train", self._changes()), ("val", ()))
-        }
+        files = {part: folder / f"{key}.npy" for part, key in keys.items()}
         wrong: tuple[Diagnostic, ...] = ()
         if self.processes.writes:
             try:
@@ -170,8 +169,7 @@ class Caching:
         self._must_have_room(folder, cut, missing)
         began = time.perf_counter()
         try:
-            for part, file in missing.items():
-                self._compute(early, cut, part, file)
+            self._compute(early, cut, missing)
         except OSError as error:
             raise SpecError([self._unwritable(folder, error)]) from None
         self.watcher.note(f"features: computed in {time.perf_counter() - began:.1f} s")
@@ -204,53 +202,27 @@ class Caching:
             )
             raise SpecError([Diagnostic("no-room", message, self.directive.span, help=help)])
 
-    # ---- computing ----
-
-    def _compute(self, early: nn.Module, cut: Cut, part: str, file: Path) -> None:
-        """Whole or not at all."""
-        shape = self._wanted(part, cut)
-        partial = file.with_suffix(f".{os.getpid()}.partial")
+    def _compute(self, early: nn.Module, cut: Cut, files: Mapping[str, Path]) -> None:
+        """Each file whole or not at all."""
+        partial = {
+            part: file.with_suffix(f".{os.getpid()}.partial") for part, file in files.items()
+        }
         try:
-            rows = numpy.lib.format.open_memmap(partial, "w+", numpy.float32, shape)
-            for number in range(shape[0]):
-                self._pass(early, part, number, torch.from_numpy(rows[number]))
-            rows.flush()
-            del rows
-            os.replace(partial, file)
+            maps = {
+                part: numpy.lib.format.open_memmap(
+                    path, "w+", numpy.float32, self._wanted(part, cut)
+                )
+                for part, path in partial.items()
+            }
+            rows = {part: torch.from_numpy(each) for part, each in maps.items()}
+            computing = Computing(early, self.opened, self.numbers, rows, self.watcher)
+            for part, file in files.items():
+                computing.part(part)
+                maps[part].flush()
+                os.replace(partial[part], file)
         finally:
-            partial.unlink(missing_ok=True)
-
-    @torch.no_grad()
-    def _pass(self, early: nn.Module, part: str, number: int, into: Tensor) -> None:
-        """All images of a part, once: those to learn from in batches of the same size as there."""
-        opened, numbers = self.opened, self.numbers
-        augment = augmenter(opened.plan, opened.preparation) if part == "train" else None
-        size = min(opened.plan.train.batch.size, len(into))
-        batches = opened.evaluation(part, batch=size)
-        cast = numbers.autocast(opened.device)
-        early.eval()
-        # On a CPU, channels last are quicker; what is only evaluated with may differ in its last
-        # bit, what is learned from must not.
-        if part == "val" and opened.device.type == "cpu":
-            numbers = numbers._replace(channels_last=True)
-        done = 0
-        try:
-            for images, labels, indices in batches():
-                count = len(images)
-                if part == "train":
-                    images, labels, indices = (_full(t, size) for t in (images, labels, indices))
-                if augment is None:
-                    prepared = opened.preparation.prepare(numbers.laid_out(images))
-                else:
-                    changed, _ = augment(images, labels, indices, number)
-                    prepared = numbers.laid_out(changed)
-                with cast or torch.no_grad():
-                    found = early(prepared)
-                into[done : done + count] = found[:count].float().cpu()
-                done += count
-                self.watcher.reading(f"computing features, {part}", done, len(into))
-        finally:
-            batches.close()
+            for path in partial.values():
+                path.unlink(missing_ok=True)
 
     # ---- what may be wrong ----
 
@@ -268,14 +240,6 @@ class Caching:
         message = f"cannot keep features in {shown(folder)}: {reason}"
         help = 'name another folder: `cache features folder="…"`'
         return Diagnostic("unwritable", message, self.directive.span, help=help)
-
-
-def _full(values: Tensor, size: int) -> Tensor:
-    """A last batch made as large as the others: what a product comes to, to the last bit, can
-    depend on how many are worked out together."""
-    if len(values) == size:
-        return values
-    return torch.cat([values, values[:1].expand(size - len(values), *values.shape[1:])])
 
 
 def _is_whole(file: Path, shape: tuple[int, int, int]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,45 +12,46 @@ from torch import nn
 from ..data.opening import Opened
 from ..data.store import InMemory, Store
 from ..numerics import Numbers
+from ..tensors_file import bytes_of
 
-FORMAT = 1
+FORMAT = 2
 
 
-def key_of(
+def keys_of(
     early: nn.Module,
     opened: Opened,
-    part: str,
     numbers: Numbers,
-    changes: Sequence[str],
-) -> str:
-    """`changes` are what images go through before they are features, in words."""
-    digest = hashlib.sha256()
+    changes: Mapping[str, Sequence[str]],
+) -> dict[str, str]:
+    """A key for each part; `changes` are what its images go through before they are features, in
+    words."""
+    common = hashlib.sha256()
     said = [
         FORMAT, torch.__version__, opened.device.type, numbers.word, numbers.channels_last,
-        opened.preparation.to_json(), *changes, getattr(early, "code", ""),
+        opened.preparation.to_json(), getattr(early, "code", ""),
     ]  # fmt: skip
-    digest.update(repr(said).encode())
+    common.update(repr(said).encode())
     for name, inner in early.named_modules():
         if not any(True for _ in inner.children()):
-            digest.update(f"{name} {inner!r}\n".encode())
+            common.update(f"{name} {inner!r}\n".encode())
     for name, tensor in early.state_dict().items():
-        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
-        digest.update(_bytes(tensor))
-    _add_images(digest, opened.stores[part])
-    return digest.hexdigest()[:24]
+        common.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        common.update(bytes_of(tensor))
+    found = {}
+    for part, words in changes.items():
+        digest = common.copy()
+        digest.update(repr(tuple(words)).encode())
+        _add_images(digest, opened.stores[part])
+        found[part] = digest.hexdigest()[:24]
+    return found
 
 
 def _add_images(digest: hashlib._Hash, store: Store) -> None:
     if isinstance(store, InMemory):
-        digest.update(_bytes(store.images))
+        digest.update(bytes_of(store.images))
         return
     digest.update(repr(store.fit.lines()).encode())
     for index in range(len(store)):
         path = Path(store.pile.path(index))
         status = path.stat()
         digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
-
-
-def _bytes(tensor: torch.Tensor) -> bytes:
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().tobytes()

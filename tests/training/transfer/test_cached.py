@@ -16,6 +16,7 @@ import dotcnn
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.strategy import strategy_of
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
+from dotcnn.training.data.opening import open_data
 from dotcnn.training.transfer.cut import Cut, cut_at, max_pool
 from dotcnn.training.transfer.freezing import Freezing
 
@@ -112,6 +113,35 @@ def test_augmented_versions_take_turns(tmp_path: Path) -> None:
     assert shapes == {(2, 1438, 8), (1, 359, 8)}
     found = refused(tmp_path / "x", plain.replace("head reset", "head reset, cache features"))
     assert "passes=4" in found.help
+
+
+@pytest.mark.parametrize("batch", [719, 1000, 1200, 1437, 1438, 5000])
+@pytest.mark.parametrize("passes", [1, 3])
+def test_each_image_has_its_row(tmp_path: Path, batch: int, passes: int) -> None:
+    """Batches that lack images are filled up with such as are there to be looked at, and they are
+    computed once; those of them that do not suffice, with copies."""
+    augment = "augment { flip vertical p=100% }\n" if passes > 1 else ""
+    lines = (
+        "freeze until layer2",
+        f"cache features passes={passes}" if augment else "cache features",
+    )
+    result = trained(tmp_path / "run", spec(*lines) + augment,
+                     set={"train.batch": batch, "train.epochs": 1})  # fmt: skip
+    found = {rows.shape[1]: rows for rows in map(numpy.load, (tmp_path / "features").iterdir())}
+    assert found[1438].shape == (passes, 1438, 4 * 8 * 8)
+    assert found[359].shape == (1, 359, 4 * 8 * 8)
+    cut, _ = cut_of("freeze until layer2")
+    assert cut is not None
+    early = cut.early(result.module.eval())
+    opened = open_data(plan(dotcnn.compile(spec(*lines))), tmp_path)
+    for rows in found.values():
+        part = "train" if rows.shape[1] == 1438 else "val"
+        for images, _, places in opened.evaluation(part, batch=700)():
+            turned = images.flip(2) if part == "train" and augment else images
+            with torch.no_grad():
+                expected = early(opened.preparation.prepare(turned))
+            for each in rows:
+                torch.testing.assert_close(torch.from_numpy(each[places]), expected)
 
 
 def test_it_goes_on(tmp_path: Path) -> None:
