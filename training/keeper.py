@@ -1,20 +1,26 @@
 """What of a run is written down, and when, so that it can be gone on with from any moment.
 
 At the end of an epoch: its line, then the checkpoint, then, where it is the best so far, the
-weights. A process that dies in between leaves at most a line too many, which is taken away when
+weights. A process that dies in between leaves at most lines too many, which are taken away when
 the run goes on, or best weights that are missing, which are then in the checkpoint. What never
 learns is written once, before the first checkpoint.
+
+Epochs may be shorter than writing takes, as they are with features that are kept. Then not each of
+them is written down: at most a tenth of the time goes into that. Best weights that wait for their
+turn are remembered, and written at the end at the latest.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from .checkpoint import about_weights, write_checkpoint, write_weights
 from .gauge import Gauge
@@ -24,6 +30,9 @@ from .run_folder import RunFolder, shown
 from .seeding import random_state, restore_random_state, seed_all
 from .still import remove_others, write_still
 from .watch import EpochRecord, Watcher
+
+WRITING = 0.1
+"""The share of the time that may go into writing."""
 
 
 @dataclass
@@ -72,6 +81,12 @@ class Keeper:
         """What the last epoch came to in validation."""
         self._still: str | None = None
         """The file of what never learns, once it is there."""
+        self._wanted = False
+        """Whether something has come that is to be written."""
+        self._again = 0.0
+        """When it may be written; by the clock."""
+        self._waiting: Best | None = None
+        """The best weights, while others are in their file."""
         self.trouble = ""
         """Why the last thing could not be written; empty where all is well."""
 
@@ -81,7 +96,11 @@ class Keeper:
         """At the end of each."""
         self.position.lines += 1
         self.last = record.val
-        due = last or record.best or record.epoch % self.every == 0
+        self._wanted |= record.best or record.epoch % self.every == 0
+        due = last or (self._wanted and time.perf_counter() >= self._again)
+        due = self.processes.told(due)  # all of them have a part in what is written
+        if record.best:
+            self._waiting = Best.here(record.epoch) if due else Best.copied(learner, record.epoch)
         state = self._state(learner) if due else None
         if not self.processes.writes:
             return
@@ -89,10 +108,10 @@ class Keeper:
             self.folder.metrics.add(_line(record))
             if state is not None:
                 self._write(learner, state)
-            if record.best:
-                self._write_best(learner)
         except OSError as error:
             self.not_written(error)
+            if self._waiting and self._waiting.epoch == record.epoch:
+                self._waiting = Best.copied(learner, record.epoch)
         else:
             if self.trouble:
                 self.watcher.note("it can be written again")
@@ -108,6 +127,14 @@ class Keeper:
         except OSError as error:
             self.not_written(error)
 
+    def close(self, learner: Learner) -> None:
+        """However it has ended: the best weights are in their file, if that can be written."""
+        if self._waiting is not None:
+            try:
+                self._write_best(learner, self._waiting)
+            except OSError as error:
+                self.not_written(error)
+
     def _state(self, learner: Learner) -> dict[str, Any]:
         return {
             **self.fixed,
@@ -117,9 +144,12 @@ class Keeper:
             "random": self.processes.gathered(random_state(learner.device)),
             "threads": torch.get_num_threads(),
             "world": self.processes.world,
+            "best": self._waiting._asdict() if self._waiting else None,
         }
 
     def _write(self, learner: Learner, state: dict[str, Any]) -> None:
+        """The checkpoint, and the best weights if they wait."""
+        began = time.perf_counter()
         still = learner.still()
         if still:
             if self._still is None:
@@ -128,10 +158,16 @@ class Keeper:
             state |= {"model": learns, "still": self._still}
         write_checkpoint(self.folder.checkpoint, state)
         remove_others(self.folder.path, self._still or "")
+        if self._waiting is not None:
+            self._write_best(learner, self._waiting)
+        self._wanted = False
+        now = time.perf_counter()
+        self._again = now + (now - began) * (1 / WRITING - 1)
 
-    def _write_best(self, learner: Learner) -> None:
-        about = {**self.about, "epoch": str(self.position.best_epoch)}
-        write_weights(self.folder.best, learner.weights(), about)
+    def _write_best(self, learner: Learner, best: Best) -> None:
+        about = {**self.about, "epoch": str(best.epoch)}
+        write_weights(self.folder.best, {**learner.weights(), **best.weights}, about)
+        self._waiting = None
 
     def not_written(self, error: OSError) -> None:
         """Says so; training goes on."""
@@ -162,13 +198,29 @@ class Keeper:
         if not self.processes.writes:
             return
         self.folder.metrics.keep(self.position.lines)
-        best = self.position.best_epoch
-        if (
-            best is not None
-            and (best, 0) == (self.position.epoch, self.position.position)
-            and about_weights(self.folder.best).get("epoch") != str(best)
-        ):
-            self._write_best(learner)
+        best = Best(**state["best"]) if state.get("best") else None
+        if best and about_weights(self.folder.best).get("epoch") != str(best.epoch):
+            self._write_best(learner, best)
+
+
+class Best(NamedTuple):
+    """Weights that wait to be written. What a learner still has as it was is left out."""
+
+    epoch: int
+    weights: dict[str, Tensor]
+
+    @staticmethod
+    def here(epoch: int) -> Best:
+        """All as the learner has it."""
+        return Best(epoch, {})
+
+    @staticmethod
+    def copied(learner: Learner, epoch: int) -> Best:
+        """All that can change, in memory of the computer."""
+        still = () if learner.average else learner.still()
+        weights = learner.weights().items()
+        changing = {name: tensor for name, tensor in weights if name not in still}
+        return Best(epoch, {n: t.detach().to("cpu", copy=True) for n, t in changing.items()})
 
 
 def _sum(states: list[dict[str, Any]]) -> dict[str, Any]:

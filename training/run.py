@@ -357,6 +357,8 @@ class Training:
             raise self._stopped(keeper, record, STOPPED, found) from None
         finally:
             loop.close()
+            if self.processes.writes:
+                keeper.close(learner)
 
     def _stopped(
         self, keeper: Keeper, record: Mapping[str, Any], state: str, *found: Diagnostic

@@ -48,6 +48,7 @@ def must_be_equal(folder: Path, other: Path) -> None:
     one, two = (read_checkpoint(each / "last.ckpt") for each in (folder, other))
     for state in (one, two):
         state["position"].pop("seconds")
+        state.pop("best")  # it may have waited in one of them, and is in its file now
     assert flat(one).keys() == flat(two).keys()
     for key, value in flat(one).items():
         assert same(value, flat(two)[key]), key
@@ -113,10 +114,35 @@ def test_killed_while_it_writes(
     must_be_equal(folder, undisturbed)
 
 
+RARELY = 1e-9
+"""The share of the time for writing with which only the first epoch and the last are written."""
+
+
+def test_killed_before_what_waits_is_written(
+    trainer: Trainer, undisturbed: Path, tmp_path: Path
+) -> None:
+    """Epochs that are shorter than writing takes are learned once more; the best weights, which
+    waited, are not lost."""
+    whole = tmp_path / "whole"
+    assert trainer(SPEC, whole, writing=RARELY) == 0
+    must_be_equal(whole, undisturbed)
+    calls = calls_of(whole)
+    assert calls < calls_of(undisturbed)
+    kept = []
+    for call in range(calls - 12, calls + 1):
+        folder = tmp_path / f"run{call}"
+        assert trainer(SPEC, folder, writing=RARELY, die_at=call) == -9
+        kept.append(read_checkpoint(folder / "last.ckpt")["position"]["epoch"])
+        goes_on(trainer, folder, writing=RARELY)
+        must_be_equal(folder, undisturbed)
+    assert set(kept) == {1, 4}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("writing", [1, 0.1, RARELY])
 def test_killed_at_any_moment(
-    trainer: Trainer, undisturbed: Path, tmp_path: Path, seed: int
+    trainer: Trainer, undisturbed: Path, tmp_path: Path, seed: int, writing: float
 ) -> None:
     """Up to three times one after the other: by the clock, or in the middle of a write."""
     folder, draw = tmp_path / "run", random.Random(seed)
@@ -126,9 +152,10 @@ def test_killed_at_any_moment(
             for file in folder.iterdir():
                 file.unlink()
         if draw.random() < 0.5:
-            trainer(SPEC, folder, resume=resume, die_after=draw.uniform(0.05, 1.5))
+            when: dict[str, float] = {"die_after": draw.uniform(0.05, 1.5)}
         else:
-            trainer(SPEC, folder, resume=resume, die_at=draw.randint(1, calls_of(undisturbed)))
+            when = {"die_at": draw.randint(1, calls_of(undisturbed))}
+        trainer(SPEC, folder, resume=resume, writing=writing, **when)
     goes_on(trainer, folder)
     must_be_equal(folder, undisturbed)
 

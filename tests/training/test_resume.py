@@ -7,12 +7,16 @@ import json
 import os
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
-from dotcnn.training.checkpoint import read_checkpoint
+from dotcnn.training import keeper, loop
+from dotcnn.training.checkpoint import about_weights, read_checkpoint
+from dotcnn.training.watch import Step
 
 from .small import SPEC, Looker, equal, gone_on, last, trained
 
@@ -158,6 +162,67 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     (tmp_path / "run" / "last.ckpt").write_bytes(pickle.dumps(Harm()))
     assert refused(tmp_path / "run").code == "checkpoint"
     assert not victim.exists()
+
+
+# ---- epochs that are shorter than writing takes ----------------------------------------------
+
+RARELY = 1e-9
+"""The share of the time for writing with which the first epoch and the last one are written."""
+
+
+class Ended(Looker):
+    """In the middle of the third epoch, by a person or by a mistake."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(stop_after=2 * STEPS + 1 if how == "by a person" else None)
+
+    def step(self, step: Step) -> None:
+        super().step(step)
+        if len(self.steps) == 2 * STEPS + 1 and self.stop_after is None:
+            raise RuntimeError("a mistake")
+
+
+@pytest.mark.parametrize("how", ["by a person", "by a mistake"])
+def test_the_best_weights_are_written_however_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(keeper, "WRITING", RARELY)
+    folder, looker = tmp_path / "run", Ended(how)
+    with nullcontext() if how == "by a person" else pytest.raises(RuntimeError, match="a mistake"):
+        trained(folder, watcher=looker)
+    assert [record.best for record in looker.epochs] == [True, True]
+    assert about_weights(folder / "best.safetensors")["epoch"] == "2"
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
+    monkeypatch.setattr(keeper, "WRITING", 1)
+    trained(tmp_path / "other", watcher=Looker(stop_after=2 * STEPS + 1))
+    best = [load_file(path / "best.safetensors") for path in (folder, tmp_path / "other")]
+    assert equal(*best)
+    gone_on(folder)
+    trained(tmp_path / "whole")
+    assert equal(last(folder), last(tmp_path / "whole"))
+
+
+def test_weights_that_could_not_be_written_stay_those_of_their_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it has gone on learning since, and got worse."""
+    disk = Full()
+    monkeypatch.setattr(os, "fsync", disk.fsync)
+    monkeypatch.setattr(keeper, "WRITING", 1)
+    monkeypatch.setattr(loop, "is_better", lambda metric, value, best: next(better))
+
+    class Filling(Looker):
+        def step(self, step: Step) -> None:
+            super().step(step)
+            disk.full = STEPS < len(self.steps) <= 2 * STEPS
+
+    better = iter([True, True, False])
+    trained(tmp_path / "run", watcher=Filling())
+    assert about_weights(tmp_path / "run" / "best.safetensors")["epoch"] == "2"
+    better = iter([True, True, False])
+    trained(tmp_path / "whole")
+    best = [load_file(tmp_path / name / "best.safetensors") for name in ("run", "whole")]
+    assert equal(*best)
 
 
 # ---- a full disk -------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import Any
 from small import Looker
 
 import dotcnn
+import dotcnn.training.keeper as keeper
 import dotcnn.training.page.write as page
 from dotcnn.dsl.source import Source
 from dotcnn.training.distributed import joined
@@ -54,6 +55,7 @@ def forked(job: dict[str, Any], rank: int, world: int) -> int:
 
 def learn(job: dict[str, Any]) -> int:
     page.write_report = no_report
+    keeper.WRITING = job.get("writing", 1)  # by default every epoch, however long that takes
     calls = Calls(job.get("die_at"))
     os.fsync = calls.around(os.fsync)
     os.replace = calls.around(os.replace)
