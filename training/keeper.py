@@ -33,6 +33,8 @@ from .watch import EpochRecord, Watcher
 
 WRITING = 0.1
 """The share of the time that may go into writing."""
+SECONDS = 0.1
+"""What writing is taken to last, before it has been done."""
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Keeper:
         """The file of what never learns, once it is there."""
         self._wanted = False
         """Whether something has come that is to be written."""
-        self._again = 0.0
+        self._again = time.perf_counter() + _rest(SECONDS)
         """When it may be written; by the clock."""
         self._waiting: Best | None = None
         """The best weights, while others are in their file."""
@@ -162,7 +164,7 @@ class Keeper:
             self._write_best(learner, self._waiting)
         self._wanted = False
         now = time.perf_counter()
-        self._again = now + (now - began) * (1 / WRITING - 1)
+        self._again = now + _rest(now - began)
 
     def _write_best(self, learner: Learner, best: Best) -> None:
         about = {**self.about, "epoch": str(best.epoch)}
@@ -221,6 +223,11 @@ class Best(NamedTuple):
         weights = learner.weights().items()
         changing = {name: tensor for name, tensor in weights if name not in still}
         return Best(epoch, {n: t.detach().to("cpu", copy=True) for n, t in changing.items()})
+
+
+def _rest(seconds: float) -> float:
+    """For how long nothing is to be written after that took so many seconds."""
+    return seconds * (1 / WRITING - 1)
 
 
 def _sum(states: list[dict[str, Any]]) -> dict[str, Any]:

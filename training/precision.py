@@ -24,7 +24,7 @@ from .numerics import Numbers
 WORTH_IT = 3 * 10**11
 """Multiply-adds of a run, forwards: with fewer, it is over before a choice has paid for itself."""
 
-SHARE = 0.05
+SHARE = 0.03
 """Of the images that a run computes: as many may go by for timing, all options together."""
 
 GAIN = 0.95

@@ -55,7 +55,8 @@ def forked(job: dict[str, Any], rank: int, world: int) -> int:
 
 def learn(job: dict[str, Any]) -> int:
     page.write_report = no_report
-    keeper.WRITING = job.get("writing", 1)  # by default every epoch, however long that takes
+    # By default every epoch is written, however long that takes; the first one always.
+    keeper.WRITING, keeper.SECONDS = job.get("writing", 1), 0.0
     calls = Calls(job.get("die_at"))
     os.fsync = calls.around(os.fsync)
     os.replace = calls.around(os.replace)
