@@ -52,7 +52,7 @@ def train_several(training: Training, path: Path, interruption: Interruption) ->
         folder.write_request(training.request, training.version)
     found: list[Result] = []
     for number in range(1, count + 1):
-        member = replace(training, request=_of_member(training.request, number))
+        member = replace(training, request=_of_member(training.request, number), around=path)
         inside = path / member_name(number)
         if _is_done(inside, training.plan.train.epochs.count):
             training.watcher.note(f"network {number} of {count} is there already")

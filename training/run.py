@@ -133,6 +133,8 @@ class Training:
     """Opens what weights are taken from; None where the network begins with its own."""
     decided: tuple[str, ...] = ()
     """What a policy of the spec came to, in words."""
+    around: Path | None = None
+    """The folder of a run of several networks of which this is one."""
 
     @property
     def plan(self) -> TrainPlan:
@@ -236,7 +238,7 @@ class Training:
             self.opened,
             choice.numbers,
             self.request.base,
-            path,
+            self.around or path,
             self.watcher,
             self.processes,
         ).cached()

@@ -545,7 +545,7 @@ class Policy(Directive):
     usage = "policy auto similar=yes/no"
     elsewhere: ClassVar[Mapping[str, str]] = {"policy": "strategy fine_tune finetune"}
 
-    kind_of: str = choice("the only one", ("auto",), "auto")
+    mode: str = choice("the only one", ("auto",), "auto")
     similar: bool = switch(
         "whether the new images are like those that the weights have seen", example="similar=yes"
     )

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 
@@ -77,6 +78,35 @@ def test_two_processes_come_to_what_one_comes_to(
     record = json.loads((tmp_path / "two" / "record.json").read_text())
     assert record["world"] == 2
     assert record["state"] == "done"
+
+
+def test_each_computes_a_share_of_the_features(trainer: Trainer, tmp_path: Path) -> None:
+    """One that is alone finds them, and has learned the same without."""
+    assert trainer(SPEC, tmp_path / "first") == 0
+    frozen = SPEC + f'transfer {{ from "{tmp_path / "first"}", freeze until bn, CACHE }}\n'
+    plain, cached = frozen.replace(", CACHE", ""), frozen.replace("CACHE", "cache features")
+    assert trainer(plain, tmp_path / "plain") == 0
+    assert trainer(cached, tmp_path / "two" / "run", world=2, port=port()) == 0
+    close(tmp_path / "two" / "run", tmp_path / "plain")
+    features = sorted((tmp_path / "two" / "features").iterdir())
+    assert [path.suffix for path in features] == [".npy", ".npy"]
+    before = [path.stat().st_mtime_ns for path in features]
+    assert trainer(cached, tmp_path / "two" / "alone") == 0
+    assert [path.stat().st_mtime_ns for path in features] == before
+    close(tmp_path / "two" / "alone", tmp_path / "plain")
+    assert trainer(cached, tmp_path / "one" / "run") == 0
+    for path in features:
+        rows, expected = numpy.load(path), numpy.load(tmp_path / "one" / "features" / path.name)
+        numpy.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_goes_wrong_with_one_is_told_to_all(trainer: Trainer, tmp_path: Path) -> None:
+    assert trainer(SPEC, tmp_path / "first") == 0
+    (tmp_path / "file").touch()
+    lines = f'from "{tmp_path / "first"}", freeze until bn, cache features folder="{tmp_path}/file"'
+    folder = tmp_path / "run"
+    assert trainer(SPEC + f"transfer {{ {lines} }}\n", folder, world=2, port=port()) == 1
+    assert "cannot keep features" in folder.with_suffix(".error").read_text()
 
 
 def test_they_stop_together_and_go_on(trainer: Trainer, tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
+from numpy.lib.format import open_memmap
 from torch import Tensor, nn
 
 from ...compiler.graph import Network
@@ -26,6 +28,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.batches import Batch, Batches, Sharing
 from ..data.names import resolve
 from ..data.opening import Opened
+from ..data.order import shared
 from ..data.preparation import Preparation
 from ..data.store import InMemory
 from ..numerics import Numbers
@@ -110,15 +113,7 @@ class Caching:
         keys = keys_of(early, self.opened, self.numbers, changes)
         folder = self._folder()
         files = {part: folder / f"{key}.npy" for part, key in keys.items()}
-        wrong: tuple[Diagnostic, ...] = ()
-        if self.processes.writes:
-            try:
-                self._fill(early, cut, files)
-            except SpecError as error:
-                wrong = error.diagnostics
-        wrong = self.processes.told(wrong)  # the others wait for it
-        if wrong:
-            raise SpecError(wrong)
+        self._fill(early, cut, files)
         rows = {part: _mapped(file, self._wanted(part, cut)) for part, file in files.items()}
         stores = self.opened.stores
         passes = tuple(
@@ -154,35 +149,49 @@ class Caching:
         passes = self._passes if part == "train" else 1
         return passes, len(self.opened.stores[part]), cut.numbers
 
-    def _fill(self, early: nn.Module, cut: Cut, files: dict[str, Path]) -> None:
-        missing = {
-            part: file
-            for part, file in files.items()
-            if not _is_whole(file, self._wanted(part, cut))
-        }
-        folder = next(iter(files.values())).parent
-        if not missing:
-            size = sum(file.stat().st_size for file in files.values())
-            line = f"features: {data_size(size)}, read back from {shown(folder)}"
-            self.watcher.note(line)
-            return
-        self._must_have_room(folder, cut, missing)
-        began = time.perf_counter()
-        try:
-            self._compute(early, cut, missing)
-        except OSError as error:
-            raise SpecError([self._unwritable(folder, error)]) from None
-        self.watcher.note(f"features: computed in {time.perf_counter() - began:.1f} s")
+    def _fill(self, early: nn.Module, cut: Cut, files: Mapping[str, Path]) -> None:
+        """Raises SpecError in all processes, whichever of them has a reason."""
+        missing: dict[str, Path] = {}
 
-    def _must_have_room(self, folder: Path, cut: Cut, missing: dict[str, Path]) -> None:
+        def look() -> None:
+            for part, file in files.items():
+                if not _is_whole(file, self._wanted(part, cut)):
+                    missing[part] = file
+            if missing:
+                self._must_have_room(cut, missing)
+                return
+            size = sum(file.stat().st_size for file in files.values())
+            line = f"features: {data_size(size)}, read back from {shown(self._folder())}"
+            self.watcher.note(line)
+
+        self._together(look, mine=self.processes.writes)
+        missing = self.processes.told(missing)
+        if missing:
+            began = time.perf_counter()
+            self._compute(early, cut, missing)
+            self.watcher.note(f"features: computed in {time.perf_counter() - began:.1f} s")
+
+    def _together(self, work: Callable[..., None], *about: Any, mine: bool = True) -> None:
+        """Done by those whose work it is; what goes wrong with one of them ends all."""
+        wrong: tuple[Diagnostic, ...] = ()
+        try:
+            if mine:
+                work(*about)
+        except SpecError as error:
+            wrong = error.diagnostics
+        except OSError as error:
+            wrong = (self._unwritable(error),)
+        wrong = next(filter(None, self.processes.gathered(wrong)), ())
+        if wrong:
+            raise SpecError(wrong)
+
+    def _must_have_room(self, cut: Cut, missing: Mapping[str, Path]) -> None:
         """Says first how much it will be."""
+        folder = self._folder()
         wanted = [self._wanted(part, cut) for part in missing]
         size = sum(4 * passes * images * numbers for passes, images, numbers in wanted)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            disk = shutil.disk_usage(folder)
-        except OSError as error:
-            raise SpecError([self._unwritable(folder, error)]) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        disk = shutil.disk_usage(folder)
         images = " + ".join(
             f"{passes} x {images:,}" if passes > 1 else f"{images:,}"
             for passes, images, _ in wanted
@@ -191,6 +200,8 @@ class Caching:
             f"features: {images} images, {cut.numbers:,} numbers each, are {data_size(size)} in"
             f" {shown(folder)}, where {data_size(disk.free)} are free"
         )
+        if not self.processes.alone:
+            size *= 2  # the shares are there until they have been put together
         if size > disk.free - SPARE * disk.total:
             message = (
                 f"features take {data_size(size)}, and the disk of {shown(folder)} has"
@@ -203,25 +214,34 @@ class Caching:
             raise SpecError([Diagnostic("no-room", message, self.directive.span, help=help)])
 
     def _compute(self, early: nn.Module, cut: Cut, files: Mapping[str, Path]) -> None:
-        """Each file whole or not at all."""
-        partial = {
-            part: file.with_suffix(f".{os.getpid()}.partial") for part, file in files.items()
-        }
+        """Each file whole or not at all. Each process writes its share into a file of its own."""
+        mine = f"{self.processes.rank}.{os.getpid()}.partial"
+        own = {part: file.with_suffix(f".{mine}") for part, file in files.items()}
+        maps: dict[str, numpy.memmap[Any, Any]] = {}
+
+        def begin() -> None:
+            for part, path in own.items():
+                passes, images, numbers = self._wanted(part, cut)
+                share = shared(0, images, *self.processes.sharing)
+                shape = (passes, share.stop - share.start, numbers)
+                maps[part] = open_memmap(path, "w+", numpy.float32, shape)
+
+        def compute(part: str) -> None:
+            computing.part(part)
+            maps[part].flush()
+
         try:
-            maps = {
-                part: numpy.lib.format.open_memmap(
-                    path, "w+", numpy.float32, self._wanted(part, cut)
-                )
-                for part, path in partial.items()
-            }
+            self._together(begin)
             rows = {part: torch.from_numpy(each) for part, each in maps.items()}
-            computing = Computing(early, self.opened, self.numbers, rows, self.watcher)
+            computing = Computing(
+                early, self.opened, self.numbers, rows, self.watcher, self.processes.sharing
+            )
             for part, file in files.items():
-                computing.part(part)
-                maps[part].flush()
-                os.replace(partial[part], file)
+                self._together(compute, part)
+                shares = self.processes.gathered(own[part])
+                self._together(_join, shares, file, mine=self.processes.writes)
         finally:
-            for path in partial.values():
+            for path in own.values():
                 path.unlink(missing_ok=True)
 
     # ---- what may be wrong ----
@@ -235,11 +255,28 @@ class Caching:
             help = "freeze from the beginning on: `freeze until …`"
         return Diagnostic("no-features", message, self.directive.span, help=help)
 
-    def _unwritable(self, folder: Path, error: OSError) -> Diagnostic:
+    def _unwritable(self, error: OSError) -> Diagnostic:
         reason = error.strerror or type(error).__name__
-        message = f"cannot keep features in {shown(folder)}: {reason}"
+        message = f"cannot keep features in {shown(self._folder())}: {reason}"
         help = 'name another folder: `cache features folder="…"`'
         return Diagnostic("unwritable", message, self.directive.span, help=help)
+
+
+def _join(shares: Sequence[Path], file: Path) -> None:
+    """One after the other; the first is removed where it is all there is."""
+    whole = shares[0]
+    if len(shares) > 1:
+        whole = file.with_suffix(f".{os.getpid()}.partial")
+        parts = [numpy.load(share, mmap_mode="r") for share in shares]
+        images = sum(part.shape[1] for part in parts)
+        rows = open_memmap(whole, "w+", numpy.float32, (len(parts[0]), images, parts[0].shape[2]))
+        try:
+            numpy.concatenate(parts, axis=1, out=rows)
+            rows.flush()
+        except OSError:
+            whole.unlink(missing_ok=True)
+            raise
+    os.replace(whole, file)
 
 
 def _is_whole(file: Path, shape: tuple[int, int, int]) -> bool:

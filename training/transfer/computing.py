@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..augment import augmenter
+from ..data.batches import ALONE, Sharing
 from ..data.opening import Opened
 from ..data.store import InMemory
 from ..numerics import Numbers
@@ -21,7 +22,8 @@ from ..watch import Watcher
 
 
 class Computing:
-    """`rows` are where numbers go, of each part that is asked for: passes x images x numbers."""
+    """`rows` are where numbers go, of each part that is asked for: passes x images x numbers. Of
+    several processes, each has the rows of its share of the images."""
 
     def __init__(
         self,
@@ -30,14 +32,17 @@ class Computing:
         numbers: Numbers,
         rows: Mapping[str, Tensor],
         watcher: Watcher,
+        sharing: Sharing = ALONE,
     ) -> None:
         self._early = early.eval()
         self._opened = opened
         self._numbers = numbers
         self._rows = rows
         self._watcher = watcher
+        self._sharing = sharing
         self._augment = augmenter(opened.plan, opened.preparation)
-        self._size = min(opened.plan.train.batch.size, len(opened.stores["train"]))
+        together = min(opened.plan.train.batch.size, len(opened.stores["train"]))
+        self._size = max(1, together // sharing.world)
         self._ahead = 0
         """Images for validation that filled up batches, and are done."""
 
@@ -46,13 +51,15 @@ class Computing:
         """All of it, as often as it has rows for."""
         for number, into in enumerate(self._rows[part]):
             done = self._ahead if part == "val" else 0
-            batches = self._opened.evaluation(part, batch=self._size)
+            size = self._size * self._sharing.world
+            batches = self._opened.evaluation(part, batch=size, sharing=self._sharing)
             try:
                 for images, labels, indices in batches(0, done):
+                    place = into[done : done + len(images)]
                     if part == "train":
-                        self._learned_from(images, labels, indices, number, into)
+                        self._learned_from(images, labels, indices, number, place)
                     else:
-                        into[indices.cpu()] = self._through(self._looked_at(images))
+                        place.copy_(self._through(self._looked_at(images)))
                     done += len(images)
                     self._watcher.reading(f"computing features, {part}", done, len(into))
             finally:
@@ -67,12 +74,12 @@ class Computing:
             prepared = self._numbers.laid_out(self._augment(images, labels, indices, number)[0])
         count, lacking = len(prepared), self._size - len(prepared)
         if not lacking:
-            into[indices.cpu()] = self._through(prepared)
+            into.copy_(self._through(prepared))
             return
         more = self._more(lacking)
         copies = prepared[:1].expand(lacking - len(more), *prepared.shape[1:])
         found = self._through(self._numbers.laid_out(torch.cat([prepared, more, copies])))
-        into[indices.cpu()] = found[:count]
+        into.copy_(found[:count])
         if len(more):
             self._rows["val"][0, self._ahead : self._ahead + len(more)] = found[count:][: len(more)]
             self._ahead += len(more)
@@ -80,7 +87,8 @@ class Computing:
     def _more(self, most: int) -> Tensor:
         """The next images for validation, of those that are not done and need not be read first."""
         store = self._opened.stores["val"]
-        if "val" not in self._rows or not isinstance(store, InMemory):
+        alone = self._sharing.world == 1
+        if not alone or "val" not in self._rows or not isinstance(store, InMemory):
             return torch.empty(0, *self._opened.plan.input, device=self._opened.device)
         images = store.images[self._ahead : self._ahead + most]
         return self._looked_at(images.to(self._opened.device))

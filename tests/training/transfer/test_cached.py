@@ -68,6 +68,17 @@ def test_it_is_computed_once(tmp_path: Path) -> None:
     assert "computed in" not in notes(looker)
 
 
+def test_several_networks_share_it(tmp_path: Path) -> None:
+    """Beside their run, where other runs look for it, too."""
+    looker = Looker()
+    text = spec("freeze all", "head reset", "cache features")
+    several = {"train.ensemble": 2, "train.epochs": 1}
+    trained(tmp_path / "several", text, set=several, watcher=looker)
+    assert len(files(tmp_path)) == 2
+    assert [path.name for path in tmp_path.rglob("features")] == ["features"]
+    assert sum("read back" in note for note in looker.notes) == 1
+
+
 def test_it_is_never_stale(tmp_path: Path) -> None:
     """Other weights, another frozen part, other pixels, other images, other numbers."""
     seen = 0
