@@ -155,7 +155,7 @@ def precision(rounds: int) -> None:
     source = Source("resnet18", open_spec("resnet18").text, open_spec("resnet18").path)
     wanted = request(source, data="cifar10", set=[read_override("train.batch=16")])
     module = live(wanted.network, dotcnn.__version__)
-    chosen = choose(wanted.network, wanted.plan.train, module, CPU, 16, 10_000)
+    chosen = choose(wanted.network, wanted.plan.train, module, CPU, 16, 100_000)
     print("\n".join(chosen.lines))
     images = torch.randn(16, 3, 224, 224)
     labels = torch.arange(16) % 10

@@ -160,7 +160,8 @@ class Training:
         choice.numbers.lay_out(module)
         if train.sync_bn.on and self.processes.world > 1:
             module = synchronised(module, self.device)
-        features = self._features(path, module, begun, choice)
+        with interruption.at_once():
+            features = self._features(path, module, begun, choice)
         opened = features.opened if features else self.opened
         batches = (features or opened).training(
             seed=train.seed.value, sharing=self.processes.sharing

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -23,13 +25,16 @@ class Interruption:
                 if interruption.asked:
                     break
 
-    A second signal raises KeyboardInterrupt, unless it comes at the same time: torchrun hands on
-    what the terminal has told everybody already. Outside of the main thread nothing is caught.
+    Within `at_once()`, where nothing has been learned yet that is to be saved, it raises
+    KeyboardInterrupt. So does a second signal anywhere, unless it comes at the same time: torchrun
+    hands on what the terminal has told everybody already. Outside of the main thread nothing is
+    caught.
     """
 
     def __init__(self) -> None:
         self.asked = False
         self._since = 0.0
+        self._at_once = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -50,9 +55,20 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def _caught(self, number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if self.asked and now - self._since > SAME:
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Around long work before the first batch."""
+        if self.asked:
             raise KeyboardInterrupt
-        if not self.asked:
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        now, first = time.monotonic(), not self.asked
+        if first:
             self.asked, self._since = True, now
+        if self._at_once if first else now - self._since > SAME:
+            raise KeyboardInterrupt

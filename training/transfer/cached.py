@@ -240,6 +240,9 @@ class Caching:
                 self._together(compute, part)
                 shares = self.processes.gathered(own[part])
                 self._together(_join, shares, file, mine=self.processes.writes)
+        except KeyboardInterrupt:
+            self.watcher.note("ended before anything was learned; features are not complete yet")
+            raise
         finally:
             for path in own.values():
                 path.unlink(missing_ok=True)

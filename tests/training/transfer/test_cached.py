@@ -4,6 +4,7 @@ for."""
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,6 +163,33 @@ def test_it_goes_on(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "features")
     gone_on(tmp_path / "run")
     assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))
+
+
+class Pressing(Looker):
+    """Ctrl-C, as torchrun would have it: twice at the same time; while features are computed."""
+
+    def reading(self, what: str, done: int, count: int) -> None:
+        if what == f"computing features, {self.part}":
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    part = "train"
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_it_ends_at_once_where_nothing_is_learned_yet(tmp_path: Path, part: str) -> None:
+    """What is whole stays; another run goes on from there."""
+    looker = Pressing()
+    looker.part = part
+    text = spec("freeze all", "cache features")
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "1", text, watcher=looker)
+    assert looker.closed
+    assert "before anything was learned" in looker.notes[-1]
+    assert [name for name in files(tmp_path) if not name.endswith(".npy")] == []
+    assert len(files(tmp_path)) == (part == "val")
+    assert trained(tmp_path / "2", text).reason == "done"
+    assert len(files(tmp_path)) == 2
 
 
 class Disk(NamedTuple):
