@@ -212,17 +212,26 @@ class Training:
                 freezing.begin(copy, train.epochs.count - 1)
 
         found = choose(
-            self.request.network, train, module, self.device, batch, self._images(), begin
+            self.request.network, train, module, self.device, batch, self._images(begun), begin
         )
         return self.processes.told(found)  # type: ignore[no-any-return]
 
-    def _images(self) -> int:
-        """How many go through the whole network, about; what is kept goes through it once."""
+    def _images(self, begun: Start) -> int:
+        """How many go through the network, about. Where features are kept, most of each goes
+        through once."""
         learned, looked_at = (len(self.opened.stores[part]) for part in ("train", "val"))
+        images = (learned + looked_at) * self.plan.train.epochs.count
         transfer = self.plan.transfer
-        if transfer is not None and transfer.cache is not None:
-            return learned * (transfer.cache.passes or 1) + looked_at
-        return (learned + looked_at) * self.plan.train.epochs.count
+        if transfer is None or transfer.cache is None or begun.freezing is None:
+            return images
+        once = learned * (transfer.cache.passes or 1) + looked_at
+        frozen = begun.freezing.strategy.stages[0].frozen
+        costs = [
+            (node.index in frozen, node.op.macs(node.shape, *node.input_shapes))
+            for node in self.request.network.nodes
+        ]
+        share = sum(macs for still, macs in costs if still) / max(1, sum(m for _, m in costs))
+        return round(share * once + (1 - share) * images)
 
     def _features(
         self, path: Path, module: nn.Module, begun: Start, choice: Choice

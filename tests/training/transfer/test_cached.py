@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import signal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy
 import pytest
@@ -17,7 +17,9 @@ import dotcnn
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.strategy import strategy_of
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
+from dotcnn.training import run
 from dotcnn.training.data.opening import open_data
+from dotcnn.training.precision import Choice
 from dotcnn.training.transfer.cut import Cut, cut_at, max_pool
 from dotcnn.training.transfer.freezing import Freezing
 
@@ -78,6 +80,31 @@ def test_several_networks_share_it(tmp_path: Path) -> None:
     assert len(files(tmp_path)) == 2
     assert [path.name for path in tmp_path.rglob("features")] == ["features"]
     assert sum("read back" in note for note in looker.notes) == 1
+
+
+def test_precision_is_chosen_for_what_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images are counted that go through the network: where they are kept, once."""
+    seen: list[int] = []
+    choose = run.choose
+
+    def looked_on(*arguments: Any) -> Choice:
+        seen.append(arguments[5])
+        return choose(*arguments)
+
+    monkeypatch.setattr(run, "choose", looked_on)
+    lines = [
+        ["freeze all"],
+        ["freeze all", "cache features"],
+        ["freeze until layer1", "cache features"],
+    ]
+    for number, each in enumerate(lines):
+        trained(tmp_path / str(number), spec(*each), set={"train.epochs": 10})
+    plain, kept, in_part = seen
+    assert plain == 10 * (1438 + 359)
+    assert 1438 + 359 <= kept < 1.1 * (1438 + 359)
+    assert 1.5 * kept < in_part < plain
 
 
 def test_it_is_never_stale(tmp_path: Path) -> None:
