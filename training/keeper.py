@@ -101,7 +101,7 @@ class Keeper:
         self._wanted |= record.best or record.epoch % self.every == 0
         due = last or (self._wanted and time.perf_counter() >= self._again)
         due = self.processes.told(due)  # all of them have a part in what is written
-        if record.best:
+        if record.best and self.processes.writes:
             self._waiting = Best.here(record.epoch) if due else Best.copied(learner, record.epoch)
         state = self._state(learner) if due else None
         if not self.processes.writes:
@@ -135,7 +135,8 @@ class Keeper:
             try:
                 self._write_best(learner, self._waiting)
             except OSError as error:
-                self.not_written(error)
+                if not self.trouble:  # else it has been said already
+                    self.not_written(error)
 
     def _state(self, learner: Learner) -> dict[str, Any]:
         return {
