@@ -21,12 +21,12 @@ from dotcnn.training.vision import torchvision
 
 from .sets import fill, network, opened, picture, planned, spec
 
-RANDOM = torch.Generator().manual_seed(0)
-
 
 def random_image(channels: int, height: int, width: int) -> torch.Tensor:
+    """The same for a size, whatever was drawn before."""
     size = (channels, height, width)
-    return torch.randint(0, 256, size, generator=RANDOM, dtype=torch.uint8)
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
 
 
 # ---- size ------------------------------------------------------------------------------------
@@ -42,7 +42,8 @@ def as_pillow(image: torch.Tensor) -> Image.Image:
 def test_sizes_are_those_of_torchvision(
     mode: str, height: int, width: int, resize: int | tuple[int, int]
 ) -> None:
-    """Resize and CenterCrop of a picture of Pillow's, to within a level or two."""
+    """Resize and CenterCrop of a picture of Pillow's, to within a level. Bicubic ones overshoot,
+    and Pillow cuts that off between its two passes: of noise, single pixels are up to 7 off."""
     transforms = torchvision("transforms")
     image = random_image(3, height, width)
     to = transforms.InterpolationMode
@@ -54,7 +55,9 @@ def test_sizes_are_those_of_torchvision(
         return
     expected = torch.from_numpy(numpy.array(steps(as_pillow(image)))).permute(2, 0, 1)
     assert found.shape == expected.shape
-    assert (found.int() - expected.int()).abs().max() <= (1 if mode == "bilinear" else 2)
+    off = (found.int() - expected.int()).abs()
+    assert off.max() <= (1 if mode == "bilinear" else 7)
+    assert off.float().mean() < 0.3
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(4, 30), st.integers(1, 4))
