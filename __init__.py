@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from .compiler.graph import Network
+    from .compiler.network import Network
     from .dsl.diagnostics import Diagnostic
     from .dsl.source import Source
     from .training.export.export import Exported
-    from .training.matching import Match
-    from .training.outcome import Outcome
-    from .training.predict import Prediction
-    from .training.result import Result
-    from .training.watch import Watcher
+    from .training.inference.predict import Prediction
+    from .training.metrics.outcome import Outcome
+    from .training.trainer.callbacks import Watcher
+    from .training.trainer.result import Result
+    from .training.weights.match import Match
 
 __version__ = "0.1.0"
 __all__ = [
@@ -52,7 +52,7 @@ def compile(
 
     `spec` is a path, the name of a spec in the gallery, or the text itself (anything with a brace).
     """
-    from .compiler.elaborate import elaborate
+    from .compiler.build.elaborate import elaborate
     from .dsl.program import load_program
 
     return elaborate(
@@ -75,7 +75,7 @@ def report(spec: str | Path | Network, *, batch: int = 1) -> dict[str, Any]:
 
 def check(spec: str | Path) -> list[Diagnostic]:
     """Everything that is to be said about a spec: mistakes and warnings."""
-    from .compiler.check import check as examine
+    from .compiler.diagnose.check import check as examine
     from .dsl.diagnostics import SpecError
     from .dsl.program import load_program
 
@@ -145,8 +145,8 @@ def match(
     three colours where there is one, or the other way around. `example` is an input for modules
     that cannot be followed without.
     """
-    from .training.matching import match as find
-    from .training.weights import read_weights
+    from .training.weights.match import match as find
+    from .training.weights.read import read_weights
 
     network = compile(spec) if isinstance(spec, (str, Path)) else spec
     weights = read_weights(source) if isinstance(source, (str, Path)) else source
@@ -210,9 +210,9 @@ def train(
     "train.optimizer": "sgd lr=0.1"}`. `resume` is the folder of a run to go on with; the spec may
     then be left out. `watcher` is told how it goes. Raises SpecError, also where training diverges.
     """
-    from .training.asked import request_of
     from .training.request import request, said
-    from .training.run import train as run
+    from .training.saved_request import request_of
+    from .training.trainer.run import train as run
 
     changes = said({**(parameters or {}), **(set or {})}, epochs)
     text = None if data is None else str(data)
@@ -246,9 +246,9 @@ def evaluate(
     `run` is the folder of a run or, with `weights`, a spec. `data` is what `--data` would say, and
     `part` is val, test, train or all. Raises SpecError.
     """
-    from .training.assess import assess, data_of, tta_of
-    from .training.devices import find_device
-    from .training.ready import open_run, open_weights
+    from .training.inference.evaluate import assess, data_of, tta_of
+    from .training.inference.trained_model import open_run, open_weights
+    from .training.runtime.devices import find_device
 
     where = find_device(device)
     if weights is None:
@@ -271,10 +271,10 @@ def predict(
     `images` is a file, what is in one, or several of these. Of an image that cannot be used, the
     prediction has a reason and no guesses. Raises SpecError.
     """
-    from .training.assess import tta_of
-    from .training.devices import find_device
-    from .training.predict import predict as predictions
-    from .training.ready import open_run
+    from .training.inference.evaluate import tta_of
+    from .training.inference.predict import predict as predictions
+    from .training.inference.trained_model import open_run
+    from .training.runtime.devices import find_device
 
     several = [images] if isinstance(images, (str, Path, bytes)) else images
     named = [

@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     import re
 
     from .compiler.analysis import Analysis
-    from .compiler.graph import Network
+    from .compiler.network import Network
     from .compiler.plan import TrainPlan
     from .compiler.report.style import Style
     from .dsl.diagnostics import Diagnostic, SpecError
     from .dsl.source import Source
     from .training.export.formats import Format
-    from .training.ready import Ready
+    from .training.inference.trained_model import Ready
 
 OK, ERRORS, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -184,7 +184,7 @@ def _once(found: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def _examine(source: Source) -> list[Diagnostic]:
     """What is to be said about one spec."""
-    from .compiler.check import check
+    from .compiler.diagnose.check import check
     from .dsl.diagnostics import SpecError
     from .dsl.program import load_program
 
@@ -300,8 +300,8 @@ def _networks(
     files: Iterable[str], options: argparse.Namespace, classes: int | None = None
 ) -> Iterator[Network | None]:
     """Of each spec; None for one with mistakes, which are printed."""
-    from .compiler.budget import DEFAULT_LAYERS
-    from .compiler.elaborate import examine
+    from .compiler.build.budget import DEFAULT_LAYERS
+    from .compiler.build.elaborate import examine
     from .dsl import render
     from .dsl.diagnostics import SpecError, has_errors
     from .dsl.program import load_program
@@ -372,9 +372,9 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from .compiler.report.explain import explain
+    from .compiler.language.vocabulary import SECTIONS
+    from .compiler.report.explain.layer import explain
     from .compiler.report.select import NotFound, select
-    from .compiler.vocabulary import SECTIONS
 
     if options.layer in SECTIONS:
         return _explain_section(options)
@@ -392,7 +392,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _explain_section(options: argparse.Namespace) -> int:
-    from .compiler.overrides import divide
+    from .compiler.language.overrides import divide
     from .compiler.plan import describe, plan
     from .dsl import render
     from .dsl.diagnostics import SpecError
@@ -404,7 +404,7 @@ def _explain_section(options: argparse.Namespace) -> int:
         return ERRORS
     try:
         if options.data is not None:
-            from .training.data.given import given
+            from .training.data.sources.given import given
 
             overrides.append(given(options.data, Path.cwd()))
         found = plan(analysis.network, overrides, needs_data=False)
@@ -416,7 +416,7 @@ def _explain_section(options: argparse.Namespace) -> int:
     print("\n".join(describe(found, options.layer)))
     if options.layer == "augment":
         from .compiler.plan.fusion import fuse
-        from .compiler.report.explain_augment import explain_augment
+        from .compiler.report.explain.augment import explain_augment
 
         lines = explain_augment(fuse(found), _style(options))
         print("\n".join(["", *lines]) if lines else "", end="\n" if lines else "")
@@ -428,9 +428,9 @@ def _explain_section(options: argparse.Namespace) -> int:
 def _explain_transfer(network: Network, plan: TrainPlan, options: argparse.Namespace) -> int:
     from .dsl import render
     from .dsl.diagnostics import SpecError
-    from .training.data.count import count_classes
+    from .training.data.sources.count_classes import count_classes
     from .training.request import base_of
-    from .training.transfer.explained import explained
+    from .training.transfer.explain import explained
 
     base = base_of(network.program.main.source, Path.cwd())
     try:
@@ -491,10 +491,10 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace) -> int:
-    from .compiler.report.draw import SUFFIXES, draw, format_of
-    from .compiler.report.paint import TooLarge
-    from .compiler.report.place import NotInstalled
-    from .compiler.report.png import NoFont
+    from .compiler.report.drawing.formats import SUFFIXES, draw, format_of
+    from .compiler.report.drawing.paint import TooLarge
+    from .compiler.report.drawing.place import NotInstalled
+    from .compiler.report.drawing.png import NoFont
 
     to_stdout = options.output in (None, "-")
     format = options.format or (None if to_stdout else format_of(options.output))
@@ -610,7 +610,7 @@ def _exported(options: argparse.Namespace, format: Format, run: Path | None) -> 
         raise SpecError([missing])
     weights, classes = options.weights, None
     if run is not None:
-        from .training.asked import best_of, request_of
+        from .training.saved_request import best_of, request_of
 
         network: Network | None = request_of(run, options.set).network
         weights = weights or best_of(run)
@@ -679,7 +679,7 @@ def _augment(options: argparse.Namespace) -> int:
 def _augmented(options: argparse.Namespace, ending: str) -> bytes:
     """The sheet as a file; raises SpecError."""
     from .compiler.plan.fusion import fuse
-    from .compiler.report.explain_augment import explain_augment
+    from .compiler.report.explain.augment import explain_augment
     from .dsl.diagnostics import Diagnostic, SpecError
     from .training.request import request
 
@@ -701,7 +701,7 @@ def _augmented(options: argparse.Namespace, ending: str) -> bytes:
     _needs_torch("augmentation")
 
     from .training.augment.sheet import sheet
-    from .training.data.opening import open_data
+    from .training.data.open import open_data
     from .training.display.choose import watcher_for
 
     watcher = watcher_for(sys.stderr, color=_wants_color(options, sys.stderr))
@@ -750,8 +750,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _trained(options: argparse.Namespace) -> int:
     from .dsl.diagnostics import SpecError
-    from .training.asked import request_of
     from .training.request import request
+    from .training.saved_request import request_of
 
     resume = Path(options.resume) if options.resume is not None else None
     if options.file is None:
@@ -772,8 +772,8 @@ def _trained(options: argparse.Namespace) -> int:
     _needs_torch("training")
 
     from .training.display.choose import watcher_for
-    from .training.distributed import is_one_of_several, joined, start
-    from .training.run import train
+    from .training.runtime.distributed import is_one_of_several, joined, start
+    from .training.trainer.run import train
 
     if options.devices is not None and not is_one_of_several(os.environ):
         return start(options.devices, options.arguments, options.device)
@@ -834,9 +834,9 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _evaluated(options: argparse.Namespace) -> int:
     _needs_torch("evaluation")
 
-    from .training.assess import assess, data_of, tta_of
     from .training.display.choose import watcher_for
     from .training.display.outcome_text import as_text, outcome_json, outcome_text
+    from .training.inference.evaluate import assess, data_of, tta_of
 
     ready = _ready(options)
     tta = tta_of(ready.plan) if options.tta else None
@@ -880,8 +880,8 @@ def _missing_page(options: argparse.Namespace, ready: Ready) -> str | None:
 def _ready(options: argparse.Namespace) -> Ready:
     """The network of a run, or of a spec with weights; raises SpecError."""
     from .dsl.diagnostics import SpecError
-    from .training.devices import find_device
-    from .training.ready import open_run, open_weights
+    from .training.inference.trained_model import open_run, open_weights
+    from .training.runtime.devices import find_device
 
     device = find_device(options.device)
     if options.weights is None:
@@ -918,12 +918,12 @@ def _predict(options: argparse.Namespace) -> int:
 def _predicted(options: argparse.Namespace) -> int:
     _needs_torch("prediction")
 
-    from .training.assess import tta_of
-    from .training.devices import find_device
     from .training.display.outcome_text import as_text
     from .training.display.prediction_text import prediction_json, prediction_text
-    from .training.predict import found_in, predict
-    from .training.ready import open_run
+    from .training.inference.evaluate import tta_of
+    from .training.inference.predict import found_in, predict
+    from .training.inference.trained_model import open_run
+    from .training.runtime.devices import find_device
 
     device = find_device(options.device)
     ready = open_run(Path(options.run), __version__, device=device, set=options.set)

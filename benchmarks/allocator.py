@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 import dotcnn
-from dotcnn.training.allocator import freed_memory_kept
+from dotcnn.training.runtime.allocator import freed_memory_kept
 
 CASES = (("fashion", 64, (1, 28, 28), 10), ("resnet18", 32, (3, 96, 96), 1000))
 """Network, batch, image, classes."""

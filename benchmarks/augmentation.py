@@ -36,9 +36,9 @@ from torch import Tensor
 
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.fusion import fuse
-from dotcnn.training.allocator import freed_memory_kept
 from dotcnn.training.augment import Augmenter
-from dotcnn.training.vision import torchvision
+from dotcnn.training.runtime.allocator import freed_memory_kept
+from dotcnn.training.runtime.import_torchvision import torchvision
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCHES = {32: 256, 224: 64}
@@ -57,7 +57,7 @@ AUGMENT = """
 
 
 def ours(images: Tensor) -> Augmenter:
-    from dotcnn.compiler.elaborate import elaborate
+    from dotcnn.compiler.build.elaborate import elaborate
     from dotcnn.dsl.program import load_program
     from dotcnn.dsl.source import Source
 
@@ -169,7 +169,7 @@ PEERS = {
 
 
 def augmenter_of(text: str, size: int, apart: bool = False) -> Augmenter:
-    from dotcnn.compiler.elaborate import elaborate
+    from dotcnn.compiler.build.elaborate import elaborate
     from dotcnn.compiler.plan.fusion import fused, separate
     from dotcnn.dsl.program import load_program
     from dotcnn.dsl.source import Source

@@ -32,8 +32,8 @@ import torch
 from torch import Tensor, nn
 
 import dotcnn
-from dotcnn.training.matching import match
-from dotcnn.training.vision import torchvision
+from dotcnn.training.runtime.import_torchvision import torchvision
+from dotcnn.training.weights.match import match
 
 NETWORKS = ["resnet18", "resnet50", "googlenet", "densenet121", "mobilenet_v2"]
 

@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 import dotcnn
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.export.fold import fold
 from dotcnn.training.export.onnx_file import RUNTIME

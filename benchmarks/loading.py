@@ -35,13 +35,13 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dotcnn.compiler.elaborate import elaborate
+from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.plan import plan
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.count import classes_for
-from dotcnn.training.data.opening import Opened, open_data
-from dotcnn.training.vision import torchvision
+from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.sources.count_classes import classes_for
+from dotcnn.training.runtime.import_torchvision import torchvision
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)

@@ -159,7 +159,7 @@ def growth() -> None:
 import sys, time
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
-from dotcnn.compiler.elaborate import elaborate
+from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.analysis import analyse
 count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
 body = "residual { conv 8 3x3 same, bn, relu }"

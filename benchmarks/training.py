@@ -31,22 +31,22 @@ import torch.nn.functional as F
 from torch import nn
 
 import dotcnn
-from dotcnn.compiler.overrides import read_override
+from dotcnn.compiler.language.overrides import read_override
 from dotcnn.dsl.gallery import open_spec
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.opening import Opened, open_data
-from dotcnn.training.gauge import Gauge
-from dotcnn.training.keeper import Keeper
-from dotcnn.training.learner import criterion_of, make_learner
-from dotcnn.training.load import live
-from dotcnn.training.loop import Loop
-from dotcnn.training.numerics import FULL
-from dotcnn.training.precision import choose
-from dotcnn.training.processes import ALONE
+from dotcnn.training.checkpoint.run_folder import RunFolder
+from dotcnn.training.checkpoint.writer import Keeper
+from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.inference.load import live
+from dotcnn.training.metrics.running_metrics import Gauge
+from dotcnn.training.optim.choose_precision import choose
+from dotcnn.training.optim.precision import FULL
 from dotcnn.training.request import Request, request
-from dotcnn.training.run_folder import RunFolder
-from dotcnn.training.signals import Interruption
-from dotcnn.training.watch import Silent
+from dotcnn.training.runtime.interrupts import Interruption
+from dotcnn.training.runtime.process_group import ALONE
+from dotcnn.training.trainer.callbacks import Silent
+from dotcnn.training.trainer.loop import Loop
+from dotcnn.training.trainer.state import criterion_of, make_learner
 
 CPU = torch.device("cpu")
 

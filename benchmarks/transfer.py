@@ -24,11 +24,11 @@ import numpy
 import torch
 
 import dotcnn
-from dotcnn.training.checkpoint import read_checkpoint
-from dotcnn.training.matching import match
-from dotcnn.training.result import Result
-from dotcnn.training.watch import EpochRecord, Silent
-from dotcnn.training.weights import read_weights
+from dotcnn.training.checkpoint.checkpoint import read_checkpoint
+from dotcnn.training.trainer.callbacks import EpochRecord, Silent
+from dotcnn.training.trainer.result import Result
+from dotcnn.training.weights.match import match
+from dotcnn.training.weights.read import read_weights
 
 SECONDS = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
 """What kept features are timed by; threads that wait for others use the processor, too."""
@@ -296,7 +296,7 @@ def trained(
 ) -> Result:
     """Without report.html, which takes as long for all of them."""
     import dotcnn.training.page.write as page
-    import dotcnn.training.run as run
+    import dotcnn.training.trainer.run as run
 
     page.write_report = lambda folder, *others: folder / page.NAME
     original = run.start

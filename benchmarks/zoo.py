@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dotcnn.compiler.analysis import analyse
-from dotcnn.compiler.elaborate import elaborate
+from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.dsl.files import read_file
 from dotcnn.dsl.program import GALLERY, load_program
 from dotcnn.dsl.source import Source

@@ -11,7 +11,7 @@ from ..dsl.parser import read
 from ..dsl.program import GALLERY
 from ..dsl.source import Source
 from ..dsl.syntax import Call, Import, Network
-from .vocabulary import SECTIONS
+from .language.vocabulary import SECTIONS
 
 STARTER = GALLERY / "starter.cnn"
 

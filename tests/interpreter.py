@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 
 
 class Interpreter(nn.Module):

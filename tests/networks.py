@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dotcnn.compiler.check import check
-from dotcnn.compiler.elaborate import elaborate
-from dotcnn.compiler.graph import Network, Node
+from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.diagnose.check import check
+from dotcnn.compiler.network import Network, Node
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import GALLERY, Program, load_program
 from dotcnn.dsl.source import Source

@@ -8,10 +8,10 @@ from typing import get_args
 
 import pytest
 
+from dotcnn.compiler.language.vocabulary import FORMS
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.base import Kind
 from dotcnn.compiler.plan.directive import REGISTRY as DIRECTIVES
-from dotcnn.compiler.vocabulary import FORMS
 from support import ROOT, package_files
 
 LAYERS = {word for word in REGISTRY if word not in FORMS}

@@ -1,20 +1,18 @@
-"""Everything that needs torch: live modules, weights, export, and learning.
+"""Everything that needs torch: live modules, weights, export, and training.
 
-run.py          a whole training; ensemble.py: several; request.py, asked.py: what is asked for
-loop.py         the loop, from top to bottom; learner.py: all that changes in it
-losses.py  optimizers.py  schedules.py  average.py  stopping.py: directives, as torch has them
-precision.py    what `auto` comes to; numerics.py: what that means
-evaluation.py   how good it is; metrics.py: counted on the device; gauge.py: while it learns
-keeper.py       what is written, and when; checkpoint.py, run_folder.py, record.py: what and where;
-                whole_file.py: whole or not at all; still.py: what never changes, once;
-                same_plan.py: whether a run can go on
-processes.py    several that learn together; distributed.py: started; sync_norm.py: their norms
-watchdog.py     numbers that are none; memory.py: too little; failures.py: what torch says of it;
-                signals.py: Ctrl-C
-devices.py  allocator.py  seeding.py  fetch.py  watch.py  outcome.py  result.py
-data/           what is learned from; augment/: how it is changed; transfer/: what is begun with
-display/        how it is watched; page/: report.html; ready.py, assess.py, predict.py: afterwards
-matching/       others' weights; weights.py: their files; load.py: live modules; export/: for others
+request.py      what is to be trained; saved_request.py: read back from a run's folder
+trainer/        training: setup, the loop over epochs and batches, the end; ensembles; callbacks
+optim/          losses, optimizers, learning rates, averaged weights, numeric precision
+metrics/        accuracy, confusion matrices, evaluation on a part of the data
+checkpoint/     a run's folder: what is written when, and how a run is resumed
+runtime/        devices, processes, seeds, memory, interrupts, NaN checks, errors of torch
+inference/      trained networks in use: load, evaluate, predict, test-time augmentation, Grad-CAM
+data/           data sets (sources/), pixels (images/), batches (loader/)
+weights/        others' weights: their files, and which of them belongs where (match/)
+augment/        augmentation of whole batches
+transfer/       fine-tuning: frozen layers, cached features, whose weights
+export/         ONNX, torch.export, safetensors
+display/        how training is watched; page/: report.html
 
 Threads of torch that wait for one another do so by asking again and again, and take the time from
 the ones that they wait for: with anything else running on the machine, steps of small networks

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..compiler.elaborate import elaborate
-from ..compiler.graph import Network
-from ..compiler.overrides import OverrideError, SectionOverride, divide, read_override
+from ..compiler.build.elaborate import elaborate
+from ..compiler.language.overrides import OverrideError, SectionOverride, divide, read_override
+from ..compiler.language.values import Factor, Interval, Percent, Text
+from ..compiler.network import Network
 from ..compiler.plan import plan as plan_of
 from ..compiler.plan.plan import TrainPlan
 from ..compiler.shapes import Shape
-from ..compiler.values import Factor, Interval, Percent, Text
 from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.program import GALLERY, Program, load_program
 from ..dsl.source import Source
-from .data.count import classes_for
+from .data.sources.count_classes import classes_for
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def request(
     program = load_program(source)
     parameters, overrides = divide(set)
     if data is not None:
-        from .data.given import given
+        from .data.sources.given import given
 
         overrides.append(given(data, here))
     if classes is None:

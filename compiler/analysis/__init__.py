@@ -13,7 +13,7 @@ from .setting import Setting
 
 if TYPE_CHECKING:
     from ...dsl.diagnostics import Diagnostic
-    from ..graph import Network
+    from ..network import Network
     from .cost import Cost, Totals
     from .field import Field
     from .memory import Memory

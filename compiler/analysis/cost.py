@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..graph import Network, Node
+from ..network import Network, Node
 from ..shapes import size
 from .pause import no_collecting
 from .question import question

@@ -16,7 +16,7 @@ from functools import reduce
 from math import floor, lcm
 from typing import NamedTuple, TypeAlias
 
-from ..graph import Network, Node
+from ..network import Network, Node
 from ..ops.base import EVERYTHING, POINT
 from ..shapes import Shape
 from .pause import no_collecting

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..graph import Network, Node
+from ..network import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
 from .pause import no_collecting

@@ -8,10 +8,10 @@ from math import ceil
 from typing import NamedTuple
 
 from ...dsl.diagnostics import Diagnostic
-from ..graph import Network, Node
+from ..language.signature import ArgumentError
+from ..network import Network, Node
 from ..ops.base import EVERYTHING
 from ..shapes import ShapeError, by
-from ..signature import ArgumentError
 from .field import Axis, Field, Number
 from .warn import map_before, warning, written
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
-from ..graph import Network, Node
+from ..network import Network, Node
 from ..shapes import size
 from .field import Field
 from .warn import warning, written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...dsl.diagnostics import Diagnostic, Label
-from ..graph import Network, Node
+from ..network import Network, Node
 from ..shapes import size, text
 from .field import Field
 from .warn import warning

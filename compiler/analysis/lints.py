@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ...dsl.diagnostics import Diagnostic
-from ..graph import Network
+from ..network import Network
 from . import lint_maps, lint_order, lint_size
 from .field import Field, fields
 from .pause import no_collecting

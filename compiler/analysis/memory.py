@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ..graph import Network
+from ..network import Network
 from .kept import kept
 from .peak import Bytes, Peak
 from .setting import Setting

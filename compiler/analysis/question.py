@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..graph import Node
+from ..network import Node
 
 
 def question(node: Node) -> tuple[object, ...]:

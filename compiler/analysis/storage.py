@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..graph import Network, Node
+from ..network import Network, Node
 from ..ops.base import Op
 
 MAX_CHAIN = 16

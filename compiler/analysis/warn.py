@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
-from ..graph import Node
+from ..network import Node
 
 
 def warning(

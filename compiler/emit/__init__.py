@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..graph import Network
+from ..network import Network
 from .module import EMITTED, module
 
 __all__ = ["EMITTED", "emit"]

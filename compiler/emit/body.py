@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..graph import Network, Node, Scope
+from ..network import Network, Node, Scope
 from ..ops.base import Constructor
 from ..shapes import Shape
 from .frame import Frame, Value

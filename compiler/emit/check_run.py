@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..graph import Network
+from ..network import Network
 from .layout import STEP, Doc, Group, statement
 from .solve import literal
 

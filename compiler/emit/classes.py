@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from ..graph import Node, Scope
+from ..network import Node, Scope
 from .asked import Conditions, Question
 from .body import Bodies, Body, Step, origin
 from .comments import Comments

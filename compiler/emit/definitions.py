@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from graphlib import CycleError, TopologicalSorter
 
-from ..graph import Scope
+from ..network import Scope
 from .body import Bodies, is_shortcut, origin
 
 Place = object

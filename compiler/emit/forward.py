@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..graph import Node, Scope
+from ..network import Node, Scope
 from ..ops.base import Op
 from .body import is_head
 from .layout import STEP, WIDTH, Group, statement

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..graph import Init, Network, Node
+from ..network import Init, Network, Node
 from ..ops.base import Constructor
 
 NAME = "init_weights"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ...dsl.syntax import Block, Number, Switch
 from ...dsl.syntax import Name as Word
-from ..graph import Scope
+from ..network import Scope
 from .body import is_shortcut, origin
 from .frame import Kind, Value
 from .solve import Arithmetic, Name, plain

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..graph import AuxHead, Network
+from ..network import AuxHead, Network
 from ..shapes import Shape
 from ..shapes import text as shape_text
 from .body import Bodies

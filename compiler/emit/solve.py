@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from ..evaluate import divisible
-from ..graph import Node
+from ..language.evaluate import divisible
+from ..network import Node
 from ..ops.base import Op, helper
 from .asked import Question, holds_in
 from .frame import INDEX, NAMED, UNKNOWN, VALUE, Kind, Leaf, Value, places, same

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ..graph import Node
+from ..network import Node
 from .body import Body
 from .frame import INDEX, UNKNOWN, VALUE, Value, places, same
 from .solve import Solution

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from ..language.signature import choice, real
 from ..shapes import Shape, size, text
-from ..signature import choice, real
 from .base import Constructor, Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import ClassVar, Literal, NamedTuple
 
-from ..declared import Declared
+from ..language.declared import Declared
 from ..shapes import Pair, Shape
 
 Kind = Literal[

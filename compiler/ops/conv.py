@@ -7,8 +7,8 @@ from fractions import Fraction
 from math import gcd
 from typing import ClassVar
 
+from ..language.signature import ArgumentError, choice, count, flag, natural_pair, pair
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
-from ..signature import ArgumentError, choice, count, flag, natural_pair, pair
 from .base import (
     Constructor,
     Kept,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import ClassVar
 
+from ..language.signature import ArgumentError, probability
 from ..shapes import Shape, ShapeError, size, text
-from ..signature import ArgumentError, probability
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
 
 

@@ -6,9 +6,9 @@ import math
 import re
 from typing import ClassVar
 
+from ..language.signature import ArgumentError, custom
+from ..language.values import Text, Word, show
 from ..shapes import Pair, Shape, plain
-from ..signature import ArgumentError, custom
-from ..values import Text, Word, show
 from .base import Kind, TorchText, Weight, constructor, helper
 from .conv import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
 from .padding import pad_text

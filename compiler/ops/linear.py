@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from ..language.signature import count, switch
 from ..shapes import Shape, ShapeError, size, text
-from ..signature import count, switch
 from .base import EVERYTHING, Kept, Kind, Op, TorchText, Weight, Window, constructor
 
 

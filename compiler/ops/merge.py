@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+from ..language.signature import count, custom, natural, pair, real
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, text
-from ..signature import count, custom, natural, pair, real
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor, helper
 from .shape import TO, read_shape
 from .shortcut import stride_between

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ..language.signature import count, real, switch
 from ..shapes import Shape, ShapeError, as_map, size
-from ..signature import count, real, switch
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor, helper
 
 

@@ -12,8 +12,7 @@ from fractions import Fraction
 from math import gcd
 from typing import ClassVar, Literal
 
-from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size
-from ..signature import (
+from ..language.signature import (
     ArgumentError,
     choice,
     count,
@@ -25,6 +24,7 @@ from ..signature import (
     real,
     switch,
 )
+from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size
 from .base import (
     EVERYTHING,
     Constructor,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import ClassVar, Literal
 
-from ..shapes import Pair, Shape, ShapeError, as_map, plain, size, text
-from ..signature import (
+from ..language.signature import (
     ArgumentError,
     choice,
     count,
@@ -17,7 +16,8 @@ from ..signature import (
     real,
     switch,
 )
-from ..values import show
+from ..language.values import show
+from ..shapes import Pair, Shape, ShapeError, as_map, plain, size, text
 from .base import EVERYTHING, POINT, Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor
 from .padding import PADDING_MODES, Sides, check_padding
 

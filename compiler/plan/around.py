@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
-from ..blame import first_line
-from ..graph import Network
-from ..problems import Problem
+from ..diagnose.blame import first_line
+from ..language.problems import Problem
+from ..network import Network
 from ..shapes import Shape, text
 from .directive import Directive
 from .parts import Parts

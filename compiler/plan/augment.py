@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from ...dsl.diagnostics import Edit
-from ..problems import Problem
-from ..signature import ArgumentError, choice, custom
-from ..values import Interval, Word, show
+from ..language.problems import Problem
+from ..language.signature import ArgumentError, choice, custom
+from ..language.values import Interval, Word, show
 from .around import Around, conflict, taken_out
 from .directive import Directive
 from .evaluate import MODE_DOC, MODES, fits_input

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from ...dsl.diagnostics import Diagnostic
 from ...dsl.program import Program
 from ...dsl.syntax import Call
-from ..elaborate import examine as elaborate
-from ..graph import Network
+from ..build.elaborate import examine as elaborate
+from ..network import Network
 from .classes import wrong_classes
 from .data import Data, classes_of
 from .make import examine

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
-from ..blame import first_line
-from ..graph import Network, Node
+from ..diagnose.blame import first_line
+from ..network import Network, Node
 from ..shapes import text
 from .data import Data
 from .parts import Parts

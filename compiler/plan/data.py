@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Label
-from ..problems import Problem
-from ..signature import ArgumentError, choice, custom, switch
-from ..values import Text
+from ..language.problems import Problem
+from ..language.signature import ArgumentError, choice, custom, switch
+from ..language.values import Text
 from .around import Around, conflict
 from .directive import Directive
 from .fields import file_name, percent, quoted, share, whole

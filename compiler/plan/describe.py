@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..vocabulary import SECTIONS
+from ..language.vocabulary import SECTIONS
 from .data import Unsaid
 from .directive import Directive
 from .plan import TrainPlan

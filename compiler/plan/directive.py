@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from ...dsl.diagnostics import Diagnostic
 from ...dsl.source import Span
 from ...dsl.syntax import Call
-from ..binding import Evaluated, bind, bind_one
-from ..declared import Declared
-from ..evaluate import Env
-from ..problems import Problem
-from ..signature import Signature
+from ..language.binding import Evaluated, bind, bind_one
+from ..language.declared import Declared
+from ..language.evaluate import Env
+from ..language.problems import Problem
+from ..language.signature import Signature
 from .fields import spelled
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Edit
-from ..problems import Problem
+from ..language.problems import Problem
+from ..language.signature import ArgumentError, choice, custom, flag
 from ..shapes import by
-from ..signature import ArgumentError, choice, custom, flag
 from .around import Around
 from .directive import Directive
 from .fields import exact, real_number, size, tuple_of

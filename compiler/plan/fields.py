@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..signature import REQUIRED, ArgumentError, Field, Read
-from ..values import Factor, Interval, Percent, Text, Word, show
+from ..language.signature import REQUIRED, ArgumentError, Field, Read
+from ..language.values import Factor, Interval, Percent, Text, Word, show
 
 Range = tuple[float, float]
 
@@ -258,7 +258,7 @@ def words(doc: str, known: Sequence[str], default: Any = REQUIRED, **more: Any) 
 def _one_of(value: object, known: Sequence[str]) -> str:
     if isinstance(value, Word) and value in known:
         return str(value)
-    from ..problems import closest
+    from ..language.problems import closest
 
     raise ArgumentError(f"{show(value)} is none of them", instead=closest(str(value), known))
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Edit, Label
-from ..blame import first_line
-from ..problems import Problem
-from ..signature import ArgumentError, custom
-from ..values import Word, show
+from ..diagnose.blame import first_line
+from ..language.problems import Problem
+from ..language.signature import ArgumentError, custom
+from ..language.values import Word, show
 from .around import Around
 from .directive import Directive
 from .fields import number, real_number, spelled

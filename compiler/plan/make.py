@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, TypeVar
 from ...dsl.diagnostics import Diagnostic, SpecError, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.syntax import Call, Let
-from ..evaluate import POISON, Env, evaluate
-from ..graph import Network
-from ..overrides import SectionOverride
-from ..problems import Problem, Quiet
+from ..language.evaluate import POISON, Env, evaluate
+from ..language.overrides import SectionOverride
+from ..language.problems import Problem, Quiet
+from ..language.vocabulary import SECTIONS
+from ..network import Network
 from ..shapes import text
-from ..vocabulary import SECTIONS
 from .around import Around
 from .augment import Augmentation
 from .data import Data, Unsaid

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ..signature import ArgumentError, flag, switch
+from ..language.signature import ArgumentError, flag, switch
 from .around import Around
 from .directive import Directive
 from .fields import number, real_number, tuple_of

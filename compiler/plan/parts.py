@@ -8,8 +8,8 @@ from functools import cached_property
 
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
-from ..graph import Network, Node
-from ..problems import Problem, closest
+from ..language.problems import Problem, closest
+from ..network import Network, Node
 from .fields import name_or_text
 
 _MAX_NAMES = 2_000

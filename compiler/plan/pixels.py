@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from ..problems import Problem
-from ..signature import ArgumentError, choice
+from ..language.problems import Problem
+from ..language.signature import ArgumentError, choice
 from .around import Around, taken_out
 from .directive import Directive
 from .fields import number, real_number, spelled, tuple_of

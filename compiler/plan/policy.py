@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..graph import Network
+from ..network import Network
 from .directive import Directive
 from .plan import TrainPlan
 from .strategy import Group, groups_of

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Body, Branches, Call, Statement
-from ..binding import Evaluated, evaluate_arguments
-from ..blame import statement_span
-from ..evaluate import Env
-from ..layers import refuse_body, without
-from ..problems import MAX_MISTAKES, Problem, Quiet, did_you_mean
-from ..signature import ArgumentError
-from ..values import Word
-from ..vocabulary import SECTIONS, layer_words
+from ..build.layers import refuse_body, without
+from ..diagnose.blame import statement_span
+from ..language.binding import Evaluated, evaluate_arguments
+from ..language.evaluate import Env
+from ..language.problems import MAX_MISTAKES, Problem, Quiet, did_you_mean
+from ..language.signature import ArgumentError
+from ..language.values import Word
+from ..language.vocabulary import SECTIONS, layer_words
 from .directive import REGISTRY, Directive, Origin
 from .fields import quoted
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from ...dsl.diagnostics import Diagnostic
 from ...dsl.syntax import Call
-from ..binding import evaluate_arguments
-from ..blame import statement_span
-from ..overrides import SectionOverride
-from ..problems import Problem, Quiet
+from ..diagnose.blame import statement_span
+from ..language.binding import evaluate_arguments
+from ..language.overrides import SectionOverride
+from ..language.problems import Problem, Quiet
 from .around import Around
 from .directive import REGISTRY, Directive, Origin
 from .read import Reader, heads, verify

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from ...dsl.diagnostics import Diagnostic
-from ..signature import choice, flag, switch
+from ..language.signature import choice, flag, switch
 from .around import Around
 from .directive import Directive
 from .fields import either, number, whole, words

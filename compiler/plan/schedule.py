@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from ...dsl.diagnostics import Diagnostic
-from ..signature import ArgumentError, choice, custom
-from ..values import Percent, show
+from ..language.signature import ArgumentError, choice, custom
+from ..language.values import Percent, show
 from .around import Around
 from .directive import Directive
 from .fields import exact, factor, number, percent, real_number, share, tuple_of, whole

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from ..graph import Network, Node
+from ..network import Network, Node
 from ..shapes import size
 from .around import Around
 from .parts import Parts, learning

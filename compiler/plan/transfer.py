@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call
-from ..binding import Evaluated
-from ..evaluate import Env
-from ..graph import Node
-from ..problems import Problem
-from ..signature import ArgumentError, choice, custom, flag, switch
-from ..values import Text, Word, show
+from ..language.binding import Evaluated
+from ..language.evaluate import Env
+from ..language.problems import Problem
+from ..language.signature import ArgumentError, choice, custom, flag, switch
+from ..language.values import Text, Word, show
+from ..network import Node
 from .around import Around, conflict
 from .augment import Augmentation, Mixing
 from .directive import Directive

@@ -97,7 +97,7 @@ def _shape(text: str) -> Shape:
 
 
 def _override(text: str) -> tuple[str, object]:
-    from ..overrides import OverrideError, read_override
+    from ..language.overrides import OverrideError, read_override
 
     try:
         return read_override(text)

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..analysis import Analysis
-from ..graph import Node
+from ..network import Node
 from ..shapes import text
 from .figures import exact, pair
 from .rows import Row, rows

@@ -11,7 +11,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from ..analysis import Analysis
-from ..graph import Node, Scope
+from ..network import Node, Scope
 from .align import align
 from .structure import Part, Structure, merged_block, parts
 from .wording import Wording

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..analysis import Analysis
-from ..graph import Node
+from ..network import Node
 from ..shapes import text
 from .diff import Changed, Difference
 from .figures import area, change, data_size, exact, plural, short, signed

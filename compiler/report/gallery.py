@@ -13,7 +13,7 @@ from ...dsl.files import read_file
 from ...dsl.program import GALLERY, load_program
 from ...dsl.syntax import Network as NetworkSyntax
 from ..analysis import analyse
-from ..elaborate import elaborate
+from ..build.elaborate import elaborate
 from .figures import exact, short
 from .grid import Column, grid
 from .style import PLAIN, Style

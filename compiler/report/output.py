@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis import Analysis
-from .explain_network import moment
+from .explain.network import moment
 from .figures import data_size, exact, plural
 from .style import BOLD, Style, wrapped
 from .table import table, title

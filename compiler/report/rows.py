@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..analysis import Analysis
-from ..graph import Node, Scope
+from ..network import Node, Scope
 from ..shapes import Pair, Shape
 from .figures import plural
 from .structure import Part, Structure, depth, parts

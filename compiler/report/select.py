@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..graph import Network, Node, Scope
+from ..network import Network, Node, Scope
 from .structure import Part
 
 

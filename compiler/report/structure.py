@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from ..graph import Network, Node, Scope
+from ..network import Network, Node, Scope
 from ..ops.base import Op
 
 Part: TypeAlias = Scope | Node

@@ -6,12 +6,12 @@ import re
 
 from ...dsl.render import show as printable
 from ...dsl.syntax import Block
-from ..evaluate import Env, evaluate
-from ..graph import Network, Node, Scope
+from ..language.evaluate import Env, evaluate
+from ..language.problems import Problem, Quiet
+from ..language.signature import Field
+from ..language.values import Text, show
+from ..network import Network, Node, Scope
 from ..ops.base import Op
-from ..problems import Problem, Quiet
-from ..signature import Field
-from ..values import Text, show
 from .structure import merged_block
 
 

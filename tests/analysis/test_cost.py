@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dotcnn.compiler.analysis.cost import Cost, Totals, costs, totals
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 from networks import gallery, layers
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from torch import Tensor
 
 from dotcnn.compiler.analysis.field import Field, fields
-from dotcnn.compiler.elaborate import elaborate
-from dotcnn.compiler.graph import Network, Node
+from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.network import Network, Node
 from dotcnn.dsl.diagnostics import SpecError
 from interpreter import Interpreter
 from networks import gallery, layers, program

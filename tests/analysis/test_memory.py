@@ -8,7 +8,7 @@ from dotcnn.compiler.analysis import Setting
 from dotcnn.compiler.analysis.kept import kept
 from dotcnn.compiler.analysis.memory import Memory, fit, kept_bytes
 from dotcnn.compiler.analysis.peak import Bytes, Ledger, Moment, Peak
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 from networks import gallery, layers, write_nothing_over
 
 SMALL = "conv 4 3x3 same bias=off, relu, pool avg global, flatten, fc 2"

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from dotcnn.compiler.analysis import Setting
 from dotcnn.compiler.analysis.memory import Memory
-from dotcnn.compiler.elaborate import elaborate
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.network import Network
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import GALLERY
 from interpreter import Interpreter

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from dotcnn.compiler.analysis import Analysis, analyse
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 from networks import network
 
 UNIT = """

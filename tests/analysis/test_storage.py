@@ -8,8 +8,8 @@ from hypothesis import given
 from torch import nn
 
 from dotcnn.compiler.analysis.storage import legal_in_place, storages, write_over
-from dotcnn.compiler.elaborate import elaborate
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.network import Network
 from dotcnn.dsl.diagnostics import SpecError
 from interpreter import Interpreter
 from measured import losses

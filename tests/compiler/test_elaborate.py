@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dotcnn.compiler.elaborate import elaborate, examine
+from dotcnn.compiler.build.elaborate import elaborate, examine
 from dotcnn.dsl.diagnostics import SpecError
 from networks import codes, diagnose, layers, names, network, node, program, words
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dotcnn.compiler.check import check
-from dotcnn.compiler.elaborate import examine
-from dotcnn.compiler.mend import apply
+from dotcnn.compiler.build.elaborate import examine
+from dotcnn.compiler.diagnose.check import check
+from dotcnn.compiler.diagnose.mend import apply
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.render import render_text

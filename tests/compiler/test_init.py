@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dotcnn.compiler.emit.initial import InitText, initial
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 from interpreter import Interpreter
 from networks import codes, gallery, layers, names
 

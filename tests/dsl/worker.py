@@ -15,7 +15,7 @@ import tempfile
 from typing import Any
 
 import dotcnn.cli
-import dotcnn.compiler.check
+import dotcnn.compiler.diagnose.check
 import dotcnn.dsl.gallery
 import dotcnn.dsl.mistakes
 import dotcnn.dsl.printer

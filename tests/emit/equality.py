@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import dotcnn
-from dotcnn.compiler.graph import Network, Node
-from dotcnn.training.load import construct
+from dotcnn.compiler.network import Network, Node
+from dotcnn.training.inference.load import construct
 from interpreter import Interpreter
 
 TOLERANCE = 1e-12

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import dotcnn
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import GALLERY
 

@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeVar
 from hypothesis import reject
 from hypothesis import strategies as st
 
-from dotcnn.compiler.elaborate import elaborate
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.network import Network
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source

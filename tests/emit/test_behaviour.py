@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import dotcnn
-from dotcnn.training.load import construct
+from dotcnn.training.inference.load import construct
 
 from .equality import hold
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import dotcnn
-from dotcnn.training.load import construct
+from dotcnn.training.inference.load import construct
 
 from .equality import hold
 

@@ -19,7 +19,7 @@ import dotcnn
 from dotcnn.compiler.emit.allowed import NotAllowed, check
 from dotcnn.compiler.emit.source import NAMESPACE, Names
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.load import as_module, construct
+from dotcnn.training.inference.load import as_module, construct
 
 from .equality import hold
 from .gallery import source

@@ -8,7 +8,7 @@ from types import FrameType
 import pytest
 
 import dotcnn
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 
 FORMS = {
     "a chain written out": "{}",

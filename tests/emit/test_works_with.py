@@ -19,7 +19,7 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 import dotcnn
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 
 from .gallery import small
 

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from dotcnn.compiler.language.signature import REQUIRED, ArgumentError, Field
+from dotcnn.compiler.language.values import Word
 from dotcnn.compiler.ops.base import EVERYTHING, Op, Window
 from dotcnn.compiler.shapes import Shape, ShapeError
-from dotcnn.compiler.signature import REQUIRED, ArgumentError, Field
-from dotcnn.compiler.values import Word
 
 torch.set_num_threads(1)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
+from dotcnn.compiler.language.signature import ArgumentError
 from dotcnn.compiler.ops.activation import (
     ELU,
     GELU,
@@ -30,7 +31,6 @@ from dotcnn.compiler.ops.activation import (
     Tanh,
 )
 from dotcnn.compiler.ops.base import REGISTRY, Kept, Weight
-from dotcnn.compiler.signature import ArgumentError
 from ops.conformance import attempt, build, conform, maps, operations, vectors
 
 ALL = [kind for kind in REGISTRY.values() if issubclass(kind, Activation)]

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dotcnn.compiler.language.signature import ArgumentError
+from dotcnn.compiler.language.values import Text, Word
 from dotcnn.compiler.ops.filter import KNOWN, Filter, Rows
 from dotcnn.compiler.shapes import Shape
-from dotcnn.compiler.signature import ArgumentError
-from dotcnn.compiler.values import Text, Word
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses
 
 # A filter of zeros at its border would see less than it covers.

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from dotcnn.compiler.language.signature import ArgumentError
+from dotcnn.compiler.language.values import Word
 from dotcnn.compiler.ops.base import EVERYTHING, REGISTRY, Kept, Op, Window
 from dotcnn.compiler.ops.pool import (
     L2,
@@ -27,8 +29,6 @@ from dotcnn.compiler.ops.pool import (
     longest,
 )
 from dotcnn.compiler.shapes import Shape, size
-from dotcnn.compiler.signature import ArgumentError
-from dotcnn.compiler.values import Word
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses
 
 GLOBAL = {"global": True}

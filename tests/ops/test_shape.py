@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dotcnn.compiler.language.signature import ArgumentError
 from dotcnn.compiler.ops.shape import (
     Crop,
     Flatten,
@@ -18,7 +19,6 @@ from dotcnn.compiler.ops.shape import (
     Upsample,
 )
 from dotcnn.compiler.shapes import Shape
-from dotcnn.compiler.signature import ArgumentError
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses, vectors
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from dotcnn.cli import main
 from dotcnn.compiler.analysis import Setting, analyse
-from dotcnn.compiler.overrides import OverrideError, read_override
+from dotcnn.compiler.language.overrides import OverrideError, read_override
+from dotcnn.compiler.language.values import Interval, Percent, Text, Word
 from dotcnn.compiler.report.gallery import header
 from dotcnn.compiler.starter import network_name
-from dotcnn.compiler.values import Interval, Percent, Text, Word
 from dotcnn.dsl.files import read_file
 from dotcnn.dsl.parser import parse
 from dotcnn.dsl.program import GALLERY

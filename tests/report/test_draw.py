@@ -11,14 +11,15 @@ from html.parser import HTMLParser
 import pytest
 
 from dotcnn.compiler.analysis import Analysis, analyse
-from dotcnn.compiler.report import measure, svg
-from dotcnn.compiler.report.dot import Sizes, dot, quoted
-from dotcnn.compiler.report.draw import SUFFIXES, draw, format_of
-from dotcnn.compiler.report.mermaid import mermaid
-from dotcnn.compiler.report.paint import TooLarge, picture
-from dotcnn.compiler.report.picture import Picture
-from dotcnn.compiler.report.place import NotInstalled, Placed, place
-from dotcnn.compiler.report.png import _family
+from dotcnn.compiler.report.drawing import svg
+from dotcnn.compiler.report.drawing import text_width as measure
+from dotcnn.compiler.report.drawing.dot import Sizes, dot, quoted
+from dotcnn.compiler.report.drawing.formats import SUFFIXES, draw, format_of
+from dotcnn.compiler.report.drawing.mermaid import mermaid
+from dotcnn.compiler.report.drawing.paint import TooLarge, picture
+from dotcnn.compiler.report.drawing.picture import Picture
+from dotcnn.compiler.report.drawing.place import NotInstalled, Placed, place
+from dotcnn.compiler.report.drawing.png import _family
 from dotcnn.dsl.source import Source
 from networks import gallery, network
 
@@ -398,7 +399,7 @@ def test_nothing_in_a_spec_becomes_part_of_the_mermaid_text() -> None:
 
 
 def test_the_layout_library_is_told_no_text() -> None:
-    from dotcnn.compiler.report.dot import skeleton
+    from dotcnn.compiler.report.drawing.dot import skeleton
 
     text = skeleton(picture(hostile()), Sizes(svg._box_size, svg._frame_title_size))
     assert "alert" not in text

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from dotcnn.compiler.analysis import analyse
-from dotcnn.compiler.report.explain import explain, layer_lines
+from dotcnn.compiler.report.explain.layer import explain, layer_lines
 from dotcnn.compiler.report.select import NotFound, select
 from dotcnn.compiler.report.style import Style
 from networks import gallery

@@ -10,7 +10,7 @@ import pytest
 from commands import run
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.fusion import fuse
-from dotcnn.compiler.report.explain_augment import explain_augment
+from dotcnn.compiler.report.explain.augment import explain_augment
 from dotcnn.compiler.report.style import Style
 from networks import network
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dotcnn.compiler.analysis import analyse
-from dotcnn.compiler.graph import Network, Node
+from dotcnn.compiler.network import Network, Node
 from dotcnn.compiler.shapes import Shape, size
 from interpreter import Interpreter
 from networks import gallery

@@ -8,8 +8,8 @@ import torch
 
 from dotcnn.compiler.analysis import analyse
 from dotcnn.compiler.analysis.cost import Totals
-from dotcnn.compiler.graph import Network
-from dotcnn.compiler.overrides import read_override
+from dotcnn.compiler.language.overrides import read_override
+from dotcnn.compiler.network import Network
 from dotcnn.compiler.shapes import Shape
 from interpreter import Interpreter
 from networks import gallery

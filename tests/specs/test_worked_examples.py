@@ -8,7 +8,7 @@ import torch
 from dotcnn.compiler.analysis import analyse
 from dotcnn.compiler.analysis.cost import Cost, costs
 from dotcnn.compiler.analysis.field import fields
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 from dotcnn.compiler.shapes import Shape
 from interpreter import Interpreter
 from networks import gallery, layers

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import pytest
 
 from dotcnn.compiler.analysis import analyse
-from dotcnn.compiler.check import check
-from dotcnn.compiler.elaborate import elaborate
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.diagnose.check import check
+from dotcnn.compiler.network import Network
 from dotcnn.dsl.files import read_file
 from dotcnn.dsl.printer import print_spec
 from dotcnn.dsl.program import GALLERY, Program, load_program

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import dotcnn
-from dotcnn.compiler.graph import Network
-from dotcnn.training.matching import Match, match
+from dotcnn.compiler.network import Network
+from dotcnn.training.weights.match import Match, match
 
 from .foreign import fill, ours, pairs, side, torchvision
 

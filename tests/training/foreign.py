@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.network import Network
 from dotcnn.dsl.program import GALLERY
-from dotcnn.training.matching import Match
+from dotcnn.training.weights.match import Match
 from interpreter import Interpreter
 from measured import torchvision_models
 from networks import gallery

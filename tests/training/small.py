@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 import dotcnn
-from dotcnn.training.checkpoint import read_checkpoint
-from dotcnn.training.result import Result
-from dotcnn.training.watch import EpochRecord, Finished, Silent, Started, Step
+from dotcnn.training.checkpoint.checkpoint import read_checkpoint
+from dotcnn.training.trainer.callbacks import EpochRecord, Finished, Silent, Started, Step
+from dotcnn.training.trainer.result import Result
 
 NETWORK = """
 network Net {

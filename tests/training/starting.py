@@ -14,7 +14,7 @@ class Trainer:
     """Trains in another process."""
 
     def __init__(self) -> None:
-        script = Path(__file__).with_name("trainer.py")
+        script = Path(__file__).with_name("killable_trainer.py")
         self.process = subprocess.Popen(
             [sys.executable, str(script)],
             stdin=subprocess.PIPE,

@@ -16,7 +16,7 @@ sheet.py      what `cnn augment` shows; sheet_png.py, sheet_page.py: as a pictur
 Which directives are done together is decided without torch, in compiler/plan/fusion.py.
 """
 
-from .make import augmenter
+from .build import augmenter
 from .module import Augmenter
 
 __all__ = ["Augmenter", "augmenter"]

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ...compiler.plan.augment import Erase as Directive
 from ...compiler.plan.fusion import Step
-from .alone import Ready
-from .draws import Layout, whole, within
 from .entries import constant
-from .table import SMALL, Table
+from .noise_table import SMALL, Table
+from .per_image import Ready
+from .random_numbers import Layout, whole, within
 
 _TRIES = 10
 

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from ...compiler.plan.augment import Elastic as ElasticDirective
 from ...compiler.plan.fusion import Pass
-from .alone import Ready
-from .bells import Elastic
-from .draws import Layout
+from .flip_and_crop import Moves
+from .gaussian import Elastic
 from .homography import IDENTITY
-from .moves import Moves
-from .table import Table
-from .turns import Rule, Turn, turner
+from .noise_table import Table
+from .per_image import Ready
+from .random_numbers import Layout
+from .transforms import Rule, Turn, turner
 from .warp import Fill, Way, warp
 
 

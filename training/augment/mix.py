@@ -14,7 +14,7 @@ from torch import Tensor
 from ...compiler.plan.augment import CutMix as CutMixDirective
 from ...compiler.plan.augment import Mixup as MixupDirective
 from ...compiler.plan.fusion import Step
-from .draws import Layout, whole
+from .random_numbers import Layout, whole
 
 _POINTS = 2**14
 

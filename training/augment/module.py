@@ -7,17 +7,17 @@ from torch import Tensor, nn
 
 from ...compiler.plan.augment import CutMix as CutMixDirective
 from ...compiler.plan.fusion import Fusion, Pass
-from .alone import Alone, Done, Finish
-from .bells import Blur
-from .colours import Colours, Hue
-from .draws import Draws, Layout
+from .area_resize import Resize
+from .color import Colours, Hue
 from .erase import Erase
+from .gaussian import Blur
 from .geometry import Geometry
 from .mix import CutMix, Mixup
 from .noise import Noise
+from .noise_table import Table
+from .per_image import Alone, Done, Finish
 from .policies import Policy
-from .resize import Resize
-from .table import Table
+from .random_numbers import Draws, Layout
 
 Numbers = tuple[Tensor, Tensor]
 """Factor and offset of each channel: what pixels of 0..255 become."""

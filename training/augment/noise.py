@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ...compiler.plan.augment import Noise as Directive
 from ...compiler.plan.fusion import Step
-from .alone import Ready
-from .draws import Layout, within
-from .table import SMALL, Table
+from .noise_table import SMALL, Table
+from .per_image import Ready
+from .random_numbers import Layout, within
 
 
 class Noise:

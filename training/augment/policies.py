@@ -16,11 +16,11 @@ from torch import Tensor
 from ...compiler.plan.augment import RandAugment, Trivial
 from ...compiler.plan.fusion import Step
 from . import homography as h
-from .alone import Ready
-from .colours import GREY
-from .draws import Layout, whole
+from .color import GREY
 from .entries import constant
-from .turns import Rule, Turn
+from .per_image import Ready
+from .random_numbers import Layout, whole
+from .transforms import Rule, Turn
 from .warp import Fill, Way, warp
 
 BINS = 31

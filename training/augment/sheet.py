@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ...compiler.plan.augment import Augmentation
 from ...compiler.plan.fusion import Fusion, fuse, only
-from ..data.opening import Opened
-from .make import augmenter_of
+from ..data.open import Opened
+from .build import augmenter_of
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .entries import Entry, column, constant
 from .homography import IDENTITY, Matrix, Size, linear, product
-from .turns import Rule, Turn
+from .transforms import Rule, Turn
 
 Fill = tuple[float, ...]
 """Levels from 0 to 255, one or one for each channel."""

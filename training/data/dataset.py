@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from .said import counted, listed
+from .diagnostic import counted, listed
 
 
 @dataclass(frozen=True)

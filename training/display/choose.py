@@ -8,10 +8,10 @@ from typing import TextIO
 
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.report.style import Style
-from ..watch import Watcher
+from ..trainer.callbacks import Watcher
+from .combined import Several
 from .csv_file import CsvFile
 from .plain import Plain
-from .several import Several
 from .tensorboard import TensorBoard
 
 _CANNOT_MOVE = ("dumb", "unknown")

@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from ..watch import EpochRecord, Silent, Started
+from ..trainer.callbacks import EpochRecord, Silent, Started
 
 NAME = "metrics.csv"
 

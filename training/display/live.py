@@ -17,12 +17,12 @@ from rich.text import Text
 
 from ...compiler.report.style import Style
 from ...dsl.render import show
-from ..watch import EpochRecord, Finished, Started, Step
-from .figures import clock, loss, metric, percent, rate, speed
+from ..trainer.callbacks import EpochRecord, Finished, Started, Step
+from .messages import beginning, end, epoch_line, fitting
+from .number_format import clock, loss, metric, percent, rate, speed
 from .progress import Clock, Progress
-from .resize import Reflow
-from .said import beginning, end, epoch_line, fitting
 from .sparkline import ASCII, BLOCKS, sparkline
+from .terminal_resize import Reflow
 
 REFRESHES = 5
 """A second."""

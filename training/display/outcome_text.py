@@ -11,9 +11,9 @@ from ...compiler.report.figures import exact, plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, CHANGED, FAINT, GAP, Style, laid_out
 from ...dsl.render import show
-from ..confused import Confused, confused
-from ..outcome import Outcome
-from .figures import metric
+from ..metrics.most_confused import Confused, confused
+from ..metrics.outcome import Outcome
+from .number_format import metric
 
 _PARTS = {"train": "for training", "val": "for validation", "test": "for the test", "all": "in all"}
 _LARGEST = 20

@@ -7,9 +7,9 @@ from typing import TextIO
 
 from ...compiler.report.style import PLAIN, Style
 from ...dsl.render import show
-from ..watch import EpochRecord, Finished, Silent, Started
+from ..trainer.callbacks import EpochRecord, Finished, Silent, Started
+from .messages import beginning, end, epoch_line
 from .progress import Clock
-from .said import beginning, end, epoch_line
 
 _PATIENCE = 2.0
 _BETWEEN = 15.0

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, Style
 from ...dsl.render import show
-from ..predict import Prediction
+from ..inference.predict import Prediction
 
 
 class _Line(NamedTuple):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..watch import EpochRecord, Started, Step
+from ..trainer.callbacks import EpochRecord, Started, Step
 
 Clock = Callable[[], float]
 

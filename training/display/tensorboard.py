@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from ..watch import EpochRecord, Silent, Started
+from ..trainer.callbacks import EpochRecord, Silent, Started
 from . import events
 
 FOLDER = "tensorboard"

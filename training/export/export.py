@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ...compiler.graph import Network
+from ...compiler.network import Network
 from ...compiler.shapes import text as shape_text
 from ...dsl.diagnostics import SpecError
 from ...dsl.written import written
-from ..checkpoint import about_weights
+from ..checkpoint.checkpoint import about_weights
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
 from .formats import OPSET, Format, format_of, misfit, not_installed, unknown

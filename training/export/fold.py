@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...compiler.graph import Network, Node
+from ...compiler.network import Network, Node
 from .compare import BATCHES, Difference, compare
 
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from ...compiler.graph import Network
+from ...compiler.network import Network
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .trained import Trained
 

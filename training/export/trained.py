@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ...compiler.graph import Network
+from ...compiler.network import Network
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..checkpoint import about_weights
-from ..load import live
-from ..weights import read_weights
+from ..checkpoint.checkpoint import about_weights
+from ..inference.load import live
+from ..weights.read import read_weights
 
 Weights = str | Path | Mapping[str, Tensor]
 """A file of them, or a state dict."""

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...compiler.graph import Network
-from ..data.opening import Opened
-from ..outcome import Outcome
-from ..watch import EpochRecord
+from ...compiler.network import Network
+from ..data.open import Opened
+from ..metrics.outcome import Outcome
+from ..trainer.callbacks import EpochRecord
 
 
 @dataclass(frozen=True, eq=False)

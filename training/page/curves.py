@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import isfinite, nan
 
-from ..display.figures import SHARES, duration, loss, metric, rate
-from ..watch import EpochRecord
+from ..display.number_format import SHARES, duration, loss, metric, rate
+from ..trainer.callbacks import EpochRecord
 from .chart import Line, chart
 from .contents import Contents
 from .markup import Html, details, element, section, table

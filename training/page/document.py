@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .css import STYLE
 from .markup import Html, element, joined
-from .style import STYLE
 
 # Whatever a spec or a data set may have smuggled in: nothing is run, nothing is fetched.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

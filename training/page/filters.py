@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...compiler.graph import Network
+from ...compiler.network import Network
 from .contents import Contents
 from .markup import Html, element, section
 from .picture import tag

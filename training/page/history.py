@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..watch import EpochRecord
+from ..trainer.callbacks import EpochRecord
 
 
 def epochs(folder: Path) -> list[EpochRecord]:

@@ -6,10 +6,10 @@ import base64
 from collections.abc import Sequence
 
 from ...compiler.analysis import Analysis
-from ...compiler.report.draw import draw
+from ...compiler.report.drawing.formats import draw
+from ...compiler.report.drawing.paint import TooLarge
+from ...compiler.report.drawing.place import NotInstalled
 from ...compiler.report.figures import exact, pair
-from ...compiler.report.paint import TooLarge
-from ...compiler.report.place import NotInstalled
 from ...compiler.report.rows import Row, rows
 from ...compiler.report.table import conventions
 from ...compiler.shapes import text

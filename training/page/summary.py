@@ -8,7 +8,7 @@ from typing import Any
 from ...compiler.analysis import Analysis
 from ...compiler.plan.run import SINGLE
 from ...compiler.report.figures import exact, short
-from ..display.figures import duration, metric
+from ..display.number_format import duration, metric
 from .contents import Contents
 from .markup import Html, element, section
 

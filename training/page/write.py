@@ -7,24 +7,24 @@ from pathlib import Path
 from torch import nn
 
 from ...compiler.analysis import analyse
-from ...compiler.graph import Network
+from ...compiler.network import Network
 from ...dsl.written import written
-from ..data.opening import Opened
-from ..outcome import Outcome
-from ..ready import Ready
+from ..data.open import Opened
+from ..inference.trained_model import Ready
+from ..metrics.outcome import Outcome
 from . import history
-from .classes import classes
-from .confusion import confusion
+from .confusion_matrix import confusion
 from .contents import Contents
 from .curves import curves
 from .document import document
 from .filters import filters
-from .looks import looks
+from .gradcam_section import looks
+from .initial_weights import transfer
 from .mistakes import mistakes
 from .network import network as drawn
 from .network import spec
+from .per_class import classes
 from .summary import summary
-from .transfer import transfer
 
 NAME = "report.html"
 

@@ -12,17 +12,17 @@ from torch import Tensor, nn
 
 from ...compiler.plan.transfer import From
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..asked import best_of, request_of
-from ..checkpoint import about_weights
-from ..data.names import resolve
-from ..data.preparation import NoPreparation, Preparation
+from ..checkpoint.checkpoint import about_weights
+from ..checkpoint.run_folder import BEST, RECORD
+from ..data.images.preprocessing import NoPreparation, Preparation
+from ..data.sources.file_names import resolve
 from ..export.trained import open_trained
-from ..run_folder import BEST, RECORD
-from ..weights import read_weights
-from .library import from_torchvision
-from .of_timm import from_timm
-from .pixels import Pixels
-from .said import placed
+from ..saved_request import best_of, request_of
+from ..weights.read import read_weights
+from .diagnostic import placed
+from .preprocessing_of_weights import Pixels
+from .timm_weights import from_timm
+from .torchvision_weights import from_torchvision
 
 
 class Source(NamedTuple):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dotcnn.compiler.check import check
+from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.plan import PlanError, TrainPlan, plan
 from dotcnn.compiler.plan.classes import wrong_classes
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dotcnn.compiler.overrides import OverrideError, SectionOverride, divide, read_override
+from dotcnn.compiler.language.overrides import OverrideError, SectionOverride, divide, read_override
 from dotcnn.compiler.plan import TrainPlan, plan
 from dotcnn.compiler.plan.augment import Rotate
 from dotcnn.compiler.plan.data import Cifar10, Folder

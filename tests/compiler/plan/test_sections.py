@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from dotcnn.compiler.check import check
+from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.plan import TrainPlan, describe, plan
 from dotcnn.compiler.plan.directive import REGISTRY, Directive
 from dotcnn.compiler.plan.read import folded, heads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dotcnn.compiler.check import check
+from dotcnn.compiler.diagnose.check import check
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source

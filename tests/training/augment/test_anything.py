@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dotcnn.compiler.plan.augment import Augmentation
 from dotcnn.compiler.plan.fusion import fused, size_after
-from dotcnn.training.augment.colours import hue_turned
+from dotcnn.training.augment.color import hue_turned
 
 from .done import CLASSES, augmentations, in_a_ring, module, noisy
 

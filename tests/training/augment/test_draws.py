@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotcnn.compiler.plan.fusion import fused
-from dotcnn.training.augment.draws import Draws, Layout, normal, whole
+from dotcnn.training.augment.random_numbers import Draws, Layout, normal, whole
 
 from .done import CLASSES, augmentations, done, module, noisy
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from dotcnn.compiler.plan.fusion import Step
-from dotcnn.training.augment.draws import Layout
 from dotcnn.training.augment.policies import BINS, CHANGES, Policy
-from dotcnn.training.vision import torchvision
+from dotcnn.training.augment.random_numbers import Layout
+from dotcnn.training.runtime.import_torchvision import torchvision
 
 from .done import augmentations, done, noisy, smooth
 

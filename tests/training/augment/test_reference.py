@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from dotcnn.compiler.plan.fusion import fused
-from dotcnn.training.augment.bells import Elastic
-from dotcnn.training.augment.draws import Draws, Layout
+from dotcnn.training.augment.gaussian import Elastic
 from dotcnn.training.augment.homography import quadrilateral
-from dotcnn.training.augment.table import Table
-from dotcnn.training.augment.turns import Turn, corners, parts
+from dotcnn.training.augment.noise_table import Table
+from dotcnn.training.augment.random_numbers import Draws, Layout
+from dotcnn.training.augment.transforms import Turn, corners, parts
 from dotcnn.training.augment.warp import Way, warp
-from dotcnn.training.vision import torchvision
+from dotcnn.training.runtime.import_torchvision import torchvision
 
 from .done import augmentations, done, module, noisy
 

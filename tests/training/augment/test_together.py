@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dotcnn.compiler.plan.fusion import fused, separate
-from dotcnn.training.vision import torchvision
+from dotcnn.training.runtime.import_torchvision import torchvision
 
 from .done import CLASSES, augmentations, done, module, noisy, smooth
 

@@ -14,10 +14,10 @@ from dotcnn.compiler.plan.fusion import arriving
 from dotcnn.dsl.source import Source
 from dotcnn.training.augment import augmenter
 from dotcnn.training.augment.sheet import in_turn, sheet
-from dotcnn.training.data.fit import training_fit
-from dotcnn.training.data.opening import open_data
+from dotcnn.training.data.images.resize import training_fit
+from dotcnn.training.data.open import open_data
 from dotcnn.training.request import request
-from dotcnn.training.run import train
+from dotcnn.training.trainer.run import train
 
 from .done import planned
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from dotcnn.compiler.elaborate import elaborate
-from dotcnn.compiler.graph import Network
+from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.network import Network
 from dotcnn.compiler.plan import TrainPlan, plan
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import Program, load_program
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.count import classes_for
-from dotcnn.training.data.opening import Opened, open_data
+from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.sources.count_classes import classes_for
 
 
 def colour(place: int) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dotcnn.training.data.pile import Files
+from dotcnn.training.data.loader.image_source import Files
 
 from .sets import fill, network, opened, picture, planned, refused, spec
 
@@ -235,7 +235,7 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
 
 def test_classes_are_as_many_as_there_are_folders(tmp_path: Path) -> None:
     """`fc classes`; a spec that says another number is told, with both places."""
-    from dotcnn.training.data.classes import check_classes
+    from dotcnn.training.data.check_classes import check_classes
 
     fill(tmp_path, {"a": 3, "b": 3, "c": 3})
     data = f'folder "{tmp_path}"'

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy
 import pytest
 
-from dotcnn.compiler.elaborate import elaborate
+from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.plan import plan
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.data.count import classes_for
-from dotcnn.training.data.given import given
+from dotcnn.training.data.sources.count_classes import classes_for
+from dotcnn.training.data.sources.given import given
 
 from .sets import fill, spec
 
@@ -110,7 +110,7 @@ def test_counting_needs_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from dotcnn.dsl.program import load_program; from dotcnn.dsl.source import Source\n"
-        "from dotcnn.training.data.count import classes_for\n"
+        "from dotcnn.training.data.sources.count_classes import classes_for\n"
         "text = 'network N { input 3x8x8, flatten, fc classes }\\ntrain { data folder \"set\" }'\n"
         f"print(classes_for(load_program(Source('a', text)), Path({str(tmp_path)!r})))\n"
         "print({'torch', 'PIL', 'torchvision'} & set(sys.modules))"

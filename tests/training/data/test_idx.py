@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dotcnn.training.data.idx import looks_like_idx
+from dotcnn.training.data.sources.idx import looks_like_idx
 from support import shared
 
 from .sets import opened, planned, refused

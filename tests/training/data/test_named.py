@@ -14,8 +14,8 @@ import pytest
 
 from dotcnn.compiler.plan.data import Named
 from dotcnn.compiler.plan.directive import REGISTRY
-from dotcnn.training.data import named
-from dotcnn.training.vision import torchvision
+from dotcnn.training.data.sources import named
+from dotcnn.training.runtime.import_torchvision import torchvision
 
 from .sets import fill, opened, picture, refused
 

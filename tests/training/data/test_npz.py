@@ -9,8 +9,8 @@ import numpy
 import pytest
 import torch
 
-from dotcnn.training.data.arrays import as_images
-from dotcnn.training.data.labels import Unfit, as_labels
+from dotcnn.training.data.images.arrays import as_images
+from dotcnn.training.data.sources.labels import Unfit, as_labels
 
 from .sets import opened, planned, refused
 

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dotcnn.training.data.batches import ALONE, Batches, Sharing
-from dotcnn.training.data.order import batch_count, permutation, spans
-from dotcnn.training.data.pile import Arrays
-from dotcnn.training.data.store import InMemory
+from dotcnn.training.data.loader.batches import ALONE, Batches, Sharing
+from dotcnn.training.data.loader.image_source import Arrays
+from dotcnn.training.data.loader.order import batch_count, permutation, spans
+from dotcnn.training.data.loader.store import InMemory
 
 CPU = torch.device("cpu")
 counts, sizes = st.integers(1, 200), st.integers(1, 64)

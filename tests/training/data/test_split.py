@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dotcnn.training.data.split import drawn, quotas, ranked
-from dotcnn.training.data.strings import Strings
+from dotcnn.training.data.loader.packed_strings import Strings
+from dotcnn.training.data.sources.split import drawn, quotas, ranked
 
 keys = st.lists(st.text(max_size=5), unique=True, max_size=40)
 shares = st.sampled_from([[0.2], [0.5], [0.1, 0.2], [0.01], [0.9]])

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.data.batches import Batches
-from dotcnn.training.data.opening import Opened
+from dotcnn.training.data.loader.batches import Batches
+from dotcnn.training.data.open import Opened
 
 from .sets import fill, opened
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import dotcnn
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.plan import TrainPlan
-from dotcnn.training.watch import EpochRecord, Finished, Started, Step, Watcher
+from dotcnn.training.trainer.callbacks import EpochRecord, Finished, Started, Step, Watcher
 
 SPEC = """network Small {
   input 1x8x8

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from dotcnn.compiler.report.style import Style
 from dotcnn.training.display.choose import watcher_for
-from dotcnn.training.display.figures import clock, duration, loss, metric, speed
+from dotcnn.training.display.combined import Several
 from dotcnn.training.display.live import Live
+from dotcnn.training.display.messages import epoch_line, fitting
+from dotcnn.training.display.number_format import clock, duration, loss, metric, speed
 from dotcnn.training.display.plain import Plain
-from dotcnn.training.display.said import epoch_line, fitting
-from dotcnn.training.display.several import Several
 
 from .events import Clock, a_plan, finished, record, start, step, whole_run
 

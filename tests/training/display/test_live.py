@@ -14,7 +14,7 @@ from rich.console import Console
 from dotcnn.training.display.choose import watcher_for
 from dotcnn.training.display.live import Live
 from dotcnn.training.display.plain import Plain
-from dotcnn.training.display.resize import extra_rows
+from dotcnn.training.display.terminal_resize import extra_rows
 
 from .events import Clock, record, start, step, whole_run
 

@@ -18,18 +18,18 @@ import torch
 from PIL import Image
 
 import dotcnn
-from dotcnn.compiler.graph import Network
-from dotcnn.compiler.report.place import NotInstalled
-from dotcnn.training.assess import assess, data_of
+from dotcnn.compiler.network import Network
+from dotcnn.compiler.report.drawing.place import NotInstalled
 from dotcnn.training.data.dataset import Dataset
-from dotcnn.training.outcome import Outcome
+from dotcnn.training.inference.evaluate import assess, data_of
+from dotcnn.training.inference.trained_model import open_run
+from dotcnn.training.metrics.outcome import Outcome
 from dotcnn.training.page import history, network
 from dotcnn.training.page.contents import Contents
 from dotcnn.training.page.filters import first_filters
-from dotcnn.training.page.looks import of_each_class
+from dotcnn.training.page.gradcam_section import of_each_class
 from dotcnn.training.page.picture import overlay, viewable
 from dotcnn.training.page.write import report, write_report
-from dotcnn.training.ready import open_run
 
 from ..trained import small_run
 
@@ -231,7 +231,7 @@ def test_who_does_not_see_it_is_told() -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_stands_out_from_what_is_behind_it(dark: bool) -> None:
     """WCAG AA asks for 4.5 to 1; colours of the confusion matrix at their strongest, too."""
-    from dotcnn.training.page.style import _variables
+    from dotcnn.training.page.css import _variables
 
     colours = dict(re.findall(r"--(\w+):([^;]+);", _variables(dark)))
     for name in ("text", "faint", "one", "two"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from dotcnn.training.page.transfer import transfer
+from dotcnn.training.page.initial_weights import transfer
 
 
 def test_nothing_where_it_began_with_its_own() -> None:

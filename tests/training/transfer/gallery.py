@@ -13,10 +13,10 @@ import dotcnn
 from dotcnn.compiler.starter import starter
 from dotcnn.dsl.program import GALLERY
 from dotcnn.dsl.source import Source
-from dotcnn.training.load import live
+from dotcnn.training.inference.load import live
 from dotcnn.training.request import Request, request
-from dotcnn.training.transfer.prepared import prepared
-from dotcnn.training.transfer.start import Start, start
+from dotcnn.training.transfer.resolve import prepared
+from dotcnn.training.transfer.setup import Start, start
 
 TRAIN = """
 train { data digits, epochs 1, optimizer sgd lr=0.01 }

@@ -14,7 +14,7 @@ from dotcnn.compiler.analysis.memory import kept_bytes
 from dotcnn.compiler.analysis.setting import Setting
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.strategy import Strategy, strategy_of
-from dotcnn.training.checkpoint import read_checkpoint
+from dotcnn.training.checkpoint.checkpoint import read_checkpoint
 from dotcnn.training.transfer.freezing import Freezing, factors_of
 from measured import kept_for_backward
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.matching import match
+from dotcnn.training.weights.match import match
 
 from ..foreign import QUICK, TORCHVISION, fill, ours, pairs, side, torchvision
 from .gallery import Begun, begun, spec

@@ -1,0 +1,107 @@
+"""Calling a block: its parameters, each with the value that the call gives or its default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from ...dsl.diagnostics import Label
+from ...dsl.syntax import Argument, Call, Expression
+from ..diagnose.blame import block_usage
+from ..language.evaluate import Env, evaluate, unknown_name
+from ..language.problems import Problem, did_you_mean, missing_separator
+from ..language.values import Word
+from ..language.vocabulary import SHORTCUTS, layer_words
+from ..ops import CHOICE_WORDS
+from .scoping import BlockRef, Module
+
+
+class BlockCalls:
+    """Binds calls of blocks, and remembers which blocks have been used."""
+
+    def __init__(self, globals_of: Callable[[Module], Env]) -> None:
+        self.globals_of = globals_of
+        self.used: set[int] = set()
+        """The ids of the blocks that were called or handed on."""
+
+    def values(self, ref: BlockRef, call: Call, env: Env, module: Module) -> dict[str, object]:
+        given = self._given(ref, call, env, module)
+        values: dict[str, object] = {}
+        defaults = Env(self.globals_of(ref.module), values)
+        for parameter in ref.block.parameters:
+            name = parameter.name.value
+            if name in given:
+                values[name] = given[name]
+            elif parameter.default is not None:
+                values[name] = self.value(parameter.default, defaults, ref.module)
+            else:
+                raise Problem(
+                    "missing-argument",
+                    f"`{ref}` needs `{name}`",
+                    call.head.span,
+                    labels=(Label(parameter.span, "has no default"),),
+                    notes=_usage(ref),
+                )
+        return values
+
+    def _given(self, ref: BlockRef, call: Call, env: Env, module: Module) -> dict[str, object]:
+        names = [parameter.name.value for parameter in ref.block.parameters]
+        given: dict[str, object] = {}
+        waiting = list(names)
+        for argument in call.arguments:
+            name = argument.name
+            if name is None and waiting:
+                name = waiting[0]
+            value = self.value(argument.value, env, module)
+            if name is None:
+                raise _too_many(argument, value, ref, call, module)
+            if name not in names:
+                help, edits = did_you_mean(name, names, argument.name_span)
+                raise Problem(
+                    "unknown-argument",
+                    f"`{ref}` has no parameter `{name}`",
+                    argument.name_span,
+                    labels=(Label(ref.block.name.span, "the block"),),
+                    notes=_usage(ref),
+                    help=help,
+                    edits=edits,
+                )
+            if name in given:
+                message = f"`{name}` is given twice"
+                raise Problem("repeated-argument", message, argument.span, notes=_usage(ref))
+            given[name] = value
+            waiting.remove(name)
+        return given
+
+    def value(self, node: Expression, env: Env, module: Module) -> object:
+        """The value of something that gets a name: a word has to mean something."""
+        value = self._block_or_value(evaluate(node, env), module)
+        if isinstance(value, Word) and value not in layer_words() | CHOICE_WORDS | {*SHORTCUTS}:
+            raise unknown_name(node, env, str(value))
+        return value
+
+    def _block_or_value(self, value: object, module: Module) -> object:
+        """A word that names a block is handed on with the file that the block is from."""
+        if isinstance(value, Word) and value in module.blocks:
+            value = module.blocks[value]
+        if isinstance(value, BlockRef):
+            self.used.add(id(value.block))
+        return value
+
+
+def _usage(ref: BlockRef) -> tuple[str, ...]:
+    return (f"it is called `{block_usage(ref)}`",)
+
+
+def _too_many(
+    argument: Argument, value: object, ref: BlockRef, call: Call, module: Module
+) -> Problem:
+    statements: Collection[str] = layer_words() | module.blocks.keys()
+    if isinstance(value, (Word, BlockRef)) and str(value) in statements:
+        return missing_separator(call, argument, str(value))
+    return Problem(
+        "too-many-arguments",
+        f"`{ref}` has no place for `{argument.span.text}`",
+        argument.span,
+        notes=_usage(ref),
+        help="take it out",
+    )

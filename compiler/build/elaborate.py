@@ -1,0 +1,281 @@
+"""Syntax to network: names looked up, blocks called, loops unrolled, every shape worked out.
+
+The whole of it: which network of the file, its parameters, the walk over its statements (`walk`),
+names (`naming`), and what is only known afterwards (`settle`). What this does not do: count, or
+judge (`analysis`).
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ...dsl.diagnostics import Diagnostic, SpecError, has_errors, in_order
+from ...dsl.program import Program
+from ...dsl.syntax import Expression
+from ...dsl.syntax import Network as NetworkSyntax
+from ..diagnose.mend import mended
+from ..diagnose.reporter import GiveUp, Reporter
+from ..diagnose.unused import calls_in, unused_definitions
+from ..language.evaluate import POISON, Env
+from ..language.problems import Problem, Quiet, did_you_mean
+from ..language.vocabulary import layer_words
+from ..network import Network, Scope
+from ..shapes import Shape
+from .budget import DEFAULT_LAYERS, expansion
+from .calls import BlockCalls
+from .initial import decide
+from .layers import unknown_layer
+from .naming import assign_names
+from .scoping import Module, build_modules
+from .settle import settle
+from .walk import Walk
+
+DEFAULT_CLASSES = 10
+"""What `classes` comes to where no data is given."""
+
+
+class Elaboration(NamedTuple):
+    """A network, where there is one without mistakes, and what is to be said about the spec."""
+
+    network: Network | None
+    diagnostics: list[Diagnostic]
+
+
+def elaborate(
+    program: Program,
+    *,
+    network: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    input_shape: Shape | None = None,
+    classes: int | None = None,
+    max_layers: int = DEFAULT_LAYERS,
+) -> Network:
+    """The network of a spec; raises SpecError with every mistake in it."""
+    result = examine(
+        program,
+        network=network,
+        overrides=overrides,
+        input_shape=input_shape,
+        classes=classes,
+        max_layers=max_layers,
+    )
+    if result.network is None:
+        raise SpecError(result.diagnostics)
+    return result.network
+
+
+def examine(
+    program: Program,
+    *,
+    network: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    input_shape: Shape | None = None,
+    classes: int | None = None,
+    max_layers: int = DEFAULT_LAYERS,
+    needs_network: bool = True,
+) -> Elaboration:
+    """The same, with mistakes and warnings as data; a file of blocks alone may be looked at too."""
+
+    def once(variant: Program) -> tuple[Network | None, Reporter]:
+        elaborator = _Elaborator(variant, input_shape, classes, max_layers)
+        found = elaborator.run(network, overrides or {}, needs_network)
+        return found, elaborator.reporter
+
+    collecting = gc.isenabled()
+    gc.disable()  # a hundred thousand nodes and no garbage among them
+    try:
+        found, reporter = once(program)
+        diagnostics = mended(
+            program,
+            reporter.diagnostics,
+            reporter.proposals,
+            lambda variant: once(variant)[1].diagnostics,
+        )
+    finally:
+        if collecting:
+            gc.enable()
+    diagnostics = in_order([*program.warnings, *diagnostics])
+    return Elaboration(None if has_errors(diagnostics) else found, diagnostics)
+
+
+class _Elaborator:
+    def __init__(
+        self, program: Program, input_shape: Shape | None, classes: int | None, max_layers: int
+    ) -> None:
+        self.program = program
+        self.input_shape = input_shape
+        self.classes = DEFAULT_CLASSES if classes is None else classes
+        self.max_layers = max_layers
+        self.modules, problems = build_modules(program)
+        self.module: Module = self.modules[program.main.source]
+        self.reporter = Reporter(problems)
+        self.globals: dict[Module, Env] = {}
+        self.block_calls = BlockCalls(self.globals_of)
+        self.walk: Walk | None = None
+
+    def run(
+        self, wanted: str | None, overrides: Mapping[str, object], needs_network: bool
+    ) -> Network | None:
+        network: Network | None = None
+        try:
+            syntax = self.choose(wanted, needs_network)
+            if syntax is not None:
+                too_large = expansion(
+                    self.program, self.modules, syntax, overrides, self.max_layers
+                )
+                if too_large is not None:
+                    raise too_large
+                network = self.build(syntax, overrides)
+            self.check_uncalled()
+            if network is not None and self.walk is not None and not self.reporter.has_errors:
+                for warning in unused_definitions(self.program.main, self.block_calls.used):
+                    self.reporter.report(warning)
+                for warning in self.walk.labels.unused(network):
+                    self.reporter.report(warning)
+        except Problem as problem:
+            self.reporter.problem(problem, None)
+        except (Quiet, GiveUp):
+            pass
+        return network
+
+    def choose(self, wanted: str | None, needs_network: bool) -> NetworkSyntax | None:
+        """The network asked for, else the last of the file: what stands before it is for it."""
+        networks = self.module.networks
+        name = self.program.main.source.name
+        message = help = ""
+        if wanted is not None and wanted not in networks:
+            listed = ", ".join(networks) or "none"
+            message = f"there is no network `{wanted}` in {name}; there is {listed}"
+        elif not networks and needs_network and not self.reporter.has_errors:
+            message = f"{name} holds no network"
+            help = "write one: `network Name { input 3x224x224 … }`"
+        if message:
+            self.reporter.report(Diagnostic("no-network", message, file=name, help=help))
+            return None
+        return networks[wanted] if wanted else next(reversed(networks.values()), None)
+
+    def build(self, syntax: NetworkSyntax, overrides: Mapping[str, object]) -> Network | None:
+        walk = self.walk = Walk(
+            syntax,
+            self.module,
+            self.reporter,
+            self.globals_of,
+            self.block_calls,
+            self.input_shape,
+            self.max_layers,
+        )
+        root = Scope("network", syntax.name.value, syntax.name.span, None)
+        for module in self.modules.values():
+            source = module.source
+            for call in module.allowed:
+                walk.allow(call, source.span(0, len(source.text)))
+        values = self.parameters(syntax, overrides, root)
+        env = Env(self.globals_of(self.module), values)
+        root.output = walk.body(syntax.body, root, env, None)
+        self.refuse_empty(syntax, walk, root)
+        if root.output is None or self.reporter.has_errors:
+            return None
+        assign_names(root)
+        network = Network(
+            syntax.name.value,
+            walk.nodes,
+            root.output,
+            tuple(walk.aux),
+            root,
+            self.program,
+            values,
+            self.module.sections,
+            tuple(walk.allowed),
+        )
+        settle(network)
+        network.init = decide(network, walk.init, walk.sums)
+        return network
+
+    def refuse_empty(self, syntax: NetworkSyntax, walk: Walk, root: Scope) -> None:
+        code = message = help = ""
+        if not walk.has_input:
+            code, message = "no-input", "this network has no input"
+            help = "write `input 3x224x224` (channels x height x width) as its first line"
+        elif len(walk.nodes) == 1 and root.output is walk.nodes[0]:
+            code, message = "empty", "this network has no layers"
+            help = "write a layer behind the input"
+        if code and not self.reporter.has_errors:
+            self.reporter.report(Diagnostic(code, message, syntax.name.span, help=help))
+
+    def parameters(
+        self, syntax: NetworkSyntax, given: Mapping[str, object], root: Scope
+    ) -> dict[str, object]:
+        """The network's parameters: what was asked for on the command line, else their defaults."""
+        values: dict[str, object] = {}
+        env = Env(self.globals_of(self.module), values)
+        names = [parameter.name.value for parameter in syntax.parameters]
+        for name in given:
+            if name not in names:
+                help, _ = did_you_mean(name, names, root.span)
+                help = help or _said_in_a_section(name)
+                listed = ", ".join(f"`{n}`" for n in names) or "none"
+                message = f"{root.word} has no parameter `{name}`; it has {listed}"
+                self.reporter.report(Diagnostic("unknown-parameter", message, root.span, help=help))
+        for parameter in syntax.parameters:
+            name, span = parameter.name.value, parameter.name.span
+            if name in given:
+                values[name] = given[name]
+            elif parameter.default is None:
+                message = f"the parameter `{name}` of a network needs a default"
+                help = f"give it one: `{name}=…`"
+                self.reporter.report(Diagnostic("missing-default", message, span, help=help))
+                values[name] = POISON
+            else:
+                values[name] = self.value_or_poison(parameter.default, env, self.module)
+        return values
+
+    def globals_of(self, module: Module) -> Env:
+        """The names that a file defines with `let`."""
+        if module not in self.globals:
+            env = Env()
+            env.arriving = self.look_around
+            self.globals[module] = env
+            for let in module.lets.values():
+                env.values[let.name.value] = self.value_or_poison(let.value, env, module)
+        return self.globals[module]
+
+    def look_around(self, name: str) -> object:
+        """What a spec knows without defining it; KeyError for other names."""
+        if name == "classes":
+            return self.classes
+        if self.walk is None:
+            raise KeyError(name)
+        return self.walk.look_around(name)
+
+    def value_or_poison(self, node: Expression, env: Env, module: Module) -> object:
+        try:
+            return self.block_calls.value(node, env, module)
+        except Problem as problem:
+            self.reporter.problem(problem, None)
+        except Quiet:
+            pass
+        return POISON
+
+    def check_uncalled(self) -> None:
+        """At least the words of blocks that nothing calls; their shapes are anybody's guess."""
+        for ref in self.module.own_blocks:
+            if id(ref.block) in self.block_calls.used:
+                continue
+            known = {p.name.value for p in ref.block.parameters} | set(ref.module.blocks)
+            for call in calls_in(ref.block):
+                word = call.head.value
+                if word not in known | layer_words():
+                    self.reporter.problem(unknown_layer(word, call, ref.module.blocks), None)
+
+
+def _said_in_a_section(name: str) -> str:
+    """What to write where a directive is set as if it were a parameter of the network."""
+    from ..plan.read import sections_with
+
+    section, _, word = name.rpartition(".")
+    if section:
+        return "what sections say matters to `cnn train` and `cnn explain` alone"
+    found = sections_with(word)
+    return f"write `{found[0]}.{word}=…`: it is a directive of `{found[0]}`" if found else ""

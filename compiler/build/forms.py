@@ -1,0 +1,465 @@
+"""How layers are put together: residual, dense, gate, paths side by side, aux heads, references.
+
+A form is a word with a body of its own kind. Each function carries one out, with the elaborator
+doing the walking, and returns what leaves it; None where a mistake has been reported inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...dsl.diagnostics import Edit, Label
+from ...dsl.source import Span
+from ...dsl.syntax import Body, Branches, Call
+from ..diagnose.blame import arrives, statement_span
+from ..diagnose.mend import give_channels, pad_all
+from ..language.binding import bind, evaluate_arguments
+from ..language.evaluate import Env
+from ..language.problems import Problem
+from ..language.signature import Signature, choice, declare, real
+from ..language.vocabulary import SHORTCUTS
+from ..network import AuxHead, Node, Scope
+from ..ops.base import REGISTRY
+from ..ops.merge import Chunk, PadShortcut, Scaled
+from ..ops.shortcut import projection
+from ..shapes import ShapeError, text
+from .initial import init
+from .layers import refuse_body
+
+if TYPE_CHECKING:
+    from .walk import Arriving, Walk
+
+
+_RESIDUAL = declare(
+    "residual",
+    shortcut=choice("what the body is added to", SHORTCUTS, "auto"),
+    scale=real("what the body is multiplied by before it is added", 1.0),
+)
+_AUX = declare("aux", weight=real("how much its loss counts", 0.3, minimum=0))
+_PLAIN = {word: declare(word) for word in ("dense", "gate", "split")}
+
+
+def _arguments(walk: Walk, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
+    return bind(call, signature, evaluate_arguments(call.arguments, env), env, walk.words)
+
+
+def _scope(call: Call, scope: Scope) -> Scope:
+    label = call.label.value if call.label else None
+    return Scope("form", call.head.value, call.span, scope, label)
+
+
+def _need_body(call: Call, usage: str) -> Body | Branches:
+    if call.body is None:
+        raise Problem(
+            "missing-body",
+            f"`{call.head.value}` needs a body",
+            statement_span(call),
+            help=f"write `{usage}`",
+        )
+    return call.body
+
+
+def _merge(
+    walk: Walk,
+    word: str,
+    call: Call,
+    scope: Scope,
+    inputs: Sequence[Node],
+    labels: Sequence[Label],
+    help: str = "",
+    edits: tuple[Edit, ...] = (),
+    bodies: Sequence[Body | Branches] = (),
+) -> Node:
+    """A node that brings paths together, or the mistake with each path that arrives."""
+    op = REGISTRY[word]()
+    try:
+        shape = op.output(*[node.shape for node in inputs])
+    except ShapeError as error:
+        raise Problem(
+            "shape",
+            error.message,
+            call.head.span,
+            label=_does(call),
+            labels=tuple(labels),
+            help=help or error.help,
+            edits=edits,
+            proposals=() if edits else _proposals(bodies, inputs),
+        ) from None
+    return walk.add(op, tuple(inputs), shape, call.head.span, scope)
+
+
+def _proposals(bodies: Sequence[Body | Branches], inputs: Sequence[Node]) -> list[tuple[Edit, ...]]:
+    """Padding that keeps the size, the channels of another path, or both."""
+    found = [pad_all(body) for body in bodies]
+    found.append(tuple(edit for body in bodies for edit in pad_all(body)))
+    for body in reversed(bodies):
+        for channels in dict.fromkeys(node.shape[0] for node in inputs):
+            filters = give_channels(body, channels)
+            found += [filters, (*pad_all(body), *filters)]
+    return [proposal for proposal in found if proposal]
+
+
+def _does(call: Call) -> str:
+    return {
+        "residual": "adds its input to its body",
+        "dense": "puts its input and its body side by side",
+        "gate": "multiplies its input by its body",
+    }.get(call.head.value, "brings these together")
+
+
+def _end(node: Node, body: Body | Branches, what: str) -> Label:
+    """The last line of a path, with what it ends in."""
+    label = arrives(node)
+    inside = body.span.start <= node.span.start < body.span.end
+    if inside and label.span.source is body.span.source:
+        return Label(label.span, f"{what} ends in {text(node.shape)}")
+    return Label(label.span, f"{what} is {text(node.shape)}, from here")
+
+
+# ---- residual and its relatives --------------------------------------------------------------
+
+
+def residual(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
+    """Input + body; where the shapes differ, the input takes a shortcut that makes them agree."""
+    written = _need_body(call, "residual { conv 64 3x3 same, bn, relu, … }")
+    arguments = _arguments(walk, call, _RESIDUAL, env)
+    kind = arguments.get("shortcut", "auto")
+    scale = arguments.get("scale", 1.0)
+    inner = _scope(call, scope)
+    if isinstance(written, Branches):
+        leaving = _written_out(walk, call, written, scale, inner, env, arriving)
+        return walk.named(call.label, scope, inner, leaving)
+    body = walk.body(written, inner, env, arriving)
+    if body is None or arriving is None:
+        return None
+    if body is arriving:
+        raise Problem(
+            "empty-body",
+            "nothing is added: the body of this `residual` is empty",
+            call.head.span,
+            help="write layers into it",
+        )
+    if kind == "match" and body.shape != arriving.shape:
+        return walk.named(call.label, scope, inner, body)
+    body = _scaled(walk, scale, body, inner)
+    shortcut = _shortcut(walk, kind, call, inner, arriving, body)
+    labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
+    help, edits = _mend_residual(call, kind, arriving, body)
+    leaving = _merge(
+        walk,
+        "add",
+        call,
+        inner,
+        (body, shortcut),
+        labels,
+        help,
+        edits,
+        [written],
+    )
+    walk.sums.append(leaving)
+    return walk.named(call.label, scope, inner, leaving)
+
+
+def _written_out(
+    walk: Walk,
+    call: Call,
+    written: Branches,
+    scale: float,
+    inner: Scope,
+    env: Env,
+    arriving: Arriving,
+) -> Arriving:
+    if len(written.paths) != 2:
+        raise Problem(
+            "paths",
+            f"a `residual` has two paths, its body and its shortcut; here are {len(written.paths)}",
+            call.head.span,
+            help="write `residual { | body | shortcut }`, or `add { | … | … | … }` for more",
+        )
+    ends = _walk_paths(walk, call, written, inner, env, arriving)
+    if ends is None:
+        return None
+    labels = (
+        _end(ends[0], written.paths[0], "the body"),
+        _end(ends[1], written.paths[1], "the shortcut"),
+    )
+    ends[0] = _scaled(walk, scale, ends[0], inner)
+    leaving = _merge(walk, "add", call, inner, ends, labels, bodies=written.paths)
+    walk.sums.append(leaving)
+    return leaving
+
+
+def _scaled(walk: Walk, scale: float, body: Node, scope: Scope) -> Node:
+    if scale == 1:
+        return body
+    return walk.add(Scaled(factor=scale), (body,), body.shape, body.span, scope)
+
+
+def _shortcut(walk: Walk, kind: str, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:
+    """The input as it joins the body."""
+    same = arriving.shape == body.shape
+    if kind in ("identity", "match") or (same and kind != "project"):
+        return arriving
+    if kind == "pad":
+        return _padded(walk, call, scope, arriving, body)
+    try:
+        ops = projection(arriving.shape, body.shape)
+    except ShapeError:
+        return arriving  # the addition will say what does not fit
+    inner = Scope("block", "shortcut", call.head.span, scope)
+    node = arriving
+    for op in ops:
+        shape = op.output(node.shape)
+        node = walk.add(op, (node,), shape, call.head.span, inner)
+    inner.output = node
+    return node
+
+
+def _padded(walk: Walk, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:
+    try:
+        op = PadShortcut.between(arriving.shape, body.shape)
+    except ShapeError:
+        return arriving
+    return walk.add(op, (arriving,), body.shape, call.head.span, scope)
+
+
+def _mend_residual(
+    call: Call, kind: str, arriving: Node, body: Node
+) -> tuple[str, tuple[Edit, ...]]:
+    """How a residual whose shapes differ can be written so that they agree."""
+    if kind not in ("identity", "pad") or arriving.shape == body.shape:
+        return "", ()
+    try:
+        projection(arriving.shape, body.shape)
+    except ShapeError:
+        return "", ()
+    place = next(a.value.span for a in call.arguments if a.name == "shortcut" or a.name is None)
+    help = "write `shortcut=auto` for a 1x1 projection"
+    if arriving.shape[1:] == body.shape[1:]:
+        help += f", or end the body with `conv {arriving.shape[0]} 1x1`"
+    return help, (Edit(place, "auto"),)
+
+
+def dense(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
+    """Input and body side by side, by channels."""
+    return _with_input(
+        walk, word, "concat", call, scope, env, arriving, "dense { bn, relu, conv 32 }"
+    )
+
+
+def gate(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    """Input times body, spread out over the map where the body is 1x1."""
+    usage = "gate { pool avg global, conv channels 1x1, sigmoid }"
+    return _with_input(walk, word, "mul", call, scope, env, arriving, usage)
+
+
+def _with_input(
+    walk: Walk,
+    word: str,
+    merged_by: str,
+    call: Call,
+    scope: Scope,
+    env: Env,
+    arriving: Arriving,
+    usage: str,
+) -> Arriving:
+    written = _need_body(call, usage)
+    _arguments(walk, call, _PLAIN[word], env)
+    inner = _scope(call, scope)
+    body = walk.body(written, inner, env, arriving)
+    if body is None or arriving is None:
+        return None
+    labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
+    leaving = _merge(walk, merged_by, call, inner, (arriving, body), labels, bodies=[written])
+    return walk.named(call.label, scope, inner, leaving)
+
+
+# ---- paths -----------------------------------------------------------------------------------
+
+
+def _walk_paths(
+    walk: Walk,
+    call: Call,
+    written: Branches,
+    scope: Scope,
+    env: Env,
+    arriving: Arriving,
+) -> list[Node] | None:
+    ends: list[Node | None] = []
+    for index, path in enumerate(written.paths):
+        inner = Scope("path", "path", path.span, scope, index=index, count=len(written.paths))
+        inner.output = walk.body(path, inner, env, arriving)
+        ends.append(inner.output)
+    return None if None in ends else [end for end in ends if end is not None]
+
+
+def merge(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
+    """`concat { | path | path }` from here, or `concat name other` with what was named before."""
+    word = "concat" if word == "inception" else word
+    if call.body is None:
+        return _merge_named(walk, word, call, scope, arriving)
+    if call.arguments:
+        raise Problem(
+            "too-many-arguments",
+            f"`{call.head.value}` takes names or paths, not both",
+            call.arguments[0].span,
+            help=f"write `{call.head.value} {{ | path | path }}`",
+        )
+    if isinstance(call.body, Body):
+        start = call.body.span.start
+        raise Problem(
+            "stray-bar",
+            f"the paths of `{call.head.value}` begin with `|` each",
+            Span(call.span.source, start, start + 1),
+            help=f"write `{call.head.value} {{ | path | path }}`",
+            edits=(Edit(Span(call.span.source, start + 1, start + 1), " |"),),
+        )
+    inner = _scope(call, scope)
+    ends = _walk_paths(walk, call, call.body, inner, env, arriving)
+    if ends is None:
+        return None
+    labels = [
+        _end(end, path, f"path {index}")
+        for index, (end, path) in enumerate(zip(ends, call.body.paths, strict=True), 1)
+    ]
+    leaving = _merge(walk, word, call, inner, ends, labels, bodies=call.body.paths)
+    return walk.named(call.label, scope, inner, leaving)
+
+
+def _merge_named(walk: Walk, word: str, call: Call, scope: Scope, arriving: Arriving) -> Arriving:
+    """What arrives here, then what is named; in the order written where that names it too."""
+    if not call.arguments:
+        raise Problem(
+            "missing-argument",
+            f"`{call.head.value}` brings things together, and there is nothing to bring",
+            call.head.span,
+            help=f"write `{call.head.value} {{ | path | path }}`, or name them: "
+            f"`{call.head.value} left right`",
+        )
+    found = [(walk.labels.reference(argument, scope), argument) for argument in call.arguments]
+    if arriving is None:
+        return None
+    nodes = [node for node, _ in found]
+    labels = [
+        Label(argument.span, f"`{argument.span.text}` is {text(node.shape)}")
+        for node, argument in found
+    ]
+    if all(node is not arriving for node in nodes):
+        nodes.insert(0, arriving)
+        labels.insert(0, arrives(arriving))
+    leaving = _merge(walk, word, call, scope, nodes, labels)
+    if call.label is not None:
+        leaving.label = call.label.value
+        walk.labels.enter(call.label, scope, leaving)
+    return leaving
+
+
+def split(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
+    """The channels divided among the paths, then brought together again."""
+    written = _need_body(call, "split { | path | path }")
+    _arguments(walk, call, _PLAIN["split"], env)
+    if isinstance(written, Body) or len(written.paths) < 2:
+        raise Problem(
+            "paths",
+            "`split` divides the channels among two paths or more",
+            call.head.span,
+            help="write `split { | path | path }`; an empty path hands its share on",
+        )
+    inner = _scope(call, scope)
+    count = len(written.paths)
+    ends: list[Node | None] = []
+    for index, path in enumerate(written.paths):
+        within = Scope("path", "path", path.span, inner, index=index, count=count)
+        part: Node | None = None
+        if arriving is not None:
+            op = Chunk(index=index, count=count)
+            try:
+                shape = op.output(arriving.shape)
+            except ShapeError as error:
+                raise Problem(
+                    "shape",
+                    error.message,
+                    call.head.span,
+                    labels=(arrives(arriving),),
+                    help=error.help,
+                ) from None
+            part = walk.add(op, (arriving,), shape, call.head.span, within)
+        within.output = walk.body(path, within, env, part)
+        ends.append(within.output)
+    nodes = [end for end in ends if end is not None]
+    if len(nodes) < count:
+        return None
+    labels = [
+        _end(end, path, f"path {index}")
+        for index, (end, path) in enumerate(zip(nodes, written.paths, strict=True), 1)
+    ]
+    leaving = _merge(walk, "concat", call, inner, nodes, labels, bodies=written.paths)
+    return walk.named(call.label, scope, inner, leaving)
+
+
+# ---- other ways to go on ---------------------------------------------------------------------
+
+
+def aux(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    """An extra output from here, in training; what arrives goes on untouched."""
+    written = _need_body(call, "aux weight=0.3 { pool avg global, flatten, fc classes }")
+    weight = _arguments(walk, call, _AUX, env).get("weight", 0.3)
+    label = call.label.value if call.label else None
+    inner = Scope("block", "aux", call.span, scope, label)
+    inner.aux = True
+    output = walk.body(written, inner, env, arriving)
+    walk.named(call.label, scope, inner, output)
+    if output is not None:
+        walk.aux.append(AuxHead(inner.name, output, weight, inner))
+    return arriving
+
+
+def from_(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
+    """Goes on from something named before."""
+    refuse_body(call, "`from`")
+    if len(call.arguments) != 1:
+        raise Problem(
+            "argument",
+            "`from` takes the label of what to go on from",
+            statement_span(call),
+            help="write `from name`, with a label from before",
+        )
+    return walk.labels.reference(call.arguments[0], scope)
+
+
+def allow(
+    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
+    """Silences warnings in the body that it stands in."""
+    refuse_body(call, "`allow`")
+    walk.allow(call, walk.region)
+    return arriving
+
+
+Form = Callable[["Walk", str, Call, Scope, Env, "Arriving"], "Arriving"]
+FORMS: dict[str, Form] = {
+    "residual": residual,
+    "dense": dense,
+    "gate": gate,
+    "inception": merge,
+    "concat": merge,
+    "add": merge,
+    "mul": merge,
+    "maximum": merge,
+    "split": split,
+    "aux": aux,
+    "from": from_,
+    "allow": allow,
+    "init": init,
+}

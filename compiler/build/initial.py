@@ -1,0 +1,178 @@
+"""How the weights of a network begin: `init he`, `init truncated_normal std=0.02 zero_residual`.
+
+What a spec does not say follows from its activations, each of which knows what suits the weights
+before it. Norms and whatever has weights of a kind of its own begin as their operation says.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...dsl.diagnostics import Edit, Label
+from ...dsl.syntax import Call
+from ..diagnose.blame import statement_span
+from ..language.binding import bind, evaluate_arguments
+from ..language.evaluate import Env
+from ..language.problems import Problem
+from ..language.signature import choice, declare, flag, real
+from ..network import Init
+from .layers import refuse_body, without
+
+if TYPE_CHECKING:
+    from ..network import Network, Node, Scope
+    from ..ops.base import Op
+    from .walk import Arriving, Walk
+
+METHODS = ("he", "xavier", "lecun", "truncated_normal", "normal", "orthogonal", "torch")
+
+_ELSEWHERE = {
+    "kaiming": "he",
+    "kaiming_normal": "he",
+    "kaiming_uniform": "he uniform",
+    "he_normal": "he",
+    "he_uniform": "he uniform",
+    "msra": "he",
+    "glorot": "xavier",
+    "glorot_normal": "xavier",
+    "glorot_uniform": "xavier uniform",
+    "xavier_normal": "xavier",
+    "xavier_uniform": "xavier uniform",
+    "lecun_normal": "lecun",
+    "lecun_uniform": "lecun uniform",
+    "trunc_normal": "truncated_normal",
+    "gaussian": "normal",
+    "default": "torch",
+}
+"""What other tools call them."""
+
+_DEVIATIONS = {"truncated_normal": 0.02, "normal": 0.01}
+_TAKES = {
+    "std": tuple(_DEVIATIONS),
+    "gain": ("xavier", "orthogonal"),
+    "uniform": ("he", "xavier", "lecun"),
+}
+
+
+class Written(NamedTuple):
+    """The directive as it stands in a spec."""
+
+    call: Call
+    method: str
+    values: dict[str, Any]
+
+
+_INIT = declare(
+    "init",
+    method=choice(
+        "what the weights are drawn from; `auto`: what suits the activations",
+        ("auto", *METHODS),
+        "auto",
+        elsewhere=_ELSEWHERE,
+    ),
+    std=real("deviation of what is drawn", None, minimum=0, above=True),
+    gain=real("what is drawn is multiplied by it", 1.0, minimum=0, above=True),
+    uniform=flag("draw evenly between two bounds"),
+    zero_residual=flag("the last norm of each residual's body begins at zero"),
+)
+
+
+def init(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    """Takes down what the spec says; it is carried out when the network is known (`decide`)."""
+    refuse_body(call, "`init`")
+    if scope.kind != "network":
+        raise Problem(
+            "misplaced-init",
+            "`init` is about the whole network; here it stands inside a part of it",
+            call.head.span,
+            help="write it into the network's own body, behind the input",
+        )
+    if walk.init is not None:
+        raise Problem(
+            "second-init",
+            "the weights of a network begin in one way",
+            call.head.span,
+            labels=(Label(walk.init.call.head.span, "given here already"),),
+            help="keep one of them",
+            edits=(Edit(call.span, ""),),
+        )
+    values = bind(call, _INIT, evaluate_arguments(call.arguments, env), env, walk.words)
+    method = values.pop("method", "auto")
+    walk.init = Written(call, method, values)
+    for name, methods in _TAKES.items():
+        if values.get(name) and method not in methods:
+            listed = " or ".join(f"`init {m}`" for m in methods)
+            raise Problem(
+                "argument",
+                f"`{name}` means nothing to `init {method}`",
+                statement_span(call),
+                notes=(f"it is written `{_INIT}`",),
+                help=f"take it out, or write {listed}",
+                edits=without(name, call),
+            )
+    return arriving
+
+
+def decide(network: Network, written: Written | None, sums: list[Node]) -> Init:
+    """How the weights begin; `sums` are the sums of residuals, each with its body first."""
+    values = written.values if written else {}
+    method = written.method if written else "auto"
+    if method == "auto":
+        method = _suiting(network)
+    zero: tuple[str, ...] = ()
+    if written and values.get("zero_residual"):
+        zero = _last_norms(network, sums)
+        if not zero:
+            raise Problem(
+                "no-norm",
+                "no residual's body here ends in a norm, whose weight could begin at zero",
+                statement_span(written.call),
+                help="end the bodies with `bn`, or take `zero_residual` out",
+                edits=without("zero_residual", written.call),
+            )
+    return Init(
+        method,
+        values.get("std", _DEVIATIONS.get(method, 0.0)),
+        values.get("gain", 1.0),
+        values.get("uniform", False),
+        _slope(network) if method == "he" else 0.0,
+        zero,
+        written is not None,
+    )
+
+
+def _activations(network: Network) -> list[Op]:
+    """Those between layers: what the network ends in is between its outputs and their loss."""
+    return [n.op for n in network.nodes if n.op.suits and n is not network.output]
+
+
+def _suiting(network: Network) -> str:
+    """What suits most activations; the first of METHODS where as many want another."""
+    votes = Counter(op.suits for op in _activations(network))
+    return max(METHODS, key=lambda method: votes[method])
+
+
+def _slope(network: Network) -> float:
+    leaks = Counter(op.leak for op in _activations(network) if op.suits == "he")
+    return leaks.most_common(1)[0][0] if leaks else 0.0
+
+
+def _last_norms(network: Network, sums: list[Node]) -> tuple[str, ...]:
+    """The norms that bodies end in, of which nothing else depends.
+
+    One with an activation behind it is none of them: at zero, its gradient would be zero for good.
+    """
+    names = []
+    for node in sums:
+        last = node.inputs[0]
+        while last.op.passes_zero and _only_one(network, last):
+            last = last.inputs[0]
+        learned = any(weight.name == "weight" and weight.trainable for weight in last.weights)
+        if last.op.kind == "norm" and learned and _only_one(network, last):
+            names.append(last.name)
+    return tuple(dict.fromkeys(names))
+
+
+def _only_one(network: Network, node: Node) -> bool:
+    """Whether one thing alone takes what it makes."""
+    return len(network.consumers[node.index]) == 1 and node is not network.output

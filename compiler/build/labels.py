@@ -1,0 +1,119 @@
+"""Labels: names for what statements produce, and what refers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...dsl.diagnostics import Diagnostic, Label
+from ...dsl.source import Span
+from ...dsl.syntax import Argument, Name, Path
+from ..diagnose.unused import unused_label
+from ..language.problems import Problem, Quiet, did_you_mean
+from ..language.vocabulary import FORMS
+from ..network import Network, Node, Scope
+from .scoping import check_module_name
+
+
+class Labels:
+    def __init__(self) -> None:
+        self.given: dict[int, tuple[Name, Scope | Node]] = {}
+        """By the id of what is labelled."""
+        self.used: set[int] = set()
+        """The ids of what something refers to."""
+
+    def enter(self, label: Name, scope: Scope, item: Scope | Node) -> None:
+        """Enters a label where references look for it: in the scope whose names it joins."""
+        check_module_name(label, "label")
+        named = _owner(scope).named
+        if label.value in named:
+            raise Problem(
+                "duplicate-label",
+                f"two things here are called `{label.value}`",
+                label.span,
+                labels=(Label(named[label.value].span, "the other"),),
+                help="labels are unique in their scope: choose another",
+            )
+        named[label.value] = item
+        self.given[id(item)] = (label, item)
+
+    def enter_spoilt(self, label: Name, scope: Scope) -> None:
+        """Enters the label of something that a mistake kept from being made: a reference to it is
+        then quiet."""
+        spoilt = Scope("form", "", label.span, None)
+        _owner(scope).named.setdefault(label.value, spoilt)
+
+    def reference(self, argument: Argument, scope: Scope) -> Node:
+        """What a label stands for, looked for in this scope and in those around it."""
+        value = argument.value
+        if argument.name is not None or not isinstance(value, (Name, Path)):
+            raise Problem(
+                "argument",
+                f"`{argument.span.text}` is no label",
+                argument.span,
+                help="name what was labelled before, like `stem` or `layer1.0`",
+            )
+        first, *rest = (value.value,) if isinstance(value, Name) else value.parts
+        owners = list(_visible(scope))
+        owner = next((owner for owner in owners if first in owner.named), None)
+        if owner is None:
+            labels = {name for owner in owners for name in owner.named}
+            help, edits = did_you_mean(first, labels, value.span)
+            raise Problem(
+                "unknown-label",
+                f"nothing before this is labelled `{first}`",
+                value.span,
+                help=help or f"label it where it is made: `{first}: conv 64 3x3`",
+                edits=edits if not rest else (),
+            )
+        item: Scope | Node = owner.named[first]
+        self.used.add(id(item))
+        for part in rest:
+            item = _part(item, part, value.span)
+            self.used.add(id(item))
+        node = item.output if isinstance(item, Scope) else item
+        if node is None:
+            raise Quiet
+        return node
+
+    def unused(self, network: Network) -> Iterator[Diagnostic]:
+        """Labels that nothing refers to and that name no weights."""
+        with_weights = {id(scope) for n in network.nodes if n.weights for scope in n.scope.chain()}
+        for key, (label, item) in self.given.items():
+            names_weights = item.weights if isinstance(item, Node) else key in with_weights
+            if key not in self.used and not names_weights:
+                yield unused_label(label, item.span)
+
+
+def _owner(scope: Scope) -> Scope:
+    """The nearest scope with names of its own."""
+    return next(around for around in scope.chain() if around.has_name)
+
+
+def _visible(scope: Scope) -> Iterator[Scope]:
+    """The scopes whose labels are known in one: those around it, up to the block it is part of.
+
+    What calls a block is no business of the block's.
+    """
+    for around in scope.chain():
+        if around.has_name:
+            yield around
+        if around.kind == "block" and around.word not in FORMS:
+            return
+
+
+def _part(item: Scope | Node, part: str, span: Span) -> Scope | Node:
+    """The inside of something by its name there, or a round of a loop by its number."""
+    if isinstance(item, Scope):
+        if part in item.named:
+            return item.named[part]
+        if item.kind == "loop" and part.isdigit() and int(part) < len(item.children):
+            return item.children[int(part)]
+        # A round that holds one block is that block.
+        inner = [c for c in item.children if isinstance(c, Scope) and part in c.named]
+        if item.kind == "iteration" and len(inner) == 1:
+            return inner[0].named[part]
+    known = item.named if isinstance(item, Scope) else ()
+    help, _ = did_you_mean(part, known, span)
+    raise Problem(
+        "unknown-label", f"nothing in it is labelled `{part}`", span, help=help or "label it there"
+    )

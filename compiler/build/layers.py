@@ -1,0 +1,147 @@
+"""From a statement to an operation: which layer its word means, with which arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from ...dsl.diagnostics import Edit
+from ...dsl.source import Span
+from ...dsl.syntax import Call, Name
+from ..diagnose.blame import statement_span
+from ..language.binding import Evaluated, bind, evaluate_arguments
+from ..language.evaluate import Env
+from ..language.problems import Problem, did_you_mean
+from ..language.signature import ArgumentError
+from ..language.values import Word
+from ..language.vocabulary import SECTIONS, layer_words
+from ..ops import ALSO_KNOWN_AS, REGISTRY
+from ..ops.base import Op
+from ..shapes import Shape, text
+
+
+class Layers:
+    """Makes operations; the same statement with the same values gives the same operation."""
+
+    def __init__(self) -> None:
+        self.known: dict[object, Op] = {}
+
+    def operation(self, word: str, call: Call, env: Env, blocks: Collection[str]) -> Op:
+        arguments = evaluate_arguments(call.arguments, env)
+        # With their types: `on` and 1 are equal in Python.
+        key = (id(call), word, tuple([(type(a.value), a.value) for a in arguments]))
+        try:
+            known = self.known.get(key)
+        except TypeError:  # lists among the arguments
+            return _make(word, call, arguments, env, blocks)
+        if known is None:
+            known = self.known[key] = _make(word, call, arguments, env, blocks)
+        return known
+
+
+def _make(
+    word: str, call: Call, arguments: Sequence[Evaluated], env: Env, blocks: Collection[str]
+) -> Op:
+    kind = REGISTRY.get(word)
+    if kind is None:
+        kind, arguments = _by_second_word(word, call, arguments, blocks)
+    refuse_body(call, f"`{word}`")
+    op = kind(**bind(call, kind.signature(), arguments, env, layer_words() | set(blocks)))
+    try:
+        op.check()
+    except ArgumentError as error:
+        raise Problem(
+            "argument",
+            error.message,
+            statement_span(call),
+            help=error.help,
+            edits=without(error.drop, call),
+        ) from None
+    return op
+
+
+def without(name: str, call: Call) -> tuple[Edit, ...]:
+    """The change that takes an argument out of a call."""
+    for argument in call.arguments:
+        flag = isinstance(argument.value, Name) and argument.value.value == name
+        if name and (argument.name == name or (argument.name is None and flag)):
+            span = argument.span
+            return (Edit(Span(span.source, span.start - 1, span.end), ""),)
+    return ()
+
+
+def _by_second_word(
+    word: str, call: Call, arguments: Sequence[Evaluated], blocks: Collection[str]
+) -> tuple[type[Op], Sequence[Evaluated]]:
+    """A layer whose first argument chooses what it is: `pool max`."""
+    kinds = sorted(name.split(" ", 1)[1] for name in REGISTRY if name.startswith(word + " "))
+    if not kinds:
+        raise unknown_layer(word, call, blocks)
+    listed = ", ".join(f"`{word} {kind}`" for kind in kinds)
+    # The kind may stand anywhere among the words: `pool 2 max` is as clear as `pool max 2`.
+    for index, (node, value) in enumerate(arguments):
+        if node.name is None and isinstance(value, Word) and str(value) in kinds:
+            rest = [a for i, a in enumerate(arguments) if i != index]
+            return REGISTRY[f"{word} {value}"], rest
+    first = arguments[0] if arguments and arguments[0].node.name is None else None
+    if first is None or not isinstance(first.value, Word):
+        message = f"`{word}` needs to know its kind"
+        raise Problem("missing-argument", message, call.head.span, help=f"there are {listed}")
+    help, edits = did_you_mean(str(first.value), kinds, first.node.span)
+    raise Problem(
+        "unknown-kind",
+        f"there is no `{word} {first.value}`",
+        first.node.span,
+        help=help or f"there are {listed}",
+        edits=edits,
+    )
+
+
+def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
+    candidates = {*layer_words(), *blocks, "repeat", "for", "if", "let"}
+    help, edits = did_you_mean(word, candidates, call.head.span)
+    here = ALSO_KNOWN_AS.get(word.lower())
+    if here:
+        help, edits = f"here it is written `{here}`", (Edit(call.head.span, here),)
+    if word in SECTIONS:
+        help, edits = f"`{word}` stands outside the network, at the top of the file", ()
+    return Problem(
+        "unknown-layer",
+        f"there is no layer or block `{word}`",
+        call.head.span,
+        help=help or f"define one: `block {word}(…) {{ … }}`",
+        edits=edits,
+    )
+
+
+def refuse_body(call: Call, what: str) -> None:
+    if call.body is not None:
+        start = call.body.span.start
+        raise Problem(
+            "unexpected-body",
+            f"{what} takes no body",
+            Span(call.span.source, start, start + 1),
+            help="write what follows behind it, separated by a comma or a new line",
+        )
+
+
+def input_shape(call: Call, env: Env) -> Shape:
+    """The shape that `input 3x224x224` states."""
+    arguments = evaluate_arguments(call.arguments, env)
+    value: Any = arguments[0].value if len(arguments) == 1 and not call.arguments[0].name else ()
+    dims: Any = (value,) if type(value) is int else value
+    whole = isinstance(dims, tuple) and all(type(d) is int and d > 0 for d in dims)
+    if whole and len(dims) in (1, 3):
+        return tuple(dims)
+    span = statement_span(call)
+    edits: tuple[Edit, ...] = (Edit(span, "input 3x224x224"),)
+    help = "write `input 3x224x224`, or `input 784` for plain numbers"
+    if call.arguments:
+        edits = ()
+        span = Span(span.source, call.arguments[0].span.start, span.end)
+        if whole and len(dims) == 2:
+            size = text(dims)
+            edits = (Edit(span, f"3x{size}"),)
+            help = f"write `3x{size}` for colour images, `1x{size}` for grey"
+    message = "an input is channels x height x width"
+    raise Problem("input", message, span, help=help, edits=edits)

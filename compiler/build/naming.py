@@ -1,0 +1,140 @@
+"""Names of layers: a public format, since checkpoints depend on them.
+
+A layer goes by its label, else by its word: alone of its kind in its scope, the plain word (`fc`);
+among several, numbered from 1 (`conv1`, `conv2`). Its word is the one in the text, also where that
+is a parameter which stands for a layer. Each kind is counted by itself, so an activation put in
+renames no weight. Scopes are the network, blocks, loops and whatever has a label; residual,
+concat and their like are none. Rounds of a loop go by their number; a round that holds one block
+and nothing else with weights is that block, one that holds a loop and nothing else is that loop:
+`layer1.0.conv2`. So is a network, or an auxiliary head, that is one block and nothing else. Layers
+of an `if` that was not taken are counted as if they were there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ..network import Node, Scope
+from .skipped import LOOP
+
+
+def assign_names(root: Scope) -> None:
+    """Names every scope and node of a network."""
+    weighted = _scopes_with_weights(root)
+    stack: list[Scope] = [root]
+    while stack:
+        scope = stack.pop()
+        found = list(_items(scope, weighted))
+        scope.parts = items = [item for item in found if not isinstance(item, Counter)]
+        taken = {item.label for item in items if item.label is not None}
+        # What is alone of its kind goes by its word: a sixth `relu` leaves `relu6` to that.
+        alone = _alone(found) - taken
+        numbers: Counter[str] = Counter()
+        for item in found:
+            if isinstance(item, Counter):
+                numbers += item
+                continue
+            if item.label is not None:
+                own = item.label
+            elif isinstance(item, Scope) and item.kind == "iteration":
+                own = str(item.index)
+            else:
+                own = _free(_word(item), alone, numbers, taken)
+                taken.add(own)
+            item.name = f"{scope.name}.{own}" if scope.name else own
+            if isinstance(item, Scope):
+                stack.append(item)
+
+
+def _alone(found: list[Scope | Node | Counter[str]]) -> set[str]:
+    counts: Counter[str] = Counter()
+    for item in found:
+        if isinstance(item, Counter):
+            counts += item
+        elif item.label is None:
+            counts[_word(item)] += 1
+    return {word for word, count in counts.items() if count == 1}
+
+
+def _word(item: Scope | Node) -> str:
+    if isinstance(item, Node):
+        return item.word
+    return LOOP if item.kind == "loop" else item.word
+
+
+def _free(word: str, alone: set[str], numbers: Counter[str], taken: set[str]) -> str:
+    if word in alone:
+        return word
+    between = "_" if word[-1].isdigit() else ""
+    while True:
+        numbers[word] += 1
+        name = f"{word}{between}{numbers[word]}"
+        if name not in taken and name not in alone:
+            return name
+
+
+def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node | Counter[str]]:
+    """What gets a name in a scope: its layers, and the nearest scopes with names of their own.
+
+    Counters stand for what arms of an `if` would have made that were not taken.
+    """
+    merged = _only_part(scope, weighted)
+    stack: list[Scope | Node] = list(reversed(scope.children))
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Scope) and item.skipped:
+            yield item.skipped
+        elif isinstance(item, Scope) and (item is merged or not item.has_name):
+            item.name = scope.name
+            stack.extend(reversed(item.children))
+        else:
+            yield item
+
+
+def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
+    """The block or loop that a round of a loop is one with; the block that a network, or an
+    auxiliary head, is."""
+    is_head = scope.aux and scope.parent is not None and not scope.parent.aux
+    if scope.kind not in ("iteration", "network") and not is_head:
+        return None
+    candidates: list[Scope | Node] = []
+    nodes = 0
+    labels: set[str] = set()
+    stack: list[Scope | Node] = list(scope.children)
+    while stack:
+        item = stack.pop()
+        if item.label is not None:
+            labels.add(item.label)
+        if isinstance(item, Scope) and not item.has_name:
+            stack.extend(item.children)
+        elif id(item) in weighted or (isinstance(item, Node) and item.weights):
+            candidates.append(item)
+        elif isinstance(item, Scope) or item.inputs:
+            nodes += 1
+    if len(candidates) != 1:
+        return None
+    only = candidates[0]
+    if not isinstance(only, Scope) or only.label is not None:
+        return None
+    if labels & only.named.keys():  # a label stands for one thing only
+        return None
+    if nodes and (scope.kind != "iteration" or only.kind == "loop"):
+        return None
+    if only.kind not in ("block", "loop") or (only.kind == "loop" and scope.kind == "network"):
+        return None
+    if not nodes:
+        scope.just = only
+    return only
+
+
+def _scopes_with_weights(root: Scope) -> set[int]:
+    found: set[int] = set()
+    for node in root.nodes():
+        if not node.weights:
+            continue
+        for scope in node.scope.chain():
+            if id(scope) in found:
+                break
+            found.add(id(scope))
+    return found

@@ -1,0 +1,220 @@
+"""What names stand for: the blocks of a file and of those it imports, and words that are taken."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ...dsl.diagnostics import Diagnostic, Edit, Label
+from ...dsl.program import Program
+from ...dsl.source import Source, Span
+from ...dsl.syntax import Block, Call, Import, Let, Name, Network, Parameter
+from ..language.evaluate import FUNCTIONS
+from ..language.problems import MAX_MISTAKES, Problem, did_you_mean
+from ..language.vocabulary import SECTIONS, layer_words
+
+# Attributes of every torch module; a sub-module of that name would take its place.
+_MODULE_ATTRIBUTES = frozenset(
+    "T add_module apply bfloat16 buffers call_super_init children compile cpu cuda double "
+    "dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter "
+    "get_submodule half ipu load_state_dict modules mtia named_buffers named_children "
+    "named_modules named_parameters parameters predict register_backward_hook register_buffer "
+    "register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_full_backward_pre_hook register_load_state_dict_post_hook "
+    "register_load_state_dict_pre_hook register_module register_parameter "
+    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state "
+    "set_submodule share_memory state_dict to to_empty train training type xpu zero_grad "
+    "self x super nn torch F".split()
+)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockRef:
+    """A block, with the file whose names its body uses."""
+
+    block: Block
+    module: Module
+    spoilt: bool = False
+    """Its definition has a mistake, so that calls of it mean nothing."""
+
+    def __str__(self) -> str:
+        return self.block.name.value
+
+
+class Module:
+    """One file: what it defines, and what the files that it imports define."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.blocks: dict[str, BlockRef] = {}
+        self.networks: dict[str, Network] = {}
+        self.lets: dict[str, Let] = {}
+        self.sections: dict[str, Call] = {}
+        self.allowed: list[Call] = []
+        """`allow` at the top of the file."""
+        self.own_blocks: list[BlockRef] = []
+
+    def define(self, kind: str, name: Name, known: Mapping[str, object]) -> Diagnostic | None:
+        """A diagnostic where a definition takes a name that is taken."""
+        word = name.value
+        previous = known.get(word)
+        place = getattr(getattr(previous, "block", previous), "name", None)
+        if place is not None:
+            return Diagnostic(
+                "duplicate-name",
+                f"`{word}` is defined twice",
+                name.span,
+                labels=(Label(place.span, "defined here already"),),
+                help="give one of them another name",
+            )
+        taken = ""
+        if kind == "block" and word in layer_words():
+            taken = "is a word of the language"
+        elif kind == "let" and word in FUNCTIONS:
+            taken = "is a function"
+        if taken:
+            return Diagnostic(
+                "taken-name",
+                f"`{word}` {taken}",
+                name.span,
+                help=f"take another name: `my_{word}`",
+                edits=(Edit(name.span, f"my_{word}"),),
+            )
+        return None
+
+
+def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnostic]]:
+    """A Module for each file, imported ones first."""
+    modules: dict[Source, Module] = {}
+    diagnostics: list[Diagnostic] = []
+    for spec in program.files:
+        module = modules[spec.source] = Module(spec.source)
+        for _, imported in program.imports.get(spec.source, ()):
+            for ref in modules[imported.source].own_blocks:
+                module.blocks.setdefault(ref.block.name.value, ref)
+        imported_names = dict(module.blocks)
+        for statement in spec.statements:
+            problem: Diagnostic | None = None
+            if isinstance(statement, Block):
+                own = {n: r for n, r in module.blocks.items() if n not in imported_names}
+                problem = (
+                    module.define("block", statement.name, own)
+                    or _bad_name(statement.name, "block")
+                    or _twice(statement.parameters)
+                )
+                if problem and statement.name.value in layer_words():
+                    diagnostics.append(problem)
+                    continue  # calls of it mean the layer
+                ref = BlockRef(statement, module, spoilt=_twice(statement.parameters) is not None)
+                # An own block hides an imported one of the same name.
+                module.blocks[statement.name.value] = ref
+                imported_names.pop(statement.name.value, None)
+                module.own_blocks.append(ref)
+            elif isinstance(statement, Network):
+                problem = (
+                    module.define("network", statement.name, module.networks)
+                    or _bad_name(statement.name, "network")
+                    or _twice(statement.parameters)
+                )
+                module.networks[statement.name.value] = statement
+            elif isinstance(statement, Let):
+                problem = module.define("let", statement.name, module.lets)
+                module.lets[statement.name.value] = statement
+            elif isinstance(statement, Call) and statement.head.value == "allow":
+                module.allowed.append(statement)
+            elif isinstance(statement, Call) and statement.head.value in SECTIONS:
+                problem = _section(statement, module)
+            elif not isinstance(statement, Import) and len(diagnostics) < MAX_MISTAKES:
+                problem = _misplaced(statement)
+            if problem:
+                diagnostics.append(problem)
+    return modules, diagnostics
+
+
+def _twice(parameters: Sequence[Parameter]) -> Diagnostic | None:
+    """For a parameter that has the name of one before it."""
+    seen: dict[str, Parameter] = {}
+    for parameter in parameters:
+        name = parameter.name.value
+        if name in seen:
+            return Diagnostic(
+                "duplicate-name",
+                f"two parameters are called `{name}`",
+                parameter.name.span,
+                labels=(Label(seen[name].name.span, "the other"),),
+                help="give one of them another name",
+            )
+        seen[name] = parameter
+    return None
+
+
+def _bad_name(name: Name, what: str) -> Diagnostic | None:
+    try:
+        check_module_name(name, what)
+    except Problem as problem:
+        return problem.diagnostic
+    return None
+
+
+def _section(call: Call, module: Module) -> Diagnostic | None:
+    word = call.head.value
+    if word in module.sections:
+        return Diagnostic(
+            "duplicate-name",
+            f"there are two `{word}` sections",
+            call.head.span,
+            labels=(Label(module.sections[word].head.span, "the first"),),
+            help="put both into one",
+        )
+    module.sections[word] = call
+    return None
+
+
+def _misplaced(statement: object) -> Diagnostic:
+    head = getattr(statement, "head", None)
+    span: Span = head.span if isinstance(head, Name) else statement.span  # type: ignore[attr-defined]
+    if isinstance(head, Name):
+        known = layer_words()
+        if head.value not in known:
+            help, edits = did_you_mean(
+                head.value, {*SECTIONS, "block", "network", "import", "let"}, span
+            )
+            return Diagnostic(
+                "unknown-word",
+                f"`{head.value}` is no section of a spec",
+                span,
+                help=help
+                or "a spec has `network`, `block`, " + ", ".join(f"`{word}`" for word in SECTIONS),
+                edits=edits,
+            )
+    return Diagnostic(
+        "outside-network",
+        "layers stand in a network or a block",
+        span,
+        help="write them into `network Name { input 3x224x224 … }`",
+    )
+
+
+def check_module_name(name: Name, what: str) -> None:
+    """Refuses what could not name a part of a torch module."""
+    word = name.value
+    reason = not_for_modules(word)
+    if not reason:
+        return
+    raise Problem(
+        "taken-name",
+        f"`{word}` {reason}, and a {what} names a part of the emitted module",
+        name.span,
+        help=f"take another name: `{word.strip('_')}_`",
+        edits=(Edit(name.span, f"{word.strip('_')}_"),),
+    )
+
+
+def not_for_modules(word: str) -> str:
+    """Why no part of a torch module can go by a word; empty where it can."""
+    if keyword.iskeyword(word):
+        return "is a keyword of Python"
+    if word in _MODULE_ATTRIBUTES or word.startswith("__"):
+        return "is an attribute of every torch module"
+    return ""

@@ -1,0 +1,22 @@
+"""What an operation becomes once it is known what follows it: `bias=auto`, working in place."""
+
+from __future__ import annotations
+
+from ..analysis.storage import write_over
+from ..network import Network
+from ..ops.base import Op
+
+
+def settle(network: Network) -> None:
+    known: dict[object, tuple[Op, tuple[Op, ...], Op]] = {}
+    for node in network.nodes:
+        followers = tuple([consumer.op for consumer in network.consumers[node.index]])
+        key = (id(node.op), *map(id, followers))
+        if key not in known:
+            # The entry keeps the operations, and so their ids, alive.
+            known[key] = node.op, followers, node.op.settle(followers)
+        settled = known[key][2]
+        if settled is not node.op:
+            node.op = settled
+            node.forget_weights()
+    write_over(network)

@@ -1,0 +1,59 @@
+"""What the arms of an `if` would have made that were not taken: names count it too.
+
+So the statements of a block have the same names in all its calls: behind `if expand > 1 { conv … }`
+the next convolution is `conv2`, whatever `expand` was. Arms are alternatives: they begin with the
+same number, and what follows goes on behind the longest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from ...dsl.syntax import Body, Branches, Call, For, If, Repeat, Statement
+from ..language.vocabulary import FORMS
+
+Resolve = Callable[[str], str]
+"""What the head of a statement means here: a parameter may stand for a block or a layer."""
+
+LOOP = "blocks"
+"""What loops without a label are counted as."""
+
+
+def words_of(body: Body | Branches | None, resolve: Resolve) -> Counter[str]:
+    """How many of each word a body would make, of those that are numbered in the scope around."""
+    found: Counter[str] = Counter()
+    if isinstance(body, Branches):
+        for path in body.paths:
+            found += words_of(path, resolve)
+    elif body is not None:
+        for statement in body.statements:
+            found += _words(statement, resolve)
+    return found
+
+
+def not_taken(statement: If, taken: Body | Branches | None, resolve: Resolve) -> Counter[str]:
+    """What the arms have beyond the one that was taken."""
+    return _longest(statement, resolve) - words_of(taken, resolve)
+
+
+def _longest(statement: If, resolve: Resolve) -> Counter[str]:
+    longest: Counter[str] = Counter()
+    for body in (*[arm.body for arm in statement.arms], statement.otherwise):
+        longest |= words_of(body, resolve)
+    return longest
+
+
+def _words(statement: Statement, resolve: Resolve) -> Counter[str]:
+    if getattr(statement, "label", None) is not None:
+        return Counter()
+    if isinstance(statement, If):
+        return _longest(statement, resolve)
+    if isinstance(statement, Repeat | For):
+        return Counter([LOOP])
+    if not isinstance(statement, Call):
+        return Counter()
+    word = resolve(statement.head.value)
+    if word in FORMS and word != "aux":
+        return words_of(statement.body, resolve)
+    return Counter([word])

@@ -1,0 +1,505 @@
+"""The walk over the statements of a network, as they are carried out.
+
+What leaves one statement arrives at the next. A mistake is reported and the walk goes on: what
+leaves the statement is then unknown (None), and what depends on it is quiet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from ...dsl.diagnostics import Diagnostic, Edit, Label
+from ...dsl.source import Span
+from ...dsl.syntax import (
+    Body,
+    Branches,
+    Call,
+    For,
+    If,
+    Let,
+    Name,
+    Repeat,
+    Statement,
+    String,
+)
+from ...dsl.syntax import (
+    Network as NetworkSyntax,
+)
+from ..diagnose.blame import shape_problem
+from ..diagnose.reporter import GiveUp, Reporter
+from ..language.evaluate import POISON, Env, describe, evaluate, number, truth
+from ..language.problems import Problem, Quiet
+from ..language.values import Word, show
+from ..language.vocabulary import FORMS, layer_words
+from ..network import Allowed, AuxHead, Node, Scope
+from ..ops.base import Op
+from ..ops.merge import Input
+from ..shapes import Shape, ShapeError
+from . import forms
+from .calls import BlockCalls
+from .initial import Written
+from .labels import Labels
+from .layers import Layers, input_shape, refuse_body
+from .scoping import BlockRef, Module, not_for_modules
+from .skipped import not_taken
+
+MAX_CALL_DEPTH = 60
+MAX_NESTING = 64
+
+Arriving = Node | None
+"""What flows into a statement; None where a mistake has spoilt it."""
+
+
+class Walk:
+    """Carries statements out and collects the nodes that they make."""
+
+    def __init__(
+        self,
+        syntax: NetworkSyntax,
+        module: Module,
+        reporter: Reporter,
+        globals_of: Callable[[Module], Env],
+        block_calls: BlockCalls,
+        input_shape: Shape | None,
+        max_layers: int,
+    ) -> None:
+        self.syntax = syntax
+        self.module = module
+        """The file whose names count at this point."""
+        self.reporter = reporter
+        self.globals_of = globals_of
+        self.block_calls = block_calls
+        self.input_shape = input_shape
+        self.max_layers = max_layers
+        self.nodes: list[Node] = []
+        self.aux: list[AuxHead] = []
+        self.layers = Layers()
+        self.labels = Labels()
+        self.words = layer_words()
+        self.arriving: Arriving = None
+        self.has_input = False
+        self.calls: list[BlockRef] = []
+        """The blocks being carried out, outermost first."""
+        self.depth = 0
+        self.steps = 0
+        self.made: dict[object, tuple[Op, Shape]] = {}
+        self.region = module.source.span(0, len(module.source.text))
+        """The text of the body being carried out."""
+        self.allowed: list[Allowed] = []
+        self.init: Written | None = None
+        self.sums: list[Node] = []
+        """Of residuals, their body first."""
+
+    def look_around(self, name: str) -> object:
+        """What arrives at this point, by the names that a spec has for it."""
+        if name not in ("channels", "height", "width"):
+            raise KeyError(name)
+        if self.arriving is None:
+            raise Quiet if self.has_input else KeyError(name)
+        shape = self.arriving.shape
+        if len(shape) == 3:
+            return shape[("channels", "height", "width").index(name)]
+        if name == "channels":
+            return shape[0]
+        raise KeyError(name)
+
+    def allow(self, call: Call, region: Span) -> None:
+        """Enters the warnings that `allow` silences in a region of text."""
+        if not call.arguments:
+            raise Problem(
+                "missing-argument",
+                "`allow` needs the code of a warning",
+                call.head.span,
+                help='write `allow "wide-fc"`, with the code in the brackets of the warning',
+            )
+        for argument in call.arguments:
+            code = argument.value
+            if not isinstance(code, String) or argument.name is not None:
+                raise Problem(
+                    "argument",
+                    "the code of a warning is text",
+                    argument.span,
+                    help=f'write `allow "{argument.span.text}"`',
+                    edits=(Edit(argument.span, f'"{argument.span.text}"'),),
+                )
+            self.allowed.append(Allowed(region, code.value, argument.span))
+
+    # ---- statements ----
+
+    def body(self, body: Body | Branches, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        """Carries statements out one after the other; what leaves the last."""
+        if isinstance(body, Branches):
+            bar = Span(body.span.source, body.paths[0].span.start, body.paths[0].span.start + 1)
+            self.reporter.report(
+                Diagnostic(
+                    "stray-bar",
+                    "`|` begins a path of a merge; here there is nothing to merge",
+                    bar,
+                    help="write `concat { | path | path }`, or take the `|` out",
+                ),
+                scope,
+            )
+            return None
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            self.depth -= 1
+            start = body.span.start
+            raise Problem(
+                "limit",
+                f"more than {MAX_NESTING} bodies inside one another",
+                Span(body.span.source, start, start + 1),
+            )
+        outer_region, self.region = self.region, body.span
+        inner = Env(env)
+        for statement in body.statements:
+            arriving = self.statement(statement, scope, inner, arriving)
+        self.region = outer_region
+        self.depth -= 1
+        return arriving
+
+    def statement(
+        self, statement: Statement, scope: Scope, env: Env, arriving: Arriving
+    ) -> Arriving:
+        self.count_step(statement.span, scope)
+        self.arriving = arriving
+        leaving: Arriving = None
+        try:
+            leaving = self.carry_out(statement, scope, env, arriving)
+        except Problem as problem:
+            self.reporter.problem(problem, scope)
+        except Quiet:
+            pass
+        label = getattr(statement, "label", None)
+        if leaving is None and label is not None:
+            self.labels.enter_spoilt(label, scope)
+        return leaving
+
+    def count_step(self, span: Span, scope: Scope) -> None:
+        """Statements without layers take time too."""
+        self.steps += 1
+        if self.steps > 10 * self.max_layers:
+            self.over_budget(span, scope)
+
+    def carry_out(
+        self, statement: Statement, scope: Scope, env: Env, arriving: Arriving
+    ) -> Arriving:
+        if isinstance(statement, Call):
+            return self.call(statement, scope, env, arriving)
+        if isinstance(statement, Repeat):
+            return self.repeat(statement, scope, env, arriving)
+        if isinstance(statement, For):
+            return self.loop(statement, scope, env, arriving)
+        if isinstance(statement, If):
+            return self.choice(statement, scope, env, arriving)
+        assert isinstance(statement, Let)
+        name = statement.name.value
+        if name in env.values:
+            raise Problem(
+                "duplicate-name",
+                f"`{name}` has a value here already",
+                statement.name.span,
+                help="a name keeps its value: take another one",
+            )
+        try:
+            env.values[name] = self.block_calls.value(statement.value, env, self.module)
+        except (Problem, Quiet):
+            env.values[name] = POISON
+            raise
+        return arriving
+
+    def choice(self, statement: If, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        taken: Body | Branches | None = statement.otherwise
+        for arm in statement.arms:
+            if truth(arm.condition, env):
+                taken = arm.body
+                break
+        inner = self.labelled(scope, statement.label, "if", statement.span)
+        leaving = self.body(taken, inner, env, arriving) if taken else arriving
+        others = not_taken(statement, taken, lambda word: self.meaning(word, env))
+        if others:
+            Scope("form", "if", statement.span, inner).skipped = others
+        return self.named(statement.label, scope, inner, leaving)
+
+    def meaning(self, word: str, env: Env) -> str:
+        """What a statement that begins with a word is counted as: a parameter may stand for a
+        block, a form or a layer."""
+        value = env.find(word) if env.has(word) else word
+        if isinstance(value, BlockRef):
+            return str(value)
+        is_layer = isinstance(value, Word) and value not in FORMS
+        if is_layer and value not in self.module.blocks and not not_for_modules(word):
+            return word
+        return str(value) if isinstance(value, Word) else word
+
+    def labelled(self, scope: Scope, label: Name | None, word: str, span: Span) -> Scope:
+        """A scope for a statement that has a label; else the one around it serves."""
+        if label is None:
+            return scope
+        return Scope("form", word, span, scope, label.value)
+
+    def repeat(self, statement: Repeat, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        value = number(statement.count, env)
+        if not isinstance(value, int) or value < 0:
+            raise Problem(
+                "type",
+                f"`repeat` takes a whole number of at least 0, not {show(value)}",
+                statement.count.span,
+                help=f"write `repeat floor({statement.count.span.text}) {{ … }}`"
+                if isinstance(value, float) and value >= 0
+                else "",
+                edits=(Edit(statement.count.span, f"floor({statement.count.span.text})"),)
+                if isinstance(value, float) and value >= 0
+                else (),
+            )
+        if value > self.max_layers:
+            self.over_budget(statement.count.span, scope)
+        index = statement.index
+        names = () if index is None else (index,)
+        rounds = [()] * value if index is None else [(i,) for i in range(value)]
+        return self.rounds(statement, "repeat", names, rounds, scope, env, arriving)
+
+    def loop(self, statement: For, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        items = evaluate(statement.items, env)
+        if not isinstance(items, (list, tuple)):
+            raise Problem(
+                "type",
+                f"`for` goes through a list; this is {describe(items)}",
+                statement.items.span,
+                help="to count, write `repeat n as i { … }`"
+                if isinstance(items, int)
+                else "write one: `for width in [64, 128] { … }`",
+            )
+        names = statement.names
+        rounds: list[tuple[object, ...]] = []
+        for position, item in enumerate(items):
+            if len(names) == 1:
+                rounds.append((item,))
+                continue
+            if not isinstance(item, (tuple, list)) or len(item) != len(names):
+                number_of = len(item) if isinstance(item, (tuple, list)) else 1
+                raise Problem(
+                    "destructuring",
+                    f"{len(names)} names, but item {position + 1} of the list holds {number_of}",
+                    statement.items.span,
+                    labels=(
+                        Label(
+                            Span(names[0].span.source, names[0].span.start, names[-1].span.end),
+                            f"{len(names)} names",
+                        ),
+                    ),
+                    help=f"every item is a tuple: `({', '.join(n.value for n in names)})`",
+                )
+            rounds.append(tuple(item))
+        return self.rounds(statement, "for", names, rounds, scope, env, arriving)
+
+    def rounds(
+        self,
+        statement: Repeat | For,
+        word: str,
+        names: Sequence[Name],
+        rounds: Sequence[tuple[object, ...]],
+        scope: Scope,
+        env: Env,
+        arriving: Arriving,
+    ) -> Arriving:
+        label = statement.label.value if statement.label else None
+        outer = Scope("loop", word, statement.span, scope, label, count=len(rounds))
+        values: dict[str, object] = {}
+        inner = Env(env, values)
+        for index, items in enumerate(rounds):
+            self.count_step(statement.span, scope)
+            iteration = Scope(
+                "iteration", word, statement.span, outer, index=index, count=len(rounds)
+            )
+            iteration.arguments = tuple(zip((n.value for n in names), items, strict=True))
+            values.update(iteration.arguments)
+            arriving = self.body(statement.body, iteration, inner, arriving)
+            iteration.output = arriving
+        return self.named(statement.label, scope, outer, arriving)
+
+    def named(self, label: Name | None, scope: Scope, item: Scope, leaving: Arriving) -> Arriving:
+        item.output = leaving
+        if label is not None:
+            self.labels.enter(label, scope, item)
+        return leaving
+
+    # ---- calls ----
+
+    def call(self, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        word = call.head.value
+        given = None
+        if env.has(word):
+            given, value = word, env.find(word)
+            if value is POISON:
+                raise Quiet
+            if isinstance(value, BlockRef):
+                return self.call_block(value, call, scope, env, arriving)
+            if not isinstance(value, Word):
+                hidden = word in self.words or word in self.module.blocks
+                raise Problem(
+                    "not-a-layer",
+                    f"`{word}` is {describe(value)} here, and no layer or block",
+                    call.head.span,
+                    help=f"a parameter or `let` hides the layer `{word}`: give it another name"
+                    if hidden
+                    else "hand a block or a layer to this parameter",
+                )
+            word = str(value)
+        ref = self.module.blocks.get(word)
+        if ref is not None:
+            return self.call_block(ref, call, scope, env, arriving)
+        if word in FORMS:
+            if word == "input":
+                return self.input(call, scope, env, arriving)
+            self.need_input(call)
+            return forms.FORMS[word](self, word, call, scope, env, arriving)
+        leaving = self.layer(word, call, scope, env, arriving)
+        if given is not None and leaving is not None and not not_for_modules(given):
+            leaving.given = given
+        return leaving
+
+    def need_input(self, call: Call) -> None:
+        if not self.has_input:
+            self.has_input = True  # said once
+            raise Problem(
+                "no-input",
+                "nothing arrives here: the network's input is not known yet",
+                call.head.span,
+                help="write `input 3x224x224` (channels x height x width) as its first line",
+                edits=self.first_line("input 3x224x224"),
+            )
+
+    def first_line(self, text: str) -> tuple[Edit, ...]:
+        """The change that puts a statement in front of all others of the network."""
+        statements = self.syntax.body.statements if isinstance(self.syntax.body, Body) else ()
+        if not statements:
+            return ()
+        span = statements[0].span
+        return (Edit(Span(span.source, span.start, span.start), f"{text}, "),)
+
+    def input(self, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        if scope.kind == "network" and self.has_input and self.nodes:
+            raise Problem(
+                "second-input",
+                "a network has one input",
+                call.head.span,
+                labels=(Label(self.nodes[0].span, "the first"),),
+                help="take one of them out",
+                edits=(Edit(call.span, ""),),
+            )
+        if scope.kind != "network":
+            raise Problem(
+                "misplaced-input",
+                "`input` is the first line of a network, not part of a block or path",
+                call.head.span,
+                help="take it out",
+                edits=(Edit(call.span, ""),),
+            )
+        self.has_input = True
+        shape = self.input_shape or input_shape(call, env)
+        op = Input(shape=shape)
+        return self.add(op, (), shape, call.span, scope, call.label)
+
+    def call_block(
+        self, ref: BlockRef, call: Call, scope: Scope, env: Env, arriving: Arriving
+    ) -> Arriving:
+        block = ref.block
+        self.block_calls.used.add(id(block))
+        if ref.spoilt:
+            raise Quiet
+        refuse_body(call, f"the block `{block.name.value}`")
+        if ref in self.calls or len(self.calls) >= MAX_CALL_DEPTH:
+            raise self.recursion(ref, call)
+        values = self.block_calls.values(ref, call, env, self.module)
+        label = call.label.value if call.label else None
+        inner = Scope(
+            "block", block.name.value, call.span, scope, label, arguments=tuple(values.items())
+        )
+        inner.definition = block
+        outer_module, self.module = self.module, ref.module
+        self.calls.append(ref)
+        try:
+            leaving = self.body(
+                block.body, inner, Env(self.globals_of(ref.module), values), arriving
+            )
+        finally:
+            self.calls.pop()
+            self.module = outer_module
+        return self.named(call.label, scope, inner, leaving)
+
+    def recursion(self, ref: BlockRef, call: Call) -> Problem:
+        name = ref.block.name.value
+        if ref not in self.calls:
+            message = f"blocks call one another more than {MAX_CALL_DEPTH} deep"
+            return Problem("recursion", message, call.head.span)
+        names = [str(r) for r in self.calls[self.calls.index(ref) :]]
+        return Problem(
+            "recursion",
+            f"`{name}` calls itself",
+            call.head.span,
+            labels=(Label(ref.block.name.span, "the block"),),
+            notes=(" -> ".join([*names, name]),),
+            help="a block cannot contain itself; say how often with `repeat n { … }`",
+        )
+
+    # ---- layers ----
+
+    def layer(self, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        op = self.layers.operation(word, call, env, self.module.blocks)
+        self.need_input(call)
+        if arriving is None:
+            return None
+        return self.apply(op, (arriving,), call, scope)
+
+    def apply(
+        self,
+        op: Op,
+        inputs: tuple[Node, ...],
+        call: Call,
+        scope: Scope,
+    ) -> Node:
+        """A node for an operation, once the shapes that arrive fit."""
+        try:
+            arriving = tuple([node.shape for node in inputs])
+            key = (id(op), arriving)  # the entry keeps the operation, and so its id, alive
+            known = self.made.get(key)
+            if known is None:
+                known = self.made[key] = op, op.output(*arriving)
+            shape = known[1]
+        except ShapeError as error:
+            raise shape_problem(error, op, inputs, call) from None
+        return self.add(op, inputs, shape, call.span, scope, call.label)
+
+    def add(
+        self,
+        op: Op,
+        inputs: tuple[Node, ...],
+        shape: Shape,
+        span: Span,
+        scope: Scope,
+        label: Name | None = None,
+    ) -> Node:
+        """Enters a node into the network."""
+        if len(self.nodes) >= self.max_layers:
+            self.over_budget(span, scope)
+        name = label.value if label else None
+        node = Node(len(self.nodes), op, inputs, shape, span, scope, name)
+        self.nodes.append(node)
+        scope.children.append(node)
+        if label is not None:
+            self.labels.enter(label, scope, node)
+        return node
+
+    def over_budget(self, span: Span, scope: Scope) -> NoReturn:
+        self.reporter.report(
+            Diagnostic(
+                "limit",
+                f"this spec comes to more than {self.max_layers:,} layers",
+                span,
+                label="the budget is used up here",
+                help="repeat less, or raise the budget with `--max-layers`",
+            ),
+            scope,
+        )
+        raise GiveUp

@@ -1,0 +1,136 @@
+"""From an operation's placeless error to a diagnostic: where, how it came there, a mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...dsl.diagnostics import Edit, Label
+from ...dsl.source import Span
+from ...dsl.syntax import Call, Name
+from ..build.scoping import BlockRef
+from ..language.problems import Problem
+from ..language.values import show
+from ..network import Node, Scope
+from ..ops.base import Op
+from ..shapes import ShapeError, text
+
+_MAX_NOTES = 6
+
+
+def place(span: Span) -> str:
+    return f"{span.source.name}:{span.line}:{span.column}"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, …, 11th, …"""
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }".replace(" ", "")
+
+
+def call_chain(scope: Scope | None) -> tuple[str, ...]:
+    """How a statement came to be carried out: the calls around it, innermost first."""
+    notes: list[str] = []
+    for inner in scope.chain() if scope else ():
+        if inner.kind == "block" and inner.parent is not None:
+            notes.append(f"in {inner.word}, called at {place(inner.span)}{_round(inner.parent)}")
+        elif inner.kind == "iteration" and not _only_calls(inner):
+            notes.append(
+                f"in the {ordinal(inner.index + 1)} of {inner.count} rounds of "
+                f"{inner.word} at {place(inner.span)}"
+            )
+    if len(notes) > _MAX_NOTES:
+        notes[_MAX_NOTES - 1 :] = [f"… and {len(notes) - _MAX_NOTES + 1} more calls around it"]
+    return tuple(notes)
+
+
+def _only_calls(iteration: Scope) -> bool:
+    """Whether the iteration is mentioned already, by a call inside it."""
+    return any(isinstance(c, Scope) and c.kind == "block" for c in iteration.children)
+
+
+def _round(scope: Scope) -> str:
+    if scope.kind != "iteration":
+        return ""
+    return f" ({ordinal(scope.index + 1)} of {scope.count} in {scope.word})"
+
+
+def block_usage(ref: BlockRef) -> str:
+    """How a block is called: `bottleneck width stride=1`."""
+    parts = [ref.block.name.value]
+    for parameter in ref.block.parameters:
+        default = f"={parameter.default.span.text}" if parameter.default else ""
+        parts.append(parameter.name.value + default)
+    return " ".join(parts)
+
+
+def statement_span(call: Call) -> Span:
+    """A call without its label and its body."""
+    last = call.arguments[-1].span if call.arguments else call.head.span
+    return Span(call.span.source, call.head.span.start, last.end)
+
+
+def arrives(node: Node) -> Label:
+    """Where a shape comes from."""
+    if not node.inputs:
+        return Label(first_line(node.span), f"the input is {text(node.shape)}")
+    return Label(first_line(node.span), f"{text(node.shape)} arrives from here")
+
+
+def first_line(span: Span) -> Span:
+    """A span cut off at the end of its first line, so that a label does not cover a whole body."""
+    line_end = span.source.text.find("\n", span.start, span.end)
+    end = span.end if line_end < 0 else line_end
+    return Span(span.source, span.start, end)
+
+
+def shape_problem(error: ShapeError, op: Op, inputs: Sequence[Node], call: Call) -> Problem:
+    """An operation that cannot take what arrives."""
+    return Problem(
+        "shape",
+        error.message,
+        statement_span(call),
+        labels=tuple(arrives(node) for node in inputs),
+        help=error.help,
+        proposals=[tuple(_change(error, op, call))],
+    )
+
+
+def _change(error: ShapeError, op: Op, call: Call) -> Iterator[Edit]:
+    """The operation's own proposal, as changes to the text."""
+    source = call.span.source
+    if error.before:
+        at = call.label.span.start if call.label else call.head.span.start
+        yield Edit(Span(source, at, at), f"{error.before}, ")
+    end = statement_span(call).end
+    for name, value in error.change.items():
+        place = _argument(name, op, call)
+        if not op.fields[name].is_flag:
+            text = show(value)
+            yield Edit(place, text) if place else Edit(Span(source, end, end), f" {name}={text}")
+        elif value and place is None:
+            yield Edit(Span(source, end, end), f" {name}")
+        elif not value and place is not None:
+            yield Edit(Span(source, place.start - 1, place.end), "")
+
+
+def _argument(name: str, op: Op, call: Call) -> Span | None:
+    """Where the value of an argument is written, by name or by its position."""
+    waiting = [field.name for field in type(op).signature().positional]
+    # The second word of `pool max` is no argument of the operation.
+    kinds = op.word.split(" ")[1:]
+    for argument in call.arguments:
+        word = argument.value.value if isinstance(argument.value, Name) else ""
+        if argument.name is not None:
+            taken = argument.name
+        elif word in kinds:
+            continue
+        elif word in op.fields and op.fields[word].is_flag:
+            taken = word
+        else:
+            taken = waiting[0] if waiting else ""
+        if taken in waiting:
+            waiting.remove(taken)
+        if taken == name:
+            return argument.value.span
+    return None

@@ -1,0 +1,50 @@
+"""Collects mistakes while a spec is walked: each once, with the chain of calls down to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ...dsl.diagnostics import Diagnostic, Edit
+from ...dsl.source import Span
+from ..language.problems import MAX_MISTAKES, Problem
+from ..network import Scope
+from .blame import call_chain
+
+
+class GiveUp(Exception):
+    """There is no use in going on; why has been reported."""
+
+
+class Reporter:
+    def __init__(self, found: Iterable[Diagnostic]) -> None:
+        self.diagnostics = list(found)
+        self.proposals: dict[int, Sequence[tuple[Edit, ...]]] = {}
+        """Changes that may mend a mistake, by the id of its diagnostic."""
+        self._told: set[tuple[str, Span | None]] = set()
+
+    @property
+    def has_errors(self) -> bool:
+        return any(diagnostic.severity == "error" for diagnostic in self.diagnostics)
+
+    def problem(self, problem: Problem, scope: Scope | None) -> None:
+        self.report(problem.diagnostic, scope, problem.proposals)
+
+    def report(
+        self,
+        diagnostic: Diagnostic,
+        scope: Scope | None = None,
+        proposals: Sequence[tuple[Edit, ...]] = (),
+    ) -> None:
+        """Once for each place, however often the statement is carried out."""
+        key = (diagnostic.code, diagnostic.span)
+        if key in self._told:
+            return
+        self._told.add(key)
+        notes = (*diagnostic.notes, *call_chain(scope))
+        diagnostic = replace(diagnostic, notes=notes)
+        self.diagnostics.append(diagnostic)
+        if proposals:
+            self.proposals[id(diagnostic)] = proposals
+        if len(self.diagnostics) >= MAX_MISTAKES:
+            raise GiveUp

@@ -1,0 +1,87 @@
+"""Warnings about what a spec defines and does not use: blocks, parameters, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...dsl.diagnostics import Diagnostic, Edit
+from ...dsl.source import Span
+from ...dsl.syntax import Block, Call, Name, Network, Path, Spec, walk
+
+UNUSED = UNUSED_BLOCK, UNUSED_PARAMETER, UNUSED_LABEL = (
+    "unused-block",
+    "unused-parameter",
+    "unused-label",
+)
+
+
+def unused_definitions(spec: Spec, called: set[int]) -> Iterator[Diagnostic]:
+    """Blocks of the main file that nothing calls, and parameters that no body reads.
+
+    `called` are the ids of the blocks that were called. A file without a network is a library: its
+    blocks are there for others.
+    """
+    if not any(isinstance(statement, Network) for statement in spec.statements):
+        return
+    for statement in spec.statements:
+        if isinstance(statement, Block) and id(statement) not in called:
+            name = statement.name
+            yield Diagnostic(
+                UNUSED_BLOCK,
+                f"nothing calls the block `{name.value}`",
+                name.span,
+                help=f"call it: `{name.value} …`, or take it out",
+                severity="warning",
+            )
+        elif isinstance(statement, (Block, Network)):
+            yield from _unread_parameters(statement)
+
+
+def _unread_parameters(definition: Block | Network) -> Iterator[Diagnostic]:
+    if not definition.parameters:
+        return
+    read = _names_in(definition)
+    for parameter in definition.parameters:
+        name = parameter.name.value
+        if name not in read:
+            yield Diagnostic(
+                UNUSED_PARAMETER,
+                f"`{definition.name.value}` does not use its parameter `{name}`",
+                parameter.span,
+                help="use it in the body, or take it out",
+                severity="warning",
+            )
+
+
+def _names_in(definition: Block | Network) -> set[str]:
+    """All names that are read: in the body, and in the defaults of later parameters."""
+    found: set[str] = set()
+    parts = [p.default for p in definition.parameters if p.default is not None]
+    for part in [definition.body, *parts]:
+        for node in walk(part):
+            if isinstance(node, Name):
+                found.add(node.value)
+            elif isinstance(node, Path):
+                found.add(node.parts[0])
+    return found
+
+
+def unused_label(label: Name, reference_span: Span) -> Diagnostic:
+    """For a label that nothing refers to and that names no weights."""
+    after = reference_span.source.text.find(":", label.span.end) + 1
+    whole = Span(label.span.source, label.span.start, after)
+    return Diagnostic(
+        UNUSED_LABEL,
+        f"nothing refers to `{label.value}`, and it names no weights",
+        label.span,
+        help="take the label out",
+        edits=(Edit(whole, ""),),
+        severity="warning",
+    )
+
+
+def calls_in(block: Block) -> Iterator[Call]:
+    """Every statement of a block that calls something, however deep."""
+    for node in walk(block.body):
+        if isinstance(node, Call):
+            yield node

@@ -1,0 +1,333 @@
+"""Expressions to values. Nothing here runs long: there are no loops, and numbers have a limit."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from ...dsl.diagnostics import Edit
+from ...dsl.source import Span
+from ...dsl.syntax import (
+    Binary,
+    Expression,
+    Factor,
+    Function,
+    List,
+    Name,
+    Number,
+    Path,
+    Percent,
+    Range,
+    Size,
+    String,
+    Switch,
+    Tuple,
+    Unary,
+)
+from . import values
+from .problems import Problem, Quiet, did_you_mean
+from .values import show
+
+MAX_BITS = 256
+MAX_ITEMS = 100_000
+
+POISON: Any = object()
+"""The value of something that a reported mistake has spoilt."""
+
+
+class Env:
+    """Names and their values at a place, with those of the places around it."""
+
+    __slots__ = ("arriving", "parent", "values")
+
+    def __init__(self, parent: Env | None = None, values: dict[str, object] | None = None) -> None:
+        self.parent = parent
+        self.values = values if values is not None else {}
+        self.arriving: Callable[[str], object] | None = parent.arriving if parent else None
+        """Looks up `channels`, `height`, `width`, `classes`; None where they are not known."""
+
+    def find(self, name: str) -> object:
+        """The value of a name; KeyError where it has none."""
+        env: Env | None = self
+        while env is not None:
+            if name in env.values:
+                return env.values[name]
+            env = env.parent
+        if self.arriving is not None:
+            return self.arriving(name)
+        raise KeyError(name)
+
+    def has(self, name: str) -> bool:
+        env: Env | None = self
+        while env is not None:
+            if name in env.values:
+                return True
+            env = env.parent
+        return False
+
+    def names(self) -> set[str]:
+        found = set(ARRIVING)
+        env: Env | None = self
+        while env is not None:
+            found.update(env.values)
+            env = env.parent
+        return found
+
+
+ARRIVING = ("channels", "height", "width", "classes")
+
+
+def evaluate(node: Expression, env: Env) -> Any:
+    """The value of an expression; a bare word that names nothing is itself."""
+    if isinstance(node, Number):
+        return node.value
+    if isinstance(node, Name):
+        try:
+            value = env.find(node.value)
+        except KeyError:
+            return values.Word(node.value)
+        if value is POISON:
+            raise Quiet
+        return value
+    return _EVALUATORS[type(node)](node, env)
+
+
+def number(node: Expression, env: Env) -> int | float:
+    """The value of an expression that must be a number."""
+    value = evaluate(node, env)
+    if isinstance(value, (int, float)) and not isinstance(value, (bool, values.Factor)):
+        return value
+    raise _not_a_number(node, value, env)
+
+
+def _not_a_number(node: Expression, value: object, env: Env) -> Problem:
+    if isinstance(value, values.Word):
+        return unknown_name(node, env)
+    return Problem("type", f"`{node.span.text}` is {describe(value)}, not a number", node.span)
+
+
+def unknown_name(node: Expression, env: Env, word: str = "") -> Problem:
+    """For a word that means nothing here: the text of a node, or what that stands for."""
+    name = word or node.span.text
+    help, edits = did_you_mean(name, env.names(), node.span)
+    return Problem(
+        "unknown-name",
+        f"nothing here is called `{name}`",
+        node.span,
+        help=help or f"give it a value before: `let {name} = …`",
+        edits=edits,
+    )
+
+
+def describe(value: object) -> str:
+    """What kind of thing a value is, for messages."""
+    match value:
+        case bool():
+            return f"`{show(value)}`"
+        case values.Text():
+            return "text"
+        case values.Word():
+            return "a word"
+        case values.Interval():
+            return "a range"
+        case values.Factor():
+            return f"the factor {show(value)}"
+        case list():
+            return "a list"
+        case tuple():
+            return f"{show(value)}"
+        case int() | float():
+            return f"the number {show(value)}"
+    return "a block"
+
+
+def _binary(node: Binary, env: Env) -> Any:
+    sign = node.operator
+    if sign in ("and", "or"):
+        left = truth(node.left, env)
+        if left == (sign == "or"):
+            return left
+        return truth(node.right, env)
+    if sign in ("==", "!="):
+        same = _equal(evaluate(node.left, env), evaluate(node.right, env))
+        return same == (sign == "==")
+    low, high = number(node.left, env), number(node.right, env)
+    if sign in ("/", "//", "%") and high == 0:
+        zero = f"`{node.right.span.text}` is 0"
+        raise Problem("division", "division by zero", node.span, label=zero)
+    return _bounded(_ARITHMETIC[sign](low, high), node.span)
+
+
+def _equal(left: object, right: object) -> bool:
+    # `on` is not the number 1.
+    return left == right and isinstance(left, bool) == isinstance(right, bool)
+
+
+def _divide(left: Any, right: Any) -> int | float:
+    """Exact where the division comes out even, so that `channels/16` is a whole number."""
+    if isinstance(left, int) and isinstance(right, int) and left % right == 0:
+        return left // right
+    return float(left / right)
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": _divide,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _bounded(value: Any, span: Span) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Problem("limit", "this number is too large", span)
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise Problem("limit", f"this number has more than {MAX_BITS} bits", span)
+    return value
+
+
+def truth(node: Expression, env: Env) -> bool:
+    """The value of a condition."""
+    value = evaluate(node, env)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, values.Word):
+        raise unknown_name(node, env)
+    raise Problem(
+        "type",
+        f"`{node.span.text}` is {describe(value)}, neither true nor false",
+        node.span,
+        help=f"compare it: `{node.span.text} > 0`",
+        edits=(Edit(node.span, f"{node.span.text} > 0"),)
+        if isinstance(value, (int, float))
+        else (),
+    )
+
+
+def _unary(node: Unary, env: Env) -> Any:
+    if node.operator == "not":
+        return not truth(node.operand, env)
+    return -number(node.operand, env)
+
+
+def _sequence(node: Tuple | List, env: Env) -> Any:
+    if len(node.items) > MAX_ITEMS:
+        raise Problem("limit", f"more than {MAX_ITEMS:,} items", node.span)
+    items = [evaluate(item, env) for item in node.items]
+    return tuple(items) if isinstance(node, Tuple) else items
+
+
+def _interval(node: Range, env: Env) -> values.Interval:
+    low, high = number(node.low, env), number(node.high, env)
+    if low > high:
+        raise Problem(
+            "type",
+            f"a range runs upwards; this one from {show(low)} to {show(high)}",
+            node.span,
+            help=f"write `{show(high)}..{show(low)}`",
+            edits=(Edit(node.span, f"{node.high.span.text}..{node.low.span.text}"),),
+        )
+    return values.Interval(low, high)
+
+
+# ---- functions -------------------------------------------------------------------------------
+
+
+def divisible(value: float, by: int = 8) -> int:
+    """The multiple of `by` nearest to a value, never below 90 % of it (MobileNet's rounding)."""
+    nearest = max(by, int(value + by / 2) // by * by)
+    return nearest + by if nearest < 0.9 * value else nearest
+
+
+FUNCTIONS = {
+    "min": "min(a, b, …)",
+    "max": "max(a, b, …)",
+    "ceil": "ceil(x)",
+    "floor": "floor(x)",
+    "round": "round(x)",
+    "sqrt": "sqrt(x)",
+    "len": "len(list)",
+    "divisible": "divisible(x, by=8)",
+}
+
+
+def _function(node: Function, env: Env) -> Any:
+    name = node.name.value
+    if name not in FUNCTIONS:
+        help, edits = did_you_mean(name, FUNCTIONS, node.name.span)
+        if name == "range":
+            help = "count with `repeat n as i { … }`, or write the list out"
+        raise Problem(
+            "unknown-function",
+            f"there is no function `{name}`",
+            node.name.span,
+            help=help or "there are " + ", ".join(f"`{f}`" for f in FUNCTIONS),
+            edits=edits,
+        )
+    for argument in node.arguments:
+        if argument.name is not None and not (name == "divisible" and argument.name == "by"):
+            raise _wrong_use(node, f"`{name}` has no argument `{argument.name}`")
+    positional = [a.value for a in node.arguments if a.name is None]
+    named = [a.value for a in node.arguments if a.name is not None]
+    if name == "len":
+        return _length(node, positional, env)
+    arguments = [number(item, env) for item in positional]
+    if name in ("min", "max"):
+        if not arguments:
+            raise _wrong_use(node, f"`{name}` needs values")
+        return min(arguments) if name == "min" else max(arguments)
+    if name == "divisible":
+        arguments += [number(item, env) for item in named]
+        if len(arguments) not in (1, 2) or len(named) > 1:
+            raise _wrong_use(node, "`divisible` takes a value and what it shall be divisible by")
+        by = arguments[1] if len(arguments) == 2 else 8
+        if not isinstance(by, int) or by < 1:
+            raise _wrong_use(node, f"`by` is a whole number of at least 1, not {show(by)}")
+        return divisible(arguments[0], by)
+    if len(arguments) != 1:
+        raise _wrong_use(node, f"`{name}` takes one value, not {len(arguments)}")
+    value = arguments[0]
+    if name == "sqrt":
+        if value < 0:
+            raise _wrong_use(node, f"{show(value)} has no square root")
+        root = math.isqrt(value) if isinstance(value, int) else 0
+        return root if isinstance(value, int) and root * root == value else math.sqrt(value)
+    if name == "ceil":
+        return math.ceil(value)
+    return math.floor(value) if name == "floor" else round(value)
+
+
+def _length(node: Function, positional: list[Expression], env: Env) -> int:
+    value = evaluate(positional[0], env) if len(positional) == 1 else None
+    if not isinstance(value, (list, tuple)):
+        raise _wrong_use(node, "`len` takes one list")
+    return len(value)
+
+
+def _wrong_use(node: Function, message: str) -> Problem:
+    usage = FUNCTIONS[node.name.value]
+    return Problem("function-arguments", message, node.span, help=f"write `{usage}`")
+
+
+_EVALUATORS: dict[type, Callable[[Any, Env], Any]] = {
+    Binary: _binary,
+    Unary: _unary,
+    Tuple: _sequence,
+    List: _sequence,
+    Range: _interval,
+    Function: _function,
+    Path: lambda node, env: values.Word(node.value),
+    Percent: lambda node, env: values.Percent(node.value),
+    Factor: lambda node, env: values.Factor(node.value),
+    Size: lambda node, env: node.dims,
+    String: lambda node, env: values.Text(node.value),
+    Switch: lambda node, env: node.value,
+}

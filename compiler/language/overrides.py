@@ -1,0 +1,86 @@
+"""What the command line sets: a network's parameters, `width=1.5`, `depths=[3, 4, 6, 3]`; and what
+its sections say, `train.epochs=3`, `train.optimizer.lr=0.1`, `train.optimizer="adam lr=0.1"`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ...dsl.diagnostics import has_errors
+from ...dsl.parser import read
+from ...dsl.source import Source
+from ...dsl.syntax import Call, Let, Statement
+from .evaluate import Env, evaluate
+from .problems import Problem, Quiet
+from .vocabulary import SECTIONS
+
+
+class OverrideError(ValueError):
+    """No `name=value`, or no value."""
+
+
+class SectionOverride(NamedTuple):
+    """Something that a section says, said otherwise."""
+
+    section: str
+    call: Call | None
+    """The statement as it could stand in the section; None to leave the section out."""
+    argument: str = ""
+    """The one argument to be changed; empty for the whole statement."""
+
+
+def read_override(text: str) -> tuple[str, object]:
+    """The name and the value, which is written as in a spec. Of a section's directive or argument,
+    the value is a SectionOverride."""
+    name, equals, value = text.partition("=")
+    name = name.strip()
+    section, *path = name.split(".")
+    known = section in SECTIONS and (bool(path) or value.strip() == "off")
+    valid = all(path) if known else name.isidentifier()
+    if not equals or not valid or not value.strip():
+        raise OverrideError(f"{text!r} is not name=value")
+    if known:
+        return name, _of_section(section, path, value.strip())
+    only = _statement(f"let value = {value}", value)
+    assert isinstance(only, Let)
+    try:
+        return name, evaluate(only.value, Env())
+    except Problem as problem:
+        raise OverrideError(f"{value!r} is no value: {problem.diagnostic.message}") from None
+    except Quiet:
+        raise OverrideError(f"{value!r} is no value") from None
+
+
+def _of_section(section: str, path: list[str], value: str) -> SectionOverride:
+    if not path:
+        return SectionOverride(section, None)
+    word, *argument = path
+    equals = f"{'.'.join(argument)}={value}" if argument else value
+    call = _statement(f"{word} {equals}", value)
+    if not isinstance(call, Call) or call.head.value != word or call.label or call.body:
+        raise OverrideError(f"{value!r} is no value")
+    return SectionOverride(section, call, ".".join(argument))
+
+
+def _statement(text: str, value: str) -> Statement:
+    """Reads what a spec would say, so that there is one grammar of values; one statement of it, so
+    that nothing but a value can be smuggled in."""
+    spec, diagnostics = read(Source("--set", text))
+    if has_errors(diagnostics) or len(spec.statements) != 1:
+        reason = diagnostics[0].message if diagnostics else "it is more than one value"
+        raise OverrideError(f"{value!r} is no value: {reason}")
+    return spec.statements[0]
+
+
+def divide(
+    overrides: Iterable[tuple[str, object]],
+) -> tuple[dict[str, object], list[SectionOverride]]:
+    """Those of the network's parameters, and those of sections."""
+    parameters: dict[str, object] = {}
+    sections: list[SectionOverride] = []
+    for name, value in overrides:
+        if isinstance(value, SectionOverride):
+            sections.append(value)
+        else:
+            parameters[name] = value
+    return parameters, sections

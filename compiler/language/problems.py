@@ -1,0 +1,70 @@
+"""Mistakes found while compiling: the error that carries one, and close spellings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ...dsl.diagnostics import Diagnostic, Edit, Label
+from ...dsl.source import Span
+from ...dsl.syntax import Argument, Call
+
+MAX_MISTAKES = 50
+"""After so many there is no use in going on."""
+
+
+class Problem(Exception):
+    """A mistake with its place; whoever carries on after it reports it."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        labels: tuple[Label, ...] = (),
+        notes: tuple[str, ...] = (),
+        help: str = "",
+        edits: tuple[Edit, ...] = (),
+        proposals: Sequence[tuple[Edit, ...]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.proposals = proposals
+        """Changes that may mend it, the best first; they are tried before they are shown."""
+        self.diagnostic = Diagnostic(code, message, span, label, labels, notes, help, edits)
+
+
+class Quiet(Exception):
+    """Something rests on a mistake already reported; there is nothing to say about it."""
+
+
+def closest(word: str, candidates: Iterable[str]) -> str:
+    """The candidate that was probably meant, or nothing."""
+    import difflib
+
+    names = sorted(set(candidates))
+    folded = {name.lower().replace("_", ""): name for name in names}
+    exact = folded.get(word.lower().replace("_", ""))
+    if exact:
+        return exact
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return close[0] if close else ""
+
+
+def did_you_mean(word: str, candidates: Iterable[str], span: Span) -> tuple[str, tuple[Edit, ...]]:
+    """Help and edit for a misspelt word; empty where nothing is close."""
+    close = closest(word, candidates)
+    return (f"did you mean `{close}`?", (Edit(span, close),)) if close else ("", ())
+
+
+def missing_separator(call: Call, argument: Argument, word: str) -> Problem:
+    """For a word among the arguments that can only be the next statement's first."""
+    index = next(i for i, other in enumerate(call.arguments) if other is argument)
+    before = call.arguments[index - 1].span if index else call.head.span
+    return Problem(
+        "missing-separator",
+        f"`{word}` begins another statement, and nothing separates the two",
+        argument.span,
+        help=f"put a comma before `{word}`",
+        edits=(Edit(Span(argument.span.source, before.end, argument.span.start), ", "),),
+    )

@@ -1,0 +1,316 @@
+"""From a network to a picture of it.
+
+Parts that are alike and follow one another are drawn once, with a count. A normalisation, an
+activation or a dropout stands in the box of the layer that it follows. With `unfold`, neither.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ...analysis import Analysis
+from ...network import Node, Scope
+from ...ops.base import Op
+from ...shapes import Shape, text
+from ..figures import exact, pair, plural, short
+from ..rows import name_of_several
+from ..structure import Part, Run, Structure, depth, merged_block, parts, runs
+from ..wording import Wording
+from .picture import Arrow, Box, Frame, Picture, frames_in
+
+MAX_BOXES = 3_000
+
+
+class TooLarge(Exception):
+    """More boxes than anybody could look at."""
+
+
+def picture(analysis: Analysis, *, unfold: bool = False, max_depth: int | None = None) -> Picture:
+    """Raises TooLarge."""
+    network, totals = analysis.network, analysis.totals
+    painter = _Painter(analysis, unfold, max_depth)
+    painter.scope(network.root, painter.root)
+    _simplify(painter.root)
+    painter.finish()
+    subtitle = f"{exact(totals.params)} parameters, {short(totals.macs)} multiply-adds"
+    frames = frames_in(painter.root)
+    for number, frame in enumerate(frames):
+        frame.number = number
+    return Picture(network.name, subtitle, painter.root, painter.boxes, frames, painter.arrows())
+
+
+_JOINS_ANY = ("activation", "dropout")
+_CARRIES = ("conv", "linear", "filter")
+"""What norms, activations and dropouts are seen as belonging to."""
+
+
+def _alike(op: Op) -> object:
+    """Rounds are the same to the eye although each drops a little more than the one before."""
+    return type(op) if op.kind == "dropout" else (type(op), *op.arguments.values())
+
+
+class _Painter:
+    def __init__(self, analysis: Analysis, unfold: bool, max_depth: int | None) -> None:
+        self.analysis = analysis
+        self.network = analysis.network
+        self.unfold = unfold
+        self.max_depth = max_depth
+        self.structure = Structure(self.network, alike=_alike)
+        self.wording = Wording(self.network)
+        self.root = Frame("", None)
+        self.boxes: list[Box] = []
+        self.box_of: dict[int, Box] = {}
+        """By the index of a node that is drawn."""
+        self.drawn_as = list(range(len(self.network.nodes)))
+        """By the index of a node: that of the node which stands for it; itself for most."""
+
+    # ---- walking ----
+
+    def scope(self, scope: Scope, frame: Frame) -> None:
+        items = list(parts(scope))
+        if self.unfold:
+            for item in items:
+                self.part(item, frame, 1)
+            return
+        for run in runs(self.structure, items):
+            self.fold(run)
+            once = run.once
+            if len(once) == 1:
+                self.part(once[0], frame, run.count, run.parts)
+                continue
+            inner = self.frame("", frame, run.count)
+            for item in once:
+                self.part(item, inner, 1)
+
+    def fold(self, run: Run) -> None:
+        """Notes for the nodes of later rounds that those of the first stand for them."""
+        nodes = [node for part in run.parts for node in self.structure.nodes(part)]
+        length = len(nodes) // run.count
+        for position, node in enumerate(nodes[length:]):
+            self.drawn_as[node.index] = nodes[position % length].index
+
+    def stand_in(self, index: int) -> int:
+        while self.drawn_as[index] != index:
+            index = self.drawn_as[index]
+        return index
+
+    def part(self, part: Part, frame: Frame, count: int, same: Sequence[Part] = ()) -> None:
+        """Draws a part, which may stand for several that are the same."""
+        names = [each.name for each in same] or [part.name]
+        if isinstance(part, Node):
+            self.node(part, frame, count)
+        elif self.is_closed(part):
+            self.closed(part, name_of_several(names), frame, count)
+        elif part.kind == "loop" and part.label is None and count == 1:
+            self.scope(part, frame)
+        else:
+            inner = self.frame(self.title(part, names, frame.name), frame, count)
+            inner.name, inner.label = part.name, part.label or ""
+            inner.only_name = _only_name(part)
+            inner.aux = part.aux and not frame.inside_aux
+            inner.inside_aux = part.aux
+            self.scope(part, inner)
+
+    def title(self, scope: Scope, names: Sequence[str], around: str) -> str:
+        """`layer1.0: bottleneck 64`, without what the frame around it says already."""
+        own = name_of_several(names).removeprefix(f"{around}." if around else "")
+        if scope.aux and scope.parent is not None and not scope.parent.aux:
+            return f"{own}, only in training"
+        if _only_name(scope):
+            return own
+        what = self.wording.scope(scope)
+        word, _, arguments = what.partition(" ")
+        return f"{own} {arguments}" if own.startswith(word) else f"{own}: {what}"
+
+    def is_closed(self, scope: Scope) -> bool:
+        deep = self.max_depth is not None and depth(scope) >= self.max_depth
+        return deep and self.structure.size(scope) > 1
+
+    def frame(self, title: str, parent: Frame, count: int) -> Frame:
+        frame = Frame(title, parent, count, name=parent.name)
+        parent.frames.append(frame)
+        return frame
+
+    def box(self, box: Box) -> Box:
+        if len(self.boxes) >= MAX_BOXES:
+            raise TooLarge(f"this drawing would have more than {MAX_BOXES:,} boxes")
+        box.number = len(self.boxes)
+        self.boxes.append(box)
+        box.frame.boxes.append(box)
+        return box
+
+    def closed(self, scope: Scope, name: str, frame: Frame, count: int) -> None:
+        """A part of which the inside is not shown."""
+        nodes = self.structure.nodes(scope)
+        box = Box("part", frame, name, part=scope, aux=scope.aux, count=count)
+        box.behind.append(f"{self.wording.scope(scope)}, {plural(len(nodes), 'layer')}")
+        self.box(box)
+        for node in nodes:
+            box.nodes.append(node)
+            self.box_of[node.index] = box
+
+    def node(self, node: Node, frame: Frame, count: int) -> None:
+        text = self.wording.layer(node)
+        host = None if self.unfold or count > 1 else self.host(node, frame)
+        if host is None:
+            label = node.label or ""
+            host = self.box(Box(node.op.kind, frame, text, label, count=count, aux=node.aux))
+        elif host.kind in ("norm", "activation") and node.op.kind in _CARRIES:
+            # Norm and activation first, and then what they are there for.
+            host.before.append(host.main)
+            host.before += host.behind
+            host.behind = []
+            host.main, host.kind = text, node.op.kind
+        else:
+            host.behind.append(text)
+        host.nodes.append(node)
+        self.box_of[node.index] = host
+
+    def host(self, node: Node, frame: Frame) -> Box | None:
+        """The box that a layer can stand in: that of its only input, of which it is the only
+        reader."""
+        if len(node.inputs) != 1 or node.label is not None:
+            return None
+        source = node.inputs[0]
+        box = self.box_of.get(source.index)
+        readers = self.network.consumers[source.index]
+        if box is None or box.frame is not frame or box.count > 1 or len(readers) != 1:
+            return None
+        if box.nodes[-1] is not source or source is self.network.output:
+            return None
+        kind, closed = node.op.kind, bool(box.before) and box.kind in _CARRIES
+        if kind == "norm":
+            joins = box.kind in (*_CARRIES, "norm") and not closed
+        elif kind in _JOINS_ANY:
+            joins = box.kind != "input" and not closed
+        elif kind == "shape":
+            joins = box.kind in ("pool", "shape")
+        else:
+            joins = kind in _CARRIES and box.kind in ("norm", "activation")
+        return box if joins else None
+
+    # ---- what is known once all boxes are there ----
+
+    def finish(self) -> None:
+        """Shapes that leave, tooltips, and the end of the network."""
+        shapes: dict[int, list[Shape]] = {}
+        for node in self.network.nodes:
+            stand_in = self.stand_in(node.index)
+            shapes.setdefault(stand_in, []).append(node.shape)
+            if node.op.kind == "dropout" and stand_in != node.index and stand_in in self.box_of:
+                self.spread(self.network.nodes[stand_in], node)
+        costs = self.analysis.costs
+        for box in self.boxes:
+            last = self.last(box)
+            box.leaves = _span_of(shapes[last.index])
+            params = sum(costs[node.index].params for node in box.nodes)
+            macs = sum(costs[node.index].macs for node in box.nodes)
+            about = [" ".join(node.name for node in box.nodes[:4])]
+            if len(box.nodes) > 4:
+                about[0] += f" and {len(box.nodes) - 4} more"
+            if params:
+                about.append(f"{exact(params)} parameters")
+            if macs:
+                about.append(f"{exact(macs)} multiply-adds")
+            field = self.analysis.fields[last.index]
+            seen = "all" if field.whole else pair(field.size)
+            about += [f"leaves {box.leaves}", f"sees {seen}"]
+            box.about = "\n".join(about)
+        shape = text(self.network.output.shape)
+        self.end = self.box(Box("input", self.root, "output", about=f"leaves {shape}"))
+
+    def spread(self, first: Node, last: Node) -> None:
+        """Says `droppath 0..0.1` of what differs from round to round."""
+        texts = self.box_of[first.index].behind
+        was, now = self.wording.layer(first), self.wording.layer(last)
+        _, _, value = now.rpartition(" ")
+        for position, shown in enumerate(texts):
+            if shown.partition("..")[0] == was != now:
+                texts[position] = f"{was}..{value.rpartition('=')[2]}"
+
+    def last(self, box: Box) -> Node:
+        """What leaves a box: of a part, its output."""
+        return box.nodes[-1] if box.part is None else self.structure.last(box.part)
+
+    def arrows(self) -> list[Arrow]:
+        found: dict[tuple[Box, Box], None] = {}
+        for box in self.boxes:
+            for node in box.nodes:
+                for source in node.inputs:
+                    other = self.box_of[self.stand_in(source.index)]
+                    if other is not box:
+                        found[other, box] = None
+        found[self.box_of[self.stand_in(self.network.output.index)], self.end] = None
+        nearest: dict[Box, Box] = {}
+        for begin, end in found:
+            if begin not in nearest or end.number < nearest[begin].number:
+                nearest[begin] = end
+        first = self.boxes[0]
+        straight = _straight(list(found))
+        return [
+            Arrow(
+                begin,
+                end,
+                # The box of the input says so itself.
+                labelled=nearest[begin] is end and begin is not first,
+                straight=(begin, end) in straight,
+            )
+            for begin, end in found
+        ]
+
+
+def _only_name(scope: Scope) -> bool:
+    """Whether there is nothing to say about a part but what it is called."""
+    return scope.kind == "loop" or (scope.kind == "iteration" and not merged_block(scope))
+
+
+def _straight(found: Sequence[tuple[Box, Box]]) -> set[tuple[Box, Box]]:
+    """Of the ways that leave a box, a shortcut to where paths meet is none; if one is left, it
+    should be drawn straight, and so should the only way to a box."""
+    leaving: Counter[Box] = Counter(a for a, b in found if b.kind != "merge")
+    both = {a for a, b in found if b.kind == "merge"}
+    arriving: Counter[Box] = Counter()
+    shortcuts = {(a, b) for a, b in found if b.kind == "merge" and leaving[a]}
+    arriving.update(b for a, b in found if (a, b) not in shortcuts)
+    return {
+        (a, b)
+        for a, b in found
+        if (a, b) not in shortcuts
+        and arriving[b] == 1
+        and leaving[a] + (a in both and not leaving[a]) == 1
+    }
+
+
+def _span_of(shapes: list[Shape]) -> str:
+    """`64x56x56`, or `64..224x56x56` where it grows from round to round."""
+    first, last = shapes[0], shapes[-1]
+    if first == last or len(first) != len(last):
+        return text(last)
+    pairs = zip(first, last, strict=True)
+    return "x".join(str(a) if a == b else f"{a}..{b}" for a, b in pairs)
+
+
+def _simplify(root: Frame) -> None:
+    """Takes away frames around a single box or a single frame: what they say moves there."""
+    order = [root, *frames_in(root)]
+    for frame in reversed(order[1:]):
+        parent = frame.parent
+        assert parent is not None
+        if not frame.boxes and len(frame.frames) == 1:
+            only = frame.frames[0]
+            only.count *= frame.count
+            joint = "." if frame.only_name else ": "
+            only.title = joint.join(filter(None, [frame.title, only.title]))
+            only.aux = only.aux or frame.aux
+            only.parent = parent
+            parent.frames[parent.frames.index(frame)] = only
+        elif len(frame.boxes) == 1 and not frame.frames and not frame.aux:
+            box = frame.boxes[0]
+            box.count *= frame.count
+            box.frame = parent
+            if box.part is None:
+                box.label = frame.label or box.label
+            parent.boxes.append(box)
+            parent.boxes.sort(key=lambda each: each.number)
+            parent.frames.remove(frame)

@@ -1,0 +1,1 @@
+"""`cnn explain`: where figures come from, written out with their numbers."""

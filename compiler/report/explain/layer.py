@@ -1,0 +1,300 @@
+"""`cnn explain`: where the figures of a layer or of a part come from, written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ....dsl.render import show as printable
+from ...analysis import Analysis
+from ...analysis.field import Axis, Field
+from ...analysis.kept import trained
+from ...diagnose.blame import call_chain, ordinal, place
+from ...network import Node, Scope
+from ...ops.base import EVERYTHING, POINT
+from ...shapes import size, text
+from ..figures import area, data_size, exact, pair, plural, share
+from ..rows import rows_of
+from ..select import Selection
+from ..style import BOLD, PLAIN, Style, laid_out, wrapped
+from ..table import layer_table
+from ..wording import Wording
+from .network import explain_network
+
+
+class Line(NamedTuple):
+    """What it gives, how it comes about."""
+
+    name: str
+    text: str
+
+
+_LISTED = 5
+
+
+def explain(
+    analysis: Analysis, selection: Selection | None, *, batch: int = 1, style: Style = PLAIN
+) -> str:
+    """Of the layer or part selected, else of the whole network."""
+    if selection is None:
+        paragraphs = explain_network(analysis, batch, style)
+    elif isinstance(selection.part, Node):
+        paragraphs = [_layer(analysis, selection.part, style)]
+    elif isinstance(selection.part, Scope):
+        paragraphs = _part(analysis, selection.part, selection.layers, style)
+    else:
+        paragraphs = _several(analysis, selection.layers, style)
+    if selection is not None and selection.others:
+        more = plural(selection.others, "more layer")
+        paragraphs.append(wrapped(f"The same line makes {more}.", style))
+    return "\n\n".join("\n".join(line.rstrip() for line in lines) for lines in paragraphs)
+
+
+# ---- a layer ---------------------------------------------------------------------------------
+
+
+def _layer(analysis: Analysis, node: Node, style: Style) -> list[str]:
+    what = Wording(analysis.network).layer(node)
+    found = wrapped(f"{node.name}: {what}", style, code=BOLD)
+    found += _indented(_origin(node, what), style)
+    found.append("")
+    return found + laid_out(layer_lines(analysis, node), style)
+
+
+def _indented(notes: Iterable[str], style: Style) -> list[str]:
+    return [line for note in notes for line in wrapped(note, style, "  ")]
+
+
+def _origin(node: Node, what: str) -> Iterable[str]:
+    """Where it is written, and how it came about."""
+    written = node.span.text.partition("{")[0].split("\n")[0].strip()
+    as_written = f": {printable(written)}" if written != what else ""
+    yield f"{place(node.span)}{as_written}"
+    yield from call_chain(node.scope)
+    if node.op.__doc__:
+        yield node.op.__doc__.strip().split("\n")[0]
+
+
+def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
+    """Everything that there is to say about a layer, with its numbers."""
+    cost, totals = analysis.costs[node.index], analysis.totals
+    found: list[Line] = []
+    if not node.inputs:
+        return [Line("leaves", _leaves(analysis, node))]
+    found += [Line("arrives", f"{text(each.shape)}, from {each.name}") for each in node.inputs]
+    found.append(Line("leaves", _leaves(analysis, node)))
+    worked_out = [Line(*line) for line in node.op.explain(node.shape, *node.input_shapes)]
+    told = {line.name for line in worked_out}
+    if cost.params and "parameters" not in told:
+        worked_out.append(Line("parameters", exact(cost.params)))
+    if cost.macs and "multiply-adds" not in told:
+        worked_out.append(Line("multiply-adds", exact(cost.macs)))
+    of_macs = _part_of(cost.macs, totals.macs, node.aux)
+    remarks = {
+        "parameters": _part_of(cost.params, totals.params, node.aux),
+        "multiply-adds": f"{of_macs}; {exact(cost.flops)} FLOPs",
+    }
+    for line in _merged_axes(worked_out):
+        found.append(line)
+        if remarks.get(line.name):
+            found.append(Line("", remarks[line.name]))
+    if cost.buffers:
+        found.append(Line("buffers", f"{exact(cost.buffers)} numbers that are not trained"))
+    if cost.elementwise:
+        found.append(Line("elementwise", exact(cost.elementwise)))
+    found += _field_lines(analysis, node)
+    found += _memory_lines(analysis, node)
+    found += _connection_lines(analysis, node)
+    return found
+
+
+def _part_of(figure: int, total: int, aux: bool) -> str:
+    if aux:
+        return "only in training, and in no total"
+    return f"{share(figure, total)} of the network's" if figure else ""
+
+
+def _leaves(analysis: Analysis, node: Node) -> str:
+    readers = [reader.name for reader in analysis.network.consumers[node.index]]
+    shown = ", ".join(readers[:_LISTED])
+    if len(readers) > _LISTED:
+        shown += f" and {len(readers) - _LISTED} more"
+    if node is analysis.network.output:
+        shown = shown or "the output of the network"
+    shape = text(node.shape)
+    if len(node.shape) > 1:
+        shape += f", {exact(size(node.shape))} numbers"
+    return f"{shape}, to {shown}" if shown else shape
+
+
+def _merged_axes(lines: list[Line]) -> list[Line]:
+    """Height and width in one line where they are the same."""
+    names, texts = [line.name for line in lines[:2]], {line.text for line in lines[:2]}
+    if names == ["height", "width"] and len(texts) == 1:
+        return [Line("height, width", lines[0].text), *lines[2:]]
+    return lines
+
+
+# ---- the receptive field ---------------------------------------------------------------------
+
+
+def _field_lines(analysis: Analysis, node: Node) -> list[Line]:
+    if len(analysis.network.input.shape) != 3:
+        return []
+    field = analysis.fields[node.index]
+    arriving = [analysis.fields[source.index] for source in node.inputs]
+    window = node.op.window(node.shape, *node.input_shapes)
+    name = "receptive field"
+    if window == EVERYTHING:
+        return [Line(name, f"all that its input sees, {area(field.size)}")]
+    if len(arriving) > 1 or window == POINT:
+        return [Line(name, _union(node, field, arriving))]
+    found: list[Line] = []
+    square = field.height == field.width
+    for axis, before, label in zip(field, arriving[0], ("height", "width"), strict=True):
+        position = 0 if label == "height" else 1
+        kernel, stride = window.size[position], window.stride[position]
+        shown = name if square else f"{name}, {label}"
+        found.append(Line(shown, _recurrence(axis, before, kernel)))
+        if stride != 1:
+            found.append(Line("jump" if square else f"jump, {label}", _jump(axis, before, stride)))
+        if square:
+            break
+    return found
+
+
+def _recurrence(axis: Axis, before: Axis, kernel: int) -> str:
+    """`r = r_in + (k - 1)*jump`, where that is all that there is to it."""
+    if axis.whole:
+        return f"all, {axis.size}"
+    if kernel == 1 and axis.size == before.size:
+        return f"{axis.size}, as before"
+    if axis.size == before.size + (kernel - 1) * before.jump:
+        return f"{before.size} + ({kernel} - 1)*{before.jump} = {axis.size}"
+    return f"{axis.size}; {before.size} before"
+
+
+def _jump(axis: Axis, before: Axis, stride: object) -> str:
+    return f"{before.jump}*{stride} = {axis.jump}: so far apart neighbours look"
+
+
+def _union(node: Node, field: Field, arriving: Sequence[Field]) -> str:
+    shown = "all, " + area(field.size) if field.whole else pair(field.size)
+    if len(arriving) == 1:
+        return f"{shown}, as before"
+    parts = [
+        f"{pair(each.size)} ({source.name})"
+        for each, source in zip(arriving, node.inputs, strict=True)
+    ]
+    listed = ", ".join(parts[:_LISTED]) + (", ..." if len(parts) > _LISTED else "")
+    return f"{shown}, the union of {listed}"
+
+
+# ---- memory and connections ------------------------------------------------------------------
+
+
+def _memory_lines(analysis: Analysis, node: Node) -> list[Line]:
+    found: list[Line] = []
+    setting = analysis.setting
+    itemsize = setting.itemsize
+    cost = analysis.costs[node.index]
+    if cost.params:
+        found.append(Line("memory", f"weights {_product(cost.params, 4)}"))
+    where = "" if found else "memory"
+    if node.op.inplace:
+        found.append(Line(where, "output: written over its input"))
+    elif node.op.shares_storage:
+        found.append(Line(where, "output: its input, seen in another way"))
+    else:
+        found.append(Line(where, f"output {_product(size(node.shape), itemsize)} an image"))
+    found.append(Line("", f"kept for the backward pass: {_kept(analysis, node)}"))
+    return found
+
+
+def _kept(analysis: Analysis, node: Node) -> str:
+    if not trained(analysis.network, analysis.setting.frozen)[node.index]:
+        return "nothing, as nothing before it is trained"
+    kept = node.op.kept(node.shape, *node.input_shapes)
+    parts = []
+    for position in kept.inputs:
+        source = node.inputs[position]
+        which = "its input" if len(node.inputs) == 1 else f"its {ordinal(position + 1)} input"
+        parts.append(f"{which} ({text(source.shape)})")
+    if kept.output:
+        parts.append("its output")
+    own = kept.own * analysis.setting.itemsize + kept.fixed
+    if own:
+        parts.append(f"{data_size(own)} an image of its own")
+    if kept.once:
+        parts.append(f"{exact(kept.once)} numbers for the batch")
+    return ", ".join(parts) or "nothing"
+
+
+def _product(numbers: int, itemsize: int) -> str:
+    return f"{exact(numbers)}*{itemsize} bytes = {data_size(numbers * itemsize)}"
+
+
+def _connection_lines(analysis: Analysis, node: Node) -> list[Line]:
+    """What a fully connected layer between the same two shapes would have."""
+    cost = analysis.costs[node.index]
+    if not cost.connections:
+        return []
+    arriving = sum(map(size, node.input_shapes))
+    product = f"{exact(arriving)}*{exact(size(node.shape))} = {exact(cost.connections)}"
+    if cost.macs == cost.connections:
+        return [Line("connections", f"fully connected: {product}")]
+    found = [Line("connections", f"fully connected it would have {product};")]
+    part = share(cost.macs, cost.connections)
+    found.append(Line("", f"it has {exact(cost.macs)} ({part})"))
+    weights = cost.params or cost.buffers
+    if 0 < weights < cost.macs:
+        often = f"{exact(cost.macs // weights)} times"
+        found.append(Line("", f"that share {exact(weights)} numbers, each used about {often}"))
+    return found
+
+
+# ---- parts and lists -------------------------------------------------------------------------
+
+
+def _part(
+    analysis: Analysis, scope: Scope, layers: Sequence[Node], style: Style
+) -> list[list[str]]:
+    name = scope.name or scope.word
+    what = Wording(analysis.network).scope(scope)
+    found = wrapped(f"{name}: {what}", style, code=BOLD)
+    found += _indented([place(scope.span), *call_chain(scope.parent)], style)
+    # Of an auxiliary head inside, there is the table.
+    own = [node for node in layers if node.aux == scope.aux]
+    found += ["", *laid_out(_sums(analysis, own, scope.output or own[-1]), style)]
+    return [found, layer_table(analysis, rows_of(analysis, layers), style)]
+
+
+def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
+    totals = analysis.totals
+    inside = {node.index for node in layers}
+    costs = [analysis.costs[node.index] for node in layers]
+    arriving = {s.index: s for node in layers for s in node.inputs if s.index not in inside}
+    found = [Line("arrives", f"{text(s.shape)}, from {s.name}") for s in arriving.values()]
+    found.append(Line("leaves", _leaves(analysis, last)))
+    params, macs = sum(c.params for c in costs), sum(c.macs for c in costs)
+    for name, figure, total in (
+        ("parameters", params, totals.params),
+        ("multiply-adds", macs, totals.macs),
+    ):
+        remark = f", {_part_of(figure, total, last.aux)}" if figure else ""
+        found.append(Line(name, f"{exact(figure)}{remark}"))
+    found.append(Line("elementwise", exact(sum(c.elementwise for c in costs))))
+    if arriving and len(analysis.network.input.shape) == 3:
+        before = [pair(analysis.fields[index].size) for index in arriving]
+        after = pair(analysis.fields[last.index].size)
+        found.append(Line("receptive field", f"{', '.join(before)} -> {after}"))
+    return found
+
+
+def _several(analysis: Analysis, layers: Sequence[Node], style: Style) -> list[list[str]]:
+    """Layers that go by the same name: few are explained, many are listed."""
+    if len(layers) <= _LISTED:
+        return [_layer(analysis, node, style) for node in layers]
+    found = layer_table(analysis, rows_of(analysis, layers), style)
+    advice = f"{plural(len(layers), 'layer')}; name one of them for its arithmetic."
+    return [found, wrapped(advice, style)]

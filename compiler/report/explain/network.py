@@ -1,0 +1,115 @@
+"""Where the totals of a network come from: which kinds of layers, which layers, which moment."""
+
+from __future__ import annotations
+
+from ...analysis import Analysis
+from ...analysis.memory import EXCLUDED
+from ...network import Network, Node
+from ...shapes import text
+from ..figures import area, data_size, exact, pair, plural, share
+from ..style import BOLD, Style, laid_out, wrapped
+from ..table import before_the_head, conventions, title
+
+_LISTED = 5
+
+
+def explain_network(analysis: Analysis, batch: int, style: Style) -> list[list[str]]:
+    head = wrapped(title(analysis), style, code=BOLD)
+    return [
+        head,
+        _counted(analysis, "parameters", [c.params for c in analysis.costs], style),
+        _counted(analysis, "multiply-adds", [c.macs for c in analysis.costs], style),
+        *([_stages(analysis, style)] if len(analysis.network.input.shape) == 3 else []),
+        _memory(analysis, batch, style),
+        [line for text in conventions() for line in wrapped(text, style)],
+        wrapped("`cnn explain FILE LAYER` explains a layer, by its name or line.", style),
+    ]
+
+
+def _counted(analysis: Analysis, what: str, each: list[int], style: Style) -> list[str]:
+    """A total, by kind of layer, and where most of it is."""
+    nodes = [node for node in analysis.network.nodes if not node.aux]
+    total = sum(each[node.index] for node in nodes)
+    kinds: dict[str, int] = {}
+    for node in nodes:
+        if each[node.index]:
+            kinds[node.op.kind] = kinds.get(node.op.kind, 0) + each[node.index]
+    lines = [
+        (kind, f"{exact(number)}, {share(number, total)}")
+        for kind, number in sorted(kinds.items(), key=lambda item: -item[1])
+    ]
+    most = sorted(nodes, key=lambda node: -each[node.index])[:_LISTED]
+    lines += [
+        ("most in" if position == 0 else "", _with_share(node, each[node.index], total))
+        for position, node in enumerate(most)
+        if each[node.index]
+    ]
+    return [style.paint(f"{what}: {exact(total)}", BOLD), *laid_out(lines, style)]
+
+
+def _with_share(node: Node, number: int, total: int) -> str:
+    return f"{node.name} {exact(number)}, {share(number, total)}"
+
+
+def _stages(analysis: Analysis, style: Style) -> list[str]:
+    """How the receptive field grows: the last layer before the map gets smaller again."""
+    network = analysis.network
+    stages: list[Node] = []
+    for node in network.nodes:
+        field = analysis.fields[node.index]
+        if not node.inputs or node.aux or field.whole or len(node.shape) != 3:
+            continue
+        if stages and analysis.fields[stages[-1].index].jump == field.jump:
+            stages.pop()
+        stages.append(node)
+    lines = [
+        (
+            f"map {area((node.shape[1], node.shape[2]))}",
+            f"{pair(analysis.fields[node.index].size)} after {node.name}; "
+            f"neighbours are {pair(analysis.fields[node.index].jump)} apart",
+        )
+        for node in stages
+    ]
+    seen = before_the_head(analysis)
+    total = area(seen) if seen else "all"
+    return [
+        style.paint(f"receptive field: {total} of {text(network.input.shape[1:])}", BOLD),
+        *laid_out(lines, style),
+    ]
+
+
+def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
+    memory, network, setting = analysis.memory, analysis.network, analysis.setting
+    forward = memory.forward.moment(batch)
+    images = plural(batch, "image")
+    how = f"{setting.optimizer}, {setting.precision}, {setting.device}"
+    lines = [
+        ("weights", f"{data_size(memory.weights)}, buffers too"),
+        ("gradients", f"{data_size(memory.gradients)} of weights"),
+        ("kept", f"{data_size(memory.kept.at(batch))} between forward and backward, {images}"),
+        (
+            "forward",
+            f"{data_size(memory.forward.at(batch))} with {images}, most at "
+            f"{_at(network, forward.node)}",
+        ),
+        ("training", f"{data_size(memory.training.at(batch))} with {images}, {how}"),
+        ("", moment(analysis, batch)),
+        ("left out", EXCLUDED),
+    ]
+    return [style.paint("memory", BOLD), *laid_out(lines, style)]
+
+
+def moment(analysis: Analysis, batch: int) -> str:
+    """When a step of training needs the most memory, and what it consists of."""
+    worst = analysis.memory.training.moment(batch)
+    fixed, each = data_size(worst.fixed), data_size(worst.each)
+    when = (
+        f"the {worst.phase} of {_at(analysis.network, worst.node)}"
+        if worst.node >= 0
+        else ("the change of the weights")
+    )
+    return f"{fixed} + {each} for each image, in {when}"
+
+
+def _at(network: Network, index: int) -> str:
+    return network.nodes[index].name

@@ -1,0 +1,122 @@
+"""`cnn explain FILE transfer`, and what training says before it begins: what is frozen, how fast
+the rest learns, and what that saves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...analysis.memory import Memory
+from ...analysis.setting import Optimizer, Setting
+from ...plan.optimizer import Sgd
+from ...plan.plan import TrainPlan
+from ...plan.policy import Decision
+from ...plan.strategy import Group, Stage, Strategy, trainable
+from ..figures import data_size, exact, share
+from ..grid import Column, grid
+from ..style import BOLD, PLAIN, Style, wrapped
+
+
+def explain_transfer(strategy: Strategy, plan: TrainPlan, style: Style = PLAIN) -> list[str]:
+    """A line for each part, and a summary for each stage."""
+    if not strategy.groups:
+        return []
+    rate = float(plan.train.optimizer.arguments["lr"])
+    columns = [
+        Column[Group]("part", lambda group: group.name, yields=1, least=12, optional=False),
+        Column[Group]("weights", lambda group: exact(group.weights), right=True),
+        Column[Group]("", lambda group: _state(group, strategy)),
+        Column[Group]("lr", lambda group: _rate(group, strategy, rate), right=True),
+    ]
+    found = list(grid([columns], strategy.groups, style))
+    for number, stage in enumerate(strategy.stages):
+        found += ["", *_summary(strategy, stage, plan, number, style)]
+    return found
+
+
+def _state(group: Group, strategy: Strategy) -> str:
+    """`frozen until epoch 5`, `learns from the start`."""
+    since = next(
+        (stage.epoch for stage in strategy.stages if _free(group, stage) == group.weights), None
+    )
+    first = _free(group, strategy.stages[0])
+    if since == 1:
+        return "begins anew" if _is_anew(group, strategy) else "learns"
+    if since is not None:
+        return f"frozen, learns from epoch {since} on"
+    return f"{exact(group.weights - first)} frozen" if first else "frozen"
+
+
+def _is_anew(group: Group, strategy: Strategy) -> bool:
+    return all(node.name in strategy.anew for node in group.nodes)
+
+
+def _free(group: Group, stage: Stage) -> int:
+    return sum(trainable(node) for node in group.nodes if node.index not in stage.frozen)
+
+
+def _rate(group: Group, strategy: Strategy, rate: float) -> str:
+    last = strategy.stages[-1]
+    factors = {
+        strategy.factors.get(node.index, 1.0)
+        for node in group.nodes
+        if node.index not in last.frozen
+    }
+    return " ".join(f"{rate * factor:.3g}" for factor in sorted(factors))
+
+
+def _summary(
+    strategy: Strategy, stage: Stage, plan: TrainPlan, number: int, style: Style
+) -> list[str]:
+    when = f"from epoch {stage.epoch} on, " if number else ""
+    return wrapped(f"{when}{counts(strategy, stage)}; {needed(strategy, stage, plan)}", style)
+
+
+def counts(strategy: Strategy, stage: Stage) -> str:
+    """`11,176,512 weights are frozen, 1,026 learn (< 0.1 % of them)`."""
+    whole = sum(group.weights for group in strategy.groups)
+    free = sum(_free(group, stage) for group in strategy.groups)
+    if free == whole:
+        return f"all {exact(whole)} weights learn"
+    return (
+        f"{exact(whole - free)} weights are frozen, {exact(free)} learn ({share(free, whole)} of"
+        " them)"
+    )
+
+
+def needed(strategy: Strategy, stage: Stage, plan: TrainPlan) -> str:
+    """What a training step needs of memory; where something is frozen, beside what it would need
+    if all learned."""
+    batch = plan.train.batch.size
+    all_learn, now = (
+        Memory(strategy.network, Setting(optimizer=_kind(plan), frozen=frozen)).training.at(batch)
+        for frozen in (frozenset[int](), stage.frozen)
+    )
+    instead = f" instead of {data_size(all_learn)}" if stage.frozen else ""
+    return f"a batch of {exact(batch)} needs {data_size(now)} of memory{instead}"
+
+
+def _kind(plan: TrainPlan) -> Optimizer:
+    optimizer = plan.train.optimizer
+    if isinstance(optimizer, Sgd):
+        return "momentum" if optimizer.momentum else "sgd"
+    return optimizer.kind  # type: ignore[return-value]
+
+
+def decision_in_words(decision: Decision) -> str:
+    """The same in one line, for where a training begins."""
+    directives = ", ".join(f"`{directive}`" for directive in decision.directives)
+    return f"policy: {decision.reason}. The same, written out: {directives or 'nothing is frozen'}"
+
+
+def explain_decision(decision: Decision, style: Style = PLAIN) -> list[str]:
+    """Why, and what could be written instead."""
+    lines = [str(directive) for directive in decision.directives]
+    return [
+        *wrapped(f"policy: {decision.reason}.", style, code=BOLD),
+        *wrapped("The same, written out:", style, code=""),
+        *(lines_of(lines)),
+    ]
+
+
+def lines_of(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}" for line in lines or ("# nothing is frozen",)]

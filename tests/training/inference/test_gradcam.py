@@ -1,0 +1,101 @@
+"""Grad-CAM: where it takes hold of a network, and what comes out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import dotcnn
+from dotcnn.compiler.network import Network
+from dotcnn.training.inference.gradcam import gradcam, last_map
+
+HEAD = "network Net {\n  input 3x16x16\n"
+
+
+def made(body: str) -> tuple[Network, nn.Module]:
+    network = dotcnn.compile(f"{HEAD}{body}\n}}")
+    torch.manual_seed(0)
+    return network, dotcnn.load(network).eval()
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "before"),
+    [
+        ("conv 4 3x3, relu, pool avg global, flatten, fc 5", "relu", False),
+        ("conv 4 3x3, relu, pool max 2x2, flatten, fc 5", "relu", False),
+        ("conv 4 3x3, relu, conv 6 3x3, bn, pool max 2x2, flatten, fc 5", "bn", False),
+        ("residual { conv 4 3x3 same, relu }\n pool avg global, flatten, fc 5", "add", True),
+        ("residual { conv 4 3x3 same }\n relu, pool avg global, flatten, fc 5", "relu", False),
+        ("inception { | conv 4 | conv 2 }\n flatten, fc 5", "concat", True),
+        ("conv 4 16x16, relu, flatten, fc 5", "", False),
+        ("flatten, fc 8, relu, fc 5", "", False),
+    ],
+)
+def test_it_takes_hold_of_the_last_map_that_all_passes_through(
+    body: str, name: str, before: bool
+) -> None:
+    """A pool makes a map coarser, and one path of a sum is not all that is seen."""
+    place = last_map(*made(body))
+    assert (place.node.name if place else "") == name
+    assert place is None or place.before == before
+
+
+@pytest.mark.parametrize("spec", ["resnet18", "googlenet", "densenet121", "mobilenet_v2"])
+def test_networks_of_the_gallery_have_such_a_map(spec: str) -> None:
+    network = dotcnn.compile(spec, input=(3, 64, 64))
+    module = dotcnn.load(network)
+    place = last_map(network, module)
+    assert place is not None
+    assert place.node.shape[1:] == (2, 2)
+    heat = gradcam(network, module, torch.randn(2, 3, 64, 64), torch.tensor([1, 7]))
+    assert heat is not None
+    assert heat.shape == (2, 2, 2)
+    assert module.training, "the module is left as it was"
+
+
+def test_it_is_what_the_paper_says() -> None:
+    """Maps weighed by the mean of the score's gradient over each, positive parts alone: against the
+    same by hand, where one layer follows."""
+    network, module = made("conv 4 3x3, pool avg global, flatten, fc 5")
+    images, classes = torch.randn(3, 3, 16, 16), torch.tensor([0, 4, 2])
+    heat = gradcam(network, module, images, classes)
+    maps = module.get_submodule("conv")(images).detach()
+    weights = module.get_parameter("fc.weight").detach()[classes] / maps[0, 0].numel()
+    wanted = torch.einsum("nc,nchw->nhw", weights, maps).clamp(min=0)
+    wanted = wanted / wanted.amax((1, 2), keepdim=True)
+    torch.testing.assert_close(heat, wanted)
+
+
+def test_a_layer_that_writes_over_its_input_does_no_harm() -> None:
+    """The relu behind it works in place; the maps are taken before."""
+    network, module = made("conv 4 3x3, bn, relu, pool max 2x2, flatten, fc 5")
+    heat = gradcam(network, module, torch.randn(2, 3, 16, 16), torch.tensor([1, 1]))
+    assert heat is not None
+    assert heat.shape == (2, 14, 14)
+    assert float(heat.min()) >= 0
+    assert float(heat.max()) == pytest.approx(1)
+
+
+def test_frozen_weights_and_inference_mode_do_not_matter() -> None:
+    network, module = made("conv 4 3x3, relu, flatten, fc 5")
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+
+    def heat() -> Tensor:
+        found = gradcam(network, module, torch.ones(1, 3, 16, 16), torch.tensor([0]))
+        assert found is not None
+        return found
+
+    with torch.no_grad():
+        assert torch.equal(heat(), heat())
+    assert not any(part._forward_hooks for part in module.modules()), "nothing is left behind"
+
+
+def test_where_nothing_speaks_for_a_class_there_is_no_light() -> None:
+    network, module = made("conv 4 3x3, relu, pool avg global, flatten, fc 5")
+    with torch.no_grad():
+        module.get_parameter("fc.weight").fill_(-1.0)
+    heat = gradcam(network, module, torch.randn(1, 3, 16, 16), torch.tensor([0]))
+    assert heat is not None
+    assert not heat.any()

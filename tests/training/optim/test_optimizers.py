@@ -1,0 +1,115 @@
+"""Optimizers of a plan: torch's own, with the parameters in the right groups."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import dotcnn
+from dotcnn.compiler.plan.optimizer import Adam, AdamW, Optimizer, RmsProp, Sgd
+from dotcnn.training.optim.optimizers import make_optimizer, parameter_groups, rate_of, set_rate
+
+CPU = torch.device("cpu")
+
+SPEC = """
+network Net {
+  input 3x8x8
+  conv 4 3x3 bias=on, bn, prelu
+  gn 2
+  residual { conv 4 3x3 same, layerscale }
+  flatten, fc 5
+}
+"""
+
+
+def names(module: nn.Module, group: dict[str, object]) -> list[str]:
+    params = group["params"]
+    assert isinstance(params, list)
+    mine = {id(parameter) for parameter in params}
+    return [name for name, parameter in module.named_parameters() if id(parameter) in mine]
+
+
+def test_weights_decay_and_nothing_else() -> None:
+    """Not norms, not biases, not the slopes and scales that an activation or a branch learns."""
+    module = dotcnn.load(SPEC)
+    decaying, others = parameter_groups(module, AdamW.make(weight_decay=0.05))
+    assert decaying["weight_decay"] == 0.05
+    assert others["weight_decay"] == 0
+    assert all(name.endswith("weight") for name in names(module, decaying))
+    assert [name.split(".")[-2] for name in names(module, decaying)] == ["conv1", "conv2", "fc"]
+    count = sum(1 for _ in module.parameters())
+    assert len(names(module, decaying)) + len(names(module, others)) == count
+
+
+def test_all_may_decay() -> None:
+    module = dotcnn.load(SPEC)
+    (group,) = parameter_groups(module, AdamW.make(decay_all=True))
+    assert len(names(module, group)) == sum(1 for _ in module.parameters())
+
+
+def test_without_decay_there_is_one_group() -> None:
+    assert len(parameter_groups(dotcnn.load(SPEC), Sgd.make())) == 1
+
+
+def test_what_is_frozen_is_left_out_and_what_is_shared_comes_once() -> None:
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
+    module[2].weight = module[1].weight
+    module[0].requires_grad_(False)
+    (group,) = parameter_groups(module, Sgd.make())
+    assert names(module, group) == ["1.weight", "1.bias", "2.bias"]
+
+
+def test_groups_have_factors_of_the_rate() -> None:
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    groups = parameter_groups(module, Sgd.make(), {"0.weight": 0.1, "0.bias": 0.1})
+    optimizer = make_optimizer(Sgd.make(), groups, CPU)
+    set_rate(optimizer, 0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.5]
+
+
+CASES: list[tuple[Optimizer, type[torch.optim.Optimizer], dict[str, object]]] = [
+    (
+        Sgd.make(lr=0.1, momentum=0.9, weight_decay=1e-2, nesterov=True),
+        torch.optim.SGD,
+        {"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-2, "nesterov": True},
+    ),
+    (
+        Sgd.make(lr=0.1, momentum=0.5, dampening=0.2),
+        torch.optim.SGD,
+        {"lr": 0.1, "momentum": 0.5, "dampening": 0.2},
+    ),
+    (
+        Adam.make(lr=0.01, betas=(0.8, 0.9), eps=1e-6, weight_decay=0.1, amsgrad=True),
+        torch.optim.Adam,
+        {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.1, "amsgrad": True},
+    ),
+    (AdamW.make(lr=0.01), torch.optim.AdamW, {"lr": 0.01, "weight_decay": 0.01}),
+    (
+        RmsProp.make(lr=0.01, alpha=0.9, momentum=0.5, centered=True, weight_decay=0.1),
+        torch.optim.RMSprop,
+        {"lr": 0.01, "alpha": 0.9, "momentum": 0.5, "centered": True, "weight_decay": 0.1},
+    ),
+]
+
+
+@pytest.mark.parametrize(("directive", "kind", "options"), CASES, ids=lambda value: str(value)[:40])
+def test_steps_are_torchs(
+    directive: Optimizer, kind: type[torch.optim.Optimizer], options: dict[str, object]
+) -> None:
+    """To rounding: in one pass over all numbers, torch adds them up in another order."""
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(3, 2, bias=False), nn.Linear(3, 2, bias=False)
+    theirs.load_state_dict(ours.state_dict())
+    optimizers = (
+        make_optimizer(directive, parameter_groups(ours, directive), CPU),
+        kind(theirs.parameters(), **options),  # type: ignore[call-arg]
+    )
+    images = torch.randn(5, 4, 3)
+    for image in images:
+        for module, optimizer in zip((ours, theirs), optimizers, strict=True):
+            optimizer.zero_grad()
+            module(image).square().sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(ours.weight, theirs.weight)
+    assert rate_of(directive) == options["lr"]

@@ -1,0 +1,180 @@
+"""What `precision auto` and `channels_last auto` come to, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import dotcnn
+from dotcnn.compiler.language.overrides import read_override
+from dotcnn.compiler.network import Network
+from dotcnn.compiler.plan import plan
+from dotcnn.compiler.plan.train import Train
+from dotcnn.training.optim import choose_precision as precision
+from dotcnn.training.optim.choose_precision import Choice, choose
+from dotcnn.training.optim.precision import FULL, Numbers
+
+CPU = torch.device("cpu")
+BF16 = torch.bfloat16
+
+SMALL = "network Net { input 3x32x32, conv 4 3x3, relu, flatten, fc 10 }"
+LARGE = "network Net { input 3x64x64, conv 16 3x3 same, bn, relu, flatten, fc 10 }"
+
+
+def train_of(network: Network, *changes: str) -> Train:
+    overrides: list[Any] = [read_override(f"train.{change}")[1] for change in changes]
+    return plan(network, overrides, needs_data=False).train
+
+
+def chosen(spec: str, *changes: str, batch: int = 8, images: int = 30_000) -> Choice:
+    network = dotcnn.compile(spec)
+    return choose(network, train_of(network, *changes), dotcnn.load(spec), CPU, batch, images)
+
+
+@pytest.fixture
+def fast_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that has it; and any network is worth a look."""
+    monkeypatch.setattr(precision, "bf16_is_fast", lambda device: True)
+    monkeypatch.setattr(precision, "WORTH_IT", 1)
+
+
+class Clock:
+    """Time goes by as fast as a choice of numbers would have it."""
+
+    def __init__(self, cost: dict[Numbers, float]) -> None:
+        self.now = 0.0
+        self.cost = cost
+        self.steps: list[Numbers] = []
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def step(self, module: nn.Module, numbers: Numbers, images: Tensor, device: object) -> None:
+        self.steps.append(numbers)
+        self.now += self.cost[numbers] * len(images)
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> Clock:
+    """Of float32, that in the other layout, and the same two of bf16."""
+    options = [FULL, Numbers(None, True), Numbers(BF16, False), Numbers(BF16, True)]
+    clock = Clock(dict(zip(options, seconds, strict=True)))
+    monkeypatch.setattr(precision, "time", clock)
+    monkeypatch.setattr(precision, "_step", clock.step)
+    return clock
+
+
+@pytest.mark.usefixtures("fast_bf16")
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ((1.0, 0.9, 0.6, 0.5), Numbers(BF16, True)),
+        ((1.0, 0.8, 1.2, 1.1), Numbers(None, True)),
+        ((1.0, 1.1, 0.7, 0.9), Numbers(BF16, False)),
+        ((1.0, 0.97, 0.99, 1.0), FULL),
+    ],
+)
+def test_what_is_fastest_is_taken(
+    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], expected: Numbers
+) -> None:
+    """Unless that gains next to nothing; what was measured is said."""
+    timed(monkeypatch, *(second / 100 for second in seconds))
+    found = chosen(LARGE)
+    assert found.numbers == expected
+    assert "timed" in found.lines[0]
+    assert f"precision {expected.word}" in found.lines[0]
+
+
+@pytest.mark.usefixtures("fast_bf16")
+def test_timing_takes_little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a step of a minute, fewer images are looked at."""
+    clock = timed(monkeypatch, 1.0, 1.0, 1.0, 1.0)
+    chosen(LARGE, batch=64)
+    assert clock.now < 90
+
+
+@pytest.mark.usefixtures("fast_bf16")
+@pytest.mark.parametrize("images", [500, 2_500, 100_000])
+def test_timing_takes_a_small_part_of_the_run(monkeypatch: pytest.MonkeyPatch, images: int) -> None:
+    """Where little is computed, only what promises most is held against plain float32."""
+    clock = timed(monkeypatch, 0.01, 0.01, 0.01, 0.006)
+    found = chosen(LARGE, batch=64, images=images)
+    assert found.numbers == Numbers(BF16, True)
+    assert clock.now < max(0.08 * images * 0.01, 1.0)
+    assert (Numbers(None, True) in clock.steps) == (images > 20_000)
+
+
+def test_frozen_layers_are_timed_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take a third of the time: what learns is timed learning, what does not is not."""
+    monkeypatch.setattr(precision, "bf16_is_fast", lambda device: True)
+    monkeypatch.setattr(precision, "WORTH_IT", 1)
+    seen: list[tuple[bool, bool]] = []
+
+    def step(module: nn.Module, *others: object) -> None:
+        seen.append((module.get_submodule("bn").training, module.get_submodule("fc").training))
+
+    def begin(module: nn.Module) -> None:
+        module.get_submodule("bn").eval()
+
+    monkeypatch.setattr(precision, "_step", step)
+    network, module = dotcnn.compile(LARGE), dotcnn.load(LARGE)
+    choose(network, train_of(network), module, CPU, 8, 1000, begin)
+    assert set(seen) == {(False, True)}
+    assert module.get_submodule("bn").training
+
+
+def test_small_networks_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "bf16_is_fast", lambda device: True)
+    clock = timed(monkeypatch, 1.0, 1.0, 1.0, 1.0)
+    found = chosen(SMALL)
+    assert found.numbers == FULL
+    assert clock.steps == []
+
+
+@pytest.mark.usefixtures("fast_bf16")
+def test_deterministic_runs_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = timed(monkeypatch, 1.0, 1.0, 1.0, 1.0)
+    assert chosen(LARGE, "deterministic=on").numbers == Numbers(BF16, True)
+    monkeypatch.setattr(precision, "bf16_is_fast", lambda device: False)
+    assert chosen(LARGE, "deterministic=on").numbers == FULL
+    assert clock.steps == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (["precision=bf16", "channels_last=on"], Numbers(BF16, True)),
+        (["precision=fp32", "channels_last=off"], FULL),
+        (["precision=fp16", "channels_last=off"], Numbers(torch.float16, False)),
+    ],
+)
+def test_what_the_spec_says_is_done(changes: list[str], expected: Numbers) -> None:
+    found = chosen(LARGE, *changes)
+    assert found.numbers == expected
+    assert "as the spec says" in found.lines[0]
+
+
+@pytest.mark.usefixtures("fast_bf16")
+def test_really_timed() -> None:
+    """On this machine, whatever it is: one of the four, and the module is as it was."""
+    spec = "network Net { input 3x16x16, conv 8 3x3 same, bn, relu, flatten, fc 10 }"
+    network, module = dotcnn.compile(spec), dotcnn.load(spec)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    found = choose(network, train_of(network), module, CPU, 8, 1000)
+    assert found.numbers.dtype in (None, BF16)
+    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_images_are_laid_out_as_bytes() -> None:
+    images = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+    assert FULL.laid_out(images) is images
+    laid = Numbers(None, True).laid_out(images)
+    assert laid.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("word", ["fp32", "bf16", "fp16"])
+def test_words_and_back(word: str) -> None:
+    assert Numbers.of(word, True).word == word

@@ -1,0 +1,126 @@
+"""Several processes with the batches of one come to what one comes to."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+
+from dotcnn.training.checkpoint.checkpoint import read_checkpoint
+
+from ..small import last
+from ..starting import Trainer
+
+SPEC = """
+network Net {
+  input 1x8x8
+  conv 4 3x3 stride=2 same, bn, relu
+  flatten
+  fc classes
+}
+train {
+  data digits
+  epochs 2
+  batch 150
+  accumulate 2
+  optimizer sgd lr=0.05 momentum=0.9
+  weights balanced
+  sync_bn on
+  deterministic on
+}
+"""
+"""1,438 images: the last step of an epoch has fewer than the others, the last batch fewer still."""
+
+
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def measured(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def close(one: Path, two: Path) -> None:
+    """But for the order in which numbers are added up."""
+    ours, theirs = last(one), last(two)
+    assert ours.keys() == theirs.keys()
+    for key in ours:
+        torch.testing.assert_close(ours[key], theirs[key], atol=1e-4, rtol=1e-3)
+    for line, other in zip(measured(one), measured(two), strict=True):
+        for part in ("train", "val"):
+            assert line[part] == pytest.approx(other[part], rel=1e-3)
+        assert line["steps"] == other["steps"]
+
+
+MIXED = SPEC + "augment { rotate 10, mixup 0.4, cutmix 1 p=50%, noise 0.05 }\n"
+"""Who is mixed with whom does not depend on who has which images."""
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [SPEC, SPEC.replace("bn, ", "").replace("sync_bn on", ""), MIXED],
+    ids=["norms", "none", "mixed"],
+)
+def test_two_processes_come_to_what_one_comes_to(
+    trainer: Trainer, tmp_path: Path, spec: str
+) -> None:
+    """With norms, these have to be `sync_bn`: else each looks at its own images alone."""
+    assert trainer(spec, tmp_path / "one") == 0
+    assert trainer(spec, tmp_path / "two", world=2, port=port()) == 0
+    close(tmp_path / "two", tmp_path / "one")
+    record = json.loads((tmp_path / "two" / "record.json").read_text())
+    assert record["world"] == 2
+    assert record["state"] == "done"
+
+
+def test_each_computes_a_share_of_the_features(trainer: Trainer, tmp_path: Path) -> None:
+    """One that is alone finds them, and has learned the same without."""
+    assert trainer(SPEC, tmp_path / "first") == 0
+    frozen = SPEC + f'transfer {{ from "{tmp_path / "first"}", freeze until bn, CACHE }}\n'
+    plain, cached = frozen.replace(", CACHE", ""), frozen.replace("CACHE", "cache features")
+    assert trainer(plain, tmp_path / "plain") == 0
+    assert trainer(cached, tmp_path / "two" / "run", world=2, port=port()) == 0
+    close(tmp_path / "two" / "run", tmp_path / "plain")
+    features = sorted((tmp_path / "two" / "features").iterdir())
+    assert [path.suffix for path in features] == [".npy", ".npy"]
+    before = [path.stat().st_mtime_ns for path in features]
+    assert trainer(cached, tmp_path / "two" / "alone") == 0
+    assert [path.stat().st_mtime_ns for path in features] == before
+    close(tmp_path / "two" / "alone", tmp_path / "plain")
+    assert trainer(cached, tmp_path / "one" / "run") == 0
+    for path in features:
+        rows, expected = numpy.load(path), numpy.load(tmp_path / "one" / "features" / path.name)
+        numpy.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_goes_wrong_with_one_is_told_to_all(trainer: Trainer, tmp_path: Path) -> None:
+    assert trainer(SPEC, tmp_path / "first") == 0
+    (tmp_path / "file").touch()
+    lines = f'from "{tmp_path / "first"}", freeze until bn, cache features folder="{tmp_path}/file"'
+    folder = tmp_path / "run"
+    assert trainer(SPEC + f"transfer {{ {lines} }}\n", folder, world=2, port=port()) == 1
+    assert "cannot keep features" in folder.with_suffix(".error").read_text()
+
+
+def test_they_stop_together_and_go_on(trainer: Trainer, tmp_path: Path) -> None:
+    """One of them is asked to; all end with the same step. Then they go on, or one alone does."""
+    whole, folder, alone = (tmp_path / name for name in ("whole", "run", "alone"))
+    assert trainer(SPEC, whole, world=2, port=port()) == 0
+    assert trainer(SPEC, folder, world=2, port=port(), stop_after=3) == 0
+    state = read_checkpoint(folder / "last.ckpt")
+    assert 0 < state["position"]["position"] < 1438
+    assert len(state["random"]) == 2
+    alone.mkdir()
+    for file in folder.iterdir():
+        (alone / file.name).write_bytes(file.read_bytes())
+    assert trainer(SPEC, folder, resume=True, world=2, port=port()) == 0
+    assert all(torch.equal(value, last(whole)[key]) for key, value in last(folder).items())
+    assert trainer(SPEC, alone, resume=True) == 0
+    close(alone, whole)

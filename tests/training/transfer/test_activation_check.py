@@ -1,0 +1,108 @@
+"""Weights that fit, of a network that computes something else: said before anything learns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dotcnn.training.transfer.activation_check import Alike, Parting, compare
+
+
+class Net(nn.Module):
+    """Two convolutions with an activation and a pool between them, and a head."""
+
+    def __init__(self, act: nn.Module, padding: int = 1, channels: int = 3) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Conv2d(channels, 4, 3, padding=padding)
+        self.norm = nn.BatchNorm2d(4)
+        self.act = act
+        self.drop = nn.Dropout(0.5)
+        self.second = nn.Conv2d(4, 4, 3)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.drop(self.act(self.norm(self.first(images))))
+        found: Tensor = self.head(self.pool(self.second(x)).flatten(1))
+        return found
+
+
+PARTNERS = {name: name for name in ("first", "norm", "second", "head")}
+
+
+def compared(one: nn.Module, other: nn.Module, *anew: str, channels: int = 3) -> Alike | None:
+    return compare(one, other, PARTNERS, anew, (3, 8, 8), channels)
+
+
+def test_the_same_network() -> None:
+    """In training as they are, to which they return; no random number is drawn."""
+    one, other = Net(nn.ReLU()).train(), Net(nn.ReLU(inplace=True)).eval()
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    assert compared(one, other) == Alike(3, None)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert one.training
+    assert one.drop.training
+    assert not other.training
+    assert int(one.norm.num_batches_tracked or 0) == 0
+
+
+def test_another_activation_is_seen_where_it_arrives() -> None:
+    found = compared(Net(nn.ReLU()), Net(nn.SiLU()))
+    assert found is not None
+    assert found.parting is not None
+    assert found.parting.layer == "second"
+    assert found.parting.off is not None
+    assert found.parting.off > 0.01
+
+
+def test_other_numbers_altogether() -> None:
+    assert compared(Net(nn.ReLU()), Net(nn.ReLU(), padding=0)) == Alike(2, Parting("second", None))
+
+
+def test_behind_a_layer_that_begins_anew_nothing_is_said() -> None:
+    one, other = Net(nn.ReLU()), Net(nn.SiLU())
+    assert compared(one, other, "norm") == Alike(1, None)
+
+
+def test_only_the_order_of_axes_is_another() -> None:
+    class Last(nn.Module):
+        """Its head is fully connected at each place, with channels last."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 4, 3)
+            self.second = nn.Linear(4, 5)
+
+        def forward(self, images: Tensor) -> Tensor:
+            found: Tensor = self.second(self.first(images).permute(0, 2, 3, 1))
+            return found
+
+    torch.manual_seed(0)
+    last = Last()
+    first = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 1))
+    first[0].load_state_dict(last.first.state_dict())
+    partners = {"0": "first", "1": "second"}
+    assert compare(first, last, partners, (), (3, 8, 8), 3) == Alike(2, None)
+
+
+def test_grey_for_colours() -> None:
+    """A filter of ours sees what theirs sees of three colours that are the same."""
+    one, other = Net(nn.ReLU(), channels=1), Net(nn.ReLU())
+    colours = one.first.weight.repeat(1, 3, 1, 1) / 3
+    other.load_state_dict({**one.state_dict(), "first.weight": colours})
+    partners = {name: name for name in ("second", "head")}
+    assert compare(one, other, partners, (), (1, 8, 8), 3) == Alike(2, None)
+    assert compare(other, one, partners, (), (3, 8, 8), 1) == Alike(2, None)
+
+
+@pytest.mark.parametrize("size", [7, 9])
+def test_what_takes_no_such_images_says_nothing(size: int) -> None:
+    class Fixed(Net):
+        def forward(self, images: Tensor) -> Tensor:
+            assert images.shape[-1] == size
+            return super().forward(images)
+
+    assert compared(Net(nn.ReLU()), Fixed(nn.ReLU())) is None

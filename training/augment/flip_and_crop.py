@@ -1,0 +1,59 @@
+"""Flips and cuts alone: pixels are taken over as they are, and each axis is by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .entries import column, constant
+from .homography import Size
+from .transforms import Turn
+from .warp import Fill
+
+
+class Moves:
+    """Of a batch, from which row and which column each one of an image comes."""
+
+    def __init__(self, turns: Sequence[Turn], like: Tensor, out: Size, fill: Fill) -> None:
+        self._out = out
+        self._fill = fill
+        self._rows, self._in_rows = _followed(turns, like, out[0], axis=1)
+        self._columns, self._in_columns = _followed(turns, like, out[1], axis=0)
+
+    def __call__(self, images: Tensor, piece: slice) -> Tensor:
+        """Images of any type to images of the same type."""
+        rows, columns = self._rows[piece], self._columns[piece]
+        flat = (rows.unsqueeze(2) * images.shape[-1] + columns.unsqueeze(1)).flatten(1)
+        found = images.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, images.shape[1], -1))
+        found = found.view(*images.shape[:2], *self._out)
+        if self._in_rows is None or self._in_columns is None:
+            return found
+        inside = self._in_rows[piece].unsqueeze(2) & self._in_columns[piece].unsqueeze(1)
+        level = constant(self._fill, images.device).to(images.dtype).view(1, -1, 1, 1)
+        return torch.where(inside.unsqueeze(1), found, level)
+
+
+def _followed(
+    turns: Sequence[Turn], like: Tensor, length: int, axis: int
+) -> tuple[Tensor, Tensor | None]:
+    """Of each image, from which row or column each one comes, and whether it is one at all."""
+    at = torch.arange(length, device=like.device, dtype=torch.float32) - (length - 1) / 2
+    at = at.expand(len(like), -1)
+    inside: Tensor | None = None
+    half = length / 2
+    for turn in reversed(turns):
+        factor, offset = turn.back[4 * axis], turn.back[3 * axis + 2]
+        at = at * column(factor, like).unsqueeze(1) + column(offset, like).unsqueeze(1)
+        side = turn.size[1 - axis]
+        half = side / 2
+        if turn.rule == "constant":
+            here = (at > -half) & (at < half)
+            inside = here if inside is None else inside & here
+        elif turn.rule == "reflect":
+            folded = (at + half).abs() % (2 * side)
+            at = half - (folded - side).abs()
+        if turn.rule != "free":
+            at = at.clamp(0.5 - half, half - 0.5)
+    return (at + (half - 0.5)).round_().long(), inside

@@ -1,0 +1,1 @@
+"""What of a run is written to its folder, and how a run is resumed."""

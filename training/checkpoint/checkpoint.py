@@ -1,0 +1,139 @@
+"""`last.ckpt`, with which a run goes on, and `best.safetensors`, the weights alone.
+
+A checkpoint is a dict of tensors, numbers and text, and is read as that: nothing in it is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ...compiler.network import Network
+from ...dsl.diagnostics import Diagnostic, SpecError
+from .atomic_file import write_whole
+from .frozen_weights import read_still
+from .run_folder import shown
+from .tensors_file import pieces
+
+FORMAT = 1
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Whole or not at all; raises OSError."""
+    buffer = io.BytesIO()  # torch itself says of a full disk only that it failed
+    torch.save({"format": FORMAT, **state}, buffer)
+    write_whole(path, buffer.getbuffer())
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Raises SpecError for what is none, or cannot be read."""
+    name = shown(path)
+    if not path.exists():
+        message = f"there is nothing to go on with: {name} does not exist"
+        raise SpecError([Diagnostic("no-checkpoint", message, help="name the folder of a run")])
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SpecError([Diagnostic("unreadable", f"cannot read {name}: {reason}")]) from None
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 (torch raises many kinds over a damaged file)
+        why = str(error).strip().partition("\n")[0][:200]
+        raise _damaged(name, why) from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise _damaged(name, "it is not one that this version has written")
+    if state.get("still"):
+        state["model"].update(read_still(path.parent, str(state["still"]), name))
+    return state
+
+
+def _damaged(name: str, why: str) -> SpecError:
+    help = "best.safetensors, beside it, has the best weights so far"
+    return SpecError([Diagnostic("checkpoint", f"{name} cannot be used: {why}", help=help)])
+
+
+# ---- the weights alone -----------------------------------------------------------------------
+
+
+def write_weights(path: Path, state: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
+    """Whole or not at all; raises OSError."""
+    write_whole(path, *pieces(state, {"format": "pt", **about}))
+
+
+def about_weights(path: Path) -> dict[str, str]:
+    """What is said about weights beside them; empty where there is no such file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError):
+        return {}
+
+
+# ---- whether it is of the same run -----------------------------------------------------------
+
+
+def mark_of(network: Network) -> str:
+    """The same for networks that compute the same under the same names."""
+    lines = [
+        f"{node.name} {node.op.word} {node.op.arguments}"
+        f" {[source.index for source in node.inputs]} {node.shape}"
+        for node in network.nodes
+    ]
+    lines += [f"{head.name} {head.output.index} {head.weight}" for head in network.aux]
+    lines.append(str(network.output.index))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def must_be_same(state: Mapping[str, Any], network: Network, name: str) -> None:
+    """Raises SpecError, with the difference, for the checkpoint of another network."""
+    if state["network"] != mark_of(network):
+        raise SpecError([_another_network(state["model"], network, name)])
+
+
+def _another_network(weights: Mapping[str, Tensor], network: Network, name: str) -> Diagnostic:
+    from ..inference.load import live
+
+    now = live(network, "").state_dict()
+    facts = [
+        f"{key}: {_shape(weights.get(key))}, now {_shape(now.get(key))}"
+        for key in dict.fromkeys((*weights, *now))
+        if _shape(weights.get(key)) != _shape(now.get(key))
+    ]
+    if not facts:
+        facts = ["all weights have the same shapes, but what is computed from them differs"]
+    shown_facts = facts if len(facts) <= 8 else [*facts[:7], f"… {len(facts) - 7} more"]
+    return Diagnostic(
+        "another-spec",
+        f"{name} is a run of another network, and cannot go on with this one",
+        network.root.span,
+        notes=tuple(shown_facts),
+        help="leave the spec out (`cnn train --resume RUN`) to go on as it was begun",
+    )
+
+
+def _shape(tensor: Tensor | None) -> str:
+    if tensor is None:
+        return "not there"
+    return "x".join(map(str, tensor.shape)) or "one number"
+
+
+def facts_about(
+    classes: tuple[str, ...], preparation: str, network: str, spec: str, several: bool
+) -> dict[str, str]:
+    """What stands beside the weights."""
+    return {
+        "classes": json.dumps(list(classes), ensure_ascii=False),
+        "preparation": preparation,
+        "network": network,
+        "spec": spec,
+        "several": "yes" if several else "no",
+    }

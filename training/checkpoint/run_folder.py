@@ -1,0 +1,194 @@
+"""The folder of a run: what is in it is whole at every moment.
+
+spec.cnn          the spec as it was run, with what it imports beside it
+plan.json         its sections, every default filled in
+model.py          the network as it was emitted
+metrics.jsonl     a line an epoch
+last.ckpt         all that is needed to go on
+best.safetensors  the best weights so far
+still-….safetensors   where some are frozen all along: their weights, which last.ckpt goes without
+transfer.txt      where a `transfer` section is: which weights came from where, what is frozen
+record.json       versions, device, seed, data, choices, result
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ...compiler.emit import emit
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.program import GALLERY, Program
+from ...dsl.source import Source
+from ...dsl.syntax import Import
+from ..request import Request
+from .atomic_file import Lines, reach_the_disk, write_whole
+from .resume import must_go_on
+
+RUNS = "runs"
+SPEC, PLAN, MODEL, METRICS, CHECKPOINT, BEST, RECORD, TRANSFER = (
+    "spec.cnn", "plan.json", "model.py", "metrics.jsonl", "last.ckpt", "best.safetensors",
+    "record.json", "transfer.txt",
+)  # fmt: skip
+
+
+def member_name(number: int) -> str:
+    """The folder of a network of an ensemble, counted from 1, in that of them all."""
+    return str(number)
+
+
+class RunFolder:
+    """One that is being written into."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = Lines(path / METRICS)
+        self.checkpoint = path / CHECKPOINT
+        self.best = path / BEST
+
+    def write_text(self, name: str, text: str) -> None:
+        write_whole(self.path / name, text.encode())
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+        self.write_text(RECORD, text + "\n")
+
+    def write_request(self, request: Request, version: str) -> None:
+        """What is run."""
+        for place, text in laid_out(request.program).items():
+            (self.path / place).parent.mkdir(parents=True, exist_ok=True)
+            self.write_text(place, text)
+        self.write_text(PLAN, request.plan.to_json())
+        self.write_text(MODEL, emit(request.network, version))
+        self.metrics.keep(0)
+
+
+def make_folder(request: Request, output: Path | None) -> Path:
+    """A new one: that which is asked for, or `runs/NAME`, with a number where that is taken. Raises
+    SpecError where it is not empty, or cannot be made."""
+    name, runs = run_name(request.source), Path.cwd() / RUNS
+    try:
+        made = _numbered(runs, name) if output is None else _new(output)
+        reach_the_disk(made.parent)
+        return made
+    except OSError as error:
+        raise SpecError([_cannot_write(output or runs / name, error)]) from None
+
+
+def must_be_run(path: Path, request: Request) -> None:
+    """Raises SpecError unless it is the folder of a run that was begun with the same plan."""
+    try:
+        plan = (path / PLAN).read_text(encoding="utf-8")
+    except OSError:
+        name = shown(path)
+        message = f"{name} is no run" if path.exists() else f"there is no folder {name}"
+        help = "begin a new run: leave --resume out"
+        raise SpecError([Diagnostic("no-run", message, help=help)]) from None
+    must_go_on(plan, request.plan, shown(path))
+
+
+def _new(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    if any(path.iterdir()):
+        raise SpecError([_taken(path)])
+    return path
+
+
+def _numbered(runs: Path, name: str) -> Path:
+    runs.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = runs / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:  # also where another process was faster
+            number += 1
+        else:
+            return path
+
+
+def shown(path: Path) -> str:
+    """As a person would write it from here."""
+    try:
+        return os.path.relpath(path) if Path.cwd() in path.absolute().parents else str(path)
+    except OSError:
+        return str(path)
+
+
+def _taken(path: Path) -> Diagnostic:
+    name = shown(path)
+    if (path / CHECKPOINT).exists():
+        help = f"to go on with the run in it: `--resume {name}`; or name another folder"
+    else:
+        help = "name another folder, or leave -o out: then a new one is made"
+    return Diagnostic("run-exists", f"{name} is not empty; nothing is overwritten", help=help)
+
+
+def _cannot_write(path: Path, error: OSError) -> Diagnostic:
+    reason = error.strerror or type(error).__name__
+    help = "name a folder that can be written: `-o FOLDER`"
+    return Diagnostic("unwritable", f"cannot write {shown(path)}: {reason}", help=help)
+
+
+# ---- the spec and what it imports ------------------------------------------------------------
+
+
+def run_name(source: Source) -> str:
+    """What a run is called by default: as its spec."""
+    stem = Path(source.name).stem
+    kept = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in stem).strip("._")
+    return kept[:60] or "run"
+
+
+def spec_hash(program: Program) -> str:
+    """Of all the text of a spec."""
+    digest = hashlib.sha256()
+    for place, text in sorted(laid_out(program).items()):
+        digest.update(f"{place}\0{text}\0".encode())
+    return digest.hexdigest()
+
+
+def laid_out(program: Program) -> dict[str, str]:
+    """Every file of a spec by its place in the run folder. Imports say the new places."""
+    main = program.main.source
+    places = {source: _place(source, main) for source in program.imports}
+    return {place: _moved(program, source, places) for source, place in places.items()}
+
+
+def _place(source: Source, main: Source) -> str:
+    if source is main:
+        return SPEC
+    assert source.path is not None
+    path = Path(os.path.realpath(source.path))
+    roots = [GALLERY]
+    if main.path is not None:
+        roots.insert(0, Path(os.path.realpath(main.path)).parent)
+    for root in roots:
+        if root in path.parents:
+            place = path.relative_to(root).as_posix()
+            return f"imported/{place}" if place == SPEC else place
+    return f"imported/{path.name}"
+
+
+def _moved(program: Program, source: Source, places: Mapping[Source, str]) -> str:
+    text = source.text
+    here = PurePosixPath(places[source]).parent
+    for statement, place in sorted(
+        _imports(program, source, places), key=lambda found: -found[0].path.span.start
+    ):
+        relative = os.path.relpath(place, here).replace(os.sep, "/")
+        if relative != statement.path.value:
+            span = statement.path.span
+            text = f'{text[: span.start]}"{relative}"{text[span.end :]}'
+    return text
+
+
+def _imports(
+    program: Program, source: Source, places: Mapping[Source, str]
+) -> Iterator[tuple[Import, str]]:
+    for statement, spec in program.imports[source]:
+        yield statement, places[spec.source]

@@ -1,0 +1,84 @@
+"""Arrays of any layout and kind of number to uint8 images."""
+
+from __future__ import annotations
+
+from math import isqrt
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from ....compiler.shapes import Shape, size, text
+from ..sources.labels import Unfit
+
+_CHUNK = 1024
+"""Images that are looked at together, so that arrays of large numbers need no second copy."""
+
+
+def as_images(array: Any, wanted: Shape) -> Tensor:
+    """uint8, as images x channels x height x width."""
+    array = _arranged(array, wanted)
+    if not array.shape[0]:
+        raise Unfit("there are none")
+    if not array.size:
+        raise Unfit("they have no pixels")
+    scale = _scale(array)
+    made = torch.empty(array.shape, dtype=torch.uint8)
+    for start in range(0, len(array), _CHUNK):
+        part = array[start : start + _CHUNK]
+        if scale != 1 or part.dtype.kind == "f":
+            part = numpy.rint(part.astype(numpy.float64) * scale)
+        made[start : start + _CHUNK] = torch.from_numpy(
+            numpy.ascontiguousarray(part.astype(numpy.uint8))
+        )
+    return made
+
+
+def _arranged(array: Any, wanted: Shape) -> Any:
+    """With channels before height and width, whatever the file has."""
+    sizes = array.shape
+    if len(sizes) == 4:
+        if sizes[1:] == wanted:
+            return array
+        first, last = sizes[1], sizes[3]
+        channels = wanted[0] if len(wanted) == 3 else 3
+        last_fits = (last == channels, last in (1, 3))
+        first_fits = (first == channels, first in (1, 3))
+        return array if first_fits > last_fits else numpy.moveaxis(array, 3, 1)
+    if len(sizes) == 3:
+        return array[:, None]
+    if len(sizes) == 2:
+        return array.reshape(sizes[0], *_unrolled(sizes[1], wanted))
+    raise Unfit(f"an array of {text(sizes) or 'one number'} is no row of images")
+
+
+def _unrolled(length: int, wanted: Shape) -> Shape:
+    if len(wanted) == 3 and size(wanted) == length:
+        return wanted
+    if isqrt(length) ** 2 == length:
+        return 1, isqrt(length), isqrt(length)
+    needs = f"; the input {text(wanted)} has {size(wanted):,}" if wanted else ""
+    raise Unfit(f"rows of {length:,} numbers do not say how high and wide an image is{needs}")
+
+
+def _scale(array: Any) -> float:
+    """What the numbers are multiplied by, so that they go from 0 to 255."""
+    if array.dtype == numpy.uint8:
+        return 1
+    if array.dtype.kind == "b":
+        return 255
+    if array.dtype.kind not in "iuf":
+        raise Unfit(f"it holds {array.dtype}, which are no numbers of pixels")
+    low, high = float(array.min()), float(array.max())
+    if low >= 0:
+        if array.dtype.kind == "f" and high <= 1:
+            return 255
+        if high <= 255:
+            return 1
+        if array.dtype.kind in "iu" and high <= 65535:
+            return 255 / 65535
+    raise Unfit(
+        f"its numbers go from {low:g} to {high:g}; pixels go from 0 to 255, to 65,535 in whole"
+        " numbers, or to 1 in fractions"
+    )

@@ -1,0 +1,146 @@
+"""What becomes of pixels: the same for training, evaluation, prediction and export.
+
+An image is resized, its middle is cut out (`fit.py`), and its bytes become numbers:
+
+    prepared[c] = pixel[c] * (scale / std[c]) - mean[c] / std[c]
+
+in float32, the two factors rounded to it once from double precision. With `order` bgr the channels
+are first put into reverse; mean and std are in that order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ....compiler.plan.fields import spelled
+from ....compiler.plan.plan import TrainPlan
+from .decode import decode
+from .resize import Fit, Size, evaluation_fit
+
+FORMAT = 1
+
+
+class NoPreparation(ValueError):
+    """Text that `to_json` did not write."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Everything between a file and the network."""
+
+    channels: int
+    fit: Fit
+    scale: float
+    mean: tuple[float, ...]
+    """One for each channel."""
+    std: tuple[float, ...]
+    order: str = "rgb"
+
+    @staticmethod
+    def of(plan: TrainPlan, mean: tuple[float, ...], std: tuple[float, ...]) -> Preparation:
+        """That of a plan; the numbers count where the plan says `measured`."""
+        pixels = plan.evaluate.normalize.pixels
+        channels = plan.input[0]
+        return Preparation(
+            channels,
+            evaluation_fit(plan),
+            pixels.scale,
+            _each(pixels.mean or mean, channels),
+            _each(pixels.std or std, channels),
+            pixels.order if channels == 3 else "rgb",
+        )
+
+    def image(self, source: str | os.PathLike[str] | bytes) -> Tensor:
+        """A file as the network's size of it, uint8; raises BadImage."""
+        return self.fit(decode(source, self.channels))
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """uint8 (or numbers from 0 to 255) to float32, images x channels x height x width, on the
+        device that the images are on."""
+        factor, offset = self._on(images.device)
+        if self.order == "bgr":
+            images = images.flip(-3)
+        return images.to(torch.float32).mul(factor).add_(offset)
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        if device not in self._factors:
+            factor = [self.scale / std for std in self.std]
+            offset = [-mean / std for mean, std in zip(self.mean, self.std, strict=True)]
+            self._factors[device] = (
+                torch.tensor(factor, dtype=torch.float64).float().view(-1, 1, 1).to(device),
+                torch.tensor(offset, dtype=torch.float64).float().view(-1, 1, 1).to(device),
+            )
+        return self._factors[device]
+
+    @cached_property
+    def _factors(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
+        return {}
+
+    @property
+    def size(self) -> Size:
+        """Height and width of what the network gets."""
+        return self.fit.crop
+
+    def lines(self) -> tuple[str, ...]:
+        """As the `evaluate` section of a spec says it."""
+        normalize = f"normalize mean={_number(self.mean)} std={_number(self.std)}"
+        if self.scale != 1 / 255:
+            normalize += f" scale={spelled(self.scale)}"
+        if self.order == "bgr":
+            normalize += " order=bgr"
+        return (*self.fit.lines(), normalize)
+
+    def to_json(self) -> str:
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, allow_nan=False) + "\n"
+
+    @staticmethod
+    def from_json(text: str) -> Preparation:
+        """Raises NoPreparation for anything but what `to_json` wrote."""
+        try:
+            return _read(json.loads(text))
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise NoPreparation(f"this is no preparation: {error!r}") from None
+
+
+def _read(data: Mapping[str, Any]) -> Preparation:
+    if data["format"] != FORMAT:
+        raise ValueError(f"this is format {data['format']!r}, not {FORMAT}")
+    fit = data["fit"]
+    resize = fit["resize"]
+    made = Preparation(
+        int(data["channels"]),
+        Fit(
+            _size(resize) if isinstance(resize, list) else int(resize),
+            str(fit["mode"]),
+            _size(fit["crop"]),
+        ),
+        float(data["scale"]),
+        tuple(map(float, data["mean"])),
+        tuple(map(float, data["std"])),
+        str(data["order"]),
+    )
+    fine = len(made.mean) == len(made.std) == made.channels and all(std > 0 for std in made.std)
+    if not fine or made.order not in ("rgb", "bgr"):
+        raise ValueError("its numbers do not fit each other")
+    return made
+
+
+def _size(value: Any) -> Size:
+    height, width = value
+    return int(height), int(width)
+
+
+def _number(numbers: tuple[float, ...]) -> str:
+    return spelled(numbers if len(numbers) > 1 else numbers[0])
+
+
+def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return numbers * channels if len(numbers) == 1 else numbers

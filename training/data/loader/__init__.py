@@ -1,0 +1,1 @@
+"""From images to batches: kept in memory, or read by worker processes."""

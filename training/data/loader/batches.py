@@ -1,0 +1,170 @@
+"""Batches of uint8 images on the device, with their labels and which images they are.
+
+    for images, labels, indices in batches(epoch):
+        …
+
+In training: shuffled by seed and epoch, each process its share of every batch, from any position
+on. In evaluation: every image once, in order, each process a range of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .order import batch_count, permutation, shared, spans
+from .store import InMemory, Store
+from .worker_processes import Stream
+
+
+class Batch(NamedTuple):
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+    """Places in the part, int64: what an image's own random draws depend on."""
+
+
+class State(NamedTuple):
+    """How far an epoch is: what has been handed out, this batch included, is done."""
+
+    epoch: int
+    position: int
+    """Images of all processes together."""
+
+
+class Sharing(NamedTuple):
+    """Which of several processes this is."""
+
+    rank: int = 0
+    world: int = 1
+
+
+ALONE = Sharing()
+
+
+class Batches:
+    """Goes over a part again and again."""
+
+    def __init__(
+        self,
+        store: Store,
+        batch: int,
+        device: torch.device,
+        *,
+        shuffle: bool,
+        seed: int = 0,
+        drop_last: bool = False,
+        sharing: Sharing = ALONE,
+        workers: int = 0,
+    ) -> None:
+        self.store = store
+        self.batch = batch
+        """Of all processes together; each gets its share."""
+        self.device = device
+        self.shuffle = shuffle
+        self.seed = seed
+        self.drop_last = drop_last
+        self.sharing = sharing
+        self.guests = 0
+        """In training, how many of the images that come next each batch has behind its own: they
+        are there to be mixed with."""
+        self.state = State(0, 0)
+        self.together = 0
+        """Images of all processes in the batch handed out last."""
+        self.waited = 0.0
+        """Seconds of the last epoch that were spent waiting for images …"""
+        self.elapsed = 0.0
+        """… and that it took until now."""
+        self._stream = None if isinstance(store, InMemory) else Stream(store, device, workers)
+
+    @property
+    def waiting(self) -> float:
+        """The share of the time that was spent waiting for images."""
+        return self.waited / self.elapsed if self.elapsed else 0.0
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch, for this process."""
+        if self.shuffle:
+            return batch_count(len(self.store), self.batch, self.drop_last)
+        mine = shared(0, len(self.store), *self.sharing)
+        return batch_count(mine.stop - mine.start, self._own_batch)
+
+    def __call__(self, epoch: int = 0, position: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from a position on."""
+        plan = list(self._plan(epoch, position))
+        self.waited = self.elapsed = 0.0
+        self.state = State(epoch, position)
+        began = time.perf_counter()
+        places = [indices for indices, _, _ in plan]
+        # What is small goes to the device once an epoch, and not with each batch.
+        order = torch.cat(places) if places else torch.empty(0, dtype=torch.int64)
+        sizes = [len(indices) for indices in places]
+        on_device = torch.split(order.to(self.device), sizes)
+        labels = torch.split(self._labels(order), sizes)
+        source = self._read(places, on_device)
+        try:
+            for number, (_, position_after, together) in enumerate(plan):
+                asked = time.perf_counter()
+                images = next(source)
+                batch = Batch(images, labels[number], on_device[number])
+                self.state = State(epoch, position_after)
+                self.together = together
+                now = time.perf_counter()
+                self.waited += now - asked
+                self.elapsed = now - began
+                yield batch
+        finally:
+            self.elapsed = time.perf_counter() - began
+            source.close()
+
+    def close(self) -> None:
+        """Ends the processes that read."""
+        if self._stream is not None:
+            self._stream.close()
+
+    # ---- which images ----
+
+    @property
+    def _own_batch(self) -> int:
+        return max(1, self.batch // self.sharing.world)
+
+    def _plan(self, epoch: int, position: int) -> Iterator[tuple[Tensor, int, int]]:
+        """Of each batch its images, the position after it, and its size with all processes."""
+        count, (rank, world) = len(self.store), self.sharing
+        if not self.shuffle:
+            mine = shared(0, count, rank, world)
+            for start in range(mine.start + position, mine.stop, self._own_batch):
+                stop = min(start + self._own_batch, mine.stop)
+                yield torch.arange(start, stop), stop - mine.start, stop - start
+            return
+        order = permutation(count, self.seed, epoch)
+        for span in spans(count, self.batch, position, self.drop_last):
+            own = span.share(rank, world)
+            guests = torch.arange(own.stop, own.stop + self.guests) % count
+            together = span.stop - span.start
+            yield torch.cat([order[own], order[guests]]), span.stop, together
+
+    # ---- their pixels ----
+
+    def _read(self, places: list[Tensor], on_device: Sequence[Tensor]) -> Generator[Tensor]:
+        if self._stream is not None:
+            yield from self._stream(places)
+            return
+        assert isinstance(self.store, InMemory)
+        images = self.store.images
+        if images.device == self.device:
+            for indices in on_device:
+                yield images.index_select(0, indices)
+            return
+        for indices in places:
+            chosen = images.index_select(0, indices)
+            chosen = chosen.pin_memory() if self.device.type == "cuda" else chosen
+            yield chosen.to(self.device, non_blocking=True)
+
+    def _labels(self, order: Tensor) -> Tensor:
+        labels = self.store.labels
+        return labels[order.to(labels.device)].to(self.device)

@@ -1,0 +1,113 @@
+"""Images that are ready to be put into batches: in memory, or read when they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..images.check_files import Bad
+from ..images.color_modes import in_channels
+from ..images.decode import decode
+from ..images.image_file import BadImage
+from ..images.resize import Fit
+from .image_source import Arrays, Files, Pile
+from .thread_pool import Progress, each, unwatched
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """Decoded once, and kept."""
+
+    images: Tensor
+    """uint8, images x channels x height x width, on whichever device."""
+    labels: Tensor
+    """On the same device."""
+    pile: Pile
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def read(self, index: int) -> Tensor:
+        return self.images[index].cpu()
+
+
+@dataclass(frozen=True, eq=False)
+class OnDisk:
+    """Read from their files each time."""
+
+    pile: Files
+    fit: Fit
+    channels: int
+
+    def __len__(self) -> int:
+        return len(self.pile)
+
+    @property
+    def labels(self) -> Tensor:
+        return self.pile.labels
+
+    def read(self, index: int) -> Tensor:
+        """Raises BadImage: a file can have changed since it was looked at."""
+        try:
+            return self.fit(decode(self.pile.path(index), self.channels))
+        except BadImage as error:
+            raise BadImage(f"{self.pile.path(index)}: {error.reason}") from None
+
+
+Store = InMemory | OnDisk
+
+
+def decoded(
+    pile: Pile,
+    fit: Fit,
+    channels: int,
+    threads: int,
+    *,
+    what: str = "reading images",
+    progress: Progress = unwatched,
+) -> tuple[Tensor, Bad]:
+    """All images of a pile, in the computer's memory; where one is bad, its place is left empty."""
+    if isinstance(pile, Arrays):
+        return _fitted(pile.images, fit, channels), {}
+    images = torch.empty((len(pile), channels, *fit.crop), dtype=torch.uint8)
+
+    def one(index: int) -> str:
+        try:
+            images[index] = fit(decode(pile.path(index), channels))
+        except BadImage as error:
+            return error.reason
+        return ""
+
+    reasons = each(one, len(pile), threads, what, progress)
+    return images, {index: reason for index, reason in enumerate(reasons) if reason}
+
+
+_CHUNK = 1024
+
+
+def _fitted(images: Tensor, fit: Fit, channels: int) -> Tensor:
+    if fit.leaves(images.shape[-2], images.shape[-1]):
+        return in_channels(images, channels).contiguous()
+    made = torch.empty((len(images), channels, *fit.crop), dtype=torch.uint8)
+    for start in range(0, len(images), _CHUNK):
+        part = images[start : start + _CHUNK]
+        made[start : start + _CHUNK] = fit(in_channels(part, channels).contiguous())
+    return made
+
+
+def without(images: Tensor, bad: Bad) -> Tensor:
+    """The images without those that are bad, moved together where they lie."""
+    if not bad:
+        return images
+    keep = [index for index in range(len(images)) if index not in bad]
+    for to, place in enumerate(keep):
+        if to != place:
+            images[to] = images[place]
+    return images[: len(keep)]
+
+
+def bytes_of(pile: Pile, fit: Fit, channels: int) -> int:
+    """What its images take when they are decoded."""
+    return len(pile) * channels * fit.crop[0] * fit.crop[1]

@@ -1,0 +1,304 @@
+"""From a plan to data that is ready: read, divided, checked, decoded, measured.
+
+data = open_data(plan, folder_of_the_spec, device=device, progress=show)
+for images, labels, indices in data.training(seed=1)(epoch):
+    outputs = network(data.preparation.prepare(images))
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.fields import percent
+from ...compiler.plan.plan import TrainPlan
+from ...compiler.shapes import text
+from .dataset import BadFile, Dataset, Part, bad_lines
+from .diagnostic import counted, problem
+from .images.check_files import Bad, unusable
+from .images.pixel_statistics import measured
+from .images.preprocessing import Preparation
+from .images.resize import Fit, evaluation_fit, training_fit
+from .loader.batches import ALONE, Batches, Sharing
+from .loader.image_source import Arrays, Contents, Files, Pile, class_counts
+from .loader.memory_budget import Where, cores, place
+from .loader.order import spans
+from .loader.store import InMemory, OnDisk, Store, bytes_of, decoded, without
+from .loader.thread_pool import Progress, unwatched
+from .sources.divide import divide
+from .sources.file_names import clean
+from .sources.read import contents
+
+MOST_WORKERS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A data set with everything that is needed to learn from it."""
+
+    plan: TrainPlan
+    dataset: Dataset
+    preparation: Preparation
+    stores: Mapping[str, Store]
+    """`train`, `val` and, where there is one, `test`."""
+    where: Where
+    device: torch.device
+
+    def training(
+        self,
+        *,
+        batch: int | None = None,
+        seed: int | None = None,
+        sharing: Sharing = ALONE,
+    ) -> Batches:
+        """The batches to learn from, shuffled; size and seed are the plan's unless given."""
+        train = self.plan.train
+        size = train.batch.size if batch is None else batch
+        self._must_be_shared(size, sharing)
+        return Batches(
+            self.stores["train"],
+            size,
+            self.device,
+            shuffle=True,
+            seed=train.seed.value if seed is None else seed,
+            drop_last=train.batch.drop_last,
+            sharing=sharing,
+            workers=self._workers(sharing),
+        )
+
+    def evaluation(
+        self, part: str = "val", *, batch: int | None = None, sharing: Sharing = ALONE
+    ) -> Batches:
+        """All images of a part, once and in order."""
+        size = self.plan.train.batch.size if batch is None else batch
+        return Batches(
+            self.stores[part],
+            size,
+            self.device,
+            shuffle=False,
+            sharing=sharing,
+            workers=self._workers(sharing),
+        )
+
+    def image(self, part: str, index: int) -> Tensor:
+        """One image of a part as the network meets it, uint8, on the CPU."""
+        return self.stores[part].read(index)
+
+    def name(self, part: str, index: int) -> str:
+        """How that image is called."""
+        return self.stores[part].pile.name(index)
+
+    def _workers(self, sharing: Sharing) -> int:
+        wanted = self.plan.train.workers.count
+        if isinstance(wanted, int):
+            return wanted
+        return max(1, min(MOST_WORKERS, cores() // sharing.world))
+
+    def _must_be_shared(self, batch: int, sharing: Sharing) -> None:
+        directive, count = self.plan.train.batch, len(self.stores["train"])
+        sizes = [span.stop - span.start for span in spans(count, batch, 0, directive.drop_last)]
+        if not sizes:
+            raise problem(
+                "batch-too-large",
+                f"a batch of {batch:,} is more than the {counted(count, 'image')} there are, and"
+                " `drop_last` leaves out what does not fill one",
+                directive,
+                argument="size",
+                help=f"write `batch {count}`, or take `drop_last` out",
+            )
+        if min(sizes) < sharing.world:
+            raise problem(
+                "batch-too-small",
+                f"{counted(min(sizes), 'image')} cannot be shared by {sharing.world} processes",
+                directive,
+                argument="size",
+                help=f"write `batch {4 * sharing.world}` or more, or start fewer processes",
+            )
+
+
+def open_data(
+    plan: TrainPlan,
+    base: Path,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Progress = unwatched,
+    world: int = 1,
+    budget: int | None = None,
+    threads: int | None = None,
+    cache: Path | None = None,
+) -> Opened:
+    """The data of a plan; raises SpecError with what is wrong with it.
+
+    `base` is the folder of the spec. `world` is how many processes of this computer open the same
+    data; `budget` is how many bytes of images are kept in memory, `cache` the folder in which it is
+    remembered which files are well, where these are not to be found out.
+    """
+    device = torch.device(device)
+    data = plan.train.data
+    channels = _channels(plan)
+    found = contents(data, base, plan.input)
+    divided = divide(found, data, plan.train.split)
+    parts = divided.parts
+    fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
+    _must_have_colours(plan, parts, channels)
+
+    needed = sum(bytes_of(pile, fits[part], channels) for part, pile in parts.items())
+    on_disk = any(isinstance(pile, Files) for pile in parts.values())
+    where = place(needed, device, on_disk, world, budget)
+    threads = threads or max(1, cores() // world)
+    stores: dict[str, Store] = {}
+    bad: list[BadFile] = []
+    prefix = _folders(parts)
+    for part, pile in parts.items():
+        stores[part], wrong = _store(
+            part, pile, fits[part], channels, where, device, threads, progress, cache
+        )
+        bad += [BadFile(prefix[part] + pile.name(i), reason) for i, reason in wrong.items()]
+    _must_be_well(plan, found, bad, sum(map(len, parts.values())))
+    weighted = plan.train.weights.classes != "equal"
+    dataset = _described(found, divided.notes, stores, bad, weighted)
+    _must_be_left(plan, found, dataset)
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    pixels = plan.evaluate.normalize.pixels
+    if pixels.mean is None:
+        mean, std = measured(stores["train"], pixels.scale, threads, progress)
+        if pixels.order == "bgr":
+            mean, std = mean[::-1], std[::-1]
+    return Opened(plan, dataset, Preparation.of(plan, mean, std), stores, where, device)
+
+
+def _store(
+    part: str,
+    pile: Pile,
+    fit: Fit,
+    channels: int,
+    where: Where,
+    device: torch.device,
+    threads: int,
+    progress: Progress,
+    cache: Path | None,
+) -> tuple[Store, Bad]:
+    if where == "files" and isinstance(pile, Files):
+        what = f"checking the files for {_USES[part]}"
+        bad = unusable(pile, fit, threads, what=what, progress=progress, cache=cache)
+        return OnDisk(_without(pile, bad), fit, channels), bad  # type: ignore[arg-type]
+    what = f"reading the images for {_USES[part]}"
+    images, bad = decoded(pile, fit, channels, threads, what=what, progress=progress)
+    left = _without(pile, bad)
+    kept = device if where == "device" else torch.device("cpu")
+    return InMemory(without(images, bad).to(kept), left.labels.to(kept), left), bad
+
+
+def _folders(parts: Mapping[str, Pile]) -> dict[str, str]:
+    """What tells files of the same name in the folders of several parts apart: `val/`."""
+    roots = {part: pile.root if isinstance(pile, Files) else "" for part, pile in parts.items()}
+    if len(set(roots.values())) == 1:
+        return dict.fromkeys(roots, "")
+    return {part: clean(os.path.basename(root)) + "/" for part, root in roots.items()}
+
+
+def _without(pile: Pile, bad: Bad) -> Pile:
+    if not bad:
+        return pile
+    well = [index for index in range(len(pile)) if index not in bad]
+    return pile.select(torch.tensor(well, dtype=torch.int64))
+
+
+_USES = {"train": "training", "val": "validation", "test": "the test"}
+
+
+# ---- what may be wrong -----------------------------------------------------------------------
+
+
+def _channels(plan: TrainPlan) -> int:
+    if len(plan.input) == 3:
+        return plan.input[0]
+    raise problem(
+        "unfit-input",
+        f"the network takes {text(plan.input)}; images are channels x height x width",
+        plan.train.data,
+        help="write `input 3x224x224`, or what yours are, and `flatten` where rows are needed",
+    )
+
+
+def _must_have_colours(plan: TrainPlan, parts: Mapping[str, Pile], channels: int) -> None:
+    """Files have one or three channels; arrays what they have."""
+    for pile in parts.values():
+        have = pile.images.shape[1] if isinstance(pile, Arrays) else 3
+        if have == channels or (have == 3 and channels == 1) or (have == 1 and channels == 3):
+            continue
+        size = "x".join(map(str, plan.input[1:]))
+        if isinstance(pile, Arrays):
+            message = (
+                f"the images have {counted(have, 'channel')}, and the network takes {channels}"
+            )
+            help = f"write `input {have}x{size}`"
+        else:
+            message = f"files of images have 1 or 3 channels, and the network takes {channels}"
+            help = f"write `input 3x{size}`; arrays with other channels go into `data npz`"
+        raise problem("unfit-input", message, plan.train.data, help=help)
+
+
+def _must_be_well(plan: TrainPlan, found: Contents, bad: list[BadFile], count: int) -> None:
+    data = plan.train.data
+    if len(bad) <= data.bad * count:
+        return
+    share = len(bad) / count
+    raise problem(
+        "bad-files",
+        f"{len(bad):,} of {counted(count, 'file')} in {found.origin} cannot be used; up to"
+        f" {percent(data.bad)} would be left out",
+        data,
+        argument="bad",
+        notes=tuple(line.strip() for line in bad_lines(tuple(bad)))[1:],
+        help=f"mend them or take them away, or write `bad={_rounded_up(share)}%` to leave them out",
+    )
+
+
+def _rounded_up(share: float) -> int:
+    return min(100, int(share * 100) + 1)
+
+
+def _must_be_left(plan: TrainPlan, found: Contents, dataset: Dataset) -> None:
+    """Files that were left out may have been all of a class."""
+    for part in dataset.parts:
+        if not part.count:
+            message = f"no image is left for {_USES[part.name]}: no file of them can be used"
+            raise problem("no-images", message, plan.train.data)
+    lost = [
+        name for name, count in zip(dataset.classes, dataset.train.counts, strict=True) if not count
+    ]
+    if lost and dataset.bad:
+        message = f"no image is left of the class `{lost[0]}`: no file of it can be used"
+        raise problem("empty-class", message, plan.train.data, notes=(found.origin,))
+
+
+def _described(
+    found: Contents,
+    notes: tuple[str, ...],
+    stores: Mapping[str, Store],
+    bad: list[BadFile],
+    weighted: bool,
+) -> Dataset:
+    order = [name for name in ("train", "val", "test") if name in stores]
+    return Dataset(
+        found.name,
+        found.classes,
+        tuple(
+            Part(name, len(stores[name]), class_counts(stores[name].labels, len(found.classes)))
+            for name in order
+        ),
+        found.origin,
+        found.licence,
+        found.several,
+        weighted,
+        tuple(bad),
+        (*found.notes, *notes),
+    )

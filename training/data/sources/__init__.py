@@ -1,0 +1,1 @@
+"""Where images and labels come from: folders, archives, named data sets; how they are split."""

@@ -1,0 +1,69 @@
+"""How many classes data has, before anything else is known of it.
+
+`fc classes` needs the number before there is a network. Neither torch nor Pillow is loaded, and no
+image is looked at; of `data npz` the labels are read, with numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ....compiler.build.elaborate import examine as elaborate
+from ....compiler.diagnose.check import sections_of
+from ....compiler.language.overrides import SectionOverride
+from ....compiler.plan.data import Data, Folder, Idx, Npz, classes_of
+from ....compiler.plan.make import examine
+from ....compiler.shapes import Shape
+from ....dsl.program import Program
+from ..diagnostic import problem
+from .file_names import resolve
+from .folder_tree import Unreadable, classes_in, is_folder, parts_in
+
+
+def classes_for(
+    program: Program,
+    base: Path,
+    overrides: Sequence[SectionOverride] = (),
+    *,
+    network: str | None = None,
+    parameters: Mapping[str, object] | None = None,
+    input_shape: Shape | None = None,
+) -> int | None:
+    """What `classes` comes to in a spec, to be given to `elaborate`; None where nothing is said, or
+    cannot be read. Raises SpecError where the data is not there.
+
+    The spec may have mistakes: who makes the network says them.
+    """
+    made = elaborate(program, network=network, overrides=parameters, input_shape=input_shape)
+    around = examine(program, sections_of(program), made.network, overrides).around
+    data = around.find(Data)
+    return count_classes(data, base) if data is not None else None
+
+
+def count_classes(data: Data, base: Path) -> int | None:
+    """None where that cannot be told yet; raises SpecError where the data is not there."""
+    match data:
+        case Folder():
+            return _of_folder(data, base)
+        case Npz():
+            from .npz_file import count
+
+            return count(data, base)
+        case Idx():
+            from .idx import idx_groups, read
+
+            groups = idx_groups(data, base)
+            return 1 + max(
+                max(read(data, group.labels, 1).numbers, default=0) for group in groups.values()
+            )
+    return classes_of(data)
+
+
+def _of_folder(data: Folder, base: Path) -> int | None:
+    root = resolve(data.path, base)
+    is_folder(root, data.path, data)
+    try:
+        return len(classes_in(parts_in(root).get("train", root))) or None
+    except Unreadable as error:
+        raise problem("unreadable", str(error), data) from None

@@ -1,0 +1,81 @@
+"""How many images there are to learn from, before any of them is read. Needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ....compiler.plan.data import Data, Digits, Folder, Idx, Named, Npz
+from ....compiler.plan.plan import TrainPlan
+from .file_names import resolve
+from .folder_tree import Unreadable, images_in, is_folder, parts_in
+
+_DIGITS = 1797
+_KNOWN = {
+    "mnist": 60_000, "fashion_mnist": 60_000, "kmnist": 60_000, "cifar10": 50_000,
+    "cifar100": 50_000, "svhn": 73_257, "stl10": 5_000, "flowers102": 1_020, "food101": 75_750,
+    "pets": 3_680, "imagenet": 1_281_167,
+}  # fmt: skip
+_LETTERS = {
+    "balanced": 112_800, "byclass": 697_932, "bymerge": 697_932, "letters": 124_800,
+    "digits": 240_000, "mnist": 60_000,
+}  # fmt: skip
+_KEPT = 0.2
+"""The share that is kept for validation where nothing else is said."""
+
+
+def count_training(plan: TrainPlan, base: Path) -> int | None:
+    """About so many, as the plan divides them; None where that cannot be told. Raises SpecError
+    where the data is not there."""
+    found = _counted(plan.train.data, base)
+    if found is None:
+        return None
+    count, divided = found
+    split = plan.train.split
+    val = split.val
+    if val is None:
+        val = 0.0 if divided else _KEPT
+    return round(count * (1 - val - split.test))
+
+
+def _counted(data: Data, base: Path) -> tuple[int, bool] | None:
+    """The images to learn from, and whether there are others for validation."""
+    match data:
+        case Folder():
+            return _of_folder(data, base)
+        case Npz():
+            return _of_npz(data, base)
+        case Idx():
+            from .idx import idx_groups, read
+
+            groups = idx_groups(data, base)
+            labels = groups["train"].labels if "train" in groups else None
+            return (len(read(data, labels, 1).numbers), len(groups) > 1) if labels else None
+        case Digits():
+            return _DIGITS, False
+        case Named():
+            known = _LETTERS[data.arguments["part"]] if data.kind == "emnist" else _KNOWN[data.kind]
+            return known, True
+    return None
+
+
+def _of_folder(data: Folder, base: Path) -> tuple[int, bool] | None:
+    root = resolve(data.path, base)
+    is_folder(root, data.path, data)
+    try:
+        parts = parts_in(root)
+        found = images_in(parts.get("train", root))
+    except Unreadable:
+        return None
+    divided = ("train" in parts and len(parts) > 1) or isinstance(data.val, str)
+    return sum(map(len, found.classes.values())), divided
+
+
+def _of_npz(data: Npz, base: Path) -> tuple[int, bool] | None:
+    from .npz_file import named_pairs, opened
+    from .npz_file import read as array
+
+    with opened(data, resolve(data.path, base)) as archive:
+        pairs = named_pairs(data, archive.files)
+        if "train" not in pairs:
+            return None
+        return len(array(data, archive, pairs["train"][1])), len(pairs) > 1

@@ -1,0 +1,52 @@
+"""From the `data` line to what it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ....compiler.plan.data import Data, Digits, Folder, Idx, Named, Npz
+from ....compiler.shapes import Shape
+from ..diagnostic import problem
+from ..loader.image_source import Arrays, Contents, Pile
+from .digits import digits
+from .file_names import clean, resolve
+from .folder import folder
+from .idx import idx_groups, read_group
+from .named import named
+from .npz import npz
+
+
+def contents(data: Data, base: Path, wanted: Shape) -> Contents:
+    """The data set of a plan; paths begin at `base`. Raises SpecError where there is none."""
+    match data:
+        case Digits():
+            return digits()
+        case Folder():
+            return folder(data, base)
+        case Npz():
+            return npz(data, base, wanted)
+        case Idx():
+            return idx(data, base)
+        case Named():
+            return named(data, base)
+    raise problem(
+        "no-data",
+        "nothing says what to learn from",
+        data,
+        help='write `train { data folder "images" }`, with a folder of images for each class',
+    )
+
+
+def idx(data: Idx, base: Path) -> Contents:
+    """`data idx "mnist"`: files as those of MNIST."""
+    parts: dict[str, Pile] = {}
+    for part, group in idx_groups(data, base).items():
+        images, labels = read_group(data, group)
+        pixels = torch.frombuffer(bytearray(images.numbers), dtype=torch.uint8).view(images.sizes)
+        numbers = torch.frombuffer(bytearray(labels.numbers), dtype=torch.uint8).long()
+        parts[part] = Arrays(pixels[:, None], numbers)
+    count = 1 + max(int(pile.labels.max()) for pile in parts.values())
+    name = clean(resolve(data.path, base).resolve().name)
+    return Contents(name, tuple(map(str, range(count))), parts, origin=data.path)

@@ -1,0 +1,1 @@
+"""Trained networks in use: loaded, evaluated, predicting, and Grad-CAM."""

@@ -1,0 +1,154 @@
+"""How well a trained network does: what `cnn evaluate` measures."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.evaluate import Tta
+from ...compiler.plan.plan import TrainPlan
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.check_classes import check_classes
+from ..data.diagnostic import listed
+from ..data.images.color_modes import in_channels
+from ..data.images.decode import decode
+from ..data.images.image_file import BadImage
+from ..data.loader.image_source import Arrays
+from ..data.loader.thread_pool import Progress, unwatched
+from ..data.open import Opened, open_data
+from ..metrics.evaluation import evaluate, outcome_of
+from ..metrics.outcome import Outcome
+from ..runtime.allocator import freed_memory_kept
+from ..trainer.callbacks import Silent
+from .predict import probabilities
+from .trained_model import Ready
+from .tta import Looks
+
+PARTS = ("train", "val", "test", "all")
+_TOGETHER = 32
+
+
+def data_of(ready: Ready, progress: Progress = unwatched) -> Opened:
+    """Its data, with the classes that it knows; raises SpecError."""
+    opened = open_data(ready.plan, ready.request.base, device=ready.device, progress=progress)
+    _must_have_classes(ready, opened)
+    return opened
+
+
+def assess(
+    ready: Ready,
+    opened: Opened,
+    part: str = "val",
+    *,
+    tta: Tta | None = None,
+    progress: Progress = unwatched,
+) -> Outcome:
+    """Everything about a part of the data, or about `all` of it; raises SpecError where there is no
+    such part."""
+    parts = tuple(opened.stores) if part == "all" else (part,)
+    if part != "all" and part not in opened.stores:
+        raise _no_part(part, opened)
+    try:
+        with freed_memory_kept(ready.device):
+            if tta is None and len(ready.modules) == 1 and len(parts) == 1:
+                return evaluate(ready.modules[0], opened, part, watcher=_Telling(progress))
+            each = [_probabilities(ready, opened, one, tta, progress) for one in parts]
+    except BadImage as error:  # it has changed since it was looked at
+        raise SpecError([Diagnostic("bad-files", str(error))]) from None
+    labels = [opened.stores[one].labels.cpu() for one in parts]
+    return outcome_of(
+        part,
+        torch.cat(each),
+        torch.cat(labels),
+        opened.dataset.classes,
+        opened.dataset.several,
+        opened.plan.train.loss,
+    )
+
+
+def _probabilities(
+    ready: Ready, opened: Opened, part: str, tta: Tta | None, progress: Progress
+) -> Tensor:
+    looks = Looks(tta, opened.preparation.fit) if tta is not None else None
+    count = len(opened.stores[part])
+    found = []
+    for start in range(0, count, _TOGETHER):
+        progress(_WHAT, start, count)
+        indices = range(start, min(start + _TOGETHER, count))
+        if looks is None:
+            images = [opened.image(part, index)[None] for index in indices]
+        else:
+            images = [looks(_original(opened, part, index)) for index in indices]
+        found.append(probabilities(ready, opened.preparation, images))
+    progress(_WHAT, count, count)
+    return torch.cat(found)
+
+
+_WHAT = "evaluating"
+
+
+def _original(opened: Opened, part: str, index: int) -> Tensor:
+    """An image before anything of it is cut off."""
+    pile, channels = opened.stores[part].pile, opened.preparation.channels
+    if isinstance(pile, Arrays):
+        return in_channels(pile.images[index][None], channels)[0]
+    try:
+        return decode(pile.path(index), channels)
+    except BadImage as error:
+        raise BadImage(f"{pile.name(index)}: {error.reason}") from None
+
+
+class _Telling(Silent):
+    """Of an evaluation, how far it is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def evaluating(self, part: str, batch: int, batches: int) -> None:
+        self._progress(_WHAT, batch, batches)
+
+
+# ---- what may be wrong -------------------------------------------------------------------------
+
+
+def tta_of(plan: TrainPlan) -> Tta:
+    """What `tta` of the spec says; raises SpecError where it says nothing."""
+    if plan.evaluate.tta is not None:
+        return plan.evaluate.tta
+    raise SpecError(
+        [
+            Diagnostic(
+                "no-tta",
+                "the spec does not say how to look at images several times",
+                help="write `evaluate { tta crops=10 }` into it, or say"
+                ' `--set evaluate.tta="flip"`',
+            )
+        ]
+    )
+
+
+def _no_part(part: str, opened: Opened) -> SpecError:
+    there = listed([f"`{name}`" for name in opened.stores])
+    message = f"the data has no part `{part}`: there is {there}"
+    return SpecError([Diagnostic("no-part", message, opened.plan.train.data.place("path"))])
+
+
+def _must_have_classes(ready: Ready, opened: Opened) -> None:
+    """By name and in order: the network gives them as numbers."""
+    wrong = check_classes(ready.request.network, ready.plan, opened.dataset)
+    if wrong is not None:
+        raise SpecError([wrong])
+    known, there = ready.classes, opened.dataset.classes
+    if known is None or known == there:
+        return
+    missing = [name for name in known if name not in there]
+    new = [name for name in there if name not in known]
+    notes = []
+    if missing:
+        notes.append(f"not in the data: {listed(missing)}")
+    if new:
+        notes.append(f"not known to the network: {listed(new)}")
+    message = f"the classes of the data are not those that {ready.name} was trained on"
+    help = "evaluate on data with the same classes" if notes else "put them into the same order"
+    place = opened.plan.train.data.place("path")
+    raise SpecError([Diagnostic("other-classes", message, place, notes=tuple(notes), help=help)])

@@ -1,0 +1,128 @@
+"""Images to classes and probabilities."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.evaluate import Tta
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.images.decode import decode
+from ..data.images.image_file import BadImage, quiet
+from ..data.images.preprocessing import Preparation
+from ..data.loader.memory_budget import cores
+from ..data.sources.file_names import clean, is_image
+from ..metrics.evaluation import probabilities_of
+from .trained_model import Ready
+from .tta import Looks
+
+_TOGETHER = 64
+"""Images that are read before the network sees them."""
+
+
+class Guess(NamedTuple):
+    name: str
+    """Of the class."""
+    probability: float
+
+
+class Prediction(NamedTuple):
+    """Of one image."""
+
+    image: str
+    guesses: tuple[Guess, ...]
+    """The likeliest first; none where the image cannot be used."""
+    reason: str = ""
+    """Why it cannot."""
+
+
+Image = str | os.PathLike[str] | bytes
+"""A file, or its contents."""
+
+
+def predict(
+    ready: Ready, images: Sequence[tuple[str, Image]], *, top: int = 5, tta: Tta | None = None
+) -> Iterator[Prediction]:
+    """In the order of the images, of which each comes with its name; raises SpecError where nothing
+    is known of the classes, or of what pixels become."""
+    preparation, classes = _known(ready)
+    looks = Looks(tta, preparation.fit) if tta is not None else None
+
+    def read(image: Image) -> Tensor | str:
+        try:
+            if looks is None:
+                return preparation.image(image)[None]
+            return looks(decode(image, preparation.channels))
+        except BadImage as error:
+            return error.reason
+
+    with quiet(), ThreadPoolExecutor(min(8, cores())) as pool:
+        for start in range(0, len(images), _TOGETHER):
+            part = images[start : start + _TOGETHER]
+            found = list(pool.map(read, [image for _, image in part]))
+            seen = [each for each in found if isinstance(each, Tensor)]
+            answers = iter(probabilities(ready, preparation, seen))
+            for (name, _), each in zip(part, found, strict=True):
+                if isinstance(each, str):
+                    yield Prediction(name, (), each)
+                else:
+                    yield Prediction(name, _guesses(next(answers), classes, top))
+
+
+def probabilities(ready: Ready, preparation: Preparation, looks: Sequence[Tensor]) -> Tensor:
+    """Of each image, of which there are one or more looks: the mean over them, and over all
+    networks. float32, images x classes, on the CPU."""
+    if not looks:
+        return torch.empty(0, 0)
+    counts = [len(each) for each in looks]
+    images = preparation.prepare(torch.cat(list(looks)).to(ready.device))
+    total: Tensor | None = None
+    with torch.inference_mode():
+        for module in ready.modules:
+            parts = torch.split(images, _TOGETHER)
+            several = bool(ready.several)
+            answers = torch.cat([probabilities_of(module(part), several) for part in parts])
+            total = answers if total is None else total + answers
+    assert total is not None
+    mean = (total / len(ready.modules)).cpu()
+    each = torch.split(mean, counts)
+    return torch.stack([found.mean(0) for found in each])
+
+
+def _guesses(answer: Tensor, classes: Sequence[str], top: int) -> tuple[Guess, ...]:
+    best = answer.topk(min(top, len(answer)))
+    return tuple(
+        Guess(classes[index], value)
+        for value, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    )
+
+
+def _known(ready: Ready) -> tuple[Preparation, tuple[str, ...]]:
+    if ready.preparation is not None and ready.classes is not None:
+        return ready.preparation, ready.classes
+    message = f"{ready.name} does not say what its classes are, or what pixels become"
+    help = "take the best.safetensors that `cnn train` wrote, or the folder of its run"
+    raise SpecError([Diagnostic("no-classes", message, help=help)])
+
+
+def found_in(paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Each file with its name; of a folder all images in it and below it, in order."""
+    found = []
+    for path in paths:
+        if os.path.isdir(path):
+            inside = sorted(
+                file
+                for file in Path(path).rglob("*")
+                if is_image(file.name)
+                and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            )
+            found += [(clean(str(file)), str(file)) for file in inside]
+        else:
+            found.append((clean(path), path))
+    return found

@@ -1,0 +1,69 @@
+"""Several looks at an image, of which the answers are averaged: `tta crops=10 flip`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...compiler.plan.evaluate import Tta
+from ..data.images.resize import Fit, Size
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What a network gets to see of an image."""
+
+    tta: Tta
+    fit: Fit
+    """Of a single look."""
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """uint8, channels x height x width of any size, to looks x channels x the crop's size.
+
+        The same part of it is looked at once. At a scale below 1, where the image is too small to
+        fill the crop, its border is drawn out.
+        """
+        found = [
+            self._part(whole, top, left)
+            for whole in self._sizes(image)
+            for top, left in self._places(whole)
+        ]
+        if self.tta.flip or self.tta.crops == _MIRRORED:
+            found += [look.flip(-1) for look in found]
+        return torch.stack(found)
+
+    def _sizes(self, image: Tensor) -> Iterator[Tensor]:
+        height, width = self.fit.resized(image.shape[-2], image.shape[-1])
+        for scale in dict.fromkeys(self.tta.scales):
+            size = max(1, round(height * scale)), max(1, round(width * scale))
+            yield self._filling(Fit(size, self.fit.mode, size)(image))
+
+    def _filling(self, image: Tensor) -> Tensor:
+        """At least as large as the crop."""
+        down, right = (
+            max(0, want - have) for want, have in zip(self.fit.crop, image.shape[-2:], strict=True)
+        )
+        if not down and not right:
+            return image
+        border = (right // 2, right - right // 2, down // 2, down - down // 2)
+        return F.pad(image[None].float(), border, mode="replicate")[0].to(torch.uint8)
+
+    def _places(self, image: Tensor) -> list[Size]:
+        """The upper left corners of what is cut out."""
+        low, right = (
+            have - want for have, want in zip(image.shape[-2:], self.fit.crop, strict=True)
+        )
+        places = [(round(low / 2), round(right / 2))]
+        if self.tta.crops > 1:
+            places += [(0, 0), (0, right), (low, 0), (low, right)]
+        return list(dict.fromkeys(places))
+
+    def _part(self, image: Tensor, top: int, left: int) -> Tensor:
+        return image[..., top : top + self.fit.crop[0], left : left + self.fit.crop[1]]
+
+
+_MIRRORED = 10

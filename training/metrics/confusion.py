@@ -1,0 +1,117 @@
+"""Who was taken for what, counted on the device; the numbers that follow from it.
+
+    tally = Tally(10, several=False, loss=plain_loss(plan.train.loss), device=device)
+    for …: tally.add(logits, labels)
+    tally.metrics()                     # {"loss": 0.08, "top1": 0.98, …}
+
+Nothing is fetched from the device before somebody asks for the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..optim.losses import LossFunction
+
+FIVE = 5
+
+
+class Tally:
+    """What has been counted so far of a part."""
+
+    def __init__(
+        self, classes: int, *, several: bool, loss: LossFunction, device: torch.device
+    ) -> None:
+        self.classes = classes
+        self.several = several
+        """An image may be of several classes, each of which is said or not."""
+        self.loss = loss
+        zeros = torch.zeros(4, dtype=torch.float64)
+        self.sums = zeros.to(device, torch.float32 if device.type == "mps" else torch.float64)
+        """Images, the sum of their losses, how many were right at once, and among five."""
+        rows = (classes, 3) if several else (classes, classes)
+        self.table = torch.zeros(rows, dtype=torch.int64, device=device)
+        """Confusion; of several labels, for each class: right, said, there."""
+
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        logits = logits.float()
+        count = len(labels)
+        loss = self.loss(logits, labels) * count
+        if self.several:
+            said, there = logits > 0, labels > 0.5
+            right = (said == there).all(1).sum()
+            self.table += torch.stack([(said & there).sum(0), said.sum(0), there.sum(0)], 1)
+            five = right
+        else:
+            taken = logits.argmax(1)
+            right = (taken == labels).sum()
+            pairs = (labels * self.classes + taken).bincount(minlength=self.classes**2)
+            self.table += pairs.view(self.classes, self.classes)
+            five = right
+            if self.classes > FIVE:
+                best = logits.topk(FIVE, dim=1).indices
+                five = (best == labels[:, None]).any(1).sum()
+        some = torch.stack([torch.full_like(loss, count), loss, right.to(loss), five.to(loss)])
+        self.sums += some.to(self.sums)
+
+    def counters(self) -> tuple[Tensor, Tensor]:
+        """What has to be added up where several processes count."""
+        return self.sums, self.table
+
+    # ---- what follows ----
+
+    def confusion(self) -> Tensor:
+        """int64, on the CPU; empty where an image may be of several classes."""
+        return torch.zeros(0, 0, dtype=torch.int64) if self.several else self.table.cpu()
+
+    def metrics(self) -> dict[str, float]:
+        """Those that make sense: `top5` among more than five classes, `top1` of several labels is
+        the share of images of which every class is right."""
+        count, loss, right, five = self.sums.tolist()
+        if not count:
+            return {}
+        found = {"loss": loss / count, "top1": right / count}
+        if self.classes > FIVE and not self.several:
+            found["top5"] = five / count
+        precision, recall, f1, there = self._by_class()
+        known = there > 0
+        for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
+            found[name] = float(values[known].mean()) if bool(known.any()) else 0.0
+        return found
+
+    def per_class(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Of each class: how many images there are, and how well they are found."""
+        precision, recall, f1, there = (values.tolist() for values in self._by_class())
+        return {
+            name: {
+                "images": there[index],
+                "precision": precision[index],
+                "recall": recall[index],
+                "f1": f1[index],
+            }
+            for index, name in enumerate(names)
+        }
+
+    def _by_class(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Precision, recall, their harmonic mean, and how many images; 0 where nothing is."""
+        table = self.table.cpu().double()
+        if self.several:
+            right, said, there = table.unbind(1)
+        else:
+            right, said, there = table.diagonal(), table.sum(0), table.sum(1)
+        precision = right / said.clamp(min=1)
+        recall = right / there.clamp(min=1)
+        f1 = 2 * right / (said + there).clamp(min=1)
+        return precision, recall, f1, there
+
+
+def is_better(metric: str, value: float, than: float | None, by: float = 0.0) -> bool:
+    """Whether a result is the better one: by more than `by`; no number is better than none."""
+    if value != value:
+        return False
+    if than is None:
+        return True
+    return value < than - by if metric == "loss" else value > than + by

@@ -1,0 +1,114 @@
+"""How well a network does on a part of its data: after each epoch, at the end, or when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from ...compiler.plan.loss import Loss
+from ..data.loader.batches import Batches
+from ..data.open import Opened
+from ..optim.losses import plain_loss
+from ..optim.precision import FULL, Numbers
+from ..trainer.callbacks import Watcher
+from .confusion import Tally
+from .outcome import Outcome
+
+Merge = Callable[[Sequence[Tensor]], None]
+"""Adds up what several processes have counted, in place."""
+
+
+def evaluate(
+    module: nn.Module,
+    opened: Opened,
+    part: str = "val",
+    *,
+    loss: Loss | None = None,
+    numbers: Numbers = FULL,
+    batch: int | None = None,
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Everything about a part; `module` gives logits and is left in the mode in which it was."""
+    kept: list[Tensor] = []
+    batches = opened.evaluation(part, batch=batch)
+    loss = loss or opened.plan.train.loss
+    try:
+        tally = count(module, opened, batches, loss, numbers, watcher, part, kept)
+    finally:
+        batches.close()
+    return _outcome(part, tally, torch.cat(kept), _labels(opened, part), opened.dataset.classes)
+
+
+def count(
+    module: nn.Module,
+    opened: Opened,
+    batches: Batches,
+    loss: Loss,
+    numbers: Numbers = FULL,
+    watcher: Watcher | None = None,
+    part: str = "val",
+    kept: list[Tensor] | None = None,
+    merge: Merge | None = None,
+) -> Tally:
+    """The numbers alone; probabilities go into `kept`, where that is given."""
+    several = opened.dataset.several
+    tally = Tally(
+        len(opened.dataset.classes), several=several, loss=plain_loss(loss), device=opened.device
+    )
+    learning = module.training
+    module.eval()
+    context = numbers.autocast(opened.device)
+    try:
+        with torch.inference_mode(), context or nullcontext():
+            for index, (images, labels, _) in enumerate(batches()):
+                logits = module(opened.preparation.prepare(numbers.laid_out(images)))
+                tally.add(logits, labels)
+                if kept is not None:
+                    kept.append(probabilities_of(logits, several).cpu())
+                if watcher is not None:
+                    watcher.evaluating(part, index + 1, len(batches))
+    finally:
+        module.train(learning)
+    if merge is not None:
+        merge(tally.counters())
+    return tally
+
+
+def probabilities_of(logits: Tensor, several: bool) -> Tensor:
+    """float32: of each class by itself where an image may be of several, else adding up to 1."""
+    return logits.float().sigmoid() if several else logits.float().softmax(1)
+
+
+def outcome_of(
+    part: str,
+    probabilities: Tensor,
+    labels: Tensor,
+    classes: Sequence[str],
+    several: bool,
+    loss: Loss,
+) -> Outcome:
+    """Of probabilities, however they came about: of several looks, of several networks."""
+    least = torch.finfo(torch.float32).tiny
+    known = probabilities.float().clamp(min=least)
+    if several:
+        logits = known.log() - (1 - probabilities.float()).clamp(min=least).log()
+    else:
+        logits = known.log()
+    tally = Tally(len(classes), several=several, loss=plain_loss(loss), device=torch.device("cpu"))
+    tally.add(logits, labels)
+    return _outcome(part, tally, probabilities, labels, classes)
+
+
+def _outcome(
+    part: str, tally: Tally, probabilities: Tensor, labels: Tensor, classes: Sequence[str]
+) -> Outcome:
+    return Outcome(
+        part, tally.metrics(), tally.per_class(classes), tally.confusion(), probabilities, labels
+    )
+
+
+def _labels(opened: Opened, part: str) -> Tensor:
+    return opened.stores[part].labels.cpu()

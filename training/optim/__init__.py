@@ -1,0 +1,1 @@
+"""What changes weights: losses, optimizers, learning rates, averages, numeric precision."""

@@ -1,0 +1,195 @@
+"""`precision auto` and `channels_last auto`: what is fast and good enough on this device, and why.
+
+On the CPU a few steps are timed where that can be worth it. With `deterministic on`, and on a
+graphics card, it follows from the hardware and the network alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ...compiler.analysis import analyse
+from ...compiler.network import Network
+from ...compiler.plan.train import Train
+from .precision import Numbers
+
+WORTH_IT = 3 * 10**11
+"""Multiply-adds of a run, forwards: with fewer, it is over before a choice has paid for itself."""
+
+SHARE = 0.03
+"""Of the images that a run computes: as many may go by for timing, all options together."""
+
+GAIN = 0.95
+"""A choice has to take at most so much of the time of plain float32 in order to be made."""
+
+_SECONDS = 15.0
+"""For timing, at most, about; the batch is made smaller where steps take long."""
+_ROUNDS = 3
+_ENOUGH = 16
+"""Images of a step that is timed: with fewer, the layouts of a larger batch cannot be told apart,
+and only what promises most is held against plain float32."""
+_FEWEST = 8
+
+BF16 = torch.bfloat16
+
+
+class Choice(NamedTuple):
+    numbers: Numbers
+    lines: tuple[str, ...]
+    """What was chosen and why, for a person."""
+
+
+def choose(
+    network: Network,
+    train: Train,
+    module: nn.Module,
+    device: torch.device,
+    batch: int,
+    images: int,
+    begin: Callable[[nn.Module], object] = lambda module: None,
+) -> Choice:
+    """`batch` is what one device gets at once of the `images` that go through the network in the
+    whole run; `begin` freezes what does not learn, in a copy: the module itself stays as it is."""
+    options = _options(train, device)
+    if len(options) == 1:
+        return Choice(options[0], (_line(options[0], _only(train, device, options[0])),))
+    macs = analyse(network).totals.macs * images
+    if device.type == "cuda":
+        numbers = options[-1]
+        return Choice(numbers, (_line(numbers, "this card multiplies such numbers faster"),))
+    if macs < WORTH_IT:
+        plain = options[0]
+        return Choice(plain, (_line(plain, "so little is to be learned that nothing else pays"),))
+    if train.deterministic.on:
+        numbers = options[-1] if bf16_is_fast(device) else options[0]
+        why = "by the processor: in deterministic runs nothing is timed"
+        return Choice(numbers, (_line(numbers, why),))
+    return _timed(network, module, device, batch, images, options, begin)
+
+
+def _options(train: Train, device: torch.device) -> list[Numbers]:
+    """All that a plan leaves open, plain float32 first, what promises most last."""
+    half = _half(train.precision.mode, device)
+    modes: list[torch.dtype | None] = list(dict.fromkeys(half))
+    layout = train.channels_last.mode
+    layouts = [layout] if isinstance(layout, bool) else [False, True]
+    if device.type == "mps" and train.channels_last.mode == "auto":
+        layouts = [False]
+    return [Numbers(mode, layout) for mode in modes for layout in layouts]
+
+
+def _half(mode: str, device: torch.device) -> list[torch.dtype | None]:
+    if mode != "auto":
+        return [Numbers.of(mode, False).dtype]
+    if device.type == "cuda":
+        major, _ = torch.cuda.get_device_capability(device)
+        if major >= 8:
+            return [None, BF16]
+        return [None, torch.float16] if major >= 7 else [None]
+    return [None, BF16] if bf16_is_fast(device) else [None]
+
+
+def bf16_is_fast(device: torch.device) -> bool:
+    """Whether a processor has instructions for products of bfloat16."""
+    if device.type != "cpu":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.backends.mkldnn.is_available() and bool(  # type: ignore[no-untyped-call]
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
+
+
+# ---- timing ----------------------------------------------------------------------------------
+
+
+def _timed(
+    network: Network,
+    module: nn.Module,
+    device: torch.device,
+    batch: int,
+    all_images: int,
+    options: Sequence[Numbers],
+    begin: Callable[[nn.Module], object],
+) -> Choice:
+    """Each option in turn, again and again, so that what else goes on disturbs all alike."""
+    affordable = int(SHARE * all_images / (_ROUNDS + 1))  # images of a step, all options together
+    if affordable < _ENOUGH * len(options):
+        options = [options[0], options[-1]]
+    copies = [copy.deepcopy(module) for _ in options]
+    for numbers, made in zip(options, copies, strict=True):
+        numbers.lay_out(made)
+        begin(made.train())
+
+    def seconds(index: int, images: Tensor) -> float:
+        began = time.perf_counter()
+        _step(copies[index], options[index], images, device)
+        return time.perf_counter() - began
+
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(batch, *network.input.shape, generator=generator)
+    images = images[: max(_FEWEST, affordable // len(options))]
+    images = images[: _so_many(seconds, images, len(options))]
+    for index in range(len(options)):
+        seconds(index, images)  # the first time, kernels are chosen and memory is fetched
+    times: list[list[float]] = [[] for _ in options]
+    for _ in range(_ROUNDS):
+        for index in range(len(options)):
+            times[index].append(seconds(index, images))
+    medians = [statistics.median(each) for each in times]
+    best = min(range(len(options)), key=medians.__getitem__)
+    if medians[best] > GAIN * medians[0]:
+        best = 0
+    listed = ", ".join(
+        f"{_name(numbers)} {1000 * median:.0f} ms"
+        for numbers, median in zip(options, medians, strict=True)
+    )
+    return Choice(
+        options[best],
+        (_line(options[best], f"steps of {len(images)} images were timed: {listed}"),),
+    )
+
+
+def _step(module: nn.Module, numbers: Numbers, images: Tensor, device: torch.device) -> None:
+    """As in training, as far as it takes time."""
+    with numbers.autocast(device) or nullcontext():
+        outputs = module(numbers.laid_out(images))
+    logits = outputs if isinstance(outputs, Tensor) else torch.cat(list(outputs))
+    if logits.requires_grad:
+        logits.float().log_softmax(1).mean().backward()  # type: ignore[no-untyped-call]
+    module.zero_grad()
+
+
+def _so_many(seconds: Callable[[int, Tensor], float], images: Tensor, options: int) -> int:
+    """Images with which the timing stays within its time."""
+    few = images[: max(1, len(images) // 16)]
+    seconds(0, few)
+    one = seconds(0, few) / len(few)
+    steps = options * (_ROUNDS + 1)
+    return max(min(len(images), 4), min(len(images), int(_SECONDS / steps / one)))
+
+
+# ---- words -----------------------------------------------------------------------------------
+
+
+def _name(numbers: Numbers) -> str:
+    return numbers.word + (" channels_last" if numbers.channels_last else "")
+
+
+def _line(numbers: Numbers, why: str) -> str:
+    layout = "on" if numbers.channels_last else "off"
+    return f"precision {numbers.word}, channels_last {layout}: {why}"
+
+
+def _only(train: Train, device: torch.device, numbers: Numbers) -> str:
+    if train.precision.mode != "auto" and train.channels_last.mode != "auto":
+        return "as the spec says"
+    if train.precision.mode == "auto":
+        return f"nothing else is faster on {device.type}"
+    return f"the spec says {train.precision.mode}"

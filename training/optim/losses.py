@@ -1,0 +1,108 @@
+"""`loss cross_entropy smoothing=0.1` as a function of logits and labels.
+
+Labels are a class each (int64), a share of every class (what mixing images makes of them), or any
+number of classes at once (float32, images x classes). A loss is the mean over images; of `bce` over
+classes, too. Where classes count differently, an image counts what its class does; divided is by
+the number of images all the same, so that a mean over parts of a batch is that over all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...compiler.plan.loss import Bce, CrossEntropy, Focal, Loss
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+def loss_function(loss: Loss, weights: Tensor | None = None) -> LossFunction:
+    """The loss of a plan; `weights` is what each class counts."""
+    match loss:
+        case CrossEntropy():
+            return _cross_entropy(loss.smoothing, weights)
+        case Bce():
+            return _bce(loss.smoothing, weights)
+        case Focal():
+            return _focal(loss.gamma, weights)
+    raise AssertionError(loss.word)
+
+
+def plain_loss(loss: Loss) -> LossFunction:
+    """What is measured where nothing is learned: how improbable the right answer was held to be.
+
+    Without smoothing, weights and the like: they are there for the sake of learning.
+    """
+    return _bce(0.0, None) if loss.several_labels else _cross_entropy(0.0, None)
+
+
+def with_aux(function: LossFunction, weights: Sequence[float]) -> Callable[..., Tensor]:
+    """For a network with auxiliary heads, which in training gives a tuple: logits, then theirs."""
+    if not weights:
+        return function
+
+    def whole(outputs: Sequence[Tensor], labels: Tensor) -> Tensor:
+        total = function(outputs[0], labels)
+        for output, weight in zip(outputs[1:], weights, strict=True):
+            total = total + weight * function(output, labels)
+        return total
+
+    return whole
+
+
+def mean_one(weights: Tensor | None, counts: Sequence[int]) -> Tensor | None:
+    """Weights of classes such that the mean over all images is 1: how fast is learned does not
+    depend on whether somebody writes [1, 2] or [10, 20]."""
+    if weights is None:
+        return None
+    there = torch.tensor(counts, dtype=torch.float64)
+    mean = (weights.double() * there).sum() / there.sum()
+    return (weights / mean).float() if mean > 0 else weights
+
+
+def _cross_entropy(smoothing: float, weights: Tensor | None) -> LossFunction:
+    if weights is None:
+
+        def mean(logits: Tensor, labels: Tensor) -> Tensor:
+            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+        return mean
+
+    def weighted(logits: Tensor, labels: Tensor) -> Tensor:
+        total = F.cross_entropy(
+            logits, labels, weight=weights, label_smoothing=smoothing, reduction="sum"
+        )
+        return total / len(logits)
+
+    return weighted
+
+
+def _bce(smoothing: float, weights: Tensor | None) -> LossFunction:
+    def mean(logits: Tensor, labels: Tensor) -> Tensor:
+        targets = shares(labels, logits)
+        if smoothing:
+            targets = targets * (1 - smoothing) + smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits, targets, weight=weights)
+
+    return mean
+
+
+def _focal(gamma: float, weights: Tensor | None) -> LossFunction:
+    def mean(logits: Tensor, labels: Tensor) -> Tensor:
+        log_shares = F.log_softmax(logits, dim=1)
+        each = shares(labels, log_shares) * (1 - log_shares.exp()) ** gamma * -log_shares
+        if weights is not None:
+            each = each * weights
+        return each.sum() / len(logits)
+
+    return mean
+
+
+def shares(labels: Tensor, like: Tensor) -> Tensor:
+    """Labels as numbers of every class."""
+    if labels.ndim == 2:
+        return labels.to(like.dtype)
+    return F.one_hot(labels, like.shape[1]).to(like.dtype)

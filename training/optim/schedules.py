@@ -1,0 +1,127 @@
+"""Learning rates: `schedule cosine warmup=3` as a function of how far training is.
+
+All but `plateau` depend on nothing else, so that a run that goes on, or goes on for longer, needs
+no state of theirs. Those that fall smoothly change with every step, as those of torch do when they
+are asked after each batch; `step` and `multistep` change between epochs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from ...compiler.plan.schedule import (
+    Constant,
+    Cosine,
+    Linear,
+    MultiStep,
+    OneCycle,
+    Plateau,
+    Schedule,
+    Step,
+)
+
+
+class Length(NamedTuple):
+    """Of the training that a schedule is for."""
+
+    epochs: int
+    steps: int
+    """In an epoch."""
+
+    @property
+    def total(self) -> int:
+        return self.epochs * self.steps
+
+
+class Rates:
+    """The learning rate of every step."""
+
+    def __init__(self, schedule: Schedule, rate: float, length: Length) -> None:
+        self.schedule = schedule
+        self.rate = rate
+        """The optimizer's own."""
+        self.length = length
+        self.plateau = PlateauState(schedule) if isinstance(schedule, Plateau) else None
+        self.warmup = round(schedule.warmup * length.steps)
+        """Steps in which the rate rises; the first one has its share, too, and is not lost."""
+
+    def at(self, step: int) -> float:
+        """Of a step, counted from 0 and from the beginning of all training."""
+        if step < self.warmup:
+            return self._reached * (step + 1) / self.warmup
+        return self._main(step)
+
+    @property
+    def _reached(self) -> float:
+        """Where the warm-up leads to."""
+        return self._main(self.warmup)
+
+    def _main(self, step: int) -> float:
+        steps, rate, schedule = self.length.steps, self.rate, self.schedule
+        done = min(1.0, (step - self.warmup) / max(1, self.length.total - self.warmup))
+        match schedule:
+            case Cosine():
+                return schedule.end + (rate - schedule.end) * (1 + math.cos(math.pi * done)) / 2
+            case Linear():
+                return rate + (schedule.end - rate) * done
+            case Step():
+                return rate * schedule.factor ** (step // steps // schedule.every)
+            case MultiStep():
+                passed = sum(1 for epoch in schedule.at if step >= epoch * steps)
+                return rate * schedule.factor**passed
+            case OneCycle():
+                return rate * _one_cycle(schedule, step, self.length.total)
+            case Plateau():
+                assert self.plateau is not None
+                return max(rate * self.plateau.factor, min(rate, schedule.end))
+            case Constant():
+                return rate
+        raise AssertionError(schedule.word)
+
+
+def _one_cycle(schedule: OneCycle, step: int, total: int) -> float:
+    """The share of the rate: up and down along half waves, as torch's OneCycleLR has it."""
+    top = max(0.0, schedule.up * total - 1)
+    if step < top:
+        return _wave(schedule.start, 1.0, step / top)
+    down = (total - 1) - top
+    return _wave(1.0, schedule.end, min(1.0, (step - top) / down) if down > 0 else 0.0)
+
+
+def _wave(start: float, end: float, done: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+
+
+class PlateauState:
+    """What `schedule plateau` has seen: the one thing about schedules that has to be kept."""
+
+    def __init__(self, schedule: Plateau) -> None:
+        self.schedule = schedule
+        self.factor = 1.0
+        self.best: float | None = None
+        self.waited = 0
+        """Epochs without a better result."""
+
+    def epoch(self, value: float) -> bool:
+        """After each epoch, with the result; says whether the rate falls now."""
+        better = self.best is None or (
+            value < self.best if self.schedule.metric == "loss" else value > self.best
+        )
+        if better:
+            self.best, self.waited = value, 0
+            return False
+        self.waited += 1
+        if self.waited <= self.schedule.patience:
+            return False
+        self.waited = 0
+        self.factor *= self.schedule.factor
+        return True
+
+    def state(self) -> dict[str, Any]:
+        return {"factor": self.factor, "best": self.best, "waited": self.waited}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.factor = float(state["factor"])
+        self.best = None if state["best"] is None else float(state["best"])
+        self.waited = int(state["waited"])

@@ -1,0 +1,1 @@
+"""Devices, processes, random seeds, memory, interrupts, and errors of torch."""

@@ -1,0 +1,93 @@
+"""The device to learn on: which one, how it is called, and torch set up for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from ...compiler.plan.run import Compile, Deterministic, Precision
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.loader.memory_budget import cores
+from .allocator import freed_memory_kept
+
+KINDS = ("cpu", "cuda", "mps")
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """`auto` is an accelerator where there is one; raises SpecError for one that is not there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in KINDS:
+        raise _no_device(f"there is no device `{name}`", "write cpu, cuda, cuda:1, mps or auto")
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if not count:
+            why = "no driver" if torch.version.cuda else "this torch is for the CPU alone"
+            raise _no_device(f"there is no graphics card for `{name}`: {why}", "write cpu or auto")
+        if (device.index or 0) >= count:
+            have = ", ".join(f"cuda:{index}" for index in range(count))
+            raise _no_device(f"there is no `{name}`", f"there is {have}")
+        return torch.device("cuda", device.index or 0)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise _no_device(f"there is no `{name}` on this computer", "write cpu or auto")
+    return device
+
+
+def _no_device(message: str, help: str) -> SpecError:
+    return SpecError([Diagnostic("no-device", message, help=help)])
+
+
+def describe(device: torch.device) -> str:
+    """As a person calls it: `cpu (2 cores)`, `cuda:0 (NVIDIA …)`."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        count = cores()
+        return f"cpu ({count} core{'s' if count > 1 else ''})"
+    return str(device)
+
+
+@contextmanager
+def set_up(
+    device: torch.device, precision: Precision, deterministic: Deterministic, compile: Compile
+) -> Iterator[None]:
+    """What holds for all of torch while a network learns; afterwards all is as it was."""
+    before = (
+        torch.get_deterministic_debug_mode(),
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark,
+        torch.backends.cuda.matmul.allow_tf32,
+        torch.backends.cudnn.allow_tf32,
+    )
+    try:
+        if deterministic.on:
+            # cuBLAS reads it when it is first used.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            if compile.on:
+                torch.use_deterministic_algorithms(True)
+            else:  # the same for all but the compiler, which takes seconds to import
+                torch.set_deterministic_debug_mode("error")
+            # All that is read has been written before: filling it would only take time.
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
+        torch.backends.cuda.matmul.allow_tf32 = precision.tf32
+        torch.backends.cudnn.allow_tf32 = precision.tf32
+        with freed_memory_kept(device):
+            yield
+    finally:
+        if deterministic.on and compile.on:
+            torch.use_deterministic_algorithms(before[0] > 0, warn_only=before[0] == 1)
+        torch.set_deterministic_debug_mode(before[0])
+        torch.utils.deterministic.fill_uninitialized_memory = before[1]  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = before[2]
+        torch.backends.cuda.matmul.allow_tf32 = before[3]
+        torch.backends.cudnn.allow_tf32 = before[4]

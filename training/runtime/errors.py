@@ -1,0 +1,50 @@
+"""What torch says when it cannot go on, as something that a person can act upon."""
+
+from __future__ import annotations
+
+import torch
+
+from ...compiler.network import Network
+from ...compiler.plan.train import Train
+from ...dsl.diagnostics import Diagnostic
+from ..optim.precision import Numbers
+from .out_of_memory import is_out_of_memory, out_of_memory
+
+
+def explained(
+    error: Exception,
+    network: Network,
+    train: Train,
+    numbers: Numbers,
+    device: torch.device,
+    batch: int,
+) -> Diagnostic | None:
+    """None for what is nobody's fault but ours."""
+    text = str(error)
+    first = text.strip().partition("\n")[0][:200]
+    if is_out_of_memory(error):
+        return out_of_memory(network, train, numbers, device, batch)
+    if "deterministic implementation" in text:
+        return Diagnostic(
+            "not-deterministic",
+            f"on {device.type}, torch cannot compute all of this network to the last bit alike",
+            train.deterministic.span,
+            notes=(first,),
+            help="take `deterministic` out, or learn on the CPU",
+        )
+    if "more than 1 value per channel" in text:
+        return Diagnostic(
+            "batch-too-small",
+            "a batch norm over maps of 1x1 got a batch of one image: there is nothing to norm",
+            train.batch.place("size"),
+            help=f"write `batch {max(8, 4 * batch)}`, or take the norm out",
+        )
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return Diagnostic(
+            "not-compiled",
+            "torch cannot compile this network here",
+            train.compile.span,
+            notes=(first,),
+            help="take `compile` out",
+        )
+    return None

@@ -1,0 +1,128 @@
+"""Numbers that are none any more: at which step, and where in the network they came up first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from ...dsl.diagnostics import Diagnostic
+
+FAR = 100.0
+"""Times the loss of guessing: a mean loss above that has diverged, though it still is a number."""
+
+
+class Moment(NamedTuple):
+    """Where training went wrong."""
+
+    epoch: int
+    """From 1."""
+    step: int
+    """From 1, since the beginning of the run."""
+    rate: float
+
+
+class Diverged(Exception):
+    """The loss is no number, or far beyond all reason."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(diagnostic.message)
+
+
+def no_number(
+    module: nn.Module, forward: Callable[[], object], moment: Moment, help: str
+) -> Diverged:
+    """For a loss that is not finite; `forward` computes once more what it came from."""
+    message = (
+        f"the loss is no number any more, at step {moment.step:,} in epoch {moment.epoch}"
+        f" (learning rate {moment.rate:.3g})"
+    )
+    return Diverged(
+        Diagnostic("diverged", message, notes=tuple(_where(module, forward)), help=help)
+    )
+
+
+def too_large(loss: float, guessing: float, moment: Moment, help: str) -> Diverged:
+    """For a mean loss of an epoch that is worse than any guess."""
+    message = (
+        f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, and guessing"
+        f" has {guessing:.3g}"
+    )
+    return Diverged(Diagnostic("diverged", message, help=help))
+
+
+def advice(rate: float, warmup: float, clip: bool, half: bool) -> str:
+    """What may be done about it."""
+    tries = [f"a smaller learning rate, like {rate / 10:.3g}"]
+    if not warmup:
+        tries.append("a warm-up: `schedule … warmup=3`")
+    if not clip:
+        tries.append("`clip 1`")
+    if half:
+        tries.append("`precision fp32`")
+    return f"try {', or '.join(tries)}"
+
+
+# ---- where -----------------------------------------------------------------------------------
+
+
+def _where(module: nn.Module, forward: Callable[[], object]) -> list[str]:
+    broken = [
+        name for name, weight in module.named_parameters() if not bool(weight.isfinite().all())
+    ]
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        return [f"the weights {broken[0]}{more} are no numbers: the step before broke them"]
+    found = first_broken(module, forward)
+    if found is None:
+        return ["every layer gives numbers; what is wrong is in the loss itself, or in the labels"]
+    return [found]
+
+
+def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None:
+    """In words: the first layer, in the order of computation, that gives what is not finite.
+
+    Dropout draws again, and norms have seen a batch more; what is found is mostly the same.
+    """
+    found: list[str] = []
+    handles = []
+
+    def before(name: str) -> Callable[[nn.Module, object], None]:
+        def hook(part: nn.Module, inputs: object) -> None:
+            what = "" if found else _not_finite(inputs)
+            if what:
+                found.append(f"what goes into {name} is {what} already, and no layer gives that")
+
+        return hook
+
+    def after(name: str) -> Callable[[nn.Module, object, object], None]:
+        def hook(part: nn.Module, inputs: object, output: object) -> None:
+            what = "" if found else _not_finite(output)
+            if what:
+                found.append(f"{name} is the first layer that gives {what}, of numbers")
+
+        return hook
+
+    for name, part in module.named_modules():
+        if name and not any(True for _ in part.children()):
+            handles.append(part.register_forward_pre_hook(before(name)))
+            handles.append(part.register_forward_hook(after(name)))
+    try:
+        with torch.no_grad():
+            forward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else None
+
+
+def _not_finite(values: object) -> str:
+    """What is in them that is none; empty where all are numbers."""
+    for value in tree_leaves(values):
+        if isinstance(value, Tensor) and not bool(value.isfinite().all()):
+            return "no number" if bool(value.isnan().any()) else "infinity"
+    return ""

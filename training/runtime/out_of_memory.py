@@ -1,0 +1,83 @@
+"""Memory that is not enough: what was predicted, which batch fits, and how to say so."""
+
+from __future__ import annotations
+
+import torch
+
+from ...compiler.analysis.memory import Memory
+from ...compiler.analysis.setting import Optimizer, Precision, Setting
+from ...compiler.network import Network
+from ...compiler.plan.optimizer import Sgd
+from ...compiler.plan.train import Train
+from ...compiler.report.figures import data_size
+from ...dsl.diagnostics import Diagnostic
+from ..data.loader.memory_budget import computer_budget
+from ..optim.precision import Numbers
+
+SHARE = 0.9
+"""Of the memory of a card: the rest is for what is not counted."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Of a card, or of the computer."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def out_of_memory(
+    network: Network, train: Train, numbers: Numbers, device: torch.device, batch: int
+) -> Diagnostic:
+    """`batch` is what one device gets."""
+    memory = Memory(network, _setting(train, numbers, device))
+    have = _available(device)
+    needed = memory.training.at(batch)
+    fits = memory.fit(int(have * SHARE))
+    notes = [
+        f"a batch of {batch:,} needs {data_size(needed)} by our count, and {data_size(have)} are"
+        f" there; not counted: {memory.excluded}",
+    ]
+    if fits >= batch:
+        fits = max(1, batch // 2)
+        notes.append("by our count it should fit; something else takes memory, too")
+    if fits < 1 or batch == 1:
+        help = "not even one image fits: make the input or the network smaller"
+    else:
+        rounded = _rounded(min(fits, batch - 1) or 1)
+        help = f"write `batch {rounded}`" + (
+            f" and `accumulate {-(-batch // rounded)}`, which learns from as many images a step"
+            if rounded < batch
+            else ""
+        )
+    return Diagnostic(
+        "out-of-memory",
+        f"a batch of {batch:,} images does not fit into the memory of {device}",
+        train.batch.place("size"),
+        notes=tuple(notes),
+        help=help,
+    )
+
+
+def _setting(train: Train, numbers: Numbers, device: torch.device) -> Setting:
+    optimizer = train.optimizer
+    kind: Optimizer = "sgd"
+    if isinstance(optimizer, Sgd):
+        kind = "momentum" if optimizer.momentum else "sgd"
+    else:
+        kind = optimizer.kind  # type: ignore[assignment]
+    precision: Precision = numbers.word  # type: ignore[assignment]
+    return Setting(precision, kind, "cuda" if device.type == "cuda" else "cpu")
+
+
+def _available(device: torch.device) -> int:
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return min(total, free + torch.cuda.memory_reserved(device))
+    return 4 * computer_budget()
+
+
+def _rounded(count: int) -> int:
+    """A number as people write it: the power of two below, or the multiple of 8."""
+    if count >= 64:
+        return count // 16 * 16
+    return 1 << (count.bit_length() - 1)

@@ -1,0 +1,60 @@
+"""What a run that is there was asked for: read from its folder. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..dsl.diagnostics import Diagnostic, SpecError
+from ..dsl.files import read_file
+from ..dsl.source import Source
+from .checkpoint.run_folder import BEST, RECORD, SPEC, shown
+from .request import Beside, Request, again
+
+
+def request_of(
+    folder: Path, more: Sequence[tuple[str, object]] = (), data: str | None = None
+) -> Request:
+    """The request of a run, to be gone on with; with more said beside it. Raises SpecError."""
+    record = read_record(folder)
+    try:
+        base, beside = Path(record["base"]), Beside.from_json(record["made_with"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise no_run(folder, f"its {RECORD} cannot be read: {error!r}") from None
+    return again(spec_of(folder), base, beside, more, data)
+
+
+def best_of(folder: Path) -> Path:
+    """Its best weights so far; raises SpecError."""
+    best = folder / BEST
+    if best.is_file():
+        return best
+    help = "go on training with `--resume`; of an ensemble, name the folder of one of its networks"
+    message = f"{shown(folder)} has no {BEST} yet"
+    raise SpecError([Diagnostic("no-run", message, help=help)])
+
+
+def spec_of(folder: Path) -> Source:
+    return read_file(folder / SPEC, shown(folder / SPEC))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """record.json; raises SpecError for what is no run."""
+    if not folder.is_dir():
+        raise no_run(folder, "it is a file" if folder.exists() else "there is no such folder")
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except OSError:
+        raise no_run(folder, f"there is no {RECORD} in it") from None
+    except ValueError as error:
+        raise no_run(folder, f"its {RECORD} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise no_run(folder, f"its {RECORD} holds something else")
+    return found
+
+
+def no_run(folder: Path, why: str) -> SpecError:
+    help = "name a folder that `cnn train` has made, like runs/digits"
+    return SpecError([Diagnostic("no-run", f"{shown(folder)} is no run: {why}", help=help)])

@@ -1,0 +1,57 @@
+"""What kept features go by: a change of anything that they depend on is another key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..checkpoint.tensors_file import bytes_of
+from ..data.loader.store import InMemory, Store
+from ..data.open import Opened
+from ..optim.precision import Numbers
+
+FORMAT = 2
+
+
+def keys_of(
+    early: nn.Module,
+    opened: Opened,
+    numbers: Numbers,
+    changes: Mapping[str, Sequence[str]],
+) -> dict[str, str]:
+    """A key for each part; `changes` are what its images go through before they are features, in
+    words."""
+    common = hashlib.sha256()
+    said = [
+        FORMAT, torch.__version__, opened.device.type, numbers.word, numbers.channels_last,
+        opened.preparation.to_json(), getattr(early, "code", ""),
+    ]  # fmt: skip
+    common.update(repr(said).encode())
+    for name, inner in early.named_modules():
+        if not any(True for _ in inner.children()):
+            common.update(f"{name} {inner!r}\n".encode())
+    for name, tensor in early.state_dict().items():
+        common.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        common.update(bytes_of(tensor))
+    found = {}
+    for part, words in changes.items():
+        digest = common.copy()
+        digest.update(repr(tuple(words)).encode())
+        _add_images(digest, opened.stores[part])
+        found[part] = digest.hexdigest()[:24]
+    return found
+
+
+def _add_images(digest: hashlib._Hash, store: Store) -> None:
+    if isinstance(store, InMemory):
+        digest.update(bytes_of(store.images))
+        return
+    digest.update(repr(store.fit.lines()).encode())
+    for index in range(len(store)):
+        path = Path(store.pile.path(index))
+        status = path.stat()
+        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())

@@ -1,0 +1,66 @@
+"""A request with a transfer section, before anything is read or computed: whose weights, and what
+the plan then says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from ...compiler.plan.plan import PlanError, TrainPlan
+from ..checkpoint.run_folder import PLAN
+from ..request import Request
+from .preprocessing_of_weights import with_pixels
+from .source import Source, open_source
+
+
+class Prepared(NamedTuple):
+    request: Request
+    source: Callable[[], Source] | None
+    """Opens what weights are taken from, once; None where there is no such thing."""
+
+
+def prepared(request: Request, resume: Path | None) -> Prepared:
+    """With what the weights take pixels to be; raises SpecError for weights that are not there. A
+    run that is gone on with has all it needs in its folder."""
+    transfer = request.plan.transfer
+    if transfer is None:
+        return Prepared(request, None)
+    directive, base = transfer.source, request.base
+
+    @cache
+    def source() -> Source:
+        return open_source(directive, base)
+
+    if resume is not None:
+        return Prepared(replace(request, plan=_as_begun(request.plan, resume)), source)
+    pixels = source().pixels
+    plan = request.plan if pixels is None else with_pixels(request.plan, pixels)
+    return Prepared(replace(request, plan=plan), source)
+
+
+def _as_begun(plan: TrainPlan, folder: Path) -> TrainPlan:
+    """With what the spec left open as it was settled when the run began."""
+    try:
+        before = TrainPlan.from_json((folder / PLAN).read_text(encoding="utf-8"))
+    except (OSError, PlanError):  # said where it is found out whether this is a run at all
+        return plan
+    evaluate, then = plan.evaluate, before.evaluate
+    if not evaluate.normalize.written:
+        evaluate = replace(evaluate, normalize=then.normalize)
+    sized = (evaluate.resize, evaluate.crop)
+    if not any(one is not None and one.written for one in sized):
+        evaluate = replace(evaluate, resize=then.resize)
+    transfer, settled = plan.transfer, before.transfer
+    assert transfer is not None
+    if settled is not None and transfer.policy is not None and transfer.policy == settled.policy:
+        transfer = replace(
+            transfer,
+            freeze=settled.freeze,
+            features=settled.features,
+            decay=settled.decay,
+            head=transfer.head or settled.head,
+        )
+    return replace(plan, evaluate=evaluate, transfer=transfer)

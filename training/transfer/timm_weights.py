@@ -1,0 +1,157 @@
+"""Published weights, as timm names, fetches and keeps them, where it is installed."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import suppress
+from math import floor
+from typing import Any
+
+from torch import nn
+
+from ...compiler.language.problems import closest
+from ...dsl.diagnostics import SpecError
+from ..data.diagnostic import listed
+from ..runtime.import_torchvision import torchvision
+from .preprocessing_of_weights import Pixels
+from .torchvision_weights import Found, problem, reason
+
+_FILES = ("model.safetensors", "pytorch_model.bin")
+"""What weights are called where they are kept, the better one first."""
+
+
+def from_timm(name: str) -> Found:
+    """`resnet50.a1_in1k`, or `resnet50` with the weights that timm thinks best."""
+    timm = _timm(name)
+    _must_be_known(timm, name)
+    about = _about(timm, name)
+    file = _cached(about)
+    # What is there is taken as it is: timm would ask the network whether there is something newer,
+    # for most of a minute where there is none.
+    overlay = {"file": file} if file else None
+    try:
+        module: nn.Module = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
+    except Exception as error:  # noqa: BLE001 (it fails in many ways without a network)
+        raise _unusable(name, about, file, error) from None
+    return module, _pixels(getattr(module, "pretrained_cfg", None) or {})
+
+
+def _timm(name: str) -> Any:
+    with suppress(ImportError):
+        torchvision()  # timm needs it, and does not know how to mend it
+    try:
+        found: Any = importlib.import_module("timm")
+    except ImportError as error:
+        if error.name in (None, "timm"):
+            message, help = f"timm:{name} needs timm, which is not installed", "pip install timm"
+        else:
+            message = f"timm:{name} needs timm, which needs {error.name}, which is not installed"
+            help = f"pip install {error.name}"
+        raise problem("missing-package", message, help=help) from None
+    if not hasattr(found, "get_pretrained_cfg"):
+        message = f"timm:{name} needs a timm that tells weights of one network apart: 0.9 or later"
+        raise problem("missing-package", message, help="pip install --upgrade timm")
+    return found
+
+
+# ---- names -----------------------------------------------------------------------------------
+
+
+def _must_be_known(timm: Any, name: str) -> None:
+    network, _, tag = name.partition(".")
+    if not timm.is_model(network):
+        every = timm.list_pretrained() if tag else timm.list_models()
+        message = f"timm has no model called {network}"
+        raise problem("unknown-weights", message, help=_did_you_mean(closest(name, every)))
+    published = timm.list_pretrained(f"{network}.*")
+    if published and (not tag or name in published):
+        return
+    if published:
+        message = f"timm has no weights {tag} of {network}"
+        note = f"there are {listed([one.partition('.')[2] for one in published], 12)}"
+        close = closest(name, published) or published[0]
+        raise problem("unknown-weights", message, (note,), _did_you_mean(close))
+    if network in timm.list_models():  # else it is the older name of another
+        message = f"nobody has published weights of {network} in timm"
+        close = closest(network, [one.partition(".")[0] for one in timm.list_pretrained()])
+        raise problem("unknown-weights", message, help=_did_you_mean(close))
+
+
+def _did_you_mean(close: str) -> str:
+    return f"did you mean `timm:{close}`?" if close else ""
+
+
+# ---- weights ---------------------------------------------------------------------------------
+
+
+def _about(timm: Any, name: str) -> Any:
+    """What timm knows of weights without having them; None of those with an older name."""
+    try:
+        return timm.get_pretrained_cfg(name)
+    except RuntimeError:
+        return None
+
+
+def _cached(about: Any) -> str | None:
+    """The file, if it has been fetched before."""
+    where = _where(about)
+    if where is None or about.custom_load:
+        return None
+    hub, repository, revision, files = where
+    for file in files:
+        found = hub.try_to_load_from_cache(repository, file, revision=revision)
+        if isinstance(found, str):
+            return found
+    return None
+
+
+def _where(about: Any) -> tuple[Any, str, str | None, tuple[str, ...]] | None:
+    """What looks for weights, in which repository and revision, and what they may be called."""
+    if about is None or not about.hf_hub_id:
+        return None
+    try:
+        hub: Any = importlib.import_module("huggingface_hub")
+    except ImportError:
+        return None
+    repository, _, revision = about.hf_hub_id.partition("@")
+    files = (about.hf_hub_filename,) if about.hf_hub_filename else _FILES
+    return hub, repository, revision or None, files
+
+
+def _unusable(name: str, about: Any, file: str | None, error: Exception) -> SpecError:
+    if file is not None:
+        message = f"timm:{name} cannot be read: {reason(error)}"
+        help = "delete it, and it is fetched again"
+        return problem("weights-damaged", message, (f"it is in {file}",), help)
+    where = _where(about)
+    if where is not None:
+        hub, repository, revision, files = where
+        address = hub.hf_hub_url(repository, files[0], revision=revision)
+    else:
+        address = str((about and about.url) or "")
+    notes = (reason(error), *([f"it is fetched from {address}"] if address else []))
+    return problem(
+        "no-such-weights",
+        f"timm:{name} is not on this computer, and cannot be fetched",
+        notes,
+        "fetch it elsewhere and name the file in `from`; say in `evaluate` what its pixels are",
+    )
+
+
+def _pixels(about: Any) -> Pixels | None:
+    """Images are made somewhat larger than what is cut out of their middle: their shorter side, or
+    both sides if nothing is to be cut off."""
+    try:
+        _, height, width = map(int, about["input_size"])
+        share = float(about["crop_pct"])
+        larger = floor(height / share), floor(width / share)
+        whole = about.get("crop_mode", "center") != "center"
+        return Pixels(
+            larger if whole else min(larger),
+            about["interpolation"],
+            (height, width),
+            tuple(map(float, about["mean"])),
+            tuple(map(float, about["std"])),
+        )
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None

@@ -1,0 +1,58 @@
+"""What can be done about layers that get nothing: something to paste, where there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from .rows import Row
+from .tensor_transform import Status
+
+if TYPE_CHECKING:
+    from .result import Match
+
+_FEW = 4
+"""Layers that are likely meant to begin anew: a head, a stem."""
+
+_NOT_FOLLOWED = (
+    "its dataflow could not be followed: `match(network, module, example=images)` runs it with"
+    " images that it takes"
+)
+_IN_DOUBT = {
+    "dataflow": "names that count (`path1`, `path2`) would tell these apart",
+    "unfollowed": _NOT_FOLLOWED,
+    "dict": "give the module instead of its state dict: its dataflow may tell",
+}
+
+
+def advice(match: Match, missing: Sequence[Row]) -> list[str]:
+    """For these rows of ours, which get nothing."""
+    return [*_about_doubt(match, missing), *_about_the_rest(missing)]
+
+
+def _about_doubt(match: Match, missing: Sequence[Row]) -> Iterator[str]:
+    ours = _layers(missing, "ambiguous")
+    if not ours:
+        return
+    theirs = {row.their_layer for row in match.having("ambiguous", ours=False)}
+    if len(theirs) != len(ours):
+        yield (
+            f"theirs has {len(theirs)} layers that these {len(ours)} may be: take weights of a"
+            " network with as many"
+        )
+        return
+    yield _IN_DOUBT[match.known]
+    yield "`match(…, by_order=True)` takes them as they come, which has to be the spec's order"
+
+
+def _about_the_rest(missing: Sequence[Row]) -> Iterator[str]:
+    layers = _layers(missing, "reinitialised")
+    if layers and len(layers) <= _FEW:
+        listed = ", ".join(f'"{name}"' for name in layers)
+        yield f"`require_complete(allow=[{listed}])` lets what is reinitialised begin anew"
+    elif layers:
+        yield f"with {len(layers)} layers of other shapes, theirs is of another network"
+
+
+def _layers(rows: Sequence[Row], status: Status) -> list[str]:
+    return list(dict.fromkeys(row.layer for row in rows if row.status == status))
