@@ -16,7 +16,7 @@ ifneq ($(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null),$(MADE_FROM))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check-all bench clean
+.PHONY: help demo test lint format check-all fuzz bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -53,6 +53,9 @@ format: $(STAMP) ## rewrite the sources in the one style
 
 check-all: lint ## all tests, the slow ones too, with many more generated examples
 	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" --hypothesis-profile=thorough
+
+fuzz: $(STAMP) ## hostile inputs, mutated and drawn: make fuzz TARGETS="spec section" COUNT=100000
+	cd tests && PYTHONPATH=. nice -n 19 ../$(BIN)/python -m fuzz $(TARGETS) --count $(or $(COUNT),20000) --seed $(or $(SEED),0)
 
 bench: $(STAMP) ## measurements against peers, one after the other
 	@for script in benchmarks/[a-z]*.py; do \
