@@ -98,7 +98,7 @@ def test_message(case: Path, golden: Callable[[Path, str], None]) -> None:
 
 def written_codes(file: Path) -> Iterator[str]:
     """The codes that stand in a source file: where a diagnostic is made, the first text."""
-    makers = {"Diagnostic", "report", "_say", "_refused", "_problem", "give_up"}
+    makers = {"Diagnostic", "report", "say", "_refused", "_problem", "give_up"}
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Call) and node.args:
             name = (
@@ -118,7 +118,7 @@ ELSEWHERE = {
 
 def test_every_code_has_its_text() -> None:
     """A code that the language can report is shown by a case in tests/errors/syntax."""
-    codes = {code for file in (ROOT / "dsl").glob("*.py") for code in written_codes(file)}
+    codes = {code for file in (ROOT / "dsl").rglob("*.py") for code in written_codes(file)}
     codes = {code for code in codes if re.fullmatch(r"[a-z]+(-[a-z]+)*", code)}
     assert len(codes) > 40
     shown = {found_in(case)[0].code for case in CASES}

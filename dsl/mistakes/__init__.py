@@ -1,0 +1,48 @@
+"""Mistakes that people make in the syntax, and the sentence each deserves: a file for each topic.
+
+The order of the topics is that in which they are asked: a colon, for one, may be many things.
+"""
+
+from __future__ import annotations
+
+from ..trouble import Explanation, Trouble
+
+# isort: off
+from . import (
+    braces,
+    values,
+    names,
+    colons,
+    control,
+    imports,
+    bars,
+    python,
+    separators,
+    brackets,
+    stray_colons,
+    expressions,
+)
+
+# isort: on
+from .anything_else import anything_else
+from .table import TABLE
+
+__all__ = ["TABLE", "TOPICS", "explain"]
+
+TOPICS = (
+    braces, values, names, colons, control, imports, bars, python, separators, brackets,
+    stray_colons, expressions,
+)  # fmt: skip
+
+
+def explain(trouble: Trouble) -> Explanation:
+    """What is wrong at the place where the parser could not go on."""
+    tried = None
+    for _, _, recognise in TABLE:
+        if recognise is tried:
+            continue
+        tried = recognise
+        explanation = recognise(trouble)
+        if explanation:
+            return explanation
+    return anything_else(trouble)

@@ -1,0 +1,116 @@
+"""Expressions: a missing operand or value, comparisons that chain, an `=` too many."""
+
+from __future__ import annotations
+
+from ..characters import shorten
+from ..diagnostics import Edit
+from ..source import Span
+from ..trouble import NOTHING_MORE, OPERANDS, SIGNS, Explanation, Trouble
+from .table import mistake, say
+
+
+@mistake("chained-comparison", "if 1 < width < 3 { conv 3 }", "crop 0..1..2")
+def _chained(at: Trouble) -> Explanation | None:
+    if at.kind not in ("COMPARISON", "TO") or at.before not in OPERANDS:
+        return None
+    if at.kind == "TO":
+        return say(
+            "chained-comparison", "a range has two ends", at.span, "write `low..high`: `0.5..1`"
+        )
+    middle = at.text_at(-1)
+    if at.kind_at(-2) != "COMPARISON":
+        return say("chained-comparison", "comparisons do not chain", at.span, _JOIN)
+    rest = f"{at.text} {at.words(1, at.behind_value(1))}"
+    return say(
+        "chained-comparison",
+        "comparisons do not chain",
+        at.span,
+        f"join two with `and`: `{at.words(-3, 0)} and {shorten(middle)} {rest}`",
+        edits=(Edit(Span(at.source, at.gap.start, at.start), f" and {middle} "),),
+        mend=at.insert("AND", "WORD"),
+    )
+
+
+_JOIN = "join two with `and`: `1 < x and x < 3`"
+
+
+@mistake("missing-operand", "conv 20 % stride=2")
+def _spaced_percent(at: Trouble) -> Explanation | None:
+    if at.before != "MODULO" or at.kind_at(-2) != "NUMBER":
+        return None
+    number = at.span_of(-2, -1)
+    return say(
+        "missing-operand",
+        "a percentage is written without a blank",
+        number,
+        f"write `{shorten(at.text_at(-2))}%`",
+        edits=(Edit(number, f"{at.text_at(-2)}%"),),
+    )
+
+
+@mistake("missing-operand", "conv 4 *\nrelu", "let x = 3 +", "conv * 4", "rotate - 20")
+def _missing_operand(at: Trouble) -> Explanation | None:
+    if at.before in SIGNS:
+        sign = at.text_at(-1)
+        return say(
+            "missing-operand",
+            f"a value is missing behind `{sign}`",
+            at.previous,
+            f"write what stands to the right of `{sign}`",
+        )
+    if at.kind == "MINUS" and at.after in ("NUMBER", "WORD", "PATH"):
+        return say(
+            "missing-operand",
+            "there is nothing to subtract from",
+            at.span,
+            f"for a negative value, write `-{shorten(at.text_at(1))}` without a blank",
+            edits=(Edit(Span(at.source, at.start, at.span_at(1).start), "-"),),
+            mend=at.instead("NEGATIVE"),
+        )
+    if at.kind not in SIGNS:
+        return None
+    return say(
+        "missing-operand",
+        f"a value is missing before `{at.text}`",
+        at.span,
+        f"write what stands to the left of `{at.text}`",
+    )
+
+
+@mistake(
+    "missing-value", "let x =\n", "for a in { conv 3 }", "if { relu }", "let a = ()", "conv a="
+)
+def _missing_value(at: Trouble) -> Explanation | None:
+    if "NUMBER" not in at.accepts or at.at_statement_start:
+        return None
+    if at.kind not in ("COLON", "LBRACE", "RPAR", "RSQB", *NOTHING_MORE):
+        return None
+    example = "one right behind the sign: a number, a name, a list, …"
+    if at.before != "KEY":
+        example = "one: a number, a name, a list, …"
+    if at.before == "IN":
+        example = "a list: `[64, 128]`"
+    elif at.before == "IF":
+        example = "a condition: `if width > 64 { … }`"
+    return say(
+        "missing-value",
+        f"a value is missing behind `{shorten(at.text_at(-1))}`",
+        at.previous,
+        f"write {example}",
+    )
+
+
+@mistake("stray-equals", "conv stride=2=3", "= 3", "conv 64 = 3", "conv a=b=c")
+def _stray_equals(at: Trouble) -> Explanation | None:
+    if at.kind == "KEY":
+        sign = Span(at.source, at.end - 1, at.end)
+    elif at.kind == "EQUAL":
+        sign = at.span
+    else:
+        return None
+    return say(
+        "stray-equals",
+        "an `=` stands between a name and its value, once",
+        sign,
+        "an argument is written `stride=2`, a name for a value `let width = 64`",
+    )
