@@ -71,17 +71,17 @@ def test_a_spec_with_mistakes_gives_no_text(capfd: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "code", "message"),
     [
-        ("nothing", "there is no file nothing"),
-        (".", ". is a folder; name one file"),
-        ("resnet5", "did you mean `resnet56`, of the gallery?"),
+        ("nothing", 1, "there is no file nothing"),
+        (".", 2, ". is a folder; name one file"),
+        ("resnet5", 1, "did you mean `resnet56`, of the gallery?"),
     ],
 )
-def test_a_spec_that_is_not_there(spec: str, said: str, capfd: Capture) -> None:
+def test_a_spec_that_is_not_there(spec: str, code: int, message: str, capfd: Capture) -> None:
     result = run(capfd, "emit", spec)
-    assert (result.code, result.out) == (1, "")
-    assert said in result.err
+    assert (result.code, result.out) == (code, "")
+    assert message in result.err
 
 
 # ---- what it replaces ----------------------------------------------------------------------------

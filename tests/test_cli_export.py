@@ -51,7 +51,7 @@ def test_weights_that_were_not_given_are_said_to_be_untrained(capfd: Capture) ->
     result = run(capfd, "export", "-", "-o", "net.safetensors", stdin=SPEC.encode())
     assert result.code == 0
     assert result.err.splitlines() == [
-        "no --weights: they are as the network begins, untrained",
+        "no --weights: the network is exported with its initial weights, untrained",
         "net.safetensors read back: 8 tensors, bit for bit",
         "wrote net.safetensors",
     ]

@@ -163,9 +163,9 @@ def test_the_budget(residual: str, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--input", "3x32"], "is no input: write channels x height x width"),
-        (["--input", "0x3x3"], "is no input"),
-        (["--input", "axbxc"], "is no input"),
+        (["--input", "3x32"], "is not an input: write channels x height x width"),
+        (["--input", "0x3x3"], "is not an input"),
+        (["--input", "axbxc"], "is not an input"),
         (["--batch", "0"], "is not a whole number of at least 1"),
         (["--depth", "-1"], "is not a whole number of at least 1"),
         (["--set", "width"], "is not name=value"),
@@ -260,7 +260,7 @@ def test_explain_what_is_not_there(spec: str, capsys: Capture) -> None:
 
 def test_one_file_is_explained(tmp_path: Path, spec: str, capsys: Capture) -> None:
     code, out, err = run(capsys, "explain", str(tmp_path))
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert "is a folder" in err
 
 

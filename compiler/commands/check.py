@@ -1,0 +1,71 @@
+"""`cnn check`: find mistakes in specs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+
+from ... import __version__
+from ...dsl.diagnostics import Diagnostic, SpecError, has_errors
+from ...dsl.source import Source
+from .options import FILES
+from .specs import sources
+from .terminal import ERRORS, OK, print_diagnostics, say
+
+EXAMPLES = """\
+cnn check net.cnn
+cnn check specs/ --format json
+cat net.cnn | cnn check -"""
+
+DETAILS = "It prints nothing and exits with 0 when all is well, and with 1 where there are errors."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help=FILES)
+    parser.add_argument(
+        "--format",
+        choices=["text", "json", "sarif"],
+        default="text",
+        help="text for people, json and sarif for programs (default: text)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    found: list[Diagnostic] = []
+    for source in sources(options.files):
+        found += source if isinstance(source, list) else _examine(source)
+    found = _without_repetition(found)
+    if not found and options.format == "text":
+        return OK
+
+    from ...dsl import render
+
+    if options.format == "json":
+        print(render.render_json(found))
+    elif options.format == "sarif":
+        print(render.render_sarif(found, __version__))
+    else:
+        print_diagnostics(found, options, sys.stdout)
+        say(render.summary(found))
+    return ERRORS if has_errors(found) else OK
+
+
+def _without_repetition(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """A mistake in a file that several specs import is shown once."""
+    return list(
+        {
+            (each.where, each.code, each.message, each.span and each.span[1:]): each
+            for each in diagnostics
+        }.values()
+    )
+
+
+def _examine(source: Source) -> list[Diagnostic]:
+    from ...dsl.program import load_program
+    from ..diagnose.check import check
+
+    try:
+        return check(load_program(source))
+    except SpecError as error:
+        return list(error.diagnostics)

@@ -1,0 +1,49 @@
+"""`cnn diff`: compare two networks, layer by layer."""
+
+from __future__ import annotations
+
+import argparse
+
+from ...dsl.diagnostics import Diagnostic, SpecError
+from .options import FILE, add_memory_options, add_network_options
+from .specs import analysis_of
+from .terminal import OK, UsageError, style
+
+EXAMPLES = """\
+cnn diff resnet50.cnn mine.cnn
+cnn diff resnet18 resnet50 --format json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", metavar="A", help=FILE)
+    parser.add_argument("after", metavar="B", help=FILE)
+    add_network_options(parser)
+    add_memory_options(parser)
+    parser.add_argument(
+        "--format",
+        choices=["table", "json"],
+        default="table",
+        help="table for people, json for programs (default: table)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..report.diff import difference
+    from ..report.diff_text import diff_json, diff_text
+
+    if options.before == options.after == "-":
+        raise UsageError("only one of the two can come from standard input")
+    analyses, diagnostics = [], list[Diagnostic]()
+    for file in (options.before, options.after):
+        try:
+            analyses.append(analysis_of(file, options))
+        except SpecError as error:  # the mistakes of both are shown
+            diagnostics += error.diagnostics
+    if diagnostics:
+        raise SpecError(diagnostics)
+    found = difference(*analyses)
+    if options.format == "json":
+        print(diff_json(found, options.batch))
+    else:
+        print(diff_text(found, batch=options.batch, style=style(options)))
+    return OK

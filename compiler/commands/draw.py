@@ -1,0 +1,75 @@
+"""`cnn draw`: draw a network as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .options import FILE, add_network_options, natural
+from .output_file import writing
+from .specs import analysis_of
+from .terminal import OK, CommandError, UsageError
+
+EXAMPLES = """\
+cnn draw resnet50 -o resnet50.svg
+cnn draw net.cnn -o net.html --unfold
+cnn draw net.cnn --format mermaid"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help=FILE)
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="the file to write; its ending decides the format (default: standard output)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=["svg", "png", "dot", "mermaid", "html"],
+        help="the format, where the ending of OUT does not say it; svg, png and html need"
+        ' `pip install "dotcnn[draw]"`',
+    )
+    parser.add_argument(
+        "--unfold", action="store_true", help="draw every layer, repeated parts too"
+    )
+    parser.add_argument(
+        "--depth",
+        type=natural,
+        metavar="N",
+        help="draw each part of the network whose name has N parts as one box",
+    )
+    add_network_options(parser)
+    parser.set_defaults(precision="fp32", optimizer="sgd", device="cuda")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..report.drawing.formats import SUFFIXES, draw, format_of
+    from ..report.drawing.paint import TooLarge
+    from ..report.drawing.place import NotInstalled
+    from ..report.drawing.png import NoFont
+
+    to_stdout = options.output in (None, "-")
+    format = options.format or (None if to_stdout else format_of(options.output))
+    if format is None:
+        endings = ", ".join(SUFFIXES)
+        raise UsageError(f"what to draw? name a file with -o that ends in {endings}, or a --format")
+    if format == "png" and to_stdout and sys.stdout.isatty():
+        raise UsageError("a terminal cannot show a png; name a file with -o")
+    analysis = analysis_of(options.file, options)
+    try:
+        data = draw(analysis, format, unfold=options.unfold, max_depth=options.depth)
+    except TooLarge as error:
+        advice = "leave --unfold out" if options.unfold else "--depth 1 draws parts as one box"
+        raise UsageError(f"{error}; {advice}") from None
+    except NotInstalled as error:
+        raise CommandError(f"{error.message}\n  help: {error.help}") from None
+    except NoFont as error:
+        raise CommandError(str(error)) from None
+    if to_stdout:
+        sys.stdout.buffer.write(data)
+    else:
+        with writing(options.output):
+            Path(options.output).write_bytes(data)
+    return OK

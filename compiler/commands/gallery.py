@@ -1,0 +1,33 @@
+"""`cnn gallery`: list the specs that come with dotcnn."""
+
+from __future__ import annotations
+
+import argparse
+
+from .terminal import OK, style
+
+EXAMPLES = """\
+cnn gallery
+cnn gallery --format json"""
+
+DETAILS = "A command that takes a FILE takes the name of one of these, too: `cnn report resnet50`."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format",
+        choices=["table", "json"],
+        default="table",
+        help="table for people, json for programs (default: table)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..report.gallery import gallery, gallery_json, gallery_text
+
+    entries = gallery()
+    if options.format == "json":
+        print(gallery_json(entries))
+    else:
+        print(gallery_text(entries, style(options)))
+    return OK

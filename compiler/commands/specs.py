@@ -1,0 +1,119 @@
+"""The specs that a command is given: files, folders, names of the gallery, standard input."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...dsl.diagnostics import Diagnostic, SpecError
+from .terminal import UsageError, say
+
+if TYPE_CHECKING:
+    from ...dsl.source import Source
+    from ..analysis import Analysis
+    from ..network import Network
+
+_MAX_STDIN = 40_000_000
+
+
+def sources(files: Iterable[str]) -> Iterator[Source | list[Diagnostic]]:
+    """The text of every file asked for, or why there is none."""
+    for file in files:
+        try:
+            if file != "-" and os.path.isdir(file):
+                yield from sources(_specs_in(Path(file)))
+            else:
+                yield source_of(file)
+        except SpecError as error:
+            yield list(error.diagnostics)
+
+
+def source_of(file: str) -> Source:
+    """The text of one file."""
+    from ...dsl.files import decode
+    from ...dsl.gallery import open_spec
+
+    if file == "-":
+        return decode(sys.stdin.buffer.read(_MAX_STDIN), "<stdin>")
+    if not file:  # `cnn fmt "$NAME"`, where NAME is not set
+        raise SpecError([Diagnostic("no-such-file", "the name of a file is empty")])
+    if os.path.isdir(file):
+        raise UsageError(f"{file} is a folder; name one file")
+    return open_spec(file)
+
+
+def _specs_in(folder: Path) -> list[str]:
+    """All specs of a folder and the folders in it, those in hidden ones left out."""
+    found = [
+        path
+        for path in folder.rglob("*.cnn")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    if not found:
+        say(f"cnn: no .cnn files in {folder}")
+    return [str(path) for path in sorted(found)]
+
+
+def network_of(file: str, options: argparse.Namespace, classes: int | None = None) -> Network:
+    """The network of one file, which may have several."""
+    network = _network(source_of(file), options, classes=classes)
+    assert network is not None
+    return network
+
+
+def _network(
+    source: Source,
+    options: argparse.Namespace,
+    *,
+    classes: int | None = None,
+    needs_network: bool = True,
+) -> Network | None:
+    from ...dsl.diagnostics import has_errors
+    from ...dsl.program import load_program
+    from ..build.budget import DEFAULT_LAYERS
+    from ..build.elaborate import examine
+
+    network, diagnostics = examine(
+        load_program(source),
+        network=options.network,
+        overrides=dict(options.set),
+        input_shape=options.input,
+        classes=classes,
+        max_layers=options.max_layers or DEFAULT_LAYERS,
+        needs_network=needs_network,
+    )
+    if has_errors(diagnostics):
+        raise SpecError(diagnostics)
+    return network
+
+
+def analysis_of(file: str, options: argparse.Namespace) -> Analysis:
+    return _analysed(network_of(file, options), options)
+
+
+def analyses_of(
+    files: list[str], options: argparse.Namespace
+) -> Iterator[Analysis | list[Diagnostic]]:
+    """Of each spec, or what is wrong with it."""
+    # In a folder there may be files of blocks alone, which are there for others.
+    needs_network = not any(Path(file).is_dir() for file in files)
+    for source in sources(files):
+        if isinstance(source, list):
+            yield source
+            continue
+        try:
+            network = _network(source, options, needs_network=needs_network)
+            if network is not None:
+                yield _analysed(network, options)
+        except SpecError as error:
+            yield list(error.diagnostics)
+
+
+def _analysed(network: Network, options: argparse.Namespace) -> Analysis:
+    from ..analysis import Setting, analyse
+
+    return analyse(network, Setting(options.precision, options.optimizer, options.device))

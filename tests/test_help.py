@@ -1,0 +1,79 @@
+"""Help: what `cnn --help` and `cnn COMMAND --help` say, and that it is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from commands import run
+from dotcnn.cli import COMMANDS, GROUPS
+from dotcnn.compiler.commands.emit import EXPORTED
+from dotcnn.training.export.formats import ENDINGS
+from support import ROOT, package_files
+
+Capture = pytest.CaptureFixture[str]
+
+COMMAND_NAMES = pytest.mark.parametrize("name", COMMANDS)
+
+
+def test_help_shows_every_command_in_its_group(capfd: Capture) -> None:
+    result = run(capfd, "--help")
+    assert result.code == 0
+    for title, group in GROUPS.items():
+        paragraph = result.out.partition(f"{title}:\n")[2].partition("\n\n")[0]
+        assert [line.split()[0] for line in paragraph.splitlines()] == [c.name for c in group]
+
+
+def test_every_file_of_a_command_is_in_the_table() -> None:
+    """Those that have examples are commands."""
+    files = {
+        path.stem
+        for path in package_files("*/commands/*.py")
+        if "\ndef add_arguments" in (ROOT / path).read_text(encoding="utf-8")
+    }
+    assert files == COMMANDS.keys()
+
+
+@COMMAND_NAMES
+def test_help_of_a_command_explains_every_argument(name: str, capfd: Capture) -> None:
+    result = run(capfd, name, "--help")
+    assert (result.code, result.err) == (0, "")
+    assert all(len(line) <= 100 for line in result.out.splitlines())
+    for action in COMMANDS[name].parser()._actions:
+        assert action.help, f"{action.dest} is not explained"
+
+
+def examples() -> Iterator[tuple[str, list[str]]]:
+    for name, command in COMMANDS.items():
+        for line in command.module().EXAMPLES.splitlines():
+            words = re.split(r" \| | < ", line)[-1 if " | " in line else 0]
+            yield name, shlex.split(words)
+
+
+@pytest.mark.parametrize(("name", "words"), list(examples()), ids=str)
+def test_examples_are_valid(name: str, words: list[str]) -> None:
+    assert words[:2] == ["cnn", name]
+    COMMANDS[name].parser().parse_args(words[2:])
+
+
+def test_only_the_command_asked_for_is_loaded() -> None:
+    code = """
+import sys
+from dotcnn.cli import main
+main(["gallery", "--format", "json"])
+print(*(name.rpartition(".")[2] for name in sys.modules if ".commands." in name), file=sys.stderr)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert set(result.stderr.split()) == {"command", "terminal", "gallery"}
+
+
+def test_emit_knows_the_endings_of_export() -> None:
+    """compiler/ cannot ask training/ for them."""
+    assert ENDINGS.keys() == EXPORTED

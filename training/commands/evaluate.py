@@ -1,0 +1,126 @@
+"""`cnn evaluate`: how good a trained network is: accuracy, confusion matrix, figures by class."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import __version__
+from ...compiler.commands.options import add_network_options
+from ...compiler.commands.output_file import writing
+from ...compiler.commands.specs import source_of
+from ...compiler.commands.terminal import OK, UsageError, say, style
+from .common import add_data, add_device, add_tta, needs_torch, progress_display
+
+if TYPE_CHECKING:
+    from ..inference.trained_model import Ready
+
+EXAMPLES = """\
+cnn evaluate runs/net
+cnn evaluate runs/net --data new_photos --part all
+cnn evaluate resnet18 --weights best.safetensors --data flowers --format json
+cnn evaluate runs/net --tta --report page.html"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", metavar="RUN", help="a run folder; with --weights, a spec as everywhere else"
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights for a spec: a .safetensors file, or a state dict that torch saved",
+    )
+    add_tta(parser)
+    add_device(parser)
+    add_data(parser, "evaluate on other images")
+    parser.add_argument(
+        "--part",
+        choices=["val", "test", "train", "all"],
+        default="val",
+        help="which part of the data: the validation set (val), the test set, the training set, or"
+        " all (default: val)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=["table", "json"],
+        default="table",
+        help="table for people, json for programs (default: table)",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="PAGE",
+        help="also write a web page with curves, confusion matrix and the worst mistakes",
+    )
+    add_network_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.weights is None and not Path(options.run).is_dir():
+        raise UsageError(
+            f"{options.run} is not a run folder; to evaluate a spec, name its weights:"
+            " --weights FILE"
+        )
+    if options.weights is None and (options.input or options.network or options.max_layers):
+        raise UsageError("--input, --network and --max-layers are for specs; a run has its own")
+    needs_torch("evaluation")
+
+    from ..display.outcome_text import as_text, outcome_json, outcome_text
+    from ..inference.evaluate import assess, data_of, tta_of
+
+    ready = _ready(options)
+    tta = tta_of(ready.plan) if options.tta else None
+    with progress_display(options) as watcher:
+        data = data_of(ready, watcher.reading)
+        outcome = assess(ready, data, options.part, tta=tta, progress=watcher.reading)
+    about = {"network": ready.request.network.name, "weights": ready.name, "epoch": ready.epoch}
+    if options.format == "json":
+        print(as_text(outcome_json(about, outcome, data.dataset.classes)))
+    else:
+        epoch = f", epoch {ready.epoch}" if ready.epoch is not None else ""
+        title = f"{ready.request.network.name} ({ready.name}{epoch})"
+        print(outcome_text(title, outcome, data.dataset.classes, style(options)))
+    page = options.report or _missing_page(options, ready)
+    if page is None:
+        return OK
+
+    from ..page.write import write_page
+
+    with writing(page):
+        write_page(Path(page), ready, outcome, data)
+    say(f"wrote {page}")
+    return OK
+
+
+def _missing_page(options: argparse.Namespace, ready: Ready) -> str | None:
+    """Of a run that was stopped before its end: what that would have written."""
+    from ..page.write import NAME
+
+    if ready.folder is None or options.data or options.set or options.tta or options.part != "val":
+        return None
+    page = ready.folder / NAME
+    return None if page.exists() else str(page)
+
+
+def _ready(options: argparse.Namespace) -> Ready:
+    """The network of a run, or of a spec with weights."""
+    from ..inference.trained_model import open_run, open_weights
+    from ..runtime.devices import find_device
+
+    device = find_device(options.device)
+    if options.weights is None:
+        return open_run(
+            Path(options.run), __version__, device=device, data=options.data, set=options.set
+        )
+    return open_weights(
+        source_of(options.run),
+        Path(options.weights),
+        __version__,
+        device=device,
+        data=options.data,
+        set=options.set,
+        network=options.network,
+        input=options.input,
+        max_layers=options.max_layers,
+    )

@@ -1,0 +1,105 @@
+"""`cnn explain`: the arithmetic of a layer, or what a section of a spec comes to.
+
+It needs no torch. It lies here since `explain transfer` counts the images of data sets, which
+compiler/ knows nothing about.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ...compiler.commands.options import FILE, add_memory_options, add_network_options
+from ...compiler.commands.specs import analysis_of, network_of
+from ...compiler.commands.terminal import OK, UsageError, style
+from ...compiler.language.vocabulary import SECTIONS
+from ...compiler.network import Network
+from ...compiler.plan.plan import TrainPlan
+from ...dsl.diagnostics import SpecError
+from .common import add_data
+
+EXAMPLES = """\
+cnn explain resnet50
+cnn explain net.cnn layer1.0.conv2
+cnn explain net.cnn layer1
+cnn explain net.cnn 12
+cnn explain net.cnn train --set train.optimizer.lr=0.1
+cnn explain net.cnn transfer --data flowers"""
+
+DETAILS = """\
+For a layer, a part or the whole network it writes out how sizes, parameters and multiply-adds are
+computed. For a section it lists every directive with its value, those left at their default too."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help=FILE)
+    parser.add_argument(
+        "layer",
+        nargs="?",
+        metavar="LAYER",
+        help="a name as `cnn report` shows it, its beginning or its end, or a line number of the"
+        f" file; or a section: {', '.join(sorted(SECTIONS))} (default: the totals)",
+    )
+    add_data(parser, "for a section: count other images than those that the spec names")
+    add_network_options(parser)
+    add_memory_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ...compiler.report.explain.layer import explain
+    from ...compiler.report.select import NotFound, select
+
+    if options.layer in SECTIONS:
+        return _explain_section(options)
+    analysis = analysis_of(options.file, options)
+    selection = None
+    if options.layer is not None:
+        try:
+            selection = select(analysis.network, options.layer)
+        except NotFound as error:
+            raise UsageError(
+                f"{error.message}; {error.help}" if error.help else error.message
+            ) from None
+    print(explain(analysis, selection, batch=options.batch, style=style(options)))
+    return OK
+
+
+def _explain_section(options: argparse.Namespace) -> int:
+    from ...compiler.language.overrides import divide
+    from ...compiler.plan import describe, plan
+
+    parameters, overrides = divide(options.set)
+    options.set = list(parameters.items())
+    network = network_of(options.file, options)
+    if options.data is not None:
+        from ..data.sources.given import given
+
+        overrides.append(given(options.data, Path.cwd()))
+    planned = plan(network, overrides, needs_data=False)
+    print("\n".join(describe(planned, options.layer)))
+    lines: list[str] = []
+    if options.layer == "augment":
+        from ...compiler.plan.fusion import fuse
+        from ...compiler.report.explain.augment import explain_augment
+
+        lines = explain_augment(fuse(planned), style(options))
+    elif options.layer == "transfer":
+        lines = _explain_transfer(network, planned, options)
+    if lines:
+        print("\n".join(["", *lines]))
+    return OK
+
+
+def _explain_transfer(network: Network, plan: TrainPlan, options: argparse.Namespace) -> list[str]:
+    from ..data.sources.count_classes import count_classes
+    from ..request import base_of
+    from ..transfer.explain import explained
+
+    base = base_of(network.program.main.source, Path.cwd())
+    try:
+        classes = count_classes(plan.train.data, base) if plan.transfer is not None else None
+    except SpecError:  # only a policy needs them
+        classes = None
+    if classes not in (None, network.output.shape[0]) and options.file != "-":
+        network = network_of(options.file, options, classes)
+    return explained(network, plan, base, style(options))

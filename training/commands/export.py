@@ -1,0 +1,124 @@
+"""`cnn export`: write a network for other programs to run, as ONNX, torch.export or safetensors."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ... import __version__
+from ...compiler.commands.options import FILE, add_network_options, natural
+from ...compiler.commands.output_file import keep_others_files, writing
+from ...compiler.commands.specs import network_of
+from ...compiler.commands.terminal import OK, UsageError, say
+from ...dsl.diagnostics import SpecError
+
+EXAMPLES = """\
+cnn export runs/net -o net.onnx
+cnn export net.cnn --weights best.safetensors -o net.onnx
+cnn export resnet18 -o resnet18.pt2 --fold
+cnn export net.cnn --weights best.pt -o net.onnx --predict --batch 1
+cnn export net.cnn --weights best.pt -o net.safetensors"""
+
+DETAILS = """\
+The file appears once it has been read back, run, and found to compute the same as the network."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", help=f"{FILE}; or a run folder, for its best weights"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        required=True,
+        help="the file to write, which ends in .onnx, .pt2 (torch.export) or .safetensors",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace OUT even if `cnn export` did not write it"
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="a .safetensors file, or a state dict that torch saved (default: initial, untrained"
+        " weights)",
+    )
+    parser.add_argument(
+        "--fold",
+        action="store_true",
+        help="fold batch norms into the convolutions before them",
+    )
+    parser.add_argument(
+        "--predict",
+        action="store_true",
+        help="output probabilities, not logits, where the network ends in softmax or sigmoid",
+    )
+    parser.add_argument(
+        "--batch",
+        type=natural,
+        metavar="N",
+        help="accept only batches of N images (default: batches of any size)",
+    )
+    parser.add_argument(
+        "--opset",
+        type=natural,
+        metavar="N",
+        help="opset of ONNX; an older one for an older runtime (default: the newest that torch"
+        " writes)",
+    )
+    add_network_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..export import formats
+
+    if options.output in ("", "-"):
+        raise UsageError("what is exported is read back and run, so it needs a file: -o net.onnx")
+    format = formats.format_of(options.output)
+    if format is None:
+        raise UsageError(formats.unknown(options.output))
+    misfit = formats.misfit(format, options.fold, options.predict, options.batch, options.opset)
+    if misfit:
+        raise UsageError(misfit)
+    keep_others_files(options.output, formats.EXPORTED, "`cnn export`", options.force)
+    run = Path(options.file) if options.file != "-" and Path(options.file).is_dir() else None
+    if run is not None and (options.input or options.network or options.max_layers):
+        raise UsageError("--input, --network and --max-layers are for specs; a run has its own")
+    missing = formats.not_installed(format)
+    if missing is not None:
+        raise SpecError([missing])
+    with writing(options.output):
+        return _export(options, run)
+
+
+def _export(options: argparse.Namespace, run: Path | None) -> int:
+    weights, classes = options.weights, None
+    if run is not None:
+        from ..saved_request import best_of, request_of
+
+        network = request_of(run, options.set).network
+        weights = weights or best_of(run)
+    else:
+        if weights is not None:
+            from ..export.trained import classes_of
+
+            classes = classes_of(weights)
+        network = network_of(options.file, options, classes)
+    if weights is None:
+        say("no --weights: the network is exported with its initial weights, untrained")
+
+    from ..export.export import export
+
+    exported = export(
+        network,
+        options.output,
+        __version__,
+        weights=weights,
+        fold_norms=options.fold,
+        predict=options.predict,
+        batch=options.batch,
+        opset=options.opset,
+        say=say,
+    )
+    say(f"wrote {' and '.join(map(str, exported.files))}")
+    return OK

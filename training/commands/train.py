@@ -1,0 +1,120 @@
+"""`cnn train`: train a network as its spec says, or resume a run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import __version__
+from ...compiler.commands.options import FILE, add_network_options, natural
+from ...compiler.commands.terminal import (
+    ERRORS,
+    INTERRUPTED,
+    OK,
+    UsageError,
+    say,
+    wants_color,
+    width,
+)
+from ...dsl.diagnostics import SpecError
+from .common import add_data, add_device, needs_torch, request_for
+
+if TYPE_CHECKING:
+    from ..request import Request
+
+EXAMPLES = """\
+cnn train digits
+cnn train net.cnn --data flowers --set train.epochs=5
+cnn train net.cnn --devices 2 -o runs/second
+cnn train --resume runs/net
+cnn train --resume runs/net --set train.epochs=50"""
+
+DETAILS = """\
+Everything goes into a run folder: weights, metrics, the spec as it was run, and report.html. A run
+that was interrupted is continued with --resume. A finished run trains for more epochs with --resume
+and a larger train.epochs."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help=f"{FILE}; may be left out with --resume"
+    )
+    add_data(parser, "train on other images than those that the spec names")
+    parser.add_argument(
+        "-o", "--output", metavar="RUN", help="the run folder to create (default: runs/NAME)"
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="continue the run in this folder; with --set train.epochs=N, train it up to N epochs",
+    )
+    add_device(parser)
+    parser.add_argument(
+        "--devices",
+        type=natural,
+        metavar="N",
+        help="train on N GPUs (or CPU processes) of this machine",
+    )
+    add_network_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.file is None and options.resume is None:
+        raise UsageError("what to train? name a spec, or a run with --resume")
+    if options.resume is not None and options.output is not None:
+        raise UsageError("--resume continues in the folder of the run; leave -o out")
+    if options.file == "-" and options.devices is not None:
+        raise UsageError("several processes cannot all read standard input; name a file")
+    try:
+        return _train(options)
+    except SpecError as error:
+        rank = os.environ.get("RANK", "0")
+        if rank == "0":
+            raise
+        # Of several processes, the first one shows what all have found.
+        say(f"process {rank}: {error.diagnostics[0].message}")
+        return ERRORS
+
+
+def _train(options: argparse.Namespace) -> int:
+    resume = Path(options.resume) if options.resume is not None else None
+    request = _request(options, resume)
+    needs_torch("training")
+
+    from ..display.choose import watcher_for
+    from ..runtime.distributed import is_one_of_several, joined, start
+    from ..trainer.run import train
+
+    if options.devices is not None and not is_one_of_several(os.environ):
+        return start(options.devices, options.arguments, options.device)
+    watcher = watcher_for(
+        sys.stderr,
+        color=wants_color(options, sys.stderr),
+        plan=request.plan,
+        width=width(sys.stderr),
+    )
+    with joined(options.device, os.environ) as processes:
+        result = train(
+            request,
+            __version__,
+            output=None if options.output is None else Path(options.output),
+            resume=resume,
+            device=options.device,
+            watcher=watcher,
+            processes=processes,
+        )
+    if result.interrupted:
+        return INTERRUPTED
+    return ERRORS if result.trouble else OK
+
+
+def _request(options: argparse.Namespace, resume: Path | None) -> Request:
+    if options.file is not None:
+        return request_for(options)
+    from ..saved_request import request_of
+
+    assert resume is not None
+    return request_of(resume, options.set, options.data)
