@@ -14,7 +14,7 @@ from .common import add_data, needs_torch, progress_display, request_for
 EXAMPLES = """\
 cnn augment net.cnn -o sheet.png
 cnn augment net.cnn --data flowers -o sheet.html --images 5
-cnn augment net.cnn -o sheet.png --set augment="flip horizontal, rotate 20\""""
+cnn augment net.cnn -o sheet.png --set augment.flip=horizontal --set augment.rotate=20"""
 
 DETAILS = """\
 The sheet shows each image as it is, augmented as in several epochs, and after each directive of
