@@ -9,6 +9,7 @@ runtime/        devices, processes, seeds, memory, interrupts, NaN checks, error
 inference/      trained networks in use: load, evaluate, predict, test-time augmentation, Grad-CAM
 data/           data sets (sources/), pixels (images/), batches (loader/)
 weights/        others' weights: their files, and which of them belongs where (match/)
+untrusted/      reading files that somebody else wrote: bounded, checked, nothing in them run
 augment/        augmentation of whole batches
 transfer/       fine-tuning: frozen layers, cached features, whose weights
 export/         ONNX, torch.export, safetensors

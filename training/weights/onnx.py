@@ -51,11 +51,12 @@ def _named(graph: Any, held: set[str]) -> Iterator[tuple[Any, str, str]]:
     """Of each tensor that a node takes: the node, the tensor's name, and what it is to be called,
     after the layer and what it is for there; as it is where that is not known."""
     layers: dict[str, str] = {}
+    known: set[str] = set()
     for number, node in enumerate(graph.node):
         takes = [name for name in node.input if name in held]
         if node.op_type == "Identity" or not takes:
             continue
-        layer = _layer(node, takes, number, set(layers.values()))
+        layer = _layer(node, takes, number, known)
         roles = _ROLES.get(node.op_type, ())
         before = next((layers[name] for name in node.input if name in layers), "")
         if node.op_type == "Add" and before:
@@ -66,6 +67,7 @@ def _named(graph: Any, held: set[str]) -> Iterator[tuple[Any, str, str]]:
                 yield node, name, f"{layer}.{role}" if role else name
         if node.op_type in ("Conv", "Gemm", "MatMul"):
             layers[node.output[0]] = layer
+            known.add(layer)
 
 
 def _layer(node: Any, takes: Sequence[str], number: int, known: Collection[str]) -> str:

@@ -229,7 +229,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     data = saved(tmp_path, x=numpy.array([Harm()] * 30, dtype=object), y=labels(30))
     assert refused(data).code == "data-code"
     numpy.save(tmp_path / "a.npy", numpy.array([Harm()], dtype=object), allow_pickle=True)
-    assert refused('npz "a.npy"', tmp_path, head="3").code == "data-damaged"
+    assert refused('npz "a.npy"', tmp_path, head="3").code == "data-shape"
     assert not flag.exists()
 
 

@@ -72,10 +72,9 @@ def _of_folder(data: Folder, base: Path) -> tuple[int, bool] | None:
 
 def _of_npz(data: Npz, base: Path) -> tuple[int, bool] | None:
     from .npz_file import named_pairs, opened
-    from .npz_file import read as array
 
     with opened(data, resolve(data.path, base)) as archive:
-        pairs = named_pairs(data, archive.files)
+        pairs = named_pairs(data, list(archive))
         if "train" not in pairs:
             return None
-        return len(array(data, archive, pairs["train"][1])), len(pairs) > 1
+        return len(archive[pairs["train"][1]]), len(pairs) > 1

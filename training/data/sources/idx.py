@@ -6,15 +6,19 @@ Files may be packed with gzip. What does not agree with its own first bytes is n
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from ....compiler.plan.data import Data, Idx
 from ....dsl.diagnostics import SpecError
+from ...untrusted.bad_file import BadFile, guarded
+from ...untrusted.bad_file import damaged as bad
+from ...untrusted.open_file import open_regular, size_of
+from ...untrusted.zip_archive import may_unpack_to
 from ..diagnostic import listed, problem
 from .file_names import clean, resolve
 from .folder_tree import is_folder
@@ -110,38 +114,38 @@ def _what_is_there(root: Path) -> str:
 def read(data: Data, path: Path, dimensions: int) -> Idx3:
     """The numbers of a file: bytes in so many dimensions."""
     try:
-        return _read(data, path, dimensions)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        reason = "it ends too early" if isinstance(error, EOFError) else "its packing is broken"
-        raise damaged(data, path, reason) from None
-    except OSError as error:
-        message = f"cannot read {clean(str(path))}: {error.strerror}"
-        raise problem("unreadable", message, data) from None
+        with open_regular(path) as file:
+            size = size_of(file)
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            if not packed:
+                return _read(file, dimensions, size)
+            with guarded("its compression is broken"), gzip.open(file) as stream:
+                return _read(stream, dimensions, min(MAX_BYTES, may_unpack_to(size)))
+    except BadFile as error:
+        code = "data-damaged" if error.kind in ("damaged", "limit") else "unreadable"
+        raise problem(code, f"{clean(str(path))} {error}", data, help=error.help) from None
 
 
-def _read(data: Data, path: Path, dimensions: int) -> Idx3:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if packed else path.open("rb") as stream:
-        start = stream.read(4)
-        if not start:
-            raise damaged(data, path, "it is empty")
-        if len(start) < 4 or start != bytes([0, 0, 8, dimensions]):
-            expected = f"0000 08{dimensions:02x}"
-            raise damaged(data, path, f"it begins with {start.hex(' ', 2)}, not with {expected}")
-        header = stream.read(4 * dimensions)
-        if len(header) < 4 * dimensions:
-            raise damaged(data, path, "it ends within its sizes")
-        sizes = struct.unpack(f">{dimensions}I", header)
-        size = 1
-        for one in sizes:
-            size *= one
-        if size > MAX_BYTES:
-            raise damaged(data, path, f"it claims to hold {size:,} bytes")
-        numbers = stream.read(size + 1)
+def _read(stream: IO[bytes] | gzip.GzipFile, dimensions: int, most: int) -> Idx3:
+    """Of a stream that has at most so many bytes."""
+    start = stream.read(4)
+    if not start:
+        raise bad("it is empty")
+    if len(start) < 4 or start != bytes([0, 0, 8, dimensions]):
+        expected = f"0000 08{dimensions:02x}"
+        raise bad(f"it begins with {start.hex(' ', 2)}, not with {expected}")
+    header = stream.read(4 * dimensions)
+    if len(header) < 4 * dimensions:
+        raise bad("it ends within its sizes")
+    sizes = struct.unpack(f">{dimensions}I", header)
+    size = math.prod(sizes)
+    if size > most:
+        raise bad(f"it claims to hold {size:,} bytes")
+    numbers = stream.read(size + 1)
     if len(numbers) != size:
         has = f"{len(numbers):,}" if len(numbers) < size else "more"
-        raise damaged(data, path, f"its sizes say {size:,} bytes, and it has {has}")
+        raise bad(f"its sizes say {size:,} bytes, and it has {has}")
     return Idx3(sizes, numbers)
 
 

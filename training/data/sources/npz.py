@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ....compiler.plan.data import Npz
 from ....compiler.shapes import Shape
+from ...untrusted.npz import NpzArrays
 from ..diagnostic import problem
 from ..images.arrays import as_images
 from ..loader.image_source import Arrays, Contents, Pile
 from .file_names import clean, resolve
 from .labels import Unfit
-from .npz_file import labels_of, named_pairs, opened, read
+from .npz_file import labels_of, named_pairs, opened
 
 
 def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
     """What a file holds; raises SpecError where that is no data set."""
     path = resolve(data.path, base)
     with opened(data, path) as archive:
-        pairs = named_pairs(data, archive.files)
+        pairs = named_pairs(data, list(archive))
         labels = labels_of(data, archive, pairs)
         parts: dict[str, Pile] = {}
         for (part, (images, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):
@@ -41,9 +40,9 @@ def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
     )
 
 
-def _pixels(data: Npz, archive: Mapping[str, Any], name: str, wanted: Shape) -> Tensor:
+def _pixels(data: Npz, archive: NpzArrays, name: str, wanted: Shape) -> Tensor:
     try:
-        return as_images(read(data, archive, name), wanted)
+        return as_images(archive[name], wanted)
     except Unfit as error:
         message = f"`{name}` in {data.path} cannot be images: {error}"
         raise problem("data-shape", message, data, argument="images") from None

@@ -1,21 +1,18 @@
-"""A file of numpy's: which of its arrays are meant, and its labels. Nothing is unpickled.
+"""A .npz file as a data set: which of its arrays are the images, and which the labels.
 
 Needs numpy, not torch.
 """
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy
 
 from ....compiler.plan.data import Npz
 from ....dsl.diagnostics import SpecError
+from ...untrusted.bad_file import BadFile, Kind
+from ...untrusted.npz import NpzArrays, SingleArray, open_npz
 from ..diagnostic import listed, problem
 from .file_names import clean, resolve
 from .labels import Labels, Unfit, as_labels
@@ -26,17 +23,10 @@ _PARTS = {"train": "train training", "val": "val valid validation dev", "test": 
 _CLASSES = "class_names classes label_names target_names names categories"
 
 
-_BROKEN = (
-    ValueError, EOFError, KeyError, OSError, MemoryError, OverflowError, NotImplementedError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What numpy raises over an archive that was cut short or written over."""
-
-
 def count(data: Npz, base: Path) -> int:
     """How many classes a file has; the images are not looked at."""
     with opened(data, resolve(data.path, base)) as archive:
-        return len(labels_of(data, archive, named_pairs(data, archive.files)).classes)
+        return len(labels_of(data, archive, named_pairs(data, list(archive))).classes)
 
 
 # ---- which arrays are meant ------------------------------------------------------------------
@@ -114,48 +104,42 @@ def _given(data: Npz, argument: str, there: list[str]) -> str:
 
 
 @contextmanager
-def opened(data: Npz, path: Path) -> Iterator[Any]:
-    """The archive, as long as its file is open."""
+def opened(data: Npz, path: Path) -> Iterator[NpzArrays]:
+    """The archive, as long as its file is open; raises SpecError."""
+    try:
+        with open_npz(path) as arrays:
+            yield arrays
+    except BadFile as error:
+        raise _cannot_use(data, path, error) from None
+
+
+def _cannot_use(data: Npz, path: Path, error: BadFile) -> SpecError:
+    message, help = f"{data.path} {error}", error.help
+    notes: tuple[str, ...] = ()
+    if isinstance(error, SingleArray):
+        message = f"{data.path} is a single array; images and labels are needed"
+        help = 'numpy.savez("data.npz", x_train=images, y_train=labels)'
     if path.is_dir():
-        message = f"{data.path} is a folder, not a file of numpy's"
-        raise problem("not-a-file", message, data, help=f'write `data folder "{data.path}"`')
-    if not path.exists():
-        note = f"looked for at {clean(str(path.absolute()))}"
-        raise problem("no-such-file", f"there is no file {data.path}", data, notes=(note,))
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        message = f"cannot read {data.path}: {error.strerror or error}"
-        raise problem("unreadable", message, data) from None
-    with file:
-        try:
-            archive = numpy.load(file, allow_pickle=False)
-        except _BROKEN:
-            raise _damaged(data, "it is not an archive that numpy has written") from None
-        if not hasattr(archive, "files"):
-            message = f"{data.path} is a single array; images and labels are needed"
-            help = 'numpy.savez("data.npz", x_train=images, y_train=labels)'
-            raise problem("data-shape", message, data, help=help)
-        yield archive
+        help = f'write `data folder "{data.path}"`'
+    if error.kind == "missing":
+        message = f"there is no file {data.path}"
+        notes = (f"looked for at {clean(str(path.absolute()))}",)
+    return problem(_CODES[error.kind], message, data, notes=notes, help=help)
 
 
-def read(data: Npz, archive: Mapping[str, Any], name: str) -> Any:
-    try:
-        return archive[name]
-    except _BROKEN as error:
-        if "allow_pickle" in str(error):
-            raise problem(
-                "data-code",
-                f"`{name}` in {data.path} holds objects of Python, not numbers; nothing is run to"
-                " read them",
-                data,
-                help="save plain numbers: array.astype(numpy.uint8)",
-            ) from None
-        raise _damaged(data, f"`{name}` cannot be read") from None
+_CODES: dict[Kind, str] = {
+    "damaged": "data-damaged",
+    "limit": "data-limit",
+    "code": "data-code",
+    "kind": "data-shape",
+    "missing": "no-such-file",
+    "not-a-file": "not-a-file",
+    "unreadable": "unreadable",
+}
 
 
-def labels_of(data: Npz, archive: Any, pairs: Mapping[str, tuple[str, str]]) -> Labels:
-    arrays = [read(data, archive, label) for _, label in pairs.values()]
+def labels_of(data: Npz, archive: NpzArrays, pairs: Mapping[str, tuple[str, str]]) -> Labels:
+    arrays = [archive[label] for _, label in pairs.values()]
     names = _class_names(data, archive)
     try:
         return as_labels(arrays, names)
@@ -165,15 +149,9 @@ def labels_of(data: Npz, archive: Any, pairs: Mapping[str, tuple[str, str]]) -> 
         raise problem("data-shape", message, data, argument="labels") from None
 
 
-def _class_names(data: Npz, archive: Any) -> tuple[str, ...]:
-    name = _first(archive.files, _CLASSES.split())
+def _class_names(data: Npz, archive: NpzArrays) -> tuple[str, ...]:
+    name = _first(list(archive), _CLASSES.split())
     if not name:
         return ()
-    array = read(data, archive, name)
+    array = archive[name]
     return tuple(map(str, array.tolist())) if array.ndim == 1 and array.dtype.kind == "U" else ()
-
-
-def _damaged(data: Npz, reason: str) -> SpecError:
-    message = f"{data.path} is damaged: {reason}"
-    help = "fetch it again: it may have been cut short"
-    return problem("data-damaged", message, data, help=help)

@@ -1,0 +1,128 @@
+"""numpy's .npz and .npy from anybody: no pickle, no more memory than the file accounts for."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from numpy.lib import format as npy
+
+from .bad_file import BadFile, damaged, guarded
+from .open_file import open_regular, size_of
+from .zip_archive import open_zip
+
+CODE = "holds objects of Python, not numbers; what they would run is not run"
+
+_ENDING = ".npy"
+_MAJOR = npy.MAGIC_LEN - 2
+"""Where the version is that a header is written in."""
+_PREFIX = npy.MAGIC_LEN
+_MAX_HEADER = 10_000
+
+
+class SingleArray(BadFile):
+    """What should hold several arrays by name is a single one."""
+
+    def __init__(self) -> None:
+        super().__init__("is a single array, without a name", "kind", "save it with numpy.savez")
+
+
+class NpzArrays(Mapping[str, Any]):
+    """The arrays of an archive by name, each read when it is asked for; raises BadFile."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._members = {
+            member.filename.removesuffix(_ENDING): member
+            for member in archive.infolist()
+            if member.filename.endswith(_ENDING)
+        }
+
+    def __getitem__(self, name: str) -> Any:
+        member = self._members[name]
+        with guarded(f"`{name}` in it is not a whole array"), self._archive.open(member) as stream:
+            return read_array(stream, member.file_size)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
+@contextmanager
+def open_npz(path: Path) -> Iterator[NpzArrays]:
+    """An archive of numpy's, as long as its file is open; raises BadFile."""
+    with open_regular(path) as file:
+        start = file.read(len(npy.MAGIC_PREFIX))
+        if not start:
+            raise damaged("it is empty")
+        if start == npy.MAGIC_PREFIX:
+            raise SingleArray
+        if start[:2] != b"PK":
+            raise damaged("it is not an archive that numpy has written")
+        with open_zip(file) as archive:
+            yield NpzArrays(archive)
+
+
+def read_npy(path: Path) -> Any:
+    """The array of a .npy file; raises BadFile."""
+    with open_regular(path) as file, guarded("it is not a whole array"):
+        return read_array(file, size_of(file))
+
+
+def read_array(stream: IO[bytes], size: int) -> Any:
+    """An array of so many bytes, header included."""
+    start = _start(stream)
+    try:
+        shape, _, dtype = npy.read_array_header_2_0(io.BytesIO(_as_version_2(start)))
+    except MemoryError:  # so Python's parser says that something is nested too deep
+        raise damaged("an array in it has a header that cannot be read") from None
+    count = math.prod(shape)
+    if dtype.hasobject:
+        raise BadFile(CODE, "code", "save plain numbers: array.astype(numpy.float32)")
+    if min(shape, default=0) < 0 or count * dtype.itemsize != size - len(start):
+        raise damaged(f"an array in it claims a shape of {len(shape)} axes that it does not fill")
+    if count > size:  # of no bytes each
+        raise damaged("an array in it claims more items than it has bytes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about files that Python 2 wrote
+        return npy.read_array(_Rewound(start, stream), allow_pickle=False)
+
+
+def _start(stream: IO[bytes]) -> bytes:
+    """All before the numbers."""
+    start = stream.read(_PREFIX + 2)
+    if not start.startswith(npy.MAGIC_PREFIX):
+        raise damaged("an array in it does not begin as numpy writes one")
+    if start[_MAJOR] == 1:
+        (length,) = struct.unpack("<H", start[_PREFIX:])
+    else:
+        start += stream.read(2)
+        (length,) = struct.unpack("<I", start[_PREFIX:])
+    if length > _MAX_HEADER:
+        raise damaged(f"an array in it has a header of {length:,} bytes")
+    return start + stream.read(length)
+
+
+def _as_version_2(start: bytes) -> bytes:
+    """The header behind its length, which version 1 has in two bytes."""
+    header = start[_PREFIX + (2 if start[_MAJOR] == 1 else 4) :]
+    return struct.pack("<I", len(header)) + header
+
+
+class _Rewound:
+    """A stream that cannot go back, with what has been read of it put before it again."""
+
+    def __init__(self, start: bytes, rest: IO[bytes]) -> None:
+        self._start, self._rest = io.BytesIO(start), rest
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._start.read(size) or self._rest.read(size)

@@ -1,0 +1,107 @@
+""".onnx: the graph of a model with its tensors; also those in files beside it ("external data")."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .bad_file import BadFile, damaged, guarded, too_large
+from .open_file import open_regular, read_bytes, size_of
+
+MAX_BYTES = 2**31
+"""As protobuf itself has it."""
+MAX_MESSAGES = 500_000
+"""Nodes and tensors: an empty one takes two bytes in a file, and hundreds in memory."""
+
+_GRAPH, _NODE, _TENSOR = 7, 1, 5
+"""Fields of the model, and of its graph."""
+
+
+def read_onnx(path: Path) -> Any:
+    """The graph, all its numbers in it; raises BadFile."""
+    try:
+        import onnx
+    except ImportError:
+        raise BadFile("needs `onnx`", "missing-package", "pip install onnx") from None
+    data = read_bytes(path, MAX_BYTES)
+    if not data:
+        raise damaged("it is empty")
+    with guarded("it is not a graph of ONNX"):
+        _check_counts(memoryview(data))
+        graph = onnx.load_model_from_string(data).graph
+    del data
+    with guarded():
+        _read_external(graph, path.parent, onnx.TensorProto.EXTERNAL)
+    return graph
+
+
+def _check_counts(model: memoryview) -> None:
+    """How many messages the graph is made of, without reading them."""
+    count = 0
+    for field, part in _fields(model):
+        if field == _GRAPH:
+            for inner, _ in _fields(part):
+                count += inner in (_NODE, _TENSOR)
+                if count > MAX_MESSAGES:
+                    raise too_large(f"has more than {MAX_MESSAGES:,} nodes and tensors")
+
+
+def _fields(message: memoryview) -> Any:
+    """Of a message of protobuf each field of bytes: its number, and the bytes."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        match tag & 7:
+            case 0:
+                _, at = _varint(message, at)
+            case 1:
+                at += 8
+            case 2:
+                length, at = _varint(message, at)
+                yield tag >> 3, message[at : at + length]
+                at += length
+            case 5:
+                at += 4
+            case _:
+                raise damaged("it is not a graph of ONNX")
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+        if shift > 63:
+            raise damaged("it is not a graph of ONNX")
+
+
+def _read_external(graph: Any, folder: Path, external: int) -> None:
+    """Numbers in files beside the model, each file in its folder, each byte of it used once."""
+    left: dict[str, int] = {}
+    for tensor in graph.initializer:
+        if tensor.data_location != external:
+            continue
+        said = {entry.key: entry.value for entry in tensor.external_data}
+        name = said.get("location", "")
+        place = PurePosixPath(name.replace("\\", "/"))
+        if not name or place.is_absolute() or ".." in place.parts:
+            raise BadFile(f"takes numbers from outside of its folder ({name})", "code")
+        try:
+            with open_regular(folder / place) as file:
+                size = size_of(file)
+                start, length = int(said.get("offset", 0)), int(said.get("length", size))
+                left[name] = left.get(name, size) - length
+                if start < 0 or length < 0 or start + length > size or left[name] < 0:
+                    raise damaged(f"it takes more numbers from {name} than there are")
+                file.seek(start)
+                tensor.raw_data = file.read(length)
+        except BadFile as error:
+            if error.kind != "missing":
+                raise
+            help = f"put {name} into the same folder; it belongs to the model"
+            raise BadFile(f"keeps numbers in {name}, which is missing", "missing", help) from None
+        tensor.data_location = 0
+        del tensor.external_data[:]

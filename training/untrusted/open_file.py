@@ -1,0 +1,73 @@
+"""Opening files that somebody else wrote: regular files alone, and no larger than they may be.
+
+A named pipe in the place of a file would be waited for, /dev/zero read until memory is full.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from .bad_file import BadFile, damaged, too_large, unreadable
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Without O_NONBLOCK the mere opening of a named pipe waits for somebody to write to it."""
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """A file to read from; raises BadFile for what is not there, or not a regular file."""
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        raise BadFile("does not exist", "missing") from None
+    except IsADirectoryError:  # on Windows, a folder cannot even be opened
+        raise BadFile("is a folder, not a file", "not-a-file") from None
+    except OSError as error:
+        raise unreadable(error) from None
+    except ValueError:  # a NUL in the name
+        raise BadFile("cannot be the name of a file", "unreadable") from None
+    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    if kind != stat.S_IFREG:
+        os.close(descriptor)
+        what = _KINDS.get(kind, "something else")
+        raise BadFile(f"is {what}, not a file", "not-a-file")
+    return open(descriptor, "rb")
+
+
+def size_of(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
+    """All of a file that has at most so many bytes; raises BadFile."""
+    with open_regular(path) as file:
+        size = size_of(file)
+        if size > most:
+            raise too_large(f"has {size:,} bytes, more than the {most:,} that it may have")
+        try:
+            # One more than that: it may have grown, and some files of /proc claim to be empty.
+            data = file.read(most + 1 if not size else size + 1)
+        except OSError as error:
+            raise unreadable(error) from None
+    if len(data) > most:
+        raise too_large(f"has more than {most:,} bytes")
+    return data
+
+
+def read_text(path: Path, most: int) -> str:
+    """The same as text; raises BadFile for bytes that are not UTF-8."""
+    data = read_bytes(path, most)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise damaged(f"its byte {error.start:,} is not UTF-8") from None

@@ -1,0 +1,103 @@
+"""Zip archives that somebody else made: what they claim is checked before anything is unpacked."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from .bad_file import BadFile, damaged, guarded, too_large
+from .open_file import size_of
+
+MAX_DIRECTORY = 8 * 2**20
+"""Bytes of the list of members: some 100,000 of them. It is held in memory."""
+UNPACKED_FREELY = 64 * 2**20
+MAX_RATIO = 100
+"""What is unpacked may be so many times as large as the file, beyond the bytes above. Weights and
+photographs shrink to a half at best, blank images and masks to a fiftieth; a bomb, to a 1,032nd."""
+
+_END = b"PK\x05\x06"
+_END_64 = b"PK\x06\x06"
+_COMMENT = 2**16
+_METHODS = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA", 93: "Zstandard"}
+
+
+def may_unpack_to(packed: int) -> int:
+    """How many bytes may come of so many compressed ones; more of them are a bomb."""
+    return max(UNPACKED_FREELY, MAX_RATIO * packed)
+
+
+@contextmanager
+def open_zip(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """An archive whose members can be read one by one; raises BadFile."""
+    _check_directory(file)
+    with guarded("it is not a whole zip archive"):
+        archive = zipfile.ZipFile(file)
+    with archive:
+        _check_members(archive, size_of(file))
+        yield archive
+
+
+def read_member(archive: zipfile.ZipFile, name: str, most: int = UNPACKED_FREELY) -> bytes:
+    """All of a member that has at most so many bytes; raises BadFile."""
+    try:
+        member = archive.getinfo(name)
+    except KeyError:
+        raise damaged(f"{name} is missing in it") from None
+    if member.file_size > most:
+        raise too_large(f"has a member {name} of {member.file_size:,} bytes")
+    with guarded(f"{name} in it is broken"), archive.open(member) as stream:
+        return stream.read(most)
+
+
+def start_of(file: BinaryIO, member: zipfile.ZipInfo) -> int:
+    """Where the bytes of a member begin that is not compressed; raises BadFile."""
+    with guarded(f"{member.filename} in it is broken"):
+        file.seek(member.header_offset)
+        mark, name, extra = struct.unpack("<4s22xHH", file.read(30))
+        start: int = member.header_offset + 30 + name + extra
+        if mark != b"PK\x03\x04" or start + member.file_size > size_of(file):
+            raise damaged(f"{member.filename} in it is broken")
+        return start
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """That the list of members is not too long to be read."""
+    with guarded("it is not a whole zip archive"):
+        size = size_of(file)
+        file.seek(max(0, size - 22 - _COMMENT))
+        tail = file.read()
+        at = tail.rfind(_END)
+        if at < 0:
+            raise damaged("it is not a whole zip archive")
+        (length,) = struct.unpack_from("<I", tail, at + 12)
+        if length == 0xFFFFFFFF and (at := tail.rfind(_END_64, 0, at)) >= 0:
+            (length,) = struct.unpack_from("<Q", tail, at + 40)
+    if length > MAX_DIRECTORY:
+        raise too_large(f"lists its members in {length:,} bytes, more than {MAX_DIRECTORY:,}")
+    file.seek(0)
+
+
+def _check_members(archive: zipfile.ZipFile, packed: int) -> None:
+    seen: set[str] = set()
+    unpacked = 0
+    for member in archive.infolist():
+        name = member.filename
+        if name in seen:
+            raise damaged(f"it has two members of the name {name}")
+        seen.add(name)
+        if member.flag_bits & 0x1:
+            help = "unpack it with its password, and pack it without one"
+            raise BadFile(f"is encrypted ({name})", "kind", help)
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
+            help = "pack it again with `deflate`, the usual method of zip"
+            raise BadFile(f"is compressed with {method} ({name}), which is not read", "kind", help)
+        stored = member.compress_type == zipfile.ZIP_STORED
+        if member.compress_size > packed or (stored and member.file_size != member.compress_size):
+            raise damaged(f"{name} in it claims {member.file_size:,} bytes")
+        unpacked += member.file_size
+    if unpacked > may_unpack_to(packed):
+        raise too_large(f"has {packed:,} bytes and would unpack to {unpacked:,}")
