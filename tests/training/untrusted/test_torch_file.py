@@ -54,7 +54,8 @@ def test_all_that_checkpoints_are_made_of(options: Any, tmp_path: Path) -> None:
         "parameter": nn.Parameter(torch.ones(2)),
         "epoch": 2**40, "text": "é", "none": None, "flags": [True, False], "bytes": b"\xff\x00",
         "set": {1, 2}, "complex": 1j, "size": torch.Size((2, 3)),
-        "counts": collections.Counter("aab"), "kind": torch.float16, "negative": -(2**70), "float": 1e-300,
+        "counts": collections.Counter("aab"), "kind": torch.float16, "negative": -(2**70),
+        "float": 1e-300,
         "tuple": ((), (1,), (1, 2, 3, 4)), 3: bytearray(b"ab"),
     }  # fmt: skip
     found = back(content, tmp_path, **options)
