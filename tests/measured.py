@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from itertools import accumulate
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-
-Run = Callable[[], Any]
 
 
 def torchvision_models() -> ModuleType:
@@ -57,16 +52,6 @@ def kept_for_backward(model: nn.Module, images: Tensor, labels: Tensor) -> int:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         losses(model(images), labels)
     return sum(found.values())
-
-
-def allocated(step: Run, *there: Tensor) -> int:
-    """The most that torch's allocator has given out at any moment of a step, and what was there."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        step()
-    events = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
-    changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
-    live = accumulate(change for _, change in sorted(changes, key=lambda event: event[0]))
-    return max(live) + sum(tensor.untyped_storage().nbytes() for tensor in there)
 
 
 def training_step(

@@ -18,7 +18,7 @@ from dotcnn.compiler.network import Network
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import GALLERY
 from interpreter import Interpreter
-from measured import LiveBytes, allocated, kept_for_backward, torchvision_models, training_step
+from measured import LiveBytes, kept_for_backward, torchvision_models, training_step
 from networks import gallery, layers, program, write_nothing_over
 from random_networks import specs
 
@@ -67,13 +67,12 @@ def test_what_torchvision_keeps_is_predicted_to_the_byte(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_peak_of_a_step_is_predicted_within_3_percent(name: str) -> None:
+def test_the_peak_of_a_step_is_predicted_within_1_percent(name: str) -> None:
+    """The tensors alive, not what oneDNN allocates inside an operation: that depends on the
+    processor (benchmarks/memory.py measures it)."""
     memory, model = predicted(name), real(name)
-    images, labels = batch(memory.network)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    there = [*tensors(model), images, labels]
-    peak = allocated(lambda: training_step(model, images, labels, optimizer), *there)
-    assert memory.training.at(BATCH) == pytest.approx(peak, rel=0.03)
+    peak = in_use(model, *batch(memory.network))
+    assert memory.training.at(BATCH) == pytest.approx(peak, rel=0.01)
 
 
 def test_googlenet_without_its_heads() -> None:
@@ -119,9 +118,10 @@ def test_optimisers(word: Any, make: Any, images: int) -> None:
     optimizer.zero_grad()
     state = [n for numbers in optimizer.state.values() for n in numbers.values()]
     there = [*tensors(model), *data, *(n for n in state if isinstance(n, Tensor) and n.dim())]
-    peak = allocated(lambda: training_step(model, *data, optimizer), *there)
+    with LiveBytes(*there) as live:
+        training_step(model, *data, optimizer)
     expected = Memory(network, Setting(optimizer=word)).training.at(images)
-    assert expected == pytest.approx(peak, rel=0.03)
+    assert expected == pytest.approx(live.peak, rel=0.01)
 
 
 # ---- to the byte, without what operations need inside -------------------------------------------
