@@ -1,4 +1,5 @@
-"""A layer is known in one place: its file under compiler/ops/ (and its test)."""
+"""A layer is known in one place: its file under compiler/ops/ (and its test). So is a directive:
+its class under compiler/plan/, and what it does to images, entered under training/augment/."""
 
 from __future__ import annotations
 
@@ -62,3 +63,39 @@ def test_no_operation_is_imported_elsewhere_but_by_its_form() -> None:
                 if family == "merge":
                     known = {"Input", "Chunk", "PadShortcut", "Scaled"}
                     assert names <= known, f"{file}:{node.lineno}"
+
+
+AUGMENTATIONS = {kind.__name__ for kind in DIRECTIVES["augment"].values()}
+"""Their classes: `Rotate`, `Crop`."""
+
+
+@pytest.mark.parametrize("file", package_files("*.py"), ids=str)
+def test_no_augmentation_is_told_apart_by_its_class(file: Path) -> None:
+    """Where passes are planned, explained and built, a directive is asked what it is. Outside its
+    own file its class stands only where `@implements` enters what it does to pixels."""
+    if file == Path("compiler/plan/augment.py"):
+        return
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("plan.augment")
+        for alias in node.names
+        if alias.name in AUGMENTATIONS
+    }
+    if file.parts[:2] != ("training", "augment"):
+        assert not imported
+        return
+    entered = {
+        ast.unparse(decorator.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        for decorator in node.decorator_list
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "implements"
+    }
+    assert imported == entered
+    tested = [node for node in ast.walk(tree) if isinstance(node, (ast.Match, ast.Call))]
+    for node in tested:
+        if isinstance(node, ast.Match) or ast.unparse(node.func) == "isinstance":
+            names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+            assert not names & AUGMENTATIONS, f"{file}:{node.lineno}"

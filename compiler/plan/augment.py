@@ -1,17 +1,21 @@
-"""What is done to images in training so that no two are the same, in the order written.
+"""The augment section: random changes to training images, in the order written.
 
-Only batches that are learned from are changed.
+A directive says here everything but what it does to pixels: its arguments, which passes over a
+batch it is part of (`fusion.py` asks), the size of images and the border behind it, and its cost.
+What it does to pixels is entered for its class under training/augment, with `@implements`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from ...dsl.diagnostics import Edit
 from ..language.problems import Problem
 from ..language.signature import ArgumentError, choice, custom
 from ..language.values import Interval, Word, show
+from . import evaluate
 from .around import Around, conflict, taken_out
 from .directive import Directive
 from .evaluate import MODE_DOC, MODES, fits_input
@@ -19,6 +23,7 @@ from .fields import (
     Range,
     about_one,
     between,
+    interval,
     number,
     ranged,
     real_number,
@@ -29,9 +34,90 @@ from .fields import (
 )
 from .loss import Focal, Loss
 
+Size = tuple[int, int]
+"""Height and width."""
+
+Fill = str | tuple[float, ...]
+"""`nearest`, `reflect`, or levels from 0 to 255, one or one for each channel."""
+
+INSIDE = "inside"
+"""In the place of a fill: nothing beyond the image is ever looked at."""
+
+
+class PassKind(NamedTuple):
+    """What a pass over a batch of images does."""
+
+    name: str
+    family: str
+    """Directives join a pass of their family directly before them, or it is said why not."""
+    title: str
+    clips: bool = False
+    """Behind it, values are clipped to 0..255."""
+    alone: str = ""
+    """Why two of this kind in a row are two passes; empty where they become one. `{before}` is
+    the word of the first."""
+
+
+MOVE = PassKind("move", "geometry", "pixels are moved as they are")
+WARP = PassKind(
+    "warp", "geometry", "pixels are moved: one matrix for each image, one interpolation"
+)
+RESIZE = PassKind("resize", "geometry", "images are resized, averaging over pixels")
+COLOR = PassKind("color", "color", "colours", clips=True)
+HUE = PassKind("hue", "color", "hues are rotated")
+NOISE = PassKind(
+    "noise", "noise", "noise", clips=True,
+    alone="values are clipped to 0..255 behind the first one",
+)  # fmt: skip
+BLUR = PassKind(
+    "blur", "blur", "blur",
+    alone="each image has a kernel of its own, and one is applied after the other",
+)  # fmt: skip
+ERASE = PassKind(
+    "erase", "erase", "a rectangle is erased", alone="rectangles are erased one after the other"
+)
+POLICY = PassKind(
+    "policy", "policy", "random operations of a list",
+    alone="which operations are drawn is known for each image only",
+)  # fmt: skip
+MIX = PassKind(
+    "mix", "mix", "images are mixed, and their labels",
+    alone="`{before}` has mixed the images before",
+)  # fmt: skip
+
+
+class Cost(NamedTuple):
+    """Of a pass, for one image."""
+
+    macs: int
+    bytes: int
+    """Read and written, numbers of four bytes."""
+
+
+class ColorChange(NamedTuple):
+    """A linear change of colours, which can be part of a matrix."""
+
+    name: str
+    largest: float
+    """Its largest factor: above 1, values may leave 0..255."""
+    mixes_channels: bool = False
+    """The channels of a pixel depend on one another."""
+    needs_mean: bool = False
+    """The mean of the image has to be known first."""
+
+
+def numbers(size: Size, channels: int) -> int:
+    """How many an image has."""
+    return size[0] * size[1] * channels
+
+
+def kernel_size(sigma: float, times: float) -> int:
+    """Width in pixels of a Gaussian kernel, an odd number: `times` its standard deviation."""
+    return int(times * sigma + 1) | 1
+
 
 def _p(default: float = 1.0, **more: Any) -> float:
-    return share("how often it is done", default, keyword_only=True, elsewhere="prob", **more)  # type: ignore[no-any-return]
+    return share("probability", default, keyword_only=True, elsewhere="prob", **more)  # type: ignore[no-any-return]
 
 
 _FILLS = ("zero", "nearest", "reflect")
@@ -69,7 +155,7 @@ def _write_fill(value: Any) -> str:
 
 def _filling() -> Any:
     return custom(
-        "what is put where nothing of the image is",
+        "what is beyond the border of the image",
         _fill,
         "`zero`, `nearest`, `reflect`, or a colour like (124, 116, 104), each from 0 to 255",
         "zero",
@@ -82,18 +168,74 @@ def _filling() -> Any:
 
 
 class Augmentation(Directive):
-    """A change to images, drawn anew for each."""
+    """A random change to training images."""
 
     section = "augment"
     several = True
 
     works_on: ClassVar[Literal["anything", "images", "colours"]] = "images"
+    pass_kind: ClassVar[PassKind]
+    projective: ClassVar[bool] = False
+    """Of a warp: its matrix is a homography, and not only affine."""
+    displaces: ClassVar[bool] = False
+    """Of a warp: it is not a matrix, but a displacement of each pixel, which ends its pass."""
+    keeps_border: ClassVar[bool] = False
+    """It maps the image onto itself, so that nothing from beyond the border is seen."""
+    sets_size: ClassVar[bool] = False
+    """Images leave in a size of its own."""
+    when_read: ClassVar[bool] = False
+    """Standing first, it is done when images are read."""
     advice: ClassVar[Mapping[str, str]] = {
         "leave it out: `normalize` in `evaluate` makes numbers of pixels": "ToTensor ToImage"
         " PILToTensor ToDtype ToTensorV2 Compose",
         "write what it consists of: `rotate`, `shift`, `scale`, `shear`": "RandomAffine Affine"
         " ShiftScaleRotate aug_transforms",
     }
+
+    # ---- which passes it is part of (fusion.py) ----
+
+    def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
+        """The passes that do it, for images of a size; most often one."""
+        return (self.pass_kind,)
+
+    def written_in(self, kind: PassKind) -> str:
+        """The part of it that such a pass does, where that is not all of it."""
+        return ""
+
+    def size_after(self, arriving: Size) -> Size:
+        """How large images are behind it."""
+        return arriving
+
+    def fill_beyond(self, arriving: Size) -> Fill:
+        """What it puts beyond the border, `INSIDE` where nothing is seen of that."""
+        return INSIDE
+
+    def resize_when_read(self, evaluated: evaluate.Resize | None) -> evaluate.Resize | None:
+        """How images are resized when they are read, where this is the first to set a size."""
+        return evaluated
+
+    def color_changes(self) -> tuple[ColorChange, ...]:
+        """What it adds to a matrix of colours, in this order."""
+        return ()
+
+    def smoothing_note(self, arriving: Size) -> str:
+        """Of a resize: what it does to become smaller."""
+        return "antialiased where that makes images smaller"
+
+    def warp_macs(self) -> int:
+        """For each place in a warp, beside the product with its matrix."""
+        return 0
+
+    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+        """Of a pass that it makes by itself."""
+        raise NotImplementedError(self.word)
+
+    def _touched(self, arriving: Size, channels: int) -> int:
+        """Bytes of an image before it and behind it."""
+        leaving = self.size_after(arriving)
+        return 4 * (numbers(arriving, channels) + numbers(leaving, channels))
+
+    # ---- what can be wrong ----
 
     def fill_problem(self, around: Around) -> Iterator[Problem]:
         """A colour has as many numbers as the image has channels."""
@@ -136,9 +278,11 @@ class Augmentation(Directive):
 
 
 class Flip(Augmentation):
-    """Mirrored."""
+    """Mirror images at random."""
 
     word = "flip"
+    pass_kind = MOVE
+    keeps_border = True
     elsewhere: ClassVar[Mapping[str, str]] = {
         "flip horizontal": "RandomHorizontalFlip HorizontalFlip horizontal_flip fliplr hflip"
         " RandomFlip do_flip",
@@ -146,28 +290,41 @@ class Flip(Augmentation):
     }
 
     axis: str = choice(
-        "left and right, top and bottom, or each by itself",
+        "`horizontal` swaps left and right, `vertical` top and bottom, `both` draws for each",
         ("horizontal", "vertical", "both"),
         elsewhere={"lr": "horizontal", "ud": "vertical", "h": "horizontal", "v": "vertical"},
     )
     p: float = _p(0.5)
 
 
-class Rotate(Augmentation):
-    """Turned about the middle."""
+class Warp(Augmentation):
+    """Pixels moved by a matrix; what comes from beyond the border is filled."""
+
+    pass_kind = WARP
+
+    def fill_beyond(self, arriving: Size) -> Fill:
+        return fill_levels(self.arguments["fill"])
+
+
+def fill_levels(fill: Fill) -> Fill:
+    return (0.0,) if fill == "zero" else fill
+
+
+class Rotate(Warp):
+    """Rotate about the centre by a random angle."""
 
     word = "rotate"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "rotate": "RandomRotation rotation_range rotation SafeRotate max_rotate degrees"
     }
 
-    degrees: Range = ranged("by how much, anti-clockwise", 180, "degrees", example="20")
+    degrees: Range = ranged("the angle, counter-clockwise", 180, "degrees", example="20")
     p: float = _p()
     fill: Any = _filling()
 
 
-class Scale(Augmentation):
-    """Made larger or smaller about the middle."""
+class Scale(Warp):
+    """Zoom in or out about the centre."""
 
     word = "scale"
     synonyms = ("zoom",)
@@ -175,13 +332,13 @@ class Scale(Augmentation):
         "scale": "RandomZoom zoom_range RandomScale ScaleJitter max_zoom zoomout"
     }
 
-    factor: Range = about_one("by what", above=True, example="0.9..1.1")
+    factor: Range = about_one("the factor; above 1 enlarges", above=True, example="0.9..1.1")
     p: float = _p()
     fill: Any = _filling()
 
 
-class Shift(Augmentation):
-    """Moved."""
+class Shift(Warp):
+    """Translate images by a random distance."""
 
     word = "shift"
     usage = "shift by x=… y=… p=100% fill=zero"
@@ -189,9 +346,11 @@ class Shift(Augmentation):
         "shift": "translate RandomTranslation width_shift_range height_shift_range"
     }
 
-    by: Range | None = ranged("both ways, in shares of the image", 1, "", None)
-    x: Range | None = ranged("to the right alone", 1, "", None, keyword_only=True)
-    y: Range | None = ranged("downwards alone", 1, "", None, keyword_only=True)
+    by: Range | None = ranged("both ways, as a share of width and height", 1, "", None)
+    x: Range | None = ranged(
+        "to the right only, as a share of the width", 1, "", None, keyword_only=True
+    )
+    y: Range | None = ranged("down only, as a share of the height", 1, "", None, keyword_only=True)
     p: float = _p()
     fill: Any = _filling()
 
@@ -202,22 +361,23 @@ class Shift(Augmentation):
             raise ArgumentError("both directions are given twice", "take `by` out", drop="by")
 
 
-class Shear(Augmentation):
-    """Slanted."""
+class Shear(Warp):
+    """Shear images by a random angle."""
 
     word = "shear"
     elsewhere: ClassVar[Mapping[str, str]] = {"shear": "shear_range RandomShear"}
 
-    x: Range = ranged("rows pushed sideways", 89, "degrees", example="10")
-    y: Range = ranged("columns pushed up and down", 89, "degrees", (0.0, 0.0), keyword_only=True)
+    x: Range = ranged("the angle by which columns lean", 89, "degrees", example="10")
+    y: Range = ranged("the angle by which rows lean", 89, "degrees", (0.0, 0.0), keyword_only=True)
     p: float = _p()
     fill: Any = _filling()
 
 
-class Perspective(Augmentation):
-    """Seen from another side."""
+class Perspective(Warp):
+    """Change the viewpoint by a random homography."""
 
     word = "perspective"
+    projective = True
     elsewhere: ClassVar[Mapping[str, str]] = {
         "perspective": "RandomPerspective Perspective max_warp distortion_scale"
     }
@@ -227,40 +387,84 @@ class Perspective(Augmentation):
     fill: Any = _filling()
 
 
-class Elastic(Augmentation):
-    """Warped from place to place (Simard et al., 2003)."""
+class Elastic(Warp):
+    """Elastic deformation by a smooth random displacement field (Simard et al., 2003)."""
 
     word = "elastic"
+    displaces = True
     elsewhere: ClassVar[Mapping[str, str]] = {"elastic": "ElasticTransform GridDistortion"}
 
-    alpha: float = number("how far pixels move", 50.0, minimum=0, maximum=10_000)
-    sigma: float = number("over how many pixels the warp is even", 5.0, minimum=0, above=True,
-                          maximum=1_000)  # fmt: skip
+    alpha: float = number("strength of the displacement, in pixels", 50.0, minimum=0,
+                          maximum=10_000)  # fmt: skip
+    sigma: float = number(
+        "standard deviation of the Gaussian that smooths it, in pixels", 5.0,
+        minimum=0, above=True, maximum=1_000,
+    )  # fmt: skip
     p: float = _p()
     fill: Any = _filling()
 
+    def warp_macs(self) -> int:
+        """A separable kernel over both displacements."""
+        return 4 * kernel_size(self.sigma, 8)
 
-class Resize(Augmentation):
-    """The shorter side brought to a size, or both, before a crop."""
+
+_BILINEAR = 4 + 4
+"""Four weights for each place, and for each channel four products."""
+
+
+class Resizing(Augmentation):
+    """Images leave in another size."""
+
+    sets_size = True
+
+    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+        leaving = self.size_after(arriving)
+        factor = max(1.0, arriving[0] / leaving[0])
+        macs = int(numbers(leaving, channels) * _BILINEAR * factor)
+        return Cost(macs, self._touched(arriving, channels))
+
+    def is_last_size(self, around: Around) -> bool:
+        """Whether the network gets images of its size."""
+        return [one for one in around.all(Augmentation) if one.sets_size][-1] is self
+
+
+class Resize(Resizing):
+    """Resize images, before a random crop: the shorter side, or height and width."""
 
     word = "resize"
+    pass_kind = RESIZE
+    when_read = True
     elsewhere: ClassVar[Mapping[str, str]] = {"resize": "Resizing SmallestMaxSize"}
 
-    side: Any = size("of the shorter side, or height and width like 256x192", example="256")
+    side: Any = size("length of the shorter side, or height and width like 256x192", example="256")
     mode: str = choice(MODE_DOC, MODES, "bilinear", keyword_only=True)
+
+    def resize_when_read(self, evaluated: evaluate.Resize | None) -> evaluate.Resize:
+        return evaluate.Resize(side=self.side, mode=self.mode)
+
+    def size_after(self, arriving: Size) -> Size:
+        if isinstance(self.side, tuple):
+            return self.side
+        height, width = arriving
+        if height <= width:
+            return self.side, int(self.side * width / height)
+        return int(self.side * height / width), self.side
 
     def problems(self, around: Around) -> Iterator[Problem]:
         yield from super().problems(around)
         place = self.place("side")
-        sized = [one for one in around.all(Augmentation) if isinstance(one, (Resize, Crop))]
-        if around.size and place is not None and sized[-1] is self and self.side != around.size:
-            yield around.unfit(
-                place, "this does not end in images as large as the input", "write `crop` behind it"
-            )
+        fits = not around.size or self.side == around.size
+        if not fits and place is not None and self.is_last_size(around):
+            message = "images leave this in another size than that of the input"
+            yield around.unfit(place, message, "write `crop` behind it")
 
 
-class Crop(Augmentation):
-    """A part from anywhere; with `scale`, of any size, made as large as the input."""
+SHRINKS = 1.5
+"""Up to this factor, one bilinear interpolation stands for an average over all pixels."""
+
+
+class Crop(Resizing):
+    """Crop a random part; with `scale`, one of random size, resized to the input."""
 
     word = "crop"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -269,28 +473,63 @@ class Crop(Augmentation):
     }
     usage = "crop side scale=… ratio=… pad=0 fill=zero"
 
-    side: Any = size("its height and width; without, the input's", None)
+    side: Any = size("height and width of the result; by default the network's input", None)
     scale: Range | None = between(
-        "how much of the image's area it takes in", 0, 1, None, keyword_only=True
+        "share of the image's area that is cut out, before it is resized", 0, 1, None,
+        keyword_only=True,
+    )  # fmt: skip
+    ratio: Range | None = between(
+        "width divided by height of what is cut out", 0.01, 100, None, keyword_only=True
     )
-    ratio: Range | None = between("its width by its height", 0.01, 100, None, keyword_only=True)
     pad: int = whole(
-        "pixels put around the image before", 0, minimum=0, maximum=10_000, keyword_only=True,
-        elsewhere="padding",
+        "pixels of padding around the image before", 0, minimum=0, maximum=10_000,
+        keyword_only=True, elsewhere="padding",
     )  # fmt: skip
     fill: Any = _filling()
 
     def check(self) -> None:
         if self.ratio is not None and self.scale is None:
             raise ArgumentError(
-                "`ratio` is that of parts of any size", "write `scale=8%..100%`, too", drop="ratio"
+                "`ratio` is for parts of random size", "write `scale=8%..100%`, too", drop="ratio"
             )
         if self.pad and self.scale is not None:
             raise ArgumentError(
                 "`pad` is for parts as large as the input", "take `pad` or `scale` out", drop="pad"
             )
         if self.scale is not None and self.scale[1] == 0:
-            raise ArgumentError("a part of no size at all", "write `scale=35%..100%`")
+            raise ArgumentError("a part without any area", "write `scale=35%..100%`")
+
+    def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
+        if self.scale is None:
+            return (MOVE,)
+        return (RESIZE,) if self.shrinks_by(arriving) > SHRINKS else (WARP,)
+
+    def size_after(self, arriving: Size) -> Size:
+        side = self.side or arriving
+        return side if isinstance(side, tuple) else (side, side)
+
+    def fill_beyond(self, arriving: Size) -> Fill:
+        height, width = self.size_after(arriving)
+        smaller = arriving[0] < height or arriving[1] < width
+        beyond = self.scale is None and (self.pad or smaller)
+        return fill_levels(self.fill) if beyond else INSIDE
+
+    def shrinks_by(self, arriving: Size) -> float:
+        """How many pixels become one along a side, where the part is as large as it can be."""
+        assert self.scale is not None
+        height, width = arriving
+        leaving = self.size_after(arriving)
+        ratio = self.ratio or (0.75, 4 / 3)
+        area = self.scale[1] * height * width
+        tall = min(height, math.sqrt(area / ratio[0]))
+        wide = min(width, math.sqrt(area * ratio[1]))
+        return max(tall / leaving[0], wide / leaving[1])
+
+    def smoothing_note(self, arriving: Size) -> str:
+        return (
+            f"up to {self.shrinks_by(arriving):.2g} pixels become one along each side, too many"
+            f" for an interpolation between four, which is used up to {SHRINKS:g}"
+        )
 
     def settle(self, around: Around) -> Crop:
         side = (self.side, self.side) if isinstance(self.side, int) else self.side
@@ -299,8 +538,7 @@ class Crop(Augmentation):
 
     def problems(self, around: Around) -> Iterator[Problem]:
         yield from super().problems(around)
-        sized = [one for one in around.all(Augmentation) if isinstance(one, (Resize, Crop))]
-        if around.size and sized[-1] is self:
+        if around.size and self.is_last_size(around):
             yield from fits_input(self, self.side, around)
 
 
@@ -308,7 +546,7 @@ class Crop(Augmentation):
 
 
 class Color(Augmentation):
-    """Brighter or darker, stronger or paler, shifted in hue."""
+    """Jitter brightness, contrast, saturation and hue."""
 
     word = "color"
     synonyms = ("colour",)
@@ -321,10 +559,14 @@ class Color(Augmentation):
         "color hue=0.05": "hue RandomHue HueSaturationValue",
     }
 
-    brightness: Range | None = about_one("brighter or darker", None, keyword_only=True)
-    contrast: Range | None = about_one("from the mean, or towards it", None, keyword_only=True)
-    saturation: Range | None = about_one("from grey, or towards it", None, keyword_only=True)
-    hue: Range | None = ranged("around the colours", 0.5, "turns", None, keyword_only=True)
+    brightness: Range | None = about_one("factor of the brightness", None, keyword_only=True)
+    contrast: Range | None = about_one(
+        "factor of the distance from the mean grey of the image", None, keyword_only=True
+    )
+    saturation: Range | None = about_one(
+        "factor of the distance from the grey of each pixel", None, keyword_only=True
+    )
+    hue: Range | None = ranged("rotation of the hues", 0.5, "turns", None, keyword_only=True)
     p: float = _p()
 
     def check(self) -> None:
@@ -332,6 +574,29 @@ class Color(Augmentation):
             raise ArgumentError(
                 "it does not say what changes", "write `color brightness=0.2 contrast=0.2`"
             )
+
+    def color_changes(self) -> tuple[ColorChange, ...]:
+        found = []
+        if self.brightness:
+            found.append(ColorChange("brightness", self.brightness[1]))
+        if self.contrast:
+            found.append(ColorChange("contrast", self.contrast[1], needs_mean=True))
+        if self.saturation:
+            found.append(ColorChange("saturation", self.saturation[1], mixes_channels=True))
+        return tuple(found)
+
+    def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
+        linear = (COLOR,) if self.color_changes() else ()
+        return (*linear, HUE) if self.hue else linear
+
+    def written_in(self, kind: PassKind) -> str:
+        if not self.hue or not self.color_changes():
+            return ""
+        return f"color hue={interval(self.hue)}" if kind == HUE else str(self.replace(hue=None))
+
+    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+        """Of the hue: to and from an angle."""
+        return Cost(numbers(arriving, channels) * 8, self._touched(arriving, channels))
 
     def needs_colours(self) -> bool:
         return self.saturation is not None or self.hue is not None
@@ -346,64 +611,83 @@ class Color(Augmentation):
 
 
 class Grayscale(Augmentation):
-    """Colours taken out, three equal channels left."""
+    """Remove colours at random, leaving three equal channels."""
 
     word = "grayscale"
     synonyms = ("greyscale",)
     works_on = "colours"
+    pass_kind = COLOR
     elsewhere: ClassVar[Mapping[str, str]] = {"grayscale": "RandomGrayscale ToGray RandomGrayScale"}
 
     p: float = _p(0.1)
 
+    def color_changes(self) -> tuple[ColorChange, ...]:
+        return (ColorChange("grayscale", 1.0, mixes_channels=True),)
+
 
 class PcaColor(Augmentation):
-    """Light of another colour (Krizhevsky et al., 2012)."""
+    """Shift colours along the principal components of ImageNet's (Krizhevsky et al., 2012)."""
 
     word = "pca_color"
     works_on = "colours"
+    pass_kind = COLOR
     elsewhere: ClassVar[Mapping[str, str]] = {"pca_color": "FancyPCA pca_lighting"}
 
-    deviation: float = number("of what is drawn", 0.1, minimum=0, maximum=10)
+    deviation: float = number("standard deviation of the shift", 0.1, minimum=0, maximum=10)
     p: float = _p()
+
+    def color_changes(self) -> tuple[ColorChange, ...]:
+        return (ColorChange("light", math.inf),)
 
 
 class Noise(Augmentation):
-    """Something drawn added to each number."""
+    """Add Gaussian noise to each pixel."""
 
     word = "noise"
     works_on = "anything"
+    pass_kind = NOISE
     elsewhere: ClassVar[Mapping[str, str]] = {
         "noise": "GaussNoise GaussianNoise RandomGaussianNoise ISONoise"
     }
 
     deviation: Range = between(
-        "of what is drawn, where white is 1", 0, 1, example="0.05", elsewhere="sigma std stddev"
+        "standard deviation, where white is 1", 0, 1, example="0.05", elsewhere="sigma std stddev"
     )
     p: float = _p()
 
+    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+        count = numbers(arriving, channels)
+        return Cost(count, self._touched(arriving, channels) + 4 * count)
+
 
 class Blur(Augmentation):
-    """Out of focus."""
+    """Blur with a Gaussian kernel."""
 
     word = "blur"
+    pass_kind = BLUR
     elsewhere: ClassVar[Mapping[str, str]] = {"blur": "GaussianBlur RandomGaussianBlur MotionBlur"}
 
-    sigma: Range = between("deviation of the bell, in pixels", 0, 100, (0.1, 2.0))
+    sigma: Range = between("standard deviation of the kernel, in pixels", 0, 100, (0.1, 2.0))
     p: float = _p()
+
+    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+        macs = numbers(arriving, channels) * 2 * kernel_size(self.sigma[1], 6)
+        return Cost(macs, 2 * self._touched(arriving, channels))
 
 
 class Erase(Augmentation):
-    """A part blotted out (Zhong et al., arXiv:1708.04896)."""
+    """Erase a random rectangle (Zhong et al., arXiv:1708.04896)."""
 
     word = "erase"
+    pass_kind = ERASE
     elsewhere: ClassVar[Mapping[str, str]] = {
         "erase": "RandomErasing Cutout CoarseDropout random_erasing reprob random_cutout"
     }
 
-    scale: Range = between("how much of the image", 0, 1, (0.02, 0.33), keyword_only=True)
-    ratio: Range = between("width by height", 0.01, 100, (0.3, 3.3), keyword_only=True)
+    scale: Range = between("share of the image's area", 0, 1, (0.02, 0.33), keyword_only=True)
+    ratio: Range = between("width divided by height", 0.01, 100, (0.3, 3.3), keyword_only=True)
     fill: Any = custom(
-        "what is put there",
+        "what the rectangle is filled with",
         lambda value: _erasing(value),
         "`zero`, `noise`, or a colour like (124, 116, 104), each from 0 to 255",
         "zero",
@@ -414,6 +698,9 @@ class Erase(Augmentation):
         elsewhere="value",
     )
     p: float = _p(0.25)
+
+    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+        return Cost(0, 4 * numbers(arriving, channels))
 
 
 def _erasing(value: object) -> Any:
@@ -432,6 +719,11 @@ class Mixing(Augmentation):
     """Two images become one, with the labels of both."""
 
     several = False
+    pass_kind = MIX
+
+    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+        count = numbers(arriving, channels)
+        return Cost(count * 2, self._touched(arriving, channels) + 4 * count)
 
     def problems(self, around: Around) -> Iterator[Problem]:
         yield from super().problems(around)
@@ -439,49 +731,72 @@ class Mixing(Augmentation):
             return
         loss = around.find(Loss)
         if isinstance(loss, Focal):
-            message = f"`{self.word}` gives an image two classes; `loss focal` looks at one"
+            message = f"`{self.word}` gives an image two classes; `loss focal` takes one"
             yield conflict(message, self, loss, help="write `loss cross_entropy`, or take this out")
 
 
 class Mixup(Mixing):
-    """Two images laid over each other (Zhang et al., arXiv:1710.09412)."""
+    """Blend pairs of images and their labels (Zhang et al., arXiv:1710.09412)."""
 
     word = "mixup"
     works_on = "anything"
     elsewhere: ClassVar[Mapping[str, str]] = {"mixup": "mixup_alpha mix_up"}
 
     alpha: float = number(
-        "how even the mixture: small, and one of the two prevails", 0.2,
+        "of Beta(alpha, alpha), from which weights are drawn; small: one image dominates", 0.2,
         minimum=0, above=True, maximum=100,
     )  # fmt: skip
     p: float = _p()
 
 
 class CutMix(Mixing):
-    """A part of one image put into another (Yun et al., arXiv:1905.04899)."""
+    """Paste a rectangle of another image, and mix the labels (Yun et al., arXiv:1905.04899)."""
 
     word = "cutmix"
     elsewhere: ClassVar[Mapping[str, str]] = {"cutmix": "cutmix_alpha cut_mix"}
 
-    alpha: float = number("how even the sizes", 1.0, minimum=0, above=True, maximum=100)
+    alpha: float = number(
+        "of Beta(alpha, alpha), from which areas are drawn", 1.0,
+        minimum=0, above=True, maximum=100,
+    )  # fmt: skip
     p: float = _p()
 
 
-class RandAugment(Augmentation):
-    """Some changes of a list, drawn for each image (Cubuk et al., arXiv:1909.13719)."""
+class OfAList(Augmentation):
+    """Random operations of a published list."""
+
+    pass_kind = POLICY
+
+    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+        """The most expensive ones of the lists look at a neighbourhood of 3 x 3."""
+        count = numbers(arriving, channels)
+        return Cost(count * 12 * self.rounds, self._touched(arriving, channels) * self.rounds)
+
+    @property
+    def rounds(self) -> int:
+        """How many operations are done to an image."""
+        return 1
+
+
+class RandAugment(OfAList):
+    """Apply random operations of one strength (Cubuk et al., arXiv:1909.13719)."""
 
     word = "randaugment"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "randaugment": "rand_augment AutoAugment auto_augment AugMix rand_m9_mstd0.5"
     }
 
-    n: int = whole("how many", 2, maximum=100, elsewhere="num_ops")
-    magnitude: int = whole("how strong, of 30", 9, minimum=0, maximum=30, elsewhere="m")
+    n: int = whole("number of operations for each image", 2, maximum=100, elsewhere="num_ops")
+    magnitude: int = whole("strength, of 30", 9, minimum=0, maximum=30, elsewhere="m")
     fill: Any = _filling()
 
+    @property
+    def rounds(self) -> int:
+        return self.n
 
-class Trivial(Augmentation):
-    """One change of a list, as strong as it happens (Müller and Hutter, arXiv:2103.10158)."""
+
+class Trivial(OfAList):
+    """Apply one operation of random strength (Müller and Hutter, arXiv:2103.10158)."""
 
     word = "trivial"
     elsewhere: ClassVar[Mapping[str, str]] = {"trivial": "TrivialAugmentWide trivialaugment"}

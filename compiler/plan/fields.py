@@ -54,7 +54,7 @@ def spelled(value: Any) -> str:
     return str(value)
 
 
-def _range(value: Range) -> str:
+def interval(value: Range) -> str:
     return f"{exact(value[0])}..{exact(value[1])}"
 
 
@@ -174,7 +174,7 @@ def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: A
         low, high = (_within(end, -limit, limit, "within that") for end in ends)
         return low, high
 
-    return Field(read, expects, default, doc, write=_range, **more)
+    return Field(read, expects, default, doc, write=interval, **more)
 
 
 def about_one(doc: str, default: Any = REQUIRED, *, above: bool = False, **more: Any) -> Any:
@@ -196,7 +196,7 @@ def about_one(doc: str, default: Any = REQUIRED, *, above: bool = False, **more:
             raise ArgumentError(f"{show(value)} begins below that")
         return low, high
 
-    return Field(read, expects, default, doc, write=_range, **more)
+    return Field(read, expects, default, doc, write=interval, **more)
 
 
 def between(
@@ -213,7 +213,7 @@ def between(
         problem = f"within {minimum:g} and {maximum:g}" if maximum < math.inf else "as large"
         return _within(low, minimum, maximum, problem), _within(high, minimum, maximum, problem)
 
-    return Field(read, expects, default, doc, write=_range, **more)
+    return Field(read, expects, default, doc, write=interval, **more)
 
 
 def factor(doc: str, default: Any = REQUIRED, **more: Any) -> Any:

@@ -2,117 +2,84 @@
 
     passes = fuse(plan)
 
-Directives that move pixels become one matrix for each image and one resampling; those that change
-colours linearly become one pass, with a matrix for all that cannot leave 0..255 on the way. A
-directive joins what stands directly before it, or
-it does not, and then the pass that it begins says why. Nothing is put into another order.
+Directives that move pixels become one matrix for each image and one interpolation; those that
+change colours linearly become one pass, with a matrix for all that cannot leave 0..255 on the way.
+A directive joins the pass directly before it, or it begins one of its own, which says why. The
+order never changes. What a directive is in a pass, it says itself (`augment.py`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from .augment import (
+    COLOR,
+    HUE,
+    INSIDE,
+    MOVE,
+    RESIZE,
+    WARP,
     Augmentation,
-    Blur,
-    Color,
-    Crop,
-    CutMix,
-    Elastic,
-    Erase,
-    Flip,
-    Grayscale,
-    Mixup,
-    Noise,
-    PcaColor,
-    Perspective,
-    RandAugment,
-    Resize,
-    Rotate,
-    Scale,
-    Shear,
-    Shift,
-    Trivial,
+    ColorChange,
+    Cost,
+    Fill,
+    PassKind,
+    Size,
+    numbers,
 )
+from .evaluate import Resize
 from .plan import TrainPlan
-
-Size = tuple[int, int]
-"""Height and width."""
-
-Kind = Literal[
-    "move", "warp", "resize", "colour", "hue", "noise", "blur", "erase", "policy", "mix"
-]  # fmt: skip
-"""What a pass does: `move` takes pixels over as they are, `warp` looks between them, `resize`
-averages over many."""
-
-FAMILIES: dict[Kind, str] = {
-    "move": "geometry", "warp": "geometry", "resize": "geometry", "colour": "colour",
-    "hue": "colour", "noise": "noise", "blur": "blur", "erase": "erase", "policy": "policy",
-    "mix": "mix",
-}  # fmt: skip
-
-SHRINKS = 1.5
-"""Up to what factor a bilinear look between four pixels stands for an average over all of them."""
 
 
 class Step(NamedTuple):
     """A directive of the plan, or the part of it that belongs to a pass."""
 
     number: int
-    """Its place among the directives: its random draws depend on it."""
+    """Its place among the directives: its random numbers depend on it."""
     directive: Augmentation
-    arrives: Size
-    """How large images are before it …"""
-    leaves: Size
-    """… and after it."""
+    arriving: Size
+    """How large images are before it."""
+    kind: PassKind
+    """The pass that it would make by itself."""
 
+    @property
+    def leaving(self) -> Size:
+        """How large images are after it."""
+        return self.directive.size_after(self.arriving)
 
-@dataclass(frozen=True)
-class Cost:
-    """Of a pass, for one image."""
-
-    macs: int
-    bytes: int
-    """Read and written, numbers of four bytes."""
+    @property
+    def fill(self) -> Fill:
+        """What it puts beyond the border; `INSIDE` where nothing is seen of that."""
+        return self.directive.fill_beyond(self.arriving)
 
 
 @dataclass(frozen=True)
 class Pass:
     """Directives that are done in one go."""
 
-    kind: Kind
+    kind: PassKind
     steps: tuple[Step, ...]
     channels: int
     why: str = ""
     """Why its first directive does not join the pass of its family before; empty where there is
     none."""
     normalizes: bool = False
-    """What pixels become at the end is part of it."""
+    """Normalisation, which comes last, is part of it."""
 
     @property
-    def arrives(self) -> Size:
-        return self.steps[0].arrives
+    def arriving(self) -> Size:
+        return self.steps[0].arriving
 
     @property
-    def leaves(self) -> Size:
-        return self.steps[-1].leaves
+    def leaving(self) -> Size:
+        return self.steps[-1].leaving
 
     @property
-    def family(self) -> str:
-        return FAMILIES[self.kind]
-
-    @property
-    def clips(self) -> bool:
-        """What has left 0..255 is cut off behind it."""
-        return self.kind in ("colour", "noise")
-
-    @property
-    def fill(self) -> str | tuple[float, ...]:
-        """What is put where nothing of the image is; `free` where that does not happen."""
-        return next((fill for step in self.steps if (fill := filling(step)) != FREE), FREE)
+    def fill(self) -> Fill:
+        """What is put beyond the border; `INSIDE` where nothing is seen of that."""
+        return next((step.fill for step in self.steps if step.fill != INSIDE), INSIDE)
 
     @property
     def cost(self) -> Cost:
@@ -126,243 +93,143 @@ class Fusion:
     passes: tuple[Pass, ...]
     read: tuple[Step, ...]
     """Directives that are done when images are read: a first `resize`."""
-    arrives: Size
+    arriving: Size
     """How large images are when they come."""
     channels: int
 
     @property
     def normalizes(self) -> bool:
-        """Whether pixels become numbers in a pass of their own."""
+        """Whether normalisation is a pass of its own."""
         return not any(one.normalizes for one in self.passes)
 
     @property
     def cost(self) -> Cost:
-        """Of all of it, what pixels become at the end included."""
+        """Of all of it, normalisation included."""
         macs = sum(one.cost.macs for one in self.passes)
         bytes = sum(one.cost.bytes for one in self.passes)
         if self.normalizes:
-            height, width = self.passes[-1].leaves if self.passes else self.arrives
-            macs += height * width * self.channels
-            bytes += 8 * height * width * self.channels
+            count = numbers(
+                self.passes[-1].leaving if self.passes else self.arriving, self.channels
+            )
+            macs += count
+            bytes += 8 * count
         return Cost(macs, bytes)
 
 
 def fuse(plan: TrainPlan) -> Fusion:
     """The passes of a plan's augmentation, in order."""
-    return fused(plan.augment, arriving(plan), plan.input[0])
+    return fused(plan.augment, size_when_read(plan), plan.input[0])
 
 
-def arriving(plan: TrainPlan) -> Size:
-    """How large training images are before they are augmented. Where parts are cut out of them,
+def size_when_read(plan: TrainPlan) -> Size:
+    """How large training images are before they are augmented. Where crops are cut out of them,
     that is all that the resize leaves, as a square."""
-    sized = [one for one in plan.augment if isinstance(one, (Resize, Crop))]
-    height, width = plan.input[1:] if len(plan.input) == 3 else (1, 1)
-    if not sized:
-        return height, width
-    first = sized[0]
-    if isinstance(first, Resize):
-        side = first.side
-    else:
-        side = plan.evaluate.resize.side if plan.evaluate.resize else (height, width)
-    return side if isinstance(side, tuple) else (side, side)
+    resize = resize_when_read(plan)
+    if resize is None:
+        return plan.input[1:] if len(plan.input) == 3 else (1, 1)
+    return resize.side if isinstance(resize.side, tuple) else (resize.side, resize.side)
 
 
-def fused(directives: tuple[Augmentation, ...], arrives: Size, channels: int) -> Fusion:
+def resize_when_read(plan: TrainPlan) -> Resize | None:
+    """What makes training images larger than the input before they are augmented; None where
+    nothing does: then they are read as in evaluation."""
+    first = next((one for one in plan.augment if one.sets_size), None)
+    if first is None:
+        return None
+    return first.resize_when_read(plan.evaluate.resize)
+
+
+def fused(directives: Sequence[Augmentation], arriving: Size, channels: int) -> Fusion:
     """The same for directives by themselves."""
     passes: list[Pass] = []
     read: list[Step] = []
-    for step in _steps(directives, arrives):
-        if isinstance(step.directive, Resize) and step.leaves == step.arrives:
+    for step in _steps(directives, arriving):
+        if _when_read(step):
             read.append(step)
-            continue
-        for kind in _kinds(step):
-            _take(passes, kind, step, channels)
-    if passes and passes[-1].kind == "colour":
+        else:
+            _take(passes, step, channels)
+    if passes and passes[-1].kind == COLOR:
         passes[-1] = replace(passes[-1], normalizes=True)
-    return Fusion(tuple(passes), tuple(read), arrives, channels)
+    return Fusion(tuple(passes), tuple(read), arriving, channels)
 
 
-def separate(directives: tuple[Augmentation, ...], arrives: Size, channels: int) -> Fusion:
-    """Every directive by itself, with the same random draws: what being done together is held
-    against."""
-    passes = [
-        Pass(kind, (step,), channels)
-        for step in _steps(directives, arrives)
-        for kind in _kinds(step)
-    ]
-    return Fusion(tuple(passes), (), arrives, channels)
+def separate(directives: Sequence[Augmentation], arriving: Size, channels: int) -> Fusion:
+    """Every directive by itself, with the same random numbers: what fused passes are compared
+    with."""
+    steps = _steps(directives, arriving)
+    passes = [Pass(step.kind, (step,), channels) for step in steps]
+    return Fusion(tuple(passes), (), arriving, channels)
 
 
-def only(number: int, directives: tuple[Augmentation, ...], arrives: Size, channels: int) -> Fusion:
-    """One of the directives, with what is drawn for it, as if the others were not there."""
+def only(number: int, directives: Sequence[Augmentation], arriving: Size, channels: int) -> Fusion:
+    """One of the directives, with its own random numbers, as if the others were not there."""
     directive = directives[number]
-    step = Step(number, directive, arrives, size_after(directive, arrives))
-    if isinstance(directive, Resize) and step.leaves == step.arrives:
-        return Fusion((), (step,), arrives, channels)
-    passes = [Pass(kind, (step,), channels) for kind in _kinds(step)]
-    return Fusion(tuple(passes), (), arrives, channels)
+    steps = [Step(number, directive, arriving, kind) for kind in directive.pass_kinds(arriving)]
+    if _when_read(steps[0]):
+        return Fusion((), tuple(steps), arriving, channels)
+    passes = [Pass(step.kind, (step,), channels) for step in steps]
+    return Fusion(tuple(passes), (), arriving, channels)
 
 
-def _steps(directives: tuple[Augmentation, ...], arrives: Size) -> Iterator[Step]:
+def _steps(directives: Sequence[Augmentation], arriving: Size) -> Iterator[Step]:
     for number, directive in enumerate(directives):
-        leaves = size_after(directive, arrives)
-        yield Step(number, directive, arrives, leaves)
-        arrives = leaves
+        for kind in directive.pass_kinds(arriving):
+            yield Step(number, directive, arriving, kind)
+        arriving = directive.size_after(arriving)
 
 
-def size_after(directive: Augmentation, size: Size) -> Size:
-    """How large images are after a directive."""
-    if isinstance(directive, Crop):
-        side = directive.side or size
-        return side if isinstance(side, tuple) else (side, side)
-    if isinstance(directive, Resize):
-        if isinstance(directive.side, tuple):
-            return directive.side
-        height, width = size
-        if height <= width:
-            return directive.side, int(directive.side * width / height)
-        return int(directive.side * height / width), directive.side
-    return size
+def _when_read(step: Step) -> bool:
+    return step.directive.when_read and step.leaving == step.arriving
 
 
 # ---- which pass ------------------------------------------------------------------------------
 
 
-def _take(passes: list[Pass], kind: Kind, step: Step, channels: int) -> None:
+def _take(passes: list[Pass], step: Step, channels: int) -> None:
     """Puts a step into the last pass, or into a new one that says why."""
     last = passes[-1] if passes else None
-    if last is not None and FAMILIES[kind] == last.family:
-        why = _apart(last, kind, step)
+    if last is not None and step.kind.family == last.kind.family:
+        why = _apart(last, step)
         if not why:
-            joint: Kind = kind if kind == last.kind else "warp"
+            joint = step.kind if step.kind == last.kind else WARP
             passes[-1] = Pass(joint, (*last.steps, step), channels, last.why)
             return
     else:
-        why = _between(passes, kind)
-    passes.append(Pass(kind, (step,), channels, why))
+        why = _between(passes, step.kind)
+    passes.append(Pass(step.kind, (step,), channels, why))
 
 
-def _kinds(step: Step) -> Iterator[Kind]:
-    """What a directive is made of."""
-    match step.directive:
-        case Flip():
-            yield "move"
-        case Crop():
-            yield _crop_kind(step)
-        case Resize():
-            yield "resize"
-        case Rotate() | Scale() | Shift() | Shear() | Perspective() | Elastic():
-            yield "warp"
-        case Color() as color:
-            if color.brightness or color.contrast or color.saturation:
-                yield "colour"
-            if color.hue:
-                yield "hue"
-        case Grayscale() | PcaColor():
-            yield "colour"
-        case Noise():
-            yield "noise"
-        case Blur():
-            yield "blur"
-        case Erase():
-            yield "erase"
-        case Mixup() | CutMix():
-            yield "mix"
-        case RandAugment() | Trivial():
-            yield "policy"
-        case other:
-            raise AssertionError(other.word)
-
-
-def _crop_kind(step: Step) -> Kind:
-    crop = step.directive
-    assert isinstance(crop, Crop)
-    if crop.scale is None:
-        return "move"
-    return "resize" if largest_part(step) > SHRINKS else "warp"
-
-
-def largest_part(step: Step) -> float:
-    """How many pixels become one, each way, where a scaled crop takes in as much as it can."""
-    crop, (height, width) = step.directive, step.arrives
-    assert isinstance(crop, Crop)
-    assert crop.scale is not None
-    ratio = crop.ratio or (0.75, 4 / 3)
-    area = crop.scale[1] * height * width
-    tall = min(height, math.sqrt(area / ratio[0]))
-    wide = min(width, math.sqrt(area * ratio[1]))
-    return max(tall / step.leaves[0], wide / step.leaves[1])
-
-
-FREE = "free"
-
-
-def filling(step: Step) -> str | tuple[float, ...]:
-    """How a step fills what is not of the image; `free` where it always finds something."""
-    directive = step.directive
-    if isinstance(directive, Crop):
-        if directive.scale is not None or not (directive.pad or _smaller(step)):
-            return FREE
-        return _colour(directive.fill)
-    if isinstance(directive, (Rotate, Scale, Shift, Shear, Perspective, Elastic)):
-        return _colour(directive.fill)
-    return FREE
-
-
-def _smaller(step: Step) -> bool:
-    return step.arrives[0] < step.leaves[0] or step.arrives[1] < step.leaves[1]
-
-
-def _colour(fill: str | tuple[float, ...]) -> str | tuple[float, ...]:
-    return (0.0,) if fill == "zero" else fill
-
-
-def _apart(last: Pass, kind: Kind, step: Step) -> str:
+def _apart(last: Pass, step: Step) -> str:
     """Why a step does not join a pass of its family directly before it; empty where it does."""
-    word, before = step.directive.word, last.steps[-1].directive
-    if "resize" in (kind, last.kind):
-        shrinking = word if kind == "resize" else before.word
-        return f"`{shrinking}` averages over many pixels, a warp looks at four"
-    if last.family == "geometry":
-        if isinstance(before, Elastic):
-            return "what `elastic` does to a place is no matrix"
-        own = filling(step)
-        if FREE not in (own, last.fill) and own != last.fill:
-            return f"it fills with {_told(own)}, those before with {_told(last.fill)}"
-        return ""
-    if kind == "hue" or last.kind == "hue":
-        return "turning hues is not linear"
-    if kind == "colour":
-        return ""
-    if last.family == "mix":
-        return f"`{before.word}` has mixed the images before"
-    return _AGAIN[kind]
+    kind, before = step.kind, last.steps[-1].directive
+    if RESIZE in (kind, last.kind):
+        averaging = step.directive.word if kind == RESIZE else before.word
+        return f"`{averaging}` averages over many pixels, a warp interpolates between four"
+    if before.displaces:
+        return f"`{before.word}` displaces each pixel by itself, which no matrix can do"
+    if INSIDE not in (step.fill, last.fill) and step.fill != last.fill:
+        return f"it fills with {_told(step.fill)}, those before with {_told(last.fill)}"
+    if HUE in (kind, last.kind):
+        return "rotating hues is not linear"
+    return kind.alone.format(before=before.word)
 
 
-_AGAIN: dict[Kind, str] = {
-    "noise": "what the first one drives out of 0..255 is cut off before",
-    "blur": "each image has a bell of its own, and bells are done one after the other",
-    "erase": "parts are blotted out one after the other",
-    "policy": "what is drawn there is only known for each image",
-}
-
-
-def _told(fill: str | tuple[float, ...]) -> str:
+def _told(fill: Fill) -> str:
     if isinstance(fill, str):
         return fill
     return "zero" if not any(fill) else f"({', '.join(f'{level:g}' for level in fill)})"
 
 
-def _between(passes: list[Pass], kind: Kind) -> str:
+def _between(passes: Sequence[Pass], kind: PassKind) -> str:
     """What stands between a new pass and the last one of its family."""
-    found = [index for index, one in enumerate(passes) if one.family == FAMILIES[kind]]
-    if not found:
+    same = [index for index, one in enumerate(passes) if one.kind.family == kind.family]
+    if not same:
         return ""
-    between = passes[found[-1] + 1 :]
+    between = passes[same[-1] + 1 :]
     words = list(dict.fromkeys(f"`{step.directive.word}`" for one in between for step in one.steps))
-    cut = any(one.clips for one in between) and FAMILIES[kind] == "colour"
+    clipped = any(one.kind.clips for one in between) and kind.family == COLOR.family
     stands = "stands" if len(words) == 1 else "stand"
-    tail = ", and what leaves 0..255 is cut off there" if cut else ""
+    tail = ", and values are clipped to 0..255 there" if clipped else ""
     listed = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
     return f"{listed} {stands} between{tail}"
 
@@ -370,116 +237,64 @@ def _between(passes: list[Pass], kind: Kind) -> str:
 # ---- colours ---------------------------------------------------------------------------------
 
 
-class Shade(NamedTuple):
-    """One linear change of colours."""
+class StepChange(NamedTuple):
+    """One linear change of colours, and the directive that makes it."""
 
     step: Step
-    what: Literal["brightness", "contrast", "saturation", "grayscale", "light"]
-    most: float
-    """The greatest factor; what is above 1 may drive numbers out of 0..255."""
+    change: ColorChange
 
 
-def matrices(one: Pass) -> tuple[tuple[Shade, ...], ...]:
+def color_matrices(one: Pass) -> tuple[tuple[StepChange, ...], ...]:
     """The changes of a pass over colours, those together that become one matrix. Behind one that
-    may leave 0..255 that is cut off, so that nothing can be multiplied across it."""
-    found: list[list[Shade]] = [[]]
+    may leave 0..255 values are clipped, so that nothing can be multiplied across it."""
+    found: list[list[StepChange]] = [[]]
     for step in one.steps:
-        for shade in _shades(step):
-            if found[-1] and found[-1][-1].most > 1:
+        for change in step.directive.color_changes():
+            if found[-1] and found[-1][-1].change.largest > 1:
                 found.append([])
-            found[-1].append(shade)
+            found[-1].append(StepChange(step, change))
     return tuple(map(tuple, found))
 
 
-def _shades(step: Step) -> Iterator[Shade]:
-    directive = step.directive
-    if isinstance(directive, Color):
-        if directive.brightness:
-            yield Shade(step, "brightness", directive.brightness[1])
-        if directive.contrast:
-            yield Shade(step, "contrast", directive.contrast[1])
-        if directive.saturation:
-            yield Shade(step, "saturation", directive.saturation[1])
-    elif isinstance(directive, Grayscale):
-        yield Shade(step, "grayscale", 1.0)
-    else:
-        yield Shade(step, "light", math.inf)
+def mixes_channels(matrix: Sequence[StepChange]) -> bool:
+    """Whether the channels of a pixel depend on one another."""
+    return any(one.change.mixes_channels for one in matrix)
 
 
-def mixes_channels(shades: tuple[Shade, ...]) -> bool:
-    """Whether colours of a pixel depend on each other."""
-    return any(shade.what in ("saturation", "grayscale") for shade in shades)
-
-
-def needs_mean(shades: tuple[Shade, ...]) -> bool:
+def needs_mean(matrix: Sequence[StepChange]) -> bool:
     """Whether the mean of an image has to be known first."""
-    return any(shade.what == "contrast" for shade in shades)
+    return any(one.change.needs_mean for one in matrix)
 
 
 # ---- what it costs ---------------------------------------------------------------------------
 
 
-def frames(one: Pass) -> int:
-    """Borders within a pass beyond which nothing counts as image, beside that of what arrives: the
-    resampling itself sees to that one."""
-    inside = [step for step in one.steps if not isinstance(step.directive, Flip)]
-    return sum(filling(step) != FREE for step in inside[1:])
-
-
-_BILINEAR = 4 + 4
-"""Four weights for each place, and for each channel four products."""
-_POLICY = 12
-"""Of the dearest things on the lists: a 3 x 3 neighbourhood, and what goes with it."""
+def inner_borders(one: Pass) -> int:
+    """Borders within a pass beyond which nothing counts as image, beside that of the image that
+    arrives: the interpolation itself sees to that one."""
+    inside = [step for step in one.steps if not step.directive.keeps_border]
+    return sum(step.fill != INSIDE for step in inside[1:])
 
 
 def _cost(one: Pass) -> Cost:
-    channels = one.channels
-    before = one.arrives[0] * one.arrives[1] * channels
-    place = one.leaves[0] * one.leaves[1]
-    after = place * channels
-    touched = 4 * (before + after)
-    match one.kind:
-        case "move":
-            return Cost(0, touched)
-        case "warp":
-            homography = any(isinstance(step.directive, Perspective) for step in one.steps)
-            elastic = [step.directive for step in one.steps if isinstance(step.directive, Elastic)]
-            smooth = sum(4 * bell_size(each.sigma, 8) for each in elastic)
-            coordinates = 6 if homography else 4
-            macs = place * (coordinates * (1 + frames(one)) + 4 + 4 * channels + smooth)
-            return Cost(macs, touched + 4 * place * (2 + frames(one)))
-        case "resize":
-            factor = max(1.0, one.arrives[0] / one.leaves[0])
-            return Cost(int(after * _BILINEAR * factor), touched)
-        case "colour":
-            macs = moved = 0
-            for shades in matrices(one):
-                mean = needs_mean(shades)
-                macs += after * ((channels if mixes_channels(shades) else 1) + mean)
-                moved += touched + 4 * after * mean
-            return Cost(macs, moved)
-        case "hue":
-            return Cost(after * 8, touched)
-        case "noise":
-            return Cost(after, touched + 4 * after)
-        case "blur":
-            widest = max(
-                step.directive.sigma[1] for step in one.steps if isinstance(step.directive, Blur)
-            )
-            return Cost(after * 2 * bell_size(widest, 6), 2 * touched)
-        case "erase":
-            return Cost(0, 4 * after)
-        case "mix":
-            return Cost(after * 2, touched + 4 * after)
-        case "policy":
-            often = sum(
-                step.directive.n if isinstance(step.directive, RandAugment) else 1
-                for step in one.steps
-            )
-            return Cost(after * _POLICY * often, touched * often)
-    raise AssertionError(one.kind)
-
-
-def bell_size(sigma: float, times: float) -> int:
-    """Over how many pixels a bell goes, an odd number: `times` its deviation."""
-    return int(times * sigma + 1) | 1
+    directives = [step.directive for step in one.steps]
+    place = numbers(one.leaving, 1)
+    leaving = place * one.channels
+    touched = 4 * (numbers(one.arriving, one.channels) + leaving)
+    if one.kind == MOVE:
+        return Cost(0, touched)
+    if one.kind == WARP:  # four weights for each place, four products for each channel
+        borders = inner_borders(one)
+        matrix = (6 if any(each.projective for each in directives) else 4) * (1 + borders)
+        own = sum(each.warp_macs() for each in directives)
+        macs = place * (matrix + 4 + 4 * one.channels + own)
+        return Cost(macs, touched + 4 * place * (2 + borders))
+    if one.kind == COLOR:
+        macs = moved = 0
+        for matrix_of in color_matrices(one):
+            mean = needs_mean(matrix_of)
+            macs += leaving * ((one.channels if mixes_channels(matrix_of) else 1) + mean)
+            moved += touched + 4 * leaving * mean
+        return Cost(macs, moved)
+    (directive,) = directives
+    return directive.cost(one.kind, one.arriving, one.channels)

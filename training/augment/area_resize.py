@@ -1,4 +1,4 @@
-"""Images made smaller, or cut out and made smaller: averages over all pixels that become one."""
+"""Images resized, or cropped and resized, averaging over all pixels that become one."""
 
 from __future__ import annotations
 
@@ -6,37 +6,44 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.plan.augment import Crop
-from ...compiler.plan.augment import Resize as Directive
+from ...compiler.plan.augment import RESIZE, Crop, Resize
 from ...compiler.plan.fusion import Step
-from .per_image import Ready
-from .random_numbers import Layout
+from .per_image import BoundPass
+from .registry import Resources, implements
 from .transforms import PART_DRAWS, parts
 
 
-class Resize:
-    """A pass of either."""
+@implements(Resize, RESIZE)
+class AreaResize:
+    """All images to the same size."""
 
-    def __init__(self, step: Step, layout: Layout) -> None:
-        assert isinstance(step.directive, Crop | Directive)
-        self._step = step
-        self._directive = step.directive
-        self._at = layout.reserve(step.number, 1, PART_DRAWS)
+    def __init__(self, directive: Resize, step: Step, resources: Resources) -> None:
+        self._size, self._mode = step.leaving, directive.mode
 
-    def __call__(self, drawn: Tensor) -> Ready:
-        directive, size = self._directive, self._step.leaves
-        if not isinstance(directive, Crop):
-            return lambda images, _: _resized(images, size, directive.mode)
-        boxes = parts(drawn[self._at], directive, self._step.arrives).int().tolist()
+    def __call__(self, drawn: Tensor) -> BoundPass:
+        return lambda images, _: _resized(images, self._size, self._mode)
 
-        def cut(images: Tensor, piece: slice) -> Tensor:
+
+@implements(Crop, RESIZE)
+class AreaCrop:
+    """A random part of each image to the same size."""
+
+    def __init__(self, directive: Crop, step: Step, resources: Resources) -> None:
+        self._directive, self._step = directive, step
+        self._at = resources.layout.reserve(step.number, 1, PART_DRAWS)
+
+    def __call__(self, drawn: Tensor) -> BoundPass:
+        size = self._step.leaving
+        boxes = parts(drawn[self._at], self._directive, self._step.arriving).int().tolist()
+
+        def crop(images: Tensor, piece: slice) -> Tensor:
             made = [
                 _resized(one[:, top : top + height, left : left + width][None], size, "bilinear")
                 for one, (left, top, width, height) in zip(images, boxes[piece], strict=True)
             ]
             return torch.cat(made)
 
-        return cut
+        return crop
 
 
 def _resized(images: Tensor, size: tuple[int, int], mode: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""From a plan and what becomes of pixels to a module."""
+"""The module that augments, made from a plan and its preprocessing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import torch
 from ...compiler.plan.fusion import Fusion, fuse
 from ...compiler.plan.plan import TrainPlan
 from ..data.images.preprocessing import Preparation
-from .module import Augmenter, Numbers
+from .module import Augmenter
+from .registry import Normalization
 
 
 def augmenter(
@@ -27,7 +28,7 @@ def augmenter_of(
     """The same for passes by themselves."""
     return Augmenter(
         fusion,
-        _normalize(preparation),
+        _normalization(preparation),
         seed=seed,
         classes=classes,
         reverse=preparation.order == "bgr",
@@ -35,7 +36,7 @@ def augmenter_of(
     )
 
 
-def _normalize(preparation: Preparation) -> Numbers:
+def _normalization(preparation: Preparation) -> Normalization:
     """For the channels as they come: the preparation's own are for the order they leave in."""
     std = torch.tensor(preparation.std, dtype=torch.float64)
     mean = torch.tensor(preparation.mean, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Changes of colour that are linear: a matrix for each image, for all that can be one."""
+"""Changes of colours: a matrix for each image where they are linear, and hue."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import Color, Grayscale, PcaColor
-from ...compiler.plan.fusion import Pass, Shade, Step, matrices
+from ...compiler.plan.augment import HUE, Color, Grayscale, PcaColor
+from ...compiler.plan.fusion import Pass, Step, color_matrices
 from .entries import Entry, constant, plus, times
-from .per_image import Ready
-from .random_numbers import Layout, normal, within
+from .per_image import BoundPass
+from .random_numbers import normal, within
+from .registry import Resources, implementation, implements
 
 GREY = (0.2989, 0.587, 0.114)
 """How bright red, green and blue are, by the numbers of torchvision."""
@@ -26,7 +27,7 @@ _EIGENVECTORS = (
 
 
 class Linear:
-    """What becomes of the colours of each image, of all changes that can be one:
+    """The colours of each image after all changes that can be one matrix:
 
         own * colour + grey * its grey + mean * mean grey of the image + offset
 
@@ -119,41 +120,63 @@ class Linear:
         return greys
 
 
-Change = Callable[[Linear, Tensor], None]
-"""Does a directive to what has been found so far, with the numbers drawn for a batch."""
-
-_PLACES = {"brightness": 1, "contrast": 2, "saturation": 3}
+ChangeColors = Callable[[Linear, Tensor], None]
+"""Adds a directive to what has been found so far, with the random numbers of a batch."""
 
 
-def change(shade: Shade, layout: Layout) -> Change:
-    """Reserves what a change of colours draws; what is returned puts it into the matrix."""
-    directive, number = shade.step.directive, shade.step.number
-    place = layout.reserve(number, 0, 1)
-    if isinstance(directive, Color):
-        bounds = getattr(directive, shade.what)
-        at = layout.reserve(number, _PLACES[shade.what], 1)
-        do = {"brightness": Linear.scale, "contrast": Linear.contrast}.get(
-            shade.what, Linear.saturate
-        )
+@implements(Color, "brightness")
+def brightness(directive: Color, step: Step, resources: Resources) -> ChangeColors:
+    return _jitter(directive, directive.brightness, Linear.scale, step, 1, resources)
 
-        def jitter(linear: Linear, drawn: Tensor) -> None:
-            by = within(drawn[at][0], *bounds)
-            if directive.p < 1:
-                by = torch.where(drawn[place][0] < directive.p, by, 1.0)
-            do(linear, by.view(-1, 1, 1, 1))
 
-        return jitter
-    if isinstance(directive, Grayscale):
+@implements(Color, "contrast")
+def contrast(directive: Color, step: Step, resources: Resources) -> ChangeColors:
+    return _jitter(directive, directive.contrast, Linear.contrast, step, 2, resources)
 
-        def grey(linear: Linear, drawn: Tensor) -> None:
-            linear.saturate((drawn[place][0] >= directive.p).float().view(-1, 1, 1, 1))
 
-        return grey
-    assert isinstance(directive, PcaColor)
-    at = layout.reserve(number, 1, 6)
+@implements(Color, "saturation")
+def saturation(directive: Color, step: Step, resources: Resources) -> ChangeColors:
+    return _jitter(directive, directive.saturation, Linear.saturate, step, 3, resources)
+
+
+def _jitter(
+    directive: Color,
+    factors: tuple[float, float] | None,
+    change: Callable[[Linear, Tensor], None],
+    step: Step,
+    place: int,
+    resources: Resources,
+) -> ChangeColors:
+    assert factors is not None
+    chance = resources.layout.reserve(step.number, 0, 1)
+    at = resources.layout.reserve(step.number, place, 1)
+
+    def jitter(linear: Linear, drawn: Tensor) -> None:
+        by = within(drawn[at][0], *factors)
+        if directive.p < 1:
+            by = torch.where(drawn[chance][0] < directive.p, by, 1.0)
+        change(linear, by.view(-1, 1, 1, 1))
+
+    return jitter
+
+
+@implements(Grayscale, "grayscale")
+def grayscale(directive: Grayscale, step: Step, resources: Resources) -> ChangeColors:
+    chance = resources.layout.reserve(step.number, 0, 1)
+
+    def grey(linear: Linear, drawn: Tensor) -> None:
+        linear.saturate((drawn[chance][0] >= directive.p).float().view(-1, 1, 1, 1))
+
+    return grey
+
+
+@implements(PcaColor, "light")
+def pca_light(directive: PcaColor, step: Step, resources: Resources) -> ChangeColors:
+    chance = resources.layout.reserve(step.number, 0, 1)
+    at = resources.layout.reserve(step.number, 1, 6)
 
     def light(linear: Linear, drawn: Tensor) -> None:
-        chosen = drawn[place][0] < directive.p
+        chosen = drawn[chance][0] < directive.p
         strength = normal(drawn[at][:3], drawn[at][3:]) * directive.deviation * chosen
         scaled = strength * constant(_EIGENVALUES, strength.device).view(3, 1) * 255
         found = constant(_EIGENVECTORS, strength.device) @ scaled
@@ -162,18 +185,20 @@ def change(shade: Shade, layout: Layout) -> Change:
     return light
 
 
-class Colours:
-    """A pass over colours, as numbers of 0..255 or, with `normalize` (factor and offset of each
-    channel), as what the network takes. What leaves 0..255 is cut off before the next matrix."""
+class Colors:
+    """A pass over colours: values of 0..255 or, where it normalises, what the network takes. Values
+    are clipped to 0..255 before the next matrix."""
 
-    def __init__(
-        self, one: Pass, layout: Layout, normalize: tuple[Tensor, Tensor] | None = None
-    ) -> None:
+    def __init__(self, one: Pass, resources: Resources) -> None:
         self._channels = one.channels
-        self._normalize = normalize and [tuple(each.tolist()) for each in normalize]
-        self._matrices = [[change(shade, layout) for shade in shades] for shades in matrices(one)]
+        normalization = resources.normalization if one.normalizes else ()
+        self._normalization = [tuple(each.tolist()) for each in normalization]
+        self._matrices: list[list[ChangeColors]] = [
+            [implementation(step, resources, change.name) for step, change in matrix]
+            for matrix in color_matrices(one)
+        ]
 
-    def __call__(self, drawn: Tensor) -> Ready:
+    def __call__(self, drawn: Tensor) -> BoundPass:
         found = []
         for changes in self._matrices:
             linear = Linear(self._channels, drawn.device)
@@ -181,8 +206,8 @@ class Colours:
                 each(linear, drawn)
             found.append(linear)
         bounds: tuple[float, float] | tuple[Tensor, Tensor] = (0.0, 255.0)
-        if self._normalize is not None:
-            factor, offset = (constant(each, drawn.device) for each in self._normalize)
+        if self._normalization:
+            factor, offset = (constant(each, drawn.device) for each in self._normalization)
             found[-1].then(factor, offset)
             bounds = offset.view(-1, 1, 1), (255 * factor + offset).view(-1, 1, 1)
 
@@ -197,26 +222,25 @@ class Colours:
 # ---- hue, which is not linear ----------------------------------------------------------------
 
 
+@implements(Color, HUE)
 class Hue:
-    """Colours turned around, as torchvision turns them: by the angle of HSV."""
+    """Hues rotated, as torchvision rotates them: by the angle of HSV."""
 
-    def __init__(self, step: Step, layout: Layout) -> None:
-        directive = step.directive
-        assert isinstance(directive, Color)
+    def __init__(self, directive: Color, step: Step, resources: Resources) -> None:
         assert directive.hue is not None
         self._p, self._range = directive.p, directive.hue
-        self._place = layout.reserve(step.number, 0, 1)
-        self._at = layout.reserve(step.number, 4, 1)
+        self._chance = resources.layout.reserve(step.number, 0, 1)
+        self._at = resources.layout.reserve(step.number, 4, 1)
 
-    def __call__(self, drawn: Tensor) -> Ready:
-        chosen = drawn[self._place][0] < self._p
+    def __call__(self, drawn: Tensor) -> BoundPass:
+        chosen = drawn[self._chance][0] < self._p
         turns = torch.where(chosen, within(drawn[self._at][0], *self._range), 0.0)
         return lambda images, piece: hue_turned(images, turns[piece])
 
 
 def hue_turned(images: Tensor, turns: Tensor) -> Tensor:
-    """Each channel goes up and down with the angle, between the least and the greatest of a pixel;
-    which stay as they are."""
+    """Each channel goes up and down with the angle, between the smallest and the largest of a
+    pixel, which stay as they are."""
     red, green, blue = images.unbind(1)
     greatest, least = images.amax(1), images.amin(1)
     span = greatest - least

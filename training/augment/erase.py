@@ -1,4 +1,4 @@
-"""A part of an image blotted out."""
+"""Rectangles of images erased."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ import math
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import Erase as Directive
+from ...compiler.plan.augment import ERASE, Erase
 from ...compiler.plan.fusion import Step
 from .entries import constant
-from .noise_table import SMALL, Table
-from .per_image import Ready
-from .random_numbers import Layout, whole, within
+from .noise_table import SMALL
+from .per_image import BoundPass
+from .random_numbers import whole, within
+from .registry import Resources, implements
 
 _TRIES = 10
 
 
-class Erase:
-    """A pass of blots, as torchvision's RandomErasing draws them."""
+@implements(Erase, ERASE)
+class EraseRectangle:
+    """A pass of rectangles, as torchvision's RandomErasing draws them."""
 
-    def __init__(
-        self, step: Step, layout: Layout, table: Table, normalize: tuple[Tensor, Tensor]
-    ) -> None:
-        assert isinstance(step.directive, Directive)
-        self._directive = step.directive
-        self._table = table
-        self._size = step.arrives
-        self._factor, self._offset = (tuple(numbers.tolist()) for numbers in normalize)
+    def __init__(self, directive: Erase, step: Step, resources: Resources) -> None:
+        self._directive = directive
+        self._table = resources.normal
+        self._size = step.arriving
+        normalization = resources.normalization
+        self._factor, self._offset = (tuple(numbers.tolist()) for numbers in normalization)
         fill = self._directive.fill
         self._level = (0.0,) if isinstance(fill, str) else fill
-        self._small = len(normalize[0]) * math.prod(self._size) < SMALL
-        self._at = layout.reserve(step.number, 0, 2 * _TRIES + 4)
+        self._small = len(normalization[0]) * math.prod(self._size) < SMALL
+        self._at = resources.layout.reserve(step.number, 0, 2 * _TRIES + 4)
 
-    def __call__(self, drawn: Tensor) -> Ready:
+    def __call__(self, drawn: Tensor) -> BoundPass:
         numbers = drawn[self._at]
         boxes, place = self.boxes(numbers), numbers[-1]
         if self._small or drawn.device.type != "cpu":
             return self._at_once(boxes, place)
         corners = boxes.int().tolist()
 
-        def blotted(images: Tensor, piece: slice) -> Tensor:
+        def erased(images: Tensor, piece: slice) -> Tensor:
             if images.requires_grad:
                 return self._at_once(boxes, place)(images, piece)
             content = self._content(images, place[piece]).expand(images.shape)
@@ -50,23 +50,23 @@ class Erase:
                     images[box] = content[box]
             return images
 
-        return blotted
+        return erased
 
-    def _at_once(self, boxes: Tensor, place: Tensor) -> Ready:
+    def _at_once(self, boxes: Tensor, place: Tensor) -> BoundPass:
         left, top, width, height = boxes.unbind(1)
         columns = _between(left, width, self._size[1]).unsqueeze(1)
         rows = _between(top, height, self._size[0]).unsqueeze(2)
 
-        def blotted(images: Tensor, piece: slice) -> Tensor:
-            blot = (rows[piece] * columns[piece]).unsqueeze(1)
+        def erased(images: Tensor, piece: slice) -> Tensor:
+            box = (rows[piece] * columns[piece]).unsqueeze(1)
             content = self._content(images, place[piece])
-            return torch.lerp(images, content, blot, out=None if images.requires_grad else images)
+            return torch.lerp(images, content, box, out=None if images.requires_grad else images)
 
-        return blotted
+        return erased
 
     def boxes(self, numbers: Tensor) -> Tensor:
         """N x 4: left, top, width, height; nothing where an image is left as it is. An area and a
-        ratio that do not fit are drawn anew, up to ten times; then it is left as it is."""
+        ratio that do not fit are drawn again, up to ten times; then it is left as it is."""
         chosen = numbers[0] < self._directive.p
         sides = self._sides(numbers) * chosen
         corners = whole(

@@ -1,4 +1,4 @@
-"""Flips and cuts alone: pixels are taken over as they are, and each axis is by itself."""
+"""Passes of flips and crops alone: pixels are copied, without interpolation, axis by axis."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from torch import Tensor
 
 from .entries import column, constant
 from .homography import Size
-from .transforms import Turn
+from .transforms import Transform
 from .warp import Fill
 
 
-class Moves:
-    """Of a batch, from which row and which column each one of an image comes."""
+class FlipAndCrop:
+    """For a batch: from which row and which column each row and column of an image comes."""
 
-    def __init__(self, turns: Sequence[Turn], like: Tensor, out: Size, fill: Fill) -> None:
+    def __init__(
+        self, transforms: Sequence[Transform], like: Tensor, out: Size, fill: Fill
+    ) -> None:
         self._out = out
         self._fill = fill
-        self._rows, self._in_rows = _followed(turns, like, out[0], axis=1)
-        self._columns, self._in_columns = _followed(turns, like, out[1], axis=0)
+        self._rows, self._in_rows = _source(transforms, like, out[0], axis=1)
+        self._columns, self._in_columns = _source(transforms, like, out[1], axis=0)
 
     def __call__(self, images: Tensor, piece: slice) -> Tensor:
         """Images of any type to images of the same type."""
@@ -35,25 +37,25 @@ class Moves:
         return torch.where(inside.unsqueeze(1), found, level)
 
 
-def _followed(
-    turns: Sequence[Turn], like: Tensor, length: int, axis: int
+def _source(
+    transforms: Sequence[Transform], like: Tensor, length: int, axis: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Of each image, from which row or column each one comes, and whether it is one at all."""
+    """For each image, from which row or column each one comes, and whether it is inside."""
     at = torch.arange(length, device=like.device, dtype=torch.float32) - (length - 1) / 2
     at = at.expand(len(like), -1)
     inside: Tensor | None = None
     half = length / 2
-    for turn in reversed(turns):
-        factor, offset = turn.back[4 * axis], turn.back[3 * axis + 2]
+    for transform in reversed(transforms):
+        factor, offset = transform.back[4 * axis], transform.back[3 * axis + 2]
         at = at * column(factor, like).unsqueeze(1) + column(offset, like).unsqueeze(1)
-        side = turn.size[1 - axis]
+        side = transform.size[1 - axis]
         half = side / 2
-        if turn.rule == "constant":
+        if transform.border == "constant":
             here = (at > -half) & (at < half)
             inside = here if inside is None else inside & here
-        elif turn.rule == "reflect":
+        elif transform.border == "reflect":
             folded = (at + half).abs() % (2 * side)
             at = half - (folded - side).abs()
-        if turn.rule != "free":
+        if transform.border != "inside":
             at = at.clamp(0.5 - half, half - 0.5)
     return (at + (half - 0.5)).round_().long(), inside

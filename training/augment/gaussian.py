@@ -1,4 +1,4 @@
-"""Bells: blur, and the evenness of a warp from place to place."""
+"""Gaussian kernels: blur, and the smoothing of elastic displacements."""
 
 from __future__ import annotations
 
@@ -8,36 +8,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.plan.augment import Blur as BlurDirective
-from ...compiler.plan.augment import Elastic as ElasticDirective
-from ...compiler.plan.fusion import Size, Step, bell_size
-from .noise_table import Table
-from .per_image import Ready
-from .random_numbers import Layout, within
+from ...compiler.plan.augment import BLUR, WARP, Blur, Elastic, Size, kernel_size
+from ...compiler.plan.fusion import Step
+from .per_image import BoundPass
+from .random_numbers import within
+from .registry import Resources, implements
 
 
-class Blur:
-    """A pass of blur, each image with a bell of its own."""
+@implements(Blur, BLUR)
+class GaussianBlur:
+    """A pass of blur, each image with a kernel of its own."""
 
-    def __init__(self, step: Step, layout: Layout) -> None:
-        assert isinstance(step.directive, BlurDirective)
-        self._directive = step.directive
-        self._at = layout.reserve(step.number, 0, 2)
+    def __init__(self, directive: Blur, step: Step, resources: Resources) -> None:
+        self._directive = directive
+        self._at = resources.layout.reserve(step.number, 0, 2)
 
-    def __call__(self, drawn: Tensor) -> Ready:
+    def __call__(self, drawn: Tensor) -> BoundPass:
         chance, strength = drawn[self._at]
         within_range = within(strength, *self._directive.sigma)
         sigma = torch.where(chance < self._directive.p, within_range, 0.0)
-        size = bell_size(self._directive.sigma[1], 6)
+        size = kernel_size(self._directive.sigma[1], 6)
         return lambda images, piece: blurred(images, sigma[piece], size)
 
 
 def blurred(images: Tensor, sigma: Tensor, size: int) -> Tensor:
     """Beyond the border the image is mirrored, its last pixel once, as torchvision has it; so a
-    bell is never wider than twice the image."""
+    kernel is never wider than twice the image."""
     count, channels, height, width = images.shape
-    rows = bell(sigma, min(size, 2 * height - 1))
-    columns = bell(sigma, min(size, 2 * width - 1))
+    rows = kernel_of(sigma, min(size, 2 * height - 1))
+    columns = kernel_of(sigma, min(size, 2 * width - 1))
     far, wide = rows.shape[1] // 2, columns.shape[1] // 2
     laid = F.pad(images, (wide, wide, far, far), mode="reflect")
     laid = laid.reshape(1, count * channels, *laid.shape[2:])
@@ -47,7 +46,7 @@ def blurred(images: Tensor, sigma: Tensor, size: int) -> Tensor:
     return F.conv2d(laid, kernel, groups=count * channels).view(images.shape)
 
 
-def bell(sigma: Tensor, size: int) -> Tensor:
+def kernel_of(sigma: Tensor, size: int) -> Tensor:
     """N x size, adding up to 1; without a deviation, the pixel itself."""
     half = (size - 1) / 2
     x = torch.linspace(-half, half, size, device=sigma.device)
@@ -55,14 +54,14 @@ def bell(sigma: Tensor, size: int) -> Tensor:
     return heights / heights.sum(1, keepdim=True)
 
 
-class Elastic:
+@implements(Elastic, WARP)
+class ElasticDisplacement:
     """How far each pixel of each image is moved: N x 2 x H x W, x and y."""
 
-    def __init__(self, step: Step, layout: Layout, table: Table) -> None:
-        assert isinstance(step.directive, ElasticDirective)
-        self._directive = step.directive
-        self._table = table
-        self._at = layout.reserve(step.number, 0, 2)
+    def __init__(self, directive: Elastic, step: Step, resources: Resources) -> None:
+        self._directive = directive
+        self._table = resources.uniform
+        self._at = resources.layout.reserve(step.number, 0, 2)
 
     def __call__(self, drawn: Tensor, size: Size) -> Callable[[slice], Tensor]:
         chance, place = drawn[self._at]
@@ -73,7 +72,7 @@ class Elastic:
         def field(piece: slice) -> Tensor:
             even = self._table.rows(place[piece], 2 * height * width)
             even = even.view(-1, 2, height, width)
-            moved = blurred(even, sigma[piece], bell_size(directive.sigma, 8))
+            moved = blurred(even, sigma[piece], kernel_size(directive.sigma, 8))
             return moved * strength[piece]
 
         return field

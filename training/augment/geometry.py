@@ -1,44 +1,47 @@
-"""A pass that moves pixels: its steps to matrices, and one look for all of them."""
+"""A pass that moves pixels: its directives as matrices, and one interpolation for all of them."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import Elastic as ElasticDirective
+from ...compiler.plan.augment import MOVE
 from ...compiler.plan.fusion import Pass
-from .flip_and_crop import Moves
-from .gaussian import Elastic
+from .flip_and_crop import FlipAndCrop
 from .homography import IDENTITY
-from .noise_table import Table
-from .per_image import Ready
-from .random_numbers import Layout
-from .transforms import Rule, Turn, turner
-from .warp import Fill, Way, warp
+from .per_image import BoundPass
+from .registry import Resources, implementation
+from .transforms import Border, MakeTransform, Transform
+from .warp import Fill, InverseMap, warp
 
 
 class Geometry:
-    """Of kind `move` or `warp`. Moved, images are of the type that they were of; else float32."""
+    """A `MOVE` returns images of the type that arrives, a `WARP` float32."""
 
-    def __init__(self, one: Pass, layout: Layout, even: Table) -> None:
-        self._moves = one.kind == "move"
-        self._out = one.leaves
+    def __init__(self, one: Pass, resources: Resources) -> None:
+        self._moves = one.kind == MOVE
+        self._out = one.leaving
         self._fill: Fill = (0.0,) if isinstance(one.fill, str) else one.fill
-        steps = [step for step in one.steps if not isinstance(step.directive, ElasticDirective)]
-        self._turners = [turner(step, layout) for step in steps]
-        self._elastic: Elastic | None = None
-        if len(steps) < len(one.steps):  # it is the last one
-            self._elastic = Elastic(one.steps[-1], layout, even)
-            self._rule: Rule = one.fill if isinstance(one.fill, str) else "constant"  # type: ignore[assignment]
+        self._border: Border = one.fill if isinstance(one.fill, str) else "constant"  # type: ignore[assignment]
+        self._transforms: list[MakeTransform] = []
+        self._displacement = None
+        for step in one.steps:
+            made = implementation(step, resources)
+            if step.directive.displaces:  # it is the last one
+                self._displacement = made
+            else:
+                self._transforms.append(made)
 
-    def __call__(self, drawn: Tensor) -> Ready:
-        turns = [make(drawn) for make in self._turners]
+    def __call__(self, drawn: Tensor) -> BoundPass:
+        transforms = [make(drawn) for make in self._transforms]
         out, fill = self._out, self._fill
         if self._moves:
-            return Moves(turns, drawn[0], out, fill)
-        if self._elastic is None:
-            way = Way(turns, drawn[0], out)
-            return lambda images, piece: warp(images.to(torch.float32), way, piece, fill)
-        way = Way([*turns, Turn(IDENTITY, self._rule, out)], drawn[0], out)
-        field = self._elastic(drawn, out)
-        return lambda images, piece: warp(images.to(torch.float32), way, piece, fill, field(piece))
+            return FlipAndCrop(transforms, drawn[0], out, fill)
+        if self._displacement is None:
+            inverse = InverseMap(transforms, drawn[0], out)
+            return lambda images, piece: warp(images.to(torch.float32), inverse, piece, fill)
+        inverse = InverseMap([*transforms, Transform(IDENTITY, self._border, out)], drawn[0], out)
+        field = self._displacement(drawn, out)
+        return lambda images, piece: warp(
+            images.to(torch.float32), inverse, piece, fill, field(piece)
+        )

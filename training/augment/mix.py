@@ -1,9 +1,9 @@
-"""Two images of a batch become one, with a share of the labels of both.
+"""Mixup and CutMix: two images of a batch become one, with a share of the labels of both.
 
-An image is mixed with the one behind it in the order of the epoch, which is shuffled anyway. The
-last of a batch has none behind it and falls away: whoever mixes hands over one image more for each
-mixing (`Augmenter.guests`), so that with whom an image is mixed does not depend on where batches
-are cut, or who works on them.
+An image is mixed with the next one in the order of the epoch, which is shuffled anyway. The last of
+a batch has no next one and is dropped: the caller hands over one image more for each mixing
+(`Augmenter.guests`), so that an image's partner does not depend on where batches are cut, or on
+which process works on them.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import CutMix as CutMixDirective
-from ...compiler.plan.augment import Mixup as MixupDirective
+from ...compiler.plan.augment import MIX, CutMix, Mixup
 from ...compiler.plan.fusion import Step
-from .random_numbers import Layout, whole
+from .random_numbers import whole
+from .registry import Resources, implements
 
 _POINTS = 2**14
 
 
 class Shares:
-    """Draws from Beta(alpha, alpha), one even draw for each, by its inverse."""
+    """Draws from Beta(alpha, alpha), from one uniform number each, by its inverse."""
 
     def __init__(self, alpha: float) -> None:
         # The integral up to x = 1/2, over v = x**power, by which the density is bounded.
@@ -45,14 +45,21 @@ class Shares:
         return torch.where(uniform < 0.5, found, 1 - found)
 
 
-class Mixup:
-    """Laid over each other."""
+class Mix:
+    """A pass over all images of a batch and their labels."""
 
-    def __init__(self, step: Step, layout: Layout) -> None:
-        assert isinstance(step.directive, MixupDirective)
-        self._p = step.directive.p
-        self._shares = Shares(step.directive.alpha)
-        self._at = layout.reserve(step.number, 0, 2)
+    def __call__(self, images: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+
+@implements(Mixup, MIX)
+class Blend(Mix):
+    """Weighted means of two images."""
+
+    def __init__(self, directive: Mixup, step: Step, resources: Resources) -> None:
+        self._p = directive.p
+        self._shares = Shares(directive.alpha)
+        self._at = resources.layout.reserve(step.number, 0, 2)
 
     def __call__(self, images: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         chance, uniform = drawn[self._at, :-1]
@@ -61,15 +68,15 @@ class Mixup:
         return torch.lerp(images[1:], images[:-1], each), mixed_labels(labels, share)
 
 
-class CutMix:
-    """A part of one in the place of that of the other."""
+@implements(CutMix, MIX)
+class Paste(Mix):
+    """A rectangle of one image in the place of that of the other."""
 
-    def __init__(self, step: Step, layout: Layout) -> None:
-        assert isinstance(step.directive, CutMixDirective)
-        self._p = step.directive.p
-        self._size = step.arrives
-        self._shares = Shares(step.directive.alpha)
-        self._at = layout.reserve(step.number, 0, 4)
+    def __init__(self, directive: CutMix, step: Step, resources: Resources) -> None:
+        self._p = directive.p
+        self._size = step.arriving
+        self._shares = Shares(directive.alpha)
+        self._at = resources.layout.reserve(step.number, 0, 4)
 
     def __call__(self, images: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         box, share = self.boxes(drawn[self._at, :-1])

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
-from ...compiler.plan.augment import CutMix as CutMixDirective
-from ...compiler.plan.fusion import Fusion, Pass
-from .area_resize import Resize
-from .color import Colours, Hue
-from .erase import Erase
-from .gaussian import Blur
+from ...compiler.plan.augment import COLOR, MOVE, WARP
+from ...compiler.plan.fusion import Fusion
+from . import area_resize, erase, gaussian, noise, policies  # noqa: F401 - they enter what they do
+from .color import Colors
 from .geometry import Geometry
-from .mix import CutMix, Mixup
-from .noise import Noise
-from .noise_table import Table
-from .per_image import Alone, Done, Finish
-from .policies import Policy
-from .random_numbers import Draws, Layout
-
-Numbers = tuple[Tensor, Tensor]
-"""Factor and offset of each channel: what pixels of 0..255 become."""
+from .mix import Mix
+from .per_image import ImagePass, Normalize, PerImage
+from .random_numbers import Draws
+from .registry import Normalization, Resources, implementation
 
 
 class Augmenter(nn.Module):
@@ -35,36 +30,34 @@ class Augmenter(nn.Module):
     def __init__(
         self,
         fusion: Fusion,
-        normalize: Numbers,
+        normalization: Normalization,
         *,
         seed: int,
         classes: int,
         reverse: bool = False,
         reuse: bool = False,
     ) -> None:
-        """`reverse`: blue first, at the end; `normalize` is for the channels as they come. `reuse`:
-        on a CPU, images that were made may be written over when the next ones are."""
+        """`reverse`: blue first, at the end; `normalization` is for the channels as they come.
+        `reuse`: on a CPU, images that were made may be written over when the next ones are."""
         super().__init__()
         self._reuse = reuse
         self.fusion = fusion
         self._classes = classes
-        layout = Layout()
-        parts = _Parts(layout, seed, normalize)
-        self._steps: list[Alone | Mixup | CutMix] = []
-        row: list[tuple[Done, bool]] = []
-        for one in fusion.passes:
-            made = parts.made(one)
-            if isinstance(made, Mixup | CutMix):
-                self._steps += [Alone(row), made] if row else [made]
+        resources = Resources.of(seed, normalization)
+        self._steps: list[PerImage | Mix] = []
+        row: list[tuple[ImagePass, bool]] = []
+        for one, takes_bytes in _passes(fusion, resources):
+            if isinstance(one, Mix):
+                self._steps += [PerImage(row), one] if row else [one]
                 row = []
             else:
-                row.append((made, one.family == "geometry" and one.kind != "resize"))
+                row.append((one, takes_bytes))
         if row or fusion.normalizes or reverse:
-            finish = Finish(normalize if fusion.normalizes else None, reverse)
-            self._steps.append(Alone(row, finish))
-        self._draws = Draws(layout, seed)
-        self.guests = sum(isinstance(step, Mixup | CutMix) for step in self._steps)
-        """How many images more than come back are to be handed over, those behind in the order."""
+            normalize = Normalize(normalization if fusion.normalizes else None, reverse)
+            self._steps.append(PerImage(row, normalize))
+        self._draws = Draws(resources.layout, seed)
+        self.guests = sum(isinstance(step, Mix) for step in self._steps)
+        """How many images are to be handed over beyond those that come back: the next in order."""
 
     def forward(
         self, images: Tensor, labels: Tensor, indices: Tensor, epoch: int = 0
@@ -73,7 +66,7 @@ class Augmenter(nn.Module):
             raise ValueError(f"{len(images)} images, {self.guests} of them only to mix with")
         drawn = self._draws(epoch, indices.to(images.device))
         for step in self._steps:
-            if isinstance(step, Alone):
+            if isinstance(step, PerImage):
                 images = step(images, drawn, self._reuse)
             else:
                 images, labels = step(images.to(torch.float32), self._shares(labels), drawn)
@@ -81,42 +74,19 @@ class Augmenter(nn.Module):
         return images, labels
 
     def _shares(self, labels: Tensor) -> Tensor:
-        """Of every class: 1 for that of a label."""
+        """One-hot labels."""
         if labels.ndim == 2:
             return labels.float()
         return nn.functional.one_hot(labels, self._classes).float()
 
 
-class _Parts:
-    """What passes are made with."""
-
-    def __init__(self, layout: Layout, seed: int, normalize: Numbers) -> None:
-        self._layout = layout
-        self._normal = Table(seed, "normal")
-        self._even = Table(seed, "even")
-        self._normalize = normalize
-
-    def made(self, one: Pass) -> Done | Mixup | CutMix:
-        """A pass as something that can be called."""
-        layout, step = self._layout, one.steps[0]
-        match one.kind:
-            case "move" | "warp":
-                return Geometry(one, layout, self._even)
-            case "resize":
-                return Resize(step, layout)
-            case "colour":
-                return Colours(one, layout, self._normalize if one.normalizes else None)
-            case "hue":
-                return Hue(step, layout)
-            case "noise":
-                return Noise(step, layout, self._normal)
-            case "blur":
-                return Blur(step, layout)
-            case "erase":
-                return Erase(step, layout, self._normal, self._normalize)
-            case "policy":
-                return Policy(step, layout)
-            case "mix":
-                mixing = isinstance(step.directive, CutMixDirective)
-                return CutMix(step, layout) if mixing else Mixup(step, layout)
-        raise AssertionError(one.kind)
+def _passes(fusion: Fusion, resources: Resources) -> Iterator[tuple[Mix | ImagePass, bool]]:
+    """Each pass, and whether it takes bytes as they are."""
+    for one in fusion.passes:
+        if one.kind in (MOVE, WARP):
+            yield Geometry(one, resources), True
+        elif one.kind == COLOR:
+            yield Colors(one, resources), False
+        else:
+            (step,) = one.steps
+            yield implementation(step, resources), False

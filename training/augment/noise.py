@@ -1,27 +1,28 @@
-"""Something drawn added to each number."""
+"""Gaussian noise added to each pixel."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import Noise as Directive
+from ...compiler.plan.augment import NOISE, Noise
 from ...compiler.plan.fusion import Step
-from .noise_table import SMALL, Table
-from .per_image import Ready
-from .random_numbers import Layout, within
+from .noise_table import SMALL, NoiseTable
+from .per_image import BoundPass
+from .random_numbers import within
+from .registry import Resources, implements
 
 
-class Noise:
-    """A pass of noise; what it drives out of 0..255 is cut off."""
+@implements(Noise, NOISE)
+class AddNoise:
+    """A pass of noise; values are clipped to 0..255 behind it."""
 
-    def __init__(self, step: Step, layout: Layout, table: Table) -> None:
-        assert isinstance(step.directive, Directive)
-        self._directive = step.directive
-        self._table = table
-        self._at = layout.reserve(step.number, 0, 3)
+    def __init__(self, directive: Noise, step: Step, resources: Resources) -> None:
+        self._directive = directive
+        self._table = resources.normal
+        self._at = resources.layout.reserve(step.number, 0, 3)
 
-    def __call__(self, drawn: Tensor) -> Ready:
+    def __call__(self, drawn: Tensor) -> BoundPass:
         chance, strength, place = drawn[self._at]
         directive, table = self._directive, self._table
         deviation = within(strength, *directive.deviation) * 255
@@ -46,7 +47,7 @@ class Noise:
         return add
 
 
-def _at_once(images: Tensor, deviation: Tensor, table: Table, place: Tensor) -> Tensor:
+def _at_once(images: Tensor, deviation: Tensor, table: NoiseTable, place: Tensor) -> Tensor:
     noise = table.rows(place, images[0].numel()).view(images.shape)
     noise.mul_(deviation.view(-1, *[1] * (images.ndim - 1)))
     return (images + noise if images.requires_grad else images.add_(noise)).clamp_(0, 255)

@@ -23,10 +23,10 @@ _FACTOR = 4
 """At least so many times as long as an image."""
 
 
-class Table:
+class NoiseTable:
     """Numbers drawn once from a seed, on every device the same."""
 
-    def __init__(self, seed: int, kind: Literal["normal", "even"]) -> None:
+    def __init__(self, seed: int, kind: Literal["normal", "uniform"]) -> None:
         self._seed = seed
         self._kind = kind
         self._numbers = torch.zeros(0)
@@ -35,7 +35,8 @@ class Table:
         """All of them, enough for images of `count` numbers."""
         wanted = max(_SIZE, _FACTOR * count)
         if len(self._numbers) < wanted or self._numbers.device != device:
-            digest = sha256(f"{self._kind}/{self._seed}".encode()).digest()
+            name = {"uniform": "even"}.get(self._kind, self._kind)  # runs of older versions go on
+            digest = sha256(f"{name}/{self._seed}".encode()).digest()
             generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
             if self._kind == "normal":
                 drawn = torch.randn(wanted, generator=generator)

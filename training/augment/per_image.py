@@ -1,9 +1,8 @@
-"""Passes that look at each image by itself: done to a few at a time, so that they stay at hand.
+"""Passes that treat each image by itself: done to a few images at a time, which fit into the cache.
 
-What a processor has at hand is far quicker than memory. A batch of photographs does not fit there,
-so on a CPU all passes are done to a piece of it before the next piece is begun; on a graphics card,
-where starting a pass is what takes time, to all of it. What does not depend on pixels is worked out
-for the whole batch first.
+A batch of photographs does not fit there, so on a CPU all passes are done to a piece of it before
+the next piece is begun; on a GPU, where launching a pass is what takes time, to all of it. What
+does not depend on pixels is worked out for the whole batch first.
 """
 
 from __future__ import annotations
@@ -15,24 +14,24 @@ from torch import Tensor
 
 from .entries import constant
 
-Ready = Callable[[Tensor, slice], Tensor]
-"""A pass over some images of a batch, and which ones they are. All passes but those that move
-pixels take float32 of 0..255, and may change it in place."""
+BoundPass = Callable[[Tensor, slice], Tensor]
+"""A pass with its random numbers, called with some images of a batch and which ones they are. All
+passes but those that move pixels take float32 of 0..255, and may change it in place."""
 
-Done = Callable[[Tensor], Ready]
-"""A pass, of the numbers drawn for a batch."""
+ImagePass = Callable[[Tensor], BoundPass]
+"""A pass, called with the random numbers of a batch."""
 
 PIECE = 2**18
 """How many numbers of images make a piece: a megabyte."""
 
 
-class Finish:
-    """What pixels become at the end: multiplied and added to, each channel by itself, and put into
-    reverse. `numbers` are factors and offsets of the channels as they come."""
+class Normalize:
+    """The last step: a factor and an offset for each channel, and channels in reverse order.
+    `normalization` is for the channels as they come."""
 
-    def __init__(self, numbers: tuple[Tensor, Tensor] | None, reverse: bool) -> None:
-        self._numbers = numbers and [
-            tuple((each.flip(0) if reverse else each).tolist()) for each in numbers
+    def __init__(self, normalization: tuple[Tensor, Tensor] | None, reverse: bool) -> None:
+        self._numbers = normalization and [
+            tuple((each.flip(0) if reverse else each).tolist()) for each in normalization
         ]
         self._reverse = reverse
 
@@ -45,30 +44,32 @@ class Finish:
         return torch.mul(images, factor, out=out).add_(offset)
 
 
-class Alone:
-    """Passes in a row, and which of them take bytes as they are; then what pixels become."""
+class PerImage:
+    """Passes in a row, and which of them take bytes as they are; then normalisation."""
 
-    def __init__(self, passes: Sequence[tuple[Done, bool]], finish: Finish | None = None) -> None:
+    def __init__(
+        self, passes: Sequence[tuple[ImagePass, bool]], normalize: Normalize | None = None
+    ) -> None:
         self._passes = tuple(passes)
-        self._finish = finish or Finish(None, False)
+        self._normalize = normalize or Normalize(None, False)
         self._kept: Tensor | None = None
         """Memory of the images made last, where nobody needs them any longer."""
 
     def __call__(self, images: Tensor, drawn: Tensor, reuse: bool = False) -> Tensor:
         """uint8 or float32 to float32; left as it is. With `reuse`, what was made last is written
         over: fresh memory for a batch of photographs takes as long as some passes over it."""
-        ready = [(done(drawn), takes_bytes) for done, takes_bytes in self._passes]
+        passes = [(one(drawn), takes_bytes) for one, takes_bytes in self._passes]
         pieces = round(len(images) / max(1, PIECE // max(1, images[0].numel())))
         if images.device.type != "cpu" or images.requires_grad or pieces <= 1:
-            return self._finish(_do(ready, images, slice(0, len(images))))
+            return self._normalize(_do(passes, images, slice(0, len(images))))
         count = -(-len(images) // pieces)  # all of about the same size
         found: Tensor | None = None
         for start in range(0, len(images), count):
             piece = slice(start, min(start + count, len(images)))
-            made = _do(ready, images, piece)
+            made = _do(passes, images, piece)
             if found is None:
                 found = self._memory((len(images), *made.shape[1:]), reuse)
-            self._finish(made, found[piece])
+            self._normalize(made, found[piece])
         assert found is not None
         return found
 
@@ -80,10 +81,10 @@ class Alone:
         return found
 
 
-def _do(passes: Sequence[tuple[Ready, bool]], whole: Tensor, piece: slice) -> Tensor:
+def _do(passes: Sequence[tuple[BoundPass, bool]], whole: Tensor, piece: slice) -> Tensor:
     given = images = whole[piece].contiguous()
-    for done, takes_bytes in passes:
+    for one, takes_bytes in passes:
         if not takes_bytes:
             images = images.to(torch.float32, copy=images is given)
-        images = done(images, piece)
+        images = one(images, piece)
     return images.to(torch.float32)

@@ -1,8 +1,8 @@
-"""`randaugment` and `trivial`: changes of a list, drawn for each image.
+"""RandAugment and TrivialAugment: operations of a list, drawn for each image.
 
-The lists, their ranges and what each change does are torchvision's, which follow the papers;
-places between pixels are found bilinearly, as everywhere here. As published, every change begins
-with whole levels, and ends with them.
+The lists, their ranges and what each operation does are torchvision's, which follow the papers;
+interpolation is bilinear, as everywhere here. As published, every operation begins and ends with
+whole levels.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.plan.augment import RandAugment, Trivial
+from ...compiler.plan.augment import POLICY, RandAugment, Trivial
 from ...compiler.plan.fusion import Step
 from . import homography as h
 from .color import GREY
 from .entries import constant
-from .per_image import Ready
-from .random_numbers import Layout, whole
-from .transforms import Rule, Turn
-from .warp import Fill, Way, warp
+from .per_image import BoundPass
+from .random_numbers import whole
+from .registry import Resources, implements
+from .transforms import Border, Transform
+from .warp import Fill, InverseMap, warp
 
 BINS = 31
 """How many strengths there are."""
@@ -62,20 +63,17 @@ _GEOMETRY = ("shear_x", "shear_y", "translate_x", "translate_y", "rotate")
 
 
 class Policy:
-    """A pass of either, as often as it says."""
+    """A pass of some rounds, in each of which every image gets an operation of its own."""
 
-    def __init__(self, step: Step, layout: Layout) -> None:
-        directive = step.directive
-        assert isinstance(directive, RandAugment | Trivial)
-        self._rand = directive if isinstance(directive, RandAugment) else None
-        self._often = self._rand.n if self._rand else 1
-        self._size = step.arrives
+    def __init__(self, directive: RandAugment | Trivial, step: Step, resources: Resources) -> None:
+        self._size = step.arriving
         fill = directive.fill
         self._fill: Fill = (0.0,) if isinstance(fill, str) else fill
-        self._rule: Rule = fill if fill in ("nearest", "reflect") else "constant"
-        self._at = [layout.reserve(step.number, 3 * round, 3) for round in range(self._often)]
+        self._border: Border = fill if fill in ("nearest", "reflect") else "constant"
+        reserve = resources.layout.reserve
+        self._at = [reserve(step.number, 3 * round, 3) for round in range(directive.rounds)]
 
-    def __call__(self, drawn: Tensor) -> Ready:
+    def __call__(self, drawn: Tensor) -> BoundPass:
         rounds = []
         for at in self._at:
             which, strength, sign = drawn[at]
@@ -109,16 +107,18 @@ class Policy:
 
     def _strengths(self, chosen: Tensor, strength: Tensor, sign: Tensor) -> Tensor:
         """In the units of each change; where it can go both ways, either."""
-        far = []
-        for change in CHANGES:
-            most = (change.randaugment if self._rand else change.trivial) or 0.0
-            if change.per_side and self._rand:
-                most *= self._size[1 if change.name.endswith("x") else 0]
-            far.append(most)
-        bins = self._rand.magnitude if self._rand else whole(strength, 0, BINS - 1)
-        found = constant(tuple(far), chosen.device)[chosen] * (bins / (BINS - 1))
+        largest = tuple(self._largest(change) for change in CHANGES)
+        found = constant(largest, chosen.device)[chosen] * (self._bin(strength) / (BINS - 1))
         signed = constant(_SIGNED, chosen.device)[chosen] > 0
         return torch.where(signed & (sign <= 0.5), -found, found)
+
+    def _largest(self, change: Change) -> float:
+        """The largest strength of a change."""
+        raise NotImplementedError
+
+    def _bin(self, uniform: Tensor) -> Tensor | int:
+        """Which of the strengths it is."""
+        raise NotImplementedError
 
     def _moved(self, images: Tensor, chosen: Tensor, strength: Tensor) -> Tensor:
         size = (images.shape[-2], images.shape[-1])
@@ -132,8 +132,35 @@ class Policy:
         back = h.from_corner(h.linear(1.0, x, y, 1.0), size, size)
         moved = h.moved(only("translate_x").trunc(), only("translate_y").trunc())
         back = h.product(back, h.product(moved, h.turned(only("rotate"))))
-        way = Way([Turn(back, self._rule, size)], strength, size)
-        return warp(images, way, slice(0, len(images)), self._fill)
+        inverse = InverseMap([Transform(back, self._border, size)], strength, size)
+        return warp(images, inverse, slice(0, len(images)), self._fill)
+
+
+@implements(RandAugment, POLICY)
+class RandAugmentPolicy(Policy):
+    """All changes of one strength."""
+
+    def __init__(self, directive: RandAugment, step: Step, resources: Resources) -> None:
+        super().__init__(directive, step, resources)
+        self._magnitude = directive.magnitude
+
+    def _largest(self, change: Change) -> float:
+        side = self._size[1 if change.name.endswith("x") else 0] if change.per_side else 1
+        return (change.randaugment or 0.0) * side
+
+    def _bin(self, uniform: Tensor) -> Tensor | int:
+        return self._magnitude
+
+
+@implements(Trivial, POLICY)
+class TrivialPolicy(Policy):
+    """Each change of a random strength."""
+
+    def _largest(self, change: Change) -> float:
+        return change.trivial or 0.0
+
+    def _bin(self, uniform: Tensor) -> Tensor | int:
+        return whole(uniform, 0, BINS - 1)
 
 
 # ---- changes of levels -----------------------------------------------------------------------

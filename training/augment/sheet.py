@@ -53,7 +53,7 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     ]
     alone = []
     for number, directive in enumerate(plan.augment):
-        one = only(number, plan.augment, fusion.arrives, fusion.channels)
+        one = only(number, plan.augment, fusion.arriving, fusion.channels)
         if one.passes:
             made = shown(opened, one, batch, indices, labels, 0)
             alone.append(Row(as_written(directive), made))

@@ -1,4 +1,4 @@
-"""What the directives that move pixels come to for each image: matrices, and what is beyond."""
+"""What directives that move pixels do: a matrix for each image, and what is beyond its border."""
 
 from __future__ import annotations
 
@@ -10,147 +10,154 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import Crop, Flip, Perspective, Rotate, Scale, Shear, Shift
-from ...compiler.plan.fusion import Size, Step, filling
+from ...compiler.plan.augment import (
+    MOVE,
+    WARP,
+    Augmentation,
+    Crop,
+    Flip,
+    Perspective,
+    Rotate,
+    Scale,
+    Shear,
+    Shift,
+    Size,
+)
+from ...compiler.plan.fusion import Step
 from . import homography as h
 from .entries import Entry, constant, times
 from .random_numbers import Layout, whole, within
+from .registry import Resources, implements
 
-Rule = Literal["free", "constant", "nearest", "reflect", "part"]
-"""What is beyond the border of what a step works on: nothing ever looks there, a colour, the border
-drawn out, a mirror; `part`: the border of the part that is cut out, drawn out."""
+Border = Literal["inside", "constant", "nearest", "reflect", "part"]
+"""What is beyond the border of the image that a step works on: `inside`: it is never looked at;
+`constant`: a colour; `nearest`: the pixels of the border; `reflect`: the image mirrored; `part`:
+the pixels at the border of the part that is cut out."""
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
+class Transform:
     """A step as numbers, for each image of a batch."""
 
     back: h.Matrix
-    """From a place in what it makes to that in what it is made of."""
-    rule: Rule
+    """From a place in its output to that in its input."""
+    border: Border
     size: Size
-    """Of what it works on."""
+    """Of its input."""
     part: Tensor | None = None
     """N x 4: left, top, right, bottom."""
     projective: bool = False
-    """Its last row is not 0, 0, 1."""
+    """The last row of the matrix is not 0, 0, 1."""
     bijective: bool = False
-    """Takes the whole of what arrives to the whole of what leaves, pixel to pixel."""
+    """Takes the whole input to the whole output, pixel to pixel."""
 
 
-Turner = Callable[[Tensor], Turn]
-"""From the numbers drawn for a batch."""
-
-Choice = Callable[[Tensor, float], Tensor]
-"""Of values, those of the images that a step is done to, and one that leaves the others alone."""
+MakeTransform = Callable[[Tensor], Transform]
+"""From the random numbers of a batch."""
 
 
-def turner(step: Step, layout: Layout) -> Turner:
-    """Reserves what a directive draws; what is returned makes it into matrices."""
-    directive, size, number = step.directive, step.arrives, step.number
-    fill = filling(step)
-    rule: Rule = fill if isinstance(fill, str) else "constant"  # type: ignore[assignment]
-    place = layout.reserve(number, 0, 1)
-    match directive:
-        case Flip():
-            both = layout.reserve(number, 1, 1)
-
-            def flip(drawn: Tensor) -> Turn:
-                first = (drawn[place][0] < directive.p).float()
-                second = (drawn[both][0] < directive.p).float()
-                axes: dict[str, tuple[Entry, Entry]] = {
-                    "horizontal": (first, 0.0),
-                    "vertical": (0.0, first),
-                    "both": (first, second),
-                }
-                across, down = axes[directive.axis]
-                return Turn(h.mirrored(across, down), "free", size, bijective=True)
-
-            return flip
-        case Rotate():
-            at = layout.reserve(number, 1, 1)
-            return _maybe(
-                directive.p, place, rule, size,
-                lambda drawn: h.turned(within(drawn[at][0], *directive.degrees)),
-            )  # fmt: skip
-        case Scale():
-            at = layout.reserve(number, 1, 1)
-            return _maybe(
-                directive.p, place, rule, size,
-                lambda drawn: h.scaled(within(drawn[at][0], *directive.factor)),
-            )  # fmt: skip
-        case Shift():
-            at = layout.reserve(number, 1, 2)
-            across, down = (
-                axis or directive.by or (0.0, 0.0) for axis in (directive.x, directive.y)
-            )
-            return _maybe(
-                directive.p, place, rule, size,
-                lambda drawn: h.moved(
-                    times(_drawn(drawn[at][0], *across), size[1]),
-                    times(_drawn(drawn[at][1], *down), size[0]),
-                ),
-            )  # fmt: skip
-        case Shear():
-            at = layout.reserve(number, 1, 2)
-            return _maybe(
-                directive.p, place, rule, size,
-                lambda drawn: h.sheared(
-                    _tangent(drawn[at][0], *directive.x), _tangent(drawn[at][1], *directive.y)
-                ),
-            )  # fmt: skip
-        case Perspective():
-            at = layout.reserve(number, 1, 8)
-            return _maybe(
-                directive.p, place, rule, size,
-                lambda drawn: h.quadrilateral(corners(drawn[at], directive.distortion, size), size),
-                projective=True,
-            )  # fmt: skip
-        case Crop():
-            if directive.scale is None:
-                at = layout.reserve(number, 1, 2)
-                return lambda drawn: _cut(directive, drawn[at], step, rule)
-            at = layout.reserve(number, 1, PART_DRAWS)
-
-            def part(drawn: Tensor) -> Turn:
-                box = parts(drawn[at], directive, size)
-                left, top, width, height = box.unbind(1)
-                edges = torch.stack([left, top, left + width, top + height], 1)
-                back = h.part(left, top, width, height, size, step.leaves)
-                return Turn(back, "part", size, edges)
-
-            return part
-        case other:
-            raise AssertionError(other.word)
+def border_of(step: Step) -> Border:
+    fill = step.fill
+    return fill if isinstance(fill, str) else "constant"  # type: ignore[return-value]
 
 
-def _maybe(
+@implements(Flip, MOVE)
+def flip(directive: Flip, step: Step, resources: Resources) -> MakeTransform:
+    first_at = resources.layout.reserve(step.number, 0, 1)
+    second_at = resources.layout.reserve(step.number, 1, 1)
+
+    def make(drawn: Tensor) -> Transform:
+        first = (drawn[first_at][0] < directive.p).float()
+        second = (drawn[second_at][0] < directive.p).float()
+        axes: dict[str, tuple[Entry, Entry]] = {
+            "horizontal": (first, 0.0),
+            "vertical": (0.0, first),
+            "both": (first, second),
+        }
+        horizontal, vertical = axes[directive.axis]
+        back = h.mirrored(horizontal, vertical)
+        return Transform(back, "inside", step.arriving, bijective=True)
+
+    return make
+
+
+@implements(Rotate, WARP)
+def rotate(directive: Rotate, step: Step, resources: Resources) -> MakeTransform:
+    return _sometimes(
+        directive, directive.p, step, resources.layout, 1,
+        lambda drawn: h.turned(within(drawn[0], *directive.degrees)),
+    )  # fmt: skip
+
+
+@implements(Scale, WARP)
+def scale(directive: Scale, step: Step, resources: Resources) -> MakeTransform:
+    return _sometimes(
+        directive, directive.p, step, resources.layout, 1,
+        lambda drawn: h.scaled(within(drawn[0], *directive.factor)),
+    )  # fmt: skip
+
+
+@implements(Shift, WARP)
+def shift(directive: Shift, step: Step, resources: Resources) -> MakeTransform:
+    height, width = step.arriving
+    x, y = (axis or directive.by or (0.0, 0.0) for axis in (directive.x, directive.y))
+    return _sometimes(
+        directive, directive.p, step, resources.layout, 2,
+        lambda drawn: h.moved(
+            times(_in_range(drawn[0], *x), width), times(_in_range(drawn[1], *y), height)
+        ),
+    )  # fmt: skip
+
+
+@implements(Shear, WARP)
+def shear(directive: Shear, step: Step, resources: Resources) -> MakeTransform:
+    return _sometimes(
+        directive, directive.p, step, resources.layout, 2,
+        lambda drawn: h.sheared(
+            _tangent(drawn[0], *directive.x), _tangent(drawn[1], *directive.y)
+        ),
+    )  # fmt: skip
+
+
+@implements(Perspective, WARP)
+def perspective(directive: Perspective, step: Step, resources: Resources) -> MakeTransform:
+    size = step.arriving
+    return _sometimes(
+        directive, directive.p, step, resources.layout, 8,
+        lambda drawn: h.quadrilateral(corners(drawn, directive.distortion, size), size),
+    )  # fmt: skip
+
+
+def _sometimes(
+    directive: Augmentation,
     p: float,
-    place: slice,
-    rule: Rule,
-    size: Size,
+    step: Step,
+    layout: Layout,
+    count: int,
     matrix: Callable[[Tensor], h.Matrix],
-    projective: bool = False,
-) -> Turner:
-    """With a probability; else pixels stay where they are."""
+) -> MakeTransform:
+    """With a probability; else pixels stay where they are. `matrix` gets `count` numbers for each
+    image."""
+    chance, at = layout.reserve(step.number, 0, 1), layout.reserve(step.number, 1, count)
+    border = border_of(step)
 
-    def made(drawn: Tensor) -> Turn:
-        back = matrix(drawn)
+    def make(drawn: Tensor) -> Transform:
+        back = matrix(drawn[at])
         if p < 1:
-            back = h.chosen(drawn[place][0] < p, back, h.IDENTITY)
-        return Turn(back, rule, size, projective=projective)
+            back = h.chosen(drawn[chance][0] < p, back, h.IDENTITY)
+        return Transform(back, border, step.arriving, projective=directive.projective)
 
-    return made
+    return make
 
 
-def _drawn(uniform: Tensor, low: float, high: float) -> Entry:
-    """From a range, which may be a number."""
+def _in_range(uniform: Tensor, low: float, high: float) -> Entry:
+    """A number where low and high are the same."""
     return within(uniform, low, high) if low < high else low
 
 
 def _tangent(uniform: Tensor, low: float, high: float) -> Entry:
     """Of degrees from a range."""
-    degrees = _drawn(uniform, low, high)
+    degrees = _in_range(uniform, low, high)
     if isinstance(degrees, Tensor):
         return degrees.deg2rad().tan()
     return math.tan(math.radians(degrees))
@@ -159,19 +166,39 @@ def _tangent(uniform: Tensor, low: float, high: float) -> Entry:
 # ---- crops -----------------------------------------------------------------------------------
 
 
-def _cut(crop: Crop, drawn: Tensor, step: Step, rule: Rule) -> Turn:
-    """A part as large as wanted, from anywhere, pixel for pixel."""
-    size, out = step.arrives, step.leaves
-    top, left = (
-        whole(uniform, *_places(have, want, crop.pad))
-        for uniform, have, want in zip(drawn, size, out, strict=True)
-    )
-    return Turn(h.from_corner(h.moved(-left, -top), size, out), rule, size)
+@implements(Crop, MOVE)
+def crop(directive: Crop, step: Step, resources: Resources) -> MakeTransform:
+    """A part as large as the output, from anywhere, pixel for pixel."""
+    size, out, border = step.arriving, step.leaving, border_of(step)
+    at = resources.layout.reserve(step.number, 1, 2)
+
+    def make(drawn: Tensor) -> Transform:
+        top, left = (
+            whole(uniform, *_places(have, want, directive.pad))
+            for uniform, have, want in zip(drawn[at], size, out, strict=True)
+        )
+        return Transform(h.from_corner(h.moved(-left, -top), size, out), border, size)
+
+    return make
+
+
+@implements(Crop, WARP)
+def resized_crop(directive: Crop, step: Step, resources: Resources) -> MakeTransform:
+    """A part of random size, interpolated to that of the output."""
+    size, out = step.arriving, step.leaving
+    at = resources.layout.reserve(step.number, 1, PART_DRAWS)
+
+    def make(drawn: Tensor) -> Transform:
+        left, top, width, height = parts(drawn[at], directive, size).unbind(1)
+        edges = torch.stack([left, top, left + width, top + height], 1)
+        return Transform(h.part(left, top, width, height, size, out), "part", size, edges)
+
+    return make
 
 
 def _places(have: int, want: int, pad: int) -> tuple[int, int]:
-    """Where a cut may begin: within the image and what is put around it; of a smaller image, so
-    that all of it is there."""
+    """Where a crop may begin: within the image and its padding; of an image that is smaller than
+    the crop, so that all of it is inside."""
     one, other = -pad, have + pad - want
     return min(one, other), max(one, other)
 
@@ -182,7 +209,7 @@ PART_DRAWS = 2 * _TRIES + 2
 
 def parts(drawn: Tensor, crop: Crop, size: Size) -> Tensor:
     """N x 4: left, top, width, height, as torchvision's RandomResizedCrop draws them. An area and a
-    ratio that do not fit into the image are drawn anew, up to ten times; then it is the middle."""
+    ratio that do not fit into the image are drawn again, up to ten times; then it is the centre."""
     assert crop.scale is not None
     assert crop.ratio is not None
     rows, columns = size

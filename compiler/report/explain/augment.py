@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ....dsl.render import show as printable
-from ...plan.augment import Augmentation, Color, Crop, Resize
+from ...plan.augment import COLOR, INSIDE, RESIZE, WARP, Augmentation
 from ...plan.fields import spelled
 from ...plan.fusion import (
-    FREE,
-    SHRINKS,
     Fusion,
     Pass,
     Step,
-    frames,
-    largest_part,
-    matrices,
+    color_matrices,
+    inner_borders,
     mixes_channels,
     needs_mean,
 )
@@ -28,7 +25,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     """As lines; none where nothing is augmented."""
     if not fusion.passes:
         return []
-    size = f"{fusion.channels}x{by(fusion.arrives)}"
+    size = f"{fusion.channels}x{by(fusion.arriving)}"
     title = f"{in_short(fusion)}, for a whole batch at once; images arrive as {size}"
     found = wrapped(title, style, code=BOLD)
     for step in fusion.read:
@@ -38,7 +35,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
         found += laid_out(list(_lines(one)), style, "   ")
     found.append("")
     if fusion.normalizes:
-        text = "What pixels become (`normalize`) is a multiplication and an addition at the end."
+        text = "Normalisation (`normalize`) is a multiplication and an addition at the end."
         found += wrapped(text, style)
     cost = fusion.cost
     total = f"An image: {short(cost.macs)} multiply-adds, {data_size(cost.bytes)} read and written."
@@ -55,23 +52,10 @@ def in_short(fusion: Fusion) -> str:
     return f"{plural(len(directives), 'directive')} in {count}"
 
 
-_TITLES = {
-    "move": "pixels are moved as they are",
-    "warp": "pixels are moved: one matrix for each image, one look between them",
-    "resize": "images are made smaller",
-    "hue": "hues are turned",
-    "noise": "noise",
-    "blur": "blur",
-    "erase": "a part is blotted out",
-    "policy": "changes of a list",
-    "mix": "images are mixed, and their labels",
-}
-
-
 def _title(one: Pass) -> str:
-    if one.kind != "colour":
-        return _TITLES[one.kind]
-    count = len(matrices(one))
+    if one.kind != COLOR:
+        return one.kind.title
+    count = len(color_matrices(one))
     return f"colours: {'one matrix' if count == 1 else f'{count} matrices'} for each image"
 
 
@@ -87,14 +71,8 @@ def _lines(one: Pass) -> Iterator[tuple[str, str]]:
 
 def _said(step: Step, one: Pass) -> str:
     """The directive, or that part of it that belongs to the pass."""
-    directive: Augmentation = step.directive
-    if isinstance(directive, Color) and directive.hue is not None:
-        linear = directive.brightness or directive.contrast or directive.saturation
-        if one.kind == "hue" and linear:
-            return f"color hue={_range(directive.hue)}, of `{_as_written(directive)}`"
-        if one.kind == "colour":
-            return f"{directive.replace(hue=None)}"
-    return _as_written(directive)
+    whole, part = _as_written(step.directive), step.directive.written_in(step.kind)
+    return f"{part}, of `{whole}`" if part else whole
 
 
 def _as_written(directive: Augmentation) -> str:
@@ -104,48 +82,38 @@ def _as_written(directive: Augmentation) -> str:
     return printable(" ".join(directive.span.text.split()))
 
 
-def _range(range: tuple[float, float]) -> str:
-    return f"{spelled(range[0])}..{spelled(range[1])}"
-
-
 def _notes(one: Pass) -> Iterator[str]:
-    if one.arrives != one.leaves:
-        yield f"from {by(one.arrives)} to {by(one.leaves)}"
-    if one.kind == "warp":
+    if one.arriving != one.leaving:
+        yield f"from {by(one.arriving)} to {by(one.leaving)}"
+    if one.kind == WARP:
         yield from _of_warp(one)
-    elif one.kind == "resize" and isinstance(one.steps[0].directive, Crop):
-        factor = largest_part(one.steps[0])
-        yield (
-            f"up to {factor:.2g} pixels become one, each way, which four alone do not stand for;"
-            f" up to {SHRINKS:g} they would"
-        )
-    elif one.kind == "resize" and isinstance(one.steps[0].directive, Resize):
-        yield "smoothed where that makes images smaller"
-    elif one.kind == "colour":
+    elif one.kind == RESIZE:
+        yield one.steps[0].directive.smoothing_note(one.arriving)
+    elif one.kind == COLOR:
         yield from _of_colours(one)
-    elif one.kind == "noise":
-        yield "what leaves 0..255 is cut off behind it"
+    elif one.kind.clips:
+        yield "values are clipped to 0..255 behind it"
     if one.normalizes:
-        yield "what pixels become (`normalize`) is part of the matrix"
+        yield "normalisation (`normalize`) is part of the matrix"
 
 
 def _of_colours(one: Pass) -> Iterator[str]:
-    found = matrices(one)
-    if found[-1][-1].most > 1:
-        yield "what leaves 0..255 is cut off behind " + ("it" if len(found) == 1 else "each")
-    for shades in found:
-        words = ", ".join(shade.what for shade in shades)
-        size = "3x4" if mixes_channels(shades) else "a factor and an offset"
-        mean = ", from the mean of the image" if needs_mean(shades) else ""
+    found = color_matrices(one)
+    if found[-1][-1].change.largest > 1:
+        yield "values are clipped to 0..255 behind " + ("it" if len(found) == 1 else "each")
+    for matrix in found:
+        words = ", ".join(part.change.name for part in matrix)
+        size = "3x4" if mixes_channels(matrix) else "a factor and an offset"
+        mean = ", with the mean of the image" if needs_mean(matrix) else ""
         which = f"{words}: " if len(found) > 1 else ""
         yield f"{which}{size}{mean}"
 
 
 def _of_warp(one: Pass) -> Iterator[str]:
-    if one.fill == FREE:
+    if one.fill == INSIDE:
         return
     fill = one.fill if isinstance(one.fill, str) else _colour(one.fill)
-    count = frames(one)
+    count = inner_borders(one)
     between = ", and beyond " + ("a border" if count == 1 else f"{count} borders") + " in between"
     yield f"beyond the image{between if count else ''}: {fill}"
 

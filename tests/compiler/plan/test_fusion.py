@@ -7,17 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotcnn.compiler.plan import TrainPlan, plan
-from dotcnn.compiler.plan.augment import Augmentation
+from dotcnn.compiler.plan.augment import INSIDE, Augmentation
 from dotcnn.compiler.plan.fusion import (
-    FREE,
     Fusion,
-    arriving,
-    frames,
+    color_matrices,
     fuse,
     fused,
-    matrices,
+    inner_borders,
     only,
     separate,
+    size_when_read,
 )
 from networks import network
 
@@ -45,7 +44,7 @@ def of(directives: str, input: str = "3x32x32", sections: str = "") -> Fusion:
 
 
 def kinds(directives: str, input: str = "3x32x32", sections: str = "") -> list[str]:
-    return [one.kind for one in of(directives, input, sections).passes]
+    return [one.kind.name for one in of(directives, input, sections).passes]
 
 
 @pytest.mark.parametrize(
@@ -60,9 +59,9 @@ def kinds(directives: str, input: str = "3x32x32", sections: str = "") -> list[s
         ("rotate 15 fill=nearest, shift 10% fill=nearest", ["warp"]),
         ("rotate 15 fill=nearest, shift 10% fill=reflect", ["warp", "warp"]),
         ("rotate 15 fill=0, shift 10% fill=zero, flip both", ["warp"]),
-        ("color brightness=0.1, grayscale, pca_color 0.1, color contrast=0.2", ["colour"]),
-        ("color brightness=0.1 hue=0.1, color contrast=0.1", ["colour", "hue", "colour"]),
-        ("color brightness=0.1, noise 0.1, color brightness=0.1", ["colour", "noise", "colour"]),
+        ("color brightness=0.1, grayscale, pca_color 0.1, color contrast=0.2", ["color"]),
+        ("color brightness=0.1 hue=0.1, color contrast=0.1", ["color", "hue", "color"]),
+        ("color brightness=0.1, noise 0.1, color brightness=0.1", ["color", "noise", "color"]),
         ("noise 0.1, noise 0.1", ["noise", "noise"]),
         ("erase, mixup, cutmix", ["erase", "mix", "mix"]),
         ("randaugment, trivial", ["policy", "policy"]),
@@ -76,14 +75,15 @@ def test_what_joins_what(directives: str, wanted: list[str]) -> None:
 @pytest.mark.parametrize(
     ("directives", "why"),
     [
-        ("elastic 10, rotate 15", "what `elastic` does to a place is no matrix"),
+        ("elastic 10, rotate 15",
+         "`elastic` displaces each pixel by itself, which no matrix can do"),
         ("rotate 15, noise 0.1, rotate 15", "`noise` stands between"),
         ("rotate 15, noise 0.1, erase, rotate 15", "`noise` and `erase` stand between"),
         ("rotate 15 fill=9, shift 10%", "it fills with zero, those before with (9)"),
         ("color brightness=0.1, noise 0.1, color contrast=0.1",
-         "`noise` stands between, and what leaves 0..255 is cut off there"),
+         "`noise` stands between, and values are clipped to 0..255 there"),
         ("color brightness=0.1, blur, color contrast=0.1", "`blur` stands between"),
-        ("color hue=0.1, grayscale", "turning hues is not linear"),
+        ("color hue=0.1, grayscale", "rotating hues is not linear"),
         ("mixup, cutmix", "`mixup` has mixed the images before"),
     ],
 )  # fmt: skip
@@ -100,7 +100,7 @@ def test_a_crop_that_shrinks_much_is_smoothed_and_stands_alone() -> None:
     large = "evaluate { resize 200 }"
     assert kinds("rotate 10, crop scale=35%..100%", "3x64x64", large) == ["warp", "resize"]
     assert of("rotate 10, crop scale=35%..100%", "3x64x64", large).passes[1].why == (
-        "`crop` averages over many pixels, a warp looks at four"
+        "`crop` averages over many pixels, a warp interpolates between four"
     )
     assert kinds("crop scale=35%..100%, rotate 10", "3x64x64", "evaluate { resize 73 }") == ["warp"]
 
@@ -116,21 +116,21 @@ def test_a_crop_that_shrinks_much_is_smoothed_and_stands_alone() -> None:
 )
 def test_nothing_is_multiplied_across_what_is_cut_off(directives: str, wanted: list[int]) -> None:
     (one,) = of(directives).passes
-    assert [len(shades) for shades in matrices(one)] == wanted
+    assert [len(matrix) for matrix in color_matrices(one)] == wanted
 
 
 def test_how_large_images_arrive() -> None:
-    assert arriving(planned("rotate 10", "3x32x48")) == (32, 48)
-    assert arriving(planned("crop pad=4")) == (32, 32)
-    assert arriving(planned("crop scale=8%..100%", "3x224x224")) == (256, 256)
-    assert arriving(planned("flip both, resize 40, crop", "3x32x32")) == (40, 40)
-    assert arriving(planned("resize 40x50, crop", "3x32x32")) == (40, 50)
+    assert size_when_read(planned("rotate 10", "3x32x48")) == (32, 48)
+    assert size_when_read(planned("crop pad=4")) == (32, 32)
+    assert size_when_read(planned("crop scale=8%..100%", "3x224x224")) == (256, 256)
+    assert size_when_read(planned("flip both, resize 40, crop", "3x32x32")) == (40, 40)
+    assert size_when_read(planned("resize 40x50, crop", "3x32x32")) == (40, 50)
 
 
 def test_a_first_resize_is_done_when_images_are_read() -> None:
     fusion = of("resize 40, flip both, crop")
     assert [str(step.directive).split()[0] for step in fusion.read] == ["resize"]
-    assert [one.kind for one in fusion.passes] == ["move"]
+    assert [one.kind.name for one in fusion.passes] == ["move"]
     assert kinds("resize 40, flip both, resize 50, crop") == ["move", "resize", "move"]
 
 
@@ -144,11 +144,11 @@ def test_borders_in_between() -> None:
         ("crop scale=90%..100%, rotate 10", 1),
         ("rotate 10, crop scale=90%..100%", 0),
     ):
-        assert frames(of(directives).passes[0]) == wanted, directives
+        assert inner_borders(of(directives).passes[0]) == wanted, directives
 
 
 def test_what_is_not_filled_has_no_colour() -> None:
-    assert of("flip both, crop").passes[0].fill == FREE
+    assert of("flip both, crop").passes[0].fill == INSIDE
     assert of("flip both, crop pad=1").passes[0].fill == (0.0,)
     assert of("flip both, rotate 10 fill=(1, 2, 3)").passes[0].fill == (1, 2, 3)
 
@@ -171,8 +171,8 @@ def test_nothing_is_lost_doubled_or_put_into_another_order(texts: list[str]) -> 
     size = (32, 32)
     for one in fusion.passes:
         for step in one.steps:
-            assert step.arrives == size
-            size = step.leaves
+            assert step.arriving == size
+            size = step.leaving
         assert one.cost.macs >= 0
         assert one.cost.bytes > 0
     apart = separate(directives, (32, 32), 3)
@@ -196,7 +196,7 @@ _KNOWN: dict[str, Augmentation] = {}
 def test_one_directive_by_itself_keeps_its_number() -> None:
     directives = planned("rotate 15, noise 0.1, color brightness=0.1 hue=0.1").augment
     alone = only(2, directives, (32, 32), 3)
-    assert [one.kind for one in alone.passes] == ["colour", "hue"]
+    assert [one.kind.name for one in alone.passes] == ["color", "hue"]
     assert {step.number for one in alone.passes for step in one.steps} == {2}
 
 

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from dotcnn.compiler.plan import TrainPlan, plan
-from dotcnn.compiler.plan.augment import Augmentation
-from dotcnn.compiler.plan.fusion import Fusion, Size, fused, separate
+from dotcnn.compiler.plan.augment import Augmentation, Size
+from dotcnn.compiler.plan.fusion import Fusion, fused, separate
 from dotcnn.training.augment import Augmenter
+from dotcnn.training.augment.registry import Resources
 from networks import network
 
 CLASSES = 7
@@ -26,6 +27,10 @@ def planned(directives: str, input: str = "3x32x32", sections: str = "") -> Trai
 
 def augmentations(directives: str, input: str = "3x32x32") -> tuple[Augmentation, ...]:
     return planned(directives, input).augment
+
+
+def resources() -> Resources:
+    return Resources.of(0, (torch.ones(3), torch.zeros(3)))
 
 
 def module(fusion: Fusion, seed: int = 0, channels: int | None = None) -> Augmenter:

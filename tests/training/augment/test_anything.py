@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotcnn.compiler.plan.augment import Augmentation
-from dotcnn.compiler.plan.fusion import fused, size_after
+from dotcnn.compiler.plan.fusion import fused
 from dotcnn.training.augment.color import hue_turned
 
 from .done import CLASSES, augmentations, in_a_ring, module, noisy
@@ -53,7 +53,7 @@ def test_images_stay_images(
     size = (height, width)
     augment = module(fused(directives, size, channels))
     for directive in directives:
-        size = size_after(directive, size)
+        size = directive.size_after(size)
     images = noisy(count, channels, (height, width))
     if last:
         images = images.contiguous(memory_format=torch.channels_last)

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from dotcnn.compiler.plan.augment import POLICY
 from dotcnn.compiler.plan.fusion import Step
 from dotcnn.training.augment.policies import BINS, CHANGES, Policy
-from dotcnn.training.augment.random_numbers import Layout
+from dotcnn.training.augment.registry import implementation
 from dotcnn.training.runtime.import_torchvision import torchvision
 
-from .done import augmentations, done, noisy, smooth
+from .done import augmentations, done, noisy, resources, smooth
 
 transforms: Any = torchvision("transforms.v2")
 BILINEAR = torchvision("transforms").InterpolationMode.BILINEAR
@@ -28,10 +29,9 @@ NAMES = {
 SIZE = (40, 56)
 
 
-def policy(text: str) -> tuple[Policy, Layout]:
+def policy(text: str) -> Policy:
     (directive,) = augmentations(text)
-    layout = Layout()
-    return Policy(Step(0, directive, SIZE, SIZE), layout), layout
+    return implementation(Step(0, directive, SIZE, POLICY), resources())  # type: ignore[no-any-return]
 
 
 def numbers(change: int, bin: int, negative: bool) -> torch.Tensor:
@@ -50,7 +50,7 @@ def test_every_change_is_torchvisions(change: int, which: str) -> None:
     images[1] = noisy(1, size=SIZE)[0] // 2 + 40
     for bin, negative in ((0, False), (9, False), (30, True)):
         text = f"randaugment n=1 magnitude={bin}" if which == "randaugment" else "trivial"
-        mine, _ = policy(text)
+        mine = policy(text)
         found = torch.cat([mine(numbers(change, bin, negative))(image[None].float(), slice(0, 1))
                            for image in images])  # fmt: skip
         magnitudes = strengths(BINS, *SIZE)

@@ -10,15 +10,14 @@ import torch
 from torch import Tensor
 
 from dotcnn.compiler.plan.fusion import fused
-from dotcnn.training.augment.gaussian import Elastic
 from dotcnn.training.augment.homography import quadrilateral
-from dotcnn.training.augment.noise_table import Table
 from dotcnn.training.augment.random_numbers import Draws, Layout
-from dotcnn.training.augment.transforms import Turn, corners, parts
-from dotcnn.training.augment.warp import Way, warp
+from dotcnn.training.augment.registry import implementation
+from dotcnn.training.augment.transforms import Transform, corners, parts
+from dotcnn.training.augment.warp import InverseMap, warp
 from dotcnn.training.runtime.import_torchvision import torchvision
 
-from .done import augmentations, done, module, noisy
+from .done import augmentations, done, module, noisy, resources
 
 v2: Any = torchvision("transforms.v2.functional")
 BILINEAR = torchvision("transforms").InterpolationMode.BILINEAR
@@ -100,8 +99,8 @@ def test_perspective_agrees() -> None:
     images, size = noisy(20).float(), (H, W)
     drawn = torch.rand(8, 20, generator=torch.Generator().manual_seed(0))
     ends = corners(drawn, 0.5, size)
-    turn = Turn(quadrilateral(ends, size), "constant", size, projective=True)
-    made = warp(images, Way([turn], drawn[0], size), slice(0, 20))
+    transform = Transform(quadrilateral(ends, size), "constant", size, projective=True)
+    made = warp(images, InverseMap([transform], drawn[0], size), slice(0, 20))
     starts = [[0, 0], [W - 1, 0], [W - 1, H - 1], [0, H - 1]]
     for image, end, found in zip(images, ends, made, strict=True):
         reference = v2.perspective(image, starts, end.int().tolist(), interpolation=BILINEAR)
@@ -113,10 +112,10 @@ def test_elastic_agrees() -> None:
     """With the field that was drawn, which is torchvision's in distribution."""
     size = (H, W)
     fusion = fused(augmentations("elastic 60 sigma=4", f"3x{H}x{W}"), size, 3)
-    layout = Layout()
-    elastic = Elastic(fusion.passes[0].steps[0], layout, Table(0, "even"))
+    made_with = resources()
+    elastic = implementation(fusion.passes[0].steps[0], made_with)
     images = noisy(30).float()
-    field = elastic(Draws(layout, 0)(0, torch.arange(30)), size)(slice(0, 30))
+    field = elastic(Draws(made_with.layout, 0)(0, torch.arange(30)), size)(slice(0, 30))
     found = done(images, "elastic 60 sigma=4")
     for image, moved, one in zip(images, field, found, strict=True):
         grid = torch.stack([moved[0] * 2 / W, moved[1] * 2 / H], -1)[None]

@@ -89,7 +89,7 @@ def test_flips_and_cuts_are_exact(fill: str) -> None:
     images = noisy(40, size=(20, 24))
     text = f"crop pad=5 fill={fill}, flip both, crop 14 pad=2 fill={fill}, flip horizontal"
     found = augmentations(text, "3x14x14")
-    assert [one.kind for one in fused(found, (20, 24), 3).passes] == ["move"]
+    assert [one.kind.name for one in fused(found, (20, 24), 3).passes] == ["move"]
     together, one_by_one = (done(images, text, out=(14, 14), apart=a) for a in (False, True))
     assert torch.equal(together, one_by_one)
     assert torch.equal(together, together.round())

@@ -10,7 +10,7 @@ from PIL import Image
 
 from commands import run
 from dotcnn import __version__
-from dotcnn.compiler.plan.fusion import arriving
+from dotcnn.compiler.plan.fusion import size_when_read
 from dotcnn.dsl.source import Source
 from dotcnn.training.augment import augmenter
 from dotcnn.training.augment.sheet import in_turn, sheet
@@ -67,7 +67,7 @@ def test_without_changes_it_is_the_preparation() -> None:
 )
 def test_images_arrive_as_large_as_the_compiler_says(directives: str) -> None:
     plan = planned(directives)
-    assert training_fit(plan).crop == arriving(plan)
+    assert training_fit(plan).crop == size_when_read(plan)
 
 
 def test_memory_may_be_used_again() -> None:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....compiler.plan.evaluate import CentreCrop, Resize
+from ....compiler.plan.fusion import resize_when_read, size_when_read
 from ....compiler.plan.plan import TrainPlan
 from .image_file import BadImage
 
@@ -84,19 +85,9 @@ def evaluation_fit(plan: TrainPlan) -> Fit:
 
 
 def training_fit(plan: TrainPlan) -> Fit:
-    """What images are before they are augmented: as in evaluation, but where the augmentation cuts
-    parts out of them it gets all that the resize leaves, as a square."""
-    from ....compiler.plan.augment import Crop
-    from ....compiler.plan.augment import Resize as Before
-
-    evaluated = evaluation_fit(plan)
-    sized = [one for one in plan.augment if isinstance(one, Before | Crop)]
-    if not sized:
-        return evaluated
-    first = sized[0]
-    side, mode = (
-        (first.side, first.mode)
-        if isinstance(first, Before)
-        else (evaluated.resize, evaluated.mode)
-    )
-    return Fit(side, mode, side if isinstance(side, tuple) else (side, side))
+    """What images are before they are augmented: as in evaluation, but where the augmentation
+    crops them it gets all that the resize leaves, as a square."""
+    resize = resize_when_read(plan)
+    if resize is None:
+        return evaluation_fit(plan)
+    return Fit(resize.side, resize.mode, size_when_read(plan))

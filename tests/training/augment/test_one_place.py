@@ -1,0 +1,65 @@
+"""A directive of `augment` is added by a class and by what it does to pixels, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from dotcnn.compiler.plan.augment import Augmentation, Cost, PassKind, Size, numbers
+from dotcnn.compiler.plan.directive import REGISTRY
+from dotcnn.compiler.plan.fields import share
+from dotcnn.compiler.plan.fusion import Step, fuse
+from dotcnn.compiler.report.explain.augment import explain_augment
+from dotcnn.training.augment.per_image import BoundPass
+from dotcnn.training.augment.registry import _IMPLEMENTATIONS, Resources, implements
+
+from .done import augmentations, done, noisy, planned
+
+INVERT = PassKind("invert", "invert", "levels are inverted", alone="`{before}` comes before")
+
+
+@pytest.fixture(autouse=True)
+def added() -> Iterator[None]:
+    class Invert(Augmentation):
+        """Invert levels at random."""
+
+        word = "invert"
+        pass_kind = INVERT
+
+        p: float = share("probability", 0.5)
+
+        def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+            return Cost(numbers(arriving, channels), 8 * numbers(arriving, channels))
+
+    @implements(Invert, INVERT)
+    class InvertLevels:
+        def __init__(self, directive: Invert, step: Step, resources: Resources) -> None:
+            self._p = directive.p
+            self._at = resources.layout.reserve(step.number, 0, 1)
+
+        def __call__(self, drawn: Tensor) -> BoundPass:
+            chosen = (drawn[self._at][0] < self._p).view(-1, 1, 1, 1)
+            return lambda images, piece: torch.where(chosen[piece], 255 - images, images)
+
+    yield
+    del REGISTRY["augment"]["invert"]
+    del _IMPLEMENTATIONS[Invert, "invert"]
+
+
+def test_it_is_read_and_done_among_others() -> None:
+    images = noisy(4)
+    assert torch.equal(done(images, "invert 100%"), 255 - images.float())
+    assert torch.equal(done(images, "invert 0, flip both p=0"), images.float())
+
+
+def test_its_cost_and_its_reasons_are_told() -> None:
+    fusion = fuse(planned("invert, invert, rotate 10"))
+    assert [one.kind.name for one in fusion.passes] == ["invert", "invert", "warp"]
+    assert fusion.passes[0].cost == Cost(3 * 32 * 32, 8 * 3 * 32 * 32)
+    told = "\n".join(explain_augment(fusion))
+    assert "1. levels are inverted" in told
+    assert "`invert` comes before" in told
+    assert str(augmentations("invert 1")[0]) == "invert p=100%"
