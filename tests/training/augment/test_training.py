@@ -134,7 +134,7 @@ def test_the_sheet_as_a_page(spec: Path, capfd: Capture) -> None:
 def test_what_the_sheet_cannot_be_made_of(spec: Path, capfd: Capture) -> None:
     found = run(capfd, "augment", spec, "-o", "sheet.jpg")
     assert found.code == 2
-    assert "ends in .png or .html" in found.err
+    assert ".png or .html" in found.err
     found = run(capfd, "augment", spec, "-o", "sheet.png", "--set", "augment=off")
     assert found.code == 1
     assert "error[no-augment]: the spec augments nothing" in found.err
