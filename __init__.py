@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .training.export.export import Exported
     from .training.inference.predict import Prediction
     from .training.metrics.outcome import Outcome
-    from .training.trainer.callbacks import Watcher
+    from .training.trainer.callbacks import Callback
     from .training.trainer.result import Result
     from .training.weights.match import Match
 
@@ -199,7 +199,7 @@ def train(
     output: str | Path | None = None,
     resume: str | Path | None = None,
     device: str = "auto",
-    watcher: Watcher | None = None,
+    callback: Callback | None = None,
     parameters: Mapping[str, object] | None = None,
     input: tuple[int, ...] | None = None,
     network: str | None = None,
@@ -208,7 +208,8 @@ def train(
 
     `data` is what `--data` would say, `set` what `--set` would: `{"train.batch": 32,
     "train.optimizer": "sgd lr=0.1"}`. `resume` is the folder of a run to go on with; the spec may
-    then be left out. `watcher` is told how it goes. Raises SpecError, also where training diverges.
+    then be left out. `callback` is told how it goes. Raises SpecError, also where training
+    diverges.
     """
     from .training.request import request, said
     from .training.saved_request import request_of
@@ -228,7 +229,7 @@ def train(
         output=None if output is None else Path(output),
         resume=None if resume is None else Path(resume),
         device=device,
-        watcher=watcher,
+        callback=callback,
     )
 
 

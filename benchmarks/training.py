@@ -35,10 +35,10 @@ from dotcnn.compiler.language.overrides import read_override
 from dotcnn.dsl.gallery import open_spec
 from dotcnn.dsl.source import Source
 from dotcnn.training.checkpoint.run_folder import RunFolder
-from dotcnn.training.checkpoint.writer import Keeper
+from dotcnn.training.checkpoint.writer import CheckpointWriter
 from dotcnn.training.data.open import Opened, open_data
 from dotcnn.training.inference.load import live
-from dotcnn.training.metrics.running_metrics import Gauge
+from dotcnn.training.metrics.running_metrics import RunningMetrics
 from dotcnn.training.optim.choose_precision import choose
 from dotcnn.training.optim.precision import FULL
 from dotcnn.training.request import Request, request
@@ -99,8 +99,8 @@ def _ours(wanted: Request, opened: Opened, scratch: Path) -> Callable[[], None]:
     module = live(wanted.network, dotcnn.__version__)
     criterion = criterion_of(wanted.network, wanted.plan, opened)
     learner = make_learner(wanted.network, module, wanted.plan, criterion, FULL, CPU, len(batches))
-    gauge = Gauge(CPU, opened.dataset.several)
-    keeper = Keeper(RunFolder(scratch), {}, {}, 1, gauge, Silent(), ALONE)
+    gauge = RunningMetrics(CPU, opened.dataset.multi_label)
+    keeper = CheckpointWriter(RunFolder(scratch), {}, {}, 1, gauge, Silent(), ALONE)
     loop = Loop(learner, opened, batches, keeper, Silent(), Interruption())
 
     def epoch() -> None:
@@ -160,12 +160,12 @@ def precision(rounds: int) -> None:
     images = torch.randn(16, 3, 224, 224)
     labels = torch.arange(16) % 10
 
-    def step(numbers: object, made: nn.Module) -> Callable[[], None]:
+    def step(precision: object, made: nn.Module) -> Callable[[], None]:
         optimizer = torch.optim.SGD(made.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
         def work() -> None:
-            cast = numbers.autocast(CPU)  # type: ignore[attr-defined]
-            laid = numbers.laid_out(images)  # type: ignore[attr-defined]
+            cast = precision.autocast(CPU)  # type: ignore[attr-defined]
+            laid = precision.laid_out(images)  # type: ignore[attr-defined]
             if cast is None:
                 logits = made(laid)
             else:
@@ -179,8 +179,8 @@ def precision(rounds: int) -> None:
         return work
 
     other = live(wanted.network, dotcnn.__version__)
-    chosen.numbers.lay_out(other)
-    times, ratios = _in_turn(step(FULL, module), step(chosen.numbers, other), rounds)
+    chosen.precision.lay_out(other)
+    times, ratios = _in_turn(step(FULL, module), step(chosen.precision, other), rounds)
     print(f"float32 {1000 * times[0]:.0f} ms, auto {1000 * times[1]:.0f} ms a step of 16 images")
     print(f"ratio {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}")
 

@@ -292,7 +292,7 @@ BEGAN: dict[Path, float] = {}
 
 
 def trained(
-    spec: str, folder: Path, changes: Mapping[str, object], watcher: Silent | None = None
+    spec: str, folder: Path, changes: Mapping[str, object], callback: Silent | None = None
 ) -> Result:
     """Without report.html, which takes as long for all of them."""
     import dotcnn.training.page.write as page
@@ -307,7 +307,7 @@ def trained(
 
     run.start = started  # type: ignore[assignment]
     try:
-        return dotcnn.train(spec, output=folder, device="cpu", set=changes, watcher=watcher)
+        return dotcnn.train(spec, output=folder, device="cpu", set=changes, callback=callback)
     finally:
         run.start = original
 

@@ -69,7 +69,7 @@ def learn(job: dict[str, Any]) -> int:
                 output=None if job["resume"] else folder,
                 resume=folder if job["resume"] else None,
                 device="cpu",
-                watcher=Looker(job.get("stop_after")),
+                callback=Looker(job.get("stop_after")),
                 processes=processes,
             )
     except BaseException as error:  # noqa: BLE001 (a fork of this process must not go on)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import dotcnn
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
-from dotcnn.training.trainer.callbacks import EpochRecord, Finished, Silent, Started, Step
+from dotcnn.training.trainer.callbacks import EpochRecord, RunEnd, RunStart, Silent, Step
 from dotcnn.training.trainer.result import Result
 
 NETWORK = """
@@ -42,15 +42,15 @@ class Looker(Silent):
     """Remembers what it is told; presses Ctrl-C after a step, where that is wanted."""
 
     def __init__(self, stop_after: int | None = None) -> None:
-        self.begun: Started | None = None
+        self.begun: RunStart | None = None
         self.steps: list[Step] = []
         self.epochs: list[EpochRecord] = []
         self.notes: list[str] = []
-        self.end: Finished | None = None
+        self.end: RunEnd | None = None
         self.closed = False
         self.stop_after = stop_after
 
-    def started(self, start: Started) -> None:
+    def started(self, start: RunStart) -> None:
         self.begun = start
 
     def step(self, step: Step) -> None:
@@ -64,7 +64,7 @@ class Looker(Silent):
     def note(self, line: str) -> None:
         self.notes.append(line)
 
-    def finished(self, end: Finished) -> None:
+    def finished(self, end: RunEnd) -> None:
         self.end = end
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
         Group("Each directive by itself", tuple(alone)),
     )
     names = ("several",) * len(indices)
-    if not data.several:
+    if not data.multi_label:
         names = tuple(data.classes[int(label)] for label in labels)
     size = "x".join(map(str, batch.shape[1:]))
     subtitle = f"{data.name}: images arrive as {size}, seed {plan.train.seed.value}"

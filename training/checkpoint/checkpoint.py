@@ -19,7 +19,7 @@ from torch import Tensor
 from ...compiler.network import Network
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .atomic_file import write_whole
-from .frozen_weights import read_still
+from .frozen_weights import read_frozen
 from .run_folder import shown
 from .tensors_file import pieces
 
@@ -52,7 +52,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise _damaged(name, "it is not one that this version has written")
     if state.get("still"):
-        state["model"].update(read_still(path.parent, str(state["still"]), name))
+        state["model"].update(read_frozen(path.parent, str(state["still"]), name))
     return state
 
 
@@ -127,7 +127,7 @@ def _shape(tensor: Tensor | None) -> str:
 
 
 def facts_about(
-    classes: tuple[str, ...], preparation: str, network: str, spec: str, several: bool
+    classes: tuple[str, ...], preparation: str, network: str, spec: str, multi_label: bool
 ) -> dict[str, str]:
     """What stands beside the weights."""
     return {
@@ -135,5 +135,5 @@ def facts_about(
         "preparation": preparation,
         "network": network,
         "spec": spec,
-        "several": "yes" if several else "no",
+        "several": "yes" if multi_label else "no",
     }

@@ -22,7 +22,7 @@ from .tensors_file import pieces
 _NAME = re.compile(r"still-[0-9a-f]{16}\.safetensors")
 
 
-def write_still(folder: Path, tensors: Mapping[str, Tensor]) -> str:
+def write_frozen(folder: Path, tensors: Mapping[str, Tensor]) -> str:
     """The name of the file, which is written where it is not there; raises OSError."""
     data = pieces(tensors)
     path = folder / _name_of(*data)
@@ -31,7 +31,7 @@ def write_still(folder: Path, tensors: Mapping[str, Tensor]) -> str:
     return path.name
 
 
-def read_still(folder: Path, name: str, asked_by: str) -> dict[str, Tensor]:
+def read_frozen(folder: Path, name: str, asked_by: str) -> dict[str, Tensor]:
     """Raises SpecError where it is not there, or another one."""
     try:
         if not _NAME.fullmatch(name):

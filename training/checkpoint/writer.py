@@ -22,13 +22,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..metrics.running_metrics import Gauge
+from ..metrics.running_metrics import RunningMetrics
 from ..runtime.process_group import Processes
 from ..runtime.seeding import random_state, restore_random_state, seed_all
-from ..trainer.callbacks import EpochRecord, Watcher
+from ..trainer.callbacks import Callback, EpochRecord
 from ..trainer.state import Learner
 from .checkpoint import about_weights, write_checkpoint, write_weights
-from .frozen_weights import remove_others, write_still
+from .frozen_weights import remove_others, write_frozen
 from .run_folder import RunFolder, shown
 
 WRITING = 0.1
@@ -55,7 +55,7 @@ class Position:
     """Of metrics.jsonl."""
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes a run down; with several processes, each has one and the first one's writes."""
 
     def __init__(
@@ -64,8 +64,8 @@ class Keeper:
         fixed: Mapping[str, Any],
         about: Mapping[str, str],
         every: int,
-        gauge: Gauge,
-        watcher: Watcher,
+        gauge: RunningMetrics,
+        callback: Callback,
         processes: Processes,
     ) -> None:
         self.folder = folder
@@ -76,7 +76,7 @@ class Keeper:
         self.every = every
         self.gauge = gauge
         """What the epoch has come to so far."""
-        self.watcher = watcher
+        self.callback = callback
         self.processes = processes
         self.position = Position()
         self.last: Mapping[str, float] = {}
@@ -116,7 +116,7 @@ class Keeper:
                 self._waiting = Best.copied(learner, record.epoch)
         else:
             if self.trouble:
-                self.watcher.note("it can be written again")
+                self.callback.note("it can be written again")
                 self.trouble = ""
 
     def interrupted(self, learner: Learner) -> None:
@@ -156,7 +156,7 @@ class Keeper:
         still = learner.still()
         if still:
             if self._still is None:
-                self._still = write_still(self.folder.path, still)
+                self._still = write_frozen(self.folder.path, still)
             learns = {key: one for key, one in state["model"].items() if key not in still}
             state |= {"model": learns, "still": self._still}
         write_checkpoint(self.folder.checkpoint, state)
@@ -177,7 +177,7 @@ class Keeper:
         self.trouble = error.strerror or type(error).__name__
         kept = about_weights(self.folder.best).get("epoch")
         last = f"; the best weights written are those of epoch {kept}" if kept else ""
-        self.watcher.note(
+        self.callback.note(
             f"cannot write to {shown(self.folder.path)}: {self.trouble}. What was written before is"
             f" whole{last}. Training goes on"
         )

@@ -74,8 +74,8 @@ def _sheet(options: argparse.Namespace, ending: str) -> bytes:
     from ..augment.sheet import sheet
     from ..data.open import open_data
 
-    with progress_display(options) as watcher:
-        opened = open_data(request.plan, request.base, progress=watcher.reading)
+    with progress_display(options) as callback:
+        opened = open_data(request.plan, request.base, progress=callback.reading)
     shown = sheet(opened, options.images, options.epochs)
     if ending == ".png":
         from ..augment.sheet_png import sheet_png

@@ -15,7 +15,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
     from ..request import Request
-    from ..trainer.callbacks import Watcher
+    from ..trainer.callbacks import Callback
 
 
 def add_data(parser: argparse.ArgumentParser, help: str) -> None:
@@ -68,12 +68,12 @@ def request_for(options: argparse.Namespace) -> Request:
 
 
 @contextmanager
-def progress_display(options: argparse.Namespace) -> Iterator[Watcher]:
+def progress_display(options: argparse.Namespace) -> Iterator[Callback]:
     """What shows on stderr how far a command has come."""
-    from ..display.choose import watcher_for
+    from ..display.choose import callback_for
 
-    watcher = watcher_for(sys.stderr, color=wants_color(options, sys.stderr))
+    callback = callback_for(sys.stderr, color=wants_color(options, sys.stderr))
     try:
-        yield watcher
+        yield callback
     finally:
-        watcher.close()
+        callback.close()

@@ -14,7 +14,7 @@ from ...compiler.commands.terminal import OK, UsageError, say, style
 from .common import add_data, add_device, add_tta, needs_torch, progress_display
 
 if TYPE_CHECKING:
-    from ..inference.trained_model import Ready
+    from ..inference.trained_model import TrainedModel
 
 EXAMPLES = """\
 cnn evaluate runs/net
@@ -71,9 +71,9 @@ def run(options: argparse.Namespace) -> int:
 
     ready = _ready(options)
     tta = tta_of(ready.plan) if options.tta else None
-    with progress_display(options) as watcher:
-        data = data_of(ready, watcher.reading)
-        outcome = assess(ready, data, options.part, tta=tta, progress=watcher.reading)
+    with progress_display(options) as callback:
+        data = data_of(ready, callback.reading)
+        outcome = assess(ready, data, options.part, tta=tta, progress=callback.reading)
     about = {"network": ready.request.network.name, "weights": ready.name, "epoch": ready.epoch}
     if options.format == "json":
         print(as_text(outcome_json(about, outcome, data.dataset.classes)))
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _missing_page(options: argparse.Namespace, ready: Ready) -> str | None:
+def _missing_page(options: argparse.Namespace, ready: TrainedModel) -> str | None:
     """Of a run that was stopped before its end: what that would have written."""
     from ..page.write import NAME
 
@@ -103,7 +103,7 @@ def _missing_page(options: argparse.Namespace, ready: Ready) -> str | None:
     return None if page.exists() else str(page)
 
 
-def _ready(options: argparse.Namespace) -> Ready:
+def _ready(options: argparse.Namespace) -> TrainedModel:
     """The network of a run, or of a spec with weights."""
     from ..inference.trained_model import open_run, open_weights
     from ..runtime.devices import find_device

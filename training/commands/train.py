@@ -84,13 +84,13 @@ def _train(options: argparse.Namespace) -> int:
     request = _request(options, resume)
     needs_torch("training")
 
-    from ..display.choose import watcher_for
+    from ..display.choose import callback_for
     from ..runtime.distributed import is_one_of_several, joined, start
     from ..trainer.run import train
 
     if options.devices is not None and not is_one_of_several(os.environ):
         return start(options.devices, options.arguments, options.device)
-    watcher = watcher_for(
+    callback = callback_for(
         sys.stderr,
         color=wants_color(options, sys.stderr),
         plan=request.plan,
@@ -103,7 +103,7 @@ def _train(options: argparse.Namespace) -> int:
             output=None if options.output is None else Path(options.output),
             resume=resume,
             device=options.device,
-            watcher=watcher,
+            callback=callback,
             processes=processes,
         )
     if result.interrupted:

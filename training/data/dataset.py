@@ -37,7 +37,7 @@ class Dataset:
     """Where it is from: the path that the spec names, or in words."""
     licence: str = ""
     """Empty where it is not known."""
-    several: bool = False
+    multi_label: bool = False
     """Whether an image may be of several classes at once."""
     weighted: bool = False
     """Whether the plan weighs classes, so that nobody has to be told to."""

@@ -297,7 +297,7 @@ def _described(
         ),
         found.origin,
         found.licence,
-        found.several,
+        found.multi_label,
         weighted,
         tuple(bad),
         (*found.notes, *notes),

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.report.style import Style
-from ..trainer.callbacks import Watcher
+from ..trainer.callbacks import Callback
 from .combined import Several
 from .csv_file import CsvFile
 from .plain import Plain
@@ -17,22 +17,22 @@ from .tensorboard import TensorBoard
 _CANNOT_MOVE = ("dumb", "unknown")
 """Terminals whose cursor only goes on."""
 
-_LOGS: dict[str, Callable[[], Watcher]] = {"csv": CsvFile, "tensorboard": TensorBoard}
+_LOGS: dict[str, Callable[[], Callback]] = {"csv": CsvFile, "tensorboard": TensorBoard}
 
 
-def watcher_for(
+def callback_for(
     stream: TextIO,
     *,
     color: bool,
     plan: TrainPlan | None = None,
     width: int = 100,
     live: bool | None = None,
-) -> Watcher:
+) -> Callback:
     """A live display on a terminal, else lines; and beside it the files that a plan's `log` asks
     for. `width` is that of lines; a display goes by its terminal."""
     if live is None:
         live = stream.isatty() and os.environ.get("TERM") not in _CANNOT_MOVE
-    shown: Watcher
+    shown: Callback
     if live:
         from .live import Live
 

@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from ..trainer.callbacks import EpochRecord, Silent, Started
+from ..trainer.callbacks import EpochRecord, RunStart, Silent
 
 NAME = "metrics.csv"
 
@@ -18,7 +18,7 @@ class CsvFile(Silent):
         self._path: Path | None = None
         self._begun = False
 
-    def started(self, start: Started) -> None:
+    def started(self, start: RunStart) -> None:
         self._path = start.folder / NAME
         self._begun = False
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ...compiler.report.style import Style
 from ...dsl.render import show
-from ..trainer.callbacks import EpochRecord, Finished, Started, Step
+from ..trainer.callbacks import EpochRecord, RunEnd, RunStart, Step
 from .messages import beginning, end, epoch_line, fitting
 from .number_format import clock, loss, metric, percent, rate, speed
 from .progress import Clock, Progress
@@ -77,7 +77,7 @@ class Live:
         self._reading = what, done, total
         self._draw()
 
-    def started(self, start: Started) -> None:
+    def started(self, start: RunStart) -> None:
         self._reading = None
         width = min(self._console.width, _WIDEST)
         self._print(*beginning(start, Style(width)), "")
@@ -102,7 +102,7 @@ class Live:
     def note(self, line: str) -> None:
         self._print(*map(show, line.splitlines()), style="yellow")
 
-    def finished(self, end_: Finished) -> None:
+    def finished(self, end_: RunEnd) -> None:
         self.close()
         first, *rest = end(end_, self._progress.start if self._progress else None)
         self._print("", first, style="bold")

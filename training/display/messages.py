@@ -8,11 +8,11 @@ from ...compiler.report.figures import exact, plural
 from ...compiler.report.style import PLAIN, Style, laid_out
 from ...dsl.render import show
 from ..checkpoint.run_folder import shown
-from ..trainer.callbacks import EpochRecord, Finished, Started
+from ..trainer.callbacks import EpochRecord, RunEnd, RunStart
 from .number_format import duration, loss, metric, percent, rate, speed
 
 
-def beginning(start: Started, style: Style = PLAIN) -> list[str]:
+def beginning(start: RunStart, style: Style = PLAIN) -> list[str]:
     """What is trained with what, on what."""
     size = f"{plural(start.parameters, 'parameter')}"
     if start.trainable != start.parameters:
@@ -70,7 +70,7 @@ def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:
     return "  ".join(text for _, text in left)
 
 
-def end(finished: Finished, start: Started | None) -> list[str]:
+def end(finished: RunEnd, start: RunStart | None) -> list[str]:
     """How it went, and where to find what came out; of the metrics, those that the plan wants."""
     lines = [f"{finished.reason}: {epochs_of(finished.epochs)} in {duration(finished.seconds)}"]
     if finished.best_epoch is not None:

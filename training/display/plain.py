@@ -7,7 +7,7 @@ from typing import TextIO
 
 from ...compiler.report.style import PLAIN, Style
 from ...dsl.render import show
-from ..trainer.callbacks import EpochRecord, Finished, Silent, Started
+from ..trainer.callbacks import EpochRecord, RunEnd, RunStart, Silent
 from .messages import beginning, end, epoch_line
 from .progress import Clock
 
@@ -24,7 +24,7 @@ class Plain(Silent):
         self._stream = stream
         self._style = style
         self._now = now
-        self._start: Started | None = None
+        self._start: RunStart | None = None
         self._reading = ""
         self._next_word = 0.0
         self._gone = False
@@ -40,7 +40,7 @@ class Plain(Silent):
             of = f" of {total:,}" if total is not None else ""
             self._say(f"{show(what)}: {done:,}{of}")
 
-    def started(self, start: Started) -> None:
+    def started(self, start: RunStart) -> None:
         self._start = start
         for line in beginning(start, self._style):
             self._say(line)
@@ -52,7 +52,7 @@ class Plain(Silent):
     def note(self, line: str) -> None:
         self._say("\n".join(map(show, line.splitlines())))
 
-    def finished(self, end_: Finished) -> None:
+    def finished(self, end_: RunEnd) -> None:
         for line in end(end_, self._start):
             self._say(line)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..trainer.callbacks import EpochRecord, Started, Step
+from ..trainer.callbacks import EpochRecord, RunStart, Step
 
 Clock = Callable[[], float]
 
@@ -19,7 +19,7 @@ class Progress:
     it was a line before.
     """
 
-    start: Started
+    start: RunStart
     now: Clock = time.monotonic
     step: Step | None = None
     loss: float | None = None

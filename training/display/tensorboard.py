@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from ..trainer.callbacks import EpochRecord, Silent, Started
+from ..trainer.callbacks import EpochRecord, RunStart, Silent
 from . import events
 
 FOLDER = "tensorboard"
@@ -20,7 +20,7 @@ class TensorBoard(Silent):
         self._path: Path | None = None
         self._folder: Path | None = None
 
-    def started(self, start: Started) -> None:
+    def started(self, start: RunStart) -> None:
         self._folder = start.folder / FOLDER
         self._path = None
 

@@ -21,14 +21,14 @@ from ..metrics.outcome import Outcome
 from ..runtime.allocator import freed_memory_kept
 from ..trainer.callbacks import Silent
 from .predict import probabilities
-from .trained_model import Ready
-from .tta import Looks
+from .trained_model import TrainedModel
+from .tta import TtaViews
 
 PARTS = ("train", "val", "test", "all")
 _TOGETHER = 32
 
 
-def data_of(ready: Ready, progress: Progress = unwatched) -> Opened:
+def data_of(ready: TrainedModel, progress: Progress = unwatched) -> Opened:
     """Its data, with the classes that it knows; raises SpecError."""
     opened = open_data(ready.plan, ready.request.base, device=ready.device, progress=progress)
     _must_have_classes(ready, opened)
@@ -36,7 +36,7 @@ def data_of(ready: Ready, progress: Progress = unwatched) -> Opened:
 
 
 def assess(
-    ready: Ready,
+    ready: TrainedModel,
     opened: Opened,
     part: str = "val",
     *,
@@ -51,7 +51,7 @@ def assess(
     try:
         with freed_memory_kept(ready.device):
             if tta is None and len(ready.modules) == 1 and len(parts) == 1:
-                return evaluate(ready.modules[0], opened, part, watcher=_Telling(progress))
+                return evaluate(ready.modules[0], opened, part, callback=_Telling(progress))
             each = [_probabilities(ready, opened, one, tta, progress) for one in parts]
     except BadImage as error:  # it has changed since it was looked at
         raise SpecError([Diagnostic("bad-files", str(error))]) from None
@@ -61,15 +61,15 @@ def assess(
         torch.cat(each),
         torch.cat(labels),
         opened.dataset.classes,
-        opened.dataset.several,
+        opened.dataset.multi_label,
         opened.plan.train.loss,
     )
 
 
 def _probabilities(
-    ready: Ready, opened: Opened, part: str, tta: Tta | None, progress: Progress
+    ready: TrainedModel, opened: Opened, part: str, tta: Tta | None, progress: Progress
 ) -> Tensor:
-    looks = Looks(tta, opened.preparation.fit) if tta is not None else None
+    looks = TtaViews(tta, opened.preparation.fit) if tta is not None else None
     count = len(opened.stores[part])
     found = []
     for start in range(0, count, _TOGETHER):
@@ -133,7 +133,7 @@ def _no_part(part: str, opened: Opened) -> SpecError:
     return SpecError([Diagnostic("no-part", message, opened.plan.train.data.place("path"))])
 
 
-def _must_have_classes(ready: Ready, opened: Opened) -> None:
+def _must_have_classes(ready: TrainedModel, opened: Opened) -> None:
     """By name and in order: the network gives them as numbers."""
     wrong = check_classes(ready.request.network, ready.plan, opened.dataset)
     if wrong is not None:

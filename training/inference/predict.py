@@ -19,8 +19,8 @@ from ..data.images.preprocessing import Preparation
 from ..data.loader.memory_budget import cores
 from ..data.sources.file_names import clean, is_image
 from ..metrics.evaluation import probabilities_of
-from .trained_model import Ready
-from .tta import Looks
+from .trained_model import TrainedModel
+from .tta import TtaViews
 
 _TOGETHER = 64
 """Images that are read before the network sees them."""
@@ -47,12 +47,16 @@ Image = str | os.PathLike[str] | bytes
 
 
 def predict(
-    ready: Ready, images: Sequence[tuple[str, Image]], *, top: int = 5, tta: Tta | None = None
+    ready: TrainedModel,
+    images: Sequence[tuple[str, Image]],
+    *,
+    top: int = 5,
+    tta: Tta | None = None,
 ) -> Iterator[Prediction]:
     """In the order of the images, of which each comes with its name; raises SpecError where nothing
     is known of the classes, or of what pixels become."""
     preparation, classes = _known(ready)
-    looks = Looks(tta, preparation.fit) if tta is not None else None
+    looks = TtaViews(tta, preparation.fit) if tta is not None else None
 
     def read(image: Image) -> Tensor | str:
         try:
@@ -75,7 +79,7 @@ def predict(
                     yield Prediction(name, _guesses(next(answers), classes, top))
 
 
-def probabilities(ready: Ready, preparation: Preparation, looks: Sequence[Tensor]) -> Tensor:
+def probabilities(ready: TrainedModel, preparation: Preparation, looks: Sequence[Tensor]) -> Tensor:
     """Of each image, of which there are one or more looks: the mean over them, and over all
     networks. float32, images x classes, on the CPU."""
     if not looks:
@@ -86,8 +90,8 @@ def probabilities(ready: Ready, preparation: Preparation, looks: Sequence[Tensor
     with torch.inference_mode():
         for module in ready.modules:
             parts = torch.split(images, _TOGETHER)
-            several = bool(ready.several)
-            answers = torch.cat([probabilities_of(module(part), several) for part in parts])
+            multi_label = bool(ready.multi_label)
+            answers = torch.cat([probabilities_of(module(part), multi_label) for part in parts])
             total = answers if total is None else total + answers
     assert total is not None
     mean = (total / len(ready.modules)).cpu()
@@ -103,7 +107,7 @@ def _guesses(answer: Tensor, classes: Sequence[str], top: int) -> tuple[Guess, .
     )
 
 
-def _known(ready: Ready) -> tuple[Preparation, tuple[str, ...]]:
+def _known(ready: TrainedModel) -> tuple[Preparation, tuple[str, ...]]:
     if ready.preparation is not None and ready.classes is not None:
         return ready.preparation, ready.classes
     message = f"{ready.name} does not say what its classes are, or what pixels become"

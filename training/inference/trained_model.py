@@ -25,7 +25,7 @@ from ..saved_request import best_of, request_of
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class TrainedModel:
     """Its modules give logits; of several, the probabilities are averaged."""
 
     name: str
@@ -39,7 +39,7 @@ class Ready:
     """None where the weights do not tell; then the data do."""
     preparation: Preparation | None
     """The same."""
-    several: bool | None
+    multi_label: bool | None
     """Whether an image may be of several classes at once."""
     epoch: int | None
     """After which the weights were kept."""
@@ -69,7 +69,7 @@ def open_run(
     device: torch.device,
     data: str | None = None,
     set: Sequence[tuple[str, object]] = (),
-) -> Ready:
+) -> TrainedModel:
     """The best weights of a run, with which nothing but numbers is read; raises SpecError."""
     wanted = request_of(folder, set, data)
     return _ready(shown(folder), folder, wanted, _weights(folder), version, device)
@@ -86,7 +86,7 @@ def open_weights(
     network: str | None = None,
     input: Shape | None = None,
     max_layers: int | None = None,
-) -> Ready:
+) -> TrainedModel:
     """A spec with weights of its own; raises SpecError."""
     known = _classes(about_weights(weights))
     wanted = request(
@@ -108,14 +108,14 @@ def _ready(
     weights: Sequence[Path],
     version: str,
     device: torch.device,
-) -> Ready:
+) -> TrainedModel:
     modules = tuple(
         open_trained(wanted.network, version, path, heads=False).module.to(device)
         for path in weights
     )
     about = about_weights(weights[0])
     epoch = about.get("epoch", "")
-    return Ready(
+    return TrainedModel(
         name,
         folder,
         wanted,

@@ -14,7 +14,7 @@ from ..data.images.resize import Fit, Size
 
 
 @dataclass(frozen=True)
-class Looks:
+class TtaViews:
     """What a network gets to see of an image."""
 
     tta: Tta

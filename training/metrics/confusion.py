@@ -1,6 +1,6 @@
 """Who was taken for what, counted on the device; the numbers that follow from it.
 
-    tally = Tally(10, several=False, loss=plain_loss(plan.train.loss), device=device)
+    tally = Tally(10, multi_label=False, loss=plain_loss(plan.train.loss), device=device)
     for …: tally.add(logits, labels)
     tally.metrics()                     # {"loss": 0.08, "top1": 0.98, …}
 
@@ -23,16 +23,16 @@ class Tally:
     """What has been counted so far of a part."""
 
     def __init__(
-        self, classes: int, *, several: bool, loss: LossFunction, device: torch.device
+        self, classes: int, *, multi_label: bool, loss: LossFunction, device: torch.device
     ) -> None:
         self.classes = classes
-        self.several = several
+        self.multi_label = multi_label
         """An image may be of several classes, each of which is said or not."""
         self.loss = loss
         zeros = torch.zeros(4, dtype=torch.float64)
         self.sums = zeros.to(device, torch.float32 if device.type == "mps" else torch.float64)
         """Images, the sum of their losses, how many were right at once, and among five."""
-        rows = (classes, 3) if several else (classes, classes)
+        rows = (classes, 3) if multi_label else (classes, classes)
         self.table = torch.zeros(rows, dtype=torch.int64, device=device)
         """Confusion; of several labels, for each class: right, said, there."""
 
@@ -40,7 +40,7 @@ class Tally:
         logits = logits.float()
         count = len(labels)
         loss = self.loss(logits, labels) * count
-        if self.several:
+        if self.multi_label:
             said, there = logits > 0, labels > 0.5
             right = (said == there).all(1).sum()
             self.table += torch.stack([(said & there).sum(0), said.sum(0), there.sum(0)], 1)
@@ -65,7 +65,7 @@ class Tally:
 
     def confusion(self) -> Tensor:
         """int64, on the CPU; empty where an image may be of several classes."""
-        return torch.zeros(0, 0, dtype=torch.int64) if self.several else self.table.cpu()
+        return torch.zeros(0, 0, dtype=torch.int64) if self.multi_label else self.table.cpu()
 
     def metrics(self) -> dict[str, float]:
         """Those that make sense: `top5` among more than five classes, `top1` of several labels is
@@ -74,7 +74,7 @@ class Tally:
         if not count:
             return {}
         found = {"loss": loss / count, "top1": right / count}
-        if self.classes > FIVE and not self.several:
+        if self.classes > FIVE and not self.multi_label:
             found["top5"] = five / count
         precision, recall, f1, there = self._by_class()
         known = there > 0
@@ -98,7 +98,7 @@ class Tally:
     def _by_class(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Precision, recall, their harmonic mean, and how many images; 0 where nothing is."""
         table = self.table.cpu().double()
-        if self.several:
+        if self.multi_label:
             right, said, there = table.unbind(1)
         else:
             right, said, there = table.diagonal(), table.sum(0), table.sum(1)

@@ -12,8 +12,8 @@ from ...compiler.plan.loss import Loss
 from ..data.loader.batches import Batches
 from ..data.open import Opened
 from ..optim.losses import plain_loss
-from ..optim.precision import FULL, Numbers
-from ..trainer.callbacks import Watcher
+from ..optim.precision import FULL, Precision
+from ..trainer.callbacks import Callback
 from .confusion import Tally
 from .outcome import Outcome
 
@@ -27,16 +27,16 @@ def evaluate(
     part: str = "val",
     *,
     loss: Loss | None = None,
-    numbers: Numbers = FULL,
+    precision: Precision = FULL,
     batch: int | None = None,
-    watcher: Watcher | None = None,
+    callback: Callback | None = None,
 ) -> Outcome:
     """Everything about a part; `module` gives logits and is left in the mode in which it was."""
     kept: list[Tensor] = []
     batches = opened.evaluation(part, batch=batch)
     loss = loss or opened.plan.train.loss
     try:
-        tally = count(module, opened, batches, loss, numbers, watcher, part, kept)
+        tally = count(module, opened, batches, loss, precision, callback, part, kept)
     finally:
         batches.close()
     return _outcome(part, tally, torch.cat(kept), _labels(opened, part), opened.dataset.classes)
@@ -47,29 +47,32 @@ def count(
     opened: Opened,
     batches: Batches,
     loss: Loss,
-    numbers: Numbers = FULL,
-    watcher: Watcher | None = None,
+    precision: Precision = FULL,
+    callback: Callback | None = None,
     part: str = "val",
     kept: list[Tensor] | None = None,
     merge: Merge | None = None,
 ) -> Tally:
     """The numbers alone; probabilities go into `kept`, where that is given."""
-    several = opened.dataset.several
+    multi_label = opened.dataset.multi_label
     tally = Tally(
-        len(opened.dataset.classes), several=several, loss=plain_loss(loss), device=opened.device
+        len(opened.dataset.classes),
+        multi_label=multi_label,
+        loss=plain_loss(loss),
+        device=opened.device,
     )
     learning = module.training
     module.eval()
-    context = numbers.autocast(opened.device)
+    context = precision.autocast(opened.device)
     try:
         with torch.inference_mode(), context or nullcontext():
             for index, (images, labels, _) in enumerate(batches()):
-                logits = module(opened.preparation.prepare(numbers.laid_out(images)))
+                logits = module(opened.preparation.prepare(precision.laid_out(images)))
                 tally.add(logits, labels)
                 if kept is not None:
-                    kept.append(probabilities_of(logits, several).cpu())
-                if watcher is not None:
-                    watcher.evaluating(part, index + 1, len(batches))
+                    kept.append(probabilities_of(logits, multi_label).cpu())
+                if callback is not None:
+                    callback.evaluating(part, index + 1, len(batches))
     finally:
         module.train(learning)
     if merge is not None:
@@ -77,9 +80,9 @@ def count(
     return tally
 
 
-def probabilities_of(logits: Tensor, several: bool) -> Tensor:
+def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:
     """float32: of each class by itself where an image may be of several, else adding up to 1."""
-    return logits.float().sigmoid() if several else logits.float().softmax(1)
+    return logits.float().sigmoid() if multi_label else logits.float().softmax(1)
 
 
 def outcome_of(
@@ -87,17 +90,19 @@ def outcome_of(
     probabilities: Tensor,
     labels: Tensor,
     classes: Sequence[str],
-    several: bool,
+    multi_label: bool,
     loss: Loss,
 ) -> Outcome:
     """Of probabilities, however they came about: of several looks, of several networks."""
     least = torch.finfo(torch.float32).tiny
     known = probabilities.float().clamp(min=least)
-    if several:
+    if multi_label:
         logits = known.log() - (1 - probabilities.float()).clamp(min=least).log()
     else:
         logits = known.log()
-    tally = Tally(len(classes), several=several, loss=plain_loss(loss), device=torch.device("cpu"))
+    tally = Tally(
+        len(classes), multi_label=multi_label, loss=plain_loss(loss), device=torch.device("cpu")
+    )
     tally.add(logits, labels)
     return _outcome(part, tally, probabilities, labels, classes)
 

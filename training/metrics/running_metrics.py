@@ -11,12 +11,12 @@ OFTEN = 32
 """Steps after which what has gathered is added up on the device."""
 
 
-class Gauge:
+class RunningMetrics:
     """The mean loss of an epoch, and the share of images that were right when they were learned
     from."""
 
-    def __init__(self, device: torch.device, several: bool) -> None:
-        self.several = several
+    def __init__(self, device: torch.device, multi_label: bool) -> None:
+        self.multi_label = multi_label
         self._device = device
         self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
         self._sums = self._zeros()
@@ -41,7 +41,7 @@ class Gauge:
         logits = torch.cat([logits for _, logits, _ in self._kept])
         labels = torch.cat([labels for _, _, labels in self._kept])
         self._kept.clear()
-        if self.several:
+        if self.multi_label:
             right = ((logits > 0) == (labels > 0.5)).all(1).sum()
         else:
             wanted = labels.argmax(1) if labels.ndim == 2 else labels

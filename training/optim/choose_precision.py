@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ...compiler.analysis import analyse
 from ...compiler.network import Network
 from ...compiler.plan.train import Train
-from .precision import Numbers
+from .precision import Precision
 
 WORTH_IT = 3 * 10**11
 """Multiply-adds of a run, forwards: with fewer, it is over before a choice has paid for itself."""
@@ -42,7 +42,7 @@ BF16 = torch.bfloat16
 
 
 class Choice(NamedTuple):
-    numbers: Numbers
+    precision: Precision
     lines: tuple[str, ...]
     """What was chosen and why, for a person."""
 
@@ -63,19 +63,19 @@ def choose(
         return Choice(options[0], (_line(options[0], _only(train, device, options[0])),))
     macs = analyse(network).totals.macs * images
     if device.type == "cuda":
-        numbers = options[-1]
-        return Choice(numbers, (_line(numbers, "this card multiplies such numbers faster"),))
+        precision = options[-1]
+        return Choice(precision, (_line(precision, "this GPU multiplies bf16 and fp16 faster"),))
     if macs < WORTH_IT:
         plain = options[0]
         return Choice(plain, (_line(plain, "so little is to be learned that nothing else pays"),))
     if train.deterministic.on:
-        numbers = options[-1] if bf16_is_fast(device) else options[0]
+        precision = options[-1] if bf16_is_fast(device) else options[0]
         why = "by the processor: in deterministic runs nothing is timed"
-        return Choice(numbers, (_line(numbers, why),))
+        return Choice(precision, (_line(precision, why),))
     return _timed(network, module, device, batch, images, options, begin)
 
 
-def _options(train: Train, device: torch.device) -> list[Numbers]:
+def _options(train: Train, device: torch.device) -> list[Precision]:
     """All that a plan leaves open, plain float32 first, what promises most last."""
     half = _half(train.precision.mode, device)
     modes: list[torch.dtype | None] = list(dict.fromkeys(half))
@@ -83,12 +83,12 @@ def _options(train: Train, device: torch.device) -> list[Numbers]:
     layouts = [layout] if isinstance(layout, bool) else [False, True]
     if device.type == "mps" and train.channels_last.mode == "auto":
         layouts = [False]
-    return [Numbers(mode, layout) for mode in modes for layout in layouts]
+    return [Precision(mode, layout) for mode in modes for layout in layouts]
 
 
 def _half(mode: str, device: torch.device) -> list[torch.dtype | None]:
     if mode != "auto":
-        return [Numbers.of(mode, False).dtype]
+        return [Precision.of(mode, False).dtype]
     if device.type == "cuda":
         major, _ = torch.cuda.get_device_capability(device)
         if major >= 8:
@@ -115,7 +115,7 @@ def _timed(
     device: torch.device,
     batch: int,
     all_images: int,
-    options: Sequence[Numbers],
+    options: Sequence[Precision],
     begin: Callable[[nn.Module], object],
 ) -> Choice:
     """Each option in turn, again and again, so that what else goes on disturbs all alike."""
@@ -123,8 +123,8 @@ def _timed(
     if affordable < _ENOUGH * len(options):
         options = [options[0], options[-1]]
     copies = [copy.deepcopy(module) for _ in options]
-    for numbers, made in zip(options, copies, strict=True):
-        numbers.lay_out(made)
+    for precision, made in zip(options, copies, strict=True):
+        precision.lay_out(made)
         begin(made.train())
 
     def seconds(index: int, images: Tensor) -> float:
@@ -147,8 +147,8 @@ def _timed(
     if medians[best] > GAIN * medians[0]:
         best = 0
     listed = ", ".join(
-        f"{_name(numbers)} {1000 * median:.0f} ms"
-        for numbers, median in zip(options, medians, strict=True)
+        f"{_name(precision)} {1000 * median:.0f} ms"
+        for precision, median in zip(options, medians, strict=True)
     )
     return Choice(
         options[best],
@@ -156,10 +156,10 @@ def _timed(
     )
 
 
-def _step(module: nn.Module, numbers: Numbers, images: Tensor, device: torch.device) -> None:
+def _step(module: nn.Module, precision: Precision, images: Tensor, device: torch.device) -> None:
     """As in training, as far as it takes time."""
-    with numbers.autocast(device) or nullcontext():
-        outputs = module(numbers.laid_out(images))
+    with precision.autocast(device) or nullcontext():
+        outputs = module(precision.laid_out(images))
     logits = outputs if isinstance(outputs, Tensor) else torch.cat(list(outputs))
     if logits.requires_grad:
         logits.float().log_softmax(1).mean().backward()  # type: ignore[no-untyped-call]
@@ -178,16 +178,16 @@ def _so_many(seconds: Callable[[int, Tensor], float], images: Tensor, options: i
 # ---- words -----------------------------------------------------------------------------------
 
 
-def _name(numbers: Numbers) -> str:
-    return numbers.word + (" channels_last" if numbers.channels_last else "")
+def _name(precision: Precision) -> str:
+    return precision.word + (" channels_last" if precision.channels_last else "")
 
 
-def _line(numbers: Numbers, why: str) -> str:
-    layout = "on" if numbers.channels_last else "off"
-    return f"precision {numbers.word}, channels_last {layout}: {why}"
+def _line(precision: Precision, why: str) -> str:
+    layout = "on" if precision.channels_last else "off"
+    return f"precision {precision.word}, channels_last {layout}: {why}"
 
 
-def _only(train: Train, device: torch.device, numbers: Numbers) -> str:
+def _only(train: Train, device: torch.device, precision: Precision) -> str:
     if train.precision.mode != "auto" and train.channels_last.mode != "auto":
         return "as the spec says"
     if train.precision.mode == "auto":

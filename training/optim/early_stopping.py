@@ -8,7 +8,7 @@ from ...compiler.plan.run import EarlyStop
 from ..metrics.confusion import is_better
 
 
-class Patience:
+class EarlyStopping:
     """How long nothing has got better."""
 
     def __init__(self, directive: EarlyStop) -> None:

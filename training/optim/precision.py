@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Numbers(NamedTuple):
+class Precision(NamedTuple):
     """A choice; which one is made is in `precision.py`."""
 
     dtype: torch.dtype | None = None
@@ -21,8 +21,8 @@ class Numbers(NamedTuple):
         return {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(self.dtype, "fp32")  # type: ignore[arg-type]
 
     @staticmethod
-    def of(word: str, channels_last: bool) -> Numbers:
-        return Numbers({"bf16": torch.bfloat16, "fp16": torch.float16}.get(word), channels_last)
+    def of(word: str, channels_last: bool) -> Precision:
+        return Precision({"bf16": torch.bfloat16, "fp16": torch.float16}.get(word), channels_last)
 
     def autocast(self, device: torch.device) -> torch.autocast | None:
         """What products are computed under; None where they need nothing."""
@@ -40,4 +40,4 @@ class Numbers(NamedTuple):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-FULL = Numbers()
+FULL = Precision()

@@ -22,7 +22,7 @@ _LONG = 4
 
 
 def confusion(contents: Contents) -> Html | None:
-    if contents.several:
+    if contents.multi_label:
         return None
     matrix = contents.outcome.confusion
     wrong = int(matrix.sum() - matrix.diagonal().sum())

@@ -34,7 +34,7 @@ class Contents:
         return self.data.dataset.classes
 
     @property
-    def several(self) -> bool:
+    def multi_label(self) -> bool:
         """An image may be of several classes at once."""
         return self.outcome.labels.ndim == 2
 
@@ -51,7 +51,7 @@ class Contents:
     @cached_property
     def wrong(self) -> list[int]:
         """Images that were taken for another class, the surest first."""
-        if self.several:
+        if self.multi_label:
             return []
         sure = self.outcome.probabilities.amax(1)
         places = (self.taken_for != self.outcome.labels).nonzero().flatten()

@@ -16,7 +16,7 @@ _RIGHT, _WRONG = 8, 8
 
 
 def looks(contents: Contents) -> Html | None:
-    if contents.several:
+    if contents.multi_label:
         return None
     place = last_map(contents.network, contents.module)
     if place is None:

@@ -10,7 +10,7 @@ from ...compiler.analysis import analyse
 from ...compiler.network import Network
 from ...dsl.written import written
 from ..data.open import Opened
-from ..inference.trained_model import Ready
+from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome
 from . import history
 from .confusion_matrix import confusion
@@ -49,7 +49,7 @@ def write_report(
     return _written(folder / NAME, contents)
 
 
-def write_page(path: Path, ready: Ready, outcome: Outcome, data: Opened) -> Path:
+def write_page(path: Path, ready: TrainedModel, outcome: Outcome, data: Opened) -> Path:
     """The same of an evaluation; of several networks, it shows the first one's insides."""
     folder = ready.folder
     contents = Contents(

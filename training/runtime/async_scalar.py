@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Fetch:
+class AsyncScalar:
     """`begin` right after it is computed; `value` once other work has been given to the device."""
 
     def __init__(self, device: torch.device) -> None:

@@ -7,7 +7,7 @@ import torch
 from ...compiler.network import Network
 from ...compiler.plan.train import Train
 from ...dsl.diagnostics import Diagnostic
-from ..optim.precision import Numbers
+from ..optim.precision import Precision
 from .out_of_memory import is_out_of_memory, out_of_memory
 
 
@@ -15,7 +15,7 @@ def explained(
     error: Exception,
     network: Network,
     train: Train,
-    numbers: Numbers,
+    precision: Precision,
     device: torch.device,
     batch: int,
 ) -> Diagnostic | None:
@@ -23,7 +23,7 @@ def explained(
     text = str(error)
     first = text.strip().partition("\n")[0][:200]
     if is_out_of_memory(error):
-        return out_of_memory(network, train, numbers, device, batch)
+        return out_of_memory(network, train, precision, device, batch)
     if "deterministic implementation" in text:
         return Diagnostic(
             "not-deterministic",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 
 from ...compiler.analysis.memory import Memory
-from ...compiler.analysis.setting import Optimizer, Precision, Setting
+from ...compiler.analysis.setting import Optimizer, Setting
+from ...compiler.analysis.setting import Precision as PrecisionName
 from ...compiler.network import Network
 from ...compiler.plan.optimizer import Sgd
 from ...compiler.plan.train import Train
 from ...compiler.report.figures import data_size
 from ...dsl.diagnostics import Diagnostic
 from ..data.loader.memory_budget import computer_budget
-from ..optim.precision import Numbers
+from ..optim.precision import Precision
 
 SHARE = 0.9
 """Of the memory of a card: the rest is for what is not counted."""
@@ -26,10 +27,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def out_of_memory(
-    network: Network, train: Train, numbers: Numbers, device: torch.device, batch: int
+    network: Network, train: Train, precision: Precision, device: torch.device, batch: int
 ) -> Diagnostic:
     """`batch` is what one device gets."""
-    memory = Memory(network, _setting(train, numbers, device))
+    memory = Memory(network, _setting(train, precision, device))
     have = _available(device)
     needed = memory.training.at(batch)
     fits = memory.fit(int(have * SHARE))
@@ -58,15 +59,15 @@ def out_of_memory(
     )
 
 
-def _setting(train: Train, numbers: Numbers, device: torch.device) -> Setting:
+def _setting(train: Train, precision: Precision, device: torch.device) -> Setting:
     optimizer = train.optimizer
     kind: Optimizer = "sgd"
     if isinstance(optimizer, Sgd):
         kind = "momentum" if optimizer.momentum else "sgd"
     else:
         kind = optimizer.kind  # type: ignore[assignment]
-    precision: Precision = numbers.word  # type: ignore[assignment]
-    return Setting(precision, kind, "cuda" if device.type == "cuda" else "cpu")
+    word: PrecisionName = precision.word  # type: ignore[assignment]
+    return Setting(word, kind, "cuda" if device.type == "cuda" else "cpu")
 
 
 def _available(device: torch.device) -> int:

@@ -1,6 +1,6 @@
 """What the loop tells those who look on: the live display, plain lines, log files.
 
-The loop knows none of them; it calls a Watcher, and what a Watcher does changes no number.
+The loop knows none of them; it calls a Callback, and what a Callback does changes no number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from ...compiler.plan.plan import TrainPlan
 
 
-class Started(NamedTuple):
+class RunStart(NamedTuple):
     """All that is known before the first step."""
 
     folder: Path
@@ -65,7 +65,7 @@ class EpochRecord(NamedTuple):
     waiting: float
 
 
-class Finished(NamedTuple):
+class RunEnd(NamedTuple):
     folder: Path
     reason: str
     """`done`, `early stop`, `interrupted`, `diverged`, …"""
@@ -76,13 +76,13 @@ class Finished(NamedTuple):
     report: Path | None
 
 
-class Watcher(Protocol):
+class Callback(Protocol):
     """Each is called by the process that writes, in the order of the file."""
 
     def reading(self, what: str, done: int, total: int | None) -> None:
         """Data are being read or measured."""
 
-    def started(self, start: Started) -> None: ...
+    def started(self, start: RunStart) -> None: ...
 
     def step(self, step: Step) -> None: ...
 
@@ -93,7 +93,7 @@ class Watcher(Protocol):
     def note(self, line: str) -> None:
         """Something that a person ought to read, now."""
 
-    def finished(self, end: Finished) -> None: ...
+    def finished(self, end: RunEnd) -> None: ...
 
     def close(self) -> None:
         """Whatever happened: the terminal is to be left in order."""
@@ -105,7 +105,7 @@ class Silent:
     def reading(self, what: str, done: int, total: int | None) -> None:
         return
 
-    def started(self, start: Started) -> None:
+    def started(self, start: RunStart) -> None:
         return
 
     def step(self, step: Step) -> None:
@@ -120,7 +120,7 @@ class Silent:
     def note(self, line: str) -> None:
         return
 
-    def finished(self, end: Finished) -> None:
+    def finished(self, end: RunEnd) -> None:
         return
 
     def close(self) -> None:

@@ -15,13 +15,13 @@ from ...compiler.plan.run import Ensemble, Seed
 from ...dsl.diagnostics import SpecError
 from ..checkpoint.record import ended, plain
 from ..checkpoint.run_folder import RECORD, RunFolder, member_name
-from ..inference.trained_model import Ready, open_run
+from ..inference.trained_model import TrainedModel, open_run
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
 from ..request import Request
 from ..runtime.interrupts import Interruption
 from ..saved_request import read_record
-from .callbacks import Finished
+from .callbacks import RunEnd
 from .loop import DONE, EARLY
 from .result import Result
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from .run import Training
 
 
-class Together(nn.Module):
+class EnsembleModule(nn.Module):
     """Logits of the mean of what several networks hold to be probable."""
 
-    def __init__(self, members: Sequence[nn.Module], several: bool) -> None:
+    def __init__(self, members: Sequence[nn.Module], multi_label: bool) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.several = several
+        self.multi_label = multi_label
 
     def forward(self, images: Tensor) -> Tensor:
         logits = torch.stack([member(images).float() for member in self.members])
-        if self.several:
+        if self.multi_label:
             return logits.sigmoid().mean(0).logit(eps=1e-7)
         return logits.log_softmax(2).logsumexp(0) - math.log(len(self.members))
 
@@ -55,9 +55,9 @@ def train_several(training: Training, path: Path, interruption: Interruption) ->
         member = replace(training, request=_of_member(training.request, number), around=path)
         inside = path / member_name(number)
         if _is_done(inside, training.plan.train.epochs.count):
-            training.watcher.note(f"network {number} of {count} is there already")
+            training.callback.note(f"network {number} of {count} is there already")
             continue
-        training.watcher.note(f"network {number} of {count}, seed {member.plan.train.seed.value}")
+        training.callback.note(f"network {number} of {count}, seed {member.plan.train.seed.value}")
         if training.processes.writes:
             inside.mkdir(exist_ok=True)
         found.append(member.one(inside, interruption))
@@ -98,8 +98,8 @@ def _evaluated(training: Training, folder: RunFolder, found: Sequence[Result]) -
     if not training.processes.writes:
         return found[-1]
     together = open_run(path, training.version, device=training.device)
-    module = Together(together.modules, opened.dataset.several).eval()
-    outcome = evaluate(module, opened, "val", watcher=training.watcher)
+    module = EnsembleModule(together.modules, opened.dataset.multi_label).eval()
+    outcome = evaluate(module, opened, "val", callback=training.callback)
     test = evaluate(module, opened, "test") if "test" in opened.stores else None
     numbers = range(1, training.plan.train.ensemble.count + 1)
     records = [read_record(path / member_name(number)) for number in numbers]
@@ -115,7 +115,7 @@ def _evaluated(training: Training, folder: RunFolder, found: Sequence[Result]) -
     }
     folder.write_record(ended(read_record(path), DONE, facts, outcome, test))
     report = _report(training, together, outcome)
-    training.watcher.finished(Finished(path, DONE, epochs, None, outcome.metrics, seconds, report))
+    training.callback.finished(RunEnd(path, DONE, epochs, None, outcome.metrics, seconds, report))
     return Result(
         path,
         DONE,
@@ -133,7 +133,7 @@ def _evaluated(training: Training, folder: RunFolder, found: Sequence[Result]) -
     )
 
 
-def _report(training: Training, together: Ready, outcome: Outcome) -> Path | None:
+def _report(training: Training, together: TrainedModel, outcome: Outcome) -> Path | None:
     """Of all of them; what is inside a network is shown of the first."""
     from ..page.write import NAME, write_page
 
@@ -141,5 +141,5 @@ def _report(training: Training, together: Ready, outcome: Outcome) -> Path | Non
     try:
         return write_page(together.folder / NAME, together, outcome, training.opened)
     except OSError as error:
-        training.watcher.note(f"cannot write the report: {error.strerror}")
+        training.callback.note(f"cannot write the report: {error.strerror}")
         return None

@@ -1,6 +1,6 @@
 """The loop: every epoch, every batch, from top to bottom.
 
-    reason = Loop(learner, opened, batches, keeper, watcher, interruption).run()
+    reason = Loop(learner, opened, batches, keeper, callback, interruption).run()
 
 What stands around it is elsewhere: what is learned with (`learner.py`), which images come
 (`data/batches.py`), what is written down and when (`keeper.py`), what is shown (`watch.py`).
@@ -16,18 +16,18 @@ from contextlib import nullcontext
 from torch import Tensor, nn
 
 from ..augment import augmenter
-from ..checkpoint.writer import Keeper
+from ..checkpoint.writer import CheckpointWriter
 from ..data.loader.batches import Batch, Batches
 from ..data.loader.order import spans
 from ..data.open import Opened
 from ..metrics.confusion import is_better
 from ..metrics.evaluation import count
 from ..optim.optimizers import rate_of, set_rate
-from ..runtime.async_scalar import Fetch
+from ..runtime.async_scalar import AsyncScalar
 from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, no_number, too_large
 from ..runtime.process_group import ALONE, Processes
-from .callbacks import EpochRecord, Step, Watcher
+from .callbacks import Callback, EpochRecord, Step
 from .state import Learner
 
 DONE, EARLY, INTERRUPTED, DIVERGED, STOPPED = (
@@ -44,8 +44,8 @@ class Loop:
         learner: Learner,
         opened: Opened,
         batches: Batches,
-        keeper: Keeper,
-        watcher: Watcher,
+        keeper: CheckpointWriter,
+        callback: Callback,
         interruption: Interruption,
         processes: Processes = ALONE,
     ) -> None:
@@ -55,7 +55,7 @@ class Loop:
         self.validation = opened.evaluation("val", sharing=processes.sharing)
         self.keeper = keeper
         self.position = keeper.position
-        self.watcher = watcher
+        self.callback = callback
         self.interruption = interruption
         self.processes = processes
         self.train = learner.plan.train
@@ -78,7 +78,7 @@ class Loop:
             record, enough = self.result(began)
             self.position.seconds += record.seconds
             self.keeper.epoch(self.learner, record, last=enough or self.position.epoch == epochs)
-            self.watcher.epoch(record)
+            self.callback.epoch(record)
             if enough:
                 return EARLY
         return DONE
@@ -96,8 +96,8 @@ class Loop:
         learner.begin(position.epoch)
         forward, criterion, anchor = learner.forward, learner.criterion, learner.anchor
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
-        cast = learner.numbers.autocast(learner.device)
-        gauge, fetch = self.keeper.gauge, Fetch(learner.device)
+        cast = learner.precision.autocast(learner.device)
+        gauge, fetch = self.keeper.gauge, AsyncScalar(learner.device)
         heads = bool(learner.network.aux)
         self.images = 0
 
@@ -143,7 +143,7 @@ class Loop:
             position.steps += 1
             position.position = self.batches.state.position
             speed, waiting = self.images / self.batches.elapsed, self.batches.waiting
-            self.watcher.step(Step(position.epoch + 1, number, value, rate, speed, waiting))
+            self.callback.step(Step(position.epoch + 1, number, value, rate, speed, waiting))
             if asked or (self.processes.alone and self.interruption.asked):
                 return False
         position.epoch += 1
@@ -152,7 +152,7 @@ class Loop:
 
     def prepared(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images as the network takes them, augmented where the plan says so, and their labels."""
-        laid_out = self.learner.numbers.laid_out
+        laid_out = self.learner.precision.laid_out
         if self.augment is None:
             return self.opened.preparation.prepare(laid_out(batch.images)), batch.labels
         images, labels = self.augment(
@@ -183,7 +183,7 @@ class Loop:
 
     def broken(self, images: Tensor) -> Diverged:
         """What is said where a loss is no number; no step has been done with it."""
-        forward, cast = self.learner.taught, self.learner.numbers.autocast(self.learner.device)
+        forward, cast = self.learner.taught, self.learner.precision.autocast(self.learner.device)
 
         def once_more() -> object:
             with cast or nullcontext():
@@ -210,8 +210,8 @@ class Loop:
             self.opened,
             self.validation,
             plan.train.loss,
-            learner.numbers,
-            self.watcher,
+            learner.precision,
+            self.callback,
             "val",
             merge=self.processes.add_up,
         ).metrics()
@@ -220,7 +220,7 @@ class Loop:
             position.best, position.best_epoch = found[self.metric], position.epoch
         plateau, patience = learner.rates.plateau, learner.patience
         if plateau is not None and plateau.epoch(found[plateau.schedule.metric]):
-            self.watcher.note(
+            self.callback.note(
                 f"nothing has got better for long: the learning rate falls to"
                 f" {learner.rates.at(position.steps):.3g}"
             )
@@ -244,7 +244,7 @@ class Loop:
     def metric(self) -> str:
         """What makes a state the best; `top5` of five classes is always 1."""
         wanted = self.train.checkpoint.metric
-        few = len(self.opened.dataset.classes) <= 5 or self.opened.dataset.several
+        few = len(self.opened.dataset.classes) <= 5 or self.opened.dataset.multi_label
         return "top1" if wanted == "top5" and few else wanted
 
     def shown(self, found: Mapping[str, float]) -> dict[str, float]:
@@ -262,5 +262,5 @@ class Loop:
 
     def advice(self) -> str:
         train = self.train
-        half = self.learner.numbers.dtype is not None
+        half = self.learner.precision.dtype is not None
         return advice(rate_of(train.optimizer), train.schedule.warmup, train.clip is not None, half)

@@ -28,16 +28,16 @@ from ..checkpoint.run_folder import (
     shown,
     spec_hash,
 )
-from ..checkpoint.writer import Keeper, Position
+from ..checkpoint.writer import CheckpointWriter, Position
 from ..data.check_classes import check_classes
 from ..data.loader.batches import Batches
 from ..data.open import Opened, open_data
 from ..inference.load import live
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
-from ..metrics.running_metrics import Gauge
+from ..metrics.running_metrics import RunningMetrics
 from ..optim.choose_precision import Choice, choose
-from ..optim.precision import Numbers
+from ..optim.precision import Precision
 from ..request import Request
 from ..runtime.devices import describe, find_device, set_up
 from ..runtime.errors import explained
@@ -51,7 +51,7 @@ from ..transfer.resolve import prepared
 from ..transfer.setup import Settled, Start, settled, start
 from ..transfer.source import Source
 from ..weights.read import read_weights
-from .callbacks import Finished, Silent, Started, Watcher
+from .callbacks import Callback, RunEnd, RunStart, Silent
 from .loop import DIVERGED, INTERRUPTED, STOPPED, Loop
 from .result import Result
 from .state import Learner, criterion_of, make_learner
@@ -64,7 +64,7 @@ def train(
     output: Path | None = None,
     resume: Path | None = None,
     device: str = "auto",
-    watcher: Watcher | None = None,
+    callback: Callback | None = None,
     processes: Processes = ALONE,
 ) -> Result:
     """Trains what is asked for; raises SpecError with what is wrong with spec, data or folder, and
@@ -74,21 +74,21 @@ def train(
         must_be_run(resume, request)
     plan = request.plan
     where = processes.device if processes.world > 1 else find_device(device)
-    if watcher is None or not processes.writes:
-        watcher = Silent()
+    if callback is None or not processes.writes:
+        callback = Silent()
     try:
         with set_up(where, plan.train.precision, plan.train.deterministic, plan.train.compile):
             opened = open_data(
                 plan,
                 request.base,
                 device=where,
-                progress=watcher.reading,
+                progress=callback.reading,
                 world=processes.world,
             )
             _must_fit(request, opened)
             request, decided = Settled(request) if resume else settled(request, opened)
             training = Training(
-                request, opened, where, version, watcher, processes, source, decided
+                request, opened, where, version, callback, processes, source, decided
             )
             path = resume or processes.told(
                 make_folder(request, output) if processes.writes else None
@@ -100,7 +100,7 @@ def train(
                     return train_several(training, path, interruption)
                 return training.one(path, interruption)
     finally:
-        watcher.close()
+        callback.close()
 
 
 def _must_fit(request: Request, opened: Opened) -> None:
@@ -108,7 +108,7 @@ def _must_fit(request: Request, opened: Opened) -> None:
     plan, data = request.plan, opened.dataset
     wrong = check_classes(request.network, plan, data)
     loss = plan.train.loss
-    if wrong is None and data.several and not loss.several_labels:
+    if wrong is None and data.multi_label and not loss.several_labels:
         wrong = Diagnostic(
             "several-labels",
             f"an image of {data.name} may be of several classes, and `{loss.word}` is for one",
@@ -135,7 +135,7 @@ class Training:
     opened: Opened
     device: torch.device
     version: str
-    watcher: Watcher
+    callback: Callback
     processes: Processes
     source: Callable[[], Source] | None = None
     """Opens what weights are taken from; None where the network begins with its own."""
@@ -165,7 +165,7 @@ class Training:
             folder.write_text(TRANSFER, begun.table)
         choice = self._choice(module, begun, state)
         module.to(self.device)
-        choice.numbers.lay_out(module)
+        choice.precision.lay_out(module)
         if train.sync_bn.on and self.processes.world > 1:
             module = synchronised(module, self.device)
         with interruption.at_once():
@@ -180,7 +180,7 @@ class Training:
             module,
             replace(self.plan, augment=()) if features else self.plan,
             criterion_of(self.request.network, self.plan, self.opened),
-            choice.numbers,
+            choice.precision,
             self.device,
             steps,
             self.processes.wrapped,
@@ -209,7 +209,7 @@ class Training:
         if state is not None:
             chosen = state["numbers"]
             return Choice(
-                Numbers.of(chosen["precision"], chosen["channels_last"]), tuple(chosen["lines"])
+                Precision.of(chosen["precision"], chosen["channels_last"]), tuple(chosen["lines"])
             )
         batch = max(1, self.plan.train.batch.size // self.processes.world)
         train, freezing = self.plan.train, begun.freezing
@@ -254,14 +254,14 @@ class Training:
             module,
             begun.freezing.strategy.stages[0].frozen,
             self.opened,
-            choice.numbers,
+            choice.precision,
             self.request.base,
             self.around or path,
-            self.watcher,
+            self.callback,
             self.processes,
         ).cached()
 
-    def _keeper(self, folder: RunFolder, choice: Choice) -> Keeper:
+    def _keeper(self, folder: RunFolder, choice: Choice) -> CheckpointWriter:
         network, opened = self.request.network, self.opened
         spec = spec_hash(self.request.program)
         fixed = {
@@ -271,8 +271,8 @@ class Training:
             "seed": self.plan.train.seed.value,
             "version": self.version,
             "numbers": {
-                "precision": choice.numbers.word,
-                "channels_last": choice.numbers.channels_last,
+                "precision": choice.precision.word,
+                "channels_last": choice.precision.channels_last,
                 "lines": list(choice.lines),
             },
         }
@@ -281,22 +281,22 @@ class Training:
             opened.preparation.to_json(),
             network.name,
             spec,
-            opened.dataset.several,
+            opened.dataset.multi_label,
         )
-        return Keeper(
+        return CheckpointWriter(
             folder,
             fixed,
             about,
             self.plan.train.checkpoint.every,
-            Gauge(self.device, opened.dataset.several),
-            self.watcher,
+            RunningMetrics(self.device, opened.dataset.multi_label),
+            self.callback,
             self.processes,
         )
 
     def _begin(
         self,
         learner: Learner,
-        keeper: Keeper,
+        keeper: CheckpointWriter,
         choice: Choice,
         start: Start,
         batches: int,
@@ -317,8 +317,8 @@ class Training:
         )
         parameters = sum(weight.numel() for weight in learner.module.parameters())
         trainable = sum(weight.numel() for weight in learner.parameters)
-        self.watcher.started(
-            Started(
+        self.callback.started(
+            RunStart(
                 keeper.folder.path,
                 self.request.network.name,
                 self.plan,
@@ -349,13 +349,13 @@ class Training:
         self,
         learner: Learner,
         opened: Opened,
-        keeper: Keeper,
+        keeper: CheckpointWriter,
         batches: Batches,
         interruption: Interruption,
         record: Mapping[str, Any],
     ) -> str:
         """Runs the loop; says why it has ended."""
-        loop = Loop(learner, opened, batches, keeper, self.watcher, interruption, self.processes)
+        loop = Loop(learner, opened, batches, keeper, self.callback, interruption, self.processes)
         try:
             return loop.run()
         except Diverged as error:
@@ -368,7 +368,7 @@ class Training:
                 error,
                 self.request.network,
                 self.plan.train,
-                learner.numbers,
+                learner.precision,
                 self.device,
                 batch,
             )
@@ -381,18 +381,18 @@ class Training:
                 keeper.close(learner)
 
     def _stopped(
-        self, keeper: Keeper, record: Mapping[str, Any], state: str, *found: Diagnostic
+        self, keeper: CheckpointWriter, record: Mapping[str, Any], state: str, *found: Diagnostic
     ) -> SpecError:
         """For a training that cannot go on; what was written before stays."""
         if self.processes.writes:
             self._write(keeper, ended(record, state, _facts(keeper.position), None, None))
-            self.watcher.finished(_finished(keeper, state, {}, None))
+            self.callback.finished(_finished(keeper, state, {}, None))
         return SpecError(found)
 
     # ---- after ----
 
     def _end(
-        self, learner: Learner, keeper: Keeper, record: Mapping[str, Any], reason: str
+        self, learner: Learner, keeper: CheckpointWriter, record: Mapping[str, Any], reason: str
     ) -> Result:
         """The best weights once more, and everything about them."""
         position, path = keeper.position, keeper.folder.path
@@ -403,17 +403,17 @@ class Training:
         if self.processes.writes and reason != INTERRUPTED:
             if keeper.folder.best.exists() and not keeper.trouble:
                 module.load_state_dict(read_weights(keeper.folder.best))
-            outcome = evaluate(module, self.opened, "val", watcher=self.watcher)
+            outcome = evaluate(module, self.opened, "val", callback=self.callback)
             if "test" in self.opened.stores:
-                test = evaluate(module, self.opened, "test", watcher=self.watcher)
+                test = evaluate(module, self.opened, "test", callback=self.callback)
         found = dict(outcome.metrics) if outcome else dict(keeper.last)
         if self.processes.writes:
             self._write(keeper, ended(record, reason, _facts(position), outcome, test))
             if outcome is not None:
                 report = self._report(keeper, module, outcome)
-            self.watcher.finished(_finished(keeper, reason, found, report))
+            self.callback.finished(_finished(keeper, reason, found, report))
             if reason == INTERRUPTED and not keeper.trouble:
-                self.watcher.note(f"to go on: cnn train --resume {shown(path)}")
+                self.callback.note(f"to go on: cnn train --resume {shown(path)}")
         return Result(
             path,
             reason,
@@ -430,7 +430,7 @@ class Training:
             keeper.trouble,
         )
 
-    def _report(self, keeper: Keeper, module: nn.Module, outcome: Outcome) -> Path | None:
+    def _report(self, keeper: CheckpointWriter, module: nn.Module, outcome: Outcome) -> Path | None:
         from ..page.write import write_report
 
         network = self.request.network
@@ -440,7 +440,7 @@ class Training:
             keeper.not_written(error)
             return None
 
-    def _write(self, keeper: Keeper, record: Mapping[str, Any]) -> None:
+    def _write(self, keeper: CheckpointWriter, record: Mapping[str, Any]) -> None:
         try:
             keeper.folder.write_record(record)
         except OSError as error:
@@ -465,10 +465,10 @@ def _facts(position: Position) -> dict[str, Any]:
 
 
 def _finished(
-    keeper: Keeper, reason: str, metrics: Mapping[str, float], report: Path | None
-) -> Finished:
+    keeper: CheckpointWriter, reason: str, metrics: Mapping[str, float], report: Path | None
+) -> RunEnd:
     position = keeper.position
-    return Finished(
+    return RunEnd(
         keeper.folder.path,
         reason,
         position.epoch,

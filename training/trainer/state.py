@@ -13,11 +13,11 @@ from ...compiler.network import Network
 from ...compiler.plan.plan import TrainPlan
 from ..data.loader.class_weights import class_weights
 from ..data.open import Opened
-from ..optim.early_stopping import Patience
+from ..optim.early_stopping import EarlyStopping
 from ..optim.ema import Average
 from ..optim.losses import LossFunction, loss_function, mean_one, with_aux
 from ..optim.optimizers import make_optimizer, parameter_groups, rate_of
-from ..optim.precision import Numbers
+from ..optim.precision import Precision
 from ..optim.schedules import Length, Rates
 from ..transfer.anchor import Anchor
 from ..transfer.freezing import Freezing, factors_of
@@ -37,11 +37,11 @@ class Learner:
     criterion: Callable[[Any, Tensor], Tensor]
     optimizer: torch.optim.Optimizer
     rates: Rates
-    numbers: Numbers
+    precision: Precision
     device: torch.device
     scaler: torch.amp.GradScaler | None
     average: Average | None
-    patience: Patience | None
+    patience: EarlyStopping | None
     parameters: list[nn.Parameter] = field(repr=False)
     """Those that learn, at some time."""
     wrap: Callable[[Any], Any] | None = None
@@ -127,7 +127,7 @@ def make_learner(
     module: nn.Module,
     plan: TrainPlan,
     criterion: Callable[..., Tensor],
-    numbers: Numbers,
+    precision: Precision,
     device: torch.device,
     steps: int,
     wrap: Callable[[Any], Any] | None = None,
@@ -162,11 +162,11 @@ def make_learner(
         criterion,
         make_optimizer(train.optimizer, groups, device),
         Rates(train.schedule, rate_of(train.optimizer), Length(train.epochs.count, steps)),
-        numbers,
+        precision,
         device,
-        torch.amp.GradScaler(device.type) if numbers.dtype == torch.float16 else None,
+        torch.amp.GradScaler(device.type) if precision.dtype == torch.float16 else None,
         Average(module, train.ema.decay) if train.ema else None,
-        Patience(train.early_stop) if train.early_stop else None,
+        EarlyStopping(train.early_stop) if train.early_stop else None,
         learning,
         around,
         freezing,

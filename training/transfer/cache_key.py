@@ -12,7 +12,7 @@ from torch import nn
 from ..checkpoint.tensors_file import bytes_of
 from ..data.loader.store import InMemory, Store
 from ..data.open import Opened
-from ..optim.precision import Numbers
+from ..optim.precision import Precision
 
 FORMAT = 2
 
@@ -20,14 +20,14 @@ FORMAT = 2
 def keys_of(
     early: nn.Module,
     opened: Opened,
-    numbers: Numbers,
+    precision: Precision,
     changes: Mapping[str, Sequence[str]],
 ) -> dict[str, str]:
     """A key for each part; `changes` are what its images go through before they are features, in
     words."""
     common = hashlib.sha256()
     said = [
-        FORMAT, torch.__version__, opened.device.type, numbers.word, numbers.channels_last,
+        FORMAT, torch.__version__, opened.device.type, precision.word, precision.channels_last,
         opened.preparation.to_json(), getattr(early, "code", ""),
     ]  # fmt: skip
     common.update(repr(said).encode())

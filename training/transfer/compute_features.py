@@ -17,8 +17,8 @@ from ..augment import augmenter
 from ..data.loader.batches import ALONE, Sharing
 from ..data.loader.store import InMemory
 from ..data.open import Opened
-from ..optim.precision import Numbers
-from ..trainer.callbacks import Watcher
+from ..optim.precision import Precision
+from ..trainer.callbacks import Callback
 
 
 class Computing:
@@ -29,16 +29,16 @@ class Computing:
         self,
         early: nn.Module,
         opened: Opened,
-        numbers: Numbers,
+        precision: Precision,
         rows: Mapping[str, Tensor],
-        watcher: Watcher,
+        callback: Callback,
         sharing: Sharing = ALONE,
     ) -> None:
         self._early = early.eval()
         self._opened = opened
-        self._numbers = numbers
+        self._precision = precision
         self._rows = rows
-        self._watcher = watcher
+        self._watcher = callback
         self._sharing = sharing
         self._augment = augmenter(opened.plan, opened.preparation)
         together = min(opened.plan.train.batch.size, len(opened.stores["train"]))
@@ -71,14 +71,14 @@ class Computing:
         if self._augment is None:
             prepared = self._looked_at(images)
         else:
-            prepared = self._numbers.laid_out(self._augment(images, labels, indices, number)[0])
+            prepared = self._precision.laid_out(self._augment(images, labels, indices, number)[0])
         count, lacking = len(prepared), self._size - len(prepared)
         if not lacking:
             into.copy_(self._through(prepared))
             return
         more = self._more(lacking)
         copies = prepared[:1].expand(lacking - len(more), *prepared.shape[1:])
-        found = self._through(self._numbers.laid_out(torch.cat([prepared, more, copies])))
+        found = self._through(self._precision.laid_out(torch.cat([prepared, more, copies])))
         into.copy_(found[:count])
         if len(more):
             self._rows["val"][0, self._ahead : self._ahead + len(more)] = found[count:][: len(more)]
@@ -95,8 +95,8 @@ class Computing:
 
     def _looked_at(self, images: Tensor) -> Tensor:
         """Images that are not augmented, as the network takes them."""
-        return self._opened.preparation.prepare(self._numbers.laid_out(images))
+        return self._opened.preparation.prepare(self._precision.laid_out(images))
 
     def _through(self, prepared: Tensor) -> Tensor:
-        with self._numbers.autocast(self._opened.device) or nullcontext():
+        with self._precision.autocast(self._opened.device) or nullcontext():
             return self._early(prepared).float().cpu()  # type: ignore[no-any-return]

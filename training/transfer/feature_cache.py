@@ -32,9 +32,9 @@ from ..data.loader.order import shared
 from ..data.loader.store import InMemory
 from ..data.open import Opened
 from ..data.sources.file_names import resolve
-from ..optim.precision import Numbers
+from ..optim.precision import Precision
 from ..runtime.process_group import Processes
-from ..trainer.callbacks import Watcher
+from ..trainer.callbacks import Callback
 from .cache_key import keys_of
 from .compute_features import Computing
 from .split_network import Cut, cut_at
@@ -94,23 +94,23 @@ class Caching:
     module: nn.Module
     frozen: frozenset[int]
     opened: Opened
-    numbers: Numbers
+    precision: Precision
     base: Path
     """The folder from which the spec's paths begin."""
     run: Path
-    watcher: Watcher
+    callback: Callback
     processes: Processes
 
     def cached(self) -> Cached:
         """Raises SpecError where nothing can be kept, or there is no room for it."""
         cut = None
         if not self.network.aux:
-            cut = cut_at(self.network, self.module, self.frozen, self.numbers)
+            cut = cut_at(self.network, self.module, self.frozen, self.precision)
         if cut is None:
             raise SpecError([self._not_to_be_cut()])
         early = cut.early(self.module)
         changes: dict[str, tuple[str, ...]] = {"train": self._changes(), "val": ()}
-        keys = keys_of(early, self.opened, self.numbers, changes)
+        keys = keys_of(early, self.opened, self.precision, changes)
         folder = self._folder()
         files = {part: folder / f"{key}.npy" for part, key in keys.items()}
         self._fill(early, cut, files)
@@ -162,14 +162,14 @@ class Caching:
                 return
             size = sum(file.stat().st_size for file in files.values())
             line = f"features: {data_size(size)}, read back from {shown(self._folder())}"
-            self.watcher.note(line)
+            self.callback.note(line)
 
         self._together(look, mine=self.processes.writes)
         missing = self.processes.told(missing)
         if missing:
             began = time.perf_counter()
             self._compute(early, cut, missing)
-            self.watcher.note(f"features: computed in {time.perf_counter() - began:.1f} s")
+            self.callback.note(f"features: computed in {time.perf_counter() - began:.1f} s")
 
     def _together(self, work: Callable[..., None], *about: Any, mine: bool = True) -> None:
         """Done by those whose work it is; what goes wrong with one of them ends all."""
@@ -196,7 +196,7 @@ class Caching:
             f"{passes} x {images:,}" if passes > 1 else f"{images:,}"
             for passes, images, _ in wanted
         )
-        self.watcher.note(
+        self.callback.note(
             f"features: {images} images, {cut.numbers:,} numbers each, are {data_size(size)} in"
             f" {shown(folder)}, where {data_size(disk.free)} are free"
         )
@@ -234,14 +234,14 @@ class Caching:
             self._together(begin)
             rows = {part: torch.from_numpy(each) for part, each in maps.items()}
             computing = Computing(
-                early, self.opened, self.numbers, rows, self.watcher, self.processes.sharing
+                early, self.opened, self.precision, rows, self.callback, self.processes.sharing
             )
             for part, file in files.items():
                 self._together(compute, part)
                 shares = self.processes.gathered(own[part])
                 self._together(_join, shares, file, mine=self.processes.writes)
         except KeyboardInterrupt:
-            self.watcher.note("ended before anything was learned; features are not complete yet")
+            self.callback.note("ended before anything was learned; features are not complete yet")
             raise
         finally:
             for path in own.values():

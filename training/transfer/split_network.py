@@ -21,7 +21,7 @@ from torch import Tensor, fx, nn
 
 from ...compiler.network import Network
 from ...compiler.network import Node as Layer
-from ..optim.precision import FULL, Numbers
+from ..optim.precision import FULL, Precision
 
 
 class _Tracer(fx.Tracer):
@@ -78,7 +78,7 @@ def _item(pieces: tuple[Tensor, ...], place: int) -> Tensor:
 
 
 def cut_at(
-    network: Network, module: nn.Module, frozen: Collection[int], numbers: Numbers = FULL
+    network: Network, module: nn.Module, frozen: Collection[int], precision: Precision = FULL
 ) -> Cut | None:
     """None where nothing is computed from images that does not learn, or where it cannot be told
     apart."""
@@ -96,7 +96,7 @@ def cut_at(
     )
     if not border or any(node.op == "placeholder" for node in border):
         return None
-    with numbers.autocast(next(module.parameters()).device) or nullcontext():
+    with precision.autocast(next(module.parameters()).device) or nullcontext():
         found = _values(module, graph, frozenset(early), border, network.input.shape)
     if not all(
         isinstance(value, Tensor) and value.ndim > 1 and len(value) == _PROBES for value in found

@@ -9,7 +9,7 @@ import torch
 
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
-from dotcnn.training.checkpoint.frozen_weights import read_still, write_still
+from dotcnn.training.checkpoint.frozen_weights import read_frozen, write_frozen
 
 from ..small import Looker, equal, gone_on, last, trained
 from ..transfer.begun import spec
@@ -24,7 +24,7 @@ def test_a_frozen_part_is_written_once(tmp_path: Path) -> None:
     names = files(tmp_path / "run")
     assert len(names) == 1
     kept = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
-    still = read_still(tmp_path / "run", names[0], "last.ckpt")
+    still = read_frozen(tmp_path / "run", names[0], "last.ckpt")
     assert "conv.weight" in still
     assert "bn.running_mean" in still
     assert not still.keys() & kept["model"].keys()
@@ -40,7 +40,7 @@ def test_what_learns_later_is_not_still(tmp_path: Path) -> None:
 def test_a_run_goes_on_without_another_file(tmp_path: Path) -> None:
     text = spec("freeze until layer1")
     trained(tmp_path / "whole", text)
-    assert trained(tmp_path / "run", text, watcher=Looker(stop_after=3)).interrupted
+    assert trained(tmp_path / "run", text, callback=Looker(stop_after=3)).interrupted
     before = files(tmp_path / "run")
     gone_on(tmp_path / "run")
     assert files(tmp_path / "run") == before == files(tmp_path / "whole")
@@ -62,11 +62,11 @@ def test_a_file_that_is_missing_or_another_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../x", "still-0.safetensors", "still-0123456789abcdef.py", ""])
 def test_a_checkpoint_may_not_name_any_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(SpecError, match="no file of a run"):
-        read_still(tmp_path, name, "last.ckpt")
+        read_frozen(tmp_path, name, "last.ckpt")
 
 
 def test_the_same_weights_are_the_same_file(tmp_path: Path) -> None:
     one, other = {"a": torch.ones(3)}, {"a": torch.ones(3) * 2}
-    assert write_still(tmp_path, one) == write_still(tmp_path, dict(one))
-    assert write_still(tmp_path, one) != write_still(tmp_path, other)
+    assert write_frozen(tmp_path, one) == write_frozen(tmp_path, dict(one))
+    assert write_frozen(tmp_path, one) != write_frozen(tmp_path, other)
     assert len(files(tmp_path)) == 2

@@ -46,14 +46,14 @@ def test_stopped_by_ctrl_c(tmp_path: Path, steps: int) -> None:
     what would have, to the last bit."""
     whole = trained(tmp_path / "whole", set=EVERYTHING)
     looker = Looker(stop_after=steps)
-    stopped = trained(tmp_path / "run", watcher=looker, set=EVERYTHING)
+    stopped = trained(tmp_path / "run", callback=looker, set=EVERYTHING)
     assert stopped.interrupted
     assert len(looker.steps) == steps
     assert looker.closed
     assert any("cnn train --resume" in note for note in looker.notes)
     assert json.loads((tmp_path / "run" / "record.json").read_text())["state"] == "interrupted"
     looker = Looker()
-    result = gone_on(tmp_path / "run", watcher=looker)
+    result = gone_on(tmp_path / "run", callback=looker)
     assert looker.begun is not None
     assert looker.begun.resumed is not None
     assert len(looker.steps) == 3 * STEPS - steps
@@ -94,7 +94,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
 
     looker = Impatient()
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "run", watcher=looker)
+        trained(tmp_path / "run", callback=looker)
     assert looker.closed
 
 
@@ -190,12 +190,12 @@ def test_the_best_weights_are_written_however_it_ends(
     monkeypatch.setattr(keeper, "WRITING", RARELY)
     folder, looker = tmp_path / "run", Ended(how)
     with nullcontext() if how == "by a person" else pytest.raises(RuntimeError, match="a mistake"):
-        trained(folder, watcher=looker)
+        trained(folder, callback=looker)
     assert [record.best for record in looker.epochs] == [True, True]
     assert about_weights(folder / "best.safetensors")["epoch"] == "2"
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
     monkeypatch.setattr(keeper, "WRITING", 1)
-    trained(tmp_path / "other", watcher=Looker(stop_after=2 * STEPS + 1))
+    trained(tmp_path / "other", callback=Looker(stop_after=2 * STEPS + 1))
     best = [load_file(path / "best.safetensors") for path in (folder, tmp_path / "other")]
     assert equal(*best)
     gone_on(folder)
@@ -218,7 +218,7 @@ def test_weights_that_could_not_be_written_stay_those_of_their_epoch(
             disk.full = STEPS < len(self.steps) <= 2 * STEPS
 
     better = iter([True, True, False])
-    trained(tmp_path / "run", watcher=Filling())
+    trained(tmp_path / "run", callback=Filling())
     assert about_weights(tmp_path / "run" / "best.safetensors")["epoch"] == "2"
     better = iter([True, True, False])
     trained(tmp_path / "whole")
@@ -264,7 +264,7 @@ def test_a_full_disk_keeps_what_was_written(
 
     before: list[bytes] = []
     looker = Filling()
-    result = trained(folder, watcher=looker)
+    result = trained(folder, callback=looker)
     assert any("No space left" in note for note in looker.notes)
     assert result.trouble == ""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
@@ -286,7 +286,7 @@ def test_a_disk_that_stays_full_is_told_at_the_end(
             disk.full = disk.full or len(self.steps) > STEPS
 
     looker = Filling()
-    result = trained(tmp_path / "run", watcher=looker)
+    result = trained(tmp_path / "run", callback=looker)
     assert "No space left" in result.trouble
     assert read_checkpoint(tmp_path / "run" / "last.ckpt")["position"]["epoch"] == 1
     disk.full = False

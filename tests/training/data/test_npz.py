@@ -201,7 +201,7 @@ def test_several_classes_at_once(tmp_path: Path) -> None:
     rows = RANDOM.integers(0, 2, (30, 4))
     rows[0] = 1
     found = opened(saved(tmp_path, x=images(30), y=rows), more="")
-    assert found.dataset.several
+    assert found.dataset.multi_label
     assert found.dataset.train.count == 24
     batch = next(found.training()(0))
     assert (batch.labels.dtype, batch.labels.shape[1]) == (torch.float32, 4)

@@ -9,7 +9,7 @@ from pathlib import Path
 import dotcnn
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.plan import TrainPlan
-from dotcnn.training.trainer.callbacks import EpochRecord, Finished, Started, Step, Watcher
+from dotcnn.training.trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
 
 SPEC = """network Small {
   input 1x8x8
@@ -28,8 +28,8 @@ def a_plan() -> TrainPlan:
     return plan(dotcnn.compile(SPEC))
 
 
-def start(folder: Path, epochs: int = 3, batches: int = 10, name: str = "Small") -> Started:
-    return Started(
+def start(folder: Path, epochs: int = 3, batches: int = 10, name: str = "Small") -> RunStart:
+    return RunStart(
         folder,
         name,
         a_plan(),
@@ -62,24 +62,24 @@ def record(
     return EpochRecord(epoch, epoch * 10, 0.05, {"loss": loss}, val, best, seconds, 6400.0, waiting)
 
 
-def finished(folder: Path, best: Mapping[str, float] | None = None) -> Finished:
+def finished(folder: Path, best: Mapping[str, float] | None = None) -> RunEnd:
     numbers = best or {"loss": 0.2, "top1": 0.95, "precision": 0.94}
-    return Finished(folder, "done", 3, 2, numbers, 187.0, folder / "report.html")
+    return RunEnd(folder, "done", 3, 2, numbers, 187.0, folder / "report.html")
 
 
-def whole_run(watcher: Watcher, folder: Path, epochs: int = 3) -> None:
+def whole_run(callback: Callback, folder: Path, epochs: int = 3) -> None:
     """From the beginning to the end, with a note in between."""
-    watcher.reading("reading the images for training", 0, 800)
-    watcher.started(start(folder, epochs))
+    callback.reading("reading the images for training", 0, 800)
+    callback.started(start(folder, epochs))
     for epoch in range(1, epochs + 1):
         for batch in range(1, 11):
-            watcher.step(step(epoch, batch, 2.0 / (10 * epoch + batch)))
-        watcher.evaluating("val", 1, 1)
-        watcher.epoch(record(epoch, 1 / epoch, 1 - 0.3 / epoch, best=epoch != 2))
+            callback.step(step(epoch, batch, 2.0 / (10 * epoch + batch)))
+        callback.evaluating("val", 1, 1)
+        callback.epoch(record(epoch, 1 / epoch, 1 - 0.3 / epoch, best=epoch != 2))
         if epoch == 1:
-            watcher.note("something to read")
-    watcher.finished(finished(folder))
-    watcher.close()
+            callback.note("something to read")
+    callback.finished(finished(folder))
+    callback.close()
 
 
 class Clock:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dotcnn.compiler.report.style import Style
-from dotcnn.training.display.choose import watcher_for
+from dotcnn.training.display.choose import callback_for
 from dotcnn.training.display.combined import Several
 from dotcnn.training.display.live import Live
 from dotcnn.training.display.messages import epoch_line, fitting
@@ -23,7 +23,7 @@ from .events import Clock, a_plan, finished, record, start, step, whole_run
 
 def test_a_line_for_each_epoch_and_none_for_a_step(tmp_path: Path) -> None:
     stream = io.StringIO()
-    whole_run(watcher_for(stream, color=False), tmp_path)
+    whole_run(callback_for(stream, color=False), tmp_path)
     lines = stream.getvalue().splitlines()
     assert [line.split("  ")[0] for line in lines if line.startswith("epoch")] == [
         "epoch 1/3",
@@ -50,14 +50,14 @@ def test_the_beginning_says_what_learns_on_what(tmp_path: Path) -> None:
 
 def test_reading_is_only_mentioned_where_it_takes_long() -> None:
     stream, now = io.StringIO(), Clock()
-    watcher = Plain(stream, now=now)
+    callback = Plain(stream, now=now)
     for done in range(5):
         now.time = done * 0.4
-        watcher.reading("reading", done, 100)
+        callback.reading("reading", done, 100)
     assert not stream.getvalue()
     for done in range(5, 100):
         now.time = done * 0.4
-        watcher.reading("reading", done, 100)
+        callback.reading("reading", done, 100)
     assert stream.getvalue().splitlines() == [
         "reading: 5 of 100",
         "reading: 43 of 100",
@@ -68,10 +68,10 @@ def test_reading_is_only_mentioned_where_it_takes_long() -> None:
 def test_what_would_move_a_cursor_is_written_out(tmp_path: Path) -> None:
     """Names come from files that somebody else may have made."""
     stream = io.StringIO()
-    watcher = Plain(stream)
-    watcher.started(start(tmp_path / "a\x1b[2J", name="Net\x1b[31m"))
-    watcher.note("file\x07 name")
-    watcher.finished(finished(tmp_path / "a\x1b[2J"))
+    callback = Plain(stream)
+    callback.started(start(tmp_path / "a\x1b[2J", name="Net\x1b[31m"))
+    callback.note("file\x07 name")
+    callback.finished(finished(tmp_path / "a\x1b[2J"))
     assert "\x1b" not in stream.getvalue()
     assert "\x07" not in stream.getvalue()
 
@@ -153,8 +153,8 @@ def test_other_figures() -> None:
 def test_several_are_all_told_and_closed(tmp_path: Path) -> None:
     """Also where closing one of them fails."""
     streams = io.StringIO(), io.StringIO()
-    watchers = [Plain(stream, Style(100)) for stream in streams]
-    whole_run(Several(watchers), tmp_path)
+    callbacks = [Plain(stream, Style(100)) for stream in streams]
+    whole_run(Several(callbacks), tmp_path)
     assert streams[0].getvalue() == streams[1].getvalue() != ""
 
     closed = []
@@ -194,8 +194,8 @@ def test_training_goes_on_when_nobody_reads_any_more(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_ends_and_the_others_go_on(tmp_path: Path) -> None:
     stream = io.StringIO()
     (tmp_path / "metrics.csv").mkdir()
-    watcher = watcher_for(stream, color=False, plan=a_plan())
-    whole_run(watcher, tmp_path)
+    callback = callback_for(stream, color=False, plan=a_plan())
+    whole_run(callback, tmp_path)
     said = [line for line in stream.getvalue().splitlines() if "cannot write" in line]
     assert len(said) == 1
     assert "metrics.csv: Is a directory; the log ends here" in said[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dotcnn.training.display.choose import watcher_for
+from dotcnn.training.display.choose import callback_for
 from dotcnn.training.display.live import Live
 from dotcnn.training.display.plain import Plain
 from dotcnn.training.display.terminal_resize import extra_rows
@@ -240,7 +240,7 @@ def test_who_looks_on_depends_on_the_stream(
 ) -> None:
     monkeypatch.setenv("TERM", term)
     stream = Terminal(80) if terminal else io.StringIO()
-    assert isinstance(watcher_for(stream, color=False), kind)
+    assert isinstance(callback_for(stream, color=False), kind)
 
 
 def test_without_colour_none_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

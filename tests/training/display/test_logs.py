@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dotcnn.training.display.choose import watcher_for
+from dotcnn.training.display.choose import callback_for
 from dotcnn.training.display.csv_file import CsvFile
 from dotcnn.training.display.events import crc32c
 from dotcnn.training.display.tensorboard import TensorBoard
@@ -25,7 +25,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_plan_that_says_so_gets_both(tmp_path: Path) -> None:
-    whole_run(watcher_for(io.StringIO(), color=False, plan=a_plan()), tmp_path)
+    whole_run(callback_for(io.StringIO(), color=False, plan=a_plan()), tmp_path)
     assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2", "3"]
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
 

@@ -7,7 +7,7 @@ import torch
 
 from dotcnn.compiler.plan.evaluate import Tta
 from dotcnn.training.data.images.resize import Fit
-from dotcnn.training.inference.tta import Looks
+from dotcnn.training.inference.tta import TtaViews
 from dotcnn.training.runtime.import_torchvision import torchvision
 
 FIT = Fit(12, "bilinear", (8, 8))
@@ -20,7 +20,7 @@ def image(height: int = 12, width: int = 12) -> torch.Tensor:
 
 def test_ten_crops_are_torchvisions() -> None:
     functional = torchvision("transforms.v2.functional")
-    ours = Looks(Tta.make(crops=10), FIT)(image())
+    ours = TtaViews(Tta.make(crops=10), FIT)(image())
     theirs = functional.ten_crop(image(), [8, 8])
     assert {look.numpy().tobytes() for look in ours} == {
         look.contiguous().numpy().tobytes() for look in theirs
@@ -30,31 +30,32 @@ def test_ten_crops_are_torchvisions() -> None:
 
 def test_five_crops_flipped_are_ten() -> None:
     assert torch.equal(
-        Looks(Tta.make(crops=5, flip=True), FIT)(image()), Looks(Tta.make(crops=10), FIT)(image())
+        TtaViews(Tta.make(crops=5, flip=True), FIT)(image()),
+        TtaViews(Tta.make(crops=10), FIT)(image()),
     )
 
 
 def test_flip_alone_is_the_middle_and_its_mirror_image() -> None:
-    looks = Looks(Tta.make(flip=True), FIT)(image(12, 20))
+    looks = TtaViews(Tta.make(flip=True), FIT)(image(12, 20))
     middle = FIT(image(12, 20))
     assert torch.equal(looks, torch.stack([middle, middle.flip(-1)]))
 
 
 def test_where_nothing_is_cut_off_the_same_is_looked_at_once() -> None:
-    looks = Looks(Tta.make(crops=5), Fit(8, "bilinear", (8, 8)))(image(8, 8))
+    looks = TtaViews(Tta.make(crops=5), Fit(8, "bilinear", (8, 8)))(image(8, 8))
     assert torch.equal(looks, image(8, 8)[None])
 
 
 @pytest.mark.parametrize("size", [(12, 12), (30, 17), (5, 9)])
 def test_scales_show_more_or_less_of_it(size: tuple[int, int]) -> None:
-    looks = Looks(Tta.make(scales=(0.5, 1.0, 2.0)), FIT)(image(*size))
+    looks = TtaViews(Tta.make(scales=(0.5, 1.0, 2.0)), FIT)(image(*size))
     assert looks.shape == (3, 3, 8, 8)
     assert looks.dtype == torch.uint8
     assert torch.equal(looks[1], FIT(image(*size)))
 
 
 def test_what_is_too_small_has_its_border_drawn_out() -> None:
-    looks = Looks(Tta.make(scales=(0.25,)), Fit(8, "nearest", (8, 8)))(image(8, 8))
+    looks = TtaViews(Tta.make(scales=(0.25,)), Fit(8, "nearest", (8, 8)))(image(8, 8))
     small = image(8, 8)[:, 2::4, 2::4]  # what `nearest` takes at a quarter
     assert torch.equal(looks[0, :, 3:5, 3:5], small)
     assert torch.equal(looks[0, :, 0, 0], small[:, 0, 0])

@@ -20,9 +20,9 @@ ONE, SEVERAL = CrossEntropy(smoothing=0.1), Bce(smoothing=0.1)
 CPU = torch.device("cpu")
 
 
-def tally(classes: int, *, several: bool = False) -> Tally:
-    loss = plain_loss(SEVERAL if several else ONE)
-    return Tally(classes, several=several, loss=loss, device=CPU)
+def tally(classes: int, *, multi_label: bool = False) -> Tally:
+    loss = plain_loss(SEVERAL if multi_label else ONE)
+    return Tally(classes, multi_label=multi_label, loss=loss, device=CPU)
 
 
 def sure(classes: int, *answers: int) -> Tensor:
@@ -66,7 +66,7 @@ def test_among_five() -> None:
 
 def test_several_classes_at_once() -> None:
     """An image is right where each class is; precision and recall are of each class by itself."""
-    counted = tally(2, several=True)
+    counted = tally(2, multi_label=True)
     logits = torch.tensor([[9.0, 9.0], [9.0, -9.0], [-9.0, -9.0]])
     counted.add(logits, torch.tensor([[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]]))
     found = counted.metrics()
@@ -93,17 +93,17 @@ def test_in_whatever_portions(seed: int, classes: int, images: int) -> None:
 
 
 @given(st.integers(0, 99), st.booleans())
-def test_probabilities_say_the_same_as_logits(seed: int, several: bool) -> None:
+def test_probabilities_say_the_same_as_logits(seed: int, multi_label: bool) -> None:
     random = torch.Generator().manual_seed(seed)
     logits = 4 * torch.randn(12, 6, generator=random)
     labels = torch.randint(6, (12,), generator=random)
-    if several:
+    if multi_label:
         labels = F.one_hot(labels, 6).float()
-    counted = tally(6, several=several)
+    counted = tally(6, multi_label=multi_label)
     counted.add(logits, labels)
-    probabilities = logits.sigmoid() if several else logits.softmax(1)
-    loss = SEVERAL if several else ONE
-    outcome = outcome_of("val", probabilities, labels, list("abcdef"), several, loss)
+    probabilities = logits.sigmoid() if multi_label else logits.softmax(1)
+    loss = SEVERAL if multi_label else ONE
+    outcome = outcome_of("val", probabilities, labels, list("abcdef"), multi_label, loss)
     assert outcome.metrics == pytest.approx(counted.metrics(), rel=1e-3)
 
 

@@ -15,7 +15,7 @@ from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.train import Train
 from dotcnn.training.optim import choose_precision as precision
 from dotcnn.training.optim.choose_precision import Choice, choose
-from dotcnn.training.optim.precision import FULL, Numbers
+from dotcnn.training.optim.precision import FULL, Precision
 
 CPU = torch.device("cpu")
 BF16 = torch.bfloat16
@@ -42,24 +42,24 @@ def fast_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Clock:
-    """Time goes by as fast as a choice of numbers would have it."""
+    """Time goes by as fast as a choice of precision would have it."""
 
-    def __init__(self, cost: dict[Numbers, float]) -> None:
+    def __init__(self, cost: dict[Precision, float]) -> None:
         self.now = 0.0
         self.cost = cost
-        self.steps: list[Numbers] = []
+        self.steps: list[Precision] = []
 
     def perf_counter(self) -> float:
         return self.now
 
-    def step(self, module: nn.Module, numbers: Numbers, images: Tensor, device: object) -> None:
-        self.steps.append(numbers)
-        self.now += self.cost[numbers] * len(images)
+    def step(self, module: nn.Module, precision: Precision, images: Tensor, device: object) -> None:
+        self.steps.append(precision)
+        self.now += self.cost[precision] * len(images)
 
 
 def timed(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> Clock:
     """Of float32, that in the other layout, and the same two of bf16."""
-    options = [FULL, Numbers(None, True), Numbers(BF16, False), Numbers(BF16, True)]
+    options = [FULL, Precision(None, True), Precision(BF16, False), Precision(BF16, True)]
     clock = Clock(dict(zip(options, seconds, strict=True)))
     monkeypatch.setattr(precision, "time", clock)
     monkeypatch.setattr(precision, "_step", clock.step)
@@ -70,19 +70,19 @@ def timed(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> Clock:
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        ((1.0, 0.9, 0.6, 0.5), Numbers(BF16, True)),
-        ((1.0, 0.8, 1.2, 1.1), Numbers(None, True)),
-        ((1.0, 1.1, 0.7, 0.9), Numbers(BF16, False)),
+        ((1.0, 0.9, 0.6, 0.5), Precision(BF16, True)),
+        ((1.0, 0.8, 1.2, 1.1), Precision(None, True)),
+        ((1.0, 1.1, 0.7, 0.9), Precision(BF16, False)),
         ((1.0, 0.97, 0.99, 1.0), FULL),
     ],
 )
 def test_what_is_fastest_is_taken(
-    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], expected: Numbers
+    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], expected: Precision
 ) -> None:
     """Unless that gains next to nothing; what was measured is said."""
     timed(monkeypatch, *(second / 100 for second in seconds))
     found = chosen(LARGE)
-    assert found.numbers == expected
+    assert found.precision == expected
     assert "timed" in found.lines[0]
     assert f"precision {expected.word}" in found.lines[0]
 
@@ -101,9 +101,9 @@ def test_timing_takes_a_small_part_of_the_run(monkeypatch: pytest.MonkeyPatch, i
     """Where little is computed, only what promises most is held against plain float32."""
     clock = timed(monkeypatch, 0.01, 0.01, 0.01, 0.006)
     found = chosen(LARGE, batch=64, images=images)
-    assert found.numbers == Numbers(BF16, True)
+    assert found.precision == Precision(BF16, True)
     assert clock.now < max(0.08 * images * 0.01, 1.0)
-    assert (Numbers(None, True) in clock.steps) == (images > 20_000)
+    assert (Precision(None, True) in clock.steps) == (images > 20_000)
 
 
 def test_frozen_layers_are_timed_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,30 +129,30 @@ def test_small_networks_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "bf16_is_fast", lambda device: True)
     clock = timed(monkeypatch, 1.0, 1.0, 1.0, 1.0)
     found = chosen(SMALL)
-    assert found.numbers == FULL
+    assert found.precision == FULL
     assert clock.steps == []
 
 
 @pytest.mark.usefixtures("fast_bf16")
 def test_deterministic_runs_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = timed(monkeypatch, 1.0, 1.0, 1.0, 1.0)
-    assert chosen(LARGE, "deterministic=on").numbers == Numbers(BF16, True)
+    assert chosen(LARGE, "deterministic=on").precision == Precision(BF16, True)
     monkeypatch.setattr(precision, "bf16_is_fast", lambda device: False)
-    assert chosen(LARGE, "deterministic=on").numbers == FULL
+    assert chosen(LARGE, "deterministic=on").precision == FULL
     assert clock.steps == []
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        (["precision=bf16", "channels_last=on"], Numbers(BF16, True)),
+        (["precision=bf16", "channels_last=on"], Precision(BF16, True)),
         (["precision=fp32", "channels_last=off"], FULL),
-        (["precision=fp16", "channels_last=off"], Numbers(torch.float16, False)),
+        (["precision=fp16", "channels_last=off"], Precision(torch.float16, False)),
     ],
 )
-def test_what_the_spec_says_is_done(changes: list[str], expected: Numbers) -> None:
+def test_what_the_spec_says_is_done(changes: list[str], expected: Precision) -> None:
     found = chosen(LARGE, *changes)
-    assert found.numbers == expected
+    assert found.precision == expected
     assert "as the spec says" in found.lines[0]
 
 
@@ -163,7 +163,7 @@ def test_really_timed() -> None:
     network, module = dotcnn.compile(spec), dotcnn.load(spec)
     before = {key: value.clone() for key, value in module.state_dict().items()}
     found = choose(network, train_of(network), module, CPU, 8, 1000)
-    assert found.numbers.dtype in (None, BF16)
+    assert found.precision.dtype in (None, BF16)
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     assert all(parameter.grad is None for parameter in module.parameters())
 
@@ -171,10 +171,10 @@ def test_really_timed() -> None:
 def test_images_are_laid_out_as_bytes() -> None:
     images = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     assert FULL.laid_out(images) is images
-    laid = Numbers(None, True).laid_out(images)
+    laid = Precision(None, True).laid_out(images)
     assert laid.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("word", ["fp32", "bf16", "fp16"])
 def test_words_and_back(word: str) -> None:
-    assert Numbers.of(word, True).word == word
+    assert Precision.of(word, True).word == word

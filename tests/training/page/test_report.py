@@ -184,7 +184,7 @@ def test_whatever_a_spec_or_data_are_called_it_stays_text() -> None:
     network = dotcnn.compile(spec)
     dataset = contents().data.dataset
     names = tuple(f"{HARM}{place}" for place in range(10))
-    evil = Dataset(HARM, names, dataset.parts, HARM, HARM, notes=(HARM,), bad=(), several=False)
+    evil = Dataset(HARM, names, dataset.parts, HARM, HARM, notes=(HARM,), bad=(), multi_label=False)
     opened = type(contents().data)(
         **{**vars(contents().data), "dataset": evil},
     )
@@ -292,7 +292,7 @@ def many(classes: int) -> Contents:
         **{
             **vars(contents().data),
             "dataset": Dataset(
-                "many", names, dataset.parts, "nowhere", several=False, notes=(), bad=()
+                "many", names, dataset.parts, "nowhere", multi_label=False, notes=(), bad=()
             ),
         }
     )

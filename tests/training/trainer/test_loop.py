@@ -56,7 +56,7 @@ def by_hand(spec: str, epochs: int, batch: int, seed: int, rates: list[float]) -
 def test_it_computes_what_a_loop_by_hand_computes(tmp_path: Path) -> None:
     """To the last bit: order, dropout, learning rates, decay, statistics of norms."""
     looker = Looker()
-    trained(tmp_path / "run", watcher=looker, set={"train.seed": 3, "train.epochs": 2})
+    trained(tmp_path / "run", callback=looker, set={"train.seed": 3, "train.epochs": 2})
     rates = [step.lr for step in looker.steps]
     assert len(rates) == 12
     module = by_hand(SPEC, 2, 256, 3, rates)
@@ -113,7 +113,7 @@ def test_averages_are_what_is_evaluated(tmp_path: Path) -> None:
         # The same run, with an end after so many steps.
         looker = Looker(stop_after=steps)
         folder = tmp_path / f"run{steps}"
-        trained(folder, spec, watcher=looker)
+        trained(folder, spec, callback=looker)
         kept.append(last(folder))
     torch.manual_seed(0)
     average = {key: value.clone() for key, value in dotcnn.load(spec).state_dict().items()}
@@ -153,7 +153,7 @@ def test_the_head_beside_learns_with_its_weight(tmp_path: Path) -> None:
 
 def test_what_is_told_on_the_way(tmp_path: Path) -> None:
     looker = Looker()
-    result = trained(tmp_path / "run", watcher=looker)
+    result = trained(tmp_path / "run", callback=looker)
     assert looker.begun is not None
     assert looker.begun.batches == 6
     assert looker.begun.images == {"train": 1438, "val": 359}
@@ -172,7 +172,7 @@ def test_what_is_told_on_the_way(tmp_path: Path) -> None:
 def test_what_is_measured_while_learning_is_the_mean_over_images(tmp_path: Path) -> None:
     """Weighed by images, since the last batch has fewer."""
     looker = Looker()
-    trained(tmp_path / "run", watcher=looker, set={"train.epochs": 1, "train.batch": 1000})
+    trained(tmp_path / "run", callback=looker, set={"train.epochs": 1, "train.batch": 1000})
     first, second = (step.loss for step in looker.steps)
     assert first is not None
     assert second is not None
@@ -183,7 +183,7 @@ def test_what_is_measured_while_learning_is_the_mean_over_images(tmp_path: Path)
 def test_it_stops_when_nothing_gets_better(tmp_path: Path) -> None:
     looker = Looker()
     changes = {"train.optimizer": "sgd lr=1e-9", "train.early_stop": "2 metric=top1"}
-    result = trained(tmp_path / "run", NETWORK, watcher=looker, set={**changes, "train.epochs": 9})
+    result = trained(tmp_path / "run", NETWORK, callback=looker, set={**changes, "train.epochs": 9})
     assert result.reason == "early stop"
     assert result.epochs == len(looker.epochs) == 3
 
@@ -191,7 +191,7 @@ def test_it_stops_when_nothing_gets_better(tmp_path: Path) -> None:
 def test_the_rate_falls_on_a_plateau(tmp_path: Path) -> None:
     looker = Looker()
     changes = {"train.optimizer": "sgd lr=1e-9", "train.schedule": "plateau 0 metric=top1"}
-    trained(tmp_path / "run", SPEC, watcher=looker, set={**changes, "train.epochs": 3})
+    trained(tmp_path / "run", SPEC, callback=looker, set={**changes, "train.epochs": 3})
     assert [record.lr for record in looker.epochs] == pytest.approx([1e-9, 1e-9, 1e-10])
     assert any("learning rate falls" in note for note in looker.notes)
 

@@ -178,7 +178,7 @@ def test_several_classes_at_once(tmp_path: Path) -> None:
 def test_an_ensemble(tmp_path: Path) -> None:
     """Each has a seed of its own; together they are at least as good as their mean."""
     looker = Looker()
-    result = trained(tmp_path / "run", watcher=looker, set={**ONE, "train.ensemble": 3})
+    result = trained(tmp_path / "run", callback=looker, set={**ONE, "train.ensemble": 3})
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     members = record["result"]["members"]
     assert len(members) == 3
@@ -195,7 +195,7 @@ def test_an_ensemble_goes_on_where_it_was(tmp_path: Path) -> None:
     changes = {**ONE, "train.ensemble": 2}
     whole = trained(tmp_path / "whole", set=changes)
     looker = Looker(stop_after=8)  # in the second network
-    stopped = trained(tmp_path / "run", set=changes, watcher=looker)
+    stopped = trained(tmp_path / "run", set=changes, callback=looker)
     assert stopped.interrupted
     result = gone_on(tmp_path / "run")
     assert result.metrics == whole.metrics
@@ -238,7 +238,7 @@ def test_numbers_that_are_none_end_it(tmp_path: Path) -> None:
     found = refused(
         tmp_path / "run",
         SPEC.replace("bn, ", ""),
-        watcher=looker,
+        callback=looker,
         set={"train.optimizer": "sgd lr=1000 momentum=0.99", "train.batch": 16},
     )
     assert found.code == "diverged"
@@ -346,7 +346,7 @@ def test_ctrl_c_ends_the_command_with_130(
     monkeypatch.chdir(tmp_path)
     Path("net.cnn").write_text(SPEC)
     monkeypatch.setattr(
-        "dotcnn.training.display.choose.watcher_for", lambda *_, **__: Looker(stop_after=2)
+        "dotcnn.training.display.choose.callback_for", lambda *_, **__: Looker(stop_after=2)
     )
     assert cli.main(["train", "net.cnn"]) == 130
     assert (tmp_path / "runs" / "net" / "last.ckpt").exists()

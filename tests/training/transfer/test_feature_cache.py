@@ -50,7 +50,7 @@ def test_what_learns_is_the_same_to_the_last_bit(
     plain = trained(tmp_path / "plain", spec(freeze, "head reset"), set=changes)
     looker = Looker()
     text = spec(freeze, "head reset", "cache features")
-    cached = trained(tmp_path / "cached", text, set=changes, watcher=looker)
+    cached = trained(tmp_path / "cached", text, set=changes, callback=looker)
     assert equal(last(tmp_path / "cached"), last(tmp_path / "plain"))
     assert equal(cached.module.state_dict(), plain.module.state_dict())
     assert cached.metrics == plain.metrics
@@ -65,7 +65,7 @@ def test_it_is_computed_once(tmp_path: Path) -> None:
     known = files(tmp_path)
     looker = Looker()
     other = {"train.optimizer.lr": 0.2, "train.epochs": 3, "train.seed": 5}
-    trained(tmp_path / "2", text, set=other, watcher=looker)
+    trained(tmp_path / "2", text, set=other, callback=looker)
     assert files(tmp_path) == known
     assert "read back" in notes(looker)
     assert "computed in" not in notes(looker)
@@ -76,7 +76,7 @@ def test_several_networks_share_it(tmp_path: Path) -> None:
     looker = Looker()
     text = spec("freeze all", "head reset", "cache features")
     several = {"train.ensemble": 2, "train.epochs": 1}
-    trained(tmp_path / "several", text, set=several, watcher=looker)
+    trained(tmp_path / "several", text, set=several, callback=looker)
     assert len(files(tmp_path)) == 2
     assert [path.name for path in tmp_path.rglob("features")] == ["features"]
     assert sum("read back" in note for note in looker.notes) == 1
@@ -186,7 +186,7 @@ def test_each_image_has_its_row(tmp_path: Path, batch: int, passes: int) -> None
 def test_it_goes_on(tmp_path: Path) -> None:
     text = spec("freeze until layer2", "head reset", "cache features")
     trained(tmp_path / "whole", text)
-    assert trained(tmp_path / "run", text, watcher=Looker(stop_after=3)).interrupted
+    assert trained(tmp_path / "run", text, callback=Looker(stop_after=3)).interrupted
     shutil.rmtree(tmp_path / "features")
     gone_on(tmp_path / "run")
     assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))
@@ -210,7 +210,7 @@ def test_it_ends_at_once_where_nothing_is_learned_yet(tmp_path: Path, part: str)
     looker.part = part
     text = spec("freeze all", "cache features")
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "1", text, watcher=looker)
+        trained(tmp_path / "1", text, callback=looker)
     assert looker.closed
     assert "before anything was learned" in looker.notes[-1]
     assert [name for name in files(tmp_path) if not name.endswith(".npy")] == []

@@ -32,7 +32,7 @@ def test_frozen_they_give_what_they_gave(tmp_path: Path, exported: Path) -> None
     """To a rounding; the table and the notes say what became of the norms."""
     looker = Looker()
     set = {"train.epochs": 1, "train.optimizer": "sgd lr=1e-12"}
-    trained(tmp_path / "run", spec("freeze all", source=exported), set=set, watcher=looker)
+    trained(tmp_path / "run", spec("freeze all", source=exported), set=set, callback=looker)
     text = NETWORK.format(input="1x8x8", classes="10") + TRAIN
     images = torch.randn(5, 1, 8, 8)
     theirs = dotcnn.load(text)

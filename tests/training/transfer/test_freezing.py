@@ -68,7 +68,7 @@ def test_what_is_frozen_stays_to_the_last_bit(
 ) -> None:
     """Weights, and the mean and variance of norms."""
     looker = Looker()
-    found = moved(tmp_path, spec(*lines), watcher=looker)
+    found = moved(tmp_path, spec(*lines), callback=looker)
     assert layers(found) == learn
     assert {f"{layer}.weight" for layer in learn} <= found
     assert "weights are frozen" in notes(looker)
@@ -121,7 +121,7 @@ def test_a_run_that_unfreezes_goes_on(tmp_path: Path, steps: int) -> None:
     options = {"train.epochs": 3, "train.ema": 0.9}
     trained(tmp_path / "whole", text, set=options)
     assert trained(
-        tmp_path / "run", text, set=options, watcher=Looker(stop_after=steps)
+        tmp_path / "run", text, set=options, callback=Looker(stop_after=steps)
     ).interrupted
     gone_on(tmp_path / "run")
     assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))

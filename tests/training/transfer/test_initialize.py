@@ -45,7 +45,7 @@ def of_the_first() -> dict[str, Tensor]:
 
 def test_the_table_is_in_the_folder_and_its_sum_is_said(tmp_path: Path) -> None:
     looker = Looker()
-    trained(tmp_path / "run", spec("freeze all", "head reset"), set=STILL, watcher=looker)
+    trained(tmp_path / "run", spec("freeze all", "head reset"), set=STILL, callback=looker)
     table = (tmp_path / "run" / "transfer.txt").read_text()
     assert "layer1.0.conv" in table
     assert "matched" in table
@@ -80,7 +80,7 @@ def test_colours_for_grey(tmp_path: Path) -> None:
     torch.save(weights, tmp_path / "colours.pt")
     looker = Looker()
     text = spec("freeze all", source=tmp_path / "colours.pt")
-    trained(tmp_path / "run", text, set=STILL, watcher=looker)
+    trained(tmp_path / "run", text, set=STILL, callback=looker)
     found = last(tmp_path / "run")["conv.weight"]
     assert torch.allclose(found, of_the_first()["conv.weight"], atol=1e-6)
     assert "conv.weight: colours summed" in notes(looker)
@@ -89,7 +89,7 @@ def test_colours_for_grey(tmp_path: Path) -> None:
 def test_features_take_over_a_part_and_the_rest_is_the_specs_own(tmp_path: Path) -> None:
     """What has a partner behind the cut begins anew all the same."""
     looker = Looker()
-    trained(tmp_path / "run", spec("features layer1"), set=STILL, watcher=looker)
+    trained(tmp_path / "run", spec("features layer1"), set=STILL, callback=looker)
     learned, theirs = last(tmp_path / "run"), of_the_first()
     torch.manual_seed(0)
     fresh = dotcnn.load(spec()).state_dict()
@@ -127,7 +127,7 @@ def test_a_run_goes_on_without_what_it_began_with(tmp_path: Path) -> None:
     torch.save(of_the_first(), file)
     text = spec("policy auto similar=yes", source=file)
     whole = trained(tmp_path / "whole", text)
-    stopped = trained(tmp_path / "run", text, watcher=Looker(stop_after=3))
+    stopped = trained(tmp_path / "run", text, callback=Looker(stop_after=3))
     assert stopped.interrupted
     file.unlink()
     assert gone_on(tmp_path / "run").metrics == whole.metrics

@@ -109,7 +109,7 @@ def test_a_head_of_another_size_leaves_no_doubt_about_the_rest(tmp_path: Path) -
     looker = Looker()
     set = {"train.epochs": 1, "train.optimizer": "sgd lr=1e-12"}
     text = spec("freeze all", "head reset", source=tmp_path / "a.safetensors")
-    trained(tmp_path / "run", text, set=set, watcher=looker)
+    trained(tmp_path / "run", text, set=set, callback=looker)
     learned, theirs = last(tmp_path / "run"), weights()
     assert all(
         torch.equal(learned[key], theirs[key]) for key in theirs if key not in {*SEVEN, *counters}
@@ -127,7 +127,7 @@ def test_the_best_weights_of_a_run_are_those_of_the_run(tmp_path: Path) -> None:
     looker = Looker()
     text = spec("head reset", source=tmp_path / "first" / "best.safetensors")
     text = text.replace("layer1: repeat 2", "early: repeat 2").replace("layer2: conv", "late: conv")
-    trained(tmp_path / "run", text, watcher=looker)
+    trained(tmp_path / "run", text, callback=looker)
     assert "Known by its dataflow" in notes(looker)
 
 
@@ -140,7 +140,7 @@ def test_a_head_that_is_something_else(tmp_path: Path) -> None:
 
 def test_what_a_policy_decides_is_said_with_its_reason(tmp_path: Path) -> None:
     looker = Looker()
-    trained(tmp_path / "run", spec("policy auto similar=yes"), watcher=looker)
+    trained(tmp_path / "run", spec("policy auto similar=yes"), callback=looker)
     for text in (notes(looker), " ".join((tmp_path / "run" / "transfer.txt").read_text().split())):
         assert "policy: 1,438 images of 10 classes are 144 a class, which is little" in text
         assert "The same, written out: `freeze all`, `head reset lr=1x`" in text

@@ -123,7 +123,7 @@ def test_a_module_and_what_it_says_of_its_images(
     monkeypatch.chdir(tmp_path)
     small_set(tmp_path)
     looker = Looker()
-    trained(tmp_path / "run", SMALL, watcher=looker)
+    trained(tmp_path / "run", SMALL, callback=looker)
     learned = last(tmp_path / "run")
     assert torch.equal(learned["conv.weight"], module.state_dict()["conv.weight"])
     known = json.loads((tmp_path / "run" / "record.json").read_text())["preparation"]
@@ -140,7 +140,7 @@ def test_a_network_that_weights_fit_and_that_computes_something_else(
     monkeypatch.chdir(tmp_path)
     small_set(tmp_path)
     looker = Looker()
-    trained(tmp_path / "run", SMALL, watcher=looker)
+    trained(tmp_path / "run", SMALL, callback=looker)
     said = " ".join(notes(looker).split())
     assert "timm:resnet18.a1_in1k fits, and is another network all the same: at fc" in said
     assert "an activation, a pool or a padding differs" in said

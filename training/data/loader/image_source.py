@@ -83,7 +83,7 @@ class Contents:
     """Where it is from, in words."""
     licence: str = ""
     notes: tuple[str, ...] = ()
-    several: bool = False
+    multi_label: bool = False
     """Whether an image may be of several classes at once."""
 
 

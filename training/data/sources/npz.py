@@ -36,7 +36,7 @@ def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
                 )
             parts[part] = Arrays(pixels, torch.from_numpy(numbers))
     return Contents(
-        clean(path.stem), labels.classes, parts, origin=data.path, several=labels.several
+        clean(path.stem), labels.classes, parts, origin=data.path, multi_label=labels.several
     )
 
 
