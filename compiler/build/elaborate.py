@@ -19,11 +19,11 @@ from ..diagnose.mend import mended
 from ..diagnose.reporter import GiveUp, Reporter
 from ..diagnose.unused import calls_in, unused_definitions
 from ..language.evaluate import POISON, Env
+from ..language.fuel import DEFAULT_LAYERS, Fuel, OutOfFuel
 from ..language.problems import Problem, Quiet, did_you_mean
 from ..language.vocabulary import layer_words
 from ..network import Network, Scope
 from ..shapes import Shape
-from .budget import DEFAULT_LAYERS, expansion
 from .calls import BlockCalls
 from .initial import decide
 from .layers import unknown_layer
@@ -78,20 +78,21 @@ def examine(
 ) -> Elaboration:
     """The same, with mistakes and warnings as data; a file of blocks alone may be looked at too."""
 
-    def once(variant: Program) -> tuple[Network | None, Reporter]:
-        elaborator = _Elaborator(variant, input_shape, classes, max_layers)
+    def once(variant: Program, fuel: Fuel) -> tuple[Network | None, Reporter]:
+        elaborator = _Elaborator(variant, input_shape, classes, fuel)
         found = elaborator.run(network, overrides or {}, needs_network)
         return found, elaborator.reporter
 
     collecting = gc.isenabled()
     gc.disable()  # a hundred thousand nodes and no garbage among them
     try:
-        found, reporter = once(program)
+        found, reporter = once(program, Fuel(max_layers))
+        for_trials = Fuel(max_layers // 4)
         diagnostics = mended(
             program,
             reporter.diagnostics,
             reporter.proposals,
-            lambda variant: once(variant)[1].diagnostics,
+            lambda variant: once(variant, for_trials)[1].diagnostics,
         )
     finally:
         if collecting:
@@ -102,12 +103,12 @@ def examine(
 
 class _Elaborator:
     def __init__(
-        self, program: Program, input_shape: Shape | None, classes: int | None, max_layers: int
+        self, program: Program, input_shape: Shape | None, classes: int | None, fuel: Fuel
     ) -> None:
         self.program = program
         self.input_shape = input_shape
         self.classes = DEFAULT_CLASSES if classes is None else classes
-        self.max_layers = max_layers
+        self.fuel = fuel
         self.modules, problems = build_modules(program)
         self.module: Module = self.modules[program.main.source]
         self.reporter = Reporter(problems)
@@ -122,11 +123,6 @@ class _Elaborator:
         try:
             syntax = self.choose(wanted, needs_network)
             if syntax is not None:
-                too_large = expansion(
-                    self.program, self.modules, syntax, overrides, self.max_layers
-                )
-                if too_large is not None:
-                    raise too_large
                 network = self.build(syntax, overrides)
             self.check_uncalled()
             if network is not None and self.walk is not None and not self.reporter.has_errors:
@@ -134,6 +130,10 @@ class _Elaborator:
                     self.reporter.report(warning)
                 for warning in self.walk.labels.unused(network):
                     self.reporter.report(warning)
+        except OutOfFuel as problem:
+            # Mistakes cost much: where there are some, they are why.
+            if problem.at_once or not self.reporter.has_errors:
+                self.reporter.problem(problem, None)
         except Problem as problem:
             self.reporter.problem(problem, None)
         except (Quiet, GiveUp):
@@ -164,7 +164,7 @@ class _Elaborator:
             self.globals_of,
             self.block_calls,
             self.input_shape,
-            self.max_layers,
+            self.fuel,
         )
         root = Scope("network", syntax.name.value, syntax.name.span, None)
         for module in self.modules.values():
@@ -190,7 +190,7 @@ class _Elaborator:
             tuple(walk.allowed),
         )
         settle(network)
-        network.init = decide(network, walk.init, walk.sums)
+        network.init = decide(network, walk.init, walk.residual_sums)
         return network
 
     def refuse_empty(self, syntax: NetworkSyntax, walk: Walk, root: Scope) -> None:
@@ -234,7 +234,7 @@ class _Elaborator:
     def globals_of(self, module: Module) -> Env:
         """The names that a file defines with `let`."""
         if module not in self.globals:
-            env = Env()
+            env = Env(fuel=self.fuel)
             env.arriving = self.look_around
             self.globals[module] = env
             for let in module.lets.values():

@@ -6,8 +6,8 @@ doing the walking, and returns what leaves it; None where a mistake has been rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
@@ -24,12 +24,9 @@ from ..ops.base import REGISTRY
 from ..ops.merge import Chunk, PadShortcut, Scaled
 from ..ops.shortcut import projection
 from ..shapes import ShapeError, text
+from .graph_builder import Arriving, GraphBuilder
 from .initial import init
 from .layers import refuse_body
-
-if TYPE_CHECKING:
-    from .walk import Arriving, Walk
-
 
 _RESIDUAL = declare(
     "residual",
@@ -40,8 +37,8 @@ _AUX = declare("aux", weight=real("how much its loss counts", 0.3, minimum=0))
 _PLAIN = {word: declare(word) for word in ("dense", "gate", "split")}
 
 
-def _arguments(walk: Walk, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
-    return bind(call, signature, evaluate_arguments(call.arguments, env), env, walk.words)
+def _arguments(graph: GraphBuilder, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
+    return bind(call, signature, evaluate_arguments(call.arguments, env), env, graph.words)
 
 
 def _scope(call: Call, scope: Scope) -> Scope:
@@ -61,7 +58,7 @@ def _need_body(call: Call, usage: str) -> Body | Branches:
 
 
 def _merge(
-    walk: Walk,
+    graph: GraphBuilder,
     word: str,
     call: Call,
     scope: Scope,
@@ -86,18 +83,23 @@ def _merge(
             edits=edits,
             proposals=() if edits else _proposals(bodies, inputs),
         ) from None
-    return walk.add(op, tuple(inputs), shape, call.head.span, scope)
+    return graph.add(op, tuple(inputs), shape, call.head.span, scope)
 
 
-def _proposals(bodies: Sequence[Body | Branches], inputs: Sequence[Node]) -> list[tuple[Edit, ...]]:
+def _proposals(
+    bodies: Sequence[Body | Branches], inputs: Sequence[Node]
+) -> Iterator[tuple[Edit, ...]]:
     """Padding that keeps the size, the channels of another path, or both."""
-    found = [pad_all(body) for body in bodies]
-    found.append(tuple(edit for body in bodies for edit in pad_all(body)))
-    for body in reversed(bodies):
+    padded = [pad_all(body) for body in bodies]
+    yield from filter(None, padded)
+    if len(padded) > 1:
+        yield tuple(edit for edits in padded for edit in edits)
+    for body, padding in zip(reversed(bodies), reversed(padded), strict=True):
         for channels in dict.fromkeys(node.shape[0] for node in inputs):
             filters = give_channels(body, channels)
-            found += [filters, (*pad_all(body), *filters)]
-    return [proposal for proposal in found if proposal]
+            if filters:
+                yield filters
+                yield (*padding, *filters)
 
 
 def _does(call: Call) -> str:
@@ -121,18 +123,18 @@ def _end(node: Node, body: Body | Branches, what: str) -> Label:
 
 
 def residual(
-    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
     """Input + body; where the shapes differ, the input takes a shortcut that makes them agree."""
     written = _need_body(call, "residual { conv 64 3x3 same, bn, relu, … }")
-    arguments = _arguments(walk, call, _RESIDUAL, env)
+    arguments = _arguments(graph, call, _RESIDUAL, env)
     kind = arguments.get("shortcut", "auto")
     scale = arguments.get("scale", 1.0)
     inner = _scope(call, scope)
     if isinstance(written, Branches):
-        leaving = _written_out(walk, call, written, scale, inner, env, arriving)
-        return walk.named(call.label, scope, inner, leaving)
-    body = walk.body(written, inner, env, arriving)
+        leaving = _written_out(graph, call, written, scale, inner, env, arriving)
+        return graph.named(call.label, scope, inner, leaving)
+    body = graph.body(written, inner, env, arriving)
     if body is None or arriving is None:
         return None
     if body is arriving:
@@ -143,13 +145,13 @@ def residual(
             help="write layers into it",
         )
     if kind == "match" and body.shape != arriving.shape:
-        return walk.named(call.label, scope, inner, body)
-    body = _scaled(walk, scale, body, inner)
-    shortcut = _shortcut(walk, kind, call, inner, arriving, body)
+        return graph.named(call.label, scope, inner, body)
+    body = _scaled(graph, scale, body, inner)
+    shortcut = _shortcut(graph, kind, call, inner, arriving, body)
     labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
     help, edits = _mend_residual(call, kind, arriving, body)
     leaving = _merge(
-        walk,
+        graph,
         "add",
         call,
         inner,
@@ -159,12 +161,12 @@ def residual(
         edits,
         [written],
     )
-    walk.sums.append(leaving)
-    return walk.named(call.label, scope, inner, leaving)
+    graph.residual_sums.append(leaving)
+    return graph.named(call.label, scope, inner, leaving)
 
 
 def _written_out(
-    walk: Walk,
+    graph: GraphBuilder,
     call: Call,
     written: Branches,
     scale: float,
@@ -179,32 +181,34 @@ def _written_out(
             call.head.span,
             help="write `residual { | body | shortcut }`, or `add { | … | … | … }` for more",
         )
-    ends = _walk_paths(walk, call, written, inner, env, arriving)
+    ends = _build_paths(graph, call, written, inner, env, arriving)
     if ends is None:
         return None
     labels = (
         _end(ends[0], written.paths[0], "the body"),
         _end(ends[1], written.paths[1], "the shortcut"),
     )
-    ends[0] = _scaled(walk, scale, ends[0], inner)
-    leaving = _merge(walk, "add", call, inner, ends, labels, bodies=written.paths)
-    walk.sums.append(leaving)
+    ends[0] = _scaled(graph, scale, ends[0], inner)
+    leaving = _merge(graph, "add", call, inner, ends, labels, bodies=written.paths)
+    graph.residual_sums.append(leaving)
     return leaving
 
 
-def _scaled(walk: Walk, scale: float, body: Node, scope: Scope) -> Node:
+def _scaled(graph: GraphBuilder, scale: float, body: Node, scope: Scope) -> Node:
     if scale == 1:
         return body
-    return walk.add(Scaled(factor=scale), (body,), body.shape, body.span, scope)
+    return graph.add(Scaled(factor=scale), (body,), body.shape, body.span, scope)
 
 
-def _shortcut(walk: Walk, kind: str, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:
+def _shortcut(
+    graph: GraphBuilder, kind: str, call: Call, scope: Scope, arriving: Node, body: Node
+) -> Node:
     """The input as it joins the body."""
     same = arriving.shape == body.shape
     if kind in ("identity", "match") or (same and kind != "project"):
         return arriving
     if kind == "pad":
-        return _padded(walk, call, scope, arriving, body)
+        return _padded(graph, call, scope, arriving, body)
     try:
         ops = projection(arriving.shape, body.shape)
     except ShapeError:
@@ -213,17 +217,17 @@ def _shortcut(walk: Walk, kind: str, call: Call, scope: Scope, arriving: Node, b
     node = arriving
     for op in ops:
         shape = op.output(node.shape)
-        node = walk.add(op, (node,), shape, call.head.span, inner)
+        node = graph.add(op, (node,), shape, call.head.span, inner)
     inner.output = node
     return node
 
 
-def _padded(walk: Walk, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:
+def _padded(graph: GraphBuilder, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:
     try:
         op = PadShortcut.between(arriving.shape, body.shape)
     except ShapeError:
         return arriving
-    return walk.add(op, (arriving,), body.shape, call.head.span, scope)
+    return graph.add(op, (arriving,), body.shape, call.head.span, scope)
 
 
 def _mend_residual(
@@ -244,22 +248,24 @@ def _mend_residual(
 
 
 def dense(
-    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
     """Input and body side by side, by channels."""
     return _with_input(
-        walk, word, "concat", call, scope, env, arriving, "dense { bn, relu, conv 32 }"
+        graph, word, "concat", call, scope, env, arriving, "dense { bn, relu, conv 32 }"
     )
 
 
-def gate(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def gate(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
     """Input times body, spread out over the map where the body is 1x1."""
     usage = "gate { pool avg global, conv channels 1x1, sigmoid }"
-    return _with_input(walk, word, "mul", call, scope, env, arriving, usage)
+    return _with_input(graph, word, "mul", call, scope, env, arriving, usage)
 
 
 def _with_input(
-    walk: Walk,
+    graph: GraphBuilder,
     word: str,
     merged_by: str,
     call: Call,
@@ -269,21 +275,21 @@ def _with_input(
     usage: str,
 ) -> Arriving:
     written = _need_body(call, usage)
-    _arguments(walk, call, _PLAIN[word], env)
+    _arguments(graph, call, _PLAIN[word], env)
     inner = _scope(call, scope)
-    body = walk.body(written, inner, env, arriving)
+    body = graph.body(written, inner, env, arriving)
     if body is None or arriving is None:
         return None
     labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
-    leaving = _merge(walk, merged_by, call, inner, (arriving, body), labels, bodies=[written])
-    return walk.named(call.label, scope, inner, leaving)
+    leaving = _merge(graph, merged_by, call, inner, (arriving, body), labels, bodies=[written])
+    return graph.named(call.label, scope, inner, leaving)
 
 
 # ---- paths -----------------------------------------------------------------------------------
 
 
-def _walk_paths(
-    walk: Walk,
+def _build_paths(
+    graph: GraphBuilder,
     call: Call,
     written: Branches,
     scope: Scope,
@@ -293,18 +299,18 @@ def _walk_paths(
     ends: list[Node | None] = []
     for index, path in enumerate(written.paths):
         inner = Scope("path", "path", path.span, scope, index=index, count=len(written.paths))
-        inner.output = walk.body(path, inner, env, arriving)
+        inner.output = graph.body(path, inner, env, arriving)
         ends.append(inner.output)
     return None if None in ends else [end for end in ends if end is not None]
 
 
 def merge(
-    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
     """`concat { | path | path }` from here, or `concat name other` with what was named before."""
     word = "concat" if word == "inception" else word
     if call.body is None:
-        return _merge_named(walk, word, call, scope, arriving)
+        return _merge_named(graph, word, call, scope, arriving)
     if call.arguments:
         raise Problem(
             "too-many-arguments",
@@ -322,18 +328,20 @@ def merge(
             edits=(Edit(Span(call.span.source, start + 1, start + 1), " |"),),
         )
     inner = _scope(call, scope)
-    ends = _walk_paths(walk, call, call.body, inner, env, arriving)
+    ends = _build_paths(graph, call, call.body, inner, env, arriving)
     if ends is None:
         return None
     labels = [
         _end(end, path, f"path {index}")
         for index, (end, path) in enumerate(zip(ends, call.body.paths, strict=True), 1)
     ]
-    leaving = _merge(walk, word, call, inner, ends, labels, bodies=call.body.paths)
-    return walk.named(call.label, scope, inner, leaving)
+    leaving = _merge(graph, word, call, inner, ends, labels, bodies=call.body.paths)
+    return graph.named(call.label, scope, inner, leaving)
 
 
-def _merge_named(walk: Walk, word: str, call: Call, scope: Scope, arriving: Arriving) -> Arriving:
+def _merge_named(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, arriving: Arriving
+) -> Arriving:
     """What arrives here, then what is named; in the order written where that names it too."""
     if not call.arguments:
         raise Problem(
@@ -343,7 +351,7 @@ def _merge_named(walk: Walk, word: str, call: Call, scope: Scope, arriving: Arri
             help=f"write `{call.head.value} {{ | path | path }}`, or name them: "
             f"`{call.head.value} left right`",
         )
-    found = [(walk.labels.reference(argument, scope), argument) for argument in call.arguments]
+    found = [(graph.labels.reference(argument, scope), argument) for argument in call.arguments]
     if arriving is None:
         return None
     nodes = [node for node, _ in found]
@@ -354,19 +362,19 @@ def _merge_named(walk: Walk, word: str, call: Call, scope: Scope, arriving: Arri
     if all(node is not arriving for node in nodes):
         nodes.insert(0, arriving)
         labels.insert(0, arrives(arriving))
-    leaving = _merge(walk, word, call, scope, nodes, labels)
+    leaving = _merge(graph, word, call, scope, nodes, labels)
     if call.label is not None:
         leaving.label = call.label.value
-        walk.labels.enter(call.label, scope, leaving)
+        graph.labels.enter(call.label, scope, leaving)
     return leaving
 
 
 def split(
-    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
     """The channels divided among the paths, then brought together again."""
     written = _need_body(call, "split { | path | path }")
-    _arguments(walk, call, _PLAIN["split"], env)
+    _arguments(graph, call, _PLAIN["split"], env)
     if isinstance(written, Body) or len(written.paths) < 2:
         raise Problem(
             "paths",
@@ -392,8 +400,8 @@ def split(
                     labels=(arrives(arriving),),
                     help=error.help,
                 ) from None
-            part = walk.add(op, (arriving,), shape, call.head.span, within)
-        within.output = walk.body(path, within, env, part)
+            part = graph.add(op, (arriving,), shape, call.head.span, within)
+        within.output = graph.body(path, within, env, part)
         ends.append(within.output)
     nodes = [end for end in ends if end is not None]
     if len(nodes) < count:
@@ -402,29 +410,31 @@ def split(
         _end(end, path, f"path {index}")
         for index, (end, path) in enumerate(zip(nodes, written.paths, strict=True), 1)
     ]
-    leaving = _merge(walk, "concat", call, inner, nodes, labels, bodies=written.paths)
-    return walk.named(call.label, scope, inner, leaving)
+    leaving = _merge(graph, "concat", call, inner, nodes, labels, bodies=written.paths)
+    return graph.named(call.label, scope, inner, leaving)
 
 
 # ---- other ways to go on ---------------------------------------------------------------------
 
 
-def aux(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def aux(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
     """An extra output from here, in training; what arrives goes on untouched."""
     written = _need_body(call, "aux weight=0.3 { pool avg global, flatten, fc classes }")
-    weight = _arguments(walk, call, _AUX, env).get("weight", 0.3)
+    weight = _arguments(graph, call, _AUX, env).get("weight", 0.3)
     label = call.label.value if call.label else None
     inner = Scope("block", "aux", call.span, scope, label)
     inner.aux = True
-    output = walk.body(written, inner, env, arriving)
-    walk.named(call.label, scope, inner, output)
+    output = graph.body(written, inner, env, arriving)
+    graph.named(call.label, scope, inner, output)
     if output is not None:
-        walk.aux.append(AuxHead(inner.name, output, weight, inner))
+        graph.aux.append(AuxHead(inner.name, output, weight, inner))
     return arriving
 
 
 def from_(
-    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
     """Goes on from something named before."""
     refuse_body(call, "`from`")
@@ -435,19 +445,19 @@ def from_(
             statement_span(call),
             help="write `from name`, with a label from before",
         )
-    return walk.labels.reference(call.arguments[0], scope)
+    return graph.labels.reference(call.arguments[0], scope)
 
 
 def allow(
-    walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
     """Silences warnings in the body that it stands in."""
     refuse_body(call, "`allow`")
-    walk.allow(call, walk.region)
+    graph.allow(call, graph.region)
     return arriving
 
 
-Form = Callable[["Walk", str, Call, Scope, Env, "Arriving"], "Arriving"]
+Form = Callable[[GraphBuilder, str, Call, Scope, Env, Arriving], Arriving]
 FORMS: dict[str, Form] = {
     "residual": residual,
     "dense": dense,

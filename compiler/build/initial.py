@@ -7,7 +7,7 @@ before it. Norms and whatever has weights of a kind of its own begin as their op
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.syntax import Call
@@ -17,12 +17,12 @@ from ..language.evaluate import Env
 from ..language.problems import Problem
 from ..language.signature import choice, declare, flag, real
 from ..network import Init
+from .graph_builder import Arriving, GraphBuilder, InitDirective
 from .layers import refuse_body, without
 
 if TYPE_CHECKING:
     from ..network import Network, Node, Scope
     from ..ops.base import Op
-    from .walk import Arriving, Walk
 
 METHODS = ("he", "xavier", "lecun", "truncated_normal", "normal", "orthogonal", "torch")
 
@@ -54,14 +54,6 @@ _TAKES = {
 }
 
 
-class Written(NamedTuple):
-    """The directive as it stands in a spec."""
-
-    call: Call
-    method: str
-    values: dict[str, Any]
-
-
 _INIT = declare(
     "init",
     method=choice(
@@ -77,7 +69,9 @@ _INIT = declare(
 )
 
 
-def init(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+def init(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
+) -> Arriving:
     """Takes down what the spec says; it is carried out when the network is known (`decide`)."""
     refuse_body(call, "`init`")
     if scope.kind != "network":
@@ -87,18 +81,18 @@ def init(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Ar
             call.head.span,
             help="write it into the network's own body, behind the input",
         )
-    if walk.init is not None:
+    if graph.init is not None:
         raise Problem(
             "second-init",
             "the weights of a network begin in one way",
             call.head.span,
-            labels=(Label(walk.init.call.head.span, "given here already"),),
+            labels=(Label(graph.init.call.head.span, "given here already"),),
             help="keep one of them",
             edits=(Edit(call.span, ""),),
         )
-    values = bind(call, _INIT, evaluate_arguments(call.arguments, env), env, walk.words)
+    values = bind(call, _INIT, evaluate_arguments(call.arguments, env), env, graph.words)
     method = values.pop("method", "auto")
-    walk.init = Written(call, method, values)
+    graph.init = InitDirective(call, method, values)
     for name, methods in _TAKES.items():
         if values.get(name) and method not in methods:
             listed = " or ".join(f"`init {m}`" for m in methods)
@@ -113,7 +107,7 @@ def init(walk: Walk, word: str, call: Call, scope: Scope, env: Env, arriving: Ar
     return arriving
 
 
-def decide(network: Network, written: Written | None, sums: list[Node]) -> Init:
+def decide(network: Network, written: InitDirective | None, sums: list[Node]) -> Init:
     """How the weights begin; `sums` are the sums of residuals, each with its body first."""
     values = written.values if written else {}
     method = written.method if written else "auto"

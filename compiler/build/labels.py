@@ -11,6 +11,7 @@ from ..diagnose.unused import unused_label
 from ..language.problems import Problem, Quiet, did_you_mean
 from ..language.vocabulary import FORMS
 from ..network import Network, Node, Scope
+from .naming import scopes_with_weights
 from .scoping import check_module_name
 
 
@@ -77,7 +78,7 @@ class Labels:
 
     def unused(self, network: Network) -> Iterator[Diagnostic]:
         """Labels that nothing refers to and that name no weights."""
-        with_weights = {id(scope) for n in network.nodes if n.weights for scope in n.scope.chain()}
+        with_weights = scopes_with_weights(network.nodes)
         for key, (label, item) in self.given.items():
             names_weights = item.weights if isinstance(item, Node) else key in with_weights
             if key not in self.used and not names_weights:

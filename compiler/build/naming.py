@@ -13,7 +13,7 @@ of an `if` that was not taken are counted as if they were there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..network import Node, Scope
 from .skipped import LOOP
@@ -21,7 +21,7 @@ from .skipped import LOOP
 
 def assign_names(root: Scope) -> None:
     """Names every scope and node of a network."""
-    weighted = _scopes_with_weights(root)
+    weighted = scopes_with_weights(root.nodes())
     stack: list[Scope] = [root]
     while stack:
         scope = stack.pop()
@@ -33,7 +33,7 @@ def assign_names(root: Scope) -> None:
         numbers: Counter[str] = Counter()
         for item in found:
             if isinstance(item, Counter):
-                numbers += item
+                numbers.update(item)
                 continue
             if item.label is not None:
                 own = item.label
@@ -51,7 +51,7 @@ def _alone(found: list[Scope | Node | Counter[str]]) -> set[str]:
     counts: Counter[str] = Counter()
     for item in found:
         if isinstance(item, Counter):
-            counts += item
+            counts.update(item)
         elif item.label is None:
             counts[_word(item)] += 1
     return {word for word, count in counts.items() if count == 1}
@@ -128,9 +128,10 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
     return only
 
 
-def _scopes_with_weights(root: Scope) -> set[int]:
+def scopes_with_weights(nodes: Iterable[Node]) -> set[int]:
+    """The ids of the scopes around nodes that have weights."""
     found: set[int] = set()
-    for node in root.nodes():
+    for node in nodes:
         if not node.weights:
             continue
         for scope in node.scope.chain():

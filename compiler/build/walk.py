@@ -6,124 +6,38 @@ leaves the statement is then unknown (None), and what depends on it is quiet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import (
-    Body,
-    Branches,
-    Call,
-    For,
-    If,
-    Let,
-    Name,
-    Repeat,
-    Statement,
-    String,
-)
-from ...dsl.syntax import (
-    Network as NetworkSyntax,
-)
-from ..diagnose.blame import shape_problem
-from ..diagnose.reporter import GiveUp, Reporter
+from ...dsl.syntax import Body, Branches, Call, For, If, Let, Name, Repeat, Statement
+from ...dsl.syntax import walk as parts_of
 from ..language.evaluate import POISON, Env, describe, evaluate, number, truth
+from ..language.fuel import BLOCK, MISTAKE, NOT_TAKEN, STATEMENT, OutOfFuel
 from ..language.problems import Problem, Quiet
 from ..language.values import Word, show
-from ..language.vocabulary import FORMS, layer_words
-from ..network import Allowed, AuxHead, Node, Scope
-from ..ops.base import Op
+from ..language.vocabulary import FORMS
+from ..network import Scope
 from ..ops.merge import Input
-from ..shapes import Shape, ShapeError
 from . import forms
-from .calls import BlockCalls
-from .initial import Written
-from .labels import Labels
-from .layers import Layers, input_shape, refuse_body
-from .scoping import BlockRef, Module, not_for_modules
+from .graph_builder import Arriving, GraphBuilder
+from .layers import input_shape, refuse_body
+from .scoping import BlockRef, not_for_modules
 from .skipped import not_taken
 
 MAX_CALL_DEPTH = 60
 MAX_NESTING = 64
 
-Arriving = Node | None
-"""What flows into a statement; None where a mistake has spoilt it."""
 
-
-class Walk:
+class Walk(GraphBuilder):
     """Carries statements out and collects the nodes that they make."""
 
-    def __init__(
-        self,
-        syntax: NetworkSyntax,
-        module: Module,
-        reporter: Reporter,
-        globals_of: Callable[[Module], Env],
-        block_calls: BlockCalls,
-        input_shape: Shape | None,
-        max_layers: int,
-    ) -> None:
-        self.syntax = syntax
-        self.module = module
-        """The file whose names count at this point."""
-        self.reporter = reporter
-        self.globals_of = globals_of
-        self.block_calls = block_calls
-        self.input_shape = input_shape
-        self.max_layers = max_layers
-        self.nodes: list[Node] = []
-        self.aux: list[AuxHead] = []
-        self.layers = Layers()
-        self.labels = Labels()
-        self.words = layer_words()
-        self.arriving: Arriving = None
-        self.has_input = False
-        self.calls: list[BlockRef] = []
-        """The blocks being carried out, outermost first."""
+    def __init__(self, *state: Any) -> None:
+        super().__init__(*state)
         self.depth = 0
-        self.steps = 0
-        self.made: dict[object, tuple[Op, Shape]] = {}
-        self.region = module.source.span(0, len(module.source.text))
-        """The text of the body being carried out."""
-        self.allowed: list[Allowed] = []
-        self.init: Written | None = None
-        self.sums: list[Node] = []
-        """Of residuals, their body first."""
-
-    def look_around(self, name: str) -> object:
-        """What arrives at this point, by the names that a spec has for it."""
-        if name not in ("channels", "height", "width"):
-            raise KeyError(name)
-        if self.arriving is None:
-            raise Quiet if self.has_input else KeyError(name)
-        shape = self.arriving.shape
-        if len(shape) == 3:
-            return shape[("channels", "height", "width").index(name)]
-        if name == "channels":
-            return shape[0]
-        raise KeyError(name)
-
-    def allow(self, call: Call, region: Span) -> None:
-        """Enters the warnings that `allow` silences in a region of text."""
-        if not call.arguments:
-            raise Problem(
-                "missing-argument",
-                "`allow` needs the code of a warning",
-                call.head.span,
-                help='write `allow "wide-fc"`, with the code in the brackets of the warning',
-            )
-        for argument in call.arguments:
-            code = argument.value
-            if not isinstance(code, String) or argument.name is not None:
-                raise Problem(
-                    "argument",
-                    "the code of a warning is text",
-                    argument.span,
-                    help=f'write `allow "{argument.span.text}"`',
-                    edits=(Edit(argument.span, f'"{argument.span.text}"'),),
-                )
-            self.allowed.append(Allowed(region, code.value, argument.span))
+        """How many bodies are being carried out, one inside another."""
+        self.sizes: dict[int, int] = {}
 
     # ---- statements ----
 
@@ -161,12 +75,19 @@ class Walk:
     def statement(
         self, statement: Statement, scope: Scope, env: Env, arriving: Arriving
     ) -> Arriving:
-        self.count_step(statement.span, scope)
+        fuel = self.fuel
+        before = fuel.left
+        fuel.spend(STATEMENT, statement.span)
         self.arriving = arriving
         leaving: Arriving = None
         try:
             leaving = self.carry_out(statement, scope, env, arriving)
+        except OutOfFuel as out:
+            if not out.placed and before - fuel.left > fuel.total // 2:
+                out.move(_head(statement))
+            raise
         except Problem as problem:
+            fuel.spend(MISTAKE, statement.span)
             self.reporter.problem(problem, scope)
         except Quiet:
             pass
@@ -174,12 +95,6 @@ class Walk:
         if leaving is None and label is not None:
             self.labels.enter_spoilt(label, scope)
         return leaving
-
-    def count_step(self, span: Span, scope: Scope) -> None:
-        """Statements without layers take time too."""
-        self.steps += 1
-        if self.steps > 10 * self.max_layers:
-            self.over_budget(span, scope)
 
     def carry_out(
         self, statement: Statement, scope: Scope, env: Env, arriving: Arriving
@@ -214,12 +129,21 @@ class Walk:
             if truth(arm.condition, env):
                 taken = arm.body
                 break
+        self.fuel.spend(NOT_TAKEN * self.statements_in(statement), statement.span)
         inner = self.labelled(scope, statement.label, "if", statement.span)
         leaving = self.body(taken, inner, env, arriving) if taken else arriving
         others = not_taken(statement, taken, lambda word: self.meaning(word, env))
         if others:
             Scope("form", "if", statement.span, inner).skipped = others
         return self.named(statement.label, scope, inner, leaving)
+
+    def statements_in(self, statement: If) -> int:
+        """How many statements all arms of an `if` hold: names count those not taken, too."""
+        known = self.sizes.get(id(statement))
+        if known is None:
+            found = sum(isinstance(node, Statement) for node in parts_of(statement))
+            known = self.sizes[id(statement)] = found
+        return known
 
     def meaning(self, word: str, env: Env) -> str:
         """What a statement that begins with a word is counted as: a parameter may stand for a
@@ -252,8 +176,7 @@ class Walk:
                 if isinstance(value, float) and value >= 0
                 else (),
             )
-        if value > self.max_layers:
-            self.over_budget(statement.count.span, scope)
+        self.fuel.require(value, statement.count.span)
         index = statement.index
         names = () if index is None else (index,)
         rounds = [()] * value if index is None else [(i,) for i in range(value)]
@@ -308,7 +231,7 @@ class Walk:
         values: dict[str, object] = {}
         inner = Env(env, values)
         for index, items in enumerate(rounds):
-            self.count_step(statement.span, scope)
+            self.fuel.spend(STATEMENT, statement.span)
             iteration = Scope(
                 "iteration", word, statement.span, outer, index=index, count=len(rounds)
             )
@@ -317,12 +240,6 @@ class Walk:
             arriving = self.body(statement.body, iteration, inner, arriving)
             iteration.output = arriving
         return self.named(statement.label, scope, outer, arriving)
-
-    def named(self, label: Name | None, scope: Scope, item: Scope, leaving: Arriving) -> Arriving:
-        item.output = leaving
-        if label is not None:
-            self.labels.enter(label, scope, item)
-        return leaving
 
     # ---- calls ----
 
@@ -411,6 +328,7 @@ class Walk:
         refuse_body(call, f"the block `{block.name.value}`")
         if ref in self.calls or len(self.calls) >= MAX_CALL_DEPTH:
             raise self.recursion(ref, call)
+        self.fuel.spend(BLOCK, call.span)
         values = self.block_calls.values(ref, call, env, self.module)
         label = call.label.value if call.label else None
         inner = Scope(
@@ -452,54 +370,14 @@ class Walk:
             return None
         return self.apply(op, (arriving,), call, scope)
 
-    def apply(
-        self,
-        op: Op,
-        inputs: tuple[Node, ...],
-        call: Call,
-        scope: Scope,
-    ) -> Node:
-        """A node for an operation, once the shapes that arrive fit."""
-        try:
-            arriving = tuple([node.shape for node in inputs])
-            key = (id(op), arriving)  # the entry keeps the operation, and so its id, alive
-            known = self.made.get(key)
-            if known is None:
-                known = self.made[key] = op, op.output(*arriving)
-            shape = known[1]
-        except ShapeError as error:
-            raise shape_problem(error, op, inputs, call) from None
-        return self.add(op, inputs, shape, call.span, scope, call.label)
 
-    def add(
-        self,
-        op: Op,
-        inputs: tuple[Node, ...],
-        shape: Shape,
-        span: Span,
-        scope: Scope,
-        label: Name | None = None,
-    ) -> Node:
-        """Enters a node into the network."""
-        if len(self.nodes) >= self.max_layers:
-            self.over_budget(span, scope)
-        name = label.value if label else None
-        node = Node(len(self.nodes), op, inputs, shape, span, scope, name)
-        self.nodes.append(node)
-        scope.children.append(node)
-        if label is not None:
-            self.labels.enter(label, scope, node)
-        return node
-
-    def over_budget(self, span: Span, scope: Scope) -> NoReturn:
-        self.reporter.report(
-            Diagnostic(
-                "limit",
-                f"this spec comes to more than {self.max_layers:,} layers",
-                span,
-                label="the budget is used up here",
-                help="repeat less, or raise the budget with `--max-layers`",
-            ),
-            scope,
-        )
-        raise GiveUp
+def _head(statement: Statement) -> Span:
+    """The part of a statement that says how much of it there is."""
+    match statement:
+        case Call():
+            return statement.head.span
+        case Repeat():
+            return statement.count.span
+        case For():
+            return statement.items.span
+    return statement.span

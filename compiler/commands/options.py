@@ -77,7 +77,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         "--max-layers",
         type=natural,
         metavar="N",
-        help="refuse a network of more than N layers (default: 200,000)",
+        help="refuse a network of more than N layers (default: 50,000)",
     )
 
 

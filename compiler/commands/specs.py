@@ -74,7 +74,7 @@ def _network(
 ) -> Network | None:
     from ...dsl.diagnostics import has_errors
     from ...dsl.program import load_program
-    from ..build.budget import DEFAULT_LAYERS
+    from ..language.fuel import DEFAULT_LAYERS
     from ..build.elaborate import examine
 
     network, diagnostics = examine(

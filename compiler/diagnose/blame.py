@@ -92,8 +92,12 @@ def shape_problem(error: ShapeError, op: Op, inputs: Sequence[Node], call: Call)
         statement_span(call),
         labels=tuple(arrives(node) for node in inputs),
         help=error.help,
-        proposals=[tuple(_change(error, op, call))],
+        proposals=_proposals(error, op, call),
     )
+
+
+def _proposals(error: ShapeError, op: Op, call: Call) -> Iterator[tuple[Edit, ...]]:
+    yield tuple(_change(error, op, call))
 
 
 def _change(error: ShapeError, op: Op, call: Call) -> Iterator[Edit]:

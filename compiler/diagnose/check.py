@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from ...dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.syntax import Call
-from ..build.budget import DEFAULT_LAYERS
 from ..build.elaborate import examine
+from ..language.fuel import DEFAULT_LAYERS
 from ..language.problems import closest
 from ..language.vocabulary import SECTIONS
 from ..network import Network

@@ -7,7 +7,7 @@ because of a shape has been written and checked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ...dsl.diagnostics import Diagnostic, Edit, has_errors
@@ -27,7 +27,7 @@ _MAX_CHARACTERS = 50_000
 def mended(
     program: Program,
     diagnostics: Sequence[Diagnostic],
-    proposals: dict[int, Sequence[Proposal]],
+    proposals: dict[int, Iterable[Proposal]],
     errors_of: Callable[[Program], list[Diagnostic]],
 ) -> list[Diagnostic]:
     """The diagnostics, with the first proposal of each that holds put into its help."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ...dsl.diagnostics import Diagnostic, Edit
@@ -19,7 +19,7 @@ class GiveUp(Exception):
 class Reporter:
     def __init__(self, found: Iterable[Diagnostic]) -> None:
         self.diagnostics = list(found)
-        self.proposals: dict[int, Sequence[tuple[Edit, ...]]] = {}
+        self.proposals: dict[int, Iterable[tuple[Edit, ...]]] = {}
         """Changes that may mend a mistake, by the id of its diagnostic."""
         self._told: set[tuple[str, Span | None]] = set()
 
@@ -34,7 +34,7 @@ class Reporter:
         self,
         diagnostic: Diagnostic,
         scope: Scope | None = None,
-        proposals: Sequence[tuple[Edit, ...]] = (),
+        proposals: Iterable[tuple[Edit, ...]] = (),
     ) -> None:
         """Once for each place, however often the statement is carried out."""
         key = (diagnostic.code, diagnostic.span)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Argument, Call, Name
-from .evaluate import Env, evaluate, unknown_name
+from .evaluate import Env, elements, evaluate, unknown_name
 from .problems import Problem, closest, missing_separator
 from .signature import ArgumentError, Field, Signature
 from .values import Word
@@ -22,7 +22,12 @@ class Evaluated(NamedTuple):
 
 
 def evaluate_arguments(arguments: Sequence[Argument], env: Env) -> list[Evaluated]:
-    return [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
+    found = [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
+    if arguments:
+        # Whoever reads values goes through all elements of a list.
+        size = len(found) + sum([elements(value) for _, value in found])
+        env.fuel.spend(size, arguments[0].span)
+    return found
 
 
 def bind(

@@ -1,10 +1,15 @@
-"""Expressions to values. Nothing here runs long: there are no loops, and numbers have a limit."""
+"""Expressions to values: names looked up, sums worked out, functions called.
+
+Nothing here runs long: there are no loops, numbers and lists have a limit, and whatever is
+evaluated costs fuel.
+"""
 
 from __future__ import annotations
 
 import math
 import operator
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from ...dsl.diagnostics import Edit
@@ -27,11 +32,14 @@ from ...dsl.syntax import (
     Unary,
 )
 from . import values
-from .problems import Problem, Quiet, did_you_mean
+from .fuel import Fuel
+from .problems import MAX_CANDIDATES, Problem, Quiet, did_you_mean
 from .values import show
 
 MAX_BITS = 256
 MAX_ITEMS = 100_000
+MAX_DEPTH = 16
+"""Of lists in lists."""
 
 POISON: Any = object()
 """The value of something that a reported mistake has spoilt."""
@@ -40,13 +48,20 @@ POISON: Any = object()
 class Env:
     """Names and their values at a place, with those of the places around it."""
 
-    __slots__ = ("arriving", "parent", "values")
+    __slots__ = ("arriving", "fuel", "parent", "values")
 
-    def __init__(self, parent: Env | None = None, values: dict[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        parent: Env | None = None,
+        values: dict[str, object] | None = None,
+        fuel: Fuel | None = None,
+    ) -> None:
         self.parent = parent
         self.values = values if values is not None else {}
         self.arriving: Callable[[str], object] | None = parent.arriving if parent else None
         """Looks up `channels`, `height`, `width`, `classes`; None where they are not known."""
+        self.fuel: Fuel = parent.fuel if parent else fuel or Fuel()
+        """What evaluating uses up."""
 
     def find(self, name: str) -> object:
         """The value of a name; KeyError where it has none."""
@@ -68,10 +83,11 @@ class Env:
         return False
 
     def names(self) -> set[str]:
+        """Those that can be found here; of very many, the nearest."""
         found = set(ARRIVING)
         env: Env | None = self
-        while env is not None:
-            found.update(env.values)
+        while env is not None and len(found) < MAX_CANDIDATES:
+            found.update(islice(env.values, MAX_CANDIDATES))
             env = env.parent
         return found
 
@@ -91,6 +107,10 @@ def evaluate(node: Expression, env: Env) -> Any:
         if value is POISON:
             raise Quiet
         return value
+    fuel = env.fuel
+    fuel.left -= 1
+    if fuel.left < 0:
+        fuel.spend(0, node.span)
     return _EVALUATORS[type(node)](node, env)
 
 
@@ -151,7 +171,9 @@ def _binary(node: Binary, env: Env) -> Any:
             return left
         return truth(node.right, env)
     if sign in ("==", "!="):
-        same = _equal(evaluate(node.left, env), evaluate(node.right, env))
+        left, right = evaluate(node.left, env), evaluate(node.right, env)
+        env.fuel.spend(elements(left), node.span)
+        same = _equal(left, right)
         return same == (sign == "==")
     low, high = number(node.left, env), number(node.right, env)
     if sign in ("/", "//", "%") and high == 0:
@@ -219,10 +241,37 @@ def _unary(node: Unary, env: Env) -> Any:
 
 
 def _sequence(node: Tuple | List, env: Env) -> Any:
-    if len(node.items) > MAX_ITEMS:
-        raise Problem("limit", f"more than {MAX_ITEMS:,} items", node.span)
+    env.fuel.spend(len(node.items), node.span)
     items = [evaluate(item, env) for item in node.items]
+    found = elements(items)
+    if found > MAX_ITEMS:
+        message = f"more than {MAX_ITEMS:,} items, with those of the lists inside"
+        raise Problem("limit", message, node.span)
+    env.fuel.spend(found, node.span)
     return tuple(items) if isinstance(node, Tuple) else items
+
+
+def elements(value: object) -> int:
+    """How many elements a list or tuple has, with those of the lists inside; 0 of other values.
+
+    A value can be part of itself many times over (`let b = [a, a]`), so counting ends beyond
+    MAX_ITEMS elements, and lists lie at most MAX_DEPTH deep in one another.
+    """
+    if type(value) is not list and type(value) is not tuple:
+        return 0
+    found = 0
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for items in level:
+            found += len(items)
+            inner += [item for item in items if type(item) in (list, tuple)]
+            if found > MAX_ITEMS:
+                return found
+        if not inner:
+            return found
+        level = inner
+    return MAX_ITEMS + 1
 
 
 def _interval(node: Range, env: Env) -> values.Interval:
@@ -275,6 +324,7 @@ def _function(node: Function, env: Env) -> Any:
     for argument in node.arguments:
         if argument.name is not None and not (name == "divisible" and argument.name == "by"):
             raise _wrong_use(node, f"`{name}` has no argument `{argument.name}`")
+    env.fuel.spend(len(node.arguments), node.span)
     positional = [a.value for a in node.arguments if a.name is None]
     named = [a.value for a in node.arguments if a.name is not None]
     if name == "len":

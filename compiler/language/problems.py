@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Argument, Call
 
 MAX_MISTAKES = 50
-"""After so many there is no use in going on."""
+"""Compiling ends after as many."""
+
+
+_LINE = 400
+"""Characters of a message; names and lists have any length."""
 
 
 class Problem(Exception):
@@ -26,23 +31,41 @@ class Problem(Exception):
         notes: tuple[str, ...] = (),
         help: str = "",
         edits: tuple[Edit, ...] = (),
-        proposals: Sequence[tuple[Edit, ...]] = (),
+        proposals: Iterable[tuple[Edit, ...]] = (),
     ) -> None:
+        message, help = _clipped(message), _clipped(help)
         super().__init__(message)
         self.proposals = proposals
-        """Changes that may mend it, the best first; they are tried before they are shown."""
+        """Changes that may mend it, the best first; worked out when they are tried, before they are
+        shown."""
         self.diagnostic = Diagnostic(code, message, span, label, labels, notes, help, edits)
+
+
+def _clipped(text: str) -> str:
+    """A line of a message, without the middle of a huge value."""
+    return text if len(text) <= _LINE else f"{text[: _LINE // 2]} … {text[-_LINE // 2 :]}"
 
 
 class Quiet(Exception):
     """Something rests on a mistake already reported; there is nothing to say about it."""
 
 
+MAX_CANDIDATES = 1000
+"""Names among which the one is looked for that was meant."""
+_LONGEST = 80
+"""Characters of a word that is compared with others."""
+
+
 def closest(word: str, candidates: Iterable[str]) -> str:
     """The candidate that was probably meant, or nothing."""
+    return _closest(word, frozenset(candidates)) if len(word) <= _LONGEST else ""
+
+
+@lru_cache(maxsize=1000)
+def _closest(word: str, candidates: frozenset[str]) -> str:
     import difflib
 
-    names = sorted(set(candidates))
+    names = sorted(name for name in candidates if len(name) <= _LONGEST)[:MAX_CANDIDATES]
     folded = {name.lower().replace("_", ""): name for name in names}
     exact = folded.get(word.lower().replace("_", ""))
     if exact:

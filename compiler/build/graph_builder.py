@@ -1,0 +1,160 @@
+"""The graph while it is being built: nodes, scopes, labels, and what directives of a network say.
+
+Statements are carried out by walk.py; how paths are merged (residual, concat, …) is in forms.py.
+Both add to what is kept here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ...dsl.diagnostics import Edit
+from ...dsl.source import Span
+from ...dsl.syntax import Body, Branches, Call, Name, String
+from ...dsl.syntax import Network as NetworkSyntax
+from ..diagnose.blame import shape_problem
+from ..diagnose.reporter import Reporter
+from ..language.evaluate import Env
+from ..language.fuel import Fuel
+from ..language.problems import Problem, Quiet
+from ..language.vocabulary import layer_words
+from ..network import Allowed, AuxHead, Node, Scope
+from ..ops.base import Op
+from ..shapes import Shape, ShapeError
+from .calls import BlockCalls
+from .labels import Labels
+from .layers import Layers
+from .scoping import BlockRef, Module
+
+Arriving = Node | None
+"""What flows into a statement; None where a mistake has spoilt it."""
+
+
+class InitDirective(NamedTuple):
+    """`init`, as a spec writes it."""
+
+    call: Call
+    method: str
+    values: dict[str, Any]
+
+
+class GraphBuilder(ABC):
+    """Collects the nodes and scopes of a network."""
+
+    def __init__(
+        self,
+        syntax: NetworkSyntax,
+        module: Module,
+        reporter: Reporter,
+        globals_of: Callable[[Module], Env],
+        block_calls: BlockCalls,
+        input_shape: Shape | None,
+        fuel: Fuel,
+    ) -> None:
+        self.syntax = syntax
+        self.module = module
+        """The file whose names count at this point."""
+        self.reporter = reporter
+        self.globals_of = globals_of
+        self.block_calls = block_calls
+        self.input_shape = input_shape
+        self.fuel = fuel
+        self.nodes: list[Node] = []
+        self.aux: list[AuxHead] = []
+        self.layers = Layers()
+        self.labels = Labels()
+        self.words = layer_words()
+        self.arriving: Arriving = None
+        self.has_input = False
+        self.calls: list[BlockRef] = []
+        """The blocks being carried out, outermost first."""
+        self.applied: dict[object, tuple[Op, Shape]] = {}
+        self.region = module.source.span(0, len(module.source.text))
+        """The text of the body being carried out."""
+        self.allowed: list[Allowed] = []
+        self.init: InitDirective | None = None
+        self.residual_sums: list[Node] = []
+        """The sums of residuals; the body is the first input of each."""
+
+    @abstractmethod
+    def body(self, body: Body | Branches, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        """Carries statements out one after the other; what leaves the last."""
+
+    def look_around(self, name: str) -> object:
+        """What arrives at this point, by the names that a spec has for it."""
+        if name not in ("channels", "height", "width"):
+            raise KeyError(name)
+        if self.arriving is None:
+            raise Quiet if self.has_input else KeyError(name)
+        shape = self.arriving.shape
+        if len(shape) == 3:
+            return shape[("channels", "height", "width").index(name)]
+        if name == "channels":
+            return shape[0]
+        raise KeyError(name)
+
+    # ---- nodes and labels ----
+
+    def apply(self, op: Op, inputs: tuple[Node, ...], call: Call, scope: Scope) -> Node:
+        """A node for an operation, once the shapes that arrive fit."""
+        try:
+            arriving = tuple([node.shape for node in inputs])
+            key = (id(op), arriving)  # the entry keeps the operation, and so its id, alive
+            known = self.applied.get(key)
+            if known is None:
+                known = self.applied[key] = op, op.output(*arriving)
+            shape = known[1]
+        except ShapeError as error:
+            raise shape_problem(error, op, inputs, call) from None
+        return self.add(op, inputs, shape, call.span, scope, call.label)
+
+    def add(
+        self,
+        op: Op,
+        inputs: tuple[Node, ...],
+        shape: Shape,
+        span: Span,
+        scope: Scope,
+        label: Name | None = None,
+    ) -> Node:
+        """Enters a node into the network."""
+        self.fuel.layer(len(self.nodes) + 1, span)
+        name = label.value if label else None
+        node = Node(len(self.nodes), op, inputs, shape, span, scope, name)
+        self.nodes.append(node)
+        scope.children.append(node)
+        if label is not None:
+            self.labels.enter(label, scope, node)
+        return node
+
+    def named(self, label: Name | None, scope: Scope, item: Scope, leaving: Arriving) -> Arriving:
+        """Enters the label of a statement that has a scope, once it is known what leaves it."""
+        item.output = leaving
+        if label is not None:
+            self.labels.enter(label, scope, item)
+        return leaving
+
+    # ---- what a network says beside its layers ----
+
+    def allow(self, call: Call, region: Span) -> None:
+        """Enters the warnings that `allow` silences in a region of text."""
+        if not call.arguments:
+            raise Problem(
+                "missing-argument",
+                "`allow` needs the code of a warning",
+                call.head.span,
+                help='write `allow "wide-fc"`, with the code in the brackets of the warning',
+            )
+        for argument in call.arguments:
+            code = argument.value
+            if not isinstance(code, String) or argument.name is not None:
+                raise Problem(
+                    "argument",
+                    "the code of a warning is text",
+                    argument.span,
+                    help=f'write `allow "{argument.span.text}"`',
+                    edits=(Edit(argument.span, f'"{argument.span.text}"'),),
+                )
+            self.allowed.append(Allowed(region, code.value, argument.span))
