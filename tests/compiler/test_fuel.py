@@ -55,7 +55,11 @@ def doubled(value: str, depth: int, names: str = "a") -> str:
         ("b0 2", DOUBLING_BY_ARGUMENT, ""),
         ("relu", doubled("[1, 2]", 40), "[a14, a14]"),
         ("relu", doubled("(1, 2)", 40), "(a14, a14)"),
-        ("relu", "let a0 = [1]\n" + "\n".join(f"let a{i + 1} = [a{i}]" for i in range(50)), "[a15]"),
+        (
+            "relu",
+            "\n".join(["let a0 = [1]", *(f"let a{n + 1} = [a{n}]" for n in range(50))]),
+            "[a15]",
+        ),
         (
             f"{doubled('[1, 2]', 13)}\n{doubled('[1, 2]', 13, 'b')}\n"
             "repeat 40000 { if a13 == b13 { relu } else { relu } }",
