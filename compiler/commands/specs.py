@@ -74,8 +74,8 @@ def _network(
 ) -> Network | None:
     from ...dsl.diagnostics import has_errors
     from ...dsl.program import load_program
-    from ..language.fuel import DEFAULT_LAYERS
     from ..build.elaborate import examine
+    from ..language.fuel import DEFAULT_LAYERS
 
     network, diagnostics = examine(
         load_program(source),
