@@ -1,9 +1,9 @@
 """Krizhevsky, 2014, arXiv:1404.5997
 From alexnet.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
 
-The one-tower form of the network that won the ImageNet challenge of 2012 (in two towers:
-alexnet_two_towers.cnn). New then: a deep convolutional network for photographs, trained on GPUs;
-relu in place of tanh; dropout; pooling with windows that overlap.
+The single-tower version of the network that won the 2012 ImageNet challenge (for the original two
+towers, see alexnet_two_towers.cnn). New at the time: a deep convolutional network for
+photographs, trained on GPUs; ReLU instead of tanh; dropout; overlapping pooling.
 """
 
 from torch import Tensor, nn

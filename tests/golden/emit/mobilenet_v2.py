@@ -1,8 +1,9 @@
 """Sandler et al., 2018, arXiv:1801.04381
 From mobilenet_v2.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
 
-New: inverted residuals. The sums run between narrow maps; inside, a 1x1 convolution widens the map,
-filters of one channel each look at it, and a 1x1 without an activation narrows it again.
+New: inverted residuals. The shortcuts connect narrow feature maps; in between, a 1x1 convolution
+widens the map, a depthwise convolution filters each channel, and a 1x1 without an activation
+narrows it again.
 """
 
 from torch import Tensor, nn

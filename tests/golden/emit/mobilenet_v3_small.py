@@ -1,7 +1,7 @@
 """Howard et al., 2019, arXiv:1905.02244
 From mobilenet_v3_small.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
 
-The smaller of the two networks that the search found; see mobilenet_v3_large.cnn.
+The smaller of the two networks found by the search; see mobilenet_v3_large.cnn.
 """
 
 from torch import Tensor, nn
@@ -66,7 +66,7 @@ class Inverted(nn.Module):
 
 
 class Classifier(nn.Sequential):
-    """What makes the last features comes after the pool: on a 1x1 map it costs little."""
+    """The widest layer comes after the pool: on a 1x1 feature map it costs little."""
 
     def __init__(self) -> None:
         super().__init__()

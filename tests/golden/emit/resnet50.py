@@ -1,7 +1,8 @@
 """He et al., 2015, arXiv:1512.03385
 From resnet50.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
 
-New, beside the sums of resnet18.cnn: a bottleneck, which pays for depth by working on a narrow map.
+New, besides the shortcuts of resnet18.cnn: the bottleneck, which makes depth affordable by
+applying the 3x3 convolution to a narrow feature map.
 """
 
 from torch import Tensor, nn
@@ -15,8 +16,9 @@ class Shortcut(nn.Sequential):
 
 
 class Bottleneck(nn.Module):
-    """1x1 convolutions narrow the map before the 3x3, and widen it after. The stride is in
-    the 3x3, as is common ("v1.5"), not in the first 1x1, as in the paper.
+    """1x1 convolutions narrow the feature map before the 3x3 and widen it again
+    afterwards. The stride is in the 3x3, as is common ("v1.5"), not in the first 1x1 as
+    in the paper.
     """
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:

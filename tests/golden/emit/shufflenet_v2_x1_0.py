@@ -1,8 +1,9 @@
 """Ma et al., 2018, arXiv:1807.11164
 From shufflenet_v2_x1_0.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
 
-New: built for speed as measured, not for few multiply-adds. Layers have as many channels in as out,
-there are few groups and few parts, and half of the channels pass a unit untouched, at no cost.
+New: designed for measured speed instead of few multiply-adds. Layers have as many output channels
+as input channels, there are few groups and few branches, and half of the channels pass through a
+unit unchanged, at no cost.
 """
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Halve(nn.Module):
-    """The first unit of a stage: both paths see all channels, and halve the map."""
+    """The first unit of a stage: both paths see all channels and halve the feature map."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()

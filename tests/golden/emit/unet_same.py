@@ -1,8 +1,8 @@
 """Ronneberger et al., 2015, arXiv:1505.04597
 From unet_same.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
 
-unet.cnn as it is mostly written today: padded, so that nothing is cropped and each pixel of the
-image gets its class, and with batch norm. Height and width of an image have to be multiples of 16.
+unet.cnn as it is usually written today: padded, so nothing is cropped and every pixel of the
+image gets a class, and with batch norm. Height and width of an image must be multiples of 16.
 """
 
 import torch
