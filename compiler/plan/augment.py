@@ -16,8 +16,7 @@ from ..language.problems import Problem
 from ..language.signature import ArgumentError, choice, custom
 from ..language.values import Interval, Word, show
 from . import evaluate
-from .around import Around, conflict, taken_out
-from .directive import Directive
+from .directive import Context, Directive, conflict, taken_out
 from .evaluate import MODE_DOC, MODES, fits_input
 from .fields import (
     Range,
@@ -237,36 +236,36 @@ class Augmentation(Directive):
 
     # ---- what can be wrong ----
 
-    def fill_problem(self, around: Around) -> Iterator[Problem]:
+    def fill_problem(self, context: Context) -> Iterator[Problem]:
         """A colour has as many numbers as the image has channels."""
         fill, place = getattr(self, "fill", ""), self.place("fill")
-        if not isinstance(fill, tuple) or not around.channels or place is None:
+        if not isinstance(fill, tuple) or not context.channels or place is None:
             return
-        if len(fill) not in (1, around.channels):
-            yield around.unfit(
+        if len(fill) not in (1, context.channels):
+            yield context.unfit(
                 place, f"this colour is of {len(fill)} numbers", "write one for each channel"
             )
 
     def needs_colours(self) -> bool:
         return self.works_on == "colours"
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        if around.network is None or self.span is None:
+    def problems(self, context: Context) -> Iterator[Problem]:
+        if context.network is None or self.span is None:
             return
-        if around.size is None and self.works_on != "anything":
-            yield around.unfit(
+        if context.size is None and self.works_on != "anything":
+            yield context.unfit(
                 self.span,
                 f"`{self.word}` works on images",
                 "take it out, or make the input channels x height x width",
                 (Edit(self.span, ""),),
             )
-        elif around.channels not in (None, 3) and self.needs_colours():
-            yield self.colourless(around)
-        yield from self.fill_problem(around)
+        elif context.channels not in (None, 3) and self.needs_colours():
+            yield self.colourless(context)
+        yield from self.fill_problem(context)
 
-    def colourless(self, around: Around) -> Problem:
+    def colourless(self, context: Context) -> Problem:
         assert self.span is not None
-        return around.unfit(
+        return context.unfit(
             self.span,
             f"`{self.word}` works on the three colours of an image",
             "take it out",
@@ -423,9 +422,9 @@ class Resizing(Augmentation):
         macs = int(numbers(leaving, channels) * _BILINEAR * factor)
         return Cost(macs, self._touched(arriving, channels))
 
-    def is_last_size(self, around: Around) -> bool:
+    def is_last_size(self, context: Context) -> bool:
         """Whether the network gets images of its size."""
-        return [one for one in around.all(Augmentation) if one.sets_size][-1] is self
+        return [one for one in context.all(Augmentation) if one.sets_size][-1] is self
 
 
 class Resize(Resizing):
@@ -450,13 +449,13 @@ class Resize(Resizing):
             return self.side, int(self.side * width / height)
         return int(self.side * height / width), self.side
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        yield from super().problems(around)
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from super().problems(context)
         place = self.place("side")
-        fits = not around.size or self.side == around.size
-        if not fits and place is not None and self.is_last_size(around):
+        fits = not context.size or self.side == context.size
+        if not fits and place is not None and self.is_last_size(context):
             message = "images leave this in another size than that of the input"
-            yield around.unfit(place, message, "write `crop` behind it")
+            yield context.unfit(place, message, "write `crop` behind it")
 
 
 SHRINKS = 1.5
@@ -531,15 +530,15 @@ class Crop(Resizing):
             f" for an interpolation between four, which is used up to {SHRINKS:g}"
         )
 
-    def settle(self, around: Around) -> Crop:
+    def settle(self, context: Context) -> Crop:
         side = (self.side, self.side) if isinstance(self.side, int) else self.side
         ratio = (0.75, 4 / 3) if self.scale and self.ratio is None else self.ratio
-        return self.replace(side=side or around.size, ratio=ratio)
+        return self.replace(side=side or context.size, ratio=ratio)
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        yield from super().problems(around)
-        if around.size and self.is_last_size(around):
-            yield from fits_input(self, self.side, around)
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from super().problems(context)
+        if context.size and self.is_last_size(context):
+            yield from fits_input(self, self.side, context)
 
 
 # ---- colours ---------------------------------------------------------------------------------
@@ -601,11 +600,11 @@ class Color(Augmentation):
     def needs_colours(self) -> bool:
         return self.saturation is not None or self.hue is not None
 
-    def colourless(self, around: Around) -> Problem:
+    def colourless(self, context: Context) -> Problem:
         name = "saturation" if self.saturation is not None else "hue"
         place = self.place(name)
         assert place is not None
-        return around.unfit(
+        return context.unfit(
             place, f"only colours have a {name}", f"take `{name}` out", taken_out(place)
         )
 
@@ -725,11 +724,11 @@ class Mixing(Augmentation):
         count = numbers(arriving, channels)
         return Cost(count * 2, self._touched(arriving, channels) + 4 * count)
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        yield from super().problems(around)
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from super().problems(context)
         if self.origin is None:
             return
-        loss = around.find(Loss)
+        loss = context.find(Loss)
         if isinstance(loss, Focal):
             message = f"`{self.word}` gives an image two classes; `loss focal` takes one"
             yield conflict(message, self, loss, help="write `loss cross_entropy`, or take this out")

@@ -1,16 +1,22 @@
-"""What `cnn check` says about sections, beside what a plan of them would say."""
+"""What `cnn check` says about sections beside what a plan of them would say: the number of classes
+of the data, against what the network ends in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from ...dsl.diagnostics import Diagnostic
+from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.program import Program
+from ...dsl.source import Span
 from ...dsl.syntax import Call
 from ..build.elaborate import examine as elaborate
-from ..network import Network
-from .classes import wrong_classes
+from ..diagnose.blame import first_line
+from ..network import Network, Node
+from ..shapes import text
 from .data import Data, classes_of
+from .layer_names import LayerNames
 from .make import examine
 
 
@@ -20,7 +26,7 @@ def check_sections(
     """Everything that is to be said about the sections of a spec."""
     found = examine(program, sections, network)
     diagnostics = found.diagnostics
-    data = found.around.find(Data)
+    data = found.context.find(Data)
     classes = classes_of(data) if data is not None and data.written else None
     if network is not None and classes is not None and _ends_elsewhere(network, classes):
         # `fc classes` has as many outputs as the data has classes.
@@ -35,3 +41,87 @@ def check_sections(
 def _ends_elsewhere(network: Network, classes: int) -> bool:
     outputs = [network.output, *(head.output for head in network.aux)]
     return any(output.shape != (classes,) for output in outputs)
+
+
+# ---- how many classes ------------------------------------------------------------------------
+
+_MOST_NAMES = 8
+
+
+def wrong_classes(
+    data: Data, network: Network, count: int, name: str = "the data", names: Sequence[str] = ()
+) -> Diagnostic | None:
+    """What is wrong where a network decides among more or fewer classes than there are; auxiliary
+    heads are looked at, too. `names` are those of the classes, where they are known."""
+    heads = [(network.output, LayerNames(network).last or network.output)]
+    heads += [(head.output, _maker(head.output)) for head in network.aux]
+    wrong = [(output, maker) for output, maker in heads if output.shape != (count,)]
+    if not wrong:
+        return None
+    output = wrong[0][0]
+    written = [_written(maker) for _, maker in wrong]
+    ends = "an auxiliary head ends" if output.aux else "the network ends"
+    numbers = text(output.shape)
+    counted = f"{count:,} class{'es' * (count != 1)}"
+    there = data.place("path") or data.span
+    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    listed = ", ".join(f"`{one}`" for one in names[:_MOST_NAMES]) + more
+    return Diagnostic(
+        "classes",
+        f"{name} has {counted}, and {ends} in {numbers}",
+        first_line(written[0].place),
+        label=f"{ends} in {numbers}",
+        labels=(Label(there, counted),) if there else (),
+        notes=(f"the classes are {listed}",) if names else (),
+        help=f"write {written[0].how}: it is as many as the data has",
+        edits=tuple(dict.fromkeys(one.edit for one in written if one.edit)),
+    )
+
+
+def _maker(output: Node) -> Node:
+    """The layer with weights that an output is made by."""
+    node = output
+    while not node.weights and node.inputs:
+        node = node.inputs[0]
+    return node
+
+
+class _Written(NamedTuple):
+    """Where it is written how many outputs a layer has, and how that is mended."""
+
+    place: Span
+    how: str = "`classes` in the place of the number"
+    edit: Edit | None = None
+
+
+_COUNT = re.compile(r"(?:\w+\s*:\s*)?[A-Za-z_]\w*\s+(\w+)\b")
+"""A statement whose first argument is a number, or a name."""
+
+
+def _written(head: Node) -> _Written:
+    """In the layer itself, or where a block is called that takes the number."""
+    count = head.shape[0]
+    found = _COUNT.match(head.span.text)
+    if found is None:
+        return _Written(head.span)
+    if found[1] == str(count):
+        return _Written(head.span, edit=_classes(head.span, found.start(1), found.end(1)))
+    name = found[1]
+    for call in head.scope.chain():
+        if call.kind != "block":
+            continue
+        if dict(call.arguments).get(name) != count:
+            break
+        number = re.search(rf"\b{count}\b", call.span.text)
+        if number:
+            return _Written(call.span, edit=_classes(call.span, *number.span()))
+        if not re.search(rf"\b{name}\b", call.span.text):  # else it is passed on
+            end = call.span.end
+            edit = Edit(Span(call.span.source, end, end), f" {name}=classes")
+            return _Written(call.span, f"`{name}=classes` here", edit)
+    return _Written(head.span)
+
+
+def _classes(place: Span, start: int, end: int) -> Edit:
+    """`classes` in the place of a part of a statement."""
+    return Edit(Span(place.source, place.start + start, place.start + end), "classes")

@@ -9,8 +9,7 @@ from ...dsl.diagnostics import Label
 from ..language.problems import Problem
 from ..language.signature import ArgumentError, choice, custom, switch
 from ..language.values import Text
-from .around import Around, conflict
-from .directive import Directive
+from .directive import Context, Directive, conflict
 from .fields import file_name, percent, quoted, share, whole
 
 SMALL = 64
@@ -54,8 +53,8 @@ class Data(Directive):
     )
 
     @classmethod
-    def usual(cls, around: Around) -> Data:
-        small_and_grey = around.size and around.channels == 1 and max(around.size) <= SMALL
+    def usual(cls, context: Context) -> Data:
+        small_and_grey = context.size and context.channels == 1 and max(context.size) <= SMALL
         return Digits() if small_and_grey else Unsaid()
 
 
@@ -250,13 +249,13 @@ class Split(Directive):
         if (self.val or 0) + self.test >= 1:
             raise ArgumentError("nothing is left to learn from", "make `val` or `test` smaller")
 
-    def settle(self, around: Around) -> Split:
+    def settle(self, context: Context) -> Split:
         """`val` may be said with the data, too."""
-        val = around.get(Data).val
+        val = context.get(Data).val
         return self.replace(val=val) if isinstance(val, float) else self
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        data = around.get(Data)
+    def problems(self, context: Context) -> Iterator[Problem]:
+        data = context.get(Data)
         if data.val is None or not data.origin or not self.origin:
             return
         if self.val is not None and self.val != data.val:

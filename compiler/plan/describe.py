@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from ..language.vocabulary import SECTIONS
 from .data import Unsaid
 from .directive import Directive
-from .plan import TrainPlan
-from .slots import slots
+from .plan import TrainPlan, slots
 
 _COLUMN = 44
 """Where comments begin, of lines that are short enough."""

@@ -8,21 +8,21 @@ it cannot go together with. Nothing else knows it by name.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
-from ...dsl.diagnostics import Diagnostic
+from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call
+from ..diagnose.blame import first_line
 from ..language.binding import Evaluated, bind, bind_one
 from ..language.declared import Declared
 from ..language.evaluate import Env
 from ..language.problems import Problem
 from ..language.signature import Signature
+from ..network import Network
+from ..shapes import Shape, text
 from .fields import spelled
-
-if TYPE_CHECKING:
-    from .around import Around
+from .layer_names import LayerNames
 
 
 class Origin(NamedTuple):
@@ -36,8 +36,6 @@ class Origin(NamedTuple):
 
 REGISTRY: dict[str, dict[str, type[Directive]]] = {}
 """By section: every directive that can be written there, by its word or words."""
-
-_NOWHERE: Mapping[str, Span] = MappingProxyType({})
 
 
 class Directive(Declared):
@@ -163,18 +161,104 @@ class Directive(Declared):
     # ---- what it means with others around it ----
 
     @classmethod
-    def usual(cls, around: Around) -> Self | None:
+    def usual(cls, context: Context) -> Self | None:
         """What stands for it where nothing is written; None where it is then simply not there."""
         return None if cls.may_be_off else cls()
 
-    def settle(self, around: Around) -> Self:
+    def settle(self, context: Context) -> Self:
         """This one, once all others are known: what it leaves open filled in."""
         return self
 
-    def problems(self, around: Around) -> Iterator[Problem]:
+    def problems(self, context: Context) -> Iterator[Problem]:
         """What is wrong with it where it stands."""
         return iter(())
 
-    def warnings(self, around: Around) -> Iterator[Diagnostic]:
+    def warnings(self, context: Context) -> Iterator[Diagnostic]:
         """What is only unwise."""
         return iter(())
+
+
+# ---- what surrounds it -----------------------------------------------------------------------
+
+D = TypeVar("D", bound=Directive)
+
+
+class Context:
+    """What surrounds a directive: the network, and the other directives."""
+
+    def __init__(self, network: Network | None, given: Mapping[str, Sequence[Directive]]) -> None:
+        self.network = network
+        """None where it has mistakes of its own."""
+        self.given = given
+        """By section, in the order written."""
+
+    # ---- directives ----
+
+    def all(self, kind: type[D]) -> list[D]:
+        """The directives of a kind that are written, those that are off left out."""
+        found = self.given.get(kind.section, ())
+        return [one for one in found if isinstance(one, kind) and not one.off]
+
+    def find(self, kind: type[D]) -> D | None:
+        """The one that is written, else the usual one."""
+        for one in self.given.get(kind.section, ()):
+            if isinstance(one, kind):
+                return None if one.off else one
+        return kind.usual(self)
+
+    def get(self, kind: type[D]) -> D:
+        """The same, for what is always there."""
+        found = self.find(kind)
+        assert found is not None, kind
+        return found
+
+    # ---- the network ----
+
+    @property
+    def shape(self) -> Shape:
+        """Of the network's input; empty where that is not known."""
+        return self.network.input.shape if self.network else ()
+
+    @property
+    def channels(self) -> int | None:
+        return self.shape[0] if len(self.shape) == 3 else None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the network's input."""
+        return (self.shape[1], self.shape[2]) if len(self.shape) == 3 else None
+
+    @property
+    def layers(self) -> LayerNames | None:
+        """What names of layers in a directive can mean."""
+        return LayerNames(self.network) if self.network else None
+
+    # ---- mistakes ----
+
+    def unfit(
+        self, place: Span, message: str, help: str = "", edits: tuple[Edit, ...] = ()
+    ) -> Problem:
+        """For what does not go with the network's input."""
+        assert self.network is not None
+        label = Label(first_line(self.network.input.span), f"the input is {text(self.shape)}")
+        return Problem("unfit-input", message, place, labels=(label,), help=help, edits=edits)
+
+
+def conflict(
+    message: str,
+    one: Directive,
+    other: Directive,
+    *,
+    help: str = "keep one of them",
+    drop: bool = True,
+) -> Problem:
+    """For two directives that contradict each other; `drop` offers to take the first out."""
+    assert one.origin is not None
+    labels = (Label(other.origin.span, "the other"),) if other.origin else ()
+    edits = (Edit(one.origin.span, ""),) if drop else ()
+    return Problem("conflict", message, one.origin.span, labels=labels, help=help, edits=edits)
+
+
+def taken_out(place: Span) -> tuple[Edit, ...]:
+    """The change that takes an argument out, with the blank before it."""
+    return (Edit(Span(place.source, place.start - 1, place.end), ""),)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from ...dsl.diagnostics import Edit
 from ..language.problems import Problem
 from ..language.signature import ArgumentError, choice, custom, flag
 from ..shapes import by
-from .around import Around
-from .directive import Directive
-from .fields import exact, real_number, size, tuple_of
-from .pixels import Normalize
+from .directive import Context, Directive, taken_out
+from .fields import exact, number, real_number, size, spelled, tuple_of
 
 LARGE = 96
 """Inputs with such a side and above get images that are a seventh larger, 256 for 224,
@@ -23,10 +20,10 @@ MODES = ("bilinear", "bicubic", "nearest")
 MODE_DOC = "how pixels between pixels are found"
 
 
-def usual_side(around: Around) -> Any:
+def usual_side(context: Context) -> Any:
     """What images are made: as large as the input or, where that is large, a little larger."""
-    assert around.size is not None
-    height, width = around.size
+    assert context.size is not None
+    height, width = context.size
     if height != width:
         return height, width
     return round(height * 8 / 7) if height >= LARGE else height
@@ -45,22 +42,22 @@ class Resize(Directive):
     mode: str = choice(MODE_DOC, MODES, "bilinear", keyword_only=True)
 
     @classmethod
-    def usual(cls, around: Around) -> Resize | None:
-        return cls.make(side=usual_side(around)) if around.size else None
+    def usual(cls, context: Context) -> Resize | None:
+        return cls.make(side=usual_side(context)) if context.size else None
 
-    def problems(self, around: Around) -> Iterator[Problem]:
+    def problems(self, context: Context) -> Iterator[Problem]:
         place = self.place("side")
-        if around.network is None or place is None:
+        if context.network is None or place is None:
             return
-        if around.size is None:
-            yield around.unfit(place, "only images have a size", "take `resize` out")
+        if context.size is None:
+            yield context.unfit(place, "only images have a size", "take `resize` out")
             return
-        height, width = around.size
+        height, width = context.size
         exact_size = isinstance(self.side, tuple)
         have = self.side if exact_size else (self.side, self.side)
         if have[0] < height or have[1] < width:
-            least = by(around.size) if exact_size else str(max(around.size))
-            yield around.unfit(
+            least = by(context.size) if exact_size else str(max(context.size))
+            yield context.unfit(
                 place,
                 f"images of {by(have) if exact_size else self.side} are smaller than the input",
                 f"write `resize {least}`, or more",
@@ -78,31 +75,31 @@ class CentreCrop(Directive):
     side: Any = size("its height and width; the network's input")
 
     @classmethod
-    def usual(cls, around: Around) -> CentreCrop | None:
-        return cls(side=around.size) if around.size else None
+    def usual(cls, context: Context) -> CentreCrop | None:
+        return cls(side=context.size) if context.size else None
 
-    def settle(self, around: Around) -> CentreCrop:
+    def settle(self, context: Context) -> CentreCrop:
         if isinstance(self.side, int):
             return self.replace(side=(self.side, self.side))
         return self
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        yield from fits_input(self, self.side, around)
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from fits_input(self, self.side, context)
 
 
-def fits_input(directive: Directive, side: Any, around: Around) -> Iterator[Problem]:
+def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Problem]:
     """A crop gives what the network takes."""
     place = directive.place("side")
-    if around.network is None or place is None or side is None:
+    if context.network is None or place is None or side is None:
         return
-    if around.size is None:
-        yield around.unfit(place, "only images can be cropped", f"take `{directive.word}` out")
+    if context.size is None:
+        yield context.unfit(place, "only images can be cropped", f"take `{directive.word}` out")
         return
     found = side if isinstance(side, tuple) else (side, side)
-    if found != around.size:
-        height, width = around.size
-        right = str(height) if height == width else by(around.size)
-        yield around.unfit(
+    if found != context.size:
+        height, width = context.size
+        right = str(height) if height == width else by(context.size)
+        yield context.unfit(
             place,
             f"a crop of {by(found)} is not what the network takes",
             f"write `crop {right}`, or change the input",
@@ -157,17 +154,146 @@ class Tta(Directive):
                 "this looks at an image once, as without it", "write `tta flip`, or `tta crops=10`"
             )
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        if around.network is not None and around.size is None and self.span is not None:
-            yield around.unfit(self.span, "only images can be looked at in parts", "take `tta` out")
+    def problems(self, context: Context) -> Iterator[Problem]:
+        if context.network is not None and context.size is None and self.span is not None:
+            yield context.unfit(
+                self.span, "only images can be cropped or mirrored", "take `tta` out"
+            )
 
 
-@dataclass(frozen=True)
-class Evaluate:
-    """How images meet the network; training begins with it, too."""
+# ---- normalisation ---------------------------------------------------------------------------
 
-    resize: Resize | None
-    """None where the network does not take images."""
-    crop: CentreCrop | None
-    normalize: Normalize
-    tta: Tta | None
+Levels = tuple[float, ...]
+
+
+class Normalization(NamedTuple):
+    """Pixels of 0 to 255 are multiplied by `scale`, then (pixel - mean)/std of each channel."""
+
+    scale: float
+    mean: Levels | None
+    """None where both are measured on the training images."""
+    std: Levels | None
+    order: str
+    """`rgb` or `bgr`: in what order the channels go in; mean and std are in that order."""
+
+
+_HALF = (0.5, 0.5, 0.5)
+
+PRESETS: dict[str, Normalization] = {
+    "measured": Normalization(1 / 255, None, None, "rgb"),
+    "none": Normalization(1 / 255, (0.0,), (1.0,), "rgb"),
+    "imagenet": Normalization(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb"),
+    "inception": Normalization(1 / 255, _HALF, _HALF, "rgb"),
+    "caffe": Normalization(1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"),
+    "cifar10": Normalization(1 / 255, (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616), "rgb"),
+    "cifar100": Normalization(1 / 255, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762), "rgb"),
+    "svhn": Normalization(1 / 255, (0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197), "rgb"),
+    "mnist": Normalization(1 / 255, (0.1307,), (0.3081,), "rgb"),
+    "fashion_mnist": Normalization(1 / 255, (0.286,), (0.353,), "rgb"),
+    "kmnist": Normalization(1 / 255, (0.1918,), (0.3483,), "rgb"),
+    "clip": Normalization(
+        1 / 255,
+        (0.48145466, 0.4578275, 0.40821073),
+        (0.26862954, 0.26130258, 0.27577711),
+        "rgb",
+    ),
+}
+"""As published: `imagenet` by torchvision, `inception` and `caffe` by those who trained so named
+networks first (`caffe`: without scale, blue first), `clip` by OpenAI, the rest for their data."""
+
+
+def _deviation(value: object) -> float:
+    found = real_number(value)
+    if found <= 0:
+        raise ArgumentError(f"{found:g} is not above 0")
+    return found
+
+
+def _per_channel(doc: str, deviation: bool) -> Any:
+    expects = "a number, or one for each channel like (0.5, 0.5, 0.5)"
+    return tuple_of(doc, _deviation if deviation else real_number, expects, None, keyword_only=True)
+
+
+class Normalize(Directive):
+    """What becomes of pixels: in training, evaluation, prediction and export alike."""
+
+    section = "evaluate"
+    word = "normalize"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "normalize": "normalise normalization preprocess_input featurewise_center",
+        "normalize none": "rescale rescaling totensor todtype convertimagedtype",
+        "normalize measured": "standardize featurewise_std_normalization",
+    }
+
+    preset: str = choice(
+        "numbers measured on the training images, none, or published ones",
+        tuple(PRESETS),
+        "measured",
+        elsewhere={
+            "imagenet_default": "imagenet", "imagenet_stats": "imagenet", "torch": "imagenet",
+            "tf": "inception", "off": "none", "data": "measured", "auto": "measured",
+            "openai": "clip", "vgg": "caffe",
+        },
+    )  # fmt: skip
+    mean: Levels | None = _per_channel("subtracted from each channel", False)
+    std: Levels | None = _per_channel("what each channel is divided by", True)
+    scale: float | None = number(
+        "what pixels of 0 to 255 are multiplied by first", None,
+        minimum=0, above=True, maximum=1000, keyword_only=True,
+    )  # fmt: skip
+    order: str | None = choice("which colour comes first", ("rgb", "bgr"), None, keyword_only=True)
+
+    def check(self) -> None:
+        if (self.mean is None) != (self.std is None):
+            raise ArgumentError("mean and deviation belong together", "write `mean=0.5 std=0.5`")
+        if self.mean is not None and self.preset not in ("measured", "none"):
+            raise ArgumentError(
+                f"`{self.preset}` has a mean and a deviation of its own",
+                f"take `{self.preset}` out, or the numbers",
+                drop=self.preset,
+            )
+        if self.mean and self.std and len(self.mean) != len(self.std):
+            raise ArgumentError(
+                f"{len(self.mean)} means and {len(self.std)} deviations",
+                "give one of both for each channel",
+            )
+
+    @property
+    def pixels(self) -> Normalization:
+        """The numbers that it stands for."""
+        preset = PRESETS[self.preset]
+        return Normalization(
+            preset.scale if self.scale is None else self.scale,
+            self.mean or preset.mean,
+            self.std or preset.std,
+            self.order or preset.order,
+        )
+
+    def remark(self) -> str:
+        scale, mean, std, order = self.pixels
+        times = "1/255" if scale == 1 / 255 else f"{scale:g}"
+        what = f"pixels of 0 to 255 times {times}"
+        if order != "rgb":
+            what += ", blue first"
+        if mean is None:
+            return f"{what}, then less their mean and by their deviation, as measured"
+        return f"{what}, then less {spelled(mean)} and by {spelled(std)}"
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        channels, mean = context.channels, self.pixels.mean
+        if channels is None or self.origin is None:
+            return
+        if mean is not None and len(mean) not in (1, channels):
+            place = self.place("mean") if self.mean else self.place("preset")
+            assert place is not None
+            yield context.unfit(
+                place,
+                f"these are numbers for {len(mean)} channels",
+                "write `normalize measured`, or numbers of your own",
+            )
+        if self.order == "bgr" and channels != 3:
+            place = self.place("order")
+            assert place is not None
+            yield context.unfit(
+                place, "only colours have an order", "take `order` out", taken_out(place)
+            )

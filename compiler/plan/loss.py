@@ -10,8 +10,7 @@ from ..diagnose.blame import first_line
 from ..language.problems import Problem
 from ..language.signature import ArgumentError, custom
 from ..language.values import Word, show
-from .around import Around
-from .directive import Directive
+from .directive import Context, Directive
 from .fields import number, real_number, spelled
 
 
@@ -29,16 +28,16 @@ class Loss(Directive):
     """An image may be of several classes at once, each of which is decided by itself."""
 
     @classmethod
-    def usual(cls, around: Around) -> Loss:
-        return Bce() if ends_in(around) == "each" else CrossEntropy()
+    def usual(cls, context: Context) -> Loss:
+        return Bce() if ends_in(context) == "each" else CrossEntropy()
 
-    def problems(self, around: Around) -> Iterator[Problem]:
+    def problems(self, context: Context) -> Iterator[Problem]:
         """The network's last layer says, too, whether classes exclude one another."""
-        end = ends_in(around)
+        end = ends_in(context)
         if not end or self.origin is None or self.several_labels == (end == "each"):
             return
-        assert around.network is not None
-        last = around.network.output
+        assert context.network is not None
+        last = context.network.output
         said = "each class by itself" if end == "each" else "one class of several"
         instead = "bce" if end == "each" else "cross_entropy"
         yield Problem(
@@ -51,11 +50,11 @@ class Loss(Directive):
         )
 
 
-def ends_in(around: Around) -> str:
+def ends_in(context: Context) -> str:
     """`each` where the network ends in shares of their own, `one` where they add up to 1."""
-    if around.network is None or not around.network.output.op.probabilities:
+    if context.network is None or not context.network.output.op.probabilities:
         return ""
-    return "each" if around.network.output.op.independent else "one"
+    return "each" if context.network.output.op.independent else "one"
 
 
 def _smoothing() -> float:
@@ -141,5 +140,5 @@ class Weights(Directive):
     )
 
     @classmethod
-    def usual(cls, around: Around) -> Weights:
+    def usual(cls, context: Context) -> Weights:
         return cls(classes="equal")

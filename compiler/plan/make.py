@@ -14,17 +14,13 @@ from ..language.problems import Problem, Quiet
 from ..language.vocabulary import SECTIONS
 from ..network import Network
 from ..shapes import text
-from .around import Around
+from .apply_overrides import apply
 from .augment import Augmentation
 from .data import Data, Unsaid
-from .directive import Directive
-from .evaluate import Evaluate
-from .plan import TrainPlan
+from .directive import Context, Directive
+from .plan import Evaluate, Train, TrainPlan, Transfer, slots
 from .read import Reader
-from .replace import apply
-from .slots import slots
-from .train import Train
-from .transfer import From, Transfer
+from .transfer import From
 
 S = TypeVar("S")
 
@@ -38,16 +34,16 @@ def plan(
     """
     found = examine(network.program, network.sections, network, overrides)
     if needs_data and not has_errors(found.diagnostics):
-        missing = nothing_to_learn_from(found.around)
+        missing = nothing_to_learn_from(found.context)
         if missing is not None:
             raise SpecError([missing])
     if has_errors(found.diagnostics):
         raise SpecError(d for d in found.diagnostics if d.severity == "error")
-    return assemble(network, found.around)
+    return assemble(network, found.context)
 
 
 class Examined(NamedTuple):
-    around: Around
+    context: Context
     diagnostics: list[Diagnostic]
 
 
@@ -63,19 +59,19 @@ def examine(
         if section in sections:
             reader.section(sections[section])
     given = reader.found
-    around = Around(network, given)
+    context = Context(network, given)
     diagnostics = reader.diagnostics
-    diagnostics += apply(overrides, reader, around)
+    diagnostics += apply(overrides, reader, context)
     told = {(d.code, d.span) for d in diagnostics}
     for directive in [one for directives in given.values() for one in directives if not one.off]:
-        found = [problem.diagnostic for problem in directive.problems(around)]
-        found += [] if found else directive.warnings(around)
+        found = [problem.diagnostic for problem in directive.problems(context)]
+        found += [] if found else directive.warnings(context)
         for diagnostic in found:
             if (diagnostic.code, diagnostic.span) not in told:
                 told.add((diagnostic.code, diagnostic.span))
                 diagnostics.append(diagnostic)
-    diagnostics += _whole(sections, reader, around)
-    return Examined(around, in_order(diagnostics))
+    diagnostics += _whole(sections, reader, context)
+    return Examined(context, in_order(diagnostics))
 
 
 def _env(program: Program, network: Network | None) -> Env:
@@ -101,12 +97,12 @@ def _env(program: Program, network: Network | None) -> Env:
     return env
 
 
-def _whole(sections: Mapping[str, Call], reader: Reader, around: Around) -> list[Diagnostic]:
+def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> list[Diagnostic]:
     """What is missing altogether."""
     found = []
-    begun = around.given.get("transfer")
+    begun = context.given.get("transfer")
     spoilt = ("transfer", "from") in reader.spoilt
-    if begun and not around.all(From) and not spoilt:
+    if begun and not context.all(From) and not spoilt:
         call = sections.get("transfer")
         found.append(
             Diagnostic(
@@ -117,7 +113,7 @@ def _whole(sections: Mapping[str, Call], reader: Reader, around: Around) -> list
                 " folder of a run",
             )
         )
-    network = around.network
+    network = context.network
     if network is not None and "train" in sections and len(network.output.shape) != 1:
         found.append(
             Diagnostic(
@@ -131,11 +127,11 @@ def _whole(sections: Mapping[str, Call], reader: Reader, around: Around) -> list
     return found
 
 
-def nothing_to_learn_from(around: Around) -> Diagnostic | None:
+def nothing_to_learn_from(context: Context) -> Diagnostic | None:
     """For a spec without data, whose images are not like those that are there anyway."""
-    if not isinstance(around.find(Data), Unsaid):
+    if not isinstance(context.find(Data), Unsaid):
         return None
-    network = around.network
+    network = context.network
     assert network is not None
     message = f"nothing says what {network.name} learns from"
     help = 'write `train { data folder "images" }`, with a folder of images for each class'
@@ -147,26 +143,26 @@ def nothing_to_learn_from(around: Around) -> Diagnostic | None:
 # ---- filling in ------------------------------------------------------------------------------
 
 
-def assemble(network: Network, around: Around) -> TrainPlan:
+def assemble(network: Network, context: Context) -> TrainPlan:
     """The plan, of directives without mistakes."""
-    augmentations = tuple(one.settle(around) for one in around.all(Augmentation))
+    augmentations = tuple(one.settle(context) for one in context.all(Augmentation))
     return TrainPlan(
         network.name,
         network.input.shape,
         network.output.shape,
-        _filled(Train, around),
+        _filled(Train, context),
         augmentations,
-        _filled(Evaluate, around),
-        _filled(Transfer, around) if around.given.get("transfer") else None,
+        _filled(Evaluate, context),
+        _filled(Transfer, context) if context.given.get("transfer") else None,
     )
 
 
-def _filled(section: type[S], around: Around) -> S:
+def _filled(section: type[S], context: Context) -> S:
     values: dict[str, Any] = {}
     for slot in slots(section):
         if slot.several:
-            values[slot.name] = tuple(one.settle(around) for one in around.all(slot.kind))
+            values[slot.name] = tuple(one.settle(context) for one in context.all(slot.kind))
             continue
-        one: Directive | None = around.find(slot.kind)
-        values[slot.name] = one.settle(around) if one is not None else None
+        one: Directive | None = context.find(slot.kind)
+        values[slot.name] = one.settle(context) if one is not None else None
     return section(**values)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ..language.signature import ArgumentError, flag, switch
-from .around import Around
-from .directive import Directive
+from .directive import Context, Directive
 from .fields import number, real_number, tuple_of
 
 
@@ -70,7 +69,7 @@ class Optimizer(Directive):
     decay_all: bool = switch("weight decay of biases and norms, too", False)
 
     @classmethod
-    def usual(cls, around: Around) -> Optimizer:
+    def usual(cls, context: Context) -> Optimizer:
         return AdamW.make()
 
 

@@ -1,31 +1,116 @@
-"""The sections of a spec as one frozen, validated plan."""
+"""The sections of a spec as one frozen, validated plan: what each has places for, and plan.json."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from ..shapes import Shape
-from . import augment, transfer  # enters their directives
 from .augment import Augmentation
+from .data import Data, Split
 from .directive import REGISTRY, Directive
-from .evaluate import Evaluate
-from .slots import slots
-from .train import Train
-from .transfer import Transfer
+from .evaluate import CentreCrop, Normalize, Resize, Tta
+from .loss import Loss, Weights
+from .optimizer import Optimizer
+from .schedule import Schedule
+from .train import (
+    Accumulate,
+    Batch,
+    ChannelsLast,
+    Checkpoint,
+    Clip,
+    Compile,
+    Deterministic,
+    EarlyStop,
+    Ema,
+    Ensemble,
+    Epochs,
+    Log,
+    Metrics,
+    Precision,
+    Seed,
+    SyncBn,
+    Workers,
+)
+from .transfer import (
+    L2,
+    Cache,
+    Decay,
+    Features,
+    Freeze,
+    From,
+    Head,
+    Policy,
+    Rates,
+    Unfreeze,
+)
 
 S = TypeVar("S")
 
 FORMAT = 1
 """Of plan.json; goes up when what was written before can no longer be read."""
 
-__all__ = ["PlanError", "TrainPlan", "augment", "transfer"]
-
 
 class PlanError(ValueError):
     """A plan.json that is none."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """How the network learns."""
+
+    data: Data
+    split: Split
+    epochs: Epochs
+    batch: Batch
+    accumulate: Accumulate
+    optimizer: Optimizer
+    schedule: Schedule
+    loss: Loss
+    weights: Weights
+    precision: Precision
+    channels_last: ChannelsLast
+    compile: Compile
+    clip: Clip | None
+    ema: Ema | None
+    early_stop: EarlyStop | None
+    seed: Seed
+    deterministic: Deterministic
+    sync_bn: SyncBn
+    workers: Workers
+    ensemble: Ensemble
+    metrics: Metrics
+    checkpoint: Checkpoint
+    log: Log | None
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """How images meet the network; training begins with it, too."""
+
+    resize: Resize | None
+    """None where the network does not take images."""
+    crop: CentreCrop | None
+    normalize: Normalize
+    tta: Tta | None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Whose weights are taken, and what becomes of them."""
+
+    source: From
+    freeze: Freeze | None
+    unfreeze: tuple[Unfreeze, ...]
+    rates: Rates | None
+    decay: Decay | None
+    head: Head | None
+    features: Features | None
+    l2: L2 | None
+    policy: Policy | None
+    cache: Cache | None
 
 
 @dataclass(frozen=True)
@@ -157,3 +242,53 @@ def _read_directive(section: str, item: dict[str, Any]) -> Directive:
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+# ---- what sections have places for ----------------------------------------------------------
+
+
+class Slot(NamedTuple):
+    name: str
+    kind: type[Directive]
+    """The class of what goes there, or the one above its kinds."""
+    optional: bool
+    several: bool
+
+    def takes(self, directive: Directive) -> bool:
+        return isinstance(directive, self.kind)
+
+    @property
+    def word(self) -> str:
+        """The word that a spec has for it."""
+        return words_of(self.kind)
+
+
+_KNOWN: dict[type[Any], tuple[Slot, ...]] = {}
+
+
+def slots(section: type[Any]) -> tuple[Slot, ...]:
+    if section not in _KNOWN:
+        hints = get_type_hints(section)
+        _KNOWN[section] = tuple(_slot(field.name, hints[field.name]) for field in fields(section))
+    return _KNOWN[section]
+
+
+def _slot(name: str, hint: Any) -> Slot:
+    inside = [part for part in get_args(hint) if part not in (type(None), ...)]
+    kind = inside[0] if inside else hint
+    several = getattr(hint, "__origin__", None) is tuple
+    return Slot(name, kind, bool(inside) and not several, several)
+
+
+def words_of(kind: type[Directive]) -> str:
+    """Of a class above several kinds, the word that they share."""
+    if kind.word:
+        return kind.head()
+    return next(one.head() for one in _below(kind) if one.word)
+
+
+def _below(kind: type[Directive]) -> list[type[Directive]]:
+    found = []
+    for one in kind.__subclasses__():
+        found += [one, *_below(one)]
+    return found

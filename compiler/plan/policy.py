@@ -13,9 +13,9 @@ from typing import Literal
 
 from ..network import Network
 from .directive import Directive
-from .plan import TrainPlan
+from .plan import TrainPlan, Transfer
 from .strategy import Group, groups_of
-from .transfer import Decay, Features, Freeze, FreezeAll, FreezeUntil, Head, Policy, Transfer
+from .transfer import Decay, Features, Freeze, FreezeAll, FreezeUntil, Head, Policy
 
 LITTLE = 200
 """With fewer images a class, what is frozen has to be most of a network."""

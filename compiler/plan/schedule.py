@@ -8,10 +8,9 @@ from typing import ClassVar
 from ...dsl.diagnostics import Diagnostic
 from ..language.signature import ArgumentError, choice, custom
 from ..language.values import Percent, show
-from .around import Around
-from .directive import Directive
+from .directive import Context, Directive
 from .fields import exact, factor, number, percent, real_number, share, tuple_of, whole
-from .run import SINGLE, Epochs, unreached
+from .train import SINGLE, Epochs, unreached
 
 
 class Portion(float):
@@ -77,12 +76,12 @@ class Schedule(Directive):
     )
 
     @classmethod
-    def usual(cls, around: Around) -> Schedule:
+    def usual(cls, context: Context) -> Schedule:
         return Cosine(warmup=Portion(0.05))
 
-    def settle(self, around: Around) -> Schedule:
+    def settle(self, context: Context) -> Schedule:
         if isinstance(self.warmup, Portion):
-            return self.replace(warmup=round(self.warmup * around.get(Epochs).count, 6))
+            return self.replace(warmup=round(self.warmup * context.get(Epochs).count, 6))
         return self
 
     def late(self, epochs: int) -> Iterator[tuple[str, str]]:
@@ -90,8 +89,8 @@ class Schedule(Directive):
         if not isinstance(self.warmup, Portion) and self.warmup >= epochs:
             yield "warmup", f"the warm-up does not end within the {epochs} epochs"
 
-    def warnings(self, around: Around) -> Iterator[Diagnostic]:
-        for name, message in self.late(around.get(Epochs).count):
+    def warnings(self, context: Context) -> Iterator[Diagnostic]:
+        for name, message in self.late(context.get(Epochs).count):
             yield from unreached(self, name, message)
 
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from ..network import Network, Node
 from ..shapes import size
-from .around import Around
-from .parts import Parts, learning
-from .plan import in_section
-from .transfer import Transfer, frozen_from, head_of
+from .directive import Context
+from .layer_names import LayerNames, learning
+from .plan import Transfer, in_section
+from .transfer import frozen_from, head_of
 
 
 class Stage(NamedTuple):
@@ -63,14 +63,14 @@ class Strategy:
 
 def strategy_of(network: Network, transfer: Transfer) -> Strategy:
     """Of a section whose policy, if it has one, has been decided."""
-    parts = Parts(network)
-    around = Around(network, {"transfer": list(in_section(transfer))})
-    stages = tuple(Stage(epoch, _settled(frozen)) for epoch, frozen in frozen_from(around))
+    parts = LayerNames(network)
+    context = Context(network, {"transfer": list(in_section(transfer))})
+    stages = tuple(Stage(epoch, _settled(frozen)) for epoch, frozen in frozen_from(context))
     return Strategy(
         network,
         stages,
-        _factors(network, transfer, parts, around),
-        tuple(_anew(network, transfer, parts, around)),
+        _factors(network, transfer, parts, context),
+        tuple(_anew(network, transfer, parts, context)),
         transfer.l2.strength if transfer.l2 else 0.0,
     )
 
@@ -90,7 +90,7 @@ def _settled(frozen: Iterable[Node]) -> frozenset[int]:
 
 
 def _factors(
-    network: Network, transfer: Transfer, parts: Parts, around: Around
+    network: Network, transfer: Transfer, parts: LayerNames, context: Context
 ) -> dict[int, float]:
     """What decay, parts and the head say, multiplied; of several parts the last one counts."""
     found: dict[int, float] = {}
@@ -105,7 +105,7 @@ def _factors(
         for index, factor in said.items():
             found[index] = found.get(index, 1.0) * factor
     if transfer.head is not None and transfer.head.lr != 1:
-        for node in head_of(around):
+        for node in head_of(context):
             found[node.index] = found.get(node.index, 1.0) * transfer.head.lr
     return {index: factor for index, factor in found.items() if network.nodes[index].weights}
 
@@ -133,13 +133,15 @@ def _key(name: str) -> str:
 # ---- what begins anew ------------------------------------------------------------------------
 
 
-def _anew(network: Network, transfer: Transfer, parts: Parts, around: Around) -> Iterator[str]:
+def _anew(
+    network: Network, transfer: Transfer, parts: LayerNames, context: Context
+) -> Iterator[str]:
     anew: list[Node] = []
     if transfer.features is not None:
         taken = parts.up_to(transfer.features.name)
         anew = network.nodes[len(taken) + 1 :]
     elif transfer.head is not None and transfer.head.reset:
-        anew = [*head_of(around), *_ends_of_auxiliary_heads(network)]
+        anew = [*head_of(context), *_ends_of_auxiliary_heads(network)]
     for node in anew:
         if node.weights:
             yield node.name

@@ -1,58 +1,313 @@
-"""The train section as a whole: one of each of its directives."""
+"""The train section, beside data, optimizer, schedule and loss: epochs, batches, precision, EMA,
+early stopping, seeds, checkpoints."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
-from .data import Data, Split
-from .loss import Loss, Weights
-from .optimizer import Optimizer
-from .run import (
-    Accumulate,
-    Batch,
-    ChannelsLast,
-    Checkpoint,
-    Clip,
-    Compile,
-    Deterministic,
-    EarlyStop,
-    Ema,
-    Ensemble,
-    Epochs,
-    Log,
-    Metrics,
-    Precision,
-    Seed,
-    SyncBn,
-    Workers,
-)
-from .schedule import Schedule
+from ...dsl.diagnostics import Diagnostic
+from ..language.signature import choice, flag, switch
+from .directive import Context, Directive
+from .fields import either, number, whole, words
+
+UNREACHED = "unreached"
+"""A warning: something is to happen after the last epoch."""
+
+METRICS = ("top1", "top5", "loss", "per_class", "precision", "recall", "f1")
+"""What can be measured; what is better when smaller is `loss` alone."""
+
+SINGLE = ("top1", "top5", "loss", "precision", "recall", "f1")
+"""Those that are one number, by which runs can be compared."""
 
 
-@dataclass(frozen=True)
-class Train:
-    """How the network learns."""
+def unreached(directive: Directive, name: str, message: str) -> Iterator[Diagnostic]:
+    place = directive.place(name)
+    if place is not None:
+        help = "train for longer, or let it come earlier"
+        yield Diagnostic(UNREACHED, message, place, help=help, severity="warning")
 
-    data: Data
-    split: Split
-    epochs: Epochs
-    batch: Batch
-    accumulate: Accumulate
-    optimizer: Optimizer
-    schedule: Schedule
-    loss: Loss
-    weights: Weights
-    precision: Precision
-    channels_last: ChannelsLast
-    compile: Compile
-    clip: Clip | None
-    ema: Ema | None
-    early_stop: EarlyStop | None
-    seed: Seed
-    deterministic: Deterministic
-    sync_bn: SyncBn
-    workers: Workers
-    ensemble: Ensemble
-    metrics: Metrics
-    checkpoint: Checkpoint
-    log: Log | None
+
+class Epochs(Directive):
+    """How often all images are gone through."""
+
+    section = "train"
+    word = "epochs"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "epochs": "num_epochs n_epochs max_epochs nb_epochs epoch"
+    }
+
+    count: int = whole("how often", maximum=10**6, example="30")
+
+    @classmethod
+    def usual(cls, context: Context) -> Epochs:
+        return cls(count=30)
+
+
+class Batch(Directive):
+    """How many images a step is worked out from."""
+
+    section = "train"
+    word = "batch"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size batchsize bs train_batch_size minibatch"
+    }
+
+    size: int = whole("images in a step", maximum=10**6, example="64")
+    drop_last: bool = flag("leave out what is left over at the end of an epoch")
+
+    @classmethod
+    def usual(cls, context: Context) -> Batch:
+        return cls.make(size=64)
+
+
+class Accumulate(Directive):
+    """Batches whose gradients are added up before a step."""
+
+    section = "train"
+    word = "accumulate"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "accumulate": "accumulate_grad_batches gradient_accumulation_steps grad_accum"
+        " gradientaccumulation",
+    }
+
+    batches: int = whole("batches in a step", maximum=10**6, example="4")
+
+    @classmethod
+    def usual(cls, context: Context) -> Accumulate:
+        return cls(batches=1)
+
+
+class Clip(Directive):
+    """Gradients made smaller where they are too large."""
+
+    section = "train"
+    word = "clip"
+    may_be_off = True
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "clip": "gradient_clip_val clip_grad clip_grad_norm grad_clip clipnorm gradientclip",
+        "clip by=value": "clipvalue clip_grad_value",
+    }
+
+    limit: float = number("the largest they may be", 1.0, minimum=0, above=True)
+    by: str = choice(
+        "the `norm` of all together, or each `value`", ("norm", "value"), "norm", keyword_only=True
+    )
+
+
+class Ema(Directive):
+    """Averages of the weights over the last steps, which are what is evaluated and kept."""
+
+    section = "train"
+    word = "ema"
+    may_be_off = True
+    elsewhere: ClassVar[Mapping[str, str]] = {"ema": "model_ema averaged_model swa emacallback"}
+
+    decay: float = number(
+        "share of the average that is kept in each step", 0.999,
+        minimum=0, maximum=1, above=True, below=True,
+    )  # fmt: skip
+
+
+class EarlyStop(Directive):
+    """An end to training when nothing gets better any more."""
+
+    section = "train"
+    word = "early_stop"
+    may_be_off = True
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "early_stop": "early_stopping earlystoppingcallback patience"
+    }
+
+    patience: int = whole("epochs without a better result", 10)
+    metric: str = choice("what has to get better", SINGLE, "loss", keyword_only=True)
+    by: float = number(
+        "by how much at least", 0.0, minimum=0, keyword_only=True, elsewhere="min_delta"
+    )
+
+    def warnings(self, context: Context) -> Iterator[Diagnostic]:
+        epochs = context.get(Epochs).count
+        if self.patience >= epochs:
+            message = f"its patience lasts longer than the {epochs} epochs"
+            yield from unreached(self, "patience", message)
+
+
+# ---- numbers and machines --------------------------------------------------------------------
+
+
+class Precision(Directive):
+    """How exactly is computed: `auto` takes what is fast and good enough on the machine."""
+
+    section = "train"
+    word = "precision"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "precision": "amp mixed_precision dtype autocast to_fp16 to_bf16 mixedprecision",
+    }
+
+    mode: str = choice(
+        "numbers of 32 or of 16 bits",
+        ("auto", "fp32", "bf16", "fp16"),
+        "auto",
+        elsewhere={
+            "float32": "fp32", "full": "fp32", "single": "fp32", "bfloat16": "bf16",
+            "float16": "fp16", "half": "fp16", "mixed": "auto", "amp": "auto",
+        },
+    )  # fmt: skip
+    tf32: bool = switch("32-bit products may be rounded where the device is faster so", True)
+
+
+class ChannelsLast(Directive):
+    """Maps with the channels of a place side by side in memory."""
+
+    section = "train"
+    word = "channels_last"
+    elsewhere: ClassVar[Mapping[str, str]] = {"channels_last": "memory_format nhwc"}
+
+    mode: bool | str = choice("`auto`: where that is faster", ("auto",), True, switches=True)
+
+    @classmethod
+    def usual(cls, context: Context) -> ChannelsLast:
+        return cls(mode="auto")
+
+
+class Compile(Directive):
+    """The network compiled by torch before training: slow to begin, then faster."""
+
+    section = "train"
+    word = "compile"
+    usage = "compile on/off"
+    elsewhere: ClassVar[Mapping[str, str]] = {"compile": "torch_compile torchcompile jit dynamo"}
+
+    on: bool = switch("whether", True, keyword_only=False)
+
+    @classmethod
+    def usual(cls, context: Context) -> Compile:
+        return cls(on=False)
+
+
+class Seed(Directive):
+    """What all that is drawn at random depends on."""
+
+    section = "train"
+    word = "seed"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "seed": "random_seed manual_seed random_state seed_everything set_seed"
+    }
+
+    value: int = whole("the same gives the same run", minimum=0, maximum=2**32 - 1, example="0")
+
+    @classmethod
+    def usual(cls, context: Context) -> Seed:
+        return cls(value=0)
+
+
+class Deterministic(Directive):
+    """Runs that are equal to the last bit, for what that costs."""
+
+    section = "train"
+    word = "deterministic"
+    usage = "deterministic on/off"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "deterministic": "use_deterministic_algorithms reproducible cudnn_deterministic"
+    }
+
+    on: bool = switch("whether", True, keyword_only=False)
+
+    @classmethod
+    def usual(cls, context: Context) -> Deterministic:
+        return cls(on=False)
+
+
+class SyncBn(Directive):
+    """Batch norms that work over the batches of all processes together."""
+
+    section = "train"
+    word = "sync_bn"
+    usage = "sync_bn on/off"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "sync_bn": "sync_batchnorm syncbatchnorm convert_sync_batchnorm synchronized"
+    }
+
+    on: bool = switch("whether", True, keyword_only=False)
+
+    @classmethod
+    def usual(cls, context: Context) -> SyncBn:
+        return cls(on=False)
+
+
+def _workers(value: object) -> int:
+    return _WORKERS.read(value)  # type: ignore[no-any-return]
+
+
+_WORKERS = whole("", minimum=0, maximum=1024)
+
+
+class Workers(Directive):
+    """Processes that read images while the network learns."""
+
+    section = "train"
+    word = "workers"
+    elsewhere: ClassVar[Mapping[str, str]] = {"workers": "num_workers n_workers nthreads"}
+
+    count: int | str = either("how many", "auto", _workers, "a whole number from 0 to 1024", "auto")
+
+
+class Ensemble(Directive):
+    """Several networks, trained one after the other; they predict together."""
+
+    section = "train"
+    word = "ensemble"
+    elsewhere: ClassVar[Mapping[str, str]] = {"ensemble": "n_models bagging snapshots"}
+
+    count: int = whole("how many", maximum=1000, example="5")
+
+    @classmethod
+    def usual(cls, context: Context) -> Ensemble:
+        return cls(count=1)
+
+
+# ---- what is kept and shown ------------------------------------------------------------------
+
+
+class Metrics(Directive):
+    """What is measured after each epoch."""
+
+    section = "train"
+    word = "metrics"
+    elsewhere: ClassVar[Mapping[str, str]] = {"metrics": "metric", "metrics top1": "accuracy"}
+
+    names: tuple[str, ...] = words("what", METRICS)
+
+    @classmethod
+    def usual(cls, context: Context) -> Metrics:
+        outputs = context.network.output.shape[0] if context.network else 0
+        five = ("top5",) if outputs > 5 else ()
+        return cls(names=("loss", "top1", *five, "per_class"))
+
+
+class Checkpoint(Directive):
+    """When a run is written down, and which state is the best."""
+
+    section = "train"
+    word = "checkpoint"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "checkpoint": "modelcheckpoint checkpoints save_every save savemodelcallback"
+    }
+
+    every: int = whole("epochs between two of them", 1)
+    metric: str = choice("what makes a state the best", SINGLE, "top1", keyword_only=True)
+
+
+class Log(Directive):
+    """What is written beside `metrics.jsonl`, which is always there."""
+
+    section = "train"
+    word = "log"
+    may_be_off = True
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "log": "logger logging logs",
+        "log tensorboard": "tensorboard summarywriter",
+        "log csv": "csv_logger csv",
+    }
+
+    to: tuple[str, ...] = words("what", ("tensorboard", "csv"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
@@ -16,9 +16,8 @@ from ..language.problems import Problem
 from ..language.signature import ArgumentError, choice, custom, flag, switch
 from ..language.values import Text, Word, show
 from ..network import Node
-from .around import Around, conflict
 from .augment import Augmentation, Mixing
-from .directive import Directive
+from .directive import Context, Directive, conflict
 from .fields import (
     factor,
     file_name,
@@ -31,8 +30,8 @@ from .fields import (
     whole,
     write_factor,
 )
-from .parts import learning
-from .run import Epochs, unreached
+from .layer_names import learning
+from .train import Epochs, unreached
 
 LIBRARIES = ("torchvision", "timm")
 
@@ -94,13 +93,13 @@ class From(Directive):
 # ---- what stays as it is ---------------------------------------------------------------------
 
 
-def _unknown(names: Sequence[str], directive: Directive, around: Around) -> Iterator[Problem]:
+def _unknown(names: Sequence[str], directive: Directive, context: Context) -> Iterator[Problem]:
     """For names that mean nothing in the network."""
-    if around.parts is None or directive.origin is None:
+    if context.layers is None or directive.origin is None:
         return
     for name in names:
         place = _place_of(name, directive)
-        problem = around.parts.problem(name, place)
+        problem = context.layers.problem(name, place)
         if problem is not None:
             yield problem
 
@@ -139,16 +138,16 @@ class Freeze(Directive):
             "name something with weights, or take it out",
         )
 
-    def frozen(self, around: Around) -> list[Node]:
+    def frozen(self, context: Context) -> list[Node]:
         """The layers that are frozen."""
         raise NotImplementedError
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        unknown = list(_unknown(self.names, self, around))
+    def problems(self, context: Context) -> Iterator[Problem]:
+        unknown = list(_unknown(self.names, self, context))
         yield from unknown
-        if unknown or around.parts is None or self.span is None:
+        if unknown or context.layers is None or self.span is None:
             return
-        frozen = learning(self.frozen(around))
+        frozen = learning(self.frozen(context))
         if not frozen:
             yield Problem(
                 "conflict",
@@ -156,24 +155,24 @@ class Freeze(Directive):
                 self.span,
                 help=self.nothing[1],
             )
-        elif len(frozen) == len(learning(around.parts.network.nodes)):
+        elif len(frozen) == len(learning(context.layers.network.nodes)):
             yield Problem(
                 "conflict",
                 "this freezes all that has weights: nothing would learn",
                 self.span,
-                help=f"let the head learn: `freeze except {_head_name(around)}`",
+                help=f"let the head learn: `freeze except {_head_name(context)}`",
             )
         else:
-            yield from self._kept_at_random(frozen, around)
+            yield from self._kept_at_random(frozen, context)
 
-    def _kept_at_random(self, frozen: Sequence[Node], around: Around) -> Iterator[Problem]:
+    def _kept_at_random(self, frozen: Sequence[Node], context: Context) -> Iterator[Problem]:
         """Where the head begins anew, and would stay as it begins."""
-        head = around.find(Head)
-        if head is None or not head.reset or around.all(Unfreeze):
+        head = context.find(Head)
+        if head is None or not head.reset or context.all(Unfreeze):
             return
-        stuck = {node.index for node in head_of(around)} & {node.index for node in frozen}
-        if stuck and around.network is not None:
-            name = around.network.nodes[min(stuck)].name
+        stuck = {node.index for node in head_of(context)} & {node.index for node in frozen}
+        if stuck and context.network is not None:
+            name = context.network.nodes[min(stuck)].name
             message = f"`{name}` begins anew, and this keeps it from learning"
             yield conflict(
                 message, self, head, help="freeze less, or let the head begin as it was", drop=False
@@ -196,8 +195,8 @@ class FreezeUntil(Freeze):
         why = f"`until` ends before {self.name}, and nothing before that has weights"
         return why, f"name the first part that is to learn, or write `freeze only {self.name}`"
 
-    def frozen(self, around: Around) -> list[Node]:
-        return around.parts.before(self.name) if around.parts else []
+    def frozen(self, context: Context) -> list[Node]:
+        return context.layers.before(self.name) if context.layers else []
 
 
 class FreezeAll(Freeze):
@@ -205,11 +204,11 @@ class FreezeAll(Freeze):
 
     word = "freeze all"
 
-    def frozen(self, around: Around) -> list[Node]:
-        if around.network is None:
+    def frozen(self, context: Context) -> list[Node]:
+        if context.network is None:
             return []
-        head = {node.index for node in head_of(around)}
-        return [node for node in around.network.nodes[1:] if node.index not in head]
+        head = {node.index for node in head_of(context)}
+        return [node for node in context.network.nodes[1:] if node.index not in head]
 
 
 class FreezeOnly(Freeze):
@@ -223,8 +222,8 @@ class FreezeOnly(Freeze):
     def names(self) -> tuple[str, ...]:
         return self.parts
 
-    def frozen(self, around: Around) -> list[Node]:
-        return around.parts.all_of(self.parts) if around.parts else []
+    def frozen(self, context: Context) -> list[Node]:
+        return context.layers.all_of(self.parts) if context.layers else []
 
 
 class FreezeExcept(Freeze):
@@ -238,16 +237,16 @@ class FreezeExcept(Freeze):
     def names(self) -> tuple[str, ...]:
         return self.parts
 
-    def frozen(self, around: Around) -> list[Node]:
-        if around.network is None or around.parts is None:
+    def frozen(self, context: Context) -> list[Node]:
+        if context.network is None or context.layers is None:
             return []
-        free = {node.index for node in around.parts.all_of(self.parts)}
-        return [node for node in around.network.nodes[1:] if node.index not in free]
+        free = {node.index for node in context.layers.all_of(self.parts)}
+        return [node for node in context.network.nodes[1:] if node.index not in free]
 
 
-def _head_name(around: Around) -> str:
+def _head_name(context: Context) -> str:
     """What the head goes by where it is spoken of."""
-    last = around.parts.last if around.parts else None
+    last = context.layers.last if context.layers else None
     return name_or_text(last.name) if last else "…"
 
 
@@ -302,20 +301,20 @@ class Unfreeze(Directive):
         until = f" until {name_or_text(self.until)}" if self.until else ""
         return "unfreeze off" if self.off else f"unfreeze at epoch {self.epoch}{until}"
 
-    def problems(self, around: Around) -> Iterator[Problem]:
+    def problems(self, context: Context) -> Iterator[Problem]:
         if self.until is not None:
-            yield from _unknown((self.until,), self, around)
+            yield from _unknown((self.until,), self, context)
         if self.origin is None:
             return
-        if not around.all(Freeze) and not around.all(Features) and not around.all(Policy):
+        if not context.all(Freeze) and not context.all(Features) and not context.all(Policy):
             yield Problem(
                 "conflict",
                 "nothing is frozen that could be unfrozen",
                 self.origin.span,
                 help="write `freeze all`, or `freeze until …`, too",
             )
-        number = self._number(around)
-        before = around.all(Unfreeze)[number - 1] if number else None
+        number = self._number(context)
+        before = context.all(Unfreeze)[number - 1] if number else None
         if before is not None and before.epoch >= self.epoch:
             yield conflict(
                 f"after epoch {before.epoch} comes epoch {self.epoch}",
@@ -324,7 +323,7 @@ class Unfreeze(Directive):
                 help="write them one after the other",
                 drop=False,
             )
-        elif self._changes_nothing(around):
+        elif self._changes_nothing(context):
             until = f" from `{self.until}` on" if self.until else ""
             yield Problem(
                 "conflict",
@@ -333,33 +332,33 @@ class Unfreeze(Directive):
                 help="name a part that lies nearer to the input, or take this out",
             )
 
-    def _number(self, around: Around) -> int:
+    def _number(self, context: Context) -> int:
         """Which one it is: two may say the same."""
-        return [one is self for one in around.all(Unfreeze)].index(True)
+        return [one is self for one in context.all(Unfreeze)].index(True)
 
-    def _changes_nothing(self, around: Around) -> bool:
+    def _changes_nothing(self, context: Context) -> bool:
         """Whether no more weights learn than before, as far as that can be told."""
-        parts, named = around.parts, [one.until for one in around.all(Unfreeze) if one.until]
+        parts, named = context.layers, [one.until for one in context.all(Unfreeze) if one.until]
         if parts is None or not all(map(parts.nodes, named)):
             return False
-        frozen = [len(learning(nodes)) for _, nodes in frozen_from(around)]
-        number = self._number(around)
+        frozen = [len(learning(nodes)) for _, nodes in frozen_from(context)]
+        number = self._number(context)
         return frozen[0] > 0 and frozen[number + 1] == frozen[number]
 
-    def warnings(self, around: Around) -> Iterator[Diagnostic]:
-        epochs = around.get(Epochs).count
+    def warnings(self, context: Context) -> Iterator[Diagnostic]:
+        epochs = context.get(Epochs).count
         if self.epoch > epochs:
             yield from unreached(self, "epoch", f"training ends after {epochs} epochs")
 
 
-def frozen_from(around: Around) -> Iterator[tuple[int, list[Node]]]:
+def frozen_from(context: Context) -> Iterator[tuple[int, list[Node]]]:
     """What is frozen from an epoch on, counted from 1, until the next one that is named."""
-    first = around.find(Features) or around.find(Freeze)
-    frozen = first.frozen(around) if first else []
+    first = context.find(Features) or context.find(Freeze)
+    frozen = first.frozen(context) if first else []
     yield 1, frozen
-    for directive in around.all(Unfreeze):
+    for directive in context.all(Unfreeze):
         until = directive.until
-        kept = around.parts.before(until) if until and around.parts else []
+        kept = context.layers.before(until) if until and context.layers else []
         indices = {node.index for node in kept}
         frozen = [node for node in frozen if node.index in indices]
         yield directive.epoch, frozen
@@ -436,8 +435,8 @@ class Rates(Directive):
             [self.word, *(f"{quoted(name)} {write_factor(by)}" for name, by in self.factors)]
         )
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        yield from _unknown([name for name, _ in self.factors], self, around)
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from _unknown([name for name, _ in self.factors], self, context)
 
 
 class Decay(Directive):
@@ -470,9 +469,9 @@ class Head(Directive):
         "what the head is; without, the last layer with weights", None, keyword_only=True
     )
 
-    def problems(self, around: Around) -> Iterator[Problem]:
+    def problems(self, context: Context) -> Iterator[Problem]:
         if self.part is not None:
-            yield from _unknown((self.part,), self, around)
+            yield from _unknown((self.part,), self, context)
         elif not self.reset and self.lr == 1 and self.span is not None:
             yield Problem(
                 "missing-argument",
@@ -483,14 +482,14 @@ class Head(Directive):
             )
 
 
-def head_of(around: Around) -> list[Node]:
+def head_of(context: Context) -> list[Node]:
     """The layers that the head is: those that are named, else the last with weights."""
-    if around.parts is None:
+    if context.layers is None:
         return []
-    head = around.find(Head)
+    head = context.find(Head)
     if head is not None and head.part is not None:
-        return around.parts.nodes(head.part)
-    return [around.parts.last] if around.parts.last else []
+        return context.layers.nodes(head.part)
+    return [context.layers.last] if context.layers.last else []
 
 
 class Features(Directive):
@@ -505,15 +504,15 @@ class Features(Directive):
 
     name: str = layer_name("the last part that is taken over", example="layer3")
 
-    def frozen(self, around: Around) -> list[Node]:
+    def frozen(self, context: Context) -> list[Node]:
         """The layers that are taken over."""
-        return around.parts.up_to(self.name) if around.parts else []
+        return context.layers.up_to(self.name) if context.layers else []
 
-    def problems(self, around: Around) -> Iterator[Problem]:
-        yield from _unknown((self.name,), self, around)
-        network = around.network
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from _unknown((self.name,), self, context)
+        network = context.network
         if network is not None and self.span is not None:
-            taken = learning(self.frozen(around))
+            taken = learning(self.frozen(context))
             if len(taken) == len(learning(network.nodes)):
                 yield Problem(
                     "conflict",
@@ -521,7 +520,7 @@ class Features(Directive):
                     self.span,
                     help="name a part that lies before the head",
                 )
-        for other in around.all(Freeze):
+        for other in context.all(Freeze):
             yield conflict("`features` freezes what it takes over", other, self)
 
 
@@ -553,10 +552,10 @@ class Policy(Directive):
     def __str__(self) -> str:
         return f"policy auto similar={'yes' if self.similar else 'no'}"
 
-    def problems(self, around: Around) -> Iterator[Problem]:
+    def problems(self, context: Context) -> Iterator[Problem]:
         kinds: tuple[type[Directive], ...] = (Freeze, Unfreeze, Features, Rates, Decay)
         for kind in kinds:
-            for other in around.all(kind):
+            for other in context.all(kind):
                 message = f"`policy auto` decides on this; `{other.head()}` does so, too"
                 yield conflict(message, other, self)
 
@@ -576,10 +575,10 @@ class Cache(Directive):
     folder: str | None = file_name("where they are kept; beside the runs by default", None,
                                    keyword_only=True)  # fmt: skip
 
-    def problems(self, around: Around) -> Iterator[Problem]:
+    def problems(self, context: Context) -> Iterator[Problem]:
         if self.origin is None:
             return
-        frozen = [*around.all(Freeze), *around.all(Features), *around.all(Policy)]
+        frozen = [*context.all(Freeze), *context.all(Features), *context.all(Policy)]
         if not frozen:
             yield Problem(
                 "conflict",
@@ -587,10 +586,10 @@ class Cache(Directive):
                 self.origin.span,
                 help="write `freeze all`, or `freeze until …`, too",
             )
-        for other in around.all(Unfreeze):
+        for other in context.all(Unfreeze):
             yield conflict("features are kept once, and `unfreeze` changes them later", self, other)
-        yield from self._prefix(around)
-        augmented = around.all(Augmentation)
+        yield from self._prefix(context)
+        augmented = context.all(Augmentation)
         mixing = [one for one in augmented if isinstance(one, Mixing)]
         for one in mixing:
             yield conflict(
@@ -607,31 +606,15 @@ class Cache(Directive):
                 help="say for how many versions of each image: `cache features passes=4`",
             )
 
-    def _prefix(self, around: Around) -> Iterator[Problem]:
+    def _prefix(self, context: Context) -> Iterator[Problem]:
         """The first layers have to be among those that are frozen."""
-        for freeze in around.all(Freeze):
-            if around.network is None or any(True for _ in freeze.problems(around)):
+        for freeze in context.all(Freeze):
+            if context.network is None or any(True for _ in freeze.problems(context)):
                 continue
-            first = learning(around.network.nodes)[:1]
-            frozen = {node.index for node in freeze.frozen(around)}
+            first = learning(context.network.nodes)[:1]
+            frozen = {node.index for node in freeze.frozen(context)}
             if first and first[0].index not in frozen:
                 yield conflict(
                     f"`{first[0].name}` learns, and all that follows changes with it",
                     self, freeze, help="freeze from the beginning on: `freeze until …`", drop=False,
                 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """Whose weights are taken, and what becomes of them."""
-
-    source: From
-    freeze: Freeze | None
-    unfreeze: tuple[Unfreeze, ...]
-    rates: Rates | None
-    decay: Decay | None
-    head: Head | None
-    features: Features | None
-    l2: L2 | None
-    policy: Policy | None
-    cache: Cache | None

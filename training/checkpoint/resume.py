@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ...compiler.plan.directive import Directive
-from ...compiler.plan.plan import PlanError, TrainPlan
-from ...compiler.plan.slots import slots
+from ...compiler.plan.plan import PlanError, TrainPlan, slots
 from ...dsl.diagnostics import Diagnostic, Label, SpecError
 
 

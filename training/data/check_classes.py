@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...compiler.network import Network
-from ...compiler.plan.classes import wrong_classes
+from ...compiler.plan.check import wrong_classes
 from ...compiler.plan.plan import TrainPlan
 from ...dsl.diagnostics import Diagnostic
 from .dataset import Dataset

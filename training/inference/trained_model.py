@@ -10,8 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ...compiler.plan.evaluate import Resize
-from ...compiler.plan.pixels import Normalize
+from ...compiler.plan.evaluate import Normalize, Resize
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import Shape
 from ...dsl.diagnostics import Diagnostic, SpecError

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ...compiler.analysis import analyse
 from ...compiler.network import Network
-from ...compiler.plan.train import Train
+from ...compiler.plan.plan import Train
 from .precision import Precision
 
 WORTH_IT = 3 * 10**11

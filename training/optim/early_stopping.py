@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...compiler.plan.run import EarlyStop
+from ...compiler.plan.train import EarlyStop
 from ..metrics.confusion import is_better
 
 

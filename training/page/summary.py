@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from ...compiler.analysis import Analysis
-from ...compiler.plan.run import SINGLE
+from ...compiler.plan.train import SINGLE
 from ...compiler.report.figures import exact, short
 from ..display.number_format import duration, metric
 from .contents import Contents

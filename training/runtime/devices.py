@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ...compiler.plan.run import Compile, Deterministic, Precision
+from ...compiler.plan.train import Compile, Deterministic, Precision
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.memory_budget import cores
 from .allocator import freed_memory_kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ...compiler.network import Network
-from ...compiler.plan.train import Train
+from ...compiler.plan.plan import Train
 from ...dsl.diagnostics import Diagnostic
 from ..optim.precision import Precision
 from .out_of_memory import is_out_of_memory, out_of_memory

@@ -9,7 +9,7 @@ from ...compiler.analysis.setting import Optimizer, Setting
 from ...compiler.analysis.setting import Precision as PrecisionName
 from ...compiler.network import Network
 from ...compiler.plan.optimizer import Sgd
-from ...compiler.plan.train import Train
+from ...compiler.plan.plan import Train
 from ...compiler.report.figures import data_size
 from ...dsl.diagnostics import Diagnostic
 from ..data.loader.memory_budget import computer_budget

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ...compiler.plan.run import Ensemble, Seed
+from ...compiler.plan.train import Ensemble, Seed
 from ...dsl.diagnostics import SpecError
 from ..checkpoint.record import ended, plain
 from ..checkpoint.run_folder import RECORD, RunFolder, member_name

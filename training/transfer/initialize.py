@@ -9,8 +9,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ...compiler.network import Network
+from ...compiler.plan.plan import Transfer
 from ...compiler.plan.strategy import Strategy
-from ...compiler.plan.transfer import Transfer
 from ...compiler.report.figures import plural
 from ...dsl.diagnostics import SpecError
 from ..data.diagnostic import listed

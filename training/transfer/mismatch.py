@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from ...compiler.network import Network
-from ...compiler.plan.parts import Parts
+from ...compiler.plan.layer_names import LayerNames
+from ...compiler.plan.plan import Transfer
 from ...compiler.plan.strategy import Strategy
-from ...compiler.plan.transfer import Transfer
 from ...compiler.report.figures import plural
 from ...dsl.diagnostics import Diagnostic
 from ..data.diagnostic import listed
@@ -79,7 +79,7 @@ def no_numbers(
 
 
 def _help(network: Network, found: Match, layers: Sequence[str], anew: Sequence[str]) -> str:
-    last = Parts(network).last
+    last = LayerNames(network).last
     doubtful, theirs = _doubtful(found)
     if doubtful and doubtful == theirs:
         return (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from ...compiler.plan.evaluate import MODES, Resize
-from ...compiler.plan.pixels import Normalize
+from ...compiler.plan.evaluate import MODES, Normalize, Resize
 from ...compiler.plan.plan import TrainPlan
 from ..data.images.preprocessing import Preparation
 from ..data.images.resize import Size

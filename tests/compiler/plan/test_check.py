@@ -8,7 +8,7 @@ import pytest
 
 from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.plan import PlanError, TrainPlan, plan
-from dotcnn.compiler.plan.classes import wrong_classes
+from dotcnn.compiler.plan.check import wrong_classes
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source

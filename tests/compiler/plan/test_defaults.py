@@ -9,9 +9,9 @@ import pytest
 from dotcnn.compiler.plan import TrainPlan, describe, plan
 from dotcnn.compiler.plan.augment import Crop
 from dotcnn.compiler.plan.data import Digits, Folder
+from dotcnn.compiler.plan.evaluate import PRESETS
 from dotcnn.compiler.plan.loss import Bce, CrossEntropy
 from dotcnn.compiler.plan.optimizer import AdamW
-from dotcnn.compiler.plan.pixels import PRESETS
 from dotcnn.compiler.plan.schedule import Cosine
 from dotcnn.dsl.diagnostics import SpecError
 from networks import gallery, network

@@ -8,9 +8,9 @@ import pytest
 
 from dotcnn.cli import main
 from dotcnn.compiler.plan import plan
+from dotcnn.compiler.plan.plan import Transfer
 from dotcnn.compiler.plan.policy import LITTLE, MUCH, decide
 from dotcnn.compiler.plan.strategy import groups_of, strategy_of
-from dotcnn.compiler.plan.transfer import Transfer
 from networks import gallery, network
 
 SPEC = """

@@ -1,12 +1,12 @@
-"""Parts of a network by name, and what is frozen."""
+"""LayerNames of a network by name, and what is frozen."""
 
 from __future__ import annotations
 
 import pytest
 
 from dotcnn.compiler.plan import TrainPlan, plan
-from dotcnn.compiler.plan.around import Around
-from dotcnn.compiler.plan.parts import Parts
+from dotcnn.compiler.plan.directive import Context
+from dotcnn.compiler.plan.layer_names import LayerNames
 from dotcnn.compiler.plan.transfer import Freeze, head_of
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from networks import gallery, network
@@ -35,8 +35,8 @@ def frozen(*lines: str) -> list[str]:
     section = plan(found).transfer
     assert section is not None
     assert section.freeze is not None
-    around = Around(found, {"transfer": [one for one in (section.freeze, section.head) if one]})
-    return [node.name for node in section.freeze.frozen(around) if node.weights]
+    context = Context(found, {"transfer": [one for one in (section.freeze, section.head) if one]})
+    return [node.name for node in section.freeze.frozen(context) if node.weights]
 
 
 def codes(*lines: str) -> list[str]:
@@ -63,12 +63,12 @@ def test_all_is_all_but_the_head() -> None:
 
 
 def test_the_head_is_the_last_layer_with_weights() -> None:
-    found = Around(network(SPEC), {})
+    found = Context(network(SPEC), {})
     assert [node.name for node in head_of(found)] == ["fc"]
 
 
 def test_parts_of_a_real_network() -> None:
-    parts = Parts(gallery("resnet/resnet18"))
+    parts = LayerNames(gallery("resnet/resnet18"))
     assert len([node for node in parts.nodes("layer4") if node.weights]) == 10
     assert {node.name.split(".")[0] for node in parts.nodes("layer4")} == {"layer4"}
     before = parts.before("layer4")

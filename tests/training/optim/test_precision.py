@@ -12,7 +12,7 @@ import dotcnn
 from dotcnn.compiler.language.overrides import read_override
 from dotcnn.compiler.network import Network
 from dotcnn.compiler.plan import plan
-from dotcnn.compiler.plan.train import Train
+from dotcnn.compiler.plan.plan import Train
 from dotcnn.training.optim import choose_precision as precision
 from dotcnn.training.optim.choose_precision import Choice, choose
 from dotcnn.training.optim.precision import FULL, Precision

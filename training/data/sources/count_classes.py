@@ -36,8 +36,8 @@ def classes_for(
     The spec may have mistakes: who makes the network says them.
     """
     made = elaborate(program, network=network, overrides=parameters, input_shape=input_shape)
-    around = examine(program, sections_of(program), made.network, overrides).around
-    data = around.find(Data)
+    context = examine(program, sections_of(program), made.network, overrides).context
+    data = context.find(Data)
     return count_classes(data, base) if data is not None else None
 
 

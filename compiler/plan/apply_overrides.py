@@ -14,17 +14,18 @@ from ..diagnose.blame import statement_span
 from ..language.binding import evaluate_arguments
 from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
-from .around import Around
-from .directive import REGISTRY, Directive, Origin
+from .directive import REGISTRY, Context, Directive, Origin
 from .read import Reader, heads, verify
 
 
-def apply(overrides: Sequence[SectionOverride], reader: Reader, around: Around) -> list[Diagnostic]:
+def apply(
+    overrides: Sequence[SectionOverride], reader: Reader, context: Context
+) -> list[Diagnostic]:
     """Changes what has been read; returns what is wrong with that."""
     found: list[Diagnostic] = []
     for override in overrides:
         try:
-            _apply(override, reader, around)
+            _apply(override, reader, context)
         except Problem as problem:
             found.append(problem.diagnostic)
         except Quiet:
@@ -32,7 +33,7 @@ def apply(overrides: Sequence[SectionOverride], reader: Reader, around: Around) 
     return found
 
 
-def _apply(override: SectionOverride, reader: Reader, around: Around) -> None:
+def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
     section, call = override.section, override.call
     if call is None:
         reader.found[section] = []
@@ -47,7 +48,7 @@ def _apply(override: SectionOverride, reader: Reader, around: Around) -> None:
             call.head.span,
             help="change the spec itself",
         )
-    made = _made(override, call, reader, around, directives[same[0]] if same else None)
+    made = _made(override, call, reader, context, directives[same[0]] if same else None)
     if same:
         directives[same[0]] = made
     else:
@@ -60,20 +61,20 @@ def _head(section: str, word: str) -> str:
 
 
 def _made(
-    override: SectionOverride, call: Call, reader: Reader, around: Around, old: Directive | None
+    override: SectionOverride, call: Call, reader: Reader, context: Context, old: Directive | None
 ) -> Directive:
     section, word = override.section, call.head.value
     if override.argument and word in heads(section):
-        base = old if old is not None and not old.off else _usual(section, word, around)
+        base = old if old is not None and not old.off else _usual(section, word, context)
         if base is not None:
             return _changed(base, call, reader)
     return reader.directive(section, call)
 
 
-def _usual(section: str, word: str, around: Around) -> Directive | None:
+def _usual(section: str, word: str, context: Context) -> Directive | None:
     for name, kind in REGISTRY[section].items():
         if name.split(" ")[0] == word and not kind.several:
-            return kind.usual(around)
+            return kind.usual(context)
     return None
 
 

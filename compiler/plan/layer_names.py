@@ -1,4 +1,4 @@
-"""Parts of a network by name: a layer, a scope with all that is in it, a pattern of names."""
+"""Layers of a network by name: a layer, a scope with all that is in it, a pattern of names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_NAMES = 2_000
 """Among so many a close spelling is looked for."""
 
 
-class Parts:
+class LayerNames:
     def __init__(self, network: Network) -> None:
         self.network = network
 
