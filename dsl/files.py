@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+from .closest import closest
 from .diagnostics import Diagnostic, SpecError
 from .lexer import MAX_CHARACTERS
 from .source import Source, Span
@@ -61,12 +62,9 @@ def _is_spec(path: Path) -> bool:
 
 def closest_spec(name: str, names: Iterable[str]) -> str:
     """The name that was probably meant; the ending that they all have says nothing about it."""
-    import difflib
-
     stems = {other.removesuffix(".cnn").casefold(): other for other in names}
     stem = name.removesuffix(".cnn").casefold()
-    close = difflib.get_close_matches(stem[:100], stems, n=1, cutoff=0.7)
-    return stems[close[0]] if close else ""
+    return stems.get(closest(stem, stems, cutoff=0.7), "")
 
 
 def decode(data: bytes, name: str, path: Path | None = None) -> Source:

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from .closest import closest
 from .diagnostics import Diagnostic, SpecError
 from .files import read_file
 from .program import GALLERY
@@ -36,12 +37,10 @@ def _specs() -> list[Path]:
 
 
 def _with_suggestion(error: SpecError, name: str) -> Diagnostic:
-    import difflib
-
     (diagnostic,) = error.diagnostics
     if diagnostic.code != "no-such-file" or diagnostic.help:
         return diagnostic
     stems = [path.stem for path in _specs()]
-    close = difflib.get_close_matches(name.removesuffix(".cnn"), stems, n=1, cutoff=0.7)
-    help = f"did you mean `{close[0]}`, of the gallery?" if close else "`cnn gallery` lists specs"
+    close = closest(name.removesuffix(".cnn"), stems, cutoff=0.7)
+    help = f"did you mean `{close}`, of the gallery?" if close else "`cnn gallery` lists specs"
     return replace(diagnostic, help=help)

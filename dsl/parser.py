@@ -8,7 +8,6 @@ next one.
 
 from __future__ import annotations
 
-import gc
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .braces import pair_up
 from .builder import TreeBuilder
 from .diagnostics import Diagnostic, SpecError, has_errors, in_order
+from .gc_pause import gc_paused
 from .lexer import END, ERROR, MAX_MISTAKES, Lexed, grammar_tables, lex
 from .source import Source
 from .syntax import Spec
@@ -48,21 +48,16 @@ def parse(source: Source | str) -> Spec:
     return spec
 
 
+@gc_paused()
 def read(source: Source) -> tuple[Spec, list[Diagnostic]]:
     """The tree, as far as it could be made out, and what is wrong with the text."""
-    collecting = gc.isenabled()
-    gc.disable()  # a parse makes many objects and no cycles; walking them all again is waste
-    try:
-        lexed = lex(source)
-        if not lexed.complete:
-            return Spec(source, (), tuple(lexed.comments)), in_order(lexed.diagnostics)
-        unpaired = pair_up(source, lexed)
-        statements, mistakes = _Parse(source, lexed).run()
-        spec = Spec(source, statements if not unpaired else (), tuple(lexed.comments))
-        return spec, in_order(_once([*lexed.diagnostics, *unpaired, *mistakes]))
-    finally:
-        if collecting:
-            gc.enable()
+    lexed = lex(source)
+    if not lexed.complete:
+        return Spec(source, (), tuple(lexed.comments)), in_order(lexed.diagnostics)
+    unpaired = pair_up(source, lexed)
+    statements, mistakes = _Parse(source, lexed).run()
+    spec = Spec(source, statements if not unpaired else (), tuple(lexed.comments))
+    return spec, in_order(_once([*lexed.diagnostics, *unpaired, *mistakes]))
 
 
 def _once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,15 +76,11 @@ _CONTENTS = ("start", "end", "actions", "gotos", "rules", "patterns", "literals"
 
 
 def _write(cache: Path, stored: dict[str, Any]) -> None:
-    """Under a name of our own, then renamed: two processes at once both leave a whole file."""
-    scratch = cache.with_name(f".{cache.name}.{os.getpid()}")
-    try:
-        scratch.write_text(json.dumps(stored, separators=(",", ":")) + "\n", encoding="utf-8")
-        os.replace(scratch, cache)
-    except OSError:
-        # A read-only install: the tables are good, they are only not kept.
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
+    from .atomic_file import written  # not needed by most
+
+    # A read-only install: the tables are good, they are only not kept.
+    with contextlib.suppress(OSError), written(cache) as file:
+        file.write_text(json.dumps(stored, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def _build(grammar: str) -> dict[str, Any]:

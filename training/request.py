@@ -9,7 +9,7 @@ from typing import Any
 
 from ..compiler.build.elaborate import elaborate
 from ..compiler.language.overrides import OverrideError, SectionOverride, divide, read_override
-from ..compiler.language.values import Factor, Interval, Percent, Text
+from ..compiler.language.values import literal
 from ..compiler.network import Network
 from ..compiler.plan import plan as plan_of
 from ..compiler.plan.plan import TrainPlan
@@ -157,34 +157,6 @@ def base_of(source: Source, here: Path) -> Path:
 
 
 # ---- back to text ----------------------------------------------------------------------------
-
-
-def literal(value: object) -> str:
-    """A value as a spec has it, to the last digit."""
-    match value:
-        case bool():
-            return "on" if value else "off"
-        case Text():
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        case Percent():
-            return f"{_hundredfold(value)}%"
-        case Factor():
-            return f"{float(value)!r}x"
-        case Interval():
-            return f"{literal(value.low)}..{literal(value.high)}"
-        case tuple():
-            return "(" + ", ".join(map(literal, value)) + ("," if len(value) == 1 else "") + ")"
-        case list():
-            return "[" + ", ".join(map(literal, value)) + "]"
-        case float():
-            return repr(float(value))
-    return str(value)
-
-
-def _hundredfold(share: float) -> str:
-    """As few digits as come to the same share again."""
-    texts = [f"{share * 100:.{digits}g}" for digits in range(1, 18)]
-    return next((text for text in texts if float(text) / 100 == share), texts[-1])
 
 
 def override_text(override: SectionOverride) -> str:

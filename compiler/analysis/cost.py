@@ -11,9 +11,9 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ...dsl.gc_pause import gc_paused
 from ..network import Network, Node
 from ..shapes import size
-from .pause import no_collecting
 from .question import question
 
 
@@ -71,7 +71,7 @@ class Totals:
         return 2 * self.macs
 
 
-@no_collecting()
+@gc_paused()
 def costs(network: Network, frozen: Container[int] = ()) -> list[Cost]:
     """Of every node, by its index; `frozen` are indices of nodes whose weights are not trained."""
     known: dict[object, Cost] = {}

@@ -16,10 +16,10 @@ from functools import reduce
 from math import floor, lcm
 from typing import NamedTuple, TypeAlias
 
+from ...dsl.gc_pause import gc_paused
 from ..network import Network, Node
 from ..ops.base import EVERYTHING, POINT
 from ..shapes import Shape
-from .pause import no_collecting
 
 Number: TypeAlias = int | Fraction
 
@@ -91,7 +91,7 @@ class Field(NamedTuple):
         return self.height.whole and self.width.whole
 
 
-@no_collecting()
+@gc_paused()
 def fields(network: Network) -> list[Field]:
     """Of every node, by its index."""
     found: list[Field] = []

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ...dsl.gc_pause import gc_paused
 from ..network import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
-from .pause import no_collecting
 from .peak import Bytes
 from .question import question
 from .setting import Setting
@@ -101,7 +101,7 @@ def loss(node: Node) -> Bytes:
     return Bytes(SCALAR, 4 * size(node.shape))
 
 
-@no_collecting()
+@gc_paused()
 def kept(network: Network, setting: Setting = Setting()) -> Bytes:  # noqa: B008 (a tuple)
     """In total, with a cross-entropy at each output; the labels, like the images, not counted."""
     places = storages(network)

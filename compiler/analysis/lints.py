@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ...dsl.diagnostics import Diagnostic
+from ...dsl.gc_pause import gc_paused
 from ..network import Network
 from . import lint_maps, lint_order, lint_size
 from .field import Field, fields
-from .pause import no_collecting
 
 Rule = Callable[[Network, list[Field]], Iterable[Diagnostic]]
 
@@ -32,7 +32,7 @@ RULES: dict[str, Rule] = {
 """By code."""
 
 
-@no_collecting()
+@gc_paused()
 def lint(network: Network, found: list[Field] | None = None) -> list[Diagnostic]:
     """All warnings, by place; `found` are the receptive fields, where they are known already."""
     seen = fields(network) if found is None else found

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ...dsl.gc_pause import gc_paused
 from ..network import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
 from .kept import LABEL, SCALAR, loss, outputs, saved, trained
-from .pause import no_collecting
 from .peak import Bytes, Ledger, Peak
 from .question import question
 from .setting import Setting
@@ -40,7 +40,7 @@ def trained_bytes(node: Node, setting: Setting) -> int:
     return sum(4 * size(weight.shape) for weight in node.weights if weight.trainable)
 
 
-@no_collecting()
+@gc_paused()
 def forward_peak(network: Network, setting: Setting) -> Peak:
     """In evaluation: weights, images, and what is in use between operations."""
     nodes = [node for node in network.nodes if not node.aux]
@@ -73,7 +73,7 @@ def _inside(node: Node, setting: Setting) -> Bytes:
     return Bytes(0, setting.itemsize * kept.own + kept.fixed)
 
 
-@no_collecting()
+@gc_paused()
 def training_peak(network: Network, setting: Setting) -> Peak:
     """Of one step: forward, the loss, backward, the optimiser's change of the weights."""
     return _Step(network, setting).peak()

@@ -7,11 +7,11 @@ judge (`analysis`).
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...dsl.diagnostics import Diagnostic, SpecError, has_errors, in_order
+from ...dsl.gc_pause import gc_paused
 from ...dsl.program import Program
 from ...dsl.syntax import Expression
 from ...dsl.syntax import Network as NetworkSyntax
@@ -83,9 +83,7 @@ def examine(
         found = elaborator.run(network, overrides or {}, needs_network)
         return found, elaborator.reporter
 
-    collecting = gc.isenabled()
-    gc.disable()  # a hundred thousand nodes and no garbage among them
-    try:
+    with gc_paused():
         found, reporter = once(program, Fuel(max_layers))
         for_trials = Fuel(max_layers // 4)
         diagnostics = mended(
@@ -94,9 +92,6 @@ def examine(
             reporter.proposals,
             lambda variant: once(variant, for_trials)[1].diagnostics,
         )
-    finally:
-        if collecting:
-            gc.enable()
     diagnostics = in_order([*program.warnings, *diagnostics])
     return Elaboration(None if has_errors(diagnostics) else found, diagnostics)
 

@@ -8,19 +8,20 @@ from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
 
+from ...dsl.closest import closest
+
 
 class Parser(argparse.ArgumentParser):
     """Suggests the closest choice for a wrong one."""
 
     def error(self, message: str) -> NoReturn:
         if "invalid choice" in message and "choose from" in message:
-            import difflib
             import re
 
             wrong, *choices = re.findall(r"'([^']*)'", message)
-            close = difflib.get_close_matches(wrong, choices, n=1)
+            close = closest(wrong, choices)
             if close:
-                message += f"\ndid you mean `{close[0]}`?"
+                message += f"\ndid you mean `{close}`?"
         super().error(message)
 
 

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ...dsl.written import written
+    from ...dsl.atomic_file import written
     from ..emit import EMITTED, emit
 
     output: str | None = options.output

@@ -74,7 +74,7 @@ def _with_line_ends_of(before: str, text: str) -> str:
 
 
 def _write_spec(source: Source, text: str) -> None:
-    from ...dsl.written import written
+    from ...dsl.atomic_file import written
 
     assert source.path is not None
     with writing(source.name), written(source.path) as file:

@@ -21,7 +21,7 @@ def writing(name: object) -> Iterator[None]:
 
 def keep_others_files(output: str | None, mark: re.Pattern[bytes], by: str, force: bool) -> None:
     """Raises UsageError where a file would be lost that the command did not write."""
-    from ...dsl.written import replaceable
+    from ...dsl.atomic_file import replaceable
 
     if output == "":  # `cnn emit net.cnn -o "$OUT"`, where OUT is not set
         raise UsageError("the name of the file to write is empty")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.syntax import Call
 from ..build.elaborate import examine
 from ..language.fuel import DEFAULT_LAYERS
-from ..language.problems import closest
 from ..language.vocabulary import SECTIONS
 from ..network import Network
 from ..shapes import Shape

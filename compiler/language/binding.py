@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Argument, Call, Name
 from .evaluate import Env, elements, evaluate, unknown_name
-from .problems import Problem, closest, missing_separator
+from .problems import Problem, missing_separator
 from .signature import ArgumentError, Field, Signature
 from .values import Word
 

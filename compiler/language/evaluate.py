@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
+from ...dsl.closest import MAX_CANDIDATES
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
 from ...dsl.syntax import (
@@ -33,7 +34,7 @@ from ...dsl.syntax import (
 )
 from . import values
 from .fuel import Fuel
-from .problems import MAX_CANDIDATES, Problem, Quiet, did_you_mean
+from .problems import Problem, Quiet, did_you_mean
 from .values import show
 
 MAX_BITS = 256

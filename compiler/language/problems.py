@@ -1,10 +1,10 @@
-"""Mistakes found while compiling: the error that carries one, and close spellings."""
+"""Mistakes found while compiling: the error that carries one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Argument, Call
@@ -48,30 +48,6 @@ def _clipped(text: str) -> str:
 
 class Quiet(Exception):
     """Something rests on a mistake already reported; there is nothing to say about it."""
-
-
-MAX_CANDIDATES = 1000
-"""Names among which the one is looked for that was meant."""
-_LONGEST = 80
-"""Characters of a word that is compared with others."""
-
-
-def closest(word: str, candidates: Iterable[str]) -> str:
-    """The candidate that was probably meant, or nothing."""
-    return _closest(word, frozenset(candidates)) if len(word) <= _LONGEST else ""
-
-
-@lru_cache(maxsize=1000)
-def _closest(word: str, candidates: frozenset[str]) -> str:
-    import difflib
-
-    names = sorted(name for name in candidates if len(name) <= _LONGEST)[:MAX_CANDIDATES]
-    folded = {name.lower().replace("_", ""): name for name in names}
-    exact = folded.get(word.lower().replace("_", ""))
-    if exact:
-        return exact
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return close[0] if close else ""
 
 
 def did_you_mean(word: str, candidates: Iterable[str], span: Span) -> tuple[str, tuple[Edit, ...]]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ...dsl.closest import closest
 from .values import Factor, Interval, Text, Word, show
 
 
@@ -213,16 +214,11 @@ def _choice(words: Sequence[str], switches: bool, elsewhere: Mapping[str, str]) 
         habit = elsewhere.get(str(value).lower(), "")
         if switches and not habit:
             habit = _SWITCH_HABITS.get(str(value).lower(), "")
-        raise ArgumentError(f"{show(value)} is none of them", instead=habit or _close(value, words))
+        raise ArgumentError(
+            f"{show(value)} is none of them", instead=habit or closest(str(value), words)
+        )
 
     return read
-
-
-def _close(value: object, words: Sequence[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(str(value), words, n=1)
-    return close[0] if close else ""
 
 
 def _string(value: object) -> str:

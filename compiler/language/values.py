@@ -5,6 +5,7 @@ Numbers, tuples (a size `3x3` is one), lists and booleans are Python's own; the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -39,25 +40,52 @@ class Interval(NamedTuple):
     high: float
 
 
-def show(value: object) -> str:
-    """A value as a spec would write it."""
+def show(value: object, number: Callable[[float], str] = "{:g}".format) -> str:
+    """A value as a spec would write it, rounded as people read numbers; `number` writes them
+    otherwise."""
     match value:
         case bool():
             return "on" if value else "off"
         case Text():
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            return quoted(value)
         case Percent():
-            return f"{value * 100:g}%"
+            return f"{_hundredfold(value, number)}%"
         case Factor():
-            return f"{value:g}x"
+            return f"{number(float(value))}x"
         case Interval():
-            return f"{show(value.low)}..{show(value.high)}"
+            return f"{show(value.low, number)}..{show(value.high, number)}"
         case tuple() if value and all(type(v) is int and v >= 0 for v in value) and len(value) > 1:
             return "x".join(map(str, value))
         case tuple():
-            return "(" + ", ".join(map(show, value)) + ("," if len(value) == 1 else "") + ")"
+            inside = ", ".join(show(each, number) for each in value)
+            return f"({inside},)" if len(value) == 1 else f"({inside})"
         case list():
-            return "[" + ", ".join(map(show, value)) + "]"
+            return "[" + ", ".join(show(each, number) for each in value) + "]"
         case float():
-            return f"{value:g}"
+            return number(float(value))
     return str(value)
+
+
+def literal(value: object) -> str:
+    """A value as a spec would write it, to the last digit; a float stays one: `2.0`."""
+    return show(value, repr)
+
+
+def exact(value: float) -> str:
+    """A number to the last digit, in as few as that takes: `2`, `0.1`."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(value)
+
+
+def quoted(value: str) -> str:
+    """Text between quotes, every sign in it as it can be read again."""
+    plain = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    plain = plain.replace("\t", "\\t")
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain) + '"'
+
+
+def _hundredfold(share: float, number: Callable[[float], str]) -> str:
+    """As few digits as come to the same share again, or as `number` writes them."""
+    texts = [f"{share * 100:.{digits}g}" for digits in range(1, 18)]
+    wanted = float(number(float(share)))
+    return next((text for text in texts if float(text) / 100 == wanted), texts[-1])

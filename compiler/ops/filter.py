@@ -6,6 +6,7 @@ import math
 import re
 from typing import ClassVar
 
+from ...dsl.closest import closest
 from ..language.signature import ArgumentError, custom
 from ..language.values import Text, Word, show
 from ..shapes import Pair, Shape, plain
@@ -78,12 +79,10 @@ def _number(value: object) -> float:
 def _known(word: str) -> str:
     if word in KNOWN:
         return str(word)
-    import difflib
-
-    close = difflib.get_close_matches(word, KNOWN, n=1)
+    close = closest(word, KNOWN)
     listed = ", ".join(f"`{name}`" for name in KNOWN)
     raise ArgumentError(
-        f"{word} is none of {listed}", f"did you mean `{close[0]}`?" if close else EXAMPLE
+        f"{word} is none of {listed}", f"did you mean `{close}`?" if close else EXAMPLE
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from ...dsl.diagnostics import Label
 from ..language.problems import Problem
 from ..language.signature import ArgumentError, choice, custom, switch
-from ..language.values import Text
+from ..language.values import Text, quoted
 from .directive import Context, Directive, conflict
-from .fields import file_name, percent, quoted, share, whole
+from .fields import file_name, percent, share, whole
 
 SMALL = 64
 """Grey images up to this size are like the digits, which are there without a file."""

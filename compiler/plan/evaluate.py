@@ -8,9 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 from ...dsl.diagnostics import Edit
 from ..language.problems import Problem
 from ..language.signature import ArgumentError, choice, custom, flag
+from ..language.values import exact
 from ..shapes import by
 from .directive import Context, Directive, taken_out
-from .fields import exact, number, real_number, size, spelled, tuple_of
+from .fields import number, real_number, size, spelled, tuple_of
 
 LARGE = 96
 """Inputs with such a side and above get images that are a seventh larger, 256 for 224,

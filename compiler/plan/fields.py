@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...dsl.closest import closest
 from ..language.signature import REQUIRED, ArgumentError, Field, Read
-from ..language.values import Factor, Interval, Percent, Text, Word, show
+from ..language.values import Factor, Interval, Percent, Text, Word, exact, quoted, show
 
 Range = tuple[float, float]
 
@@ -23,35 +24,15 @@ _TAKEN = {"on", "off", "and", "or", "not"}
 # ---- values as a spec writes them ------------------------------------------------------------
 
 
-def exact(value: float) -> str:
-    """A number, shortly where that is exact."""
-    text = f"{value:g}"
-    return text if float(text) == value else repr(value)
-
-
 def percent(value: float) -> str:
     """`20%`, where that is exactly the number; else the number."""
     text = f"{value * 100:g}"
     return f"{text}%" if "e" not in text and float(text) / 100 == value else exact(value)
 
 
-def quoted(value: str) -> str:
-    """Text between quotes, every sign in it as it can be read again."""
-    plain = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    plain = plain.replace("\t", "\\t")
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain) + '"'
-
-
 def spelled(value: Any) -> str:
     """Any value, for fields that do not know better."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return exact(value)
-    if isinstance(value, tuple):
-        inside = ", ".join(map(spelled, value))
-        return f"({inside},)" if len(value) == 1 else f"({inside})"
-    return str(value)
+    return show(value, exact)
 
 
 def interval(value: Range) -> str:
@@ -258,8 +239,6 @@ def words(doc: str, known: Sequence[str], default: Any = REQUIRED, **more: Any) 
 def _one_of(value: object, known: Sequence[str]) -> str:
     if isinstance(value, Word) and value in known:
         return str(value)
-    from ..language.problems import closest
-
     raise ArgumentError(f"{show(value)} is none of them", instead=closest(str(value), known))
 
 

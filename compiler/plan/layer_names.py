@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
-from ..language.problems import Problem, closest
+from ..language.problems import Problem
 from ..network import Network, Node
 from .fields import name_or_text
 

@@ -14,10 +14,9 @@ from ..language.binding import Evaluated, evaluate_arguments
 from ..language.evaluate import Env
 from ..language.problems import MAX_MISTAKES, Problem, Quiet, did_you_mean
 from ..language.signature import ArgumentError
-from ..language.values import Word
+from ..language.values import Word, quoted
 from ..language.vocabulary import SECTIONS, layer_words
 from .directive import REGISTRY, Directive, Origin
-from .fields import quoted
 
 Found = dict[str, list[Directive]]
 """By section."""

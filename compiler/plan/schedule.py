@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from ...dsl.diagnostics import Diagnostic
 from ..language.signature import ArgumentError, choice, custom
-from ..language.values import Percent, show
+from ..language.values import Percent, exact, show
 from .directive import Context, Directive
-from .fields import exact, factor, number, percent, real_number, share, tuple_of, whole
+from .fields import factor, number, percent, real_number, share, tuple_of, whole
 from .train import SINGLE, Epochs, unreached
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call
@@ -14,7 +15,7 @@ from ..language.binding import Evaluated
 from ..language.evaluate import Env
 from ..language.problems import Problem
 from ..language.signature import ArgumentError, choice, custom, flag, switch
-from ..language.values import Text, Word, show
+from ..language.values import Text, Word, quoted, show
 from ..network import Node
 from .augment import Augmentation, Mixing
 from .directive import Context, Directive, conflict
@@ -25,7 +26,6 @@ from .fields import (
     layer_names,
     name_or_text,
     number,
-    quoted,
     read_factor,
     whole,
     write_factor,
@@ -49,10 +49,8 @@ def _source(value: object) -> str:
         raise ArgumentError("it is not fetched from an address", "fetch the file, and name that")
     library = _LIBRARY.match(text)
     if library and library[1] not in LIBRARIES:
-        import difflib
-
-        close = difflib.get_close_matches(library[1], LIBRARIES, n=1)
-        instead = quoted(f"{close[0]}:{library[2]}") if close else ""
+        close = closest(library[1], LIBRARIES)
+        instead = quoted(f"{close}:{library[2]}") if close else ""
         listed = " and ".join(f"`{name}:`" for name in LIBRARIES)
         raise ArgumentError(
             f"`{library[1]}:` is none of those known, which are {listed}", instead=instead

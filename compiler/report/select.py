@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...dsl.closest import closest
 from ..network import Network, Node, Scope
 from .structure import Part
 
@@ -96,8 +97,6 @@ def _calls(network: Network) -> list[Scope]:
 
 
 def _did_you_mean(network: Network, wanted: str) -> str:
-    import difflib
-
     names: dict[str, None] = {}
     for node in network.nodes[:_MAX_CANDIDATES]:
         names[node.name] = None
@@ -105,7 +104,7 @@ def _did_you_mean(network: Network, wanted: str) -> str:
             if scope.name in names:
                 break
             names[scope.name] = None
-    close = difflib.get_close_matches(wanted, filter(None, names), n=1, cutoff=0.6)
+    close = closest(wanted, filter(None, names), most=_MAX_CANDIDATES)
     if close:
-        return f"did you mean `{close[0]}`?"
+        return f"did you mean `{close}`?"
     return f"`cnn report` lists the names; the first layer is `{network.nodes[1].name}`"

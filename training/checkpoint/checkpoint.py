@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...compiler.network import Network
+from ...dsl.atomic_file import write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
-from .atomic_file import write_whole
 from .frozen_weights import read_frozen
 from .run_folder import shown
 from .tensors_file import pieces

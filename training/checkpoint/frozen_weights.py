@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from ...dsl.atomic_file import write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
-from .atomic_file import write_whole
 from .tensors_file import pieces
 
 _NAME = re.compile(r"still-[0-9a-f]{16}\.safetensors")

@@ -21,12 +21,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...compiler.emit import emit
+from ...dsl.atomic_file import reach_the_disk, write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.program import GALLERY, Program
 from ...dsl.source import Source
 from ...dsl.syntax import Import
 from ..request import Request
-from .atomic_file import Lines, reach_the_disk, write_whole
+from .lines_file import Lines
 from .resume import must_go_on
 
 RUNS = "runs"

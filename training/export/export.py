@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ...compiler.network import Network
 from ...compiler.shapes import text as shape_text
+from ...dsl.atomic_file import written
 from ...dsl.diagnostics import SpecError
-from ...dsl.written import written
 from ..checkpoint.checkpoint import about_weights
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold

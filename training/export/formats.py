@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import re
 from pathlib import PurePath
 from typing import Literal
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic
 
 Format = Literal["onnx", "pt2", "safetensors"]
@@ -48,9 +48,7 @@ def unknown(path: str) -> str:
     """What is said about another ending."""
     suffix = PurePath(path).suffix.lower()
     known = ", ".join(f"{ending} ({_CALLED[format]})" for ending, format in ENDINGS.items())
-    meant = _KNOWN_ELSEWHERE.get(suffix) or next(
-        iter(difflib.get_close_matches(suffix, ENDINGS, n=1, cutoff=0.5)), ""
-    )
+    meant = _KNOWN_ELSEWHERE.get(suffix) or closest(suffix, ENDINGS, cutoff=0.5)
     which = f"{path} ends in {suffix}" if suffix else f"{path} has no ending"
     return f"{which}, and it may be {known}" + (f"\n  did you mean {meant}?" if meant else "")
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from ...compiler.analysis import analyse
 from ...compiler.network import Network
-from ...dsl.written import written
+from ...dsl.atomic_file import written
 from ..data.open import Opened
 from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome

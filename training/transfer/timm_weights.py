@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ...compiler.language.problems import closest
+from ...dsl.closest import closest
 from ...dsl.diagnostics import SpecError
 from ..data.diagnostic import listed
 from ..runtime.import_torchvision import torchvision

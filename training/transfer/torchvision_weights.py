@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...compiler.language.problems import closest
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..runtime.import_torchvision import torchvision
 from .preprocessing_of_weights import Pixels

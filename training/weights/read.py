@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..untrusted.bad_file import BadFile, Kind, guarded
 from .match.wrappers import unwrapped
@@ -71,14 +72,12 @@ def _cannot_use(error: BadFile, file: Path, name: str) -> SpecError:
 
 
 def _similar(file: Path) -> str:
-    import difflib
-
     try:
         beside = [path.name for path in file.parent.iterdir() if path.suffix.lower() in _READERS]
     except OSError:
         return ""
-    close = difflib.get_close_matches(file.name, beside, n=1)
-    return f"did you mean {file.with_name(close[0])}?" if close else ""
+    close = closest(file.name, beside)
+    return f"did you mean {file.with_name(close)}?" if close else ""
 
 
 def _problem(code: str, message: str, name: str, help: str = "") -> SpecError:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import dotcnn
 from dotcnn.compiler.language.overrides import read_override
-from dotcnn.compiler.language.values import Factor, Interval, Text
+from dotcnn.compiler.language.values import Factor, Interval, Text, literal
+from dotcnn.dsl.atomic_file import write_whole
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
-from dotcnn.training.checkpoint.atomic_file import Lines, write_whole
 from dotcnn.training.checkpoint.checkpoint import (
     about_weights,
     mark_of,
@@ -24,8 +24,9 @@ from dotcnn.training.checkpoint.checkpoint import (
     write_checkpoint,
     write_weights,
 )
+from dotcnn.training.checkpoint.lines_file import Lines
 from dotcnn.training.checkpoint.resume import differences
-from dotcnn.training.request import Beside, literal, override_text, request
+from dotcnn.training.request import Beside, override_text, request
 from dotcnn.training.weights.read import read_weights
 
 

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load, load_file, save
 from torch import Tensor
 
-from dotcnn.training.checkpoint.atomic_file import write_whole
+from dotcnn.dsl.atomic_file import write_whole
 from dotcnn.training.checkpoint.tensors_file import bytes_of, pieces
 
 DTYPES = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....compiler.plan.data import Data
+from ....dsl.closest import closest
 from ..diagnostic import listed, problem
 from .file_names import clean, hidden, is_image
 
@@ -65,14 +66,12 @@ def is_folder(path: Path, said: str, data: Data | None, argument: str = "path") 
 
 
 def _similar(path: Path) -> str:
-    import difflib
-
     try:
         beside = [clean(entry.name) for entry in os.scandir(path.parent) if entry.is_dir()]
     except OSError:
         return ""
-    close = difflib.get_close_matches(clean(path.name), beside, n=1)
-    return f"did you mean `{close[0]}`, beside it?" if close else ""
+    close = closest(clean(path.name), beside)
+    return f"did you mean `{close}`, beside it?" if close else ""
 
 
 def parts_in(root: Path) -> dict[str, Path]:

@@ -9,12 +9,12 @@ the person is.
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 
 from ....compiler.language.overrides import SectionOverride
+from ....compiler.language.values import quoted
 from ....compiler.plan.directive import REGISTRY
-from ....compiler.plan.fields import quoted
+from ....dsl.closest import closest
 from ....dsl.diagnostics import Diagnostic, SpecError, has_errors
 from ....dsl.parser import read
 from ....dsl.source import Source
@@ -84,12 +84,12 @@ def _unfit(text: str, is_file: bool, name: str) -> Diagnostic:
             help="name a folder with a folder of images for each class, or a file .npz",
             file=name,
         )
-    close = get_close_matches(said, _kinds(), n=1)
+    close = closest(said, _kinds())
     return Diagnostic(
         "no-such-folder",
         f"there is no folder {said}, and no data set of that name",
         notes=(f"known by name are {listed([f'`{kind}`' for kind in sorted(_named())], 20)}",),
-        help=f"did you mean `{close[0]}`?" if close else "name a folder of images, or a file .npz",
+        help=f"did you mean `{close}`?" if close else "name a folder of images, or a file .npz",
         file=name,
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dotcnn.dsl.written import replaceable, written
+from dotcnn.dsl.atomic_file import replaceable, written
 
 
 def test_a_new_file_has_the_usual_permissions(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
 
 _KILLED = """
 import os, signal
-from dotcnn.dsl.written import written
+from dotcnn.dsl.atomic_file import written
 
 with written("a") as file:
     file.write_text("half")

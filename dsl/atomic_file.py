@@ -1,4 +1,5 @@
-"""A new file in its place: whole, or not at all."""
+"""Writing files atomically: a file is the old one or the new one, and whole, even if the process
+dies or the disk is full."""
 
 from __future__ import annotations
 
@@ -11,15 +12,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 @contextmanager
 def written(path: str | Path) -> Iterator[Path]:
-    """The name to write under what shall lie at `path`.
+    """A name to write under, in a folder of its own beside `path`.
 
-    It is in a folder of its own beside `path`. When all has gone well, what lies there is put into
-    its place, in the stead of what was there before; otherwise nothing of it is left. Raises
-    OSError where it cannot be written, before anything is done.
+    When all has gone well, what lies in that folder replaces `path`, and what belongs to it;
+    otherwise nothing of it is left. Permissions stay, and so does a link. Raises OSError where
+    `path` cannot be written, before anything is done.
     """
     target = Path(os.path.realpath(path))  # a link stays one
     before = _mode(target)
@@ -31,15 +33,15 @@ def written(path: str | Path) -> Iterator[Path]:
         # What goes with it first: it is whole once it can be seen.
         for made in sorted(scratch.iterdir(), key=lambda file: file.name == target.name):
             made.chmod(usual if before is None else before)
-            _reach_the_disk(made)
-            os.replace(made, target.with_name(made.name))
+            with open(made, "rb") as file:
+                _put_in_place(file, made, target.with_name(made.name))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def replaceable(path: str | Path, mark: re.Pattern[bytes]) -> bool:
-    """Whether nothing would be lost: there is no such file, it is empty, or it holds what shows
-    that it was made by the program. Of what is no file `written` says so."""
+    """Whether nothing would be lost: there is no such file, it is empty, or it holds a mark that
+    shows that the program made it. (Whether it is a file at all, `written` says.)"""
     try:
         if not os.path.isfile(path) or not os.path.getsize(path):
             return True
@@ -76,6 +78,36 @@ def _mode_of_new_files(folder: Path) -> int:
     return mode
 
 
-def _reach_the_disk(file: Path) -> None:
-    with open(file, "rb") as opened:
-        os.fsync(opened.fileno())
+def write_whole(path: Path, *pieces: bytes | memoryview) -> None:
+    """Writes a file that the program alone writes; raises OSError, and what was there is still
+    there. It is written under a fixed name first: what a process that dies leaves there is
+    overwritten by the next one."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.writelines(pieces)
+            file.flush()
+            _put_in_place(file, partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _put_in_place(file: IO[bytes], scratch: Path, target: Path) -> None:
+    os.fsync(file.fileno())
+    os.replace(scratch, target)
+    reach_the_disk(target.parent)
+
+
+def reach_the_disk(folder: Path) -> None:
+    """The names in a folder, so that they outlive a power cut."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # no such thing on Windows
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # nor on some file systems
+        pass
+    finally:
+        os.close(handle)

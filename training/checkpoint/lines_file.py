@@ -1,4 +1,4 @@
-"""Files that are whole at every moment: what is there is the old one or the new one."""
+"""A file of lines that grows, like metrics.jsonl: only whole lines are ever in it."""
 
 from __future__ import annotations
 
@@ -6,39 +6,11 @@ import errno
 import os
 from pathlib import Path
 
-
-def write_whole(path: Path, *pieces: bytes | memoryview) -> None:
-    """Under another name, to the disk, and then into its place; raises OSError, and what was there
-    is still there. What a process leaves that dies meanwhile is overwritten by the next one."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-    reach_the_disk(path.parent)
-
-
-def reach_the_disk(folder: Path) -> None:
-    """The names in a folder, so that they outlive a power cut."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # no such thing on Windows
-        return
-    try:
-        os.fsync(handle)
-    except OSError:  # nor on some file systems
-        pass
-    finally:
-        os.close(handle)
+from ...dsl.atomic_file import write_whole
 
 
 class Lines:
-    """A file of lines that grows; each is whole before the next one comes."""
+    """Each line is on the disk, whole, before the next one is written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
