@@ -213,7 +213,7 @@ def train(
     """
     from .training.request import request, said
     from .training.saved_request import request_of
-    from .training.trainer.run import train as run
+    from .training.trainer.train import train as run
 
     changes = said({**(parameters or {}), **(set or {})}, epochs)
     text = None if data is None else str(data)

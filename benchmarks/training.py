@@ -44,8 +44,10 @@ from dotcnn.training.optim.precision import FULL
 from dotcnn.training.request import Request, request
 from dotcnn.training.runtime.interrupts import Interruption
 from dotcnn.training.runtime.process_group import ALONE
-from dotcnn.training.trainer.callbacks import Silent
+from dotcnn.training.trainer.callbacks import Callback
+from dotcnn.training.trainer.job import Job
 from dotcnn.training.trainer.loop import Loop
+from dotcnn.training.trainer.setup import Run
 from dotcnn.training.trainer.state import criterion_of, make_learner
 
 CPU = torch.device("cpu")
@@ -98,15 +100,40 @@ def _ours(wanted: Request, opened: Opened, scratch: Path) -> Callable[[], None]:
     batches = opened.training()
     module = live(wanted.network, dotcnn.__version__)
     criterion = criterion_of(wanted.network, wanted.plan, opened)
-    learner = make_learner(wanted.network, module, wanted.plan, criterion, FULL, CPU, len(batches))
-    gauge = RunningMetrics(CPU, opened.dataset.multi_label)
-    keeper = CheckpointWriter(RunFolder(scratch), {}, {}, 1, gauge, Silent(), ALONE)
-    loop = Loop(learner, opened, batches, keeper, Silent(), Interruption())
+    learner = make_learner(
+        wanted.network,
+        module,
+        wanted.plan,
+        criterion=criterion,
+        precision=FULL,
+        device=CPU,
+        steps_per_epoch=len(batches),
+    )
+    metrics = RunningMetrics(CPU, opened.dataset.multi_label)
+    job = Job(
+        request=wanted,
+        data=opened,
+        device=CPU,
+        version=dotcnn.__version__,
+        callback=Callback(),
+        processes=ALONE,
+    )
+    writer = CheckpointWriter(
+        folder=RunFolder(scratch),
+        fixed={},
+        metadata={},
+        every=1,
+        metrics=metrics,
+        callback=job.callback,
+        processes=ALONE,
+    )
+    run = Run(job=job, learner=learner, data=opened, batches=batches, writer=writer, record={})
+    loop = Loop(run, Interruption())
 
     def epoch() -> None:
-        loop.epoch()
-        gauge.metrics()
-        gauge.reset()
+        loop.train_epoch()
+        metrics.metrics()
+        metrics.reset()
 
     return epoch
 
@@ -155,7 +182,7 @@ def precision(rounds: int) -> None:
     source = Source("resnet18", open_spec("resnet18").text, open_spec("resnet18").path)
     wanted = request(source, data="cifar10", set=[read_override("train.batch=16")])
     module = live(wanted.network, dotcnn.__version__)
-    chosen = choose(wanted.network, wanted.plan.train, module, CPU, 16, 100_000)
+    chosen = choose(wanted.network, wanted.plan.train, module, CPU, batch=16, images=100_000)
     print("\n".join(chosen.lines))
     images = torch.randn(16, 3, 224, 224)
     labels = torch.arange(16) % 10

@@ -25,7 +25,7 @@ import torch
 
 import dotcnn
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
-from dotcnn.training.trainer.callbacks import EpochRecord, Silent
+from dotcnn.training.trainer.callbacks import Callback, EpochRecord
 from dotcnn.training.trainer.result import Result
 from dotcnn.training.weights.match import match
 from dotcnn.training.weights.read import read_weights
@@ -181,7 +181,7 @@ transfer { from "WEIGHTS", freeze all, head reset }
 """
 
 
-class Epochs(Silent):
+class Epochs(Callback):
     """Seconds at the end of each epoch."""
 
     def __init__(self) -> None:
@@ -292,24 +292,24 @@ BEGAN: dict[Path, float] = {}
 
 
 def trained(
-    spec: str, folder: Path, changes: Mapping[str, object], callback: Silent | None = None
+    spec: str, folder: Path, changes: Mapping[str, object], callback: Callback | None = None
 ) -> Result:
     """Without report.html, which takes as long for all of them."""
     import dotcnn.training.page.write as page
-    import dotcnn.training.trainer.run as run
+    import dotcnn.training.trainer.setup as setup
 
     page.write_report = lambda folder, *others: folder / page.NAME
-    original = run.start
+    original = setup.set_up_transfer
 
     def started(*arguments: object) -> object:
         BEGAN[folder] = SECONDS()
         return original(*arguments)  # type: ignore[arg-type]
 
-    run.start = started  # type: ignore[assignment]
+    setup.set_up_transfer = started  # type: ignore[assignment]
     try:
         return dotcnn.train(spec, output=folder, device="cpu", set=changes, callback=callback)
     finally:
-        run.start = original
+        setup.set_up_transfer = original
 
 
 def main() -> None:

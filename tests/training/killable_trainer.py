@@ -25,7 +25,7 @@ import dotcnn.training.page.write as page
 from dotcnn.dsl.source import Source
 from dotcnn.training.request import request, said
 from dotcnn.training.runtime.distributed import joined
-from dotcnn.training.trainer.run import train
+from dotcnn.training.trainer.train import train
 
 
 def main() -> None:

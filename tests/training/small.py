@@ -13,7 +13,7 @@ from torch import Tensor
 
 import dotcnn
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
-from dotcnn.training.trainer.callbacks import EpochRecord, RunEnd, RunStart, Silent, Step
+from dotcnn.training.trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
 from dotcnn.training.trainer.result import Result
 
 NETWORK = """
@@ -38,7 +38,7 @@ train {
 SPEC = NETWORK + TRAIN
 
 
-class Looker(Silent):
+class Looker(Callback):
     """Remembers what it is told; presses Ctrl-C after a step, where that is wanted."""
 
     def __init__(self, stop_after: int | None = None) -> None:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from dotcnn import __version__
 from dotcnn.dsl.source import Source
 from dotcnn.training.request import request
-from dotcnn.training.trainer.run import train
+from dotcnn.training.trainer.train import train
 
 SPEC = """# Digits, small: 5 < 8 & 8 > 5
 network Small {

@@ -1,4 +1,4 @@
-"""record.json: how a run was made, and what came of it."""
+"""record.json: how a run was made, and its results."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from ..runtime.process_group import Processes
 from .run_folder import spec_hash
 
 
-def begun(
+def start_record(
     request: Request,
-    opened: Opened,
+    data: Opened,
+    *,
     device: str,
     choices: Sequence[str],
-    sizes: tuple[int, int],
+    parameters: int,
+    trainable: int,
     processes: Processes,
     version: str,
 ) -> dict[str, Any]:
-    """Of a run that starts; `sizes` are the parameters, and those that learn."""
+    """Of a run that starts."""
     import json
 
     return {
@@ -49,17 +51,17 @@ def begun(
         "base": str(request.base),
         "made_with": request.beside.to_json(),
         "choices": list(choices),
-        "dataset": asdict(opened.dataset),
-        "preparation": json.loads(opened.preparation.to_json()),
-        "parameters": sizes[0],
-        "trainable": sizes[1],
+        "dataset": asdict(data.dataset),
+        "preparation": json.loads(data.preparation.to_json()),
+        "parameters": parameters,
+        "trainable": trainable,
         "state": "running",
         "result": None,
     }
 
 
 def measured(outcome: Outcome) -> dict[str, Any]:
-    """Of an outcome what is worth a line of JSON."""
+    """The figures of an evaluation, for JSON."""
     return {
         "metrics": {name: plain(value) for name, value in outcome.metrics.items()},
         "per_class": {
@@ -70,18 +72,18 @@ def measured(outcome: Outcome) -> dict[str, Any]:
 
 
 def plain(value: float) -> float | None:
-    """What is no number has no place in JSON."""
+    """JSON has no NaN and no infinity."""
     return value if math.isfinite(value) else None
 
 
-def ended(
+def end_record(
     record: Mapping[str, Any],
     state: str,
     result: Mapping[str, Any],
     outcome: Outcome | None,
     test: Outcome | None,
 ) -> dict[str, Any]:
-    """Of a run that has come to its end, whatever that is."""
+    """Of a run that has ended, for whatever reason."""
     found = dict(result)
     if outcome is not None:
         about = measured(outcome)

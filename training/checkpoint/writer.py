@@ -60,21 +60,22 @@ class CheckpointWriter:
 
     def __init__(
         self,
+        *,
         folder: RunFolder,
         fixed: Mapping[str, Any],
-        about: Mapping[str, str],
+        metadata: Mapping[str, str],
         every: int,
-        gauge: RunningMetrics,
+        metrics: RunningMetrics,
         callback: Callback,
         processes: Processes,
     ) -> None:
         self.folder = folder
         self.fixed = fixed
         """What goes into each checkpoint as it is: the plan, the network, numbers."""
-        self.about = about
+        self.metadata = metadata
         """What stands beside the weights."""
         self.every = every
-        self.gauge = gauge
+        self.metrics = metrics
         """What the epoch has come to so far."""
         self.callback = callback
         self.processes = processes
@@ -143,7 +144,7 @@ class CheckpointWriter:
             **self.fixed,
             **learner.state(),
             "position": asdict(self.position),
-            "gauges": self.processes.gathered(self.gauge.state()),
+            "gauges": self.processes.gathered(self.metrics.state()),
             "random": self.processes.gathered(random_state(learner.device)),
             "threads": torch.get_num_threads(),
             "world": self.processes.world,
@@ -153,7 +154,7 @@ class CheckpointWriter:
     def _write(self, learner: Learner, state: dict[str, Any]) -> None:
         """The checkpoint, and the best weights if they wait."""
         began = time.perf_counter()
-        still = learner.still()
+        still = learner.frozen_weights()
         if still:
             if self._still is None:
                 self._still = write_frozen(self.folder.path, still)
@@ -168,8 +169,8 @@ class CheckpointWriter:
         self._again = now + _rest(now - began)
 
     def _write_best(self, learner: Learner, best: Best) -> None:
-        about = {**self.about, "epoch": str(best.epoch)}
-        write_weights(self.folder.best, {**learner.weights(), **best.weights}, about)
+        metadata = {**self.metadata, "epoch": str(best.epoch)}
+        write_weights(self.folder.best, {**learner.weights(), **best.weights}, metadata)
         self._waiting = None
 
     def not_written(self, error: OSError) -> None:
@@ -190,13 +191,13 @@ class CheckpointWriter:
         self.position.__dict__.update(state["position"])
         rank = self.processes.rank
         if len(state["random"]) == self.processes.world:
-            self.gauge.restore(state["gauges"][rank])
+            self.metrics.restore(state["gauges"][rank])
             restore_random_state(state["random"][rank], learner.device)
         else:
             # Other processes than before: what was measured is the first one's, and random numbers
             # begin anew, from a place where none of them has been.
             if rank == 0:
-                self.gauge.restore(_sum(state["gauges"]))
+                self.metrics.restore(_sum(state["gauges"]))
             seed_all(int(self.fixed["seed"]) + self.position.steps, rank)
         if not self.processes.writes:
             return
@@ -220,7 +221,7 @@ class Best(NamedTuple):
     @staticmethod
     def copied(learner: Learner, epoch: int) -> Best:
         """All that can change, in memory of the computer."""
-        still = () if learner.average else learner.still()
+        still = () if learner.average else learner.frozen_weights()
         weights = learner.weights().items()
         changing = {name: tensor for name, tensor in weights if name not in still}
         return Best(epoch, {n: t.detach().to("cpu", copy=True) for n, t in changing.items()})

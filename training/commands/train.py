@@ -86,7 +86,7 @@ def _train(options: argparse.Namespace) -> int:
 
     from ..display.choose import callback_for
     from ..runtime.distributed import is_one_of_several, joined, start
-    from ..trainer.run import train
+    from ..trainer.train import train
 
     if options.devices is not None and not is_one_of_several(os.environ):
         return start(options.devices, options.arguments, options.device)

@@ -9,7 +9,7 @@ from typing import TextIO
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.report.style import Style
 from ..trainer.callbacks import Callback
-from .combined import Several
+from .combined import Combined
 from .csv_file import CsvFile
 from .plain import Plain
 from .tensorboard import TensorBoard
@@ -40,4 +40,4 @@ def callback_for(
     else:
         shown = Plain(stream, Style(width, color))
     logs = plan.train.log.to if plan is not None and plan.train.log is not None else ()
-    return Several([shown, *(_LOGS[name]() for name in logs)]) if logs else shown
+    return Combined([shown, *(_LOGS[name]() for name in logs)]) if logs else shown

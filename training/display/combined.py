@@ -1,4 +1,4 @@
-"""More than one who looks on."""
+"""Several callbacks as one: a display and log files."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
 
 
-class Several:
-    """Tells each of them, in order. Who cannot write any more is left out from then on, and the
-    others are told so: a full disk is no reason to stop learning."""
+class Combined(Callback):
+    """Calls each of them, in order. One that can no longer write is left out from then on, and the
+    others are told so: a full disk is no reason to stop training."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self.callbacks = tuple(callbacks)

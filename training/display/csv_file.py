@@ -6,12 +6,12 @@ import csv
 import io
 from pathlib import Path
 
-from ..trainer.callbacks import EpochRecord, RunStart, Silent
+from ..trainer.callbacks import Callback, EpochRecord, RunStart
 
 NAME = "metrics.csv"
 
 
-class CsvFile(Silent):
+class CsvFile(Callback):
     """Rows of epochs that are learned once more, after a resumption, give way to the new ones."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ...compiler.report.style import Style
 from ...dsl.render import show
-from ..trainer.callbacks import EpochRecord, RunEnd, RunStart, Step
+from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
 from .messages import beginning, end, epoch_line, fitting
 from .number_format import clock, loss, metric, percent, rate, speed
 from .progress import Clock, Progress
@@ -48,7 +48,7 @@ def signs_for(stream: TextIO) -> Signs:
     return UNICODE if encoding.startswith("utf") else PLAIN_SIGNS
 
 
-class Live:
+class Live(Callback):
     """A block of lines that changes in place; above it, what has happened."""
 
     def __init__(

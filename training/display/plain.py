@@ -7,7 +7,7 @@ from typing import TextIO
 
 from ...compiler.report.style import PLAIN, Style
 from ...dsl.render import show
-from ..trainer.callbacks import EpochRecord, RunEnd, RunStart, Silent
+from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart
 from .messages import beginning, end, epoch_line
 from .progress import Clock
 
@@ -15,7 +15,7 @@ _PATIENCE = 2.0
 _BETWEEN = 15.0
 
 
-class Plain(Silent):
+class Plain(Callback):
     """Writes lines as they come, and nothing twice."""
 
     def __init__(

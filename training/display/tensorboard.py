@@ -7,13 +7,13 @@ import socket
 import time
 from pathlib import Path
 
-from ..trainer.callbacks import EpochRecord, RunStart, Silent
+from ..trainer.callbacks import Callback, EpochRecord, RunStart
 from . import events
 
 FOLDER = "tensorboard"
 
 
-class TensorBoard(Silent):
+class TensorBoard(Callback):
     """Each process writes a file of its own, as TensorBoard expects; it needs no library."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from ..data.open import Opened, open_data
 from ..metrics.evaluation import evaluate, outcome_of
 from ..metrics.outcome import Outcome
 from ..runtime.allocator import freed_memory_kept
-from ..trainer.callbacks import Silent
+from ..trainer.callbacks import Callback
 from .predict import probabilities
 from .trained_model import TrainedModel
 from .tta import TtaViews
@@ -98,7 +98,7 @@ def _original(opened: Opened, part: str, index: int) -> Tensor:
         raise BadImage(f"{pile.name(index)}: {error.reason}") from None
 
 
-class _Telling(Silent):
+class _Telling(Callback):
     """Of an evaluation, how far it is."""
 
     def __init__(self, progress: Progress) -> None:

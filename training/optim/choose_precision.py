@@ -52,12 +52,13 @@ def choose(
     train: Train,
     module: nn.Module,
     device: torch.device,
+    *,
     batch: int,
     images: int,
-    begin: Callable[[nn.Module], object] = lambda module: None,
+    freeze: Callable[[nn.Module], object] = lambda module: None,
 ) -> Choice:
     """`batch` is what one device gets at once of the `images` that go through the network in the
-    whole run; `begin` freezes what does not learn, in a copy: the module itself stays as it is."""
+    whole run; `freeze` freezes what does not learn, in a copy: the module itself stays as it is."""
     options = _options(train, device)
     if len(options) == 1:
         return Choice(options[0], (_line(options[0], _only(train, device, options[0])),))
@@ -72,7 +73,7 @@ def choose(
         precision = options[-1] if bf16_is_fast(device) else options[0]
         why = "by the processor: in deterministic runs nothing is timed"
         return Choice(precision, (_line(precision, why),))
-    return _timed(network, module, device, batch, images, options, begin)
+    return _timed(network, module, device, batch, images, options, freeze)
 
 
 def _options(train: Train, device: torch.device) -> list[Precision]:
@@ -116,7 +117,7 @@ def _timed(
     batch: int,
     all_images: int,
     options: Sequence[Precision],
-    begin: Callable[[nn.Module], object],
+    freeze: Callable[[nn.Module], object],
 ) -> Choice:
     """Each option in turn, again and again, so that what else goes on disturbs all alike."""
     affordable = int(SHARE * all_images / (_ROUNDS + 1))  # images of a step, all options together
@@ -125,7 +126,7 @@ def _timed(
     copies = [copy.deepcopy(module) for _ in options]
     for precision, made in zip(options, copies, strict=True):
         precision.lay_out(made)
-        begin(made.train())
+        freeze(made.train())
 
     def seconds(index: int, images: Tensor) -> float:
         began = time.perf_counter()

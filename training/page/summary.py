@@ -60,7 +60,7 @@ def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
         best = max((each.epoch for each in contents.epochs if each.best), default=None)
         told = f", the best of them is {best}" if best is not None else ""
         yield "Epochs", f"{contents.epochs[-1].epoch}{told}"
-    known = {*dataset.lines(), f"images become {preparation}"}
+    known = {*dataset.lines(), f"preprocessing: {preparation}"}
     yield from _record(contents.record, known)
 
 

@@ -1,4 +1,4 @@
-"""A number of the device, brought here without making the device wait for it."""
+"""Reading a loss from the GPU without making the GPU wait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class AsyncScalar:
-    """`begin` right after it is computed; `value` once other work has been given to the device."""
+    """`copy` right after the number is computed, `value` once the device has other work queued."""
 
     def __init__(self, device: torch.device) -> None:
         self._number: Tensor | None = None
@@ -16,7 +16,7 @@ class AsyncScalar:
             self._number = torch.empty((), pin_memory=True)
             self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
-    def begin(self, number: Tensor) -> None:
+    def copy(self, number: Tensor) -> None:
         if self._arrived is None or self._number is None:
             self._number = number
             return

@@ -57,7 +57,7 @@ def describe(device: torch.device) -> str:
 
 
 @contextmanager
-def set_up(
+def set_up_torch(
     device: torch.device, precision: Precision, deterministic: Deterministic, compile: Compile
 ) -> Iterator[None]:
     """What holds for all of torch while a network learns; afterwards all is as it was."""

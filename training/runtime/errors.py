@@ -11,15 +11,16 @@ from ..optim.precision import Precision
 from .out_of_memory import is_out_of_memory, out_of_memory
 
 
-def explained(
+def explain_error(
     error: Exception,
+    *,
     network: Network,
     train: Train,
     precision: Precision,
     device: torch.device,
     batch: int,
 ) -> Diagnostic | None:
-    """None for what is nobody's fault but ours."""
+    """None for an error that is a bug of this package."""
     text = str(error)
     first = text.strip().partition("\n")[0][:200]
     if is_out_of_memory(error):

@@ -1,45 +1,45 @@
-"""What the loop tells those who look on: the live display, plain lines, log files.
+"""Callbacks: how displays, log files and your own code follow a training.
 
-The loop knows none of them; it calls a Callback, and what a Callback does changes no number.
+Training calls each method of a Callback at its time; what a callback does changes no number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ...compiler.plan.plan import TrainPlan
 
 
 class RunStart(NamedTuple):
-    """All that is known before the first step."""
+    """What is known before the first step."""
 
     folder: Path
     network: str
     plan: TrainPlan
     device: str
-    """As it is to be printed: `cpu (2 cores)`, `cuda:0 (NVIDIA …)`."""
+    """As printed: `cpu (2 cores)`, `cuda:0 (NVIDIA …)`."""
     choices: Sequence[str]
-    """What was chosen and why, a line each: precision, memory format, where images are kept."""
+    """A line for each choice and its reason: precision, memory format, where images are kept."""
     images: Mapping[str, int]
-    """Of each part."""
+    """By part of the data: train, val, test."""
     classes: Sequence[str]
     parameters: int
     trainable: int
     epochs: int
     batches: int
-    """In an epoch."""
+    """Per epoch."""
     resumed: tuple[int, int] | None
-    """The epoch and the image in it at which a stopped run goes on."""
+    """The epoch, and the image in it, at which a run continues; None for a new run."""
 
 
 class Step(NamedTuple):
     epoch: int
     batch: int
-    """Counted from 1, in the epoch."""
+    """From 1, within the epoch."""
     loss: float | None
-    """None where it would have meant waiting for the device."""
+    """None where reading it would mean waiting for the device."""
     lr: float
     images_per_second: float
     waiting: float
@@ -50,16 +50,16 @@ class EpochRecord(NamedTuple):
     """A line of metrics.jsonl."""
 
     epoch: int
-    """Counted from 1: how many are done."""
+    """From 1: the number of completed epochs."""
     steps: int
-    """Since the beginning of the run."""
+    """Since the start of the run."""
     lr: float
     train: Mapping[str, float]
-    """`loss` and whatever else is measured while learning."""
+    """`loss` and the other running metrics."""
     val: Mapping[str, float]
-    """The metrics of the plan, by name; empty where there is nothing to evaluate with."""
+    """The metrics of the plan on the validation set, by name."""
     best: bool
-    """Whether it is the best one so far, by the plan's metric."""
+    """Whether it is the best epoch so far, by the plan's metric."""
     seconds: float
     images_per_second: float
     waiting: float
@@ -76,52 +76,30 @@ class RunEnd(NamedTuple):
     report: Path | None
 
 
-class Callback(Protocol):
-    """Each is called by the process that writes, in the order of the file."""
+class Callback:
+    """Override the methods that you need; each is called in the order of this file, by the process
+    that writes the run."""
 
     def reading(self, what: str, done: int, total: int | None) -> None:
-        """Data are being read or measured."""
-
-    def started(self, start: RunStart) -> None: ...
-
-    def step(self, step: Step) -> None: ...
-
-    def evaluating(self, part: str, batch: int, batches: int) -> None: ...
-
-    def epoch(self, record: EpochRecord) -> None: ...
-
-    def note(self, line: str) -> None:
-        """Something that a person ought to read, now."""
-
-    def finished(self, end: RunEnd) -> None: ...
-
-    def close(self) -> None:
-        """Whatever happened: the terminal is to be left in order."""
-
-
-class Silent:
-    """Watches nothing; others may fill in what they care for."""
-
-    def reading(self, what: str, done: int, total: int | None) -> None:
-        return
+        """Data is being read or measured."""
 
     def started(self, start: RunStart) -> None:
-        return
+        """Before the first step."""
 
     def step(self, step: Step) -> None:
-        return
+        """After each step of the optimizer."""
 
     def evaluating(self, part: str, batch: int, batches: int) -> None:
-        return
+        """After each batch of an evaluation."""
 
     def epoch(self, record: EpochRecord) -> None:
-        return
+        """After each epoch and its validation."""
 
     def note(self, line: str) -> None:
-        return
+        """A remark or warning that somebody should read now."""
 
     def finished(self, end: RunEnd) -> None:
-        return
+        """After everything is written, and after a failure."""
 
     def close(self) -> None:
-        return
+        """At the very end, whatever happened: the terminal is to be left in order."""

@@ -1,4 +1,5 @@
-"""`ensemble 5`: several networks of one plan, each with a seed of its own; they answer together."""
+"""`ensemble 5`: several networks of one plan, each with its own seed; their probabilities are
+averaged."""
 
 from __future__ import annotations
 
@@ -6,14 +7,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...compiler.plan.train import Ensemble, Seed
 from ...dsl.diagnostics import SpecError
-from ..checkpoint.record import ended, plain
+from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import RECORD, RunFolder, member_name
 from ..inference.trained_model import TrainedModel, open_run
 from ..metrics.evaluation import evaluate
@@ -22,15 +23,14 @@ from ..request import Request
 from ..runtime.interrupts import Interruption
 from ..saved_request import read_record
 from .callbacks import RunEnd
+from .job import Job
 from .loop import DONE, EARLY
+from .one_network import train_network
 from .result import Result
-
-if TYPE_CHECKING:
-    from .run import Training
 
 
 class EnsembleModule(nn.Module):
-    """Logits of the mean of what several networks hold to be probable."""
+    """Logits of the mean of the probabilities of several networks."""
 
     def __init__(self, members: Sequence[nn.Module], multi_label: bool) -> None:
         super().__init__()
@@ -44,42 +44,46 @@ class EnsembleModule(nn.Module):
         return logits.log_softmax(2).logsumexp(0) - math.log(len(self.members))
 
 
-def train_several(training: Training, path: Path, interruption: Interruption) -> Result:
-    """One after the other, each in a folder of its own; those that are done are left alone."""
-    count = training.plan.train.ensemble.count
+def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
+    """One network after the other, each in its own folder; those that are done are left alone."""
+    count = job.plan.train.ensemble.count
     folder = RunFolder(path)
-    if training.processes.writes and not (path / RECORD).exists():
-        folder.write_request(training.request, training.version)
-    found: list[Result] = []
+    if job.processes.writes and not (path / RECORD).exists():
+        folder.write_request(job.request, job.version)
+    results: list[Result] = []
     for number in range(1, count + 1):
-        member = replace(training, request=_of_member(training.request, number), around=path)
-        inside = path / member_name(number)
-        if _is_done(inside, training.plan.train.epochs.count):
-            training.callback.note(f"network {number} of {count} is there already")
+        member = replace(job, request=_member_request(job.request, number), ensemble_folder=path)
+        member_folder = path / member_name(number)
+        if _is_done(member_folder, job.plan.train.epochs.count):
+            job.callback.note(f"network {number} of {count} is trained already")
             continue
-        training.callback.note(f"network {number} of {count}, seed {member.plan.train.seed.value}")
-        if training.processes.writes:
-            inside.mkdir(exist_ok=True)
-        found.append(member.one(inside, interruption))
-        if number == 1 and training.processes.writes:
-            record = read_record(inside)
-            about = training.request.beside.to_json()
-            folder.write_record({**record, "made_with": about, "state": "running", "result": None})
-        if found[-1].interrupted:
-            return replace(found[-1], folder=path, outcome=None)
-    return _evaluated(training, folder, found)
+        job.callback.note(f"network {number} of {count}, seed {member.plan.train.seed.value}")
+        if job.processes.writes:
+            member_folder.mkdir(exist_ok=True)
+        results.append(train_network(member, member_folder, interruption))
+        if number == 1 and job.processes.writes:
+            record = read_record(member_folder)
+            request = job.request.beside.to_json()
+            folder.write_record(
+                {**record, "made_with": request, "state": "running", "result": None}
+            )
+        if results[-1].interrupted:
+            return replace(results[-1], folder=path, outcome=None)
+    if not job.processes.writes:
+        return results[-1]
+    return _finish(job, folder, results)
 
 
-def _of_member(request: Request, number: int) -> Request:
-    """The same request for one network, whose seed is the plan's and those that follow it."""
+def _member_request(request: Request, number: int) -> Request:
+    """The same request for one network; seeds count up from the plan's."""
     train = request.plan.train
     seed = train.seed.value + number - 1
     alone = replace(train, seed=Seed(value=seed), ensemble=Ensemble(count=1))
-    said = (*request.beside.set, f"train.seed={seed}", "train.ensemble=1")
+    overrides = (*request.beside.set, f"train.seed={seed}", "train.ensemble=1")
     return replace(
         request,
         plan=replace(request.plan, train=alone),
-        beside=replace(request.beside, set=said),
+        beside=replace(request.beside, set=overrides),
     )
 
 
@@ -88,58 +92,66 @@ def _is_done(folder: Path, epochs: int) -> bool:
         record = read_record(folder)
         enough = int(record["result"]["epochs"]) >= epochs
         return record["state"] == EARLY or (record["state"] == DONE and enough)
-    except (SpecError, KeyError, TypeError):  # not begun, or not at its end
+    except (SpecError, KeyError, TypeError):  # not started, or not finished
         return False
 
 
-def _evaluated(training: Training, folder: RunFolder, found: Sequence[Result]) -> Result:
-    """All of them together on the images for validation, and on those for a test."""
-    opened, path = training.opened, folder.path
-    if not training.processes.writes:
-        return found[-1]
-    together = open_run(path, training.version, device=training.device)
-    module = EnsembleModule(together.modules, opened.dataset.multi_label).eval()
-    outcome = evaluate(module, opened, "val", callback=training.callback)
-    test = evaluate(module, opened, "test") if "test" in opened.stores else None
-    numbers = range(1, training.plan.train.ensemble.count + 1)
-    records = [read_record(path / member_name(number)) for number in numbers]
-    results: list[dict[str, Any]] = [dict(record["result"]) for record in records]
-    seconds = sum(float(result["seconds"]) for result in results)
-    epochs = max(int(result["epochs"]) for result in results)
+def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
+    """Evaluates all networks together."""
+    data, path = job.data, folder.path
+    model = open_run(path, job.version, device=job.device)
+    module = EnsembleModule(model.modules, data.dataset.multi_label).eval()
+    outcome = evaluate(module, data, "val", callback=job.callback)
+    test = evaluate(module, data, "test") if "test" in data.stores else None
+    count = job.plan.train.ensemble.count
+    records = [read_record(path / member_name(number)) for number in range(1, count + 1)]
+    members: list[dict[str, Any]] = [dict(record["result"]) for record in records]
+    seconds = sum(float(member["seconds"]) for member in members)
+    epochs = max(int(member["epochs"]) for member in members)
     facts = {
         "epochs": epochs,
         "seconds": seconds,
         "best_epoch": None,
         "best": plain(outcome.metrics["top1"]),
-        "members": [result["val"] for result in results],
+        "members": [member["val"] for member in members],
     }
-    folder.write_record(ended(read_record(path), DONE, facts, outcome, test))
-    report = _report(training, together, outcome)
-    training.callback.finished(RunEnd(path, DONE, epochs, None, outcome.metrics, seconds, report))
+    folder.write_record(end_record(read_record(path), DONE, facts, outcome, test))
+    report = _write_report(job, model, outcome)
+    job.callback.finished(
+        RunEnd(
+            folder=path,
+            reason=DONE,
+            epochs=epochs,
+            best_epoch=None,
+            best=outcome.metrics,
+            seconds=seconds,
+            report=report,
+        )
+    )
     return Result(
-        path,
-        DONE,
-        epochs,
-        None,
-        outcome.metrics,
-        seconds,
-        module,
-        opened.dataset.classes,
-        opened.preparation,
-        outcome,
-        test,
-        report,
-        next((result.trouble for result in found if result.trouble), ""),
+        folder=path,
+        reason=DONE,
+        epochs=epochs,
+        best_epoch=None,
+        metrics=outcome.metrics,
+        seconds=seconds,
+        module=module,
+        classes=data.dataset.classes,
+        preparation=data.preparation,
+        outcome=outcome,
+        test=test,
+        report=report,
+        trouble=next((result.trouble for result in results if result.trouble), ""),
     )
 
 
-def _report(training: Training, together: TrainedModel, outcome: Outcome) -> Path | None:
-    """Of all of them; what is inside a network is shown of the first."""
+def _write_report(job: Job, model: TrainedModel, outcome: Outcome) -> Path | None:
+    """For all networks; filters and Grad-CAM are the first one's."""
     from ..page.write import NAME, write_page
 
-    assert together.folder is not None
+    assert model.folder is not None
     try:
-        return write_page(together.folder / NAME, together, outcome, training.opened)
+        return write_page(model.folder / NAME, model, outcome, job.data)
     except OSError as error:
-        training.callback.note(f"cannot write the report: {error.strerror}")
+        job.callback.note(f"cannot write the report: {error.strerror}")
         return None

@@ -1,9 +1,10 @@
 """The loop: every epoch, every batch, from top to bottom.
 
-    reason = Loop(learner, opened, batches, keeper, callback, interruption).run()
+    reason = Loop(run, interruption).run()
 
-What stands around it is elsewhere: what is learned with (`learner.py`), which images come
-(`data/batches.py`), what is written down and when (`keeper.py`), what is shown (`watch.py`).
+Around it: the optimizer and its state (state.py), which images a batch holds
+(data/loader/batches.py), what is written when (checkpoint/writer.py), what is shown
+(callbacks.py).
 """
 
 from __future__ import annotations
@@ -16,70 +17,58 @@ from contextlib import nullcontext
 from torch import Tensor, nn
 
 from ..augment import augmenter
-from ..checkpoint.writer import CheckpointWriter
-from ..data.loader.batches import Batch, Batches
+from ..data.loader.batches import Batch
 from ..data.loader.order import spans
-from ..data.open import Opened
 from ..metrics.confusion import is_better
 from ..metrics.evaluation import count
 from ..optim.optimizers import rate_of, set_rate
 from ..runtime.async_scalar import AsyncScalar
 from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, no_number, too_large
-from ..runtime.process_group import ALONE, Processes
-from .callbacks import Callback, EpochRecord, Step
-from .state import Learner
+from .callbacks import EpochRecord, Step
+from .setup import Run
 
 DONE, EARLY, INTERRUPTED, DIVERGED, STOPPED = (
     "done", "early stop", "interrupted", "diverged", "stopped",
 )  # fmt: skip
-"""Why it ended."""
+"""Why a training ended."""
 
 
 class Loop:
-    """One training, from wherever it stands to its end."""
+    """The training of one network, from where it is to its end."""
 
-    def __init__(
-        self,
-        learner: Learner,
-        opened: Opened,
-        batches: Batches,
-        keeper: CheckpointWriter,
-        callback: Callback,
-        interruption: Interruption,
-        processes: Processes = ALONE,
-    ) -> None:
-        self.learner = learner
-        self.opened = opened
-        self.batches = batches
-        self.validation = opened.evaluation("val", sharing=processes.sharing)
-        self.keeper = keeper
-        self.position = keeper.position
-        self.callback = callback
+    def __init__(self, run: Run, interruption: Interruption) -> None:
+        self.learner = run.learner
+        self.data = run.data
+        self.batches = run.batches
+        self.writer = run.writer
+        self.position = run.writer.position
+        self.callback = run.job.callback
+        self.processes = run.job.processes
         self.interruption = interruption
-        self.processes = processes
-        self.train = learner.plan.train
-        self.augment = augmenter(learner.plan, opened.preparation, reuse=True)
+        self.train = self.learner.plan.train
+        self.validation = self.data.evaluation("val", sharing=self.processes.sharing)
+        self.augment = augmenter(self.learner.plan, self.data.preparation, reuse=True)
         self.batches.guests = self.augment.guests if self.augment else 0
         self.images = 0
-        """Learned from since this epoch began, or was gone on with."""
+        """Since this epoch started, or was continued."""
 
     def run(self) -> str:
-        """Until all epochs are done, or something else is a reason to end."""
+        """Until all epochs are done, or there is another reason to end."""
         epochs, patience = self.train.epochs.count, self.learner.patience
-        if patience is not None and patience.over:  # gone on with, and it was at its end
+        if patience is not None and patience.over:  # resumed when it had ended already
             return EARLY
         while self.position.epoch < epochs:
             began = time.perf_counter()
-            if not self.epoch():
+            if not self.train_epoch():
                 self.position.seconds += time.perf_counter() - began
-                self.keeper.interrupted(self.learner)
+                self.writer.interrupted(self.learner)
                 return INTERRUPTED
-            record, enough = self.result(began)
+            record, stop = self.end_epoch(began)
             self.position.seconds += record.seconds
-            self.keeper.epoch(self.learner, record, last=enough or self.position.epoch == epochs)
+            self.writer.epoch(self.learner, record, last=stop or self.position.epoch == epochs)
             self.callback.epoch(record)
-            if enough:
+            if stop:
                 return EARLY
         return DONE
 
@@ -88,34 +77,34 @@ class Loop:
         self.batches.close()
         self.validation.close()
 
-    # ---- learning ----
+    # ---- steps ----
 
-    def epoch(self) -> bool:
-        """Once over all images that are left of it; False where somebody ended it before."""
+    def train_epoch(self) -> bool:
+        """The batches that are left of the epoch; False where the user interrupted it."""
         learner, position, clip = self.learner, self.position, self.train.clip
-        learner.begin(position.epoch)
+        learner.start_epoch(position.epoch)
         forward, criterion, anchor = learner.forward, learner.criterion, learner.anchor
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
         cast = learner.precision.autocast(learner.device)
-        gauge, fetch = self.keeper.gauge, AsyncScalar(learner.device)
+        metrics, loss_value = self.writer.metrics, AsyncScalar(learner.device)
         heads = bool(learner.network.aux)
         self.images = 0
 
         for number, (batch, share, last) in self.shares():
-            images, labels = self.prepared(batch)
+            images, labels = self.preprocess(batch)
             with nullcontext() if last else self.processes.without_sum(forward):
                 with cast or nullcontext():
                     outputs = forward(images)
                 if cast:
                     outputs = tuple(o.float() for o in outputs) if heads else outputs.float()
                 loss = criterion(outputs, labels)
-                fetch.begin(loss)
+                loss_value.copy(loss)
                 part = loss if share == 1 else loss * share
                 (scaler.scale(part) if scaler else part).backward()  # type: ignore[no-untyped-call]
-            value, asked = self.processes.agreed(fetch.value(), self.interruption.asked)
+            value, asked = self.processes.agreed(loss_value.value(), self.interruption.asked)
             if not math.isfinite(value):
-                raise self.broken(images)
-            gauge.add(loss, outputs[0] if heads else outputs, labels)
+                raise self.diverged(images)
+            metrics.add(loss, outputs[0] if heads else outputs, labels)
             self.images += self.batches.together
             if not last:
                 continue
@@ -150,20 +139,20 @@ class Loop:
         position.position = 0
         return True
 
-    def prepared(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images as the network takes them, augmented where the plan says so, and their labels."""
+    def preprocess(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Preprocessed and, where the plan says so, augmented images, and their labels."""
         laid_out = self.learner.precision.laid_out
         if self.augment is None:
-            return self.opened.preparation.prepare(laid_out(batch.images)), batch.labels
+            return self.data.preparation.prepare(laid_out(batch.images)), batch.labels
         images, labels = self.augment(
             batch.images, batch.labels, batch.indices, self.position.epoch
         )
         return laid_out(images), labels
 
     def shares(self) -> Iterator[tuple[int, tuple[Batch, float, bool]]]:
-        """The batches that are left of an epoch, by number: each with what its loss counts in its
-        step, and whether the step follows. Steps are means over all images that they are worked out
-        from, whoever has them and in whatever portions."""
+        """The batches that are left of an epoch, by number: each with the share of its loss in its
+        optimizer step, and whether the step follows. A step's loss is the mean over all its images,
+        across processes and accumulated batches."""
         position, size = self.position, self.batches.batch
         sizes = [
             span.stop - span.start
@@ -181,9 +170,12 @@ class Loop:
             last = index % many == many - 1 or index == len(sizes) - 1
             yield before + index + 1, (batch, share, last)
 
-    def broken(self, images: Tensor) -> Diverged:
-        """What is said where a loss is no number; no step has been done with it."""
-        forward, cast = self.learner.taught, self.learner.precision.autocast(self.learner.device)
+    def diverged(self, images: Tensor) -> Diverged:
+        """The error for a loss that is NaN or infinite; no step has been made with it."""
+        forward, cast = (
+            self.learner.trained_part,
+            self.learner.precision.autocast(self.learner.device),
+        )
 
         def once_more() -> object:
             with cast or nullcontext():
@@ -191,23 +183,23 @@ class Loop:
 
         return no_number(forward, once_more, self.moment(), self.advice())
 
-    # ---- what came of it ----
+    # ---- validation ----
 
-    def result(self, began: float) -> tuple[EpochRecord, bool]:
-        """What the epoch came to, and whether it was the last one that makes sense."""
+    def end_epoch(self, began: float) -> tuple[EpochRecord, bool]:
+        """Validates; returns the epoch's record, and whether training should stop early."""
         learner, position, plan = self.learner, self.position, self.learner.plan
-        gauge = self.keeper.gauge
-        self.processes.add_up([gauge.counters()])
-        learned = gauge.metrics()
-        gauge.reset()
+        metrics = self.writer.metrics
+        self.processes.add_up([metrics.counters()])
+        train_metrics = metrics.metrics()
+        metrics.reset()
         waiting, elapsed = self.batches.waiting, self.batches.elapsed
-        guessing = math.log(max(2, len(self.opened.dataset.classes)))
-        if learned["loss"] > FAR * guessing:
-            raise too_large(learned["loss"], guessing, self.moment(), self.advice())
+        guessing = math.log(max(2, len(self.data.dataset.classes)))
+        if train_metrics["loss"] > FAR * guessing:
+            raise too_large(train_metrics["loss"], guessing, self.moment(), self.advice())
         rate = learner.rates.at(position.steps - 1)
-        found = count(
-            learner.examined,
-            self.opened,
+        val_metrics = count(
+            learner.evaluated_part,
+            self.data,
             self.validation,
             plan.train.loss,
             learner.precision,
@@ -215,46 +207,46 @@ class Loop:
             "val",
             merge=self.processes.add_up,
         ).metrics()
-        best = is_better(self.metric, found[self.metric], position.best)
+        best = is_better(self.metric, val_metrics[self.metric], position.best)
         if best:
-            position.best, position.best_epoch = found[self.metric], position.epoch
+            position.best, position.best_epoch = val_metrics[self.metric], position.epoch
         plateau, patience = learner.rates.plateau, learner.patience
-        if plateau is not None and plateau.epoch(found[plateau.schedule.metric]):
+        if plateau is not None and plateau.epoch(val_metrics[plateau.schedule.metric]):
             self.callback.note(
-                f"nothing has got better for long: the learning rate falls to"
+                f"no improvement for {plateau.schedule.patience} epochs: the learning rate falls to"
                 f" {learner.rates.at(position.steps):.3g}"
             )
-        enough = patience is not None and patience.epoch(found[patience.directive.metric])
+        stop = patience is not None and patience.epoch(val_metrics[patience.directive.metric])
         return (
             EpochRecord(
-                position.epoch,
-                position.steps,
-                rate,
-                learned,
-                self.shown(found),
-                best,
-                time.perf_counter() - began,
-                self.images / elapsed if elapsed else 0.0,
-                waiting,
+                epoch=position.epoch,
+                steps=position.steps,
+                lr=rate,
+                train=train_metrics,
+                val=self.wanted(val_metrics),
+                best=best,
+                seconds=time.perf_counter() - began,
+                images_per_second=self.images / elapsed if elapsed else 0.0,
+                waiting=waiting,
             ),
-            enough,
+            stop,
         )
 
     @property
     def metric(self) -> str:
-        """What makes a state the best; `top5` of five classes is always 1."""
-        wanted = self.train.checkpoint.metric
-        few = len(self.opened.dataset.classes) <= 5 or self.opened.dataset.multi_label
-        return "top1" if wanted == "top5" and few else wanted
+        """By which the best epoch is chosen; `top5` of five classes is always 1."""
+        name = self.train.checkpoint.metric
+        few = len(self.data.dataset.classes) <= 5 or self.data.dataset.multi_label
+        return "top1" if name == "top5" and few else name
 
-    def shown(self, found: Mapping[str, float]) -> dict[str, float]:
-        """Those metrics that the plan wants, and those that something depends on."""
+    def wanted(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The metrics that the plan names, and those that decisions depend on."""
         train = self.train
-        wanted = {*train.metrics.names, self.metric}
-        wanted |= {train.early_stop.metric} if train.early_stop else set()
+        names = {*train.metrics.names, self.metric}
+        names |= {train.early_stop.metric} if train.early_stop else set()
         plateau = self.learner.rates.plateau
-        wanted |= {plateau.schedule.metric} if plateau else set()
-        return {name: value for name, value in found.items() if name in wanted}
+        names |= {plateau.schedule.metric} if plateau else set()
+        return {name: value for name, value in metrics.items() if name in names}
 
     def moment(self) -> Moment:
         steps = self.position.steps

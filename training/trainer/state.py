@@ -1,4 +1,4 @@
-"""A network with all that it learns with: made from a plan, written down, and gone on with."""
+"""The training state of a network: module, optimizer, learning rates, EMA; saved and restored."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from ..transfer.freezing import Freezing, factors_of
 from ..transfer.split_network import Cut
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Learner:
-    """Everything that changes while a network learns."""
+    """Everything that changes while a network is trained."""
 
     network: Network
     plan: TrainPlan
     module: nn.Module
     forward: Callable[[Tensor], Any]
-    """The module, or what stands around it: compiled, or one of several processes. Gives logits;
-    with auxiliary heads, a tuple of them and theirs."""
+    """The module, compiled or wrapped for several processes. Gives logits; with auxiliary heads, a
+    tuple of the logits and those of each head."""
     criterion: Callable[[Any, Tensor], Tensor]
     optimizer: torch.optim.Optimizer
     rates: Rates
@@ -43,49 +43,48 @@ class Learner:
     average: Average | None
     patience: EarlyStopping | None
     parameters: list[nn.Parameter] = field(repr=False)
-    """Those that learn, at some time."""
+    """Those that are trained in some epoch."""
     wrap: Callable[[Any], Any] | None = None
-    """What is put around the module for learning, anew when other weights learn than before."""
+    """Wraps the module for training; again when other layers are trained than before."""
     freezing: Freezing | None = None
-    """What does not learn now; None where all does, all along."""
+    """Which layers are frozen when; None where none ever is."""
     anchor: Anchor | None = None
-    """Where weights are drawn back to."""
+    """The starting weights that L2-SP pulls towards."""
     cut: Cut | None = None
-    """Batches hold what the network's frozen part has computed, and this is where that ends; None
-    where they hold images."""
+    """Where batches hold features of the frozen layers: the place at which these end."""
 
     @property
     def evaluated(self) -> nn.Module:
-        """What is evaluated and kept: the averages, where there are some."""
+        """The module that is evaluated and saved: the average of weights (EMA), if there is one."""
         return self.average.module if self.average else self.module
 
     @property
-    def taught(self) -> nn.Module:
-        """What takes a batch: the module, or its part that learns."""
+    def trained_part(self) -> nn.Module:
+        """What a training batch goes through: the module, or the part behind cached features."""
         return self.cut.late(self.module) if self.cut else self.module
 
     @property
-    def examined(self) -> nn.Module:
-        """What is evaluated, of it what takes a batch."""
+    def evaluated_part(self) -> nn.Module:
+        """The same of the module that is evaluated."""
         return self.cut.late(self.evaluated) if self.cut else self.evaluated
 
     def weights(self) -> dict[str, Tensor]:
         return self.evaluated.state_dict()
 
-    def still(self) -> dict[str, Tensor]:
-        """Of the module's state, what never changes."""
+    def frozen_weights(self) -> dict[str, Tensor]:
+        """The part of the module's state that never changes."""
         never = self.freezing.never(self.module) if self.freezing else ()
         state = self.module.state_dict()
         return {name: state[name] for name in never}
 
-    def begin(self, epoch: int) -> None:
-        """An epoch, counted from 0: all that learns in training mode, the rest in evaluation."""
+    def start_epoch(self, epoch: int) -> None:
+        """From 0: layers that are trained get into training mode, frozen ones into evaluation."""
         self.module.train()
         if self.freezing and self.freezing.begin(self.module, epoch) and self.wrap:
-            self.forward = self.wrap(self.taught)
+            self.forward = self.wrap(self.trained_part)
 
     def state(self) -> dict[str, Any]:
-        """As it goes into a checkpoint."""
+        """For a checkpoint."""
         plateau = self.rates.plateau
         return {
             "model": self.module.state_dict(),
@@ -113,7 +112,7 @@ class Learner:
 
 
 def criterion_of(network: Network, plan: TrainPlan, opened: Opened) -> Callable[..., Tensor]:
-    """The loss of a network's outputs, auxiliary heads and weights of classes included."""
+    """The loss of a network's outputs, including auxiliary heads and class weights."""
     weights = class_weights(plan.train.weights, opened.dataset)
     weights = mean_one(weights, opened.dataset.train.counts)
     function: LossFunction = loss_function(
@@ -126,17 +125,18 @@ def make_learner(
     network: Network,
     module: nn.Module,
     plan: TrainPlan,
+    *,
     criterion: Callable[..., Tensor],
     precision: Precision,
     device: torch.device,
-    steps: int,
+    steps_per_epoch: int,
     wrap: Callable[[Any], Any] | None = None,
     freezing: Freezing | None = None,
-    taken: Collection[str] = (),
+    transferred: Collection[str] = (),
     cut: Cut | None = None,
 ) -> Learner:
-    """`steps` are those of an epoch; the module is on the device already. `wrap` puts something
-    around it for learning; `taken` are the weights, by name, that came from somebody."""
+    """For a module that is on the device already. `transferred` names the weights that were loaded
+    from elsewhere."""
     train = plan.train
     anchor: Anchor | None = None
     factors: dict[str, float] = {}
@@ -145,31 +145,32 @@ def make_learner(
         freezing.ever(module)
         factors, since = factors_of(freezing.strategy, module), freezing.since(module)
         if freezing.strategy.strength:
-            anchor = Anchor(module, taken, freezing.strategy.strength)
+            anchor = Anchor(module, transferred, freezing.strategy.strength)
     anchored = anchor.names if anchor else ()
     groups = parameter_groups(module, train.optimizer, factors, anchored, since)
-    learning = [parameter for group in groups for parameter in group["params"]]
+    trainable = [parameter for group in groups for parameter in group["params"]]
 
-    def around(inner: Any) -> Any:
-        made = torch.compile(inner) if train.compile.on else inner
-        return wrap(made) if wrap is not None else made
+    def wrapped(inner: Any) -> Any:
+        compiled = torch.compile(inner) if train.compile.on else inner
+        return wrap(compiled) if wrap is not None else compiled
 
+    length = Length(train.epochs.count, steps_per_epoch)
     return Learner(
-        network,
-        plan,
-        module,
-        around(cut.late(module) if cut else module),
-        criterion,
-        make_optimizer(train.optimizer, groups, device),
-        Rates(train.schedule, rate_of(train.optimizer), Length(train.epochs.count, steps)),
-        precision,
-        device,
-        torch.amp.GradScaler(device.type) if precision.dtype == torch.float16 else None,
-        Average(module, train.ema.decay) if train.ema else None,
-        EarlyStopping(train.early_stop) if train.early_stop else None,
-        learning,
-        around,
-        freezing,
-        anchor,
-        cut,
+        network=network,
+        plan=plan,
+        module=module,
+        forward=wrapped(cut.late(module) if cut else module),
+        criterion=criterion,
+        optimizer=make_optimizer(train.optimizer, groups, device),
+        rates=Rates(train.schedule, rate_of(train.optimizer), length),
+        precision=precision,
+        device=device,
+        scaler=torch.amp.GradScaler(device.type) if precision.dtype == torch.float16 else None,
+        average=Average(module, train.ema.decay) if train.ema else None,
+        patience=EarlyStopping(train.early_stop) if train.early_stop else None,
+        parameters=trainable,
+        wrap=wrapped,
+        freezing=freezing,
+        anchor=anchor,
+        cut=cut,
     )

@@ -63,19 +63,19 @@ class _Batches(Batches):
 
 
 @dataclass(frozen=True, eq=False)
-class Cached:
+class CachedFeatures:
     """The same data as features; `cut` says what they are features of."""
 
     cut: Cut
-    opened: Opened
+    data: Opened
     passes: tuple[InMemory, ...]
 
     def training(self, seed: int, sharing: Sharing) -> Batches:
-        train = self.opened.plan.train
+        train = self.data.plan.train
         found = _Batches(
             self.passes[0],
             train.batch.size,
-            self.opened.device,
+            self.data.device,
             shuffle=True,
             seed=seed,
             drop_last=train.batch.drop_last,
@@ -85,15 +85,15 @@ class Cached:
         return found
 
 
-@dataclass(frozen=True, eq=False)
-class Caching:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FeatureCache:
     """All that is needed to compute features, or to find them."""
 
     directive: Cache
     network: Network
     module: nn.Module
     frozen: frozenset[int]
-    opened: Opened
+    data: Opened
     precision: Precision
     base: Path
     """The folder from which the spec's paths begin."""
@@ -101,7 +101,7 @@ class Caching:
     callback: Callback
     processes: Processes
 
-    def cached(self) -> Cached:
+    def open(self) -> CachedFeatures:
         """Raises SpecError where nothing can be kept, or there is no room for it."""
         cut = None
         if not self.network.aux:
@@ -110,32 +110,32 @@ class Caching:
             raise SpecError([self._not_to_be_cut()])
         early = cut.early(self.module)
         changes: dict[str, tuple[str, ...]] = {"train": self._changes(), "val": ()}
-        keys = keys_of(early, self.opened, self.precision, changes)
+        keys = keys_of(early, self.data, self.precision, changes)
         folder = self._folder()
         files = {part: folder / f"{key}.npy" for part, key in keys.items()}
         self._fill(early, cut, files)
         rows = {part: _mapped(file, self._wanted(part, cut)) for part, file in files.items()}
-        stores = self.opened.stores
+        stores = self.data.stores
         passes = tuple(
             InMemory(each[:, :, None, None], stores["train"].labels.cpu(), stores["train"].pile)
             for each in rows["train"]
         )
         val = InMemory(rows["val"][0][:, :, None, None], stores["val"].labels.cpu(),
                        stores["val"].pile)  # fmt: skip
-        known = self.opened.preparation
+        known = self.data.preparation
         ready = _Ready(**{field.name: getattr(known, field.name) for field in fields(known)})
-        opened = replace(self.opened, stores={"train": passes[0], "val": val}, preparation=ready)
-        return Cached(cut, opened, passes)
+        opened = replace(self.data, stores={"train": passes[0], "val": val}, preparation=ready)
+        return CachedFeatures(cut, opened, passes)
 
     # ---- where, and how much ----
 
     @property
     def _passes(self) -> int:
-        return (self.directive.passes or 1) if self.opened.plan.augment else 1
+        return (self.directive.passes or 1) if self.data.plan.augment else 1
 
     def _changes(self) -> tuple[str, ...]:
         """What happens to images that are learned from, and is drawn by the plan's seed."""
-        plan = self.opened.plan
+        plan = self.data.plan
         if not plan.augment:
             return ()
         return (*map(str, plan.augment), str(plan.train.seed), str(self._passes))
@@ -147,7 +147,7 @@ class Caching:
 
     def _wanted(self, part: str, cut: Cut) -> tuple[int, int, int]:
         passes = self._passes if part == "train" else 1
-        return passes, len(self.opened.stores[part]), cut.numbers
+        return passes, len(self.data.stores[part]), cut.numbers
 
     def _fill(self, early: nn.Module, cut: Cut, files: Mapping[str, Path]) -> None:
         """Raises SpecError in all processes, whichever of them has a reason."""
@@ -234,7 +234,7 @@ class Caching:
             self._together(begin)
             rows = {part: torch.from_numpy(each) for part, each in maps.items()}
             computing = Computing(
-                early, self.opened, self.precision, rows, self.callback, self.processes.sharing
+                early, self.data, self.precision, rows, self.callback, self.processes.sharing
             )
             for part, file in files.items():
                 self._together(compute, part)

@@ -1,5 +1,5 @@
-"""A request with a transfer section, before anything is read or computed: whose weights, and what
-the plan then says."""
+"""A request with a transfer section is resolved before data is read: which weights are loaded, and
+which preprocessing they need."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .preprocessing_of_weights import with_pixels
 from .source import Source, open_source
 
 
-class Prepared(NamedTuple):
+class ResolvedTransfer(NamedTuple):
     request: Request
-    source: Callable[[], Source] | None
-    """Opens what weights are taken from, once; None where there is no such thing."""
+    open_weights: Callable[[], Source] | None
+    """Opens the weights to load, once; None where nothing is transferred."""
 
 
-def prepared(request: Request, resume: Path | None) -> Prepared:
-    """With what the weights take pixels to be; raises SpecError for weights that are not there. A
-    run that is gone on with has all it needs in its folder."""
+def resolve_transfer(request: Request, resume: Path | None) -> ResolvedTransfer:
+    """With the preprocessing of the weights; raises SpecError where there are no such weights. A
+    run that is resumed has all it needs in its folder."""
     transfer = request.plan.transfer
     if transfer is None:
-        return Prepared(request, None)
+        return ResolvedTransfer(request, None)
     directive, base = transfer.source, request.base
 
     @cache
@@ -35,10 +35,10 @@ def prepared(request: Request, resume: Path | None) -> Prepared:
         return open_source(directive, base)
 
     if resume is not None:
-        return Prepared(replace(request, plan=_as_begun(request.plan, resume)), source)
+        return ResolvedTransfer(replace(request, plan=_as_begun(request.plan, resume)), source)
     pixels = source().pixels
     plan = request.plan if pixels is None else with_pixels(request.plan, pixels)
-    return Prepared(replace(request, plan=plan), source)
+    return ResolvedTransfer(replace(request, plan=plan), source)
 
 
 def _as_begun(plan: TrainPlan, folder: Path) -> TrainPlan:

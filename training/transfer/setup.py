@@ -1,4 +1,5 @@
-"""What a training begins with where a section says `transfer`: weights, and what of them learns."""
+"""Setup of fine-tuning (`transfer`): the weights a network starts with, and which layers are
+frozen."""
 
 from __future__ import annotations
 
@@ -19,58 +20,59 @@ from .initialize import begin
 from .source import Source
 
 
-class Start(NamedTuple):
+class TransferSetup(NamedTuple):
     freezing: Freezing | None = None
-    taken: frozenset[str] = frozenset()
-    """The tensors that came from somebody."""
+    transferred: frozenset[str] = frozenset()
+    """Names of the tensors that were loaded."""
     lines: tuple[str, ...] = ()
-    """What was done, for a person who is about to see it learn."""
+    """What was done, in words."""
     table: str = ""
     """The same in full."""
 
 
-class Settled(NamedTuple):
+class PolicyResult(NamedTuple):
     request: Request
     lines: tuple[str, ...] = ()
     """What was decided, and why."""
 
 
-def settled(request: Request, opened: Opened) -> Settled:
-    """With what a policy comes to, now that the data are counted; a run that is gone on with has
-    that in its plan already."""
+def apply_policy(request: Request, data: Opened) -> PolicyResult:
+    """With what `policy` decides, now that the images are counted; a run that is resumed has that
+    in its plan already."""
     plan = request.plan
     transfer = plan.transfer
     if transfer is None or transfer.policy is None:
-        return Settled(request)
-    data = opened.dataset
-    decision = decide(request.network, transfer, data.train.count, len(data.classes))
-    settled = replace(request, plan=replace(plan, transfer=decision.transfer))
-    return Settled(settled, (decision_in_words(decision),))
+        return PolicyResult(request)
+    dataset = data.dataset
+    decision = decide(request.network, transfer, dataset.train.count, len(dataset.classes))
+    decided = replace(request, plan=replace(plan, transfer=decision.transfer))
+    return PolicyResult(decided, (decision_in_words(decision),))
 
 
-def start(
+def set_up_transfer(
     request: Request,
     module: nn.Module,
-    source: Callable[[], Source] | None,
-    state: Mapping[str, Any] | None,
-    decided: tuple[str, ...] = (),
-) -> Start:
-    """Puts weights into a module that is new, unless there is a state to go on with; raises
-    SpecError for weights that do not fit. `decided` is what a policy came to, in words."""
+    open_weights: Callable[[], Source] | None,
+    checkpoint: Mapping[str, Any] | None,
+    policy_lines: tuple[str, ...] = (),
+) -> TransferSetup:
+    """Loads the weights into a new module, or those of the checkpoint of a run that is resumed;
+    raises SpecError for weights that do not fit."""
     plan, network = request.plan, request.network
     transfer = plan.transfer
-    if transfer is None or source is None:
-        return Start()
+    if transfer is None or open_weights is None:
+        return TransferSetup()
     strategy = strategy_of(network, transfer)
     freezing = Freezing(strategy)
     first = strategy.stages[0]
     lines = []
     if first.frozen:
         lines.append(f"{counts(strategy, first)}; {needed(strategy, first, plan)}")
-    if state is not None:
-        module.load_state_dict(state["model"])
-        return Start(freezing, frozenset(state.get("anchor") or ()), tuple(lines))
-    begun = begin(network, transfer, strategy, source(), module)
-    policy = [piece for line in decided for piece in (*wrapped(line, PLAIN), "")]
-    table = "\n".join([*policy, *explain_transfer(strategy, plan), "", begun.table])
-    return Start(freezing, begun.taken, (*decided, *begun.lines, *lines), table)
+    if checkpoint is not None:
+        module.load_state_dict(checkpoint["model"])
+        transferred = frozenset(checkpoint.get("anchor") or ())
+        return TransferSetup(freezing, transferred, tuple(lines))
+    loaded = begin(network, transfer, strategy, open_weights(), module)
+    policy = [piece for line in policy_lines for piece in (*wrapped(line, PLAIN), "")]
+    table = "\n".join([*policy, *explain_transfer(strategy, plan), "", loaded.table])
+    return TransferSetup(freezing, loaded.taken, (*policy_lines, *loaded.lines, *lines), table)

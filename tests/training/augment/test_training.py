@@ -17,7 +17,7 @@ from dotcnn.training.augment.sheet import in_turn, sheet
 from dotcnn.training.data.images.resize import training_fit
 from dotcnn.training.data.open import open_data
 from dotcnn.training.request import request
-from dotcnn.training.trainer.run import train
+from dotcnn.training.trainer.train import train
 
 from .done import planned
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dotcnn.compiler.report.style import Style
 from dotcnn.training.display.choose import callback_for
-from dotcnn.training.display.combined import Several
+from dotcnn.training.display.combined import Combined
 from dotcnn.training.display.live import Live
 from dotcnn.training.display.messages import epoch_line, fitting
 from dotcnn.training.display.number_format import clock, duration, loss, metric, speed
@@ -154,7 +154,7 @@ def test_several_are_all_told_and_closed(tmp_path: Path) -> None:
     """Also where closing one of them fails."""
     streams = io.StringIO(), io.StringIO()
     callbacks = [Plain(stream, Style(100)) for stream in streams]
-    whole_run(Several(callbacks), tmp_path)
+    whole_run(Combined(callbacks), tmp_path)
     assert streams[0].getvalue() == streams[1].getvalue() != ""
 
     closed = []
@@ -164,7 +164,7 @@ def test_several_are_all_told_and_closed(tmp_path: Path) -> None:
             closed.append(self)
             raise OSError("gone")
 
-    both = Several([Failing(streams[0]), Failing(streams[1])])
+    both = Combined([Failing(streams[0]), Failing(streams[1])])
     both.step(step(1, 1))
     with pytest.raises(OSError, match="gone"):
         both.close()

@@ -31,7 +31,9 @@ def train_of(network: Network, *changes: str) -> Train:
 
 def chosen(spec: str, *changes: str, batch: int = 8, images: int = 30_000) -> Choice:
     network = dotcnn.compile(spec)
-    return choose(network, train_of(network, *changes), dotcnn.load(spec), CPU, batch, images)
+    return choose(
+        network, train_of(network, *changes), dotcnn.load(spec), CPU, batch=batch, images=images
+    )
 
 
 @pytest.fixture
@@ -115,12 +117,12 @@ def test_frozen_layers_are_timed_frozen(monkeypatch: pytest.MonkeyPatch) -> None
     def step(module: nn.Module, *others: object) -> None:
         seen.append((module.get_submodule("bn").training, module.get_submodule("fc").training))
 
-    def begin(module: nn.Module) -> None:
+    def freeze(module: nn.Module) -> None:
         module.get_submodule("bn").eval()
 
     monkeypatch.setattr(precision, "_step", step)
     network, module = dotcnn.compile(LARGE), dotcnn.load(LARGE)
-    choose(network, train_of(network), module, CPU, 8, 1000, begin)
+    choose(network, train_of(network), module, CPU, batch=8, images=1000, freeze=freeze)
     assert set(seen) == {(False, True)}
     assert module.get_submodule("bn").training
 
@@ -162,7 +164,7 @@ def test_really_timed() -> None:
     spec = "network Net { input 3x16x16, conv 8 3x3 same, bn, relu, flatten, fc 10 }"
     network, module = dotcnn.compile(spec), dotcnn.load(spec)
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    found = choose(network, train_of(network), module, CPU, 8, 1000)
+    found = choose(network, train_of(network), module, CPU, batch=8, images=1000)
     assert found.precision.dtype in (None, BF16)
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     assert all(parameter.grad is None for parameter in module.parameters())

@@ -15,8 +15,8 @@ from dotcnn.dsl.program import GALLERY
 from dotcnn.dsl.source import Source
 from dotcnn.training.inference.load import live
 from dotcnn.training.request import Request, request
-from dotcnn.training.transfer.resolve import prepared
-from dotcnn.training.transfer.setup import Start, start
+from dotcnn.training.transfer.resolve import resolve_transfer
+from dotcnn.training.transfer.setup import TransferSetup, set_up_transfer
 
 TRAIN = """
 train { data digits, epochs 1, optimizer sgd lr=0.01 }
@@ -33,7 +33,7 @@ class Begun(NamedTuple):
     """As it is when the first step of a training begins."""
     fresh: dict[str, Tensor]
     """What it was before."""
-    start: Start
+    start: TransferSetup
 
 
 def spec(name: str, source: str, *lines: str, anew: bool = False) -> str:
@@ -66,8 +66,8 @@ def begun(folder: Path, text: str, side: int) -> Begun:
     file = folder / "net.cnn"
     file.write_text(text, encoding="utf-8")
     asked = request(Source(file.name, text, file), input=(3, side, side))
-    ready, source = prepared(asked, None)
+    ready, source = resolve_transfer(asked, None)
     torch.manual_seed(0)
     module = live(ready.network, dotcnn.__version__)
     fresh = {key: tensor.clone() for key, tensor in module.state_dict().items()}
-    return Begun(ready, module, fresh, start(ready, module, source, None))
+    return Begun(ready, module, fresh, set_up_transfer(ready, module, source, None))

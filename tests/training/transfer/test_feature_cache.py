@@ -19,7 +19,7 @@ from dotcnn.compiler.plan.strategy import strategy_of
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.training.data.open import open_data
 from dotcnn.training.optim.choose_precision import Choice
-from dotcnn.training.trainer import run
+from dotcnn.training.trainer import setup
 from dotcnn.training.transfer.freezing import Freezing
 from dotcnn.training.transfer.split_network import Cut, cut_at, max_pool
 
@@ -87,13 +87,13 @@ def test_precision_is_chosen_for_what_is_computed(
 ) -> None:
     """Images are counted that go through the network: where they are kept, once."""
     seen: list[int] = []
-    choose = run.choose
+    choose = setup.choose
 
-    def looked_on(*arguments: Any) -> Choice:
-        seen.append(arguments[5])
-        return choose(*arguments)
+    def looked_on(*arguments: Any, images: int, **options: Any) -> Choice:
+        seen.append(images)
+        return choose(*arguments, images=images, **options)
 
-    monkeypatch.setattr(run, "choose", looked_on)
+    monkeypatch.setattr(setup, "choose", looked_on)
     lines = [
         ["freeze all"],
         ["freeze all", "cache features"],

@@ -90,7 +90,7 @@ def test_it_begins_with_their_weights(name: str, tmp_path: Path) -> None:
     found = begun(tmp_path, spec(name, "weights.pth"), side(name))
     for status in ("reinitialised", "ambiguous", "unused", "adapted", "anew"):
         assert status not in found.start.table
-    assert found.start.taken == found.fresh.keys()
+    assert found.start.transferred == found.fresh.keys()
     assert largest_difference(name, found, module) <= TOLERANCE
 
 
@@ -112,8 +112,8 @@ def test_with_a_head_of_its_own(name: str, others: bool, tmp_path: Path) -> None
             assert torch.equal(tensor, found.fresh[key]), key
         elif key in keys:
             assert same(tensor, there[partner[key]]), key
-    assert found.start.taken.isdisjoint(heads)
-    assert {*keys} - heads <= found.start.taken
+    assert found.start.transferred.isdisjoint(heads)
+    assert {*keys} - heads <= found.start.transferred
     (line,) = [line for line in found.start.lines if "anew" in line]
     assert all(head in line for head in HEADS[name])
 
@@ -133,7 +133,7 @@ def test_auxiliary_heads_that_a_file_lacks_begin_anew(reset: bool, tmp_path: Pat
     assert heads
     state = found.module.state_dict()
     assert all(torch.equal(state[key], found.fresh[key]) for key in heads)
-    assert found.start.taken.isdisjoint(heads)
+    assert found.start.transferred.isdisjoint(heads)
     expected = "fc, aux1 and aux2 begin anew" if reset else "aux1 and aux2 begin anew"
     assert expected in found.start.lines
     assert "anew: " in found.start.table

@@ -1,0 +1,113 @@
+"""The end of a training: the best weights are evaluated, and the record and report.html written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..checkpoint.record import end_record, plain
+from ..checkpoint.run_folder import shown
+from ..checkpoint.writer import CheckpointWriter, Position
+from ..metrics.evaluation import evaluate
+from ..metrics.outcome import Outcome
+from ..weights.read import read_weights
+from .callbacks import RunEnd
+from .loop import INTERRUPTED
+from .result import Result
+from .setup import Run
+
+
+def finish(run: Run, reason: str) -> Result:
+    """`reason` is why the loop ended."""
+    job, writer = run.job, run.writer
+    position, folder = writer.position, writer.folder
+    module = run.learner.evaluated
+    outcome: Outcome | None = None
+    test: Outcome | None = None
+    report: Path | None = None
+    if job.processes.writes and reason != INTERRUPTED:
+        if folder.best.exists() and not writer.trouble:
+            module.load_state_dict(read_weights(folder.best))
+        outcome = evaluate(module, job.data, "val", callback=job.callback)
+        if "test" in job.data.stores:
+            test = evaluate(module, job.data, "test", callback=job.callback)
+    metrics = dict(outcome.metrics) if outcome else dict(writer.last)
+    if job.processes.writes:
+        _write_record(run, end_record(run.record, reason, _progress(position), outcome, test))
+        if outcome is not None:
+            report = _write_report(run, module, outcome)
+        job.callback.finished(_run_end(writer, reason, metrics, report))
+        if reason == INTERRUPTED and not writer.trouble:
+            job.callback.note(f"to continue: cnn train --resume {shown(folder.path)}")
+    return Result(
+        folder=folder.path,
+        reason=reason,
+        epochs=position.epoch,
+        best_epoch=position.best_epoch,
+        metrics=metrics,
+        seconds=position.seconds,
+        module=module.eval(),
+        classes=job.data.dataset.classes,
+        preparation=job.data.preparation,
+        outcome=outcome,
+        test=test,
+        report=report,
+        trouble=writer.trouble,
+    )
+
+
+def record_failure(run: Run, state: str, diagnostics: Sequence[Diagnostic]) -> SpecError:
+    """The error to raise for a training that cannot go on; what was written before stays."""
+    if run.job.processes.writes:
+        _write_record(
+            run, end_record(run.record, state, _progress(run.writer.position), None, None)
+        )
+        run.job.callback.finished(_run_end(run.writer, state, {}, None))
+    return SpecError(diagnostics)
+
+
+def _write_report(run: Run, module: nn.Module, outcome: Outcome) -> Path | None:
+    from ..page.write import write_report
+
+    folder, network = run.writer.folder.path, run.job.request.network
+    try:
+        return write_report(folder, network, module, outcome, run.job.data)
+    except OSError as error:
+        run.writer.not_written(error)
+        return None
+
+
+def _write_record(run: Run, record: Mapping[str, Any]) -> None:
+    try:
+        run.writer.folder.write_record(record)
+    except OSError as error:
+        run.writer.not_written(error)
+
+
+def _progress(position: Position) -> dict[str, Any]:
+    return {
+        "epochs": position.epoch,
+        "steps": position.steps,
+        "seconds": round(position.seconds, 3),
+        "best_epoch": position.best_epoch,
+        "best": None if position.best is None else plain(position.best),
+    }
+
+
+def _run_end(
+    writer: CheckpointWriter, reason: str, metrics: Mapping[str, float], report: Path | None
+) -> RunEnd:
+    position = writer.position
+    return RunEnd(
+        folder=writer.folder.path,
+        reason=reason,
+        epochs=position.epoch,
+        best_epoch=position.best_epoch,
+        best=metrics,
+        seconds=position.seconds,
+        report=report,
+    )

@@ -1,0 +1,50 @@
+"""Training of one network in its run folder: setup, loop, finish, and what ends it early."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...dsl.diagnostics import SpecError
+from ..runtime.errors import explain_error
+from ..runtime.interrupts import Interruption
+from ..runtime.nan_check import Diverged
+from .finish import finish, record_failure
+from .job import Job
+from .loop import DIVERGED, STOPPED, Loop
+from .result import Result
+from .setup import Run, set_up
+
+
+def train_network(job: Job, folder: Path, interruption: Interruption) -> Result:
+    """From the checkpoint in the folder, where there is one; else from the start."""
+    run = set_up(job, folder, interruption)
+    reason = _run_loop(run, interruption)
+    return finish(run, reason)
+
+
+def _run_loop(run: Run, interruption: Interruption) -> str:
+    """Why the loop ended; raises SpecError, which the run's record keeps, where it cannot go on."""
+    job = run.job
+    loop = Loop(run, interruption)
+    try:
+        return loop.run()
+    except Diverged as error:
+        raise record_failure(run, DIVERGED, [error.diagnostic]) from None
+    except SpecError as error:
+        raise record_failure(run, STOPPED, error.diagnostics) from None
+    except Exception as error:
+        explanation = explain_error(
+            error,
+            network=job.request.network,
+            train=job.plan.train,
+            precision=run.learner.precision,
+            device=job.device,
+            batch=job.batch_per_device,
+        )
+        if explanation is None:
+            raise
+        raise record_failure(run, STOPPED, [explanation]) from None
+    finally:
+        loop.close()
+        if job.processes.writes:
+            run.writer.close(run.learner)

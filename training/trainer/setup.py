@@ -1,0 +1,279 @@
+"""Setup of one network's training: module, weights, precision, optimizer, batches, checkpoint.
+
+A run that has a checkpoint goes on with what it was started with. The order of the steps decides
+which random numbers are drawn for what, so that a run can be repeated bit by bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...compiler.plan.fusion import fuse
+from ...compiler.plan.plan import TrainPlan
+from ...compiler.report.explain.augment import in_short
+from ..checkpoint.checkpoint import facts_about, mark_of, must_be_same, read_checkpoint
+from ..checkpoint.record import start_record
+from ..checkpoint.run_folder import PLAN, TRANSFER, RunFolder, shown, spec_hash
+from ..checkpoint.writer import CheckpointWriter
+from ..data.loader.batches import Batches
+from ..data.open import Opened
+from ..inference.load import live
+from ..metrics.running_metrics import RunningMetrics
+from ..optim.choose_precision import Choice, choose
+from ..optim.precision import Precision
+from ..runtime.devices import describe
+from ..runtime.interrupts import Interruption
+from ..runtime.seeding import seed_all
+from ..runtime.sync_batchnorm import synchronised
+from ..transfer.feature_cache import CachedFeatures, FeatureCache
+from ..transfer.setup import TransferSetup, set_up_transfer
+from .callbacks import RunStart
+from .job import Job
+from .state import Learner, criterion_of, make_learner
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Run:
+    """A network in its folder, ready for the loop."""
+
+    job: Job
+    learner: Learner
+    data: Opened
+    """What batches hold: the job's images, or features that are computed from them once."""
+    batches: Batches
+    writer: CheckpointWriter
+    record: dict[str, Any]
+    """What record.json says at the start."""
+
+
+def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
+    """In the folder `path`; raises SpecError where the checkpoint in it is another network's."""
+    folder = RunFolder(path)
+    network, train, processes = job.request.network, job.plan.train, job.processes
+    checkpoint = read_checkpoint(folder.checkpoint) if folder.checkpoint.exists() else None
+    if checkpoint is not None:
+        must_be_same(checkpoint, network, shown(path))
+    elif processes.writes:
+        folder.write_request(job.request, job.version)
+
+    seed_all(train.seed.value)
+    module = live(network, job.version)
+    transfer = set_up_transfer(job.request, module, job.open_weights, checkpoint, job.policy_lines)
+    if transfer.table and processes.writes:
+        folder.write_text(TRANSFER, transfer.table)
+    choice = _choose_precision(job, module, transfer, checkpoint)
+    module.to(job.device)
+    choice.precision.lay_out(module)
+    if train.sync_bn.on and processes.world > 1:
+        module = synchronised(module, job.device)
+    with interruption.at_once():
+        features = _cache_features(job, path, module, transfer, choice.precision)
+    data = features.data if features else job.data
+    batches = (features or data).training(seed=train.seed.value, sharing=processes.sharing)
+    learner = make_learner(
+        network,
+        module,
+        replace(job.plan, augment=()) if features else job.plan,
+        criterion=criterion_of(network, job.plan, job.data),
+        precision=choice.precision,
+        device=job.device,
+        steps_per_epoch=-(-len(batches) // train.accumulate.batches),
+        wrap=processes.wrapped,
+        freezing=transfer.freezing,
+        transferred=transfer.transferred,
+        cut=features.cut if features else None,
+    )
+    writer = _checkpoint_writer(job, folder, choice)
+    seed_all(train.seed.value, processes.rank)
+    if checkpoint is not None:
+        writer.restore(learner, checkpoint)
+        if train.deterministic.on:
+            torch.set_num_threads(checkpoint["threads"])
+        if processes.writes:
+            folder.write_text(PLAN, job.plan.to_json())
+    choices = (
+        *choice.lines,
+        f"images are kept {_STORES[job.data.where]}",
+        f"preprocessing: {', '.join(job.data.preparation.lines())}",
+        *_augmentation(job.plan),
+        *transfer.lines,
+        *job.data.dataset.lines(),
+    )
+    record = _announce(
+        job, learner, writer, choices, batches=len(batches), resumed=checkpoint is not None
+    )
+    if processes.writes:
+        folder.write_record(record)
+    return Run(job=job, learner=learner, data=data, batches=batches, writer=writer, record=record)
+
+
+_STORES = {
+    "device": "on the device, decoded",
+    "memory": "in memory, decoded",
+    "files": "in their files, and read anew in each epoch",
+}
+
+
+def _augmentation(plan: TrainPlan) -> tuple[str, ...]:
+    """How training images are augmented, in a line."""
+    short = in_short(fuse(plan)) if plan.augment else ""
+    return (f"images are augmented: {short}",) if short else ()
+
+
+# ---- precision -------------------------------------------------------------------------------
+
+
+def _choose_precision(
+    job: Job, module: nn.Module, transfer: TransferSetup, checkpoint: Mapping[str, Any] | None
+) -> Choice:
+    """A run keeps the precision that it was started with."""
+    if checkpoint is not None:
+        saved = checkpoint["numbers"]
+        precision = Precision.of(saved["precision"], saved["channels_last"])
+        return Choice(precision, tuple(saved["lines"]))
+    train, freezing = job.plan.train, transfer.freezing
+
+    def freeze(copy: nn.Module) -> None:
+        """As in the last epoch, in which most layers learn."""
+        if freezing is not None:
+            freezing.begin(copy, train.epochs.count - 1)
+
+    choice = choose(
+        job.request.network,
+        train,
+        module,
+        job.device,
+        batch=job.batch_per_device,
+        images=_images_computed(job, transfer),
+        freeze=freeze,
+    )
+    return job.processes.told(choice)  # type: ignore[no-any-return]
+
+
+def _images_computed(job: Job, transfer: TransferSetup) -> int:
+    """About how many images go through the network in the whole run. Where features are cached,
+    the frozen layers see most images once."""
+    train_images, val_images = (len(job.data.stores[part]) for part in ("train", "val"))
+    images = (train_images + val_images) * job.plan.train.epochs.count
+    plan = job.plan.transfer
+    if plan is None or plan.cache is None or transfer.freezing is None:
+        return images
+    once = train_images * (plan.cache.passes or 1) + val_images
+    frozen = transfer.freezing.strategy.stages[0].frozen
+    macs = [
+        (node.index in frozen, node.op.macs(node.shape, *node.input_shapes))
+        for node in job.request.network.nodes
+    ]
+    frozen_macs = sum(count for is_frozen, count in macs if is_frozen)
+    share = frozen_macs / max(1, sum(count for _, count in macs))
+    return round(share * once + (1 - share) * images)
+
+
+# ---- cached features -------------------------------------------------------------------------
+
+
+def _cache_features(
+    job: Job, path: Path, module: nn.Module, transfer: TransferSetup, precision: Precision
+) -> CachedFeatures | None:
+    """What the frozen layers compute, where the spec says `cache features`."""
+    plan = job.plan.transfer
+    if plan is None or plan.cache is None or transfer.freezing is None:
+        return None
+    return FeatureCache(
+        directive=plan.cache,
+        network=job.request.network,
+        module=module,
+        frozen=transfer.freezing.strategy.stages[0].frozen,
+        data=job.data,
+        precision=precision,
+        base=job.request.base,
+        run=job.ensemble_folder or path,
+        callback=job.callback,
+        processes=job.processes,
+    ).open()
+
+
+# ---- checkpoint and record -------------------------------------------------------------------
+
+
+def _checkpoint_writer(job: Job, folder: RunFolder, choice: Choice) -> CheckpointWriter:
+    network, data = job.request.network, job.data
+    spec = spec_hash(job.request.program)
+    fixed = {
+        "plan": job.plan.to_json(),
+        "network": mark_of(network),
+        "spec": spec,
+        "seed": job.plan.train.seed.value,
+        "version": job.version,
+        "numbers": {
+            "precision": choice.precision.word,
+            "channels_last": choice.precision.channels_last,
+            "lines": list(choice.lines),
+        },
+    }
+    metadata = facts_about(
+        data.dataset.classes,
+        data.preparation.to_json(),
+        network.name,
+        spec,
+        data.dataset.multi_label,
+    )
+    return CheckpointWriter(
+        folder=folder,
+        fixed=fixed,
+        metadata=metadata,
+        every=job.plan.train.checkpoint.every,
+        metrics=RunningMetrics(job.device, data.dataset.multi_label),
+        callback=job.callback,
+        processes=job.processes,
+    )
+
+
+def _announce(
+    job: Job,
+    learner: Learner,
+    writer: CheckpointWriter,
+    choices: tuple[str, ...],
+    *,
+    batches: int,
+    resumed: bool,
+) -> dict[str, Any]:
+    """Tells the callback how the run starts; returns the same for record.json."""
+    dataset, position = job.data.dataset, writer.position
+    device = describe(job.device)
+    if job.processes.world > 1:
+        device = f"{job.processes.world} x {device}"
+    parameters = sum(weight.numel() for weight in learner.module.parameters())
+    trainable = sum(weight.numel() for weight in learner.parameters)
+    job.callback.started(
+        RunStart(
+            folder=writer.folder.path,
+            network=job.request.network.name,
+            plan=job.plan,
+            device=device,
+            choices=choices,
+            images={part.name: part.count for part in dataset.parts},
+            classes=dataset.classes,
+            parameters=parameters,
+            trainable=trainable,
+            epochs=job.plan.train.epochs.count,
+            batches=batches,
+            resumed=(position.epoch + 1, position.position) if resumed else None,
+        )
+    )
+    return start_record(
+        job.request,
+        job.data,
+        device=device,
+        choices=choices,
+        parameters=parameters,
+        trainable=trainable,
+        processes=job.processes,
+        version=job.version,
+    )

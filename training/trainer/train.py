@@ -1,0 +1,99 @@
+"""Training from a request to a finished run folder: the entry point of `cnn train` and
+`dotcnn.train`.
+
+    result = train(request(open_spec("digits")), version)
+
+The request is checked against its data; then each network goes through setup.py, loop.py and
+finish.py, one after the other where an ensemble is trained.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..checkpoint.run_folder import make_folder, must_be_run
+from ..data.check_classes import check_classes
+from ..data.open import Opened, open_data
+from ..request import Request
+from ..runtime.devices import find_device, set_up_torch
+from ..runtime.interrupts import Interruption
+from ..runtime.process_group import ALONE, Processes
+from ..transfer.resolve import resolve_transfer
+from ..transfer.setup import PolicyResult, apply_policy
+from .callbacks import Callback
+from .ensemble import train_ensemble
+from .job import Job
+from .one_network import train_network
+from .result import Result
+
+
+def train(
+    request: Request,
+    version: str,
+    *,
+    output: Path | None = None,
+    resume: Path | None = None,
+    device: str = "auto",
+    callback: Callback | None = None,
+    processes: Processes = ALONE,
+) -> Result:
+    """Trains the network of a request; `resume` is the folder of a run to continue.
+
+    Raises SpecError for what is wrong with the spec, the data or the folder, and where training
+    diverges.
+    """
+    request, open_weights = resolve_transfer(request, resume)
+    if resume is not None:
+        must_be_run(resume, request)
+    train = request.plan.train
+    torch_device = processes.device if processes.world > 1 else find_device(device)
+    if callback is None or not processes.writes:
+        callback = Callback()
+    try:
+        with set_up_torch(torch_device, train.precision, train.deterministic, train.compile):
+            data = open_data(
+                request.plan,
+                request.base,
+                device=torch_device,
+                progress=callback.reading,
+                world=processes.world,
+            )
+            _check_data(request, data)
+            policy = PolicyResult(request) if resume else apply_policy(request, data)
+            job = Job(
+                request=policy.request,
+                data=data,
+                device=torch_device,
+                version=version,
+                callback=callback,
+                processes=processes,
+                open_weights=open_weights,
+                policy_lines=policy.lines,
+            )
+            new_folder = None
+            if resume is None and processes.writes:
+                new_folder = make_folder(job.request, output)
+            folder = resume or processes.told(new_folder)
+            with Interruption() as interruption:
+                if train.ensemble.count > 1:
+                    return train_ensemble(job, folder, interruption)
+                return train_network(job, folder, interruption)
+    finally:
+        callback.close()
+
+
+def _check_data(request: Request, data: Opened) -> None:
+    """Raises SpecError where the network or its loss does not suit the data."""
+    plan, dataset = request.plan, data.dataset
+    problem = check_classes(request.network, plan, dataset)
+    loss = plan.train.loss
+    if problem is None and dataset.multi_label and not loss.several_labels:
+        problem = Diagnostic(
+            "several-labels",
+            f"an image of {dataset.name} may be of several classes, and `{loss.word}` is for one",
+            loss.span or request.network.output.span,
+            help="write `loss bce`, or let the network end in `sigmoid`",
+        )
+    if problem is not None:
+        raise SpecError([problem])
