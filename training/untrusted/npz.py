@@ -81,20 +81,26 @@ def read_npy(path: Path) -> Any:
 def read_array(stream: IO[bytes], size: int) -> Any:
     """An array of so many bytes, header included."""
     start = _start(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about files that Python 2 wrote
+        shape, dtype = _claimed(start)
+        count = math.prod(shape)
+        if dtype.hasobject:
+            raise BadFile(CODE, "code", "save plain numbers: array.astype(numpy.float32)")
+        if min(shape, default=0) < 0 or count * dtype.itemsize != size - len(start):
+            raise damaged(f"an array in it claims {len(shape)} axes that it does not fill")
+        if count > size:  # of no bytes each
+            raise damaged("an array in it claims more items than it has bytes")
+        return npy.read_array(_Rewound(start, stream), allow_pickle=False)
+
+
+def _claimed(start: bytes) -> tuple[tuple[int, ...], Any]:
+    """The shape and the kind of number that a header states."""
     try:
         shape, _, dtype = npy.read_array_header_2_0(io.BytesIO(_as_version_2(start)))
     except MemoryError:  # so Python's parser says that something is nested too deep
         raise damaged("an array in it has a header that cannot be read") from None
-    count = math.prod(shape)
-    if dtype.hasobject:
-        raise BadFile(CODE, "code", "save plain numbers: array.astype(numpy.float32)")
-    if min(shape, default=0) < 0 or count * dtype.itemsize != size - len(start):
-        raise damaged(f"an array in it claims a shape of {len(shape)} axes that it does not fill")
-    if count > size:  # of no bytes each
-        raise damaged("an array in it claims more items than it has bytes")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about files that Python 2 wrote
-        return npy.read_array(_Rewound(start, stream), allow_pickle=False)
+    return shape, dtype
 
 
 def _start(stream: IO[bytes]) -> bytes:
