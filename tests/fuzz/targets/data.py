@@ -26,7 +26,7 @@ def _contents(data: Npz | Idx) -> str:
             for d in error.diagnostics
         )
     parts = {part: (pile.labels.shape, len(pile)) for part, pile in found.parts.items()}
-    return f"{found.classes} {found.several} {parts}"
+    return f"{found.classes} {found.multi_label} {parts}"
 
 
 def read_npz(data: bytes) -> str:
