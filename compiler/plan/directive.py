@@ -186,11 +186,18 @@ D = TypeVar("D", bound=Directive)
 class Context:
     """What surrounds a directive: the network, and the other directives."""
 
-    def __init__(self, network: Network | None, given: Mapping[str, Sequence[Directive]]) -> None:
+    def __init__(
+        self,
+        network: Network | None,
+        given: Mapping[str, Sequence[Directive]],
+        shape: Shape = (),
+    ) -> None:
         self.network = network
         """None where it has mistakes of its own."""
         self.given = given
         """By section, in the order written."""
+        self.shape: Shape = network.input.shape if network else shape
+        """Of the network's input; empty where that is not known."""
 
     # ---- directives ----
 
@@ -213,11 +220,6 @@ class Context:
         return found
 
     # ---- the network ----
-
-    @property
-    def shape(self) -> Shape:
-        """Of the network's input; empty where that is not known."""
-        return self.network.input.shape if self.network else ()
 
     @property
     def channels(self) -> int | None:

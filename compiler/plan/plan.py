@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
+from ... import __version__
+from ..language.signature import ArgumentError, Field
+from ..language.values import Text, Word
 from ..shapes import Shape
 from .augment import Augmentation
 from .data import Data, Split
-from .directive import REGISTRY, Directive
+from .directive import REGISTRY, Context, Directive
 from .evaluate import CentreCrop, Normalize, Resize, Tta
 from .loss import Loss, Weights
 from .optimizer import Optimizer
@@ -50,11 +53,12 @@ from .transfer import (
 S = TypeVar("S")
 
 FORMAT = 1
-"""Of plan.json; goes up when what was written before can no longer be read."""
+"""Of plan.json. It rises only where what older versions wrote can no longer be read: what they did
+not know takes its default, and what this version does not know is an error that names it."""
 
 
 class PlanError(ValueError):
-    """A plan.json that is none."""
+    """A plan.json that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ class TrainPlan:
         """The same plan gives the same text."""
         data = {
             "format": FORMAT,
+            "dotcnn": __version__,
             "network": self.network,
             "input": self.input,
             "outputs": self.outputs,
@@ -147,24 +152,15 @@ class TrainPlan:
 
     @staticmethod
     def from_json(text: str) -> TrainPlan:
-        """Raises PlanError for anything but what `to_json` wrote."""
+        """The plan that some version of dotcnn wrote. What that one did not know takes its default;
+        raises PlanError for what this one does not know, and for what is not a plan."""
         try:
             data = json.loads(text)
-            if data["format"] != FORMAT:
-                raise PlanError(f"this plan has format {data['format']!r}, not {FORMAT}")
-            return TrainPlan(
-                str(data["network"]),
-                _shape(data["input"]),
-                _shape(data["outputs"]),
-                _read_section(Train, "train", data["train"]),
-                tuple(_augmentations(data["augment"])),
-                _read_section(Evaluate, "evaluate", data["evaluate"]),
-                _read_section(Transfer, "transfer", data["transfer"]) if data["transfer"] else None,
-            )
+            return _Reader(data).plan()
         except PlanError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise PlanError(f"this is no plan: {error!r}") from None
+            raise PlanError(f"it is not a plan: {error!r}") from None
 
     def directives(self) -> Iterator[Directive]:
         """All of them, section by section."""
@@ -203,41 +199,107 @@ def _directive(directive: Directive) -> dict[str, Any]:
     return {"is": directive.word, **directive.arguments}
 
 
+class _Reader:
+    """Reads what `to_json` of this version or of an older one wrote."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+        version = data.get("dotcnn", "0.1.0")  # the first ones did not say it
+        self.versions = f"it was written by dotcnn {version}, and this is {__version__}"
+        if data["format"] != FORMAT:
+            raise PlanError(
+                f"it has format {data['format']!r}, and only {FORMAT} can be read: {self.versions}"
+            )
+        self.shape = _shape(data["input"])
+        self.defaults = Context(None, {}, self.shape)
+
+    def plan(self) -> TrainPlan:
+        data = self.data
+        transfer = data.get("transfer")
+        return TrainPlan(
+            str(data["network"]),
+            self.shape,
+            _shape(data["outputs"]),
+            self.section(Train, "train", data["train"]),
+            tuple(self.augmentations(data["augment"])),
+            self.section(Evaluate, "evaluate", data["evaluate"]),
+            self.section(Transfer, "transfer", transfer) if transfer else None,
+        )
+
+    def augmentations(self, data: Sequence[Any]) -> Iterator[Augmentation]:
+        for item in data:
+            made = self.directive("augment", item)
+            assert isinstance(made, Augmentation)
+            yield made
+
+    def section(self, section: type[S], name: str, data: dict[str, Any]) -> S:
+        known = slots(section)
+        self.must_be_known(data, [slot.word for slot in known], f"`{name}` has `{{}}`")
+        return section(**{slot.name: self.slot(name, slot, data) for slot in known})
+
+    def slot(self, section: str, slot: Slot, data: dict[str, Any]) -> Any:
+        if slot.several:
+            return tuple(self.directive(section, one) for one in data.get(slot.word, ()))
+        item = data.get(slot.word)
+        if slot.word not in data:
+            made = slot.kind.usual(self.defaults)
+        else:
+            made = None if item is None else self.directive(section, item)
+        if made is None and slot.optional:
+            return None
+        if not isinstance(made, slot.kind):
+            raise PlanError(f"`{section}` lacks `{slot.word}`")
+        return made
+
+    def directive(self, section: str, item: Any) -> Directive:
+        values = dict(item)
+        word = values.pop("is")
+        self.must_be_known([word], REGISTRY[section], f"`{section}` has `{{}}`")
+        kind = REGISTRY[section][word]
+        self.must_be_known(values, kind.fields, f"`{word}` has an argument `{{}}`")
+        for field in kind.fields.values():
+            if field.name in values:
+                values[field.name] = _value(field, values[field.name])
+            elif field.required:
+                raise PlanError(f"`{word}` lacks its argument `{field.name}`")
+        try:
+            made = kind.make(**values)
+            made.check()
+        except ArgumentError as error:
+            raise PlanError(f"`{word}`: {error.message}") from None
+        return made
+
+    def must_be_known(self, words: Iterable[str], known: Collection[str], message: str) -> None:
+        unknown = [word for word in words if word not in known]
+        if unknown:
+            raise PlanError(f"{message.format(unknown[0])}, which is unknown here: {self.versions}")
+
+
 def _shape(value: Any) -> Shape:
     if not isinstance(value, list) or not all(type(size) is int and size > 0 for size in value):
-        raise PlanError(f"{value!r} is no shape")
+        raise PlanError(f"{value!r} is not a shape")
     return tuple(value)
 
 
-def _augmentations(data: Sequence[dict[str, Any]]) -> Iterator[Augmentation]:
-    for item in data:
-        made = _read_directive("augment", item)
-        if not isinstance(made, Augmentation):
-            raise PlanError(f"`{made.word}` does not change images")
-        yield made
+def _value(field: Field, value: Any) -> Any:
+    """The value of an argument: what a spec could have said for it, and nothing else."""
+    value = _tuples(value)
+    if value is None and field.default is None:
+        return None
+    for read_as in (value, _texts(value, Word), _texts(value, Text)):
+        try:
+            if field.read(read_as) == value:
+                return value
+        except ArgumentError:
+            pass
+    raise PlanError(f"{value!r} is not a value of `{field.name}`, {field.expects}")
 
 
-def _read_section(section: type[S], name: str, data: dict[str, Any]) -> S:
-    values: dict[str, Any] = {}
-    for slot in slots(section):
-        item = data[slot.word]
-        if slot.several:
-            values[slot.name] = tuple(_read_directive(name, one) for one in item)
-        elif item is None and slot.optional:
-            values[slot.name] = None
-        else:
-            values[slot.name] = _read_directive(name, item)
-            if not slot.takes(values[slot.name]):
-                raise PlanError(f"`{item['is']}` is no {slot.word}")
-    return section(**values)
-
-
-def _read_directive(section: str, item: dict[str, Any]) -> Directive:
-    values = dict(item)
-    kind = REGISTRY[section][values.pop("is")]
-    if set(values) != set(kind.fields):
-        raise PlanError(f"`{kind.word}` has other arguments: {', '.join(kind.fields)}")
-    return kind.make(**{name: _tuples(value) for name, value in values.items()})
+def _texts(value: Any, kind: type[str]) -> Any:
+    """With text as a spec has it, also in lists."""
+    if isinstance(value, str):
+        return kind(value)
+    return [_texts(item, kind) for item in value] if isinstance(value, tuple) else value
 
 
 def _tuples(value: Any) -> Any:
@@ -253,9 +315,6 @@ class Slot(NamedTuple):
     """The class of what goes there, or the one above its kinds."""
     optional: bool
     several: bool
-
-    def takes(self, directive: Directive) -> bool:
-        return isinstance(directive, self.kind)
 
     @property
     def word(self) -> str:

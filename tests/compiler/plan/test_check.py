@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from dotcnn import __version__
 from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.plan import PlanError, TrainPlan, plan
 from dotcnn.compiler.plan.check import wrong_classes
@@ -168,14 +170,56 @@ def changed(**changes: object) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "3", "{}", '{"format": 1}', "null", changed(format=2), changed(train={}),
+    ["", "[]", "3", "{}", '{"format": 1}', "null", changed(format=2), changed(train=3),
      changed(input=[0]), changed(input="a"), changed(augment=[{"is": "conv"}]),
-     changed(augment=[{"is": "flip", "axis": "horizontal"}]), changed(augment=3),
+     changed(augment=[{"is": "flip"}]), changed(augment=[{"is": "flip", "axis": "up"}]),
+     changed(augment=[{"is": "flip", "axis": "both", "p": 2}]), changed(augment=3),
+     changed(augment=[{"is": "shift"}]), changed(evaluate={"crop": {"is": "crop", "side": {}}}),
      changed(augment=["flip"]), changed(transfer={"from": None}), changed(evaluate=None)],
 )  # fmt: skip
 def test_what_is_no_plan_is_refused(text: str) -> None:
     with pytest.raises(PlanError):
         TrainPlan.from_json(text)
+
+
+def without(data: dict[str, Any], *path: str) -> dict[str, Any]:
+    inner = data
+    for name in path[:-1]:
+        inner = inner[name]
+    del inner[path[-1]]
+    return data
+
+
+@pytest.mark.parametrize(
+    "path",
+    [("train", "ema"), ("train", "precision"), ("train", "optimizer"), ("evaluate", "resize"),
+     ("train", "precision", "tf32"), ("train", "early_stop"), ("transfer",), ("dotcnn",)],
+    ids=".".join,
+)  # fmt: skip
+def test_what_an_older_version_did_not_know_takes_its_default(path: tuple[str, ...]) -> None:
+    made = plan(network(NET))
+    older = without(json.loads(made.to_json()), *path)
+    assert TrainPlan.from_json(json.dumps(older)) == made
+
+
+@pytest.mark.parametrize(
+    ("changes", "unknown"),
+    [
+        ({"train": {"lookahead": {"is": "lookahead", "steps": 5}}}, "`train` has `lookahead`"),
+        ({"train": {"optimizer": {"is": "optimizer lion"}}}, "`train` has `optimizer lion`"),
+        ({"train": {"batch": {"is": "batch", "size": 8, "grow": 2}}},
+         "`batch` has an argument `grow`"),
+        ({"augment": [{"is": "fog", "p": 1}]}, "`augment` has `fog`"),
+        ({"format": 2}, "it has format 2, and only 1 can be read"),
+    ],
+)  # fmt: skip
+def test_what_only_a_newer_version_knows_is_named(changes: dict[str, Any], unknown: str) -> None:
+    """With both versions, so that one knows which to install."""
+    text = changed(**changes, dotcnn="9.8.7")
+    with pytest.raises(PlanError) as caught:
+        TrainPlan.from_json(text)
+    assert unknown in str(caught.value)
+    assert f"written by dotcnn 9.8.7, and this is {__version__}" in str(caught.value)
 
 
 def test_the_same_spec_gives_the_same_text() -> None:

@@ -1,0 +1,85 @@
+"""Runs that older versions have begun, one of each released version under tests/runs, go on.
+
+When a version is released: train `spec.cnn` of the last folder with it, and keep the run folder
+here without its report; `base` and `platform` of its record.json say nothing of the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from commands import run
+from dotcnn import __version__
+from support import ROOT
+
+pytestmark = pytest.mark.usefixtures("no_report")
+
+RUNS = ROOT / "tests" / "runs"
+VERSIONS = sorted(folder.name for folder in RUNS.iterdir())
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(params=VERSIONS)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(RUNS / request.param, tmp_path / "run"))
+
+
+def test_this_version_keeps_one() -> None:
+    assert __version__ in VERSIONS
+
+
+def test_it_is_resumed(folder: Path, capfd: Capture) -> None:
+    before = (folder / "metrics.jsonl").read_text()
+    found = run(capfd, "train", "--resume", folder, "--set", "train.epochs=3", "--device", "cpu")
+    assert found.code == 0, found.err
+    lines = (folder / "metrics.jsonl").read_text()
+    assert lines.startswith(before)
+    assert [json.loads(line)["epoch"] for line in lines.splitlines()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("slot", ["ema", "precision"])
+def test_it_is_resumed_where_its_version_lacked_a_directive(
+    folder: Path, slot: str, capfd: Capture
+) -> None:
+    plan = json.loads((folder / "plan.json").read_text())
+    said = plan["train"].pop(slot)
+    (folder / "plan.json").write_text(json.dumps(plan))
+    found = run(capfd, "train", "--resume", folder, "--set", "train.epochs=3", "--device", "cpu")
+    if said is None or slot == "precision":
+        assert found.code == 0, found.err
+    else:  # the spec says it, and the run was begun without
+        assert "error[another-spec]" in found.err
+        assert f"train: `nothing`, now `{slot} " in found.err
+
+
+def test_what_only_a_newer_version_knows_is_named(folder: Path, capfd: Capture) -> None:
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["train"]["lookahead"] = {"is": "lookahead", "steps": 5}
+    (folder / "plan.json").write_text(json.dumps({**plan, "dotcnn": "9.8.7"}))
+    found = run(capfd, "train", "--resume", folder, "--device", "cpu")
+    assert found.code == 1
+    assert "`train` has `lookahead`" in found.err
+    assert f"written by dotcnn 9.8.7, and this is {__version__}" in found.err
+
+
+def test_it_is_evaluated(folder: Path, capfd: Capture) -> None:
+    """With the figures that it wrote itself."""
+    found = run(capfd, "evaluate", folder, "--device", "cpu", "--format", "json")
+    assert found.code == 0, found.err
+    wanted = json.loads((folder / "record.json").read_text())["result"]["val"]
+    figures = json.loads(found.out)["metrics"]
+    assert figures["top1"] == wanted["top1"]
+    assert figures["loss"] == pytest.approx(wanted["loss"], rel=1e-4)
+
+
+def test_it_predicts(folder: Path, tmp_path: Path, capfd: Capture) -> None:
+    Image.new("L", (8, 8), 90).save(tmp_path / "grey.png")
+    found = run(capfd, "predict", folder, tmp_path / "grey.png", "--device", "cpu")
+    assert found.code == 0, found.err
+    assert "%" in found.out
