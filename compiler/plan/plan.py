@@ -204,7 +204,7 @@ class _Reader:
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
-        version = data.get("dotcnn", "0.1.0")  # the first ones did not say it
+        version = data.get("dotcnn") or "before plans named it"
         self.versions = f"it was written by dotcnn {version}, and this is {__version__}"
         if data["format"] != FORMAT:
             raise PlanError(
