@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from .diagnostics import Diagnostic, Edit, Severity
+from .diagnostic import Diagnostic, Edit, Severity
 from .source import Source, Span
 
 _TAB = 4

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import resolve_name
 from pathlib import Path
 
+import networkx
 import pytest
 
 from support import ROOT, package_files
@@ -181,3 +182,73 @@ print(code or 0, *sorted({LAZY!r} & sys.modules.keys()))
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines()[-1] == "0"
+
+
+# ---- circles and names -------------------------------------------------------------------------
+
+
+KNOWN_CIRCLES: list[set[str]] = [
+    {"dotcnn.training.trainer.run", "dotcnn.training.trainer.ensemble"},
+]
+"""Circles that are still there."""
+
+
+def test_no_modules_import_each_other() -> None:
+    """Not even inside functions or for types alone: then one cannot be understood, or moved,
+    without the other. The package's own __init__.py is the Python API, above everything: whoever
+    imports it wants its version."""
+    graph = networkx.DiGraph()
+    for module, imports in IMPORTS.items():
+        if module != "dotcnn":
+            graph.add_edges_from((module, each.module) for each in imports if each.module in FILES)
+    graph.remove_nodes_from(["dotcnn"])
+    circles = [each for each in networkx.strongly_connected_components(graph) if len(each) > 1]
+    assert [each for each in circles if each not in KNOWN_CIRCLES] == []
+
+
+SAME_NAMES = {
+    "align": "columns of a table; two networks that are compared; layers of weights",
+    "augment": "each about the section `augment`: its directives, its explanation, its doing",
+    "braces": "braces paired up by the parser, and advice where that fails",
+    "build": "a network from a spec, and torch modules from the directives of `augment`",
+    "builder": "the syntax tree, and the graph of somebody's module",
+    "check": "a spec checked, and a plan checked",
+    "data": "the directive `data`, a report as data, and data sets",
+    "diagnostic": "one mistake: in a spec, in data, in a transfer",
+    "evaluate": "expressions of the language, the section `evaluate`, and its doing",
+    "explain": "explanations by what they explain, and what transfer/ adds to them",
+    "formats": "what a drawing and an export can be written as",
+    "gallery": "specs of the gallery found, and listed",
+    "initial": "initial weights in a spec, and in an emitted module",
+    "labels": "names of parts of a network, and classes of images",
+    "layer": "a layer explained, and one of somebody's weights",
+    "mistakes": "of syntax, and of a trained network",
+    "module": "torch modules: emitted, and of augmentation",
+    "names": "advice about names, and weights matched by their names",
+    "network": "the graph, its explanation, and its part of the page of a run",
+    "npz": "the directive `data npz`, and the container",
+    "onnx_file": "written by an export, and read from strangers",
+    "page": "a drawing's page, and a run's",
+    "picture": "of a network, and of an image",
+    "program": "a spec with its imports, and torch.export's program",
+    "read": "reading: a plan's sections, data sets, weights",
+    "result": "of training, and of a match",
+    "rows": "of a report, and of a match",
+    "source": "a spec's text, an emitted module's text, whose weights are taken",
+    "table": "of a report, of a match, of mistakes",
+    "transfer": "each about the section `transfer`: its directives, its explanation, its doing",
+    "values": "what expressions come to, and advice about how they are written",
+}
+"""Why modules of different packages share a name."""
+
+
+def test_modules_of_one_name_have_a_reason() -> None:
+    """Two rules need no entry: a command is called like what it does, and the main module of a
+    package like the package."""
+    modules: dict[str, list[str]] = {}
+    for module in FILES:
+        package, _, name = module.rpartition(".")
+        if not package.endswith(("commands", f".{name}")) and name != "commands":
+            modules.setdefault(name, []).append(module)
+    shared = {name: places for name, places in modules.items() if len(places) > 1}
+    assert {name: places for name, places in shared.items() if name not in SAME_NAMES} == {}

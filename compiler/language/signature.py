@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...dsl.closest import closest
 from .values import Factor, Interval, Text, Word, show
@@ -126,13 +126,6 @@ def declare(word: str, **fields: Any) -> Signature:
     for name, field in fields.items():
         field.name = name
     return Signature(word, fields)
-
-
-class Given(NamedTuple):
-    """An argument as it arrives: its name, where it has one, its value, and whose it is."""
-
-    name: str | None
-    value: object
 
 
 # ---- readers ---------------------------------------------------------------------------------

@@ -310,13 +310,6 @@ def tuple_of(
     return Field(read, expects, default, doc, **more)
 
 
-def natural_or_auto(doc: str, default: Any = "auto", *, least: int = 0, **more: Any) -> Any:
-    """A whole number, or `auto`."""
-    return either(
-        doc, "auto", _whole(least), f"a whole number of at least {least}", default, **more
-    )
-
-
 def either(
     doc: str, word: str, other: Callable[[object], Any], expects: str, default: Any, **more: Any
 ) -> Any:

@@ -10,8 +10,6 @@ from .figures import data_size, exact, plural
 from .style import BOLD, Style, wrapped
 from .table import table, title
 
-FORMATS = ("table", "json", "csv", "markdown")
-
 
 def report(
     analyses: Sequence[Analysis], format: str, *, batch: int, depth: int | None, style: Style

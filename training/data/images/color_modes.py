@@ -15,8 +15,6 @@ from torch import Tensor
 
 from .image_file import BadImage
 
-CHANNELS = (1, 3)
-
 
 def plain(image: Image.Image, channels: int) -> Image.Image:
     """Mode `L` or `RGB`; raises BadImage for numbers that are no pixels."""

@@ -24,8 +24,8 @@ from .layer import Held, Layer, prefix_of
 from .modules import pair_flows
 from .ours import flow_of_network, layers_of_node
 from .pairing import Pairing
-from .result import Known, Match
-from .rows import Row, tell, unused
+from .result import Match
+from .rows import Known, Row, tell, unused
 from .tensor_transform import Status
 from .theirs import follow
 from .wrappers import unwrapped

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from .rows import Row
+from .rows import Known, Row
 from .tensor_transform import Status
-
-if TYPE_CHECKING:
-    from .result import Match
 
 _FEW = 4
 """Layers that are likely meant to begin anew: a head, a stem."""
@@ -18,30 +14,30 @@ _NOT_FOLLOWED = (
     "its dataflow could not be followed: `match(network, module, example=images)` runs it with"
     " images that it takes"
 )
-_IN_DOUBT = {
+_IN_DOUBT: dict[Known, str] = {
     "dataflow": "names that count (`path1`, `path2`) would tell these apart",
     "unfollowed": _NOT_FOLLOWED,
     "dict": "give the module instead of its state dict: its dataflow may tell",
 }
 
 
-def advice(match: Match, missing: Sequence[Row]) -> list[str]:
-    """For these rows of ours, which get nothing."""
-    return [*_about_doubt(match, missing), *_about_the_rest(missing)]
+def advice(rows: Sequence[Row], missing: Sequence[Row], known: Known) -> list[str]:
+    """For those rows of ours that get nothing, the `missing` ones."""
+    return [*_about_doubt(rows, missing, known), *_about_the_rest(missing)]
 
 
-def _about_doubt(match: Match, missing: Sequence[Row]) -> Iterator[str]:
+def _about_doubt(rows: Sequence[Row], missing: Sequence[Row], known: Known) -> Iterator[str]:
     ours = _layers(missing, "ambiguous")
     if not ours:
         return
-    theirs = {row.their_layer for row in match.having("ambiguous", ours=False)}
+    theirs = {row.their_layer for row in rows if row.status == "ambiguous" and not row.ours}
     if len(theirs) != len(ours):
         yield (
             f"theirs has {len(theirs)} layers that these {len(ours)} may be: take weights of a"
             " network with as many"
         )
         return
-    yield _IN_DOUBT[match.known]
+    yield _IN_DOUBT[known]
     yield "`match(…, by_order=True)` takes them as they come, which has to be the spec's order"
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +13,11 @@ from ....compiler.report.figures import plural
 from ....compiler.report.style import PLAIN, Style
 from ....dsl.diagnostics import Diagnostic, SpecError
 from .advice import advice
-from .rows import Row
+from .rows import Known, Row
+from .table import folded, numbers, summary, table
 from .tensor_transform import Status, Transfer
 
 _MISSING: tuple[Status, ...] = ("reinitialised", "ambiguous")
-
-Known = Literal["dataflow", "unfollowed", "dict"]
-"""What there is of theirs: a module, one that could not be followed, or mere tensors."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +51,6 @@ class Match:
 
     def counts(self) -> Counter[Status]:
         """Layers by status: that of what a layer has worst off."""
-        from .table import folded
-
         return Counter(line.status for line in folded(self.rows))
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -106,7 +100,7 @@ class Match:
         if missing:
             first = list({row.layer: row for row in reversed(missing)}.values())[::-1]
             message = f"these weights do not fill {plural(len(first), 'layer')} of {self.network}"
-            help = "; ".join(advice(self, missing))
+            help = "; ".join(self._advice(missing))
             raise SpecError([_diagnostic(message, [_described(row) for row in first], help)])
 
     def missing(self, allow: Iterable[str] = ()) -> list[Row]:
@@ -120,18 +114,17 @@ class Match:
 
     def table(self, style: Style = PLAIN) -> str:
         """One line a layer, and a summary."""
-        from .table import table
-
-        return table(self, style)
+        return table(self.rows, self.summary(), self._advice(self.missing()), style)
 
     def summary(self) -> str:
-        from .table import summary
-
-        return summary(self)
+        return summary(self.rows, self.network, self.how)
 
     def numbers(self, *statuses: Status) -> int:
         """How many numbers of ours are in tensors of some statuses."""
-        return sum(prod(row.our_shape or ()) for row in self.having(*statuses, ours=True))
+        return numbers(self.rows, *statuses)
+
+    def _advice(self, missing: Sequence[Row]) -> list[str]:
+        return advice(self.rows, missing, self.known)
 
 
 def _described(row: Row) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Literal
 
 from .layer import COUNTER, Held, Layer, Shape
 from .pairing import Evidence, Pairing
 from .tensor_transform import Status, Transfer, Verdict, tensor, weight
+
+Known = Literal["dataflow", "unfollowed", "dict"]
+"""What there is of theirs: a module, one whose dataflow could not be followed, or mere tensors."""
 
 _EVIDENCE: Mapping[Evidence, str] = {"place": "", "order": "by order", "names": "by names"}
 

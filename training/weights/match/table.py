@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import prod
 
 from ....compiler.report.figures import plural
 from ....compiler.report.grid import Column, grid
 from ....compiler.report.style import CHANGED, FAINT, HEAVY, REMOVED, Style, wrapped
-from .advice import advice
 from .pairing import Evidence
 from .rows import Row
 from .tensor_transform import Status
-
-if TYPE_CHECKING:
-    from .result import Match
 
 _WORST: tuple[Status, ...] = (
     "ambiguous", "reinitialised", "adapted", "reshaped", "matched", "kept", "unused",
@@ -67,12 +63,10 @@ def _shape(shape: tuple[int, ...] | None) -> str:
     return "" if shape is None else "x".join(map(str, shape)) or "1"
 
 
-def table(match: Match, style: Style) -> str:
-    lines = grid(
-        [_columns()], folded(match.rows), style, lambda line, _: _COLORS.get(line.status, "")
-    )
-    text = [*lines, "", *wrapped(summary(match), style, code="")]
-    for line in advice(match, match.missing()):
+def table(rows: Iterable[Row], summary: str, advice: Iterable[str], style: Style) -> str:
+    lines = grid([_columns()], folded(rows), style, lambda line, _: _COLORS.get(line.status, ""))
+    text = [*lines, "", *wrapped(summary, style, code="")]
+    for line in advice:
         text += wrapped(f"help: {line}", style, code="")
     return "\n".join(line.rstrip() for line in text)
 
@@ -88,14 +82,14 @@ def _columns() -> list[Column[Line]]:
     ]
 
 
-def summary(match: Match) -> str:
+def summary(rows: Sequence[Row], network: str, how: str) -> str:
     """`107 layers: 105 matched, 1 reshaped, 1 reinitialised. …`"""
-    lines = folded(match.rows)
+    lines = folded(rows)
     ours = Counter(line.status for line in lines if line.ours)
     theirs = sum(not line.ours and line.status == "unused" for line in lines)
     parts = [f"{ours[status]} {status}" for status in reversed(_WORST) if ours[status]]
-    text = f"{plural(sum(ours.values()), 'layer')} of {match.network}: {', '.join(parts)}"
-    new = match.numbers("reinitialised", "ambiguous")
+    text = f"{plural(sum(ours.values()), 'layer')} of {network}: {', '.join(parts)}"
+    new = numbers(rows, "reinitialised", "ambiguous")
     if new:
         text += f" ({new:,} numbers get nothing)"
     told = Counter(line.evidence for line in lines if line.ours and line.evidence != "place")
@@ -103,4 +97,9 @@ def summary(match: Match) -> str:
         text += f"; told apart by {' and by '.join(f'{kind}: {n}' for kind, n in told.items())}"
     if theirs:
         text += f"; {plural(theirs, 'layer')} of theirs not used"
-    return f"{text}. Known by {match.how}."
+    return f"{text}. Known by {how}."
+
+
+def numbers(rows: Iterable[Row], *statuses: Status) -> int:
+    """How many numbers of ours are in tensors of some statuses."""
+    return sum(prod(row.our_shape or ()) for row in rows if row.ours and row.status in statuses)
