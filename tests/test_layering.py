@@ -234,8 +234,10 @@ SAME_NAMES = {
     "read": "reading: a plan's sections, data sets, weights",
     "result": "of training, and of a match",
     "rows": "of a report, and of a match",
+    "setup": "of a run, and of a transfer",
     "source": "a spec's text, an emitted module's text, whose weights are taken",
     "table": "of a report, of a match, of mistakes",
+    "train": "the section `train`, and its doing",
     "transfer": "each about the section `transfer`: its directives, its explanation, its doing",
     "values": "what expressions come to, and advice about how they are written",
 }
