@@ -101,6 +101,47 @@ def test_features_take_over_a_part_and_the_rest_is_the_specs_own(tmp_path: Path)
     assert "layer2, bn2 and fc begin anew" in notes(looker)
 
 
+def with_another_head(text: str, head: str) -> str:
+    """The same network up to its last convolution."""
+    return text.replace("pool avg global, flatten\n  dropout 0.2\n  fc classes", head)
+
+
+CONVOLUTIONAL = "dropout 0.2\n  fc: conv classes 1x1\n  pool avg global, flatten"
+BEHIND_THE_POOL = "pool avg global\n  fc: conv classes 1x1\n  flatten"
+
+
+@pytest.mark.parametrize("theirs", ["fc", "conv"])
+@pytest.mark.parametrize("line", ["head reset", "features layer2"])
+@pytest.mark.parametrize("head", ["", CONVOLUTIONAL, BEHIND_THE_POOL])
+def test_a_convolutional_head_becomes_another(
+    tmp_path: Path, theirs: str, line: str, head: str
+) -> None:
+    """A linear layer over 8 channels and a 1x1 convolution over them have the same filters, but
+    here not as many."""
+    file = tmp_path / "weights.pt"
+    weights = of_the_first()
+    weights["fc.weight"], weights["fc.bias"] = torch.randn(40, 8), torch.randn(40)
+    if theirs == "conv":
+        weights["fc.weight"] = weights["fc.weight"][:, :, None, None]
+    torch.save(weights, file)
+    text = spec(line, source=file)
+    text = with_another_head(text, head) if head else text
+    trained(tmp_path / "run", text, set=STILL)
+    learned = last(tmp_path / "run")
+    assert torch.allclose(learned["layer2.weight"], weights["layer2.weight"], atol=1e-6)
+    assert len(learned["fc.weight"]) == 10
+
+
+@pytest.mark.parametrize("head", [CONVOLUTIONAL, BEHIND_THE_POOL])
+def test_a_convolutional_head_of_as_many_classes_is_taken_over(tmp_path: Path, head: str) -> None:
+    weights = of_the_first()
+    torch.save(weights, tmp_path / "weights.pt")
+    text = with_another_head(spec(source=tmp_path / "weights.pt"), head)
+    trained(tmp_path / "run", text, set=STILL)
+    learned = last(tmp_path / "run")["fc.weight"].flatten(1)
+    assert torch.allclose(learned, weights["fc.weight"], atol=1e-6)
+
+
 # ---- what pixels become ------------------------------------------------------------------------
 
 

@@ -56,16 +56,8 @@ def weight(ours: Layer, theirs: Layer, *, adapt: bool) -> Verdict:
         return Verdict("reshaped", how, "flattened with channels last")
     if plain.transfer is not None:
         return plain
-    if (
-        their.shape[2:]
-        and ours.arriving == their.shape[1:]
-        and our.shape[1:] == (prod(ours.arriving),)
-    ):
-        return Verdict("reshaped", Transfer(their.key, their.axes), "a filter as large as the map")
-    if (
-        our.shape[2:]
-        and ours.arriving == our.shape[1:]
-        and their.shape[1:] == (prod(ours.arriving),)
+    if our.shape[0] == their.shape[0] and _as_large_as_the_map(
+        ours.arriving, our.shape, their.shape
     ):
         return Verdict("reshaped", Transfer(their.key, their.axes), "a filter as large as the map")
     channels = _channels(our.shape, their.shape)
@@ -73,6 +65,13 @@ def weight(ours: Layer, theirs: Layer, *, adapt: bool) -> Verdict:
         note = "colours summed" if channels == "sum" else "grey spread over the colours"
         return Verdict("adapted", Transfer(their.key, their.axes, channels=channels), note)
     return plain
+
+
+def _as_large_as_the_map(arriving: Shape, our: Shape, their: Shape) -> bool:
+    """Whether one is a linear layer over a flat map, and the other a convolution over all of it."""
+    flat = (prod(arriving),)
+    filters = {(bool(our[2:]), our[1:]), (bool(their[2:]), their[1:])}
+    return filters == {(True, arriving), (False, flat)}
 
 
 def _channels(our: Shape, their: Shape) -> Literal["", "sum", "spread"]:
