@@ -6,14 +6,14 @@ a class grows with it; what speaks against the class is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ...compiler.network import Network, Node
+from ..runtime.eval_mode import evaluating
 
 _KINDS = ("conv", "filter", "norm", "activation", "merge")
 """What makes maps of its own: a pool only makes them coarser."""
@@ -110,7 +110,7 @@ def gradcam(network: Network, module: nn.Module, images: Tensor, classes: Tensor
     else:
         handle = place.part.register_forward_hook(lambda _part, _inputs, output: keep(output))
     try:
-        with _evaluating(module), torch.enable_grad():
+        with evaluating(module), torch.enable_grad():
             scores = module(images)
             score = scores.gather(1, classes.to(scores.device).view(-1, 1)).sum()
             (gradient,) = torch.autograd.grad(score, seen[-1])
@@ -121,13 +121,3 @@ def gradcam(network: Network, module: nn.Module, images: Tensor, classes: Tensor
     heat = (weights * maps).sum(1).clamp(min=0)
     largest = heat.amax((1, 2), keepdim=True)
     return torch.where(largest > 0, heat / largest.clamp(min=1e-30), heat).cpu()
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    before = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(before)

@@ -64,7 +64,9 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
 
     seed_all(train.seed.value)
     module = live(network, job.version)
-    transfer = set_up_transfer(job.request, module, job.open_weights, checkpoint, job.policy_lines)
+    transfer = set_up_transfer(
+        job.request, module, job.open_weights, checkpoint, job.policy_lines, job.data
+    )
     if transfer.table and processes.writes:
         folder.write_text(TRANSFER, transfer.table)
     choice = _choose_precision(job, module, transfer, checkpoint)

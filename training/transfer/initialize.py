@@ -17,7 +17,7 @@ from ..data.diagnostic import listed
 from ..weights.match import Match, match
 from ..weights.match.folded import unfolded
 from ..weights.match.layer import COUNTER, last_part
-from .activation_check import Alike, Parting, compare
+from .activation_check import Agreement, Divergence, compare
 from .mismatch import incomplete, no_numbers, without_norms
 from .source import Source
 
@@ -59,12 +59,12 @@ def begin(
     taken = frozenset(key for key in found.state_dict() if not key.startswith(anew))
     lines, text = _lines(found, source, begins, norms), _text(found, source, begins)
     if isinstance(source.weights, nn.Module):
-        alike = _alike(network, found, source.weights, begins, module)
-        if alike is not None and alike.parting is not None:
-            lines.append(_parting(found, source, alike.parting))
+        agreement = _agreement(network, found, source.weights, begins, module)
+        if agreement is not None and agreement.divergence is not None:
+            lines.append(_divergence(found, source, agreement.divergence))
             text += f"\n{lines[-1]}\n"
-        elif alike is not None and alike.compared:
-            text += f"\nan image of noise comes to the same in both: {alike.compared} layers\n"
+        elif agreement is not None and agreement.compared:
+            text += f"\nactivations agree for an image of noise: {agreement.compared} layers\n"
     return Begun(tuple(lines), text, taken)
 
 
@@ -147,12 +147,12 @@ def _text(found: Match, source: Source, anew: Sequence[str]) -> str:
     return f"weights of {source.said}\n\n{table}{named}\n"
 
 
-# ---- what fits, and is another network all the same ------------------------------------------
+# ---- weights that fit, of another network ------------------------------------------------------
 
 
-def _alike(
+def _agreement(
     network: Network, found: Match, theirs: nn.Module, begins: Sequence[str], module: nn.Module
-) -> Alike | None:
+) -> Agreement | None:
     rows = found.having("matched", "reshaped", "adapted", ours=True)
     adapted = [row.their_shape for row in rows if row.status == "adapted"]
     shape = network.input.shape
@@ -166,13 +166,14 @@ def _alike(
     return compare(module, theirs, partners, anew, shape, channels)
 
 
-def _parting(found: Match, source: Source, parting: Parting) -> str:
-    off = "not as many" if parting.off is None else f"off by {parting.off:.2g} of their spread"
+def _divergence(found: Match, source: Source, divergence: Divergence) -> str:
+    off = divergence.difference
+    how = "their sizes differ" if off is None else f"off by {off:.2g} of their standard deviation"
     remarks = {row.layer: row.note for row in found.rows if ", theirs " in row.note}
     first = next((f"{layer} has {note}" for layer, note in remarks.items()), "")
     more = f", and so on in {len(remarks) - 1} more" if len(remarks) > 1 else ""
     why = f"{first}{more}" if first else "an activation, a pool or a padding differs"
     return (
-        f"{source.said} fits, and is another network all the same: at {parting.layer} other numbers"
-        f" arrive than in theirs ({off}); {why}"
+        f"warning: the weights of {source.said} fit, but activations diverge at {divergence.layer}"
+        f" ({how}); {why}"
     )

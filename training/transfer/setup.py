@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ...compiler.network import Network
 from ...compiler.plan.policy import decide
 from ...compiler.plan.strategy import strategy_of
 from ...compiler.report.explain.transfer import counts, decision_in_words, explain_transfer, needed
@@ -17,6 +18,7 @@ from ..data.open import Opened
 from ..request import Request
 from .freezing import Freezing
 from .initialize import begin
+from .pixel_scale import compare_preprocessing
 from .source import Source
 
 
@@ -55,9 +57,11 @@ def set_up_transfer(
     open_weights: Callable[[], Source] | None,
     checkpoint: Mapping[str, Any] | None,
     policy_lines: tuple[str, ...] = (),
+    data: Opened | None = None,
 ) -> TransferSetup:
     """Loads the weights into a new module, or those of the checkpoint of a run that is resumed;
-    raises SpecError for weights that do not fit."""
+    raises SpecError for weights that do not fit. Images of `data` tell which preprocessing weights
+    of unknown origin expect."""
     plan, network = request.plan, request.network
     transfer = plan.transfer
     if transfer is None or open_weights is None:
@@ -73,6 +77,18 @@ def set_up_transfer(
         transferred = frozenset(checkpoint.get("anchor") or ())
         return TransferSetup(freezing, transferred, tuple(lines))
     loaded = begin(network, transfer, strategy, open_weights(), module)
+    if data is not None and open_weights().pixels is None:
+        lines = [*_preprocessing(network, module, data, open_weights(), loaded.taken), *lines]
     policy = [piece for line in policy_lines for piece in (*wrapped(line, PLAIN), "")]
     table = "\n".join([*policy, *explain_transfer(strategy, plan), "", loaded.table])
     return TransferSetup(freezing, loaded.taken, (*policy_lines, *loaded.lines, *lines), table)
+
+
+def _preprocessing(
+    network: Network, module: nn.Module, data: Opened, source: Source, taken: frozenset[str]
+) -> list[str]:
+    """What suits the weights, where neither they nor the spec say what becomes of pixels."""
+    if data.plan.evaluate.normalize.written:
+        return []
+    comparison = compare_preprocessing(network, module, data, taken)
+    return comparison.lines(source.said) if comparison is not None else []

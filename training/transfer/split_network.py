@@ -22,6 +22,7 @@ from torch import Tensor, fx, nn
 from ...compiler.network import Network
 from ...compiler.network import Node as Layer
 from ..optim.precision import FULL, Precision
+from ..runtime.eval_mode import evaluating
 
 
 class _Tracer(fx.Tracer):
@@ -181,11 +182,6 @@ def _values(
             known[node] = made.node_copy(node, known.__getitem__)
     made.output(tuple(known[node] for node in border))
     traced = fx.GraphModule(module, made)
-    modes = [(part, part.training) for part in traced.modules()]
     device = next(module.parameters()).device
-    try:
-        with torch.no_grad():
-            return list(traced.eval()(torch.zeros(_PROBES, *shape, device=device)))
-    finally:
-        for part, training in modes:
-            part.training = training
+    with evaluating(traced), torch.no_grad():
+        return list(traced(torch.zeros(_PROBES, *shape, device=device)))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dotcnn.training.transfer.activation_check import Alike, Parting, compare
+from dotcnn.training.transfer.activation_check import Agreement, Divergence, compare
 
 
 class Net(nn.Module):
@@ -32,7 +32,7 @@ class Net(nn.Module):
 PARTNERS = {name: name for name in ("first", "norm", "second", "head")}
 
 
-def compared(one: nn.Module, other: nn.Module, *anew: str, channels: int = 3) -> Alike | None:
+def compared(one: nn.Module, other: nn.Module, *anew: str, channels: int = 3) -> Agreement | None:
     return compare(one, other, PARTNERS, anew, (3, 8, 8), channels)
 
 
@@ -41,7 +41,7 @@ def test_the_same_network() -> None:
     one, other = Net(nn.ReLU()).train(), Net(nn.ReLU(inplace=True)).eval()
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    assert compared(one, other) == Alike(3, None)
+    assert compared(one, other) == Agreement(3, None)
     assert torch.equal(before, torch.random.get_rng_state())
     assert one.training
     assert one.drop.training
@@ -52,19 +52,21 @@ def test_the_same_network() -> None:
 def test_another_activation_is_seen_where_it_arrives() -> None:
     found = compared(Net(nn.ReLU()), Net(nn.SiLU()))
     assert found is not None
-    assert found.parting is not None
-    assert found.parting.layer == "second"
-    assert found.parting.off is not None
-    assert found.parting.off > 0.01
+    assert found.divergence is not None
+    assert found.divergence.layer == "second"
+    assert found.divergence.difference is not None
+    assert found.divergence.difference > 0.01
 
 
 def test_other_numbers_altogether() -> None:
-    assert compared(Net(nn.ReLU()), Net(nn.ReLU(), padding=0)) == Alike(2, Parting("second", None))
+    assert compared(Net(nn.ReLU()), Net(nn.ReLU(), padding=0)) == Agreement(
+        2, Divergence("second", None)
+    )
 
 
 def test_behind_a_layer_that_begins_anew_nothing_is_said() -> None:
     one, other = Net(nn.ReLU()), Net(nn.SiLU())
-    assert compared(one, other, "norm") == Alike(1, None)
+    assert compared(one, other, "norm") == Agreement(1, None)
 
 
 def test_only_the_order_of_axes_is_another() -> None:
@@ -85,7 +87,7 @@ def test_only_the_order_of_axes_is_another() -> None:
     first = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 1))
     first[0].load_state_dict(last.first.state_dict())
     partners = {"0": "first", "1": "second"}
-    assert compare(first, last, partners, (), (3, 8, 8), 3) == Alike(2, None)
+    assert compare(first, last, partners, (), (3, 8, 8), 3) == Agreement(2, None)
 
 
 def test_grey_for_colours() -> None:
@@ -94,8 +96,8 @@ def test_grey_for_colours() -> None:
     colours = one.first.weight.repeat(1, 3, 1, 1) / 3
     other.load_state_dict({**one.state_dict(), "first.weight": colours})
     partners = {name: name for name in ("second", "head")}
-    assert compare(one, other, partners, (), (1, 8, 8), 3) == Alike(2, None)
-    assert compare(other, one, partners, (), (3, 8, 8), 1) == Alike(2, None)
+    assert compare(one, other, partners, (), (1, 8, 8), 3) == Agreement(2, None)
+    assert compare(other, one, partners, (), (3, 8, 8), 1) == Agreement(2, None)
 
 
 @pytest.mark.parametrize("size", [7, 9])

@@ -130,7 +130,10 @@ def test_a_module_and_what_it_says_of_its_images(
     assert (known["mean"], known["std"]) == ([0.5, 0.5, 0.5], [0.25, 0.25, 0.25])
     assert (known["fit"]["resize"], known["fit"]["mode"]) == (42, "bicubic")
     assert "another network" not in notes(looker)
-    assert "comes to the same in both: 2 layers" in (tmp_path / "run" / "transfer.txt").read_text()
+    assert (
+        "activations agree for an image of noise: 2 layers"
+        in (tmp_path / "run" / "transfer.txt").read_text()
+    )
 
 
 def test_a_network_that_weights_fit_and_that_computes_something_else(
@@ -142,7 +145,7 @@ def test_a_network_that_weights_fit_and_that_computes_something_else(
     looker = Looker()
     trained(tmp_path / "run", SMALL, callback=looker)
     said = " ".join(notes(looker).split())
-    assert "timm:resnet18.a1_in1k fits, and is another network all the same: at fc" in said
+    assert "the weights of timm:resnet18.a1_in1k fit, but activations diverge at fc" in said
     assert "an activation, a pool or a padding differs" in said
 
 
@@ -340,7 +343,7 @@ def test_networks_that_are_the_same_compute_the_same(timm: Any, name: str, tmp_p
         expected = module.double()(images)
         assert 0.01 < expected.std() < 1000, "an output that says nothing"
         assert (found.module.double().eval()(images) - expected).abs().max() <= 1e-9
-    assert "comes to the same in both" in found.start.table
+    assert "activations agree for an image of noise" in found.start.table
     assert "another network" not in "".join(found.start.lines)
     anew = [line for line in found.start.lines if "anew" in line]
     assert anew == (["aux begins anew"] if name.startswith("inception_v3") else [])
