@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...compiler.network import Network
-from ...compiler.plan.pixels import Normalize
+from ...compiler.plan.evaluate import Normalize
 from ..data.images.preprocessing import Preparation
 from ..data.loader.order import permutation
 from ..data.open import Opened

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import dotcnn
-from dotcnn.compiler.plan.pixels import PRESETS
+from dotcnn.compiler.plan.evaluate import PRESETS
 from dotcnn.dsl.source import Source
 from dotcnn.training.data.open import Opened, open_data
 from dotcnn.training.request import Request, request
