@@ -121,5 +121,5 @@ def test_it_is_said_before_training_unless_the_spec_says(tmp_path: Path) -> None
     text = digits + f'transfer {{ from "{tmp_path}/net.pt" }}\n'
     for name, more, said in (("open", "", True), ("said", "evaluate { normalize none }\n", False)):
         looker = Looker()
-        trained(tmp_path / name, text + more, watcher=looker)
+        trained(tmp_path / name, text + more, callback=looker)
         assert ("nothing says which preprocessing the weights of" in notes(looker)) == said
