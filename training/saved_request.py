@@ -57,4 +57,6 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def no_run(folder: Path, why: str) -> SpecError:
     help = "name a folder that `cnn train` has made, like runs/digits"
-    return SpecError([Diagnostic("no-run", f"{shown(folder)} is no run: {why}", help=help)])
+    return SpecError(
+        [Diagnostic("no-run", f"{shown(folder)} is not a run folder: {why}", help=help)]
+    )

@@ -1,24 +1,29 @@
-"""Whether a run can go on with a plan: what has changed, and what of that does no harm."""
+"""Resuming a run: which changes of its plan are allowed, and whether its data is still the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from ...compiler.plan.directive import Directive
 from ...compiler.plan.plan import PlanError, TrainPlan, slots
 from ...dsl.diagnostics import Diagnostic, Label, SpecError
+from ..data.dataset import Dataset
+from ..data.diagnostic import listed
 
 
-def must_go_on(text: str, plan: TrainPlan, name: str) -> None:
-    """Raises SpecError, with the difference, where a run was begun with another plan; `text` is
-    that in its folder."""
+def plan_to_resume(text: str, plan: TrainPlan, name: str) -> TrainPlan:
+    """`plan`, with what it leaves open about data that has moved as it was; raises SpecError, with
+    the difference, where the run was started with another plan. `text` is the one in its folder.
+    """
     try:
         before = TrainPlan.from_json(text)
     except PlanError as error:
-        help = "begin a new run without --resume"
+        help = "start a new run without --resume"
         message = f"the plan of {name} cannot be read: {error}"
         raise SpecError([Diagnostic("no-run", message, help=help)]) from None
+    plan = _with_data_as_before(plan, before)
     wrong = [found for found in differences(before, plan) if not found.harmless]
     if _longer(before, plan):
         wrong = [found for found in wrong if found.word != "schedule"]
@@ -37,10 +42,53 @@ def must_go_on(text: str, plan: TrainPlan, name: str) -> None:
                 span,
                 labels=labels,
                 notes=tuple(notes),
-                help="leave the spec out (`cnn train --resume RUN`) to go on as it was begun, or"
-                " begin a new run without --resume",
+                help="leave the spec out (`cnn train --resume RUN`) to go on as it was started, or"
+                " start a new run without --resume",
             )
         ])  # fmt: skip
+    return plan
+
+
+def _with_data_as_before(plan: TrainPlan, before: TrainPlan) -> TrainPlan:
+    """`--data PLACE` names a place and nothing else: how the data is divided stays."""
+    train, data, old = plan.train, plan.train.data, before.train.data
+    if type(data) is not type(old):
+        return plan
+    kept = {
+        name: old.arguments[name]
+        for name, field in data.fields.items()
+        if not field.required and data.arguments[name] == field.default
+    }
+    split = before.train.split if data.val is None and not train.split.written else train.split
+    return replace(plan, train=replace(train, data=data.replace(**kept), split=split))
+
+
+def check_same_data(record: Mapping[str, Any], dataset: Dataset, name: str) -> None:
+    """Raises SpecError where the data is not what a run was started with: its labels would mean
+    other classes, and the order of its images would be another."""
+    try:
+        saved = record["dataset"]
+        classes = tuple(map(str, saved["classes"]))
+        counts = {str(part["name"]): list(part["counts"]) for part in saved["parts"]}
+    except (KeyError, TypeError, ValueError):  # damaged: nothing to compare with
+        return
+    notes = []
+    if classes != dataset.classes:
+        notes.append(
+            f"classes: {listed(list(classes), 12)}; now {listed(list(dataset.classes), 12)}"
+        )
+    for part in dataset.parts:
+        before, now = counts.get(part.name, []), list(part.counts)
+        if before != now:
+            same = " of other classes" if sum(before) == sum(now) else ""
+            notes.append(f"images for {part.name}: {sum(before):,}; now {sum(now):,}{same}")
+    if notes:
+        message = f"the data is not what {name} was started with"
+        help = (
+            "name the same data with --data where it has moved; to train on other data, start a new"
+            f' run with `transfer {{ from "{name}" }}`'
+        )
+        raise SpecError([Diagnostic("other-data", message, notes=tuple(notes), help=help)])
 
 
 def _longer(before: TrainPlan, now: TrainPlan) -> bool:
@@ -67,9 +115,19 @@ class Difference(NamedTuple):
 
 _MAY_CHANGE = {
     ("train", word)
-    for word in ("epochs", "workers", "log", "checkpoint", "metrics", "early_stop", "compile")
+    for word in (
+        "data",
+        "epochs",
+        "workers",
+        "log",
+        "checkpoint",
+        "metrics",
+        "early_stop",
+        "compile",
+    )
 } | {("evaluate", "tta")}
-"""What says how long, or what is shown and kept: a run can go on with others of these."""
+"""What may change when a run is resumed: how long it trains, what is shown and kept, and where its
+data lies; whether it is the same data is checked when it is open."""
 
 
 def differences(before: TrainPlan, now: TrainPlan) -> Iterator[Difference]:

@@ -48,8 +48,8 @@ class Position:
     steps: int = 0
     """Since the beginning."""
     seconds: float = 0.0
-    best: float | None = None
-    """The best result so far, by the plan's metric."""
+    best_metrics: dict[str, float] | None = None
+    """Of the best epoch so far, on the validation set."""
     best_epoch: int | None = None
     lines: int = 0
     """Of metrics.jsonl."""
@@ -188,7 +188,12 @@ class CheckpointWriter:
     def restore(self, learner: Learner, state: Mapping[str, Any]) -> None:
         """All as it was when a checkpoint was written."""
         learner.restore(dict(state))
-        self.position.__dict__.update(state["position"])
+        position = dict(state["position"])
+        best = position.pop("best", None)
+        if best is not None:  # an early 0.1 kept nothing but the figure that decides
+            chosen_by = learner.plan.train.checkpoint.metric
+            position["best_metrics"] = {"loss": math.inf, "top1": best, chosen_by: best}
+        self.position.__dict__.update(position)
         rank = self.processes.rank
         if len(state["random"]) == self.processes.world:
             self.metrics.restore(state["gauges"][rank])

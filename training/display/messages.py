@@ -40,26 +40,29 @@ def _batches(count: int) -> str:
 
 
 def epoch_line(record: EpochRecord, epochs: int, width: int = 100) -> str:
-    """One epoch; what there is no room for is left out, the least important first."""
+    """One epoch. What there is no room for is left out, the least important first; room is kept
+    for every column at its widest, so that all lines of a run have the same columns."""
     digits = len(str(epochs))
     fields: list[tuple[int, str]] = [(0, f"epoch {record.epoch:>{digits}}/{epochs}")]
+
+    def column(priority: int, text: str, widest: str) -> None:
+        fields.append((priority, text.ljust(len(widest))))
+
     if "loss" in record.train:
-        fields.append((1, f"loss {loss(record.train['loss'])}"))
+        column(1, f"loss {loss(record.train['loss'])}", "loss 1.3e+04")
     for place, (name, value) in enumerate(record.val.items()):
         label = "val loss" if name == "loss" else name
-        fields.append((2 if place < _METRICS else 8, f"{label} {metric(name, value)}"))
-    fields.append((5, f"lr {rate(record.lr)}"))
-    fields.append((6, speed(record.images_per_second)))
-    if record.waiting >= _WORTH_SAYING:
-        fields.append((4, f"waited {percent(record.waiting)}"))
-    fields.append((3, duration(record.seconds)))
-    if record.best:
-        fields.append((2, "best"))
-    return fitting(fields, width)
+        widest = f"{label} {metric(name, 1e4 if name == 'loss' else 1)}"
+        column(2 if place < _METRICS else 8, f"{label} {metric(name, value)}", widest)
+    column(5, f"lr {rate(record.lr)}", "lr 0.000123")
+    column(6, speed(record.images_per_second), "123,456 images/s")
+    column(4, f"waited {percent(record.waiting)}", "waited 100 %")
+    column(3, duration(record.seconds), "1:23:45")
+    column(2, "best" if record.best else "", "best")
+    return fitting(fields, width).rstrip()
 
 
 _METRICS = 2
-_WORTH_SAYING = 0.05
 
 
 def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:

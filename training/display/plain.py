@@ -1,4 +1,4 @@
-"""Lines, where the output is no terminal: one at the beginning of each thing, one an epoch."""
+"""Plain lines, where the output is not a terminal: one for each epoch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart
 from .messages import beginning, end, epoch_line
 from .progress import Clock
 
+_WIDTH = 140
+"""Of an epoch's line, at least: who pipes it into a file wants all columns."""
 _PATIENCE = 2.0
 _BETWEEN = 15.0
 
@@ -47,7 +49,7 @@ class Plain(Callback):
 
     def epoch(self, record: EpochRecord) -> None:
         epochs = self._start.epochs if self._start is not None else record.epoch
-        self._say(epoch_line(record, epochs, max(self._style.width, 100)))
+        self._say(epoch_line(record, epochs, max(self._style.width, _WIDTH)))
 
     def note(self, line: str) -> None:
         self._say("\n".join(map(show, line.splitlines())))

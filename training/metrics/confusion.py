@@ -9,7 +9,7 @@ Nothing is fetched from the device before somebody asks for the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -87,7 +87,7 @@ class Tally:
         precision, recall, f1, there = (values.tolist() for values in self._by_class())
         return {
             name: {
-                "images": there[index],
+                "images": int(there[index]),
                 "precision": precision[index],
                 "recall": recall[index],
                 "f1": f1[index],
@@ -115,3 +115,13 @@ def is_better(metric: str, value: float, than: float | None, by: float = 0.0) ->
     if than is None:
         return True
     return value < than - by if metric == "loss" else value > than + by
+
+
+def is_best(metric: str, metrics: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
+    """Whether an epoch is the best so far; of epochs with the same result, the one with the lowest
+    loss is."""
+    if best is None:
+        return is_better(metric, metrics[metric], None)
+    if metrics[metric] == best[metric]:
+        return is_better("loss", metrics["loss"], best["loss"])
+    return is_better(metric, metrics[metric], best[metric])

@@ -44,7 +44,9 @@ BF16 = torch.bfloat16
 class Choice(NamedTuple):
     precision: Precision
     lines: tuple[str, ...]
-    """What was chosen and why, for a person."""
+    """What was chosen and why."""
+    warning: str = ""
+    """Where the spec asks for what is slow on this device."""
 
 
 def choose(
@@ -60,20 +62,24 @@ def choose(
     """`batch` is what one device gets at once of the `images` that go through the network in the
     whole run; `freeze` freezes what does not learn, in a copy: the module itself stays as it is."""
     options = _options(train, device)
+    warning = _warning(options[0], device)
     if len(options) == 1:
-        return Choice(options[0], (_line(options[0], _only(train, device, options[0])),))
+        line = _line(options[0], _only(train, device, options[0]))
+        return Choice(options[0], (line,), warning)
     macs = analyse(network).totals.macs * images
     if device.type == "cuda":
         precision = options[-1]
         return Choice(precision, (_line(precision, "this GPU multiplies bf16 and fp16 faster"),))
     if macs < WORTH_IT:
         plain = options[0]
-        return Choice(plain, (_line(plain, "so little is to be learned that nothing else pays"),))
+        why = "the run is too short for timing to pay off"
+        return Choice(plain, (_line(plain, why),), warning)
     if train.deterministic.on:
         precision = options[-1] if bf16_is_fast(device) else options[0]
         why = "by the processor: in deterministic runs nothing is timed"
-        return Choice(precision, (_line(precision, why),))
-    return _timed(network, module, device, batch, images, options, freeze)
+        return Choice(precision, (_line(precision, why),), warning)
+    choice = _timed(network, module, device, batch, images, options, freeze)
+    return choice._replace(warning=warning)
 
 
 def _options(train: Train, device: torch.device) -> list[Precision]:
@@ -186,6 +192,16 @@ def _name(precision: Precision) -> str:
 def _line(precision: Precision, why: str) -> str:
     layout = "on" if precision.channels_last else "off"
     return f"precision {precision.word}, channels_last {layout}: {why}"
+
+
+def _warning(precision: Precision, device: torch.device) -> str:
+    half = precision.dtype == torch.float16 or not bf16_is_fast(device)
+    if device.type != "cpu" or precision.dtype is None or not half:
+        return ""
+    return (
+        f"this processor has no instructions for {precision.word}, which is several times slower on"
+        " it than fp32: `precision auto` would choose fp32"
+    )
 
 
 def _only(train: Train, device: torch.device, precision: Precision) -> str:

@@ -47,7 +47,16 @@ def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]
     yield "parameters", short(analysis.totals.params)
     yield "multiply-adds", short(analysis.totals.macs)
     if contents.epochs:
-        yield "time", duration(sum(each.seconds for each in contents.epochs))
+        yield "time", duration(_seconds(contents))
+
+
+def _seconds(contents: Contents) -> float:
+    """Of the whole training: features that were computed before the first epoch count, too."""
+    result = contents.record.get("result")
+    whole = result.get("seconds") if isinstance(result, Mapping) else None
+    if isinstance(whole, (int, float)):
+        return float(whole)
+    return sum(each.seconds for each in contents.epochs)
 
 
 def _facts(contents: Contents) -> Iterator[tuple[str, str]]:

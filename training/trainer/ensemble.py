@@ -16,6 +16,7 @@ from ...compiler.plan.train import Ensemble, Seed
 from ...dsl.diagnostics import SpecError
 from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import RECORD, RunFolder, member_name
+from ..checkpoint.run_lock import lock_run
 from ..inference.trained_model import TrainedModel, open_run
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
@@ -60,7 +61,8 @@ def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
         job.callback.note(f"network {number} of {count}, seed {member.plan.train.seed.value}")
         if job.processes.writes:
             member_folder.mkdir(exist_ok=True)
-        results.append(train_network(member, member_folder, interruption))
+        with lock_run(member_folder, job.processes):
+            results.append(train_network(member, member_folder, interruption))
         if number == 1 and job.processes.writes:
             record = read_record(member_folder)
             request = job.request.beside.to_json()

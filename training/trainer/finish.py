@@ -11,7 +11,7 @@ from torch import nn
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import shown
-from ..checkpoint.writer import CheckpointWriter, Position
+from ..checkpoint.writer import CheckpointWriter
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
 from ..weights.read import read_weights
@@ -32,12 +32,18 @@ def finish(run: Run, reason: str) -> Result:
     if job.processes.writes and reason != INTERRUPTED:
         if folder.best.exists() and not writer.trouble:
             module.load_state_dict(read_weights(folder.best))
-        outcome = evaluate(module, job.data, "val", callback=job.callback)
+        precision = run.learner.precision
+        outcome = evaluate(module, job.data, "val", precision=precision, callback=job.callback)
+        best = position.best_metrics
+        if best is not None and best.keys() == outcome.metrics.keys() and not writer.trouble:
+            # The figures by which the epoch was chosen: of several processes, each has evaluated
+            # batches of its own, and sums in another order differ in the last digits.
+            outcome = outcome._replace(metrics=best)
         if "test" in job.data.stores:
-            test = evaluate(module, job.data, "test", callback=job.callback)
+            test = evaluate(module, job.data, "test", precision=precision, callback=job.callback)
     metrics = dict(outcome.metrics) if outcome else dict(writer.last)
     if job.processes.writes:
-        _write_record(run, end_record(run.record, reason, _progress(position), outcome, test))
+        _write_record(run, end_record(run.record, reason, _progress(run), outcome, test))
         if outcome is not None:
             report = _write_report(run, module, outcome)
         job.callback.finished(_run_end(writer, reason, metrics, report))
@@ -63,9 +69,7 @@ def finish(run: Run, reason: str) -> Result:
 def record_failure(run: Run, state: str, diagnostics: Sequence[Diagnostic]) -> SpecError:
     """The error to raise for a training that cannot go on; what was written before stays."""
     if run.job.processes.writes:
-        _write_record(
-            run, end_record(run.record, state, _progress(run.writer.position), None, None)
-        )
+        _write_record(run, end_record(run.record, state, _progress(run), None, None))
         run.job.callback.finished(_run_end(run.writer, state, {}, None))
     return SpecError(diagnostics)
 
@@ -88,13 +92,15 @@ def _write_record(run: Run, record: Mapping[str, Any]) -> None:
         run.writer.not_written(error)
 
 
-def _progress(position: Position) -> dict[str, Any]:
+def _progress(run: Run) -> dict[str, Any]:
+    position, metric = run.writer.position, run.metric
+    best = position.best_metrics
     return {
         "epochs": position.epoch,
         "steps": position.steps,
         "seconds": round(position.seconds, 3),
         "best_epoch": position.best_epoch,
-        "best": None if position.best is None else plain(position.best),
+        "best": None if best is None else plain(best[metric]),
     }
 
 

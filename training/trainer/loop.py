@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..augment import augmenter
 from ..data.loader.batches import Batch
 from ..data.loader.order import spans
-from ..metrics.confusion import is_better
+from ..metrics.confusion import is_best
 from ..metrics.evaluation import count
 from ..optim.optimizers import rate_of, set_rate
 from ..runtime.async_scalar import AsyncScalar
@@ -47,6 +47,7 @@ class Loop:
         self.processes = run.job.processes
         self.interruption = interruption
         self.train = self.learner.plan.train
+        self.metric = run.metric
         self.validation = self.data.evaluation("val", sharing=self.processes.sharing)
         self.augment = augmenter(self.learner.plan, self.data.preparation, reuse=True)
         self.batches.guests = self.augment.guests if self.augment else 0
@@ -207,9 +208,9 @@ class Loop:
             "val",
             merge=self.processes.add_up,
         ).metrics()
-        best = is_better(self.metric, val_metrics[self.metric], position.best)
+        best = is_best(self.metric, val_metrics, position.best_metrics)
         if best:
-            position.best, position.best_epoch = val_metrics[self.metric], position.epoch
+            position.best_metrics, position.best_epoch = val_metrics, position.epoch
         plateau, patience = learner.rates.plateau, learner.patience
         if plateau is not None and plateau.epoch(val_metrics[plateau.schedule.metric]):
             self.callback.note(
@@ -231,13 +232,6 @@ class Loop:
             ),
             stop,
         )
-
-    @property
-    def metric(self) -> str:
-        """By which the best epoch is chosen; `top5` of five classes is always 1."""
-        name = self.train.checkpoint.metric
-        few = len(self.data.dataset.classes) <= 5 or self.data.dataset.multi_label
-        return "top1" if name == "top5" and few else name
 
     def wanted(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics that the plan names, and those that decisions depend on."""

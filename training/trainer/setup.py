@@ -6,6 +6,7 @@ which random numbers are drawn for what, so that a run can be repeated bit by bi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +52,13 @@ class Run:
     record: dict[str, Any]
     """What record.json says at the start."""
 
+    @property
+    def metric(self) -> str:
+        """By which the best epoch is chosen; `top5` of five classes is always 1."""
+        name, dataset = self.job.plan.train.checkpoint.metric, self.job.data.dataset
+        few = len(dataset.classes) <= 5 or dataset.multi_label
+        return "top1" if name == "top5" and few else name
+
 
 def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     """In the folder `path`; raises SpecError where the checkpoint in it is another network's."""
@@ -74,8 +82,10 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     choice.precision.lay_out(module)
     if train.sync_bn.on and processes.world > 1:
         module = synchronised(module, job.device)
+    started = time.perf_counter()
     with interruption.at_once():
         features = _cache_features(job, path, module, transfer, choice.precision)
+    feature_seconds = time.perf_counter() - started if features else 0.0
     data = features.data if features else job.data
     batches = (features or data).training(seed=train.seed.value, sharing=processes.sharing)
     learner = make_learner(
@@ -99,6 +109,9 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
             torch.set_num_threads(checkpoint["threads"])
         if processes.writes:
             folder.write_text(PLAN, job.plan.to_json())
+    writer.position.seconds += feature_seconds
+    if choice.warning:
+        job.callback.note(choice.warning)
     choices = (
         *choice.lines,
         f"images are kept {_STORES[job.data.where]}",

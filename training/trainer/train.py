@@ -9,16 +9,24 @@ finish.py, one after the other where an ensemble is trained.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..checkpoint.run_folder import make_folder, must_be_run
+from ..checkpoint.resume import check_same_data
+from ..checkpoint.run_folder import make_folder, must_be_run, shown
+from ..checkpoint.run_lock import lock_run
 from ..data.check_classes import check_classes
 from ..data.open import Opened, open_data
 from ..request import Request
 from ..runtime.devices import find_device, set_up_torch
 from ..runtime.interrupts import Interruption
 from ..runtime.process_group import ALONE, Processes
+from ..saved_request import read_record
 from ..transfer.resolve import resolve_transfer
 from ..transfer.setup import PolicyResult, apply_policy
 from .callbacks import Callback
@@ -45,13 +53,18 @@ def train(
     """
     request, open_weights = resolve_transfer(request, resume)
     if resume is not None:
-        must_be_run(resume, request)
+        request = must_be_run(resume, request)
     train = request.plan.train
     torch_device = processes.device if processes.world > 1 else find_device(device)
     if callback is None or not processes.writes:
         callback = Callback()
     try:
-        with set_up_torch(torch_device, train.precision, train.deterministic, train.compile):
+        with (
+            set_up_torch(torch_device, train.precision, train.deterministic, train.compile),
+            ExitStack() as locks,
+        ):
+            if resume is not None:
+                locks.enter_context(lock_run(resume, processes))
             data = open_data(
                 request.plan,
                 request.base,
@@ -60,6 +73,8 @@ def train(
                 world=processes.world,
             )
             _check_data(request, data)
+            if resume is not None:
+                _check_run(resume, version, data, callback)
             policy = PolicyResult(request) if resume else apply_policy(request, data)
             job = Job(
                 request=policy.request,
@@ -75,6 +90,8 @@ def train(
             if resume is None and processes.writes:
                 new_folder = make_folder(job.request, output)
             folder = resume or processes.told(new_folder)
+            if resume is None:
+                locks.enter_context(lock_run(folder, processes))
             with Interruption() as interruption:
                 if train.ensemble.count > 1:
                     return train_ensemble(job, folder, interruption)
@@ -97,3 +114,27 @@ def _check_data(request: Request, data: Opened) -> None:
         )
     if problem is not None:
         raise SpecError([problem])
+
+
+def _check_run(folder: Path, version: str, data: Opened, callback: Callback) -> None:
+    """Raises SpecError where a run was started with other data; says so where another version
+    started it."""
+    try:
+        record = read_record(folder)
+    except SpecError:  # it was stopped before there was one
+        return
+    check_same_data(record, data.dataset, shown(folder))
+    note = _version_note(record, version)
+    if note:
+        callback.note(note)
+
+
+def _version_note(record: Mapping[str, Any], version: str) -> str:
+    """A remark where a run is resumed by another version than it was started with; else empty."""
+    now = {"dotcnn": version, "torch": torch.__version__}
+    changed = [key for key in now if record.get(key) not in (None, now[key])]
+    if not changed:
+        return ""
+    before = " and ".join(f"{key} {record[key]}" for key in changed)
+    after = " and ".join(f"{key} {now[key]}" for key in changed)
+    return f"this run was started with {before}, and continues with {after}: results may differ"

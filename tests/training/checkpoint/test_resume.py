@@ -10,6 +10,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy
 import pytest
 from safetensors.torch import load_file
 
@@ -210,7 +211,7 @@ def test_weights_that_could_not_be_written_stay_those_of_their_epoch(
     disk = Full()
     monkeypatch.setattr(os, "fsync", disk.fsync)
     monkeypatch.setattr(keeper, "WRITING", 1)
-    monkeypatch.setattr(loop, "is_better", lambda metric, value, best: next(better))
+    monkeypatch.setattr(loop, "is_best", lambda metric, metrics, best: next(better))
 
     class Filling(Looker):
         def step(self, step: Step) -> None:
@@ -293,3 +294,58 @@ def test_a_disk_that_stays_full_is_told_at_the_end(
     gone_on(tmp_path / "run")
     trained(tmp_path / "whole")
     assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))
+
+
+# ---- data that has moved -----------------------------------------------------------------------
+
+
+def arrays(path: Path, classes: int = 3, images: int = 60) -> Path:
+    random = numpy.random.default_rng(0)
+    x = random.integers(0, 256, (images, 8, 8), dtype=numpy.uint8)
+    numpy.savez(path, x_train=x, y_train=numpy.arange(images) % classes)
+    return path
+
+
+MOVABLE = SPEC.replace("data digits", 'data npz "DATA" val=50%').replace("batch 256", "batch 8")
+
+
+def test_data_that_has_moved(tmp_path: Path) -> None:
+    """It is named with `--data`; how it is divided stays as the spec had it."""
+    first = arrays(tmp_path / "first.npz")
+    spec = MOVABLE.replace("DATA", str(first))
+    trained(tmp_path / "whole", spec)
+    assert trained(tmp_path / "run", spec, callback=Looker(stop_after=5)).interrupted
+    first.rename(tmp_path / "second.npz")
+    assert gone_on(tmp_path / "run", data=tmp_path / "second.npz").reason == "done"
+    assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))
+    again = gone_on(tmp_path / "run", set={"train.epochs": 4})
+    assert again.epochs == 4, "the new place is remembered"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"images": 80}, "images for train: 30; now 40"),
+        ({"classes": 2}, "classes: 0, 1 and 2; now 0 and 1"),
+    ],
+)
+def test_other_data_is_refused(tmp_path: Path, changes: dict[str, int], expected: str) -> None:
+    spec = MOVABLE.replace("DATA", str(arrays(tmp_path / "first.npz")))
+    spec = spec.replace("fc classes", "fc 3")
+    assert trained(tmp_path / "run", spec, callback=Looker(stop_after=5)).interrupted
+    with pytest.raises(SpecError) as raised:
+        gone_on(tmp_path / "run", data=arrays(tmp_path / "other.npz", **changes))
+    (found,) = raised.value.diagnostics
+    assert found.code in ("other-data", "classes"), found
+    if found.code == "other-data":
+        assert expected in found.notes
+
+
+def test_another_version_says_so(tmp_path: Path) -> None:
+    assert trained(tmp_path / "run", callback=Looker(stop_after=3)).interrupted
+    record = tmp_path / "run" / "record.json"
+    record.write_text(record.read_text().replace('"torch": "', '"torch": "1.0'))
+    looker = Looker()
+    gone_on(tmp_path / "run", callback=looker)
+    (note,) = [note for note in looker.notes if "was started with" in note]
+    assert note.startswith("this run was started with torch 1.0")

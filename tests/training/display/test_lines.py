@@ -79,17 +79,29 @@ def test_what_would_move_a_cursor_is_written_out(tmp_path: Path) -> None:
 def test_an_epoch_says_what_there_is_room_for() -> None:
     long = epoch_line(record(7, best=True, waiting=0.3), 120, 200)
     assert long == (
-        "epoch   7/120  loss 0.5000  val loss 0.5500  top1 90.00 %  top5 99.00 %  lr 0.05"
-        "  6,400 images/s  waited 30 %  2.0 s  best"
+        "epoch   7/120  loss 0.5000   val loss 0.5500   top1 90.00 %   top5 99.00 %   lr 0.05    "
+        "  6,400 images/s    waited 30 %   2.0 s    best"
     )
-    assert epoch_line(record(7, best=True), 120, 66) == (
-        "epoch   7/120  loss 0.5000  val loss 0.5500  top1 90.00 %  best"
+    assert epoch_line(record(7, best=True), 120, 70) == (
+        "epoch   7/120  loss 0.5000   val loss 0.5500   top1 90.00 %   best"
     )
     assert epoch_line(record(7), 120, 5) == "epoch   7/120"
 
 
-def test_little_waiting_is_not_worth_a_word() -> None:
-    assert "waited" not in epoch_line(record(1, waiting=0.01), 3, 200)
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_all_lines_of_a_run_have_the_same_columns(width: int) -> None:
+    """Whatever the figures are, and whether an epoch is the best one or not."""
+    records = [
+        record(1, loss=1234.5, best=True, seconds=3723.0, waiting=0.5),
+        record(2, loss=0.02, top1=1.0),
+        record(3, waiting=0.01, seconds=42.0),
+    ]
+    lines = [epoch_line(each, 120, width) for each in records]
+    names = ("epoch", "loss", "val loss", "top1", "top5", "lr", "images/s", "waited")
+    for name in names:
+        assert len({name in line for line in lines}) == 1, name
+    for name in ("val loss", "top1", "waited"):
+        assert len({line.find(name) for line in lines}) == 1, name
 
 
 @given(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dotcnn.compiler.plan.loss import Bce, CrossEntropy
-from dotcnn.training.metrics.confusion import Tally, is_better
+from dotcnn.training.metrics.confusion import Tally, is_best, is_better
 from dotcnn.training.metrics.evaluation import outcome_of
 from dotcnn.training.optim.losses import plain_loss
 
@@ -118,3 +118,13 @@ def test_better() -> None:
     assert is_better("f1", 0.2, None)
     assert not is_better("loss", math.nan, None)
     assert not is_better("loss", 0.19, 0.2, by=0.05)
+
+
+def test_the_lowest_loss_decides_between_equal_results() -> None:
+    first, later = {"loss": 0.4, "top1": 0.9}, {"loss": 0.2, "top1": 0.9}
+    assert is_best("top1", first, None)
+    assert is_best("top1", later, first)
+    assert not is_best("top1", first, later)
+    assert not is_best("top1", first, first)
+    assert is_best("top1", {"loss": 3.0, "top1": 0.91}, first)
+    assert not is_best("top1", {"loss": math.nan, "top1": math.nan}, None)

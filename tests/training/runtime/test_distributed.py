@@ -124,3 +124,13 @@ def test_they_stop_together_and_go_on(trainer: Trainer, tmp_path: Path) -> None:
     assert all(torch.equal(value, last(whole)[key]) for key, value in last(folder).items())
     assert trainer(SPEC, alone, resume=True) == 0
     close(alone, whole)
+
+
+def test_figures_of_two_processes_agree(trainer: Trainer, tmp_path: Path) -> None:
+    """What the record says of the best epoch is what its line says, to the last digit."""
+    assert trainer(SPEC, tmp_path / "run", world=2, port=port()) == 0
+    result = json.loads((tmp_path / "run" / "record.json").read_text())["result"]
+    best = next(
+        line for line in measured(tmp_path / "run") if line["epoch"] == result["best_epoch"]
+    )
+    assert {name: result["val"][name] for name in best["val"]} == best["val"]

@@ -356,3 +356,29 @@ def test_a_network_without_sections_learns_digits(tmp_path: Path) -> None:
     result = trained(tmp_path / "run", NETWORK, set=ONE)
     record = json.loads((result.folder / "record.json").read_text())
     assert record["dataset"]["name"] == "digits"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_figures_agree(tmp_path: Path, precision: str) -> None:
+    """The best epoch's line, the result and the record: one number, computed once."""
+    looker = Looker()
+    result = trained(tmp_path / "run", set={"train.precision": precision}, callback=looker)
+    best = next(record for record in looker.epochs if record.epoch == result.best_epoch)
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert looker.end is not None
+    for name, value in best.val.items():
+        assert result.metrics[name] == value
+        assert looker.end.best[name] == value
+        assert record["result"]["val"][name] == value
+    assert result.outcome is not None
+    right = result.outcome.confusion.diagonal().sum() / result.outcome.confusion.sum()
+    assert float(right) == pytest.approx(best.val["top1"])
+
+
+def test_slow_precision_is_not_used_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dotcnn.training.optim.choose_precision.bf16_is_fast", lambda device: False)
+    looker = Looker()
+    trained(tmp_path / "run", set={**ONE, "train.precision": "bf16"}, callback=looker)
+    assert any("no instructions for bf16" in note for note in looker.notes)

@@ -1,0 +1,107 @@
+"""A lock on a run's folder: two processes never train the same run at the same time.
+
+It is a POSIX record lock on the file `.lock`. The system releases it when the process dies, however
+it dies. (flock's would be inherited by the processes that load images, and would outlive a killed
+run until they have noticed.) Where there are no such locks, on Windows and some network drives, a
+run is not locked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..runtime.process_group import Processes
+from .run_folder import shown
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
+NAME = ".lock"
+_HELD: set[Path] = set()
+"""By this process: for the system, a process cannot be in its own way."""
+_HOLDER = 4096
+"""Bytes of `.lock` that are read."""
+
+
+@contextmanager
+def lock_run(folder: Path, processes: Processes) -> Iterator[None]:
+    """The first of several processes holds the lock for all; raises SpecError in each of them where
+    somebody else is training the run."""
+    path, handle, problem = folder.resolve() / NAME, None, None
+    if processes.writes:
+        try:
+            handle = _acquire(path, shown(folder))
+        except SpecError as error:
+            problem = list(error.diagnostics)
+    problem = processes.told(problem)
+    if problem:
+        raise SpecError(problem)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            _HELD.discard(path)
+            path.unlink(missing_ok=True)
+            os.close(handle)
+
+
+def _acquire(path: Path, name: str) -> int | None:
+    """An open file, with the lock on it; None where nothing can be locked."""
+    if path in _HELD:
+        raise SpecError([_in_use(name, "this very process")])
+    while fcntl is not None:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError:  # what cannot be written is found out, and said, where it is written
+            return None
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            holder = _holder(os.read(handle, _HOLDER))
+            os.close(handle)
+            raise SpecError([_in_use(name, holder)]) from None
+        except OSError:  # this file system has no locks
+            os.close(handle)
+            return None
+        if not _is_at(path, handle):  # who held it has taken it away meanwhile
+            os.close(handle)
+            continue
+        _HELD.add(path)
+        try:
+            os.ftruncate(handle, 0)
+            text = json.dumps({"process": os.getpid(), "host": socket.gethostname()})
+            os.write(handle, text.encode())
+        except OSError:  # a full disk: the lock holds all the same
+            pass
+        return handle
+    return None
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except OSError:
+        return False
+
+
+def _holder(text: bytes) -> str:
+    try:
+        found = json.loads(text)
+        process, host = int(found["process"]), str(found["host"])
+    except (ValueError, KeyError, TypeError):
+        return "another process"
+    where = "this machine" if host == socket.gethostname() else host
+    return f"process {process} on {where}"
+
+
+def _in_use(name: str, holder: str) -> Diagnostic:
+    help = "wait for it, or stop it with Ctrl-C: it saves its state and can be resumed"
+    return Diagnostic("run-in-use", f"{name} is being trained by {holder}", help=help)
