@@ -53,10 +53,10 @@ def compile(
     `spec` is a path, the name of a spec in the gallery, or the text itself (anything with a brace).
     """
     from .compiler.build.elaborate import elaborate
-    from .dsl.program import load_program
+    from .compiler.load import load
 
     return elaborate(
-        load_program(_source(spec)),
+        load(_source(spec)),
         network=network,
         overrides=parameters,
         input_shape=input,
@@ -76,11 +76,11 @@ def report(spec: str | Path | Network, *, batch: int = 1) -> dict[str, Any]:
 def check(spec: str | Path) -> list[Diagnostic]:
     """Everything that is to be said about a spec: mistakes and warnings."""
     from .compiler.diagnose.check import check as examine
+    from .compiler.load import load
     from .dsl.diagnostics import SpecError
-    from .dsl.program import load_program
 
     try:
-        return examine(load_program(_source(spec)))
+        return examine(load(_source(spec)))
     except SpecError as error:
         return list(error.diagnostics)
 

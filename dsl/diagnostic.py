@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .source import Span
@@ -45,6 +46,10 @@ class Diagnostic:
     help: str = ""
     edits: tuple[Edit, ...] = ()
     severity: Severity = "error"
+    proposals: Iterable[tuple[Edit, ...]] = field(default=(), repr=False, compare=False)
+    """Changes that may mend it, the best first: not tried yet, and never shown."""
+    otherwise: str = field(default="", repr=False, compare=False)
+    """What to do where the fix does not hold; without a trial, it is never shown."""
     file: str = ""
     """The file's name, where there is no span to take it from (a file that cannot be read)."""
 

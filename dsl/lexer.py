@@ -864,6 +864,11 @@ def _balanced(closer: str, text: str) -> bool:
     return text.count("(" if closer == ")" else "[") >= text.count(closer)
 
 
+_PERCENT = frozenset({"percent", "pct", "pc"})
+_UNITS = _PERCENT | frozenset({"deg", "degree", "degrees", "px", "pixel", "pixels", "epochs"})
+"""Written behind numbers elsewhere; here each number has a unit of its own."""
+
+
 def _mended_number(text: str) -> str:
     """What was probably meant by something like a number, or nothing."""
     if re.fullmatch(r"[0-9][0-9_]*", text):
@@ -874,6 +879,9 @@ def _mended_number(text: str) -> str:
         return "0" + text
     if re.fullmatch(r"[0-9]+(?:[xX][0-9]+)*X?", text):
         return text.lower()
+    unit = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)_?([A-Za-z]+)", text)
+    if unit and unit[2].lower() in _UNITS:
+        return unit[1] + ("%" if unit[2].lower() in _PERCENT else "")
     return ""
 
 

@@ -10,12 +10,13 @@ from typing import Any
 from ..compiler.build.elaborate import elaborate
 from ..compiler.language.overrides import OverrideError, SectionOverride, divide, read_override
 from ..compiler.language.values import literal
+from ..compiler.load import load
 from ..compiler.network import Network
 from ..compiler.plan import plan as plan_of
 from ..compiler.plan.plan import TrainPlan
 from ..compiler.shapes import Shape
 from ..dsl.diagnostics import Diagnostic, SpecError
-from ..dsl.program import GALLERY, Program, load_program
+from ..dsl.program import GALLERY, Program
 from ..dsl.source import Source
 from .data.sources.count_classes import classes_for
 
@@ -86,7 +87,7 @@ def request(
     """
     here = here or Path.cwd()
     base = base or base_of(source, here)
-    program = load_program(source)
+    program = load(source)
     parameters, overrides = divide(set)
     if data is not None:
         from .data.sources.given import given

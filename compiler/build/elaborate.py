@@ -15,8 +15,8 @@ from ...dsl.gc_pause import gc_paused
 from ...dsl.program import Program
 from ...dsl.syntax import Expression
 from ...dsl.syntax import Network as NetworkSyntax
-from ..diagnose.mend import mended
 from ..diagnose.reporter import GiveUp, Reporter
+from ..diagnose.trial import tried_in
 from ..diagnose.unused import calls_in, unused_definitions
 from ..language.evaluate import POISON, Env
 from ..language.fuel import DEFAULT_LAYERS, Fuel, OutOfFuel
@@ -75,8 +75,12 @@ def examine(
     classes: int | None = None,
     max_layers: int = DEFAULT_LAYERS,
     needs_network: bool = True,
+    tries: bool = True,
 ) -> Elaboration:
-    """The same, with mistakes and warnings as data; a file of blocks alone may be looked at too."""
+    """The same, with mistakes and warnings as data; a file of blocks alone may be looked at too.
+
+    With `tries`, fixes are tried, and those that do not hold are not offered.
+    """
 
     def once(variant: Program, fuel: Fuel) -> tuple[Network | None, Reporter]:
         elaborator = _Elaborator(variant, input_shape, classes, fuel)
@@ -85,13 +89,12 @@ def examine(
 
     with gc_paused():
         found, reporter = once(program, Fuel(max_layers))
-        for_trials = Fuel(max_layers // 4)
-        diagnostics = mended(
-            program,
-            reporter.diagnostics,
-            reporter.proposals,
-            lambda variant: once(variant, for_trials)[1].diagnostics,
-        )
+        diagnostics = reporter.diagnostics
+        if tries:
+            for_trials = Fuel(max_layers // 4)
+            diagnostics = tried_in(
+                program, diagnostics, lambda variant: once(variant, for_trials)[1].diagnostics
+            )
     diagnostics = in_order([*program.warnings, *diagnostics])
     return Elaboration(None if has_errors(diagnostics) else found, diagnostics)
 

@@ -26,7 +26,7 @@ from ..ops.shortcut import projection
 from ..shapes import ShapeError, text
 from .graph_builder import Arriving, GraphBuilder
 from .initial import init
-from .layers import refuse_body
+from .layers import missing_body, refuse_body
 
 _RESIDUAL = declare(
     "residual",
@@ -48,12 +48,7 @@ def _scope(call: Call, scope: Scope) -> Scope:
 
 def _need_body(call: Call, usage: str) -> Body | Branches:
     if call.body is None:
-        raise Problem(
-            "missing-body",
-            f"`{call.head.value}` needs a body",
-            statement_span(call),
-            help=f"write `{usage}`",
-        )
+        raise missing_body(call, usage)
     return call.body
 
 
@@ -325,6 +320,7 @@ def merge(
             f"the paths of `{call.head.value}` begin with `|` each",
             Span(call.span.source, start, start + 1),
             help=f"write `{call.head.value} {{ | path | path }}`",
+            otherwise=f"write `{call.head.value} {{ | path | path }}`",
             edits=(Edit(Span(call.span.source, start + 1, start + 1), " |"),),
         )
     inner = _scope(call, scope)

@@ -7,15 +7,16 @@ from typing import Any
 
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
-from ...dsl.syntax import Call, Name
+from ...dsl.syntax import Call, Name, Size
 from ..diagnose.blame import statement_span
-from ..language.binding import Evaluated, bind, evaluate_arguments
+from ..language import foreign, translate
+from ..language.binding import Evaluated, bind, evaluate_arguments, value_in
 from ..language.evaluate import Env
 from ..language.problems import Problem, did_you_mean
 from ..language.signature import ArgumentError
 from ..language.values import Word
 from ..language.vocabulary import SECTIONS, layer_words
-from ..ops import ALSO_KNOWN_AS, REGISTRY
+from ..ops import REGISTRY
 from ..ops.base import Op
 from ..shapes import Shape, text
 
@@ -100,17 +101,57 @@ def _by_second_word(
 def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     candidates = {*layer_words(), *blocks, "repeat", "for", "if", "let"}
     help, edits = did_you_mean(word, candidates, call.head.span)
-    here = ALSO_KNOWN_AS.get(word.lower())
-    if here:
-        help, edits = f"here it is written `{here}`", (Edit(call.head.span, here),)
+    proposals: list[tuple[Edit, ...]] = []
+    here = foreign.layer(word) if word not in candidates else None
+    if here and here.instead:
+        help, edits = f"here it is written `{here.instead}`", (Edit(call.head.span, here.instead),)
+    elif here:
+        help, edits = here.advice, ()
+        if "take it out" in help:
+            proposals = [(Edit(statement_span(call), ""),)]
+    whole = translated(call, word) if call.arguments and call.body is None else ""
+    if whole:
+        proposals = [(Edit(statement_span(call), whole),)]
     if word in SECTIONS:
         help, edits = f"`{word}` stands outside the network, at the top of the file", ()
     return Problem(
         "unknown-layer",
         f"there is no layer or block `{word}`",
         call.head.span,
-        help=help or f"define one: `block {word}(…) {{ … }}`",
+        help=help or _no_such_word(word),
         edits=edits,
+        proposals=proposals,
+        otherwise=f"here it is written `{here.instead}`"
+        if here and here.instead
+        else _no_such_word(word),
+    )
+
+
+def _no_such_word(word: str) -> str:
+    """What to do about a word that nothing is like."""
+    if foreign.argument(word, foreign.ARGUMENTS):
+        return f"an argument follows its layer, with `=`: `{word}=…` would belong to one"
+    return f"define one: `block {word}(…) {{ … }}`"
+
+
+def translated(call: Call, word: str) -> str:
+    """A layer written with the word and the arguments of another tool, as it is written here."""
+    positional = [value_in(a.value) for a in call.arguments if a.name is None]
+    named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
+    # Names without `=` are flags, or values.
+    found = translate.layer(word, positional, named)
+    return found.text if found is not None and not found.left_out else ""
+
+
+def missing_body(call: Call, usage: str) -> Problem:
+    """For a form without its body; `dense 10` is what Keras calls a layer."""
+    elsewhere = translated(call, call.head.value.capitalize()) if call.arguments else ""
+    return Problem(
+        "missing-body",
+        f"`{call.head.value}` needs a body",
+        statement_span(call),
+        help=f"write `{usage}`" + (f"; a fully connected layer is `{elsewhere}`" * bool(elsewhere)),
+        proposals=[(Edit(statement_span(call), elsewhere),)] if elsewhere else (),
     )
 
 
@@ -125,12 +166,33 @@ def refuse_body(call: Call, what: str) -> None:
         )
 
 
+def _channels_last(call: Call, dims: tuple[int, int, int]) -> Problem:
+    """`input 28x28x1`, as Keras writes it: 28 channels of 28 x 1 are not meant."""
+    height, width, channels = dims
+    value = call.arguments[0].value.span
+    kind = "grey images" if channels == 1 else "colour images"
+    meant = f"{channels}x{height}x{width}"
+    return Problem(
+        "input",
+        f"`{value.text}` is {height} channels of {width}x{channels} pixels: are the channels meant"
+        " to come last?",
+        value,
+        notes=("an input is channels x height x width",),
+        help=f"write `input {meant}` for {kind} of {height}x{width} pixels; for {height} channels,"
+        f" write `input ({height}, {width}, {channels})`",
+        edits=(Edit(value, meant),),
+    )
+
+
 def input_shape(call: Call, env: Env) -> Shape:
     """The shape that `input 3x224x224` states."""
     arguments = evaluate_arguments(call.arguments, env)
     value: Any = arguments[0].value if len(arguments) == 1 and not call.arguments[0].name else ()
     dims: Any = (value,) if type(value) is int else value
     whole = isinstance(dims, tuple) and all(type(d) is int and d > 0 for d in dims)
+    is_size = call.arguments and isinstance(call.arguments[0].value, Size)
+    if whole and is_size and len(dims) == 3 and dims[2] in (1, 3) and not {1, 3} & {*dims[:2]}:
+        raise _channels_last(call, dims)
     if whole and len(dims) in (1, 3):
         return tuple(dims)
     span = statement_span(call)

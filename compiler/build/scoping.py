@@ -132,6 +132,15 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
     return modules, diagnostics
 
 
+def sections_of(program: Program) -> dict[str, Call]:
+    """train, augment, evaluate, transfer, as written in the main file."""
+    found: dict[str, Call] = {}
+    for statement in program.main.statements:
+        if isinstance(statement, Call) and statement.head.value in SECTIONS:
+            found.setdefault(statement.head.value, statement)
+    return found
+
+
 def _twice(parameters: Sequence[Parameter]) -> Diagnostic | None:
     """For a parameter that has the name of one before it."""
     seen: dict[str, Parameter] = {}

@@ -62,10 +62,10 @@ def _without_repetition(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def _examine(source: Source) -> list[Diagnostic]:
-    from ...dsl.program import load_program
     from ..diagnose.check import check
+    from ..load import load
 
     try:
-        return check(load_program(source))
+        return check(load(source))
     except SpecError as error:
         return list(error.diagnostics)

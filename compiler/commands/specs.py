@@ -73,12 +73,12 @@ def _network(
     needs_network: bool = True,
 ) -> Network | None:
     from ...dsl.diagnostics import has_errors
-    from ...dsl.program import load_program
     from ..build.elaborate import examine
     from ..language.fuel import DEFAULT_LAYERS
+    from ..load import load
 
     network, diagnostics = examine(
-        load_program(source),
+        load(source),
         network=options.network,
         overrides=dict(options.set),
         input_shape=options.input,

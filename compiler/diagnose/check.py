@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ...dsl.program import Program
-from ...dsl.syntax import Call
 from ..build.elaborate import examine
+from ..build.scoping import sections_of
 from ..language.fuel import DEFAULT_LAYERS
-from ..language.vocabulary import SECTIONS
 from ..network import Network
 from ..shapes import Shape
+from .trial import tried_in
 from .unused import UNUSED
 
 TAB = "tab"
@@ -30,12 +30,37 @@ def check(
     max_layers: int = DEFAULT_LAYERS,
 ) -> list[Diagnostic]:
     """A file of blocks alone is well, too: it is there to be imported."""
+
+    def once(variant: Program, max_layers: int) -> tuple[Network | None, list[Diagnostic]]:
+        return _mistakes(variant, network, input_shape, max_layers)
+
+    found, diagnostics = once(program, max_layers)
+    diagnostics = tried_in(program, diagnostics, lambda variant: once(variant, max_layers // 16)[1])
+    if found is not None:
+        from ..analysis.lints import RULES, lint
+
+        diagnostics = [*diagnostics, *lint(found)]
+        diagnostics = [d for d in diagnostics if not silenced(d, found)]
+        diagnostics += unknown_codes(found, {*RULES, *UNUSED, TAB, UNREACHED})
+    return in_order(diagnostics)
+
+
+def mistakes(program: Program) -> list[Diagnostic]:
+    """What is wrong, with fixes that have not been tried."""
+    return _mistakes(program, None, None, DEFAULT_LAYERS // 16)[1]
+
+
+def _mistakes(
+    program: Program, network: str | None, input_shape: Shape | None, max_layers: int
+) -> tuple[Network | None, list[Diagnostic]]:
+    """The network, where it is well, and what is wrong with it and with the sections."""
     found = examine(
         program,
         network=network,
         input_shape=input_shape,
         max_layers=max_layers,
         needs_network=network is not None,
+        tries=False,
     )
     diagnostics = found.diagnostics
     sections = sections_of(program)
@@ -43,22 +68,7 @@ def check(
         from ..plan.check import check_sections
 
         diagnostics = [*diagnostics, *check_sections(program, sections, found.network)]
-    if found.network is not None and not has_errors(found.diagnostics):
-        from ..analysis.lints import RULES, lint
-
-        diagnostics = [*diagnostics, *lint(found.network)]
-        diagnostics = [d for d in diagnostics if not silenced(d, found.network)]
-        diagnostics += unknown_codes(found.network, {*RULES, *UNUSED, TAB, UNREACHED})
-    return in_order(diagnostics)
-
-
-def sections_of(program: Program) -> dict[str, Call]:
-    """train, augment, evaluate, transfer, as written in the main file."""
-    found: dict[str, Call] = {}
-    for statement in program.main.statements:
-        if isinstance(statement, Call) and statement.head.value in SECTIONS:
-            found.setdefault(statement.head.value, statement)
-    return found
+    return (None if has_errors(found.diagnostics) else found.network), diagnostics
 
 
 def unknown_codes(network: Network, codes: Collection[str]) -> Iterator[Diagnostic]:

@@ -1,100 +1,17 @@
-"""Fixes that are known to work: proposed where a mistake is found, tried before they are shown.
+"""Changes proposed for shapes that do not fit: padding that keeps the size, other channels.
 
-A proposal is a change to the text. It is made to a copy, the copy is compiled, and the proposal is
-offered only if the mistake is gone and no other has come. So whatever a `help:` line says to write
-because of a shape has been written and checked.
+Whether they mend anything is not known here: `trial` makes them and looks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 
-from ...dsl.diagnostics import Diagnostic, Edit, has_errors
-from ...dsl.parser import read
-from ...dsl.program import Program
-from ...dsl.source import Source, Span
+from ...dsl.diagnostics import Edit
 from ...dsl.syntax import Body, Branches, Call, Name, walk
 from ..ops.base import REGISTRY, Op
 
 Proposal = tuple[Edit, ...]
-
-MAX_TRIALS = 12
-_MAX_CHARACTERS = 50_000
-"""Longer specs are not compiled again and again for the sake of a hint."""
-
-
-def mended(
-    program: Program,
-    diagnostics: Sequence[Diagnostic],
-    proposals: dict[int, Iterable[Proposal]],
-    errors_of: Callable[[Program], list[Diagnostic]],
-) -> list[Diagnostic]:
-    """The diagnostics, with the first proposal of each that holds put into its help."""
-    if not proposals or len(program.main.source.text) > _MAX_CHARACTERS:
-        return list(diagnostics)
-    trials = 0
-    found = []
-    for diagnostic in diagnostics:
-        for proposal in proposals.get(id(diagnostic), ()):
-            if trials >= MAX_TRIALS:
-                break
-            trials += 1
-            changed = _with_edits(program, proposal)
-            if changed is not None and _is_better(errors_of(changed), diagnostics, proposal):
-                help = f"write `{_written(program.main.source, proposal)}`"
-                diagnostic = replace(diagnostic, help=help, edits=proposal)
-                break
-        found.append(diagnostic)
-    return found
-
-
-def _is_better(
-    after: Sequence[Diagnostic], before: Sequence[Diagnostic], proposal: Proposal
-) -> bool:
-    left = [d for d in after if d.severity == "error"]
-    return len(left) < sum(d.severity == "error" for d in before)
-
-
-def _with_edits(program: Program, proposal: Proposal) -> Program | None:
-    """The program with its main file changed; None where that is not possible."""
-    source = program.main.source
-    if not proposal or any(edit.span.source is not source for edit in proposal):
-        return None
-    changed = Source(source.name, apply(source.text, proposal), source.path)
-    spec, problems = read(changed)
-    if has_errors(problems):
-        return None
-    imports = dict(program.imports)
-    # Imports stand as they stood: a fix does not touch them.
-    imports[changed] = imports.pop(source)
-    return replace(program, main=spec, files=(*program.files[:-1], spec), imports=imports)
-
-
-def apply(text: str, edits: Sequence[Edit]) -> str:
-    """A text with changes made to it."""
-    for edit in sorted(edits, key=lambda e: e.span.start, reverse=True):
-        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
-    return text
-
-
-def _written(source: Source, proposal: Proposal) -> str:
-    """What to write: the statements around the changes, as they would be."""
-    start = min(edit.span.start for edit in proposal)
-    end = max(edit.span.end for edit in proposal)
-    text = source.text
-    while start > 0 and text[start - 1] not in "\n\r{,|}":
-        start -= 1
-    while end < len(text) and text[end] not in "\n\r{,|}#":
-        end += 1
-    inside = [
-        Edit(Span(source, e.span.start - start, e.span.end - start), e.text) for e in proposal
-    ]
-    changed = apply(text[start:end], inside)
-    return " … ".join(part.strip() for part in changed.splitlines() if part.strip())
-
-
-# ---- proposals -------------------------------------------------------------------------------
 
 
 def layer_calls(body: Body | Branches) -> Iterator[tuple[Call, type[Op]]]:

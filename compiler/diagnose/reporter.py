@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ...dsl.diagnostics import Diagnostic, Edit
+from ...dsl.diagnostics import Diagnostic
 from ...dsl.source import Span
 from ..language.problems import MAX_MISTAKES, Problem
 from ..network import Scope
@@ -19,8 +19,6 @@ class GiveUp(Exception):
 class Reporter:
     def __init__(self, found: Iterable[Diagnostic]) -> None:
         self.diagnostics = list(found)
-        self.proposals: dict[int, Iterable[tuple[Edit, ...]]] = {}
-        """Changes that may mend a mistake, by the id of its diagnostic."""
         self._told: set[tuple[str, Span | None]] = set()
 
     @property
@@ -28,14 +26,9 @@ class Reporter:
         return any(diagnostic.severity == "error" for diagnostic in self.diagnostics)
 
     def problem(self, problem: Problem, scope: Scope | None) -> None:
-        self.report(problem.diagnostic, scope, problem.proposals)
+        self.report(problem.diagnostic, scope)
 
-    def report(
-        self,
-        diagnostic: Diagnostic,
-        scope: Scope | None = None,
-        proposals: Iterable[tuple[Edit, ...]] = (),
-    ) -> None:
+    def report(self, diagnostic: Diagnostic, scope: Scope | None = None) -> None:
         """Once for each place, however often the statement is carried out."""
         key = (diagnostic.code, diagnostic.span)
         if key in self._told:
@@ -44,7 +37,5 @@ class Reporter:
         notes = (*diagnostic.notes, *call_chain(scope))
         diagnostic = replace(diagnostic, notes=notes)
         self.diagnostics.append(diagnostic)
-        if proposals:
-            self.proposals[id(diagnostic)] = proposals
         if len(self.diagnostics) >= MAX_MISTAKES:
             raise GiveUp

@@ -8,10 +8,24 @@ from typing import Any, NamedTuple
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Argument, Call, Name
+from ...dsl.syntax import (
+    Argument,
+    Binary,
+    Call,
+    Expression,
+    List,
+    Name,
+    Number,
+    Size,
+    String,
+    Switch,
+    Tuple,
+)
+from . import foreign, translate
 from .evaluate import Env, elements, evaluate, unknown_name
 from .problems import Problem, missing_separator
 from .signature import ArgumentError, Field, Signature
+from .translate import Value, value_of
 from .values import Word
 
 
@@ -49,15 +63,17 @@ def bind(
     many: list[Any] = []
     for node, value in arguments:
         if node.name is not None:
-            field = _named(node, signature)
+            field = _named(call, node, signature)
         elif isinstance(value, Word) and _is_flag(value, signature):
             field, value = signature.fields[value], True
         elif isinstance(value, Word) and not (waiting and waiting[0].takes_words):
             raise _stray_word(call, node, value, signature, waiting, env, words)
         elif not waiting:
-            raise _too_many(node, signature)
+            raise _too_many(node, value, signature)
         else:
             field = waiting[0]
+            if _is_product_for_size(node.value, field):
+                raise _product_for_size(node, value, field, signature)
             if field.many:
                 if field.words and isinstance(value, Word) and value in {*words} - {*field.words}:
                     raise missing_separator(call, node, value)
@@ -95,7 +111,7 @@ def bind(
 
 def bind_one(argument: Evaluated, signature: Signature) -> tuple[str, Any]:
     """The same for a single named argument: the field's name and its value."""
-    field = _named(argument.node, signature)
+    field = _named(None, argument.node, signature)
     return field.name, _read(field, argument.value, argument.node, signature)
 
 
@@ -108,22 +124,112 @@ def _head(call: Call, signature: Signature) -> Span:
     return call.head.span
 
 
-def _named(node: Argument, signature: Signature) -> Field:
+def _named(call: Call | None, node: Argument, signature: Signature) -> Field:
     assert node.name is not None
     field = signature.fields.get(node.name)
     if field is None:
-        folded = node.name.lower()
-        known = [f.name for f in signature.fields.values() if folded in f.elsewhere.split()]
-        close = known[0] if known else closest(node.name, signature.fields)
+        help, edits = _for_foreign_argument(call, node, signature)
+        if not help:
+            close = closest(node.name, signature.fields)
+            help = f"did you mean `{close}`?" if close else ""
+            edits = (Edit(node.name_span, close),) if close else ()
         raise Problem(
             "unknown-argument",
             f"`{signature.word}` has no argument `{node.name}`",
             node.name_span,
             notes=_usage(signature),
-            help=f"did you mean `{close}`?" if close else "",
-            edits=(Edit(node.name_span, close),) if close else (),
+            help=help,
+            edits=edits,
         )
     return field
+
+
+def _for_foreign_argument(
+    call: Call | None, node: Argument, signature: Signature
+) -> tuple[str, tuple[Edit, ...]]:
+    """What to write for an argument that other tools have: ours, a flag, or a statement."""
+    assert node.name is not None
+    folded = foreign.folded(node.name)
+    for field in signature.fields.values():
+        if folded in map(foreign.folded, field.elsewhere.split()):
+            return f"here it is called `{field.name}`", (Edit(node.name_span, field.name),)
+    value = value_in(node.value)
+    if node.name in foreign.ACTIVATION and call is not None:
+        statement = translate.activation(value)
+        if statement is None:
+            return "an activation is a statement of its own, behind the layer: `conv 64, relu`", ()
+        taken_out = Edit(_with_blank_before(node.span), "")
+        end = call.arguments[-1].span.end
+        if not statement:
+            return "take it out: a layer has no activation unless one follows", (taken_out,)
+        put_behind = Edit(Span(node.span.source, end, end), f", {statement}")
+        if node is call.arguments[-1]:
+            whole = Span(node.span.source, taken_out.span.start, end)
+            return _FOLLOWS.format(statement), (Edit(whole, f", {statement}"),)
+        return _FOLLOWS.format(statement), (taken_out, put_behind)
+    part = translate.argument(node.name, value, signature.fields, _given(call))
+    if isinstance(part, tuple):
+        name, value = part
+        return f"write `{name}={value.text}`", (Edit(node.span, f"{name}={value.text}"),)
+    if part:
+        return f"write `{part}`", (Edit(node.span, part),)
+    taken_out = Edit(_with_blank_before(node.span), "")
+    if part == "":
+        return "take it out: it is so anyway", (taken_out,)
+    why = foreign.why_left_out(node.name)
+    return (f"take it out: {why}", (taken_out,)) if why else ("", ())
+
+
+_FOLLOWS = "an activation is a statement of its own, behind the layer: `, {}`"
+
+
+def _given(call: Call | None) -> dict[str, Value]:
+    """The arguments of a call that have a name, for those whose meaning depends on others."""
+    arguments = call.arguments if call is not None else ()
+    return {a.name: value_in(a.value) for a in arguments if a.name is not None}
+
+
+def value_in(node: Expression) -> Value:
+    """A value as it is written in a spec, for translations."""
+    text = node.span.text
+    match node:
+        case Number(value=number) | Switch(value=number):
+            return Value(text, number)
+        case Size(dims=dims):
+            return Value(text, dims)
+        case Name(value=name):
+            if name in ("True", "False"):
+                return value_of(name == "True")
+            return Value(text, Word(name))
+        case String(value=inside):
+            return Value(inside, Word(inside))
+        case Tuple(items=items) | List(items=items) if all(isinstance(i, Number) for i in items):
+            return Value(text, tuple(i.value for i in items if isinstance(i, Number)))
+    return Value(text)
+
+
+def _is_product_for_size(node: Expression, field: Field) -> bool:
+    """`5*5` in the place of a size."""
+    return (
+        isinstance(node, Binary)
+        and node.operator == "*"
+        and isinstance(node.left, Number)
+        and isinstance(node.right, Number)
+        and "a size like" in field.expects
+    )
+
+
+def _product_for_size(node: Argument, value: Any, field: Field, signature: Signature) -> Problem:
+    assert isinstance(node.value, Binary)
+    size = f"{node.value.left.span.text}x{node.value.right.span.text}"
+    return Problem(
+        "argument",
+        f"`{node.value.span.text}` is the number {value}: `{field.name}` would be {value}x{value}",
+        node.value.span,
+        notes=_usage(signature),
+        help=f"write `{size}`; or `{value}`, if that is meant",
+        edits=(Edit(node.value.span, size),),
+    )
 
 
 def _is_flag(word: Word, signature: Signature) -> bool:
@@ -136,6 +242,10 @@ def _read(field: Field, value: Any, node: Argument, signature: Signature) -> Any
         return field.read(value)
     except ArgumentError as error:
         instead = error.instead
+        if isinstance(value, Word) and node.name is not None:
+            part = translate.argument(node.name, value_in(node.value), signature.fields)
+            if isinstance(part, str):
+                raise _word_for_number(field, node, signature, part, error) from None
         if isinstance(value, float) and not value.is_integer() and "whole number" in field.expects:
             instead = f"floor({node.value.span.text})"
         raise Problem(
@@ -160,6 +270,9 @@ def _stray_word(
     fields = signature.fields
     if word in fields:
         edits, value = _join_with_next(call, node)
+        if not edits and _takes(fields[word], True) and _takes(fields[word], False):
+            value, at = "on", node.span.end
+            edits = (Edit(Span(node.span.source, at, at), "=on"),)
         return Problem(
             "missing-equals",
             f"`{word}` takes a value",
@@ -170,6 +283,15 @@ def _stray_word(
         )
     if word in words:
         return missing_separator(call, node, word)
+    if isinstance(node.value, Name) and foreign.folded(word) in foreign.NOTHING_TO_PAD:
+        raise Problem(
+            "unknown-flag",
+            f"`{signature.word}` does not know the word `{word}`",
+            node.span,
+            notes=_usage(signature),
+            help=f"take it out: without `{_SAME}`, nothing is padded",
+            edits=(Edit(_with_blank_before(node.span), ""),),
+        )
     close = closest(word, [name for name, field in fields.items() if field.is_flag])
     needs_value = any(field.required for field in waiting)
     if not close and isinstance(node.value, Name) and needs_value:
@@ -184,6 +306,32 @@ def _stray_word(
     )
 
 
+_SAME = "same"
+
+
+def _takes(field: Field, value: object) -> bool:
+    try:
+        field.read(value)
+    except ArgumentError:
+        return False
+    return True
+
+
+def _word_for_number(
+    field: Field, node: Argument, signature: Signature, part: str, error: ArgumentError
+) -> Problem:
+    """`pad=same`: a word where a number is wanted, for which there is a flag, or nothing."""
+    place = node.span if part else _with_blank_before(node.span)
+    return Problem(
+        "argument",
+        f"`{field.name}` of `{signature.word}` is {field.expects}; {error.message}",
+        node.span,
+        notes=_usage(signature),
+        help=f"write `{part}`" if part else f"take it out: without `{_SAME}`, nothing is padded",
+        edits=(Edit(place, part),),
+    )
+
+
 def _join_with_next(call: Call, node: Argument) -> tuple[tuple[Edit, ...], str]:
     """`stride 2` to `stride=2`, where the next argument is a bare value."""
     index = next(i for i, argument in enumerate(call.arguments) if argument is node)
@@ -194,13 +342,21 @@ def _join_with_next(call: Call, node: Argument) -> tuple[tuple[Edit, ...], str]:
     return (Edit(gap, "="),), following[0].span.text
 
 
-def _too_many(node: Argument, signature: Signature) -> Problem:
+def _too_many(node: Argument, value: object, signature: Signature) -> Problem:
+    by_name = [
+        f"`{field.name}={node.span.text}`"
+        for field in signature.fields.values()
+        if field.keyword_only and isinstance(value, tuple) and _takes(field, value)
+    ]
+    listed = " or ".join(filter(None, [", ".join(by_name[:-1]), *by_name[-1:]]))
     return Problem(
         "too-many-arguments",
         f"`{signature.word}` has no place for `{node.span.text}`",
         node.span,
         notes=_usage(signature),
-        help="take it out, or give it by the name of what it sets",
+        help=f"take it out, or say what it is: {listed}"
+        if listed
+        else "take it out, or give it by the name of what it sets",
         edits=(Edit(_with_blank_before(node.span), ""),),
     )
 

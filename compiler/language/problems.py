@@ -32,13 +32,16 @@ class Problem(Exception):
         help: str = "",
         edits: tuple[Edit, ...] = (),
         proposals: Iterable[tuple[Edit, ...]] = (),
+        otherwise: str = "",
     ) -> None:
         message, help = _clipped(message), _clipped(help)
         super().__init__(message)
-        self.proposals = proposals
-        """Changes that may mend it, the best first; worked out when they are tried, before they are
-        shown."""
-        self.diagnostic = Diagnostic(code, message, span, label, labels, notes, help, edits)
+        self.diagnostic = Diagnostic(
+            code, message, span, label, labels, notes, help, edits,
+            proposals=proposals, otherwise=otherwise,
+        )  # fmt: skip
+        """Its proposals are changes that may mend it, the best first, worked out when they
+        are tried (`..diagnose.trial`)."""
 
 
 def _clipped(text: str) -> str:

@@ -5,6 +5,7 @@ Each counts as one elementwise operation for every number, however its formula i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from ..language.signature import choice, real
@@ -61,6 +62,9 @@ class ReLU(Activation):
     """Rectifier: what is negative becomes zero."""
 
     word: ClassVar[str] = "relu"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "relu": "ReLU(inplace) RectifiedLinear rectify rectifier relu_ ReluLayer",
+    }
     formula: ClassVar[str] = "max(0, x)"
     keeps: ClassVar[Literal["input", "output"]] = "output"
     in_place: ClassVar[bool] = True
@@ -73,6 +77,10 @@ class ReLU6(Activation):
     """Rectifier that stops at 6."""
 
     word: ClassVar[str] = "relu6"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "relu6": "ReLU6(inplace) relu_6 ReLU(6) ReLU(6.0) ReLU(6.) ReLU(max_value=6) "
+        "ReLU(max_value=6.0)",
+    }
     formula: ClassVar[str] = "min(max(0, x), 6)"
 
     # In place, torch keeps a copy of its input for the way back: while training as much memory, and
@@ -91,7 +99,9 @@ class Leaky(Activation):
     """Rectifier that lets a part of what is negative through."""
 
     word: ClassVar[str] = "leaky"
-    elsewhere: ClassVar[tuple[str, ...]] = ("leakyrelu", "leaky_relu", "lrelu")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "leaky": "LeakyReLU(negative_slope,inplace) leaky_relu(negative_slope) lrelu LReLU",
+    }
     formula: ClassVar[str] = "x where x > 0, else {slope}*x"
     in_place: ClassVar[bool] = True
 
@@ -111,6 +121,9 @@ class PReLU(Activation):
     """Leaky rectifier that learns its slope (He et al., 2015, arXiv:1502.01852)."""
 
     word: ClassVar[str] = "prelu"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "prelu": "PReLU(num_parameters,init) ParametricReLU parametric_relu",
+    }
     formula: ClassVar[str] = "x where x > 0, else a*x with a learned, {init} at first"
 
     per: str = choice(
@@ -143,6 +156,9 @@ class ELU(Activation):
     """Exponential linear unit (Clevert et al., 2015, arXiv:1511.07289)."""
 
     word: ClassVar[str] = "elu"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "elu": "ELU(alpha,inplace)",
+    }
     formula: ClassVar[str] = "x where x > 0, else {alpha}*(exp(x) - 1)"
     in_place: ClassVar[bool] = True
 
@@ -168,6 +184,9 @@ class GELU(Activation):
     """Gaussian error linear unit (Hendrycks and Gimpel, 2016, arXiv:1606.08415)."""
 
     word: ClassVar[str] = "gelu"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "gelu": "GELU(approximate)",
+    }
     suits: ClassVar[str] = "truncated_normal"
 
     approximate: str = choice(
@@ -188,7 +207,9 @@ class SiLU(Activation):
     """Sigmoid linear unit, also called swish (Ramachandran et al., 2017, arXiv:1710.05941)."""
 
     word: ClassVar[str] = "silu"
-    elsewhere: ClassVar[tuple[str, ...]] = ("swish",)
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "silu": "SiLU(inplace) swish Swish",
+    }
     formula: ClassVar[str] = "x*sigmoid(x)"
 
     def module(self, arriving: Shape) -> Constructor:
@@ -226,7 +247,9 @@ class Sigmoid(Activation):
     probabilities: ClassVar[bool] = True
     independent: ClassVar[bool] = True
     suits: ClassVar[str] = "xavier"
-    elsewhere: ClassVar[tuple[str, ...]] = ("logistic",)
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "sigmoid": "Sigmoid logistic Logistic",
+    }
     formula: ClassVar[str] = "1/(1 + exp(-x))"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
@@ -238,6 +261,9 @@ class Tanh(Activation):
     """Squeezes each number between -1 and 1."""
 
     word: ClassVar[str] = "tanh"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "tanh": "Tanh TanH hyperbolic_tangent",
+    }
     suits: ClassVar[str] = "xavier"
     formula: ClassVar[str] = "(exp(x) - exp(-x))/(exp(x) + exp(-x))"
     keeps: ClassVar[Literal["input", "output"]] = "output"
@@ -251,7 +277,9 @@ class Hardsigmoid(Activation):
 
     word: ClassVar[str] = "hardsigmoid"
     suits: ClassVar[str] = "xavier"
-    elsewhere: ClassVar[tuple[str, ...]] = ("hard_sigmoid", "hsigmoid")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "hardsigmoid": "Hardsigmoid(inplace) hard_sigmoid hsigmoid h_sigmoid",
+    }
     formula: ClassVar[str] = "min(max(0, x + 3), 6)/6"
 
     def module(self, arriving: Shape) -> Constructor:
@@ -262,7 +290,9 @@ class Hardswish(Activation):
     """Swish with a sigmoid made of straight lines (Howard et al., 2019, arXiv:1905.02244)."""
 
     word: ClassVar[str] = "hardswish"
-    elsewhere: ClassVar[tuple[str, ...]] = ("hard_swish", "hswish", "h_swish")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "hardswish": "Hardswish(inplace) hard_swish hswish h_swish",
+    }
     formula: ClassVar[str] = "x*min(max(0, x + 3), 6)/6"
 
     def module(self, arriving: Shape) -> Constructor:
@@ -275,7 +305,9 @@ class Softmax(Activation):
     word: ClassVar[str] = "softmax"
     probabilities: ClassVar[bool] = True
     suits: ClassVar[str] = ""
-    elsewhere: ClassVar[tuple[str, ...]] = ("softmax2d",)
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "softmax": "Softmax(axis) Softmax2d LogSoftmax(dim) log_softmax(dim)",
+    }
     formula: ClassVar[str] = "exp(x) / the sum of exp over the channels"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 

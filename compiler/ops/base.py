@@ -11,7 +11,7 @@ into it. There are no defaults for either: an operation that cannot count itself
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import ClassVar, Literal, NamedTuple
 
@@ -118,8 +118,9 @@ class Op(Declared):
     short_word: ClassVar[str] = ""
     """Its first word, by which layers are named and counted; of one that no spec can write, its
     class's name."""
-    elsewhere: ClassVar[tuple[str, ...]] = ()
-    """What other tools call it, for people who write that."""
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """What to write, and the names that other tools have for that (`..language.foreign`). Not
+    inherited: what is true of a class is not true of those that derive from it."""
     kind: ClassVar[Kind]
 
     def __init_subclass__(cls) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import gcd
 from typing import ClassVar
@@ -203,7 +203,16 @@ class Conv(Biased, Sliding):
     """Convolution: slides `out` filters over the map."""
 
     word: ClassVar[str] = "conv"
-    elsewhere: ClassVar[tuple[str, ...]] = ("conv2d", "convolution", "convolution2d")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "conv": "Conv2D(filters,kernel_size,strides,padding,data_format,dilation_rate,groups,"
+        "activation,use_bias) Convolution2D(nb_filter,nb_row,nb_col) Conv2d(in_channels,"
+        "out_channels,kernel_size,stride,padding,dilation,groups,bias,padding_mode) "
+        "LazyConv2d(out_channels,kernel_size,stride,padding,dilation,groups,bias,padding_mode) "
+        "Convolution convolutional conv_2d conv2 conv_layer ConvLayer(ni,nf,ks,stride,padding,"
+        "bias) SpatialConvolution convolution2dLayer",
+        "conv kernel=1x1": "conv1x1(in_planes,out_planes,stride) pointwise pointwise_conv",
+        "conv kernel=3x3 same": "conv3x3(in_planes,out_planes,stride,groups,dilation)",
+    }
     kind: ClassVar[Kind] = "conv"
 
     out: int = count("filters; they become the channels")
@@ -287,7 +296,11 @@ class Depthwise(PerChannel):
     """Convolution with a filter (or `multiplier` filters) of its own for each channel."""
 
     word: ClassVar[str] = "depthwise"
-    elsewhere: ClassVar[tuple[str, ...]] = ("depthwiseconv2d", "depthwise_conv", "dwconv")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "depthwise": "DepthwiseConv2D(kernel_size,strides,padding,depth_multiplier,data_format,"
+        "dilation_rate,activation,use_bias) depthwise_conv dwconv depthwise_convolution "
+        "ConvolutionDepthwise DepthwiseConv2d DepthwiseConvolution2D",
+    }
     kind: ClassVar[Kind] = "conv"
 
     kernel: Pair = pair("size of a filter")
@@ -319,7 +332,11 @@ class Separable(PerChannel):
     """Depthwise convolution, then a 1x1 convolution that mixes the channels."""
 
     word: ClassVar[str] = "separable"
-    elsewhere: ClassVar[tuple[str, ...]] = ("separableconv2d", "separable_conv", "sepconv")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "separable": "SeparableConv2D(filters,kernel_size,strides,padding,data_format,"
+        "dilation_rate,depth_multiplier,activation,use_bias) SeparableConvolution2D "
+        "separable_conv sepconv SeparableConv2d depthwise_separable",
+    }
     kind: ClassVar[Kind] = "conv"
 
     out: int = count("1x1 filters; they become the channels")
@@ -383,10 +400,14 @@ class Deconv(Biased):
     """Transposed convolution: each number that arrives is spread over a window of what leaves."""
 
     word: ClassVar[str] = "deconv"
-    elsewhere: ClassVar[tuple[str, ...]] = (
-        *("convtranspose2d", "conv_transpose", "conv2dtranspose", "transposed_conv"),
-        *("deconvolution", "upconv"),
-    )
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "deconv": "ConvTranspose2d(in_channels,out_channels,kernel_size,stride,padding,"
+        "output_padding,groups,bias,dilation) Conv2DTranspose(filters,kernel_size,strides,"
+        "padding,output_padding,data_format,dilation_rate,activation,use_bias) conv_transpose "
+        "upconv transposed_conv Deconvolution Deconvolution2D deconvolutional deconv2d "
+        "LazyConvTranspose2d(out_channels,kernel_size,stride,padding,output_padding,groups,bias) "
+        "SpatialFullConvolution Conv2DTransposed",
+    }
     kind: ClassVar[Kind] = "conv"
 
     # No `mode`: the padding is cut off what leaves, there is nothing to fill.

@@ -6,6 +6,7 @@ are counted as they are in evaluation: there are none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import ClassVar
 
@@ -18,6 +19,9 @@ class Dropout(NoMultiplyAdds):
     """Leaves out single numbers while training (Srivastava et al., 2014)."""
 
     word: ClassVar[str] = "dropout"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "dropout": "Dropout(p,inplace) drop dropout_layer AlphaDropout(p) Dropout1d alpha_dropout",
+    }
     kind: ClassVar[Kind] = "dropout"
     in_place: ClassVar[bool] = True
     passes_zero: ClassVar[bool] = True
@@ -75,7 +79,10 @@ class Dropout2d(Dropout):
     """Leaves out whole channels of a map while training (Tompson et al., 2014, arXiv:1411.4280)."""
 
     word: ClassVar[str] = "dropout2d"
-    elsewhere: ClassVar[tuple[str, ...]] = ("spatialdropout2d", "spatial_dropout")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "dropout2d": "Dropout2d(p,inplace) SpatialDropout2D(rate) spatial_dropout "
+        "FeatureAlphaDropout",
+    }
     module: ClassVar[str] = "nn.Dropout2d"
     what: ClassVar[str] = "channels"
 
@@ -98,7 +105,10 @@ class DropPath(Dropout):
     """
 
     word: ClassVar[str] = "droppath"
-    elsewhere: ClassVar[tuple[str, ...]] = ("drop_path", "stochasticdepth", "stochastic_depth")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "droppath": "DropPath(drop_prob) StochasticDepth(p,mode>) drop_path stochastic_depth "
+        "drop_connect",
+    }
     in_place: ClassVar[bool] = False
     module: ClassVar[str] = "DropPath"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import ClassVar
 
 from ...dsl.closest import closest
@@ -27,6 +28,12 @@ KNOWN: dict[str, Rows] = {
 }
 """By name. Like every filter here they are laid on the map as they stand, not turned around; `_x`
 is large where the map becomes brighter to the right, `_y` where it does downwards."""
+
+_ELSEWHERE = {
+    "gaussian": "blur", "gauss": "blur", "smooth": "blur", "box": "blur", "mean": "blur",
+    "laplace": "laplacian", "edge": "laplacian", "edges": "laplacian", "unsharp": "sharpen",
+}  # fmt: skip
+"""What others call them."""
 
 EXAMPLE = "write its rows, like `filter [[0, 1, 1], [1, 0, 0], [1, 0, 1]]`"
 
@@ -79,11 +86,16 @@ def _number(value: object) -> float:
 def _known(word: str) -> str:
     if word in KNOWN:
         return str(word)
-    close = closest(word, KNOWN)
     listed = ", ".join(f"`{name}`" for name in KNOWN)
-    raise ArgumentError(
-        f"{word} is none of {listed}", f"did you mean `{close}`?" if close else EXAMPLE
-    )
+    both = [name for name in KNOWN if name.rpartition("_")[0] == word.lower()]
+    if both:
+        right, down = both
+        raise ArgumentError(
+            f"there are two of them, `{right}` and `{down}`",
+            f"write `{right}` for what changes from left to right, `{down}` from top to bottom",
+        )
+    habit = _ELSEWHERE.get(word.lower(), "") or closest(word, KNOWN)
+    raise ArgumentError(f"{word} is none of {listed}", "" if habit else EXAMPLE, instead=habit)
 
 
 class Filter(Sliding):
@@ -99,10 +111,11 @@ class Filter(Sliding):
         takes_words=True,
         words=tuple(KNOWN),
     )
-    stride: Pair = STRIDE
-    pad: Pair = PAD
-    dilation: Pair = DILATION
-    mode: str = MODE
+    # By name alone: in `filter blur 5x5`, a size would be read as that of the filter.
+    stride: Pair = replace(STRIDE, keyword_only=True)
+    pad: Pair = replace(PAD, keyword_only=True)
+    dilation: Pair = replace(DILATION, keyword_only=True)
+    mode: str = replace(MODE, keyword_only=True)
     same: bool = SAME
     same_upper: bool = SAME_UPPER
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from ..language.signature import count, switch
@@ -13,7 +14,11 @@ class Linear(Op):
     """Fully connected: every output is a weighted sum of everything that arrives."""
 
     word: ClassVar[str] = "fc"
-    elsewhere: ClassVar[tuple[str, ...]] = ("linear", "fully_connected", "innerproduct")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "fc": "Linear(in_features,out_features,bias) Dense(units,activation,use_bias) "
+        "LazyLinear(out_features,bias) fully_connected InnerProduct inner_product connected Gemm "
+        "dense_layer FullyConnected fullyConnectedLayer LinBnDrop(n_in,n_out)",
+    }
     kind: ClassVar[Kind] = "linear"
 
     out: int = count("outputs: `fc classes` for the last layer of a classifier")

@@ -6,6 +6,7 @@ instance normalisation reach over the map is left out of receptive fields, as it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from ..language.signature import count, real, switch
@@ -66,10 +67,13 @@ class BatchNorm(Normalisation):
     """Normalises each channel over a batch; in evaluation by running averages of its statistics."""
 
     word: ClassVar[str] = "bn"
-    elsewhere: ClassVar[tuple[str, ...]] = (
-        *("batchnorm", "batch_norm", "batchnorm2d", "batchnorm1d", "batchnormalization"),
-        *("norm", "normalization"),
-    )
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "bn": "BatchNorm2d(num_features,eps,momentum,affine,track_running_stats) "
+        "BatchNormalization(axis,momentum>1-momentum,epsilon,center,scale) "
+        "BatchNorm1d(num_features,eps,momentum,affine) batch_norm batch_normalize SyncBatchNorm "
+        "FrozenBatchNorm2d norm LazyBatchNorm2d BatchNormalisation SpatialBatchNormalization "
+        "batchNormalizationLayer normalization",
+    }
 
     eps: float = eps()
     momentum: float = real(
@@ -123,7 +127,10 @@ class GroupNorm(Normalisation):
     """Normalises groups of channels of one image (Wu and He, 2018, arXiv:1803.08494)."""
 
     word: ClassVar[str] = "gn"
-    elsewhere: ClassVar[tuple[str, ...]] = ("groupnorm", "group_norm", "groupnormalization")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "gn": "GroupNorm(num_groups,num_channels,eps,affine) GroupNormalization(groups,axis,"
+        "epsilon) group_norm",
+    }
 
     groups: int = count("groups of channels")
     eps: float = eps()
@@ -156,9 +163,10 @@ class LayerNorm(Normalisation):
     """Normalises the channels at each place of a map (as ConvNeXt does), or a vector."""
 
     word: ClassVar[str] = "ln"
-    elsewhere: ClassVar[tuple[str, ...]] = (
-        *("layernorm", "layer_norm", "layernorm2d", "layernormalization"),
-    )
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "ln": "LayerNorm(normalized_shape,eps,elementwise_affine) LayerNormalization(axis,"
+        "epsilon) LayerNorm2d(num_channels,eps) layer_norm",
+    }
 
     eps: float = eps()
     affine: bool = switch("a learned factor and a learned addend for each channel", True)
@@ -183,7 +191,10 @@ class InstanceNorm(Normalisation):
     """Normalises each channel of one image (Ulyanov et al., 2016, arXiv:1607.08022)."""
 
     word: ClassVar[str] = "instancenorm"
-    elsewhere: ClassVar[tuple[str, ...]] = ("instance_norm", "instancenorm2d")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "instancenorm": "InstanceNorm2d(num_features,eps,momentum,affine) InstanceNorm "
+        "InstanceNormalization instance_norm LazyInstanceNorm2d",
+    }
 
     eps: float = eps()
     affine: bool = switch("a learned factor and a learned addend for each channel", False)
@@ -216,7 +227,10 @@ class LocalResponseNorm(NoMultiplyAdds):
     """Divides by how strong neighbouring channels are at the same place (AlexNet)."""
 
     word: ClassVar[str] = "lrn"
-    elsewhere: ClassVar[tuple[str, ...]] = ("localresponsenorm", "local_response_norm")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "lrn": "LocalResponseNorm(size,alpha,beta,k) LRN local_response_normalization LRN2D "
+        "local_response_norm CrossMapLRN2d(size,alpha,beta,k)",
+    }
     kind: ClassVar[Kind] = "norm"
 
     size: int = count("channels that are looked at, its own in the middle", 5)
@@ -256,7 +270,9 @@ class LayerScale(NoMultiplyAdds):
     """A learned factor for each channel, small at first (CaiT, ConvNeXt; arXiv:2103.17239)."""
 
     word: ClassVar[str] = "layerscale"
-    elsewhere: ClassVar[tuple[str, ...]] = ("layer_scale",)
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "layerscale": "LayerScale(dim,init_values) layer_scale",
+    }
     kind: ClassVar[Kind] = "norm"
 
     init: float = real("the factors at first", 1e-6)

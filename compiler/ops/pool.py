@@ -7,7 +7,7 @@ more says so. They are counted as in evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import gcd
 from typing import ClassVar, Literal
@@ -307,16 +307,15 @@ class Max(Adaptive):
     """The largest number of each window."""
 
     word: ClassVar[str] = "pool max"
-    elsewhere: ClassVar[tuple[str, ...]] = (
-        "maxpool",
-        "max_pool",
-        "maxpool2d",
-        "max_pool2d",
-        "maxpooling2d",
-        "adaptivemaxpool2d",
-        "globalmaxpool",
-        "globalmaxpooling2d",
-    )
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "pool max": "MaxPooling2D(pool_size,strides,padding,data_format) MaxPool2d(kernel_size,"
+        "stride,padding,dilation,return_indices,ceil_mode) MaxPool2D(pool_size,strides,padding) "
+        "max_pool2d(kernel_size,stride,padding,dilation,ceil_mode) maxpool max_pool maxpooling "
+        "max_pooling SpatialMaxPooling maxPooling2dLayer pooling AdaptiveMaxPool2d(output_size) "
+        "adaptive_max_pool2d(output_size)",
+        "pool max global": "GlobalMaxPooling2D(data_format,keepdims) GlobalMaxPool2D "
+        "GlobalMaxPool global_max_pool global_max_pooling global_maxpool",
+    }
 
     dilation: Pair = pair("distance between the numbers that a window reads", (1, 1))
 
@@ -336,6 +335,9 @@ class Min(Max):
     """The smallest number of each window: -max(-x). Turning the signs counts too."""
 
     word: ClassVar[str] = "pool min"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "pool min": "MinPool2d minpool min_pool min_pooling MinPooling2D",
+    }
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return size(inputs[0]) + self.reads(output, inputs[0]) + size(output)
@@ -351,17 +353,17 @@ class Average(Adaptive):
     """The mean of each window."""
 
     word: ClassVar[str] = "pool avg"
-    elsewhere: ClassVar[tuple[str, ...]] = (
-        "avgpool",
-        "avg_pool",
-        "avgpool2d",
-        "avg_pool2d",
-        "averagepool",
-        "averagepooling2d",
-        "adaptiveavgpool2d",
-        "globalaveragepool",
-        "globalaveragepooling2d",
-    )
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "pool avg": "AveragePooling2D(pool_size,strides,padding,data_format) "
+        "AvgPool2d(kernel_size,stride,padding,ceil_mode,count_include_pad) AvgPool2D(pool_size,"
+        "strides,padding) avg_pool2d(kernel_size,stride,padding,ceil_mode,count_include_pad) "
+        "avgpool avg_pool AveragePool average_pool average_pooling avg_pooling meanpool "
+        "mean_pool SpatialAveragePooling averagePooling2dLayer",
+        "pool avg global": "GlobalAveragePooling2D(data_format,keepdims) GlobalAvgPool2D "
+        "GlobalAveragePool GlobalAvgPool global_avg_pool global_average_pooling global_avgpool "
+        "global_pool gap AdaptiveAvgPool2d(output_size) adaptive_avg_pool2d(output_size) "
+        "reduce_mean SelectAdaptivePool2d",
+    }
 
     count_pad: bool = switch("whether the zeros of the padding count", True)
 
@@ -417,6 +419,9 @@ class L2(Norm):
     """The length of each window, sqrt(sum of x^2)."""
 
     word: ClassVar[str] = "pool l2"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "pool l2": "l2_pool l2pool L2Pooling",
+    }
 
     p: float = 2.0
 
@@ -425,7 +430,10 @@ class Lp(Norm):
     """The p-norm of each window, (sum of |x|^p)^(1/p)."""
 
     word: ClassVar[str] = "pool lp"
-    elsewhere: ClassVar[tuple[str, ...]] = ("lppool", "lppool2d")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "pool lp": "LPPool2d(norm_type>p,kernel_size,stride,ceil_mode) lp_pool2d(norm_type>p,"
+        "kernel_size,stride) lppool",
+    }
 
     p: float = real("the power: with 1 it is the sum, far up the maximum", 3.0, minimum=1)
 
@@ -546,6 +554,9 @@ class Stochastic(Pool):
     """
 
     word: ClassVar[str] = "pool stochastic"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "pool stochastic": "StochasticPool2d stochastic_pool stochastic_pooling",
+    }
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return size(inputs[0]) + 4 * self.reads(output, inputs[0])
@@ -782,7 +793,9 @@ class Pyramid(NoMultiplyAdds):
     """
 
     word: ClassVar[str] = "spp"
-    elsewhere: ClassVar[tuple[str, ...]] = ("spatialpyramidpooling", "spatial_pyramid_pooling")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "spp": "SpatialPyramidPooling spatial_pyramid_pooling SPPLayer",
+    }
     kind: ClassVar[Kind] = "pool"
 
     grids: tuple[int, ...] = counts("sides of the grids")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import ClassVar, Literal
 
@@ -54,6 +55,9 @@ class Flatten(Seen):
     """Channels, height and width one after the other, as a vector."""
 
     word: ClassVar[str] = "flatten"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "flatten": "Flatten(start_dim,end_dim) ravel squeeze Squeeze flatten_layer FlattenLayer",
+    }
 
     def output(self, *inputs: Shape) -> Shape:
         return (size(inputs[0]),)
@@ -84,7 +88,9 @@ class Reshape(Seen):
     """The same numbers in another shape."""
 
     word: ClassVar[str] = "reshape"
-    elsewhere: ClassVar[tuple[str, ...]] = ("view", "unflatten")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "reshape": "Reshape(target_shape>channels_last) view unflatten Unflatten",
+    }
 
     to: Shape = custom("the shape that leaves", read_shape, TO)
 
@@ -134,7 +140,9 @@ class Permute(Seen):
     """The axes in another order: 0 is channels, 1 height, 2 width."""
 
     word: ClassVar[str] = "permute"
-    elsewhere: ClassVar[tuple[str, ...]] = ("transpose",)
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "permute": "Permute transpose swapaxes",
+    }
 
     axes: tuple[int, int, int] = custom(
         "which axis comes first, second and third", _read_axes, "an order like (1, 2, 0)"
@@ -164,7 +172,9 @@ class Shuffle(Rearranging):
     """One channel of each group in turn, so that groups mix (ShuffleNet, arXiv:1707.01083)."""
 
     word: ClassVar[str] = "shuffle"
-    elsewhere: ClassVar[tuple[str, ...]] = ("channel_shuffle", "channelshuffle")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "shuffle": "ChannelShuffle(groups) channel_shuffle(groups) ShuffleChannel(group)",
+    }
 
     groups: int = count("groups that the channels come in")
 
@@ -194,7 +204,13 @@ class Pad(Rearranging):
     """Rows and columns added around the map."""
 
     word: ClassVar[str] = "pad"
-    elsewhere: ClassVar[tuple[str, ...]] = ("zeropad2d", "zeropadding2d")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "pad": "ZeroPad2d(padding) ZeroPadding2D(padding) ConstantPad2d(padding,value) padding "
+        "SpatialZeroPadding",
+        "pad mode=reflect": "ReflectionPad2d(padding) ReflectionPadding2D(padding)",
+        "pad mode=replicate": "ReplicationPad2d(padding)",
+        "pad mode=circular": "CircularPad2d(padding)",
+    }
 
     by: Pair | None = natural_pair("rows and columns added on each side", None)
     top: int | None = natural("rows above", None)
@@ -261,7 +277,9 @@ class Crop(Seen):
     """A part of the map, from its middle if not said otherwise."""
 
     word: ClassVar[str] = "crop"
-    elsewhere: ClassVar[tuple[str, ...]] = ("cropping2d", "center_crop", "centercrop")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "crop": "CenterCrop(size>to) center_crop",
+    }
 
     to: Pair = pair("height and width that are left")
     top: int | None = natural("rows left out above", None)
@@ -313,7 +331,14 @@ class Upsample(Rearranging):
     """A larger map, by repeating pixels or by interpolating between them."""
 
     word: ClassVar[str] = "upsample"
-    elsewhere: ClassVar[tuple[str, ...]] = ("upsampling2d", "interpolate", "resize")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "upsample": "UpSampling2D(size,data_format,interpolation) Upsample(size>to,scale_factor,"
+        "mode,align_corners) interpolate(size>to,scale_factor,mode,align_corners) "
+        "UpsamplingNearest2d(size>to,scale_factor) resize Interp upsampling unpool "
+        "SpatialUpSamplingNearest",
+        "upsample mode=bilinear": "UpsamplingBilinear2d(size>to,scale_factor) resize_bilinear "
+        "bilinear_upsample ResizeBilinear",
+    }
 
     factor: Pair | None = pair("how many times as large", None)
     to: Pair | None = pair("height and width that leave, instead of a factor", None)

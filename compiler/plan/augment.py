@@ -284,8 +284,9 @@ class Flip(Augmentation):
     keeps_border = True
     elsewhere: ClassVar[Mapping[str, str]] = {
         "flip horizontal": "RandomHorizontalFlip HorizontalFlip horizontal_flip fliplr hflip"
-        " RandomFlip do_flip",
-        "flip vertical": "RandomVerticalFlip VerticalFlip vertical_flip flipud vflip flip_vert",
+        " RandomFlip do_flip mirror rand_mirror random_mirror Fliplr left_right",
+        "flip vertical": "RandomVerticalFlip VerticalFlip Flipud rand_flip up_down vertical_flip"
+        " flipud vflip flip_vert",
     }
 
     axis: str = choice(
@@ -314,7 +315,8 @@ class Rotate(Warp):
 
     word = "rotate"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "rotate": "RandomRotation rotation_range rotation SafeRotate max_rotate degrees"
+        "rotate": "angle Rotate turn RandomRotate max_rotation RandomRotation rotation_range"
+        " rotation SafeRotate max_rotate degrees",
     }
 
     degrees: Range = ranged("the angle, counter-clockwise", 180, "degrees", example="20")
@@ -328,7 +330,8 @@ class Scale(Warp):
     word = "scale"
     synonyms = ("zoom",)
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "scale": "RandomZoom zoom_range RandomScale ScaleJitter max_zoom zoomout"
+        "scale": "stretch aspect_scale RandomZoom zoom_range RandomScale ScaleJitter max_zoom"
+        " zoomout",
     }
 
     factor: Range = about_one("the factor; above 1 enlarges", above=True, example="0.9..1.1")
@@ -342,7 +345,9 @@ class Shift(Warp):
     word = "shift"
     usage = "shift by x=… y=… p=100% fill=zero"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "shift": "translate RandomTranslation width_shift_range height_shift_range"
+        "shift": "translate RandomTranslation Translate jitter",
+        "shift x=10%": "width_shift_range TranslateX shift_x",
+        "shift y=10%": "height_shift_range TranslateY shift_y",
     }
 
     by: Range | None = ranged("both ways, as a share of width and height", 1, "", None)
@@ -364,7 +369,7 @@ class Shear(Warp):
     """Shear images by a random angle."""
 
     word = "shear"
-    elsewhere: ClassVar[Mapping[str, str]] = {"shear": "shear_range RandomShear"}
+    elsewhere: ClassVar[Mapping[str, str]] = {"shear": "skew ShearX Shear shear_range RandomShear"}
 
     x: Range = ranged("the angle by which columns lean", 89, "degrees", example="10")
     y: Range = ranged("the angle by which rows lean", 89, "degrees", (0.0, 0.0), keyword_only=True)
@@ -391,7 +396,10 @@ class Elastic(Warp):
 
     word = "elastic"
     displaces = True
-    elsewhere: ClassVar[Mapping[str, str]] = {"elastic": "ElasticTransform GridDistortion"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "elastic": "warp warping local_warp ElasticTransformation PiecewiseAffine"
+        " ElasticTransform GridDistortion",
+    }
 
     alpha: float = number("strength of the displacement, in pixels", 50.0, minimum=0,
                           maximum=10_000)  # fmt: skip
@@ -630,7 +638,9 @@ class PcaColor(Augmentation):
     word = "pca_color"
     works_on = "colours"
     pass_kind = COLOR
-    elsewhere: ClassVar[Mapping[str, str]] = {"pca_color": "FancyPCA pca_lighting"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "pca_color": "pca pca_jitter pca_noise lighting_noise PCA FancyPCA pca_lighting"
+    }
 
     deviation: float = number("standard deviation of the shift", 0.1, minimum=0, maximum=10)
     p: float = _p()
@@ -646,7 +656,8 @@ class Noise(Augmentation):
     works_on = "anything"
     pass_kind = NOISE
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "noise": "GaussNoise GaussianNoise RandomGaussianNoise ISONoise"
+        "noise": "AdditiveGaussianNoise gaussian_noise RandomNoise MultiplicativeNoise GaussNoise"
+        " GaussianNoise RandomGaussianNoise ISONoise",
     }
 
     deviation: Range = between(
@@ -664,7 +675,10 @@ class Blur(Augmentation):
 
     word = "blur"
     pass_kind = BLUR
-    elsewhere: ClassVar[Mapping[str, str]] = {"blur": "GaussianBlur RandomGaussianBlur MotionBlur"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "blur": "gaussian_blur MedianBlur Defocus AverageBlur GaussianBlur RandomGaussianBlur"
+        " MotionBlur",
+    }
 
     sigma: Range = between("standard deviation of the kernel, in pixels", 0, 100, (0.1, 2.0))
     p: float = _p()
@@ -680,7 +694,8 @@ class Erase(Augmentation):
     word = "erase"
     pass_kind = ERASE
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "erase": "RandomErasing Cutout CoarseDropout random_erasing reprob random_cutout"
+        "erase": "erasing cut_out GridMask Dropout CoarseDropoutV2 RandomErasing Cutout"
+        " CoarseDropout random_erasing reprob random_cutout",
     }
 
     scale: Range = between("share of the image's area", 0, 1, (0.02, 0.33), keyword_only=True)
@@ -782,7 +797,7 @@ class RandAugment(OfAList):
 
     word = "randaugment"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "randaugment": "rand_augment AutoAugment auto_augment AugMix rand_m9_mstd0.5"
+        "randaugment": "auto_aug aa rand_augment AutoAugment auto_augment AugMix rand_m9_mstd0.5"
     }
 
     n: int = whole("number of operations for each image", 2, maximum=100, elsewhere="num_ops")

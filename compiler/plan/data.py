@@ -36,6 +36,16 @@ class Data(Directive):
     """What is learned from."""
 
     section = "train"
+    advice: ClassVar[Mapping[str, str]] = {
+        "images are shuffled before each epoch, always: take it out": "shuffle shuffle_data"
+        " reshuffle shuffle_buffer",
+        "memory is pinned where that helps: take it out": "pin_memory persistent_workers prefetch"
+        " prefetch_factor non_blocking",
+        "the network itself stands in `network Name { … }`: take it out": "model net architecture"
+        " arch backbone",
+        "what it trains on is chosen on the command line, with `--device`: take it out": "device"
+        " gpu gpus cuda accelerator devices",
+    }
     elsewhere: ClassVar[Mapping[str, str]] = {
         "data": "dataset datasets dataloader data_dir train_dir train_data",
         "data folder": "imagefolder image_folder flow_from_directory from_folder"
@@ -230,7 +240,7 @@ class Split(Directive):
 
     section = "train"
     word = "split"
-    elsewhere: ClassVar[Mapping[str, str]] = {"split": "random_split train_test_split"}
+    elsewhere: ClassVar[Mapping[str, str]] = {"split": "random_split train_test_split holdout"}
     advice: ClassVar[Mapping[str, str]] = {
         "say it where the data is: `data … val=20%`": "val validation_split valid_pct val_split",
     }

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 from ...dsl.diagnostics import Diagnostic, SpecError, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.syntax import Call, Let
+from ..build.scoping import sections_of
+from ..diagnose.trial import tried_in
 from ..language.evaluate import POISON, Env, evaluate
 from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
@@ -38,7 +40,12 @@ def plan(
         if missing is not None:
             raise SpecError([missing])
     if has_errors(found.diagnostics):
-        raise SpecError(d for d in found.diagnostics if d.severity == "error")
+        diagnostics = tried_in(
+            network.program,
+            found.diagnostics,
+            lambda changed: examine(changed, sections_of(changed), network, overrides).diagnostics,
+        )
+        raise SpecError(d for d in diagnostics if d.severity == "error")
     return assemble(network, found.context)
 
 

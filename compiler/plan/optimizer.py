@@ -58,12 +58,21 @@ class Optimizer(Directive):
     """How weights are changed in each step."""
 
     section = "train"
-    elsewhere: ClassVar[Mapping[str, str]] = {"optimizer": "optimiser optim opt"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "optimizer": "optimiser optim opt",
+        "optimizer sgd lr=0.1": "lr learning_rate learningrate base_lr lr0 init_lr",
+        "optimizer sgd momentum=0.9": "momentum mom",
+        "optimizer sgd weight_decay=5e-4": "weight_decay wd l2 l2_regularization l2_reg"
+        " kernel_regularizer regularization",
+    }
     advice: ClassVar[Mapping[str, str]] = {
-        "give it to the optimizer: `optimizer sgd lr=0.1`": "lr learning_rate learningrate",
-        "give it to the optimizer: `optimizer sgd lr=0.1 momentum=0.9`": "momentum nesterov",
-        "give it to the optimizer: `optimizer sgd lr=0.1 weight_decay=5e-4`": "weight_decay wd",
-        "there are sgd, adam, adamw and rmsprop": "lamb lion adagrad adadelta nadam adamax lbfgs",
+        "give it to the optimizer: `optimizer sgd lr=0.1`": "lr learning_rate learningrate"
+        " base_lr lr0 init_lr",
+        "give it to the optimizer: `optimizer sgd lr=0.1 momentum=0.9`": "momentum mom nesterov",
+        "give it to the optimizer: `optimizer sgd lr=0.1 weight_decay=5e-4`": "weight_decay wd"
+        " l2 l2_regularization l2_reg kernel_regularizer regularization",
+        "there are sgd, adam, adamw and rmsprop": "lamb lion adagrad adadelta nadam adamax lbfgs"
+        " radam asgd ftrl adafactor nadamw lars rprop adan sparseadam",
     }
 
     decay_all: bool = switch("weight decay of biases and norms, too", False)

@@ -10,8 +10,9 @@ from ...dsl.source import Span
 from ...dsl.syntax import Body, Branches, Call, Statement
 from ..build.layers import refuse_body, without
 from ..diagnose.blame import statement_span
-from ..language.binding import Evaluated, evaluate_arguments
+from ..language.binding import Evaluated, evaluate_arguments, value_in
 from ..language.evaluate import Env
+from ..language.foreign import folded
 from ..language.problems import MAX_MISTAKES, Problem, Quiet, did_you_mean
 from ..language.signature import ArgumentError
 from ..language.values import Word, quoted
@@ -99,7 +100,10 @@ class Reader:
         if kind_of is None:
             kind_of, arguments = _by_kind(section, call, arguments)
         arguments = kind_of.arranged(arguments)
-        values = kind_of.read(call, arguments, self.env, words)
+        try:
+            values = kind_of.read(call, arguments, self.env, words)
+        except Problem as problem:
+            raise _foreign_value(section, kind_of, problem) or problem from None
         places = _places(kind_of, arguments, values)
         directive = kind_of.make(**values).placed(_origin(call, places))
         verify(directive, call)
@@ -152,6 +156,27 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
             help=f'write `"{text}"`', edits=(Edit(place, f'"{text}"'),),
         )  # fmt: skip
     return None
+
+
+def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Problem | None:
+    """For a word of other tools as the value of a directive: `metrics accuracy`."""
+    found = problem.diagnostic
+    place = found.span
+    if place is None or found.code not in ("argument", "unknown-flag") or found.edits:
+        return None
+    word = place.text.rpartition("=")[2]
+    instead, what = known_elsewhere(section).get(folded(word), ("", ""))
+    here = instead.removeprefix(f"{kind.word} ")
+    if not instead.startswith(f"{kind.word} ") or "=" in here:
+        here = ""
+    if not here and not what:
+        return None
+    at = Span(place.source, place.end - len(word), place.end)
+    return Problem(
+        found.code, found.message, place, notes=found.notes,
+        help=f"here it is called `{here}`" if here else what,
+        edits=(Edit(at, here),) if here else (),
+    )  # fmt: skip
 
 
 def heads(section: str) -> set[str]:
@@ -255,32 +280,37 @@ def _call(statement: Statement, section: str) -> Call:
 # ---- words that are not known ----------------------------------------------------------------
 
 
-def folded(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
-
-
 def known_elsewhere(section: str) -> dict[str, tuple[str, str]]:
     """Names that other tools have, folded: what to write, or what to do."""
     found: dict[str, tuple[str, str]] = {}
     for kind in dict.fromkeys(REGISTRY[section].values()):
         for instead, names in kind.elsewhere.items():
             found.update({folded(name): (instead, "") for name in names.split()})
+    for kind in dict.fromkeys(REGISTRY[section].values()):
         for what, names in kind.advice.items():
-            found.update({folded(name): ("", what) for name in names.split()})
+            for name in map(folded, names.split()):
+                found[name] = found.get(name, ("", ""))[0], what
+    for word in REGISTRY[section]:  # `Adam`, without `optimizer` before it
+        if " " in word:
+            found.setdefault(folded(word.split(" ")[1]), (word, ""))
     return found
 
 
 def _unknown(section: str, call: Call) -> Problem:
     word, place = call.head.value, call.head.span
     instead, what = known_elsewhere(section).get(folded(word), ("", ""))
-    message = f"`{word}` is no directive of `{section}`"
+    message = f"`{word}` is not a directive of `{section}`"
     if instead:
         return Problem(
             "unknown-directive", message, place,
             help=f"here it is written `{instead}`", edits=(Edit(place, instead),),
+            proposals=_translated(section, call),
+            otherwise=what or f"here it is written `{instead}`",
         )  # fmt: skip
     if what:
-        return Problem("unknown-directive", message, place, help=what)
+        taken_out = (Edit(statement_span(call), ""),)
+        proposals = [taken_out] if "take it out" in what else _translated(section, call)
+        return Problem("unknown-directive", message, place, help=what, proposals=proposals)
     for other in SECTIONS:
         there = _written_in(other, word)
         if other != section and there:
@@ -293,11 +323,25 @@ def _unknown(section: str, call: Call) -> Problem:
     help, edits = did_you_mean(word, heads(section), place)
     if word in layer_words() and not help:
         help = f"`{word}` is part of a network: write it into `network Name {{ … }}`"
-    words = {kind.head() for kind in REGISTRY[section].values()}
-    listed = ", ".join(f"`{head}`" for head in sorted(words))
+    listed = _listed(section)
     return Problem(
-        "unknown-directive", message, place, help=help or f"there are {listed}", edits=edits
+        "unknown-directive", message, place, help=help or listed, edits=edits, otherwise=listed
     )
+
+
+def _listed(section: str) -> str:
+    words = {kind.head() for kind in REGISTRY[section].values()}
+    return f"there are {', '.join(f'`{head}`' for head in sorted(words))}"
+
+
+def _translated(section: str, call: Call) -> list[tuple[Edit, ...]]:
+    """The line for a directive with the arguments of another tool."""
+    from .foreign import directive
+
+    positional = [value_in(a.value) for a in call.arguments if a.name is None]
+    named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
+    written = directive(section, call.head.value, positional, named) if call.arguments else None
+    return [(Edit(statement_span(call), written),)] if written else []
 
 
 def _written_in(section: str, word: str) -> str:

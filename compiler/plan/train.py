@@ -274,7 +274,12 @@ class Metrics(Directive):
 
     section = "train"
     word = "metrics"
-    elsewhere: ClassVar[Mapping[str, str]] = {"metrics": "metric", "metrics top1": "accuracy"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "metrics": "metric",
+        "metrics top1": "accuracy acc sparse_categorical_accuracy categorical_accuracy top_1",
+        "metrics top5": "top_5 top_k_categorical_accuracy topk",
+        "metrics f1": "f1_score F1Score f1score",
+    }
 
     names: tuple[str, ...] = words("what", METRICS)
 

@@ -528,7 +528,7 @@ class L2(Directive):
     section = "transfer"
     may_be_off = True
     word = "l2"
-    elsewhere: ClassVar[Mapping[str, str]] = {"l2": "l2_sp l2sp"}
+    elsewhere: ClassVar[Mapping[str, str]] = {"l2": "l2_sp l2sp L2SP"}
 
     strength: float = number("how far", 0.01, minimum=0, above=True, maximum=100)
 

@@ -10,9 +10,9 @@ import pytest
 
 from dotcnn.compiler.build.elaborate import examine
 from dotcnn.compiler.diagnose.check import check
-from dotcnn.compiler.diagnose.mend import apply
+from dotcnn.compiler.diagnose.trial import apply
+from dotcnn.compiler.load import load
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
-from dotcnn.dsl.program import load_program
 from dotcnn.dsl.render import render_text
 from dotcnn.dsl.source import Source
 from support import ROOT
@@ -23,7 +23,7 @@ CASES = sorted(FOLDER.glob("*.cnn"))
 
 def diagnose(text: str, name: str = "net.cnn") -> list[Diagnostic]:
     try:
-        program = load_program(Source(name, text))
+        program = load(Source(name, text))
     except SpecError as error:
         return list(error.diagnostics)
     found = examine(program).diagnostics
@@ -67,5 +67,5 @@ def test_every_code_has_its_text() -> None:
         codes.update(found)
     covered = {diagnose(case.read_text(encoding="utf-8"))[0].code for case in CASES}
     # Of the command line: `--set`, and training without anything to learn from.
-    codes -= {"unknown-parameter", "no-data"}
+    codes -= {"unknown-parameter", "no-data", "no-such-file"}
     assert codes - covered == set()

@@ -84,10 +84,19 @@ def test_what_is_no_filter(value: object) -> None:
     assert refused.value.help == ("write its rows, like `filter [[0, 1, 1], [1, 0, 0], [1, 0, 1]]`")
 
 
-def test_a_name_that_is_nearly_right() -> None:
-    with pytest.raises(ArgumentError, match="sobel is none of `sobel_x`, `sobel_y`") as refused:
-        read(Word("sobel"))
-    assert refused.value.help in ("did you mean `sobel_x`?", "did you mean `sobel_y`?")
+@pytest.mark.parametrize("word", ["sobel", "scharr"])
+def test_of_two_both_are_named(word: str) -> None:
+    with pytest.raises(ArgumentError, match=f"`{word}_x` and `{word}_y`") as refused:
+        read(Word(word))
+    assert f"`{word}_x`" in refused.value.help
+    assert f"`{word}_y`" in refused.value.help
+
+
+@pytest.mark.parametrize(("word", "meant"), [("laplace", "laplacian"), ("gaussian", "blur")])
+def test_a_name_that_is_nearly_right(word: str, meant: str) -> None:
+    with pytest.raises(ArgumentError, match="is none of") as refused:
+        read(Word(word))
+    assert refused.value.instead == meant
 
 
 def test_the_filter_of_the_textbook() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ....compiler.build.elaborate import examine as elaborate
-from ....compiler.diagnose.check import sections_of
+from ....compiler.build.scoping import sections_of
 from ....compiler.language.overrides import SectionOverride
 from ....compiler.plan.data import Data, Folder, Idx, Npz, classes_of
 from ....compiler.plan.make import examine

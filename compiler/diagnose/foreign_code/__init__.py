@@ -1,0 +1,111 @@
+"""Lines written as Keras, torch, Caffe or Darknet write them, and what a spec has for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ...language.vocabulary import SECTIONS
+from .caffe import caffe_layers
+from .darknet import darknet_layers
+from .python import Directive, translate_python
+from .translation import Translation
+
+__all__ = ["Translation", "translations"]
+
+_MAX_LINES = 40
+"""That a statement of Python may go on for."""
+
+_TOP = re.compile(rf"(?m)^[ \t]*({'|'.join((*SECTIONS, 'network', 'block'))})\b")
+
+
+def translations(text: str, places: Sequence[int]) -> Iterator[Translation]:
+    """Foreign code at places where the parser could not go on: each piece of it once."""
+    whole = [*caffe_layers(text), *darknet_layers(text)]
+    behind = -1
+    for place in sorted(places):
+        if place < behind:
+            continue
+        found = next((one for one in whole if one.start <= place < one.end), None)
+        found = found or _python_at(text, place)
+        if found is not None and found.start >= behind:
+            behind = found.end
+            yield found
+
+
+def section_at(text: str, place: int) -> str:
+    """The section that a place lies in; empty for a network or a block."""
+    before = text[max(0, place - 20_000) : place]
+    word = [found[1] for found in _TOP.finditer(before)][-1:]
+    return word[0] if word and word[0] in SECTIONS else ""
+
+
+def _python_at(text: str, place: int) -> Translation | None:
+    """A statement of Python around a place, which may begin some lines above it."""
+    section = section_at(text, place)
+    directive = _directive(section)
+    line = text.rfind("\n", 0, place) + 1
+    for _ in range(_MAX_LINES):
+        for start, end in _segments(text, line, place):
+            code = text[start:end]
+            if start <= place <= end and _is_code(code):
+                found = translate_python(code, start, section, directive)
+                if found is not None:
+                    return found
+        if line == 0 or not _goes_on(text, line):
+            return None
+        line = text.rfind("\n", 0, line - 1) + 1
+    return None
+
+
+_OPENING = re.compile(r"[(\[,][ \t]*(?:#[^\n]*)?$")
+
+
+def _goes_on(text: str, line: int) -> bool:
+    """Whether the line before one may hold the beginning of its statement."""
+    before = text[text.rfind("\n", 0, line - 1) + 1 : line - 1]
+    return bool(_OPENING.search(before)) or before.rstrip().endswith(")")
+
+
+_CODE = re.compile(r"[(.=]|^\s*(?:import|from|return|class|def|async)\b")
+
+
+def _is_code(code: str) -> bool:
+    return bool(_CODE.search(code))
+
+
+def _segments(text: str, start: int, until: int) -> Iterator[tuple[int, int]]:
+    """The statements from a place on, up to one that another lies in: without comments."""
+    begin, depth, offset = start, 0, start
+    quote = ""
+    while offset <= len(text) and offset - start < 4_000:
+        sign = text[offset] if offset < len(text) else "\n"
+        if quote:
+            quote = "" if sign == quote or sign == "\n" else quote
+        elif sign in "\"'":
+            quote = sign
+        elif sign in "([":
+            depth += 1
+        elif sign in ")]":
+            depth -= 1
+        elif depth <= 0 and sign in "\n{}|,#":
+            code = text[begin:offset]
+            first = begin + len(code) - len(code.lstrip())
+            last = offset - (len(code) - len(code.rstrip()))
+            if last > first:
+                yield first, last
+            if offset >= until:
+                return
+            if sign == "#":
+                offset = text.find("\n", offset)
+                if offset < 0:
+                    return
+            begin, depth = offset + 1, 0
+        offset += 1
+
+
+def _directive(section: str) -> Directive:
+    """How a section writes what other tools have."""
+    from ...plan.foreign import directive
+
+    return lambda name, positional, named: directive(section, name, positional, named)

@@ -1,0 +1,100 @@
+"""Layers of Caffe: `layer { type: "Convolution" convolution_param { num_output: 64 } }`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ...language import foreign, translate
+from ...language.translate import Value, value_of
+from .translation import Translation
+
+MAX_CHARACTERS = 4_000
+"""Of a layer that is looked at."""
+
+_OPENS = re.compile(r"(?m)^[ \t]*layers?[ \t]*\{")
+_PARTS = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|#[^\n]*|[{}]|[A-Za-z_]\w*|[-+]?[0-9.][-+\w.]*|:')
+_LEAVES_OUT = ("scale", "bias", "accuracy", "softmaxwithloss", "softmaxloss", "split", "silence")
+"""Layers of Caffe that a spec goes without."""
+
+
+def caffe_layers(text: str) -> Iterator[Translation]:
+    """Every layer of Caffe in a text."""
+    for opening in _OPENS.finditer(text):
+        start = opening.end() - 1
+        end = _closing(text, start)
+        if end < 0:
+            continue
+        fields = _fields(text[start + 1 : end - 1])
+        name = str(fields.get("type", "")).strip("\"'")
+        if name:
+            begin = opening.start() + len(opening.group()) - len(opening.group().lstrip())
+            yield _translated(name, fields, begin, end)
+
+
+def _closing(text: str, start: int) -> int:
+    depth = 0
+    for part in _PARTS.finditer(text, start, start + MAX_CHARACTERS):
+        depth += (part.group() == "{") - (part.group() == "}")
+        if depth == 0:
+            return part.end()
+    return -1
+
+
+def _fields(inside: str) -> dict[str, Any]:
+    """The fields of a layer with those of its `…_param`, without the rest."""
+    found: dict[str, Any] = {}
+    blocks: list[str] = []
+    name = ""
+    for part in _PARTS.findall(inside):
+        if part == "{":
+            blocks.append(name)
+        elif part == "}":
+            del blocks[-1:]
+        elif part == ":" or part.startswith("#"):
+            continue
+        elif name and (not blocks or (len(blocks) == 1 and blocks[0].endswith("_param"))):
+            found.setdefault(name, part)
+            name = ""
+            continue
+        name = "" if part in "{}" else part
+    return found
+
+
+def _translated(kind: str, fields: dict[str, Any], start: int, end: int) -> Translation:
+    message = f"this is a layer of Caffe, `{kind}`"
+    folded = foreign.folded(kind)
+    values = {name: _value(text) for name, text in fields.items()}
+    word = kind
+    if folded == "pooling":
+        average = str(fields.get("pool", "MAX")).upper() in ("AVE", "1")
+        whole = str(fields.get("global_pooling", "false")) == "true"
+        word = ("Global" if whole else "") + ("AveragePool" if average else "MaxPool")
+    elif folded == "relu" and "negative_slope" in values:
+        word = "LeakyReLU"
+    used = {
+        name: value
+        for name, value in values.items()
+        if name not in ("type", "name", "bottom", "top", "pool", "global_pooling", "phase")
+    }
+    found = translate.layer(word, [], used)
+    if found is not None:
+        label = str(fields.get("name", "")).strip("\"'")
+        named = f"{label}: {found.text}" if label.isidentifier() and found.text != "relu" else ""
+        return Translation(start, end, message, named or found.text)
+    meaning = foreign.layer(kind)
+    advice = meaning.advice if meaning else ""
+    return Translation(start, end, message, "" if folded in _LEAVES_OUT else None, advice)
+
+
+def _value(text: str) -> Value:
+    plain = text.strip("\"'")
+    if plain in ("true", "false"):
+        return value_of(plain == "true")
+    for read in (int, float):
+        try:
+            return value_of(read(plain))
+        except ValueError:
+            continue
+    return value_of(plain)

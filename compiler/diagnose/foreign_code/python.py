@@ -1,0 +1,346 @@
+"""Lines of Keras and torch: `model.add(Conv2D(32, 3))`, `self.conv1 = nn.Conv2d(3, 64, 3)`.
+
+Python reads them; nothing is run. A line may define layers, call them, or do what a spec has no
+lines for.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Callable, Iterator
+
+from ...language import foreign, translate
+from ...language.translate import Value, value_of
+from .translation import Translation
+
+MAX_CHARACTERS = 2_000
+"""Of a statement of Python that is looked at: no layer is longer."""
+
+Directive = Callable[[str, list[Value], dict[str, Value]], "str | None"]
+"""What a section writes for a word of other tools with its arguments."""
+
+_PLAIN_NAMES = frozenset(
+    "x y h out outputs output net model inputs input features logits z o feat result ret".split()
+)
+"""Variables that are no names of layers: each holds whatever came last."""
+
+_RUNS = re.compile(
+    r"(?:[\w.]+\.)?(?:fit|fit_generator|compile|evaluate|predict|summary|train|eval|to|cuda|cpu"
+    r"|build|save|load_weights|load_state_dict|zero_grad|backward|step|parameters|print|__init__"
+    r"|to_categorical|astype|cnn_learner|vision_learner|fine_tune|fit_one_cycle)\Z"
+)
+_ADDS = frozenset({"add", "append", "add_module", "push"})
+_IN_TRAIN = frozenset({"compile", "fit", "fit_generator", "fine_tune", "fit_one_cycle"})
+_ARGUMENT = "`{}` is an argument: it stands behind its layer, as in `conv 64 3x3 stride=2`"
+
+
+class _Unknown(Exception):
+    """This is not a layer, nor anything else that is known."""
+
+    def __init__(self, advice: str = "") -> None:
+        super().__init__(advice)
+        self.advice = advice
+
+
+def translate_python(
+    code: str, start: int, section: str, directive: Directive
+) -> Translation | None:
+    """A statement of Python; None where it is not one, or nothing is known about it.
+
+    `section` is the section that it stands in, "" for a network's body or a block's.
+    """
+    if len(code) > MAX_CHARACTERS:
+        return None
+    tree = _parsed(code)
+    if tree is None or len(tree.body) != 1:
+        return None
+    where = start, start + len(code)
+    statement = tree.body[0]
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return Translation(
+            *where, "a spec imports nothing from Python", "", "take it out: all layers are known"
+        )
+    if isinstance(statement, ast.ClassDef):
+        return Translation(
+            *where,
+            "a network is not a class here",
+            None,
+            f"write `network {statement.name} {{ input 3x224x224 … }}`, with its layers one a line",
+        )
+    if isinstance(statement, ast.FunctionDef):
+        return _function(statement, where)
+    reader = _Reader(section, directive)
+    try:
+        lines = list(reader.statement(statement))
+    except _Unknown as unknown:
+        message = "this is a line of Python"
+        return Translation(*where, message, None, unknown.advice) if unknown.advice else None
+    except (RecursionError, ValueError):
+        return None
+    written = ", ".join(line for line in lines if line)
+    message = "a spec writes a layer as a word and its arguments, without Python around them"
+    if section:
+        message = "a section writes a word and its arguments, without Python around them"
+    if not written:
+        message = "a spec has no line for this: layers follow one another in the order written"
+        return Translation(*where, message, "", reader.advice or "take it out")
+    left = ", ".join(f"`{one}`" for one in reader.left_out)
+    return Translation(*where, message, written, f"left out: {left}" if left else "")
+
+
+def _parsed(code: str) -> ast.Module | None:
+    for text in (code, f"{code} pass", code.rstrip(",")):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return None
+
+
+def _function(statement: ast.FunctionDef, where: tuple[int, int]) -> Translation:
+    if statement.name in ("__init__", "forward", "call", "build"):
+        advice = "take it out: the layers of a network follow one another in the order written"
+        return Translation(*where, "a network has no functions", "", advice)
+    names = [a.arg for a in statement.args.args if a.arg not in ("self", "x", "input", "inputs")]
+    written = f"block {statement.name}({', '.join(names)}) {{ … }}"
+    advice = f"write `{written}` at the top of the file"
+    return Translation(*where, "a part to use again is a block, not a function", None, advice)
+
+
+class _Reader:
+    """Turns expressions of Python into statements of a spec."""
+
+    def __init__(self, section: str, directive: Directive) -> None:
+        self.section = section
+        self.directive = directive
+        self.left_out: list[str] = []
+        self.advice = ""
+
+    def statement(self, node: ast.stmt) -> Iterator[str]:
+        match node:
+            case ast.Expr(value=value):
+                yield from self.layers(value)
+            case ast.Return(value=value):
+                if value is not None:
+                    yield from self.layers(value)
+            case ast.Assign(targets=[target], value=value) if self.section:
+                yield from self.setting(target, value)
+            case ast.Assign(targets=[target], value=value):
+                yield from self.named(target, value)
+            case ast.AugAssign(op=ast.Add()):
+                raise _Unknown("write what is added into `residual { … }`")
+            case _:
+                raise _Unknown
+
+    def setting(self, target: ast.expr, value: ast.expr) -> Iterator[str]:
+        """`rotation_range=20`, `optimizer = optim.SGD(…)` in a section."""
+        if isinstance(value, ast.Call):
+            try:
+                yield from self.layers(value)
+                return
+            except _Unknown:
+                pass
+        found = self.directive(_last(target), [self.value(value)], {})
+        if found is None:
+            raise _Unknown
+        yield found
+
+    def named(self, target: ast.expr, value: ast.expr) -> Iterator[str]:
+        """`self.conv1 = nn.Conv2d(…)`: the name of a layer is its label."""
+        name = _last(target)
+        if not isinstance(value, ast.Call | ast.List | ast.Tuple):
+            here = foreign.argument(name, foreign.ARGUMENTS)
+            raise _Unknown(_ARGUMENT.format(name) if here else "")
+        lines = list(self.layers(value))
+        if len(lines) == 1 and name.isidentifier() and name not in _PLAIN_NAMES and lines[0]:
+            first = lines[0].split(" ", 1)[0]
+            if not first.endswith(":") and first != "input":
+                lines[0] = f"{name}: {lines[0]}"
+        yield from lines
+
+    def layers(self, node: ast.expr) -> Iterator[str]:
+        """The statements for an expression, those of what goes into it first."""
+        match node:
+            case ast.Call():
+                yield from self.call(node)
+            case ast.Name() | ast.Constant():
+                return
+            case ast.Tuple(elts=items) | ast.List(elts=items):
+                for item in items:
+                    yield from self.layers(item)
+            case ast.BinOp(op=ast.Add()):
+                raise _Unknown(
+                    "write what is added into `residual { … }`, or label both and write `add a b`"
+                )
+            case _:
+                raise _Unknown
+
+    def call(self, node: ast.Call) -> Iterator[str]:
+        function = node.func
+        name = _last(function)
+        if isinstance(function, ast.Call):  # `Conv2D(32, 3)(x)`
+            for argument in node.args:
+                yield from self.layers(argument)
+            yield from self.call(function)
+            return
+        adds = isinstance(function, ast.Attribute) and name in _ADDS
+        if adds and any(isinstance(one, ast.Call) for one in node.args):
+            for argument in node.args:
+                yield from self.layers(argument)
+            return
+        if name in ("Sequential", "ModuleList", "Compose", "OneOf", "SomeOf", "AugmentationPipe"):
+            for argument in node.args:
+                yield from self.layers(argument)
+            if not node.args:
+                self.advice = "take it out: a network is the list of its layers"
+            return
+        if name in ("Input", "InputLayer") and not self.section:
+            yield self.input(node)
+            return
+        if name == "Model" or (name == "__init__" and not self.section):
+            return
+        if self.section:
+            yield self.in_section(name, node)
+            return
+        if _RUNS.match(_path(function)):
+            if name in _IN_TRAIN:
+                raise _Unknown(_training(node))
+            return
+        if isinstance(function, ast.Attribute) and name in ("view", "reshape"):
+            yield from self.layers_of_data(function.value)
+            yield self.reshaped(node)
+            return
+        if isinstance(function, ast.Attribute) and name == "mean":
+            yield from self.layers_of_data(function.value)
+            name, node = "reduce_mean", ast.Call(node.func, [], [])
+        elif name in ("cat", "concatenate", "concat", "Concatenate", "Add", "stack"):
+            raise _Unknown(_advice("Add" if name == "Add" else "Concatenate"))
+        elif _is_layer_of_self(function):
+            raise _Unknown(_forward(name))
+        arguments = list(node.args)
+        while arguments and _is_data(arguments[0]) and _takes_data(function):
+            yield from self.data(arguments.pop(0))
+        if isinstance(function, ast.Attribute) and _is_data(function.value):
+            yield from self.data(function.value)
+        yield self.layer(name, arguments, node.keywords)
+
+    def data(self, node: ast.expr) -> Iterator[str]:
+        """What goes into a function: layers, or the variable that holds what came before."""
+        if isinstance(node, ast.Call):
+            yield from self.layers(node)
+
+    def layers_of_data(self, node: ast.expr) -> Iterator[str]:
+        return self.data(node)
+
+    def layer(self, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> str:
+        named = {k.arg: self.value(k.value) for k in keywords if k.arg is not None}
+        found = translate.layer(name, [self.value(a) for a in args], named)
+        if found is None:
+            meaning = foreign.layer(name)
+            raise _Unknown(meaning.advice if meaning else "")
+        self.left_out += found.left_out
+        return found.text
+
+    def in_section(self, name: str, node: ast.Call) -> str:
+        positional = [self.value(a) for a in node.args if not _is_object(a)]
+        named = {k.arg: self.value(k.value) for k in node.keywords if k.arg is not None}
+        found = self.directive(name, positional, named)
+        if found is None:
+            raise _Unknown
+        return found
+
+    def reshaped(self, node: ast.Call) -> str:
+        """`x.view(-1, 400)`, `x.view(x.size(0), -1)` flatten."""
+        values = [self.value(argument).known for argument in node.args]
+        if len(values) == 2:
+            return self.layer("Flatten", [], [])
+        if len(values) == 4 and all(type(v) is int and v > 0 for v in values[1:]):
+            return self.layer("view", [ast.Tuple(list(node.args[1:]), ast.Load())], [])
+        raise _Unknown("write `flatten`, or `reshape 3x32x32` with channels x height x width")
+
+    def input(self, node: ast.Call) -> str:
+        """`Input(shape=(28, 28, 1))`: Keras has the channels last."""
+        shapes = [*node.args, *(k.value for k in node.keywords if k.arg and "shape" in k.arg)]
+        known = self.value(shapes[0]).known if shapes else None
+        if isinstance(known, tuple) and all(type(side) is int for side in known):
+            if len(known) == 3 and known[2] <= 4 < known[0]:
+                known = (known[2], known[0], known[1])
+            return f"input {'x'.join(map(str, known))}"
+        raise _Unknown("write `input 3x224x224`: channels x height x width")
+
+    def value(self, node: ast.expr) -> Value:
+        try:
+            return value_of(ast.literal_eval(node))
+        except (ValueError, TypeError, SyntaxError, RecursionError):
+            pass
+        match node:
+            case ast.Name(id=name):
+                return Value("classes") if foreign.is_number_of_classes(name) else Value(name)
+            case ast.Attribute():
+                return value_of(_last(node))
+            case ast.Call(func=function) if not node.args and not node.keywords:
+                return value_of(_last(function))
+            case ast.BinOp(op=ast.Mult() | ast.Add() | ast.FloorDiv() | ast.Sub()):
+                return Value(f"({ast.unparse(node)})")
+        return Value(ast.unparse(node))
+
+
+def _advice(name: str) -> str:
+    meaning = foreign.layer(name)
+    return meaning.advice if meaning else ""
+
+
+def _forward(name: str) -> str:
+    return (
+        f"a network has no `forward`: write the layer `{name}` itself where it is used, with its"
+        " arguments, then what follows it"
+    )
+
+
+def _training(node: ast.Call) -> str:
+    named = {k.arg for k in node.keywords}
+    lines = ["epochs 10"] if "epochs" in named else []
+    lines += ["batch 64"] if "batch_size" in named else []
+    lines += ["optimizer adam"] if "optimizer" in named else []
+    lines += ["loss cross_entropy"] if "loss" in named else []
+    lines += ["metrics top1"] if "metrics" in named else []
+    listed = ", ".join(lines or ['data folder "images"', "epochs 10"])
+    return f"write how it learns into a section of its own: `train {{ {listed} }}`"
+
+
+def _last(node: ast.expr) -> str:
+    """`Conv2d` of `torch.nn.Conv2d`."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _path(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_path(node.value)}.{node.attr}".lstrip(".")
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_layer_of_self(node: ast.expr) -> bool:
+    """`self.conv1`, called."""
+    return isinstance(node, ast.Attribute) and _path(node.value) == "self"
+
+
+def _is_data(node: ast.expr) -> bool:
+    """A variable, or what a function makes of one."""
+    return isinstance(node, ast.Name | ast.Call) and not foreign.is_number_of_classes(_last(node))
+
+
+def _is_object(node: ast.expr) -> bool:
+    """What only the program that runs has: `model.parameters()`, `optimizer`."""
+    return isinstance(node, ast.Name | ast.Call | ast.Attribute)
+
+
+def _takes_data(node: ast.expr) -> bool:
+    """Functions such as `F.relu` take what they work on first; layers such as `ReLU` do not."""
+    name = _last(node)
+    return name[:1].islower() and isinstance(node, ast.Attribute)

@@ -1,0 +1,310 @@
+"""Every fix is tried before it is offered: made to a copy of the text, and the copy compiled.
+
+A fix holds if its mistake is gone and nothing that it writes is a mistake. Where the text is then
+wrong in another way, and there is a fix for that, the two become one: `Dense 10 activation=relu`
+is told `fc 10, relu`, and not first `fc 10 activation=relu`. What does not hold is not offered.
+
+Trials are bounded in number and in the size of the text. Where many fixes are proposed, all are
+made at once, which is one trial, and each is judged by what it has left where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ...dsl.diagnostics import Diagnostic, Edit, has_errors
+from ...dsl.parser import read
+from ...dsl.program import Program
+from ...dsl.source import Source, Span
+
+Proposal = tuple[Edit, ...]
+Diagnose = Callable[[str], "list[Diagnostic]"]
+"""What is wrong with a text: all diagnostics, with fixes that have not been tried."""
+
+MAX_TRIALS = 12
+MAX_CHARACTERS = 50_000
+"""Longer specs are not compiled again and again for the sake of a hint: they get no fixes."""
+
+MAX_STEPS = 5
+"""Mistakes that may come to light one behind the other, in one statement."""
+
+_AT_ONCE = 4
+"""From so many fixes on, all are tried together first."""
+
+_OTHER = frozenset(
+    {"shape", "no-input", "classes", "limit", "missing-body", "empty-body", "outside-network"}
+)
+"""Mistakes that a fix may leave behind: they are not about what it writes."""
+
+
+def tried(
+    source: Source, diagnostics: Sequence[Diagnostic], diagnose: Diagnose
+) -> list[Diagnostic]:
+    """The diagnostics with those fixes that hold."""
+    return _Trials(source, diagnose).all(diagnostics)
+
+
+def tried_in(
+    program: Program,
+    diagnostics: Sequence[Diagnostic],
+    diagnose: Callable[[Program], list[Diagnostic]],
+) -> list[Diagnostic]:
+    """The same for a program that could be read: fixes change its main file."""
+
+    def diagnose_text(text: str) -> list[Diagnostic]:
+        changed, problems = with_text(program, text)
+        return problems if changed is None else diagnose(changed)
+
+    return tried(program.main.source, diagnostics, diagnose_text)
+
+
+def with_text(program: Program, text: str) -> tuple[Program | None, list[Diagnostic]]:
+    """The program with another text of its main file; None, and why, where that cannot be read."""
+    source = program.main.source
+    changed = Source(source.name, text, source.path)
+    spec, problems = read(changed)
+    if has_errors(problems):
+        return None, problems
+    imports = dict(program.imports)
+    # Imports stand as they stood: a fix does not touch them.
+    imports[changed] = imports.pop(source, ())
+    files = (*program.files[:-1], spec)
+    return replace(program, main=spec, files=files, imports=imports), problems
+
+
+@dataclass(frozen=True)
+class _Fix:
+    """A part of the text and what to write for it."""
+
+    start: int
+    end: int
+    text: str
+    written: tuple[tuple[int, int], ...] = ()
+    """Where what the fix itself writes stands in the new text, beside what was there already."""
+
+    def wrote(self, diagnostic: Diagnostic) -> bool:
+        """Whether a mistake in the new text is one of the fix."""
+        span = diagnostic.span
+        if span is None or diagnostic.code in _OTHER:
+            return False
+        return any(start < span.end and span.start < end for start, end in self.written)
+
+    def changed(self, edits: Sequence[Edit]) -> _Fix:
+        """With changes made to what it writes."""
+        inside = [(e.span.start - self.start, e.span.end - self.start, e.text) for e in edits]
+        text, written = _made(self.text, inside)
+        places = tuple((self.start + first, self.start + last) for first, last in written)
+        return _Fix(self.start, self.end, text, places)
+
+
+class _Exhausted(Exception):
+    """A trial came to a limit that the text itself does not come to."""
+
+
+class _Trials:
+    def __init__(self, source: Source, diagnose: Diagnose) -> None:
+        self.source = source
+        self.diagnose = diagnose
+        self.left = MAX_TRIALS
+        self.limited = False
+        """Whether the text itself goes beyond a limit."""
+
+    def all(self, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+        fixable = [d for d in diagnostics if (d.edits or d.proposals) and d.severity == "error"]
+        if not fixable:
+            return list(diagnostics)
+        self.limited = any(d.code == "limit" for d in diagnostics)
+        if len(self.source.text) > MAX_CHARACTERS:
+            return [
+                replace(d, edits=(), proposals=()) if d.severity == "error" else d
+                for d in diagnostics
+            ]
+        sound = self.together(fixable) if len(fixable) >= _AT_ONCE else set()
+        open_ones = {id(d) for d in fixable} - sound
+        return [self.one(d, diagnostics) if id(d) in open_ones else d for d in diagnostics]
+
+    def together(self, fixable: Sequence[Diagnostic]) -> set[int]:
+        """The ids of those whose own fixes hold, found by making all of them at once."""
+        chosen: list[tuple[Diagnostic, _Fix]] = []
+        behind = -1
+        for diagnostic in sorted(fixable, key=_place):
+            fix = self.fix(diagnostic.edits)
+            if fix is not None and fix.start > behind:
+                chosen.append((diagnostic, fix))
+                behind = fix.end
+        if not chosen:
+            return set()
+        pieces, copied, regions = [], 0, []
+        at = 0
+        for diagnostic, fix in chosen:
+            pieces += [self.source.text[copied : fix.start], fix.text]
+            at += fix.start - copied
+            regions.append((at, at + len(fix.text), diagnostic))
+            at += len(fix.text)
+            copied = fix.end
+        try:
+            wrong = self.errors("".join([*pieces, self.source.text[copied:]]))
+        except _Exhausted:
+            return set()
+        starts = [d.span.start for d in wrong if d.span is not None]
+        return {
+            id(diagnostic)
+            for start, end, diagnostic in regions
+            if not any(start <= place <= end for place in starts)
+        }
+
+    def one(self, diagnostic: Diagnostic, all: Sequence[Diagnostic]) -> Diagnostic:
+        """A diagnostic with the first fix that holds; without any, where none does."""
+        try:
+            return self.tried(diagnostic, all)
+        except _Exhausted:
+            self.left = 0
+            return replace(diagnostic, edits=(), proposals=())
+
+    def tried(self, diagnostic: Diagnostic, all: Sequence[Diagnostic]) -> Diagnostic:
+        proposals = diagnostic.proposals
+        diagnostic = replace(diagnostic, proposals=())
+        for proposal in proposals:
+            fix = self.fix(proposal)
+            if fix is None or self.left <= 0:
+                continue
+            found = self.follow(diagnostic, fix, fewer_than=len(_errors(all)))
+            if found is not None:
+                return self.offered(diagnostic, found)
+        if not diagnostic.edits:
+            return diagnostic
+        fix = self.fix(diagnostic.edits)
+        if fix is None or self.left <= 0:
+            return replace(diagnostic, edits=())
+        found = self.follow(diagnostic, fix)
+        if found is not None and found.text == fix.text:
+            return diagnostic
+        if found is not None:
+            return self.offered(diagnostic, found)
+        help = _without_fix(diagnostic.help) or diagnostic.otherwise
+        return replace(diagnostic, edits=(), help=help)
+
+    def offered(self, diagnostic: Diagnostic, fix: _Fix) -> Diagnostic:
+        written = " … ".join(line.strip() for line in fix.text.splitlines() if line.strip())
+        written = written.strip(", ")
+        help = f"write `{written}`" if written else diagnostic.help or "take it out"
+        edits = (Edit(Span(self.source, fix.start, fix.end), fix.text),)
+        return replace(diagnostic, help=help, edits=edits)
+
+    def follow(self, diagnostic: Diagnostic, fix: _Fix, fewer_than: int = 0) -> _Fix | None:
+        """The fix, with what it takes to make the statement right as far as that is known; None
+        where it does not hold."""
+        said = {(diagnostic.code, diagnostic.message)}
+        held: _Fix | None = None
+        for _ in range(MAX_STEPS):
+            if self.left <= 0:
+                return held
+            text = self.source.text[: fix.start] + fix.text + self.source.text[fix.end :]
+            wrong = self.errors(text)
+            end = fix.start + len(fix.text)
+            own = [d for d in wrong if self.stands_in(d, fix.start, end)]
+            if any(self.is_still(d, diagnostic, fix) for d in wrong):
+                return held
+            if not own:
+                return None if fewer_than and len(wrong) >= fewer_than else fix
+            if not self.unreadable(text) and not any(map(fix.wrote, own)):
+                held = held if fewer_than else fix
+            first = own[0]
+            if (first.code, first.message) in said:
+                return held
+            said.add((first.code, first.message))
+            further = first.edits
+            inside = all(fix.start <= e.span.start and e.span.end <= end for e in further)
+            if not further or not inside:
+                return held
+            fix = fix.changed(further)
+        return held
+
+    def stands_in(self, diagnostic: Diagnostic, start: int, end: int) -> bool:
+        span = diagnostic.span
+        here = span is not None and span.source.name == self.source.name
+        return span is not None and here and start <= span.start <= end
+
+    def unreadable(self, text: str) -> bool:
+        return has_errors(read(Source(self.source.name, text))[1])
+
+    def is_still(self, found: Diagnostic, before: Diagnostic, fix: _Fix) -> bool:
+        """Whether this is the mistake that was to be mended, at another place than the fix."""
+        if (found.code, found.message) != (before.code, before.message):
+            return False
+        if found.span is None or before.span is None:
+            return found.span is before.span
+        moved = len(fix.text) - (fix.end - fix.start) if before.span.start >= fix.end else 0
+        return found.span.start == before.span.start + moved
+
+    def errors(self, text: str) -> list[Diagnostic]:
+        """What is wrong with a text; raises _Exhausted where that could not be found out."""
+        self.left -= 1
+        found = _errors(self.diagnose(text))
+        if not self.limited and any(d.code == "limit" for d in found):
+            raise _Exhausted
+        return found
+
+    def fix(self, edits: Sequence[Edit]) -> _Fix | None:
+        """Edits as one change of the statements around them; None where they are not of this
+        text."""
+        if not edits or any(edit.span.source is not self.source for edit in edits):
+            return None
+        text = self.source.text
+        start, end = _statements_around(
+            text, min(e.span.start for e in edits), max(e.span.end for e in edits)
+        )
+        return _Fix(start, end, text[start:end]).changed(edits)
+
+
+def _made(text: str, changes: Sequence[tuple[int, int, str]]) -> tuple[str, list[tuple[int, int]]]:
+    """A text with changes made to it, and where what they write stands."""
+    pieces, written = [], []
+    copied = length = 0
+    for start, end, put in sorted(changes):
+        pieces += [text[copied:start], put]
+        length += start - copied
+        written.append((length, length + len(put)))
+        length += len(put)
+        copied = end
+    return "".join([*pieces, text[copied:]]), written
+
+
+def apply(text: str, edits: Sequence[Edit]) -> str:
+    """A text with changes made to it."""
+    for edit in sorted(edits, key=lambda e: e.span.start, reverse=True):
+        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    return text
+
+
+def _errors(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    return [d for d in diagnostics if d.severity == "error"]
+
+
+def _place(diagnostic: Diagnostic) -> int:
+    return min((e.span.start for e in diagnostic.edits), default=0)
+
+
+def _without_fix(help: str) -> str:
+    """What is left of a help line when what it says to write does not hold."""
+    return "" if help.startswith(("write ", "did you mean", "here it is written")) else help
+
+
+def _statements_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """The statements that a change touches: up to a comma, a line end, or a brace."""
+    depth = 0
+    while start > 0 and (depth or text[start - 1] not in "\n\r{,|}"):
+        start -= 1
+        depth += (text[start] in ")]") - (text[start] in "([")
+        if depth < 0:
+            depth = 0
+    depth = 0
+    while end < len(text) and (depth > 0 or text[end] not in "\n\r{,|}#"):
+        depth += (text[end] in "([") - (text[end] in ")]")
+        end += 1
+    while start < end and text[start] in " \t":
+        start += 1
+    while end > start and text[end - 1] in " \t":
+        end -= 1
+    return start, end

@@ -1,0 +1,123 @@
+"""Text that could not be read: foreign code recognised, fixes tried, the rest checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from ...dsl.diagnostics import Diagnostic, Edit, Label, SpecError, in_order
+from ...dsl.program import load_program
+from ...dsl.source import Source, Span
+from .check import mistakes
+from .foreign_code import translations
+from .foreign_code.translation import Translation
+from .trial import MAX_CHARACTERS, apply, tried
+
+
+def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """What is to be said about a text that could not be read."""
+    if len(source.text) > MAX_CHARACTERS:
+        return list(diagnostics)
+    own = [d for d in diagnostics if d.span is not None and d.span.source is source]
+    others = [d for d in diagnostics if d.span is None or d.span.source is not source]
+    foreign = list(translations(source.text, [d.span.start for d in own if d.span]))
+    own = [d for d in own if not _is_within(d, foreign)]
+    own += [_about(translation, source) for translation in foreign]
+    found = tried(source, in_order(own), lambda text: _diagnose(source, text))
+    return in_order([*others, *found, *_behind(source, found)])
+
+
+def _is_within(diagnostic: Diagnostic, foreign: Sequence[Translation]) -> bool:
+    assert diagnostic.span is not None
+    return any(one.start <= diagnostic.span.start < one.end for one in foreign)
+
+
+def _about(translation: Translation, source: Source) -> Diagnostic:
+    """One mistake, however many the parser found in it."""
+    start, end, message, written, advice = translation
+    line_end = source.text.find("\n", start, end)
+    place = Span(source, start, line_end if line_end >= 0 else end)
+    if written is None:
+        return Diagnostic("foreign-code", message, place, help=advice)
+    help = f"write `{written}`" if written else advice
+    notes = (advice,) if written and advice else ()
+    edits = (Edit(Span(source, start, end), written),)
+    return Diagnostic("foreign-code", message, place, notes=notes, help=help, edits=edits)
+
+
+def _diagnose(source: Source, text: str) -> list[Diagnostic]:
+    changed = Source(source.name, text, source.path)
+    try:
+        return mistakes(load_program(changed))
+    except SpecError as error:
+        return list(error.diagnostics)
+
+
+# ---- the rest of the file ----------------------------------------------------------------------
+
+
+def _behind(source: Source, found: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """What is wrong with the rest of a text, once all that could not be read has its fix."""
+    errors = [d for d in found if d.severity == "error"]
+    edits = sorted((edit for d in errors for edit in d.edits), key=lambda e: e.span.start)
+    apart = all(a.span.end <= b.span.start for a, b in pairwise(edits))
+    if not apart or any(not d.edits or d.span is None for d in errors):
+        return
+    text = apply(source.text, edits)
+    places = _Places(source, edits)
+    touched = {d.span.line for d in errors if d.span is not None}
+    try:
+        program = load_program(Source(source.name, text, source.path))
+    except SpecError:
+        return
+    from .check import check
+
+    for diagnostic in check(program):
+        moved = places.moved(diagnostic)
+        about_fixes = moved is None or moved.span is None or moved.span.line in touched
+        if moved is not None and moved.severity == "error" and not about_fixes:
+            yield moved
+
+
+class _Places:
+    """From a text with edits made to it back to the text as it is written."""
+
+    def __init__(self, source: Source, edits: Sequence[Edit]) -> None:
+        self.source = source
+        self.edits = edits
+
+    def back(self, offset: int) -> int:
+        """Where something stands in the text as it is written; -1 in what an edit has put in."""
+        shift = 0
+        for edit in self.edits:
+            begin = edit.span.start + shift
+            if offset < begin:
+                break
+            if offset < begin + len(edit.text):
+                return -1
+            shift += len(edit.text) - (edit.span.end - edit.span.start)
+        return offset - shift
+
+    def span(self, span: Span) -> Span | None:
+        if span.source.name != self.source.name:
+            return span
+        start, end = self.back(span.start), self.back(span.end)
+        return Span(self.source, start, end) if 0 <= start <= end else None
+
+    def moved(self, diagnostic: Diagnostic) -> Diagnostic | None:
+        """A diagnostic at the place where it stands as written; None within an edit."""
+        span = self.span(diagnostic.span) if diagnostic.span is not None else None
+        if span is None:
+            return None
+        labels = [(self.span(label.span), label.message) for label in diagnostic.labels]
+        edits = [(self.span(edit.span), edit.text) for edit in diagnostic.edits]
+        whole = all(place is not None for place, _ in edits)
+        return replace(
+            diagnostic,
+            span=span,
+            labels=tuple(Label(place, message) for place, message in labels if place is not None),
+            edits=tuple(Edit(place, text) for place, text in edits if place is not None)
+            if whole
+            else (),
+        )

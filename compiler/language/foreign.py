@@ -1,0 +1,326 @@
+"""Foreign words: what Keras, torch, Caffe, Darknet, fastai and others call layers and arguments.
+
+A layer or a directive says itself what other tools call it (`elsewhere`); here all of that is
+collected and looked up, together with what belongs to no layer: names of arguments, words for
+which there is nothing to write, and those that have no equivalent.
+
+`elsewhere` of a layer maps what is written here to names, blanks between. A name may carry the
+signature that it has in its tool, so that arguments can be told apart by their place:
+
+    "pool max": "MaxPooling2D(pool_size,strides,padding) MaxPool2d(kernel_size,stride,padding)"
+
+`size>to` in a signature: this argument is called `to` here, whatever `size` means to others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..ops import REGISTRY
+from ..ops.base import Op
+
+ARGUMENTS: Mapping[str, str] = {
+    "out": "filters out_channels out_features out_planes nb_filter nb_filters num_output"
+    " num_filters num_outputs n_filters n_output units nout output features width planes"
+    " out_dim output_dim output_channels channels_out nf size_out feature_maps n_out hidden_units",
+    "kernel": "kernel_size ksize ks kernelsize size k pool_size filter_size window window_size"
+    " kernel_shape f pooling_size poolsize kernels filter_shape psize",
+    "stride": "strides subsample s step kernel_stride stride_size subsampling",
+    "pad": "padding p pads paddings pad_size",
+    "output_pad": "output_padding outpad",
+    "dilation": "dilation_rate dilations d atrous_rate hole",
+    "groups": "group num_groups cardinality g ngroups n_groups",
+    "multiplier": "depth_multiplier channel_multiplier",
+    "bias": "use_bias bias_term has_bias with_bias biases",
+    "mode": "padding_mode interpolation interpolation_mode",
+    "ceil": "ceil_mode",
+    "count_pad": "count_include_pad",
+    "adaptive": "output_size",
+    "p": "rate prob probability dropout_ratio dropout_rate drop_prob drop_rate drop dropout",
+    "eps": "epsilon variance_epsilon bn_eps",
+    "momentum": "bn_momentum",
+    "affine": "elementwise_affine use_affine",
+    "track": "track_running_stats",
+    "slope": "negative_slope alpha leakiness leak negval",
+    "factor": "scale_factor upscale_factor scale size stride",
+    "to": "target_shape output_shape shape dims target_size",
+    "by": "padding pad",
+    "axes": "perm order permutation",
+    "size": "local_size n nsize depth_radius window_size",
+    "init": "init_values init_value init_scale",
+    "avg": "average mean",
+}
+"""Arguments of layers: ours, and what others call them. The first that a layer has is meant."""
+
+PARTS: Mapping[str, tuple[str, int]] = {
+    name: (ours, axis)
+    for ours, names in {
+        "kernel": ("kernel_h kernel_w", "nb_row nb_col", "kh kw", "pool_h pool_w"),
+        "stride": ("stride_h stride_w", "sh sw", "stride_y stride_x", "dh dw"),
+        "pad": ("pad_h pad_w", "ph pw", "padh padw"),
+    }.items()
+    for pair in names
+    for axis, name in enumerate(pair.split())
+}
+"""Arguments that give one side of a size."""
+
+ACTIVATION = frozenset(
+    {"activation", "act", "activation_fn", "act_layer", "nonlinearity", "act_cls"}
+)
+"""Arguments that put an activation behind their layer."""
+
+PADDING = frozenset({"pad", "padding", "border_mode", "pad_mode", "auto_pad"})
+"""Arguments that may take a word: `same`, `valid`."""
+
+NOTHING_TO_PAD = frozenset({"valid", "none", "no"})
+SAME_WORDS = frozenset({"same", "sameupper", "samelower", "half"})
+LINEAR = frozenset({"linear", "none", "identity"})
+"""Activations that change nothing."""
+
+LEFT_OUT = """
+how weights begin is said once for the whole network: `init he`
+    kernel_initializer bias_initializer weight_filler bias_filler init depthwise_initializer
+    pointwise_initializer beta_initializer gamma_initializer moving_mean_initializer
+    moving_variance_initializer weights_initializer W_init b_init initializer kernel_init
+    bias_init weight_init
+what arrives is known, `input` says it once
+    input_shape in_channels in_features input_dim batch_input_shape in_planes nin ni inplanes
+    channels_in num_channels num_features normalized_shape input_channels batch_shape
+    num_parameters in_dim
+weights are kept small by the optimizer: `optimizer sgd weight_decay=5e-4` in `train`
+    kernel_regularizer bias_regularizer activity_regularizer W_regularizer b_regularizer
+    depthwise_regularizer pointwise_regularizer beta_regularizer gamma_regularizer
+    weight_decay decay_mult regularizer l2 weights_regularizer
+layers have no learning rates of their own but those of `transfer { lr … }`
+    lr_mult blobs_lr trainable requires_grad param learning_rate
+shapes are channels x height x width everywhere
+    data_format dim_ordering channels_last channels_first axis dim start_dim end_dim
+    shared_axes
+it changes nothing here
+    inplace dtype device engine seed noise_shape training return_indices divisor_override
+    norm_layer name_scope reuse random_seed
+weights have no constraints
+    kernel_constraint bias_constraint depthwise_constraint pointwise_constraint
+    beta_constraint gamma_constraint W_constraint b_constraint
+"""
+"""Arguments of layers that are left out, and why."""
+
+NO_LAYER = """
+write `input 3x224x224` (channels x height x width) as the network's first line
+    Input InputLayer placeholder ImageInputLayer input_data InputSpec Data data_layer
+    MemoryData ImageData HDF5Data
+give the layers labels (`a: conv 64`), then write `concat a b`; or write paths side by side:
+  `concat { | path | path }`
+    Concatenate Concat concatenate cat route torch_cat Concat_ merge Merge DepthConcat ConcatTable
+    FilterConcat Maximum hstack JoinTable
+write what is added into `residual { … }`, or give the layers labels and write `add a b`
+    Eltwise Add eltwise shortcut sum_layer skip skip_connection CAddTable residual_block
+    residual_connection ElementWiseSum ElemwiseSum
+write `gate { … }`, or give the layers labels and write `mul a b`
+    Multiply Mul multiply scale_channels sam SEBlock SqueezeExcite SqueezeExcitation se_block
+    CMulTable
+an empty path, `|`, is the identity; elsewhere, take it out
+    Identity Lambda noop no_op passthrough Blob Silence Permute_ Split
+take it out: layers follow one another in the order written
+    Sequential Model Module ModuleList Functional model net nn keras tf layers add_module
+    forward super
+take it out: what the last line gives is the output
+    return output outputs
+`bn` has a factor and an addend of its own (`affine=on`); for one factor a channel, write
+  `layerscale`
+    Scale Affine Bias ScaleLayer Normalize
+losses stand in `train`: `loss cross_entropy`; the network ends in `fc classes`
+    softmax_loss SoftmaxWithLoss SoftmaxLoss SigmoidCrossEntropyLoss EuclideanLoss HingeLoss
+    ContrastiveLoss InfogainLoss MultinomialLogisticLoss cost CrossEntropyLoss BCELoss NLLLoss
+    MSELoss
+metrics stand in `train`: `metrics top1 top5`
+    Accuracy accuracy ArgMax
+networks are those that classify images or pixels: detection is not part of the language
+    yolo region detection Detection DetectionOutput PriorBox RPN RoIPool RoIAlign ROIPooling
+    anchors iseg Gaussian_yolo nms
+networks run over images in two dimensions; write the layer of two: `conv 64 3x3`
+    Conv1d Conv1D Conv3d Conv3D ConvTranspose1d ConvTranspose3d Conv1DTranspose
+    Conv3DTranspose SeparableConv1D LazyConv1d LazyConv3d ZeroPadding1D ZeroPadding3D
+    VolumetricConvolution TemporalConvolution
+networks run over images in two dimensions; write the pool of two: `pool max 2x2`
+    MaxPool1d MaxPool3d AvgPool1d AvgPool3d MaxPooling1D MaxPooling3D AveragePooling1D
+    AveragePooling3D GlobalMaxPooling1D GlobalAveragePooling1D GlobalMaxPooling3D
+    GlobalAveragePooling3D AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveMaxPool1d
+    AdaptiveMaxPool3d UpSampling1D UpSampling3D Cropping1D Cropping3D
+networks are made of convolutions: there are no recurrent layers
+    LSTM GRU RNN SimpleRNN LSTMCell GRUCell RNNCell ConvLSTM2D Bidirectional TimeDistributed
+    crnn CuDNNLSTM conv_lstm
+networks are made of convolutions: there is no attention; `gate { … }` weighs channels
+    MultiheadAttention MultiHeadAttention Attention AdditiveAttention Transformer
+    TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer
+    SelfAttention NonLocal PatchEmbed PositionalEncoding cbam
+inputs are images or plain numbers: there are no embeddings
+    Embedding EmbeddingBag CategoryEncoding TextVectorization StringLookup Hashing
+    IntegerLookup Masking
+there is no such activation; `tanh` comes closest
+    Softsign softsign Hardtanh hard_tanh hardtan ClippedReLU Tanhshrink LogSigmoid ScaledTanh
+    scaled_tanh BNLL
+there is no such activation; `elu` comes closest
+    CELU celu loggy plse exponential elu_plus
+there is no such activation; `leaky` comes closest
+    RReLU rrelu Threshold ThresholdedReLU ramp hardshrink Hardshrink Softshrink softshrink
+    relie stair normalize_channels CReLU crelu
+there is no such activation; `gate { conv channels 1x1, sigmoid }` weighs channels
+    GLU glu maxout MaxoutDense Maxout Highway
+there is no unpooling: write `upsample 2`, or `deconv channels 2x2 stride=2`
+    MaxUnpool2d MaxUnpool2D Unpooling PixelShuffle pixel_shuffle depth_to_space DepthToSpace
+    SubPixel PixelUnshuffle pixel_unshuffle space_to_depth SpaceToDepth reorg Fold Unfold
+    Im2col
+write `pool stochastic 2x2`, which is random too
+    FractionalMaxPool2d FractionalMaxPool3d fractional_max_pool2d
+write `crop 24x24`, which says the size that is left
+    Cropping2D cropping
+write `dropout2d 0.1`, which leaves out whole channels
+    DropBlock DropBlock2d DropBlock2D drop_block dropblock
+weights begin as `init` says
+    kaiming_normal_ kaiming_normal xavier_uniform_ xavier_uniform xavier_normal he_normal
+    he_uniform glorot_uniform glorot_normal lecun_normal kaiming_uniform
+write `augment { noise 0.05 }`
+    GaussianNoise GaussianDropout gaussian_noise
+write `evaluate { normalize none }`: pixels are then from 0 to 1
+    Rescaling rescaling rescale
+write `evaluate { normalize measured }`
+    Normalization_layer Standardize
+weights are kept small by the optimizer: `train { optimizer sgd weight_decay=5e-4 }`
+    ActivityRegularization SpectralNorm spectral_norm weight_norm WeightNormalization
+    WeightNorm UnitNormalization
+heads like these are written out: `conv 256 1x1`, `upsample 2`, `concat`
+    ASPP FPN PAN feature_pyramid DeepLabHead FCNHead
+images are shuffled before each epoch, always; channels are by `shuffle 2`
+    reshuffle
+"""
+"""Words for which a network has no layer, by what to do instead."""
+
+_CLASSES = frozenset({"numclasses", "nclasses", "nbclasses", "nclass", "numclass", "nc"})
+
+
+class Meaning(NamedTuple):
+    """What a foreign word means here."""
+
+    instead: str
+    """What to write for it: `pool avg global`; empty where there is nothing."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Its arguments in the order that its tool gives them: theirs, and ours where that is said."""
+    advice: str = ""
+    """What to do, where there is nothing to write for it."""
+
+    @property
+    def kind(self) -> type[Op]:
+        """The operation."""
+        return REGISTRY[self.word]
+
+    @property
+    def word(self) -> str:
+        """The operation's words: `pool avg` of `pool avg global`."""
+        two = " ".join(self.instead.split(" ")[:2])
+        return two if two in REGISTRY else self.instead.split(" ", 1)[0]
+
+    @property
+    def further(self) -> str:
+        """What stands behind them: `global`."""
+        return self.instead[len(self.word) :].strip()
+
+
+def folded(name: str) -> str:
+    """A name without what tools do not agree on: capitals, `_` and `-`."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def names_of(kind: type[Op]) -> Iterator[tuple[str, str]]:
+    """What other tools call an operation: a name, and what to write here for it."""
+    for instead, names in vars(kind).get("elsewhere", {}).items():
+        for name in names.split():
+            yield name.split("(", 1)[0], instead
+
+
+@lru_cache(maxsize=1)
+def _layers() -> tuple[dict[str, Meaning], dict[str, Meaning]]:
+    """By name as it is written, and by its folded name."""
+    exact: dict[str, Meaning] = {}
+    loosely: dict[str, Meaning] = {}
+    for word, kind in REGISTRY.items():
+        if " " not in word and kind.kind not in ("merge", "input"):  # those need names or paths
+            loosely.setdefault(folded(word), Meaning(word))
+        for instead, names in vars(kind).get("elsewhere", {}).items():
+            for written in names.split():
+                name, _, inside = written.partition("(")
+                inside = inside.rstrip(")")
+                if inside[:1].isdigit() or "=" in inside:  # a call with this value: `ReLU(6)`
+                    exact[written] = Meaning(instead)
+                    continue
+                parameters = tuple(
+                    (theirs, ours)
+                    for theirs, _, ours in (p.partition(">") for p in inside.split(",") if p)
+                )
+                meaning = Meaning(instead, parameters)
+                exact.setdefault(name, meaning)
+                known = loosely.get(folded(name))
+                if known is None or (parameters and not known.parameters):
+                    loosely[folded(name)] = meaning
+    for name, advice in _table(NO_LAYER).items():
+        exact.setdefault(name, Meaning("", advice=advice))
+        loosely.setdefault(folded(name), Meaning("", advice=advice))
+    return exact, loosely
+
+
+def layer(name: str, call: str = "") -> Meaning | None:
+    """What a word of other tools means in a network; `call` is the word with its arguments."""
+    exact, loosely = _layers()
+    return exact.get(call) or exact.get(name) or loosely.get(folded(name))
+
+
+def known_layers() -> dict[str, Meaning]:
+    """Every foreign word for a layer, as its tool writes it."""
+    return {name: meaning for name, meaning in _layers()[0].items() if "(" not in name}
+
+
+@lru_cache(maxsize=1)
+def _arguments() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for ours, names in ARGUMENTS.items():
+        for name in names.split():
+            found.setdefault(folded(name), []).append(ours)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _left_out() -> dict[str, str]:
+    return {folded(name): why for name, why in _table(LEFT_OUT).items()}
+
+
+def _table(text: str) -> dict[str, str]:
+    """By name, what a table says: a sentence, and indented below it the names that it is for."""
+    found: dict[str, str] = {}
+    sentence = ""
+    for line in text.strip().splitlines():
+        if line.startswith("    "):
+            found.update(dict.fromkeys(line.split(), sentence))
+        else:
+            sentence = f"{sentence} {line.strip()}" if line.startswith(" ") else line
+    return found
+
+
+def argument(name: str, fields: Mapping[str, object]) -> str:
+    """What an argument of other tools is called among these; empty where there is none."""
+    if name in fields:
+        return name
+    plain = {folded(field): field for field in fields}
+    candidates = [*_arguments().get(folded(name), ()), plain.get(folded(name), "")]
+    return next((ours for ours in candidates if ours in fields), "")
+
+
+def why_left_out(name: str) -> str:
+    """Why an argument of other tools is not written here; empty where it is not known."""
+    return _left_out().get(folded(name), "")
+
+
+def is_number_of_classes(name: str) -> bool:
+    """Whether other programs call the number of classes so."""
+    return folded(name) in _CLASSES

@@ -1,0 +1,236 @@
+"""From a layer as other tools write it, with its arguments, to the line that a spec has for it.
+
+`Conv2D(32, (3, 3), activation="relu")` and `Conv2d(3, 64, kernel_size=3, padding=1)` come as a
+name and values; what leaves is text: `conv 32 3x3, relu`. Whoever offers it tries it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import foreign
+from .signature import ArgumentError, Field
+from .values import Word
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of another program: as text of the language, and what it is."""
+
+    text: str
+    known: Any = None
+    """A number, on or off, a tuple of numbers or a Word; None where only the text is known."""
+
+    @property
+    def word(self) -> str:
+        """The word that it is, folded; empty where it is none."""
+        return foreign.folded(self.known) if isinstance(self.known, Word) else ""
+
+
+_ACTIVATION_LAYERS = frozenset({"activation", "activationlayer", "getactivation", "actlayer"})
+
+NOTHING = Value("none", Word("none"))
+
+
+def value_of(known: Any) -> Value:
+    """A value of Python's as a spec writes it."""
+    if known is None:
+        return NOTHING
+    if isinstance(known, bool):
+        return Value("on" if known else "off", known)
+    if isinstance(known, float):
+        text = f"{known:g}"
+        plain = text if float(text) == known else repr(known)
+        return Value(plain if known >= 0 else f"({plain})", known)
+    if isinstance(known, int):
+        return Value(str(known) if known >= 0 else f"({known})", known)
+    if isinstance(known, str):
+        return Value(known, Word(known))
+    if isinstance(known, (tuple, list)):
+        items = tuple(known)
+        if items and all(isinstance(item, (tuple, list)) for item in items):
+            sides = {tuple(item) for item in items}  # Keras: ((1, 1), (1, 1))
+            if len(sides) == 1 and len(set(next(iter(sides)))) == 1:
+                return value_of(items[0][0])
+        if len(items) in (2, 3) and all(type(item) is int and item >= 0 for item in items):
+            return Value("x".join(map(str, items)), items)
+        if len(items) == 1:
+            return value_of(items[0])
+        if all(isinstance(item, (int, float)) for item in items):
+            return Value(f"({', '.join(value_of(item).text for item in items)})", items)
+    return Value(str(known))
+
+
+@dataclass
+class Statement:
+    """What a layer of another tool comes to."""
+
+    text: str
+    """The line to write: `conv 32 3x3, relu`."""
+    left_out: list[str] = field(default_factory=list)
+    """Arguments for which there is no place here, as they were written."""
+
+
+def layer(name: str, positional: Sequence[Value], named: Mapping[str, Value]) -> Statement | None:
+    """The line for a layer of another tool; None where there is none."""
+    if foreign.folded(name) in _ACTIVATION_LAYERS and len(positional) == 1 and not named:
+        found = activation(positional[0])
+        return Statement(found) if found else None
+    whole = [value.text for value in positional] + [f"{k}={v.text}" for k, v in named.items()]
+    call = f"{name}({','.join(whole)})"
+    meaning = foreign.layer(name, call)
+    if meaning is None or not meaning.instead:
+        return None
+    if meaning != foreign.layer(name):  # the word for just this call: `ReLU(6)`
+        return Statement(meaning.instead)
+    return _written(meaning, _by_name(meaning, positional, named))
+
+
+def _by_name(
+    meaning: foreign.Meaning, positional: Sequence[Value], named: Mapping[str, Value]
+) -> list[tuple[str, Value]]:
+    """All arguments with the names that they have there, or here where that is said."""
+    here = {theirs: ours or theirs for theirs, ours in meaning.parameters}
+    order = [ours or theirs for theirs, ours in meaning.parameters]
+    if not order:
+        order = [f.name for f in meaning.kind.signature().positional]
+    found = list(zip(order, positional, strict=False))
+    found += [("", value) for value in positional[len(order) :]]
+    return found + [(here.get(name, name), value) for name, value in named.items()]
+
+
+def _written(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> Statement:
+    fields = meaning.kind.fields
+    values: dict[str, Value] = {}
+    flags: list[str] = []
+    behind = ""
+    label = ""
+    result = Statement("")
+    # What `same` means depends on the other arguments.
+    for name, value in sorted(given, key=lambda one: one[0] in foreign.PADDING):
+        if name in foreign.ACTIVATION and name not in fields:
+            found = activation(value)
+            if found is None:
+                result.left_out.append(f"{name}={value.text}")
+            behind = found or behind
+            continue
+        if name == "name" and value.word and value.text.isidentifier():
+            label = f"{value.text}: "
+            continue
+        part = argument(name, value, fields, values)
+        if part is None:
+            if not foreign.why_left_out(name):
+                result.left_out.append(f"{name}={value.text}" if name else value.text)
+        elif isinstance(part, str):
+            flags += [part] if part else []
+        else:
+            values[part[0]] = part[1]
+    result.text = label + _line(meaning, values, flags) + (f", {behind}" if behind else "")
+    return result
+
+
+def _line(meaning: foreign.Meaning, values: Mapping[str, Value], flags: Sequence[str]) -> str:
+    """`conv 32 3x3 stride=2 same`: what may stand without its name does."""
+    fields = meaning.kind.fields
+    further = meaning.further.split()
+    bare: list[str] = []
+    rest: list[str] = []
+    leading = True
+    for name, spec in fields.items():
+        value = values.get(name)
+        if value is None or _is_default(spec, value):
+            leading = leading and value is not None and spec.required
+            continue
+        if name == "adaptive" and value.known in (1, (1, 1)):
+            further = ["global"]
+        elif name == "adaptive":
+            further = []
+            rest.append(f"adaptive={value.text}")
+        elif name == "kernel" and leading:
+            side = value.known
+            bare.append(f"{side}x{side}" if type(side) is int else value.text)
+        elif leading and (spec.required or (not bare and name not in ("eps", "pad"))):
+            bare.append(value.text)
+        elif spec.is_flag:
+            rest += [name] if value.known is True else []
+        else:
+            rest.append(f"{name}={value.text}")
+        further = [word for word in further if not word.startswith(f"{name}=")]
+    return " ".join([meaning.word, *bare, *further, *rest, *dict.fromkeys(flags)])
+
+
+def _is_default(spec: Field, value: Value) -> bool:
+    if spec.required or value.known is None:
+        return False
+    try:
+        return bool(spec.read(value.known) == spec.default)
+    except (ArgumentError, TypeError, ValueError):
+        return False
+
+
+Part = tuple[str, Value] | str | None
+
+
+def argument(
+    name: str, value: Value, fields: Mapping[str, Field], others: Mapping[str, Value] | None = None
+) -> Part:
+    """An argument of another tool among ours: our name with its value, a flag, or "" for what
+    need not be said; None where there is no place for it."""
+    if name in foreign.PADDING and value.word:
+        return _padding(value, fields, others or {})
+    if name in foreign.PARTS:
+        ours, axis = foreign.PARTS[name]
+        if ours not in fields or not isinstance(value.known, int):
+            return None
+        before = (others or {}).get(ours)
+        sides = list(before.known) if before and isinstance(before.known, tuple) else [1, 1]
+        if before is None:
+            sides = [value.known, value.known]
+        sides[axis] = value.known
+        return ours, value_of(tuple(sides))
+    if name == "channels_last" and isinstance(value.known, tuple) and "to" in fields:
+        return "to", value_of((value.known[-1], *value.known[:-1]))
+    complement = name.removeprefix("1-")
+    if complement != name:
+        if complement not in fields or not isinstance(value.known, float):
+            return None
+        return complement, value_of(round(1 - value.known, 9))
+    ours = foreign.argument(name, fields)
+    if not ours:
+        return None
+    if value.word == "none" and "none" not in fields[ours].words:
+        return ""
+    if value.word and foreign.is_number_of_classes(value.text):
+        return ours, Value("classes")
+    return ours, value
+
+
+def _padding(value: Value, fields: Mapping[str, Field], others: Mapping[str, Value]) -> Part:
+    """`same` as torch pads where that is the same, else as Keras does; `valid` is nothing."""
+    if value.word in foreign.NOTHING_TO_PAD:
+        return ""
+    if value.word not in foreign.SAME_WORDS or "same" not in fields:
+        return None
+    stride = others.get("stride")
+    kernel = others.get("kernel")
+    sides = kernel.known if kernel and isinstance(kernel.known, tuple) else ()
+    if kernel and isinstance(kernel.known, int):
+        sides = (kernel.known,)
+    even = any(side % 2 == 0 for side in sides)
+    strided = stride is not None and stride.known not in (None, 1, (1, 1))
+    if (strided or even) and "same_upper" in fields:
+        return "same_upper"
+    return "ceil" if even and "ceil" in fields else "same"
+
+
+def activation(value: Value) -> str | None:
+    """The statement for an activation given as an argument: "" for none, None where unknown."""
+    if value.word in foreign.LINEAR:
+        return ""
+    name = value.text.strip("\"'")
+    found = foreign.layer(name.rsplit(".", 1)[-1])
+    if found is None or not found.instead or found.kind.kind != "activation":
+        return None
+    return found.instead
