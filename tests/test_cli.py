@@ -18,7 +18,7 @@ from dotcnn import cli
 GOOD = "network Net {\n  input 3x32x32\n  flatten, fc 64, relu\n  fc 10\n}\n"
 UNTIDY = "network  Net {\n input 3x32x32\n flatten ,  fc 64,relu # c\n\n\n  fc 10 }"
 TIDY = "network Net {\n  input 3x32x32\n  flatten, fc 64, relu # c\n\n  fc 10\n}\n"
-BROKEN = "network Net {\n  input 3x32x32\n  conv(64, 3)\n  fc 10\n}\n"
+BROKEN = "network Net {\n  input 3x32x32\n  conv(64, 3)\n  flatten, fc 10\n}\n"
 
 
 class Result:

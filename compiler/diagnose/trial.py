@@ -219,6 +219,8 @@ class _Trials:
             if not further or not inside:
                 return held
             fix = fix.changed(further)
+            if not fix.text.strip():
+                return held  # two that cancel each other: nothing is mended by leaving it all out
         return held
 
     def stands_in(self, diagnostic: Diagnostic, start: int, end: int) -> bool:

@@ -43,7 +43,12 @@ def _about(translation: Translation, source: Source) -> Diagnostic:
     help = f"write `{written}`" if written else advice
     notes = (advice,) if written and advice else ()
     edits = (Edit(Span(source, start, end), written),)
-    return Diagnostic("foreign-code", message, place, notes=notes, help=help, edits=edits)
+    head = written.rpartition(": ")[2].split(" ")[0]
+    otherwise = f"here it begins with `{head}`" if head else advice
+    return Diagnostic(
+        "foreign-code", message, place,
+        notes=notes, help=help, edits=edits, otherwise=otherwise,
+    )  # fmt: skip
 
 
 def _diagnose(source: Source, text: str) -> list[Diagnostic]:

@@ -175,9 +175,9 @@ def _for_foreign_argument(
         return f"write `{part}`", (Edit(node.span, part),)
     taken_out = Edit(_with_blank_before(node.span), "")
     if part == "":
-        return "take it out: it is so anyway", (taken_out,)
+        return "take it out; it is so anyway", (taken_out,)
     why = foreign.why_left_out(node.name)
-    return (f"take it out: {why}", (taken_out,)) if why else ("", ())
+    return (f"take it out; {why}", (taken_out,)) if why else ("", ())
 
 
 _FOLLOWS = "an activation is a statement of its own, behind the layer: `, {}`"

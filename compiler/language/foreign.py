@@ -121,7 +121,7 @@ write what is added into `residual { … }`, or give the layers labels and write
 write `gate { … }`, or give the layers labels and write `mul a b`
     Multiply Mul multiply scale_channels sam SEBlock SqueezeExcite SqueezeExcitation se_block
     CMulTable
-an empty path, `|`, is the identity; elsewhere, take it out
+take it out; where a path of `add` or `concat` is to change nothing, leave the path empty: `|`
     Identity Lambda noop no_op passthrough Blob Silence Permute_ Split
 take it out: layers follow one another in the order written
     Sequential Model Module ModuleList Functional model net nn keras tf layers add_module
@@ -137,39 +137,39 @@ losses stand in `train`: `loss cross_entropy`; the network ends in `fc classes`
     MSELoss
 metrics stand in `train`: `metrics top1 top5`
     Accuracy accuracy ArgMax
-networks are those that classify images or pixels: detection is not part of the language
+detection is not part of the language: a network classifies images, or each pixel of them
     yolo region detection Detection DetectionOutput PriorBox RPN RoIPool RoIAlign ROIPooling
     anchors iseg Gaussian_yolo nms
-networks run over images in two dimensions; write the layer of two: `conv 64 3x3`
+layers are two-dimensional here: write `conv 64 3x3`
     Conv1d Conv1D Conv3d Conv3D ConvTranspose1d ConvTranspose3d Conv1DTranspose
     Conv3DTranspose SeparableConv1D LazyConv1d LazyConv3d ZeroPadding1D ZeroPadding3D
     VolumetricConvolution TemporalConvolution
-networks run over images in two dimensions; write the pool of two: `pool max 2x2`
+layers are two-dimensional here: write `pool max 2x2`
     MaxPool1d MaxPool3d AvgPool1d AvgPool3d MaxPooling1D MaxPooling3D AveragePooling1D
     AveragePooling3D GlobalMaxPooling1D GlobalAveragePooling1D GlobalMaxPooling3D
     GlobalAveragePooling3D AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveMaxPool1d
     AdaptiveMaxPool3d UpSampling1D UpSampling3D Cropping1D Cropping3D
-networks are made of convolutions: there are no recurrent layers
+there are no recurrent layers here: networks are made of convolutions
     LSTM GRU RNN SimpleRNN LSTMCell GRUCell RNNCell ConvLSTM2D Bidirectional TimeDistributed
     crnn CuDNNLSTM conv_lstm
-networks are made of convolutions: there is no attention; `gate { … }` weighs channels
+there is no attention here; `gate { … }` weighs channels
     MultiheadAttention MultiHeadAttention Attention AdditiveAttention Transformer
     TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer
     SelfAttention NonLocal PatchEmbed PositionalEncoding cbam
-inputs are images or plain numbers: there are no embeddings
+there are no embeddings here: an input is an image, or plain numbers
     Embedding EmbeddingBag CategoryEncoding TextVectorization StringLookup Hashing
     IntegerLookup Masking
-there is no such activation; `tanh` comes closest
+there is no such activation here; `tanh` comes closest
     Softsign softsign Hardtanh hard_tanh hardtan ClippedReLU Tanhshrink LogSigmoid ScaledTanh
     scaled_tanh BNLL
-there is no such activation; `elu` comes closest
+there is no such activation here; `elu` comes closest
     CELU celu loggy plse exponential elu_plus
-there is no such activation; `leaky` comes closest
+there is no such activation here; `leaky` comes closest
     RReLU rrelu Threshold ThresholdedReLU ramp hardshrink Hardshrink Softshrink softshrink
     relie stair normalize_channels CReLU crelu
-there is no such activation; `gate { conv channels 1x1, sigmoid }` weighs channels
+there is no such activation here; `gate { conv channels 1x1, sigmoid }` weighs channels
     GLU glu maxout MaxoutDense Maxout Highway
-there is no unpooling: write `upsample 2`, or `deconv channels 2x2 stride=2`
+there is no unpooling here: write `upsample 2`, or `deconv channels 2x2 stride=2`
     MaxUnpool2d MaxUnpool2D Unpooling PixelShuffle pixel_shuffle depth_to_space DepthToSpace
     SubPixel PixelUnshuffle pixel_unshuffle space_to_depth SpaceToDepth reorg Fold Unfold
     Im2col
@@ -179,7 +179,7 @@ write `crop 24x24`, which says the size that is left
     Cropping2D cropping
 write `dropout2d 0.1`, which leaves out whole channels
     DropBlock DropBlock2d DropBlock2D drop_block dropblock
-weights begin as `init` says
+how weights begin is said once for the whole network: `init he`
     kaiming_normal_ kaiming_normal xavier_uniform_ xavier_uniform xavier_normal he_normal
     he_uniform glorot_uniform glorot_normal lecun_normal kaiming_uniform
 write `augment { noise 0.05 }`
@@ -191,9 +191,9 @@ write `evaluate { normalize measured }`
 weights are kept small by the optimizer: `train { optimizer sgd weight_decay=5e-4 }`
     ActivityRegularization SpectralNorm spectral_norm weight_norm WeightNormalization
     WeightNorm UnitNormalization
-heads like these are written out: `conv 256 1x1`, `upsample 2`, `concat`
+a head like this is written out: `conv 256 1x1`, `upsample 2`, `concat`
     ASPP FPN PAN feature_pyramid DeepLabHead FCNHead
-images are shuffled before each epoch, always; channels are by `shuffle 2`
+images are shuffled before each epoch, always; `shuffle 2` shuffles channels
     reshuffle
 """
 """Words for which a network has no layer, by what to do instead."""
@@ -236,8 +236,15 @@ def folded(name: str) -> str:
 def names_of(kind: type[Op]) -> Iterator[tuple[str, str]]:
     """What other tools call an operation: a name, and what to write here for it."""
     for instead, names in vars(kind).get("elsewhere", {}).items():
-        for name in names.split():
-            yield name.split("(", 1)[0], instead
+        for written in names.split():
+            name, _, inside = written.partition("(")
+            if not _is_call(inside):
+                yield name, instead
+
+
+def _is_call(inside: str) -> bool:
+    """Whether what stands in parentheses is a value, not a signature: `ReLU(6)`."""
+    return inside[:1].isdigit() or "=" in inside
 
 
 @lru_cache(maxsize=1)
@@ -252,7 +259,7 @@ def _layers() -> tuple[dict[str, Meaning], dict[str, Meaning]]:
             for written in names.split():
                 name, _, inside = written.partition("(")
                 inside = inside.rstrip(")")
-                if inside[:1].isdigit() or "=" in inside:  # a call with this value: `ReLU(6)`
+                if _is_call(inside):
                     exact[written] = Meaning(instead)
                     continue
                 parameters = tuple(
@@ -324,3 +331,8 @@ def why_left_out(name: str) -> str:
 def is_number_of_classes(name: str) -> bool:
     """Whether other programs call the number of classes so."""
     return folded(name) in _CLASSES
+
+
+def left_out_names() -> list[str]:
+    """The arguments of other tools that are not written here, as they write them."""
+    return list(_table(LEFT_OUT))

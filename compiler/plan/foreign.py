@@ -50,6 +50,11 @@ def directive(
     return " ".join([kind.word, *bare, *parts, *(word for word in further if "=" in word)])
 
 
+def advice(section: str, name: str) -> str:
+    """What to do about a word of other tools for which a section has no line."""
+    return known_elsewhere(section).get(folded(name), ("", ""))[1] if section in REGISTRY else ""
+
+
 def _kind(section: str, instead: str) -> type[Directive] | None:
     words = instead.split(" ")
     known = REGISTRY[section]

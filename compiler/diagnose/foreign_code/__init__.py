@@ -106,6 +106,9 @@ def _segments(text: str, start: int, until: int) -> Iterator[tuple[int, int]]:
 
 def _directive(section: str) -> Directive:
     """How a section writes what other tools have."""
-    from ...plan.foreign import directive
+    from ...plan.foreign import advice, directive
 
-    return lambda name, positional, named: directive(section, name, positional, named)
+    return lambda name, positional, named: (
+        directive(section, name, positional, named),
+        advice(section, name),
+    )

@@ -39,6 +39,9 @@ def _translated(kind: str, settings: dict[str, str], start: int, end: int) -> Tr
     if statements is None:
         meaning = foreign.layer(kind)
         advice = meaning.advice if meaning else "write the layer itself: `conv 32 3x3 same`"
+        activation = foreign.layer(settings.get("activation", ""))
+        if meaning and meaning.instead:
+            advice = activation.advice if activation else "write the layer itself, without brackets"
         return Translation(start, end, message, None, advice)
     return Translation(start, end, message, ", ".join(statements))
 

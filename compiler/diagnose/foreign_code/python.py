@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator
 
 from ...language import foreign, translate
 from ...language.translate import Value, value_of
+from ...language.vocabulary import layer_words
 from .translation import Translation
 
 MAX_CHARACTERS = 2_000
 """Of a statement of Python that is looked at: no layer is longer."""
 
-Directive = Callable[[str, list[Value], dict[str, Value]], "str | None"]
-"""What a section writes for a word of other tools with its arguments."""
+Directive = Callable[[str, list[Value], dict[str, Value]], "tuple[str | None, str]"]
+"""What a section writes for a word of other tools with its arguments, and what to do where it
+writes nothing."""
 
 _PLAIN_NAMES = frozenset(
     "x y h out outputs output net model inputs input features logits z o feat result ret".split()
@@ -71,6 +73,8 @@ def translate_python(
         )
     if isinstance(statement, ast.FunctionDef):
         return _function(statement, where)
+    if isinstance(statement, ast.Expr) and _is_own_call(statement.value):
+        return None  # a word of ours, its arguments in parentheses: the parser knows better
     reader = _Reader(section, directive)
     try:
         lines = list(reader.statement(statement))
@@ -88,6 +92,14 @@ def translate_python(
         return Translation(*where, message, "", reader.advice or "take it out")
     left = ", ".join(f"`{one}`" for one in reader.left_out)
     return Translation(*where, message, written, f"left out: {left}" if left else "")
+
+
+def _is_own_call(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and (node.func.id in layer_words())
+    )
 
 
 def _parsed(code: str) -> ast.Module | None:
@@ -144,9 +156,10 @@ class _Reader:
                 return
             except _Unknown:
                 pass
-        found = self.directive(_last(target), [self.value(value)], {})
+        found, advice = self.directive(_last(target), [self.value(value)], {})
         if found is None:
-            raise _Unknown
+            raise _Unknown(advice)
+        self.advice = advice
         yield found
 
     def named(self, target: ast.expr, value: ast.expr) -> Iterator[str]:
@@ -248,9 +261,10 @@ class _Reader:
     def in_section(self, name: str, node: ast.Call) -> str:
         positional = [self.value(a) for a in node.args if not _is_object(a)]
         named = {k.arg: self.value(k.value) for k in node.keywords if k.arg is not None}
-        found = self.directive(name, positional, named)
+        found, advice = self.directive(name, positional, named)
         if found is None:
-            raise _Unknown
+            raise _Unknown(advice)
+        self.advice = advice
         return found
 
     def reshaped(self, node: ast.Call) -> str:
