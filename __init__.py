@@ -53,7 +53,7 @@ def compile(
     `spec` is a path, the name of a spec in the gallery, or the text itself (anything with a brace).
     """
     from .compiler.build.elaborate import elaborate
-    from .compiler.load import load
+    from .compiler.load_spec import load
 
     return elaborate(
         load(_source(spec)),
@@ -76,7 +76,7 @@ def report(spec: str | Path | Network, *, batch: int = 1) -> dict[str, Any]:
 def check(spec: str | Path) -> list[Diagnostic]:
     """Everything that is to be said about a spec: mistakes and warnings."""
     from .compiler.diagnose.check import check as examine
-    from .compiler.load import load
+    from .compiler.load_spec import load
     from .dsl.diagnostics import SpecError
 
     try:

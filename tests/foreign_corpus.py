@@ -31,9 +31,8 @@ def network(line: str, kind: str = "conv") -> str:
     return f"network Net {{\n  input 3x32x32\n  conv 8 3x3 same\n  {line}\n  {end}\n}}\n"
 
 
-def section(word: str, line: str) -> str:
+def section(word: str, line: str, *, says_data: bool = False) -> str:
     """A section with one line, and a network for it."""
-    says_data = word == "train" and line.lower().startswith("data")
     data = "" if says_data else "  data cifar10\n"
     train = f"train {{\n{data}  {line if word == 'train' else ''}\n}}\n"
     other = "" if word == "train" else f"{word} {{\n  {line}\n}}\n"
@@ -335,7 +334,8 @@ def directives() -> Iterator[Mistake]:
                     if name in DIRECTIVES[word] or not name.isidentifier() or name in seen:
                         continue
                     seen.add(name)
-                    yield Mistake(word, name, section(word, name))
+                    says_data = instead.startswith("data")
+                    yield Mistake(word, name, section(word, name, says_data=says_data))
                     value = _DIRECTIVE_VALUES.get(instead)
                     if value is not None:
                         for line in (f"{name}={value}", f"{name}({value})", f"{name} {value}"):

@@ -10,7 +10,7 @@ from typing import Any
 from ..compiler.build.elaborate import elaborate
 from ..compiler.language.overrides import OverrideError, SectionOverride, divide, read_override
 from ..compiler.language.values import literal
-from ..compiler.load import load
+from ..compiler.load_spec import load
 from ..compiler.network import Network
 from ..compiler.plan import plan as plan_of
 from ..compiler.plan.plan import TrainPlan

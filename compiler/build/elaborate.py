@@ -270,7 +270,7 @@ class _Elaborator:
 
 def _said_in_a_section(name: str) -> str:
     """What to write where a directive is set as if it were a parameter of the network."""
-    from ..plan.read import sections_with
+    from ..plan.foreign_directives import sections_with
 
     section, _, word = name.rpartition(".")
     if section:

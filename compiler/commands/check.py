@@ -63,7 +63,7 @@ def _without_repetition(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def _examine(source: Source) -> list[Diagnostic]:
     from ..diagnose.check import check
-    from ..load import load
+    from ..load_spec import load
 
     try:
         return check(load(source))

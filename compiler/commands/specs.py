@@ -75,7 +75,7 @@ def _network(
     from ...dsl.diagnostics import has_errors
     from ..build.elaborate import examine
     from ..language.fuel import DEFAULT_LAYERS
-    from ..load import load
+    from ..load_spec import load
 
     network, diagnostics = examine(
         load(source),

@@ -15,7 +15,8 @@ from ..language.binding import evaluate_arguments
 from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
 from .directive import REGISTRY, Context, Directive, Origin
-from .read import Reader, heads, verify
+from .foreign_directives import heads
+from .read import Reader, verify
 
 
 def apply(

@@ -18,6 +18,7 @@ from ..language.signature import ArgumentError
 from ..language.values import Word, quoted
 from ..language.vocabulary import SECTIONS, layer_words
 from .directive import REGISTRY, Directive, Origin
+from .foreign_directives import directive, heads, known_elsewhere
 
 Found = dict[str, list[Directive]]
 """By section."""
@@ -179,16 +180,6 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
     )  # fmt: skip
 
 
-def heads(section: str) -> set[str]:
-    """The words that can begin a statement of a section."""
-    return {word.split(" ", 1)[0] for word in REGISTRY[section]}
-
-
-def sections_with(word: str) -> list[str]:
-    """The sections that have a directive of that name."""
-    return [section for section in SECTIONS if word in heads(section)]
-
-
 def _is_off(arguments: Sequence[Evaluated]) -> bool:
     return len(arguments) == 1 and arguments[0].node.name is None and arguments[0].value is False
 
@@ -280,22 +271,6 @@ def _call(statement: Statement, section: str) -> Call:
 # ---- words that are not known ----------------------------------------------------------------
 
 
-def known_elsewhere(section: str) -> dict[str, tuple[str, str]]:
-    """Names that other tools have, folded: what to write, or what to do."""
-    found: dict[str, tuple[str, str]] = {}
-    for kind in dict.fromkeys(REGISTRY[section].values()):
-        for instead, names in kind.elsewhere.items():
-            found.update({folded(name): (instead, "") for name in names.split()})
-    for kind in dict.fromkeys(REGISTRY[section].values()):
-        for what, names in kind.advice.items():
-            for name in map(folded, names.split()):
-                found[name] = found.get(name, ("", ""))[0], what
-    for word in REGISTRY[section]:  # `Adam`, without `optimizer` before it
-        if " " in word:
-            found.setdefault(folded(word.split(" ")[1]), (word, ""))
-    return found
-
-
 def _unknown(section: str, call: Call) -> Problem:
     word, place = call.head.value, call.head.span
     instead, what = known_elsewhere(section).get(folded(word), ("", ""))
@@ -336,8 +311,6 @@ def _listed(section: str) -> str:
 
 def _translated(section: str, call: Call) -> list[tuple[Edit, ...]]:
     """The line for a directive with the arguments of another tool."""
-    from .foreign import directive
-
     positional = [value_in(a.value) for a in call.arguments if a.name is None]
     named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
     written = directive(section, call.head.value, positional, named) if call.arguments else None

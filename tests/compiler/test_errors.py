@@ -11,7 +11,7 @@ import pytest
 from dotcnn.compiler.build.elaborate import examine
 from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.diagnose.trial import apply
-from dotcnn.compiler.load import load
+from dotcnn.compiler.load_spec import load
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.render import render_text
 from dotcnn.dsl.source import Source

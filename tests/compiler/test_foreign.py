@@ -10,7 +10,7 @@ import pytest
 from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.diagnose.trial import MAX_TRIALS, apply, tried
 from dotcnn.compiler.language import foreign, translate
-from dotcnn.compiler.load import load
+from dotcnn.compiler.load_spec import load
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.mistakes import TABLE

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ...language.vocabulary import SECTIONS
 from .caffe import caffe_layers
 from .darknet import darknet_layers
-from .python import Directive, translate_python
+from .python_lines import Directive, translate_python
 from .translation import Translation
 
 __all__ = ["Translation", "translations"]
@@ -106,7 +106,7 @@ def _segments(text: str, start: int, until: int) -> Iterator[tuple[int, int]]:
 
 def _directive(section: str) -> Directive:
     """How a section writes what other tools have."""
-    from ...plan.foreign import advice, directive
+    from ...plan.foreign_directives import advice, directive
 
     return lambda name, positional, named: (
         directive(section, name, positional, named),

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from dotcnn.compiler.diagnose import trial
 from dotcnn.compiler.diagnose.check import check
+from dotcnn.compiler.language.foreign import folded
 from dotcnn.compiler.plan import TrainPlan, describe, plan
 from dotcnn.compiler.plan.directive import REGISTRY, Directive
-from dotcnn.compiler.plan.read import folded, heads
+from dotcnn.compiler.plan.foreign_directives import heads
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError, has_errors
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.render import render_text

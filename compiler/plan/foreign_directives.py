@@ -1,4 +1,4 @@
-"""From a directive of other tools to the line of a section: `RandomCrop(32, padding=4)`."""
+"""What other tools call directives, and the line for them: `RandomCrop(32, padding=4)`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,34 @@ from collections.abc import Mapping, Sequence
 from ..language.foreign import folded
 from ..language.signature import Field
 from ..language.translate import Value
+from ..language.vocabulary import SECTIONS
 from .directive import REGISTRY, Directive
-from .read import heads, known_elsewhere
+
+
+def heads(section: str) -> set[str]:
+    """The words that can begin a statement of a section."""
+    return {word.split(" ", 1)[0] for word in REGISTRY[section]}
+
+
+def sections_with(word: str) -> list[str]:
+    """The sections that have a directive of that name."""
+    return [section for section in SECTIONS if word in heads(section)]
+
+
+def known_elsewhere(section: str) -> dict[str, tuple[str, str]]:
+    """Names that other tools have, folded: what to write, or what to do."""
+    found: dict[str, tuple[str, str]] = {}
+    for kind in dict.fromkeys(REGISTRY[section].values()):
+        for instead, names in kind.elsewhere.items():
+            found.update({folded(name): (instead, "") for name in names.split()})
+    for kind in dict.fromkeys(REGISTRY[section].values()):
+        for what, names in kind.advice.items():
+            for name in map(folded, names.split()):
+                found[name] = found.get(name, ("", ""))[0], what
+    for word in REGISTRY[section]:  # `Adam`, without `optimizer` before it
+        if " " in word:
+            found.setdefault(folded(word.split(" ")[1]), (word, ""))
+    return found
 
 
 def directive(
