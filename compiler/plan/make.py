@@ -15,7 +15,7 @@ from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
 from ..language.vocabulary import SECTIONS
 from ..network import Network
-from ..shapes import text
+from ..shapes import size, text
 from .apply_overrides import apply
 from .augment import Augmentation
 from .data import Data, Unsaid
@@ -121,17 +121,23 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
             )
         )
     network = context.network
-    if network is not None and "train" in sections and len(network.output.shape) != 1:
-        found.append(
-            Diagnostic(
-                "no-classes",
-                f"the network ends in {text(network.output.shape)}; to learn classes, it has to"
-                " end in one number for each",
-                network.output.span,
-                help="write `pool avg global, flatten, fc classes` behind it",
-            )
-        )
+    trains = "train" in sections or bool(context.given.get("train"))
+    if network is not None and trains and len(network.output.shape) != 1:
+        found.append(_ends_in_a_map(network))
     return found
+
+
+def _ends_in_a_map(network: Network) -> Diagnostic:
+    shape = network.output.shape
+    masks = len(shape) == 3 and size(shape[1:]) > 1
+    note = "masks, a class for each pixel, cannot be trained yet: only classes of whole images"
+    return Diagnostic(
+        "no-classes",
+        f"the network ends in {text(shape)}, and training needs one number for each class",
+        network.output.span,
+        notes=(note,) if masks else (),
+        help="end it in `pool avg global, flatten, fc classes` to classify images",
+    )
 
 
 def nothing_to_learn_from(context: Context) -> Diagnostic | None:

@@ -109,7 +109,7 @@ def test_what_systems_leave_lying_around(tmp_path: Path) -> None:
     found = opened(f'folder "{tmp_path}"')
     assert found.dataset.classes == ("cats", "dogs")
     assert found.dataset.bad == ()
-    assert found.dataset.notes == ("train: files that are no images: 1 of .txt and 1 of .heic",)
+    assert found.dataset.notes == ("train: files that are not images: 1 of .txt and 1 of .heic",)
 
 
 def test_odd_names(tmp_path: Path) -> None:
@@ -202,6 +202,25 @@ def test_a_class_without_images_in_one_part_is_said(tmp_path: Path) -> None:
     fill(tmp_path, {"train/cats": 3, "train/dogs": 3, "val/cats": 1})
     found = opened(f'folder "{tmp_path}"')
     assert found.dataset.notes == ("val has no images of dogs",)
+
+
+def test_an_empty_class_is_described_with_its_own_files(tmp_path: Path) -> None:
+    fill(tmp_path, {"cats": 3, "dogs": 0, "owls": 0})
+    (tmp_path / "cats" / "notes.txt").write_text("x")
+    (tmp_path / "dogs" / "film.heic").write_text("x")
+    found = refused(f'folder "{tmp_path}"', head="3")
+    assert "no images in `dogs` (there are files 1 of .heic) and `owls`, in" in found.message
+    assert ".txt" not in found.message
+
+
+@pytest.mark.parametrize("place", ["test", "test/images"])
+def test_a_test_folder_without_labels_is_left_out(tmp_path: Path, place: str) -> None:
+    """Images to be predicted, as competitions have them."""
+    fill(tmp_path, {"train/cats": 5, "train/dogs": 5, place: 4})
+    found = opened(f'folder "{tmp_path}"')
+    assert [part.name for part in found.dataset.parts] == ["train", "val"]
+    (note,) = found.dataset.notes
+    assert note.endswith("is left out: `cnn predict` can classify its 4 images")
 
 
 def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:

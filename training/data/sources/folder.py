@@ -14,10 +14,10 @@ from .file_names import clean, resolve
 from .folder_tree import (
     Found,
     Unreadable,
+    by_ending,
     images_in,
     is_folder,
     loose_images,
-    other_files,
     parts_in,
 )
 
@@ -44,13 +44,15 @@ def _folder(data: Folder, root: Path, base: Path) -> Contents:
     _must_be_classes(data, train)
     classes = tuple(train.classes)
     notes = []
+    if "test" in found and _is_unlabelled(found["test"], classes):
+        notes.append(_left_out(found.pop("test")))
     for part, part_found in found.items():
         _must_agree(data, part, part_found, classes)
         lacking = [name for name in classes if not part_found.classes.get(name)]
         if lacking:
             notes.append(f"{part} has no images of {listed(lacking)}")
-        if part_found.others:
-            notes.append(f"{part}: files that are no images: {other_files(part_found.others)}")
+        if part_found.other_files:
+            notes.append(f"{part}: files that are not images: {part_found.other_files}")
     return Contents(
         clean(root.resolve().name),
         classes,
@@ -88,7 +90,6 @@ def _files(found: Found, classes: tuple[str, ...]) -> Files:
 def _must_be_classes(data: Folder, found: Found) -> None:
     root = clean(found.root)
     empty = [name for name, files in found.classes.items() if not files]
-    kinds = f" (there are files {other_files(found.others)})" if found.others else ""
     if not found.classes:
         loose = loose_images(found.root)
         lie = f"; {counted(loose, 'image lies', 'images lie')} in it directly" if loose else ""
@@ -99,12 +100,13 @@ def _must_be_classes(data: Folder, found: Found) -> None:
             help=f"what is needed: {LAYOUT}",
         )
     if len(empty) == len(found.classes):
-        message = f"no folder in {root} has images in it{kinds}"
+        message = f"no folder in {root} has images in it{_instead(found.other_files)}"
         raise problem("no-images", message, data, help=f"what is needed: {LAYOUT}")
     if empty:
+        described = [f"`{name}`{_instead(by_ending(found.others[name]))}" for name in empty]
         raise problem(
             "empty-class",
-            f"{listed([f'`{name}`' for name in empty])} in {root}: no images{kinds}",
+            f"no images in {listed(described)}, in {root}",
             data,
             help="put images in, or take the folder away",
         )
@@ -115,6 +117,26 @@ def _must_be_classes(data: Folder, found: Found) -> None:
         }
         help = f"the classes seem to lie in `{only}`: name that folder" if inside else LAYOUT
         raise problem("one-class", f"{root} has one class only, `{only}`", data, help=help)
+
+
+def _instead(files: str) -> str:
+    return f" (there are files {files})" if files else ""
+
+
+def _is_unlabelled(test: Found, classes: tuple[str, ...]) -> bool:
+    """Images to be predicted, as competitions have them: none lies in the folder of a class."""
+    return not any(test.classes.get(name) for name in classes)
+
+
+def _left_out(test: Found) -> str:
+    count = loose_images(test.root) + sum(map(len, test.classes.values()))
+    root = clean(test.root)
+    if not count:
+        return f"{root} has no images and is left out"
+    return (
+        f"{root} has no folders of the classes and is left out: `cnn predict` can classify its"
+        f" {counted(count, 'image')}"
+    )
 
 
 def _must_agree(data: Folder, part: str, found: Found, classes: tuple[str, ...]) -> None:

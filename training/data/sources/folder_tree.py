@@ -35,8 +35,13 @@ class Found:
 
     root: str
     classes: dict[str, list[str]] = field(default_factory=dict)
-    others: Counter[str] = field(default_factory=Counter)
-    """Files of other kinds, by ending."""
+    others: dict[str, Counter[str]] = field(default_factory=dict)
+    """Files of other kinds, by class and ending."""
+
+    @property
+    def other_files(self) -> str:
+        """Those of all classes, in words: `3 of .txt and 1 of .heic`."""
+        return by_ending(sum(self.others.values(), Counter()))
 
 
 def is_folder(path: Path, said: str, data: Data | None, argument: str = "path") -> None:
@@ -95,7 +100,8 @@ def images_in(root: Path) -> Found:
     found = Found(str(root))
     for name, path in folders(str(root)):
         files = found.classes.setdefault(clean(name), [])
-        _collect(path, name, files, found.others, {_identity(str(root))}, 0)
+        others = found.others.setdefault(clean(name), Counter())
+        _collect(path, name, files, others, {_identity(str(root))}, 0)
     for files in found.classes.values():
         files.sort(key=lambda file: (clean(file), file))
     found.classes = dict(sorted(found.classes.items()))
@@ -112,7 +118,7 @@ def loose_images(root: str) -> int:
     return sum(is_image(entry.name) and not _is_dir(entry) for entry in _entries(root))
 
 
-def other_files(others: Counter[str]) -> str:
+def by_ending(others: Counter[str]) -> str:
     """`3 of .txt and 1 of .heic`."""
     return listed(
         [f"{count:,} of {ending or 'no ending'}" for ending, count in others.most_common()]
