@@ -18,6 +18,8 @@ from ..optim.losses import LossFunction
 
 FIVE = 5
 
+_ROUNDING = 1e-6
+
 
 class Tally:
     """What has been counted so far of a part."""
@@ -35,9 +37,16 @@ class Tally:
         rows = (classes, 3) if multi_label else (classes, classes)
         self.table = torch.zeros(rows, dtype=torch.int64, device=device)
         """Confusion; of several labels, for each class: right, said, there."""
+        self.differing = torch.zeros(1, dtype=torch.int64, device=device)
+        """Images whose outputs are not those of the first image."""
+        self._first: Tensor | None = None
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
         logits = logits.float()
+        if self._first is None:
+            self._first = logits[:1].clone()
+        same = (logits - self._first).abs() <= _ROUNDING * (1 + self._first.abs())
+        self.differing += (~same).any(1).sum()
         count = len(labels)
         loss = self.loss(logits, labels) * count
         if self.multi_label:
@@ -57,11 +66,16 @@ class Tally:
         some = torch.stack([torch.full_like(loss, count), loss, right.to(loss), five.to(loss)])
         self.sums += some.to(self.sums)
 
-    def counters(self) -> tuple[Tensor, Tensor]:
+    def counters(self) -> tuple[Tensor, Tensor, Tensor]:
         """What has to be added up where several processes count."""
-        return self.sums, self.table
+        return self.sums, self.table, self.differing
 
     # ---- what follows ----
+
+    @property
+    def constant(self) -> bool:
+        """Whether the network gives the same outputs for all images."""
+        return float(self.sums[0]) > 1 and not int(self.differing)
 
     def confusion(self) -> Tensor:
         """int64, on the CPU; empty where an image may be of several classes."""

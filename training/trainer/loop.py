@@ -23,6 +23,7 @@ from ..metrics.confusion import is_best
 from ..metrics.evaluation import count
 from ..optim.optimizers import rate_of, set_rate
 from ..runtime.async_scalar import AsyncScalar
+from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, no_number, too_large
 from .callbacks import EpochRecord, Step
@@ -51,6 +52,7 @@ class Loop:
         self.validation = self.data.evaluation("val", sharing=self.processes.sharing)
         self.augment = augmenter(self.learner.plan, self.data.preparation, reuse=True)
         self.batches.guests = self.augment.guests if self.augment else 0
+        self.warned_of_constant_outputs = False
         self.images = 0
         """Since this epoch started, or was continued."""
 
@@ -198,7 +200,7 @@ class Loop:
         if train_metrics["loss"] > FAR * guessing:
             raise too_large(train_metrics["loss"], guessing, self.moment(), self.advice())
         rate = learner.rates.at(position.steps - 1)
-        val_metrics = count(
+        counts = count(
             learner.evaluated_part,
             self.data,
             self.validation,
@@ -207,7 +209,12 @@ class Loop:
             self.callback,
             "val",
             merge=self.processes.add_up,
-        ).metrics()
+        )
+        val_metrics = counts.metrics()
+        if counts.constant and not self.warned_of_constant_outputs:
+            self.warned_of_constant_outputs = True
+            largest = rate_of(self.train.optimizer)
+            self.callback.note(constant_outputs(learner.network, position.epoch, largest))
         best = is_best(self.metric, val_metrics, position.best_metrics)
         if best:
             position.best_metrics, position.best_epoch = val_metrics, position.epoch
