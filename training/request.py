@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ..compiler.build.elaborate import elaborate
+from ..compiler.diagnose.check import silenced
 from ..compiler.language.overrides import OverrideError, SectionOverride, divide, read_override
 from ..compiler.language.values import literal
 from ..compiler.load_spec import load
 from ..compiler.network import Network
-from ..compiler.plan import plan as plan_of
+from ..compiler.plan.make import plan_and_warnings
 from ..compiler.plan.plan import TrainPlan
 from ..compiler.shapes import Shape
 from ..dsl.diagnostics import Diagnostic, SpecError
@@ -62,6 +63,8 @@ class Request:
     base: Path
     """The folder from which the paths of data begin."""
     beside: Beside
+    warnings: tuple[Diagnostic, ...] = ()
+    """What is unwise about the plan."""
 
     @property
     def source(self) -> Source:
@@ -107,10 +110,12 @@ def request(
         classes=classes,
         **limits,
     )
-    plan = plan_of(made, overrides)
+    plan, warnings = plan_and_warnings(made, overrides)
+    warnings = [warning for warning in warnings if not silenced(warning, made)]
     texts = [f"{name}={literal(value)}" for name, value in parameters.items()]
     texts += [override_text(override) for override in overrides]
-    return Request(program, made, plan, base, Beside(network, input, classes, tuple(texts)))
+    beside = Beside(network, input, classes, tuple(texts))
+    return Request(program, made, plan, base, beside, tuple(warnings))
 
 
 def again(

@@ -26,6 +26,8 @@ def small_field(network: Network, found: list[Field]) -> Iterator[Diagnostic]:
     head = _head(network, found)
     if head is None or len(network.input.shape) != 3:
         return
+    if "transfer" in network.sections:
+        return  # other layers than those that the weights are for would begin at random
     field, sides = found[head.inputs[0].index], network.input.shape[1:]
     if field.size == (1, 1):
         return  # no convolutional network: layers on the pixels themselves

@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ...dsl.diagnostics import Diagnostic, SpecError, has_errors, in_order
+from ...dsl.diagnostics import Diagnostic, Label, SpecError, has_errors, in_order
 from ...dsl.gc_pause import gc_paused
 from ...dsl.program import Program
+from ...dsl.source import Source, Span
 from ...dsl.syntax import Expression
 from ...dsl.syntax import Network as NetworkSyntax
+from ..diagnose.blame import first_line
 from ..diagnose.reporter import GiveUp, Reporter
 from ..diagnose.trial import tried_in
 from ..diagnose.unused import calls_in, unused_definitions
 from ..language.evaluate import POISON, Env
 from ..language.fuel import DEFAULT_LAYERS, Fuel, OutOfFuel
 from ..language.problems import Problem, Quiet, did_you_mean
+from ..language.values import show
 from ..language.vocabulary import layer_words
 from ..network import Network, Scope
 from ..shapes import Shape
@@ -215,7 +218,11 @@ class _Elaborator:
                 help = help or _said_in_a_section(name)
                 listed = ", ".join(f"`{n}`" for n in names) or "none"
                 message = f"{root.word} has no parameter `{name}`; it has {listed}"
-                self.reporter.report(Diagnostic("unknown-parameter", message, root.span, help=help))
+                place = Span(Source("--set", f"{name}={show(given[name])}"[:100]), 0, len(name))
+                labels = (Label(first_line(root.span), f"has {listed}"),)
+                self.reporter.report(
+                    Diagnostic("unknown-parameter", message, place, labels=labels, help=help)
+                )
         for parameter in syntax.parameters:
             name, span = parameter.name.value, parameter.name.span
             if name in given:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import has_errors
 from ...dsl.parser import read
 from ...dsl.source import Source
@@ -16,7 +17,7 @@ from .vocabulary import SECTIONS
 
 
 class OverrideError(ValueError):
-    """No `name=value`, or no value."""
+    """Not `name=value`, or not a value."""
 
 
 class SectionOverride(NamedTuple):
@@ -38,7 +39,7 @@ def read_override(text: str) -> tuple[str, object]:
     known = section in SECTIONS and (bool(path) or value.strip() == "off")
     valid = all(path) if known else name.isidentifier()
     if not equals or not valid or not value.strip():
-        raise OverrideError(f"{text!r} is not name=value")
+        raise OverrideError(_not_an_override(text, name, section, path, bool(equals)))
     if known:
         return name, _of_section(section, path, value.strip())
     only = _statement(f"let value = {value}", value)
@@ -46,9 +47,21 @@ def read_override(text: str) -> tuple[str, object]:
     try:
         return name, evaluate(only.value, Env())
     except Problem as problem:
-        raise OverrideError(f"{value!r} is no value: {problem.diagnostic.message}") from None
+        raise OverrideError(f"{value!r} is not a value: {problem.diagnostic.message}") from None
     except Quiet:
-        raise OverrideError(f"{value!r} is no value") from None
+        raise OverrideError(f"{value!r} is not a value") from None
+
+
+def _not_an_override(text: str, name: str, section: str, path: list[str], equals: bool) -> str:
+    if not equals:
+        return f"{text!r} is not name=value: write what is set, `=`, and its value"
+    if not path or section in SECTIONS:
+        return f"{text!r} is not name=value, like width=1.5 or train.epochs=3"
+    close = closest(section, SECTIONS)
+    meant = ".".join((close, *path))
+    return f"{section!r} of {name!r} is not a section" + (
+        f"; did you mean `{meant}`?" if close else f"; sections are {', '.join(SECTIONS)}"
+    )
 
 
 def _of_section(section: str, path: list[str], value: str) -> SectionOverride:
@@ -58,7 +71,7 @@ def _of_section(section: str, path: list[str], value: str) -> SectionOverride:
     equals = f"{'.'.join(argument)}={value}" if argument else value
     call = _statement(f"{word} {equals}", value)
     if not isinstance(call, Call) or call.head.value != word or call.label or call.body:
-        raise OverrideError(f"{value!r} is no value")
+        raise OverrideError(f"{value!r} is not a value")
     return SectionOverride(section, call, ".".join(argument))
 
 
@@ -68,7 +81,7 @@ def _statement(text: str, value: str) -> Statement:
     spec, diagnostics = read(Source("--set", text))
     if has_errors(diagnostics) or len(spec.statements) != 1:
         reason = diagnostics[0].message if diagnostics else "it is more than one value"
-        raise OverrideError(f"{value!r} is no value: {reason}")
+        raise OverrideError(f"{value!r} is not a value: {reason}")
     return spec.statements[0]
 
 

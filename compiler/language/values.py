@@ -88,4 +88,5 @@ def _hundredfold(share: float, number: Callable[[float], str]) -> str:
     """As few digits as come to the same share again, or as `number` writes them."""
     texts = [f"{share * 100:.{digits}g}" for digits in range(1, 18)]
     wanted = float(number(float(share)))
-    return next((text for text in texts if float(text) / 100 == wanted), texts[-1])
+    same = [text for text in texts if float(text) / 100 == wanted] or texts[-1:]
+    return next((text for text in same if "e" not in text), same[0])

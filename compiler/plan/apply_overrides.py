@@ -22,16 +22,27 @@ from .read import Reader, verify
 def apply(
     overrides: Sequence[SectionOverride], reader: Reader, context: Context
 ) -> list[Diagnostic]:
-    """Changes what has been read; returns what is wrong with that."""
+    """Changes what has been read; returns what is wrong with that. What was to be replaced by a
+    mistake is taken out all the same: nothing is to be said about that."""
     found: list[Diagnostic] = []
     for override in overrides:
         try:
             _apply(override, reader, context)
         except Problem as problem:
             found.append(problem.diagnostic)
+            _spoil(override, reader)
         except Quiet:
-            pass
+            _spoil(override, reader)
     return found
+
+
+def _spoil(override: SectionOverride, reader: Reader) -> None:
+    assert override.call is not None
+    section = override.section
+    word = _head(section, override.call.head.value)
+    reader.spoilt.add((section, word))
+    directives = reader.found.setdefault(section, [])
+    directives[:] = [one for one in directives if one.head() != word]
 
 
 def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:

@@ -53,7 +53,7 @@ class Directive(Declared):
     several: ClassVar[bool] = False
     """May stand more than once."""
     may_be_off: ClassVar[bool] = False
-    """`off` in place of its arguments: as if it were not written."""
+    """`off` or `none` in place of its arguments: as if it were not written."""
 
     origin: Origin | None = None
     """None where the spec does not say it. No argument, and not of its value."""

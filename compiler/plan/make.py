@@ -34,6 +34,13 @@ def plan(
 
     Without `needs_data`, a plan is also made where nothing says what to learn from.
     """
+    return plan_and_warnings(network, overrides, needs_data=needs_data)[0]
+
+
+def plan_and_warnings(
+    network: Network, overrides: Sequence[SectionOverride] = (), *, needs_data: bool = True
+) -> tuple[TrainPlan, list[Diagnostic]]:
+    """The same, and what is only unwise about it."""
     found = examine(network.program, network.sections, network, overrides)
     if needs_data and not has_errors(found.diagnostics):
         missing = nothing_to_learn_from(found.context)
@@ -46,7 +53,7 @@ def plan(
             lambda changed: examine(changed, sections_of(changed), network, overrides).diagnostics,
         )
         raise SpecError(d for d in diagnostics if d.severity == "error")
-    return assemble(network, found.context)
+    return assemble(network, found.context), found.diagnostics
 
 
 class Examined(NamedTuple):

@@ -92,11 +92,9 @@ class Reader:
             raise _unknown(section, call)
         refuse_body(call, f"`{word}`")
         arguments = self._evaluated(section, call)
-        if _is_off(arguments) and any(
-            one.may_be_off for name, one in known.items() if name.split(" ")[0] == word
-        ):
-            kind = next(one for name, one in known.items() if name.split(" ")[0] == word)
-            return kind.make().placed(_origin(call, {}), off=True)
+        kinds = [one for one in known.values() if one.head() == word or word in one.synonyms]
+        if _is_off(arguments) and kinds and kinds[0].may_be_off:
+            return kinds[0].make().placed(_origin(call, {}), off=True)
         kind_of = known.get(word)
         if kind_of is None:
             kind_of, arguments = _by_kind(section, call, arguments)
@@ -181,7 +179,11 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
 
 
 def _is_off(arguments: Sequence[Evaluated]) -> bool:
-    return len(arguments) == 1 and arguments[0].node.name is None and arguments[0].value is False
+    """`ema off`; `freeze none` says the same."""
+    if len(arguments) != 1 or arguments[0].node.name is not None:
+        return False
+    value = arguments[0].value
+    return value is False or (isinstance(value, Word) and value == "none")
 
 
 def _origin(call: Call, places: Mapping[str, Span]) -> Origin:

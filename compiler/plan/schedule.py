@@ -87,7 +87,8 @@ class Schedule(Directive):
     def late(self, epochs: int) -> Iterator[tuple[str, str]]:
         """What comes too late: the argument, and what is to be said."""
         if not isinstance(self.warmup, Portion) and self.warmup >= epochs:
-            yield "warmup", f"the warm-up does not end within the {epochs} epochs"
+            whole = "the only epoch" if epochs == 1 else f"all {epochs} epochs"
+            yield "warmup", f"the warm-up takes {whole}: the learning rate never comes down again"
 
     def warnings(self, context: Context) -> Iterator[Diagnostic]:
         for name, message in self.late(context.get(Epochs).count):

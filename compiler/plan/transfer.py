@@ -452,7 +452,11 @@ class Decay(Directive):
 
 
 class Head(Directive):
-    """What is put in the place of the old head."""
+    """The head, which tells classes apart: `head reset` gives it new random weights.
+
+    It is the last layer with weights; `head reset part=classifier` names another layer, or a scope
+    with all layers in it. Other classes than the source's need a reset head.
+    """
 
     section = "transfer"
     may_be_off = True
@@ -461,11 +465,12 @@ class Head(Directive):
         "head": "classifier num_classes replace_head reset_classifier new_head"
     }
 
-    reset: bool = flag("its weights begin anew")
-    lr: float = factor("its learning rate beside the optimizer's", 1.0, keyword_only=True)
+    reset: bool = flag("begin with new random weights in place of the source's")
+    lr: float = factor("factor of the optimizer's learning rate", 1.0, keyword_only=True)
     part: str | None = layer_name(
-        "what the head is; without, the last layer with weights", None, keyword_only=True
-    )
+        "which layer or scope the head is; by default the last layer with weights", None,
+        keyword_only=True,
+    )  # fmt: skip
 
     def problems(self, context: Context) -> Iterator[Problem]:
         if self.part is not None:

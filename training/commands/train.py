@@ -15,6 +15,7 @@ from ...compiler.commands.terminal import (
     INTERRUPTED,
     OK,
     UsageError,
+    print_diagnostics,
     say,
     wants_color,
     width,
@@ -90,6 +91,8 @@ def _train(options: argparse.Namespace) -> int:
 
     if options.devices is not None and not is_one_of_several(os.environ):
         return start(options.devices, options.arguments, options.device)
+    if request.warnings and os.environ.get("RANK", "0") == "0":
+        print_diagnostics(request.warnings, options)
     callback = callback_for(
         sys.stderr,
         color=wants_color(options, sys.stderr),

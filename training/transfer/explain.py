@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...compiler.network import Network
-from ...compiler.plan.plan import TrainPlan
+from ...compiler.plan.layer_names import LayerNames
+from ...compiler.plan.plan import TrainPlan, Transfer
 from ...compiler.plan.policy import LITTLE, MUCH, decide
-from ...compiler.plan.strategy import strategy_of
+from ...compiler.plan.strategy import Strategy, strategy_of
 from ...compiler.report.explain.transfer import explain_decision, explain_transfer
+from ...compiler.report.figures import plural
 from ...compiler.report.style import PLAIN, Style, wrapped
 from ..data.sources.count_images import count_training
 
@@ -31,4 +33,25 @@ def explained(network: Network, plan: TrainPlan, base: Path, style: Style = PLAI
         decision = decide(network, transfer, count, network.output.shape[0])
         transfer = decision.transfer
         found += [*explain_decision(decision, style), ""]
-    return [*found, *explain_transfer(strategy_of(network, transfer), plan, style)]
+    strategy = strategy_of(network, transfer)
+    found += explain_transfer(strategy, plan, style)
+    note = _about_the_head(strategy, transfer)
+    return [*found, "", *wrapped(note, style)] if note else found
+
+
+def _about_the_head(strategy: Strategy, transfer: Transfer) -> str:
+    """What is the head and where its weights come from: only training looks into the source."""
+    last = LayerNames(strategy.network).last
+    if last is None or transfer.features is not None:
+        return ""
+    named = transfer.head.part if transfer.head is not None else None
+    head = f"The head is {named or last.name}"
+    if named is None:
+        head += ", the last layer with weights; `head reset part=NAME` would name another"
+    if strategy.anew:
+        return f"{head}."
+    outputs = plural(last.shape[0], "output")
+    return (
+        f"{head}. It begins with the source's weights, which needs {outputs} there, too: for other"
+        " classes write `head reset`."
+    )

@@ -27,6 +27,22 @@ def codes(text: str) -> list[str]:
     return [diagnostic.code for diagnostic in found(text)]
 
 
+def test_none_is_off() -> None:
+    text = f'{NET}train {{\n clip none\n ema none\n}}\ntransfer {{\n from "a"\n freeze none\n}}\n'
+    assert codes(text) == []
+    made = plan(network(text), needs_data=False)
+    assert made.train.clip is None
+    assert made.transfer is not None
+    assert made.transfer.freeze is None
+
+
+def test_a_pretrained_network_is_not_told_to_grow() -> None:
+    """Layers that its weights are not for would begin at random."""
+    text = "network Net { input 3x64x64, conv 4 3x3 same, relu, pool avg global, flatten, fc 5 }\n"
+    assert codes(text) == ["small-field"]
+    assert codes(f'{text}transfer {{ from "runs/a" }}\n') == []
+
+
 def test_all_mistakes_at_once_in_the_order_written() -> None:
     text = f"{NET}train {{\n epoch 3\n batch 0\n}}\naugment {{\n rotat 3\n hue 3\n}}\n"
     assert codes(text) == [

@@ -67,6 +67,42 @@ def test_anything_else_is_refused(tmp_path: Path, text: str, code: str) -> None:
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize(
+    ("text", "shown", "help"),
+    [
+        ("cifra10 val=30%", "cifra10", "did you mean `cifar10`?"),
+        ("imagefolder x", "imagefolder", "here it is written `data folder`"),
+        ("digits vl=30%", "vl", "did you mean `val`?"),
+        ("digits val=200%", "val=200%", ""),
+        ("nowhere", "nowhere", "name a folder of images, or a file .npz"),
+        ("digits, epochs 3", "epochs 3", "write other directives as `--set train.epochs=3`"),
+    ],
+)
+def test_a_mistake_is_shown_at_the_argument(
+    tmp_path: Path, text: str, shown: str, help: str
+) -> None:
+    """And not at the data that the spec names, which is to be replaced."""
+    program = spec('folder "elsewhere"')
+
+    def planned() -> None:
+        made = [given(text, tmp_path)]
+        assert classes_for(program, tmp_path, made) is None
+        plan(elaborate(program), made)
+
+    with pytest.raises(SpecError) as caught:
+        planned()
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.where == "--data"
+    assert diagnostic.span is not None
+    assert diagnostic.span.text == shown
+    assert diagnostic.help == help
+
+
+def test_quotes_around_a_path_do_not_matter(tmp_path: Path) -> None:
+    fill(tmp_path / "animals", {"a": 1})
+    assert said('"animals"', tmp_path) == f'data folder "{tmp_path}/animals"'
+
+
 def test_a_name_that_is_nearly_known(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         given("cifar-10", tmp_path)

@@ -304,10 +304,24 @@ def test_the_command(
     out, err = capsys.readouterr()
     assert out == ""
     assert "epoch 1/1" in err
+    assert "warning" not in err
     assert cli.main([*arguments, "-o", "out/a"]) == 1
     assert "error[run-exists]" in capsys.readouterr().err
     assert cli.main(["train", "--resume", "out/a", "--set", "train.epochs=2"]) == 0
     assert len((tmp_path / "out" / "a" / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_what_is_unwise_about_a_plan_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warm-up for 5 epochs of 30 fills a trial of 1."""
+    monkeypatch.chdir(tmp_path)
+    text = f"{NETWORK}train {{\n data digits\n epochs 30\n schedule cosine warmup=5\n}}\n"
+    Path("net.cnn").write_text(text)
+    assert cli.main(["train", "net.cnn", "--set", "train.epochs=1", "--device", "cpu"]) == 0
+    err = capsys.readouterr().err
+    assert "warning[unreached]: the warm-up takes the only epoch" in err
+    assert err.count("warning[") == 1
 
 
 @pytest.mark.parametrize(

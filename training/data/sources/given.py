@@ -1,9 +1,11 @@
 """`--data flowers`: what to learn from, as it is given on the command line or from Python.
 
 Either the words of a `data` line (`digits`, `cifar10 root="sets"`, `folder "flowers" val=30%`), or
-simply where it lies: a folder of images, a folder of MNIST's files, a file of numpy's. The paths of
-words begin at the spec's folder, as if they stood in it; a place that is simply named begins where
-the person is.
+just a path: of a folder of images, of a folder of MNIST's files, of a file of NumPy's. Paths within
+a `data` line are relative to the spec's folder, as if they stood in it; a path by itself is
+relative to the current folder.
+
+A mistake is shown where it is on the command line, as one in a spec is.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from pathlib import Path
 from ....compiler.language.overrides import SectionOverride
 from ....compiler.language.values import quoted
 from ....compiler.plan.directive import REGISTRY
+from ....compiler.plan.read import folded, known_elsewhere
 from ....dsl.closest import closest
 from ....dsl.diagnostics import Diagnostic, SpecError, has_errors
 from ....dsl.parser import read
-from ....dsl.source import Source
+from ....dsl.source import Source, Span
 from ....dsl.syntax import Call
 from ..diagnostic import listed
 from .file_names import clean
@@ -26,6 +29,7 @@ from .idx import looks_like_idx
 
 def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
     """What the spec's `data` line is replaced by; raises SpecError."""
+    text = _unquoted(text)
     word = re.split(r"[\s,{]", text.strip(), maxsplit=1)[0]
     try:
         place = here / Path(text).expanduser()
@@ -41,7 +45,15 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
         return _override(f"{'idx' if looks_like_idx(place) else 'folder'} {path}", name)
     if is_file and place.suffix.lower() in (".npz", ".npy"):
         return _override(f"npz {path}", name)
-    raise SpecError([_unfit(text, is_file, name)])
+    if word != text.strip() and folded(word) in known_elsewhere("train"):
+        return _override(text, name)  # the reader of sections says what it is called here
+    raise SpecError([_unfit(text, word, is_file, name)])
+
+
+def _unquoted(text: str) -> str:
+    """A path, also where it stands between the quotes that a spec would need."""
+    inside = text.strip()[1:-1]
+    return inside if text.strip() == f'"{inside}"' and '"' not in inside else text
 
 
 def _kinds() -> list[str]:
@@ -53,44 +65,52 @@ def _override(text: str, name: str) -> SectionOverride:
     spec, diagnostics = read(Source(name, f"data {text}"))
     if has_errors(diagnostics):
         raise SpecError(diagnostics)
-    call = spec.statements[0] if len(spec.statements) == 1 else None
-    if not isinstance(call, Call) or call.body is not None:
-        raise SpecError(
-            [Diagnostic("argument", "there is more in it than one line `data`", file=name)]
-        )
+    call, *more = spec.statements
+    if more or not isinstance(call, Call) or call.body is not None:
+        span = more[0].span if more else call.span
+        message = f"{name} says what the data is, and nothing else"
+        help = "write other directives as `--set train.epochs=3`" if more else "take the body out"
+        raise SpecError([Diagnostic("argument", message, span, help=help)])
     return SectionOverride("train", call)
+
+
+def _whole(text: str, name: str) -> Span:
+    """The argument as a place, which can be shown."""
+    line = clean(text)
+    source = Source(name, line if len(line) <= _LONGEST else line[:_LONGEST] + "…")
+    return Span(source, 0, len(source.text))
 
 
 def _ambiguous(word: str, name: str) -> Diagnostic:
     return Diagnostic(
         "conflict",
         f"`{word}` is a data set by name, and there is a folder {word}",
+        _whole(word, name),
         help=f"write `./{word}` for the folder, or `{word} val=20%`, say, for the data set",
-        file=name,
     )
 
 
 _LONGEST = 100
 
 
-def _unfit(text: str, is_file: bool, name: str) -> Diagnostic:
-    said = clean(text)
-    if len(said) > _LONGEST:
-        said = said[:_LONGEST] + "…"
+def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
+    place = _whole(text, name)
     if is_file:
         return Diagnostic(
             "not-a-folder",
-            f"{said} is a file, and no archive of numpy's",
+            f"{place.text} is a file, and not an archive of NumPy",
+            place,
             help="name a folder with a folder of images for each class, or a file .npz",
-            file=name,
         )
-    close = closest(said, _kinds())
+    close = closest(word, _kinds())
+    if close and len(word) < len(place.text):  # arguments follow: it was meant as a data line
+        place = Span(place.source, 0, len(word))
     return Diagnostic(
         "no-such-folder",
-        f"there is no folder {said}, and no data set of that name",
+        f"there is no folder {place.text}, and no data set of that name",
+        place,
         notes=(f"known by name are {listed([f'`{kind}`' for kind in sorted(_named())], 20)}",),
         help=f"did you mean `{close}`?" if close else "name a folder of images, or a file .npz",
-        file=name,
     )
 
 
