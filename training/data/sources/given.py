@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ....compiler.language.foreign import folded
 from ....compiler.language.overrides import SectionOverride
 from ....compiler.language.values import quoted
 from ....compiler.plan.directive import REGISTRY
-from ....compiler.plan.read import folded, known_elsewhere
+from ....compiler.plan.foreign_directives import known_elsewhere
 from ....dsl.closest import closest
 from ....dsl.diagnostics import Diagnostic, SpecError, has_errors
 from ....dsl.parser import read
