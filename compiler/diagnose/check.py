@@ -12,7 +12,7 @@ from ..build.scoping import sections_of
 from ..language.fuel import DEFAULT_LAYERS
 from ..network import Network
 from ..shapes import Shape
-from .trial import tried_in
+from .trial import tried_in, without_untried
 from .unused import UNUSED
 
 TAB = "tab"
@@ -42,6 +42,10 @@ def check(
         diagnostics = [*diagnostics, *lint(found)]
         diagnostics = [d for d in diagnostics if not silenced(d, found)]
         diagnostics += unknown_codes(found, {*RULES, *UNUSED, TAB, UNREACHED})
+        if not has_errors(diagnostics):
+            diagnostics = without_untried(
+                program, diagnostics, lambda variant: once(variant, max_layers // 4)[1]
+            )
     return in_order(diagnostics)
 
 

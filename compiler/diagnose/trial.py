@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ...dsl.diagnostics import Diagnostic, Edit, has_errors
 from ...dsl.parser import read
@@ -57,6 +58,33 @@ def tried_in(
         return problems if changed is None else diagnose(changed)
 
     return tried(program.main.source, diagnostics, diagnose_text)
+
+
+def without_untried(
+    program: Program,
+    warnings: Sequence[Diagnostic],
+    diagnose: Callable[[Program], list[Diagnostic]],
+) -> list[Diagnostic]:
+    """Warnings of a program that is well, with those fixes after which it still is."""
+    source = program.main.source
+    own = [d for d in warnings if d.edits and all(e.span.source is source for e in d.edits)]
+
+    def holds(fixed: Sequence[Diagnostic]) -> bool:
+        edits = [edit for d in fixed for edit in d.edits]
+        edits.sort(key=lambda edit: edit.span.start)
+        if any(a.span.end > b.span.start for a, b in pairwise(edits)):
+            return False
+        changed, problems = with_text(program, apply(source.text, edits))
+        return not has_errors(problems if changed is None else diagnose(changed))
+
+    if not own or (len(source.text) <= MAX_CHARACTERS and holds(own)):
+        return list(warnings)
+    tested = own[:MAX_TRIALS] if len(source.text) <= MAX_CHARACTERS else []
+    sound = {id(d) for d in tested if holds([d])}
+    return [
+        d if id(d) in sound or d not in own else replace(d, edits=(), help=_without_fix(d.help))
+        for d in warnings
+    ]
 
 
 def with_text(program: Program, text: str) -> tuple[Program | None, list[Diagnostic]]:

@@ -98,7 +98,8 @@ def argument_changes(before: Op, after: Op) -> list[str]:
 def _first_size(op: Op) -> str:
     """The argument that is written as a size, `3x3`, where others are written `2`: the filter's,
     first or, behind the number of filters, second."""
-    values = ((name, getattr(op, name)) for name in list(op.fields)[:2])
+    by_place = [name for name, field in op.fields.items() if not field.keyword_only]
+    values = ((name, getattr(op, name)) for name in by_place[:2])
     return next((name for name, v in values if isinstance(v, tuple) and len(v) == 2), "")
 
 

@@ -280,6 +280,8 @@ def _else_without_if(at: Trouble) -> Explanation | None:
     "block b(width)\n  conv 64\n",
     "network A { if classes > 3 relu\n}",
     "network A { if classes > 3 relu } else { bn }\n}",
+    "network A { if classes > 3 let x = 5\n}",
+    "network A { repeat 3 for a in [1] { relu }\n}",
 )
 def _missing_brace(at: Trouble) -> Explanation | None:
     if "LBRACE" not in at.accepts or not at.header or at.before == "COMMA":
@@ -298,7 +300,8 @@ def _missing_brace(at: Trouble) -> Explanation | None:
             mend=at.insert("LBRACE", surplus=-1) if forgotten else None,
         )
     defines = at.opening in DEFINITIONS
-    if at.kind in WORDS and at.before in (*OPERANDS, "ELSE") and not defines:
+    begins = at.kind in WORDS | {"LET", "REPEAT", "FOR"}
+    if begins and at.before in (*OPERANDS, "ELSE") and not defines:
         closed = at.surplus > 0 and at.kind_at(last_of_body(at) + 1) == "RBRACE"
         opening = Edit(at.gap, " {")
         return say(

@@ -7,11 +7,18 @@ from collections.abc import Sequence
 
 import pytest
 
+from dotcnn.compiler.analysis import analyse
+from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.diagnose.check import check
+from dotcnn.compiler.diagnose.foreign_words import meanings, names_elsewhere
 from dotcnn.compiler.diagnose.trial import MAX_TRIALS, apply, tried
 from dotcnn.compiler.language import foreign, translate
 from dotcnn.compiler.load_spec import load
 from dotcnn.compiler.ops import REGISTRY
+from dotcnn.compiler.ops.conv import Conv
+from dotcnn.compiler.ops.pool import Max, Min
+from dotcnn.compiler.plan.augment import Flip
+from dotcnn.compiler.report.rows import rows
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.mistakes import TABLE
 from dotcnn.dsl.source import Source
@@ -119,6 +126,29 @@ def test_names_of_arguments_are_for_arguments_that_there_are() -> None:
 
 
 Call = tuple[str, list[object], dict[str, object]]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("MaxPooling2D", ("network", "pool max")),
+        ("strides", ("argument", "stride")),
+        ("batch_size", ("train", "batch")),
+        ("RandomHorizontalFlip", ("augment", "flip horizontal")),
+        ("kernel_initializer", ("argument", "")),
+        ("LSTM", ("network", "")),
+    ],
+)
+def test_one_look_up_for_all(word: str, expected: tuple[str, str]) -> None:
+    found = meanings(word)
+    assert expected in [(one.where, one.instead) for one in found]
+    assert all(one.instead or one.advice for one in found)
+
+
+def test_what_others_call_it() -> None:
+    assert {"Conv2D", "Conv2d", "Convolution", "convolutional"} <= {*names_elsewhere(Conv)}
+    assert {"RandomHorizontalFlip", "horizontal_flip"} <= {*names_elsewhere(Flip)}
+    assert not {*names_elsewhere(Min)} & {*names_elsewhere(Max)}
 
 
 @pytest.mark.parametrize(
@@ -257,6 +287,15 @@ def test_a_filter_has_the_size_of_its_rows() -> None:
     found = the_error(network("filter blur 5x5"))
     assert "`stride=5x5`" in found.help
     assert errors(network("filter blur stride=2 same")) == []
+
+
+def test_a_filter_without_a_stride_is_shown_without_one() -> None:
+    text = network("filter [[0, 1], [1, 0]]\n  filter blur stride=2")
+    shown = rows(analyse(elaborate(load(Source("net.cnn", text)))))
+    assert [row.layer for row in shown if "filter" in row.layer] == [
+        "filter ((0, 1), (1, 0))",
+        "filter blur stride=2",
+    ]
 
 
 # ---- trials ----------------------------------------------------------------------------------

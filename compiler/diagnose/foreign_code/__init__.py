@@ -49,7 +49,9 @@ def _python_at(text: str, place: int) -> Translation | None:
         for start, end in _segments(text, line, place):
             code = text[start:end]
             if start <= place <= end and _is_code(code):
-                found = translate_python(code, start, section, directive)
+                found = translate_python(
+                    code, start, section, directive, has_input=bool(_INPUT.search(text))
+                )
                 if found is not None:
                     return found
         if line == 0 or not _goes_on(text, line):
@@ -58,6 +60,7 @@ def _python_at(text: str, place: int) -> Translation | None:
     return None
 
 
+_INPUT = re.compile(r"(?m)(?:^|[{,])[ \t]*input[ \t]+[0-9(]")
 _OPENING = re.compile(r"[(\[,][ \t]*(?:#[^\n]*)?$")
 
 

@@ -47,11 +47,12 @@ class _Unknown(Exception):
 
 
 def translate_python(
-    code: str, start: int, section: str, directive: Directive
+    code: str, start: int, section: str, directive: Directive, *, has_input: bool = True
 ) -> Translation | None:
     """A statement of Python; None where it is not one, or nothing is known about it.
 
-    `section` is the section that it stands in, "" for a network's body or a block's.
+    `section` is the section that it stands in, "" for a network's body or a block's. Where the
+    network has no input yet, a layer's `input_shape` becomes one.
     """
     if len(code) > MAX_CHARACTERS:
         return None
@@ -83,6 +84,8 @@ def translate_python(
         return Translation(*where, message, None, unknown.advice) if unknown.advice else None
     except (RecursionError, ValueError):
         return None
+    if reader.first_line and not has_input:
+        lines.insert(0, reader.first_line)
     written = ", ".join(line for line in lines if line)
     message = "a spec writes a layer as a word and its arguments, without Python around them"
     if section:
@@ -131,6 +134,8 @@ class _Reader:
         self.directive = directive
         self.left_out: list[str] = []
         self.advice = ""
+        self.first_line = ""
+        """What the network's input is, as a layer says it: `input_shape=(28, 28, 1)`."""
 
     def statement(self, node: ast.stmt) -> Iterator[str]:
         match node:
@@ -251,6 +256,9 @@ class _Reader:
 
     def layer(self, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> str:
         named = {k.arg: self.value(k.value) for k in keywords if k.arg is not None}
+        shape = next((named[one] for one in ("input_shape", "input_dim") if one in named), None)
+        if shape is not None:
+            self.first_line = _input(shape)
         found = translate.layer(name, [self.value(a) for a in args], named)
         if found is None:
             meaning = foreign.layer(name)
@@ -279,12 +287,10 @@ class _Reader:
     def input(self, node: ast.Call) -> str:
         """`Input(shape=(28, 28, 1))`: Keras has the channels last."""
         shapes = [*node.args, *(k.value for k in node.keywords if k.arg and "shape" in k.arg)]
-        known = self.value(shapes[0]).known if shapes else None
-        if isinstance(known, tuple) and all(type(side) is int for side in known):
-            if len(known) == 3 and known[2] <= 4 < known[0]:
-                known = (known[2], known[0], known[1])
-            return f"input {'x'.join(map(str, known))}"
-        raise _Unknown("write `input 3x224x224`: channels x height x width")
+        found = _input(self.value(shapes[0])) if shapes else ""
+        if not found:
+            raise _Unknown("write `input 3x224x224`: channels x height x width")
+        return found
 
     def value(self, node: ast.expr) -> Value:
         try:
@@ -301,6 +307,18 @@ class _Reader:
             case ast.BinOp(op=ast.Mult() | ast.Add() | ast.FloorDiv() | ast.Sub()):
                 return Value(f"({ast.unparse(node)})")
         return Value(ast.unparse(node))
+
+
+def _input(shape: Value) -> str:
+    """`input 1x28x28` for (28, 28, 1), as Keras has the channels last."""
+    known = shape.known
+    if type(known) is int:
+        return f"input {known}"
+    if not isinstance(known, tuple) or any(type(side) is not int for side in known):
+        return ""
+    if len(known) == 3 and known[2] <= 4 < known[0]:
+        known = (known[2], known[0], known[1])
+    return f"input {'x'.join(map(str, known))}"
 
 
 def _advice(name: str) -> str:
