@@ -1,11 +1,11 @@
-"""What somebody wants to be trained: a spec, and what is said beside it. Needs no torch."""
+"""What is to be trained: a spec, and the options given with it. Needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..compiler.build.elaborate import elaborate
 from ..compiler.diagnose.check import silenced
@@ -20,6 +20,12 @@ from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.program import GALLERY, Program
 from ..dsl.source import Source
 from .data.sources.count_classes import classes_for
+
+if TYPE_CHECKING:
+    from .data.sources.arrays_given import ArrayData
+
+ARRAYS = "arrays"
+"""What the `data` line says of arrays that a program passes."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,18 @@ class Beside:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A network, how it learns, and where both are from."""
+    """A network, how it is trained, and the spec and options that both are from."""
 
     program: Program
     network: Network
     plan: TrainPlan
     base: Path
-    """The folder from which the paths of data begin."""
+    """The folder that paths of data are relative to."""
     beside: Beside
     warnings: tuple[Diagnostic, ...] = ()
     """What is unwise about the plan."""
+    arrays: ArrayData | None = None
+    """The data, where a program passes it as arrays."""
 
     @property
     def source(self) -> Source:
@@ -75,7 +83,7 @@ def request(
     source: Source,
     *,
     set: Sequence[tuple[str, object]] = (),
-    data: str | None = None,
+    data: str | ArrayData | None = None,
     network: str | None = None,
     input: Shape | None = None,
     classes: int | None = None,
@@ -83,19 +91,22 @@ def request(
     here: Path | None = None,
     max_layers: int | None = None,
 ) -> Request:
-    """Everything checked that can be before the data is opened; raises SpecError.
+    """Everything is checked that can be before the data is opened; raises SpecError.
 
-    `data` is what `--data` says, `here` where relative paths in that begin. `classes` is counted in
-    the data unless it is given.
+    `data` is the text of `--data`, whose relative paths begin at `here`, or arrays. `classes` is
+    counted in the data unless it is given.
     """
     here = here or Path.cwd()
     base = base or base_of(source, here)
     program = load(source)
     parameters, overrides = divide(set)
+    arrays = None if data is None or isinstance(data, str) else data
     if data is not None:
         from .data.sources.given import given
 
-        overrides.append(given(data, here))
+        overrides.append(given(data if isinstance(data, str) else ARRAYS, here))
+    if arrays is not None and classes is None:
+        classes = arrays.classes
     if classes is None:
         classes = classes_for(
             program, base, overrides,
@@ -115,7 +126,7 @@ def request(
     texts = [f"{name}={literal(value)}" for name, value in parameters.items()]
     texts += [override_text(override) for override in overrides]
     beside = Beside(network, input, classes, tuple(texts))
-    return Request(program, made, plan, base, beside, tuple(warnings))
+    return Request(program, made, plan, base, beside, tuple(warnings), arrays)
 
 
 def again(
@@ -123,13 +134,13 @@ def again(
     base: Path,
     beside: Beside,
     more: Sequence[tuple[str, object]] = (),
-    data: str | None = None,
+    data: str | ArrayData | None = None,
 ) -> Request:
-    """The same once more, from what was written down; with more said beside it."""
+    """The request of a run, from what its folder says; `more` options come on top."""
     try:
         known = [read_override(text) for text in beside.set]
     except OverrideError as error:
-        message = f"this run was begun with something that cannot be read: {error}"
+        message = f"the options of this run cannot be read: {error}"
         raise SpecError([Diagnostic("no-run", message, file=source.name)]) from None
     return request(
         source,
@@ -142,8 +153,10 @@ def again(
     )
 
 
-def said(changes: Mapping[str, object], epochs: int | None = None) -> list[tuple[str, object]]:
-    """What Python says, as `--set` would have it; text is as it stands in a spec."""
+def overrides_of(
+    changes: Mapping[str, object], epochs: int | None = None
+) -> list[tuple[str, object]]:
+    """Values from Python as overrides; text is as in a spec: `{"train.optimizer": "adam"}`."""
     if epochs is not None:
         changes = {**changes, "train.epochs": epochs}
     try:

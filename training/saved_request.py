@@ -1,11 +1,11 @@
-"""What a run that is there was asked for: read from its folder. Needs no torch."""
+"""The request of a run, read back from its folder. Needs no torch."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.files import read_file
@@ -13,11 +13,17 @@ from ..dsl.source import Source
 from .checkpoint.run_folder import BEST, RECORD, SPEC, shown
 from .request import Beside, Request, again
 
+if TYPE_CHECKING:
+    from .data.sources.arrays_given import ArrayData
+
 
 def request_of(
-    folder: Path, more: Sequence[tuple[str, object]] = (), data: str | None = None
+    folder: Path,
+    more: Sequence[tuple[str, object]] = (),
+    data: str | ArrayData | None = None,
 ) -> Request:
-    """The request of a run, to be gone on with; with more said beside it. Raises SpecError."""
+    """The request of a run, to be resumed or evaluated; `more` overrides and `data` come on top.
+    Raises SpecError."""
     record = read_record(folder)
     try:
         base, beside = Path(record["base"]), Beside.from_json(record["made_with"])

@@ -116,6 +116,12 @@ class Idx(Data):
     path: str = file_name("the folder that they lie in", example='"mnist"')
 
 
+class ArraysInMemory(Data):
+    """Images and labels that a program passes: `dotcnn.train(spec, data=(images, labels))`."""
+
+    word = "data arrays"
+
+
 # ---- data sets by name -----------------------------------------------------------------------
 
 

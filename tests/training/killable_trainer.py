@@ -23,7 +23,7 @@ import dotcnn
 import dotcnn.training.checkpoint.writer as keeper
 import dotcnn.training.page.write as page
 from dotcnn.dsl.source import Source
-from dotcnn.training.request import request, said
+from dotcnn.training.request import overrides_of, request
 from dotcnn.training.runtime.distributed import joined
 from dotcnn.training.trainer.train import train
 
@@ -64,7 +64,7 @@ def learn(job: dict[str, Any]) -> int:
         folder = Path(job["folder"])
         with joined("cpu", os.environ) as processes:
             train(
-                request(Source("<text>", job["spec"]), set=said(job["set"])),
+                request(Source("<text>", job["spec"]), set=overrides_of(job["set"])),
                 dotcnn.__version__,
                 output=None if job["resume"] else folder,
                 resume=folder if job["resume"] else None,

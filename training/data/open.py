@@ -30,6 +30,7 @@ from .loader.memory_budget import Where, cores, place
 from .loader.order import spans
 from .loader.store import InMemory, OnDisk, Store, bytes_of, decoded, without
 from .loader.thread_pool import Progress, unwatched
+from .sources.arrays_given import ArrayData
 from .sources.divide import divide
 from .sources.file_names import clean
 from .sources.read import contents
@@ -131,17 +132,19 @@ def open_data(
     budget: int | None = None,
     threads: int | None = None,
     cache: Path | None = None,
+    arrays: ArrayData | None = None,
 ) -> Opened:
     """The data of a plan; raises SpecError with what is wrong with it.
 
     `base` is the folder of the spec. `world` is how many processes of this computer open the same
     data; `budget` is how many bytes of images are kept in memory, `cache` the folder in which it is
-    remembered which files are well, where these are not to be found out.
+    remembered which files are well, where these are not to be found out. `arrays` are images and
+    labels of a program, in place of what the plan names.
     """
     device = torch.device(device)
     data = plan.train.data
     channels = _channels(plan)
-    found = contents(data, base, plan.input)
+    found = arrays.contents(plan.input) if arrays else contents(data, base, plan.input)
     divided = divide(found, data, plan.train.split)
     parts = divided.parts
     fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}

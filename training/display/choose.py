@@ -1,4 +1,4 @@
-"""Who looks on: what a stream can show, and what the spec asks for."""
+"""Which display follows a training: live or lines, and the log files that the spec asks for."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def callback_for(
     width: int = 100,
     live: bool | None = None,
 ) -> Callback:
-    """A live display on a terminal, else lines; and beside it the files that a plan's `log` asks
-    for. `width` is that of lines; a display goes by its terminal."""
+    """A live display on a terminal, else plain lines; and the log files that a plan asks for.
+    `width` is that of the lines; a live display has its terminal's."""
     if live is None:
         live = stream.isatty() and os.environ.get("TERM") not in _CANNOT_MOVE
     shown: Callback
@@ -39,5 +39,10 @@ def callback_for(
         shown = Live(stream, color=color)
     else:
         shown = Plain(stream, Style(width, color))
-    logs = plan.train.log.to if plan is not None and plan.train.log is not None else ()
-    return Combined([shown, *(_LOGS[name]() for name in logs)]) if logs else shown
+    logs = logs_of(plan) if plan is not None else []
+    return Combined([shown, *logs]) if logs else shown
+
+
+def logs_of(plan: TrainPlan) -> list[Callback]:
+    """The log files that a plan asks for."""
+    return [_LOGS[name]() for name in plan.train.log.to] if plan.train.log is not None else []

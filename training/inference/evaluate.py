@@ -30,7 +30,13 @@ _TOGETHER = 32
 
 def data_of(ready: TrainedModel, progress: Progress = unwatched) -> Opened:
     """Its data, with the classes that it knows; raises SpecError."""
-    opened = open_data(ready.plan, ready.request.base, device=ready.device, progress=progress)
+    opened = open_data(
+        ready.plan,
+        ready.request.base,
+        device=ready.device,
+        progress=progress,
+        arrays=ready.request.arrays,
+    )
     _must_have_classes(ready, opened)
     return opened
 

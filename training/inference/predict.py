@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from ...compiler.plan.evaluate import Tta
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
+from ..data.images.in_memory import is_batch
 from ..data.images.preprocessing import Preparation
 from ..data.loader.memory_budget import cores
 from ..data.sources.file_names import clean, is_image
@@ -42,8 +43,8 @@ class Prediction(NamedTuple):
     """Why it cannot."""
 
 
-Image = str | os.PathLike[str] | bytes
-"""A file, or its contents."""
+Image = Any
+"""A path, the bytes of a file, an image of Pillow's, or an array of one."""
 
 
 def predict(
@@ -113,6 +114,17 @@ def _known(ready: TrainedModel) -> tuple[Preparation, tuple[str, ...]]:
     message = f"{ready.name} does not say what its classes are, or what pixels become"
     help = "take the best.safetensors that `cnn train` wrote, or the folder of its run"
     raise SpecError([Diagnostic("no-classes", message, help=help)])
+
+
+def named_images(images: Any) -> list[tuple[str, Any]]:
+    """One image or several, however a program has them, each with a name to show."""
+    several = isinstance(images, Sequence) and not isinstance(images, (str, bytes))
+    if not several and not is_batch(images):
+        images = [images]
+    return [
+        (str(image) if isinstance(image, (str, os.PathLike)) else f"image {place}", image)
+        for place, image in enumerate(images)
+    ]
 
 
 def found_in(paths: Sequence[str]) -> list[tuple[str, str]]:

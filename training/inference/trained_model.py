@@ -18,6 +18,7 @@ from ...dsl.source import Source
 from ..checkpoint.checkpoint import about_weights
 from ..checkpoint.run_folder import BEST, member_name, shown
 from ..data.images.preprocessing import NoPreparation, Preparation
+from ..data.sources.arrays_given import ArrayData
 from ..export.trained import open_trained
 from ..request import Request, request
 from ..saved_request import best_of, request_of
@@ -66,7 +67,7 @@ def open_run(
     version: str,
     *,
     device: torch.device,
-    data: str | None = None,
+    data: str | ArrayData | None = None,
     set: Sequence[tuple[str, object]] = (),
 ) -> TrainedModel:
     """The best weights of a run, with which nothing but numbers is read; raises SpecError."""
@@ -80,7 +81,7 @@ def open_weights(
     version: str,
     *,
     device: torch.device,
-    data: str | None = None,
+    data: str | ArrayData | None = None,
     set: Sequence[tuple[str, object]] = (),
     network: str | None = None,
     input: Shape | None = None,

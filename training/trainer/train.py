@@ -71,6 +71,7 @@ def train(
                 device=torch_device,
                 progress=callback.reading,
                 world=processes.world,
+                arrays=request.arrays,
             )
             _check_data(request, data)
             if resume is not None:

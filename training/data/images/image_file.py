@@ -63,7 +63,7 @@ def picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         _must_be_of_a_size(*image.size)
         image.load()
-        return _upright(image)
+        return upright(image)
     except UnidentifiedImageError:
         raise BadImage(_what_else(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -99,7 +99,7 @@ def _must_be_of_a_size(width: int, height: int) -> None:
         raise BadImage("it has no pixels")
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     try:
         turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except DAMAGE:  # the picture is well, what the camera wrote beside it is not

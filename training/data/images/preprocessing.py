@@ -11,7 +11,6 @@ are first put into reverse; mean and std are in that order.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -58,8 +57,9 @@ class Preparation:
             pixels.order if channels == 3 else "rgb",
         )
 
-    def image(self, source: str | os.PathLike[str] | bytes) -> Tensor:
-        """A file as the network's size of it, uint8; raises BadImage."""
+    def image(self, source: Any) -> Tensor:
+        """A file, an image of Pillow's or an array as the network's size of it, uint8; raises
+        BadImage."""
         return self.fit(decode(source, self.channels))
 
     def prepare(self, images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ....compiler.plan.data import Data, Digits, Folder, Idx, Named, Npz
+from ....compiler.plan.data import ArraysInMemory, Data, Digits, Folder, Idx, Named, Npz
 from ....compiler.shapes import Shape
 from ..diagnostic import problem
 from ..loader.image_source import Arrays, Contents, Pile
@@ -31,6 +31,13 @@ def contents(data: Data, base: Path, wanted: Shape) -> Contents:
             return idx(data, base)
         case Named():
             return named(data, base)
+    if isinstance(data, ArraysInMemory):
+        raise problem(
+            "no-data",
+            "the images and labels are arrays that a program passes",
+            data,
+            help="pass them again: data=(images, labels); or name other data with --data",
+        )
     raise problem(
         "no-data",
         "nothing says what to learn from",

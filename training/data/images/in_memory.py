@@ -1,0 +1,35 @@
+"""Images that a program has as arrays, to the tensor that a file would give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from torch import Tensor
+
+from ..sources.labels import Unfit
+from .arrays import as_images
+from .color_modes import in_channels
+from .image_file import BadImage
+
+
+def is_array(value: object) -> bool:
+    return isinstance(value, (numpy.ndarray, Tensor))
+
+
+def is_batch(value: Any) -> bool:
+    """Whether it is an array of several images."""
+    return is_array(value) and value.ndim == 4
+
+
+def array_pixels(image: Any, channels: int) -> Tensor:
+    """uint8, channels x height x width, of an array H x W, H x W x C or C x H x W; raises
+    BadImage."""
+    array = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
+    try:
+        if array.ndim not in (2, 3):
+            raise Unfit(f"an array of {array.ndim} dimensions is not one image")
+        pixels = as_images(array[None], (channels, 0, 0))[0]
+        return in_channels(pixels, channels)
+    except (Unfit, ValueError) as error:
+        raise BadImage(str(error)) from None

@@ -1,0 +1,98 @@
+"""Images and labels that a program has in memory: `dotcnn.train(spec, data=(images, labels))`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from ....dsl.diagnostics import Diagnostic, SpecError
+from .labels import Labels, Unfit, as_labels
+
+if TYPE_CHECKING:
+    from ....compiler.shapes import Shape
+    from ..loader.image_source import Contents
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayData:
+    """Images and labels of each part; labels as the arrays have them, numbered over all parts."""
+
+    images: Mapping[str, Any]
+    labels: Labels
+
+    @staticmethod
+    def of(data: object) -> ArrayData:
+        """`(images, labels)`, or such a pair for each of `train`, `val` and `test`; raises
+        SpecError for anything else."""
+        pairs = data if isinstance(data, Mapping) else {"train": data}
+        if not pairs or "train" not in pairs or not set(pairs) <= set(PARTS):
+            raise _unfit("a mapping of data has `train`, and may have `val` and `test`")
+        images, labels = {}, []
+        for part in (part for part in PARTS if part in pairs):
+            pair = pairs[part]
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                expected = "data is a path, the name of a data set, or a pair (images, labels)"
+                raise _unfit(f"{expected}, not {_kind(pair)}")
+            images[part], own = map(as_array, pair)
+            if len(images[part]) != len(own):
+                raise _unfit(f"there are {len(images[part]):,} images and {len(own):,} labels")
+            labels.append(own)
+        try:
+            return ArrayData(images, as_labels(labels, ()))
+        except Unfit as error:
+            raise _unfit(f"the labels cannot be used: {error}") from None
+
+    @property
+    def classes(self) -> int:
+        return len(self.labels.classes)
+
+    def contents(self, wanted: Shape) -> Contents:
+        """The data set; raises SpecError where the arrays cannot be images."""
+        import torch
+
+        from ..images.arrays import as_images
+        from ..loader.image_source import Arrays, Contents, Pile
+
+        parts: dict[str, Pile] = {}
+        for (part, images), numbers in zip(self.images.items(), self.labels.numbers, strict=True):
+            try:
+                parts[part] = Arrays(as_images(images, wanted), torch.from_numpy(numbers))
+            except Unfit as error:
+                raise _unfit(f"the images for {part} cannot be used: {error}") from None
+        return Contents(
+            "arrays",
+            self.labels.classes,
+            parts,
+            origin="arrays in memory",
+            multi_label=self.labels.several,
+        )
+
+
+def as_array(values: Any) -> Any:
+    """numpy's, of anything that is an array or a list; raises SpecError for the rest."""
+    if hasattr(values, "detach"):  # torch's, which need not be installed to look at others
+        values = values.detach().cpu()
+    try:
+        array = numpy.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise _unfit(f"images and labels are arrays of numbers: {error}") from None
+    if array.ndim == 0 or array.dtype == object:
+        raise _unfit(f"images and labels are arrays, not {_kind(values)}")
+    return array
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+
+
+def _unfit(message: str) -> SpecError:
+    help = (
+        "pass data=(images, labels), with images of N x H x W x C or N x C x H x W and a label for"
+        ' each; or data={"train": (images, labels), "val": (images, labels)}'
+    )
+    return SpecError([Diagnostic("data-shape", message, help=help, file="data")])
