@@ -89,6 +89,7 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "data folder": ['data folder "a b/\\u00e9" val=20%', 'data folder "x" val="y" bad=0%'],
         "data npz": ['data npz "a.npz"', 'data npz "a.npz" images="x" labels="y"'],
         "data idx": ['data idx "mnist"'],
+        "data arrays": ["data arrays", "data arrays val=30%"],
         "data mnist": ['data mnist root="d" download=off'],
         "data fashion_mnist": ["data fashion_mnist"],
         "data kmnist": ["data kmnist"],

@@ -108,7 +108,7 @@ def test_mistakes_of_the_spec_and_of_the_weights(capfd: Capture) -> None:
     torch.save({"fc.bias": torch.zeros(9)}, "w.pt")
     for arguments, said in (
         (["bad.cnn"], "there is no layer or block `cnov`"),
-        (["."], ". is no run: there is no record.json in it"),
+        (["."], ". is not a run folder: there is no record.json in it"),
         (["net.cnn", "--weights", "x.pt"], "there is no file x.pt"),
         (["net.cnn", "--weights", "w.pt"], "fc.bias is 9, not 5"),
         (["resnet18", "--predict"], "ResNet18 ends in its logits"),

@@ -47,7 +47,7 @@ def spec_of(folder: Path) -> Source:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """record.json; raises SpecError for what is no run."""
+    """record.json; raises SpecError where it is not a run folder."""
     if not folder.is_dir():
         raise no_run(folder, "it is a file" if folder.exists() else "there is no such folder")
     try:

@@ -247,7 +247,7 @@ def test_what_is_no_run_is_said_to_be_none(cnn: Run, tmp_path: Path) -> None:
     for command in (["evaluate", "folder"], ["predict", "folder", "a.png"]):
         found = cnn(*command)
         assert found.code == 1
-        assert "folder is no run" in found.err
+        assert "folder is not a run folder" in found.err
     assert cnn("evaluate", "lenet5").code == 2
     assert cnn("predict", "absent", "a.png").code == 2
     assert cnn("evaluate", "run", "--part", "some").code == 2

@@ -67,7 +67,7 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     problem = refused(tmp_path / "run", spec(source=tmp_path / "photos"))
     assert problem.code == "no-run"
-    assert "is no run" in problem.message
+    assert "is not a run folder" in problem.message
 
 
 def test_a_run_with_the_weights_of_another_network(tmp_path: Path) -> None:
