@@ -11,6 +11,7 @@ from typing import NamedTuple
 from dotcnn.compiler.language import foreign
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.plan.directive import REGISTRY as DIRECTIVES
+from dotcnn.compiler.plan.foreign_directives import NO_DIRECTIVE
 
 
 class Mistake(NamedTuple):
@@ -341,6 +342,8 @@ def directives() -> Iterator[Mistake]:
                         for line in (f"{name}={value}", f"{name}({value})", f"{name} {value}"):
                             if not (line.endswith(" True") or "None" in line):
                                 yield Mistake(word, line, section(word, line))
+        for name in foreign.table(NO_DIRECTIVE.get(word, "")):
+            yield Mistake(word, name, section(word, name))
     for word, line in [
         ("augment", "transforms.RandomCrop(32, padding=4)"),
         ("augment", "transforms.RandomHorizontalFlip(p=0.5)"),

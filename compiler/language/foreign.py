@@ -111,13 +111,16 @@ NO_LAYER = """
 write `input 3x224x224` (channels x height x width) as the network's first line
     Input InputLayer placeholder ImageInputLayer input_data InputSpec Data data_layer
     MemoryData ImageData HDF5Data
+    DummyData WindowData
 give the layers labels (`a: conv 64`), then write `concat a b`; or write paths side by side:
   `concat { | path | path }`
     Concatenate Concat concatenate cat route torch_cat Concat_ merge Merge DepthConcat ConcatTable
     FilterConcat Maximum hstack JoinTable
+    Minimum Dot CosineSimilarity PairwiseDistance Slice
 write what is added into `residual { … }`, or give the layers labels and write `add a b`
     Eltwise Add eltwise shortcut sum_layer skip skip_connection CAddTable residual_block
     residual_connection ElementWiseSum ElemwiseSum
+    Average Subtract local_add
 write `gate { … }`, or give the layers labels and write `mul a b`
     Multiply Mul multiply scale_channels sam SEBlock SqueezeExcite SqueezeExcitation se_block
     CMulTable
@@ -126,6 +129,8 @@ take it out; where a path of `add` or `concat` is to change nothing, leave the p
 take it out: layers follow one another in the order written
     Sequential Model Module ModuleList Functional model net nn keras tf layers add_module
     forward super
+    Container ModuleDict ParameterDict ParameterList Parameter Layer Wrapper Python
+    BatchReindex HDF5Output
 take it out: what the last line gives is the output
     return output outputs
 `bn` has a factor and an addend of its own (`affine=on`); for one factor a channel, write
@@ -135,6 +140,10 @@ losses stand in `train`: `loss cross_entropy`; the network ends in `fc classes`
     softmax_loss SoftmaxWithLoss SoftmaxLoss SigmoidCrossEntropyLoss EuclideanLoss HingeLoss
     ContrastiveLoss InfogainLoss MultinomialLogisticLoss cost CrossEntropyLoss BCELoss NLLLoss
     MSELoss
+    AdaptiveLogSoftmaxWithLoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss GaussianNLLLoss
+    HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss LinearCrossEntropyLoss MarginRankingLoss
+    MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss2d PoissonNLLLoss
+    SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss contrastive
 metrics stand in `train`: `metrics top1 top5`
     Accuracy accuracy ArgMax
 detection is not part of the language: a network classifies images, or each pixel of them
@@ -144,29 +153,40 @@ layers are two-dimensional here: write `conv 64 3x3`
     Conv1d Conv1D Conv3d Conv3D ConvTranspose1d ConvTranspose3d Conv1DTranspose
     Conv3DTranspose SeparableConv1D LazyConv1d LazyConv3d ZeroPadding1D ZeroPadding3D
     VolumetricConvolution TemporalConvolution
+    BatchNorm3d Dropout3d SpatialDropout1D SpatialDropout3D DepthwiseConv1D ConstantPad1d
+    ConstantPad3d CircularPad1d CircularPad3d InstanceNorm1d InstanceNorm3d LazyBatchNorm1d
+    LazyBatchNorm3d LazyConvTranspose1d LazyConvTranspose3d LazyInstanceNorm1d
+    LazyInstanceNorm3d ReflectionPad1d ReflectionPad3d ReplicationPad1d ReplicationPad3d
+    ZeroPad1d ZeroPad3d
 layers are two-dimensional here: write `pool max 2x2`
     MaxPool1d MaxPool3d AvgPool1d AvgPool3d MaxPooling1D MaxPooling3D AveragePooling1D
     AveragePooling3D GlobalMaxPooling1D GlobalAveragePooling1D GlobalMaxPooling3D
     GlobalAveragePooling3D AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveMaxPool1d
     AdaptiveMaxPool3d UpSampling1D UpSampling3D Cropping1D Cropping3D
+    LPPool1d LPPool3d MaxUnpool1d MaxUnpool3d
 there are no recurrent layers here: networks are made of convolutions
     LSTM GRU RNN SimpleRNN LSTMCell GRUCell RNNCell ConvLSTM2D Bidirectional TimeDistributed
     crnn CuDNNLSTM conv_lstm
+    RNNBase RNNCellBase ConvLSTM1D ConvLSTM3D SimpleRNNCell StackedRNNCells Recurrent
 there is no attention here; `gate { … }` weighs channels
     MultiheadAttention MultiHeadAttention Attention AdditiveAttention Transformer
     TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer
     SelfAttention NonLocal PatchEmbed PositionalEncoding cbam
+    GroupQueryAttention EinsumDense
 there are no embeddings here: an input is an image, or plain numbers
     Embedding EmbeddingBag CategoryEncoding TextVectorization StringLookup Hashing
     IntegerLookup Masking
+    Discretization HashedCrossing Embed MelSpectrogram Bilinear RepeatVector
 there is no such activation here; `tanh` comes closest
     Softsign softsign Hardtanh hard_tanh hardtan ClippedReLU Tanhshrink LogSigmoid ScaledTanh
     scaled_tanh BNLL
+    Softmin Clip
 there is no such activation here; `elu` comes closest
     CELU celu loggy plse exponential elu_plus
 there is no such activation here; `leaky` comes closest
     RReLU rrelu Threshold ThresholdedReLU ramp hardshrink Hardshrink Softshrink softshrink
     relie stair normalize_channels CReLU crelu
+    AbsVal Exp Log Power
 there is no such activation here; `gate { conv channels 1x1, sigmoid }` weighs channels
     GLU glu maxout MaxoutDense Maxout Highway
 there is no unpooling here: write `upsample 2`, or `deconv channels 2x2 stride=2`
@@ -191,6 +211,19 @@ write `evaluate { normalize measured }`
 weights are kept small by the optimizer: `train { optimizer sgd weight_decay=5e-4 }`
     ActivityRegularization SpectralNorm spectral_norm weight_norm WeightNormalization
     WeightNorm UnitNormalization
+    SpectralNormalization
+there is no such layer here; `bn` comes closest
+    RMSNorm MVN l2norm
+there is no such layer here; `conv 64 3x3` shares its weights among all places
+    local LocallyConnected2D locally_connected
+write the activation itself: `relu`
+    activation Activation
+write `pool avg 2x2`, or `pool avg global`
+    local_avgpool Reduction
+write `augment { color brightness=0.2 }`
+    RandomBrightness RandomContrast
+write `upsample 2`
+    Tile
 a head like this is written out: `conv 256 1x1`, `upsample 2`, `concat`
     ASPP FPN PAN feature_pyramid DeepLabHead FCNHead
 images are shuffled before each epoch, always; `shuffle 2` shuffles channels
@@ -271,7 +304,7 @@ def _layers() -> tuple[dict[str, Meaning], dict[str, Meaning]]:
                 known = loosely.get(folded(name))
                 if known is None or (parameters and not known.parameters):
                     loosely[folded(name)] = meaning
-    for name, advice in _table(NO_LAYER).items():
+    for name, advice in table(NO_LAYER).items():
         exact.setdefault(name, Meaning("", advice=advice))
         loosely.setdefault(folded(name), Meaning("", advice=advice))
     return exact, loosely
@@ -299,10 +332,10 @@ def _arguments() -> dict[str, list[str]]:
 
 @lru_cache(maxsize=1)
 def _left_out() -> dict[str, str]:
-    return {folded(name): why for name, why in _table(LEFT_OUT).items()}
+    return {folded(name): why for name, why in table(LEFT_OUT).items()}
 
 
-def _table(text: str) -> dict[str, str]:
+def table(text: str) -> dict[str, str]:
     """By name, what a table says: a sentence, and indented below it the names that it is for."""
     found: dict[str, str] = {}
     sentence = ""
@@ -335,4 +368,4 @@ def is_number_of_classes(name: str) -> bool:
 
 def left_out_names() -> list[str]:
     """The arguments of other tools that are not written here, as they write them."""
-    return list(_table(LEFT_OUT))
+    return list(table(LEFT_OUT))

@@ -330,8 +330,8 @@ class Scale(Warp):
     word = "scale"
     synonyms = ("zoom",)
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "scale": "stretch aspect_scale RandomZoom zoom_range RandomScale ScaleJitter max_zoom"
-        " zoomout",
+        "scale": "RandomZoomOut ScaleX ScaleY stretch aspect_scale RandomZoom zoom_range"
+        " RandomScale ScaleJitter max_zoom zoomout",
     }
 
     factor: Range = about_one("the factor; above 1 enlarges", above=True, example="0.9..1.1")
@@ -383,7 +383,8 @@ class Perspective(Warp):
     word = "perspective"
     projective = True
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "perspective": "RandomPerspective Perspective max_warp distortion_scale"
+        "perspective": "PerspectiveTransform RandomPerspective Perspective max_warp"
+        " distortion_scale",
     }
 
     distortion: float = share("how far corners may move, as a share of half the image", 0.5)
@@ -397,8 +398,8 @@ class Elastic(Warp):
     word = "elastic"
     displaces = True
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "elastic": "warp warping local_warp ElasticTransformation PiecewiseAffine"
-        " ElasticTransform GridDistortion",
+        "elastic": "OpticalDistortion ElasticTransformation2d warp warping local_warp"
+        " ElasticTransformation PiecewiseAffine ElasticTransform GridDistortion",
     }
 
     alpha: float = number("strength of the displacement, in pixels", 50.0, minimum=0,
@@ -441,7 +442,9 @@ class Resize(Resizing):
     word = "resize"
     pass_kind = RESIZE
     when_read = True
-    elsewhere: ClassVar[Mapping[str, str]] = {"resize": "Resizing SmallestMaxSize"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "resize": "LongestMaxSize RandomResize RandomShortestSize Resizing SmallestMaxSize",
+    }
 
     side: Any = size("length of the shorter side, or height and width like 256x192", example="256")
     mode: str = choice(MODE_DOC, MODES, "bilinear", keyword_only=True)
@@ -558,12 +561,15 @@ class Color(Augmentation):
     word = "color"
     synonyms = ("colour",)
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "color": "ColorJitter color_jitter",
-        "color brightness=0.2": "brightness brightness_range RandomBrightness",
-        "color contrast=0.2": "contrast RandomContrast",
+        "color": "RandomPhotometricDistort PhotometricDistort ColorJiggle RGBShift color_distort"
+        " ColorJitter color_jitter",
+        "color brightness=0.2": "Multiply Brightness exposure random_brightness brightness"
+        " brightness_range RandomBrightness",
+        "color contrast=0.2": "LinearContrast ContrastNormalization random_contrast contrast"
+        " RandomContrast",
         "color brightness=0.2 contrast=0.2": "max_lighting RandomBrightnessContrast lighting",
         "color saturation=0.2": "saturation RandomSaturation",
-        "color hue=0.05": "hue RandomHue HueSaturationValue",
+        "color hue=0.05": "AddToHueAndSaturation random_hue hue RandomHue HueSaturationValue",
     }
 
     brightness: Range | None = about_one("factor of the brightness", None, keyword_only=True)
@@ -656,8 +662,8 @@ class Noise(Augmentation):
     works_on = "anything"
     pass_kind = NOISE
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "noise": "AdditiveGaussianNoise gaussian_noise RandomNoise MultiplicativeNoise GaussNoise"
-        " GaussianNoise RandomGaussianNoise ISONoise",
+        "noise": "SaltAndPepper Spatter AdditiveGaussianNoise gaussian_noise RandomNoise"
+        " MultiplicativeNoise GaussNoise GaussianNoise RandomGaussianNoise ISONoise",
     }
 
     deviation: Range = between(
@@ -676,8 +682,8 @@ class Blur(Augmentation):
     word = "blur"
     pass_kind = BLUR
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "blur": "gaussian_blur MedianBlur Defocus AverageBlur GaussianBlur RandomGaussianBlur"
-        " MotionBlur",
+        "blur": "ZoomBlur GlassBlur gaussian_blur MedianBlur Defocus AverageBlur GaussianBlur"
+        " RandomGaussianBlur MotionBlur",
     }
 
     sigma: Range = between("standard deviation of the kernel, in pixels", 0, 100, (0.1, 2.0))
@@ -694,8 +700,8 @@ class Erase(Augmentation):
     word = "erase"
     pass_kind = ERASE
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "erase": "erasing cut_out GridMask Dropout CoarseDropoutV2 RandomErasing Cutout"
-        " CoarseDropout random_erasing reprob random_cutout",
+        "erase": "GridDropout PixelDropout ChannelDropout erasing cut_out GridMask Dropout"
+        " CoarseDropoutV2 RandomErasing Cutout CoarseDropout random_erasing reprob random_cutout",
     }
 
     scale: Range = between("share of the image's area", 0, 1, (0.02, 0.33), keyword_only=True)

@@ -4,11 +4,91 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..language.foreign import folded
+from ..language.foreign import folded, table
 from ..language.signature import Field
 from ..language.translate import Value
 from ..language.vocabulary import SECTIONS
 from .directive import REGISTRY, Directive
+
+NO_DIRECTIVE: Mapping[str, str] = {
+    "train": """
+a run says a line after each epoch, always: take it out
+    verbose log_interval display progress_bar callbacks average_loss
+an epoch goes through all images: take it out
+    steps_per_epoch samples_per_epoch initial_epoch validation_steps
+write `epochs 30`: a run is counted in passes over the images
+    max_batches max_iter max_steps iterations num_steps num_iterations
+write `loss cross_entropy`, `loss bce` or `loss focal`: networks classify
+    mse mean_squared_error mae mean_absolute_error hinge kld kullback_leibler_divergence poisson
+    cosine_similarity logcosh huber smooth_l1 l1_loss mse_loss triplet_loss contrastive_loss ctc
+    mseloss l1loss smoothl1loss
+it belongs to the schedule: `schedule cosine warmup=5`
+    warmup warmup_epochs warmup_lr warmup_steps burn_in warmup_ratio lr_min min_lr eta_min
+    cooldown_epochs
+it belongs to the schedule: `schedule step 30 factor=0.1`
+    gamma stepsize step_size decay_rate decay_epochs lr_decay lr_step power
+it belongs to the schedule: `schedule multistep 30 60`
+    stepvalue steps scales milestones_epochs
+write `schedule cosine`, `schedule step 30` or another
+    sched lr_policy lr_schedule lr_scheduler scheduler LambdaLR LearningRateScheduler CyclicLR
+    CosineAnnealingWarmRestarts CosineDecayRestarts InverseTimeDecay MultiplicativeLR SequentialLR
+    ChainedScheduler PolynomialLR SWALR lr_noise
+it belongs to the optimizer: `optimizer adam betas=(0.9, 0.999)`
+    opt_eps opt_betas betas beta_1 beta_2 epsilon eps rho dampening amsgrad
+the input's size stands in the network: `input 3x224x224`
+    width height channels input_size input_shape
+the network is tried on its validation set after each epoch: take it out
+    test_iter test_interval validation_freq eval_interval validate_every
+where it trains is chosen on the command line, with `--device`: take it out
+    solver_mode gpu_id no_cuda
+where a run is kept is chosen on the command line, with `-o`: take it out
+    snapshot_prefix output_dir save_dir logdir log_dir experiment run_name
+write `metrics top1 f1`: this one is not computed
+    auc AUC roc_auc mean_iou miou map kappa mcc
+it is not part of the language: leave it out
+    regularization_type jsd split_bn remode recount label_names
+""",
+    "augment": """
+there is nothing like it: `color brightness=0.2 contrast=0.2` comes closest
+    RandomAutocontrast Equalize RandomEqualize CLAHE Posterize RandomPosterize Solarize
+    RandomSolarize InvertImg Invert RandomInvert RandomGamma ToSepia HistogramMatching FDA
+    RandomChannelPermutation ChannelShuffle gamma Superpixels RandomRain RandomSnow RandomFog
+    RandomShadow RandomSunFlare
+images are not sharpened here: `blur 0.1..2` makes them less sharp
+    Sharpen UnsharpMask Emboss RandomAdjustSharpness sharpness
+there is nothing like it: `noise 0.05` comes closest
+    JPEG ImageCompression JpegCompression Downscale
+write `rotate 20`, which turns by any angle up to 20 degrees
+    RandomRotate90 Rot90 Transpose rot90
+write directives one after the other, each as likely as its `p=30%` says
+    OneOf SomeOf Sequential Sometimes RandomApply RandomChoice RandomOrder Transform Lambda Identity
+    NoOp
+write `crop pad=4`
+    Pad PadIfNeeded CropAndPad
+write `crop scale=35%..100%`
+    RandomIoUCrop CropNonEmptyMaskIfExists
+there are no boxes here: a network classifies images, or each pixel of them
+    ClampBoundingBoxes ConvertBoundingBoxFormat SanitizeBoundingBoxes ClampKeyPoints
+    SanitizeKeyPoints SetClampingMode
+leave it out: images are read as the network's input needs them
+    ToPILImage ToPureTensor RGB ToFloat UniformTemporalSubsample
+write `p=30%` behind a directive
+    mixup_prob cutmix_prob prob p_affine p_lighting
+places between pixels are always found bilinearly: leave it out
+    train_interpolation interpolation
+it belongs to `crop`: `crop scale=35%..100% ratio=0.75..1.33`
+    ratio crop_ratio
+""",
+    "evaluate": """
+write `resize 256, crop 224`: it is the share of the one that the other takes
+    crop_pct
+it belongs to `normalize`: `normalize mean=(0.485, 0.456, 0.406) std=(0.229, 0.224, 0.225)`
+    mean std mean_value mean_file
+places between pixels are found as `resize 256 mode=bicubic` says
+    interpolation
+""",
+}
+"""Words for which a section has no directive, by what to do instead."""
 
 
 def heads(section: str) -> set[str]:
@@ -31,6 +111,8 @@ def known_elsewhere(section: str) -> dict[str, tuple[str, str]]:
         for what, names in kind.advice.items():
             for name in map(folded, names.split()):
                 found[name] = found.get(name, ("", ""))[0], what
+    for name, what in table(NO_DIRECTIVE.get(section, "")).items():
+        found.setdefault(folded(name), ("", what))
     for word in REGISTRY[section]:  # `Adam`, without `optimizer` before it
         if " " in word:
             found.setdefault(folded(word.split(" ")[1]), (word, ""))

@@ -59,7 +59,7 @@ class Optimizer(Directive):
 
     section = "train"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "optimizer": "optimiser optim opt",
+        "optimizer": "solver_type solver optimiser optim opt",
         "optimizer sgd lr=0.1": "lr learning_rate learningrate base_lr lr0 init_lr",
         "optimizer sgd momentum=0.9": "momentum mom",
         "optimizer sgd weight_decay=5e-4": "weight_decay wd l2 l2_regularization l2_reg"

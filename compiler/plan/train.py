@@ -67,8 +67,8 @@ class Accumulate(Directive):
     section = "train"
     word = "accumulate"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "accumulate": "accumulate_grad_batches gradient_accumulation_steps grad_accum"
-        " gradientaccumulation",
+        "accumulate": "subdivisions iter_size accumulate_grad_batches gradient_accumulation_steps"
+        " grad_accum gradientaccumulation",
     }
 
     batches: int = whole("batches in a step", maximum=10**6, example="4")
@@ -85,7 +85,8 @@ class Clip(Directive):
     word = "clip"
     may_be_off = True
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "clip": "gradient_clip_val clip_grad clip_grad_norm grad_clip clipnorm gradientclip",
+        "clip": "clip_gradients gradient_clip_val clip_grad clip_grad_norm grad_clip clipnorm"
+        " gradientclip",
         "clip by=value": "clipvalue clip_grad_value",
     }
 
@@ -247,7 +248,9 @@ class Workers(Directive):
 
     section = "train"
     word = "workers"
-    elsewhere: ClassVar[Mapping[str, str]] = {"workers": "num_workers n_workers nthreads"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "workers": "data_workers num_workers n_workers nthreads"
+    }
 
     count: int | str = either("how many", "auto", _workers, "a whole number from 0 to 1024", "auto")
 
@@ -276,8 +279,11 @@ class Metrics(Directive):
     word = "metrics"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "metrics": "metric",
-        "metrics top1": "accuracy acc sparse_categorical_accuracy categorical_accuracy top_1",
+        "metrics top1": "SparseCategoricalAccuracy CategoricalAccuracy accuracy acc"
+        " sparse_categorical_accuracy categorical_accuracy top_1",
         "metrics top5": "top_5 top_k_categorical_accuracy topk",
+        "metrics recall": "Recall recall",
+        "metrics precision": "Precision_metric",
         "metrics f1": "f1_score F1Score f1score",
     }
 
@@ -296,7 +302,7 @@ class Checkpoint(Directive):
     section = "train"
     word = "checkpoint"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "checkpoint": "modelcheckpoint checkpoints save_every save savemodelcallback"
+        "checkpoint": "snapshot modelcheckpoint checkpoints save_every save savemodelcallback"
     }
 
     every: int = whole("epochs between two of them", 1)

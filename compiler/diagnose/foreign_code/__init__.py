@@ -13,7 +13,7 @@ from .translation import Translation
 
 __all__ = ["Translation", "translations"]
 
-_MAX_LINES = 40
+_MAX_LINES = 20
 """That a statement of Python may go on for."""
 
 _TOP = re.compile(rf"(?m)^[ \t]*({'|'.join((*SECTIONS, 'network', 'block'))})\b")
@@ -22,12 +22,13 @@ _TOP = re.compile(rf"(?m)^[ \t]*({'|'.join((*SECTIONS, 'network', 'block'))})\b"
 def translations(text: str, places: Sequence[int]) -> Iterator[Translation]:
     """Foreign code at places where the parser could not go on: each piece of it once."""
     whole = [*caffe_layers(text), *darknet_layers(text)]
+    has_input = bool(_INPUT.search(text))
     behind = -1
     for place in sorted(places):
         if place < behind:
             continue
         found = next((one for one in whole if one.start <= place < one.end), None)
-        found = found or _python_at(text, place)
+        found = found or _python_at(text, place, has_input)
         if found is not None and found.start >= behind:
             behind = found.end
             yield found
@@ -40,7 +41,7 @@ def section_at(text: str, place: int) -> str:
     return word[0] if word and word[0] in SECTIONS else ""
 
 
-def _python_at(text: str, place: int) -> Translation | None:
+def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
     """A statement of Python around a place, which may begin some lines above it."""
     section = section_at(text, place)
     directive = _directive(section)
@@ -49,9 +50,7 @@ def _python_at(text: str, place: int) -> Translation | None:
         for start, end in _segments(text, line, place):
             code = text[start:end]
             if start <= place <= end and _is_code(code):
-                found = translate_python(
-                    code, start, section, directive, has_input=bool(_INPUT.search(text))
-                )
+                found = translate_python(code, start, section, directive, has_input=has_input)
                 if found is not None:
                     return found
         if line == 0 or not _goes_on(text, line):
@@ -81,7 +80,7 @@ def _segments(text: str, start: int, until: int) -> Iterator[tuple[int, int]]:
     """The statements from a place on, up to one that another lies in: without comments."""
     begin, depth, offset = start, 0, start
     quote = ""
-    while offset <= len(text) and offset - start < 4_000:
+    while offset <= len(text) and offset - start < 2_000:
         sign = text[offset] if offset < len(text) else "\n"
         if quote:
             quote = "" if sign == quote or sign == "\n" else quote
