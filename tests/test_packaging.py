@@ -91,11 +91,13 @@ def test_every_version_is_pinned() -> None:
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source distribution of a copy of the tree, and the wheel that is built from it alone."""
     source = tmp_path_factory.mktemp("source") / "dotcnn"
-    shutil.copytree(
-        ROOT,
-        source,
-        ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs"),
-    )
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        built = {"build", "dist", "runs"} if Path(folder) == ROOT else set()
+        return left_out(folder, names) | built
+
+    shutil.copytree(ROOT, source, ignore=ignored)
     out = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(source)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import dotcnn
 from dotcnn.compiler.network import Network
+from support import ROOT
 
 from .gallery import small
 
@@ -316,9 +317,12 @@ def test_it_is_made_without_memory_and_filled(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*SPECS, "googlenet"])
-def test_two_processes_train_it_together(name: str, tmp_path: Path) -> None:
+def test_two_processes_train_it_together(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No parameter is without use, those of auxiliary heads included: else the second step stops.
     Gradients are the mean of what each process comes to by itself."""
+    monkeypatch.syspath_prepend(ROOT)  # the processes import this file by its name
     spawn(together, (name, str(tmp_path)), nprocs=2)
     shared, *alone = [torch.load(tmp_path / file) for file in ("shared.pt", "0.pt", "1.pt")]
     for key, gradient in shared.items():
