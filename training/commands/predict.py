@@ -18,7 +18,10 @@ cnn predict runs/net photos/ --top 1 --format json"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run folder, which `cnn train` wrote")
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="an image, or a folder with images"
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="an image, a folder with images, or a .npy or .npz file",
     )
     parser.add_argument(
         "-n",
@@ -53,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
     device = find_device(options.device)
     ready = open_run(Path(options.run), __version__, device=device, set=options.set)
-    images = found_in(options.images)
+    images = found_in(options.images, ready.request.network.input.shape)
     if not images:
         raise CommandError("there are no images in " + ", ".join(options.images))
     tta = tta_of(ready.plan) if options.tta else None

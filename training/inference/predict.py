@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.evaluate import Tta
+from ...compiler.shapes import Shape
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.images.array_file import ENDINGS, images_in_file
 from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
 from ..data.images.in_memory import is_batch
@@ -44,7 +46,7 @@ class Prediction(NamedTuple):
 
 
 Image = Any
-"""A path, the bytes of a file, an image of Pillow's, or an array of one."""
+"""A path, the bytes of a file, an image of Pillow's, or an array of one; or why there is none."""
 
 
 def predict(
@@ -60,10 +62,11 @@ def predict(
     looks = TtaViews(tta, preparation.fit) if tta is not None else None
 
     def read(image: Image) -> Tensor | str:
+        if isinstance(image, BadImage):
+            return image.reason
         try:
-            if looks is None:
-                return preparation.image(image)[None]
-            return looks(decode(image, preparation.channels))
+            pixels = decode(image, preparation.channels)
+            return looks(pixels) if looks is not None else preparation.fit(pixels)[None]
         except BadImage as error:
             return error.reason
 
@@ -127,9 +130,10 @@ def named_images(images: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def found_in(paths: Sequence[str]) -> list[tuple[str, str]]:
-    """Each file with its name; of a folder all images in it and below it, in order."""
-    found = []
+def found_in(paths: Sequence[str], shape: Shape) -> list[tuple[str, Image]]:
+    """Each file with its name; of a folder all images in it and below it, in order. The images of
+    `.npy` and `.npz` are arranged for a network that takes this shape."""
+    found: list[tuple[str, Image]] = []
     for path in paths:
         if os.path.isdir(path):
             inside = sorted(
@@ -139,6 +143,20 @@ def found_in(paths: Sequence[str]) -> list[tuple[str, str]]:
                 and not any(part.startswith(".") for part in file.relative_to(path).parts)
             )
             found += [(clean(str(file)), str(file)) for file in inside]
+        elif path.lower().endswith(ENDINGS):
+            found += _in_arrays(path, shape)
         else:
             found.append((clean(path), path))
     return found
+
+
+def _in_arrays(path: str, shape: Shape) -> list[tuple[str, Image]]:
+    try:
+        images = images_in_file(Path(path), shape)
+    except BadImage as error:
+        return [(clean(path), error)]
+    many = len(images) > 1
+    return [
+        (f"{clean(path)}#{number}" if many else clean(path), image.permute(1, 2, 0))
+        for number, image in enumerate(images)
+    ]

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 from PIL import Image
@@ -291,3 +292,84 @@ def test_weights_that_hold_code_are_not_run(cnn: Run, tmp_path: Path) -> None:
 def test_python_raises_what_the_command_prints(cnn: Run) -> None:
     with pytest.raises(SpecError, match="no part `nothing`"):
         dotcnn.evaluate("run", part="nothing")
+
+
+# ---- other numbers of channels, and arrays -----------------------------------------------------
+
+CHANNELS = """
+network Net {{
+  input {channels}x8x8
+  conv 4 3x3 same, relu
+  flatten, fc classes
+}}
+train {{
+  data npz "{folder}/set.npz"
+  epochs 1
+}}
+"""
+
+
+@pytest.fixture
+def run_of_channels(tmp_path: Path) -> Callable[[int], numpy.ndarray]:
+    """Trains a network of N channels in `runN`; gives its images, channels last."""
+
+    def trained(channels: int) -> numpy.ndarray:
+        numbers = numpy.random.default_rng(0)
+        images = numbers.integers(0, 256, (20, 8, 8, channels), dtype=numpy.uint8)
+        numpy.savez(tmp_path / "set.npz", x_train=images, y_train=numpy.arange(20) % 2)
+        spec = CHANNELS.format(channels=channels, folder=tmp_path)
+        dotcnn.train(spec, output=tmp_path / f"run{channels}", device="cpu")
+        return images
+
+    return trained
+
+
+def guesses(told: Told) -> list[dict[str, float]]:
+    found = told.json["images"]
+    assert isinstance(found, list)
+    return [{each["class"]: each["probability"] for each in one["predictions"]} for one in found]
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_channels_of_files_and_arrays_are_the_same(
+    cnn: Run, tmp_path: Path, run_of_channels: Callable[[int], numpy.ndarray], channels: int
+) -> None:
+    image = run_of_channels(channels)[0]
+    numpy.save("one.npy", image)
+    numpy.savez("more.npz", x_test=numpy.stack([image, image]).transpose(0, 3, 1, 2))
+    pages = [Image.fromarray(image[..., band]) for band in range(channels)]
+    pages[0].save("pages.tiff", save_all=True, append_images=pages[1:])
+    files = ["one.npy", "more.npz", "pages.tiff"]
+    if channels == 4:
+        Image.fromarray(image, "RGBA").save("alpha.png")
+        files.append("alpha.png")
+    told = cnn("predict", f"run{channels}", *files, "--format", "json")
+    assert told.code == 0, told.err
+    first, *others = guesses(told)
+    assert len(others) == len(files)
+    assert all(other == pytest.approx(first) for other in others)
+
+
+def test_what_has_other_channels_is_refused(
+    cnn: Run, run_of_channels: Callable[[int], numpy.ndarray]
+) -> None:
+    run_of_channels(4)
+    Image.new("RGB", (9, 9)).save("colors.png")
+    numpy.save("flat.npy", numpy.zeros((5, 6, 7)))
+    told = cnn("predict", "run4", "colors.png", "flat.npy", "missing.npy")
+    assert told.code == 1
+    assert "colors.png: it has 3 channels, and the network takes 4" in told.err
+    assert "flat.npy: an array of 5x6x7 is not images of 4x8x8" in told.err
+    assert "missing.npy: " in told.err
+
+
+def test_grey_arrays_for_grey_networks(cnn: Run) -> None:
+    pile = digits().parts["train"]
+    assert isinstance(pile, Arrays)
+    numpy.save("digits.npy", pile.images[:3, 0].numpy())
+    numpy.save("digit.npy", pile.images[0, 0].numpy())
+    picture(Path("digit.png"))
+    told = cnn("predict", "run", "digits.npy", "digit.npy", "digit.png", "--format", "json")
+    found = guesses(told)
+    assert len(found) == 5
+    assert found[0] == found[3] == found[4]

@@ -56,20 +56,36 @@ class BadImage(Exception):
 
 def picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
     """The upright picture of a file, or of its bytes, in the mode that it has; raises BadImage."""
+    return next(pages(source))
+
+
+def pages(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
+    """The pages of a file, of which a TIFF may have several; raises BadImage."""
     data = source if isinstance(source, bytes) else _contents(os.fspath(source))
     if not data:
         raise BadImage("it is empty")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        _must_be_of_a_size(*image.size)
-        image.load()
-        return upright(image)
+        more = True
+        while more:
+            _must_be_of_a_size(*image.size)
+            image.load()
+            yield upright(image)
+            more = image.format == "TIFF" and _next_page(image)
     except UnidentifiedImageError:
         raise BadImage(_what_else(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadImage(f"it has more than {MAX_PIXELS:,} pixels") from None
     except DAMAGE as error:
         raise BadImage(_damage(error)) from None
+
+
+def _next_page(image: Image.Image) -> bool:
+    try:
+        image.seek(image.tell() + 1)
+    except EOFError:
+        return False
+    return True
 
 
 def _contents(path: str) -> bytes:
