@@ -214,6 +214,7 @@ def export(
     predict: bool = False,
     batch: int | None = None,
     opset: int | None = None,
+    script: bool = False,
     parameters: Mapping[str, object] | None = None,
     input: tuple[int, ...] | None = None,
     classes: int | None = None,
@@ -223,8 +224,9 @@ def export(
     ending of `path`. The file is there once it has been read back and computes the same.
 
     `weights` is a file of them or a state dict; by default the best of a run, or, of a spec, as it
-    initializes them. `fold` puts batch norms into the layers before them; `predict` ends in
-    probabilities; `batch` allows batches of one size only. Raises SpecError, or OSError.
+    initializes them. `fold` puts batch norms into the layers before them; `predict` makes
+    probabilities the output; `batch` allows batches of one size only; `script` writes a script
+    beside an ONNX file that classifies photographs with it. Raises SpecError, or OSError.
     """
     from .training.export.export import export as write
 
@@ -243,6 +245,7 @@ def export(
         predict=predict,
         batch=batch,
         opset=opset,
+        script=script,
     )
 
 

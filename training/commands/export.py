@@ -13,7 +13,7 @@ from ...compiler.commands.terminal import OK, UsageError, say
 from ...dsl.diagnostics import SpecError
 
 EXAMPLES = """\
-cnn export runs/net -o net.onnx
+cnn export runs/net -o net.onnx --script
 cnn export net.cnn --weights best.safetensors -o net.onnx
 cnn export resnet18 -o resnet18.pt2 --fold
 cnn export net.cnn --weights best.pt -o net.onnx --predict --batch 1
@@ -51,7 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predict",
         action="store_true",
-        help="output probabilities, not logits, where the network ends in softmax or sigmoid",
+        help="output probabilities, not logits: with the softmax or sigmoid that the loss implies",
+    )
+    parser.add_argument(
+        "--script",
+        action="store_true",
+        help="write a Python script beside the ONNX file that classifies photographs with it",
     )
     parser.add_argument(
         "--batch",
@@ -77,10 +82,15 @@ def run(options: argparse.Namespace) -> int:
     format = formats.format_of(options.output)
     if format is None:
         raise UsageError(formats.unknown(options.output))
-    misfit = formats.misfit(format, options.fold, options.predict, options.batch, options.opset)
+    misfit = formats.misfit(
+        format, options.fold, options.predict, options.batch, options.opset, options.script
+    )
     if misfit:
         raise UsageError(misfit)
     keep_others_files(options.output, formats.EXPORTED, "`cnn export`", options.force)
+    if options.script:
+        script = Path(options.output).with_name(formats.script_name(Path(options.output)))
+        keep_others_files(str(script), formats.SCRIPT, "`cnn export`", options.force)
     run = Path(options.file) if options.file != "-" and Path(options.file).is_dir() else None
     if run is not None and (options.input or options.network or options.max_layers):
         raise UsageError("--input, --network and --max-layers are for specs; a run has its own")
@@ -118,6 +128,7 @@ def _export(options: argparse.Namespace, run: Path | None) -> int:
         predict=options.predict,
         batch=options.batch,
         opset=options.opset,
+        script=options.script,
         say=say,
     )
     say(f"wrote {' and '.join(map(str, exported.files))}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +13,14 @@ from torch import Tensor
 from ...compiler.network import Network
 from ...compiler.shapes import text as shape_text
 from ...dsl.atomic_file import written
-from ...dsl.diagnostics import SpecError
+from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
+from ..data.images.preprocessing import Preparation, described_preprocessing
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
-from .formats import OPSET, Format, format_of, misfit, not_installed, unknown
-from .program import answering, captured
+from .formats import OPSET, Format, format_of, misfit, not_installed, script_name, unknown
+from .program import captured, predicting
+from .script import inference_script
 from .trained import Trained, Weights, open_trained
 
 Say = Callable[[str], None]
@@ -42,17 +45,19 @@ def export(
     predict: bool = False,
     batch: int | None = None,
     opset: int | None = None,
+    script: bool = False,
     say: Say = lambda line: None,
 ) -> Exported:
     """Raises SpecError where it cannot be done or what was written computes something else,
     OSError where it cannot be written, ValueError for what makes no sense. Nothing is left then.
 
-    `batch` fixes the size of batches. `say` is told what has been done.
+    `predict` makes probabilities the output, `batch` fixes the size of batches, `script` writes a
+    script beside the ONNX file that classifies photographs with it. `say` is told what was done.
     """
     format = format_of(str(path))
     if format is None:
         raise ValueError(unknown(str(path)))
-    if reason := misfit(format, fold_norms, predict, batch, opset):
+    if reason := misfit(format, fold_norms, predict, batch, opset, script):
         raise ValueError(reason)
     if missing := not_installed(format):
         raise SpecError([missing])
@@ -63,8 +68,12 @@ def export(
             folded = fold(network, trained.module)
             trained = trained._replace(module=folded.module)
             say(_told(folded))
-        notes = _known(weights) | metadata(trained, version, weights is not None)
+        known = _known(weights)
+        notes = known | metadata(trained, version, weights is not None, known, predict)
         differences = _write(trained, file, format, notes, predict, batch, opset, say)
+        if script:
+            text = _script(file.name, known, predict, weights)
+            file.with_name(script_name(file)).write_text(text, encoding="utf-8")
         made = tuple(sorted(Path(path).with_name(each.name) for each in file.parent.iterdir()))
     return Exported(made, format, differences, folded)
 
@@ -86,7 +95,7 @@ def _write(
         write_safetensors(trained.module, file, {"format": "pt", **notes})
         say(f"{file.name} read back: {len(trained.module.state_dict())} tensors, bit for bit")
         return ()
-    module = answering(trained, predict)
+    module = predicting(trained, _multi_label(notes)) if predict else trained.module
     program = captured(module, trained.network, batch)
     shape = trained.network.input.shape
     run: Callable[[Tensor], Tensor]
@@ -118,9 +127,35 @@ def _known(weights: Weights | None) -> dict[str, str]:
     return {key: about[key] for key in ("classes", "preparation", "several") if key in about}
 
 
-def metadata(trained: Trained, version: str, given: bool) -> dict[str, str]:
+def _multi_label(known: Mapping[str, str]) -> bool | None:
+    return known["several"] == "yes" if "several" in known else None
+
+
+def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weights | None) -> str:
+    """Raises SpecError where the weights do not say what becomes of pixels."""
+    if "preparation" not in known or "classes" not in known:
+        name = weights if isinstance(weights, str | Path) else "the weights"
+        message = f"{name} does not say what the classes are, or what becomes of pixels"
+        help = "export a run folder, or the best.safetensors that `cnn train` wrote"
+        raise SpecError([Diagnostic("no-classes", message, help=help)])
+    return inference_script(
+        model,
+        Preparation.from_json(known["preparation"]),
+        json.loads(known["classes"]),
+        multi_label=bool(_multi_label(known)),
+        probabilities=predict,
+    )
+
+
+def metadata(
+    trained: Trained, version: str, given: bool, known: Mapping[str, str], predict: bool
+) -> dict[str, str]:
     """What goes along with a network, in all formats."""
     network = trained.network
+    preprocessing = {}
+    if "preparation" in known:
+        described = described_preprocessing(Preparation.from_json(known["preparation"]))
+        preprocessing["dotcnn.preprocessing"] = json.dumps(described)
     texts = "\0".join(spec.source.text for spec in network.program.files)
     source = network.program.main.source
     return {
@@ -131,7 +166,8 @@ def metadata(trained: Trained, version: str, given: bool) -> dict[str, str]:
         "dotcnn.input": shape_text(network.input.shape),
         "dotcnn.classes": str(network.output.shape[0]),
         "dotcnn.weights": "given" if given else "as they begin",
-    }
+        "dotcnn.output": "probabilities" if predict else "logits",
+    } | preprocessing
 
 
 def _told(folded: Folded) -> str:

@@ -17,6 +17,10 @@ ENDINGS: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "s
 EXPORTED = re.compile(rb"dotcnn\.spec_sha256")
 """What all files hold that are made here: they may be replaced without a question."""
 
+SCRIPT_MARK = "Written by `cnn export --script`"
+SCRIPT = re.compile(SCRIPT_MARK.encode())
+"""The same, of scripts."""
+
 OPSET = 23
 """Of ONNX, the newest that torch 2.13 writes by itself; onnxruntime knows it since 1.23."""
 
@@ -38,6 +42,11 @@ _NEEDED: dict[Format, tuple[str, tuple[str, ...]]] = {
     "pt2": ("dotcnn[torch]", ("torch",)),
     "safetensors": ("dotcnn[torch]", ("torch", "safetensors")),
 }
+
+
+def script_name(model: PurePath) -> str:
+    """Of the script beside an ONNX file."""
+    return f"{model.stem}_predict.py"
 
 
 def format_of(path: str) -> Format | None:
@@ -66,12 +75,21 @@ def not_installed(format: Format) -> Diagnostic | None:
     )
 
 
-def misfit(format: Format, fold: bool, predict: bool, batch: int | None, opset: int | None) -> str:
+def misfit(
+    format: Format,
+    fold: bool,
+    predict: bool,
+    batch: int | None,
+    opset: int | None,
+    script: bool = False,
+) -> str:
     """Why options do not go with a format; empty where they do."""
     if format == "safetensors" and fold:
         return "--fold changes which weights there are: no network would take them; use onnx or pt2"
     if format == "safetensors" and (predict or batch is not None):
         return "--predict and --batch are for onnx and pt2: weights alone know neither"
+    if script and format != "onnx":
+        return f"--script is for onnx, not {format}"
     if opset is not None and format != "onnx":
         return f"--opset is for onnx, not {format}"
     if opset is not None and not OLDEST_OPSET <= opset <= OPSET:

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from ...compiler.network import Network
-from ...dsl.diagnostics import Diagnostic, SpecError
+from ...compiler.plan import plan
 from .trained import Trained
 
 
 class Predicting(nn.Module):
-    """What a network predicts, as its output; submodules go by the names that they have there."""
+    """A network whose output are probabilities; submodules keep their names."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, predict: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.__dict__["whole"] = module  # no submodule: its own are to be ours
+        self.__dict__["predict"] = predict  # not as a submodule: its own become ours
         for name, child in module.named_children():
             self.add_module(name, child)
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.__dict__["whole"].predict(x)
+        result: Tensor = self.__dict__["predict"](x)
         return result
 
 
-def answering(trained: Trained, predict: bool) -> nn.Module:
-    """The module whose output is exported."""
-    if not predict:
-        return trained.module
-    if not hasattr(trained.module, "predict"):
-        message = f"{trained.network.name} ends in its logits: there is nothing to predict with"
-        help = "end the network in `softmax`, or `sigmoid`, which training leaves to the loss"
-        span = trained.network.output.span
-        raise SpecError([Diagnostic("export-predict", message, span, help=help)])
-    return Predicting(trained.module)
+def predicting(trained: Trained, multi_label: bool | None) -> nn.Module:
+    """With the softmax or sigmoid that training leaves to the loss. `multi_label` says whether an
+    image may be of several classes, as far as the weights tell."""
+    module = trained.module
+    if multi_label is None and hasattr(module, "predict"):
+        predict: Callable[[Tensor], Tensor] = module.predict  # type: ignore[assignment]
+        return Predicting(module, predict)
+    if multi_label is None:
+        multi_label = plan(trained.network, needs_data=False).train.loss.several_labels
+    if multi_label:
+        return Predicting(module, lambda images: module(images).sigmoid())
+    return Predicting(module, lambda images: module(images).softmax(1))
 
 
 def captured(module: nn.Module, network: Network, batch: int | None) -> ExportedProgram:

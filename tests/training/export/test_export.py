@@ -369,9 +369,6 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=r"."):
             dotcnn.export(SPEC, path.with_suffix(f".{ending}"), **options)  # type: ignore[arg-type]
-    with pytest.raises(SpecError) as error:
-        dotcnn.export(SPEC.replace(", softmax", ""), path.with_suffix(".onnx"), predict=True)
-    assert problem(error).code == "export-predict"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -144,3 +144,28 @@ def _number(numbers: tuple[float, ...]) -> str:
 
 def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
     return numbers * channels if len(numbers) == 1 else numbers
+
+
+def described_preprocessing(preparation: Preparation) -> dict[str, Any]:
+    """Everything that a program needs to know in order to do the same, in words and numbers; what
+    becomes of image files other than 8-bit RGB is in `color_modes.py`."""
+    fit = preparation.fit
+    side = isinstance(fit.resize, int)
+    return {
+        "decode": "upright by EXIF orientation; transparency on white; 16 bits / 257, rounded",
+        "color": {1: "grey, ITU-R 601 luma", 3: "RGB"}.get(preparation.channels, "as in the file"),
+        "resize": fit.resize,
+        "resize_is": "shorter side" if side else "height, width",
+        "resize_longer_side": "int(resize * longer / shorter)" if side else "",
+        "interpolation": fit.mode,
+        "antialias": fit.mode != "nearest",
+        "resize_rounding": "to bytes after each axis, width before height; 16-bit weights",
+        "crop": list(fit.crop),
+        "crop_offset": "round((size - crop) / 2), half to even",
+        "order": preparation.order,
+        "scale": preparation.scale,
+        "mean": list(preparation.mean),
+        "std": list(preparation.std),
+        "formula": "float32(pixel) * float32(scale / std) + float32(-mean / std)",
+        "layout": "images x channels x height x width",
+    }

@@ -24,9 +24,9 @@ class Fit:
     """Resize, then the middle.
 
     The shorter side is brought to `resize`, the longer one in proportion and rounded down, or both
-    to a pair of sizes; smaller images come out smoothed (antialiased), as Pillow and torchvision do
-    it, to within a level of 255, or two of noise. Of what is left over on both sides of the crop,
-    the half is rounded to even, as torchvision does.
+    to a pair of sizes. Images that shrink are antialiased, as Pillow and torchvision do it, to
+    within a level of 255, or two of noise; the width comes before the height, and each pass is
+    rounded to bytes. Half of what the crop leaves over is rounded to even, as torchvision does.
     """
 
     resize: int | Size

@@ -1,0 +1,261 @@
+"""`cnn export --script`: a Python script that classifies photographs with an exported ONNX file.
+
+It needs numpy, Pillow and onnxruntime, and prepares images to the last bit as `cnn predict` does.
+What this network does not need is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..data.images.preprocessing import Preparation
+from .formats import SCRIPT_MARK, script_name
+
+
+def inference_script(
+    model: str,
+    preparation: Preparation,
+    classes: Sequence[str],
+    *,
+    multi_label: bool,
+    probabilities: bool,
+) -> str:
+    """`model` is the name of the ONNX file, which lies beside the script; `probabilities` says that
+    it gives these, not logits."""
+    pieces = [
+        _HEADER.format(
+            model=model,
+            script=script_name(Path(model)),
+            mark=SCRIPT_MARK,
+            pillow="Image, ImageOps" if preparation.channels in (1, 3) else _PILLOW,
+        ),
+        _constants(model, preparation, classes),
+        _MAIN,
+        _CLASSIFY.format(
+            activation="" if probabilities else _SIGMOID if multi_label else _SOFTMAX,
+            output="probabilities" if probabilities else "logits",
+        ),
+        _prepare(preparation),
+        _load(preparation.channels),
+        _RESIZE_NEAREST if preparation.fit.mode == "nearest" else _RESIZE,
+    ]
+    if preparation.fit.mode != "nearest":
+        pieces.append(_FILTERS[preparation.fit.mode])
+    return "\n\n\n".join(piece.strip("\n") for piece in pieces) + _END
+
+
+def _constants(model: str, preparation: Preparation, classes: Sequence[str]) -> str:
+    fit = preparation.fit
+    side = isinstance(fit.resize, int)
+    order = ", blue first" if preparation.order == "bgr" else ""
+    scale = "1 / 255" if preparation.scale == 1 / 255 else repr(preparation.scale)
+    resize = "the shorter side of the resized image" if side else "height and width before the crop"
+    return f"""
+MODEL = Path(__file__).with_name({model!r})
+CLASSES = [
+{_wrapped(classes)}
+]
+RESIZE = {fit.resize!r}  # {resize}
+CROP = {fit.crop!r}  # height and width of the middle part that the network sees
+SCALE = {scale}
+MEAN = np.array({list(preparation.mean)!r})  # of each channel, after scaling{order}
+STD = np.array({list(preparation.std)!r})
+"""
+
+
+def _wrapped(names: Sequence[str], width: int = 96) -> str:
+    lines = [""]
+    for name in names:
+        piece = f"{name!r},"
+        if lines[-1] and len(lines[-1]) + 1 + len(piece) > width:
+            lines.append("")
+        lines[-1] += f" {piece}" if lines[-1] else piece
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _prepare(preparation: Preparation) -> str:
+    size = _SHORTER_SIDE if isinstance(preparation.fit.resize, int) else "    size = RESIZE\n"
+    reverse = "    pixels = pixels[..., ::-1]  # blue first\n" if preparation.order == "bgr" else ""
+    return _PREPARE.format(size=size, reverse=reverse)
+
+
+def _load(channels: int) -> str:
+    if channels not in (1, 3):
+        return _LOAD_CHANNELS.format(channels=channels)
+    mode, words = ("L", "grey") if channels == 1 else ("RGB", "RGB")
+    gray = ".convert('RGB')" if channels == 1 else ""
+    add_axis = "[..., None]" if channels == 1 else ""
+    return _LOAD.format(mode=mode, words=words, gray=gray.replace("'", '"'), add_axis=add_axis)
+
+
+_HEADER = '''
+"""Classify photographs with {model}:
+
+    python {script} photo.jpg other.png
+
+Needs numpy, pillow and onnxruntime. {mark}; images are prepared as they were
+for training, to the last bit, so the probabilities are those of `cnn predict`.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import {pillow}
+'''
+_PILLOW = "Image, ImageOps, ImageSequence"
+
+_MAIN = """
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
+    for path in sys.argv[1:]:
+        probabilities = classify(session, path)
+        print(path)
+        for index in np.argsort(-probabilities, kind="stable")[:5]:
+            print(f"  {probabilities[index]:8.4%}  {CLASSES[index]}")
+"""
+
+_CLASSIFY = '''
+def classify(session, path):
+    """The probability of each class."""
+    images = prepare(load(path))[None]
+    ({output},) = session.run(None, {{"images": images}})
+{activation}    return probabilities[0]
+'''
+
+_SOFTMAX = """\
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+"""
+_SIGMOID = """\
+    probabilities = 1 / (1 + np.exp(-logits))  # of each class by itself
+"""
+
+_PREPARE = '''
+def prepare(pixels):
+    """Bytes, height x width x channels, to what the network takes: channels x height x width."""
+    height, width = pixels.shape[:2]
+{size}    pixels = resize(pixels, size)
+    top, left = round((size[0] - CROP[0]) / 2), round((size[1] - CROP[1]) / 2)
+    pixels = pixels[top : top + CROP[0], left : left + CROP[1]]
+{reverse}    factor, offset = (SCALE / STD).astype(np.float32), (-MEAN / STD).astype(np.float32)
+    return (pixels * factor + offset).transpose(2, 0, 1)
+'''
+_SHORTER_SIDE = """\
+    if height <= width:
+        size = RESIZE, int(RESIZE * width / height)
+    else:
+        size = int(RESIZE * height / width), RESIZE
+"""
+
+_LOAD = '''
+def load(path):
+    """An image file as bytes, height x width x channels: upright, in {words}, on white where it is
+    transparent."""
+    image = ImageOps.exif_transpose(Image.open(path))
+    if image.mode[0] in "IF":  # 16 bits, or floating point from 0 to 1
+        values = np.asarray(image if image.mode in ("I", "F") else image.convert("I"), dtype=float)
+        white = 65535 if image.mode[0] == "I" else 1 if values.max() <= 1 else 255
+        image = Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image){gray}
+    return np.asarray(image.convert("{mode}")){add_axis}
+'''
+
+_LOAD_CHANNELS = '''
+def load(path):
+    """An image file as bytes, height x width x {channels} channels: those of its pages, one after
+    the other."""
+    pages = ImageSequence.Iterator(Image.open(path))
+    pixels = np.concatenate([np.atleast_3d(np.asarray(upright(page))) for page in pages], axis=2)
+    if pixels.shape[2] != {channels}:
+        sys.exit(f"{{path}} has {{pixels.shape[2]}} channels, and the network takes {channels}")
+    return pixels
+
+
+def upright(image):
+    """In a mode whose bands are channels."""
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode[0] == "I":
+        values = np.asarray(image.convert("I"), dtype=float)
+        image = Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    return ImageOps.exif_transpose(image)
+'''
+
+_RESIZE = '''
+def resize(pixels, size):
+    """Antialiased: each new pixel is a weighted mean of those it covers. As in torch, columns come
+    before rows, and weights are whole numbers of 16 bits, so that results are the same everywhere.
+    """
+    return resize_axis(resize_axis(pixels, 1, size[1]), 0, size[0])
+
+
+def resize_axis(pixels, axis, length):
+    before = pixels.shape[axis]
+    if before == length:
+        return pixels
+    scale = before / length
+    stretch = max(scale, 1.0)  # a filter covers more pixels where the image shrinks
+    center = scale * (np.arange(length) + 0.5)
+    first = np.maximum((center - RADIUS * stretch + 0.5).astype(int), 0)
+    stop = np.minimum((center + RADIUS * stretch + 0.5).astype(int), before)
+    taps = first[:, None] + np.arange((stop - first).max())
+    weights = filter((taps - center[:, None] + 0.5) / stretch)
+    weights[taps >= stop[:, None]] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
+    bits = next((n for n in range(22) if int(0.5 + weights.max() * 2 ** (n + 1)) >= 2**15), 22)
+    weights = np.trunc(weights * 2**bits + np.copysign(0.5, weights)).astype(np.int32)
+    lines = np.moveaxis(pixels, axis, 0)
+    total = np.full((length, *lines.shape[1:]), 1 << (bits - 1), dtype=np.int32)
+    for tap, weight in zip(np.minimum(taps, before - 1).T, weights.T):
+        total += lines[tap] * weight[:, None, None]
+    return np.moveaxis((total >> bits).clip(0, 255).astype(np.uint8), 0, axis)
+'''
+
+_RESIZE_NEAREST = '''
+def resize(pixels, size):
+    """Each new pixel is the one nearest to its center."""
+    rows, columns = (nearest(*lengths) for lengths in zip(pixels.shape, size))
+    return pixels[rows][:, columns]
+
+
+def nearest(before, after):
+    scale = np.float32(before / after)
+    places = np.floor((np.arange(after, dtype=np.float32) + np.float32(0.5)) * scale)
+    return np.minimum(places.astype(int), before - 1)
+'''
+
+_FILTERS = {
+    "bilinear": '''
+RADIUS = 1
+
+
+def filter(x):
+    """A triangle: bilinear interpolation."""
+    return np.maximum(1 - np.abs(x), 0)
+''',
+    "bicubic": '''
+RADIUS = 2
+
+
+def filter(x):
+    """Keys' cubic with a = -0.5: bicubic interpolation."""
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0))
+''',
+}
+
+_END = """
+
+
+if __name__ == "__main__":
+    main()
+"""
