@@ -109,7 +109,7 @@ def test_mistakes_of_the_spec_and_of_the_weights(capfd: Capture) -> None:
     for arguments, said in (
         (["bad.cnn"], "there is no layer or block `cnov`"),
         (["."], ". is not a run folder: there is no record.json in it"),
-        (["net.cnn", "--weights", "x.pt"], "there is no file x.pt"),
+        (["net.cnn", "--weights", "x.pt"], "x.pt does not exist"),
         (["net.cnn", "--weights", "w.pt"], "fc.bias is 9, not 5"),
     ):
         result = run(capfd, "export", *arguments, "-o", "net.pt2")
