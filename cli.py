@@ -57,6 +57,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("report", _COMPILER, "list the layers of a network, what each costs, and totals"),
         Command("explain", _TRAINING, "show the arithmetic of a layer, or the values of a section"),
         Command("diff", _COMPILER, "compare two networks: which layers differ, what that costs"),
+        Command("help", _COMPILER, "explain a word of the language: a layer, a form, a directive"),
         Command("draw", _COMPILER, "draw a network as a picture, with repeated parts folded"),
     ),
     "train it": (
@@ -109,7 +110,7 @@ def _run(arguments: list[str]) -> int:
         _parser().parse_args(arguments)  # ends here: it shows help, or what is wrong
         return USAGE
     options = command.parser().parse_args(arguments[1:])
-    options.arguments = arguments
+    options.arguments, options.commands = arguments, COMMANDS
     try:
         return command.run(options)
     except SpecError as error:

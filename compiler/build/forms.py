@@ -25,7 +25,7 @@ from ..ops.merge import Chunk, PadShortcut, Scaled
 from ..ops.shortcut import projection
 from ..shapes import ShapeError, text
 from .graph_builder import Arriving, GraphBuilder
-from .initial import init
+from .initial import INIT, init
 from .layers import missing_body, refuse_body
 
 _RESIDUAL = declare(
@@ -34,7 +34,13 @@ _RESIDUAL = declare(
     scale=real("what the body is multiplied by before it is added", 1.0),
 )
 _AUX = declare("aux", weight=real("how much its loss counts", 0.3, minimum=0))
-_PLAIN = {word: declare(word) for word in ("dense", "gate", "split")}
+SIGNATURES: dict[str, Signature] = {
+    "residual": _RESIDUAL,
+    "aux": _AUX,
+    "init": INIT,
+    **{word: declare(word) for word in ("dense", "gate", "split")},
+}
+"""Of forms with arguments of their own, or with none; what others take is not bound to names."""
 
 
 def _arguments(graph: GraphBuilder, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
@@ -270,7 +276,7 @@ def _with_input(
     usage: str,
 ) -> Arriving:
     written = _need_body(call, usage)
-    _arguments(graph, call, _PLAIN[word], env)
+    _arguments(graph, call, SIGNATURES[word], env)
     inner = _scope(call, scope)
     body = graph.body(written, inner, env, arriving)
     if body is None or arriving is None:
@@ -370,7 +376,7 @@ def split(
 ) -> Arriving:
     """The channels divided among the paths, then brought together again."""
     written = _need_body(call, "split { | path | path }")
-    _arguments(graph, call, _PLAIN["split"], env)
+    _arguments(graph, call, SIGNATURES["split"], env)
     if isinstance(written, Body) or len(written.paths) < 2:
         raise Problem(
             "paths",

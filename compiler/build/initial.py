@@ -54,7 +54,7 @@ _TAKES = {
 }
 
 
-_INIT = declare(
+INIT = declare(
     "init",
     method=choice(
         "what the weights are drawn from; `auto`: what suits the activations",
@@ -90,7 +90,7 @@ def init(
             help="keep one of them",
             edits=(Edit(call.span, ""),),
         )
-    values = bind(call, _INIT, evaluate_arguments(call.arguments, env), env, graph.words)
+    values = bind(call, INIT, evaluate_arguments(call.arguments, env), env, graph.words)
     method = values.pop("method", "auto")
     graph.init = InitDirective(call, method, values)
     for name, methods in _TAKES.items():
@@ -100,7 +100,7 @@ def init(
                 "argument",
                 f"`{name}` means nothing to `init {method}`",
                 statement_span(call),
-                notes=(f"it is written `{_INIT}`",),
+                notes=(f"it is written `{INIT}`",),
                 help=f"take it out, or write {listed}",
                 edits=without(name, call),
             )

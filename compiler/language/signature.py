@@ -108,11 +108,11 @@ class Signature:
             elif field.required:
                 parts.append(field.name)
             else:
-                parts.append(f"{field.name}={self._default(field)}")
+                parts.append(f"{field.name}={self.default(field)}")
         return " ".join(parts)
 
     @staticmethod
-    def _default(field: Field) -> str:
+    def default(field: Field) -> str:
         value = field.default
         if value is not None and field.write:
             return field.write(value)

@@ -62,6 +62,8 @@ class ReLU(Activation):
     """Rectifier: what is negative becomes zero."""
 
     word: ClassVar[str] = "relu"
+    example: ClassVar[str] = "relu"
+    called: ClassVar[str] = "Keras ReLU, Caffe ReLU"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "relu": "ReLU(inplace) RectifiedLinear rectify rectifier relu_ ReluLayer",
     }
@@ -77,6 +79,7 @@ class ReLU6(Activation):
     """Rectifier that stops at 6."""
 
     word: ClassVar[str] = "relu6"
+    example: ClassVar[str] = "relu6"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "relu6": "ReLU6(inplace) relu_6 ReLU(6) ReLU(6.0) ReLU(6.) ReLU(max_value=6) "
         "ReLU(max_value=6.0)",
@@ -99,6 +102,8 @@ class Leaky(Activation):
     """Rectifier that lets a part of what is negative through."""
 
     word: ClassVar[str] = "leaky"
+    example: ClassVar[str] = "leaky 0.1"
+    called: ClassVar[str] = "Keras LeakyReLU"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "leaky": "LeakyReLU(negative_slope,inplace) leaky_relu(negative_slope) lrelu LReLU",
     }
@@ -121,6 +126,8 @@ class PReLU(Activation):
     """Leaky rectifier that learns its slope (He et al., 2015, arXiv:1502.01852)."""
 
     word: ClassVar[str] = "prelu"
+    example: ClassVar[str] = "prelu per=channel"
+    called: ClassVar[str] = "Keras PReLU, Caffe PReLU"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "prelu": "PReLU(num_parameters,init) ParametricReLU parametric_relu",
     }
@@ -156,6 +163,8 @@ class ELU(Activation):
     """Exponential linear unit (Clevert et al., 2015, arXiv:1511.07289)."""
 
     word: ClassVar[str] = "elu"
+    example: ClassVar[str] = "elu"
+    called: ClassVar[str] = "Keras ELU, Caffe ELU"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "elu": "ELU(alpha,inplace)",
     }
@@ -172,6 +181,7 @@ class SELU(Activation):
     """ELU, scaled so that networks normalise themselves (Klambauer et al., arXiv:1706.02515)."""
 
     word: ClassVar[str] = "selu"
+    example: ClassVar[str] = "selu"
     suits: ClassVar[str] = "lecun"
     formula: ClassVar[str] = "1.0507*x where x > 0, else 1.0507*1.6733*(exp(x) - 1)"
     in_place: ClassVar[bool] = True
@@ -184,6 +194,7 @@ class GELU(Activation):
     """Gaussian error linear unit (Hendrycks and Gimpel, 2016, arXiv:1606.08415)."""
 
     word: ClassVar[str] = "gelu"
+    example: ClassVar[str] = "gelu"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "gelu": "GELU(approximate)",
     }
@@ -207,6 +218,7 @@ class SiLU(Activation):
     """Sigmoid linear unit, also called swish (Ramachandran et al., 2017, arXiv:1710.05941)."""
 
     word: ClassVar[str] = "silu"
+    example: ClassVar[str] = "silu"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "silu": "SiLU(inplace) swish Swish",
     }
@@ -220,6 +232,7 @@ class Mish(Activation):
     """Smooth rectifier that dips below zero (Misra, 2019, arXiv:1908.08681)."""
 
     word: ClassVar[str] = "mish"
+    example: ClassVar[str] = "mish"
     formula: ClassVar[str] = "x*tanh(log(1 + exp(x)))"
 
     def module(self, arriving: Shape) -> Constructor:
@@ -230,6 +243,7 @@ class Softplus(Activation):
     """Rectifier with its corner rounded off."""
 
     word: ClassVar[str] = "softplus"
+    example: ClassVar[str] = "softplus"
     formula: ClassVar[str] = "log(1 + exp({beta}*x))/{beta}"
 
     beta: float = real("how sharp the corner is", 1.0, minimum=0, above=True)
@@ -244,6 +258,8 @@ class Sigmoid(Activation):
     """Squeezes each number between 0 and 1."""
 
     word: ClassVar[str] = "sigmoid"
+    example: ClassVar[str] = "sigmoid"
+    called: ClassVar[str] = "Caffe Sigmoid"
     probabilities: ClassVar[bool] = True
     independent: ClassVar[bool] = True
     suits: ClassVar[str] = "xavier"
@@ -261,6 +277,8 @@ class Tanh(Activation):
     """Squeezes each number between -1 and 1."""
 
     word: ClassVar[str] = "tanh"
+    example: ClassVar[str] = "tanh"
+    called: ClassVar[str] = "Caffe TanH"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "tanh": "Tanh TanH hyperbolic_tangent",
     }
@@ -276,6 +294,7 @@ class Hardsigmoid(Activation):
     """Sigmoid made of straight lines."""
 
     word: ClassVar[str] = "hardsigmoid"
+    example: ClassVar[str] = "hardsigmoid"
     suits: ClassVar[str] = "xavier"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "hardsigmoid": "Hardsigmoid(inplace) hard_sigmoid hsigmoid h_sigmoid",
@@ -290,6 +309,7 @@ class Hardswish(Activation):
     """Swish with a sigmoid made of straight lines (Howard et al., 2019, arXiv:1905.02244)."""
 
     word: ClassVar[str] = "hardswish"
+    example: ClassVar[str] = "hardswish"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "hardswish": "Hardswish(inplace) hard_swish hswish h_swish",
     }
@@ -303,6 +323,8 @@ class Softmax(Activation):
     """Makes shares that add up to 1 of the channels of each place, or the numbers of a vector."""
 
     word: ClassVar[str] = "softmax"
+    example: ClassVar[str] = "flatten, fc 10, softmax"
+    called: ClassVar[str] = "Keras Softmax, Caffe Softmax"
     probabilities: ClassVar[bool] = True
     suits: ClassVar[str] = ""
     elsewhere: ClassVar[Mapping[str, str]] = {

@@ -122,6 +122,13 @@ class Op(Declared):
     """What to write, and the names that other tools have for that (`..language.foreign`). Not
     inherited: what is true of a class is not true of those that derive from it."""
     kind: ClassVar[Kind]
+    example: ClassVar[str] = ""
+    """How it is written in a network, behind maps of 16 channels: for `cnn help`."""
+    arithmetic: ClassVar[str] = ""
+    """What it computes, the size of its output, its parameters and multiply-adds, one a line, where
+    `explain` alone does not say it. C, H and W are channels, height and width of what arrives."""
+    called: ClassVar[str] = ""
+    """What the best-known other tools call it: `Keras Conv2D, Caffe Convolution`."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -203,6 +203,13 @@ class Conv(Biased, Sliding):
     """Convolution: slides `out` filters over the map."""
 
     word: ClassVar[str] = "conv"
+    example: ClassVar[str] = "conv 64 3x3 stride=2 same"
+    arithmetic: ClassVar[str] = (
+        "output: floor((H + 2*pad - dilation * (kernel - 1) - 1) / stride) + 1, same for W\n"
+        "parameters: out * C / groups * kernel height * kernel width, + out with bias\n"
+        "multiply-adds: weights * output height * output width"
+    )
+    called: ClassVar[str] = "Keras Conv2D, Caffe Convolution"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "conv": "Conv2D(filters,kernel_size,strides,padding,data_format,dilation_rate,groups,"
         "activation,use_bias) Convolution2D(nb_filter,nb_row,nb_col) Conv2d(in_channels,"
@@ -296,6 +303,13 @@ class Depthwise(PerChannel):
     """Convolution with a filter (or `multiplier` filters) of its own for each channel."""
 
     word: ClassVar[str] = "depthwise"
+    example: ClassVar[str] = "depthwise 3x3 same"
+    arithmetic: ClassVar[str] = (
+        "output: C * multiplier channels, of the size that `conv` would give\n"
+        "parameters: C * multiplier * kernel height * kernel width, + C * multiplier with bias\n"
+        "multiply-adds: weights * output height * output width"
+    )
+    called: ClassVar[str] = "Keras DepthwiseConv2D"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "depthwise": "DepthwiseConv2D(kernel_size,strides,padding,depth_multiplier,data_format,"
         "dilation_rate,activation,use_bias) depthwise_conv dwconv depthwise_convolution "
@@ -332,6 +346,13 @@ class Separable(PerChannel):
     """Depthwise convolution, then a 1x1 convolution that mixes the channels."""
 
     word: ClassVar[str] = "separable"
+    example: ClassVar[str] = "separable 64 3x3 same"
+    arithmetic: ClassVar[str] = (
+        "output: as `conv out kernel`\n"
+        "parameters: C * multiplier * (kernel height * kernel width + out), + out with bias\n"
+        "multiply-adds: weights * output height * output width"
+    )
+    called: ClassVar[str] = "Keras SeparableConv2D"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "separable": "SeparableConv2D(filters,kernel_size,strides,padding,data_format,"
         "dilation_rate,depth_multiplier,activation,use_bias) SeparableConvolution2D "
@@ -400,6 +421,13 @@ class Deconv(Biased):
     """Transposed convolution: each number that arrives is spread over a window of what leaves."""
 
     word: ClassVar[str] = "deconv"
+    example: ClassVar[str] = "deconv 8 2x2 stride=2"
+    arithmetic: ClassVar[str] = (
+        "output: (H - 1) * stride - 2*pad + dilation * (kernel - 1) + output_pad + 1, same for W\n"
+        "parameters: C * out / groups * kernel height * kernel width, + out with bias\n"
+        "multiply-adds: weights * height * width of the input"
+    )
+    called: ClassVar[str] = "Keras Conv2DTranspose, Caffe Deconvolution"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "deconv": "ConvTranspose2d(in_channels,out_channels,kernel_size,stride,padding,"
         "output_padding,groups,bias,dilation) Conv2DTranspose(filters,kernel_size,strides,"

@@ -19,6 +19,11 @@ class Dropout(NoMultiplyAdds):
     """Leaves out single numbers while training (Srivastava et al., 2014)."""
 
     word: ClassVar[str] = "dropout"
+    example: ClassVar[str] = "dropout 0.5"
+    arithmetic: ClassVar[str] = (
+        "in training x * m / (1 - p), with m 0 with probability p, else 1; in evaluation x"
+    )
+    called: ClassVar[str] = "Keras Dropout, Caffe Dropout"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "dropout": "Dropout(p,inplace) drop dropout_layer AlphaDropout(p) Dropout1d alpha_dropout",
     }
@@ -79,6 +84,11 @@ class Dropout2d(Dropout):
     """Leaves out whole channels of a map while training (Tompson et al., 2014, arXiv:1411.4280)."""
 
     word: ClassVar[str] = "dropout2d"
+    example: ClassVar[str] = "dropout2d 0.2"
+    arithmetic: ClassVar[str] = (
+        "in training x * m / (1 - p), with one m for each channel; in evaluation x"
+    )
+    called: ClassVar[str] = "Keras SpatialDropout2D"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "dropout2d": "Dropout2d(p,inplace) SpatialDropout2D(rate) spatial_dropout "
         "FeatureAlphaDropout",
@@ -105,6 +115,10 @@ class DropPath(Dropout):
     """
 
     word: ClassVar[str] = "droppath"
+    example: ClassVar[str] = "residual { conv 16 3x3 same, bn, droppath 0.1 }"
+    arithmetic: ClassVar[str] = (
+        "in training x * m / (1 - p), with one m for each image; in evaluation x"
+    )
     elsewhere: ClassVar[Mapping[str, str]] = {
         "droppath": "DropPath(drop_prob) StochasticDepth(p,mode>) drop_path stochastic_depth "
         "drop_connect",

@@ -102,6 +102,11 @@ class Filter(Sliding):
     """A fixed filter, not trained, laid on each channel by itself."""
 
     word: ClassVar[str] = "filter"
+    example: ClassVar[str] = "filter sobel_x"
+    arithmetic: ClassVar[str] = (
+        "output: the size that `conv` would give, of the same channels\n"
+        "parameters: none; the filter is a buffer"
+    )
     kind: ClassVar[Kind] = "filter"
 
     values: str | Rows = custom(

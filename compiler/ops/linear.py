@@ -14,6 +14,13 @@ class Linear(Op):
     """Fully connected: every output is a weighted sum of everything that arrives."""
 
     word: ClassVar[str] = "fc"
+    example: ClassVar[str] = "flatten, fc 10"
+    arithmetic: ClassVar[str] = (
+        "y = W * x + b, of everything that arrives (N numbers)\n"
+        "parameters: N * out, + out with bias\n"
+        "multiply-adds: N * out"
+    )
+    called: ClassVar[str] = "Keras Dense, Caffe InnerProduct"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "fc": "Linear(in_features,out_features,bias) Dense(units,activation,use_bias) "
         "LazyLinear(out_features,bias) fully_connected InnerProduct inner_product connected Gemm "

@@ -15,6 +15,8 @@ class Input(NoMultiplyAdds):
     """What arrives at the network: channels x height x width of an image."""
 
     word: ClassVar[str] = "input"
+    example: ClassVar[str] = "input 3x224x224"
+    arithmetic: ClassVar[str] = "output: the shape given: channels x height x width"
     kind: ClassVar[Kind] = "input"
 
     shape: Shape = custom("channels x height x width", read_shape, TO)
@@ -80,6 +82,8 @@ class Add(Merge):
     """Sum of paths of the same shape."""
 
     word: ClassVar[str] = "add"
+    example: ClassVar[str] = "a: conv 16 1x1, b: conv 16 3x3 same, add a b"
+    arithmetic: ClassVar[str] = "output: the sum of the paths, of their shape"
     done: ClassVar[str] = "added"
     in_place: ClassVar[bool] = True
 
@@ -97,6 +101,10 @@ class Maximum(Merge):
     """The largest of what the paths have at each place (maxout)."""
 
     word: ClassVar[str] = "maximum"
+    example: ClassVar[str] = "maximum { | conv 16 1x1 | conv 16 3x3 same }"
+    arithmetic: ClassVar[str] = (
+        "output: the largest number of the paths at each place, of their shape"
+    )
     done: ClassVar[str] = "compared"
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
@@ -114,6 +122,8 @@ class Mul(Merge):
     """Product of paths; a gate of one number a channel, or one a place, is spread over the map."""
 
     word: ClassVar[str] = "mul"
+    example: ClassVar[str] = "a: conv 16 1x1, b: conv 16 3x3 same, mul a b"
+    arithmetic: ClassVar[str] = "output: the product of the paths, of their shape"
     done: ClassVar[str] = "multiplied"
 
     def merged(self, *inputs: Shape) -> Shape | None:
@@ -152,6 +162,8 @@ class Concat(Merge):
     """Paths side by side, by channels."""
 
     word: ClassVar[str] = "concat"
+    example: ClassVar[str] = "a: conv 16 1x1, b: conv 8 3x3 same, concat a b"
+    arithmetic: ClassVar[str] = "output: the channels of all paths, one path after the other"
     done: ClassVar[str] = "concatenated"
 
     def merged(self, *inputs: Shape) -> Shape | None:

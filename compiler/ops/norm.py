@@ -67,6 +67,12 @@ class BatchNorm(Normalisation):
     """Normalises each channel over a batch; in evaluation by running averages of its statistics."""
 
     word: ClassVar[str] = "bn"
+    example: ClassVar[str] = "bn"
+    arithmetic: ClassVar[str] = (
+        "y = (x - mean) / sqrt(variance + eps) * weight + bias, by channel, over the batch\n"
+        "parameters: 2 * C (none with affine=off); buffers: 2 * C + 1"
+    )
+    called: ClassVar[str] = "Keras BatchNormalization, Caffe BatchNorm"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "bn": "BatchNorm2d(num_features,eps,momentum,affine,track_running_stats) "
         "BatchNormalization(axis,momentum>1-momentum,epsilon,center,scale) "
@@ -127,6 +133,12 @@ class GroupNorm(Normalisation):
     """Normalises groups of channels of one image (Wu and He, 2018, arXiv:1803.08494)."""
 
     word: ClassVar[str] = "gn"
+    example: ClassVar[str] = "gn 4"
+    arithmetic: ClassVar[str] = (
+        "y = (x - mean) / sqrt(variance + eps) * weight + bias, by group of channels of one image\n"
+        "parameters: 2 * C (none with affine=off)"
+    )
+    called: ClassVar[str] = "Keras GroupNormalization"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "gn": "GroupNorm(num_groups,num_channels,eps,affine) GroupNormalization(groups,axis,"
         "epsilon) group_norm",
@@ -163,6 +175,12 @@ class LayerNorm(Normalisation):
     """Normalises the channels at each place of a map (as ConvNeXt does), or a vector."""
 
     word: ClassVar[str] = "ln"
+    example: ClassVar[str] = "ln"
+    arithmetic: ClassVar[str] = (
+        "y = (x - mean) / sqrt(variance + eps) * weight + bias, over the channels of each place\n"
+        "parameters: 2 * C (none with affine=off)"
+    )
+    called: ClassVar[str] = "Keras LayerNormalization"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "ln": "LayerNorm(normalized_shape,eps,elementwise_affine) LayerNormalization(axis,"
         "epsilon) LayerNorm2d(num_channels,eps) layer_norm",
@@ -191,6 +209,11 @@ class InstanceNorm(Normalisation):
     """Normalises each channel of one image (Ulyanov et al., 2016, arXiv:1607.08022)."""
 
     word: ClassVar[str] = "instancenorm"
+    example: ClassVar[str] = "instancenorm"
+    arithmetic: ClassVar[str] = (
+        "y = (x - mean) / sqrt(variance + eps), by channel of one image\n"
+        "parameters: none (2 * C with affine=on)"
+    )
     elsewhere: ClassVar[Mapping[str, str]] = {
         "instancenorm": "InstanceNorm2d(num_features,eps,momentum,affine) InstanceNorm "
         "InstanceNormalization instance_norm LazyInstanceNorm2d",
@@ -227,6 +250,11 @@ class LocalResponseNorm(NoMultiplyAdds):
     """Divides by how strong neighbouring channels are at the same place (AlexNet)."""
 
     word: ClassVar[str] = "lrn"
+    example: ClassVar[str] = "lrn 5"
+    arithmetic: ClassVar[str] = (
+        "x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta"
+    )
+    called: ClassVar[str] = "Caffe LRN"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "lrn": "LocalResponseNorm(size,alpha,beta,k) LRN local_response_normalization LRN2D "
         "local_response_norm CrossMapLRN2d(size,alpha,beta,k)",
@@ -270,6 +298,8 @@ class LayerScale(NoMultiplyAdds):
     """A learned factor for each channel, small at first (CaiT, ConvNeXt; arXiv:2103.17239)."""
 
     word: ClassVar[str] = "layerscale"
+    example: ClassVar[str] = "layerscale"
+    arithmetic: ClassVar[str] = "weight * x, by channel; parameters: C"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "layerscale": "LayerScale(dim,init_values) layer_scale",
     }

@@ -307,6 +307,11 @@ class Max(Adaptive):
     """The largest number of each window."""
 
     word: ClassVar[str] = "pool max"
+    example: ClassVar[str] = "pool max 3x3 stride=2 same"
+    arithmetic: ClassVar[str] = (
+        "output: floor((H + 2*pad - kernel) / stride) + 1, same for W (ceil with `ceil`)"
+    )
+    called: ClassVar[str] = "Keras MaxPooling2D, Keras GlobalMaxPooling2D"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pool max": "MaxPooling2D(pool_size,strides,padding,data_format) MaxPool2d(kernel_size,"
         "stride,padding,dilation,return_indices,ceil_mode) MaxPool2D(pool_size,strides,padding) "
@@ -335,6 +340,10 @@ class Min(Max):
     """The smallest number of each window: -max(-x). Turning the signs counts too."""
 
     word: ClassVar[str] = "pool min"
+    example: ClassVar[str] = "pool min 2x2"
+    arithmetic: ClassVar[str] = (
+        "output: floor((H + 2*pad - kernel) / stride) + 1, same for W (ceil with `ceil`)"
+    )
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pool min": "MinPool2d minpool min_pool min_pooling MinPooling2D",
     }
@@ -353,6 +362,12 @@ class Average(Adaptive):
     """The mean of each window."""
 
     word: ClassVar[str] = "pool avg"
+    example: ClassVar[str] = "pool avg global"
+    arithmetic: ClassVar[str] = (
+        "output: floor((H + 2*pad - kernel) / stride) + 1, same for W (ceil with `ceil`);"
+        " 1x1 with `global`"
+    )
+    called: ClassVar[str] = "Keras AveragePooling2D, Keras GlobalAveragePooling2D"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pool avg": "AveragePooling2D(pool_size,strides,padding,data_format) "
         "AvgPool2d(kernel_size,stride,padding,ceil_mode,count_include_pad) AvgPool2D(pool_size,"
@@ -419,6 +434,11 @@ class L2(Norm):
     """The length of each window, sqrt(sum of x^2)."""
 
     word: ClassVar[str] = "pool l2"
+    example: ClassVar[str] = "pool l2 2x2"
+    arithmetic: ClassVar[str] = (
+        "sqrt(sum of x^2) of each window\n"
+        "output: floor((H + 2*pad - kernel) / stride) + 1, same for W (ceil with `ceil`)"
+    )
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pool l2": "l2_pool l2pool L2Pooling",
     }
@@ -430,6 +450,11 @@ class Lp(Norm):
     """The p-norm of each window, (sum of |x|^p)^(1/p)."""
 
     word: ClassVar[str] = "pool lp"
+    example: ClassVar[str] = "pool lp 2x2 p=3"
+    arithmetic: ClassVar[str] = (
+        "(sum of |x|^p)^(1/p) of each window\n"
+        "output: floor((H + 2*pad - kernel) / stride) + 1, same for W (ceil with `ceil`)"
+    )
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pool lp": "LPPool2d(norm_type>p,kernel_size,stride,ceil_mode) lp_pool2d(norm_type>p,"
         "kernel_size,stride) lppool",
@@ -484,6 +509,12 @@ class Mixed(Adaptive):
     """
 
     word: ClassVar[str] = "pool mixed"
+    example: ClassVar[str] = "pool mixed 2x2"
+    arithmetic: ClassVar[str] = (
+        "a * max + (1 - a) * mean of each window, with a = sigmoid(mix)\n"
+        "output: floor((H + 2*pad - kernel) / stride) + 1, same for W (ceil with `ceil`)\n"
+        "parameters: 1, or C with per=channel"
+    )
 
     per: str = choice(
         "one mixture for the `layer`, or one for each `channel`", ["layer", "channel"], "layer"
@@ -554,6 +585,11 @@ class Stochastic(Pool):
     """
 
     word: ClassVar[str] = "pool stochastic"
+    example: ClassVar[str] = "relu, pool stochastic 2x2"
+    arithmetic: ClassVar[str] = (
+        "in training one number of each window, drawn with probability x / sum of x\n"
+        "output: floor((H - kernel) / stride) + 1, same for W"
+    )
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pool stochastic": "StochasticPool2d stochastic_pool stochastic_pooling",
     }
@@ -625,6 +661,12 @@ class Tree(Padded):
     """
 
     word: ClassVar[str] = "pool tree"
+    example: ClassVar[str] = "pool tree 2x2"
+    arithmetic: ClassVar[str] = (
+        "sigmoid(g.x) * left + (1 - sigmoid(g.x)) * right, in a tree of 2^levels filters\n"
+        "output: floor((H + 2*pad - kernel) / stride) + 1, same for W\n"
+        "parameters: (2^(levels + 1) - 1) * kernel height * kernel width"
+    )
 
     levels: int = count(f"levels of gates, {MOST_LEVELS} at most", 2)
 
@@ -721,6 +763,11 @@ class Wavelet(NoMultiplyAdds):
     """
 
     word: ClassVar[str] = "pool wavelet"
+    example: ClassVar[str] = "pool wavelet"
+    arithmetic: ClassVar[str] = (
+        "(a + b + c + d) / 2 of each 2x2 window\n"
+        "output: H / 2, W / 2; four times the channels with keep=all"
+    )
     kind: ClassVar[Kind] = "pool"
 
     kernel: Pair = pair("size of a window: the Haar wavelet has 2x2", (2, 2))
@@ -793,6 +840,8 @@ class Pyramid(NoMultiplyAdds):
     """
 
     word: ClassVar[str] = "spp"
+    example: ClassVar[str] = "spp 4 2 1"
+    arithmetic: ClassVar[str] = "output: C * (sum of n^2 over the grids) numbers"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "spp": "SpatialPyramidPooling spatial_pyramid_pooling SPPLayer",
     }

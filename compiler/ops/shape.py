@@ -55,6 +55,9 @@ class Flatten(Seen):
     """Channels, height and width one after the other, as a vector."""
 
     word: ClassVar[str] = "flatten"
+    example: ClassVar[str] = "flatten"
+    arithmetic: ClassVar[str] = "output: C * H * W numbers"
+    called: ClassVar[str] = "Keras Flatten, Caffe Flatten"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "flatten": "Flatten(start_dim,end_dim) ravel squeeze Squeeze flatten_layer FlattenLayer",
     }
@@ -88,6 +91,9 @@ class Reshape(Seen):
     """The same numbers in another shape."""
 
     word: ClassVar[str] = "reshape"
+    example: ClassVar[str] = "reshape 64x16x16"
+    arithmetic: ClassVar[str] = "output: the shape given, of as many numbers as arrive"
+    called: ClassVar[str] = "Keras Reshape, Caffe Reshape"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "reshape": "Reshape(target_shape>channels_last) view unflatten Unflatten",
     }
@@ -140,6 +146,9 @@ class Permute(Seen):
     """The axes in another order: 0 is channels, 1 height, 2 width."""
 
     word: ClassVar[str] = "permute"
+    example: ClassVar[str] = "permute (0, 2, 1)"
+    arithmetic: ClassVar[str] = "output: axis i is axis axes[i] of what arrives"
+    called: ClassVar[str] = "Keras Permute"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "permute": "Permute transpose swapaxes",
     }
@@ -172,6 +181,9 @@ class Shuffle(Rearranging):
     """One channel of each group in turn, so that groups mix (ShuffleNet, arXiv:1707.01083)."""
 
     word: ClassVar[str] = "shuffle"
+    example: ClassVar[str] = "shuffle 4"
+    arithmetic: ClassVar[str] = "channel g * C / groups + i becomes channel i * groups + g"
+    called: ClassVar[str] = "Caffe ShuffleChannel"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "shuffle": "ChannelShuffle(groups) channel_shuffle(groups) ShuffleChannel(group)",
     }
@@ -204,6 +216,9 @@ class Pad(Rearranging):
     """Rows and columns added around the map."""
 
     word: ClassVar[str] = "pad"
+    example: ClassVar[str] = "pad 2"
+    arithmetic: ClassVar[str] = "output: H + top + bottom, W + left + right"
+    called: ClassVar[str] = "Keras ZeroPadding2D"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pad": "ZeroPad2d(padding) ZeroPadding2D(padding) ConstantPad2d(padding,value) padding "
         "SpatialZeroPadding",
@@ -277,6 +292,9 @@ class Crop(Seen):
     """A part of the map, from its middle if not said otherwise."""
 
     word: ClassVar[str] = "crop"
+    example: ClassVar[str] = "crop 24x24"
+    arithmetic: ClassVar[str] = "output: the size given"
+    called: ClassVar[str] = "Keras CenterCrop"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "crop": "CenterCrop(size>to) center_crop",
     }
@@ -331,6 +349,9 @@ class Upsample(Rearranging):
     """A larger map, by repeating pixels or by interpolating between them."""
 
     word: ClassVar[str] = "upsample"
+    example: ClassVar[str] = "upsample 2 mode=bilinear"
+    arithmetic: ClassVar[str] = "output: H * factor, W * factor; or the size given with `to`"
+    called: ClassVar[str] = "Keras UpSampling2D"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "upsample": "UpSampling2D(size,data_format,interpolation) Upsample(size>to,scale_factor,"
         "mode,align_corners) interpolate(size>to,scale_factor,mode,align_corners) "

@@ -343,6 +343,7 @@ class Shift(Warp):
     """Translate images by a random distance."""
 
     word = "shift"
+    example = "shift 10%"
     usage = "shift by x=… y=… p=100% fill=zero"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "shift": "translate RandomTranslation Translate jitter",
@@ -440,6 +441,7 @@ class Resize(Resizing):
     """Resize images, before a random crop: the shorter side, or height and width."""
 
     word = "resize"
+    example = "resize 256, crop"
     pass_kind = RESIZE
     when_read = True
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -559,6 +561,7 @@ class Color(Augmentation):
     """Jitter brightness, contrast, saturation and hue."""
 
     word = "color"
+    example = "color brightness=0.2 contrast=0.2"
     synonyms = ("colour",)
     elsewhere: ClassVar[Mapping[str, str]] = {
         "color": "RandomPhotometricDistort PhotometricDistort ColorJiggle RGBShift color_distort"

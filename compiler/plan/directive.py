@@ -42,6 +42,8 @@ class Directive(Declared):
     """A statement of a section."""
 
     section: ClassVar[str] = ""
+    example: ClassVar[str] = ""
+    """How it may be written, where its word and examples of its arguments would not do."""
     usage: ClassVar[str] = ""
     """How it is written, where the fields alone would not say it."""
     elsewhere: ClassVar[Mapping[str, str]] = {}
@@ -127,6 +129,13 @@ class Directive(Declared):
                 bare = field.required or field.many or (first and not field.keyword_only)
                 parts.append(text if bare else f"{field.name}={text}")
         return " ".join(parts)
+
+    @classmethod
+    def shown(cls) -> str:
+        """How it may be written."""
+        needed = [field for field in cls.fields.values() if field.required]
+        values = [field.example or " ".join(field.words[:1]) for field in needed]
+        return cls.example or " ".join([cls.word, *values])
 
     @classmethod
     def doc(cls) -> str:

@@ -35,6 +35,7 @@ class Resize(Directive):
 
     section = "evaluate"
     word = "resize"
+    example = "resize 256, crop 224"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "resize": "smallestmaxsize resizing image_size img_size target_size size"
     }
@@ -129,6 +130,7 @@ class Tta(Directive):
 
     section = "evaluate"
     word = "tta"
+    example = "tta flip"
     may_be_off = True
     elsewhere: ClassVar[Mapping[str, str]] = {
         "tta": "test_time_augmentation ttach",

@@ -376,6 +376,7 @@ class Rates(Directive):
     section = "transfer"
     may_be_off = True
     word = "lr"
+    example = "lr layer1=0.1x layer3=0.3x"
     usage = 'lr LAYER=0.1x … or lr "PATTERN" 0.1x …'
     elsewhere: ClassVar[Mapping[str, str]] = {
         "lr": "param_groups discriminative_lr layer_lr lrs lr_mult"
@@ -461,6 +462,7 @@ class Head(Directive):
     section = "transfer"
     may_be_off = True
     word = "head"
+    example = "head reset lr=10x"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "head": "classifier num_classes replace_head reset_classifier new_head"
     }

@@ -1,0 +1,304 @@
+"""`cnn help WORD`: what a word of the language means, its arguments, arithmetic and an example.
+
+All of it comes from the registries of layers, forms and directives; the figures of an example are
+computed from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from math import prod
+from typing import NamedTuple
+
+from ...dsl.closest import closest
+from ...dsl.program import load_program
+from ...dsl.source import Source
+from ..build.elaborate import elaborate
+from ..build.forms import SIGNATURES
+from ..language import foreign
+from ..language.signature import Field, Signature
+from ..language.vocabulary import FORMS, SECTIONS, STATEMENTS, Form
+from ..network import Node
+from ..ops import REGISTRY
+from ..ops.base import Op
+from ..ops.merge import Input
+from ..plan.directive import REGISTRY as DIRECTIVES
+from ..plan.directive import Directive
+from ..plan.foreign_directives import known_elsewhere
+from ..shapes import text
+from .figures import exact
+from .style import BOLD, Style, laid_out, wrapped
+
+_TIED = "\u00a0"
+"""Between the words of one name, where no line may end."""
+
+_ARRIVING = "16x32x32"
+"""What arrives at the example of a layer."""
+
+
+class Unknown(Exception):
+    """A word that the language does not have."""
+
+
+class Answer(NamedTuple):
+    text: str
+    remark: str = ""
+    """That a word of another tool was asked for."""
+
+
+# ---- all words ---------------------------------------------------------------------------------
+
+
+def words() -> list[str]:
+    """Everything that can be asked for."""
+    directives = [word for section in SECTIONS for word in DIRECTIVES[section]]
+    return list(dict.fromkeys([*STATEMENTS, *FORMS, *REGISTRY, *SECTIONS, *directives]))
+
+
+def overview(style: Style) -> str:
+    """All words, by kind."""
+    groups: dict[str, Iterable[str]] = {
+        "statements": STATEMENTS,
+        "ways to put layers together": FORMS,
+    }
+    layers = [(kind.kind, word) for word, kind in REGISTRY.items() if word not in FORMS]
+    titles = {"conv": "convolutions", "linear": "fully connected", "pool": "pooling",
+              "norm": "normalization", "activation": "activations", "dropout": "dropout",
+              "shape": "shapes", "filter": "fixed filters"}  # fmt: skip
+    for kind, members in groupby(sorted(layers, key=lambda each: _place(each[0], titles)), _first):
+        groups[titles.get(kind, kind)] = [word for _, word in members]
+    for section in SECTIONS:
+        groups[f"`{section}` section"] = DIRECTIVES[section]
+    rows = [(title, ", ".join(each.replace(" ", _TIED) for each in group))
+            for title, group in groups.items()]  # fmt: skip
+    lines = "\n".join(laid_out(rows, style, "")).replace(_TIED, " ")
+    return f"{lines}\n\n`cnn help WORD` explains one, like `cnn help pool max`."
+
+
+def _place(kind: str, titles: Mapping[str, str]) -> int:
+    return list(titles).index(kind) if kind in titles else len(titles)
+
+
+def _first(pair: tuple[str, str]) -> str:
+    return pair[0]
+
+
+# ---- one word ----------------------------------------------------------------------------------
+
+
+def explain(word: str, style: Style) -> Answer:
+    """What a word means, also one of another tool; raises Unknown."""
+    paragraphs = list(_meanings(word, style))
+    if paragraphs:
+        return Answer("\n\n\n".join(paragraphs))
+    several = [each for each in words() if each.startswith(f"{word} ")]
+    if several:
+        return Answer(_listed(several, style))
+    for ours, advice, section in _elsewhere(word):
+        if ours:
+            meanings = "\n\n\n".join(_meanings(_known(ours), style, section))
+            return Answer(meanings, f"`{word}` is written `{ours}` here")
+        raise Unknown(f"`{word}` is not a word of the language: {advice}")
+    close = closest(word, [*words(), *foreign.known_layers()])
+    help = f"did you mean `{close}`?" if close else "`cnn help` lists all words"
+    raise Unknown(f"`{word}` is not a word of the language; {help}")
+
+
+def _elsewhere(word: str) -> Iterator[tuple[str, str, str]]:
+    """What to write for a word of another tool, or what to do; and in which section, if in one."""
+    found = foreign.layer(word)
+    if found is not None:
+        yield found.instead, found.advice, ""
+    for section in SECTIONS:
+        directive = known_elsewhere(section).get(foreign.folded(word))
+        if directive is not None:
+            yield *directive, section
+
+
+def _known(line: str) -> str:
+    """The word that a line begins with: `pool avg` of `pool avg global`."""
+    parts = line.split(" ")
+    return next(
+        (known for n in range(len(parts), 0, -1) if (known := " ".join(parts[:n])) in words()),
+        parts[0],
+    )
+
+
+def _meanings(word: str, style: Style, only: str = "") -> Iterator[str]:
+    """A word may be a layer and a directive: `crop`; `only` is the one section that is meant."""
+    if not only:
+        yield from _outside_sections(word, style)
+    for section in SECTIONS:
+        kind = DIRECTIVES[section].get(word)
+        if kind is not None and only in ("", section):
+            yield _directive(kind, style)
+
+
+def _outside_sections(word: str, style: Style) -> Iterator[str]:
+    if word in SECTIONS:
+        yield _section(word, style)
+    if word in STATEMENTS:
+        yield _form("a statement", word, STATEMENTS[word], style)
+    if word in FORMS:
+        yield _form("a form", word, FORMS[word], style)
+    elif word in REGISTRY:
+        yield _layer(word, REGISTRY[word], style)
+
+
+def _section(section: str, style: Style) -> str:
+    directives = dict.fromkeys(DIRECTIVES[section].values())
+    rows = [(kind.word, kind.doc()) for kind in directives]
+    return "\n".join(
+        [
+            style.paint(f"{section}: a section of a file", BOLD),
+            "",
+            f"  {section} {{ … }}",
+            "",
+            *laid_out(rows, style),
+        ]
+    )
+
+
+def _listed(words: Iterable[str], style: Style) -> str:
+    rows = []
+    for word in words:
+        kinds: list[type[Op] | type[Directive]] = [REGISTRY[word]] if word in REGISTRY else []
+        kinds += [DIRECTIVES[section][word] for section in SECTIONS if word in DIRECTIVES[section]]
+        rows += [(word, _sentence(kind.__doc__)) for kind in kinds]
+    return "\n".join(laid_out(rows, style, ""))
+
+
+def _sentence(doc: str | None) -> str:
+    return " ".join((doc or "").split("\n\n")[0].split())
+
+
+def _form(kind: str, word: str, form: Form, style: Style) -> str:
+    signature = SIGNATURES.get(word)
+    head = f"{signature or word} {form.usage}".rstrip()
+    parts = [_head(f"{word}: {kind}", head, form.meaning, style)]
+    if word in REGISTRY and signature is None and not form.usage:
+        signature = REGISTRY[word].signature()
+        parts = [_head(f"{word}: {kind}", str(signature), form.meaning, style)]
+    parts += _arguments(signature, style)
+    if word in REGISTRY:
+        parts += _arithmetic(REGISTRY[word], style)
+    return "\n\n".join([*parts, _titled("example", [f"  {form.example}"], style)])
+
+
+def _layer(word: str, kind: type[Op], style: Style) -> str:
+    signature = kind.signature()
+    node = example_of(kind)
+    lines = [f"  {kind.example}", ""]
+    lines += laid_out([("arrives", " and ".join(map(text, node.input_shapes))),
+                       ("leaves", text(node.shape)), *_worked(node)], style, "    ")  # fmt: skip
+    parts = [
+        _head(f"{word}: a layer", str(signature), (kind.__doc__ or "").strip(), style),
+        *_arguments(signature, style),
+        *_arithmetic(kind, style),
+        _titled("example", lines, style),
+        _titled("other tools", laid_out(list(_tools(kind, node)), style), style),
+    ]
+    return "\n\n".join(parts)
+
+
+def example_of(kind: type[Op]) -> Node:
+    """The layer that its example makes."""
+    body = (
+        f"{kind.example}, flatten"
+        if issubclass(kind, Input)
+        else f"input {_ARRIVING}, {kind.example}"
+    )
+    source = Source("<example>", f"network Example {{ {body} }}")
+    network = elaborate(load_program(source))
+    return [node for node in network.nodes if type(node.op) is kind][-1]
+
+
+def _worked(node: Node) -> Iterator[tuple[str, str]]:
+    lines = node.op.explain(node.shape, *node.input_shapes)
+    yield from lines
+    told = {name for name, _ in lines}
+    weights = node.op.weights(*node.input_shapes)
+    if weights and "parameters" not in told:
+        cost = sum(prod(weight.shape) for weight in weights if weight.trainable)
+        yield "parameters", exact(cost)
+    macs = node.op.macs(node.shape, *node.input_shapes)
+    if macs and "multiply-adds" not in told:
+        yield "multiply-adds", exact(macs)
+
+
+def _tools(kind: type[Op], node: Node) -> Iterator[tuple[str, str]]:
+    torch = node.op.torch(node.shape, *node.input_shapes)
+    inputs = ["x", "y"]
+    yield "PyTorch", str(torch.module) if torch.module else torch.call.format(*inputs, m="")
+    named: dict[str, list[str]] = {}
+    for each in filter(None, vars(kind).get("called", "").split(", ")):
+        tool, name = each.split(" ")
+        named.setdefault(tool, []).append(name)
+    for tool, names in named.items():
+        yield tool, ", ".join(names)
+    known = {name for names in named.values() for name in names}
+    others = dict.fromkeys(name for name, _ in foreign.names_of(kind) if name not in known)
+    if others:
+        yield "also known as", ", ".join(others)
+
+
+def _directive(kind: type[Directive], style: Style) -> str:
+    signature = kind.signature()
+    parts = [
+        _head(
+            f"{kind.word}: a directive of `{kind.section}`",
+            str(signature),
+            (kind.__doc__ or "").strip(),
+            style,
+        ),
+        *_arguments(signature, style),
+        _titled("example", [f"  {kind.section} {{ {kind.shown()} }}"], style),
+    ]
+    rows = [
+        (line, ", ".join(names.split()))
+        for line, names in kind.elsewhere.items()
+        if line.startswith(kind.word) or kind.word.startswith(line)
+    ]
+    if rows:
+        parts.append(_titled("in other tools", laid_out(rows, style), style))
+    return "\n\n".join(parts)
+
+
+# ---- parts -------------------------------------------------------------------------------------
+
+
+def _head(title: str, signature: str, doc: str, style: Style) -> str:
+    lines = [style.paint(title, BOLD), "", *wrapped(signature, style, "  ", code=""), ""]
+    for paragraph in doc.split("\n\n"):
+        lines += [*wrapped(" ".join(paragraph.split()), style, code=""), ""]
+    return "\n".join(lines[:-1])
+
+
+def _titled(title: str, lines: list[str], style: Style) -> str:
+    return "\n".join([style.paint(f"{title}:", BOLD), *lines])
+
+
+def _arguments(signature: Signature | None, style: Style) -> list[str]:
+    if signature is None or not signature.fields:
+        return []
+    rows = [(field.name, _described(field)) for field in signature.fields.values()]
+    return [_titled("arguments", laid_out(rows, style), style)]
+
+
+def _described(field: Field) -> str:
+    if field.is_flag:
+        return f"{field.doc} (written as a bare word)"
+    if field.required:
+        return f"{field.doc} ({field.expects}; required)"
+    default = "" if field.default is None else f"; default: {Signature.default(field)}"
+    return f"{field.doc} ({field.expects}{default})"
+
+
+def _arithmetic(kind: type[Op], style: Style) -> list[str]:
+    if not kind.arithmetic:
+        return []
+    title = "arithmetic (C, H, W: channels, height and width of the input)"
+    formulas = kind.arithmetic.split("\n")
+    lines = [line for each in formulas for line in wrapped(each, style, "  ", code="")]
+    return [_titled(title, lines, style)]
