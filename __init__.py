@@ -296,13 +296,18 @@ def train(
         wanted = request_of(Path(resume), changes, given)
     else:
         wanted = request(_source(spec), set=changes, data=given, network=network, input=input)
+    follower = _callback(wanted, callback, quiet)
+    if wanted.warnings:
+        from .dsl.render import render_text
+
+        follower.note(render_text(wanted.warnings))
     return run(
         wanted,
         __version__,
         output=None if output is None else Path(output),
         resume=None if resume is None else Path(resume),
         device=device,
-        callback=_callback(wanted, callback, quiet),
+        callback=follower,
     )
 
 

@@ -37,7 +37,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Raises SpecError for what is none, or cannot be read."""
     name = shown(path)
     if not path.exists():
-        message = f"there is nothing to go on with: {name} does not exist"
+        message = f"nothing to resume: {name} does not exist"
         raise SpecError([Diagnostic("no-checkpoint", message, help="name the folder of a run")])
     try:
         data = path.read_bytes()
@@ -50,7 +50,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         why = str(error).strip().partition("\n")[0][:200]
         raise _damaged(name, why) from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise _damaged(name, "it is not one that this version has written")
+        raise _damaged(name, "this version has not written it")
     if state.get("still"):
         state["model"].update(read_frozen(path.parent, str(state["still"]), name))
     return state
@@ -113,10 +113,10 @@ def _another_network(weights: Mapping[str, Tensor], network: Network, name: str)
     shown_facts = facts if len(facts) <= 8 else [*facts[:7], f"… {len(facts) - 7} more"]
     return Diagnostic(
         "another-spec",
-        f"{name} is a run of another network, and cannot go on with this one",
+        f"{name} is a run of another network, and cannot continue with this one",
         network.root.span,
         notes=tuple(shown_facts),
-        help="leave the spec out (`cnn train --resume RUN`) to go on as it was begun",
+        help="leave the spec out (`cnn train --resume RUN`) to continue as it was started",
     )
 
 

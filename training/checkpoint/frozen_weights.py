@@ -1,7 +1,7 @@
-"""Weights that never learn in a run: written once, beside checkpoints that go without them.
+"""Frozen weights: written once, beside checkpoints that leave them out.
 
-The file is named by what is in it, so that a checkpoint always finds the one that it was written
-with; others are taken away after the next checkpoint is there.
+The file is named after its contents, so that a checkpoint always finds the one that it was written
+with; others are removed after the next checkpoint is written. Runs of an early 0.1 call it still-….
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...dsl.atomic_file import write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .tensors_file import pieces
 
-_NAME = re.compile(r"still-[0-9a-f]{16}\.safetensors")
+_NAME = re.compile(r"(?:frozen|still)-[0-9a-f]{16}\.safetensors")
 
 
 def write_frozen(folder: Path, tensors: Mapping[str, Tensor]) -> str:
@@ -35,21 +35,21 @@ def read_frozen(folder: Path, name: str, asked_by: str) -> dict[str, Tensor]:
     """Raises SpecError where it is not there, or another one."""
     try:
         if not _NAME.fullmatch(name):
-            raise ValueError("no file of a run is called so")
+            raise ValueError("a run has no file of this name")
         data = (folder / name).read_bytes()
-        if _name_of(data) != name:
-            raise ValueError("it is not what was written")
+        if _name_of(data).partition("-")[2] != name.partition("-")[2]:
+            raise ValueError("its contents have changed")
         return dict(load(data))
     except (OSError, ValueError, SafetensorError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        message = f"{asked_by} needs {name}, with the weights that do not learn: {why}"
+        message = f"{asked_by} needs {name}, which holds the frozen weights: {why}"
         help = "copy a run with all of its files; the best weights so far are in best.safetensors"
         raise SpecError([Diagnostic("checkpoint", message, help=help)]) from None
 
 
 def remove_others(folder: Path, name: str) -> None:
-    for path in folder.glob("still-*.safetensors"):
-        if path.name != name:
+    for path in folder.glob("*.safetensors"):
+        if path.name != name and _NAME.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
@@ -57,4 +57,4 @@ def _name_of(*pieces: bytes | memoryview) -> str:
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)
-    return f"still-{digest.hexdigest()[:16]}.safetensors"
+    return f"frozen-{digest.hexdigest()[:16]}.safetensors"

@@ -38,12 +38,12 @@ def plan_to_resume(text: str, plan: TrainPlan, name: str) -> TrainPlan:
         raise SpecError([
             Diagnostic(
                 "another-spec",
-                f"{name} is a run of another plan, and cannot go on with this one",
+                f"{name} is a run of another plan, and cannot continue with this one",
                 span,
                 labels=labels,
                 notes=tuple(notes),
-                help="leave the spec out (`cnn train --resume RUN`) to go on as it was started, or"
-                " start a new run without --resume",
+                help="to continue as it was started, leave the spec out: `cnn train --resume RUN`;"
+                " or start a new run without --resume",
             )
         ])  # fmt: skip
     return plan

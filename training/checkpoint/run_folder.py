@@ -6,7 +6,7 @@ model.py          the network as it was emitted
 metrics.jsonl     a line an epoch
 last.ckpt         all that is needed to go on
 best.safetensors  the best weights so far
-still-….safetensors   where some are frozen all along: their weights, which last.ckpt goes without
+frozen-….safetensors  weights that are frozen all along, which last.ckpt leaves out
 transfer.txt      where a `transfer` section is: which weights came from where, what is frozen
 record.json       versions, device, seed, data, choices, result
 """
@@ -125,7 +125,7 @@ def shown(path: Path) -> str:
 def _taken(path: Path) -> Diagnostic:
     name = shown(path)
     if (path / CHECKPOINT).exists():
-        help = f"to go on with the run in it: `--resume {name}`; or name another folder"
+        help = f"to continue the run in it, write `--resume {name}`; or name another folder"
     else:
         help = "name another folder, or leave -o out: then a new one is made"
     return Diagnostic("run-exists", f"{name} is not empty; nothing is overwritten", help=help)

@@ -117,7 +117,7 @@ class CheckpointWriter:
                 self._waiting = Best.copied(learner, record.epoch)
         else:
             if self.trouble:
-                self.callback.note("it can be written again")
+                self.callback.note("writing works again")
                 self.trouble = ""
 
     def interrupted(self, learner: Learner) -> None:
@@ -179,8 +179,8 @@ class CheckpointWriter:
         kept = about_weights(self.folder.best).get("epoch")
         last = f"; the best weights written are those of epoch {kept}" if kept else ""
         self.callback.note(
-            f"cannot write to {shown(self.folder.path)}: {self.trouble}. What was written before is"
-            f" whole{last}. Training goes on"
+            f"cannot write to {shown(self.folder.path)}: {self.trouble}. Files written before are"
+            f" intact{last}. Training continues"
         )
 
     # ---- going on ----

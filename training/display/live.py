@@ -175,7 +175,7 @@ class Live(Callback):
         return progress.batch / max(1, batches), text
 
     def _run(self, progress: Progress) -> tuple[float, list[str]]:
-        text = [percent(progress.share), f"{clock(progress.elapsed)} gone"]
+        text = [percent(progress.share), f"{clock(progress.elapsed)} elapsed"]
         left = progress.left()
         if left is not None:
             text.append(f"{clock(left)} left")
@@ -219,7 +219,7 @@ def _now(progress: Progress) -> list[tuple[int, str]]:
     """The figures of the moment, and how much they matter."""
     step = progress.step
     if step is None:
-        return [(0, "the first step is being made")]
+        return [(0, "waiting for the first step")]
     found = [] if progress.loss is None else [(0, f"loss {loss(progress.loss)}")]
     found.append((3, f"lr {rate(step.lr)}"))
     found.append((1, speed(step.images_per_second)))

@@ -16,7 +16,7 @@ def beginning(start: RunStart, style: Style = PLAIN) -> list[str]:
     """What is trained with what, on what."""
     size = f"{plural(start.parameters, 'parameter')}"
     if start.trainable != start.parameters:
-        size += f", {exact(start.trainable)} of them learn"
+        size += f", {exact(start.trainable)} trainable"
     epochs = f"{epochs_of(start.epochs)} of {_batches(start.batches)}"
     lines = [
         ("network", f"{show(start.network)}: {size}"),

@@ -26,13 +26,13 @@ def confusion(contents: Contents) -> Html | None:
         return None
     matrix = contents.outcome.confusion
     wrong = int(matrix.sum() - matrix.diagonal().sum())
-    right = "All images were taken for what they are." if not wrong else ""
+    right = "All images are classified correctly." if not wrong else ""
     shown: Html | str = ""
     if len(matrix) <= LARGEST_TABLE:
         shown = _table(contents.classes, matrix)
     elif len(matrix) <= LARGEST_PICTURE:
         shown = _picture(matrix)
-    how = "Rows are what images are, columns what they were taken for."
+    how = "Rows are true classes, columns predicted ones."
     return section(
         "confusion",
         "Confusions",
@@ -60,7 +60,7 @@ def _table(classes: tuple[str, ...], matrix: Tensor) -> Html:
         )
         for row, counts in enumerate(matrix.tolist())
     ]
-    caption = "Confusion matrix: rows are what images are, columns what they were taken for"
+    caption = "Confusion matrix: rows are true classes, columns predicted ones"
     return scrolling(
         "Confusion matrix",
         element(
@@ -80,7 +80,7 @@ def _cell(classes: tuple[str, ...], row: int, column: int, count: int, total: in
     css = "right" if row == column else "wrong"
     # Few mistakes are to be seen, too; and the text is to be read on the strongest colour.
     strength = 0.12 + 0.4 * (share if row == column else sqrt(share))
-    said = escape(f"{classes[row]} taken for {classes[column]}: {count} of {total}")
+    said = escape(f"{classes[row]} predicted as {classes[column]}: {count} of {total}")
     return Html(
         f'<td class="{css}" style="--share:{strength:.2f}" title="{said}">{exact(count)}</td>'
     )
@@ -89,7 +89,7 @@ def _cell(classes: tuple[str, ...], row: int, column: int, count: int, total: in
 def _picture(matrix: Tensor) -> Html:
     shares = matrix.float() / matrix.sum(1, keepdim=True).clamp(min=1)
     pixels = (shares.sqrt() * 255).round().to(torch.uint8)[None]
-    alt = f"Confusion matrix of {len(matrix)} classes: bright is much, the diagonal is right"
+    alt = f"Confusion matrix of {len(matrix)} classes: bright means many, the diagonal is correct"
     return tag(pixels, alt, "matrix")
 
 
@@ -105,12 +105,14 @@ def _most(contents: Contents, wrong: int) -> Html:
         for pair in pairs
     ]
     total = len(contents.outcome.labels)
-    said = f"{plural(wrong, 'image')} of {exact(total)} {'was' if wrong == 1 else 'were'} mistaken."
-    head = ["is", "was taken for", "images", "of its class"]
+    said = (
+        f"{plural(wrong, 'image')} of {exact(total)} {'is' if wrong == 1 else 'are'} misclassified."
+    )
+    head = ["true class", "predicted as", "images", "of the class"]
     return joined(
         [
-            element("h3", "The most frequent"),
+            element("h3", "Most frequent confusions"),
             element("p", said),
-            table("The most frequent confusions", head, rows, numbers_from=2),
+            table("Most frequent confusions", head, rows, numbers_from=2),
         ]
     )

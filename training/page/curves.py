@@ -30,12 +30,14 @@ def curves(contents: Contents) -> Html | None:
         for name, drawn in _charts(epochs, wanted, best)
     ]
     marked = (
-        element("p", f"The dashed line is epoch {best}, the best one.", class_="faint")
+        element("p", f"The dashed line marks epoch {best}, the best one.", class_="faint")
         if best is not None
         else ""
     )
     figures = details("All figures", _figures(epochs))
-    return section("curves", "Curves", element("div", *charts, class_="charts"), marked, figures)
+    return section(
+        "curves", "Learning curves", element("div", *charts, class_="charts"), marked, figures
+    )
 
 
 def _title(name: str) -> str:

@@ -26,10 +26,10 @@ def filters(contents: Contents) -> Html | None:
     more = f", the first {_SHOWN} of {count}" if count > _SHOWN else ""
     said = (
         f"{name}: {count} filters of {height}x{width}{more}. Each is stretched to its own range;"
-        " grey is no weight."
+        " grey is zero."
     )
     if channels not in (1, 3):
-        said += f" Of its {channels} channels the mean is shown."
+        said += f" The mean over its {channels} channels is shown."
     return section(
         "filters",
         "Filters of the first layer",

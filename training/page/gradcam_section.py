@@ -23,10 +23,10 @@ def looks(contents: Contents) -> Html | None:
         return None
     _, height, width = place.node.shape
     said = (
-        f"What spoke for the answer, in the {height}x{width} map of {place.node.name}: bright is"
-        " much (Grad-CAM)."
+        f"Grad-CAM on the {height}x{width} feature map of {place.node.name}: bright regions spoke"
+        " for the prediction."
     )
-    groups = [("Right", of_each_class(contents)), ("Wrong", contents.wrong[:_WRONG])]
+    groups = [("Correct", of_each_class(contents)), ("Wrong", contents.wrong[:_WRONG])]
     return section(
         "looks",
         "Where the network looks",
@@ -68,11 +68,11 @@ def _figure(contents: Contents, index: int, image: Tensor, heat: Tensor) -> Html
     taken = contents.classes[int(contents.taken_for[index])]
     is_ = contents.class_of(index)
     sure = 100 * float(contents.outcome.probabilities[index].amax())
-    what = f"taken for {taken}" if taken != is_ else "recognised"
+    what = f"predicted as {taken}" if taken != is_ else "correct"
     pair = element(
         "div",
         tag(viewable(image), f"{contents.name(index)}: {is_}, {what}"),
-        tag(overlay(image, heat), f"where the network looked for {taken}"),
+        tag(overlay(image, heat), f"Grad-CAM for {taken}"),
         class_="pair",
     )
     said = "" if taken == is_ else f", is {is_}"

@@ -14,11 +14,11 @@ def transfer(contents: Contents) -> Html | None:
     if not contents.transfer:
         return None
     strategy, mark, layers = contents.transfer.partition(_SHOWN)
-    found = [scrolling("What is frozen", _text(strategy))]
+    found = [scrolling("Frozen layers", _text(strategy))]
     if layers:
-        text = scrolling("Where weights are from", _text(mark.strip("\n") + layers))
-        found.append(details("Where the weights of each layer are from", text))
-    return section("transfer", "Begun with", *found)
+        text = scrolling("Source of the weights", _text(mark.strip("\n") + layers))
+        found.append(details("Source of each layer's weights", text))
+    return section("transfer", "Transfer learning", *found)
 
 
 def _text(text: str) -> Html:

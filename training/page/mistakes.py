@@ -14,10 +14,10 @@ def mistakes(contents: Contents) -> Html | None:
     if not wrong:
         return None
     items = [element("li", _figure(contents, index)) for index in wrong[:_SHOWN]]
-    said = "Images that the network was sure about, and mistook: look here for wrong labels, too."
+    said = "Wrong predictions with the highest confidence. Wrong labels show up here, too."
     return section(
         "mistakes",
-        "The most confident mistakes",
+        "Most confident mistakes",
         element("p", said, class_="faint"),
         element("ul", *items, class_="gallery"),
     )
@@ -28,7 +28,7 @@ def _figure(contents: Contents, index: int) -> Html:
     is_ = contents.class_of(index)
     sure = 100 * float(contents.outcome.probabilities[index].amax())
     name = contents.name(index)
-    image = tag(viewable(contents.image(index)), f"{name}: {is_}, taken for {taken}")
+    image = tag(viewable(contents.image(index)), f"{name}: {is_}, predicted as {taken}")
     caption = element(
         "figcaption",
         element("strong", taken),

@@ -26,7 +26,7 @@ def network(contents: Contents, analysis: Analysis) -> Html:
     ]
     heads = [row for row in found if row.aux]
     if heads:
-        parts.append(details("Only in training", _table(heads, "Auxiliary heads")))
+        parts.append(details("In training only", _table(heads, "Auxiliary heads")))
     return section("network", "Network", *parts)
 
 
@@ -34,7 +34,7 @@ def _about(analysis: Analysis) -> str:
     totals = analysis.totals
     return (
         f"{analysis.network.name} takes {text(analysis.network.input.shape)} and has"
-        f" {exact(totals.params)} parameters; an image takes {exact(totals.macs)} multiply-adds."
+        f" {exact(totals.params)} parameters; one image takes {exact(totals.macs)} multiply-adds."
     )
 
 
@@ -48,9 +48,9 @@ def _drawing(analysis: Analysis) -> Html:
     try:
         drawn = draw(analysis, "svg")
     except TooLarge as error:
-        return element("p", f"There is no drawing of it here: {error}.", class_="faint")
+        return element("p", f"No drawing: {error}.", class_="faint")
     except NotInstalled as error:
-        said = f"With `{error.help}` there would be a drawing of it here."
+        said = f"For a drawing: {error.help}"
         return element("p", said, class_="faint")
     # As an image, so that its styles stay in it.
     address = f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode('ascii')}"

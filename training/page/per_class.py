@@ -21,7 +21,7 @@ def classes(contents: Contents) -> Html | None:
     rest = details(
         f"The other {exact(len(order) - _SHOWN)} classes", _table(contents, order[_SHOWN:])
     )
-    said = element("p", f"The {_SHOWN} that are told worst, by F1.", class_="faint")
+    said = element("p", f"The {_SHOWN} classes with the lowest F1.", class_="faint")
     return section("classes", "Classes", said, _table(contents, order[:_SHOWN]), rest)
 
 

@@ -23,7 +23,7 @@ def summary(contents: Contents, analysis: Analysis) -> Html:
     ]
     part = _PARTS.get(contents.outcome.part, contents.outcome.part)
     count = exact(len(contents.outcome.labels))
-    said = f"Measured on the {count} images for {part}, with the weights that are kept."
+    said = f"Measured on the {count} {part} images, with the best weights."
     facts = [
         piece
         for name, text in _facts(contents)
@@ -64,10 +64,10 @@ def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
     preparation = ", ".join(contents.data.preparation.lines())
     yield "Network", contents.network.name
     yield "Data", "; ".join(line.strip() for line in dataset.lines())
-    yield "Preparation", preparation
+    yield "Preprocessing", preparation
     if contents.epochs:
         best = max((each.epoch for each in contents.epochs if each.best), default=None)
-        told = f", the best of them is {best}" if best is not None else ""
+        told = f", the best one is {best}" if best is not None else ""
         yield "Epochs", f"{contents.epochs[-1].epoch}{told}"
     known = {*dataset.lines(), f"preprocessing: {preparation}"}
     yield from _record(contents.record, known)
@@ -91,7 +91,7 @@ def _record(record: Mapping[str, Any], told: Set[str]) -> Iterator[tuple[str, st
     if isinstance(result, Mapping) and isinstance(result.get("test"), Mapping):
         numbers = {key: value for key, value in result["test"].items() if value is not None}
         yield (
-            "On the test",
+            "On the test set",
             ", ".join(f"{key} {metric(key, value)}" for key, value in numbers.items()),
         )
 
@@ -100,7 +100,7 @@ _RECORDED = {
     "started": "Started",
     "device": "Device",
     "seed": "Seed",
-    "choices": "Chosen",
+    "choices": "Choices",
     "platform": "System",
 }
 _VERSIONS = ("dotcnn", "torch", "numpy", "python")

@@ -31,14 +31,14 @@ def find_device(name: str = "auto") -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if not count:
-            why = "no driver" if torch.version.cuda else "this torch is for the CPU alone"
-            raise _no_device(f"there is no graphics card for `{name}`: {why}", "write cpu or auto")
+            why = "no driver" if torch.version.cuda else "this torch is built for the CPU only"
+            raise _no_device(f"there is no GPU for `{name}`: {why}", "write cpu or auto")
         if (device.index or 0) >= count:
             have = ", ".join(f"cuda:{index}" for index in range(count))
             raise _no_device(f"there is no `{name}`", f"there is {have}")
         return torch.device("cuda", device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise _no_device(f"there is no `{name}` on this computer", "write cpu or auto")
+        raise _no_device(f"there is no `{name}` on this machine", "write cpu or auto")
     return device
 
 

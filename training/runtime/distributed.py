@@ -61,7 +61,7 @@ def start(count: int, arguments: Sequence[str], device: str) -> int:
     all. Ctrl-C and the like are handed on."""
     if find_device(device).type == "cuda" and count > torch.cuda.device_count():
         have = torch.cuda.device_count()
-        message = f"there are {have} graphics cards, not {count}"
+        message = f"there are {have} GPUs, not {count}"
         raise SpecError([Diagnostic("no-device", message, help=f"write `--devices {have}`")])
     shared = {
         **os.environ,

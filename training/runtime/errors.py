@@ -28,17 +28,17 @@ def explain_error(
     if "deterministic implementation" in text:
         return Diagnostic(
             "not-deterministic",
-            f"on {device.type}, torch cannot compute all of this network to the last bit alike",
+            f"a layer of this network is not deterministic in torch on {device.type}",
             train.deterministic.span,
             notes=(first,),
-            help="take `deterministic` out, or learn on the CPU",
+            help="take `deterministic` out, or train on the CPU",
         )
     if "more than 1 value per channel" in text:
         return Diagnostic(
             "batch-too-small",
-            "a batch norm over maps of 1x1 got a batch of one image: there is nothing to norm",
+            "a batch norm over 1x1 feature maps got a batch of one image, which has no variance",
             train.batch.place("size"),
-            help=f"write `batch {max(8, 4 * batch)}`, or take the norm out",
+            help=f"write `batch {max(8, 4 * batch)}`, or take the batch norm out",
         )
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return Diagnostic(

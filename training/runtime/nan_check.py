@@ -38,7 +38,7 @@ def no_number(
 ) -> Diverged:
     """For a loss that is not finite; `forward` computes once more what it came from."""
     message = (
-        f"the loss is no number any more, at step {moment.step:,} in epoch {moment.epoch}"
+        f"the loss became NaN or infinite at step {moment.step:,} in epoch {moment.epoch}"
         f" (learning rate {moment.rate:.3g})"
     )
     return Diverged(
@@ -49,8 +49,8 @@ def no_number(
 def too_large(loss: float, guessing: float, moment: Moment, help: str) -> Diverged:
     """For a mean loss of an epoch that is worse than any guess."""
     message = (
-        f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, and guessing"
-        f" has {guessing:.3g}"
+        f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, where guessing"
+        f" gives {guessing:.3g}"
     )
     return Diverged(Diagnostic("diverged", message, help=help))
 
@@ -76,10 +76,14 @@ def _where(module: nn.Module, forward: Callable[[], object]) -> list[str]:
     ]
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
-        return [f"the weights {broken[0]}{more} are no numbers: the step before broke them"]
+        return [
+            f"the weights {broken[0]}{more} are NaN or infinite: the previous step made them so"
+        ]
     found = first_broken(module, forward)
     if found is None:
-        return ["every layer gives numbers; what is wrong is in the loss itself, or in the labels"]
+        return [
+            "every layer gives finite values: the problem is in the loss itself or in the labels"
+        ]
     return [found]
 
 
@@ -95,7 +99,9 @@ def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None
         def hook(part: nn.Module, inputs: object) -> None:
             what = "" if found else _not_finite(inputs)
             if what:
-                found.append(f"what goes into {name} is {what} already, and no layer gives that")
+                found.append(
+                    f"the input of {name} has {what} already, which no layer before it gives"
+                )
 
         return hook
 
@@ -103,7 +109,7 @@ def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None
         def hook(part: nn.Module, inputs: object, output: object) -> None:
             what = "" if found else _not_finite(output)
             if what:
-                found.append(f"{name} is the first layer that gives {what}, of numbers")
+                found.append(f"{name} is the first layer that gives {what} for finite inputs")
 
         return hook
 
@@ -124,5 +130,5 @@ def _not_finite(values: object) -> str:
     """What is in them that is none; empty where all are numbers."""
     for value in tree_leaves(values):
         if isinstance(value, Tensor) and not bool(value.isfinite().all()):
-            return "no number" if bool(value.isnan().any()) else "infinity"
+            return "NaN" if bool(value.isnan().any()) else "infinity"
     return ""

@@ -36,7 +36,7 @@ def out_of_memory(
     fits = memory.fit(int(have * SHARE))
     notes = [
         f"a batch of {batch:,} needs {data_size(needed)} by our count, and {data_size(have)} are"
-        f" there; not counted: {memory.excluded}",
+        f" free; not counted: {memory.excluded}",
     ]
     if fits >= batch:
         fits = max(1, batch // 2)
@@ -46,7 +46,7 @@ def out_of_memory(
     else:
         rounded = _rounded(min(fits, batch - 1) or 1)
         help = f"write `batch {rounded}`" + (
-            f" and `accumulate {-(-batch // rounded)}`, which learns from as many images a step"
+            f" and `accumulate {-(-batch // rounded)}`, which gives as many images a step"
             if rounded < batch
             else ""
         )

@@ -114,7 +114,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
         job.callback.note(choice.warning)
     choices = (
         *choice.lines,
-        f"images are kept {_STORES[job.data.where]}",
+        f"images stay {_STORES[job.data.where]}",
         f"preprocessing: {', '.join(job.data.preparation.lines())}",
         *_augmentation(job.plan),
         *transfer.lines,
@@ -131,7 +131,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
 _STORES = {
     "device": "on the device, decoded",
     "memory": "in memory, decoded",
-    "files": "in their files, and read anew in each epoch",
+    "files": "in their files and are decoded in each epoch",
 }
 
 

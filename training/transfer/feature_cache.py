@@ -241,7 +241,7 @@ class FeatureCache:
                 shares = self.processes.gathered(own[part])
                 self._together(_join, shares, file, mine=self.processes.writes)
         except KeyboardInterrupt:
-            self.callback.note("ended before anything was learned; features are not complete yet")
+            self.callback.note("interrupted before training started; the features are incomplete")
             raise
         finally:
             for path in own.values():

@@ -16,7 +16,7 @@ from ..transfer.begun import spec
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("still-*"))
+    return sorted(path.name for path in folder.glob("frozen-*"))
 
 
 def test_a_frozen_part_is_written_once(tmp_path: Path) -> None:
@@ -52,16 +52,16 @@ def test_a_file_that_is_missing_or_another_is_told(tmp_path: Path) -> None:
     (name,) = files(tmp_path / "run")
     path = tmp_path / "run" / name
     path.write_bytes(path.read_bytes()[:-4] + b"abcd")
-    with pytest.raises(SpecError, match="not what was written"):
+    with pytest.raises(SpecError, match="its contents have changed"):
         gone_on(tmp_path / "run")
     path.unlink()
     with pytest.raises(SpecError, match="No such file"):
         gone_on(tmp_path / "run")
 
 
-@pytest.mark.parametrize("name", ["../x", "still-0.safetensors", "still-0123456789abcdef.py", ""])
+@pytest.mark.parametrize("name", ["../x", "frozen-0.safetensors", "still-0123456789abcdef.py", ""])
 def test_a_checkpoint_may_not_name_any_file(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SpecError, match="no file of a run"):
+    with pytest.raises(SpecError, match="a run has no file of this name"):
         read_frozen(tmp_path, name, "last.ckpt")
 
 

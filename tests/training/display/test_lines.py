@@ -41,7 +41,7 @@ def test_the_beginning_says_what_learns_on_what(tmp_path: Path) -> None:
     stream = io.StringIO()
     Plain(stream).started(start(tmp_path, epochs=1, batches=1)._replace(resumed=(3, 128)))
     text = " ".join(stream.getvalue().split())  # where lines end depends on the folder's name
-    assert "Small: 1,234 parameters, 1,000 of them learn" in text
+    assert "Small: 1,234 parameters, 1,000 trainable" in text
     assert "cpu (2 cores)" in text
     assert "precision fp32: nothing else is faster" in text
     assert "1 epoch of 1 batch resumed" in text

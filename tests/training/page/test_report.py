@@ -314,7 +314,7 @@ def test_without_mistakes_there_are_none_to_show() -> None:
     outcome = made_up(10, wrong=0)
     page = Page(report(changed(outcome=outcome)))
     assert "mistakes" not in [each["id"] for each in page.all("section")]
-    assert "All images were taken for what they are." in page.text
+    assert "All images are classified correctly." in page.text
 
 
 def test_a_network_without_maps_or_filters_has_no_such_sections() -> None:

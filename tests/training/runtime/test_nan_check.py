@@ -41,8 +41,8 @@ ONES = torch.ones(2, 3)
     [
         ([nn.Linear(3, 3), Divide(0.0), Divide(0.0)], "1 is the first layer that gives infinity"),
         ([Divide(0.0), nn.Softmax(1)], "0 is the first layer that gives infinity"),
-        ([nn.Identity(), Divide(float("nan"))], "1 is the first layer that gives no number"),
-        ([Divide(2.0), Sum()], "what goes into 1.last is infinity already"),
+        ([nn.Identity(), Divide(float("nan"))], "1 is the first layer that gives NaN"),
+        ([Divide(2.0), Sum()], "the input of 1.last has infinity already"),
     ],
 )
 def test_the_first_layer_is_named(layers: list[nn.Module], said: str) -> None:
@@ -64,7 +64,7 @@ def test_weights_that_were_broken_before_are_named() -> None:
         module.weight[0, 0] = float("nan")
     error = no_number(module, lambda: module(ONES), Moment(2, 1234, 0.1), "try")
     assert "step 1,234 in epoch 2" in error.diagnostic.message
-    assert "weight are no numbers: the step before" in error.diagnostic.notes[0]
+    assert "weight are NaN or infinite: the previous step" in error.diagnostic.notes[0]
 
 
 def test_advice_leaves_out_what_is_done_already() -> None:

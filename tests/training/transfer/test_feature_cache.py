@@ -212,7 +212,7 @@ def test_it_ends_at_once_where_nothing_is_learned_yet(tmp_path: Path, part: str)
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "1", text, callback=looker)
     assert looker.closed
-    assert "before anything was learned" in looker.notes[-1]
+    assert "interrupted before training started" in looker.notes[-1]
     assert [name for name in files(tmp_path) if not name.endswith(".npy")] == []
     assert len(files(tmp_path)) == (part == "val")
     assert trained(tmp_path / "2", text).reason == "done"
