@@ -146,7 +146,7 @@ class _Pairing:
         self.diagnostics.append(
             Diagnostic(
                 "stray-brace",
-                "a `{` opens the body of a word, and here is no word",
+                "a `{` opens the body of a word, and there is no word here",
                 span,
                 help="take it out, or write a word before it: `residual { … }`",
                 edits=(Edit(span, ""),),

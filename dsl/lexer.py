@@ -278,12 +278,12 @@ class _Lexer:
     def look_alike(self, char: str, places: list[int], count: int) -> None:
         """Tells of the first of them, and mends them all."""
         plain = LOOK_ALIKES[char]
-        seen, meant = describe_character(char), f"`{plain}`" if plain != " " else "a plain blank"
+        seen, meant = describe_character(char), f"`{plain}`" if plain != " " else "a plain space"
         message, label = f"{seen} is not the character that it looks like", f"read as {meant}"
         help = f"write {meant}"
         if char in UNSEEN:
             plain, label, help = "", "", "take it out"
-            message = f"{seen}: nobody can see it, but it is there"
+            message = f"{seen}: it is invisible, but it is there"
         if count > 1:
             more = f"{count - 1:,} more places" if count > 2 else "one more place"
             help += f", here and at {more} in this file"
@@ -304,7 +304,7 @@ class _Lexer:
             self.diagnostics.append(
                 Diagnostic(
                     "tab",
-                    "a tab; specs are indented with blanks, two a level",
+                    "a tab; specs are indented with spaces, two a level",
                     spans[0],
                     help="`cnn fmt` lays the file out",
                     edits=tuple(Edit(span, "  ") for span in spans),
@@ -446,7 +446,7 @@ class _Lexer:
             short = shorten(written)
             help = f"write `- {short[1:]}` to subtract, or `({short})` for a negative argument"
             if written == "-":
-                help = "to subtract, write a blank behind it too; a negative argument stands in ( )"
+                help = "to subtract, write a space behind it too; a negative argument stands in ( )"
             self.report(
                 "ambiguous-minus",
                 "is this a subtraction, or an argument of its own with a minus sign?",
@@ -503,7 +503,7 @@ class _Lexer:
             if sign == "[" and self.follows_a_value(start):
                 self.report(
                     "indexing",
-                    "the items of a list have no numbers to pick them by",
+                    "a list cannot be indexed",
                     start,
                     start + 1,
                     help="give them names: `for width, depth in [(64, 3), (128, 4)] { … }`",
@@ -677,7 +677,7 @@ class _Lexer:
         size = re.sub(r"[ \t]", "", written)
         self.report(
             "spaced-size",
-            "a size is written without blanks",
+            "a size is written without spaces",
             start,
             end,
             help=f"write `{shorten(size)}`",
@@ -803,7 +803,7 @@ class _Lexer:
         meant = _mended_number(text)
         self.report(
             "bad-number",
-            f"`{shorten(text)}` is not a number" + (", nor a name" if text[0].isdigit() else ""),
+            f"`{shorten(text)}` is not a number" + (" or a name" if text[0].isdigit() else ""),
             start,
             end,
             help=f"write `{shorten(meant)}`"
@@ -904,7 +904,7 @@ _BRACKETS = {
     "}": "RBRACE",
     "|": "VBAR",
 }
-_NO_POWER = "there is no power; multiply: `width * width`"
+_NO_POWER = "powers are not part of the language; multiply: `width * width`"
 _NO_CHANGE = "a name gets its value once, by `let`; give the new value a name of its own"
 _MEANINGLESS = (ERROR, "it means nothing in a spec; take it out", None)
 _FOREIGN_SIGNS: dict[str, tuple[str | None, str, str | None]] = {

@@ -121,7 +121,7 @@ def _change(error: ShapeError, op: Op, call: Call) -> Iterator[Edit]:
 def _argument(name: str, op: Op, call: Call) -> Span | None:
     """Where the value of an argument is written, by name or by its position."""
     waiting = [field.name for field in type(op).signature().positional]
-    # The second word of `pool max` is no argument of the operation.
+    # The second word of `pool max` is not an argument of the operation.
     kinds = op.word.split(" ")[1:]
     for argument in call.arguments:
         word = argument.value.value if isinstance(argument.value, Name) else ""

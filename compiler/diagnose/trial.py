@@ -31,7 +31,7 @@ MAX_STEPS = 5
 """Mistakes that may come to light one behind the other, in one statement."""
 
 _AT_ONCE = 4
-"""From so many fixes on, all are tried together first."""
+"""The least number of fixes that are tried together first."""
 
 _OTHER = frozenset(
     {"shape", "no-input", "classes", "limit", "missing-body", "empty-body", "outside-network"}
@@ -176,10 +176,12 @@ class _Trials:
         except _Exhausted:
             return set()
         starts = [d.span.start for d in wrong if d.span is not None]
+        still = {(d.code, d.message) for d in wrong}
         return {
             id(diagnostic)
             for start, end, diagnostic in regions
-            if not any(start <= place <= end for place in starts)
+            if (diagnostic.code, diagnostic.message) not in still
+            and not any(start <= place <= end for place in starts)
         }
 
     def one(self, diagnostic: Diagnostic, all: Sequence[Diagnostic]) -> Diagnostic:

@@ -278,7 +278,7 @@ def _stray_word(
             f"`{word}` takes a value",
             node.span,
             notes=_usage(signature),
-            help=f"write `{word}={value}`, without blanks",
+            help=f"write `{word}={value}`, without spaces",
             edits=edits,
         )
     if word in words:

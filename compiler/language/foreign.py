@@ -85,7 +85,7 @@ how weights begin is said once for the whole network: `init he`
     pointwise_initializer beta_initializer gamma_initializer moving_mean_initializer
     moving_variance_initializer weights_initializer W_init b_init initializer kernel_init
     bias_init weight_init
-what arrives is known, `input` says it once
+the shape that arrives is known
     input_shape in_channels in_features input_dim batch_input_shape in_planes nin ni inplanes
     channels_in num_channels num_features normalized_shape input_channels batch_shape
     num_parameters in_dim
@@ -98,7 +98,7 @@ layers have no learning rates of their own but those of `transfer { lr … }`
 shapes are channels x height x width everywhere
     data_format dim_ordering channels_last channels_first axis dim start_dim end_dim
     shared_axes
-it changes nothing here
+it has no effect here
     inplace dtype device engine seed noise_shape training return_indices divisor_override
     norm_layer name_scope reuse random_seed
 weights have no constraints

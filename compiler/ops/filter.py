@@ -43,14 +43,12 @@ def _read(value: object) -> str | Rows:
         return _known(value)
     rows = _rows(value)
     if not rows or not rows[0] or len({len(row) for row in rows}) > 1:
-        raise ArgumentError(
-            f"{show(value)} is no filter: its rows have to be of one length", EXAMPLE
-        )
+        raise ArgumentError(f"{show(value)} is not a filter: its rows differ in length", EXAMPLE)
     try:
         return tuple(tuple(map(_number, row)) for row in rows)
     except (ValueError, OverflowError):
         raise ArgumentError(
-            f"{show(value)} is no filter: it is not made of numbers", EXAMPLE
+            f"{show(value)} is not a filter: not all of it is numbers", EXAMPLE
         ) from None
 
 

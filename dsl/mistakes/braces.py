@@ -50,7 +50,7 @@ def _stray_brace(at: Trouble) -> Explanation | None:
         )
     return say(
         "stray-brace",
-        "a `{` opens the body of a word, and here is no word",
+        "a `{` opens the body of a word, and there is no word here",
         at.span,
         "write one before it: `residual { … }`",
         mend=anonymous,

@@ -187,7 +187,7 @@ def _repeat(at: Trouble) -> Explanation | None:
     if at.before == "REPEAT" and at.kind in ("LBRACE", "AS", *NOTHING_MORE):
         return say(
             "repeat",
-            "`repeat` needs to know how often",
+            "`repeat` needs a number of repetitions",
             at.previous,
             "write `repeat 3 { … }`",
         )
@@ -266,7 +266,7 @@ def _else_without_if(at: Trouble) -> Explanation | None:
     second = at.opening == "IF" and at.before == "RBRACE"
     return say(
         "else",
-        "an `if` has one `else`, the last" if second else "this `else` belongs to no `if`",
+        "an `if` has one `else`, the last" if second else "this `else` does not belong to an `if`",
         at.span,
         "write `else if` for all but the last"
         if second

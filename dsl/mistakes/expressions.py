@@ -41,7 +41,7 @@ def _spaced_percent(at: Trouble) -> Explanation | None:
     number = at.span_of(-2, -1)
     return say(
         "missing-operand",
-        "a percentage is written without a blank",
+        "a percentage is written without a space",
         number,
         f"write `{shorten(at.text_at(-2))}%`",
         edits=(Edit(number, f"{at.text_at(-2)}%"),),
@@ -63,7 +63,7 @@ def _missing_operand(at: Trouble) -> Explanation | None:
             "missing-operand",
             "there is nothing to subtract from",
             at.span,
-            f"for a negative value, write `-{shorten(at.text_at(1))}` without a blank",
+            f"for a negative value, write `-{shorten(at.text_at(1))}` without a space",
             edits=(Edit(Span(at.source, at.start, at.span_at(1).start), "-"),),
             mend=at.instead("NEGATIVE"),
         )

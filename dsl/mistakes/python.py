@@ -24,10 +24,10 @@ def _python_call(at: Trouble) -> Explanation | None:
     whole = at.span_of(0, closing)
     alone = not at.follows_closely(closing + 1) or at.kind_at(closing + 1) in NOTHING_MORE
     complete = at.kind_at(closing + 1) in (*NOTHING_MORE, "LBRACE")
-    help = f"write `{written}`" if written else "write the word, a blank, and its arguments"
+    help = f"write `{written}`" if written else "write the word, a space, and its arguments"
     return say(
         "python-call",
-        "arguments follow their word, separated by blanks, without parentheses",
+        "arguments follow their word, separated by spaces, without parentheses",
         whole,
         help,
         edits=(Edit(whole, written),) if written and alone else (),
@@ -142,7 +142,7 @@ def _spaced_equals(at: Trouble) -> Explanation | None:
     glued = Span(at.source, at.previous.start, value.start)
     return say(
         "spaced-equals",
-        "an argument's name, `=` and its value are written without blanks",
+        "an argument's name, `=` and its value are written without spaces",
         Span(at.source, at.previous.start, value.end),
         f"write `{shorten(key)}={shorten(value.text)}`",
         edits=(Edit(glued, f"{key}="),),

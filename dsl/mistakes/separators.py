@@ -91,7 +91,7 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
         "comma-in-arguments",
         f"a comma ends a statement, and `{shorten(argument.text)}` cannot begin one",
         argument,
-        f"arguments are separated by blanks: `{shorten(without)}`",
+        f"arguments are separated by spaces: `{shorten(without)}`",
         labels=(Label(comma, "ends the statement before"),),
         edits=tuple(edits),
         mend=mend,

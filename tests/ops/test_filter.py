@@ -79,7 +79,7 @@ def test_a_filter_need_not_be_a_square() -> None:
     ],
 )
 def test_what_is_no_filter(value: object) -> None:
-    with pytest.raises(ArgumentError, match="is no filter") as refused:
+    with pytest.raises(ArgumentError, match="is not a filter") as refused:
         read(value)
     assert refused.value.help == ("write its rows, like `filter [[0, 1, 1], [1, 0, 0], [1, 0, 1]]`")
 

@@ -26,7 +26,7 @@ writes nothing."""
 _PLAIN_NAMES = frozenset(
     "x y h out outputs output net model inputs input features logits z o feat result ret".split()
 )
-"""Variables that are no names of layers: each holds whatever came last."""
+"""Variables that do not name a layer: each holds whatever came last."""
 
 _RUNS = re.compile(
     r"(?:[\w.]+\.)?(?:fit|fit_generator|compile|evaluate|predict|summary|train|eval|to|cuda|cpu"
@@ -87,11 +87,11 @@ def translate_python(
     if reader.first_line and not has_input:
         lines.insert(0, reader.first_line)
     written = ", ".join(line for line in lines if line)
-    message = "a spec writes a layer as a word and its arguments, without Python around them"
+    message = "this is not how a spec writes it: a layer is a word and its arguments"
     if section:
-        message = "a section writes a word and its arguments, without Python around them"
+        message = "this is not how a section writes it: a directive is a word and its arguments"
     if not written:
-        message = "a spec has no line for this: layers follow one another in the order written"
+        message = "a spec goes without this: layers follow one another in the order written"
         return Translation(*where, message, "", reader.advice or "take it out")
     left = ", ".join(f"`{one}`" for one in reader.left_out)
     return Translation(*where, message, written, f"left out: {left}" if left else "")
