@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import os
 import re
+from itertools import takewhile
 from pathlib import Path
 
 from ..dsl.parser import read
@@ -47,8 +48,10 @@ def _sections(source: Source) -> dict[str, str]:
     for statement in spec.statements:
         if isinstance(statement, Call) and statement.head.value in SECTIONS:
             before = source.text[: statement.span.start].rstrip(" \n")
-            comments = re.search(r"(?:^#[^\n]*\n?)+\Z", before, re.MULTILINE)
-            start = comments.start() if comments else statement.span.start
+            lines = before.split("\n")
+            comments = list(takewhile(lambda line: line.startswith("#"), reversed(lines)))
+            above = sum(len(line) + 1 for line in comments)
+            start = len(before) + 1 - above if comments else statement.span.start
             found[statement.head.value] = source.text[start : statement.span.end]
     return found
 

@@ -116,7 +116,8 @@ def _machinery() -> _Machinery:
         ("STRANGE", _STRANGE),
     ]
     master = "|".join(f"(?P<{name}>{pattern})" for name, pattern in alternatives)
-    return _Machinery(re.compile(rf"[ \t]*+(?:{master})"), keywords, signs)
+    pattern = re.compile(rf"[ \t]*+(?:{master})")
+    return _Machinery(pattern, keywords, signs)
 
 
 @lru_cache(maxsize=1)

@@ -109,7 +109,7 @@ class Reader:
         return directive
 
 
-_PLACE = re.compile(r"[\w.~-]*(?:[/-][\w.~-]+)+/?")
+_PLACE = re.compile(r"(?=[\w.~-]*[/-][\w.~-])[\w.~-]*+(?:/[\w.~-]++)*+/?")
 """`data/flowers`, `/data/flowers`, `fashion-mnist`: which would be sums, were they not names."""
 
 

@@ -102,7 +102,7 @@ def read_data_size(text: str) -> int:
     """Bytes of `24GB`, `16 GiB`, `512m`; GB are thousands, as drives and cards are sold."""
     import re
 
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)(b?)\s*", text.lower())
+    match = re.fullmatch(r"\s*+(\d++(?:\.\d++)?)\s*+([kmgt]?)(i?)(b?)\s*+", text.lower())
     if match is None or (match[3] and not match[2]):
         raise SizeError(f"{text!r} is no amount of memory: write 24GB or 16GiB")
     base = 1024 if match[3] else 1000

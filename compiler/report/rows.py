@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from string import digits
 
 from ..analysis import Analysis
 from ..network import Node, Scope
@@ -162,8 +162,8 @@ def name_of_several(names: Sequence[str]) -> str:
     """`layer1.1..4`, of names that differ in the number at their end."""
     if len(names) == 1:
         return names[0]
-    ending = re.search(r"\d+$", names[-1])
-    stem = re.sub(r"\d+$", "", names[0])
-    if ending and names[-1] == stem + ending[0]:
-        return f"{names[0]}..{ending[0]}"
+    stem = names[0].rstrip(digits)
+    ending = names[-1].removeprefix(stem)
+    if ending.isdecimal() and names[-1].startswith(stem):
+        return f"{names[0]}..{ending}"
     return f"{names[0]}..{names[-1].rpartition('.')[2]}"

@@ -81,9 +81,9 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
     first = comma_at
     while at.kind_at(first - 1) not in (*STATEMENT_ENDS, "COMMA", END):
         first -= 1
-    without = re.sub(r"\s*,", " ", at.span_of(first, offset - 1).text)
+    without = re.sub(r"(?<!\s)\s*+,", " ", at.span_of(first, offset - 1).text)
     if equal:
-        without = re.sub(r"\s*=\s*", "=", without)
+        without = re.sub(r"(?<!\s)\s*+=\s*+", "=", without)
     edits = [Edit(span, "" if _blank_follows(span) else " ") for span in (comma, *others)]
     if equal:  # `stride = 2`
         edits.append(Edit(Span(at.source, argument.end, at.span_at(1).start), "="))

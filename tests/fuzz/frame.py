@@ -129,7 +129,7 @@ class Outcome:
         return hashlib.sha256(self.said.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
-class _HangsError(BaseException):
+class HangsError(BaseException):
     """Not an Exception, so that nothing on its way catches it."""
 
 
@@ -159,11 +159,11 @@ def _once(target: Target, data: bytes) -> Outcome:
     before = _resident(reset=True)
     start = time.process_time()
     try:
-        with _alarm(HANGS):
+        with alarm(HANGS):
             said = target.run(data)
     except SpecError as error:
         said = "\n".join(f"{d.code} {d.message} {d.help}" for d in error.diagnostics)
-    except _HangsError:
+    except HangsError:
         text = "".join(traceback.format_exc().splitlines(keepends=True)[-12:])
         failure = Failure("time", f"more than {HANGS} s\n{text}", _place(sys.exc_info()[1]))
     except target.refusals as error:
@@ -190,9 +190,9 @@ def _place(error: BaseException | None) -> str:
 
 
 @contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
+def alarm(seconds: float) -> Iterator[None]:
     def ring(number: int, frame: FrameType | None) -> None:
-        raise _HangsError
+        raise HangsError
 
     before = signal.signal(signal.SIGVTALRM, ring)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)

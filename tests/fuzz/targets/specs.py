@@ -27,7 +27,7 @@ from dotcnn.dsl.render import render_json, render_sarif, render_text
 from dotcnn.dsl.source import Source, Span
 from dotcnn.dsl.syntax import Spec, walk
 from dotcnn.training.data.sources.given import given
-from fuzz.frame import Target, register, scratch
+from fuzz.frame import Target, register
 from support import ROOT
 
 
@@ -133,9 +133,12 @@ def set_(data: bytes) -> str:
 
 def data_(data: bytes) -> str:
     """What stands behind `--data`."""
-    override = given(_text(data), scratch())
+    override = given(_text(data), NOWHERE)
     return repr(plan(elaborate(load_program(Source("net.cnn", NETWORK))), [override]))
 
+
+NOWHERE = Path("/nowhere")
+"""A folder that is not there: what is said does not depend on the machine."""
 
 NETWORK = """network Net(width=4, depths=[1, 2], act=relu, wide=off) {
   input 3x16x16
