@@ -199,9 +199,11 @@ class _Elaborator:
         if not walk.has_input:
             code, message = "no-input", "this network has no input"
             help = "write `input 3x224x224` (channels x height x width) as its first line"
-        elif len(walk.nodes) == 1 and root.output is walk.nodes[0]:
+        elif walk.nodes and root.output is walk.nodes[0]:
             code, message = "empty", "this network has no layers"
             help = "write a layer behind the input"
+            if walk.aux:
+                message += " but those of auxiliary heads"
         if code and not self.reporter.has_errors:
             self.reporter.report(Diagnostic(code, message, syntax.name.span, help=help))
 

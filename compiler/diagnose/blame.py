@@ -108,6 +108,8 @@ def _change(error: ShapeError, op: Op, call: Call) -> Iterator[Edit]:
         yield Edit(Span(source, at, at), f"{error.before}, ")
     end = statement_span(call).end
     for name, value in error.change.items():
+        if name not in op.fields:  # `filter blur` has the size that its name says
+            continue
         place = _argument(name, op, call)
         if not op.fields[name].is_flag:
             text = show(value)

@@ -37,7 +37,7 @@ def read_override(text: str) -> tuple[str, object]:
     name = name.strip()
     section, *path = name.split(".")
     known = section in SECTIONS and (bool(path) or value.strip() == "off")
-    valid = all(path) if known else name.isidentifier()
+    valid = all(part.isidentifier() for part in path) if known else name.isidentifier()
     if not equals or not valid or not value.strip():
         raise OverrideError(_not_an_override(text, name, section, path, bool(equals)))
     if known:
@@ -72,6 +72,8 @@ def _of_section(section: str, path: list[str], value: str) -> SectionOverride:
     call = _statement(f"{word} {equals}", value)
     if not isinstance(call, Call) or call.head.value != word or call.label or call.body:
         raise OverrideError(f"{value!r} is not a value")
+    if argument and [given.name for given in call.arguments] != [".".join(argument)]:
+        raise OverrideError(f"{value!r} is more than one value")
     return SectionOverride(section, call, ".".join(argument))
 
 
