@@ -14,6 +14,7 @@ from ...compiler.commands.terminal import OK, UsageError, say, style
 from .common import add_data, add_device, add_tta, needs_torch, progress_display
 
 if TYPE_CHECKING:
+    from ..data.open import Opened
     from ..inference.trained_model import TrainedModel
 
 EXAMPLES = """\
@@ -73,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
     tta = tta_of(ready.plan) if options.tta else None
     with progress_display(options) as callback:
         data = data_of(ready, callback.reading)
+        _say_whether_preprocessing_fits(ready, data)
         outcome = assess(ready, data, options.part, tta=tta, progress=callback.reading)
     about = {"network": ready.request.network.name, "weights": ready.name, "epoch": ready.epoch}
     if options.format == "json":
@@ -91,6 +93,20 @@ def run(options: argparse.Namespace) -> int:
         write_page(Path(page), ready, outcome, data)
     say(f"wrote {page}")
     return OK
+
+
+def _say_whether_preprocessing_fits(ready: TrainedModel, data: Opened) -> None:
+    """Where neither the weights nor the spec say what becomes of pixels."""
+    if ready.preparation is not None or ready.plan.evaluate.normalize.written:
+        return
+    from ..transfer.pixel_scale import compare_preprocessing
+
+    module = ready.modules[0]
+    comparison = compare_preprocessing(
+        ready.request.network, module, data, set(module.state_dict())
+    )
+    for line in comparison.lines(ready.name) if comparison is not None else ():
+        say(line)
 
 
 def _missing_page(options: argparse.Namespace, ready: TrainedModel) -> str | None:

@@ -13,6 +13,7 @@ from ...compiler.network import Network
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..inference.load import live
+from ..weights.match import match
 from ..weights.read import read_weights
 
 Weights = str | Path | Mapping[str, Tensor]
@@ -30,8 +31,9 @@ class Trained(NamedTuple):
 def open_trained(
     network: Network, version: str, weights: Weights | None, *, heads: bool = True
 ) -> Trained:
-    """The network's module with these weights, or as they begin; raises SpecError where they do
-    not fit. Without `heads`, weights of auxiliary heads are neither asked for nor kept."""
+    """The network's module with these weights, or with initial ones; raises SpecError where they do
+    not fit. Weights under other names are matched by structure. Without `heads`, weights of
+    auxiliary heads are neither asked for nor kept."""
     module = live(network, version)
     if isinstance(weights, Mapping):
         _load(network, module, weights, "the state dict", heads)
@@ -73,6 +75,12 @@ def _load(
     if not (other or missing or unknown):
         module.load_state_dict(dict(tensors), strict=False)
         return
+    found = match(network, tensors)
+    if not found.missing(name.rstrip(".") for name in optional) and not found.having(
+        "unused", ours=False
+    ):
+        found.load_into(module)  # named otherwise, and the same network
+        return
     counts = {"of another shape": other, "missing": missing, "not in the network": unknown}
     said = ", ".join(f"{len(keys)} {what}" for what, keys in counts.items() if keys)
     notes = [
@@ -82,7 +90,9 @@ def _load(
     ]
     help = ""
     if own.keys().isdisjoint(tensors):
-        help = "those of another program have other names: `dotcnn.match` finds what belongs where"
+        help = (
+            "matched by structure, some layers get nothing: `dotcnn.match(…).table()` shows which"
+        )
     message = f"{name} does not fit {network.name}, which has {len(own)} tensors: {said}"
     raise SpecError([Diagnostic("weights-fit", message, notes=tuple(notes), help=help)])
 

@@ -395,7 +395,7 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     )
     with pytest.raises(SpecError) as error:
         dotcnn.export(SPEC, path, weights={f"net.{k}x": v for k, v in WEIGHTS.items()})
-    assert "`dotcnn.match`" in problem(error).help
+    assert "`dotcnn.match(…)" in problem(error).help
     assert list(tmp_path.iterdir()) == []
 
 

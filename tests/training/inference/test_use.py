@@ -11,6 +11,7 @@ import numpy
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 import dotcnn
 from dotcnn import cli
@@ -21,6 +22,7 @@ from dotcnn.training.data.sources.digits import digits
 from dotcnn.training.inference.evaluate import assess, data_of
 from dotcnn.training.inference.trained_model import open_run
 
+from ..small import last
 from ..trained import SPEC, small_run
 
 
@@ -103,6 +105,22 @@ def test_a_spec_with_weights_is_the_same_as_their_run(cnn: Run, tmp_path: Path) 
     weights = "run/best.safetensors"
     found = cnn("evaluate", "net.cnn", "--weights", weights, "--format", "json").json
     assert found["metrics"] == cnn("evaluate", "run", "--format", "json").json["metrics"]
+
+
+def test_weights_under_other_names_are_matched_by_structure(cnn: Run, tmp_path: Path) -> None:
+    """As `transfer` does; what becomes of pixels is not known of them."""
+    (tmp_path / "net.cnn").write_text(SPEC)
+    weights = load_file("run/best.safetensors")
+    renamed = {  # in the order of layers: files of safetensors are sorted by name
+        f"net.{key.replace('fc', 'head')}": weights[key] for key in last(Path("run"))
+    }
+    torch.save({"state_dict": renamed}, "theirs.pth")
+    theirs = cnn("evaluate", "net.cnn", "--weights", "theirs.pth", "--format", "json")
+    assert theirs.code == 0, theirs.err
+    assert theirs.json["metrics"] == pytest.approx(
+        cnn("evaluate", "run", "--format", "json").json["metrics"]
+    )
+    assert "nothing says which preprocessing the weights of theirs.pth expect" in theirs.err
 
 
 def test_other_data_is_met_with_the_numbers_of_training(cnn: Run, tmp_path: Path) -> None:
