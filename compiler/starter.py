@@ -1,4 +1,4 @@
-"""`cnn new`: a spec to begin with, empty of surprises or a copy of one in the gallery."""
+"""`cnn new`: a spec to start from: a small network, or a copy of one in the gallery."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
+from ..dsl.diagnostics import SpecError
 from ..dsl.parser import read
 from ..dsl.program import GALLERY
 from ..dsl.source import Source
 from ..dsl.syntax import Call, Import, Network
+from .build.elaborate import elaborate
 from .language.vocabulary import SECTIONS
+from .load_spec import load
+from .network import Network as NetworkGraph
+from .plan.check import wrong_classes
+from .plan.data import Unsaid
+from .recipes import sections
 
 STARTER = GALLERY / "starter.cnn"
-
-_SECTIONS_TO_HAVE = ("train", "augment")
 
 
 def network_name(stem: str) -> str:
@@ -28,17 +33,43 @@ def network_name(stem: str) -> str:
     return name
 
 
-def starter(file_name: str, like: Source | None) -> str:
-    """The text of a new spec. With `like`, that spec under another name, and with the sections that
-    it lacks from the starter."""
+def starter(file_name: str, like: Source | None, weights: str = "") -> str:
+    """The text of a new spec. With `like`, that spec under another name, and the sections that it
+    lacks, as they suit the network. `weights` is whose it starts with: then the head has as many
+    outputs as the data has classes."""
     template = Source(STARTER.name, STARTER.read_text(encoding="utf-8"), STARTER)
     stem = Path(file_name).name.removesuffix(".cnn")
     text = _renamed(like or template, stem)
-    if like is None:
+    there = _sections(like) if like is not None else {}
+    if like is None and not weights:
         return text
-    missing = [word for word in _SECTIONS_TO_HAVE if word not in _sections(like)]
-    sections = _sections(template)
-    return "\n\n".join([text.rstrip("\n"), *(sections[word] for word in missing)]) + "\n"
+    if like is None:  # the starter's network, with other sections
+        for section in _sections(template).values():
+            text = text.replace(section, "")
+    network = _network_of(Source(file_name, text))
+    missing = {word: s for word, s in sections(network, weights).items() if word not in there}
+    if weights and network is not None:
+        text = _with_classes(text, network)
+    return "\n\n".join([text.rstrip("\n"), *missing.values()]) + "\n"
+
+
+def _network_of(source: Source) -> NetworkGraph | None:
+    """None where the spec has mistakes, which other commands tell."""
+    try:
+        return elaborate(load(source))
+    except SpecError:
+        return None
+
+
+def _with_classes(text: str, network: NetworkGraph) -> str:
+    """Where the number of outputs is written, `classes` stands."""
+    if len(network.output.shape) != 1:
+        return text
+    found = wrong_classes(Unsaid.make(), network, network.output.shape[0] + 1)
+    edits = [edit for edit in found.edits if edit.span.source.text == text] if found else []
+    for edit in sorted(edits, key=lambda edit: -edit.span.start):
+        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    return text
 
 
 def _sections(source: Source) -> dict[str, str]:
@@ -77,5 +108,5 @@ def _renamed(source: Source, stem: str) -> str:
 def _with_header(text: str, source: Source, stem: str) -> str:
     """The first comment says what a file is; a copy says first what it is a copy of."""
     if source.path != STARTER:
-        return f"# {stem}.cnn: begun as a copy of {source.name}.\n#\n{text}"
+        return f"# {stem}.cnn: a copy of {source.name}.\n#\n{text}"
     return re.sub(r"\A# [^:\n]*:", f"# {stem}.cnn:", text)

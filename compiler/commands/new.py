@@ -13,16 +13,26 @@ from .terminal import OK, UsageError, say
 
 EXAMPLES = """\
 cnn new flowers
-cnn new flowers --like resnet18"""
+cnn new flowers --like resnet18
+cnn new flowers --like squeezenet1_0 --from squeezenet.npz"""
 
-DETAILS = "The file is commented, and has train and augment sections to begin with."
+DETAILS = """\
+The file is commented, and has train and augment sections that suit the network. With --from, it is
+set up for fine-tuning: a new head, which alone learns."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", metavar="NAME", help="name of the file to write, with or without .cnn"
     )
-    parser.add_argument("--like", metavar="SPEC", help=f"begin with a copy of SPEC: {FILE}")
+    parser.add_argument("--like", metavar="SPEC", help=f"start with a copy of SPEC: {FILE}")
+    parser.add_argument(
+        "--from",
+        dest="weights",
+        default="",
+        metavar="WEIGHTS",
+        help="fine-tune these weights: a file, a run folder, torchvision:NAME or timm:NAME",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,7 +42,11 @@ def run(options: argparse.Namespace) -> int:
     if os.path.lexists(path):
         raise UsageError(f"{path} is there already; it is left as it is")
     like = source_of(options.like) if options.like is not None else None
+    weights = options.weights
+    if os.path.exists(weights):  # the spec's paths start at its folder
+        weights = os.path.relpath(weights, path.parent)
+    text = starter(path.name, like, weights)
     with writing(path), open(path, "x", encoding="utf-8", newline="\n") as file:
-        file.write(starter(path.name, like))
+        file.write(text)
     say(f"wrote {path}; look at it with `cnn report {path}`")
     return OK

@@ -388,6 +388,50 @@ def test_new(
     assert {"train", "augment"} <= {call.head.value for call in calls}
 
 
+@pytest.mark.parametrize(
+    ("like", "head", "lines"),
+    [
+        ("resnet18", "  fc 1000", ("lr=0.05", "crop scale=35%..100%", "flip")),
+        ("alexnet", "  fc 1000", ("lr=0.01", "crop scale=35%..100%", "flip")),
+        ("resnet20", "  resnet n=3", ("lr=0.05", "crop pad=4", "flip")),
+        ("lenet5", "  fc 10", ("lr=0.01", "crop pad=4", "color")),
+    ],
+)
+def test_sections_of_a_new_spec_suit_the_network(
+    like: str, head: str, lines: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its size, and by whether norms keep its numbers in bounds."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "a", "--like", like]) == 0
+    assert main(["check", "a.cnn"]) == 0
+    text = (tmp_path / "a.cnn").read_text()
+    assert head in text
+    assert "transfer" not in text
+    assert all(line in text for line in lines)
+    assert ("flip" in text) == ("flip" in lines)
+
+
+@pytest.mark.parametrize(
+    ("like", "head"),
+    [("resnet18", "  fc classes"), ("squeezenet1_0", "classifier outputs=classes")],
+)
+def test_a_new_spec_for_fine_tuning(
+    like: str, head: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head has as many outputs as there are classes; paths start at the spec's folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "weights.npz").write_bytes(b"")
+    code, _, _ = run(capsys, "new", "specs/a", "--like", like, "--from", "weights.npz")
+    assert code == 0
+    text = (tmp_path / "specs" / "a.cnn").read_text()
+    assert head in text
+    assert 'from "../weights.npz"\n  head reset\n  freeze all\n' in text
+    assert "lr=0.005" in text
+    assert run(capsys, "check", "specs/a.cnn") == (0, "", "")
+    assert run(capsys, "fmt", "--check", "specs/a.cnn") == (0, "", "")
+
+
 def test_new_overwrites_nothing(spec: str, capsys: Capture) -> None:
     code, out, err = run(capsys, "new", spec)
     assert (code, out) == (2, "")

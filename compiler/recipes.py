@@ -1,0 +1,91 @@
+"""What `cnn new` writes below a network: `train`, `augment` and `transfer` sections that suit it.
+
+Small images from scratch (CIFAR's recipe), large ones from scratch (that of ImageNet, for small
+data), and fine-tuning. A rate of 0.05 is too much where no norms keep numbers in bounds, as in
+AlexNet, VGG and SqueezeNet; it kills the ReLUs of a new head behind features that are not
+normalized, too.
+"""
+
+from __future__ import annotations
+
+from .language.values import quoted
+from .network import Network
+
+SMALL = 64
+"""Pixels along a side, up to which images are handled as those of CIFAR."""
+
+
+def sections(network: Network | None, source: str) -> dict[str, str]:
+    """By name, each with a comment above; `source` is whose weights are taken, empty for none."""
+    shape = network.input.shape if network is not None else (3, 32, 32)
+    side = max(shape[1:]) if len(shape) == 3 else 32
+    norms = network is None or any(node.op.kind == "norm" for node in network.nodes)
+    flip = "" if shape[0] == 1 else "  flip horizontal # take it out where left and right differ\n"
+    if source:
+        return {
+            "train": _TRAIN_HEAD,
+            "augment": _AUGMENT.format(crop=_crop(side, "60%"), flip=flip),
+            "transfer": _TRANSFER.format(source=quoted(source)),
+        }
+    if side <= SMALL:
+        train = _TRAIN_SMALL.format(lr="0.05" if norms else "0.01")
+        return {"train": train, "augment": _AUGMENT.format(crop=_crop(side, ""), flip=flip)}
+    train = _TRAIN_LARGE.format(lr="0.05" if norms else "0.01")
+    return {"train": train, "augment": _AUGMENT.format(crop=_crop(side, "35%"), flip=flip)}
+
+
+def _crop(side: int, least: str) -> str:
+    if side > SMALL:
+        return f"crop scale={least}..100% # a part of random size and shape, resized to the input"
+    return f"crop pad={max(1, side // 8)} # shifts it"
+
+
+_TRAIN_SMALL = """\
+# What it learns from, and how. The folder holds a folder of pictures for each class.
+train {{
+  data folder "data" val=20%
+  epochs 30
+  batch 64
+  optimizer sgd lr={lr} momentum=0.9 nesterov weight_decay=5e-4
+  schedule cosine warmup=3
+  loss cross_entropy smoothing=0.1
+}}"""
+
+_TRAIN_LARGE = """\
+# What it learns from, and how. The folder holds a folder of pictures for each class. Large networks
+# need many pictures from scratch: with fewer than some thousand, fine-tune (`cnn new --from`).
+train {{
+  data folder "data" val=20%
+  epochs 90
+  batch 64
+  optimizer sgd lr={lr} momentum=0.9 nesterov weight_decay=1e-4
+  schedule cosine warmup=5
+  loss cross_entropy smoothing=0.1
+}}"""
+
+_TRAIN_HEAD = """\
+# What it learns from, and how. The folder holds a folder of pictures for each class. The rate is
+# small: it is for a new head on features that are there already.
+train {
+  data folder "data" val=20%
+  epochs 20
+  batch 32
+  optimizer sgd lr=0.005 momentum=0.9
+  schedule cosine warmup=1
+}"""
+
+_AUGMENT = """\
+# What is done to a picture each time that it is shown in training, so that no two are the same.
+augment {{
+  {crop}
+{flip}  color brightness=0.2 contrast=0.2
+}}"""
+
+_TRANSFER = """\
+# Whose weights it starts with. Only the head learns; with some hundred pictures of each class, let
+# more of the network: `freeze until …`, or `unfreeze at epoch 10 until …`.
+transfer {{
+  from {source}
+  head reset
+  freeze all
+}}"""
