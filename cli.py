@@ -70,6 +70,9 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("emit", _COMPILER, "write a network as a PyTorch module"),
         Command("export", _TRAINING, "write a network as ONNX, torch.export or safetensors"),
     ),
+    "set up the shell": (
+        Command("completion", _COMPILER, "print a script that completes commands, options, files"),
+    ),
 }
 """The commands, by what a person wants to do."""
 

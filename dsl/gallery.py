@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def open_spec(name: str | Path) -> Source:
         return read_file(found or Path(text), text)
     except SpecError as error:
         raise SpecError([_with_suggestion(error, text)] if plain else error.diagnostics) from None
+
+
+def names() -> list[str]:
+    """Of all networks of the gallery; some files hold blocks for others."""
+    with_network = re.compile(r"^network ", re.MULTILINE)
+    return [path.stem for path in _specs() if with_network.search(path.read_text("utf-8"))]
 
 
 def find(name: str) -> Path | None:
