@@ -51,7 +51,7 @@ def test_help_of_a_command_explains_every_argument(name: str, capfd: Capture) ->
 def examples() -> Iterator[tuple[str, list[str]]]:
     for name, command in COMMANDS.items():
         for line in command.module().EXAMPLES.splitlines():
-            words = re.split(r" \| | < ", line)[-1 if " | " in line else 0]
+            words = re.split(r" \| | < | >>? ", line)[-1 if " | " in line else 0]
             yield name, shlex.split(words)
 
 

@@ -14,14 +14,14 @@ from .command import Command
 from .terminal import OK
 
 EXAMPLES = """\
-eval "$(cnn completion bash)"
 cnn completion bash >> ~/.bashrc
 cnn completion zsh >> ~/.zshrc
 cnn completion fish > ~/.config/fish/completions/cnn.fish"""
 
 DETAILS = """\
 It completes commands, options and their values, names of the gallery, .cnn files, folders, and the
-words that `cnn help` explains. The first example is for the current shell alone."""
+words that `cnn help` explains. `eval "$(cnn completion bash)"` is for the current shell
+alone."""
 
 _SPECS = ("FILE", "A", "B", "SPEC")
 _RUNS = ("RUN",)
