@@ -29,14 +29,14 @@ ARRAYS = "arrays"
 
 
 @dataclass(frozen=True)
-class Beside:
-    """What is said beside a spec: with it, the same network and plan come out of it again."""
+class Options:
+    """Options given with a spec: the same options give the same network and plan again."""
 
     network: str | None = None
-    """Which one of the file."""
+    """The name of the network, in a file of several."""
     input: Shape | None = None
     classes: int | None = None
-    """What `classes` came to."""
+    """The number of classes."""
     set: tuple[str, ...] = ()
     """Parameters and directives, as the command line has them: `train.epochs=3`."""
 
@@ -49,9 +49,9 @@ class Beside:
         }
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Beside:
+    def from_json(data: Mapping[str, Any]) -> Options:
         """Raises KeyError, TypeError or ValueError for anything else."""
-        return Beside(
+        return Options(
             data["network"],
             tuple(map(int, data["input"])) if data["input"] else None,
             data["classes"],
@@ -68,7 +68,7 @@ class Request:
     plan: TrainPlan
     base: Path
     """The folder that paths of data are relative to."""
-    beside: Beside
+    options: Options
     warnings: tuple[Diagnostic, ...] = ()
     """What is unwise about the plan."""
     arrays: ArrayData | None = None
@@ -125,20 +125,20 @@ def request(
     warnings = [warning for warning in warnings if not silenced(warning, made)]
     texts = [f"{name}={literal(value)}" for name, value in parameters.items()]
     texts += [override_text(override) for override in overrides]
-    beside = Beside(network, input, classes, tuple(texts))
-    return Request(program, made, plan, base, beside, tuple(warnings), arrays)
+    options = Options(network, input, classes, tuple(texts))
+    return Request(program, made, plan, base, options, tuple(warnings), arrays)
 
 
-def again(
+def request_from(
     source: Source,
     base: Path,
-    beside: Beside,
+    options: Options,
     more: Sequence[tuple[str, object]] = (),
     data: str | ArrayData | None = None,
 ) -> Request:
     """The request of a run, from what its folder says; `more` options come on top."""
     try:
-        known = [read_override(text) for text in beside.set]
+        known = [read_override(text) for text in options.set]
     except OverrideError as error:
         message = f"the options of this run cannot be read: {error}"
         raise SpecError([Diagnostic("no-run", message, file=source.name)]) from None
@@ -146,9 +146,9 @@ def again(
         source,
         set=[*known, *more],
         data=data,
-        network=beside.network,
-        input=beside.input,
-        classes=beside.classes,
+        network=options.network,
+        input=options.input,
+        classes=options.classes,
         base=base,
     )
 

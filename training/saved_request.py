@@ -11,7 +11,7 @@ from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.files import read_file
 from ..dsl.source import Source
 from .checkpoint.run_folder import BEST, RECORD, SPEC, shown
-from .request import Beside, Request, again
+from .request import Options, Request, request_from
 
 if TYPE_CHECKING:
     from .data.sources.arrays_given import ArrayData
@@ -26,10 +26,10 @@ def request_of(
     Raises SpecError."""
     record = read_record(folder)
     try:
-        base, beside = Path(record["base"]), Beside.from_json(record["made_with"])
+        base, options = Path(record["base"]), Options.from_json(record["made_with"])
     except (KeyError, TypeError, ValueError) as error:
         raise no_run(folder, f"its {RECORD} cannot be read: {error!r}") from None
-    return again(spec_of(folder), base, beside, more, data)
+    return request_from(spec_of(folder), base, options, more, data)
 
 
 def best_of(folder: Path) -> Path:

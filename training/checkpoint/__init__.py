@@ -1,1 +1,1 @@
-"""What of a run is written to its folder, and how a run is resumed."""
+"""Run folders: checkpoints, the record, the lock, and how a run is resumed."""

@@ -1,6 +1,6 @@
-"""`last.ckpt`, with which a run goes on, and `best.safetensors`, the weights alone.
+"""Checkpoint files: `last.ckpt`, from which a run is resumed, and `best.safetensors`, the weights.
 
-A checkpoint is a dict of tensors, numbers and text, and is read as that: nothing in it is run.
+A checkpoint is a dict of tensors, numbers and text; reading it executes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORMAT = 1
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Whole or not at all; raises OSError."""
+    """Written whole or not at all; raises OSError."""
     buffer = io.BytesIO()  # torch itself says of a full disk only that it failed
     torch.save({"format": FORMAT, **state}, buffer)
     write_whole(path, buffer.getbuffer())
@@ -65,12 +65,12 @@ def _damaged(name: str, why: str) -> SpecError:
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
-    """Whole or not at all; raises OSError."""
+    """Written whole or not at all; raises OSError."""
     write_whole(path, *pieces(state, {"format": "pt", **about}))
 
 
 def about_weights(path: Path) -> dict[str, str]:
-    """What is said about weights beside them; empty where there is no such file."""
+    """The metadata of a file of weights; empty where there is no such file."""
     try:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
@@ -82,7 +82,7 @@ def about_weights(path: Path) -> dict[str, str]:
 
 
 def mark_of(network: Network) -> str:
-    """The same for networks that compute the same under the same names."""
+    """A hash that is the same for networks that compute the same under the same names."""
     lines = [
         f"{node.name} {node.op.word} {node.op.arguments}"
         f" {[source.index for source in node.inputs]} {node.shape}"
@@ -129,7 +129,7 @@ def _shape(tensor: Tensor | None) -> str:
 def facts_about(
     classes: tuple[str, ...], preparation: str, network: str, spec: str, multi_label: bool
 ) -> dict[str, str]:
-    """What stands beside the weights."""
+    """The metadata of the weights."""
     return {
         "classes": json.dumps(list(classes), ensure_ascii=False),
         "preparation": preparation,

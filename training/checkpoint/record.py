@@ -49,7 +49,7 @@ def start_record(
         "network": request.network.name,
         "spec": {"file": request.source.name, "sha256": spec_hash(request.program)},
         "base": str(request.base),
-        "made_with": request.beside.to_json(),
+        "made_with": request.options.to_json(),
         "choices": list(choices),
         "dataset": asdict(data.dataset),
         "preparation": json.loads(data.preparation.to_json()),

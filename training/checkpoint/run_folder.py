@@ -1,10 +1,10 @@
-"""The folder of a run: what is in it is whole at every moment.
+"""The folder of a run: every file in it is intact at every moment.
 
 spec.cnn          the spec as it was run, with what it imports beside it
 plan.json         its sections, every default filled in
 model.py          the network as it was emitted
 metrics.jsonl     a line an epoch
-last.ckpt         all that is needed to go on
+last.ckpt         the whole state, to resume from
 best.safetensors  the best weights so far
 frozen-….safetensors  weights that are frozen all along, which last.ckpt leaves out
 transfer.txt      where a `transfer` section is: which weights came from where, what is frozen
@@ -39,12 +39,12 @@ SPEC, PLAN, MODEL, METRICS, CHECKPOINT, BEST, RECORD, TRANSFER = (
 
 
 def member_name(number: int) -> str:
-    """The folder of a network of an ensemble, counted from 1, in that of them all."""
+    """The folder of a member of an ensemble, counted from 1, inside the ensemble's."""
     return str(number)
 
 
 class RunFolder:
-    """One that is being written into."""
+    """A folder that is written to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,7 +60,7 @@ class RunFolder:
         self.write_text(RECORD, text + "\n")
 
     def write_request(self, request: Request, version: str) -> None:
-        """What is run."""
+        """Writes the spec, the plan and the emitted module."""
         for place, text in laid_out(request.program).items():
             (self.path / place).parent.mkdir(parents=True, exist_ok=True)
             self.write_text(place, text)
@@ -70,8 +70,8 @@ class RunFolder:
 
 
 def make_folder(request: Request, output: Path | None) -> Path:
-    """A new one: that which is asked for, or `runs/NAME`, with a number where that is taken. Raises
-    SpecError where it is not empty, or cannot be made."""
+    """A new folder: `output`, or `runs/NAME` with a number where that exists. Raises SpecError
+    where it is not empty or cannot be made."""
     name, runs = run_name(request.source), Path.cwd() / RUNS
     try:
         made = _numbered(runs, name) if output is None else _new(output)
@@ -115,7 +115,7 @@ def _numbered(runs: Path, name: str) -> Path:
 
 
 def shown(path: Path) -> str:
-    """As a person would write it from here."""
+    """The path relative to the current folder, where it is inside it."""
     try:
         return os.path.relpath(path) if Path.cwd() in path.absolute().parents else str(path)
     except OSError:
@@ -141,14 +141,14 @@ def _cannot_write(path: Path, error: OSError) -> Diagnostic:
 
 
 def run_name(source: Source) -> str:
-    """What a run is called by default: as its spec."""
+    """The default name of a run: its spec's."""
     stem = Path(source.name).stem
     kept = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in stem).strip("._")
     return kept[:60] or "run"
 
 
 def spec_hash(program: Program) -> str:
-    """Of all the text of a spec."""
+    """A hash of the text of a spec and its imports."""
     digest = hashlib.sha256()
     for place, text in sorted(laid_out(program).items()):
         digest.update(f"{place}\0{text}\0".encode())

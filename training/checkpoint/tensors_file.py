@@ -1,4 +1,4 @@
-"""A file of tensors as safetensors has it, in pieces that are written one after the other.
+"""Writing safetensors files in pieces, without copying tensors.
 
 The library's own `save` copies all tensors twice before the first byte is written, which for some
 tens of megabytes takes longer than writing them.

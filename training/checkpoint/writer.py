@@ -1,13 +1,13 @@
-"""What of a run is written down, and when, so that it can be gone on with from any moment.
+"""Writing checkpoints: what is written when, so that a run can be resumed after any interruption.
 
-At the end of an epoch: its line, then the checkpoint, then, where it is the best so far, the
-weights. A process that dies in between leaves at most lines too many, which are taken away when
-the run goes on, or best weights that are missing, which are then in the checkpoint. What never
-learns is written once, before the first checkpoint.
+At the end of an epoch: its line of metrics, then the checkpoint, then, if it is the best epoch so
+far, the weights. A process that dies in between leaves surplus lines, which are removed on
+resuming, or misses the best weights, which are then in the checkpoint. Frozen weights are written
+once, before the first checkpoint.
 
-Epochs may be shorter than writing takes, as they are with features that are kept. Then not each of
-them is written down: at most a tenth of the time goes into that. Best weights that wait for their
-turn are remembered, and written at the end at the latest.
+With cached features an epoch may be shorter than writing takes. Then checkpoints are skipped, so
+that writing takes a tenth of the time at most. Best weights that were skipped are kept in memory
+and written at the end at the latest.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from .frozen_weights import remove_others, write_frozen
 from .run_folder import RunFolder, shown
 
 WRITING = 0.1
-"""The share of the time that may go into writing."""
+"""The largest share of the time that writing may take."""
 SECONDS = 0.1
-"""What writing is taken to last, before it has been done."""
+"""The assumed duration of writing, before it is measured."""
 
 
 @dataclass
 class Position:
-    """How far a run is."""
+    """The progress of a run."""
 
     epoch: int = 0
-    """Epochs that are done."""
+    """Completed epochs."""
     position: int = 0
-    """Images of the next one that have been learned from."""
+    """Images of the running epoch that are done."""
     steps: int = 0
-    """Since the beginning."""
+    """Since the start of the run."""
     seconds: float = 0.0
     best_metrics: dict[str, float] | None = None
     """Of the best epoch so far, on the validation set."""
@@ -56,7 +56,7 @@ class Position:
 
 
 class CheckpointWriter:
-    """Writes a run down; with several processes, each has one and the first one's writes."""
+    """Each process has one; only the first one's writes."""
 
     def __init__(
         self,
@@ -71,32 +71,32 @@ class CheckpointWriter:
     ) -> None:
         self.folder = folder
         self.fixed = fixed
-        """What goes into each checkpoint as it is: the plan, the network, numbers."""
+        """The part of each checkpoint that never changes: plan, network, precision."""
         self.metadata = metadata
-        """What stands beside the weights."""
+        """The metadata of the weights."""
         self.every = every
         self.metrics = metrics
-        """What the epoch has come to so far."""
+        """The running metrics of the epoch."""
         self.callback = callback
         self.processes = processes
         self.position = Position()
         self.last: Mapping[str, float] = {}
-        """What the last epoch came to in validation."""
+        """The validation metrics of the last epoch."""
         self._still: str | None = None
-        """The file of what never learns, once it is there."""
+        """The file of frozen weights, once it is written."""
         self._wanted = False
-        """Whether something has come that is to be written."""
+        """Whether there is something to write."""
         self._again = time.perf_counter() + _rest(SECONDS)
-        """When it may be written; by the clock."""
+        """The time from which on the next checkpoint may be written."""
         self._waiting: Best | None = None
-        """The best weights, while others are in their file."""
+        """The best weights, while they are not in their file yet."""
         self.trouble = ""
-        """Why the last thing could not be written; empty where all is well."""
+        """Why the last writing failed; empty where it did not."""
 
     # ---- writing ----
 
     def epoch(self, learner: Learner, record: EpochRecord, *, last: bool) -> None:
-        """At the end of each."""
+        """At the end of each epoch."""
         self.position.lines += 1
         self.last = record.val
         self._wanted |= record.best or record.epoch % self.every == 0
@@ -131,7 +131,7 @@ class CheckpointWriter:
             self.not_written(error)
 
     def close(self, learner: Learner) -> None:
-        """However it has ended: the best weights are in their file, if that can be written."""
+        """At the end, however it came: writes the best weights if they are still waiting."""
         if self._waiting is not None:
             try:
                 self._write_best(learner, self._waiting)
@@ -152,7 +152,7 @@ class CheckpointWriter:
         }
 
     def _write(self, learner: Learner, state: dict[str, Any]) -> None:
-        """The checkpoint, and the best weights if they wait."""
+        """The checkpoint, and the best weights if they are waiting."""
         began = time.perf_counter()
         still = learner.frozen_weights()
         if still:
@@ -174,7 +174,7 @@ class CheckpointWriter:
         self._waiting = None
 
     def not_written(self, error: OSError) -> None:
-        """Says so; training goes on."""
+        """Tells the callback that writing failed; training continues."""
         self.trouble = error.strerror or type(error).__name__
         kept = about_weights(self.folder.best).get("epoch")
         last = f"; the best weights written are those of epoch {kept}" if kept else ""
@@ -186,7 +186,7 @@ class CheckpointWriter:
     # ---- going on ----
 
     def restore(self, learner: Learner, state: Mapping[str, Any]) -> None:
-        """All as it was when a checkpoint was written."""
+        """Restores the state of a checkpoint."""
         learner.restore(dict(state))
         position = dict(state["position"])
         best = position.pop("best", None)
@@ -213,19 +213,19 @@ class CheckpointWriter:
 
 
 class Best(NamedTuple):
-    """Weights that wait to be written. What a learner still has as it was is left out."""
+    """The best weights, while they wait to be written; without unchanged ones."""
 
     epoch: int
     weights: dict[str, Tensor]
 
     @staticmethod
     def here(epoch: int) -> Best:
-        """All as the learner has it."""
+        """All weights as the learner has them."""
         return Best(epoch, {})
 
     @staticmethod
     def copied(learner: Learner, epoch: int) -> Best:
-        """All that can change, in memory of the computer."""
+        """A copy of all weights that can change, in main memory."""
         still = () if learner.average else learner.frozen_weights()
         weights = learner.weights().items()
         changing = {name: tensor for name, tensor in weights if name not in still}
@@ -233,7 +233,7 @@ class Best(NamedTuple):
 
 
 def _rest(seconds: float) -> float:
-    """For how long nothing is to be written after that took so many seconds."""
+    """The pause after a writing that took so many seconds."""
     return seconds * (1 / WRITING - 1)
 
 
@@ -242,7 +242,7 @@ def _sum(states: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _line(record: EpochRecord) -> str:
-    """No number is `null` in JSON."""
+    """NaN and infinity become null."""
     return json.dumps(_plain(record._asdict()), allow_nan=False)
 
 

@@ -1,12 +1,12 @@
-"""How training is watched: a live display, plain lines, files of figures.
+"""Displays of a training: live on a terminal, plain lines, log files.
 
-choose.py        which of them: what the rest of the program calls
-live.py          the display of a terminal; the only file that knows rich
-resize.py        … whose window is made narrower
-plain.py         lines, where nobody looks on
-said.py          the lines that both say: at the beginning, for each epoch, at the end
-progress.py      how far it is, and how long it will take
-figures.py       numbers as people read them; sparkline.py: a curve in one line
-csv_file.py      `log csv`; tensorboard.py: `log tensorboard`, events.py: its format
-several.py       more than one at once
+choose.py          which of them; called by the rest of the program
+live.py            the live display, with rich; terminal_resize.py: when the window gets narrower
+plain.py           plain lines
+messages.py        the lines at the start, after each epoch and at the end
+progress.py        progress and remaining time
+number_format.py   numbers as text; sparkline.py: a curve in one line
+csv_file.py        `log csv`; tensorboard.py: `log tensorboard`, events.py: its format
+combined.py        several of them at once
+outcome_text.py    what `cnn evaluate` prints; prediction_text.py: `cnn predict`
 """

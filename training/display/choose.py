@@ -15,7 +15,7 @@ from .plain import Plain
 from .tensorboard import TensorBoard
 
 _CANNOT_MOVE = ("dumb", "unknown")
-"""Terminals whose cursor only goes on."""
+"""Terminals that cannot move the cursor."""
 
 _LOGS: dict[str, Callable[[], Callback]] = {"csv": CsvFile, "tensorboard": TensorBoard}
 

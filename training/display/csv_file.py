@@ -12,7 +12,7 @@ NAME = "metrics.csv"
 
 
 class CsvFile(Callback):
-    """Rows of epochs that are learned once more, after a resumption, give way to the new ones."""
+    """Rows of epochs that are repeated after resuming are replaced."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
@@ -43,7 +43,7 @@ class CsvFile(Callback):
 
 
 def _epoch_of(row: list[str]) -> float:
-    """A row that was cut short counts as none."""
+    """An incomplete row counts as none."""
     return int(row[0]) if row and row[0].isdecimal() else float("inf")
 
 

@@ -1,6 +1,7 @@
-"""The files that TensorBoard reads: records with checksums, each an `Event` as protobuf.
+"""The event files of TensorBoard: records with checksums, each a protobuf `Event` of scalars.
 
-Only what figures need: the time, the step, names with numbers. Format as in TensorFlow's
+Written by hand, so that a training machine needs no TensorBoard (and its grpcio and protobuf): only
+whoever looks at the curves does. The format has not changed since 2015: TensorFlow's
 record_writer.cc, event.proto and summary.proto.
 """
 
@@ -48,7 +49,7 @@ def version(time: float) -> bytes:
 
 
 def restart(time: float, step: int) -> bytes:
-    """What was written of this step and later ones counts no more."""
+    """Events of this step and later ones are superseded."""
     return _time(time) + _number(2, step) + _bytes(7, _number(1, 1))
 
 

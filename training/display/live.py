@@ -1,6 +1,6 @@
-"""What a terminal shows while a network learns. Only this file and resize.py know rich.
+"""The live display of a training on a terminal, drawn with rich.
 
-The loop's calls keep a number or two; a thread of rich draws, a few times a second.
+The callback's methods only keep a few values; a thread of rich draws a few times a second.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .sparkline import ASCII, BLOCKS, sparkline
 from .terminal_resize import Reflow
 
 REFRESHES = 5
-"""A second."""
+"""Per second."""
 
 _LABELS = 12
 _WIDEST = 120
@@ -33,7 +33,7 @@ _WIDEST = 120
 
 
 class Signs(NamedTuple):
-    """What bars and curves are drawn with."""
+    """The characters of bars and curves."""
 
     done: str
     rest: str
@@ -49,7 +49,7 @@ def signs_for(stream: TextIO) -> Signs:
 
 
 class Live(Callback):
-    """A block of lines that changes in place; above it, what has happened."""
+    """A block of lines that changes in place, below the lines of what has happened."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Live(Callback):
             self._console.push_render_hook(self._reflow)
 
     def block(self) -> Group:
-        """The changing lines as they are now."""
+        """The current lines."""
         width = min(self._console.width - 1, _WIDEST)
         lines = [line for line in self._lines(width) if line.cell_len]
         for line in lines:
@@ -182,7 +182,7 @@ class Live(Callback):
         return progress.share, text
 
     def _line(self, label: str, bar: tuple[float, list[str]], width: int) -> Text:
-        """A label, a bar, and what there is to say about it."""
+        """A label, a bar, and its text."""
         share, words = bar
         shown = "  ".join(words)
         room = width - max(_LABELS, len(label) + 1) - _WORDS - 2
@@ -216,7 +216,7 @@ _WORDS = 30
 
 
 def _now(progress: Progress) -> list[tuple[int, str]]:
-    """The figures of the moment, and how much they matter."""
+    """The figures of the current step, with their priorities."""
     step = progress.step
     if step is None:
         return [(0, "waiting for the first step")]
@@ -237,14 +237,14 @@ def _best(record: EpochRecord) -> list[tuple[int, str]]:
 
 
 def _heights(name: str, values: Sequence[float]) -> Sequence[float]:
-    """Losses fall by factors: beside the first of them, all others would look alike."""
+    """Losses are shown by their logarithm: next to the first one, all others would look alike."""
     if "loss" not in name or not all(value > 0 for value in values):
         return values
     return [log(value) for value in values]
 
 
 def _series(records: Sequence[EpochRecord]) -> Iterator[tuple[str, list[float]]]:
-    """The loss, and of validation what says most."""
+    """The curves: training loss, validation loss, and the first metric."""
     yield "loss", [record.train["loss"] for record in records if "loss" in record.train]
     names = list(records[-1].val) if records else []
     shares = [name for name in names if name != "loss"]

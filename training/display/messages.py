@@ -1,4 +1,4 @@
-"""What is said at the beginning of a training, after each epoch, and at its end."""
+"""The lines at the start of a training, after each epoch, and at its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .number_format import duration, loss, metric, percent, rate, speed
 
 
 def beginning(start: RunStart, style: Style = PLAIN) -> list[str]:
-    """What is trained with what, on what."""
+    """Network, device, choices, data and run."""
     size = f"{plural(start.parameters, 'parameter')}"
     if start.trainable != start.parameters:
         size += f", {exact(start.trainable)} trainable"
@@ -66,7 +66,7 @@ _METRICS = 2
 
 
 def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:
-    """The fields side by side; those with the highest numbers give way where it gets too narrow."""
+    """The fields side by side; those with the highest numbers are left out where it is narrow."""
     left = list(fields)
     while len(left) > 1 and sum(len(text) + 2 for _, text in left) - 2 > width:
         left.remove(max(left, key=lambda field: field[0]))
@@ -74,7 +74,7 @@ def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:
 
 
 def end(finished: RunEnd, start: RunStart | None) -> list[str]:
-    """How it went, and where to find what came out; of the metrics, those that the plan wants."""
+    """Why it ended, the best epoch with the plan's metrics, and the files."""
     lines = [f"{finished.reason}: {epochs_of(finished.epochs)} in {duration(finished.seconds)}"]
     if finished.best_epoch is not None:
         wanted = start.plan.train.metrics.names if start is not None else ()

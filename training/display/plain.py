@@ -18,7 +18,7 @@ _BETWEEN = 15.0
 
 
 class Plain(Callback):
-    """Writes lines as they come, and nothing twice."""
+    """Writes lines as they come."""
 
     def __init__(
         self, stream: TextIO, style: Style = PLAIN, *, now: Clock = time.monotonic
@@ -30,10 +30,10 @@ class Plain(Callback):
         self._reading = ""
         self._next_word = 0.0
         self._gone = False
-        """The reader has: `cnn train … | head`. That is no reason to stop learning."""
+        """The reader is gone, as in `cnn train … | head`. That is no reason to stop training."""
 
     def reading(self, what: str, done: int, total: int | None) -> None:
-        """Only said where it takes long."""
+        """Shown only where it takes long."""
         now = self._now()
         if what != self._reading:
             self._reading, self._next_word = what, now + _PATIENCE

@@ -1,4 +1,4 @@
-"""How far a training is, and how long it will take."""
+"""Progress of a training and its remaining time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Clock = Callable[[], float]
 
 @dataclass
 class Progress:
-    """What has been seen so far; asked now and then, told often.
+    """The state that the display is drawn from.
 
-    It is asked by another thread than it is told by, so that nothing here is relied upon to be as
-    it was a line before.
+    The training thread writes it and the drawing thread reads it, so no two values are relied upon
+    to be of the same moment.
     """
 
     start: RunStart

@@ -1,7 +1,8 @@
-"""A window that is made narrower while something live is in it.
+"""Cleans up the live display when the terminal gets narrower.
 
-Terminals then break the lines that have become too long, so the live part takes more rows than
-were drawn. Rich goes up by as many as it drew, and would leave the uppermost behind.
+Terminals wrap the lines that have become too long, so that the live part takes more rows than were
+drawn. Rich moves up by as many rows as it drew, and would leave the topmost behind on the screen;
+it has no option for this.
 """
 
 from __future__ import annotations

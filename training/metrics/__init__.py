@@ -1,1 +1,1 @@
-"""How well a network does: counted on the device, on a part of the data, during training."""
+"""Metrics: running ones while training, accuracy and confusion matrix of an evaluation."""

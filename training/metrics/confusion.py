@@ -1,10 +1,10 @@
-"""Who was taken for what, counted on the device; the numbers that follow from it.
+"""The confusion matrix, counted on the device, and the metrics that follow from it.
 
     tally = Tally(10, multi_label=False, loss=plain_loss(plan.train.loss), device=device)
     for …: tally.add(logits, labels)
     tally.metrics()                     # {"loss": 0.08, "top1": 0.98, …}
 
-Nothing is fetched from the device before somebody asks for the numbers.
+Nothing is copied from the device before the metrics are asked for.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _ROUNDING = 1e-6
 
 
 class Tally:
-    """What has been counted so far of a part."""
+    """Counts over the batches of an evaluation."""
 
     def __init__(
         self, classes: int, *, multi_label: bool, loss: LossFunction, device: torch.device
     ) -> None:
         self.classes = classes
         self.multi_label = multi_label
-        """An image may be of several classes, each of which is said or not."""
+        """An image may have several classes."""
         self.loss = loss
         zeros = torch.zeros(4, dtype=torch.float64)
         self.sums = zeros.to(device, torch.float32 if device.type == "mps" else torch.float64)
-        """Images, the sum of their losses, how many were right at once, and among five."""
+        """Images, the sum of their losses, correct ones by top-1 and by top-5."""
         rows = (classes, 3) if multi_label else (classes, classes)
         self.table = torch.zeros(rows, dtype=torch.int64, device=device)
-        """Confusion; of several labels, for each class: right, said, there."""
+        """Confusion matrix; with multi-label, by class: true positives, predicted, actual."""
         self.differing = torch.zeros(1, dtype=torch.int64, device=device)
         """Images whose outputs are not those of the first image."""
         self._first: Tensor | None = None
@@ -67,7 +67,7 @@ class Tally:
         self.sums += some.to(self.sums)
 
     def counters(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What has to be added up where several processes count."""
+        """What several processes have to add up."""
         return self.sums, self.table, self.differing
 
     # ---- what follows ----
@@ -82,8 +82,8 @@ class Tally:
         return torch.zeros(0, 0, dtype=torch.int64) if self.multi_label else self.table.cpu()
 
     def metrics(self) -> dict[str, float]:
-        """Those that make sense: `top5` among more than five classes, `top1` of several labels is
-        the share of images of which every class is right."""
+        """`top5` only with more than five classes; with multi-label, `top1` is the share of images
+        of which every class is right."""
         count, loss, right, five = self.sums.tolist()
         if not count:
             return {}
@@ -97,7 +97,7 @@ class Tally:
         return found
 
     def per_class(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Of each class: how many images there are, and how well they are found."""
+        """The number of images, precision, recall and F1 of each class."""
         precision, recall, f1, there = (values.tolist() for values in self._by_class())
         return {
             name: {
@@ -110,7 +110,7 @@ class Tally:
         }
 
     def _by_class(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Precision, recall, their harmonic mean, and how many images; 0 where nothing is."""
+        """Precision, recall, F1 and the number of images; 0 where there are none."""
         table = self.table.cpu().double()
         if self.multi_label:
             right, said, there = table.unbind(1)
@@ -123,7 +123,7 @@ class Tally:
 
 
 def is_better(metric: str, value: float, than: float | None, by: float = 0.0) -> bool:
-    """Whether a result is the better one: by more than `by`; no number is better than none."""
+    """Whether a result is better by more than `by`; NaN never is."""
     if value != value:
         return False
     if than is None:

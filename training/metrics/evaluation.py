@@ -1,4 +1,4 @@
-"""How well a network does on a part of its data: after each epoch, at the end, or when asked."""
+"""Evaluation of a network on a part of its data: validation after each epoch, `cnn evaluate`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .confusion import Tally
 from .outcome import Outcome
 
 Merge = Callable[[Sequence[Tensor]], None]
-"""Adds up what several processes have counted, in place."""
+"""Adds up the counts of several processes, in place."""
 
 
 def evaluate(
@@ -31,7 +31,7 @@ def evaluate(
     batch: int | None = None,
     callback: Callback | None = None,
 ) -> Outcome:
-    """Everything about a part; `module` gives logits and is left in the mode in which it was."""
+    """Metrics, confusion matrix and probabilities; `module` gives logits and keeps its mode."""
     kept: list[Tensor] = []
     batches = opened.evaluation(part, batch=batch)
     loss = loss or opened.plan.train.loss
@@ -53,7 +53,7 @@ def count(
     kept: list[Tensor] | None = None,
     merge: Merge | None = None,
 ) -> Tally:
-    """The numbers alone; probabilities go into `kept`, where that is given."""
+    """The counts alone; probabilities are appended to `kept`, where that is given."""
     multi_label = opened.dataset.multi_label
     tally = Tally(
         len(opened.dataset.classes),
@@ -81,7 +81,7 @@ def count(
 
 
 def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:
-    """float32: of each class by itself where an image may be of several, else adding up to 1."""
+    """float32; a sigmoid with multi-label, else a softmax."""
     return logits.float().sigmoid() if multi_label else logits.float().softmax(1)
 
 
@@ -93,7 +93,7 @@ def outcome_of(
     multi_label: bool,
     loss: Loss,
 ) -> Outcome:
-    """Of probabilities, however they came about: of several looks, of several networks."""
+    """The outcome of given probabilities, as of test-time augmentation or an ensemble."""
     least = torch.finfo(torch.float32).tiny
     known = probabilities.float().clamp(min=least)
     if multi_label:

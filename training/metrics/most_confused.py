@@ -1,4 +1,4 @@
-"""Which classes are taken for one another."""
+"""The pairs of classes that are confused most often."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Confused(NamedTuple):
     taken_for: int
     times: int
     images: int
-    """Of the class, those that were right among them."""
+    """Of the true class."""
 
 
 def confused(confusion: Tensor, most: int) -> list[Confused]:
-    """The most frequent mistakes, those of smaller classes first where they are as many."""
+    """The most frequent pairs; of equally frequent ones, those of smaller classes first."""
     wrong = confusion.clone()
     wrong.fill_diagonal_(0)
     images = confusion.sum(1).tolist()

@@ -1,4 +1,4 @@
-"""What an evaluation comes to: the numbers, and who was taken for what."""
+"""The result of an evaluation: metrics, confusion matrix, probabilities."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch import Tensor
 
 
 class Outcome(NamedTuple):
-    """Of all images of a part, in its order."""
+    """For all images of a part, in its order."""
 
     part: str
     metrics: Mapping[str, float]
-    """By name: `loss`, `top1`, `top5`, `precision`, `recall`, `f1` as far as they make sense."""
+    """By name: `loss`, `top1`, `top5`, `precision`, `recall`, `f1`."""
     per_class: Mapping[str, Mapping[str, float]]
-    """By class: `images`, `precision`, `recall`, `f1`; as `images` is a count, all are numbers."""
+    """By class: `images` (a count), `precision`, `recall`, `f1`."""
     confusion: Tensor
-    """int64, classes x classes: rows are what images are, columns what they were taken for."""
+    """int64, classes x classes: rows are true classes, columns predicted ones."""
     probabilities: Tensor
     """float32, images x classes, on the CPU."""
     labels: Tensor

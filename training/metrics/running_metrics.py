@@ -1,4 +1,4 @@
-"""What is measured while learning, without making the device wait."""
+"""Training loss and accuracy of the running epoch, without making the device wait."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ import torch
 from torch import Tensor
 
 OFTEN = 32
-"""Steps after which what has gathered is added up on the device."""
+"""Steps after which the gathered outputs are added up on the device."""
 
 
 class RunningMetrics:
-    """The mean loss of an epoch, and the share of images that were right when they were learned
-    from."""
+    """The mean training loss of an epoch, and the accuracy at the time of each step."""
 
     def __init__(self, device: torch.device, multi_label: bool) -> None:
         self.multi_label = multi_label
         self._device = device
         self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
         self._sums = self._zeros()
-        """Images, the sum of their losses, and how many were right."""
+        """Images, the sum of their losses, and how many were correct."""
 
     def _zeros(self) -> Tensor:
         kind = torch.float32 if self._device.type == "mps" else torch.float64
         return torch.zeros(3, dtype=kind, device=self._device)
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Of a batch; the work is put off, as many small steps cost more than a large one."""
+        """Adds a batch. Work is deferred: many small operations cost more than a large one."""
         self._kept.append((loss.detach(), logits.detach(), labels))
         if len(self._kept) >= OFTEN:
             self._flush()
@@ -50,7 +49,7 @@ class RunningMetrics:
         self._sums += torch.stack([counts.sum().to(loss), loss, right.to(loss)])
 
     def counters(self) -> Tensor:
-        """What has to be added up where several processes learn together."""
+        """What several processes have to add up."""
         self._flush()
         return self._sums
 

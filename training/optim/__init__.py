@@ -1,1 +1,1 @@
-"""What changes weights: losses, optimizers, learning rates, averages, numeric precision."""
+"""Losses, optimizers, learning-rate schedules, EMA, early stopping, numeric precision."""

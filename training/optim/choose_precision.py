@@ -1,7 +1,7 @@
-"""`precision auto` and `channels_last auto`: what is fast and good enough on this device, and why.
+"""`precision auto` and `channels_last auto`: the fastest choice for this device, and the reason.
 
-On the CPU a few steps are timed where that can be worth it. With `deterministic on`, and on a
-graphics card, it follows from the hardware and the network alone.
+On the CPU a few steps are timed where a run is long enough for that to pay off. With
+`deterministic on`, and on a GPU, the choice follows from the hardware and the network alone.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from ...compiler.plan.plan import Train
 from .precision import Precision
 
 WORTH_IT = 3 * 10**11
-"""Multiply-adds of a run, forwards: with fewer, it is over before a choice has paid for itself."""
+"""Multiply-adds of a run's forward passes: with fewer, timing takes longer than it saves."""
 
 SHARE = 0.03
-"""Of the images that a run computes: as many may go by for timing, all options together."""
+"""The share of a run's images that may be spent on timing all options."""
 
 GAIN = 0.95
-"""A choice has to take at most so much of the time of plain float32 in order to be made."""
+"""A choice must take at most this share of the time of plain float32."""
 
 _SECONDS = 15.0
-"""For timing, at most, about; the batch is made smaller where steps take long."""
+"""The time limit of timing; the batch is made smaller where steps are slow."""
 _ROUNDS = 3
 _ENOUGH = 16
 """Images of a step that is timed: with fewer, the layouts of a larger batch cannot be told apart,
@@ -59,8 +59,8 @@ def choose(
     images: int,
     freeze: Callable[[nn.Module], object] = lambda module: None,
 ) -> Choice:
-    """`batch` is what one device gets at once of the `images` that go through the network in the
-    whole run; `freeze` freezes what does not learn, in a copy: the module itself stays as it is."""
+    """`batch` is the batch size of one device, `images` how many go through the network in the
+    whole run. `freeze` freezes layers in a copy of the module, which itself stays as it is."""
     options = _options(train, device)
     warning = _warning(options[0], device)
     if len(options) == 1:
@@ -83,7 +83,7 @@ def choose(
 
 
 def _options(train: Train, device: torch.device) -> list[Precision]:
-    """All that a plan leaves open, plain float32 first, what promises most last."""
+    """The options that a plan leaves open: plain float32 first, the most promising last."""
     half = _half(train.precision.mode, device)
     modes: list[torch.dtype | None] = list(dict.fromkeys(half))
     layout = train.channels_last.mode
@@ -105,7 +105,7 @@ def _half(mode: str, device: torch.device) -> list[torch.dtype | None]:
 
 
 def bf16_is_fast(device: torch.device) -> bool:
-    """Whether a processor has instructions for products of bfloat16."""
+    """Whether the processor or GPU multiplies bfloat16 natively."""
     if device.type != "cpu":
         return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.backends.mkldnn.is_available() and bool(  # type: ignore[no-untyped-call]
@@ -125,7 +125,7 @@ def _timed(
     options: Sequence[Precision],
     freeze: Callable[[nn.Module], object],
 ) -> Choice:
-    """Each option in turn, again and again, so that what else goes on disturbs all alike."""
+    """Each option in turn, several rounds, so that other load on the machine affects all alike."""
     affordable = int(SHARE * all_images / (_ROUNDS + 1))  # images of a step, all options together
     if affordable < _ENOUGH * len(options):
         options = [options[0], options[-1]]
@@ -164,7 +164,7 @@ def _timed(
 
 
 def _step(module: nn.Module, precision: Precision, images: Tensor, device: torch.device) -> None:
-    """As in training, as far as it takes time."""
+    """The parts of a training step that take time."""
     with precision.autocast(device) or nullcontext():
         outputs = module(precision.laid_out(images))
     logits = outputs if isinstance(outputs, Tensor) else torch.cat(list(outputs))
@@ -174,7 +174,7 @@ def _step(module: nn.Module, precision: Precision, images: Tensor, device: torch
 
 
 def _so_many(seconds: Callable[[int, Tensor], float], images: Tensor, options: int) -> int:
-    """Images with which the timing stays within its time."""
+    """How many images keep the timing within its limit."""
     few = images[: max(1, len(images) // 16)]
     seconds(0, few)
     one = seconds(0, few) / len(few)

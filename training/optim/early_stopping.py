@@ -1,4 +1,4 @@
-"""`early_stop 10 metric=loss`: an end when nothing gets better any more."""
+"""`early_stop 10 metric=loss`: ends training when a metric has stopped improving."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..metrics.confusion import is_better
 
 
 class EarlyStopping:
-    """How long nothing has got better."""
+    """Counts epochs without improvement."""
 
     def __init__(self, directive: EarlyStop) -> None:
         self.directive = directive
         self.best: float | None = None
         self.waited = 0
-        """Epochs without a better result."""
+        """Epochs without improvement."""
 
     def epoch(self, value: float) -> bool:
-        """After each epoch, with the result; says whether it is enough."""
+        """Called after each epoch; returns whether training should stop."""
         if is_better(self.directive.metric, value, self.best, self.directive.by):
             self.best, self.waited = value, 0
         else:
@@ -27,7 +27,7 @@ class EarlyStopping:
 
     @property
     def over(self) -> bool:
-        """Whether it has come to its end."""
+        """Whether training should stop."""
         return self.waited >= self.directive.patience
 
     def state(self) -> dict[str, Any]:

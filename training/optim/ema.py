@@ -1,4 +1,4 @@
-"""`ema 0.999`: averages of the weights over the last steps, in a network of their own."""
+"""`ema 0.999`: exponential moving average of the weights, in a copy of the network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Average:
-    """The averages; statistics of norms are averaged, too, and whole numbers are those of now."""
+    """The averaged copy. Running statistics of norms are averaged, too; integers are copied."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -23,8 +23,8 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """After each step. At first less is kept than `decay` says: else the weights of the very
-        beginning, which are random, would be in the average for long."""
+        """Called after each step. The decay is smaller at first: otherwise the random weights of
+        the start would stay in the average for long."""
         self.steps += 1
         kept = min(self.decay, (1 + self.steps) / (10 + self.steps))
         averages: list[Tensor] = [ours for ours, _ in self._averaged]

@@ -1,9 +1,9 @@
 """`loss cross_entropy smoothing=0.1` as a function of logits and labels.
 
-Labels are a class each (int64), a share of every class (what mixing images makes of them), or any
-number of classes at once (float32, images x classes). A loss is the mean over images; of `bce` over
-classes, too. Where classes count differently, an image counts what its class does; divided is by
-the number of images all the same, so that a mean over parts of a batch is that over all of it.
+Labels are class indices (int64), soft labels, as mixup makes them, or several classes for each
+image (float32, images x classes). A loss is the mean over images, with `bce` over classes, too.
+With class weights the sum is still divided by the number of images, so that the mean of partial
+batches equals that of the whole batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 def loss_function(loss: Loss, weights: Tensor | None = None) -> LossFunction:
-    """The loss of a plan; `weights` is what each class counts."""
+    """The loss of a plan; `weights` are class weights."""
     match loss:
         case CrossEntropy():
             return _cross_entropy(loss.smoothing, weights)
@@ -32,10 +32,7 @@ def loss_function(loss: Loss, weights: Tensor | None = None) -> LossFunction:
 
 
 def plain_loss(loss: Loss) -> LossFunction:
-    """What is measured where nothing is learned: how improbable the right answer was held to be.
-
-    Without smoothing, weights and the like: they are there for the sake of learning.
-    """
+    """The loss that is measured in evaluation: without label smoothing and class weights."""
     return _bce(0.0, None) if loss.several_labels else _cross_entropy(0.0, None)
 
 
@@ -54,8 +51,8 @@ def with_aux(function: LossFunction, weights: Sequence[float]) -> Callable[..., 
 
 
 def mean_one(weights: Tensor | None, counts: Sequence[int]) -> Tensor | None:
-    """Weights of classes such that the mean over all images is 1: how fast is learned does not
-    depend on whether somebody writes [1, 2] or [10, 20]."""
+    """Class weights scaled to a mean of 1 over the training images, so that [1, 2] and [10, 20]
+    give the same effective learning rate."""
     if weights is None:
         return None
     there = torch.tensor(counts, dtype=torch.float64)
@@ -102,7 +99,7 @@ def _focal(gamma: float, weights: Tensor | None) -> LossFunction:
 
 
 def shares(labels: Tensor, like: Tensor) -> Tensor:
-    """Labels as numbers of every class."""
+    """Labels as one-hot or soft labels."""
     if labels.ndim == 2:
         return labels.to(like.dtype)
     return F.one_hot(labels, like.shape[1]).to(like.dtype)

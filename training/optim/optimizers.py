@@ -11,7 +11,7 @@ from torch import nn
 from ...compiler.plan.optimizer import Adam, AdamW, Optimizer, RmsProp, Sgd
 
 _PRODUCTS = (nn.modules.conv._ConvNd, nn.Linear)
-"""What has weights that decay: all else (norms, biases, scales, slopes) has a size of its own."""
+"""Layers whose weights decay; norms, biases, scales and slopes do not."""
 
 
 def parameter_groups(
@@ -21,11 +21,11 @@ def parameter_groups(
     anchored: Collection[str] = (),
     since: Mapping[str, int] | None = None,
 ) -> list[dict[str, Any]]:
-    """Parameters that learn, grouped by weight decay and by the factor of their learning rate.
+    """Trainable parameters, grouped by weight decay and learning-rate factor.
 
-    `factors` are by the names of parameters; those that are not named have 1. A group says its own
-    as `factor`. What is `anchored` is drawn somewhere else than to zero, and does not decay.
-    `since` are the epochs from which on they learn: torch wants what is in a group to begin
+    `factors` are by parameter name, 1 for the rest; each group keeps its own as `factor`.
+    `anchored` parameters are pulled towards their starting values (L2-SP) and do not decay.
+    `since` are the epochs in which parameters are unfrozen: torch wants all of a group to start
     together. The order is always the same.
     """
     groups: dict[tuple[float, bool, int], dict[str, Any]] = {}
@@ -42,7 +42,7 @@ def parameter_groups(
 
 
 def _learning(module: nn.Module) -> Iterator[tuple[str, nn.Parameter, bool]]:
-    """Names, parameters, and whether they decay; what two layers share comes once."""
+    """Names, parameters, and whether they decay; shared parameters come once."""
     seen: set[nn.Parameter] = set()
     for prefix, part in module.named_modules():
         for name, parameter in part.named_parameters(prefix, recurse=False):
@@ -54,7 +54,7 @@ def _learning(module: nn.Module) -> Iterator[tuple[str, nn.Parameter, bool]]:
 def make_optimizer(
     directive: Optimizer, groups: list[dict[str, Any]], device: torch.device
 ) -> torch.optim.Optimizer:
-    """torch's own, in one pass over all numbers where torch has that."""
+    """torch's own optimizer, fused where torch has that."""
     fused = device.type in ("cpu", "cuda") and bool(groups)
     match directive:
         case Sgd():
@@ -89,11 +89,11 @@ def make_optimizer(
 
 
 def rate_of(directive: Optimizer) -> float:
-    """The learning rate that a plan gives: every kind has one."""
+    """The base learning rate of a plan."""
     return float(directive.arguments["lr"])
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """The learning rate of the next step; each group has its factor of it."""
+    """Sets the learning rate of the next step, times each group's factor."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]

@@ -1,4 +1,4 @@
-"""How exactly is computed, and how images lie in memory: what `precision` comes to on a device."""
+"""Numeric precision and memory format of a run: fp32, bf16 or fp16, channels_last or not."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 
 class Precision(NamedTuple):
-    """A choice; which one is made is in `precision.py`."""
+    """Precision and memory format; choose_precision.py decides which."""
 
     dtype: torch.dtype | None = None
-    """Of products, under autocast; None for float32 all along."""
+    """The dtype of autocast; None for float32 throughout."""
     channels_last: bool = False
-    """The channels of a place side by side in memory."""
+    """The memory format torch.channels_last."""
 
     @property
     def word(self) -> str:
@@ -25,17 +25,17 @@ class Precision(NamedTuple):
         return Precision({"bf16": torch.bfloat16, "fp16": torch.float16}.get(word), channels_last)
 
     def autocast(self, device: torch.device) -> torch.autocast | None:
-        """What products are computed under; None where they need nothing."""
+        """The autocast context; None for float32."""
         return torch.autocast(device.type, self.dtype) if self.dtype is not None else None
 
     def laid_out(self, images: Tensor) -> Tensor:
-        """Images as the network wants them in memory; while they are bytes, that is cheapest."""
+        """Images in the memory format of the network; cheapest while they are bytes."""
         if self.channels_last:
             return images.contiguous(memory_format=torch.channels_last)
         return images
 
     def lay_out(self, module: nn.Module) -> None:
-        """The weights, too."""
+        """Puts the weights into the same memory format."""
         if self.channels_last:
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

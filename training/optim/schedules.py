@@ -1,8 +1,8 @@
-"""Learning rates: `schedule cosine warmup=3` as a function of how far training is.
+"""Learning-rate schedules: `schedule cosine warmup=3` as a function of the step.
 
-All but `plateau` depend on nothing else, so that a run that goes on, or goes on for longer, needs
-no state of theirs. Those that fall smoothly change with every step, as those of torch do when they
-are asked after each batch; `step` and `multistep` change between epochs.
+All but `plateau` depend on the step alone, so that a run that is resumed, or trained for longer,
+needs no saved state. Smooth ones change with every step, as torch's do when they are stepped after
+each batch; `step` and `multistep` change between epochs.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ...compiler.plan.schedule import (
 
 
 class Length(NamedTuple):
-    """Of the training that a schedule is for."""
+    """The length of a training."""
 
     epochs: int
     steps: int
-    """In an epoch."""
+    """Per epoch."""
 
     @property
     def total(self) -> int:
@@ -40,21 +40,21 @@ class Rates:
     def __init__(self, schedule: Schedule, rate: float, length: Length) -> None:
         self.schedule = schedule
         self.rate = rate
-        """The optimizer's own."""
+        """The base learning rate."""
         self.length = length
         self.plateau = PlateauState(schedule) if isinstance(schedule, Plateau) else None
         self.warmup = round(schedule.warmup * length.steps)
-        """Steps in which the rate rises; the first one has its share, too, and is not lost."""
+        """Warm-up steps; the first one has a learning rate above 0, too."""
 
     def at(self, step: int) -> float:
-        """Of a step, counted from 0 and from the beginning of all training."""
+        """The learning rate of a step, counted from 0 since the start of the run."""
         if step < self.warmup:
             return self._reached * (step + 1) / self.warmup
         return self._main(step)
 
     @property
     def _reached(self) -> float:
-        """Where the warm-up leads to."""
+        """The learning rate at the end of the warm-up."""
         return self._main(self.warmup)
 
     def _main(self, step: int) -> float:
@@ -81,7 +81,7 @@ class Rates:
 
 
 def _one_cycle(schedule: OneCycle, step: int, total: int) -> float:
-    """The share of the rate: up and down along half waves, as torch's OneCycleLR has it."""
+    """The learning rate's factor: half cosine waves up and down, as in torch's OneCycleLR."""
     top = max(0.0, schedule.up * total - 1)
     if step < top:
         return _wave(schedule.start, 1.0, step / top)
@@ -94,17 +94,17 @@ def _wave(start: float, end: float, done: float) -> float:
 
 
 class PlateauState:
-    """What `schedule plateau` has seen: the one thing about schedules that has to be kept."""
+    """The state of `schedule plateau`: the only one that a checkpoint has to hold."""
 
     def __init__(self, schedule: Plateau) -> None:
         self.schedule = schedule
         self.factor = 1.0
         self.best: float | None = None
         self.waited = 0
-        """Epochs without a better result."""
+        """Epochs without improvement."""
 
     def epoch(self, value: float) -> bool:
-        """After each epoch, with the result; says whether the rate falls now."""
+        """Called after each epoch; returns whether the learning rate falls now."""
         better = self.best is None or (
             value < self.best if self.schedule.metric == "loss" else value > self.best
         )

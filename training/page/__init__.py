@@ -1,16 +1,17 @@
-"""report.html: a page that shows what came out of a training. It asks for nothing from anywhere.
+"""report.html: the results of a training as one self-contained page.
 
-write.py        all of it, from a run's folder: what the rest of the program calls
-contents.py     what the page is about; history.py: reads what the run wrote of itself
-document.py     the page around the sections; style.py: how it looks by day and by night
-markup.py       tags and tables, with everything in them escaped
-summary.py      what was trained, and what came of it
-curves.py       loss, metrics and learning rate; chart.py: lines in a frame, as SVG
-confusion.py    what was taken for what
-classes.py      precision and recall of each class
-mistakes.py     where the network was sure, and wrong
-filters.py      what the first layer looks for
-looks.py        where the network looks (Grad-CAM)
-network.py      the drawing, the layers, the spec
-picture.py      tensors as images inside the page
+write.py             the whole page; called by the rest of the program
+contents.py          the data of the page; history.py: reads metrics.jsonl and record.json
+document.py          the page around its sections; css.py: its style sheet, light and dark
+markup.py            tags and tables, with everything in them escaped
+summary.py           metrics and facts of the run
+curves.py            learning curves; chart.py: line charts as SVG
+confusion_matrix.py  the confusion matrix and the most frequent confusions
+per_class.py         precision and recall of each class
+mistakes.py          the most confident mistakes
+filters.py           filters of the first layer
+gradcam_section.py   Grad-CAM
+initial_weights.py   transfer learning: source of the weights, frozen layers
+network.py           drawing, layers and spec
+picture.py           tensors as images inside the page
 """

@@ -1,4 +1,4 @@
-"""Lines in a frame, as SVG whose colours are the page's."""
+"""Line charts as SVG, in the colours of the page."""
 
 from __future__ import annotations
 

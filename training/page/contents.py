@@ -1,4 +1,4 @@
-"""What the page is about."""
+"""The data of the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..trainer.callbacks import EpochRecord
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """A trained network with everything that is known about it."""
+    """A trained network and everything the page shows of it."""
 
     network: Network
     module: nn.Module
@@ -27,7 +27,7 @@ class Contents:
     epochs: Sequence[EpochRecord]
     record: Mapping[str, Any]
     transfer: str = ""
-    """What was taken from whom, and what of it was frozen; empty where nothing was."""
+    """transfer.txt; empty without transfer learning."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Contents:
 
     @cached_property
     def wrong(self) -> list[int]:
-        """Images that were taken for another class, the surest first."""
+        """Misclassified images, the most confident first."""
         if self.multi_label:
             return []
         sure = self.outcome.probabilities.amax(1)
@@ -59,7 +59,7 @@ class Contents:
         return [int(place) for place in places[order]]
 
     def image(self, index: int) -> Tensor:
-        """uint8, as the network met it."""
+        """uint8, as the network saw it."""
         return self.data.image(self.outcome.part, index)
 
     def name(self, index: int) -> str:

@@ -1,4 +1,4 @@
-"""How the page looks: by day and by night, on a telephone and on a large screen."""
+"""The style sheet: light and dark, for phones and large screens."""
 
 from __future__ import annotations
 

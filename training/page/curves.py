@@ -1,4 +1,4 @@
-"""How the loss and the metrics went, and the learning rate."""
+"""Learning curves: loss, metrics and learning rate."""
 
 from __future__ import annotations
 

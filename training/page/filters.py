@@ -1,4 +1,4 @@
-"""What the first layer looks for: its filters as small images."""
+"""Filters of the first layer as small images."""
 
 from __future__ import annotations
 

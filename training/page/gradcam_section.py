@@ -1,4 +1,4 @@
-"""Where the network looks, for some images that it got right and some that it did not."""
+"""Grad-CAM for some correct and some wrong predictions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def looks(contents: Contents) -> Html | None:
 
 
 def of_each_class(contents: Contents) -> list[int]:
-    """Images that were recognised: the first of each class, then the second, …"""
+    """Correctly classified images: the first of each class, then the second, …"""
     outcome = contents.outcome
     right = contents.taken_for == outcome.labels
     each = [

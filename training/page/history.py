@@ -1,4 +1,4 @@
-"""What a run wrote of itself: metrics.jsonl, a line an epoch, record.json, transfer.txt."""
+"""Reads metrics.jsonl, record.json and transfer.txt of a run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _record(data: Mapping[str, Any]) -> EpochRecord:
 
 
 def _numbers(data: Mapping[str, Any]) -> dict[str, float]:
-    """Of JSON, which has no word for what is no number, null is one."""
+    """null is NaN, which JSON does not have."""
     return {
         str(name): float("nan") if value is None else float(value)
         for name, value in data.items()

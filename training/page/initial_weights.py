@@ -1,4 +1,4 @@
-"""What a network began with: whose weights, what of them was frozen, and what that saved."""
+"""Transfer learning: the source of the weights, and the frozen layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SHOWN = "\nweights of "
 
 
 def transfer(contents: Contents) -> Html | None:
-    """None where it began with weights of its own."""
+    """None without transfer learning."""
     if not contents.transfer:
         return None
     strategy, mark, layers = contents.transfer.partition(_SHOWN)

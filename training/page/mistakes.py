@@ -1,4 +1,4 @@
-"""Where the network was sure, and wrong."""
+"""The most confident mistakes."""
 
 from __future__ import annotations
 

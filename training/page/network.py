@@ -1,4 +1,4 @@
-"""The network itself: its drawing, its layers, the spec that it is from."""
+"""The network: drawing, layers and spec."""
 
 from __future__ import annotations
 

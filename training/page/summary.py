@@ -1,4 +1,4 @@
-"""What was trained, on what, and what came of it."""
+"""The metrics and facts of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""report.html of a run."""
+"""Writes report.html."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ NAME = "report.html"
 def write_report(
     folder: Path, network: Network, module: nn.Module, outcome: Outcome, data: Opened
 ) -> Path:
-    """Writes it into a run's folder, whole or not at all; raises OSError where it cannot be.
+    """Writes it into a run's folder, whole or not at all; raises OSError.
 
-    `module` has the weights that `outcome` was measured with; what else there is to tell is in the
-    folder's metrics.jsonl and record.json.
+    `module` has the weights that `outcome` was measured with; the rest comes from the folder's
+    metrics.jsonl and record.json.
     """
     contents = Contents(
         network,
@@ -50,7 +50,7 @@ def write_report(
 
 
 def write_page(path: Path, ready: TrainedModel, outcome: Outcome, data: Opened) -> Path:
-    """The same of an evaluation; of several networks, it shows the first one's insides."""
+    """The same for an evaluation; of an ensemble, filters and Grad-CAM are the first network's."""
     folder = ready.folder
     contents = Contents(
         ready.request.network,

@@ -1,4 +1,4 @@
-"""Memory that is freed is kept for what comes next, on Linux and a CPU.
+"""Keeps freed memory for the next step, on Linux and a CPU.
 
 Each step makes and frees the same tensors. The C library gives blocks of some megabytes back to the
 system when they are freed, and gets them anew, page by page, when the next step needs them: that

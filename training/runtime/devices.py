@@ -1,4 +1,4 @@
-"""The device to learn on: which one, how it is called, and torch set up for it."""
+"""The device to train on: its choice, its name, and torch's settings for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KINDS = ("cpu", "cuda", "mps")
 
 
 def find_device(name: str = "auto") -> torch.device:
-    """`auto` is an accelerator where there is one; raises SpecError for one that is not there."""
+    """`auto` is a GPU where there is one; raises SpecError for a device that does not exist."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
@@ -47,7 +47,7 @@ def _no_device(message: str, help: str) -> SpecError:
 
 
 def describe(device: torch.device) -> str:
-    """As a person calls it: `cpu (2 cores)`, `cuda:0 (NVIDIA …)`."""
+    """`cpu (2 cores)`, `cuda:0 (NVIDIA …)`."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
@@ -60,7 +60,7 @@ def describe(device: torch.device) -> str:
 def set_up_torch(
     device: torch.device, precision: Precision, deterministic: Deterministic, compile: Compile
 ) -> Iterator[None]:
-    """What holds for all of torch while a network learns; afterwards all is as it was."""
+    """Settings of torch during training, restored afterwards."""
     before = (
         torch.get_deterministic_debug_mode(),
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]

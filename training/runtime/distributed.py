@@ -1,4 +1,4 @@
-"""Several processes on one or more computers: joined, as torchrun starts them, or started here.
+"""Distributed training: joins the processes that torchrun starts, or starts them (`--devices`).
 
 torchrun --nproc-per-node 2 -m dotcnn train net.cnn
 cnn train net.cnn --devices 2
@@ -24,19 +24,19 @@ from .devices import find_device
 from .process_group import ALONE, Processes
 
 PATIENCE = timedelta(minutes=30)
-"""How long one waits for the others, who may still read images."""
+"""How long a process waits for the others, which may still read images."""
 
 _SET_BY_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def is_one_of_several(environment: Mapping[str, str]) -> bool:
-    """Whether torchrun, or something like it, has started this process."""
+    """Whether torchrun has started this process."""
     return all(name in environment for name in _SET_BY_TORCHRUN)
 
 
 @contextmanager
 def joined(device: str, environment: Mapping[str, str]) -> Iterator[Processes]:
-    """All processes that were started together; one alone, where that is so."""
+    """The group of processes that were started together, or a single one."""
     if not is_one_of_several(environment):
         yield ALONE
         return
@@ -57,8 +57,8 @@ def joined(device: str, environment: Mapping[str, str]) -> Iterator[Processes]:
 
 
 def start(count: int, arguments: Sequence[str], device: str) -> int:
-    """`cnn …` in so many processes of this computer; the exit code of the first that fails, else of
-    all. Ctrl-C and the like are handed on."""
+    """Runs `cnn …` in `count` processes of this machine; returns the exit code of the first that
+    fails, else of all. Signals such as Ctrl-C are passed on."""
     if find_device(device).type == "cuda" and count > torch.cuda.device_count():
         have = torch.cuda.device_count()
         message = f"there are {have} GPUs, not {count}"
@@ -90,7 +90,7 @@ def _free_port() -> int:
 
 
 def _threads(count: int) -> int:
-    """The cores, shared out."""
+    """Threads for each process."""
     from ..data.loader.memory_budget import cores
 
     return max(1, cores() // count)
@@ -98,7 +98,7 @@ def _threads(count: int) -> int:
 
 @contextmanager
 def _handing_on(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """What is asked of this process is asked of those that it has started."""
+    """Passes signals on to the started processes."""
 
     def hand_on(number: int, frame: object) -> None:
         for process in processes:
@@ -119,11 +119,11 @@ def _handing_on(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
 
 
 _GRACE = 10.0
-"""Seconds for the others to end by themselves, when one has failed."""
+"""Seconds that the other processes get to end when one has failed."""
 
 
 def _ended(processes: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Waits for all of them; when one has failed, the others cannot go on without it."""
+    """Waits for all processes; when one fails, the others are ended."""
     failed, since = 0, 0.0
     while any(process.poll() is None for process in processes):
         codes = [process.poll() for process in processes]

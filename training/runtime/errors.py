@@ -1,4 +1,4 @@
-"""What torch says when it cannot go on, as something that a person can act upon."""
+"""Errors of torch as diagnostics that say what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torchvision, imported where it is needed and mended where it is broken.
+"""Imports torchvision where it is needed, also where its compiled part does not load.
 
 With a wheel made for graphics cards beside a torch made for the CPU, `import torchvision` stops at
 "operator torchvision::nms does not exist": its compiled part does not load, and it then describes

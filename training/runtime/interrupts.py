@@ -1,4 +1,4 @@
-"""Ctrl-C and its like: the batch is finished and the run is saved; twice ends at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: finish the batch and save the run; a second one ends at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 SAME = 0.3
-"""Seconds within which signals are one and the same wish."""
+"""Seconds within which signals count as one."""
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 

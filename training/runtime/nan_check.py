@@ -1,4 +1,4 @@
-"""Numbers that are none any more: at which step, and where in the network they came up first."""
+"""NaN check: at which step the loss became NaN or infinite, and in which layer first."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch.utils._pytree import tree_leaves
 from ...dsl.diagnostics import Diagnostic
 
 FAR = 100.0
-"""Times the loss of guessing: a mean loss above that has diverged, though it still is a number."""
+"""Times the loss of guessing: above that, training has diverged, though the loss is finite."""
 
 
 class Moment(NamedTuple):
-    """Where training went wrong."""
+    """When training went wrong."""
 
     epoch: int
     """From 1."""
     step: int
-    """From 1, since the beginning of the run."""
+    """From 1, since the start of the run."""
     rate: float
 
 
 class Diverged(Exception):
-    """The loss is no number, or far beyond all reason."""
+    """The loss is NaN, infinite, or far above that of guessing."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         self.diagnostic = diagnostic
@@ -36,7 +36,7 @@ class Diverged(Exception):
 def no_number(
     module: nn.Module, forward: Callable[[], object], moment: Moment, help: str
 ) -> Diverged:
-    """For a loss that is not finite; `forward` computes once more what it came from."""
+    """For a loss that is not finite; `forward` repeats the forward pass of its batch."""
     message = (
         f"the loss became NaN or infinite at step {moment.step:,} in epoch {moment.epoch}"
         f" (learning rate {moment.rate:.3g})"
@@ -47,7 +47,7 @@ def no_number(
 
 
 def too_large(loss: float, guessing: float, moment: Moment, help: str) -> Diverged:
-    """For a mean loss of an epoch that is worse than any guess."""
+    """For a mean loss of an epoch far above that of guessing."""
     message = (
         f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, where guessing"
         f" gives {guessing:.3g}"
@@ -56,7 +56,7 @@ def too_large(loss: float, guessing: float, moment: Moment, help: str) -> Diverg
 
 
 def advice(rate: float, warmup: float, clip: bool, half: bool) -> str:
-    """What may be done about it."""
+    """What to try."""
     tries = [f"a smaller learning rate, like {rate / 10:.3g}"]
     if not warmup:
         tries.append("a warm-up: `schedule … warmup=3`")
@@ -88,9 +88,9 @@ def _where(module: nn.Module, forward: Callable[[], object]) -> list[str]:
 
 
 def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None:
-    """In words: the first layer, in the order of computation, that gives what is not finite.
+    """In words: the first layer, in order of computation, whose output is not finite.
 
-    Dropout draws again, and norms have seen a batch more; what is found is mostly the same.
+    Dropout draws again and norms have seen the batch before, so in rare cases it is another layer.
     """
     found: list[str] = []
     handles = []
@@ -127,7 +127,7 @@ def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None
 
 
 def _not_finite(values: object) -> str:
-    """What is in them that is none; empty where all are numbers."""
+    """`NaN` or `infinity`; empty where all values are finite."""
     for value in tree_leaves(values):
         if isinstance(value, Tensor) and not bool(value.isfinite().all()):
             return "NaN" if bool(value.isnan().any()) else "infinity"

@@ -1,4 +1,4 @@
-"""Memory that is not enough: what was predicted, which batch fits, and how to say so."""
+"""Out of memory: the predicted need, and the batch size that would fit."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..data.loader.memory_budget import computer_budget
 from ..optim.precision import Precision
 
 SHARE = 0.9
-"""Of the memory of a card: the rest is for what is not counted."""
+"""Of the free memory; the rest is for what the prediction leaves out."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Of a card, or of the computer."""
+    """Of the GPU or of the machine."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
@@ -29,7 +29,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def out_of_memory(
     network: Network, train: Train, precision: Precision, device: torch.device, batch: int
 ) -> Diagnostic:
-    """`batch` is what one device gets."""
+    """`batch` is the batch size of one device."""
     memory = Memory(network, _setting(train, precision, device))
     have = _available(device)
     needed = memory.training.at(batch)
@@ -78,7 +78,7 @@ def _available(device: torch.device) -> int:
 
 
 def _rounded(count: int) -> int:
-    """A number as people write it: the power of two below, or the multiple of 8."""
+    """Rounded down to a power of two or a multiple of 8."""
     if count >= 64:
         return count // 16 * 16
     return 1 << (count.bit_length() - 1)

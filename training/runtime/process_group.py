@@ -1,7 +1,7 @@
-"""Several processes that learn together, each from its share of every batch; or one alone.
+"""The processes of a distributed training, each with its share of every batch; or a single one.
 
-They are started by torchrun, or by `cnn train --devices 2`. What they have to agree on is here: the
-loop itself is the same for one and for many.
+They are started by torchrun or by `cnn train --devices 2`. Everything they have to agree on is
+here: the loop is the same for one and for many.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..data.loader.batches import Sharing
 
 
 class Processes:
-    """All of them, as one of them sees them."""
+    """The group, as one of its processes sees it."""
 
     def __init__(self, rank: int = 0, world: int = 1, device: torch.device | None = None) -> None:
         self.rank = rank
@@ -36,30 +36,30 @@ class Processes:
 
     @property
     def writes(self) -> bool:
-        """One of them alone writes and shows."""
+        """Only the first process writes and shows."""
         return self.rank == 0
 
     def wrapped(self, module: Any) -> Any:
-        """What adds up gradients over all of them."""
+        """The module with gradients summed over all processes."""
         if self.world == 1:
             return module
         on_card = self.device.type == "cuda"
         return DistributedDataParallel(module, device_ids=[self.device.index] if on_card else None)
 
     def without_sum(self, forward: object) -> AbstractContextManager[object]:
-        """Around a batch after which no step follows yet."""
+        """A context for accumulated batches, without communication."""
         if isinstance(forward, DistributedDataParallel):
             return forward.no_sync()
         return nullcontext()
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """Over all of them, in place."""
+        """Sums over all processes, in place."""
         if self.world > 1:
             for tensor in tensors:
                 dist.all_reduce(tensor)
 
     def agreed(self, value: float, asked: bool) -> tuple[float, bool]:
-        """The mean of a value, no number where any has none; whether any was asked to end."""
+        """The mean of a value, NaN if any is; and whether any process was asked to end."""
         if self.world == 1:
             return value, asked
         both = torch.tensor([value / self.world, float(asked)], device=self.device)
@@ -68,7 +68,7 @@ class Processes:
         return mean, asking > 0
 
     def gathered(self, value: Any) -> list[Any]:
-        """What each of them has, in their order."""
+        """The values of all processes, by rank."""
         if self.world == 1:
             return [value]
         found: list[Any] = [None] * self.world
@@ -76,7 +76,7 @@ class Processes:
         return found
 
     def told(self, value: Any) -> Any:
-        """What the first of them has, for all."""
+        """The value of the first process, for all."""
         if self.world == 1:
             return value
         box = [value]

@@ -1,4 +1,4 @@
-"""All that is drawn at random: begun from a seed, written down, and gone on with."""
+"""Random number generators: seeded, saved and restored."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 def seed_all(seed: int, rank: int = 0) -> None:
-    """Each process draws numbers of its own; the first one those of a process alone."""
+    """Each process has its own random numbers; the first one has those of a single process."""
     value = (seed + rank * 0x9E3779B1) % 2**63
     random.seed(value)
     torch.manual_seed(value)
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """Where the generators are that a network draws from (of dropout, for one)."""
+    """The devices whose generators a network draws from (dropout does)."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)

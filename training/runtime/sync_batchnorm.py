@@ -1,6 +1,6 @@
 """`sync_bn`: batch norms over the batches of all processes together.
 
-On graphics cards that is torch's own; elsewhere torch has none, and it is computed here.
+On GPUs that is torch's own; torch has none for CPUs, so it is computed here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
-    """The module with its norms exchanged; weights and their names are the same."""
+    """The module with its batch norms replaced; weights and their names stay."""
     if device.type == "cuda":
         made: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         return made
@@ -25,7 +25,7 @@ def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
 
 
 class Synchronised(_BatchNorm):
-    """Mean and variance are those of all images that all processes have now."""
+    """Mean and variance over the batches of all processes."""
 
     def _check_input_dim(self, input: Tensor) -> None:
         return

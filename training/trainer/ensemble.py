@@ -65,7 +65,7 @@ def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
             results.append(train_network(member, member_folder, interruption))
         if number == 1 and job.processes.writes:
             record = read_record(member_folder)
-            request = job.request.beside.to_json()
+            request = job.request.options.to_json()
             folder.write_record(
                 {**record, "made_with": request, "state": "running", "result": None}
             )
@@ -81,11 +81,11 @@ def _member_request(request: Request, number: int) -> Request:
     train = request.plan.train
     seed = train.seed.value + number - 1
     alone = replace(train, seed=Seed(value=seed), ensemble=Ensemble(count=1))
-    overrides = (*request.beside.set, f"train.seed={seed}", "train.ensemble=1")
+    overrides = (*request.options.set, f"train.seed={seed}", "train.ensemble=1")
     return replace(
         request,
         plan=replace(request.plan, train=alone),
-        beside=replace(request.beside, set=overrides),
+        options=replace(request.options, set=overrides),
     )
 
 

@@ -26,7 +26,7 @@ from dotcnn.training.checkpoint.checkpoint import (
 )
 from dotcnn.training.checkpoint.lines_file import Lines
 from dotcnn.training.checkpoint.resume import differences
-from dotcnn.training.request import Beside, override_text, request
+from dotcnn.training.request import Options, override_text, request
 from dotcnn.training.weights.read import read_weights
 
 
@@ -184,6 +184,6 @@ def test_changes_of_sections_come_back_from_text(text: str) -> None:
 
 
 def test_beside_comes_back_from_json() -> None:
-    beside = Beside("Net", (3, 8, 8), 7, ("width=1", "train.epochs=3"))
-    assert Beside.from_json(beside.to_json()) == beside
-    assert Beside.from_json(Beside().to_json()) == Beside()
+    options = Options("Net", (3, 8, 8), 7, ("width=1", "train.epochs=3"))
+    assert Options.from_json(options.to_json()) == options
+    assert Options.from_json(Options().to_json()) == Options()

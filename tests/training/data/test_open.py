@@ -20,7 +20,7 @@ from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
 from dotcnn.training.data.dataset import BadFile, Dataset, Part
-from dotcnn.training.data.images.verdicts import Verdicts
+from dotcnn.training.data.images.checked_files import CheckedFiles
 from dotcnn.training.data.loader.batches import Sharing
 from dotcnn.training.data.loader.class_weights import class_weights
 from dotcnn.training.data.loader.memory_budget import place
@@ -214,10 +214,10 @@ def test_without_a_cache_files_are_looked_at_again(tmp_path: Path, harm: str) ->
 
 
 def test_names_that_are_no_text_are_not_remembered(tmp_path: Path) -> None:
-    verdicts = Verdicts(tmp_path)
-    verdicts.remember({"/set/\udcff.png": ((1, 2), ""), "/set/a.png": ((3, 4), "bad")})
-    assert verdicts.known("/set") == {"/set/a.png": ((3, 4), "bad")}
-    assert verdicts.known("/other") == {}
+    checked = CheckedFiles(tmp_path)
+    checked.remember({"/set/\udcff.png": ((1, 2), ""), "/set/a.png": ((3, 4), "bad")})
+    assert checked.known("/set") == {"/set/a.png": ((3, 4), "bad")}
+    assert checked.known("/other") == {}
 
 
 # ---- where images are kept -------------------------------------------------------------------

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ..loader.image_source import Files
 from ..loader.thread_pool import Progress, each, unwatched
+from .checked_files import CheckedFiles, Mark, mark
 from .color_modes import plain
 from .image_file import DAMAGE, BadImage, picture
 from .resize import Fit
-from .verdicts import Mark, Verdicts, mark
 
 Bad = dict[int, str]
 """By place in a pile: why the file cannot be used."""
@@ -26,8 +26,8 @@ def unusable(
     cache: Path | None = None,
 ) -> Bad:
     """The files that cannot be decoded, with the reason; what is known already is not looked at."""
-    verdicts = Verdicts(cache)
-    known = verdicts.known(files.root)
+    checked = CheckedFiles(cache)
+    known = checked.known(files.root)
     paths = [os.path.abspath(files.path(index)) for index in range(len(files))]
     marks = [mark(path) for path in paths]
     bad: Bad = {}
@@ -46,7 +46,7 @@ def unusable(
         here = marks[index]
         if here is not None and mark(paths[index]) == here:  # nobody has written to it meanwhile
             fresh[paths[index]] = here, reason
-    verdicts.remember(fresh)
+    checked.remember(fresh)
     return dict(sorted(bad.items()))
 
 

@@ -1,8 +1,9 @@
-"""Which files have been found fit to be used, remembered from one run to the next.
+"""A cache of checked image files: which can be decoded, remembered from one run to the next.
 
-In the user's own cache, never beside the images. A verdict is for a file of a certain path, size
-and time of change, and for the version of what reads it; where the cache cannot be used, files are
-merely looked at again.
+Decoding every image of a large data set once takes minutes to hours, which each run would otherwise
+spend before its first step. It lies in the user's cache folder, never beside the images. An entry
+holds for a path, size and time of change, and for the version of Pillow; where the cache cannot be
+used, files are checked again. SQLite, as several runs may write at once.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def mark(path: str) -> Mark | None:
     return status.st_size, status.st_mtime_ns
 
 
-class Verdicts:
+class CheckedFiles:
     """By path: the reason why a file is bad, empty where it is not."""
 
     def __init__(self, folder: Path | None = None) -> None:
