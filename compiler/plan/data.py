@@ -1,4 +1,4 @@
-"""What is learned from: `data folder "flowers" val=20%`, and how it is divided."""
+"""Training data: `data folder "flowers" val=20%`, and how it is split."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .directive import Context, Directive, conflict
 from .fields import file_name, percent, share, whole
 
 SMALL = 64
-"""Grey images up to this size are like the digits, which are there without a file."""
+"""For grey images up to this size, the digits that come with the program are the default."""
 
 
 def _share_or_path(value: object) -> Any:
     if isinstance(value, Text):
         if not value.strip() or not value.isprintable():
-            raise ArgumentError("this text cannot name a folder")
+            raise ArgumentError("a folder cannot have this name")
         return str(value)
     return _SHARE.read(value)
 
@@ -29,11 +29,11 @@ def _write(value: Any) -> str:
 
 
 _SHARE = share("", part=True)
-_VAL = "the share kept for validation; without, the data's own part for it, else 20 %"
+_VAL = "share of the images for validation; by default the data's own part, else 20 %"
 
 
 class Data(Directive):
-    """What is learned from."""
+    """The images and labels to train on."""
 
     section = "train"
     advice: ClassVar[Mapping[str, str]] = {
@@ -53,14 +53,12 @@ class Data(Directive):
     }
 
     classes: ClassVar[int | None] = None
-    """How many it has, where that is known beforehand."""
+    """Number of classes, where that is known beforehand."""
 
     val: Any = share(
         _VAL, None, part=True, keyword_only=True, elsewhere="validation_split valid_pct split"
     )
-    bad: float = share(
-        "how many files may be unreadable before it is an error", 0.01, keyword_only=True
-    )
+    bad: float = share("tolerated share of unreadable files", 0.01, keyword_only=True)
 
     @classmethod
     def usual(cls, context: Context) -> Data:
@@ -69,17 +67,17 @@ class Data(Directive):
 
 
 class Unsaid(Data):
-    """Nothing says what to learn from."""
+    """No data is given."""
 
 
 class Folder(Data):
-    """A folder that holds a folder of images for each class."""
+    """A folder with one folder of images for each class."""
 
     word = "data folder"
 
-    path: str = file_name("the folder, from the spec's own on", example='"data"')
+    path: str = file_name("the folder, relative to that of the spec", example='"data"')
     val: Any = custom(
-        f"{_VAL}; or the folder that holds it",
+        f"{_VAL}; or another folder",
         _share_or_path,
         "a share above 0 % and below 100 %, or a folder",
         None,
@@ -90,30 +88,32 @@ class Folder(Data):
 
 
 class Digits(Data):
-    """1,797 handwritten digits of 8x8 pixels, which are part of the program."""
+    """1,797 handwritten digits of 8x8 pixels, which come with the program."""
 
     word = "data digits"
     classes = 10
 
 
 class Npz(Data):
-    """Arrays of numpy's: images and labels, for instance `x_train` and `y_train`."""
+    """A NumPy archive of images and labels, for instance `x_train` and `y_train`."""
 
     word = "data npz"
 
     path: str = file_name("the file", example='"data.npz"')
     images: str | None = file_name(
-        "the array of images; found by its usual names", None, keyword_only=True
+        "name of the array of images; by default found by usual names", None, keyword_only=True
     )
-    labels: str | None = file_name("the array of labels", None, keyword_only=True)
+    labels: str | None = file_name(
+        "name of the array of labels; by default found by usual names", None, keyword_only=True
+    )
 
 
 class Idx(Data):
-    """The files of MNIST and its relatives, packed with gzip or not."""
+    """IDX files, the format of MNIST, compressed with gzip or not."""
 
     word = "data idx"
 
-    path: str = file_name("the folder that they lie in", example='"mnist"')
+    path: str = file_name("the folder of the files", example='"mnist"')
 
 
 class ArraysInMemory(Data):
@@ -126,10 +126,10 @@ class ArraysInMemory(Data):
 
 
 class Named(Data):
-    """A data set of torchvision's, fetched where it is not there."""
+    """A data set of torchvision, downloaded where it is missing."""
 
-    root: str = file_name("the folder that it lies in", "data", keyword_only=True)
-    download: bool = switch("fetch it where it is not there", True)
+    root: str = file_name("the folder of the files", "data", keyword_only=True)
+    download: bool = switch("download it where it is missing", True)
 
 
 class Mnist(Named):
@@ -163,7 +163,7 @@ class Emnist(Named):
         "balanced": 47, "byclass": 62, "bymerge": 47, "letters": 26, "digits": 10, "mnist": 10,
     }  # fmt: skip
 
-    part: str = choice("which of its six divisions", tuple(PARTS), "balanced", keyword_only=True)
+    part: str = choice("which of its six splits", tuple(PARTS), "balanced", keyword_only=True)
 
 
 class Cifar10(Named):
@@ -174,7 +174,7 @@ class Cifar10(Named):
 
 
 class Cifar100(Named):
-    """The same of a hundred kinds."""
+    """50,000 + 10,000 pictures of 100 kinds of things, 32x32 (Krizhevsky, 2009)."""
 
     word = "data cifar100"
     classes = 100
@@ -218,18 +218,18 @@ class Pets(Named):
 
 
 class ImageNet(Named):
-    """ILSVRC 2012; its files have to be there, since nobody may hand them on."""
+    """ILSVRC 2012, 1,000 classes; the files have to be there, as only registered users get them."""
 
     word = "data imagenet"
     elsewhere: ClassVar[Mapping[str, str]] = {"data imagenet": "ilsvrc2012 imagenet1k"}
     classes = 1000
 
-    download: bool = switch("it cannot be fetched", False)
+    download: bool = switch("always off: it cannot be downloaded", False)
 
     def check(self) -> None:
         if self.download:
             raise ArgumentError(
-                "ImageNet cannot be fetched", "put its files into `root`", drop="download"
+                "ImageNet cannot be downloaded", "put its files into `root`", drop="download"
             )
 
 
@@ -238,11 +238,11 @@ def classes_of(data: Data) -> int | None:
     return Emnist.PARTS[data.part] if isinstance(data, Emnist) else data.classes
 
 
-# ---- how it is divided -----------------------------------------------------------------------
+# ---- how it is split -----------------------------------------------------------------------
 
 
 class Split(Directive):
-    """How images are divided among training, validation and a last test."""
+    """How images are split into training, validation and test sets."""
 
     section = "train"
     word = "split"
@@ -252,18 +252,20 @@ class Split(Directive):
     }
 
     val: float | None = share(
-        "the share kept for validation; without, the data's own part for it, else 20 %",
+        _VAL,
         None,
         part=True,
         elsewhere="validation valid",
     )
-    test: float = share("the share kept for a test after all is done", 0.0)
-    stratified: bool = switch("each class is divided by itself", True)
-    seed: int = whole("what the division depends on", 0, minimum=0, keyword_only=True)
+    test: float = share("share of the images for a final test", 0.0)
+    stratified: bool = switch(
+        "split each class by itself, so that shares of classes stay the same", True
+    )
+    seed: int = whole("seed of the split", 0, minimum=0, keyword_only=True)
 
     def check(self) -> None:
         if (self.val or 0) + self.test >= 1:
-            raise ArgumentError("nothing is left to learn from", "make `val` or `test` smaller")
+            raise ArgumentError("nothing is left to train on", "make `val` or `test` smaller")
 
     def settle(self, context: Context) -> Split:
         """`val` may be said with the data, too."""
@@ -280,7 +282,7 @@ class Split(Directive):
             assert there is not None
             yield Problem(
                 "conflict",
-                "the share for validation is given twice, in two sizes",
+                "the validation share is given twice, with different values",
                 here,
                 labels=(Label(there, "the other"),),
                 help="keep one of them",

@@ -31,7 +31,7 @@ def _evaluate(plan: TrainPlan) -> Iterator[str]:
 
 def _augment(plan: TrainPlan) -> Iterator[str]:
     if not plan.augment:
-        yield "# augment: nothing; images are shown as they are"
+        yield "# augment: none; images are not changed"
         return
     yield "augment {"
     for directive in plan.augment:
@@ -41,7 +41,7 @@ def _augment(plan: TrainPlan) -> Iterator[str]:
 
 def _transfer(plan: TrainPlan) -> Iterator[str]:
     if plan.transfer is None:
-        yield "# transfer: nothing; the network begins with weights of its own"
+        yield "# transfer: none; training starts from random weights"
         return
     yield from _body("transfer", plan.transfer)
 
@@ -59,7 +59,7 @@ def _body(name: str, section: object) -> Iterator[str]:
     for slot in slots(type(section)):
         value = getattr(section, slot.name)
         if isinstance(value, Unsaid):
-            yield '  # data: nothing says what to learn from; write `data folder "images"`'
+            yield '  # data: none; write `data folder "images"`'
         elif isinstance(value, tuple):
             yield from map(_line, value)
         elif value is not None:

@@ -47,24 +47,24 @@ class Directive(Declared):
     usage: ClassVar[str] = ""
     """How it is written, where the fields alone would not say it."""
     elsewhere: ClassVar[Mapping[str, str]] = {}
-    """What to write, and the names that other tools have for that, blanks between."""
+    """What to write here, and what other tools call it, separated by blanks."""
     advice: ClassVar[Mapping[str, str]] = {}
-    """What to do, and the words of people who look for that."""
+    """What to do instead, and words that other tools have for it, separated by blanks."""
     synonyms: ClassVar[tuple[str, ...]] = ()
-    """Words that may be written for it just as well."""
+    """Other words for it."""
     several: ClassVar[bool] = False
-    """May stand more than once."""
+    """It may be written more than once."""
     may_be_off: ClassVar[bool] = False
     """`off` or `none` in place of its arguments: as if it were not written."""
 
     origin: Origin | None = None
-    """None where the spec does not say it. No argument, and not of its value."""
+    """None where the spec does not say it. Not an argument, and not part of its value."""
     off: bool = False
     """Written as `off`."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # What is given by its place comes first, also before what is inherited.
+        # Positional arguments come first, also before those that are inherited.
         cls.fields = dict(sorted(cls.fields.items(), key=lambda item: item[1].keyword_only))
         if "word" in vars(cls):
             known = REGISTRY.setdefault(cls.section, {})
@@ -146,14 +146,14 @@ class Directive(Declared):
         return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
     def remark(self) -> str:
-        """What is said beside it where a plan is printed."""
+        """The comment beside it where a plan is printed."""
         return self.doc()
 
     # ---- how it is read ----
 
     @classmethod
     def arranged(cls, arguments: Sequence[Evaluated]) -> Sequence[Evaluated]:
-        """Its arguments without words that are there for the sake of the sentence."""
+        """Its arguments without words that only make a sentence of it."""
         return arguments
 
     @classmethod
@@ -164,18 +164,18 @@ class Directive(Declared):
         return bind(call, cls.signature(), arguments, env, words)
 
     def one(self, argument: Evaluated) -> tuple[str, Any]:
-        """A single argument and its value, to be put into this one; raises Problem."""
+        """The name and value of a single argument, to replace one of this; raises Problem."""
         return bind_one(argument, self.signature())
 
-    # ---- what it means with others around it ----
+    # ---- what it means in its context ----
 
     @classmethod
     def usual(cls, context: Context) -> Self | None:
-        """What stands for it where nothing is written; None where it is then simply not there."""
+        """The default, where nothing is written; None where that is nothing."""
         return None if cls.may_be_off else cls()
 
     def settle(self, context: Context) -> Self:
-        """This one, once all others are known: what it leaves open filled in."""
+        """This one with what it leaves open filled in, once all others are known."""
         return self
 
     def problems(self, context: Context) -> Iterator[Problem]:
@@ -216,7 +216,7 @@ class Context:
         return [one for one in found if isinstance(one, kind) and not one.off]
 
     def find(self, kind: type[D]) -> D | None:
-        """The one that is written, else the usual one."""
+        """The one that is written, else the default."""
         for one in self.given.get(kind.section, ()):
             if isinstance(one, kind):
                 return None if one.off else one
@@ -249,7 +249,7 @@ class Context:
     def unfit(
         self, place: Span, message: str, help: str = "", edits: tuple[Edit, ...] = ()
     ) -> Problem:
-        """For what does not go with the network's input."""
+        """For what does not suit the network's input."""
         assert self.network is not None
         label = Label(first_line(self.network.input.span), f"the input is {text(self.shape)}")
         return Problem("unfit-input", message, place, labels=(label,), help=help, edits=edits)

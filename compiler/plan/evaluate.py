@@ -1,4 +1,4 @@
-"""How images meet the network: `evaluate { resize 256, crop 224, normalize imagenet }`."""
+"""Preprocessing and test-time augmentation: `evaluate { resize 256, crop 224, tta flip }`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .directive import Context, Directive, taken_out
 from .fields import number, real_number, size, spelled, tuple_of
 
 LARGE = 96
-"""Inputs with such a side and above get images that are a seventh larger, 256 for 224,
-and the border cut off: what is to be seen mostly stands in the middle."""
+"""Inputs with such a side and above get images that are a seventh larger, 256 for 224, with the
+border cropped: objects are mostly in the centre."""
 
 MODES = ("bilinear", "bicubic", "nearest")
-MODE_DOC = "how pixels between pixels are found"
+MODE_DOC = "interpolation"
 
 
 def usual_side(context: Context) -> Any:
-    """What images are made: as large as the input or, where that is large, a little larger."""
+    """The default size: that of the input or, where that is large, a little larger."""
     assert context.size is not None
     height, width = context.size
     if height != width:
@@ -31,7 +31,7 @@ def usual_side(context: Context) -> Any:
 
 
 class Resize(Directive):
-    """The shorter side brought to a size, or both."""
+    """Resize images: the shorter side, or height and width."""
 
     section = "evaluate"
     word = "resize"
@@ -40,7 +40,7 @@ class Resize(Directive):
         "resize": "smallestmaxsize resizing image_size img_size target_size size"
     }
 
-    side: Any = size("of the shorter side, or height and width like 256x192", example="256")
+    side: Any = size("length of the shorter side, or height and width like 256x192", example="256")
     mode: str = choice(MODE_DOC, MODES, "bilinear", keyword_only=True)
 
     @classmethod
@@ -68,13 +68,13 @@ class Resize(Directive):
 
 
 class CentreCrop(Directive):
-    """The middle of an image."""
+    """Crop the centre of an image."""
 
     section = "evaluate"
     word = "crop"
     elsewhere: ClassVar[Mapping[str, str]] = {"crop": "centercrop center_crop centrecrop"}
 
-    side: Any = size("its height and width; the network's input")
+    side: Any = size("height and width: those of the network's input")
 
     @classmethod
     def usual(cls, context: Context) -> CentreCrop | None:
@@ -109,12 +109,12 @@ def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Pr
         )
 
 
-# ---- several looks at an image ---------------------------------------------------------------
+# ---- test-time augmentation ---------------------------------------------------------------
 
 
 def _crops(value: object) -> int:
     if isinstance(value, bool) or value not in (1, 5, 10):
-        raise ArgumentError("other numbers have no usual places")
+        raise ArgumentError("no other number is in use")
     return int(value)
 
 
@@ -126,7 +126,7 @@ def _scale(value: object) -> float:
 
 
 class Tta(Directive):
-    """An image is looked at several times, and the answers are averaged."""
+    """Test-time augmentation: average the predictions over several views of an image."""
 
     section = "evaluate"
     word = "tta"
@@ -139,22 +139,22 @@ class Tta(Directive):
     }
 
     crops: int = custom(
-        "1: the middle; 5: and the corners; 10: all of them mirrored, too",
+        "1 is the centre, 5 adds the corners, 10 adds all of them mirrored",
         _crops,
         "1, 5 or 10",
         1,
         write=str,
     )
-    flip: bool = flag("mirrored, too")
+    flip: bool = flag("add each view mirrored")
     scales: tuple[float, ...] = tuple_of(
-        "at several sizes", _scale, "factors from 0.1 to 10, like [0.9, 1, 1.1]", (1.0,),
-        keyword_only=True, write=lambda value: f"[{', '.join(map(exact, value))}]",
+        "factors of the size of the image", _scale, "factors from 0.1 to 10, like [0.9, 1, 1.1]",
+        (1.0,), keyword_only=True, write=lambda value: f"[{', '.join(map(exact, value))}]",
     )  # fmt: skip
 
     def check(self) -> None:
         if self.crops == 1 and not self.flip and self.scales == (1.0,):
             raise ArgumentError(
-                "this looks at an image once, as without it", "write `tta flip`, or `tta crops=10`"
+                "this is one view of an image, as without it", "write `tta flip`, or `tta crops=10`"
             )
 
     def problems(self, context: Context) -> Iterator[Problem]:
@@ -170,14 +170,14 @@ Levels = tuple[float, ...]
 
 
 class Normalization(NamedTuple):
-    """Pixels of 0 to 255 are multiplied by `scale`, then (pixel - mean)/std of each channel."""
+    """Pixels of 0 to 255 are multiplied by `scale`, then (pixel - mean)/std for each channel."""
 
     scale: float
     mean: Levels | None
     """None where both are measured on the training images."""
     std: Levels | None
     order: str
-    """`rgb` or `bgr`: in what order the channels go in; mean and std are in that order."""
+    """`rgb` or `bgr`: the order of channels in the network's input, and of mean and std."""
 
 
 _HALF = (0.5, 0.5, 0.5)
@@ -201,8 +201,8 @@ PRESETS: dict[str, Normalization] = {
         "rgb",
     ),
 }
-"""As published: `imagenet` by torchvision, `inception` and `caffe` by those who trained so named
-networks first (`caffe`: without scale, blue first), `clip` by OpenAI, the rest for their data."""
+"""As published: `imagenet` by torchvision, `inception` and `caffe` by the authors of those networks
+(`caffe`: without scale, blue first), `clip` by OpenAI, the others for their data sets."""
 
 
 def _deviation(value: object) -> float:
@@ -218,7 +218,7 @@ def _per_channel(doc: str, deviation: bool) -> Any:
 
 
 class Normalize(Directive):
-    """What becomes of pixels: in training, evaluation, prediction and export alike."""
+    """Normalise pixels: in training, evaluation, prediction and export alike."""
 
     section = "evaluate"
     word = "normalize"
@@ -229,7 +229,7 @@ class Normalize(Directive):
     }
 
     preset: str = choice(
-        "numbers measured on the training images, none, or published ones",
+        "mean and deviation: `measured` on the training images, `none`, or published ones",
         tuple(PRESETS),
         "measured",
         elsewhere={
@@ -238,17 +238,19 @@ class Normalize(Directive):
             "openai": "clip", "vgg": "caffe",
         },
     )  # fmt: skip
-    mean: Levels | None = _per_channel("subtracted from each channel", False)
-    std: Levels | None = _per_channel("what each channel is divided by", True)
+    mean: Levels | None = _per_channel("mean of each channel, which is subtracted", False)
+    std: Levels | None = _per_channel("standard deviation of each channel, which divides", True)
     scale: float | None = number(
-        "what pixels of 0 to 255 are multiplied by first", None,
+        "factor of pixels of 0 to 255, before mean and deviation", None,
         minimum=0, above=True, maximum=1000, keyword_only=True,
     )  # fmt: skip
-    order: str | None = choice("which colour comes first", ("rgb", "bgr"), None, keyword_only=True)
+    order: str | None = choice("order of the channels", ("rgb", "bgr"), None, keyword_only=True)
 
     def check(self) -> None:
         if (self.mean is None) != (self.std is None):
-            raise ArgumentError("mean and deviation belong together", "write `mean=0.5 std=0.5`")
+            raise ArgumentError(
+                "mean and standard deviation belong together", "write `mean=0.5 std=0.5`"
+            )
         if self.mean is not None and self.preset not in ("measured", "none"):
             raise ArgumentError(
                 f"`{self.preset}` has a mean and a deviation of its own",
@@ -263,7 +265,7 @@ class Normalize(Directive):
 
     @property
     def pixels(self) -> Normalization:
-        """The numbers that it stands for."""
+        """Its numbers."""
         preset = PRESETS[self.preset]
         return Normalization(
             preset.scale if self.scale is None else self.scale,
@@ -274,13 +276,12 @@ class Normalize(Directive):
 
     def remark(self) -> str:
         scale, mean, std, order = self.pixels
-        times = "1/255" if scale == 1 / 255 else f"{scale:g}"
-        what = f"pixels of 0 to 255 times {times}"
-        if order != "rgb":
-            what += ", blue first"
+        scaled = "pixel / 255" if scale == 1 / 255 else "pixel"
+        scaled += f" * {scale:g}" if scale not in (1, 1 / 255) else ""
+        blue_first = ", in the order blue, green, red" if order == "bgr" else ""
         if mean is None:
-            return f"{what}, then less their mean and by their deviation, as measured"
-        return f"{what}, then less {spelled(mean)} and by {spelled(std)}"
+            return f"({scaled} - mean) / std, measured on the training images{blue_first}"
+        return f"({scaled} - {spelled(mean)}) / {spelled(std)}{blue_first}"
 
     def problems(self, context: Context) -> Iterator[Problem]:
         channels, mean = context.channels, self.pixels.mean
@@ -291,8 +292,8 @@ class Normalize(Directive):
             assert place is not None
             yield context.unfit(
                 place,
-                f"these are numbers for {len(mean)} channels",
-                "write `normalize measured`, or numbers of your own",
+                f"this has numbers for {len(mean)} channels",
+                "write `normalize measured`, or `mean=… std=…`",
             )
         if self.order == "bgr" and channels != 3:
             place = self.place("order")

@@ -23,7 +23,7 @@ class LayerNames:
 
     @cached_property
     def names(self) -> dict[str, list[Node]]:
-        """Every name that means something, those that take in more first."""
+        """Every name with its layers, larger scopes first."""
         found: dict[str, list[Node]] = {}
         for node in self.network.nodes[1:]:
             pieces = node.name.split(".")
@@ -32,7 +32,7 @@ class LayerNames:
         return dict(sorted(found.items(), key=lambda item: item[0].count(".")))
 
     def nodes(self, part: str) -> list[Node]:
-        """What a name or a pattern means, in the network's order; empty where that is nothing."""
+        """The layers of a name or a pattern, in the network's order; empty where there are none."""
         if not _is_pattern(part):
             return self.names.get(part, [])
         fitting = {
@@ -48,12 +48,12 @@ class LayerNames:
         return [fitting[index] for index in sorted(fitting)]
 
     def before(self, part: str) -> list[Node]:
-        """What comes before the first node of a part."""
+        """The layers before the first one of a name."""
         nodes = self.nodes(part)
         return self.network.nodes[1 : nodes[0].index] if nodes else []
 
     def up_to(self, part: str) -> list[Node]:
-        """Everything to the end of a part."""
+        """The layers up to the last one of a name."""
         nodes = self.nodes(part)
         return self.network.nodes[1 : nodes[-1].index + 1] if nodes else []
 
@@ -64,14 +64,14 @@ class LayerNames:
         return learned[-1] if learned else None
 
     def problem(self, part: str, place: Span) -> Problem | None:
-        """For a name that means nothing here."""
+        """For a name that no layer has."""
         if self.nodes(part):
             return None
         name = self.network.name
         if _is_pattern(part):
-            message, close = f'no layer of {name} is called like "{part}"', ""
+            message, close = f'no layer of {name} matches "{part}"', ""
         else:
-            message = f"{name} has no part called `{part}`"
+            message = f"{name} has no layer or scope `{part}`"
             close = closest(part, list(self.names)[:_MAX_NAMES])
         return Problem(
             "unknown-part",

@@ -1,4 +1,4 @@
-"""How wrong an answer is: `loss cross_entropy smoothing=0.1`, `weights balanced`."""
+"""The loss function, and weights of classes: `loss bce smoothing=0.1`, `weights balanced`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .fields import number, real_number, spelled
 
 
 class Loss(Directive):
-    """How wrong the network's answers are."""
+    """The function that training minimises."""
 
     section = "train"
     elsewhere: ClassVar[Mapping[str, str]] = {"loss": "criterion loss_func loss_fn objective"}
     advice: ClassVar[Mapping[str, str]] = {
         "give it to the loss: `loss cross_entropy smoothing=0.1`": "label_smoothing smoothing",
-        "losses of numbers are for regression, and this is for classes": "mse mseloss l1 mae huber",
+        "a regression loss; networks are trained on classes here": "mse mseloss l1 mae huber",
     }
 
     several_labels: ClassVar[bool] = False
-    """An image may be of several classes at once, each of which is decided by itself."""
+    """An image may have several classes at once: each is a decision of its own."""
 
     @classmethod
     def usual(cls, context: Context) -> Loss:
@@ -51,7 +51,7 @@ class Loss(Directive):
 
 
 def ends_in(context: Context) -> str:
-    """`each` where the network ends in shares of their own, `one` where they add up to 1."""
+    """`each` where the network ends in independent probabilities, `one` where they add up to 1."""
     if context.network is None or not context.network.output.op.probabilities:
         return ""
     return "each" if context.network.output.op.independent else "one"
@@ -59,13 +59,13 @@ def ends_in(context: Context) -> str:
 
 def _smoothing() -> float:
     return number(  # type: ignore[no-any-return]
-        "share of an answer that is spread over all classes", 0.0, minimum=0, maximum=1, below=True,
-        elsewhere="label_smoothing",
+        "share of the target that is spread over all classes (label smoothing)", 0.0,
+        minimum=0, maximum=1, below=True, elsewhere="label_smoothing",
     )  # fmt: skip
 
 
 class CrossEntropy(Loss):
-    """For one class of several."""
+    """Softmax cross-entropy, for one class per image."""
 
     word = "loss cross_entropy"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -77,7 +77,7 @@ class CrossEntropy(Loss):
 
 
 class Bce(Loss):
-    """Binary cross entropy: for any number of classes at once."""
+    """Binary cross-entropy for each class, for any number of classes per image."""
 
     word = "loss bce"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -90,14 +90,14 @@ class Bce(Loss):
 
 
 class Focal(Loss):
-    """Cross entropy that counts less what is right already (Lin et al., arXiv:1708.02002)."""
+    """Focal loss: cross-entropy with less weight on easy images (Lin et al., arXiv:1708.02002)."""
 
     word = "loss focal"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "loss focal": "focalloss sigmoid_focal_loss focallossflat"
     }
 
-    gamma: float = number("how much less", 2.0, minimum=0, maximum=100)
+    gamma: float = number("how much less weight easy images have", 2.0, minimum=0, maximum=100)
 
 
 # ---- classes that count more -----------------------------------------------------------------
@@ -121,7 +121,7 @@ def _write_weights(value: Any) -> str:
 
 
 class Weights(Directive):
-    """How much classes count: `balanced` makes rare ones count as much as frequent ones."""
+    """Weights of classes in the loss: with `balanced`, rare classes count as much as frequent ones."""
 
     section = "train"
     word = "weights"

@@ -30,9 +30,9 @@ S = TypeVar("S")
 def plan(
     network: Network, overrides: Sequence[SectionOverride] = (), *, needs_data: bool = True
 ) -> TrainPlan:
-    """What a spec says beside its network; raises SpecError with all that is wrong with it.
+    """The plan of a spec's sections; raises SpecError with everything that is wrong with them.
 
-    Without `needs_data`, a plan is also made where nothing says what to learn from.
+    Without `needs_data`, a plan is also made where no data is given.
     """
     return plan_and_warnings(network, overrides, needs_data=needs_data)[0]
 
@@ -43,7 +43,7 @@ def plan_and_warnings(
     """The same, and what is only unwise about it."""
     found = examine(network.program, network.sections, network, overrides)
     if needs_data and not has_errors(found.diagnostics):
-        missing = nothing_to_learn_from(found.context)
+        missing = no_data(found.context)
         if missing is not None:
             raise SpecError([missing])
     if has_errors(found.diagnostics):
@@ -67,7 +67,7 @@ def examine(
     network: Network | None,
     overrides: Sequence[SectionOverride] = (),
 ) -> Examined:
-    """Sections with all that is to be said about them."""
+    """Sections with all their diagnostics."""
     reader = Reader(_env(program, network))
     for section in SECTIONS:
         if section in sections:
@@ -112,7 +112,7 @@ def _env(program: Program, network: Network | None) -> Env:
 
 
 def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> list[Diagnostic]:
-    """What is missing altogether."""
+    """Missing directives, and a network that cannot be trained."""
     found = []
     begun = context.given.get("transfer")
     spoilt = ("transfer", "from") in reader.spoilt
@@ -121,7 +121,7 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
         found.append(
             Diagnostic(
                 "missing-directive",
-                "`transfer` needs `from`: whose weights are taken",
+                "`transfer` needs `from`: the source of its weights",
                 call.head.span if call else begun[0].span,
                 help='write `from "torchvision:ResNet50_Weights.IMAGENET1K_V2"` into it, or the'
                 " folder of a run",
@@ -147,13 +147,13 @@ def _ends_in_a_map(network: Network) -> Diagnostic:
     )
 
 
-def nothing_to_learn_from(context: Context) -> Diagnostic | None:
-    """For a spec without data, whose images are not like those that are there anyway."""
+def no_data(context: Context) -> Diagnostic | None:
+    """For a spec without data, whose images are not like the digits that come with the program."""
     if not isinstance(context.find(Data), Unsaid):
         return None
     network = context.network
     assert network is not None
-    message = f"nothing says what {network.name} learns from"
+    message = f"no data is given to train {network.name} on"
     help = 'write `train { data folder "images" }`, with a folder of images for each class'
     train = network.sections.get("train")
     span = train.head.span if train else network.root.span

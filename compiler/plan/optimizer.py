@@ -1,4 +1,4 @@
-"""How weights are changed: `optimizer sgd lr=0.05 momentum=0.9 nesterov weight_decay=5e-4`."""
+"""How weights are updated: `optimizer sgd lr=0.05 momentum=0.9 nesterov weight_decay=5e-4`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,27 @@ def _rate(default: float) -> float:
 
 def _decay(default: float = 0.0) -> float:
     return number(  # type: ignore[no-any-return]
-        "how far weights are drawn to zero", default, minimum=0, maximum=10,
+        "weight decay: how strongly weights are drawn to zero", default, minimum=0, maximum=10,
         elsewhere="wd weightdecay l2 decay",
     )  # fmt: skip
 
 
 def _momentum() -> float:
     return number(  # type: ignore[no-any-return]
-        "share of the last step that is kept", 0.0, minimum=0, maximum=1, below=True,
+        "share of the previous step that is added to the next", 0.0,
+        minimum=0, maximum=1, below=True,
         elsewhere="mom",
     )  # fmt: skip
 
 
 def _eps() -> float:
     return number(  # type: ignore[no-any-return]
-        "added to the divisor", 1e-8, minimum=0, maximum=1, above=True, elsewhere="epsilon"
+        "added to the denominator, against division by zero",
+        1e-8,
+        minimum=0,
+        maximum=1,
+        above=True,
+        elsewhere="epsilon",
     )
 
 
@@ -46,7 +52,7 @@ def _beta(value: object) -> float:
 
 def _betas() -> tuple[float, float]:
     return tuple_of(  # type: ignore[no-any-return]
-        "shares of the averages that are kept, of gradients and of their squares",
+        "decay rates of the averages of gradients and of their squares",
         _beta,
         "two numbers from 0 to below 1, like (0.9, 0.999)",
         (0.9, 0.999),
@@ -55,7 +61,7 @@ def _betas() -> tuple[float, float]:
 
 
 class Optimizer(Directive):
-    """How weights are changed in each step."""
+    """The rule by which a step updates the weights."""
 
     section = "train"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -75,7 +81,7 @@ class Optimizer(Directive):
         " radam asgd ftrl adafactor nadamw lars rprop adan sparseadam",
     }
 
-    decay_all: bool = switch("weight decay of biases and norms, too", False)
+    decay_all: bool = switch("weight decay for biases and normalisation layers, too", False)
 
     @classmethod
     def usual(cls, context: Context) -> Optimizer:
@@ -83,7 +89,7 @@ class Optimizer(Directive):
 
 
 class AdamW(Optimizer):
-    """As Adam, with decay apart from the gradients (Loshchilov and Hutter, arXiv:1711.05101)."""
+    """The Adam optimizer with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101)."""
 
     word = "optimizer adamw"
 
@@ -91,27 +97,29 @@ class AdamW(Optimizer):
     betas: tuple[float, float] = _betas()
     eps: float = _eps()
     weight_decay: float = _decay(0.01)
-    amsgrad: bool = flag("the largest of the averages so far counts")
+    amsgrad: bool = flag("divide by the largest average so far (AMSGrad)")
 
     def check(self) -> None:
         two(self.betas)
 
 
 class Sgd(Optimizer):
-    """Stochastic gradient descent."""
+    """Stochastic gradient descent, with momentum."""
 
     word = "optimizer sgd"
 
     lr: float = _rate(0.01)
     momentum: float = _momentum()
     weight_decay: float = _decay()
-    dampening: float = number("share of the gradient that is left out", 0.0, minimum=0, maximum=1)
-    nesterov: bool = flag("look ahead by the momentum")
+    dampening: float = number(
+        "share of the gradient that momentum leaves out", 0.0, minimum=0, maximum=1
+    )
+    nesterov: bool = flag("Nesterov momentum")
 
     def check(self) -> None:
         if self.nesterov and not self.momentum:
             raise ArgumentError(
-                "`nesterov` looks ahead by the momentum, and there is none",
+                "`nesterov` needs a momentum, and there is none",
                 "write `momentum=0.9`, or take `nesterov` out",
                 drop="nesterov",
             )
@@ -122,7 +130,7 @@ class Sgd(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps by averages of gradients and their squares (Kingma and Ba, arXiv:1412.6980)."""
+    """The Adam optimizer: averages of gradients and of their squares (Kingma and Ba, arXiv:1412.6980)."""
 
     word = "optimizer adam"
 
@@ -130,25 +138,30 @@ class Adam(Optimizer):
     betas: tuple[float, float] = _betas()
     eps: float = _eps()
     weight_decay: float = _decay()
-    amsgrad: bool = flag("the largest of the averages so far counts")
+    amsgrad: bool = flag("divide by the largest average so far (AMSGrad)")
 
     def check(self) -> None:
         two(self.betas)
 
 
 class RmsProp(Optimizer):
-    """Steps divided by an average of the gradients' size (Tieleman and Hinton, 2012)."""
+    """Gradients divided by the root of their mean square (Tieleman and Hinton, 2012)."""
 
     word = "optimizer rmsprop"
 
     lr: float = _rate(0.01)
     alpha: float = number(
-        "share of the average that is kept", 0.99, minimum=0, maximum=1, below=True, elsewhere="rho"
+        "decay rate of the average of squares",
+        0.99,
+        minimum=0,
+        maximum=1,
+        below=True,
+        elsewhere="rho",
     )
     momentum: float = _momentum()
     eps: float = _eps()
     weight_decay: float = _decay()
-    centered: bool = flag("divide by the variance")
+    centered: bool = flag("divide by the variance instead of the mean square")
 
 
 def two(betas: tuple[float, ...]) -> None:

@@ -14,7 +14,7 @@ from .train import SINGLE, Epochs, unreached
 
 
 class Portion(float):
-    """A share of all epochs, as `5%` of a warm-up; becomes epochs when they are known."""
+    """A share of all epochs, as in `warmup=5%`; becomes epochs when their number is known."""
 
     __slots__ = ()
 
@@ -37,36 +37,36 @@ def _write_duration(value: float) -> str:
 def _epoch(value: object) -> int:
     found = real_number(value)
     if not found.is_integer() or not 1 <= found <= 10**9:
-        raise ArgumentError(f"{show(value)} is no epoch, a whole number of at least 1")
+        raise ArgumentError(f"{show(value)} is not an epoch, a whole number of at least 1")
     return int(found)
 
 
 def _factor(default: float = 0.1) -> float:
     return number(  # type: ignore[no-any-return]
-        "what the rate is multiplied by", default, minimum=0, above=True, maximum=1, below=True,
+        "factor of the learning rate", default, minimum=0, above=True, maximum=1, below=True,
         elsewhere="gamma by",
     )  # fmt: skip
 
 
 def _end() -> float:
     return number(  # type: ignore[no-any-return]
-        "the rate at the end", 0.0, minimum=0, elsewhere="eta_min min_lr lr_min"
+        "learning rate at the end", 0.0, minimum=0, elsewhere="eta_min min_lr lr_min"
     )
 
 
 class Schedule(Directive):
-    """How the learning rate changes from epoch to epoch."""
+    """How the learning rate changes during training."""
 
     section = "train"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "schedule": "scheduler lr_schedule lr_scheduler learning_rate_schedule sched",
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "it stands before any schedule: `schedule cosine warmup=3`": "warmup warmup_epochs",
+        "it is an argument of every schedule: `schedule cosine warmup=3`": "warmup warmup_epochs",
     }
 
     warmup: float = custom(
-        "epochs in which the rate rises from 0, or a share of them all",
+        "epochs in which the learning rate rises from 0, or a share of all epochs",
         _duration,
         "a number of epochs, or a share of them like 5%",
         0.0,
@@ -96,7 +96,7 @@ class Schedule(Directive):
 
 
 class Cosine(Schedule):
-    """Down along half a wave (Loshchilov and Hutter, arXiv:1608.03983)."""
+    """Cosine annealing (Loshchilov and Hutter, arXiv:1608.03983)."""
 
     word = "schedule cosine"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -107,21 +107,21 @@ class Cosine(Schedule):
 
 
 class Constant(Schedule):
-    """The same all the time."""
+    """A constant learning rate."""
 
     word = "schedule constant"
     elsewhere: ClassVar[Mapping[str, str]] = {"schedule constant": "constantlr fixed none"}
 
 
 class Step(Schedule):
-    """Multiplied by a factor again and again; `every=1` makes it an exponential."""
+    """Step decay: multiplied by a factor at regular epochs; `every=1` makes it exponential."""
 
     word = "schedule step"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "schedule step": "steplr exponential exponentiallr exponentialdecay stepdecay",
     }
 
-    every: int = whole("after so many epochs", example="30", elsewhere="step_size")
+    every: int = whole("epochs between two steps", example="30", elsewhere="step_size")
     factor: float = _factor()
 
     def late(self, epochs: int) -> Iterator[tuple[str, str]]:
@@ -131,7 +131,7 @@ class Step(Schedule):
 
 
 class MultiStep(Schedule):
-    """Multiplied by a factor at certain epochs."""
+    """Step decay at certain epochs."""
 
     word = "schedule multistep"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -139,15 +139,15 @@ class MultiStep(Schedule):
     }
 
     at: tuple[int, ...] = tuple_of(
-        "after which epochs", _epoch, "epochs like 30 60", many=True, elsewhere="milestones",
-        example="30 60 80", write=lambda value: " ".join(map(str, value)),
+        "the epochs after which it is multiplied", _epoch, "epochs like 30 60", many=True,
+        elsewhere="milestones", example="30 60 80", write=lambda value: " ".join(map(str, value)),
     )  # fmt: skip
     factor: float = _factor()
 
     def check(self) -> None:
         if list(self.at) != sorted(set(self.at)):
             raise ArgumentError(
-                "the epochs come one after the other",
+                "the epochs are not in ascending order",
                 f"write `schedule multistep {' '.join(map(str, sorted(set(self.at))))}`",
             )
 
@@ -158,7 +158,7 @@ class MultiStep(Schedule):
 
 
 class OneCycle(Schedule):
-    """Up to the optimizer's rate and far down again (Smith and Topin, arXiv:1708.07120)."""
+    """One-cycle policy: up to the optimizer's rate, then down (Smith, Topin, arXiv:1708.07120)."""
 
     word = "schedule onecycle"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -166,10 +166,13 @@ class OneCycle(Schedule):
     }
 
     up: float = share(
-        "share of the epochs in which it rises", 0.3, part=True, elsewhere="pct_start"
+        "share of the epochs in which the learning rate rises",
+        0.3,
+        part=True,
+        elsewhere="pct_start",
     )
-    start: float = factor("where it begins, beside the optimizer's rate", 0.04)
-    end: float = factor("where it ends", 4e-6)
+    start: float = factor("factor of the optimizer's rate at the beginning", 0.04)
+    end: float = factor("factor of the optimizer's rate at the end", 4e-6)
 
     def check(self) -> None:
         if self.warmup:
@@ -181,19 +184,21 @@ class OneCycle(Schedule):
 
 
 class Plateau(Schedule):
-    """Multiplied by a factor when validation gets no better."""
+    """Multiplied by a factor when a validation metric no longer improves."""
 
     word = "schedule plateau"
     elsewhere: ClassVar[Mapping[str, str]] = {"schedule plateau": "reducelronplateau reduce_lr"}
 
-    patience: int = whole("epochs without a better result", 10, minimum=0)
+    patience: int = whole("epochs without improvement", 10, minimum=0)
     factor: float = _factor()
-    metric: str = choice("what has to get better", SINGLE, "loss", keyword_only=True)
+    metric: str = choice(
+        "the validation metric that has to improve", SINGLE, "loss", keyword_only=True
+    )
     end: float = _end()
 
 
 class Linear(Schedule):
-    """Straight down."""
+    """A linear decay."""
 
     word = "schedule linear"
     elsewhere: ClassVar[Mapping[str, str]] = {

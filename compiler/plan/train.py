@@ -15,21 +15,21 @@ UNREACHED = "unreached"
 """A warning: something is to happen after the last epoch."""
 
 METRICS = ("top1", "top5", "loss", "per_class", "precision", "recall", "f1")
-"""What can be measured; what is better when smaller is `loss` alone."""
+"""What can be measured. Of `loss` smaller is better, of all others larger."""
 
 SINGLE = ("top1", "top5", "loss", "precision", "recall", "f1")
-"""Those that are one number, by which runs can be compared."""
+"""Those that are one number, by which states can be compared."""
 
 
 def unreached(directive: Directive, name: str, message: str) -> Iterator[Diagnostic]:
     place = directive.place(name)
     if place is not None:
-        help = "train for longer, or let it come earlier"
+        help = "train for more epochs, or let it come earlier"
         yield Diagnostic(UNREACHED, message, place, help=help, severity="warning")
 
 
 class Epochs(Directive):
-    """How often all images are gone through."""
+    """Passes over the training set."""
 
     section = "train"
     word = "epochs"
@@ -37,7 +37,7 @@ class Epochs(Directive):
         "epochs": "num_epochs n_epochs max_epochs nb_epochs epoch"
     }
 
-    count: int = whole("how often", maximum=10**6, example="30")
+    count: int = whole("number of epochs", maximum=10**6, example="30")
 
     @classmethod
     def usual(cls, context: Context) -> Epochs:
@@ -45,7 +45,7 @@ class Epochs(Directive):
 
 
 class Batch(Directive):
-    """How many images a step is worked out from."""
+    """Images in a training step (mini-batch)."""
 
     section = "train"
     word = "batch"
@@ -53,8 +53,8 @@ class Batch(Directive):
         "batch": "batch_size batchsize bs train_batch_size minibatch"
     }
 
-    size: int = whole("images in a step", maximum=10**6, example="64")
-    drop_last: bool = flag("leave out what is left over at the end of an epoch")
+    size: int = whole("number of images", maximum=10**6, example="64")
+    drop_last: bool = flag("leave out the last batch of an epoch where it is smaller")
 
     @classmethod
     def usual(cls, context: Context) -> Batch:
@@ -62,7 +62,7 @@ class Batch(Directive):
 
 
 class Accumulate(Directive):
-    """Batches whose gradients are added up before a step."""
+    """Gradient accumulation: batches whose gradients are added up before a step."""
 
     section = "train"
     word = "accumulate"
@@ -71,7 +71,7 @@ class Accumulate(Directive):
         " grad_accum gradientaccumulation",
     }
 
-    batches: int = whole("batches in a step", maximum=10**6, example="4")
+    batches: int = whole("number of batches", maximum=10**6, example="4")
 
     @classmethod
     def usual(cls, context: Context) -> Accumulate:
@@ -79,7 +79,7 @@ class Accumulate(Directive):
 
 
 class Clip(Directive):
-    """Gradients made smaller where they are too large."""
+    """Gradient clipping."""
 
     section = "train"
     word = "clip"
@@ -90,14 +90,17 @@ class Clip(Directive):
         "clip by=value": "clipvalue clip_grad_value",
     }
 
-    limit: float = number("the largest they may be", 1.0, minimum=0, above=True)
+    limit: float = number("the largest norm or value", 1.0, minimum=0, above=True)
     by: str = choice(
-        "the `norm` of all together, or each `value`", ("norm", "value"), "norm", keyword_only=True
+        "`norm` limits the norm of all gradients together, `value` each number by itself",
+        ("norm", "value"),
+        "norm",
+        keyword_only=True,
     )
 
 
 class Ema(Directive):
-    """Averages of the weights over the last steps, which are what is evaluated and kept."""
+    """An exponential moving average of the weights, which is what is evaluated and saved."""
 
     section = "train"
     word = "ema"
@@ -105,13 +108,13 @@ class Ema(Directive):
     elsewhere: ClassVar[Mapping[str, str]] = {"ema": "model_ema averaged_model swa emacallback"}
 
     decay: float = number(
-        "share of the average that is kept in each step", 0.999,
+        "share of the average that a step keeps", 0.999,
         minimum=0, maximum=1, above=True, below=True,
     )  # fmt: skip
 
 
 class EarlyStop(Directive):
-    """An end to training when nothing gets better any more."""
+    """Stop training when a metric no longer improves."""
 
     section = "train"
     word = "early_stop"
@@ -120,24 +123,30 @@ class EarlyStop(Directive):
         "early_stop": "early_stopping earlystoppingcallback patience"
     }
 
-    patience: int = whole("epochs without a better result", 10)
-    metric: str = choice("what has to get better", SINGLE, "loss", keyword_only=True)
+    patience: int = whole("epochs without improvement before training stops", 10)
+    metric: str = choice(
+        "the validation metric that has to improve", SINGLE, "loss", keyword_only=True
+    )
     by: float = number(
-        "by how much at least", 0.0, minimum=0, keyword_only=True, elsewhere="min_delta"
+        "the least change that counts as an improvement",
+        0.0,
+        minimum=0,
+        keyword_only=True,
+        elsewhere="min_delta",
     )
 
     def warnings(self, context: Context) -> Iterator[Diagnostic]:
         epochs = context.get(Epochs).count
         if self.patience >= epochs:
-            message = f"its patience lasts longer than the {epochs} epochs"
+            message = f"training ends after {epochs} epochs, before this patience does"
             yield from unreached(self, "patience", message)
 
 
-# ---- numbers and machines --------------------------------------------------------------------
+# ---- precision and hardware --------------------------------------------------------------------
 
 
 class Precision(Directive):
-    """How exactly is computed: `auto` takes what is fast and good enough on the machine."""
+    """Numeric precision: `auto` takes what is fastest on this device and accurate enough."""
 
     section = "train"
     word = "precision"
@@ -146,7 +155,7 @@ class Precision(Directive):
     }
 
     mode: str = choice(
-        "numbers of 32 or of 16 bits",
+        "float32, or mixed precision with bfloat16 or float16",
         ("auto", "fp32", "bf16", "fp16"),
         "auto",
         elsewhere={
@@ -154,11 +163,13 @@ class Precision(Directive):
             "float16": "fp16", "half": "fp16", "mixed": "auto", "amp": "auto",
         },
     )  # fmt: skip
-    tf32: bool = switch("32-bit products may be rounded where the device is faster so", True)
+    tf32: bool = switch(
+        "TF32 for float32 matrix products and convolutions, where the GPU has it", True
+    )
 
 
 class ChannelsLast(Directive):
-    """Maps with the channels of a place side by side in memory."""
+    """Memory format: the channels of a pixel side by side (NHWC)."""
 
     section = "train"
     word = "channels_last"
@@ -172,14 +183,14 @@ class ChannelsLast(Directive):
 
 
 class Compile(Directive):
-    """The network compiled by torch before training: slow to begin, then faster."""
+    """Compile the network with torch.compile: a slow start, then faster steps."""
 
     section = "train"
     word = "compile"
     usage = "compile on/off"
     elsewhere: ClassVar[Mapping[str, str]] = {"compile": "torch_compile torchcompile jit dynamo"}
 
-    on: bool = switch("whether", True, keyword_only=False)
+    on: bool = switch("on or off", True, keyword_only=False)
 
     @classmethod
     def usual(cls, context: Context) -> Compile:
@@ -187,7 +198,7 @@ class Compile(Directive):
 
 
 class Seed(Directive):
-    """What all that is drawn at random depends on."""
+    """Seed of all random numbers: weights, shuffling, augmentation."""
 
     section = "train"
     word = "seed"
@@ -195,7 +206,9 @@ class Seed(Directive):
         "seed": "random_seed manual_seed random_state seed_everything set_seed"
     }
 
-    value: int = whole("the same gives the same run", minimum=0, maximum=2**32 - 1, example="0")
+    value: int = whole(
+        "the same seed gives the same run", minimum=0, maximum=2**32 - 1, example="0"
+    )
 
     @classmethod
     def usual(cls, context: Context) -> Seed:
@@ -203,7 +216,7 @@ class Seed(Directive):
 
 
 class Deterministic(Directive):
-    """Runs that are equal to the last bit, for what that costs."""
+    """Deterministic algorithms: runs that are equal to the last bit, more slowly."""
 
     section = "train"
     word = "deterministic"
@@ -212,7 +225,7 @@ class Deterministic(Directive):
         "deterministic": "use_deterministic_algorithms reproducible cudnn_deterministic"
     }
 
-    on: bool = switch("whether", True, keyword_only=False)
+    on: bool = switch("on or off", True, keyword_only=False)
 
     @classmethod
     def usual(cls, context: Context) -> Deterministic:
@@ -220,7 +233,7 @@ class Deterministic(Directive):
 
 
 class SyncBn(Directive):
-    """Batch norms that work over the batches of all processes together."""
+    """Synchronised batch norm: statistics over the batches of all GPUs together."""
 
     section = "train"
     word = "sync_bn"
@@ -229,7 +242,7 @@ class SyncBn(Directive):
         "sync_bn": "sync_batchnorm syncbatchnorm convert_sync_batchnorm synchronized"
     }
 
-    on: bool = switch("whether", True, keyword_only=False)
+    on: bool = switch("on or off", True, keyword_only=False)
 
     @classmethod
     def usual(cls, context: Context) -> SyncBn:
@@ -244,7 +257,7 @@ _WORKERS = whole("", minimum=0, maximum=1024)
 
 
 class Workers(Directive):
-    """Processes that read images while the network learns."""
+    """Processes that load images while the network trains."""
 
     section = "train"
     word = "workers"
@@ -252,17 +265,19 @@ class Workers(Directive):
         "workers": "data_workers num_workers n_workers nthreads"
     }
 
-    count: int | str = either("how many", "auto", _workers, "a whole number from 0 to 1024", "auto")
+    count: int | str = either(
+        "number of processes", "auto", _workers, "a whole number from 0 to 1024", "auto"
+    )
 
 
 class Ensemble(Directive):
-    """Several networks, trained one after the other; they predict together."""
+    """Several networks, trained one after the other, whose predictions are averaged."""
 
     section = "train"
     word = "ensemble"
     elsewhere: ClassVar[Mapping[str, str]] = {"ensemble": "n_models bagging snapshots"}
 
-    count: int = whole("how many", maximum=1000, example="5")
+    count: int = whole("number of networks", maximum=1000, example="5")
 
     @classmethod
     def usual(cls, context: Context) -> Ensemble:
@@ -273,7 +288,7 @@ class Ensemble(Directive):
 
 
 class Metrics(Directive):
-    """What is measured after each epoch."""
+    """Metrics that are measured on the validation set after each epoch."""
 
     section = "train"
     word = "metrics"
@@ -287,7 +302,7 @@ class Metrics(Directive):
         "metrics f1": "f1_score F1Score f1score",
     }
 
-    names: tuple[str, ...] = words("what", METRICS)
+    names: tuple[str, ...] = words("their names", METRICS)
 
     @classmethod
     def usual(cls, context: Context) -> Metrics:
@@ -297,7 +312,7 @@ class Metrics(Directive):
 
 
 class Checkpoint(Directive):
-    """When a run is written down, and which state is the best."""
+    """When checkpoints are written, and which state is the best."""
 
     section = "train"
     word = "checkpoint"
@@ -305,12 +320,14 @@ class Checkpoint(Directive):
         "checkpoint": "snapshot modelcheckpoint checkpoints save_every save savemodelcallback"
     }
 
-    every: int = whole("epochs between two of them", 1)
-    metric: str = choice("what makes a state the best", SINGLE, "top1", keyword_only=True)
+    every: int = whole("epochs between two checkpoints", 1)
+    metric: str = choice(
+        "the validation metric of the best state", SINGLE, "top1", keyword_only=True
+    )
 
 
 class Log(Directive):
-    """What is written beside `metrics.jsonl`, which is always there."""
+    """Logs that are written beside `metrics.jsonl`, which is always there."""
 
     section = "train"
     word = "log"
@@ -321,4 +338,4 @@ class Log(Directive):
         "log csv": "csv_logger csv",
     }
 
-    to: tuple[str, ...] = words("what", ("tensorboard", "csv"))
+    to: tuple[str, ...] = words("their formats", ("tensorboard", "csv"))

@@ -1,4 +1,4 @@
-"""Starting from somebody's weights: `transfer { from "runs/a", freeze until layer4 }`."""
+"""Transfer learning: `transfer { from "runs/a", freeze until layer4 }`."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def _source(value: object) -> str:
         raise ArgumentError(f"{show(value)} is not text", instead=quoted(show(value)))
     text = str(value)
     if not text.strip() or not text.isprintable():
-        raise ArgumentError("this text names nothing")
+        raise ArgumentError("this is empty, or not printable")
     if re.match(r"(https?|ftp)://", text):
-        raise ArgumentError("it is not fetched from an address", "fetch the file, and name that")
+        raise ArgumentError("a URL is not downloaded", "download the file, and name that")
     library = _LIBRARY.match(text)
     if library and library[1] not in LIBRARIES:
         close = closest(library[1], LIBRARIES)
         instead = quoted(f"{close}:{library[2]}") if close else ""
         listed = " and ".join(f"`{name}:`" for name in LIBRARIES)
         raise ArgumentError(
-            f"`{library[1]}:` is none of those known, which are {listed}", instead=instead
+            f"`{library[1]}:` is not a known library; those are {listed}", instead=instead
         )
     if library and not _MODEL.match(library[2]):
         raise ArgumentError(
@@ -64,7 +64,7 @@ def _source(value: object) -> str:
 
 
 class From(Directive):
-    """Whose weights are taken."""
+    """The source of pretrained weights."""
 
     section = "transfer"
     word = "from"
@@ -73,7 +73,7 @@ class From(Directive):
     }
 
     source: str = custom(
-        "a run's folder; a file of weights; a model of torchvision's or timm's",
+        "a run folder, a file of weights, or a model of torchvision or timm",
         _source,
         'a file or folder, or a name like "torchvision:ResNet50_Weights.IMAGENET1K_V2"',
         takes_words=True,
@@ -115,7 +115,7 @@ def _place_of(name: str, directive: Directive) -> Span:
 
 
 class Freeze(Directive):
-    """What keeps its weights, and the statistics of its norms."""
+    """Layers that keep their weights and the statistics of their normalisation."""
 
     section = "transfer"
     may_be_off = True
@@ -132,8 +132,8 @@ class Freeze(Directive):
     def nothing(self) -> tuple[str, str]:
         """Where it freezes nothing: why, and what to do."""
         return (
-            "there are no weights in what it names",
-            "name something with weights, or take it out",
+            "no layer in it has weights",
+            "name a layer with weights, or take it out",
         )
 
     def frozen(self, context: Context) -> list[Node]:
@@ -156,7 +156,7 @@ class Freeze(Directive):
         elif len(frozen) == len(learning(context.layers.network.nodes)):
             yield Problem(
                 "conflict",
-                "this freezes all that has weights: nothing would learn",
+                "this freezes all weights: nothing would learn",
                 self.span,
                 help=f"let the head learn: `freeze except {_head_name(context)}`",
             )
@@ -164,25 +164,25 @@ class Freeze(Directive):
             yield from self._kept_at_random(frozen, context)
 
     def _kept_at_random(self, frozen: Sequence[Node], context: Context) -> Iterator[Problem]:
-        """Where the head begins anew, and would stay as it begins."""
+        """Where the head is reset, and would stay random."""
         head = context.find(Head)
         if head is None or not head.reset or context.all(Unfreeze):
             return
         stuck = {node.index for node in head_of(context)} & {node.index for node in frozen}
         if stuck and context.network is not None:
             name = context.network.nodes[min(stuck)].name
-            message = f"`{name}` begins anew, and this keeps it from learning"
+            message = f"`{name}` is reset, and this keeps it from learning"
             yield conflict(
-                message, self, head, help="freeze less, or let the head begin as it was", drop=False
+                message, self, head, help="freeze less, or do not reset the head", drop=False
             )
 
 
 class FreezeUntil(Freeze):
-    """Everything before a part."""
+    """Freeze everything before a layer or scope."""
 
     word = "freeze until"
 
-    name: str = layer_name("the first part that learns", example="layer4")
+    name: str = layer_name("the first layer or scope that learns", example="layer4")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -191,14 +191,14 @@ class FreezeUntil(Freeze):
     @property
     def nothing(self) -> tuple[str, str]:
         why = f"`until` ends before {self.name}, and nothing before that has weights"
-        return why, f"name the first part that is to learn, or write `freeze only {self.name}`"
+        return why, f"name the first layer that is to learn, or write `freeze only {self.name}`"
 
     def frozen(self, context: Context) -> list[Node]:
         return context.layers.before(self.name) if context.layers else []
 
 
 class FreezeAll(Freeze):
-    """Everything but the head, which is reset or the last layer with weights."""
+    """Freeze everything but the head: the last layer with weights, or what `head` names."""
 
     word = "freeze all"
 
@@ -210,11 +210,13 @@ class FreezeAll(Freeze):
 
 
 class FreezeOnly(Freeze):
-    """What is named, and nothing else."""
+    """Freeze the layers that are named, and nothing else."""
 
     word = "freeze only"
 
-    parts: tuple[str, ...] = layer_names("what keeps its weights", example="stem layer1")
+    parts: tuple[str, ...] = layer_names(
+        "the layers or scopes that keep their weights", example="stem layer1"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -225,11 +227,11 @@ class FreezeOnly(Freeze):
 
 
 class FreezeExcept(Freeze):
-    """All but what is named."""
+    """Freeze all but the layers that are named."""
 
     word = "freeze except"
 
-    parts: tuple[str, ...] = layer_names("what learns", example="layer4 fc")
+    parts: tuple[str, ...] = layer_names("the layers or scopes that learn", example="layer4 fc")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -249,7 +251,7 @@ def _head_name(context: Context) -> str:
 
 
 class Unfreeze(Directive):
-    """More that learns, from an epoch on: `unfreeze at epoch 5 until layer3`."""
+    """Unfreeze layers from an epoch on: `unfreeze at epoch 5 until layer3`."""
 
     section = "transfer"
     may_be_off = True
@@ -258,8 +260,10 @@ class Unfreeze(Directive):
     usage = "unfreeze at epoch N until LAYER"
     elsewhere: ClassVar[Mapping[str, str]] = {"unfreeze": "unfreeze_at gradual_unfreezing thaw"}
 
-    epoch: int = whole("from which epoch on; the first is 1", minimum=2, example="at epoch 5")
-    until: str | None = layer_name("what stays frozen ends before it; without: nothing", None)
+    epoch: int = whole("the epoch; the first is 1", minimum=2, example="at epoch 5")
+    until: str | None = layer_name(
+        "the first layer or scope that learns then; by default all learn", None
+    )
 
     @classmethod
     def arranged(cls, arguments: Sequence[Evaluated]) -> list[Evaluated]:
@@ -278,7 +282,7 @@ class Unfreeze(Directive):
                 part = word if len(arguments) == 1 else "…"
                 raise Problem(
                     "argument",
-                    f"`{word}` is no epoch",
+                    f"`{word}` is not an epoch",
                     node.span,
                     notes=(f"it is written `{cls.usage}`",),
                     help=f"write `unfreeze at epoch 5 until {part}`",
@@ -288,7 +292,7 @@ class Unfreeze(Directive):
         if named is not None:
             raise Problem(
                 "missing-argument",
-                "`until` needs a part of the network",
+                "`until` needs a layer or scope of the network",
                 named.node.span,
                 notes=(f"it is written `{cls.usage}`",),
                 help="name one, or take `until` out to unfreeze everything",
@@ -307,7 +311,7 @@ class Unfreeze(Directive):
         if not context.all(Freeze) and not context.all(Features) and not context.all(Policy):
             yield Problem(
                 "conflict",
-                "nothing is frozen that could be unfrozen",
+                "nothing is frozen",
                 self.origin.span,
                 help="write `freeze all`, or `freeze until …`, too",
             )
@@ -315,10 +319,10 @@ class Unfreeze(Directive):
         before = context.all(Unfreeze)[number - 1] if number else None
         if before is not None and before.epoch >= self.epoch:
             yield conflict(
-                f"after epoch {before.epoch} comes epoch {self.epoch}",
+                f"epoch {self.epoch} does not come after epoch {before.epoch}",
                 self,
                 before,
-                help="write them one after the other",
+                help="write them in ascending order",
                 drop=False,
             )
         elif self._changes_nothing(context):
@@ -327,7 +331,7 @@ class Unfreeze(Directive):
                 "conflict",
                 f"this unfreezes nothing: all{until} learns already",
                 self.origin.span,
-                help="name a part that lies nearer to the input, or take this out",
+                help="name a layer that is nearer to the input, or take this out",
             )
 
     def _number(self, context: Context) -> int:
@@ -371,7 +375,7 @@ def _pairs(value: object) -> Any:
 
 
 class Rates(Directive):
-    """Learning rates of parts, beside the optimizer's: `lr layer1=0.1x layer2=0.3x`."""
+    """Learning rates of layers, as factors of the optimizer's: `lr layer1=0.1x layer2=0.3x`."""
 
     section = "transfer"
     may_be_off = True
@@ -383,7 +387,7 @@ class Rates(Directive):
     }
 
     factors: tuple[tuple[str, float], ...] = custom(
-        "a part and its factor, as often as wanted", _pairs, ""
+        "a layer or scope and its factor, any number of them", _pairs, ""
     )
 
     @classmethod
@@ -396,7 +400,7 @@ class Rates(Directive):
             name = node.name or waiting
             if not name:
                 if not isinstance(value, (Word, Text)) or not value.strip():
-                    raise cls._wrong(f"`{node.span.text}` is no name", node.span)
+                    raise cls._wrong(f"`{node.span.text}` is not a name", node.span)
                 waiting = str(value)
                 continue
             if name in [known for known, _ in found]:
@@ -409,7 +413,7 @@ class Rates(Directive):
         if waiting or not found:
             raise Problem(
                 "missing-argument",
-                f"`lr` needs a factor for `{waiting}`" if waiting else "`lr` needs a part",
+                f"`lr` needs a factor for `{waiting}`" if waiting else "`lr` needs a layer",
                 call.head.span,
                 notes=(f"it is written `{cls.usage}`",),
                 help="write `lr layer1=0.1x`, with a name of the network's",
@@ -439,7 +443,7 @@ class Rates(Directive):
 
 
 class Decay(Directive):
-    """Smaller learning rates for what lies deeper, towards the input."""
+    """Layer-wise learning rate decay: smaller rates towards the input."""
 
     section = "transfer"
     may_be_off = True
@@ -447,7 +451,7 @@ class Decay(Directive):
     elsewhere: ClassVar[Mapping[str, str]] = {"decay": "layer_decay layerwise_decay llrd"}
 
     factor: float = number(
-        "what the rate is multiplied by from one part to that before it", 0.75,
+        "factor from each layer or block to the one before it", 0.75,
         minimum=0, above=True, maximum=1,
     )  # fmt: skip
 
@@ -480,9 +484,9 @@ class Head(Directive):
         elif not self.reset and self.lr == 1 and self.span is not None:
             yield Problem(
                 "missing-argument",
-                "this says nothing of the head",
+                "this changes nothing about the head",
                 self.span,
-                help="write `head reset` for one that begins anew",
+                help="write `head reset` for new random weights",
                 edits=(Edit(self.span, "head reset"),),
             )
 
@@ -498,7 +502,7 @@ def head_of(context: Context) -> list[Node]:
 
 
 class Features(Directive):
-    """The source up to a part, frozen; what follows is the spec's own and learns."""
+    """A frozen feature extractor: the source up to a layer; what follows is new and learns."""
 
     section = "transfer"
     may_be_off = True
@@ -507,7 +511,7 @@ class Features(Directive):
         "features": "feature_extractor include_top cut create_body"
     }
 
-    name: str = layer_name("the last part that is taken over", example="layer3")
+    name: str = layer_name("the last layer or scope that is taken over", example="layer3")
 
     def frozen(self, context: Context) -> list[Node]:
         """The layers that are taken over."""
@@ -521,27 +525,27 @@ class Features(Directive):
             if len(taken) == len(learning(network.nodes)):
                 yield Problem(
                     "conflict",
-                    f"nothing that has weights comes behind `{self.name}`: nothing would learn",
+                    f"no layer with weights comes after `{self.name}`: nothing would learn",
                     self.span,
-                    help="name a part that lies before the head",
+                    help="name a layer before the head",
                 )
         for other in context.all(Freeze):
             yield conflict("`features` freezes what it takes over", other, self)
 
 
 class L2(Directive):
-    """Weights drawn back to where they began (Li et al., arXiv:1802.01483)."""
+    """L2-SP: penalise the distance from the pretrained weights (Li et al., arXiv:1802.01483)."""
 
     section = "transfer"
     may_be_off = True
     word = "l2"
     elsewhere: ClassVar[Mapping[str, str]] = {"l2": "l2_sp l2sp L2SP"}
 
-    strength: float = number("how far", 0.01, minimum=0, above=True, maximum=100)
+    strength: float = number("strength of the penalty", 0.01, minimum=0, above=True, maximum=100)
 
 
 class Policy(Directive):
-    """What is frozen, found by how much data there is and how much alike it is."""
+    """Choose what to freeze from the amount of data and its similarity to the source's."""
 
     section = "transfer"
     may_be_off = True
@@ -549,9 +553,9 @@ class Policy(Directive):
     usage = "policy auto similar=yes/no"
     elsewhere: ClassVar[Mapping[str, str]] = {"policy": "strategy fine_tune finetune"}
 
-    mode: str = choice("the only one", ("auto",), "auto")
+    mode: str = choice("the only policy", ("auto",), "auto")
     similar: bool = switch(
-        "whether the new images are like those that the weights have seen", example="similar=yes"
+        "whether the images are like those that the weights were trained on", example="similar=yes"
     )
 
     def __str__(self) -> str:
@@ -561,23 +565,23 @@ class Policy(Directive):
         kinds: tuple[type[Directive], ...] = (Freeze, Unfreeze, Features, Rates, Decay)
         for kind in kinds:
             for other in context.all(kind):
-                message = f"`policy auto` decides on this; `{other.head()}` does so, too"
+                message = f"`policy auto` decides this, and so does `{other.head()}`"
                 yield conflict(message, other, self)
 
 
 class Cache(Directive):
-    """What frozen layers compute is computed once and kept on disk: `cache features`."""
+    """Compute the output of frozen layers once and keep it on disk: `cache features`."""
 
     section = "transfer"
     may_be_off = True
     word = "cache"
     elsewhere: ClassVar[Mapping[str, str]] = {"cache features": "cache_features precompute"}
 
-    what: str = choice("the only thing", ("features",), "features")
+    what: str = choice("what is kept", ("features",), "features")
     passes: int | None = whole(
-        "over how many augmented versions of each image", None, maximum=10_000, keyword_only=True
+        "number of augmented versions of each image", None, maximum=10_000, keyword_only=True
     )
-    folder: str | None = file_name("where they are kept; beside the runs by default", None,
+    folder: str | None = file_name("where it is kept; beside the runs by default", None,
                                    keyword_only=True)  # fmt: skip
 
     def problems(self, context: Context) -> Iterator[Problem]:
@@ -587,28 +591,30 @@ class Cache(Directive):
         if not frozen:
             yield Problem(
                 "conflict",
-                "nothing is frozen, so that nothing could be computed once for all",
+                "nothing is frozen, so nothing can be computed once for all epochs",
                 self.origin.span,
                 help="write `freeze all`, or `freeze until …`, too",
             )
         for other in context.all(Unfreeze):
-            yield conflict("features are kept once, and `unfreeze` changes them later", self, other)
+            yield conflict(
+                "features are computed once, and `unfreeze` changes them later", self, other
+            )
         yield from self._prefix(context)
         augmented = context.all(Augmentation)
         mixing = [one for one in augmented if isinstance(one, Mixing)]
         for one in mixing:
             yield conflict(
-                f"`{one.word}` mixes images anew in each step; features are kept once",
+                f"`{one.word}` mixes images in each step; features are computed once",
                 self, one, help=f"take `{one.word}` out, or this",
             )  # fmt: skip
         if augmented and not mixing and self.passes is None:
             place = augmented[0].span
             yield Problem(
                 "conflict",
-                "images are changed anew each time, and features are kept once",
+                "images are augmented in each epoch, and features are computed once",
                 self.origin.span,
-                labels=(Label(place, "changes them"),) if place else (),
-                help="say for how many versions of each image: `cache features passes=4`",
+                labels=(Label(place, "augments them"),) if place else (),
+                help="give a number of versions of each image: `cache features passes=4`",
             )
 
     def _prefix(self, context: Context) -> Iterator[Problem]:
@@ -620,6 +626,6 @@ class Cache(Directive):
             frozen = {node.index for node in freeze.frozen(context)}
             if first and first[0].index not in frozen:
                 yield conflict(
-                    f"`{first[0].name}` learns, and all that follows changes with it",
+                    f"`{first[0].name}` learns, and everything after it changes",
                     self, freeze, help="freeze from the beginning on: `freeze until …`", drop=False,
                 )  # fmt: skip

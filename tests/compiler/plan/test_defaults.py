@@ -224,6 +224,6 @@ def test_json(golden: Callable[[str, str], None]) -> None:
 
 def test_one_section() -> None:
     found = plan(network(GREY))
-    assert describe(found, "augment") == ["# augment: nothing; images are shown as they are"]
+    assert describe(found, "augment") == ["# augment: none; images are not changed"]
     assert describe(found, "evaluate")[0] == "evaluate {"
     assert describe(found, "train")[1].split("#")[0].strip() == "data digits bad=1%"
