@@ -121,7 +121,7 @@ def _write_weights(value: Any) -> str:
 
 
 class Weights(Directive):
-    """Weights of classes in the loss: with `balanced`, rare classes count as much as frequent ones."""
+    """Weights of classes in the loss: `balanced` gives rare classes as much as frequent ones."""
 
     section = "train"
     word = "weights"

@@ -130,7 +130,7 @@ class Sgd(Optimizer):
 
 
 class Adam(Optimizer):
-    """The Adam optimizer: averages of gradients and of their squares (Kingma and Ba, arXiv:1412.6980)."""
+    """The Adam optimizer, by averages of gradients and squares (Kingma and Ba, arXiv:1412.6980)."""
 
     word = "optimizer adam"
 

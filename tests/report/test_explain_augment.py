@@ -77,4 +77,4 @@ def test_the_command_says_it_below_the_section(
     assert "2 directives in 2 passes" in found.out
     path.write_text(head)
     found = run(capfd, "explain", path, "augment")
-    assert found.out == "# augment: nothing; images are shown as they are\n"
+    assert found.out == "# augment: none; images are not changed\n"
