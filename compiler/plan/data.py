@@ -120,6 +120,7 @@ class ArraysInMemory(Data):
     """Images and labels that a program passes: `dotcnn.train(spec, data=(images, labels))`."""
 
     word = "data arrays"
+    offered = False
 
 
 # ---- data sets by name -----------------------------------------------------------------------

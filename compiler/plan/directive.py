@@ -54,6 +54,8 @@ class Directive(Declared):
     """Other words for it."""
     several: ClassVar[bool] = False
     """It may be written more than once."""
+    offered: ClassVar[bool] = True
+    """It is listed where a spec could have it; not what only a program can give."""
     may_be_off: ClassVar[bool] = False
     """`off` or `none` in place of its arguments: as if it were not written."""
 

@@ -334,7 +334,7 @@ def _by_kind(
     for index, (node, value) in enumerate(arguments):
         if node.name is None and isinstance(value, Word) and str(value) in kinds:
             return kinds[str(value)], [a for i, a in enumerate(arguments) if i != index]
-    listed = ", ".join(f"`{word} {kind}`" for kind in sorted(kinds))
+    listed = ", ".join(f"`{word} {kind}`" for kind in sorted(kinds) if kinds[kind].offered)
     first = arguments[0] if arguments and arguments[0].node.name is None else None
     if first is None or not isinstance(first.value, Word):
         at = Span(call.span.source, call.head.span.end, call.head.span.end)

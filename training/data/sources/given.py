@@ -116,4 +116,6 @@ def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
 
 
 def _named() -> list[str]:
-    return [kind for kind in _kinds() if kind not in ("folder", "npz", "idx")]
+    known = REGISTRY["train"]
+    others = ("folder", "npz", "idx")
+    return [kind for kind in _kinds() if kind not in others and known[f"data {kind}"].offered]
