@@ -27,6 +27,9 @@ MAX_TRIALS = 12
 MAX_CHARACTERS = 50_000
 """Longer specs are not compiled again and again for the sake of a hint: they get no fixes."""
 
+_ALTOGETHER = 120_000
+"""Characters that all trials of a text may read, at least two of them apart."""
+
 MAX_STEPS = 5
 """Mistakes that may come to light one behind the other, in one statement."""
 
@@ -134,7 +137,7 @@ class _Trials:
     def __init__(self, source: Source, diagnose: Diagnose) -> None:
         self.source = source
         self.diagnose = diagnose
-        self.left = MAX_TRIALS
+        self.left = min(MAX_TRIALS, max(2, _ALTOGETHER // (1 + len(source.text))))
         self.limited = False
         """Whether the text itself goes beyond a limit."""
 
@@ -163,25 +166,24 @@ class _Trials:
                 behind = fix.end
         if not chosen:
             return set()
-        pieces, copied, regions = [], 0, []
-        at = 0
-        for diagnostic, fix in chosen:
-            pieces += [self.source.text[copied : fix.start], fix.text]
-            at += fix.start - copied
-            regions.append((at, at + len(fix.text), diagnostic))
-            at += len(fix.text)
-            copied = fix.end
+        changes = [(fix.start, fix.end, fix.text) for _, fix in chosen]
+        text, regions = _made(self.source.text, changes)
         try:
-            wrong = self.errors("".join([*pieces, self.source.text[copied:]]))
+            wrong = self.errors(text)
         except _Exhausted:
             return set()
         starts = [d.span.start for d in wrong if d.span is not None]
-        still = {(d.code, d.message) for d in wrong}
+        still = {(d.code, d.message, d.span.start) for d in wrong if d.span is not None}
+
+        def is_still(diagnostic: Diagnostic) -> bool:
+            place = diagnostic.span.start if diagnostic.span is not None else 0
+            grown = sum(len(put) - (end - start) for start, end, put in changes if end <= place)
+            return (diagnostic.code, diagnostic.message, place + grown) in still
+
         return {
             id(diagnostic)
-            for start, end, diagnostic in regions
-            if (diagnostic.code, diagnostic.message) not in still
-            and not any(start <= place <= end for place in starts)
+            for (start, end), (diagnostic, _) in zip(regions, chosen, strict=True)
+            if not is_still(diagnostic) and not any(start <= place <= end for place in starts)
         }
 
     def one(self, diagnostic: Diagnostic, all: Sequence[Diagnostic]) -> Diagnostic:

@@ -21,7 +21,7 @@ _TOP = re.compile(rf"(?m)^[ \t]*({'|'.join((*SECTIONS, 'network', 'block'))})\b"
 
 def translations(text: str, places: Sequence[int]) -> Iterator[Translation]:
     """Foreign code at places where the parser could not go on: each piece of it once."""
-    whole = [*caffe_layers(text), *darknet_layers(text)]
+    whole = [*caffe_layers(text, sorted(places)), *darknet_layers(text)]
     has_input = bool(_INPUT.search(text))
     behind = -1
     for place in sorted(places):

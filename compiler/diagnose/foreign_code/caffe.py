@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...language import foreign, translate
@@ -19,10 +20,13 @@ _LEAVES_OUT = ("scale", "bias", "accuracy", "softmaxwithloss", "softmaxloss", "s
 """Layers of Caffe that a spec goes without."""
 
 
-def caffe_layers(text: str) -> Iterator[Translation]:
-    """Every layer of Caffe in a text."""
+def caffe_layers(text: str, places: Sequence[int]) -> Iterator[Translation]:
+    """The layers of Caffe in a text that stand at some places, in their order."""
     for opening in _OPENS.finditer(text):
         start = opening.end() - 1
+        first = bisect_left(places, opening.start())
+        if first == len(places) or places[first] > start + MAX_CHARACTERS:
+            continue
         end = _closing(text, start)
         if end < 0:
             continue

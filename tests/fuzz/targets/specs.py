@@ -13,9 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+import foreign_corpus
 from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.language.overrides import OverrideError, divide, read_override
+from dotcnn.compiler.load_spec import load
 from dotcnn.compiler.plan.make import plan
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError, has_errors, in_order
 from dotcnn.dsl.files import decode
@@ -101,8 +103,23 @@ def spec(data: bytes) -> str:
     """`cnn check` and `cnn fmt`; in small networks also the report."""
     said = examine(data)
     if has_errors(said):
-        return render_text(said, color=False, width=60)
+        return _advised(data, said)
     return _checked(decode(data, "net.cnn"))
+
+
+def _advised(data: bytes, said: list[Diagnostic]) -> str:
+    """What is said about a text that cannot be read, once its fixes have been tried."""
+    try:
+        source = decode(data, "net.cnn")
+        load(source)
+    except SpecError as error:
+        _sound_output(error.diagnostics)
+        for diagnostic in error.diagnostics:
+            if diagnostic.span is not None and diagnostic.span.source.name == "net.cnn":
+                assert diagnostic.span.end <= len(diagnostic.span.source.text)
+                applied(diagnostic.span.source.text, diagnostic)
+        return render_text(error.diagnostics, color=False, width=60)
+    return render_text(said, color=False, width=60)
 
 
 def _checked(source: Source) -> str:
@@ -229,7 +246,13 @@ def _texts(folder: Path, step: int = 1) -> list[str]:
 
 SPECS = _texts(ROOT / "specs", 7)
 MISTAKES = _texts(ROOT / "tests" / "errors" / "compile", 3)
-TEXTS = [*SPECS, *MISTAKES, NETWORK, *(snippet for _, snippet, _ in TABLE)]
+TEXTS = [
+    *SPECS,
+    *MISTAKES,
+    NETWORK,
+    *(one.spec for one in foreign_corpus.lines()),
+    *(snippet for _, snippet, _ in TABLE),
+]
 SECTIONS = [
     text[at:]
     for text in [*_texts(ROOT / "specs"), *_texts(ROOT / "tests" / "errors")]
