@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dotcnn.compiler.ops import CHOICE_WORDS, FAMILIES
+from dotcnn.compiler.ops import CHOICE_WORDS, FAMILIES, REGISTRY
 from dotcnn.compiler.ops.base import Op
 from support import ROOT
 
