@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..dsl.program import Program
 from ..dsl.source import Span
-from ..dsl.syntax import Block, Call
+from ..dsl.syntax import Block, Call, Statement
 from .ops.base import Op, Weight
 from .shapes import Shape
 
 if TYPE_CHECKING:
     import networkx
+
+    from .build.walk import Walk
+    from .language.evaluate import Env
 
 ScopeKind = Literal["network", "block", "loop", "iteration", "form", "path"]
 
@@ -30,10 +33,12 @@ class Scope:
 
     __slots__ = (
         "arguments",
+        "arriving",
         "aux",
         "children",
         "count",
         "definition",
+        "env",
         "index",
         "just",
         "kind",
@@ -45,6 +50,7 @@ class Scope:
         "parts",
         "skipped",
         "span",
+        "statement",
         "word",
     )  # fmt: skip
 
@@ -72,6 +78,11 @@ class Scope:
         """What a block was called with; what the names of a loop stand for in a round."""
         self.definition: Block | None = None
         """Of a block: what was called."""
+        self.statement: Statement | None = None
+        """What was carried out, of anything but a path, with the names that could be used in it and
+        what arrived there."""
+        self.env: Env | None = None
+        self.arriving: Node | None = None
         self.children: list[Scope | Node] = []
         self.named: dict[str, Scope | Node] = {}
         """By label, for references."""
@@ -243,6 +254,8 @@ class Network:
         """Warnings that the spec silences."""
         self.init = Init()
         """How its weights begin."""
+        self.walk: Walk | None = None
+        """What carried the program out; the emitter carries blocks out once more."""
 
     def __repr__(self) -> str:
         return f"<network {self.name}, {len(self.nodes)} nodes>"

@@ -42,9 +42,9 @@ def size(shape: Shape) -> int:
     return prod(shape)
 
 
-def plain(pair: Pair) -> str:
-    """`3` for 3x3, else `(3, 1)`: as torch takes it."""
-    return str(pair[0]) if pair[0] == pair[1] else str(pair)
+def plain(pair: Pair) -> int | Pair:
+    """3 for 3x3, else (3, 1): as torch takes it."""
+    return pair[0] if pair[0] == pair[1] else pair
 
 
 def by(pair: Pair) -> str:

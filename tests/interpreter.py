@@ -35,7 +35,7 @@ class Interpreter(nn.Module):
             exec(text.helper, scope)
             scope["m"] = None
             if text.module:
-                scope["m"] = self.held[str(node.index)] = eval(text.module, scope)
+                scope["m"] = self.held[str(node.index)] = eval(str(text.module), scope)
             names = [f"x{n}" for n in range(len(node.inputs))]
             expression = text.call.format(*names, m="m")
             self.calls.append(eval(f"lambda {', '.join(names)}: {expression}", scope))

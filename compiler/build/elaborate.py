@@ -191,6 +191,7 @@ class _Elaborator:
             tuple(walk.allowed),
         )
         settle(network)
+        network.walk = walk
         network.init = decide(network, walk.init, walk.residual_sums)
         return network
 

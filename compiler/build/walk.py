@@ -91,6 +91,9 @@ class Walk(GraphBuilder):
             self.reporter.problem(problem, scope)
         except Quiet:
             pass
+        made = scope.children[-1] if scope.children else None
+        if isinstance(made, Scope) and made.statement is None:
+            made.statement, made.env, made.arriving = statement, env, arriving
         label = getattr(statement, "label", None)
         if leaving is None and label is not None:
             self.labels.enter_spoilt(label, scope)
@@ -228,15 +231,14 @@ class Walk(GraphBuilder):
     ) -> Arriving:
         label = statement.label.value if statement.label else None
         outer = Scope("loop", word, statement.span, scope, label, count=len(rounds))
-        values: dict[str, object] = {}
-        inner = Env(env, values)
         for index, items in enumerate(rounds):
             self.fuel.spend(STATEMENT, statement.span)
             iteration = Scope(
                 "iteration", word, statement.span, outer, index=index, count=len(rounds)
             )
             iteration.arguments = tuple(zip((n.value for n in names), items, strict=True))
-            values.update(iteration.arguments)
+            iteration.statement, iteration.arriving = statement, arriving
+            iteration.env = inner = Env(env, dict(iteration.arguments))
             arriving = self.body(statement.body, iteration, inner, arriving)
             iteration.output = arriving
         return self.named(statement.label, scope, outer, arriving)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from ..ops.base import HELPERS
-from .solve import DIVISIBLE
+from .class_writer import DIVISIBLE
 
 _IMPORTS = frozenset(
     {
@@ -42,7 +42,7 @@ _OF_MODULES = frozenset({"append", "forward", "modules"})
 """What is called of `self`, beside what it holds."""
 _READ = _OF_VALUES | {"bias", "groups", "logits", "shape", "stride", "training", "weight"}
 _GROUPS = "getattr(module, 'groups', 1)"
-_BUILTINS = frozenset({"isinstance", "range"})
+_BUILTINS = frozenset({"isinstance", "len", "max", "min", "range", "round"})
 _LAYER = "type[nn.Module]"
 _TYPES = frozenset({"Tensor", "bool", "float", "int", "str"})
 _GENERIC = frozenset({"list", "tuple"})

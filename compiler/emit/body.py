@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..network import Network, Node, Scope
-from ..ops.base import Constructor
 from ..shapes import Shape
-from .frame import Frame, Value
 from .source import NAMESPACE, Names
 
 Ref = tuple[int, int]
@@ -34,12 +32,8 @@ class Step(NamedTuple):
     outputs: int
     shapes: tuple[Shape, ...] = ()
     """Of the outputs."""
-    constructor: Constructor | None = None
-    """Of a layer that is a module."""
     loop: Scope | None = None
     """Of a loop, or the first step of one that is not one call: what its module holds."""
-    frame: Frame | None = None
-    leaves: tuple[Value, ...] = ()
     zero: bool = False
     """A norm whose weight is zero at first."""
 
@@ -112,7 +106,8 @@ class Bodies:
             if node.index in self.handed_out or outside:
                 given.append(node)
         if not given:  # nobody takes anything, and yet it has weights
-            given = list(self.network.nodes[max(start, end - 1) : end])
+            inside = self.network.nodes[start:end]
+            given = [node for node in inside if node.index not in self.left_out][-1:]
         return list(taken.values()), given
 
     def parts(self, scope: Scope) -> Iterator[Scope | Node]:
@@ -153,7 +148,7 @@ class Bodies:
         )
 
     def body(self, scope: Scope) -> Body:
-        """The steps of a scope; those of parts have no frame yet."""
+        """The steps of a scope."""
         if scope.parent is None:
             inputs, outputs = [self.network.input], self.ends
         else:
@@ -207,9 +202,7 @@ class Bodies:
         name = part.name.rpartition(".")[2]
         if isinstance(part, Node):
             text = part.op.torch(part.shape, *part.input_shapes)
-            step = Step(
-                key, part, name if text.module else "", text.call, (), 1, constructor=text.module
-            )
+            step = Step(key, part, name if text.module else "", text.call, (), 1)
             yield step._replace(zero=part.name in self.zero), part.inputs, [part]
             return
         is_loop = origin(part).kind == "loop"

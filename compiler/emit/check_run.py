@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..language.values import python
 from ..network import Network
 from .layout import STEP, Doc, Group, statement
-from .solve import literal
 
 
 def check_run(name: str, network: Network, dot: str = ".") -> list[str]:
@@ -31,7 +31,7 @@ def check_run(name: str, network: Network, dot: str = ".") -> list[str]:
 def _heads(network: Network, dot: str) -> list[str]:
     if not network.aux:
         return [f'{STEP}print(f"{{parameters:,}} parameters")']
-    prefixes = [literal(head.scope.name.replace(".", dot) + dot) for head in network.aux]
+    prefixes = [python(head.scope.name.replace(".", dot) + dot) for head in network.aux]
     heads: Doc = Group("(", tuple(prefixes), ")") if len(prefixes) > 1 else prefixes[0]
     return [
         *statement(heads, 1, before="heads = "),

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from ..network import Node, Scope
 from ..ops.base import Op
+from .arrange import Choice, Item, Place, places
+from .arrange import Ref as Operand
 from .body import is_head
 from .layout import STEP, WIDTH, Group, statement
 from .source import Names
 from .sums import in_place
-from .unite import Operand, Place
 
 _PART = re.compile(r"(.+)\[(\d+)\]")
 _LONGEST = 60
@@ -54,22 +55,21 @@ class Forward:
 
     def __init__(
         self,
-        places: Sequence[Place],
+        items: Sequence[Item],
         outputs: Sequence[Operand],
         inputs: Sequence[str],
         names: Names,
-        conditions: Sequence[str],
+        questions: Mapping[int, str],
         shapes: Callable[[Operand], str] | None = None,
         heads: Mapping[Operand, str] | None = None,
         together: str = "",
         line_each: bool = False,
     ) -> None:
-        self.places = [p for p, alive in zip(places, _alive(places, outputs), strict=True) if alive]
+        self.items = _alive(items, {*outputs})
+        self.places = list(places(self.items))
         self.outputs = tuple(outputs)
-        self.conditions = [
-            c for c, alive in zip(conditions, _alive(places, outputs), strict=True) if alive
-        ]
-        """How `forward` asks whether each place is there; empty where it always is."""
+        self.questions = questions
+        """By the id of an arm of a choice: how `forward` asks for it; empty for `else`."""
         self.names = names
         self.shapes = shapes
         self.heads = heads or {}
@@ -82,8 +82,7 @@ class Forward:
         self.indent = 2
         self.pending: list[_Pending] = []
         self.uses: Counter[Operand] = Counter(self.outputs)
-        for place in self.places:
-            self.uses.update(place.operands)
+        self.uses.update(_operands(self.items))
         self.handed_on = self.only_handed_on()
         labels = {place.step.item.label for place in self.places}
         # A label that is as short goes before.
@@ -161,29 +160,37 @@ class Forward:
     # ---- steps ----
 
     def write(self) -> list[str]:
-        position = 0
-        while position < len(self.places):
-            if self.is_head(position):
-                position = self.head(position)
-            elif self.conditions[position]:
-                position = self.optional(position)
-            else:
-                self.step(self.places[position])
-                position += 1
+        self.all(self.items)
         self.finish()
         return self.lines
 
-    def is_head(self, position: int) -> bool:
+    def all(self, items: Sequence[Item]) -> None:
+        position = 0
+        while position < len(items):
+            item = items[position]
+            if isinstance(item, Place) and self.is_head(item):
+                position = self.head(items, position)
+            else:
+                self.one(item)
+                position += 1
+
+    def one(self, item: Item) -> None:
+        if isinstance(item, Choice):
+            self.choice(item)
+        else:
+            self.step(item)
+
+    def is_head(self, place: Place) -> bool:
         """Whether an auxiliary output begins here."""
-        item = self.places[position].step.item
+        item = place.step.item
         return bool(self.heads) and item.aux and (isinstance(item, Node) or is_head(item))
 
-    def head(self, start: int) -> int:
+    def head(self, items: Sequence[Item], start: int) -> int:
         """An auxiliary output: a call, or one layer after the other."""
         self.flush()
         margin = STEP * self.indent
-        first = self.places[start]
-        end = start + 1
+        first = items[start]
+        assert isinstance(first, Place)
         if isinstance(first.step.item, Scope):
             values = [(first.step.key, number) for number in range(first.step.outputs)]
             names = [self.heads[value] for value in values]  # more than one: a head in a head
@@ -195,40 +202,51 @@ class Forward:
             self.lines.append(f"{margin}{', '.join(names)} = {made}")
             for value, name in zip(values, names, strict=True):
                 self.bind(value, name)
-            return end
-        while (self.places[end - 1].step.key, 0) not in self.heads:
+            return start + 1
+        end = start + 1
+        while items[end - 1].value not in self.heads:
             end += 1
-        value = (self.places[end - 1].step.key, 0)
-        self.lines += [f"{margin}{self.heads[value]} = None", f"{margin}if self.training:"]
+        last = items[end - 1].value
+        self.lines += [f"{margin}{self.heads[last]} = None", f"{margin}if self.training:"]
         self.indent += 1
-        for place in self.places[start:end]:
-            self.step(place)
-        self.settle(value, self.heads[value])
+        for item in items[start:end]:
+            self.one(item)
+        self.settle(last, self.heads[last])
         self.indent -= 1
         return end
 
-    def optional(self, start: int) -> int:
-        """Steps that are not always there: in an `if`, which ends where they began otherwise."""
-        condition = self.conditions[start]
-        end = start
-        while end < len(self.places) and self.conditions[end] == condition:
-            end += 1
-        run = self.places[start:end]
+    def choice(self, choice: Choice) -> None:
+        """Steps that are not always there, in an `if`; what comes out has one name."""
         self.flush()
-        value, entry = exits(run, self.places, self.outputs)
-        name = self.variables[entry]
-        inside = Counter([operand for place in run for operand in place.operands])
-        if self.uses[entry] > inside[entry]:
-            name = self.variable(value, ())
-            self.first.setdefault(name, len(self.lines))
-            self.lines.append(f"{STEP * self.indent}{name} = {self.variables[entry]}")
-        self.lines.append(f"{STEP * self.indent}if {condition}:")
-        self.indent += 1
-        for place in run:
-            self.step(place)
-        self.settle(value, name)
-        self.indent -= 1
-        return end
+        inside = [list(_operands(arm.items)) for arm in choice.arms]
+        whole = [*chain.from_iterable(inside), *([] if choice.entry is None else [choice.entry])]
+        name = self.variable(choice.value, whole)
+        if choice.entry is not None and self.uses[choice.entry] <= whole.count(choice.entry):
+            name = self.variables[choice.entry]
+        if choice.entry is not None:
+            self.uses.subtract((choice.entry,))
+            known = self.variables[choice.entry]
+            if known != name:
+                self.first.setdefault(name, len(self.lines))
+                self.lines.append(f"{STEP * self.indent}{name} = {known}")
+        before = dict(self.variables), dict(self.holds)
+        word = "if"
+        for number, arm in enumerate(choice.arms):
+            later = Counter(chain.from_iterable(inside[number + 1 :]))
+            self.uses.subtract(later)  # of one value, only one arm takes it
+            self.variables, self.holds = dict(before[0]), dict(before[1])
+            question = self.questions[id(arm)]
+            asked = f"{word} {question}:" if question else "else:"
+            self.lines.append(f"{STEP * self.indent}{asked}")
+            word = "elif"
+            self.indent += 1
+            self.uses[arm.exit] += 1
+            self.all(arm.items)
+            self.settle(arm.exit, name)
+            self.indent -= 1
+            self.uses.update(later)
+        self.variables, self.holds = before
+        self.bind(choice.value, name)
 
     def settle(self, value: Operand, name: str) -> None:
         """Sees that a value has this name."""
@@ -354,6 +372,7 @@ class Forward:
             name = self.variable(value, ())
             self.bind(value, name)
             self.first.setdefault(name, len(self.lines))
+            self.annotated.add(name)
             names.append(name)
             self.unpacked.add(value)
         self.lines.append(f"{STEP * self.indent}{', '.join(names)} = {text}")
@@ -452,16 +471,36 @@ class Forward:
         self.lines.append(f"{STEP * self.indent}return {name}")
 
 
-def _alive(places: Sequence[Place], outputs: Sequence[Operand]) -> list[bool]:
-    """Which steps anything comes of."""
-    wanted = {*outputs}
-    found = []
-    for place in reversed(places):
-        alive = any((place.step.key, n) in wanted for n in range(max(1, place.step.outputs)))
-        found.append(alive)
-        if alive:
-            wanted.update(place.operands)
+def _alive(items: Sequence[Item], wanted: set[Operand]) -> list[Item]:
+    """Without the steps that nothing comes of."""
+    found: list[Item] = []
+    for item in reversed(items):
+        if isinstance(item, Place):
+            values = [(item.step.key, n) for n in range(max(1, item.step.outputs))]
+            if wanted.isdisjoint(values):
+                continue
+            wanted.update(item.operands)
+            found.append(item)
+        elif item.value in wanted:
+            if item.entry is not None:
+                wanted.add(item.entry)
+            for arm in item.arms:
+                wanted.add(arm.exit)
+                arm.items = _alive(arm.items, wanted)
+            found.append(item)
     return found[::-1]
+
+
+def _operands(items: Sequence[Item]) -> Iterator[Operand]:
+    """All that steps take, once for each time."""
+    for item in items:
+        if isinstance(item, Place):
+            yield from item.operands
+        else:
+            if item.entry is not None:
+                yield item.entry
+            for arm in item.arms:
+                yield from _operands(arm.items)
 
 
 def _joins(place: Place) -> bool:
@@ -486,23 +525,3 @@ def _has_weights(place: Place) -> bool:
     item = place.step.item
     op: Op | None = getattr(item, "op", None)
     return op is None or bool(getattr(item, "weights", ()))
-
-
-def exits(
-    run: Sequence[Place], places: Sequence[Place], outputs: Sequence[Operand]
-) -> tuple[Operand, Operand]:
-    """What leaves an optional run, and what stands there without it; ValueError if that is not
-    one value."""
-    own = {(place.step.key, 0) for place in run}
-    keys = {place.step.key for place in run}
-    outside = [o for place in places if place.step.key not in keys for o in place.operands]
-    leaving = dict.fromkeys(o for o in [*outside, *outputs] if o in own)
-    if len(leaving) != 1:
-        raise ValueError("an optional part with several results")
-    value = next(iter(leaving))
-    entry: Operand = value
-    by_key = {place.step.key: place for place in run}
-    while entry[0] in by_key:
-        place = by_key[entry[0]]
-        entry = place.operands[place.instead]
-    return value, entry

@@ -1,30 +1,19 @@
-"""Constructors taken apart: what they are (`Frame`), and the values in them (leaves).
+"""How modules are made: a `Frame` is a call with places for values, `Leaf` is such a place.
 
 `nn.Conv2d(64, 128, 3, padding=1)` is a frame with places for nine values, those of its options that
-are not written too. Two layers with the same frame differ in leaves alone, and leaves that differ
-become arguments of a class. Loops are frames too: a Sequential of runs of the same constructor.
+are not written too. Loops are frames too: a Sequential of runs of the same frame.
 """
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
+from ..language.values import python
 from ..ops.base import Constructor
 from .layout import Doc, Group, call
-
-Value = object
-"""An int, float, bool, str, None, or a tuple or list of such."""
-
-
-class Unknown:
-    """The value of a place in something that is not there: any will do."""
-
-
-UNKNOWN = Unknown()
+from .traced import Code, Constant, Operation, operation
+from .traced import Named as Name
 
 
 class Named:
@@ -37,22 +26,10 @@ NAMED = Named()
 class Leaf(NamedTuple):
     """A place for a value."""
 
-    usual: Value = ...
+    usual: Any = ...
     """Of an option: left out where it is this. `...` for what is no option."""
     name: str = ""
     """`stride`, where that is known."""
-
-
-class Code(NamedTuple):
-    """Text that is the same wherever the frame is: the name of a class."""
-
-    text: str
-
-
-class Kind(str):
-    """A class as a value: `nn.ReLU`."""
-
-    __slots__ = ()
 
 
 class Frame(NamedTuple):
@@ -76,6 +53,8 @@ class Run(NamedTuple):
     frame: Frame
     ways: tuple[Way, ...]
     """Of each leaf, how it is from round to round."""
+    start: int = 0
+    """The number of the first round."""
 
     @property
     def listed(self) -> bool:
@@ -83,41 +62,28 @@ class Run(NamedTuple):
 
 
 Way = Literal["same", "grows", "listed"]
-Item = Leaf | Code | Frame | Run
+Item = Leaf | Frame | Run
+
+INDEX, VALUE = "i", "value"
+"""What goes round in comprehensions, where there is no better name."""
 
 
-def take_apart(constructor: Constructor) -> tuple[Frame, tuple[Value, ...]]:
+def take_apart(constructor: Constructor) -> tuple[Frame, tuple[Any, ...]]:
     """The frame of a constructor, and its leaves."""
-    leaves: list[Value] = []
+    leaves: list[Any] = []
 
-    def item(text: str, leaf: Leaf) -> Item:
-        if isinstance(text, Constructor):
-            return frame(text)
-        value = _value(text)
-        if value is Ellipsis:
-            return Code(text)
+    def item(value: Any, leaf: Leaf) -> Item:
+        if isinstance(value, Constructor):
+            return frame(value)
         leaves.append(value)
         return leaf
 
     def frame(made: Constructor) -> Frame:
-        items = [item(text, Leaf()) for text in made.arguments]
-        for name, text, usual in made.options:
-            items.append(item(text, Leaf(_value(usual), name)))
+        items = [item(value, Leaf()) for value in made.arguments]
+        items += [item(value, Leaf(usual, name)) for name, value, usual in made.options]
         return Frame(made.name, tuple(items))
 
     return frame(constructor), tuple(leaves)
-
-
-@lru_cache(maxsize=4096)
-def _value(text: str) -> Value:
-    """What a literal means; `...` for what is none."""
-    if text.isdigit():
-        return int(text)
-    try:
-        value: Value = ast.literal_eval(text)
-    except ValueError:
-        return ...
-    return value
 
 
 def leaf_count(item: Item) -> int:
@@ -126,9 +92,7 @@ def leaf_count(item: Item) -> int:
         return 1
     if isinstance(item, Frame):
         return sum(map(leaf_count, item.items))
-    if isinstance(item, Run):
-        return (not item.listed) + len(item.ways) + item.ways.count("grows")
-    return 0
+    return (not item.listed) + len(item.ways) + item.ways.count("grows")
 
 
 def places(item: Item) -> Iterator[Leaf]:
@@ -138,42 +102,75 @@ def places(item: Item) -> Iterator[Leaf]:
     elif isinstance(item, Frame):
         for inner in item.items:
             yield from places(inner)
-    elif isinstance(item, Run):
+    else:
         if not item.listed:
             yield Leaf(name="count")
         for leaf, way in zip(places(item.frame), item.ways, strict=True):
-            yield Leaf(name=f"{leaf.name}s" if way == "listed" else leaf.name)
+            yield Leaf(name=f"{leaf.name or VALUE}s" if way == "listed" else leaf.name)
             if way == "grows":
                 yield Leaf(name=f"{leaf.name}_growth")
 
 
-def same(a: Value, b: Value) -> bool:
-    """Equal, and of one type: `1` is not `True`, nor `1.0`."""
-    return type(a) is type(b) and a == b
+def expand(item: Item, codes: Iterator[Code], names: Mapping[str, Any]) -> Any:
+    """What a frame comes to: the modules that it makes, each with the values that make it."""
+    if isinstance(item, Leaf):
+        return next(codes).value(names)
+    if isinstance(item, Frame):
+        found: list[Any] = [item.name]
+        for inner in item.items:
+            if isinstance(inner, Run):
+                found += _rounds(inner, codes, names)
+            else:
+                found.append(expand(inner, codes, names))
+        return tuple(found)
+    return tuple(_rounds(item, codes, names))
+
+
+def _rounds(run: Run, codes: Iterator[Code], names: Mapping[str, Any]) -> list[Any]:
+    count = None if run.listed else next(codes).value(names)
+    own: list[tuple[Way, Code, Any]] = []
+    for way in run.ways:
+        code = next(codes)
+        if way == "listed":
+            count = len(code.value(names))
+        own.append((way, code, next(codes).value(names) if way == "grows" else None))
+    found = []
+    for number in range(count or 0):
+        inside = {**names, INDEX: run.start + number}
+        values: list[Code] = []
+        for way, code, growth in own:
+            value = code.value(inside)
+            if way == "listed":
+                value = value[number]
+            elif way == "grows":
+                value += number * growth
+            values.append(Constant(value))
+        found.append(expand(run.frame, iter(values), inside))
+    return found
 
 
 # ---- as text ------------------------------------------------------------------------------------
 
-Usual = Callable[[Value, str], bool]
-"""Whether a text says what an option is anyway."""
+Usual = Callable[[Any, Code], bool]
+"""Whether an expression is what an option is anyway."""
 
 
-def write(item: Item, text: Callable[[], str], usual: Usual) -> Doc:
-    """A frame with texts in its places, asked for in order; options that are `usual` left out."""
-    if isinstance(item, Code):
-        return item.text
+def write(item: Item, codes: Iterator[Code], usual: Usual) -> Doc:
+    """A frame with expressions in its places; options that are `usual` left out."""
     if isinstance(item, Leaf):
-        return _listed(text())
+        return _listed(next(codes))
     if isinstance(item, Run):
-        return _write_run(item, text, usual)
+        return _write_run(item, codes, usual)
     docs: list[Doc] = []
     for inner in item.items:
-        doc = write(inner, text, usual)
-        if isinstance(inner, Leaf) and inner.usual is not ...:
-            if usual(inner.usual, str(doc)):
+        if isinstance(inner, Leaf):
+            code = next(codes)
+            if inner.usual is not ... and usual(inner.usual, code):
                 continue
-            doc = f"{inner.name}={doc}"
-        docs.append(doc)
+            doc = _listed(code)
+            docs.append(doc if inner.usual is ... else _with_name(inner.name, doc))
+        else:
+            docs.append(write(inner, codes, usual))
     if item.name == GIVEN:
         return call(str(docs[0]), docs[1:])
     if item.name:
@@ -183,49 +180,60 @@ def write(item: Item, text: Callable[[], str], usual: Usual) -> Doc:
     return Group("[", tuple(docs), "]")
 
 
-def _listed(text: str) -> Doc:
+def _with_name(name: str, doc: Doc) -> Doc:
+    if isinstance(doc, Group):
+        return doc._replace(before=f"{name}={doc.before}")
+    return f"{name}={doc}"
+
+
+def _listed(code: Code) -> Doc:
     """A literal list may need several lines."""
-    if not text.startswith("[") or "(" in text or "[" in text[1:]:
-        return text
-    return Group("[", tuple(text[1:-1].split(", ")), "]")
+    content = code.content if isinstance(code, Constant) else None
+    if isinstance(content, list) and not any(isinstance(each, list | tuple) for each in content):
+        return Group("[", tuple(map(python, content)), "]")
+    return str(code)
 
 
-def _write_run(run: Run, text: Callable[[], str], usual: Usual) -> Doc:
-    count = "" if run.listed else text()
-    source: Doc = f"range({count})"
-    name = INDEX if "grows" in run.ways else "_"
-    texts: list[str] = []
+def _write_run(run: Run, codes: Iterator[Code], usual: Usual) -> Doc:
+    count = None if run.listed else next(codes)
+    source: Doc = ""
+    values: list[Code] = []
+    name = ""
     for leaf, way in zip(places(run.frame), run.ways, strict=True):
+        code = next(codes)
         if way == "listed":
-            source, name = _listed(text()), leaf.name
-            texts.append("")
+            source, name = _listed(code), leaf.name or VALUE
+            values.append(Constant(None))
+        elif way == "grows":
+            values.append(_grown(code, next(codes)))
         else:
-            texts.append(text() if way == "same" else _sum(text(), text()))
+            values.append(code)
     if run.listed:
-        others = {word for each in texts for word in re.findall(r"\w+", each)}
-        name = VALUE if not name or name in others else name
-        texts[texts.index("")] = name
-    waiting = iter(texts)
-    element = write(run.frame, lambda: next(waiting), usual)
-    if count == "1":
-        return element
+        if any(name in code.names() for code in values):
+            name = VALUE
+        place = next(n for n, way in enumerate(run.ways) if way == "listed")
+        values[place] = Name(name)
+    element = write(run.frame, iter(values), usual)
+    if count is not None:
+        if isinstance(count, Constant) and count.content == 1 and not run.start:
+            return element
+        name = INDEX if any(INDEX in code.names() for code in values) else "_"
+        source = f"range({count})"
+        if run.start and name == INDEX:
+            source = f"range({run.start}, {_after(count, run.start)})"
     each: Doc = f"for {name} in {source}"
     if isinstance(source, Group):
         each = source._replace(before=f"for {name} in {source.before}")
     return Group("*[", (element, each), "]", commas=False)
 
 
-INDEX, VALUE = "i", "value"
-"""What goes round in comprehensions, where there is no better name."""
+def _after(count: Code, start: int) -> Code:
+    return operation("+", count, Constant(start))
 
 
-def _sum(start: str, growth: str) -> str:
-    factor = growth if _plain(growth) else f"({growth})"
-    if growth.startswith("-") and growth[1:].isdigit():
-        return f"{start} - {growth[1:]} * {INDEX}"
-    product = INDEX if growth == "1" else f"{factor} * {INDEX}"
-    return product if start == "0" else f"{start} + {product}"
-
-
-def _plain(text: str) -> bool:
-    return text.isidentifier() or text.isdigit()
+def _grown(start: Code, growth: Code) -> Code:
+    if isinstance(growth, Constant) and growth.content < 0:
+        by = operation("*", Constant(-growth.content), Name(INDEX))
+        return Operation("-", start, by)
+    by = operation("*", growth, Name(INDEX))
+    return by if start == Constant(0) else Operation("+", start, by)

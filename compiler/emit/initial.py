@@ -73,7 +73,7 @@ def _classes(node: Node) -> Iterator[str]:
 
 def _is_grouped(node: Node) -> bool:
     options = [option for part in _parts(node) for option in part.options]
-    return any(name == "groups" and text != "1" for name, text, _ in options)
+    return any(name == "groups" and value != 1 for name, value, _ in options)
 
 
 def _parts(node: Node) -> Iterator[Constructor]:

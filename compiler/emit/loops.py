@@ -4,91 +4,96 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
-from .frame import UNKNOWN, Frame, Item, Run, Value, Way, leaf_count, same
+from .frame import INDEX, Frame, Item, Run, Way
+from .traced import (
+    Constant,
+    Named,
+    Traced,
+    code_of,
+    difference,
+    plain,
+    replaced,
+    same,
+    traced,
+)
 
 SEQUENTIAL = "nn.Sequential"
 MODULE_LIST = "nn.ModuleList"
 
-Round = tuple[Frame, tuple[Value, ...]]
+Round = tuple[Frame, tuple[Any, ...]]
 """How one round of a loop is made."""
 
 _LISTED = 4
 """So many rounds that differ in one value are a loop over the values; fewer are written out."""
 
 
-def loop(rounds: Sequence[Round], chain: bool) -> tuple[Frame, tuple[Value, ...]]:
-    """Rounds, one after the other, as short as they can be said."""
+def loop(rounds: Sequence[Round], count: Any, chain: bool) -> tuple[Frame, tuple[Any, ...]]:
+    """Rounds, one after the other, as short as they can be said. `count` is how many they are,
+    which the spec may compute."""
     items: list[Item] = []
-    leaves: list[Value] = []
-    for frame, group in groupby(rounds, key=lambda each: each[0]):
-        alike = _Alike([own for _, own in group])
-        position = 0
-        while position < len(alike.found):
-            length, ways = alike.longest(position)
-            if length == 1:
-                items.append(frame)
-                leaves += alike.found[position]
-            else:
-                items.append(Run(frame, ways))
-                leaves += _leaves(alike.found[position : position + length], ways)
-            position += length
+    leaves: list[Any] = []
+    whole = _counted(rounds, count) if isinstance(count, Traced) else None
+    if whole is not None:
+        items, leaves = whole
+    else:
+        done = 0
+        for frame, group in groupby(rounds, key=lambda each: each[0]):
+            alike = _Alike([own for _, own in group])
+            position = 0
+            while position < len(alike.found):
+                length, ways = alike.longest(position)
+                run = alike.found[position : position + length]
+                if length == 1:
+                    items.append(frame)
+                    leaves += _in_round(run[0], done + position)
+                else:
+                    items.append(Run(frame, ways, done + position if _counts(run[0]) else 0))
+                    leaves += _leaves(run, ways, length)
+                position += length
+            done += len(alike.found)
     if chain:
         return Frame(SEQUENTIAL, tuple(items)), tuple(leaves)
     return Frame(MODULE_LIST, (Frame("", tuple(items)),)), tuple(leaves)
 
 
-def apart(
-    loops: Sequence[Sequence[Round]],
-) -> tuple[Frame, list[tuple[Value, ...]]] | None:
-    """One frame for short loops of the same length: each round written out."""
-    kinds = {tuple([frame for frame, _ in rounds]) for rounds in loops}
-    frames = kinds.pop()
-    if kinds or len(frames) >= _LISTED:
+def _counted(rounds: Sequence[Round], count: Any) -> tuple[list[Item], list[Any]] | None:
+    """Any number of rounds: all alike, growing, or the first of its own kind."""
+    if not rounds or len({frame for frame, _ in rounds}) > 1:
         return None
-    leaves = [tuple([leaf for _, own in rounds for leaf in own]) for rounds in loops]
-    return Frame(SEQUENTIAL, frames), leaves
+    frame = rounds[0][0]
+    found = [own for _, own in rounds]
+    ways = _ways(found)
+    if ways is not None and "listed" not in ways and (len(rounds) != 2 or "grows" not in ways):
+        return [Run(frame, ways)], _leaves(found, ways, count)
+    rest = _ways(found[1:])
+    if rest is not None and set(rest) <= {"same"}:
+        run = Run(frame, rest, int(_counts(found[1])))
+        return [frame, run], [*_in_round(found[0], 0), *_leaves(found[1:], rest, count - 1)]
+    return None
 
 
-def repeated(
-    loops: Sequence[Sequence[Round]],
-) -> tuple[Frame, list[tuple[Value, ...]]] | None:
-    """One frame for loops that go round a different number of times, where there is one: all rounds
-    alike, or the first of its own kind and the others alike."""
-    frames = {frame for rounds in loops for frame, _ in rounds}
-    if len(frames) != 1:
-        return None
-    (frame,) = frames
-    ways = [_repeated(frame, loops, alone) for alone in (0, 1)]
-    said = [way for way in ways if way is not None]
-    return min(said, key=lambda way: _effort(way[0]), default=None)
+def _counts(values: tuple[Any, ...]) -> bool:
+    """Whether values are computed from the number of their round."""
+    return any(isinstance(value, Traced) and INDEX in value.code.names() for value in values)
 
 
-def _effort(frame: Frame) -> int:
-    """What it takes to understand: rounds that are all alike, that grow, that are listed."""
-    ways = [way for item in frame.items if isinstance(item, Run) for way in item.ways]
-    return 2 if "listed" in ways else int("grows" in ways)
-
-
-def _repeated(
-    frame: Frame, loops: Sequence[Sequence[Round]], alone: int
-) -> tuple[Frame, list[tuple[Value, ...]]] | None:
-    rests = [[own for _, own in rounds[alone:]] for rounds in loops]
-    ways = _ways(rests, leaf_count(frame))
-    if ways is None:
-        return None
-    missing = (UNKNOWN,) * leaf_count(frame)
-    leaves = []
-    for rounds, rest in zip(loops, rests, strict=True):
-        first = (rounds[0][1] if rounds else missing) if alone else ()
-        leaves.append((*first, *_leaves(rest, ways)))
-    return Frame(SEQUENTIAL, (*[frame] * alone, Run(frame, ways))), leaves
+def _in_round(values: tuple[Any, ...], number: int) -> list[Any]:
+    """Values in a round that stands by itself, whose number is known."""
+    by = {Named(INDEX): Constant(number)}
+    return [
+        traced(plain(value), replaced(value.code, by))
+        if isinstance(value, Traced) and INDEX in value.code.names()
+        else value
+        for value in values
+    ]
 
 
 class _Alike:
     """Rounds of one frame, one after the other: the leaves of each."""
 
-    def __init__(self, found: Sequence[tuple[Value, ...]]) -> None:
+    def __init__(self, found: Sequence[tuple[Any, ...]]) -> None:
         self.found = found
         self.width = len(found[0])
         self.changes = [0] * self.width
@@ -98,7 +103,7 @@ class _Alike:
         for number in range(1, len(found)):
             for place in range(self.width):
                 column = [own[place] for own in found[max(0, number - 2) : number + 1]]
-                if not same(column[-1], column[-2]):
+                if not _equal(column[-1], column[-2]):
                     self.changes[place] = number
                 if number > 1 and not _grows(column):
                     self.breaks[place] = number
@@ -108,7 +113,7 @@ class _Alike:
         rest = len(self.found) - start
         if rest == 1:
             return 1, ()
-        second = _ways([self.found[start : start + 2]], self.width)
+        second = _ways(self.found[start : start + 2])
         if second is not None and "listed" not in second:
             length = 2
             while length < rest and self.follows(start, length, second):
@@ -124,7 +129,7 @@ class _Alike:
         """Whether a round goes on as the first two began."""
         first, second, here = (self.found[start + n] for n in (0, 1, number))
         return all(
-            same(value, _grown(one, two, number) if way == "grows" else one)
+            _equal(value, _grown(one, two, number) if way == "grows" else one)
             for one, two, value, way in zip(first, second, here, ways, strict=True)
         )
 
@@ -135,18 +140,15 @@ class _Alike:
         return "grows" if self.breaks[place] <= start + 1 else "listed"
 
 
-def _ways(loops: Sequence[Sequence[tuple[Value, ...]]], width: int) -> tuple[Way, ...] | None:
-    """How each leaf is from round to round, the same way in all loops; None where that is in too
-    many ways for one comprehension."""
+def _ways(rounds: Sequence[tuple[Any, ...]]) -> tuple[Way, ...] | None:
+    """How each leaf is from round to round; None where that is in too many ways for one
+    comprehension."""
     ways: list[Way] = []
-    for place in range(width):
-        columns = [[own[place] for own in rounds] for rounds in loops if rounds]
-        if all(same(value, column[0]) for column in columns for value in column):
+    for column in zip(*rounds, strict=True):
+        if all(_equal(value, column[0]) for value in column):
             ways.append("same")
-        elif all(map(_grows, columns)):
-            ways.append("grows")
         else:
-            ways.append("listed")
+            ways.append("grows" if _grows(column) else "listed")
     return _sayable(ways)
 
 
@@ -156,31 +158,35 @@ def _sayable(ways: Sequence[Way]) -> tuple[Way, ...] | None:
     return tuple(ways)
 
 
-def _grows(column: Sequence[Value]) -> bool:
-    if any(type(value) is not int for value in column):
+def _equal(one: Any, two: Any) -> bool:
+    if isinstance(one, Traced) or isinstance(two, Traced):
+        return same(code_of(one), code_of(two))
+    return type(one) is type(two) and bool(one == two)
+
+
+def _grows(column: Sequence[Any]) -> bool:
+    if any(not isinstance(value, int) or isinstance(value, bool) for value in column):
         return False
     return all(
-        value == _grown(column[0], column[1], number)
+        _equal(value, _grown(column[0], column[1], number))
         for number, value in enumerate(column)
         if number
     )
 
 
-def _grown(first: Value, second: Value, number: int) -> Value:
-    return first + number * (second - first)  # type: ignore[operator]
+def _growth(first: Any, second: Any) -> Any:
+    return traced(plain(second) - plain(first), difference(code_of(first), code_of(second)))
 
 
-def _leaves(rounds: Sequence[tuple[Value, ...]], ways: tuple[Way, ...]) -> list[Value]:
+def _grown(first: Any, second: Any, number: int) -> Any:
+    return first + number * _growth(first, second)
+
+
+def _leaves(rounds: Sequence[tuple[Any, ...]], ways: tuple[Way, ...], count: Any) -> list[Any]:
     """The leaves of a run."""
-    listed = "listed" in ways
-    leaves: list[Value] = [] if listed else [len(rounds)]
-    for place, way in enumerate(ways):
-        column = [own[place] for own in rounds]
-        if way == "listed":
-            leaves.append(column)
-        else:
-            leaves.append(column[0] if column else UNKNOWN)
+    leaves: list[Any] = [] if "listed" in ways else [count]
+    for column, way in zip(zip(*rounds, strict=True), ways, strict=True):
+        leaves.append(list(column) if way == "listed" else column[0])
         if way == "grows":
-            several = len(column) > 1
-            leaves.append(column[1] - column[0] if several else UNKNOWN)  # type: ignore[operator]
+            leaves.append(_growth(column[0], column[1]))
     return leaves

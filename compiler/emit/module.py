@@ -9,16 +9,15 @@ from pathlib import Path
 from ..network import AuxHead, Network
 from ..shapes import Shape
 from ..shapes import text as shape_text
+from .arrange import Ref, places
 from .body import Bodies
 from .check_run import check_run
-from .classes import Classes, Flags, assignments
+from .class_writer import Classes, Contents, Flags, assignments
 from .comments import Comments
 from .forward import SHORT, Forward
 from .initial import InitText, initial
 from .layout import STEP
-from .solve import NO_ARITHMETIC, solve
 from .source import NAMESPACE, Names, docstring
-from .unite import Operand, Union
 
 Lines = list[str]
 
@@ -32,14 +31,14 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     own = names.free(network.name, "Network")
     outputs = names.free(f"{own}Outputs") if network.aux else ""
     classes = Classes(bodies, comments, names)
-    union = classes.write_flat() if flat else classes.write(network.root)
+    contents = classes.as_it_is(bodies.flat()) if flat else classes.write(network.root)
     parts: list[Sequence[str]] = [helper.rstrip("\n").split("\n") for helper in classes.helpers]
     parts += [made.lines for made in classes.written]
     fields = head_fields(network.aux)
     if outputs:
         parts.append(_named_tuple(outputs, fields))
     parts.append(
-        _network_class(network, own, outputs, fields, union, bodies, start, comments, flat)
+        _network_class(network, own, outputs, fields, contents, bodies, start, comments, flat)
     )
     if main:
         parts.append(check_run(own, network, "_" if flat else "."))
@@ -112,27 +111,25 @@ def _network_class(
     name: str,
     outputs: str,
     fields: Sequence[str],
-    union: Union,
+    contents: Contents,
     bodies: Bodies,
     start: InitText,
     comments: Comments,
     flat: bool,
 ) -> Lines:
-    solution = solve(union.places, [], NO_ARITHMETIC, [], [None] * len(union.places))
-    flags = Flags(union, solution, ())
     lines = [f"class {name}(nn.Module):"]
     syntax = network.root.span
     described = docstring(comments.above(syntax.source, syntax.line), 1)
     if described:
         lines += [*described, ""]
     lines.append(f"{STEP}def __init__(self) -> None:")
-    lines += assignments(union.places, solution, flags)
+    lines += assignments(contents, Flags(contents))
     if network.output.index in bodies.left_out:
         text = network.output.op.torch(network.output.shape, *network.output.input_shapes)
         lines.append(f"{STEP * 2}self.{_last_name(network)} = {text.module}")
     lines += _beginning(start)
     lines.append("")
-    lines += _forward(outputs, fields, union, flat)
+    lines += _forward(outputs, fields, contents, flat)
     if network.output.index in bodies.left_out:
         lines += ["", *_predict(network, bool(outputs))]
     return lines
@@ -153,23 +150,23 @@ def _beginning(start: InitText) -> Lines:
     ]
 
 
-def _forward(outputs: str, fields: Sequence[str], union: Union, flat: bool) -> Lines:
-    shapes: dict[Operand, Shape] = {
+def _forward(outputs: str, fields: Sequence[str], contents: Contents, flat: bool) -> Lines:
+    shapes: dict[Ref, Shape] = {
         (place.step.key, number): shape
-        for place in union.places
+        for place in places(contents.items)
         for number, shape in enumerate(place.step.shapes)
     }
 
     result = f"Tensor | {outputs}" if outputs else "Tensor"
     lines = [f"{STEP}def forward(self, x: Tensor) -> {result}:"]
     writer = Forward(
-        union.places,
-        union.outputs,
+        contents.items,
+        contents.outputs,
         ["x"],
         Names({*SHORT, "paths", *fields}),
-        [""] * len(union.places),
+        {},
         shapes=lambda value: shape_text(shapes[value]),
-        heads=dict(zip(union.outputs[1:], fields, strict=True)),
+        heads=dict(zip(contents.outputs[1:], fields, strict=True)),
         together=outputs,
         line_each=flat,
     )

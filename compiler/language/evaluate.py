@@ -180,6 +180,8 @@ def _binary(node: Binary, env: Env) -> Any:
     if sign in ("/", "//", "%") and high == 0:
         zero = f"`{node.right.span.text}` is 0"
         raise Problem("division", "division by zero", node.span, label=zero)
+    if isinstance(high, values.Traced) and isinstance(low, float):
+        low = high.operand(low)  # or the float, which knows nothing of expressions, would decide
     return _bounded(_ARITHMETIC[sign](low, high), node.span)
 
 
@@ -188,11 +190,11 @@ def _equal(left: object, right: object) -> bool:
     return left == right and isinstance(left, bool) == isinstance(right, bool)
 
 
-def _divide(left: Any, right: Any) -> int | float:
+def _divide(left: Any, right: Any) -> Any:
     """Exact where the division comes out even, so that `channels/16` is a whole number."""
     if isinstance(left, int) and isinstance(right, int) and left % right == 0:
         return left // right
-    return float(left / right)
+    return left / right
 
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
@@ -334,7 +336,7 @@ def _function(node: Function, env: Env) -> Any:
     if name in ("min", "max"):
         if not arguments:
             raise _wrong_use(node, f"`{name}` needs values")
-        return min(arguments) if name == "min" else max(arguments)
+        return _applied(name, arguments, (min if name == "min" else max)(arguments))
     if name == "divisible":
         arguments += [number(item, env) for item in named]
         if len(arguments) not in (1, 2) or len(named) > 1:
@@ -342,7 +344,7 @@ def _function(node: Function, env: Env) -> Any:
         by = arguments[1] if len(arguments) == 2 else 8
         if not isinstance(by, int) or by < 1:
             raise _wrong_use(node, f"`by` is a whole number of at least 1, not {show(by)}")
-        return divisible(arguments[0], by)
+        return _applied(name, arguments, divisible(arguments[0], by))
     if len(arguments) != 1:
         raise _wrong_use(node, f"`{name}` takes one value, not {len(arguments)}")
     value = arguments[0]
@@ -351,9 +353,18 @@ def _function(node: Function, env: Env) -> Any:
             raise _wrong_use(node, f"{show(value)} has no square root")
         root = math.isqrt(value) if isinstance(value, int) else 0
         return root if isinstance(value, int) and root * root == value else math.sqrt(value)
+    if isinstance(value, int):
+        return value
     if name == "ceil":
         return math.ceil(value)
-    return math.floor(value) if name == "floor" else round(value)
+    return math.floor(value) if name == "floor" else _applied(name, arguments, round(value))
+
+
+def _applied(name: str, arguments: list[Any], value: Any) -> Any:
+    for each in arguments:
+        if isinstance(each, values.Traced):
+            return each.applied(name, arguments, value)
+    return value
 
 
 def _length(node: Function, positional: list[Expression], env: Env) -> int:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ...dsl.closest import closest
-from .values import Factor, Interval, Text, Word, show
+from .values import Factor, Interval, Text, Traced, Word, show
 
 
 class ArgumentError(Exception):
@@ -138,6 +138,8 @@ def _whole(value: object) -> int | None:
         return value
     if type(value) is float and value.is_integer() and abs(value) < 2**53:
         return int(value)
+    if isinstance(value, Traced) and isinstance(value, float) and value.is_integer():
+        return value.applied("round", [value], int(value))  # type: ignore[no-any-return]
     return None
 
 
@@ -173,7 +175,7 @@ def _real(minimum: float, maximum: float, above: bool) -> Read:
         result = float(value)  # type: ignore[arg-type]
         if result < minimum or result > maximum or (above and result == minimum):
             raise ArgumentError(f"{show(value)} is not {_bounds(minimum, maximum, above)}")
-        return result
+        return value if isinstance(value, Traced) else result  # type: ignore[return-value]
 
     return read
 

@@ -5,8 +5,8 @@ Numbers, tuples (a size `3x3` is one), lists and booleans are Python's own; the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 
 class Word(str):
@@ -31,6 +31,23 @@ class Factor(float):
     """`10x`."""
 
     __slots__ = ()
+
+
+class Traced:
+    """A value that remembers the expression it comes from: how emitted classes compute their
+    arguments (`emit.traced`). Nothing else makes such values."""
+
+    def applied(self, function: str, arguments: Sequence[Any], value: Any) -> Any:
+        """The value of a function of this and other arguments."""
+        raise NotImplementedError
+
+    def python(self) -> str:
+        """The expression."""
+        raise NotImplementedError
+
+    def operand(self, value: float) -> Any:
+        """A plain number that can be brought together with this."""
+        raise NotImplementedError
 
 
 class Interval(NamedTuple):
@@ -90,3 +107,25 @@ def _hundredfold(share: float, number: Callable[[float], str]) -> str:
     wanted = float(number(float(share)))
     same = [text for text in texts if float(text) / 100 == wanted] or texts[-1:]
     return next((text for text in same if "e" not in text), same[0])
+
+
+def python(value: Any) -> str:
+    """A value as it is written in Python: a traced one as the expression that it comes from."""
+    match value:
+        case Traced():
+            return value.python()
+        case tuple() if hasattr(value, "options"):
+            return str(value)  # a constructor
+        case tuple():
+            return f"({', '.join(map(python, value))}{',' if len(value) == 1 else ''})"
+        case list():
+            return f"[{', '.join(map(python, value))}]"
+        case str():
+            if type(value) not in (str, Text, Word):
+                return str(value)  # a class
+            import json
+
+            return json.dumps(value)
+        case float():
+            return repr(float(f"{value:.15g}"))  # 0.0375, not 0.037500000000000006
+    return repr(value)

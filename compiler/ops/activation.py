@@ -43,8 +43,8 @@ class Activation(NoMultiplyAdds):
         """The text that makes it."""
         raise NotImplementedError
 
-    def _inplace(self) -> tuple[str, str]:
-        return str(self.inplace), "False"
+    def _inplace(self) -> tuple[bool, bool]:
+        return self.inplace, False
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         numbers = f"{size(output):,}"
@@ -118,7 +118,7 @@ class Leaky(Activation):
         return self.slope
 
     def module(self, arriving: Shape) -> Constructor:
-        slope = (number(self.slope), "0.01")
+        slope = (self.slope, 0.01)
         return constructor("nn.LeakyReLU", negative_slope=slope, inplace=self._inplace())
 
 
@@ -150,8 +150,8 @@ class PReLU(Activation):
 
     def module(self, arriving: Shape) -> Constructor:
         slopes = self._slopes(arriving)
-        several = [] if slopes == 1 else [str(slopes)]
-        return constructor("nn.PReLU", *several, init=(number(self.init), "0.25"))
+        several = [] if slopes == 1 else [slopes]
+        return constructor("nn.PReLU", *several, init=(self.init, 0.25))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         slopes = self._slopes(inputs[0])
@@ -174,7 +174,7 @@ class ELU(Activation):
     alpha: float = real("where it levels off below zero", 1.0, minimum=0)
 
     def module(self, arriving: Shape) -> Constructor:
-        return constructor("nn.ELU", alpha=(number(self.alpha), "1.0"), inplace=self._inplace())
+        return constructor("nn.ELU", alpha=(self.alpha, 1.0), inplace=self._inplace())
 
 
 class SELU(Activation):
@@ -205,7 +205,7 @@ class GELU(Activation):
     )
 
     def module(self, arriving: Shape) -> Constructor:
-        return constructor("nn.GELU", approximate=(f'"{self.approximate}"', '"none"'))
+        return constructor("nn.GELU", approximate=(self.approximate, "none"))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         exact = "x*P(N <= x), N normally distributed"
@@ -250,7 +250,7 @@ class Softplus(Activation):
     threshold: float = real("from where on beta*x counts as straight", 20.0)
 
     def module(self, arriving: Shape) -> Constructor:
-        beta, threshold = (number(self.beta), "1.0"), (number(self.threshold), "20.0")
+        beta, threshold = (self.beta, 1.0), (self.threshold, 20.0)
         return constructor("nn.Softplus", beta=beta, threshold=threshold)
 
 
@@ -334,9 +334,4 @@ class Softmax(Activation):
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
     def module(self, arriving: Shape) -> Constructor:
-        return constructor("nn.Softmax", dim=("1", "None"))
-
-
-def number(value: float) -> str:
-    """As Python writes it, whole numbers with `.0`."""
-    return repr(float(value))
+        return constructor("nn.Softmax", dim=(1, None))

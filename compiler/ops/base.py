@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from ..language.declared import Declared
+from ..language.values import python
 from ..shapes import Pair, Shape
 
 Kind = Literal[
@@ -76,26 +77,32 @@ class TorchText(NamedTuple):
     """Source of a class or function that `module` or `call` needs."""
 
 
-class Constructor(str):
-    """The text that makes a module, which knows its parts: `nn.MaxPool2d(3, stride=2)`."""
+Option = tuple[Any, Any]
+"""A value, and the usual one, at which it is left out."""
 
-    __slots__ = ("arguments", "name", "options")
+
+class ClassName(str):
+    """A class as a value: `nn.ReLU`."""
+
+    __slots__ = ()
+
+
+class Constructor(NamedTuple):
+    """A call that makes a module, with values for its arguments: `nn.MaxPool2d(3, stride=2)`."""
 
     name: str
-    arguments: tuple[str, ...]
-    """Texts of literals, or constructors in their turn."""
-    options: tuple[tuple[str, str, str], ...]
-    """Name, text and usual text of each, those left out too."""
+    arguments: tuple[Any, ...]
+    """Numbers, text, tuples, lists, class names, or constructors in their turn."""
+    options: tuple[tuple[str, Any, Any], ...]
+    """Name, value and usual value of each, those left out too."""
+
+    def __str__(self) -> str:
+        given = [f"{key}={python(value)}" for key, value, usual in self.options if value != usual]
+        return f"{self.name}({', '.join([*map(python, self.arguments), *given])})"
 
 
-def constructor(name: str, *arguments: str, **options: tuple[str, str]) -> Constructor:
-    """`nn.MaxPool2d(3, stride=2)`. An option is its text and the usual one, which is left out."""
-    unusual = [f"{key}={text}" for key, (text, usual) in options.items() if text != usual]
-    made = Constructor(f"{name}({', '.join([*arguments, *unusual])})")
-    made.name = name
-    made.arguments = arguments
-    made.options = tuple([(key, text, usual) for key, (text, usual) in options.items()])
-    return made
+def constructor(name: str, *arguments: Any, **options: Option) -> Constructor:
+    return Constructor(name, arguments, tuple([(key, *both) for key, both in options.items()]))
 
 
 HELPERS: dict[str, None] = {}

@@ -14,6 +14,7 @@ from .base import (
     Kept,
     Kind,
     Op,
+    Option,
     TorchText,
     Weight,
     Window,
@@ -55,8 +56,8 @@ class Biased(Op):
     def biases(self, channels: int) -> tuple[Weight, ...]:
         return (Weight("bias", (channels,)),) if self.bias else ()
 
-    def bias_option(self) -> tuple[str, str]:
-        return str(bool(self.bias)), "True"
+    def bias_option(self) -> Option:
+        return bool(self.bias), True
 
 
 class Sliding(Op):
@@ -166,14 +167,14 @@ class Sliding(Op):
         before = (0,) if self.mode in ("reflect", "replicate") else ()
         return Kept(inputs=before, own=padded_size(sides, inputs[0]))
 
-    def pad_options(self, arriving: Shape) -> dict[str, tuple[str, str]]:
+    def pad_options(self, arriving: Shape) -> dict[str, Option]:
         """What torch's convolution is told about the padding, if it does the padding."""
         (top, bottom), (left, right) = self.sides(arriving)
         even = (top, left) == (bottom, right)
         mode = self.mode if even and (top or left) else "zeros"
         return {
-            "padding": (plain((top, left) if even else (0, 0)), "0"),
-            "padding_mode": (f'"{mode}"', '"zeros"'),
+            "padding": (plain((top, left)) if even else 0, 0),
+            "padding_mode": (mode, "zeros"),
         }
 
     def call(self, arriving: Shape) -> str:
@@ -250,13 +251,13 @@ class Conv(Biased, Sliding):
         pads = self.pad_options(inputs[0])
         module = constructor(
             "nn.Conv2d",
-            str(inputs[0][0]),
-            str(self.out),
+            inputs[0][0],
+            self.out,
             plain(self.kernel),
-            stride=(plain(self.stride), "1"),
+            stride=(plain(self.stride), 1),
             padding=pads["padding"],
-            dilation=(plain(self.dilation), "1"),
-            groups=(str(self.groups), "1"),
+            dilation=(plain(self.dilation), 1),
+            groups=(self.groups, 1),
             bias=self.bias_option(),
             padding_mode=pads["padding_mode"],
         )
@@ -282,18 +283,18 @@ class PerChannel(Biased, Sliding):
     def grouped(self, channels: int) -> int:
         return channels
 
-    def module(self, arriving: Shape, bias: tuple[str, str]) -> Constructor:
+    def module(self, arriving: Shape, bias: Option) -> Constructor:
         channels = arriving[0]
         pads = self.pad_options(arriving)
         return constructor(
             "nn.Conv2d",
-            str(channels),
-            str(self.filters(channels)),
+            channels,
+            self.filters(channels),
             plain(self.kernel),
-            stride=(plain(self.stride), "1"),
+            stride=(plain(self.stride), 1),
             padding=pads["padding"],
-            dilation=(plain(self.dilation), "1"),
-            groups=(str(channels), "1"),
+            dilation=(plain(self.dilation), 1),
+            groups=(channels, 1),
             bias=bias,
             padding_mode=pads["padding_mode"],
         )
@@ -397,9 +398,9 @@ class Separable(PerChannel):
         return depthwise._replace(own=depthwise.own + size(self._between(output, inputs[0])))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        depthwise = self.module(inputs[0], bias=("False", "True"))
-        between = str(self.filters(inputs[0][0]))
-        pointwise = constructor("nn.Conv2d", between, str(self.out), "1", bias=self.bias_option())
+        depthwise = self.module(inputs[0], bias=(False, True))
+        between = self.filters(inputs[0][0])
+        pointwise = constructor("nn.Conv2d", between, self.out, 1, bias=self.bias_option())
         module = constructor("SeparableConv2d", depthwise, pointwise)
         return TorchText(module, self.call(inputs[0]), SEPARABLE)
 
@@ -528,15 +529,15 @@ class Deconv(Biased):
         (top, more_rows), (left, more_columns) = self.padding(0), self.padding(1)
         module = constructor(
             "nn.ConvTranspose2d",
-            str(inputs[0][0]),
-            str(self.out),
+            inputs[0][0],
+            self.out,
             plain(self.kernel),
-            stride=(plain(self.stride), "1"),
-            padding=(plain((top, left)), "0"),
-            output_padding=(plain((more_rows, more_columns)), "0"),
-            groups=(str(self.groups), "1"),
+            stride=(plain(self.stride), 1),
+            padding=(plain((top, left)), 0),
+            output_padding=(plain((more_rows, more_columns)), 0),
+            groups=(self.groups, 1),
             bias=self.bias_option(),
-            dilation=(plain(self.dilation), "1"),
+            dilation=(plain(self.dilation), 1),
         )
         return TorchText(module)
 

@@ -62,9 +62,7 @@ class Dropout(NoMultiplyAdds):
         return Kept(own=self.drawn(output)) if self.p else Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        inplace = (str(self.inplace), "False")
-        rate = float(f"{self.p:.15g}")  # 3/16 of 0.2 is 0.0375, not 0.037500000000000006
-        return TorchText(constructor(self.module, repr(rate), inplace=inplace))
+        return TorchText(constructor(self.module, self.p, inplace=(self.inplace, False)))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [

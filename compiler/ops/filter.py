@@ -150,16 +150,15 @@ class Filter(Sliding):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.pad_options(inputs[0])
         call = self.call(inputs[0])
-        if options["padding_mode"][0] != options["padding_mode"][1]:
+        if options["padding_mode"][0] != "zeros":
             call = f"{{m}}({pad_text(self.sides(inputs[0]), self.mode)})"
-            options["padding"] = ("0", "0")
-        rows = ", ".join(f"[{', '.join(map(repr, map(float, row)))}]" for row in self.rows)
+            options["padding"] = (0, 0)
         module = constructor(
             "FixedFilter",
-            f"[{rows}]",
-            stride=(plain(self.stride), "1"),
+            [list(map(float, row)) for row in self.rows],
+            stride=(plain(self.stride), 1),
             padding=options["padding"],
-            dilation=(plain(self.dilation), "1"),
+            dilation=(plain(self.dilation), 1),
         )
         return TorchText(module, call, FIXED_FILTER)
 

@@ -62,8 +62,8 @@ class Linear(Op):
         return Kept(inputs=(0,))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        bias = (str(self.bias), "True")
-        return TorchText(constructor("nn.Linear", str(inputs[0][0]), str(self.out), bias=bias))
+        bias = (self.bias, True)
+        return TorchText(constructor("nn.Linear", inputs[0][0], self.out, bias=bias))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         weights = self.out * inputs[0][0]

@@ -326,8 +326,8 @@ class PadShortcut(NoMultiplyAdds):
         return Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        more = str(self.out - inputs[0][0])
-        module = constructor("PadShortcut", more, stride=(plain(self.stride), "1"))
+        more = self.out - inputs[0][0]
+        module = constructor("PadShortcut", more, stride=(plain(self.stride), 1))
         return TorchText(module, helper=PAD_SHORTCUT)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ..language.signature import count, real, switch
 from ..shapes import Shape, ShapeError, as_map, size
-from .base import Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor, helper
+from .base import Kept, Kind, NoMultiplyAdds, Option, TorchText, Weight, constructor, helper
 
 
 def eps() -> float:
@@ -59,8 +59,8 @@ class Normalisation(NoMultiplyAdds):
         """What mean and variance are taken over."""
         raise NotImplementedError
 
-    def options(self) -> dict[str, tuple[str, str]]:
-        return {"eps": (repr(self.eps), "1e-05"), "affine": (str(self.affine), "True")}
+    def options(self) -> dict[str, Option]:
+        return {"eps": (self.eps, 1e-5), "affine": (self.affine, True)}
 
 
 class BatchNorm(Normalisation):
@@ -111,11 +111,11 @@ class BatchNorm(Normalisation):
         options = self.options()
         module = constructor(
             name,
-            str(inputs[0][0]),
+            inputs[0][0],
             eps=options["eps"],
-            momentum=(repr(self.momentum), "0.1"),
+            momentum=(self.momentum, 0.1),
             affine=options["affine"],
-            track_running_stats=(str(self.track), "True"),
+            track_running_stats=(self.track, True),
         )
         return TorchText(module)
 
@@ -164,8 +164,8 @@ class GroupNorm(Normalisation):
         return Kept(inputs=(0,), fixed=2 * 4 * self.groups)
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        groups, channels = str(self.groups), str(inputs[0][0])
-        return TorchText(constructor("nn.GroupNorm", groups, channels, **self.options()))
+        channels = inputs[0][0]
+        return TorchText(constructor("nn.GroupNorm", self.groups, channels, **self.options()))
 
     def over(self, arriving: Shape) -> str:
         return f"of {'*'.join(map(str, (arriving[0] // self.groups, *arriving[1:])))} numbers"
@@ -196,8 +196,8 @@ class LayerNorm(Normalisation):
         options = self.options()
         options["elementwise_affine"] = options.pop("affine")
         if len(inputs[0]) == 1:
-            return TorchText(constructor("nn.LayerNorm", str(inputs[0][0]), **options))
-        module = constructor("LayerNorm2d", str(inputs[0][0]), **options)
+            return TorchText(constructor("nn.LayerNorm", inputs[0][0], **options))
+        module = constructor("LayerNorm2d", inputs[0][0], **options)
         return TorchText(module, helper=LAYER_NORM)
 
     def over(self, arriving: Shape) -> str:
@@ -239,8 +239,8 @@ class InstanceNorm(Normalisation):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.options()
-        options["affine"] = (str(self.affine), "False")
-        return TorchText(constructor("nn.InstanceNorm2d", str(inputs[0][0]), **options))
+        options["affine"] = (self.affine, False)
+        return TorchText(constructor("nn.InstanceNorm2d", inputs[0][0], **options))
 
     def over(self, arriving: Shape) -> str:
         return f"of the {'*'.join(map(str, arriving[1:]))} numbers of a channel"
@@ -282,10 +282,10 @@ class LocalResponseNorm(NoMultiplyAdds):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         module = constructor(
             "nn.LocalResponseNorm",
-            str(self.size),
-            alpha=(repr(self.alpha), "0.0001"),
-            beta=(repr(self.beta), "0.75"),
-            k=(repr(self.k), "1.0"),
+            self.size,
+            alpha=(self.alpha, 1e-4),
+            beta=(self.beta, 0.75),
+            k=(self.k, 1.0),
         )
         return TorchText(module)
 
@@ -321,9 +321,8 @@ class LayerScale(NoMultiplyAdds):
         return Kept(inputs=(0,))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(
-            constructor("LayerScale", str(inputs[0][0]), repr(self.init)), helper=LAYER_SCALE
-        )
+        module = constructor("LayerScale", inputs[0][0], self.init)
+        return TorchText(module, helper=LAYER_SCALE)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [

@@ -27,10 +27,12 @@ from ..language.signature import (
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size
 from .base import (
     EVERYTHING,
+    ClassName,
     Constructor,
     Kept,
     Kind,
     NoMultiplyAdds,
+    Option,
     TorchText,
     Weight,
     Window,
@@ -171,15 +173,15 @@ class Pool(NoMultiplyAdds):
 
     # ---- the text of it ----
 
-    def windowed(self, module: str, **more: tuple[str, str]) -> Constructor:
+    def windowed(self, module: str, **more: Option) -> Constructor:
         """A module of torch's that takes windows."""
         return constructor(
             module,
             plain(self.span),
             stride=(plain(self.step), plain(self.span)),
-            padding=(plain(self.padding), "0"),
-            dilation=(plain(self.dilation), "1"),
-            ceil_mode=(str(self.ceil), "False"),
+            padding=(plain(self.padding), 0),
+            dilation=(plain(self.dilation), 1),
+            ceil_mode=(self.ceil, False),
             **more,
         )
 
@@ -388,7 +390,7 @@ class Average(Adaptive):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.target is not None:
             return TorchText(self.adapted("nn.AdaptiveAvgPool2d"))
-        count_pad = (str(self.count_pad), "True")
+        count_pad = (self.count_pad, True)
         return TorchText(self.windowed("nn.AvgPool2d", count_include_pad=count_pad))
 
 
@@ -410,7 +412,7 @@ class Norm(Global):
         return Kept(inputs=(0,), own=powers * size(inputs[0]) + size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        power = repr(int(self.p) if self.p.is_integer() else self.p)
+        power = int(self.p) if self.p.is_integer() else self.p
         if self.whole:
             norm = f"torch.linalg.vector_norm({{0}}, {power}, dim=(2, 3), keepdim=True)"
             return TorchText(call=norm)
@@ -419,8 +421,8 @@ class Norm(Global):
             power,
             plain(self.span),
             plain(self.step),
-            padding=(plain(self.padding), "0"),
-            ceil_mode=(str(self.ceil), "False"),
+            padding=(plain(self.padding), 0),
+            ceil_mode=(self.ceil, False),
         )
         return TorchText(module, helper=LP_POOL)
 
@@ -544,7 +546,7 @@ class Mixed(Adaptive):
             mean = self.adapted("nn.AdaptiveAvgPool2d")
         else:
             largest, mean = self.windowed("nn.MaxPool2d"), self.windowed("nn.AvgPool2d")
-        channels = (str(self._mixtures(inputs[0])), "1")
+        channels = (self._mixtures(inputs[0]), 1)
         return TorchText(
             constructor("MixedPool2d", largest, mean, channels=channels), helper=MIXED_POOL
         )
@@ -601,9 +603,8 @@ class Stochastic(Pool):
         return Kept(inputs=(0,), output=True, fixed=INDEX * size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(
-            constructor("StochasticPool2d", str(self.span), str(self.step)), helper=STOCHASTIC_POOL
-        )
+        module = constructor("StochasticPool2d", self.span, self.step)
+        return TorchText(module, helper=STOCHASTIC_POOL)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [
@@ -702,10 +703,10 @@ class Tree(Padded):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         module = constructor(
             "TreePool2d",
-            str(self.levels),
-            str(self.span),
+            self.levels,
+            self.span,
             plain(self.step),
-            padding=(plain(self.padding), "0"),
+            padding=(plain(self.padding), 0),
         )
         return TorchText(module, helper=TREE_POOL)
 
@@ -803,7 +804,7 @@ class Wavelet(NoMultiplyAdds):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.keep == "all":
             return TorchText(call="haar({0})", helper=HAAR)
-        return TorchText(constructor("nn.AvgPool2d", "2"), "2 * {m}({0})")
+        return TorchText(constructor("nn.AvgPool2d", 2), "2 * {m}({0})")
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         channels, height, width = inputs[0]
@@ -869,10 +870,8 @@ class Pyramid(NoMultiplyAdds):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         pool = "nn.AdaptiveAvgPool2d" if self.avg else "nn.AdaptiveMaxPool2d"
-        sides = ", ".join(map(str, self.grids))
-        return TorchText(
-            constructor("SpatialPyramidPool2d", pool, f"[{sides}]"), helper=SPATIAL_PYRAMID
-        )
+        module = constructor("SpatialPyramidPool2d", ClassName(pool), list(self.grids))
+        return TorchText(module, helper=SPATIAL_PYRAMID)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         _, height, width = inputs[0]

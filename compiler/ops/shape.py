@@ -124,7 +124,7 @@ class Reshape(Seen):
         if len(self.to) == 1:
             return TorchText(constructor("nn.Flatten"))
         if len(inputs[0]) == 1:
-            return TorchText(constructor("nn.Unflatten", "1", str(self.to)))
+            return TorchText(constructor("nn.Unflatten", 1, self.to))
         axes = ", ".join(map(str, self.to))
         return TorchText(call=f"{{0}}.reshape({{0}}.shape[0], {axes})")
 
@@ -200,7 +200,7 @@ class Shuffle(Rearranging):
         return channels, height, width
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(constructor("nn.ChannelShuffle", str(self.groups)))
+        return TorchText(constructor("nn.ChannelShuffle", self.groups))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         each = output[0] // self.groups
@@ -274,9 +274,9 @@ class Pad(Rearranging):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         (top, bottom), (left, right) = self.sides()
         around = {top, bottom, left, right}
-        sides = str(top) if len(around) == 1 else str((left, right, top, bottom))
+        sides = top if len(around) == 1 else (left, right, top, bottom)
         if self.value:
-            return TorchText(constructor("nn.ConstantPad2d", sides, repr(self.value)))
+            return TorchText(constructor("nn.ConstantPad2d", sides, self.value))
         name = {"zeros": "Zero", "reflect": "Reflection", "replicate": "Replication"}
         return TorchText(constructor(f"nn.{name.get(self.mode, 'Circular')}Pad2d", sides))
 
@@ -418,10 +418,10 @@ class Upsample(Rearranging):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         module = constructor(
             "nn.Upsample",
-            size=("None" if self.to is None else plain(self.to), "None"),
-            scale_factor=("None" if self.factor is None else plain(self.factor), "None"),
-            mode=(f'"{self.mode}"', '"nearest"'),
-            align_corners=(str(self.align_corners), "False"),
+            size=(None if self.to is None else plain(self.to), None),
+            scale_factor=(None if self.factor is None else plain(self.factor), None),
+            mode=(self.mode, "nearest"),
+            align_corners=(self.align_corners, False),
         )
         return TorchText(module)
 

@@ -84,7 +84,7 @@ def test_a_check_at_the_end(golden: Golden) -> None:
 
 
 BUDGETS = {
-    "resnet50": 110, "resnet152": 110, "googlenet": 120, "densenet121": 110, "vgg16": 60,
+    "resnet50": 110, "resnet152": 110, "googlenet": 125, "densenet121": 110, "vgg16": 60,
     "lenet5": 40,
 }  # fmt: skip
 

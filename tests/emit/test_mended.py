@@ -34,6 +34,8 @@ BODIES = {
         "aux {{ headed }}, conv 4",
     "an argument that is called like what arrives":
         "named 4, named 6 in_channels=8",
+    "a round of nothing but the last activation":
+        "ended",
     "a label for what was there already":
         "bn, a: repeat 0 {{ }}, relu, bn, from a",
 }  # fmt: skip
@@ -46,6 +48,7 @@ block cell(times=1) { repeat max(0, times - 1) { part 1 } }
 block p() { stem: droppath 0.2, relu, from stem }
 block named(n, in_channels=n) { conv in_channels, conv n + in_channels, conv n }
 block headed() { aux { pool avg global, conv 2 }, relu }
+block ended() { conv 12, for n in [1] { sigmoid } }
 block labelled() { e: conv 4 1x1 }
 """
 
@@ -89,7 +92,7 @@ network Net {
 """
     source = dotcnn.emit(dotcnn.compile(text))
     assert source.count("class Unit") == 1
-    assert "Unit(8, 12)" in source
+    assert "Unit(in_channels, 12)" in source
     assert "Unit(8, 16)" in source
 
 

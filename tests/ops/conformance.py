@@ -59,7 +59,7 @@ def build(op: Op, *shapes: Shape, output: Shape | None = None) -> Built:
     text = op.torch(op.output(*shapes) if output is None else output, *shapes)
     scope: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, "Tensor": Tensor}
     exec(text.helper, scope)
-    module = eval(text.module, scope) if text.module else None
+    module = eval(str(text.module), scope) if text.module else None
     names = [f"x{n}" for n in range(len(shapes))]
     expression = text.call.format(*names, m="m")
     scope["m"] = module

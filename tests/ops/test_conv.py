@@ -114,9 +114,10 @@ def test_uneven_padding_is_filled_as_asked(mode: str) -> None:
 
 def test_only_what_is_unusual_is_written() -> None:
     text = Conv(out=8, kernel=(3, 3), pad=(1, 1), bias=False).torch((8, 5, 5), (3, 5, 5))
-    assert text == ("nn.Conv2d(3, 8, 3, padding=1, bias=False)", "{m}({0})", "")
+    assert str(text.module) == "nn.Conv2d(3, 8, 3, padding=1, bias=False)"
+    assert (text.call, text.helper) == ("{m}({0})", "")
     text = Conv(out=8, kernel=(3, 1), stride=(2, 1), mode="reflect").torch((8, 2, 5), (3, 5, 5))
-    assert text.module == "nn.Conv2d(3, 8, (3, 1), stride=(2, 1))"
+    assert str(text.module) == "nn.Conv2d(3, 8, (3, 1), stride=(2, 1))"
 
 
 def test_a_bias_is_left_out_where_a_normalisation_would_absorb_it() -> None:
@@ -191,7 +192,7 @@ def test_any_separable(op: Separable, shape: Shape) -> None:
 
 def test_depthwise_is_a_convolution_with_a_group_for_each_channel() -> None:
     op = Depthwise(kernel=(3, 3), same=True, bias=False)
-    assert op.torch((8, 6, 6), (8, 6, 6)).module == (
+    assert str(op.torch((8, 6, 6), (8, 6, 6)).module) == (
         "nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)"
     )
     assert op.macs((8, 6, 6), (8, 6, 6)) == 8 * 6 * 6 * 9

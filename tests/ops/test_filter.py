@@ -141,7 +141,7 @@ def test_nothing_is_trained() -> None:
         ("multiply-adds", "3*6*6 outputs * 1*3*3 = 972"),
     ]
     text = op.torch((3, 6, 6), (3, 6, 6))
-    assert text.module == (
+    assert str(text.module) == (
         "FixedFilter([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], padding=1)"
     )
 

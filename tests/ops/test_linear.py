@@ -27,7 +27,7 @@ def test_weights_worked_by_hand() -> None:
 
 def test_a_classifier() -> None:
     op = Linear(out=1000)
-    assert op.torch((1000,), (2048,)).module == "nn.Linear(2048, 1000)"
+    assert str(op.torch((1000,), (2048,)).module) == "nn.Linear(2048, 1000)"
     assert op.macs((1000,), (2048,)) == 2_048_000
     assert op.explain((1000,), (2048,)) == [
         ("parameters", "2048 inputs * 1000 outputs = 2,048,000; + 1000 biases = 2,049,000"),

@@ -131,7 +131,7 @@ def test_a_shortcut_without_weights() -> None:
     after = build(op, (16, 32, 32)).forward(x)
     assert torch.equal(after[:, 8:24], x[..., ::2, ::2])
     assert after[:, :8].abs().sum() == after[:, 24:].abs().sum() == 0
-    assert op.torch((32, 16, 16), (16, 32, 32)).module == "PadShortcut(16, stride=2)"
+    assert str(op.torch((32, 16, 16), (16, 32, 32)).module) == "PadShortcut(16, stride=2)"
     for arriving, leaving in (((32, 8, 8), (16, 8, 8)), ((8, 8, 8), (8, 9, 8)), ((8,), (16,))):
         with pytest.raises(ShapeError):
             PadShortcut.between(arriving, leaving)

@@ -78,8 +78,8 @@ def test_any_layerscale(op: LayerScale, shape: Shape) -> None:
 
 
 def test_bn_is_not_what_its_name_says_on_vectors() -> None:
-    assert BatchNorm().torch((64, 8, 8), (64, 8, 8)).module == "nn.BatchNorm2d(64)"
-    assert BatchNorm(eps=1e-3).torch((64,), (64,)).module == "nn.BatchNorm1d(64, eps=0.001)"
+    assert str(BatchNorm().torch((64, 8, 8), (64, 8, 8)).module) == "nn.BatchNorm2d(64)"
+    assert str(BatchNorm(eps=1e-3).torch((64,), (64,)).module) == "nn.BatchNorm1d(64, eps=0.001)"
 
 
 def test_parameters() -> None:
@@ -121,7 +121,7 @@ def test_ln_normalises_channels(shape: Shape) -> None:
 def test_layerscale_begins_small() -> None:
     x = torch.randn(2, 3, 4, 4)
     assert torch.equal(build(LayerScale(init=0.5), (3, 4, 4)).forward(x), x / 2)
-    assert LayerScale().torch((3, 4, 4), (3, 4, 4)).module == "LayerScale(3, 1e-06)"
+    assert str(LayerScale().torch((3, 4, 4), (3, 4, 4)).module) == "LayerScale(3, 1e-06)"
 
 
 def test_what_normalisations_refuse() -> None:

@@ -344,7 +344,7 @@ def test_adaptive_and_global_are_read_both_ways():
     assert Average.fields["global"].is_flag
     arriving = (3, 9, 14)
     texts = [
-        op.torch(op.output(arriving), arriving).module
+        str(op.torch(op.output(arriving), arriving).module)
         for op in (Average(adaptive=(7, 5)), Average(kernel=(7, 5), adaptive=True))
     ]
     assert texts == ["nn.AdaptiveAvgPool2d((7, 5))"] * 2

@@ -65,11 +65,13 @@ class Unit(nn.Module):
 
 
 class Stage(nn.Sequential):
-    def __init__(self, in_channels: int, width: int, drops: list[float]) -> None:
+    def __init__(self, in_channels: int, width: int, depth: int, before: int) -> None:
         super().__init__()
         self.ln = LayerNorm2d(in_channels, eps=1e-06)
         self.conv = nn.Conv2d(in_channels, width, 2, stride=2)
-        self.blocks = nn.Sequential(*[Unit(width, drop=drop) for drop in drops])
+        self.blocks = nn.Sequential(
+            *[Unit(width, drop=0.1 * (before + i) / 17) for i in range(depth)]
+        )
 
 
 class ConvNeXtTiny(nn.Module):
@@ -83,25 +85,9 @@ class ConvNeXtTiny(nn.Module):
                 Unit(96, drop=0.00588235294117647),
                 Unit(96, drop=0.0117647058823529),
             ),
-            Stage(
-                96, 192, [0.0176470588235294, 0.0235294117647059, 0.0294117647058824]
-            ),
-            Stage(
-                192,
-                384,
-                [
-                    0.0352941176470588,
-                    0.0411764705882353,
-                    0.0470588235294118,
-                    0.0529411764705882,
-                    0.0588235294117647,
-                    0.0647058823529412,
-                    0.0705882352941177,
-                    0.0764705882352941,
-                    0.0823529411764706,
-                ],
-            ),
-            Stage(384, 768, [0.0882352941176471, 0.0941176470588235, 0.1]),
+            Stage(96, 192, 3, 3),
+            Stage(192, 384, 9, 6),
+            Stage(384, 768, 3, 15),
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.ln2 = LayerNorm2d(768, eps=1e-06)

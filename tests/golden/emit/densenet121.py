@@ -11,14 +11,15 @@ from torch import Tensor, nn
 
 
 class Layer(nn.Module):
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, growth: int) -> None:
         super().__init__()
+        hidden = 4 * growth
         self.bn1 = nn.BatchNorm2d(in_channels)
         self.relu1 = nn.ReLU(inplace=True)
-        self.conv1 = nn.Conv2d(in_channels, 128, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(128)
+        self.conv1 = nn.Conv2d(in_channels, hidden, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(hidden)
         self.relu2 = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(128, 32, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(hidden, growth, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(self.relu1(self.bn1(x)))
@@ -41,13 +42,13 @@ class DenseNet121(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.relu1 = nn.ReLU(inplace=True)
         self.pool1 = nn.MaxPool2d(3, stride=2, padding=1)
-        self.denseblock1 = nn.Sequential(*[Layer(64 + 32 * i) for i in range(6)])
+        self.denseblock1 = nn.Sequential(*[Layer(64 + 32 * i, 32) for i in range(6)])
         self.transition1 = Transition(256)
-        self.denseblock2 = nn.Sequential(*[Layer(128 + 32 * i) for i in range(12)])
+        self.denseblock2 = nn.Sequential(*[Layer(128 + 32 * i, 32) for i in range(12)])
         self.transition2 = Transition(512)
-        self.denseblock3 = nn.Sequential(*[Layer(256 + 32 * i) for i in range(24)])
+        self.denseblock3 = nn.Sequential(*[Layer(256 + 32 * i, 32) for i in range(24)])
         self.transition3 = Transition(1024)
-        self.denseblock4 = nn.Sequential(*[Layer(512 + 32 * i) for i in range(16)])
+        self.denseblock4 = nn.Sequential(*[Layer(512 + 32 * i, 32) for i in range(16)])
         self.bn2 = nn.BatchNorm2d(1024)
         self.relu2 = nn.ReLU(inplace=True)
         self.pool2 = nn.AdaptiveAvgPool2d(1)

@@ -31,34 +31,38 @@ class Mbconv(nn.Module):
         expand: int,
         drop: float,
         stride: int = 1,
+        eps: float = 0.001,
+        momentum: float = 0.1,
     ) -> None:
         super().__init__()
-        hidden = expand * in_channels
+        adds = stride == 1 and width == in_channels
+        wide = expand * in_channels
+        narrow = in_channels // 4
         self.expand = expand > 1
-        self.has_droppath = stride == 1 and in_channels == width
+        self.adds = adds
         if expand > 1:
-            self.conv1 = nn.Conv2d(in_channels, hidden, 1, bias=False)
-            self.bn1 = nn.BatchNorm2d(hidden)
+            self.conv1 = nn.Conv2d(in_channels, wide, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(wide, eps=eps, momentum=momentum)
             self.silu1 = nn.SiLU()
         self.depthwise = nn.Conv2d(
-            hidden,
-            hidden,
+            wide,
+            wide,
             kernel,
             stride=stride,
-            padding=kernel // 2,
-            groups=hidden,
+            padding=(kernel - 1) // 2,
+            groups=wide,
             bias=False,
         )
-        self.bn2 = nn.BatchNorm2d(hidden)
+        self.bn2 = nn.BatchNorm2d(wide, eps=eps, momentum=momentum)
         self.silu2 = nn.SiLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.conv2 = nn.Conv2d(hidden, in_channels // 4, 1)
+        self.conv2 = nn.Conv2d(wide, narrow, 1)
         self.silu3 = nn.SiLU()
-        self.conv3 = nn.Conv2d(in_channels // 4, hidden, 1)
+        self.conv3 = nn.Conv2d(narrow, wide, 1)
         self.sigmoid = nn.Sigmoid()
-        self.conv4 = nn.Conv2d(hidden, width, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(width)
-        if stride == 1 and in_channels == width:
+        self.conv4 = nn.Conv2d(wide, width, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(width, eps=eps, momentum=momentum)
+        if adds:
             self.droppath = DropPath(drop)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,7 +73,7 @@ class Mbconv(nn.Module):
         z = self.sigmoid(self.conv3(self.silu3(self.conv2(self.pool(y)))))
         y = y * z
         y = self.bn3(self.conv4(y))
-        if self.has_droppath:
+        if self.adds:
             y = self.droppath(y)
             y += x
         return y
@@ -82,32 +86,32 @@ class EfficientNetB0(nn.Module):
         self.bn1 = nn.BatchNorm2d(32)
         self.silu1 = nn.SiLU()
         self.stages = nn.Sequential(
-            nn.Sequential(Mbconv(32, 16, 3, 1, drop=0.0)),
+            nn.Sequential(Mbconv(32, 16, 3, 1, drop=0.0, eps=1e-05)),
             nn.Sequential(
-                Mbconv(16, 24, 3, 6, drop=0.0125, stride=2),
-                Mbconv(24, 24, 3, 6, drop=0.025),
+                Mbconv(16, 24, 3, 6, drop=0.0125, stride=2, eps=1e-05),
+                Mbconv(24, 24, 3, 6, drop=0.025, eps=1e-05),
             ),
             nn.Sequential(
-                Mbconv(24, 40, 5, 6, drop=0.0375, stride=2),
-                Mbconv(40, 40, 5, 6, drop=0.05),
+                Mbconv(24, 40, 5, 6, drop=0.0375, stride=2, eps=1e-05),
+                Mbconv(40, 40, 5, 6, drop=0.05, eps=1e-05),
             ),
             nn.Sequential(
-                Mbconv(40, 80, 3, 6, drop=0.0625, stride=2),
-                Mbconv(80, 80, 3, 6, drop=0.075),
-                Mbconv(80, 80, 3, 6, drop=0.0875),
+                Mbconv(40, 80, 3, 6, drop=0.0625, stride=2, eps=1e-05),
+                Mbconv(80, 80, 3, 6, drop=0.075, eps=1e-05),
+                Mbconv(80, 80, 3, 6, drop=0.0875, eps=1e-05),
             ),
             nn.Sequential(
-                Mbconv(80, 112, 5, 6, drop=0.1),
-                Mbconv(112, 112, 5, 6, drop=0.1125),
-                Mbconv(112, 112, 5, 6, drop=0.125),
+                Mbconv(80, 112, 5, 6, drop=0.1, eps=1e-05),
+                Mbconv(112, 112, 5, 6, drop=0.1125, eps=1e-05),
+                Mbconv(112, 112, 5, 6, drop=0.125, eps=1e-05),
             ),
             nn.Sequential(
-                Mbconv(112, 192, 5, 6, drop=0.1375, stride=2),
-                Mbconv(192, 192, 5, 6, drop=0.15),
-                Mbconv(192, 192, 5, 6, drop=0.1625),
-                Mbconv(192, 192, 5, 6, drop=0.175),
+                Mbconv(112, 192, 5, 6, drop=0.1375, stride=2, eps=1e-05),
+                Mbconv(192, 192, 5, 6, drop=0.15, eps=1e-05),
+                Mbconv(192, 192, 5, 6, drop=0.1625, eps=1e-05),
+                Mbconv(192, 192, 5, 6, drop=0.175, eps=1e-05),
             ),
-            nn.Sequential(Mbconv(192, 320, 3, 6, drop=0.1875)),
+            nn.Sequential(Mbconv(192, 320, 3, 6, drop=0.1875, eps=1e-05)),
         )
         self.conv2 = nn.Conv2d(320, 1280, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(1280)

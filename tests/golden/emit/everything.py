@@ -26,12 +26,12 @@ class Twice(nn.Sequential):
 
 
 class Squeezed(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int, share: int = 4) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.conv1 = nn.Conv2d(16, 4, 1)
+        self.conv1 = nn.Conv2d(in_channels, in_channels // share, 1)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(4, 16, 1)
+        self.conv2 = nn.Conv2d(in_channels // share, share * (in_channels // share), 1)
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -43,46 +43,46 @@ class Squeezed(nn.Module):
 
 
 class Early(nn.Sequential):
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        self.fc = nn.Linear(16, 10)
+        self.fc = nn.Linear(in_channels, 10)
 
 
 class Block(nn.Sequential):
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int, width: int, act: type[nn.Module]) -> None:
         super().__init__()
         self.pool = nn.MaxPool2d(2)
-        self.conv1 = nn.Conv2d(16, 32, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(32)
-        self.act1 = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(32, 32, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(32)
-        self.act2 = nn.ReLU(inplace=True)
+        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.act1 = act(inplace=True)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.act2 = act(inplace=True)
 
 
 class Block2(nn.Sequential):
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
         self.pool = nn.MaxPool2d(2)
-        self.conv1 = nn.Conv2d(32, 48, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(48)
+        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.act1 = nn.GELU()
-        self.conv2 = nn.Conv2d(48, 48, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(48)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
         self.act2 = nn.GELU()
 
 
 class Block3(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.twice = Twice(16, 32)
+        self.twice = Twice(in_channels, 32)
         self.conv = nn.Conv2d(32, 16, 1, bias=False)
         self.bn = nn.BatchNorm2d(16)
         nn.init.zeros_(self.bn.weight)
         self.relu = nn.ReLU(inplace=True)
-        self.squeezed = Squeezed()
+        self.squeezed = Squeezed(16)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn(self.conv(self.twice(x)))
@@ -102,9 +102,9 @@ class Everything(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = Twice(3, 16, act=nn.SiLU)
-        self.blocks1 = nn.Sequential(*[Block3() for _ in range(2)])
-        self.early = Early()
-        self.blocks2 = nn.Sequential(Block(), Block2())
+        self.blocks1 = nn.Sequential(*[Block3(16) for _ in range(2)])
+        self.early = Early(16)
+        self.blocks2 = nn.Sequential(Block(16, 32, nn.ReLU), Block2(32, 48))
         self.upsample = nn.Upsample(scale_factor=4)
         self.conv = nn.Conv2d(64, 16, 1)
         self.relu = nn.ReLU(inplace=True)

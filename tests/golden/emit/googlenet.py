@@ -17,7 +17,12 @@ class Unit(nn.Sequential):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            in_channels, width, kernel, stride=stride, padding=kernel // 2, bias=False
+            in_channels,
+            width,
+            kernel,
+            stride=stride,
+            padding=(kernel - 1) // 2,
+            bias=False,
         )
         self.bn = nn.BatchNorm2d(width, eps=0.001)
         self.relu = nn.ReLU(inplace=True)

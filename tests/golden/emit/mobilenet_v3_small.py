@@ -36,7 +36,7 @@ class Inverted(nn.Module):
             wide,
             kernel,
             stride=stride,
-            padding=kernel // 2,
+            padding=(kernel - 1) // 2,
             groups=wide,
             bias=False,
         )
@@ -68,17 +68,18 @@ class Inverted(nn.Module):
 class Classifier(nn.Sequential):
     """The widest layer comes after the pool: on a 1x1 feature map it costs little."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int, width: int, outputs: int = 1000) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(96, 576, 1, bias=False)
-        self.bn = nn.BatchNorm2d(576, eps=0.001, momentum=0.01)
+        hidden = 6 * in_channels
+        self.conv = nn.Conv2d(in_channels, hidden, 1, bias=False)
+        self.bn = nn.BatchNorm2d(hidden, eps=0.001, momentum=0.01)
         self.hardswish1 = nn.Hardswish()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        self.fc1 = nn.Linear(576, 1024)
+        self.fc1 = nn.Linear(hidden, width)
         self.hardswish2 = nn.Hardswish()
         self.dropout = nn.Dropout(0.2, inplace=True)
-        self.fc2 = nn.Linear(1024, 1000)
+        self.fc2 = nn.Linear(width, outputs)
 
 
 class MobileNetV3Small(nn.Module):
@@ -104,7 +105,7 @@ class MobileNetV3Small(nn.Module):
                 for _ in range(2)
             ],
         )
-        self.classifier = Classifier()
+        self.classifier = Classifier(96, 1024)
         for module in self.modules():  # He et al., 2015, arXiv:1502.01852
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

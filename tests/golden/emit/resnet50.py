@@ -21,19 +21,23 @@ class Bottleneck(nn.Module):
     in the paper.
     """
 
-    def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, width: int, groups: int = 1, stride: int = 1
+    ) -> None:
         super().__init__()
         out_channels = 4 * width
         self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu1 = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(width, width, 3, stride=stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(
+            width, width, 3, stride=stride, padding=1, groups=groups, bias=False
+        )
         self.bn2 = nn.BatchNorm2d(width)
         self.relu2 = nn.ReLU(inplace=True)
         self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.shortcut: nn.Module = nn.Identity()
-        if in_channels != out_channels:
+        if stride != 1 or in_channels != out_channels:
             self.shortcut = Shortcut(in_channels, out_channels, stride=stride)
         self.relu3 = nn.ReLU(inplace=True)
 

@@ -15,17 +15,17 @@ class ConvRelu(nn.Sequential):
 
 
 class Classifier(nn.Sequential):
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int, outputs: int = 1000) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(7)
         self.flatten = nn.Flatten()
-        self.fc1 = nn.Linear(25088, 4096)
+        self.fc1 = nn.Linear(49 * in_channels, 4096)
         self.relu1 = nn.ReLU(inplace=True)
         self.dropout1 = nn.Dropout(0.5)
         self.fc2 = nn.Linear(4096, 4096)
         self.relu2 = nn.ReLU(inplace=True)
         self.dropout2 = nn.Dropout(0.5)
-        self.fc3 = nn.Linear(4096, 1000)
+        self.fc3 = nn.Linear(4096, outputs)
 
 
 class Feature(nn.Sequential):
@@ -48,7 +48,7 @@ class VGG16(nn.Module):
             Feature(256, 512, 3),
             Feature(512, 512, 3),
         )
-        self.classifier = Classifier()
+        self.classifier = Classifier(512)
         for module in self.modules():  # He et al., 2015, arXiv:1502.01852
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -1,0 +1,370 @@
+"""Calls of one block brought together: steps that all have, and choices, which are its `if`s.
+
+Calls of a block differ where an `if` of its text took another arm, and where a residual has a
+shortcut, or a sum, in some of them. Both are choices of one class. Calls that differ in another way
+(a block was handed to them, say) are `Unlike`, and become classes of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...dsl.syntax import Arm as ArmSyntax
+from ...dsl.syntax import Body as BodySyntax
+from ...dsl.syntax import Branches, Call, For, If, Node, Repeat
+from .body import Body, Key, Step
+
+Ref = tuple[object, int]
+"""A value of a class: the key of the step that makes it (below 0: an input), which of its outputs
+it is."""
+
+Path = tuple[tuple[If, int], ...]
+"""The `if`s around a statement, each with the arm that it stands in."""
+
+
+class Unlike(Exception):
+    """Calls that no one class can stand for."""
+
+
+@dataclass
+class Place:
+    """A step of a class."""
+
+    step: Step
+    operands: tuple[Ref, ...]
+    calls: frozenset[int]
+    """Which of the kinds of calls have it."""
+
+    @property
+    def value(self) -> tuple[Key, int]:
+        return self.step.key, 0
+
+
+@dataclass
+class Arm:
+    items: list[Item]
+    calls: frozenset[int]
+    exit: Ref
+    statement: If | None
+    number: int
+    """Which arm of the statement it is; -1 where there is none."""
+
+
+@dataclass
+class Choice:
+    """Steps that are there, or others in their place, or none."""
+
+    arms: list[Arm]
+    value: Ref
+    entry: Ref | None = None
+    """What goes on where no arm is taken."""
+    missing: frozenset[int] = field(default_factory=frozenset)
+
+
+Item = Place | Choice
+
+
+def places(items: Sequence[Item]) -> Iterator[Place]:
+    """All steps, in order."""
+    for item in items:
+        if isinstance(item, Place):
+            yield item
+        else:
+            for arm in item.arms:
+                yield from places(arm.items)
+
+
+def arrange(
+    kinds: Sequence[Body], paths: dict[tuple[str, int], Path]
+) -> tuple[list[Item], tuple[Ref, ...]]:
+    """The steps of all kinds of calls, and what the class gives."""
+    if len({(len(body.inputs), body.heads) for body in kinds}) > 1:
+        raise Unlike
+    whole = _Arrangement(kinds, paths)
+    items = whole.arranged({n: list(body.steps) for n, body in enumerate(kinds)}, 0)
+    outputs = whole.brought_together(
+        {n: tuple([whole.ref(n, ref) for ref in body.outputs]) for n, body in enumerate(kinds)}
+    )
+    for choice in whole.choices:
+        if choice.missing and choice.entry is None:  # where it is missing, nothing takes it
+            first = choice.arms[0].items[0]
+            if not isinstance(first, Place) or not first.operands:
+                raise Unlike
+            choice.entry = first.operands[0]
+    for choice in whole.choices:
+        whole.hand_on(choice)
+    return items, outputs
+
+
+class _Arrangement:
+    def __init__(self, kinds: Sequence[Body], paths: dict[tuple[str, int], Path]) -> None:
+        self.kinds = kinds
+        self.paths = paths
+        self.alias: list[dict[Ref, Ref]] = [{} for _ in kinds]
+        """By kind: what stands for a value, once a choice has been made."""
+        self.choices: list[Choice] = []
+        self.users: list[dict[Ref, set[Key]]] = []
+        for body in kinds:
+            users: dict[Ref, set[Key]] = {}
+            for step in body.steps:
+                for operand in step.operands:
+                    users.setdefault(_named(body, operand), set()).add(step.key)
+            for ref in body.outputs:
+                users.setdefault(_named(body, ref), set()).add(("output",))
+            self.users.append(users)
+
+    def ref(self, kind: int, ref: tuple[int, int]) -> Ref:
+        found = _named(self.kinds[kind], ref)
+        alias = self.alias[kind]
+        while found in alias:
+            found = alias[found]
+        return found
+
+    def path(self, step: Step, level: int) -> tuple[If, int] | None:
+        span = step.item.span
+        path = self.paths.get((span.source.name, span.start), ())
+        return path[level] if level < len(path) else None
+
+    def arranged(self, steps: dict[int, list[Step]], level: int) -> list[Item]:
+        if len(steps) == 1:
+            ((kind, own),) = steps.items()
+            return [self.place({kind: step}) for step in own]
+        tokens: dict[int, dict[object, list[Step]]] = {}
+        for kind, own in steps.items():
+            found: dict[object, list[Step]] = {}
+            for step in own:
+                around = self.path(step, level)
+                token: object = ("step", step.key) if around is None else ("if", id(around[0]))
+                found.setdefault(token, []).append(step)
+            tokens[kind] = found
+        order = _merged([list(found) for found in tokens.values()])
+        items: list[Item] = []
+        position = 0
+        while position < len(order):
+            token = order[position]
+            having = [kind for kind in steps if token in tokens[kind]]
+            arms = self.arms(token, tokens, having, level)
+            end = position + 1
+            if len(having) == len(steps) and len(arms) == 1:
+                each = {kind: tokens[kind][token] for kind in having}
+                if token[0] == "if":  # type: ignore[index]
+                    items += self.arranged(each, level + 1)
+                else:
+                    items.append(self.place({kind: one[0] for kind, one in each.items()}))
+            elif len(arms) > 1:
+                items.append(self.choice(arms, tokens, [token], steps, level))
+            else:
+                while token[0] == "step" and end < len(order):  # type: ignore[index]
+                    other = order[end]
+                    if other[0] != "step":  # type: ignore[index]
+                        break
+                    if [kind for kind in steps if other in tokens[kind]] != having:
+                        break
+                    end += 1
+                items.append(self.choice(arms, tokens, order[position:end], steps, level))
+            position = end
+        return items
+
+    def arms(
+        self,
+        token: object,
+        tokens: dict[int, dict[object, list[Step]]],
+        having: Sequence[int],
+        level: int,
+    ) -> dict[int, list[int]]:
+        """By arm: the kinds of calls that take it."""
+        found: dict[int, list[int]] = {}
+        for kind in having:
+            around = self.path(tokens[kind][token][0], level)
+            found.setdefault(-1 if around is None else around[1], []).append(kind)
+        return found
+
+    def place(self, own: dict[int, Step]) -> Place:
+        step = next(iter(own.values()))
+        for other in own.values():
+            if (step.name, step.template, step.outputs) != (
+                other.name,
+                other.template,
+                other.outputs,
+            ):
+                raise Unlike
+        operands = self.brought_together(
+            {
+                kind: tuple([self.ref(kind, ref) for ref in each.operands])
+                for kind, each in own.items()
+            }
+        )
+        return Place(step, operands, frozenset(own))
+
+    def brought_together(self, found: dict[int, tuple[Ref, ...]]) -> tuple[Ref, ...]:
+        """What goes into a step, for all kinds of calls: where that differs, a choice was made."""
+        if len({len(refs) for refs in found.values()}) > 1:
+            raise Unlike
+        operands = []
+        for position in range(len(next(iter(found.values())))):
+            refs = {kind: own[position] for kind, own in found.items()}
+            different = set(refs.values())
+            if len(different) == 1:
+                operands.append(different.pop())
+                continue
+            for choice in reversed(self.choices):
+                if choice.value not in different:
+                    continue
+                others = {kind: ref for kind, ref in refs.items() if ref != choice.value}
+                entries = set(others.values())
+                if len(entries) == 1 and choice.missing >= others.keys():
+                    (entry,) = entries
+                    if choice.entry in (None, entry):
+                        choice.entry = entry
+                        operands.append(choice.value)
+                        break
+            else:
+                raise Unlike
+        return tuple(operands)
+
+    def choice(
+        self,
+        arms: dict[int, list[int]],
+        tokens: dict[int, dict[object, list[Step]]],
+        run: Sequence[object],
+        steps: dict[int, list[Step]],
+        level: int,
+    ) -> Choice:
+        value: Ref = (("choice", len(self.choices)), 0)
+        choice = Choice([], value)
+        self.choices.append(choice)
+        left: set[int] = set(steps)
+        for number, having in sorted(arms.items()):
+            left -= set(having)
+            own = {kind: [s for token in run for s in tokens[kind][token]] for kind in having}
+            statement = None
+            inner: list[Item] = []
+            exits = {kind: self.exit(kind, own[kind]) for kind in having}
+            for token in run:
+                part = {kind: tokens[kind][token] for kind in having}
+                around = self.path(part[having[0]][0], level)
+                if around is not None:
+                    statement = statement or around[0]
+                    inner += self.arranged(part, level + 1)
+                else:
+                    inner.append(self.place({kind: one[0] for kind, one in part.items()}))
+            resolved = {self.ref_of(kind, exit) for kind, exit in exits.items()}
+            if len(resolved) != 1:
+                raise Unlike
+            choice.arms.append(Arm(inner, frozenset(having), resolved.pop(), statement, number))
+        for arm in choice.arms:
+            for kind in arm.calls:
+                self.alias[kind][arm.exit] = value
+        choice.missing = frozenset(left)
+        return choice
+
+    def hand_on(self, choice: Choice) -> None:
+        """What arrives at an `if` goes on behind it: what comes of the choice before, if any."""
+        first = choice.arms[0].items[0]
+        if choice.entry is None or not isinstance(first, Place) or not first.operands:
+            return
+        for before in self.choices:
+            same = before.value == first.operands[0] and before.entry == choice.entry
+            if same and before.missing >= choice.missing:
+                choice.entry = before.value
+
+    def ref_of(self, kind: int, ref: Ref) -> Ref:
+        alias = self.alias[kind]
+        while ref in alias:
+            ref = alias[ref]
+        return ref
+
+    def exit(self, kind: int, own: Sequence[Step]) -> Ref:
+        """The one value of some steps that others take."""
+        keys = {step.key for step in own}
+        leaving = [
+            (step.key, n)
+            for step in own
+            for n in range(max(1, step.outputs))
+            if self.users[kind].get((step.key, n), set()) - keys
+        ]
+        if len(leaving) != 1:
+            raise Unlike
+        return leaving[0]
+
+
+def together(items: Sequence[Item], conditions: Mapping[int, object]) -> list[Item]:
+    """The same, with neighbours of one condition as one choice."""
+    found: list[Item] = []
+    for item in items:
+        if isinstance(item, Choice):
+            for arm in item.arms:
+                arm.items = together(arm.items, conditions)
+            before = found[-1] if found else None
+            if isinstance(before, Choice) and _alike(before, item, conditions):
+                first, second = before.arms[0], item.arms[0]
+                if _renamed(second.items, before.value, first.exit):
+                    first.items += second.items
+                    first.exit = second.exit
+                    before.value = item.value
+                    continue
+        found.append(item)
+    return found
+
+
+def _alike(one: Choice, two: Choice, conditions: Mapping[int, object]) -> bool:
+    if len(one.arms) > 1 or len(two.arms) > 1 or two.entry not in (one.entry, one.value):
+        return False
+    return conditions[id(one.arms[0])] == conditions[id(two.arms[0])]
+
+
+def _renamed(items: Sequence[Item], old: Ref, new: Ref) -> bool:
+    for place in places(items):
+        place.operands = tuple([new if ref == old else ref for ref in place.operands])
+    return not any(isinstance(item, Choice) for item in items)
+
+
+def _named(body: Body, ref: tuple[int, int]) -> Ref:
+    step, output = ref
+    return (step, output) if step < 0 else (body.steps[step].key, output)
+
+
+def _merged(sequences: Sequence[Sequence[object]]) -> list[object]:
+    """An order of all that is the order in each."""
+    order: list[object] = []
+    for sequence in sorted(sequences, key=len, reverse=True):
+        at = 0
+        for token in sequence:
+            if token in order:
+                found = order.index(token)
+                if found < at:
+                    raise Unlike
+                at = found + 1
+            else:
+                order.insert(at, token)
+                at += 1
+    return order
+
+
+def paths_in(region: Node) -> dict[tuple[str, int], Path]:
+    """By where a statement begins: the `if`s around it, within a block or a round of a loop."""
+    found: dict[tuple[str, int], Path] = {}
+
+    def visit(node: object, path: Path) -> None:
+        if isinstance(node, BodySyntax):
+            for statement in node.statements:
+                visit(statement, path)
+        elif isinstance(node, Branches):
+            for inner in node.paths:
+                visit(inner, path)
+        elif isinstance(node, If):
+            found[node.span.source.name, node.span.start] = path
+            for number, arm in enumerate([*node.arms, node.otherwise]):
+                if arm is not None:
+                    body = arm.body if isinstance(arm, ArmSyntax) else arm
+                    visit(body, path if node.label else (*path, (node, number)))
+        elif isinstance(node, Call | For | Repeat):
+            found[node.span.source.name, node.span.start] = path
+            if isinstance(node, Call):
+                found[node.head.span.source.name, node.head.span.start] = path
+            if node.body is not None and not isinstance(node, For | Repeat):
+                visit(node.body, path)
+
+    visit(region, ())
+    return found
