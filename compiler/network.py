@@ -21,7 +21,6 @@ from .shapes import Shape
 if TYPE_CHECKING:
     import networkx
 
-    from .build.walk import Walk
     from .language.evaluate import Env
 
 ScopeKind = Literal["network", "block", "loop", "iteration", "form", "path"]
@@ -254,8 +253,8 @@ class Network:
         """Warnings that the spec silences."""
         self.init = Init()
         """How its weights begin."""
-        self.walk: Walk | None = None
-        """What carried the program out; the emitter carries blocks out once more."""
+        self.walk: object = None
+        """The `Walk` that carried the program out; the emitter carries blocks out once more."""
 
     def __repr__(self) -> str:
         return f"<network {self.name}, {len(self.nodes)} nodes>"

@@ -1,6 +1,6 @@
 """Classes: one for each block of the spec, written from its text, after those it is made of.
 
-What a class is written from: the steps of all calls of the block, brought together (`arrange`),
+What a class is written from: the steps of all calls of the block, brought together (`branches`),
 and one call of each kind carried out once more with its parameters traced (`trace`). Each value of
 a module is then an expression over the parameters. It is written where it comes out right in every
 call that the network makes; a value for which that is not so becomes an argument of its own.
@@ -23,19 +23,11 @@ from ..language.values import Word as LayerWord
 from ..language.values import python
 from ..network import Node, Scope
 from ..ops.base import REGISTRY, ClassName, Constructor, helper
-from .arrange import Arm, Choice, Item, Place, Ref, Unlike, arrange, paths_in, places, together
 from .body import Bodies, Body, Key, Step, is_shortcut, origin
+from .branches import Arm, Choice, Item, Place, Ref, Unlike, arrange, paths_in, places, together
 from .comments import Comments
 from .definitions import definitions
-from .forward import SHORT, Forward
-from .frame import GIVEN, INDEX, NAMED, VALUE, Frame, Leaf, expand, take_apart, write
-from .frame import places as leaves_of
-from .layout import STEP, WIDTH, Doc, Group, statement
-from .loops import Round, loop
-from .source import Names, camel, docstring
-from .sums import with_sums
-from .trace import AS_IT_IS, Twin, View, agree, default_of, names_of, text_of
-from .traced import (
+from .expressions import (
     Applied,
     Code,
     Constant,
@@ -48,6 +40,14 @@ from .traced import (
     replaced,
     traced,
 )
+from .forward import SHORT, Forward
+from .frame import GIVEN, INDEX, NAMED, VALUE, Frame, Leaf, expand, take_apart, write
+from .frame import places as leaves_of
+from .layout import STEP, WIDTH, Doc, Group, statement
+from .loops import Round, loop
+from .source import Names, camel, docstring
+from .sums import with_sums
+from .trace import AS_IT_IS, Twin, View, agree, default_of, names_of, text_of
 
 DIVISIBLE = helper(
     """\

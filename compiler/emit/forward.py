@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from ..network import Node, Scope
 from ..ops.base import Op
-from .arrange import Choice, Item, Place, places
-from .arrange import Ref as Operand
 from .body import is_head
+from .branches import Choice, Item, Place, places
+from .branches import Ref as Operand
 from .layout import STEP, WIDTH, Group, statement
 from .source import Names
 from .sums import in_place

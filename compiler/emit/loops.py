@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from .frame import INDEX, Frame, Item, Run, Way
-from .traced import (
+from .expressions import (
     Constant,
     Named,
     Traced,
@@ -18,6 +17,7 @@ from .traced import (
     same,
     traced,
 )
+from .frame import INDEX, Frame, Item, Run, Way
 
 SEQUENTIAL = "nn.Sequential"
 MODULE_LIST = "nn.ModuleList"

@@ -9,8 +9,8 @@ from pathlib import Path
 from ..network import AuxHead, Network
 from ..shapes import Shape
 from ..shapes import text as shape_text
-from .arrange import Ref, places
 from .body import Bodies
+from .branches import Ref, places
 from .check_run import check_run
 from .class_writer import Classes, Contents, Flags, assignments
 from .comments import Comments

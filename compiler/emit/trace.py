@@ -1,7 +1,7 @@
 """A part of the spec carried out once more, with its parameters traced.
 
 What a class is written from: the same walk as that of the compiler, over the body of a block, with
-values that remember which expression they come from (`traced`). It makes a twin of each scope and
+values that remember which expression they come from (`expressions`). It makes a twin of each scope and
 layer of one call. What is read through a `View` of a call is then both right for that call and
 says how it is computed from the parameters.
 """
@@ -37,7 +37,7 @@ from ..network import Network, Node, Scope
 from ..ops.base import ClassName, Op
 from ..shapes import Shape
 from .body import is_shortcut, origin
-from .traced import (
+from .expressions import (
     Applied,
     Code,
     Constant,
@@ -98,7 +98,7 @@ class Twin(View):
 
     def __init__(self, network: Network, scope: Scope, names: Mapping[str, str]) -> None:
         what = origin(scope)
-        assert network.walk is not None
+        assert isinstance(network.walk, Walk)
         self.walk = _TracedWalk(network.walk)
         self.nodes: dict[int, Node] = {}
         self.scopes: dict[int, Scope] = {}

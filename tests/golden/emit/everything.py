@@ -56,25 +56,13 @@ class Block(nn.Sequential):
         self.pool = nn.MaxPool2d(2)
         self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.act1 = act(inplace=True)
+        self.act1 = act()
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self.act2 = act(inplace=True)
+        self.act2 = act()
 
 
-class Block2(nn.Sequential):
-    def __init__(self, in_channels: int, width: int) -> None:
-        super().__init__()
-        self.pool = nn.MaxPool2d(2)
-        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.act1 = nn.GELU()
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.act2 = nn.GELU()
-
-
-class Block3(nn.Module):
+class Block2(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.twice = Twice(in_channels, 32)
@@ -102,9 +90,9 @@ class Everything(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = Twice(3, 16, act=nn.SiLU)
-        self.blocks1 = nn.Sequential(*[Block3(16) for _ in range(2)])
+        self.blocks1 = nn.Sequential(*[Block2(16) for _ in range(2)])
         self.early = Early(16)
-        self.blocks2 = nn.Sequential(Block(16, 32, nn.ReLU), Block2(32, 48))
+        self.blocks2 = nn.Sequential(Block(16, 32, nn.ReLU), Block(32, 48, nn.GELU))
         self.upsample = nn.Upsample(scale_factor=4)
         self.conv = nn.Conv2d(64, 16, 1)
         self.relu = nn.ReLU(inplace=True)
