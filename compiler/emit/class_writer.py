@@ -27,7 +27,14 @@ from .body import Bodies, Body, Key, Step, is_shortcut, origin
 from .branches import Arm, Choice, Item, Place, Ref, Unlike, arrange, paths_in, places, together
 from .comments import Comments
 from .definitions import definitions
-from .expressions import (
+from .forward import SHORT, Forward
+from .frame import GIVEN, INDEX, NAMED, VALUE, Frame, Leaf, expand, take_apart, write
+from .frame import places as leaves_of
+from .layout import STEP, WIDTH, Doc, Group, statement
+from .loops import Round, loop
+from .source import Names, camel, docstring
+from .sums import with_sums
+from .symbolic import (
     Applied,
     Code,
     Constant,
@@ -40,13 +47,6 @@ from .expressions import (
     replaced,
     traced,
 )
-from .forward import SHORT, Forward
-from .frame import GIVEN, INDEX, NAMED, VALUE, Frame, Leaf, expand, take_apart, write
-from .frame import places as leaves_of
-from .layout import STEP, WIDTH, Doc, Group, statement
-from .loops import Round, loop
-from .source import Names, camel, docstring
-from .sums import with_sums
 from .trace import AS_IT_IS, Twin, View, agree, default_of, names_of, text_of
 
 DIVISIBLE = helper(

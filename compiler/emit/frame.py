@@ -11,9 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 from ..language.values import python
 from ..ops.base import Constructor
-from .expressions import Code, Constant, Operation, operation
-from .expressions import Named as Name
 from .layout import Doc, Group, call
+from .symbolic import Code, Constant, Operation, operation
+from .symbolic import Named as Name
 
 
 class Named:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from .expressions import (
+from .frame import INDEX, Frame, Item, Run, Way
+from .symbolic import (
     Constant,
     Named,
     Traced,
@@ -17,7 +18,6 @@ from .expressions import (
     same,
     traced,
 )
-from .frame import INDEX, Frame, Item, Run, Way
 
 SEQUENTIAL = "nn.Sequential"
 MODULE_LIST = "nn.ModuleList"

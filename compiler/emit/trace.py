@@ -1,9 +1,9 @@
 """A part of the spec carried out once more, with its parameters traced.
 
-What a class is written from: the same walk as that of the compiler, over the body of a block, with
-values that remember which expression they come from (`expressions`). It makes a twin of each scope and
-layer of one call. What is read through a `View` of a call is then both right for that call and
-says how it is computed from the parameters.
+What a class is written from: the compiler's own walk over the body of a block, with values that
+remember which expression they come from (`symbolic`). It makes a twin of each scope and layer of one
+call. What is read through a `View` of a call is right for that call, and says how it is computed from
+the parameters.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ..network import Network, Node, Scope
 from ..ops.base import ClassName, Op
 from ..shapes import Shape
 from .body import is_shortcut, origin
-from .expressions import (
+from .symbolic import (
     Applied,
     Code,
     Constant,
