@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from ..ops.base import HELPERS
+from ..ops.base import HELPERS, TORCH_CALLS
 from .class_writer import DIVISIBLE
 
 _IMPORTS = frozenset(
@@ -29,15 +29,11 @@ _IMPORTS = frozenset(
 )
 _BASES = frozenset({"nn.Module", "nn.Sequential", "nn.ModuleList", "NamedTuple"})
 _METHODS = frozenset({"__init__", "forward", "predict"})
-_OF_LIBRARIES = re.compile(
-    r"nn\.[A-Z]\w*|nn\.init\.[a-z]\w*_|F\.[a-z]\w*|torch\.(?:cat|maximum|linalg\.vector_norm)"
-)
+_OF_LIBRARIES = re.compile(r"nn\.[A-Z]\w*|nn\.init\.[a-z]\w*_|F\.[a-z]\w*")
 """What is called of torch: modules, how weights begin, functions. Never what lies deeper, where
-other modules are found."""
-_OF_VALUES = frozenset(
-    "chunk copy_ detach flatten float forward modules numel permute reshape".split()
-)
-"""What is called of tensors and of modules."""
+other modules are found, unless an operation declares it (`Op.torch_calls`)."""
+_OF_VALUES = frozenset("copy_ detach float forward modules numel".split())
+"""What is called of tensors and of modules, beside what operations declare."""
 _OF_MODULES = frozenset({"append", "forward", "modules"})
 """What is called of `self`, beside what it holds."""
 _READ = _OF_VALUES | {"bias", "groups", "logits", "shape", "stride", "training", "weight"}
@@ -267,10 +263,11 @@ class _Checker:
             _require(held is function and not node.args and not node.keywords, node)
         elif isinstance(held.value, ast.Name) and held.value.id == "self":
             _require(held.attr in self.held | _OF_MODULES, node)
-        elif _OF_LIBRARIES.fullmatch(path):
+        elif _OF_LIBRARIES.fullmatch(path) or (path.startswith("torch.") and path in TORCH_CALLS):
             _require(held is function, node)
         else:
-            _require(held is function and held.attr in _OF_VALUES, node)
+            known = held.attr in _OF_VALUES or held.attr in TORCH_CALLS
+            _require(held is function and known, node)
             self.expression(held.value)
 
     def attribute(self, node: ast.Attribute) -> None:

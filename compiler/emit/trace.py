@@ -1,9 +1,9 @@
 """A part of the spec carried out once more, with its parameters traced.
 
 What a class is written from: the compiler's own walk over the body of a block, with values that
-remember which expression they come from (`symbolic`). It makes a twin of each scope and layer of one
-call. What is read through a `View` of a call is right for that call, and says how it is computed from
-the parameters.
+remember which expression they come from (`symbolic`). It makes a twin of each scope and layer of
+one call. What is read through a `View` of a call is right for that call, and says how it is
+computed from the parameters.
 """
 
 from __future__ import annotations

@@ -115,6 +115,9 @@ def helper(source: str) -> str:
     return source
 
 
+TORCH_CALLS: dict[str, None] = {}
+"""All functions and methods that the torch texts of operations call."""
+
 REGISTRY: dict[str, type[Op]] = {}
 """Every operation that a spec can write, by its word or words (`conv`, `pool max`)."""
 
@@ -136,6 +139,9 @@ class Op(Declared):
     `explain` alone does not say it. C, H and W are channels, height and width of what arrives."""
     called: ClassVar[str] = ""
     """What the best-known other tools call it: `Keras Conv2D, Caffe Convolution`."""
+    torch_calls: ClassVar[tuple[str, ...]] = ()
+    """What its torch text calls beside modules and `F`: functions (`torch.cat`) and methods of
+    tensors (`chunk`). Emitted text may call nothing else."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -144,6 +150,7 @@ class Op(Declared):
         if "word" in vars(cls) and cls.word:
             assert cls.word not in REGISTRY, cls.word
             REGISTRY[cls.word] = cls
+        TORCH_CALLS.update(dict.fromkeys(cls.torch_calls))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Op) and super().__eq__(other) and self.inplace == other.inplace

@@ -85,6 +85,7 @@ class Add(Merge):
     example: ClassVar[str] = "a: conv 16 1x1, b: conv 16 3x3 same, add a b"
     arithmetic: ClassVar[str] = "output: the sum of the paths, of their shape"
     done: ClassVar[str] = "added"
+    torch_calls: ClassVar[tuple[str, ...]] = ("add_",)
     in_place: ClassVar[bool] = True
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
@@ -106,6 +107,7 @@ class Maximum(Merge):
         "output: the largest number of the paths at each place, of their shape"
     )
     done: ClassVar[str] = "compared"
+    torch_calls: ClassVar[tuple[str, ...]] = ("torch.maximum",)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # Which was larger is found out again from both sides, so what lies between is kept, too.
@@ -165,6 +167,7 @@ class Concat(Merge):
     example: ClassVar[str] = "a: conv 16 1x1, b: conv 8 3x3 same, concat a b"
     arithmetic: ClassVar[str] = "output: the channels of all paths, one path after the other"
     done: ClassVar[str] = "concatenated"
+    torch_calls: ClassVar[tuple[str, ...]] = ("torch.cat",)
 
     def merged(self, *inputs: Shape) -> Shape | None:
         if len({shape[1:] for shape in inputs}) > 1:
@@ -235,6 +238,7 @@ class Chunk(NoMultiplyAdds):
     """One part of the channels, where they are divided among paths."""
 
     kind: ClassVar[Kind] = "shape"
+    torch_calls: ClassVar[tuple[str, ...]] = ("chunk",)
 
     index: int = natural("which part, from 0")
     count: int = count("how many parts")

@@ -400,6 +400,8 @@ class Norm(Global):
     Powers and roots count as one operation each.
     """
 
+    torch_calls: ClassVar[tuple[str, ...]] = ("torch.linalg.vector_norm",)
+
     p: float
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:

@@ -94,6 +94,7 @@ class Reshape(Seen):
     example: ClassVar[str] = "reshape 64x16x16"
     arithmetic: ClassVar[str] = "output: the shape given, of as many numbers as arrive"
     called: ClassVar[str] = "Keras Reshape, Caffe Reshape"
+    torch_calls: ClassVar[tuple[str, ...]] = ("reshape",)
     elsewhere: ClassVar[Mapping[str, str]] = {
         "reshape": "Reshape(target_shape>channels_last) view unflatten Unflatten",
     }
@@ -149,6 +150,7 @@ class Permute(Seen):
     example: ClassVar[str] = "permute (0, 2, 1)"
     arithmetic: ClassVar[str] = "output: axis i is axis axes[i] of what arrives"
     called: ClassVar[str] = "Keras Permute"
+    torch_calls: ClassVar[tuple[str, ...]] = ("permute",)
     elsewhere: ClassVar[Mapping[str, str]] = {
         "permute": "Permute transpose swapaxes",
     }

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from dotcnn.compiler.emit.allowed import NotAllowed, check
 from dotcnn.compiler.language.signature import REQUIRED, ArgumentError, Field
 from dotcnn.compiler.language.values import Word
 from dotcnn.compiler.ops.base import EVERYTHING, Op, Window
@@ -94,6 +95,7 @@ def conform(
     output = leaving(op, *shapes)
     built = build(op, *shapes)
 
+    _may_be_emitted(op, shapes, output)
     _same_state(op, shapes, built)
     _same_kept(op, shapes, output, built, [make((batch, *shape)) for shape in shapes])
     _same_macs(op, shapes, output, built, batch, flop_counter)
@@ -105,6 +107,33 @@ def conform(
     if probe:
         _same_window(op, shapes, output, built, probe, edges, make)
     return built
+
+
+def _may_be_emitted(op: Op, shapes: Sequence[Shape], output: Shape) -> None:
+    """The text of the operation passes the check that emitted text passes before it is run."""
+    text = op.torch(output, *shapes)
+    names = [f"x{n}" for n in range(len(shapes))]
+    made = f"self.m = {text.module}" if text.module else "super().__init__()"
+    source = f"""
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+{text.helper}
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        {made}
+
+    def forward(self, {", ".join(f"{name}: Tensor" for name in names)}) -> Tensor:
+        return {text.call.format(*names, m="self.m")}
+"""
+    try:
+        check(source)
+    except NotAllowed as refused:
+        raise AssertionError(f"may not be emitted: {refused}") from None
 
 
 def _same_state(op: Op, shapes: Sequence[Shape], built: Built) -> None:

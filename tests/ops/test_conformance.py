@@ -49,6 +49,7 @@ def test_the_right_one_passes() -> None:
         ("window", Window((3, 3), (2, 2), (-1, -1)), "output"),
         ("window", EVERYTHING, "not everything"),
         ("explain", [("height", "")], "explained"),
+        ("torch", TorchText(call="{0}.flip(1)"), "may not be emitted"),
         ("torch", TorchText("nn.Conv2d(2, 4, 3, padding=1, dilation=1, bias=False)"), "weights"),
     ],
 )
