@@ -266,8 +266,7 @@ class _Checker:
         elif _OF_LIBRARIES.fullmatch(path) or (path.startswith("torch.") and path in TORCH_CALLS):
             _require(held is function, node)
         else:
-            known = held.attr in _OF_VALUES or held.attr in TORCH_CALLS
-            _require(held is function and known, node)
+            _require(held is function and held.attr in _OF_VALUES | TORCH_CALLS.keys(), node)
             self.expression(held.value)
 
     def attribute(self, node: ast.Attribute) -> None:
