@@ -230,7 +230,7 @@ class Forward:
                 self.first.setdefault(name, len(self.lines))
                 self.lines.append(f"{STEP * self.indent}{name} = {known}")
         before = dict(self.variables), dict(self.holds)
-        word = "if"
+        word, before_body = "if", -1
         for number, arm in enumerate(choice.arms):
             later = Counter(chain.from_iterable(inside[number + 1 :]))
             self.uses.subtract(later)  # of one value, only one arm takes it
@@ -238,13 +238,20 @@ class Forward:
             question = self.questions[id(arm)]
             asked = f"{word} {question}:" if question else "else:"
             self.lines.append(f"{STEP * self.indent}{asked}")
-            word = "elif"
+            word, body = "elif", len(self.lines)
             self.indent += 1
             self.uses[arm.exit] += 1
             self.all(arm.items)
             self.settle(arm.exit, name)
             self.indent -= 1
             self.uses.update(later)
+            if number and question and self.lines[before_body : body - 1] == self.lines[body:]:
+                # Other modules of the same names: what is done with them is said once.
+                del self.lines[body - 1 :]
+                head = self.lines[before_body - 1].rstrip(":")
+                self.lines[before_body - 1] = f"{head} or {question}:"
+            else:
+                before_body = body
         self.variables, self.holds = before
         self.bind(choice.value, name)
 
