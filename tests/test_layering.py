@@ -187,12 +187,6 @@ print(code or 0, *sorted({LAZY!r} & sys.modules.keys()))
 # ---- circles and names -------------------------------------------------------------------------
 
 
-KNOWN_CIRCLES: list[set[str]] = [
-    {"dotcnn.training.trainer.run", "dotcnn.training.trainer.ensemble"},
-]
-"""Circles that are still there."""
-
-
 def test_no_modules_import_each_other() -> None:
     """Not even inside functions or for types alone: then one cannot be understood, or moved,
     without the other. The package's own __init__.py is the Python API, above everything: whoever
@@ -203,7 +197,7 @@ def test_no_modules_import_each_other() -> None:
             graph.add_edges_from((module, each.module) for each in imports if each.module in FILES)
     graph.remove_nodes_from(["dotcnn"])
     circles = [each for each in networkx.strongly_connected_components(graph) if len(each) > 1]
-    assert [each for each in circles if each not in KNOWN_CIRCLES] == []
+    assert circles == []
 
 
 SAME_NAMES = {
