@@ -121,6 +121,13 @@ def test_it_says_what_was_measured() -> None:
     assert "# Digits, small: 5 < 8 & 8 > 5" in whole().text
 
 
+def test_the_time_is_that_of_the_whole_run() -> None:
+    """Features that were computed before the first epoch count, too."""
+    record = contents().record
+    whole_time = {**record, "result": {**record["result"], "seconds": 3723.0}}
+    assert "1:02:03" in Page(report(changed(record=whole_time))).text
+
+
 def test_the_confusion_matrix_is_the_outcomes() -> None:
     cells = re.findall(
         r'<td class="(?:right|wrong|none)"[^>]*>(\d+)</td>',

@@ -61,7 +61,9 @@ def test_what_learns_is_the_same_to_the_last_bit(
 def test_it_is_computed_once(tmp_path: Path) -> None:
     """Another run finds it, though it learns at another rate, for longer, with another seed."""
     text = spec("freeze all", "cache features")
-    trained(tmp_path / "1", text)
+    first = Looker()
+    result = trained(tmp_path / "1", text, callback=first)
+    assert result.seconds > sum(record.seconds for record in first.epochs), "without features"
     known = files(tmp_path)
     looker = Looker()
     other = {"train.optimizer.lr": 0.2, "train.epochs": 3, "train.seed": 5}
