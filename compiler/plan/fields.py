@@ -101,8 +101,10 @@ def number(
 
 
 def _bounds(minimum: float, maximum: float, above: bool, below: bool) -> str:
+    if -math.inf < minimum and maximum < math.inf and not above and not below:
+        return f"a number from {minimum:g} to {maximum:g}"
     low = f"{'above' if above else 'of at least'} {minimum:g}" if minimum > -math.inf else ""
-    high = f"{'below' if below else 'of at most'} {maximum:g}" if maximum < math.inf else ""
+    high = f"{'below' if below else 'at most'} {maximum:g}" if maximum < math.inf else ""
     return " ".join(["a number", " and ".join(filter(None, [low, high]))]).rstrip()
 
 

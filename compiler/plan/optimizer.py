@@ -19,7 +19,7 @@ def _rate(default: float) -> float:
 
 def _decay(default: float = 0.0) -> float:
     return number(  # type: ignore[no-any-return]
-        "weight decay: how strongly weights are drawn to zero", default, minimum=0, maximum=10,
+        "how strongly weights are drawn to zero", default, minimum=0, maximum=10,
         elsewhere="wd weightdecay l2 decay",
     )  # fmt: skip
 

@@ -290,7 +290,8 @@ def _unknown(section: str, call: Call) -> Problem:
         return Problem("unknown-directive", message, place, help=what, proposals=proposals)
     for other in SECTIONS:
         there = _written_in(other, word)
-        if other != section and there:
+        own = word in heads(other) or word not in layer_words()  # `dropout` is a layer, not `erase`
+        if other != section and there and own:
             return Problem(
                 "misplaced-directive",
                 f"`{word}` has no place in `{section}`",

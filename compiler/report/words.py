@@ -69,7 +69,8 @@ def overview(style: Style) -> str:
     for kind, members in groupby(sorted(layers, key=lambda each: _place(each[0], titles)), _first):
         groups[titles.get(kind, kind)] = [word for _, word in members]
     for section in SECTIONS:
-        groups[f"`{section}` section"] = DIRECTIVES[section]
+        offered = [word for word, kind in DIRECTIVES[section].items() if kind.offered]
+        groups[f"`{section}` section"] = offered
     rows = [(title, ", ".join(each.replace(" ", _TIED) for each in group))
             for title, group in groups.items()]  # fmt: skip
     lines = "\n".join(laid_out(rows, style, "")).replace(_TIED, " ")

@@ -27,6 +27,12 @@ def codes(text: str) -> list[str]:
     return [diagnostic.code for diagnostic in found(text)]
 
 
+def test_a_layer_in_a_section_is_one_of_the_network() -> None:
+    """And not what other tools call a directive of another section."""
+    (diagnostic,) = found(f"{NET}train {{\n dropout 0.5\n}}\n")
+    assert diagnostic.help == "`dropout` is part of a network: write it into `network Name { … }`"
+
+
 def test_none_is_off() -> None:
     text = f'{NET}train {{\n clip none\n ema none\n}}\ntransfer {{\n from "a"\n freeze none\n}}\n'
     assert codes(text) == []
