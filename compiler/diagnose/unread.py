@@ -7,25 +7,41 @@ from dataclasses import replace
 from itertools import pairwise
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label, SpecError, in_order
+from ...dsl.parser import read
 from ...dsl.program import load_program
 from ...dsl.source import Source, Span
 from .check import mistakes
 from .foreign_code import translations
 from .foreign_code.translation import Translation
-from .trial import MAX_CHARACTERS, apply, tried
+from .trial import MAX_CHARACTERS, MAX_TRIALS, apply, tried
 
 
 def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
     """What is to be said about a text that could not be read."""
     if len(source.text) > MAX_CHARACTERS:
-        return list(diagnostics)
+        return [replace(d, edits=()) for d in diagnostics]
     own = [d for d in diagnostics if d.span is not None and d.span.source is source]
     others = [d for d in diagnostics if d.span is None or d.span.source is not source]
     foreign = list(translations(source.text, [d.span.start for d in own if d.span]))
     own = [d for d in own if not _is_within(d, foreign)]
     own += [_about(translation, source) for translation in foreign]
     found = tried(source, in_order(own), lambda text: _diagnose(source, text))
-    return in_order([*others, *found, *_behind(source, found)])
+    read_again = [_read_again(d, len(others) <= MAX_TRIALS) for d in others]
+    return in_order([*read_again, *found, *_behind(source, found)])
+
+
+def _read_again(diagnostic: Diagnostic, may_try: bool) -> Diagnostic:
+    """A mistake in an imported file, whose fix has to be readable at least."""
+    span = diagnostic.span
+    if span is None or not diagnostic.edits:
+        return diagnostic
+    text = span.source.text
+    if may_try and len(text) <= MAX_CHARACTERS:
+        _, left = read(Source(span.source.name, apply(text, diagnostic.edits)))
+        told = (diagnostic.code, diagnostic.message)
+        if told not in [(d.code, d.message) for d in left]:
+            return diagnostic
+    return replace(diagnostic, edits=())
 
 
 def _is_within(diagnostic: Diagnostic, foreign: Sequence[Translation]) -> bool:

@@ -335,3 +335,8 @@ def test_trials_are_few_however_many_mistakes_there_are(count: int) -> None:
     tried(source, found, diagnose)
     assert len(trials) <= MAX_TRIALS
     assert [d.help for d in errors(text)] == ["here it is written `pool max`"] * count or count < 5
+
+
+def test_a_text_too_long_to_be_tried_gets_no_fixes() -> None:
+    text = network("conv 8 3.") + "# " + "x" * 60_000
+    assert [(d.code, d.edits) for d in errors(text)] == [("bad-number", ())]
