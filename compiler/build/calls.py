@@ -46,15 +46,15 @@ class BlockCalls:
     def _given(self, ref: BlockRef, call: Call, env: Env, module: Module) -> dict[str, object]:
         names = [parameter.name.value for parameter in ref.block.parameters]
         given: dict[str, object] = {}
-        waiting = list(names)
+        allowed, waiting = set(names), dict.fromkeys(names)
         for argument in call.arguments:
             name = argument.name
             if name is None and waiting:
-                name = waiting[0]
+                name = next(iter(waiting))
             value = self.value(argument.value, env, module)
             if name is None:
                 raise _too_many(argument, value, ref, call, module)
-            if name not in names:
+            if name not in allowed:
                 help, edits = did_you_mean(name, names, argument.name_span)
                 raise Problem(
                     "unknown-argument",
@@ -69,7 +69,7 @@ class BlockCalls:
                 message = f"`{name}` is given twice"
                 raise Problem("repeated-argument", message, argument.span, notes=_usage(ref))
             given[name] = value
-            waiting.remove(name)
+            del waiting[name]
         return given
 
     def value(self, node: Expression, env: Env, module: Module) -> object:

@@ -268,13 +268,14 @@ class _Elaborator:
 
     def check_uncalled(self) -> None:
         """At least the words of blocks that nothing calls; their shapes are anybody's guess."""
+        words = layer_words()
         for ref in self.module.own_blocks:
             if id(ref.block) in self.block_calls.used:
                 continue
-            known = {p.name.value for p in ref.block.parameters} | set(ref.module.blocks)
+            parameters = {parameter.name.value for parameter in ref.block.parameters}
             for call in calls_in(ref.block):
                 word = call.head.value
-                if word not in known | layer_words():
+                if not any(word in known for known in (parameters, ref.module.blocks, words)):
                     self.reporter.problem(unknown_layer(word, call, ref.module.blocks), None)
 
 

@@ -97,9 +97,10 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
         for statement in spec.statements:
             problem: Diagnostic | None = None
             if isinstance(statement, Block):
-                own = {n: r for n, r in module.blocks.items() if n not in imported_names}
+                # An own block hides an imported one of the same name.
+                hides = statement.name.value in imported_names
                 problem = (
-                    module.define("block", statement.name, own)
+                    module.define("block", statement.name, {} if hides else module.blocks)
                     or _bad_name(statement.name, "block")
                     or _twice(statement.parameters)
                 )
@@ -107,7 +108,6 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                     diagnostics.append(problem)
                     continue  # calls of it mean the layer
                 ref = BlockRef(statement, module, spoilt=_twice(statement.parameters) is not None)
-                # An own block hides an imported one of the same name.
                 module.blocks[statement.name.value] = ref
                 imported_names.pop(statement.name.value, None)
                 module.own_blocks.append(ref)

@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterator
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ...dsl.program import Program
+from ...dsl.source import Span
 from ..build.elaborate import examine
 from ..build.scoping import sections_of
 from ..language.fuel import DEFAULT_LAYERS
+from ..language.problems import MAX_MISTAKES
 from ..network import Network
 from ..shapes import Shape
 from .trial import tried_in, without_untried
@@ -77,10 +79,12 @@ def _mistakes(
 
 def unknown_codes(network: Network, codes: Collection[str]) -> Iterator[Diagnostic]:
     """What the spec silences and no warning is called."""
-    told = set()
+    told: set[Span] = set()
     for allowed in network.allowed:
         if allowed.code in codes or allowed.span in told:
             continue
+        if len(told) >= MAX_MISTAKES:
+            return
         told.add(allowed.span)
         close = closest(allowed.code, codes)
         help = (

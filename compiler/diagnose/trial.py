@@ -198,8 +198,10 @@ class _Trials:
         proposals = diagnostic.proposals
         diagnostic = replace(diagnostic, proposals=())
         for proposal in proposals:
+            if self.left <= 0:  # proposals are worked out as they are tried, and can be many
+                break
             fix = self.fix(proposal)
-            if fix is None or self.left <= 0:
+            if fix is None:
                 continue
             found = self.follow(diagnostic, fix, fewer_than=len(_errors(all)))
             if found is not None:

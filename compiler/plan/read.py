@@ -59,8 +59,12 @@ class Reader:
             self.spoilt.add((section, statement.head.value))
 
     def enter(self, section: str, directive: Directive) -> None:
-        before = [one for one in self.found[section] if one.head() == directive.head()]
-        if before and not directive.several:
+        before = (
+            []
+            if directive.several
+            else [one for one in self.found[section] if one.head() == directive.head()]
+        )
+        if before:
             assert directive.origin is not None
             labels = (
                 (Label(before[0].origin.head, "given here already"),) if before[0].origin else ()
