@@ -25,12 +25,13 @@ def inference_script(
     it gives these, not logits."""
     pieces = [
         _HEADER.format(
-            model=model,
-            script=script_name(Path(model)),
+            model=_plain(model),
+            script=_plain(script_name(Path(model))),
             mark=SCRIPT_MARK,
             pillow="Image, ImageOps" if preparation.channels in (1, 3) else _PILLOW,
-        ),
-        _constants(model, preparation, classes),
+        ).rstrip("\n")
+        + "\n"
+        + _constants(model, preparation, classes),
         _MAIN,
         _CLASSIFY.format(
             activation="" if probabilities else _SIGMOID if multi_label else _SOFTMAX,
@@ -38,10 +39,11 @@ def inference_script(
         ),
         _prepare(preparation),
         _load(preparation.channels),
-        _RESIZE_NEAREST if preparation.fit.mode == "nearest" else _RESIZE,
     ]
-    if preparation.fit.mode != "nearest":
-        pieces.append(_FILTERS[preparation.fit.mode])
+    if preparation.fit.mode == "nearest":
+        pieces.append(_RESIZE_NEAREST)
+    else:
+        pieces += [_RESIZE, _FILTERS[preparation.fit.mode]]
     return "\n\n\n".join(piece.strip("\n") for piece in pieces) + _END
 
 
@@ -52,26 +54,36 @@ def _constants(model: str, preparation: Preparation, classes: Sequence[str]) -> 
     scale = "1 / 255" if preparation.scale == 1 / 255 else repr(preparation.scale)
     resize = "the shorter side of the resized image" if side else "height and width before the crop"
     return f"""
-MODEL = Path(__file__).with_name({model!r})
-CLASSES = [
-{_wrapped(classes)}
-]
+MODEL = Path(__file__).with_name({_quoted(model)})
+CLASSES = {_list(classes)}
 RESIZE = {fit.resize!r}  # {resize}
 CROP = {fit.crop!r}  # height and width of the middle part that the network sees
 SCALE = {scale}
 MEAN = np.array({list(preparation.mean)!r})  # of each channel, after scaling{order}
-STD = np.array({list(preparation.std)!r})
+STD = np.array({list(preparation.std)!r}){_RADIUS.get(fit.mode, "")}
 """
 
 
-def _wrapped(names: Sequence[str], width: int = 96) -> str:
+def _list(names: Sequence[str], width: int = 96) -> str:
+    short = f"[{', '.join(map(_quoted, names))}]"
+    if len(short) <= width - len("CLASSES = "):
+        return short
     lines = [""]
-    for name in names:
-        piece = f"{name!r},"
-        if lines[-1] and len(lines[-1]) + 1 + len(piece) > width:
+    for name in map(_quoted, names):
+        if lines[-1] and len(lines[-1]) + len(name) + 2 > width:
             lines.append("")
-        lines[-1] += f" {piece}" if lines[-1] else piece
-    return "\n".join(f"    {line}" for line in lines)
+        lines[-1] += f" {name}," if lines[-1] else f"{name},"
+    return "\n".join(["[", *(f"    {line}" for line in lines), "]"])
+
+
+def _plain(name: str) -> str:
+    """For a docstring, which it must not end."""
+    return "".join(sign if sign.isprintable() and sign not in '"\\' else "_" for sign in name)
+
+
+def _quoted(text: str) -> str:
+    """As a literal, in double quotes where that needs no escape."""
+    return f'"{text}"' if text.isprintable() and not {'"', "\\"} & set(text) else repr(text)
 
 
 def _prepare(preparation: Preparation) -> str:
@@ -94,8 +106,8 @@ _HEADER = '''
 
     python {script} photo.jpg other.png
 
-Needs numpy, pillow and onnxruntime. {mark}; images are prepared as they were
-for training, to the last bit, so the probabilities are those of `cnn predict`.
+Needs numpy, pillow and onnxruntime. {mark}: images are prepared as they
+were for training, to the last bit, so that probabilities are those of `cnn predict`.
 """
 
 import sys
@@ -231,19 +243,17 @@ def nearest(before, after):
     return np.minimum(places.astype(int), before - 1)
 '''
 
+_RADIUS = {
+    "bilinear": "\nRADIUS = 1  # of the filter for resizing, in pixels",
+    "bicubic": "\nRADIUS = 2  # of the filter for resizing, in pixels",
+}
 _FILTERS = {
     "bilinear": '''
-RADIUS = 1
-
-
 def filter(x):
     """A triangle: bilinear interpolation."""
     return np.maximum(1 - np.abs(x), 0)
 ''',
     "bicubic": '''
-RADIUS = 2
-
-
 def filter(x):
     """Keys' cubic with a = -0.5: bicubic interpolation."""
     x = np.abs(x)

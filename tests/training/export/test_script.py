@@ -191,3 +191,16 @@ def test_predict_appends_what_the_loss_implies(tmp_path: Path) -> None:
         logits = module(images)
         expected = activation(logits, 1) if activation else logits.sigmoid()
         torch.testing.assert_close(exported(images), expected)
+
+
+def test_names_stay_text() -> None:
+    """Of files and classes: whatever they hold is not run."""
+    names = ('a"\nb', "c'\\", '"""', "{x}", "größe", "\u2028")
+    fit = Fit(8, "bilinear", (8, 8))
+    preparation = Preparation(3, fit, 1 / 255, (0.4,) * 3, (0.3,) * 3)
+    text = inference_script(
+        'x"""\\\n{1}.onnx', preparation, names, multi_label=True, probabilities=False
+    )
+    script: dict[str, object] = {"__name__": "script", "__file__": "script.py"}
+    exec(compile(text, "script.py", "exec"), script)
+    assert script["CLASSES"] == list(names)
