@@ -25,7 +25,7 @@ from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
 from .images.resize import Fit, evaluation_fit, training_fit
 from .loader.batches import ALONE, Batches, Sharing
-from .loader.image_source import Arrays, Contents, Files, Pile, class_counts
+from .loader.image_source import Arrays, Contents, Files, ImageSource, class_counts
 from .loader.memory_budget import Where, cores, place
 from .loader.order import spans
 from .loader.store import InMemory, OnDisk, Store, bytes_of, decoded, without
@@ -92,7 +92,7 @@ class Opened:
 
     def name(self, part: str, index: int) -> str:
         """How that image is called."""
-        return self.stores[part].pile.name(index)
+        return self.stores[part].source.name(index)
 
     def _workers(self, sharing: Sharing) -> int:
         wanted = self.plan.train.workers.count
@@ -150,18 +150,18 @@ def open_data(
     fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
     _must_have_colours(plan, parts, channels)
 
-    needed = sum(bytes_of(pile, fits[part], channels) for part, pile in parts.items())
-    on_disk = any(isinstance(pile, Files) for pile in parts.values())
+    needed = sum(bytes_of(source, fits[part], channels) for part, source in parts.items())
+    on_disk = any(isinstance(source, Files) for source in parts.values())
     where = place(needed, device, on_disk, world, budget)
     threads = threads or max(1, cores() // world)
     stores: dict[str, Store] = {}
     bad: list[BadFile] = []
     prefix = _folders(parts)
-    for part, pile in parts.items():
+    for part, source in parts.items():
         stores[part], wrong = _store(
-            part, pile, fits[part], channels, where, device, threads, progress, cache
+            part, source, fits[part], channels, where, device, threads, progress, cache
         )
-        bad += [BadFile(prefix[part] + pile.name(i), reason) for i, reason in wrong.items()]
+        bad += [BadFile(prefix[part] + source.name(i), reason) for i, reason in wrong.items()]
     _must_be_well(plan, found, bad, sum(map(len, parts.values())))
     weighted = plan.train.weights.classes != "equal"
     dataset = _described(found, divided.notes, stores, bad, weighted)
@@ -179,7 +179,7 @@ def open_data(
 
 def _store(
     part: str,
-    pile: Pile,
+    source: ImageSource,
     fit: Fit,
     channels: int,
     where: Where,
@@ -188,30 +188,32 @@ def _store(
     progress: Progress,
     cache: Path | None,
 ) -> tuple[Store, Bad]:
-    if where == "files" and isinstance(pile, Files):
+    if where == "files" and isinstance(source, Files):
         what = f"checking the files for {_USES[part]}"
-        bad = unusable(pile, fit, threads, what=what, progress=progress, cache=cache)
-        return OnDisk(_without(pile, bad), fit, channels), bad  # type: ignore[arg-type]
+        bad = unusable(source, fit, threads, what=what, progress=progress, cache=cache)
+        return OnDisk(_without(source, bad), fit, channels), bad  # type: ignore[arg-type]
     what = f"reading the images for {_USES[part]}"
-    images, bad = decoded(pile, fit, channels, threads, what=what, progress=progress)
-    left = _without(pile, bad)
+    images, bad = decoded(source, fit, channels, threads, what=what, progress=progress)
+    left = _without(source, bad)
     kept = device if where == "device" else torch.device("cpu")
     return InMemory(without(images, bad).to(kept), left.labels.to(kept), left), bad
 
 
-def _folders(parts: Mapping[str, Pile]) -> dict[str, str]:
+def _folders(parts: Mapping[str, ImageSource]) -> dict[str, str]:
     """What tells files of the same name in the folders of several parts apart: `val/`."""
-    roots = {part: pile.root if isinstance(pile, Files) else "" for part, pile in parts.items()}
+    roots = {
+        part: source.root if isinstance(source, Files) else "" for part, source in parts.items()
+    }
     if len(set(roots.values())) == 1:
         return dict.fromkeys(roots, "")
     return {part: clean(os.path.basename(root)) + "/" for part, root in roots.items()}
 
 
-def _without(pile: Pile, bad: Bad) -> Pile:
+def _without(source: ImageSource, bad: Bad) -> ImageSource:
     if not bad:
-        return pile
-    well = [index for index in range(len(pile)) if index not in bad]
-    return pile.select(torch.tensor(well, dtype=torch.int64))
+        return source
+    well = [index for index in range(len(source)) if index not in bad]
+    return source.select(torch.tensor(well, dtype=torch.int64))
 
 
 _USES = {"train": "training", "val": "validation", "test": "the test"}
@@ -231,14 +233,14 @@ def _channels(plan: TrainPlan) -> int:
     )
 
 
-def _must_have_colours(plan: TrainPlan, parts: Mapping[str, Pile], channels: int) -> None:
+def _must_have_colours(plan: TrainPlan, parts: Mapping[str, ImageSource], channels: int) -> None:
     """Files have one or three channels; arrays what they have."""
-    for pile in parts.values():
-        have = pile.images.shape[1] if isinstance(pile, Arrays) else 3
+    for source in parts.values():
+        have = source.images.shape[1] if isinstance(source, Arrays) else 3
         if have == channels or (have == 3 and channels == 1) or (have == 1 and channels == 3):
             continue
         size = "x".join(map(str, plan.input[1:]))
-        if isinstance(pile, Arrays):
+        if isinstance(source, Arrays):
             message = (
                 f"the images have {counted(have, 'channel')}, and the network takes {channels}"
             )

@@ -75,16 +75,16 @@ def assess(
 def _probabilities(
     ready: TrainedModel, opened: Opened, part: str, tta: Tta | None, progress: Progress
 ) -> Tensor:
-    looks = TtaViews(tta, opened.preparation.fit) if tta is not None else None
+    views = TtaViews(tta, opened.preparation.fit) if tta is not None else None
     count = len(opened.stores[part])
     found = []
     for start in range(0, count, _TOGETHER):
         progress(_WHAT, start, count)
         indices = range(start, min(start + _TOGETHER, count))
-        if looks is None:
+        if views is None:
             images = [opened.image(part, index)[None] for index in indices]
         else:
-            images = [looks(_original(opened, part, index)) for index in indices]
+            images = [views(_original(opened, part, index)) for index in indices]
         found.append(probabilities(ready, opened.preparation, images))
     progress(_WHAT, count, count)
     return torch.cat(found)
@@ -95,13 +95,13 @@ _WHAT = "evaluating"
 
 def _original(opened: Opened, part: str, index: int) -> Tensor:
     """An image before anything of it is cut off."""
-    pile, channels = opened.stores[part].pile, opened.preparation.channels
-    if isinstance(pile, Arrays):
-        return in_channels(pile.images[index][None], channels)[0]
+    source, channels = opened.stores[part].source, opened.preparation.channels
+    if isinstance(source, Arrays):
+        return in_channels(source.images[index][None], channels)[0]
     try:
-        return decode(pile.path(index), channels)
+        return decode(source.path(index), channels)
     except BadImage as error:
-        raise BadImage(f"{pile.name(index)}: {error.reason}") from None
+        raise BadImage(f"{source.name(index)}: {error.reason}") from None
 
 
 class _Telling(Callback):
@@ -125,7 +125,7 @@ def tta_of(plan: TrainPlan) -> Tta:
         [
             Diagnostic(
                 "no-tta",
-                "the spec does not say how to look at images several times",
+                "the spec does not say which views of an image to average",
                 help="write `evaluate { tta crops=10 }` into it, or say"
                 ' `--set evaluate.tta="flip"`',
             )

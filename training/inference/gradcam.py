@@ -1,4 +1,4 @@
-"""What a network looks at: Grad-CAM (Selvaraju et al., arXiv:1610.02391).
+"""Grad-CAM: which parts of an image a prediction rests on (Selvaraju et al., arXiv:1610.02391).
 
 The maps of the last layer that still sees where things are, each weighed by how much the score of
 a class grows with it; what speaks against the class is left out.

@@ -57,16 +57,16 @@ def predict(
     tta: Tta | None = None,
 ) -> Iterator[Prediction]:
     """In the order of the images, of which each comes with its name; raises SpecError where nothing
-    is known of the classes, or of what pixels become."""
+    is known of the classes, or of preprocessing."""
     preparation, classes = _known(ready)
-    looks = TtaViews(tta, preparation.fit) if tta is not None else None
+    views = TtaViews(tta, preparation.fit) if tta is not None else None
 
     def read(image: Image) -> Tensor | str:
         if isinstance(image, BadImage):
             return image.reason
         try:
             pixels = decode(image, preparation.channels)
-            return looks(pixels) if looks is not None else preparation.fit(pixels)[None]
+            return views(pixels) if views is not None else preparation.fit(pixels)[None]
         except BadImage as error:
             return error.reason
 
@@ -83,13 +83,13 @@ def predict(
                     yield Prediction(name, _guesses(next(answers), classes, top))
 
 
-def probabilities(ready: TrainedModel, preparation: Preparation, looks: Sequence[Tensor]) -> Tensor:
-    """Of each image, of which there are one or more looks: the mean over them, and over all
-    networks. float32, images x classes, on the CPU."""
-    if not looks:
+def probabilities(ready: TrainedModel, preparation: Preparation, views: Sequence[Tensor]) -> Tensor:
+    """Of each image the mean over its views, of which there are one or more, and over all networks.
+    float32, images x classes, on the CPU."""
+    if not views:
         return torch.empty(0, 0)
-    counts = [len(each) for each in looks]
-    images = preparation.prepare(torch.cat(list(looks)).to(ready.device))
+    counts = [len(each) for each in views]
+    images = preparation.prepare(torch.cat(list(views)).to(ready.device))
     total: Tensor | None = None
     with torch.inference_mode():
         for module in ready.modules:
@@ -114,7 +114,7 @@ def _guesses(answer: Tensor, classes: Sequence[str], top: int) -> tuple[Guess, .
 def _known(ready: TrainedModel) -> tuple[Preparation, tuple[str, ...]]:
     if ready.preparation is not None and ready.classes is not None:
         return ready.preparation, ready.classes
-    message = f"{ready.name} does not say what its classes are, or what pixels become"
+    message = f"{ready.name} does not say what its classes or its preprocessing are"
     help = "take the best.safetensors that `cnn train` wrote, or the folder of its run"
     raise SpecError([Diagnostic("no-classes", message, help=help)])
 

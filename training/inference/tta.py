@@ -1,4 +1,4 @@
-"""Several looks at an image, of which the answers are averaged: `tta crops=10 flip`."""
+"""Test-time augmentation (`tta crops=10 flip`): predictions for views of an image are averaged."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class TtaViews:
 
     tta: Tta
     fit: Fit
-    """Of a single look."""
+    """Of a single view."""
 
     def __call__(self, image: Tensor) -> Tensor:
-        """uint8, channels x height x width of any size, to looks x channels x the crop's size.
+        """uint8, channels x height x width of any size, to views x channels x the crop's size.
 
         The same part of it is looked at once. At a scale below 1, where the image is too small to
         fill the crop, its border is drawn out.
@@ -33,7 +33,7 @@ class TtaViews:
             for top, left in self._places(whole)
         ]
         if self.tta.flip or self.tta.crops == _MIRRORED:
-            found += [look.flip(-1) for look in found]
+            found += [view.flip(-1) for view in found]
         return torch.stack(found)
 
     def _sizes(self, image: Tensor) -> Iterator[Tensor]:

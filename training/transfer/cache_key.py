@@ -52,6 +52,6 @@ def _add_images(digest: hashlib._Hash, store: Store) -> None:
         return
     digest.update(repr(store.fit.lines()).encode())
     for index in range(len(store)):
-        path = Path(store.pile.path(index))
+        path = Path(store.source.path(index))
         status = path.stat()
         digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())

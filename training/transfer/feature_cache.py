@@ -117,11 +117,11 @@ class FeatureCache:
         rows = {part: _mapped(file, self._wanted(part, cut)) for part, file in files.items()}
         stores = self.data.stores
         passes = tuple(
-            InMemory(each[:, :, None, None], stores["train"].labels.cpu(), stores["train"].pile)
+            InMemory(each[:, :, None, None], stores["train"].labels.cpu(), stores["train"].source)
             for each in rows["train"]
         )
         val = InMemory(rows["val"][0][:, :, None, None], stores["val"].labels.cpu(),
-                       stores["val"].pile)  # fmt: skip
+                       stores["val"].source)  # fmt: skip
         known = self.data.preparation
         ready = _Ready(**{field.name: getattr(known, field.name) for field in fields(known)})
         opened = replace(self.data, stores={"train": passes[0], "val": val}, preparation=ready)

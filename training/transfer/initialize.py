@@ -1,4 +1,4 @@
-"""Somebody's weights into a module that is new: what fits by structure, and what begins anew."""
+"""Pretrained weights into a new module: what fits by structure, and what is reinitialized."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ..weights.match import Match, match
 from ..weights.match.folded import unfolded
 from ..weights.match.layer import COUNTER, last_part
 from .activation_check import Agreement, Divergence, compare
-from .mismatch import incomplete, no_numbers, without_norms
+from .mismatch import incomplete, not_weights, without_norms
 from .source import Source
 
 
-class Begun(NamedTuple):
+class Loaded(NamedTuple):
     lines: tuple[str, ...]
     """What was done, for a person who is about to see it learn."""
     table: str
@@ -31,9 +31,9 @@ class Begun(NamedTuple):
     """The tensors that came from there, by our names."""
 
 
-def begin(
+def load_weights(
     network: Network, transfer: Transfer, strategy: Strategy, source: Source, module: nn.Module
-) -> Begun:
+) -> Loaded:
     """Raises SpecError where something of it has no place, or we need more than it has."""
     found = match(network, _told_apart(source.weights, module), adapt_channels=True)
     begins = _beginning_anew(network, strategy, found)
@@ -49,7 +49,7 @@ def begin(
         raise SpecError([without_norms(network, transfer, learning)])
     unsound = list(_unsound(found, module.state_dict(), begins))
     if unsound:
-        raise SpecError([no_numbers(network, transfer, unsound)])
+        raise SpecError([not_weights(network, transfer, unsound)])
     anew = tuple(f"{name}." for name in begins)
     fresh = {
         key: tensor.clone() for key, tensor in module.state_dict().items() if key.startswith(anew)
@@ -65,7 +65,7 @@ def begin(
             text += f"\n{lines[-1]}\n"
         elif agreement is not None and agreement.compared:
             text += f"\nactivations agree for an image of noise: {agreement.compared} layers\n"
-    return Begun(tuple(lines), text, taken)
+    return Loaded(tuple(lines), text, taken)
 
 
 def _beginning_anew(network: Network, strategy: Strategy, found: Match) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ def _unsound(
         if not tensor.is_floating_point():
             yield key, str(tensor.dtype).removeprefix("torch.")
         elif not tensor.isfinite().all():
-            yield key, "values that are no numbers"
+            yield key, "NaN or infinite values"
 
 
 def _lines(found: Match, source: Source, anew: Sequence[str], norms: Sequence[str]) -> list[str]:

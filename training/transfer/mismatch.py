@@ -62,7 +62,7 @@ def without_norms(network: Network, transfer: Transfer, norms: Sequence[str]) ->
     )
 
 
-def no_numbers(
+def not_weights(
     network: Network, transfer: Transfer, unsound: Sequence[tuple[str, str]]
 ) -> Diagnostic:
     """For tensors that fit and hold no weights: our names, and what there is instead."""

@@ -17,7 +17,7 @@ from ...compiler.report.style import PLAIN, wrapped
 from ..data.open import Opened
 from ..request import Request
 from .freezing import Freezing
-from .initialize import begin
+from .initialize import load_weights
 from .pixel_scale import compare_preprocessing
 from .source import Source
 
@@ -76,7 +76,7 @@ def set_up_transfer(
         module.load_state_dict(checkpoint["model"])
         transferred = frozenset(checkpoint.get("anchor") or ())
         return TransferSetup(freezing, transferred, tuple(lines))
-    loaded = begin(network, transfer, strategy, open_weights(), module)
+    loaded = load_weights(network, transfer, strategy, open_weights(), module)
     if data is not None and open_weights().pixels is None:
         lines = [*_preprocessing(network, module, data, open_weights(), loaded.taken), *lines]
     policy = [piece for line in policy_lines for piece in (*wrapped(line, PLAIN), "")]

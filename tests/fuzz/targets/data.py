@@ -25,7 +25,7 @@ def _contents(data: Npz | Idx) -> str:
             f"{d.code} {d.message} {d.notes} {d.help}".replace(str(scratch()), "")
             for d in error.diagnostics
         )
-    parts = {part: (pile.labels.shape, len(pile)) for part, pile in found.parts.items()}
+    parts = {part: (source.labels.shape, len(source)) for part, source in found.parts.items()}
     return f"{found.classes} {found.multi_label} {parts}"
 
 

@@ -18,7 +18,7 @@ TWO = {"cats": 10, "dogs": 10}
 
 def names(found: object, part: str) -> list[str]:
     store = found.stores[part]  # type: ignore[attr-defined]
-    return [store.pile.name(index) for index in range(len(store))]
+    return [store.source.name(index) for index in range(len(store))]
 
 
 # ---- what is found ---------------------------------------------------------------------------
@@ -273,6 +273,6 @@ def test_classes_are_as_many_as_there_are_folders(tmp_path: Path) -> None:
 
 def test_a_pile_of_files_is_names_alone(tmp_path: Path) -> None:
     fill(tmp_path, TWO)
-    pile = opened(f'folder "{tmp_path}"').stores["train"].pile
-    assert isinstance(pile, Files)
-    assert pile.select(torch.tensor([1, 0])).name(0) == pile.name(1)
+    source = opened(f'folder "{tmp_path}"').stores["train"].source
+    assert isinstance(source, Files)
+    assert source.select(torch.tensor([1, 0])).name(0) == source.name(1)

@@ -181,13 +181,13 @@ JPEG = encoded(picture(3, (64, 64)), "JPEG")
 
 NONE = {
     "empty": (b"", "it is empty"),
-    "text": (b"hello\n", "no image, but text"),
-    "page": (b"<!DOCTYPE html><html></html>", "no image, but a page"),
-    "drawing": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no image, but a page or drawing"),
-    "bytes": (bytes(range(256)), "no image of a kind that is read"),
-    "zeros": (bytes(1000), "no image of a kind that is read"),
+    "text": (b"hello\n", "not an image, but text"),
+    "page": (b"<!DOCTYPE html><html></html>", "not an image, but a page"),
+    "drawing": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image, but a page or drawing"),
+    "bytes": (bytes(range(256)), "not an image in a format that is read"),
+    "zeros": (bytes(1000), "not an image in a format that is read"),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "no image"),
-    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image, but text"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image, but text"),
     "short png": (PNG[:-30], "cut short"),
     "short jpeg": (JPEG[:-100], "cut short"),
     "head alone": (PNG[:20], "cut short"),
@@ -233,12 +233,12 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         decode(tmp_path / "nowhere.png", 3)
     with pytest.raises(BadImage):
         decode(tmp_path, 3)
-    with pytest.raises(BadImage, match="no file's name"):
+    with pytest.raises(BadImage, match="not a file name"):
         decode("a\0b.png", 3)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(BadImage, match="not a file of its own"):
+    with pytest.raises(BadImage, match="not a regular file"):
         decode(tmp_path / "pipe.png", 3)

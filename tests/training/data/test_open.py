@@ -81,9 +81,9 @@ def spoil(root: Path) -> dict[str, str]:
     return {
         "cats/cut.jpg": "cut short",
         "cats/empty.png": "it is empty",
-        "cats/text.png": "no image, but text",
+        "cats/text.png": "not an image, but text",
         "dogs/link.png": "cannot be read: No such file",
-        "dogs/noise.png": "no image of a kind",
+        "dogs/noise.png": "not an image in a format",
     }
 
 

@@ -58,9 +58,9 @@ def cnn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 def picture(path: Path, index: int = 0) -> Path:
     """A digit as a file."""
-    pile = digits().parts["train"]
-    assert isinstance(pile, Arrays)
-    Image.fromarray(pile.images[index, 0].numpy()).save(path)
+    source = digits().parts["train"]
+    assert isinstance(source, Arrays)
+    Image.fromarray(source.images[index, 0].numpy()).save(path)
     return path
 
 
@@ -125,12 +125,12 @@ def test_weights_under_other_names_are_matched_by_structure(cnn: Run, tmp_path: 
 
 def test_other_data_is_met_with_the_numbers_of_training(cnn: Run, tmp_path: Path) -> None:
     """Mean and deviation are those that the network learned with, not those of the new images."""
-    pile = digits().parts["train"]
-    assert isinstance(pile, Arrays)
+    source = digits().parts["train"]
+    assert isinstance(source, Arrays)
     for index in range(100):
-        folder = tmp_path / "others" / str(int(pile.labels[index]))
+        folder = tmp_path / "others" / str(int(source.labels[index]))
         folder.mkdir(parents=True, exist_ok=True)
-        bright = pile.images[index, 0].numpy() // 2 + 100
+        bright = source.images[index, 0].numpy() // 2 + 100
         Image.fromarray(bright.astype("uint8")).save(folder / f"{index}.png")
     found = cnn("evaluate", "run", "--data", "others", "--part", "all", "--format", "json")
     assert found.code == 0, found.err
@@ -382,10 +382,10 @@ def test_what_has_other_channels_is_refused(
 
 
 def test_grey_arrays_for_grey_networks(cnn: Run) -> None:
-    pile = digits().parts["train"]
-    assert isinstance(pile, Arrays)
-    numpy.save("digits.npy", pile.images[:3, 0].numpy())
-    numpy.save("digit.npy", pile.images[0, 0].numpy())
+    source = digits().parts["train"]
+    assert isinstance(source, Arrays)
+    numpy.save("digits.npy", source.images[:3, 0].numpy())
+    numpy.save("digit.npy", source.images[0, 0].numpy())
     picture(Path("digit.png"))
     told = cnn("predict", "run", "digits.npy", "digit.npy", "digit.png", "--format", "json")
     found = guesses(told)

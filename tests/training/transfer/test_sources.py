@@ -34,7 +34,7 @@ def refused(folder: Path, text: str) -> Diagnostic:
     [
         (lambda tensor: (tensor * 100).to(torch.int8), "layer2.weight would get int8"),
         (lambda tensor: tensor.to(torch.complex64), "layer2.weight would get complex64"),
-        (lambda tensor: tensor / 0, "layer2.weight would get values that are no numbers"),
+        (lambda tensor: tensor / 0, "layer2.weight would get NaN or infinite values"),
     ],
 )
 def test_what_no_network_could_work_with(tmp_path: Path, changed: object, said: str) -> None:

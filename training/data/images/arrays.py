@@ -50,7 +50,7 @@ def _arranged(array: Any, wanted: Shape) -> Any:
         return array[:, None]
     if len(sizes) == 2:
         return array.reshape(sizes[0], *_unrolled(sizes[1], wanted))
-    raise Unfit(f"an array of {text(sizes) or 'one number'} is no row of images")
+    raise Unfit(f"an array of {text(sizes) or 'one number'} is not images")
 
 
 def _unrolled(length: int, wanted: Shape) -> Shape:
@@ -69,7 +69,7 @@ def _scale(array: Any) -> float:
     if array.dtype.kind == "b":
         return 255
     if array.dtype.kind not in "iuf":
-        raise Unfit(f"it holds {array.dtype}, which are no numbers of pixels")
+        raise Unfit(f"it holds {array.dtype}, which are not numbers of pixels")
     low, high = float(array.min()), float(array.max())
     if low >= 0:
         if array.dtype.kind == "f" and high <= 1:

@@ -1,4 +1,4 @@
-"""Every file looked at once before training starts: what cannot be used is known by then."""
+"""Every image file is checked once before training: what cannot be used is known by then."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .image_file import DAMAGE, BadImage, picture
 from .resize import Fit
 
 Bad = dict[int, str]
-"""By place in a pile: why the file cannot be used."""
+"""By place in a source: why the file cannot be used."""
 
 
 def unusable(

@@ -17,7 +17,7 @@ from .image_file import BadImage
 
 
 def plain(image: Image.Image, channels: int) -> Image.Image:
-    """Mode `L` or `RGB`; raises BadImage for numbers that are no pixels."""
+    """Mode `L` or `RGB`; raises BadImage for numbers that are not pixels."""
     wanted = "L" if channels == 1 else "RGB"
     if image.mode == wanted and not image.has_transparency_data:
         return image
@@ -26,7 +26,7 @@ def plain(image: Image.Image, channels: int) -> Image.Image:
     elif image.mode == "F":
         numbers = _numbers(image, torch.float32)
         if not bool(numbers.isfinite().all()):
-            raise BadImage("some of its numbers are none")
+            raise BadImage("some of its numbers are NaN or infinite")
         image = _eight_bits(numbers, 1 if bool((numbers <= 1).all()) else 255)
     elif image.mode == "LAB":
         image = _from_lab(image)
@@ -45,7 +45,7 @@ def _numbers(image: Image.Image, kind: torch.dtype) -> Tensor:
 def _eight_bits(numbers: Tensor, white: int) -> Image.Image:
     low, high = numbers.min().item(), numbers.max().item()
     if low < 0 or high > white:
-        raise BadImage(f"its numbers go from {low:g} to {high:g}, which are no pixels")
+        raise BadImage(f"its numbers go from {low:g} to {high:g}, which are not pixels")
     pixels = (numbers.double() * (255 / white)).round().to(torch.uint8)
     return Image.fromarray(pixels.numpy())
 
@@ -54,7 +54,7 @@ def _from_lab(image: Image.Image) -> Image.Image:
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     made = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     if made is None:
-        raise BadImage("its colours cannot be told")
+        raise BadImage("its colors cannot be converted")
     return made
 
 

@@ -95,14 +95,14 @@ def _contents(path: str) -> bytes:
         with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise BadImage("it is not a file of its own")
+                raise BadImage("it is not a regular file")
             if status.st_size > MAX_BYTES:
                 raise BadImage(f"it has {status.st_size:,} bytes")
             return file.read()
     except OSError as error:
         raise BadImage(f"cannot be read: {error.strerror or type(error).__name__}") from None
     except ValueError:
-        raise BadImage(f"{clean(path)!r} is no file's name") from None
+        raise BadImage(f"{clean(path)!r} is not a file name") from None
 
 
 _BINARY: int = getattr(os, "O_BINARY", 0)
@@ -126,10 +126,10 @@ def upright(image: Image.Image) -> Image.Image:
 def _what_else(data: bytes) -> str:
     start = data[:200].lstrip()
     if start[:1] == b"<":
-        return "no image, but a page or drawing in text (it begins with <)"
+        return "not an image, but a page or drawing in text (it starts with <)"
     if start and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start):
-        return "no image, but text"
-    return "no image of a kind that is read"
+        return "not an image, but text"
+    return "not an image in a format that is read"
 
 
 def _damage(error: BaseException) -> str:

@@ -107,7 +107,7 @@ class Preparation:
         try:
             return _read(json.loads(text))
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise NoPreparation(f"this is no preparation: {error!r}") from None
+            raise NoPreparation(f"this is not a preparation: {error!r}") from None
 
 
 def _read(data: Mapping[str, Any]) -> Preparation:

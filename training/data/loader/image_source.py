@@ -68,7 +68,7 @@ class Files:
         return Files(self.root, paths, self.labels[indices])
 
 
-Pile = Arrays | Files
+ImageSource = Arrays | Files
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Contents:
 
     name: str
     classes: tuple[str, ...]
-    parts: dict[str, Pile]
+    parts: dict[str, ImageSource]
     """`train` always; `val` and `test` where the source has them."""
     origin: str
     """Where it is from, in words."""

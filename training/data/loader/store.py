@@ -12,7 +12,7 @@ from ..images.color_modes import in_channels
 from ..images.decode import decode
 from ..images.image_file import BadImage
 from ..images.resize import Fit
-from .image_source import Arrays, Files, Pile
+from .image_source import Arrays, Files, ImageSource
 from .thread_pool import Progress, each, unwatched
 
 
@@ -24,7 +24,7 @@ class InMemory:
     """uint8, images x channels x height x width, on whichever device."""
     labels: Tensor
     """On the same device."""
-    pile: Pile
+    source: ImageSource
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -37,30 +37,30 @@ class InMemory:
 class OnDisk:
     """Read from their files each time."""
 
-    pile: Files
+    source: Files
     fit: Fit
     channels: int
 
     def __len__(self) -> int:
-        return len(self.pile)
+        return len(self.source)
 
     @property
     def labels(self) -> Tensor:
-        return self.pile.labels
+        return self.source.labels
 
     def read(self, index: int) -> Tensor:
         """Raises BadImage: a file can have changed since it was looked at."""
         try:
-            return self.fit(decode(self.pile.path(index), self.channels))
+            return self.fit(decode(self.source.path(index), self.channels))
         except BadImage as error:
-            raise BadImage(f"{self.pile.path(index)}: {error.reason}") from None
+            raise BadImage(f"{self.source.path(index)}: {error.reason}") from None
 
 
 Store = InMemory | OnDisk
 
 
 def decoded(
-    pile: Pile,
+    source: ImageSource,
     fit: Fit,
     channels: int,
     threads: int,
@@ -68,19 +68,19 @@ def decoded(
     what: str = "reading images",
     progress: Progress = unwatched,
 ) -> tuple[Tensor, Bad]:
-    """All images of a pile, in the computer's memory; where one is bad, its place is left empty."""
-    if isinstance(pile, Arrays):
-        return _fitted(pile.images, fit, channels), {}
-    images = torch.empty((len(pile), channels, *fit.crop), dtype=torch.uint8)
+    """All images of a source, in memory; where one is bad, its place is left empty."""
+    if isinstance(source, Arrays):
+        return _fitted(source.images, fit, channels), {}
+    images = torch.empty((len(source), channels, *fit.crop), dtype=torch.uint8)
 
     def one(index: int) -> str:
         try:
-            images[index] = fit(decode(pile.path(index), channels))
+            images[index] = fit(decode(source.path(index), channels))
         except BadImage as error:
             return error.reason
         return ""
 
-    reasons = each(one, len(pile), threads, what, progress)
+    reasons = each(one, len(source), threads, what, progress)
     return images, {index: reason for index, reason in enumerate(reasons) if reason}
 
 
@@ -108,6 +108,6 @@ def without(images: Tensor, bad: Bad) -> Tensor:
     return images[: len(keep)]
 
 
-def bytes_of(pile: Pile, fit: Fit, channels: int) -> int:
+def bytes_of(source: ImageSource, fit: Fit, channels: int) -> int:
     """What its images take when they are decoded."""
-    return len(pile) * channels * fit.crop[0] * fit.crop[1]
+    return len(source) * channels * fit.crop[0] * fit.crop[1]

@@ -56,9 +56,9 @@ class ArrayData:
         import torch
 
         from ..images.arrays import as_images
-        from ..loader.image_source import Arrays, Contents, Pile
+        from ..loader.image_source import Arrays, Contents, ImageSource
 
-        parts: dict[str, Pile] = {}
+        parts: dict[str, ImageSource] = {}
         for (part, images), numbers in zip(self.images.items(), self.labels.numbers, strict=True):
             try:
                 parts[part] = Arrays(as_images(images, wanted), torch.from_numpy(numbers))

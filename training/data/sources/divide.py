@@ -10,12 +10,12 @@ from ....compiler.plan.data import Data, Split
 from ....compiler.plan.fields import percent
 from ....dsl.diagnostics import SpecError
 from ..diagnostic import problem
-from ..loader.image_source import Contents, Pile
+from ..loader.image_source import Contents, ImageSource
 from .split import drawn
 
 
 class Divided(NamedTuple):
-    parts: dict[str, Pile]
+    parts: dict[str, ImageSource]
     """`train` and `val` always; `test` where there is one."""
     notes: tuple[str, ...]
 
@@ -39,18 +39,18 @@ def divide(contents: Contents, data: Data, split: Split) -> Divided:
     shares = {name: share for name, share in (("test", test), ("val", val)) if share}
     if not shares:
         return Divided(parts, tuple(notes))
-    pile = parts["train"]
-    groups = pile.labels.tolist() if split.stratified and pile.labels.ndim == 1 else None
-    drawn_parts = drawn(pile.keys(), groups, list(shares.values()), split.seed)
+    source = parts["train"]
+    groups = source.labels.tolist() if split.stratified and source.labels.ndim == 1 else None
+    drawn_parts = drawn(source.keys(), groups, list(shares.values()), split.seed)
     for name, places in zip((*shares, "train"), drawn_parts, strict=True):
-        parts[name] = pile.select(torch.tensor(places, dtype=torch.int64))
+        parts[name] = source.select(torch.tensor(places, dtype=torch.int64))
         if not places:
-            raise _too_few(data, len(pile), name)
+            raise _too_few(data, len(source), name)
     return Divided(parts, tuple(notes))
 
 
 def _not_twice(
-    parts: dict[str, Pile], data: Data, split: Split, name: str, share: float | None
+    parts: dict[str, ImageSource], data: Data, split: Split, name: str, share: float | None
 ) -> None:
     if not share or name not in parts:
         return

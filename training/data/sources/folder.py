@@ -145,7 +145,7 @@ def _must_agree(data: Folder, part: str, found: Found, classes: tuple[str, ...])
         raise problem(
             "unknown-class",
             f"{clean(found.root)} has {counted(len(strange), 'class', 'classes')} that"
-            f" nothing is learned about: {listed([f'`{name}`' for name in strange])}",
+            f" are not in the training set: {listed([f'`{name}`' for name in strange])}",
             data,
             argument="val" if part == "val" and isinstance(data.val, str) else "path",
             help="the folders of all parts have the same names",

@@ -51,7 +51,7 @@ def is_folder(path: Path, said: str, data: Data | None, argument: str = "path") 
             return
         there = path.exists()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no name of a file"
+        reason = getattr(error, "strerror", None) or "it is not a file name"
         raise problem(
             "unreadable", f"cannot read {said}: {reason}", data, argument=argument
         ) from None

@@ -21,7 +21,7 @@ from ....compiler.plan.data import Emnist, Folder, ImageNet, Named, classes_of
 from ....dsl.diagnostics import SpecError
 from ...runtime.import_torchvision import torchvision
 from ..diagnostic import problem
-from ..loader.image_source import Arrays, Contents, Files, Pile
+from ..loader.image_source import Arrays, Contents, Files, ImageSource
 from ..loader.packed_strings import Strings
 from .file_names import clean, resolve
 from .folder import folder
@@ -127,7 +127,9 @@ def parts_in_or_none(root: Path) -> dict[str, Path]:
 _IDX = ("mnist", "fashion_mnist", "kmnist", "emnist")
 
 
-def _idx_family(data: Named, known: Set, root: Path) -> tuple[dict[str, Pile], tuple[str, ...]]:
+def _idx_family(
+    data: Named, known: Set, root: Path
+) -> tuple[dict[str, ImageSource], tuple[str, ...]]:
     prefix = f"emnist-{data.part}-" if isinstance(data, Emnist) else ""
     found = _lie_in(data, root, known, prefix)
     if found is None:
@@ -136,7 +138,7 @@ def _idx_family(data: Named, known: Set, root: Path) -> tuple[dict[str, Pile], t
         found = _lie_in(data, root, known, prefix)
     if found is None:
         raise _absent(data, known, root)
-    parts: dict[str, Pile] = {}
+    parts: dict[str, ImageSource] = {}
     for part, group in found.items():
         images, labels = read_group(data, group)
         pixels = torch.frombuffer(bytearray(images.numbers), dtype=torch.uint8).view(images.sizes)
@@ -181,8 +183,8 @@ def _emnist_classes(data: Named) -> tuple[str, ...]:
 
 def _from_torchvision(
     data: Named, known: Set, root: Path
-) -> tuple[dict[str, Pile], tuple[str, ...]]:
-    parts: dict[str, Pile] = {}
+) -> tuple[dict[str, ImageSource], tuple[str, ...]]:
+    parts: dict[str, ImageSource] = {}
     classes = known.classes
     for part, options in known.parts.items():
         made = _made(data, known, root, options)
@@ -254,7 +256,7 @@ def _files(paths: Any, labels: Any) -> Files:
     return Files(root, Strings(text.removeprefix(f"{root}/") for text in texts), _labels(labels))
 
 
-_READERS: Mapping[str, Callable[[Any], Pile]] = {
+_READERS: Mapping[str, Callable[[Any], ImageSource]] = {
     "cifar10": lambda made: Arrays(_pixels(made.data.transpose(0, 3, 1, 2)), _labels(made.targets)),
     "cifar100": lambda made: Arrays(
         _pixels(made.data.transpose(0, 3, 1, 2)), _labels(made.targets)

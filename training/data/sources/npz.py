@@ -12,7 +12,7 @@ from ....compiler.shapes import Shape
 from ...untrusted.npz import NpzArrays
 from ..diagnostic import problem
 from ..images.arrays import as_images
-from ..loader.image_source import Arrays, Contents, Pile
+from ..loader.image_source import Arrays, Contents, ImageSource
 from .file_names import clean, resolve
 from .labels import Unfit
 from .npz_file import labels_of, named_pairs, opened
@@ -24,7 +24,7 @@ def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
     with opened(data, path) as archive:
         pairs = named_pairs(data, list(archive))
         labels = labels_of(data, archive, pairs)
-        parts: dict[str, Pile] = {}
+        parts: dict[str, ImageSource] = {}
         for (part, (images, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):
             pixels = _pixels(data, archive, images, wanted)
             if len(pixels) != len(numbers):

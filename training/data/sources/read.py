@@ -9,7 +9,7 @@ import torch
 from ....compiler.plan.data import ArraysInMemory, Data, Digits, Folder, Idx, Named, Npz
 from ....compiler.shapes import Shape
 from ..diagnostic import problem
-from ..loader.image_source import Arrays, Contents, Pile
+from ..loader.image_source import Arrays, Contents, ImageSource
 from .digits import digits
 from .file_names import clean, resolve
 from .folder import folder
@@ -48,12 +48,12 @@ def contents(data: Data, base: Path, wanted: Shape) -> Contents:
 
 def idx(data: Idx, base: Path) -> Contents:
     """`data idx "mnist"`: files as those of MNIST."""
-    parts: dict[str, Pile] = {}
+    parts: dict[str, ImageSource] = {}
     for part, group in idx_groups(data, base).items():
         images, labels = read_group(data, group)
         pixels = torch.frombuffer(bytearray(images.numbers), dtype=torch.uint8).view(images.sizes)
         numbers = torch.frombuffer(bytearray(labels.numbers), dtype=torch.uint8).long()
         parts[part] = Arrays(pixels[:, None], numbers)
-    count = 1 + max(int(pile.labels.max()) for pile in parts.values())
+    count = 1 + max(int(source.labels.max()) for source in parts.values())
     name = clean(resolve(data.path, base).resolve().name)
     return Contents(name, tuple(map(str, range(count))), parts, origin=data.path)
