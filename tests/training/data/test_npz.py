@@ -128,7 +128,7 @@ def test_numbers_become_bytes(array: Any, expected: list[int]) -> None:
         (numpy.array([[[0, 70000]]]), "from 0 to 70000"),
         (numpy.array([[["a"]]]), "not numbers of pixels"),
         (numpy.zeros((2, 7)), "rows of 7 numbers"),
-        (numpy.zeros(3), "no row of images"),
+        (numpy.zeros(3), "is not images"),
         (numpy.zeros((0, 8, 8)), "there are none"),
         (numpy.array([[[float("nan"), 1.0]]]), "nan"),
         (numpy.zeros((2, 0, 8), numpy.uint8), "no pixels"),
