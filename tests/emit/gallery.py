@@ -25,7 +25,9 @@ def source(name: str) -> str:
     return dotcnn.emit(network(name))
 
 
-SIDES = (32, 64, 96, 160, 224, 299)
+SIDES = (32, 64, 96, 160, 188, 224, 299)
+FEW = (8, 16)
+"""For images that are small anyway, whose networks are the deepest."""
 
 
 def small(name: str) -> Network:
@@ -33,7 +35,7 @@ def small(name: str) -> Network:
     full = network(name)
     if len(full.input.shape) == 1:
         return full
-    for side in SIDES:
+    for side in SIDES if full.input.shape[1] > SIDES[0] else FEW:
         if side >= full.input.shape[1]:
             break
         try:
