@@ -83,8 +83,10 @@ def write_whole(path: Path, *pieces: bytes | memoryview) -> None:
     there. It is written under a fixed name first: what a process that dies leaves there is
     overwritten by the next one."""
     partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
     try:
-        with open(partial, "wb") as file:
+        # Only a new file: a link that lies there would lead the writing to another place.
+        with open(partial, "xb") as file:
             file.writelines(pieces)
             file.flush()
             _put_in_place(file, partial, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.files import read_file
 from ..dsl.source import Source
+from .checkpoint import run_files
 from .checkpoint.run_folder import BEST, RECORD, SPEC, shown
 from .request import Options, Request, request_from
+from .untrusted.bad_file import BadFile
 
 if TYPE_CHECKING:
     from .data.sources.arrays_given import ArrayData
@@ -25,10 +26,7 @@ def request_of(
     """The request of a run, to be resumed or evaluated; `more` overrides and `data` come on top.
     Raises SpecError."""
     record = read_record(folder)
-    try:
-        base, options = Path(record["base"]), Options.from_json(record["made_with"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise no_run(folder, f"its {RECORD} cannot be read: {error!r}") from None
+    base, options = Path(record["base"]), Options.from_json(record["made_with"])
     return request_from(spec_of(folder), base, options, more, data)
 
 
@@ -51,18 +49,14 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise no_run(folder, "it is a file" if folder.exists() else "there is no such folder")
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except OSError:
-        raise no_run(folder, f"there is no {RECORD} in it") from None
-    except ValueError as error:
-        raise no_run(folder, f"its {RECORD} cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise no_run(folder, f"its {RECORD} holds something else")
-    return found
+        return run_files.read_record(folder)
+    except BadFile as error:
+        missing = error.kind == "missing"
+        why = f"there is no {RECORD} in it" if missing else f"its {RECORD} {error}"
+        raise no_run(folder, why) from None
 
 
 def no_run(folder: Path, why: str) -> SpecError:
     help = "name a folder that `cnn train` has made, like runs/digits"
-    return SpecError(
-        [Diagnostic("no-run", f"{shown(folder)} is not a run folder: {why}", help=help)]
-    )
+    message = f"{shown(folder)} is not a run folder: {why}"
+    return SpecError([Diagnostic("no-run", message, help=help)])

@@ -8,17 +8,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...compiler.network import Network
 from ...dsl.atomic_file import write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..untrusted.bad_file import BadFile, first_line
+from ..untrusted.json_text import Optional, finite, misfit, natural, number
+from ..untrusted.safetensors_file import about_safetensors
+from ..untrusted.torch_file import read_torch
 from .frozen_weights import read_frozen
 from .run_folder import shown
 from .tensors_file import pieces
@@ -36,29 +40,78 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Raises SpecError for what is none, or cannot be read."""
     name = shown(path)
-    if not path.exists():
-        message = f"nothing to resume: {name} does not exist"
-        raise SpecError([Diagnostic("no-checkpoint", message, help="name the folder of a run")])
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise SpecError([Diagnostic("unreadable", f"cannot read {name}: {reason}")]) from None
-    try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 (torch raises many kinds over a damaged file)
-        why = str(error).strip().partition("\n")[0][:200]
-        raise _damaged(name, why) from None
+        state = read_torch(path)
+    except BadFile as error:
+        if error.kind == "missing":
+            message = f"nothing to resume: {name} does not exist"
+            help = "name the folder of a run"
+            raise SpecError([Diagnostic("no-checkpoint", message, help=help)]) from None
+        raise _unusable(name, f"it {error}") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise _damaged(name, "this version has not written it")
+        raise _unusable(name, "this version has not written it")
+    place = misfit(state, _FORM)
+    if place:
+        raise _unusable(name, f"`{place}` in it is missing, or of another kind than expected")
     if state.get("still"):
-        state["model"].update(read_frozen(path.parent, str(state["still"]), name))
+        state["model"].update(read_frozen(path.parent, state["still"], name))
     return state
 
 
-def _damaged(name: str, why: str) -> SpecError:
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """Around what takes over the state of a checkpoint: it has the form of one, and yet may belong
+    to another network, optimizer or version of torch; raises SpecError then."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        raise _unusable(shown(path), f"its state does not fit this run: {first_line(e)}") from None
+
+
+def _unusable(name: str, why: str) -> SpecError:
     help = "best.safetensors, beside it, has the best weights so far"
     return SpecError([Diagnostic("checkpoint", f"{name} cannot be used: {why}", help=help)])
+
+
+def _threads(value: object) -> bool:
+    return natural(value) and 1 <= value <= 4096  # type: ignore[operator]
+
+
+def _sums(value: object) -> bool:
+    """Those of `RunningMetrics`."""
+    return isinstance(value, Tensor) and value.shape == (3,) and value.is_floating_point()
+
+
+_TENSORS = {str: Tensor}
+_COUNTER = {"best": (None, number), "waited": natural}
+_FORM = {
+    "network": str,
+    "model": _TENSORS,
+    "still": Optional((None, str)),
+    "optimizer": {"state": {int: {str: object}}, "param_groups": [{"params": [natural]}]},
+    "scaler": (None, {str: number}),
+    "average": (None, {"steps": natural, "weights": _TENSORS}),
+    "plateau": (None, {"factor": finite, **_COUNTER}),
+    "patience": (None, _COUNTER),
+    "anchor": Optional((None, _TENSORS)),
+    "position": {
+        "epoch": natural,
+        "position": natural,
+        "steps": natural,
+        "seconds": finite,
+        "best": (None, number),
+        "best_epoch": (None, natural),
+        "lines": natural,
+    },
+    "gauges": [{"sums": _sums}],
+    "random": [{"cpu": Tensor, "cuda": Optional(Tensor), "mps": Optional(Tensor)}],
+    "threads": _threads,
+    "numbers": {"precision": str, "channels_last": bool, "lines": [str]},
+    "best": (None, {"epoch": natural, "weights": _TENSORS}),
+}
+"""What a run needs of its checkpoint to go on."""
 
 
 # ---- the weights alone -----------------------------------------------------------------------
@@ -72,9 +125,8 @@ def write_weights(path: Path, state: Mapping[str, Tensor], about: Mapping[str, s
 def about_weights(path: Path) -> dict[str, str]:
     """The metadata of a file of weights; empty where there is no such file."""
     try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError):
+        return about_safetensors(path)
+    except BadFile:
         return {}
 
 

@@ -11,14 +11,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
 from ...dsl.atomic_file import write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..untrusted.bad_file import BadFile, damaged, guarded
+from ..untrusted.open_file import read_bytes
 from .tensors_file import pieces
 
+MAX_BYTES = 2**40
 _NAME = re.compile(r"(?:frozen|still)-[0-9a-f]{16}\.safetensors")
 
 
@@ -35,14 +37,14 @@ def read_frozen(folder: Path, name: str, asked_by: str) -> dict[str, Tensor]:
     """Raises SpecError where it is not there, or another one."""
     try:
         if not _NAME.fullmatch(name):
-            raise ValueError("a run has no file of this name")
-        data = (folder / name).read_bytes()
+            raise damaged("a run has no file of this name")
+        data = read_bytes(folder / name, MAX_BYTES)
         if _name_of(data).partition("-")[2] != name.partition("-")[2]:
-            raise ValueError("its contents have changed")
-        return dict(load(data))
-    except (OSError, ValueError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        message = f"{asked_by} needs {name}, which holds the frozen weights: {why}"
+            raise damaged("its contents have changed")
+        with guarded():
+            return dict(load(data))
+    except BadFile as error:
+        message = f"{asked_by} needs {name}, which holds the frozen weights; it {error}"
         help = "copy a run with all of its files; the best weights so far are in best.safetensors"
         raise SpecError([Diagnostic("checkpoint", message, help=help)]) from None
 

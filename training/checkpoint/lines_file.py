@@ -7,6 +7,10 @@ import os
 from pathlib import Path
 
 from ...dsl.atomic_file import write_whole
+from ..untrusted.bad_file import BadFile
+from ..untrusted.open_file import read_bytes
+
+MAX_BYTES = 256 * 2**20
 
 
 class Lines:
@@ -34,7 +38,7 @@ class Lines:
     def keep(self, count: int) -> None:
         """The first ones alone; and all of them whole."""
         try:
-            lines = self.path.read_bytes().splitlines(keepends=True)
-        except FileNotFoundError:
+            lines = read_bytes(self.path, MAX_BYTES).splitlines(keepends=True)
+        except BadFile:  # not there, or nothing that was written here
             lines = []
         write_whole(self.path, b"".join(lines[:count]))

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...compiler.plan.directive import Directive
-from ...compiler.plan.plan import PlanError, TrainPlan, slots
+from ...compiler.plan.plan import TrainPlan, slots
 from ...dsl.diagnostics import Diagnostic, Label, SpecError
 from ..data.dataset import Dataset
 from ..data.diagnostic import listed
+from ..request import Request
+from ..untrusted.bad_file import BadFile
+from .run_files import read_plan
+from .run_folder import PLAN, shown
 
 
-def plan_to_resume(text: str, plan: TrainPlan, name: str) -> TrainPlan:
-    """`plan`, with what it leaves open about data that has moved as it was; raises SpecError, with
-    the difference, where the run was started with another plan. `text` is the one in its folder.
-    """
+def must_be_run(path: Path, request: Request) -> Request:
+    """The request to resume a run with; raises SpecError unless `path` is the folder of a run that
+    was started with the same plan."""
+    name = shown(path)
     try:
-        before = TrainPlan.from_json(text)
-    except PlanError as error:
-        help = "start a new run without --resume"
-        message = f"the plan of {name} cannot be read: {error}"
+        before = read_plan(path)
+    except BadFile as error:
+        message = f"{name} cannot be resumed: its {PLAN} {error}"
+        if error.kind == "missing":
+            there = path.exists()
+            message = f"{name} is not a run folder" if there else f"there is no folder {name}"
+        help = "to start a new run, leave --resume out"
         raise SpecError([Diagnostic("no-run", message, help=help)]) from None
+    return replace(request, plan=plan_to_resume(before, request.plan, name))
+
+
+def plan_to_resume(before: TrainPlan, plan: TrainPlan, name: str) -> TrainPlan:
+    """`plan`, with what it leaves open about data that has moved as it was; raises SpecError, with
+    the difference, where the run was started with another plan, `before`."""
     plan = _with_data_as_before(plan, before)
     wrong = [found for found in differences(before, plan) if not found.harmless]
     if _longer(before, plan):

@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,7 +28,6 @@ from ...dsl.source import Source
 from ...dsl.syntax import Import
 from ..request import Request
 from .lines_file import Lines
-from .resume import plan_to_resume
 
 RUNS = "runs"
 SPEC, PLAN, MODEL, METRICS, CHECKPOINT, BEST, RECORD, TRANSFER = (
@@ -79,19 +77,6 @@ def make_folder(request: Request, output: Path | None) -> Path:
         return made
     except OSError as error:
         raise SpecError([_cannot_write(output or runs / name, error)]) from None
-
-
-def must_be_run(path: Path, request: Request) -> Request:
-    """The request to resume a run with; raises SpecError unless `path` is the folder of a run that
-    was started with the same plan."""
-    try:
-        plan = (path / PLAN).read_text(encoding="utf-8")
-    except OSError:
-        name = shown(path)
-        message = f"{name} is not a run folder" if path.exists() else f"there is no folder {name}"
-        help = "to start a new run, leave --resume out"
-        raise SpecError([Diagnostic("no-run", message, help=help)]) from None
-    return replace(request, plan=plan_to_resume(plan, request.plan, shown(path)))
 
 
 def _new(path: Path) -> Path:

@@ -59,7 +59,7 @@ def _acquire(path: Path, name: str) -> int | None:
         raise SpecError([_in_use(name, "this very process")])
     while fcntl is not None:
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         except OSError:  # what cannot be written is found out, and said, where it is written
             return None
         try:
@@ -96,7 +96,7 @@ def _holder(text: bytes) -> str:
     try:
         found = json.loads(text)
         process, host = int(found["process"]), str(found["host"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "another process"
     where = "this machine" if host == socket.gethostname() else host
     return f"process {process} on {where}"

@@ -207,7 +207,7 @@ class CheckpointWriter:
         if not self.processes.writes:
             return
         self.folder.metrics.keep(self.position.lines)
-        best = Best(**state["best"]) if state.get("best") else None
+        best = Best(state["best"]["epoch"], state["best"]["weights"]) if state.get("best") else None
         if best and about_weights(self.folder.best).get("epoch") != str(best.epoch):
             self._write_best(learner, best)
 

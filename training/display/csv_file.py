@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import suppress
 from pathlib import Path
 
+from ...dsl.atomic_file import write_whole
 from ..trainer.callbacks import Callback, EpochRecord, RunStart
+from ..untrusted.bad_file import BadFile
+from ..untrusted.open_file import read_text
 
 NAME = "metrics.csv"
+MAX_BYTES = 256 * 2**20
 
 
 class CsvFile(Callback):
@@ -34,17 +39,16 @@ class CsvFile(Callback):
     def _begin(self, header: list[str], epoch: int) -> None:
         assert self._path is not None
         kept = ""
-        if self._path.is_file():
-            with self._path.open(encoding="utf-8", newline="") as file:
-                before = list(csv.reader(file))
+        with suppress(BadFile, csv.Error):  # none yet, or of something else
+            before = list(csv.reader(io.StringIO(read_text(self._path, MAX_BYTES), newline="")))
             if before and before[0] == header:
                 kept = "".join(_line(row) for row in before[1:] if _epoch_of(row) < epoch)
-        self._path.write_text(_line(header) + kept, encoding="utf-8", newline="")
+        write_whole(self._path, (_line(header) + kept).encode())
 
 
 def _epoch_of(row: list[str]) -> float:
     """An incomplete row counts as none."""
-    return int(row[0]) if row and row[0].isdecimal() else float("inf")
+    return int(row[0]) if row and row[0].isdecimal() and len(row[0]) < 20 else float("inf")
 
 
 def _row(record: EpochRecord) -> dict[str, object]:

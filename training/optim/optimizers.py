@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...compiler.plan.optimizer import Adam, AdamW, Optimizer, RmsProp, Sgd
 
@@ -97,3 +97,33 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Sets the learning rate of the next step, times each group's factor."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
+
+
+_NEEDED = {
+    "Adam": ("exp_avg", "exp_avg_sq"), "AdamW": ("exp_avg", "exp_avg_sq"),
+    "RMSprop": ("square_avg",), "SGD": (),
+}  # fmt: skip
+"""What each keeps of a parameter from its first step on, beside `step` and momentum."""
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
+    """What it has gathered for each parameter, from a checkpoint; learning rates and all other
+    options are the plan's. Raises ValueError for the state of another optimizer or network."""
+    groups = optimizer.state_dict()["param_groups"]
+    sizes = [len(group["params"]) for group in groups]
+    if sizes != [len(group["params"]) for group in saved["param_groups"]]:
+        raise ValueError("the optimizer has other groups of parameters")
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    moving = any(group.get("momentum") for group in groups)
+    kind = type(optimizer).__name__
+    needed = _NEEDED[kind] + (("momentum_buffer",) if moving and kind == "RMSprop" else ())
+    for index, state in saved["state"].items():
+        if not 0 <= index < len(parameters):
+            raise ValueError("the optimizer has other parameters")
+        shape = parameters[index].shape
+        tensors = {name: one for name, one in state.items() if isinstance(one, Tensor) and one.ndim}
+        same = all(one.shape == shape and one.is_floating_point() for one in tensors.values())
+        missing = [name for name in needed if state and name not in tensors and shape]
+        if not same or missing or (needed and state and "step" not in state):
+            raise ValueError("the optimizer kept something else of its parameters")
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..checkpoint.run_files import read_epochs, read_record, read_transfer
 from ..trainer.callbacks import EpochRecord
+from ..untrusted.bad_file import BadFile
 
 
 def epochs(folder: Path) -> list[EpochRecord]:
     """Those that are written whole: the last line may have been cut short."""
-    try:
-        lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []
-    found = []
-    for line in lines:
-        try:
-            found.append(_record(json.loads(line)))
-        except (ValueError, KeyError, TypeError):
-            continue
-    return found
+    return [_record(line) for line in read_epochs(folder)]
 
 
 def _record(data: Mapping[str, Any]) -> EpochRecord:
@@ -40,26 +31,18 @@ def _record(data: Mapping[str, Any]) -> EpochRecord:
 
 
 def _numbers(data: Mapping[str, Any]) -> dict[str, float]:
-    """null is NaN, which JSON does not have."""
-    return {
-        str(name): float("nan") if value is None else float(value)
-        for name, value in data.items()
-        if value is None or isinstance(value, (int, float))
-    }
+    """JSON has no NaN: it is null there."""
+    return {name: float("nan") if value is None else float(value) for name, value in data.items()}
 
 
 def transfer(folder: Path) -> str:
     """transfer.txt; empty where there is none."""
-    try:
-        return (folder / "transfer.txt").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
+    return read_transfer(folder)
 
 
 def record(folder: Path) -> dict[str, Any]:
     """Versions, device, seed and the like; empty where there is none yet."""
     try:
-        found = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_record(folder)
+    except BadFile:
         return {}
-    return found if isinstance(found, dict) else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch import nn
 from ...compiler.plan.fusion import fuse
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.report.explain.augment import in_short
-from ..checkpoint.checkpoint import facts_about, mark_of, must_be_same, read_checkpoint
+from ..checkpoint.checkpoint import facts_about, mark_of, must_be_same, read_checkpoint, restoring
 from ..checkpoint.record import start_record
 from ..checkpoint.run_folder import PLAN, TRANSFER, RunFolder, shown, spec_hash
 from ..checkpoint.writer import CheckpointWriter
@@ -72,9 +73,10 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
 
     seed_all(train.seed.value)
     module = live(network, job.version)
-    transfer = set_up_transfer(
-        job.request, module, job.open_weights, checkpoint, job.policy_lines, job.data
-    )
+    with restoring(folder.checkpoint) if checkpoint else nullcontext():
+        transfer = set_up_transfer(
+            job.request, module, job.open_weights, checkpoint, job.policy_lines, job.data
+        )
     if transfer.table and processes.writes:
         folder.write_text(TRANSFER, transfer.table)
     choice = _choose_precision(job, module, transfer, checkpoint)
@@ -104,7 +106,8 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     writer = _checkpoint_writer(job, folder, choice)
     seed_all(train.seed.value, processes.rank)
     if checkpoint is not None:
-        writer.restore(learner, checkpoint)
+        with restoring(folder.checkpoint):
+            writer.restore(learner, checkpoint)
         if train.deterministic.on:
             torch.set_num_threads(checkpoint["threads"])
         if processes.writes:

@@ -16,7 +16,7 @@ from ..data.open import Opened
 from ..optim.early_stopping import EarlyStopping
 from ..optim.ema import Average
 from ..optim.losses import LossFunction, loss_function, mean_one, with_aux
-from ..optim.optimizers import make_optimizer, parameter_groups, rate_of
+from ..optim.optimizers import make_optimizer, parameter_groups, rate_of, restore_optimizer
 from ..optim.precision import Precision
 from ..optim.schedules import Length, Rates
 from ..transfer.anchor import Anchor
@@ -98,7 +98,7 @@ class Learner:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.module.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
         if self.scaler and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         for part, name in (

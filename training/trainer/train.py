@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..checkpoint.resume import check_same_data
-from ..checkpoint.run_folder import make_folder, must_be_run, shown
+from ..checkpoint.resume import check_same_data, must_be_run
+from ..checkpoint.run_folder import make_folder, shown
 from ..checkpoint.run_lock import lock_run
 from ..data.check_classes import check_classes
 from ..data.open import Opened, open_data

@@ -35,6 +35,8 @@ from ..data.sources.file_names import resolve
 from ..optim.precision import Precision
 from ..runtime.process_group import Processes
 from ..trainer.callbacks import Callback
+from ..untrusted.bad_file import BadFile, guarded
+from ..untrusted.open_file import open_regular
 from .cache_key import keys_of
 from .compute_features import Computing
 from .split_network import Cut, cut_at
@@ -284,8 +286,11 @@ def _join(shares: Sequence[Path], file: Path) -> None:
 
 def _is_whole(file: Path, shape: tuple[int, int, int]) -> bool:
     try:
-        return bool(numpy.load(file, mmap_mode="r").shape == shape)
-    except (OSError, ValueError, EOFError):
+        open_regular(file).close()
+        with guarded():
+            rows = numpy.load(file, mmap_mode="r", allow_pickle=False)
+        return bool(rows.shape == shape and rows.dtype == numpy.float32)
+    except BadFile:
         return False
 
 

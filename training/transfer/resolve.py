@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ...compiler.plan.plan import PlanError, TrainPlan
-from ..checkpoint.run_folder import PLAN
+from ...compiler.plan.plan import TrainPlan
+from ..checkpoint.run_files import read_plan
 from ..request import Request
+from ..untrusted.bad_file import BadFile
 from .preprocessing_of_weights import with_pixels
 from .source import Source, open_source
 
@@ -44,8 +45,8 @@ def resolve_transfer(request: Request, resume: Path | None) -> ResolvedTransfer:
 def _as_begun(plan: TrainPlan, folder: Path) -> TrainPlan:
     """With what the spec left open as it was settled when the run began."""
     try:
-        before = TrainPlan.from_json((folder / PLAN).read_text(encoding="utf-8"))
-    except (OSError, PlanError):  # said where it is found out whether this is a run at all
+        before = read_plan(folder)
+    except BadFile:  # said where it is found out whether this is a run at all
         return plan
     evaluate, then = plan.evaluate, before.evaluate
     if not evaluate.normalize.written:

@@ -80,7 +80,7 @@ def misfit(value: Any, form: Any, place: str = "") -> str:
             if type(value) not in (list, tuple):
                 return place or "it"
             parts = ((one, item, f"{place}[{at}]") for at, one in enumerate(value))
-        case dict() if form.keys() <= {str, int}:
+        case dict() if form and form.keys() <= {str, int}:
             if not isinstance(value, Mapping):
                 return place or "it"
             ((kind, item),) = form.items()

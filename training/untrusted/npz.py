@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import sys
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy
 from numpy.lib import format as npy
 
 from .bad_file import BadFile, damaged, guarded
@@ -91,7 +93,12 @@ def read_array(stream: IO[bytes], size: int) -> Any:
             raise damaged(f"an array in it claims {len(shape)} axes that it does not fill")
         if count > size:  # of no bytes each
             raise damaged("an array in it claims more items than it has bytes")
-        return npy.read_array(_Rewound(start, stream), allow_pickle=False)
+        array = npy.read_array(_Rewound(start, stream), allow_pickle=False)
+    if dtype.kind == "U" and array.nbytes:
+        codes = numpy.ascontiguousarray(array).view(numpy.dtype("u4").newbyteorder(dtype.byteorder))
+        if codes.max() > sys.maxunicode:
+            raise damaged("a text in it has characters that do not exist")
+    return array
 
 
 def _claimed(start: bytes) -> tuple[tuple[int, ...], Any]:

@@ -11,6 +11,7 @@ are first put into reverse; mean and std are in that order.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -25,6 +26,8 @@ from .decode import decode
 from .resize import Fit, Size, evaluation_fit
 
 FORMAT = 1
+MAX_SIDE = 2**14
+"""Pixels in height and width: what comes with weights may claim anything."""
 
 
 class NoPreparation(ValueError):
@@ -106,7 +109,7 @@ class Preparation:
         """Raises NoPreparation for anything but what `to_json` wrote."""
         try:
             return _read(json.loads(text))
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise NoPreparation(f"this is not a preparation: {error!r}") from None
 
 
@@ -127,7 +130,12 @@ def _read(data: Mapping[str, Any]) -> Preparation:
         tuple(map(float, data["std"])),
         str(data["order"]),
     )
+    sides = made.fit.crop + (made.fit.resize if isinstance(made.fit.resize, tuple) else ())
+    if isinstance(made.fit.resize, int):
+        sides += (made.fit.resize,)
+    numbers = (made.scale, *made.mean, *made.std)
     fine = len(made.mean) == len(made.std) == made.channels and all(std > 0 for std in made.std)
+    fine = fine and all(map(math.isfinite, numbers)) and all(0 < side <= MAX_SIDE for side in sides)
     if not fine or made.order not in ("rgb", "bgr"):
         raise ValueError("its numbers do not fit each other")
     return made
