@@ -84,6 +84,11 @@ def _sums(value: object) -> bool:
     return isinstance(value, Tensor) and value.shape == (3,) and value.is_floating_point()
 
 
+def _metrics(value: object) -> bool:
+    """Those of an epoch; the loss is always among them."""
+    return isinstance(value, dict) and not misfit(value, {str: number}) and "loss" in value
+
+
 _TENSORS = {str: Tensor}
 _COUNTER = {"best": (None, number), "waited": natural}
 _FORM = {
@@ -101,7 +106,8 @@ _FORM = {
         "position": natural,
         "steps": natural,
         "seconds": finite,
-        "best": (None, number),
+        "best": Optional((None, number)),  # of an early 0.1
+        "best_metrics": Optional((None, _metrics)),
         "best_epoch": (None, natural),
         "lines": natural,
     },

@@ -41,4 +41,4 @@ class Lines:
             lines = read_bytes(self.path, MAX_BYTES).splitlines(keepends=True)
         except BadFile:  # not there, or nothing that was written here
             lines = []
-        write_whole(self.path, b"".join(lines[:count]))
+        write_whole(self.path, b"".join(line for line in lines[:count] if line.endswith(b"\n")))

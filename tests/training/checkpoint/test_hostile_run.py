@@ -90,7 +90,7 @@ def test_files_that_are_for_people(run: Path, write: Callable[[Path], None]) -> 
         (run / name).unlink(missing_ok=True)
         write(run / name)
     assert read_epochs(run) == []
-    assert read_transfer(run) in ("", (run / "transfer.txt").read_bytes()[:20_000_000].decode())
+    assert len(read_transfer(run)) < 100_000
     assert gone_on(run, set={"train.epochs": 2}).epochs == 2
     assert [record.epoch for record in history.epochs(run)] == [2]
 
