@@ -45,6 +45,8 @@ def _arranged(array: Any, wanted: Shape) -> Any:
         channels = wanted[0] if len(wanted) == 3 else 3
         last_fits = (last == channels, last in (1, 3))
         first_fits = (first == channels, first in (1, 3))
+        if first_fits == last_fits:  # of neither, or of both: there are fewer channels than pixels
+            return array if first < last else numpy.moveaxis(array, 3, 1)
         return array if first_fits > last_fits else numpy.moveaxis(array, 3, 1)
     if len(sizes) == 3:
         return array[:, None]
