@@ -14,7 +14,10 @@ from .peak import Bytes, Peak
 from .setting import Setting
 from .step import forward_peak, trained_bytes, training_peak, weight_bytes
 
-EXCLUDED = "workspace of cuDNN or oneDNN (on a CPU it grows with the threads), the allocator's rounding, the driver's own memory"
+EXCLUDED = (
+    "workspace of cuDNN or oneDNN (on a CPU it grows with the threads), the allocator's rounding,"
+    " the driver's own memory"
+)
 
 
 class Memory:
