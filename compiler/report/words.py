@@ -52,8 +52,13 @@ class Answer(NamedTuple):
 
 def words() -> list[str]:
     """Everything that can be asked for."""
-    directives = [word for section in SECTIONS for word in DIRECTIVES[section]]
+    directives = [word for section in SECTIONS for word in _offered(section)]
     return list(dict.fromkeys([*STATEMENTS, *FORMS, *REGISTRY, *SECTIONS, *directives]))
+
+
+def _offered(section: str) -> list[str]:
+    """The directives of a section, without what only Python can give."""
+    return [word for word, kind in DIRECTIVES[section].items() if kind.offered]
 
 
 def overview(style: Style) -> str:
@@ -69,8 +74,7 @@ def overview(style: Style) -> str:
     for kind, members in groupby(sorted(layers, key=lambda each: _place(each[0], titles)), _first):
         groups[titles.get(kind, kind)] = [word for _, word in members]
     for section in SECTIONS:
-        offered = [word for word, kind in DIRECTIVES[section].items() if kind.offered]
-        groups[f"`{section}` section"] = offered
+        groups[f"`{section}` section"] = _offered(section)
     rows = [(title, ", ".join(each.replace(" ", _TIED) for each in group))
             for title, group in groups.items()]  # fmt: skip
     lines = "\n".join(laid_out(rows, style, "")).replace(_TIED, " ")
