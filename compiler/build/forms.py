@@ -16,8 +16,9 @@ from ..diagnose.blame import arrives, statement_span
 from ..diagnose.mend import give_channels, pad_all
 from ..language.binding import bind, evaluate_arguments
 from ..language.evaluate import Env
+from ..language.kinds import choice, number
 from ..language.problems import Problem
-from ..language.signature import Signature, choice, declare, real
+from ..language.signature import Signature, declare
 from ..language.vocabulary import SHORTCUTS
 from ..network import AuxHead, Node, Scope
 from ..ops.base import REGISTRY
@@ -31,9 +32,9 @@ from .layers import missing_body, refuse_body
 _RESIDUAL = declare(
     "residual",
     shortcut=choice("what the body is added to", SHORTCUTS, "auto"),
-    scale=real("what the body is multiplied by before it is added", 1.0),
+    scale=number("what the body is multiplied by before it is added", 1.0),
 )
-_AUX = declare("aux", weight=real("how much its loss counts", 0.3, minimum=0))
+_AUX = declare("aux", weight=number("how much its loss counts", 0.3, minimum=0))
 SIGNATURES: dict[str, Signature] = {
     "residual": _RESIDUAL,
     "aux": _AUX,

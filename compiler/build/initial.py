@@ -14,8 +14,9 @@ from ...dsl.syntax import Call
 from ..diagnose.blame import statement_span
 from ..language.binding import bind, evaluate_arguments
 from ..language.evaluate import Env
+from ..language.kinds import choice, flag, number
 from ..language.problems import Problem
-from ..language.signature import choice, declare, flag, real
+from ..language.signature import declare
 from ..network import Init
 from .graph_builder import Arriving, GraphBuilder, InitDirective
 from .layers import refuse_body, without
@@ -62,8 +63,8 @@ INIT = declare(
         "auto",
         elsewhere=_ELSEWHERE,
     ),
-    std=real("deviation of what is drawn", None, minimum=0, above=True),
-    gain=real("what is drawn is multiplied by it", 1.0, minimum=0, above=True),
+    std=number("deviation of what is drawn", None, minimum=0, above=True),
+    gain=number("what is drawn is multiplied by it", 1.0, minimum=0, above=True),
     uniform=flag("draw evenly between two bounds"),
     zero_residual=flag("the last norm of each residual's body begins at zero"),
 )

@@ -250,12 +250,19 @@ def _read(field: Field, value: Any, node: Argument, signature: Signature) -> Any
             instead = f"floor({node.value.span.text})"
         raise Problem(
             "argument",
-            f"`{field.name}` of `{signature.word}` is {field.expects}; {error.message}",
+            f"`{field.name}` of `{signature.word}` is {field.expects}; {_reason(error, field)}",
             node.span,
             notes=_usage(signature),
             help=error.help or (f"write `{instead}`" if instead else ""),
             edits=(Edit(node.value.span, instead),) if instead else (),
         ) from None
+
+
+def _reason(error: ArgumentError, field: Field) -> str:
+    """What is wrong with a value, without saying again what the argument is."""
+    value, is_not, kind = error.message.rpartition(" is not ")
+    repeated = is_not and f"{field.expects},".startswith(f"{kind},")
+    return f"{value} is not" if repeated else error.message
 
 
 def _stray_word(
@@ -324,7 +331,7 @@ def _word_for_number(
     place = node.span if part else _with_blank_before(node.span)
     return Problem(
         "argument",
-        f"`{field.name}` of `{signature.word}` is {field.expects}; {error.message}",
+        f"`{field.name}` of `{signature.word}` is {field.expects}; {_reason(error, field)}",
         node.span,
         notes=_usage(signature),
         help=f"write `{part}`" if part else f"take it out: without `{_SAME}`, nothing is padded",
@@ -383,6 +390,4 @@ def _usage(signature: Signature) -> tuple[str, ...]:
 
 def _example(field: Field) -> str:
     """Something that could stand for an argument that is missing."""
-    if field.example or field.words:
-        return field.example or field.words[0]
-    return "64" if "whole number" in field.expects else f"<{field.name}>"
+    return field.example or next(iter(field.words), f"<{field.name}>")

@@ -9,25 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from . import signature as sig
+from . import kinds
+from .signature import Field, Signature
 
 
 @dataclass_transform(
     frozen_default=True,
     kw_only_default=True,
     field_specifiers=(
-        sig.count,
-        sig.natural,
-        sig.pair,
-        sig.natural_pair,
-        sig.real,
-        sig.probability,
-        sig.switch,
-        sig.flag,
-        sig.choice,
-        sig.string,
-        sig.counts,
-        sig.custom,
+        kinds.count,
+        kinds.natural,
+        kinds.counts,
+        kinds.pair,
+        kinds.natural_pair,
+        kinds.switch,
+        kinds.flag,
+        kinds.choice,
+        kinds.custom,
     ),
 )
 class Declared:
@@ -35,12 +33,12 @@ class Declared:
 
     word: ClassVar[str] = ""
     """What a spec writes; two words where the first argument chooses (`pool max`)."""
-    fields: ClassVar[Mapping[str, sig.Field]] = {}
+    fields: ClassVar[Mapping[str, Field]] = {}
 
     def __init_subclass__(cls) -> None:
-        own: dict[str, sig.Field] = dict(cls.fields)
+        own: dict[str, Field] = dict(cls.fields)
         for name, value in list(vars(cls).items()):
-            if isinstance(value, sig.Field):
+            if isinstance(value, Field):
                 value.name = name
                 own[name] = value
                 setattr(cls, name, value.default)  # an argument not given is read from the class
@@ -80,8 +78,8 @@ class Declared:
         return type(self)(**{**self.__dict__, **changes})
 
     @classmethod
-    def signature(cls) -> sig.Signature:
-        return sig.Signature(cls.word, cls.fields, (cls.__doc__ or "").strip())
+    def signature(cls) -> Signature:
+        return Signature(cls.word, cls.fields, (cls.__doc__ or "").strip())
 
     def check(self) -> None:
         """Raises ArgumentError where arguments contradict one another, whatever is around."""

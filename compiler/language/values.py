@@ -5,6 +5,7 @@ Numbers, tuples (a size `3x3` is one), lists and booleans are Python's own; the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -92,6 +93,31 @@ def exact(value: float) -> str:
     """A number to the last digit, in as few as that takes: `2`, `0.1`."""
     text = f"{value:g}"
     return text if float(text) == value else repr(value)
+
+
+def spelled(value: Any) -> str:
+    """A value as a spec would write it, its numbers as `exact` writes them."""
+    return show(value, exact)
+
+
+def percent(value: float) -> str:
+    """`20%`, where that is exactly the number; else the number."""
+    text = f"{value * 100:g}"
+    return f"{text}%" if "e" not in text and float(text) / 100 == value else exact(value)
+
+
+def interval(value: tuple[float, float]) -> str:
+    return f"{exact(value[0])}..{exact(value[1])}"
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_0-9]+)*\Z")
+_TAKEN = {"on", "off", "and", "or", "not"}
+
+
+def name_or_text(value: str) -> str:
+    """A name of the network's as a word where it can be one, else in quotes."""
+    plain = _NAME.match(value) and value.split(".")[0] not in _TAKEN
+    return value if plain else quoted(value)
 
 
 def quoted(value: str) -> str:

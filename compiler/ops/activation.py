@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from ..language.signature import choice, real
+from ..language.kinds import choice, number
 from ..shapes import Shape, size, text
 from .base import Constructor, Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
 
@@ -111,7 +111,7 @@ class Leaky(Activation):
     in_place: ClassVar[bool] = True
 
     # From 0: the slope could not be told from the output if the signs were not the same.
-    slope: float = real("slope of the negative side", 0.01, minimum=0)
+    slope: float = number("slope of the negative side", 0.01, minimum=0)
 
     @property
     def leak(self) -> float:
@@ -136,7 +136,7 @@ class PReLU(Activation):
     per: str = choice(
         "one slope for the `layer`, or for each `channel`", ["layer", "channel"], "layer"
     )
-    init: float = real("slope of the negative side at first", 0.25)
+    init: float = number("slope of the negative side at first", 0.25)
 
     @property
     def leak(self) -> float:
@@ -171,7 +171,7 @@ class ELU(Activation):
     formula: ClassVar[str] = "x where x > 0, else {alpha}*(exp(x) - 1)"
     in_place: ClassVar[bool] = True
 
-    alpha: float = real("where it levels off below zero", 1.0, minimum=0)
+    alpha: float = number("where it levels off below zero", 1.0, minimum=0)
 
     def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.ELU", alpha=(self.alpha, 1.0), inplace=self._inplace())
@@ -246,8 +246,8 @@ class Softplus(Activation):
     example: ClassVar[str] = "softplus"
     formula: ClassVar[str] = "log(1 + exp({beta}*x))/{beta}"
 
-    beta: float = real("how sharp the corner is", 1.0, minimum=0, above=True)
-    threshold: float = real("from where on beta*x counts as straight", 20.0)
+    beta: float = number("how sharp the corner is", 1.0, minimum=0, above=True)
+    threshold: float = number("from where on beta*x counts as straight", 20.0)
 
     def module(self, arriving: Shape) -> Constructor:
         beta, threshold = (self.beta, 1.0), (self.threshold, 20.0)

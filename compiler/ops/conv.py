@@ -7,7 +7,8 @@ from fractions import Fraction
 from math import gcd
 from typing import ClassVar
 
-from ..language.signature import ArgumentError, choice, count, flag, natural_pair, pair
+from ..language.kinds import choice, count, flag, natural_pair, pair
+from ..language.signature import ArgumentError
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
 from .base import (
     Constructor,

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import ClassVar
 
-from ..language.signature import ArgumentError, probability
+from ..language.kinds import number
+from ..language.signature import ArgumentError
 from ..shapes import Shape, ShapeError, size, text
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
 
@@ -34,7 +35,7 @@ class Dropout(NoMultiplyAdds):
     module: ClassVar[str] = "nn.Dropout"
     what: ClassVar[str] = "numbers"
 
-    p: float = probability("share that is left out, below 1", 0.5)
+    p: float = number("share that is left out, below 1", 0.5, minimum=0, maximum=1)
 
     def check(self) -> None:
         if self.p >= 1:

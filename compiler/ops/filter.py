@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from ...dsl.closest import closest
-from ..language.signature import ArgumentError, custom
+from ..language.kinds import custom
+from ..language.signature import ArgumentError
 from ..language.values import Text, Word, show
 from ..shapes import Pair, Shape, plain
 from .base import Kind, TorchText, Weight, constructor, helper

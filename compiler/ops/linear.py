@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from ..language.signature import count, switch
+from ..language.kinds import count, switch
 from ..shapes import Shape, ShapeError, size, text
 from .base import EVERYTHING, Kept, Kind, Op, TorchText, Weight, Window, constructor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from ..language.signature import count, custom, natural, pair, real
+from ..language.kinds import count, custom, natural, number, pair
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, text
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor, helper
 from .shape import TO, read_shape
@@ -115,8 +115,8 @@ class Maximum(Merge):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         call = "{0}"
-        for number in range(1, len(inputs)):
-            call = f"torch.maximum({call}, {{{number}}})"
+        for index in range(1, len(inputs)):
+            call = f"torch.maximum({call}, {{{index}}})"
         return TorchText(call=call)
 
 
@@ -275,7 +275,7 @@ class Scaled(NoMultiplyAdds):
     kind: ClassVar[Kind] = "shape"
     passes_zero: ClassVar[bool] = True
 
-    factor: float = real("what everything is multiplied by")
+    factor: float = number("what everything is multiplied by")
 
     def output(self, *inputs: Shape) -> Shape:
         return inputs[0]

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ..language.signature import count, real, switch
+from ..language.kinds import count, number, switch
 from ..shapes import Shape, ShapeError, as_map, size
 from .base import Kept, Kind, NoMultiplyAdds, Option, TorchText, Weight, constructor, helper
 
 
 def eps() -> float:
-    return real("added to the variance, against division by zero", 1e-5, minimum=0, above=True)  # type: ignore[no-any-return]
+    return number("added to the variance, against division by zero", 1e-5, minimum=0, above=True)  # type: ignore[no-any-return]
 
 
 class Normalisation(NoMultiplyAdds):
@@ -82,7 +82,7 @@ class BatchNorm(Normalisation):
     }
 
     eps: float = eps()
-    momentum: float = real(
+    momentum: float = number(
         "weight of a new batch in the running averages", 0.1, minimum=0, maximum=1
     )
     affine: bool = switch("a learned factor and a learned addend for each channel", True)
@@ -262,9 +262,9 @@ class LocalResponseNorm(NoMultiplyAdds):
     kind: ClassVar[Kind] = "norm"
 
     size: int = count("channels that are looked at, its own in the middle", 5)
-    alpha: float = real("how much they count", 1e-4)
-    beta: float = real("the power", 0.75)
-    k: float = real("added to them", 1.0)
+    alpha: float = number("how much they count", 1e-4)
+    beta: float = number("the power", 0.75)
+    k: float = number("added to them", 1.0)
 
     def output(self, *inputs: Shape) -> Shape:
         return as_map(inputs[0], self.word)
@@ -305,7 +305,7 @@ class LayerScale(NoMultiplyAdds):
     }
     kind: ClassVar[Kind] = "norm"
 
-    init: float = real("the factors at first", 1e-6)
+    init: float = number("the factors at first", 1e-6)
 
     def output(self, *inputs: Shape) -> Shape:
         return as_map(inputs[0], self.word)

@@ -12,18 +12,8 @@ from fractions import Fraction
 from math import gcd
 from typing import ClassVar, Literal
 
-from ..language.signature import (
-    ArgumentError,
-    choice,
-    count,
-    counts,
-    custom,
-    flag,
-    natural_pair,
-    pair,
-    real,
-    switch,
-)
+from ..language.kinds import choice, count, counts, custom, flag, natural_pair, number, pair, switch
+from ..language.signature import ArgumentError
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size
 from .base import (
     EVERYTHING,
@@ -464,7 +454,7 @@ class Lp(Norm):
         "kernel_size,stride) lppool",
     }
 
-    p: float = real("the power: with 1 it is the sum, far up the maximum", 3.0, minimum=1)
+    p: float = number("the power: with 1 it is the sum, far up the maximum", 3.0, minimum=1)
 
 
 # nn.LPPool2d adds up x^p, not |x|^p: with an odd p it is wrong for negative numbers, or nan. With

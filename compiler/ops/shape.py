@@ -6,17 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import ClassVar, Literal
 
-from ..language.signature import (
-    ArgumentError,
-    choice,
-    count,
-    custom,
-    natural,
-    natural_pair,
-    pair,
-    real,
-    switch,
-)
+from ..language.kinds import choice, count, custom, natural, natural_pair, number, pair, switch
+from ..language.signature import ArgumentError
 from ..language.values import show
 from ..shapes import Pair, Shape, ShapeError, as_map, plain, size, text
 from .base import EVERYTHING, POINT, Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor
@@ -235,7 +226,7 @@ class Pad(Rearranging):
     left: int | None = natural("columns to the left", None)
     right: int | None = natural("columns to the right", None)
     mode: str = choice("what they hold", PADDING_MODES, "zeros")
-    value: float = real("the number that `mode=zeros` puts in", 0.0)
+    value: float = number("the number that `mode=zeros` puts in", 0.0)
 
     def check(self) -> None:
         sides = (self.top, self.bottom, self.left, self.right)

@@ -12,25 +12,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from ...dsl.diagnostics import Edit
-from ..language.problems import Problem
-from ..language.signature import ArgumentError, choice, custom
-from ..language.values import Interval, Word, show
-from . import evaluate
-from .directive import Context, Directive, conflict, taken_out
-from .evaluate import MODE_DOC, MODES, fits_input
-from .fields import (
+from ..language.kinds import (
     Range,
     about_one,
     between,
-    interval,
+    choice,
+    custom,
     number,
     ranged,
     real_number,
     share,
     size,
-    spelled,
     whole,
 )
+from ..language.problems import Problem
+from ..language.signature import ArgumentError
+from ..language.values import Interval, Word, interval, show, spelled
+from . import evaluate
+from .directive import Context, Directive, conflict, taken_out
+from .evaluate import MODE_DOC, MODES, fits_input
 from .loss import Focal, Loss
 
 Size = tuple[int, int]

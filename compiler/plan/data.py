@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Label
+from ..language.kinds import choice, custom, file_name, share, switch, whole
 from ..language.problems import Problem
-from ..language.signature import ArgumentError, choice, custom, switch
-from ..language.values import Text, quoted
+from ..language.signature import ArgumentError
+from ..language.values import Text, percent, quoted
 from .directive import Context, Directive, conflict
-from .fields import file_name, percent, share, whole
 
 SMALL = 64
 """For grey images up to this size, the digits that come with the program are the default."""

@@ -1,8 +1,8 @@
 """What a directive is: one small frozen class that knows everything about itself.
 
-A class states its section and its word, its signature (attributes made with `..signature` and
-`.fields`), what stands for it where a spec does not mention it, what other tools call it, and what
-it cannot go together with. Nothing else knows it by name.
+A class states its section and its word, its signature (attributes made with
+`..language.kinds`), what stands for it where a spec does not mention it, what other tools call it,
+and what it cannot go together with. Nothing else knows it by name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from ..language.problems import Problem
 from ..language.signature import Signature
 from ..network import Network
 from ..shapes import Shape, text
-from .fields import spelled
 from .layer_names import LayerNames
 
 
@@ -126,7 +125,7 @@ class Directive(Declared):
             elif value is None or (field.many and not value):
                 continue
             else:
-                text = field.write(value) if field.write else spelled(value)
+                text = field.show(value)
                 first = len(parts) == 1 and text in (*field.words, "on", "off")
                 bare = field.required or field.many or (first and not field.keyword_only)
                 parts.append(text if bare else f"{field.name}={text}")

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from ...dsl.diagnostics import Edit
+from ..language.kinds import choice, custom, flag, number, real_number, size, tuple_of
 from ..language.problems import Problem
-from ..language.signature import ArgumentError, choice, custom, flag
-from ..language.values import exact
+from ..language.signature import ArgumentError
+from ..language.values import exact, spelled
 from ..shapes import by
 from .directive import Context, Directive, taken_out
-from .fields import number, real_number, size, spelled, tuple_of
 
 LARGE = 96
 """Inputs with such a side and above get images that are a seventh larger, 256 for 224, with the

@@ -10,8 +10,8 @@ from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
 from ..language.problems import Problem
+from ..language.values import name_or_text
 from ..network import Network, Node
-from .fields import name_or_text
 
 _MAX_NAMES = 2_000
 """Among so many a close spelling is looked for."""

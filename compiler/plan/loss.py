@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Edit, Label
 from ..diagnose.blame import first_line
+from ..language.kinds import custom, number, real_number
 from ..language.problems import Problem
-from ..language.signature import ArgumentError, custom
-from ..language.values import Word, show
+from ..language.signature import ArgumentError
+from ..language.values import Word, show, spelled
 from .directive import Context, Directive
-from .fields import number, real_number, spelled
 
 
 class Loss(Directive):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ..language.signature import ArgumentError, flag, switch
+from ..language.kinds import flag, number, real_number, switch, tuple_of
+from ..language.signature import ArgumentError
 from .directive import Context, Directive
-from .fields import number, real_number, tuple_of
 
 
 def _rate(default: float) -> float:

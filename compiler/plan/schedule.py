@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from ...dsl.diagnostics import Diagnostic
-from ..language.signature import ArgumentError, choice, custom
-from ..language.values import Percent, exact, show
+from ..language.kinds import choice, custom, factor, number, real_number, share, tuple_of, whole
+from ..language.signature import ArgumentError
+from ..language.values import Percent, exact, percent, show
 from .directive import Context, Directive
-from .fields import factor, number, percent, real_number, share, tuple_of, whole
 from .train import SINGLE, Epochs, unreached
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from ...dsl.diagnostics import Diagnostic
-from ..language.signature import choice, flag, switch
+from ..language.kinds import choice, either, flag, number, switch, whole, words
 from .directive import Context, Directive
-from .fields import either, number, whole, words
 
 UNREACHED = "unreached"
 """A warning: something is to happen after the last epoch."""

@@ -13,23 +13,26 @@ from ...dsl.source import Span
 from ...dsl.syntax import Call
 from ..language.binding import Evaluated
 from ..language.evaluate import Env
-from ..language.problems import Problem
-from ..language.signature import ArgumentError, choice, custom, flag, switch
-from ..language.values import Text, Word, quoted, show
-from ..network import Node
-from .augment import Augmentation, Mixing
-from .directive import Context, Directive, conflict
-from .fields import (
+from ..language.kinds import (
+    choice,
+    custom,
     factor,
     file_name,
+    flag,
     layer_name,
     layer_names,
-    name_or_text,
     number,
     read_factor,
+    switch,
     whole,
     write_factor,
 )
+from ..language.problems import Problem
+from ..language.signature import ArgumentError
+from ..language.values import Text, Word, name_or_text, quoted, show
+from ..network import Node
+from .augment import Augmentation, Mixing
+from .directive import Context, Directive, conflict
 from .layer_names import learning
 from .train import Epochs, unreached
 

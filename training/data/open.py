@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...compiler.plan.fields import percent
+from ...compiler.language.values import percent
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import text
 from .dataset import BadFile, Dataset, Part, bad_lines

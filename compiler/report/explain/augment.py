@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ....dsl.render import show as printable
+from ...language.values import spelled
 from ...plan.augment import COLOR, INSIDE, RESIZE, WARP, Augmentation
-from ...plan.fields import spelled
 from ...plan.fusion import (
     Fusion,
     Pass,

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ....compiler.plan.fields import spelled
+from ....compiler.language.values import spelled
 from ....compiler.plan.plan import TrainPlan
 from .decode import decode
 from .resize import Fit, Size, evaluation_fit

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import torch
 
+from ....compiler.language.values import percent
 from ....compiler.plan.data import Data, Split
-from ....compiler.plan.fields import percent
 from ....dsl.diagnostics import SpecError
 from ..diagnostic import problem
 from ..loader.image_source import Contents, ImageSource

@@ -1,0 +1,460 @@
+"""Kinds of arguments, for layers and directives alike: numbers, sizes, shares, ranges, names.
+
+Each function declares an argument: how its value is read, what it must be in words, and how a spec
+would write it. Values of directives are numbers, text, `on`/`off`, nothing, or tuples of these: so
+that a plan can be written down as JSON and read again.
+
+A reader's message states what the value is not; where that is what the argument must be, `binding`
+says it once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from ...dsl.closest import closest
+from .signature import REQUIRED, ArgumentError, Field, Read
+from .values import (
+    Factor,
+    Interval,
+    Percent,
+    Text,
+    Traced,
+    Word,
+    exact,
+    interval,
+    name_or_text,
+    percent,
+    quoted,
+    show,
+)
+
+Range = tuple[float, float]
+NOTHING: Mapping[str, str] = MappingProxyType({})
+MANY = 10**9
+"""The largest whole number that a directive takes where it does not say."""
+
+
+# ---- readers ---------------------------------------------------------------------------------
+
+
+def real_number(value: object) -> float:
+    """A number or a percentage; not `on`, not `10x`."""
+    wrong = isinstance(value, (bool, Factor)) or not isinstance(value, (int, float))
+    if wrong or not math.isfinite(value):  # type: ignore[arg-type]
+        raise ArgumentError(f"{show(value)} is not a number")
+    return value if isinstance(value, Traced) else float(value)  # type: ignore[arg-type, return-value]
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if type(value) is float and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, Traced) and isinstance(value, float) and value.is_integer():
+        return value.applied("round", [value], int(value))  # type: ignore[no-any-return]
+    return None
+
+
+def _is_whole(minimum: int, maximum: float) -> tuple[Callable[[object], int], str]:
+    """The reader of whole numbers between two others, and what it expects."""
+    expects = f"a whole number of at least {minimum}"
+    if maximum < math.inf:
+        expects = f"a whole number from {minimum:,} to {maximum:,}"
+
+    def read(value: object) -> int:
+        found = _whole(value)
+        if found is None or not minimum <= found <= maximum:
+            raise ArgumentError(f"{show(value)} is not {expects}")
+        return found
+
+    return read, expects
+
+
+def _sides(value: object) -> Sequence[object] | None:
+    """The two of `224x192`; None where there is but one value."""
+    items = _bracketed(value)
+    if items is not None and len(items) != 2:
+        raise ArgumentError(f"{show(value)} is not a height and a width")
+    return items
+
+
+def _bracketed(value: object) -> Sequence[object] | None:
+    """What is in brackets; None where the value stands by itself."""
+    inside = isinstance(value, (tuple, list)) and not isinstance(value, Interval)
+    return value if inside else None  # type: ignore[return-value]
+
+
+def _each(one: Read) -> Read:
+    """Reads the values in brackets, or one that stands by itself."""
+
+    def read(value: object) -> tuple[Any, ...]:
+        items = _bracketed(value)
+        if items is None:
+            items = [value]
+        if not items:
+            raise ArgumentError("there is nothing in it")
+        return tuple(map(one, items))
+
+    return read
+
+
+def _within(value: object, low: float, high: float, expects: str) -> float:
+    number = real_number(value)
+    if not low <= number <= high:
+        raise ArgumentError(f"{show(value)} is not {expects}")
+    return number
+
+
+def _ends(value: object) -> tuple[object, object] | None:
+    """Low and high of a range, however it is written."""
+    if isinstance(value, Interval):
+        return value.low, value.high
+    items = _bracketed(value)
+    if items is None:
+        return None
+    if len(items) != 2:
+        raise ArgumentError(f"{show(value)} is not a range")
+    low, high = map(real_number, items)
+    if low > high:
+        raise ArgumentError(f"{show(value)} runs downwards", instead=f"{exact(high)}..{exact(low)}")
+    return low, high
+
+
+_SWITCH_HABITS = {"true": "on", "false": "off", "none": "off", "1": "on", "0": "off"}
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Word) and value in ("yes", "no"):
+        return value == "yes"
+    habit = _SWITCH_HABITS.get(str(value).lower(), "")
+    raise ArgumentError(f"{show(value)} is neither `on` nor `off`", instead=habit)
+
+
+def _one_of(known: Sequence[str], switches: bool, elsewhere: Mapping[str, str]) -> Read:
+    def read(value: object) -> Any:
+        if switches and isinstance(value, bool):
+            return value
+        if isinstance(value, Word) and value in known:
+            return str(value)
+        habit = elsewhere.get(str(value).lower(), "")
+        if switches and not habit:
+            habit = _SWITCH_HABITS.get(str(value).lower(), "")
+        raise ArgumentError(
+            f"{show(value)} is none of them", instead=habit or closest(str(value), known)
+        )
+
+    return read
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _name(value: object) -> str:
+    if isinstance(value, (Word, Text)) and value.strip() and value.isprintable():
+        return str(value)
+    raise ArgumentError(f"{show(value)} is not a name")
+
+
+def _file(value: object) -> str:
+    if not isinstance(value, Text):
+        raise ArgumentError(f"{show(value)} is not text", instead=quoted(show(value)))
+    if not value.strip() or not value.isprintable():
+        raise ArgumentError("this one cannot name a file")
+    return str(value)
+
+
+def read_factor(value: object) -> float:
+    plain = float(value) if isinstance(value, Factor) else value
+    found = real_number(plain)
+    if found < 0:
+        raise ArgumentError(f"{show(value)} is below 0")
+    return found
+
+
+def write_factor(value: float) -> str:
+    return f"{exact(value)}x"
+
+
+# ---- declarations (returning Any, so that attributes keep their own types) --------------------
+
+
+def number(
+    doc: str,
+    default: Any = REQUIRED,
+    *,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    above: bool = False,
+    below: bool = False,
+    **more: Any,
+) -> Any:
+    """A number between two others; `above` and `below` leave the ends themselves out."""
+    expects = _bounds(minimum, maximum, above, below)
+
+    def read(value: object) -> float:
+        found = real_number(value)
+        low_enough = found < maximum if below else found <= maximum
+        high_enough = found > minimum if above else found >= minimum
+        if not (low_enough and high_enough):
+            raise ArgumentError(f"{show(value)} is not {expects}")
+        return found
+
+    return Field(read, expects, default, doc, write=exact, **more)
+
+
+def _bounds(minimum: float, maximum: float, above: bool, below: bool) -> str:
+    if -math.inf < minimum and maximum < math.inf and not above and not below:
+        return f"a number from {minimum:g} to {maximum:g}"
+    low = f"{'above' if above else 'of at least'} {minimum:g}" if minimum > -math.inf else ""
+    high = f"{'below' if below else 'at most'} {maximum:g}" if maximum < math.inf else ""
+    return " ".join(["a number", " and ".join(filter(None, [low, high]))]).rstrip()
+
+
+def whole(
+    doc: str, default: Any = REQUIRED, *, minimum: int = 1, maximum: float = MANY, **more: Any
+) -> Any:
+    """A whole number between two others."""
+    read, expects = _is_whole(minimum, maximum)
+    more.setdefault("example", str(max(minimum, 1)))
+    return Field(read, expects, default, doc, write=str, **more)
+
+
+def count(doc: str, default: Any = REQUIRED) -> Any:
+    """A whole number of at least 1."""
+    return whole(doc, default, maximum=math.inf, example="64")
+
+
+def natural(doc: str, default: Any = REQUIRED) -> Any:
+    """A whole number of at least 0."""
+    return whole(doc, default, minimum=0, maximum=math.inf, example="64")
+
+
+def counts(doc: str, default: Any = REQUIRED) -> Any:
+    """As many whole numbers of at least 1 as are given: `spp 4 2 1`."""
+    one, _ = _is_whole(1, math.inf)
+    return Field(_each(one), "whole numbers of at least 1", default, doc, many=True, example="64")
+
+
+def pair(doc: str, default: Any = REQUIRED, *, minimum: int = 1) -> Any:
+    """`3`, `3x1` or `(3, 1)`: something by height and width."""
+    one, _ = _is_whole(minimum, math.inf)
+
+    def read(value: object) -> tuple[int, int]:
+        height, width = _sides(value) or (value, value)
+        return one(height), one(width)
+
+    def write(value: tuple[int, int]) -> str:
+        return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
+
+    expects = f"a whole number or a size like {'3x1' if minimum else '1x0'}"
+    return Field(read, expects, default, doc, write=write, example="3")
+
+
+def natural_pair(doc: str, default: Any = REQUIRED) -> Any:
+    """The same, from 0."""
+    return pair(doc, default, minimum=0)
+
+
+def size(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+    """`224`, which stays one number, or `224x192` for height and width."""
+    one, _ = _is_whole(1, MANY)
+
+    def read(value: object) -> Any:
+        sides = _sides(value)
+        return one(value) if sides is None else (one(sides[0]), one(sides[1]))
+
+    def write(value: Any) -> str:
+        return f"{value[0]}x{value[1]}" if isinstance(value, tuple) else str(value)
+
+    more.setdefault("example", "224")
+    return Field(read, "a whole number or a size like 224x192", default, doc, write=write, **more)
+
+
+def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **more: Any) -> Any:
+    """`20%` or `0.2`; with `part`, neither nothing nor all of it."""
+    expects = "a share above 0 % and below 100 %" if part else "a share from 0 % to 100 %"
+
+    def read(value: object) -> float:
+        found = real_number(value)
+        if not 0 <= found <= 1 or (part and found in (0, 1)):
+            instead = (
+                f"{exact(found)}%" if 1 <= found < 100 and not isinstance(value, Percent) else ""
+            )
+            raise ArgumentError(f"{show(value)} is not {expects}", instead=instead)
+        return found
+
+    return Field(read, expects, default, doc, write=percent, **more)
+
+
+def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: Any) -> Any:
+    """A range about zero: `20` is -20..20. The unit says what it is of: `degrees`."""
+    most = f"{limit:g} {unit}".rstrip()
+    expects = f"a number up to {most}, for both ways, or a range like -{limit / 2:g}..{limit / 4:g}"
+
+    def read(value: object) -> Range:
+        ends = _ends(value)
+        if ends is None:
+            far = real_number(value)
+            if not 0 <= far <= limit:
+                instead = f"{exact(far)}%" if limit == 1 and 1 < far < 100 else ""
+                instead = exact(-far) if -limit <= far < 0 else instead
+                raise ArgumentError(f"{show(value)} is not {expects}", instead=instead)
+            return (-far if far else 0.0, far)
+        low, high = (_within(end, -limit, limit, "within that") for end in ends)
+        return low, high
+
+    return Field(read, expects, default, doc, write=interval, **more)
+
+
+def about_one(doc: str, default: Any = REQUIRED, *, above: bool = False, **more: Any) -> Any:
+    """A range of factors: `0.2` is 0.8..1.2."""
+    least = "above 0" if above else "of at least 0"
+    expects = f"a range of factors {least}, like 0.8..1.2, or by how much, like 0.2"
+
+    def read(value: object) -> Range:
+        ends = _ends(value)
+        if ends is None:
+            by = real_number(value)
+            if not 0 <= by < 1:
+                far = by if 1 < by < 2 else 0.0
+                instead = f"{exact(round(2 - far, 6))}..{exact(far)}" if far else ""
+                raise ArgumentError(f"{show(value)} is not {expects}", instead=instead)
+            return round(1 - by, 12), round(1 + by, 12)
+        low, high = map(real_number, ends)
+        if low < 0 or (above and low == 0):
+            raise ArgumentError(f"{show(value)} begins below that")
+        return low, high
+
+    return Field(read, expects, default, doc, write=interval, **more)
+
+
+def between(
+    doc: str, minimum: float, maximum: float = math.inf, default: Any = REQUIRED, **more: Any
+) -> Any:
+    """A range, or one number for always the same."""
+    if maximum < math.inf:
+        expects = f"a number between {minimum:g} and {maximum:g}, or a range of them"
+    else:
+        expects = f"a number of at least {minimum:g}, or a range of them"
+
+    def read(value: object) -> Range:
+        low, high = _ends(value) or (value, value)
+        problem = f"within {minimum:g} and {maximum:g}" if maximum < math.inf else "as large"
+        return _within(low, minimum, maximum, problem), _within(high, minimum, maximum, problem)
+
+    return Field(read, expects, default, doc, write=interval, **more)
+
+
+def factor(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+    """`10x` or `0.1x`; a plain number will do."""
+    return Field(
+        read_factor, "a factor like `10x` or `0.1x`", default, doc, write=write_factor, **more
+    )
+
+
+def switch(
+    doc: str, default: Any = REQUIRED, *, keyword_only: bool = True, example: str = ""
+) -> Any:
+    """`on` or `off`."""
+    words = not keyword_only  # `yes` and `no` come as words
+    return Field(
+        _switch, "`on` or `off`", default, doc,
+        keyword_only=keyword_only, takes_words=words, example=example,
+    )  # fmt: skip
+
+
+def flag(doc: str) -> Any:
+    """Off, unless its name is written."""
+    return Field(_switch, "`on` or `off`", False, doc, is_flag=True)
+
+
+def choice(
+    doc: str,
+    words: Sequence[str],
+    default: Any = REQUIRED,
+    *,
+    switches: bool = False,
+    elsewhere: Mapping[str, str] = NOTHING,
+    **more: Any,
+) -> Any:
+    """One of some words; with `switches`, also `on` or `off`. `elsewhere` is what other tools call
+    them, and what to write here."""
+    expects = f"one of {_listed((*words, *(('on', 'off') if switches else ())))}"
+    read = _one_of(words, switches, elsewhere)
+    return Field(read, expects, default, doc, takes_words=True, words=tuple(words), **more)
+
+
+def words(doc: str, known: Sequence[str], default: Any = REQUIRED, **more: Any) -> Any:
+    """One word or several of a list."""
+    read = _each(_one_of(known, False, NOTHING))
+    return Field(
+        read, f"some of {_listed(known)}", default, doc,
+        takes_words=True, many=True, words=tuple(known), write=" ".join, **more,
+    )  # fmt: skip
+
+
+def layer_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+    """A name of the network's: a label, `layer1.0`, or a pattern in quotes, `"layer*.bn"`."""
+    more.setdefault("write", name_or_text)
+    return Field(
+        _name, 'a name of the network\'s, or a pattern like "layer1.*"', default, doc,
+        takes_words=True, **more,
+    )  # fmt: skip
+
+
+def layer_names(doc: str, *, example: str = "") -> Any:
+    """As many of them as are given."""
+
+    def write(value: tuple[str, ...]) -> str:
+        return " ".join(map(name_or_text, value))
+
+    expects = 'names of the network\'s, or patterns like "layer1.*"'
+    return Field(
+        _each(_name), expects, REQUIRED, doc,
+        takes_words=True, many=True, write=write, example=example,
+    )  # fmt: skip
+
+
+def file_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+    """The name of a file or folder, from the spec's own folder on."""
+    more.setdefault("example", '"data"')
+    return Field(_file, 'text between `"`', default, doc, takes_words=True, write=quoted, **more)
+
+
+def tuple_of(
+    doc: str, one: Read, expects: str, default: Any = REQUIRED, *, single: bool = True, **more: Any
+) -> Any:
+    """Values in brackets; with `single`, one of them may stand by itself."""
+    each = _each(one)
+
+    def read(value: object) -> tuple[Any, ...]:
+        if not single and _bracketed(value) is None:
+            raise ArgumentError(f"{show(value)} is not {expects}")
+        return each(value)  # type: ignore[no-any-return]
+
+    return Field(read, expects, default, doc, **more)
+
+
+def either(doc: str, word: str, other: Read, expects: str, default: Any, **more: Any) -> Any:
+    """One word, or what another reader reads."""
+
+    def read(value: object) -> Any:
+        return word if isinstance(value, Word) and value == word else other(value)
+
+    return Field(
+        read, f"{expects}, or `{word}`", default, doc, takes_words=True, words=(word,), **more
+    )
+
+
+def custom(doc: str, read: Read, expects: str, default: Any = REQUIRED, **more: Any) -> Any:
+    """An argument that reads its value in a way of its own."""
+    return Field(read, expects, default, doc, **more)
