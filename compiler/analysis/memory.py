@@ -51,7 +51,7 @@ class Memory:
 
     @cached_property
     def training(self) -> Peak:
-        """In a training step: weights, their gradients, the optimiser's numbers, images, what is
+        """In a training step: weights, their gradients, optimizer state, images, what is
         kept, and the gradients on their way."""
         return training_peak(self.network, self.setting)
 

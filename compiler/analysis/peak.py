@@ -31,7 +31,7 @@ class Moment(NamedTuple):
     phase: str
     """`forward`, `loss`, `backward` or `step`."""
     node: int
-    """Index of the node that is being computed; -1 in a step of the optimiser."""
+    """Index of the node that is being computed; -1 in a step of the optimizer."""
 
 
 class Peak:

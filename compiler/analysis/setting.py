@@ -5,8 +5,32 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw"]
 Device = Literal["cpu", "cuda"]
+
+
+class OptimizerMemory(NamedTuple):
+    """What an optimizer needs beside weights and gradients."""
+
+    name: str
+    state: int
+    """Numbers kept for each weight."""
+    scratch: int
+    """Copies of a weight that exist while it is updated: on the CPU, where one is done after the
+    other, of the largest; on a GPU, where torch updates all at once, of all (one copy there)."""
+
+
+OPTIMIZERS = {
+    optimizer.name: optimizer
+    for optimizer in (
+        OptimizerMemory("sgd", state=0, scratch=0),
+        OptimizerMemory("momentum", state=1, scratch=0),
+        OptimizerMemory("rmsprop", state=1, scratch=1),
+        OptimizerMemory("adam", state=2, scratch=2),
+        OptimizerMemory("adamw", state=2, scratch=2),
+    )
+}
+"""By the name that `--optimizer` takes. Here and not with the directives of `plan.optimizer`, which
+derive theirs from it: a report does not read them."""
 
 
 class Setting(NamedTuple):
@@ -19,7 +43,7 @@ class Setting(NamedTuple):
     """
 
     precision: Precision = "fp32"
-    optimizer: Optimizer = "sgd"
+    optimizer: OptimizerMemory = OPTIMIZERS["sgd"]
     device: Device = "cpu"
     frozen: frozenset[int] = frozenset()
     """Indices of nodes whose weights are not trained."""

@@ -20,13 +20,6 @@ from .question import question
 from .setting import Setting
 from .storage import storages
 
-OPTIMIZER_STATE = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
-"""Numbers that are kept for each weight."""
-
-OPTIMIZER_SCRATCH = {"sgd": 0, "momentum": 0, "rmsprop": 1, "adam": 2, "adamw": 2}
-"""Copies of a weight that exist while it is changed: on the CPU, where one is done after the other,
-of the largest; on a GPU, where torch changes all at once, of all (one copy there)."""
-
 
 def weight_bytes(node: Node) -> int:
     """Of a node's weights and buffers."""
@@ -75,7 +68,7 @@ def _inside(node: Node, setting: Setting) -> Bytes:
 
 @gc_paused()
 def training_peak(network: Network, setting: Setting) -> Peak:
-    """Of one step: forward, the loss, backward, the optimiser's change of the weights."""
+    """Of one step: forward, the loss, backward, the optimizer's update of the weights."""
     return _Step(network, setting).peak()
 
 
@@ -106,7 +99,7 @@ class _Step:
         self.saved = saved(network, setting, self.places)
         self.amounts = _amounts(network, setting)
         self.weights = [trained_bytes(node, setting) for node in self.nodes]
-        state = OPTIMIZER_STATE[setting.optimizer] * sum(self.weights)
+        state = setting.optimizer.state * sum(self.weights)
         there = sum(map(weight_bytes, self.nodes)) + state
         self.ledger = Ledger(Bytes(there, 4 * size(network.input.shape) + LABEL))
         self.holders = self._holders()
@@ -123,7 +116,7 @@ class _Step:
         for node in reversed(self.nodes):
             if node.index in self.gradients:  # else nothing that is trained for depends on it
                 self._backward(node)
-        self._change_weights()
+        self._update_weights()
         return self.ledger.peak()
 
     def _holders(self) -> list[int]:
@@ -216,8 +209,8 @@ class _Step:
         if not gradient.holders:
             self.ledger.each -= gradient.amount
 
-    def _change_weights(self) -> None:
-        copies = OPTIMIZER_SCRATCH[self.setting.optimizer]
+    def _update_weights(self) -> None:
+        copies = self.setting.optimizer.scratch
         if self.setting.device == "cuda":
             scratch = min(copies, 1) * sum(self.weights)
         else:

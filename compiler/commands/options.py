@@ -83,6 +83,8 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
 
 def add_memory_options(parser: argparse.ArgumentParser) -> None:
     """What memory is computed for."""
+    from ..analysis.setting import OPTIMIZERS
+
     parser.add_argument(
         "--batch",
         type=natural,
@@ -98,7 +100,7 @@ def add_memory_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--optimizer",
-        choices=["sgd", "momentum", "rmsprop", "adam", "adamw"],
+        choices=list(OPTIMIZERS),
         default="sgd",
         help="optimizer, whose state counts towards memory (default: sgd, without momentum)",
     )

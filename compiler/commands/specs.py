@@ -115,5 +115,7 @@ def analyses_of(
 
 def _analysed(network: Network, options: argparse.Namespace) -> Analysis:
     from ..analysis import Setting, analyse
+    from ..analysis.setting import OPTIMIZERS
 
-    return analyse(network, Setting(options.precision, options.optimizer, options.device))
+    optimizer = OPTIMIZERS[options.optimizer]
+    return analyse(network, Setting(options.precision, optimizer, options.device))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from ..analysis.setting import OPTIMIZERS, OptimizerMemory
 from ..language.kinds import flag, number, real_number, switch, tuple_of
 from ..language.signature import ArgumentError
 from .directive import Context, Directive
@@ -77,36 +78,65 @@ class Optimizer(Directive):
         "give it to the optimizer: `optimizer sgd lr=0.1 momentum=0.9`": "momentum mom nesterov",
         "give it to the optimizer: `optimizer sgd lr=0.1 weight_decay=5e-4`": "weight_decay wd"
         " l2 l2_regularization l2_reg kernel_regularizer regularization",
-        "there are sgd, adam, adamw and rmsprop": "lamb lion adagrad adadelta nadam adamax lbfgs"
-        " radam asgd ftrl adafactor nadamw lars rprop adan sparseadam",
     }
 
     decay_all: bool = switch("weight decay for biases and normalisation layers, too", False)
+
+    torch_name: ClassVar[str] = ""
+    """Its class in torch.optim, which calls the arguments alike."""
 
     @classmethod
     def usual(cls, context: Context) -> Optimizer:
         return AdamW.make()
 
+    @property
+    def memory(self) -> OptimizerMemory:
+        """What it needs of memory beside weights and gradients."""
+        return OPTIMIZERS[self.kind]
 
-class AdamW(Optimizer):
-    """The Adam optimizer with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101)."""
 
-    word = "optimizer adamw"
+class _Moments(Optimizer):
+    """What Adam and AdamW have in common: they keep averages of gradients and of their squares."""
 
     lr: float = _rate(1e-3)
     betas: tuple[float, float] = _betas()
     eps: float = _eps()
-    weight_decay: float = _decay(0.01)
+    weight_decay: float = _decay()
     amsgrad: bool = flag("divide by the largest average so far (AMSGrad)")
 
+    @property
+    def memory(self) -> OptimizerMemory:
+        usual = super().memory
+        return usual._replace(state=usual.state + self.amsgrad)
+
     def check(self) -> None:
-        two(self.betas)
+        if len(self.betas) != 2:
+            raise ArgumentError(
+                f"`betas` are two numbers, not {len(self.betas)}", "write (0.9, 0.999)"
+            )
+
+
+class AdamW(_Moments):
+    """The Adam optimizer with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101)."""
+
+    word = "optimizer adamw"
+    torch_name = "AdamW"
+
+    weight_decay: float = _decay(0.01)
+
+
+class Adam(_Moments):
+    """The Adam optimizer, by averages of gradients and squares (Kingma and Ba, arXiv:1412.6980)."""
+
+    word = "optimizer adam"
+    torch_name = "Adam"
 
 
 class Sgd(Optimizer):
     """Stochastic gradient descent, with momentum."""
 
     word = "optimizer sgd"
+    torch_name = "SGD"
 
     lr: float = _rate(0.01)
     momentum: float = _momentum()
@@ -115,6 +145,10 @@ class Sgd(Optimizer):
         "share of the gradient that momentum leaves out", 0.0, minimum=0, maximum=1
     )
     nesterov: bool = flag("Nesterov momentum")
+
+    @property
+    def memory(self) -> OptimizerMemory:
+        return OPTIMIZERS["momentum" if self.momentum else "sgd"]
 
     def check(self) -> None:
         if self.nesterov and not self.momentum:
@@ -129,25 +163,11 @@ class Sgd(Optimizer):
             )
 
 
-class Adam(Optimizer):
-    """The Adam optimizer, by averages of gradients and squares (Kingma and Ba, arXiv:1412.6980)."""
-
-    word = "optimizer adam"
-
-    lr: float = _rate(1e-3)
-    betas: tuple[float, float] = _betas()
-    eps: float = _eps()
-    weight_decay: float = _decay()
-    amsgrad: bool = flag("divide by the largest average so far (AMSGrad)")
-
-    def check(self) -> None:
-        two(self.betas)
-
-
 class RmsProp(Optimizer):
     """Gradients divided by the root of their mean square (Tieleman and Hinton, 2012)."""
 
     word = "optimizer rmsprop"
+    torch_name = "RMSprop"
 
     lr: float = _rate(0.01)
     alpha: float = number(
@@ -163,7 +183,15 @@ class RmsProp(Optimizer):
     weight_decay: float = _decay()
     centered: bool = flag("divide by the variance instead of the mean square")
 
+    @property
+    def memory(self) -> OptimizerMemory:
+        usual = super().memory
+        return usual._replace(state=usual.state + self.centered + bool(self.momentum))
 
-def two(betas: tuple[float, ...]) -> None:
-    if len(betas) != 2:
-        raise ArgumentError(f"`betas` are two numbers, not {len(betas)}", "write (0.9, 0.999)")
+
+_KINDS = [kind.word.partition(" ")[2] for kind in (Sgd, Adam, AdamW, RmsProp)]
+Optimizer.advice = {
+    **Optimizer.advice,
+    f"there are {', '.join(_KINDS[:-1])} and {_KINDS[-1]}": "lamb lion adagrad adadelta nadam"
+    " adamax lbfgs radam asgd ftrl adafactor nadamw lars rprop adan sparseadam",
+}

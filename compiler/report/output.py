@@ -47,7 +47,7 @@ def _fit_json(analysis: Analysis, limit: int) -> dict[str, object]:
         "file": analysis.network.program.main.source.name,
         "limit": limit,
         "precision": setting.precision,
-        "optimizer": setting.optimizer,
+        "optimizer": setting.optimizer.name,
         "device": setting.device,
         "batch": batch,
         "bytes": training.at(max(batch, 1)),
@@ -57,7 +57,7 @@ def _fit_json(analysis: Analysis, limit: int) -> dict[str, object]:
 def _fit_text(analysis: Analysis, limit: int, style: Style) -> str:
     setting, training = analysis.setting, analysis.memory.training
     batch = training.fit(limit)
-    how = f"{setting.optimizer}, {setting.precision}, {setting.device}"
+    how = f"{setting.optimizer.name}, {setting.precision}, {setting.device}"
     if batch:
         found = f"largest batch: {exact(batch)}"
         needs = f"{plural(batch, 'image')} take {data_size(training.at(batch))}"

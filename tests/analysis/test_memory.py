@@ -8,6 +8,7 @@ from dotcnn.compiler.analysis import Setting
 from dotcnn.compiler.analysis.kept import kept
 from dotcnn.compiler.analysis.memory import Memory, fit, kept_bytes
 from dotcnn.compiler.analysis.peak import Bytes, Ledger, Moment, Peak
+from dotcnn.compiler.analysis.setting import OPTIMIZERS
 from dotcnn.compiler.network import Network
 from networks import gallery, layers, write_nothing_over
 
@@ -115,13 +116,13 @@ def test_numbers_of_the_optimiser() -> None:
     weights = 4 * 118
     plain = Memory(small()).training
     for optimizer, copies in (("momentum", 1), ("adam", 2)):
-        memory = Memory(small(), Setting(optimizer=optimizer)).training  # type: ignore[arg-type]
+        memory = Memory(small(), Setting(optimizer=OPTIMIZERS[optimizer])).training
         assert memory.at(1000) == plain.at(1000) + copies * weights
 
 
 def test_the_step_itself_is_the_worst_where_weights_are_many() -> None:
     network = layers("flatten, fc 4096", input="3x8x8")
-    worst = Memory(network, Setting(optimizer="adam")).training.moment(1)
+    worst = Memory(network, Setting(optimizer=OPTIMIZERS["adam"])).training.moment(1)
     assert worst.phase == "step"
     count = 192 * 4096 + 4096
     assert worst.fixed == 4 * (4 * count + 2 * 192 * 4096) + 8  # + scratch, of the larger weight

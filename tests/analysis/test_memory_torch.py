@@ -15,6 +15,7 @@ from dotcnn.compiler.analysis import Setting
 from dotcnn.compiler.analysis.memory import Memory
 from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.network import Network
+from dotcnn.compiler.plan.optimizer import Adam, AdamW, Optimizer, RmsProp, Sgd
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import GALLERY
 from interpreter import Interpreter
@@ -101,26 +102,31 @@ def test_what_is_kept_in_half_precision(name: str) -> None:
 
 @pytest.mark.parametrize("images", [1, 16])
 @pytest.mark.parametrize(
-    ("word", "make"),
+    "directive",
     [
-        ("sgd", lambda weights: torch.optim.SGD(weights, lr=0.01)),
-        ("momentum", lambda weights: torch.optim.SGD(weights, lr=0.01, momentum=0.9)),
-        ("rmsprop", lambda weights: torch.optim.RMSprop(weights)),
-        ("adam", lambda weights: torch.optim.Adam(weights)),
-        ("adamw", lambda weights: torch.optim.AdamW(weights)),
+        Sgd.make(),
+        Sgd.make(momentum=0.9),
+        RmsProp.make(),
+        RmsProp.make(momentum=0.9, centered=True),
+        Adam.make(),
+        AdamW.make(),
+        AdamW.make(amsgrad=True),
     ],
+    ids=str,
 )
-def test_optimisers(word: Any, make: Any, images: int) -> None:
+def test_optimizers(directive: Optimizer, images: int) -> None:
     network = gallery("resnet/resnet18", input_shape=(3, 64, 64))
     model, data = Interpreter(network), batch(network, images)
-    optimizer = make(model.parameters())
+    kind = getattr(torch.optim, directive.torch_name)
+    given = {name: directive.arguments[name] for name in directive.__dict__}
+    optimizer = kind(model.parameters(), **given)
     training_step(model, *batch(network, 2), optimizer)  # its numbers exist from the first on
     optimizer.zero_grad()
     state = [n for numbers in optimizer.state.values() for n in numbers.values()]
     there = [*tensors(model), *data, *(n for n in state if isinstance(n, Tensor) and n.dim())]
     with LiveBytes(*there) as live:
         training_step(model, *data, optimizer)
-    expected = Memory(network, Setting(optimizer=word)).training.at(images)
+    expected = Memory(network, Setting(optimizer=directive.memory)).training.at(images)
     assert expected == pytest.approx(live.peak, rel=0.01)
 
 

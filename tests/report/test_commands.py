@@ -12,6 +12,7 @@ import pytest
 
 from dotcnn.cli import main
 from dotcnn.compiler.analysis import Setting, analyse
+from dotcnn.compiler.analysis.setting import OPTIMIZERS
 from dotcnn.compiler.language.overrides import OverrideError, read_override
 from dotcnn.compiler.language.values import Interval, Percent, Text, Word
 from dotcnn.compiler.report.gallery import header
@@ -110,7 +111,7 @@ def test_batch_and_setting(spec: str, capsys: Capture) -> None:
     arguments = ["--batch", "8", "--precision", "bf16", "--optimizer", "adam", "--device", "cpu"]
     _, out, _ = run(capsys, "report", spec, "--format", "json", *arguments)
     found = json.loads(out)
-    memory = analyse(network(LENET), Setting("bf16", "adam", "cpu")).memory
+    memory = analyse(network(LENET), Setting("bf16", OPTIMIZERS["adam"], "cpu")).memory
     assert found["batch"] == 8
     assert found["totals"]["memory"]["training_peak"] == memory.training.at(8)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...compiler.plan.optimizer import Adam, AdamW, Optimizer, RmsProp, Sgd
+from ...compiler.plan.optimizer import Optimizer
 
 _PRODUCTS = (nn.modules.conv._ConvNd, nn.Linear)
 """Layers whose weights decay; norms, biases, scales and slopes do not."""
+
+_OF_GROUPS = ("weight_decay", "decay_all")
+"""Arguments that `parameter_groups` has shared out."""
 
 
 def parameter_groups(
@@ -55,37 +59,11 @@ def make_optimizer(
     directive: Optimizer, groups: list[dict[str, Any]], device: torch.device
 ) -> torch.optim.Optimizer:
     """torch's own optimizer, fused where torch has that."""
-    fused = device.type in ("cpu", "cuda") and bool(groups)
-    match directive:
-        case Sgd():
-            return torch.optim.SGD(
-                groups,
-                lr=directive.lr,
-                momentum=directive.momentum,
-                dampening=directive.dampening,
-                nesterov=directive.nesterov,
-                fused=fused,
-            )
-        case Adam() | AdamW():
-            kind = torch.optim.AdamW if isinstance(directive, AdamW) else torch.optim.Adam
-            return kind(
-                groups,
-                lr=directive.lr,
-                betas=directive.betas,
-                eps=directive.eps,
-                amsgrad=directive.amsgrad,
-                fused=fused,
-            )
-        case RmsProp():
-            return torch.optim.RMSprop(
-                groups,
-                lr=directive.lr,
-                alpha=directive.alpha,
-                eps=directive.eps,
-                momentum=directive.momentum,
-                centered=directive.centered,
-            )
-    raise AssertionError(directive.word)
+    kind: type[torch.optim.Optimizer] = getattr(torch.optim, directive.torch_name)
+    arguments = {k: v for k, v in directive.arguments.items() if k not in _OF_GROUPS}
+    if "fused" in inspect.signature(kind).parameters:
+        arguments["fused"] = device.type in ("cpu", "cuda") and bool(groups)
+    return kind(groups, **arguments)
 
 
 def rate_of(directive: Optimizer) -> float:

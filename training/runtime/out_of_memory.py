@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 
 from ...compiler.analysis.memory import Memory
-from ...compiler.analysis.setting import Optimizer, Setting
+from ...compiler.analysis.setting import Device, Setting
 from ...compiler.analysis.setting import Precision as PrecisionName
 from ...compiler.network import Network
-from ...compiler.plan.optimizer import Sgd
 from ...compiler.plan.plan import Train
 from ...compiler.report.figures import data_size
 from ...dsl.diagnostics import Diagnostic
@@ -60,14 +59,9 @@ def out_of_memory(
 
 
 def _setting(train: Train, precision: Precision, device: torch.device) -> Setting:
-    optimizer = train.optimizer
-    kind: Optimizer = "sgd"
-    if isinstance(optimizer, Sgd):
-        kind = "momentum" if optimizer.momentum else "sgd"
-    else:
-        kind = optimizer.kind  # type: ignore[assignment]
     word: PrecisionName = precision.word  # type: ignore[assignment]
-    return Setting(word, kind, "cuda" if device.type == "cuda" else "cpu")
+    kind: Device = "cuda" if device.type == "cuda" else "cpu"
+    return Setting(word, train.optimizer.memory, kind)
 
 
 def _available(device: torch.device) -> int:

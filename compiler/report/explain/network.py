@@ -82,7 +82,7 @@ def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
     memory, network, setting = analysis.memory, analysis.network, analysis.setting
     forward = memory.forward.moment(batch)
     images = plural(batch, "image")
-    how = f"{setting.optimizer}, {setting.precision}, {setting.device}"
+    how = f"{setting.optimizer.name}, {setting.precision}, {setting.device}"
     lines = [
         ("weights", f"{data_size(memory.weights)}, buffers too"),
         ("gradients", f"{data_size(memory.gradients)} of weights"),

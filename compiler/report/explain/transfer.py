@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...analysis.memory import Memory
-from ...analysis.setting import Optimizer, Setting
-from ...plan.optimizer import Sgd
+from ...analysis.setting import Setting
 from ...plan.plan import TrainPlan
 from ...plan.policy import Decision
 from ...plan.strategy import Group, Stage, Strategy, trainable
@@ -86,20 +85,13 @@ def counts(strategy: Strategy, stage: Stage) -> str:
 def needed(strategy: Strategy, stage: Stage, plan: TrainPlan) -> str:
     """What a training step needs of memory; where something is frozen, beside what it would need
     if all learned."""
-    batch = plan.train.batch.size
+    batch, optimizer = plan.train.batch.size, plan.train.optimizer.memory
     all_learn, now = (
-        Memory(strategy.network, Setting(optimizer=_kind(plan), frozen=frozen)).training.at(batch)
+        Memory(strategy.network, Setting(optimizer=optimizer, frozen=frozen)).training.at(batch)
         for frozen in (frozenset[int](), stage.frozen)
     )
     instead = f" instead of {data_size(all_learn)}" if stage.frozen else ""
     return f"a batch of {exact(batch)} needs {data_size(now)} of memory{instead}"
-
-
-def _kind(plan: TrainPlan) -> Optimizer:
-    optimizer = plan.train.optimizer
-    if isinstance(optimizer, Sgd):
-        return "momentum" if optimizer.momentum else "sgd"
-    return optimizer.kind  # type: ignore[return-value]
 
 
 def decision_in_words(decision: Decision) -> str:
