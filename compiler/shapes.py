@@ -57,7 +57,9 @@ def as_map(shape: Shape, word: str) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise ShapeError(
             f"`{word}` works on maps, channels x height x width; {text(shape)} arrives",
-            "put it before the `flatten`" if len(shape) == 1 else "",
+            "put it before the `flatten`, or make the input channels x height x width"
+            if len(shape) == 1
+            else "",
         )
     return shape[0], shape[1], shape[2]
 

@@ -94,6 +94,7 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
             for ref in modules[imported.source].own_blocks:
                 module.blocks.setdefault(ref.block.name.value, ref)
         imported_names = dict(module.blocks)
+        loose = False  # a layer stands outside of networks and blocks
         for statement in spec.statements:
             problem: Diagnostic | None = None
             if isinstance(statement, Block):
@@ -127,6 +128,9 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 problem = _section(statement, module)
             elif not isinstance(statement, Import) and len(diagnostics) < MAX_MISTAKES:
                 problem = _misplaced(statement)
+                # A network written without its braces is one mistake, not one for each layer.
+                if problem.code == "outside-network":
+                    problem, loose = (None if loose else problem), True
             if problem:
                 diagnostics.append(problem)
     return modules, diagnostics

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from typing import Any
 
 from . import foreign
@@ -96,6 +97,12 @@ def _by_name(
     order = [ours or theirs for theirs, ours in meaning.parameters]
     if not order:
         order = [f.name for f in meaning.kind.signature().positional]
+    fields = meaning.kind.fields
+    ours = [foreign.argument(name, fields) for name in order]
+    given = {*ours[: len(positional)], *(foreign.argument(name, fields) for name in named)}
+    if any(name and fields[name].required and name not in given for name in ours):
+        # `Linear 10`: one number alone is that of the outputs; inputs are not stated here.
+        order = list(dropwhile(foreign.why_left_out, order))
     found = list(zip(order, positional, strict=False))
     found += [("", value) for value in positional[len(order) :]]
     return found + [(here.get(name, name), value) for name, value in named.items()]

@@ -151,6 +151,7 @@ def test_what_others_call_it() -> None:
         (("AdaptiveAvgPool2d", [7], {}), "pool avg adaptive=7"),
         (("Dense", [10], {"activation": "softmax"}), "fc 10, softmax"),
         (("Linear", [512, 10], {"bias": False}), "fc 10 bias=off"),
+        (("Linear", [10], {}), "fc 10"),  # without the inputs, as LazyLinear takes it
         (("ReLU", [6.0], {}), "relu6"),
         (("BatchNormalization", [], {"momentum": 0.99}), "bn momentum=0.01"),
         (("ZeroPadding2D", [((3, 3), (3, 3))], {}), "pad 3"),
@@ -187,7 +188,7 @@ def test_minimum_pooling_is(word: str) -> None:
     assert "pool min" in the_error(network(f"{word} 2")).help
 
 
-@pytest.mark.parametrize("line", ["dense 10", "Dense 10"])
+@pytest.mark.parametrize("line", ["dense 10", "Dense 10", "linear 10"])
 def test_dense_is_a_fully_connected_layer(line: str) -> None:
     assert the_error(network(line, "linear")).help == "write `fc 10`"
 
