@@ -13,6 +13,7 @@ weights, which are there three times.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -27,7 +28,10 @@ from training.foreign import TORCHVISION
 TOLERANCE = 1e-9
 
 
-def main(names: list[str]) -> int:
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("names", nargs="*", metavar="NAME", help="by default all")
+    names: list[str] = options.parse_args().names
     unknown = sorted(set(names) - set(TORCHVISION))
     if unknown:
         print(f"not one of torchvision's: {', '.join(unknown)}", file=sys.stderr)
@@ -56,4 +60,4 @@ def line(name: str, found: Compared) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
