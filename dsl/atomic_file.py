@@ -90,8 +90,9 @@ def write_whole(path: Path, *pieces: bytes | memoryview) -> None:
             file.writelines(pieces)
             file.flush()
             _put_in_place(file, partial, path)
-    except OSError:
+    except OSError as error:
         partial.unlink(missing_ok=True)
+        error.filename, error.filename2 = str(path), None  # nobody knows the other name
         raise
 
 
