@@ -303,7 +303,7 @@ def arguments() -> Iterator[Mistake]:
                 if theirs not in known:
                     text = f"{line} {theirs}={value}"
                     yield Mistake("argument", text, network(text))
-    for names in foreign.left_out_names():
+    for names in foreign.table(foreign.LEFT_OUT):
         text = f"conv 8 3x3 {names}=1"
         yield Mistake("argument", text, network(text))
     for text in ("padding=same", "padding=valid", "border_mode=same", "border_mode=valid",

@@ -58,13 +58,3 @@ class Memory:
     def fit(self, limit: int) -> int:
         """The largest batch that can be trained on in so many bytes; 0 if not even one image."""
         return self.training.fit(limit)
-
-
-def kept_bytes(network: Network, batch: int, setting: Setting = Setting()) -> int:  # noqa: B008
-    """What autograd keeps for a batch, with a cross-entropy at each output."""
-    return kept(network, setting).at(batch)
-
-
-def fit(network: Network, limit: int, setting: Setting = Setting()) -> int:  # noqa: B008
-    """The largest batch that can be trained on in so many bytes."""
-    return Memory(network, setting).fit(limit)

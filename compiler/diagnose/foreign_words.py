@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..language import foreign
 from ..language.vocabulary import SECTIONS
-from ..ops.base import Op
-from ..plan.directive import Directive
 from ..plan.foreign_directives import known_elsewhere
 
 
@@ -29,25 +26,11 @@ def meanings(word: str) -> list[Meaning]:
     layer = foreign.layer(word)
     if layer is not None:
         found.append(Meaning("network", layer.instead, layer.advice))
-    argument, why = foreign.argument(word, foreign.ARGUMENTS), foreign.why_left_out(word)
-    if argument or why:
-        found.append(Meaning("argument", argument, "" if argument else why))
     for section in SECTIONS:
         instead, advice = known_elsewhere(section).get(foreign.folded(word), ("", ""))
         if instead or advice:
             found.append(Meaning(section, instead, advice))
+    argument, why = foreign.argument(word, foreign.ARGUMENTS), foreign.why_left_out(word)
+    if argument or why:
+        found.append(Meaning("argument", argument, "" if argument else why))
     return found
-
-
-def names_elsewhere(kind: type[Op] | type[Directive]) -> list[str]:
-    """What other tools call a layer or a directive."""
-    return list(dict.fromkeys(_names(kind)))
-
-
-def _names(kind: type[Op] | type[Directive]) -> Iterator[str]:
-    if issubclass(kind, Op):
-        yield from (name for name, _ in foreign.names_of(kind))
-        return
-    for instead, names in kind.elsewhere.items():
-        if f"{instead} ".startswith((f"{kind.word} ", f"{kind.head()} ")):
-            yield from names.split()

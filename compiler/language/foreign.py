@@ -364,8 +364,3 @@ def why_left_out(name: str) -> str:
 def is_number_of_classes(name: str) -> bool:
     """Whether other programs call the number of classes so."""
     return folded(name) in _CLASSES
-
-
-def left_out_names() -> list[str]:
-    """The arguments of other tools that are not written here, as they write them."""
-    return list(table(LEFT_OUT))

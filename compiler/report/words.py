@@ -16,6 +16,7 @@ from ...dsl.program import load_program
 from ...dsl.source import Source
 from ..build.elaborate import elaborate
 from ..build.forms import SIGNATURES
+from ..diagnose.foreign_words import meanings
 from ..language import foreign
 from ..language.signature import Field, Signature
 from ..language.vocabulary import FORMS, SECTIONS, STATEMENTS, Form
@@ -25,7 +26,6 @@ from ..ops.base import Op
 from ..ops.merge import Input
 from ..plan.directive import REGISTRY as DIRECTIVES
 from ..plan.directive import Directive
-from ..plan.foreign_directives import known_elsewhere
 from ..shapes import text
 from .figures import exact
 from .style import BOLD, Style, laid_out, wrapped
@@ -100,25 +100,19 @@ def explain(word: str, style: Style) -> Answer:
     several = [each for each in words() if each.startswith(f"{word} ")]
     if several:
         return Answer(_listed(several, style))
-    for ours, advice, section in _elsewhere(word):
+    for where, ours, advice in meanings(word):
+        if where == "argument":
+            raise Unknown(
+                f"`{word}` is not a word of the language: as an argument, "
+                + (f"it is written `{ours}`" if ours else advice)
+            )
         if ours:
-            meanings = "\n\n\n".join(_meanings(_known(ours), style, section))
-            return Answer(meanings, f"`{word}` is written `{ours}` here")
+            paragraphs = list(_meanings(_known(ours), style, where.removeprefix("network")))
+            return Answer("\n\n\n".join(paragraphs), f"`{word}` is written `{ours}` here")
         raise Unknown(f"`{word}` is not a word of the language: {advice}")
     close = closest(word, [*words(), *foreign.known_layers()])
     help = f"did you mean `{close}`?" if close else "`cnn help` lists all words"
     raise Unknown(f"`{word}` is not a word of the language; {help}")
-
-
-def _elsewhere(word: str) -> Iterator[tuple[str, str, str]]:
-    """What to write for a word of another tool, or what to do; and in which section, if in one."""
-    found = foreign.layer(word)
-    if found is not None:
-        yield found.instead, found.advice, ""
-    for section in SECTIONS:
-        directive = known_elsewhere(section).get(foreign.folded(word))
-        if directive is not None:
-            yield *directive, section
 
 
 def _known(line: str) -> str:

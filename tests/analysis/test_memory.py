@@ -6,7 +6,7 @@ import pytest
 
 from dotcnn.compiler.analysis import Setting
 from dotcnn.compiler.analysis.kept import kept
-from dotcnn.compiler.analysis.memory import Memory, fit, kept_bytes
+from dotcnn.compiler.analysis.memory import Memory
 from dotcnn.compiler.analysis.peak import Bytes, Ledger, Moment, Peak
 from dotcnn.compiler.analysis.setting import OPTIMIZERS
 from dotcnn.compiler.network import Network
@@ -27,7 +27,7 @@ def test_kept_by_hand() -> None:
     """The relu's output; of a global pool nothing; the pooled vector for the fc; the logarithm of
     the softmax, and one number of the loss."""
     assert kept(small()) == Bytes(fixed=4, each=4 * (4 * 8 * 8 + 4 + 2))
-    assert kept_bytes(small(), 8) == 4 + 8 * 4 * 262
+    assert Memory(small()).kept.at(8) == 4 + 8 * 4 * 262
 
 
 def test_what_several_keep_is_counted_once() -> None:
@@ -157,7 +157,7 @@ def test_the_batch_that_fits_fits_and_the_next_does_not(name: str, gigabytes: in
 
 def test_what_does_not_fit_at_all() -> None:
     network = gallery("vgg/vgg16")
-    assert fit(network, 100 * 2**20) == 0
+    assert Memory(network).fit(100 * 2**20) == 0
     assert Memory(network).fit(Memory(network).training.at(1) - 1) == 0
     assert Memory(network).fit(Memory(network).training.at(1)) == 1
 

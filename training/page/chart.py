@@ -41,7 +41,7 @@ def chart(
             HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM),
         )
 
-    parts = [_grid(ticks, at(first, low)[1], lambda y: at(first, y)[1], value)]
+    parts = [_grid(ticks, lambda y: at(first, y)[1], value)]
     parts += _epochs(int(first), int(last), lambda x: at(x, low)[0])
     if best is not None and first <= best <= last:
         parts.append(_best(at(best, low)[0]))
@@ -71,7 +71,6 @@ def round_numbers(low: float, high: float, most: int = 5) -> list[float]:
 
 def _grid(
     ticks: Sequence[float],
-    floor_: float,
     at: Callable[[float], float],
     value: Callable[[float], str],
 ) -> Html:

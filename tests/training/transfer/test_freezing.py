@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import dotcnn
-from dotcnn.compiler.analysis.memory import kept_bytes
+from dotcnn.compiler.analysis.memory import Memory
 from dotcnn.compiler.analysis.setting import Setting
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.strategy import Strategy, strategy_of
@@ -98,7 +98,7 @@ def test_a_frozen_beginning_keeps_nothing_for_backward() -> None:
         Freezing(found).begin(module, 0)
         setting = Setting(frozen=found.stages[0].frozen)
         assert kept_for_backward(module, images, labels) == pytest.approx(
-            kept_bytes(found.network, 3, setting), abs=512
+            Memory(found.network, setting).kept.at(3), abs=512
         )
 
 
