@@ -28,13 +28,13 @@ def _sorted(
     order: list[Scope], bodies: Bodies, place_of: Callable[[Scope], Place]
 ) -> list[list[Scope]]:
     found: dict[Place, list[Scope]] = {}
-    inside: dict[Place, set[Place]] = {}
+    inside: dict[Place, dict[Place, None]] = {}  # no sets: their order differs from run to run
     for scope in order:
         if _is_class(scope, bodies):
             place = place_of(scope)
             found.setdefault(place, []).append(scope)
-            needed = inside.setdefault(place, set())
-            needed.update(place_of(inner) for inner in _classes_in(scope, bodies))
+            needed = inside.setdefault(place, {})
+            needed |= dict.fromkeys(place_of(inner) for inner in _classes_in(scope, bodies))
     return [found[place] for place in TopologicalSorter(inside).static_order()]
 
 

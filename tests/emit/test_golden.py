@@ -83,6 +83,21 @@ def test_a_check_at_the_end(golden: Golden) -> None:
     golden("emit/lenet5_main.py", dotcnn.emit(network("lenet5"), main=True))
 
 
+def test_is_the_same_in_every_run() -> None:
+    """Whatever the order of sets, which differs from one Python process to the next."""
+    script = "import dotcnn; print(dotcnn.emit(dotcnn.compile('seresnet50')))"
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in "1234"
+    }
+    assert len(texts) == 1
+
+
 BUDGETS = {
     "resnet50": 110, "resnet152": 110, "googlenet": 125, "densenet121": 110, "vgg16": 60,
     "lenet5": 40,
