@@ -56,6 +56,12 @@ def origin(scope: Scope) -> Scope:
     return scope
 
 
+def structure(body: Body) -> object:
+    """How a body is put together: the same for calls that differ in numbers alone."""
+    steps = tuple([(s.key, s.name, s.template, s.operands) for s in body.steps])
+    return steps, body.outputs, body.heads, len(body.inputs)
+
+
 def is_head(scope: Scope) -> bool:
     """Whether it is an auxiliary head as a whole."""
     return scope.aux and (scope.parent is None or not scope.parent.aux)

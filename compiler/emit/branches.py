@@ -7,13 +7,14 @@ shortcut, or a sum, in some of them. Both are choices of one class. Calls that d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ...dsl.syntax import Arm as ArmSyntax
 from ...dsl.syntax import Body as BodySyntax
 from ...dsl.syntax import Branches, Call, For, If, Node, Repeat
 from .body import Body, Key, Step
+from .symbolic import Code
 
 Ref = tuple[object, int]
 """A value of a class: the key of the step that makes it (below 0: an input), which of its outputs
@@ -27,7 +28,7 @@ class Unlike(Exception):
     """Calls that no one class can stand for."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Place:
     """A step of a class."""
 
@@ -41,7 +42,7 @@ class Place:
         return self.step.key, 0
 
 
-@dataclass
+@dataclass(eq=False)
 class Arm:
     items: list[Item]
     calls: frozenset[int]
@@ -49,9 +50,13 @@ class Arm:
     statement: If | None
     number: int
     """Which arm of the statement it is; -1 where there is none."""
+    condition: Code | None = None
+    """What its class asks, over its arguments; None for `else`."""
+    question: str = ""
+    """How `forward` asks that; empty for `else`."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Choice:
     """Steps that are there, or others in their place, or none."""
 
@@ -73,6 +78,15 @@ def places(items: Sequence[Item]) -> Iterator[Place]:
         else:
             for arm in item.arms:
                 yield from places(arm.items)
+
+
+def arms_in(items: Sequence[Item]) -> Iterator[Arm]:
+    """All arms of choices, with those inside of them."""
+    for item in items:
+        if isinstance(item, Choice):
+            for arm in item.arms:
+                yield arm
+                yield from arms_in(arm.items)
 
 
 def arrange(
@@ -115,11 +129,13 @@ class _Arrangement:
             self.users.append(users)
 
     def ref(self, kind: int, ref: tuple[int, int]) -> Ref:
-        found = _named(self.kinds[kind], ref)
+        return self.stand_in(kind, _named(self.kinds[kind], ref))
+
+    def stand_in(self, kind: int, ref: Ref) -> Ref:
         alias = self.alias[kind]
-        while found in alias:
-            found = alias[found]
-        return found
+        while ref in alias:
+            ref = alias[ref]
+        return ref
 
     def path(self, step: Step, level: int) -> tuple[If, int] | None:
         span = step.item.span
@@ -249,7 +265,7 @@ class _Arrangement:
                     inner += self.arranged(part, level + 1)
                 else:
                     inner.append(self.place({kind: one[0] for kind, one in part.items()}))
-            resolved = {self.ref_of(kind, exit) for kind, exit in exits.items()}
+            resolved = {self.stand_in(kind, exit) for kind, exit in exits.items()}
             if len(resolved) != 1:
                 raise Unlike
             choice.arms.append(Arm(inner, frozenset(having), resolved.pop(), statement, number))
@@ -269,12 +285,6 @@ class _Arrangement:
             if same and before.missing >= choice.missing:
                 choice.entry = before.value
 
-    def ref_of(self, kind: int, ref: Ref) -> Ref:
-        alias = self.alias[kind]
-        while ref in alias:
-            ref = alias[ref]
-        return ref
-
     def exit(self, kind: int, own: Sequence[Step]) -> Ref:
         """The one value of some steps that others take."""
         keys = {step.key for step in own}
@@ -289,15 +299,15 @@ class _Arrangement:
         return leaving[0]
 
 
-def together(items: Sequence[Item], conditions: Mapping[int, object]) -> list[Item]:
+def together(items: Sequence[Item]) -> list[Item]:
     """The same, with neighbours of one condition as one choice."""
     found: list[Item] = []
     for item in items:
         if isinstance(item, Choice):
             for arm in item.arms:
-                arm.items = together(arm.items, conditions)
+                arm.items = together(arm.items)
             before = found[-1] if found else None
-            if isinstance(before, Choice) and _alike(before, item, conditions):
+            if isinstance(before, Choice) and _alike(before, item):
                 first, second = before.arms[0], item.arms[0]
                 if _renamed(second.items, before.value, first.exit):
                     first.items += second.items
@@ -308,10 +318,10 @@ def together(items: Sequence[Item], conditions: Mapping[int, object]) -> list[It
     return found
 
 
-def _alike(one: Choice, two: Choice, conditions: Mapping[int, object]) -> bool:
+def _alike(one: Choice, two: Choice) -> bool:
     if len(one.arms) > 1 or len(two.arms) > 1 or two.entry not in (one.entry, one.value):
         return False
-    return conditions[id(one.arms[0])] == conditions[id(two.arms[0])]
+    return one.arms[0].condition == two.arms[0].condition
 
 
 def _renamed(items: Sequence[Item], old: Ref, new: Ref) -> bool:

@@ -59,7 +59,6 @@ class Forward:
         outputs: Sequence[Operand],
         inputs: Sequence[str],
         names: Names,
-        questions: Mapping[int, str],
         shapes: Callable[[Operand], str] | None = None,
         heads: Mapping[Operand, str] | None = None,
         together: str = "",
@@ -68,8 +67,6 @@ class Forward:
         self.items = _alive(items, {*outputs})
         self.places = list(places(self.items))
         self.outputs = tuple(outputs)
-        self.questions = questions
-        """By the id of an arm of a choice: how `forward` asks for it; empty for `else`."""
         self.names = names
         self.shapes = shapes
         self.heads = heads or {}
@@ -235,7 +232,7 @@ class Forward:
             later = Counter(chain.from_iterable(inside[number + 1 :]))
             self.uses.subtract(later)  # of one value, only one arm takes it
             self.variables, self.holds = dict(before[0]), dict(before[1])
-            question = self.questions[id(arm)]
+            question = arm.question
             asked = f"{word} {question}:" if question else "else:"
             self.lines.append(f"{STEP * self.indent}{asked}")
             word, body = "elif", len(self.lines)

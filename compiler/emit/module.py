@@ -12,8 +12,9 @@ from ..shapes import text as shape_text
 from .body import Bodies
 from .branches import Ref, places
 from .check_run import check_run
-from .class_writer import Classes, Contents, Flags, assignments
+from .class_writer import Classes
 from .comments import Comments
+from .constructor import Contents, Flags, assignments
 from .forward import SHORT, Forward
 from .initial import InitText, initial
 from .layout import STEP
@@ -164,7 +165,6 @@ def _forward(outputs: str, fields: Sequence[str], contents: Contents, flat: bool
         contents.outputs,
         ["x"],
         Names({*SHORT, "paths", *fields}),
-        {},
         shapes=lambda value: shape_text(shapes[value]),
         heads=dict(zip(contents.outputs[1:], fields, strict=True)),
         together=outputs,

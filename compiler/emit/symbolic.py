@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from ..language.evaluate import divisible
@@ -281,6 +282,11 @@ def conditions(code: Code) -> list[Code]:
     if isinstance(code, Operation) and code.sign == "and":
         return [*conditions(code.left), *conditions(code.right)]
     return [code]
+
+
+def all_of(parts: Sequence[Code]) -> Code:
+    """One condition that holds where each of some does."""
+    return reduce(lambda whole, part: Operation("and", whole, part), parts)
 
 
 def meaning(code: Code) -> object:

@@ -49,6 +49,7 @@ from .symbolic import (
     TracedInt,
     TracedList,
     TracedTruth,
+    all_of,
     code_of,
     negated,
     traced,
@@ -76,7 +77,7 @@ class View:
 
     def of_shortcut(self, scope: Scope) -> Mapping[str, Any]:
         first, *_, last = scope.nodes()
-        return {"out_channels": self.channels(last), "stride": _one(self.op(first).stride)}  # type: ignore[attr-defined]
+        return {"out_channels": self.channels(last), "stride": one_of_pair(self.op(first).stride)}  # type: ignore[attr-defined]
 
     def channels(self, node: Node) -> Any:
         return self.shapes(node)[0][0]
@@ -334,10 +335,7 @@ def agree(first: Node, last: Node, channels_alone: bool = False) -> Code | None:
         parts.append(Operation("==", code, wanted))
     if not parts:
         return None
-    found = parts[0]
-    for part in parts[1:]:
-        found = Operation("and", found, part)
-    return found
+    return all_of(parts)
 
 
 class _Forgets(dict[Any, Any]):
@@ -422,7 +420,9 @@ class _TracedWalk(Walk):
                 continue
             if isinstance(value, bool):
                 self.codes[id(values), name] = Named(names[name])
-            values[name] = traced(_one(value), Named(names[name])) if name in names else value
+            values[name] = (
+                traced(one_of_pair(value), Named(names[name])) if name in names else value
+            )
         if what.kind == "block" and what.definition is not None:
             self.calls.append(_NOBODY)
             twin = Scope("block", what.word, what.span, None, arguments=tuple(values.items()))
@@ -631,7 +631,7 @@ def given_arguments(block: Block, call: Call) -> Iterator[tuple[str, Argument]]:
             yield name, argument
 
 
-def _one(value: Any) -> Any:
+def one_of_pair(value: Any) -> Any:
     """3 for 3x3."""
     if type(value) is tuple and len(value) == 2 and value[0] == value[1]:
         return value[0]
