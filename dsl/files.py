@@ -17,13 +17,14 @@ from .source import Source, Span
 # A character takes at most four bytes.
 _MAX_BYTES = 4 * MAX_CHARACTERS
 
-_KINDS = {
+KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+"""What else than a regular file may have its name."""
 
 
 def read_file(path: Path, name: str = "", at: Span | None = None) -> Source:
@@ -99,7 +100,7 @@ def _read_bytes(path: Path, name: str, at: Span | None) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         status = os.fstat(descriptor)
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+        kind = KINDS.get(stat.S_IFMT(status.st_mode))
         if kind:
             help = "use `-` to read a spec from standard input" if "pipe" in kind and not at else ""
             raise _problem("not-a-file", f"{name} is {kind}, not a file", name, at, help)

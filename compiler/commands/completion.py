@@ -116,6 +116,17 @@ def _gallery() -> str:
     return " ".join(names())
 
 
+def _value_cases(commands: list[_Described], offered: Callable[[_Value], str]) -> str:
+    """The arms of a `case` for what follows an option, in bash and zsh."""
+    lines = []
+    for command in commands:
+        for option in command.options:
+            if option.value is not None:
+                names = "|".join(f"'{command.name} {name}'" for name in option.names)
+                lines.append(f"    {names}) {offered(option.value)}; return ;;")
+    return "\n".join(lines)
+
+
 # ---- bash --------------------------------------------------------------------------------------
 
 
@@ -130,13 +141,6 @@ def _bash(commands: list[_Described]) -> str:
             parts += ['compgen -d -- "$cur"'] if value.folders else []
         return "; ".join(parts) or ":"
 
-    def cases() -> Iterator[str]:
-        for command in commands:
-            for option in command.options:
-                if option.value is not None:
-                    names = "|".join(f"'{command.name} {name}'" for name in option.names)
-                    yield f"    {names}) {offered(option.value)}; return ;;"
-
     def rest() -> Iterator[str]:
         for command in commands:
             names = " ".join(name for option in command.options for name in option.names)
@@ -148,7 +152,7 @@ _cnn_offers() {{
   local cur=$1 prev=$2 command=$3
   local gallery='{_gallery()}'
   case "$command $prev" in
-{chr(10).join(cases())}
+{_value_cases(commands, offered)}
   esac
   case "$command $cur" in
 {chr(10).join(rest())}
@@ -184,13 +188,6 @@ def _zsh(commands: list[_Described]) -> str:
             parts += ["_files -/"] if value.folders else []
         return "; ".join(parts) or ":"
 
-    def cases() -> Iterator[str]:
-        for command in commands:
-            for option in command.options:
-                if option.value is not None:
-                    names = "|".join(f"'{command.name} {name}'" for name in option.names)
-                    yield f"    {names}) {offered(option.value)}; return ;;"
-
     def rest() -> Iterator[str]:
         for command in commands:
             options = " ".join(
@@ -210,7 +207,7 @@ _cnn() {{
     return
   fi
   case "${{words[2]}} ${{words[CURRENT-1]}}" in
-{chr(10).join(cases())}
+{_value_cases(commands, offered)}
   esac
   case "${{words[2]}} ${{words[CURRENT]}}" in
 {chr(10).join(rest())}

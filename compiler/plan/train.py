@@ -4,7 +4,7 @@ early stopping, seeds, checkpoints."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from ...dsl.diagnostics import Diagnostic
 from ..language.kinds import choice, either, flag, number, switch, whole, words
@@ -181,19 +181,23 @@ class ChannelsLast(Directive):
         return cls(mode="auto")
 
 
-class Compile(Directive):
+class _Switch(Directive):
+    """A directive that is on where it is written, unless it says `off`."""
+
+    on: bool = switch("on or off", True, keyword_only=False)
+
+    @classmethod
+    def usual(cls, context: Context) -> Self:
+        return cls(on=False)
+
+
+class Compile(_Switch):
     """Compile the network with torch.compile: a slow start, then faster steps."""
 
     section = "train"
     word = "compile"
     usage = "compile on/off"
     elsewhere: ClassVar[Mapping[str, str]] = {"compile": "torch_compile torchcompile jit dynamo"}
-
-    on: bool = switch("on or off", True, keyword_only=False)
-
-    @classmethod
-    def usual(cls, context: Context) -> Compile:
-        return cls(on=False)
 
 
 class Seed(Directive):
@@ -214,7 +218,7 @@ class Seed(Directive):
         return cls(value=0)
 
 
-class Deterministic(Directive):
+class Deterministic(_Switch):
     """Deterministic algorithms: runs that are equal to the last bit, more slowly."""
 
     section = "train"
@@ -224,14 +228,8 @@ class Deterministic(Directive):
         "deterministic": "use_deterministic_algorithms reproducible cudnn_deterministic"
     }
 
-    on: bool = switch("on or off", True, keyword_only=False)
 
-    @classmethod
-    def usual(cls, context: Context) -> Deterministic:
-        return cls(on=False)
-
-
-class SyncBn(Directive):
+class SyncBn(_Switch):
     """Synchronised batch norm: statistics over the batches of all GPUs together."""
 
     section = "train"
@@ -240,12 +238,6 @@ class SyncBn(Directive):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "sync_bn": "sync_batchnorm syncbatchnorm convert_sync_batchnorm synchronized"
     }
-
-    on: bool = switch("on or off", True, keyword_only=False)
-
-    @classmethod
-    def usual(cls, context: Context) -> SyncBn:
-        return cls(on=False)
 
 
 def _workers(value: object) -> int:

@@ -10,15 +10,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from ...dsl.files import KINDS
 from .bad_file import BadFile, damaged, too_large, unreadable
-
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFSOCK: "a socket",
-}
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """Without O_NONBLOCK the mere opening of a named pipe waits for somebody to write to it."""
@@ -39,7 +32,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind != stat.S_IFREG:
         os.close(descriptor)
-        what = _KINDS.get(kind, "something else")
+        what = KINDS.get(kind, "something else")
         raise BadFile(f"is {what}, not a file", "not-a-file")
     return open(descriptor, "rb")
 
