@@ -5,8 +5,10 @@
     -> Item, ...   the steps of all its calls; where they differ, a Choice, which is an
                    `if` of the spec or the shortcut of a residual                       branches
     -> Twin        one call of each kind carried out once more, its parameters traced   trace
-    -> Contents    how each module is made: a Frame with a Code for each value          class_writer
-    -> list[str]   the lines of a class: its constructor, and its `forward`             forward
+    -> Expressions its arguments, and a Code for each value that is right in all calls  expressions
+    -> Contents    how each module is made: a Frame with those Codes in its places      expressions
+    -> list[str]   the lines of a class: its constructor                                constructor
+                   and its `forward`                                                    forward
 
 A value on the way is a value: what `Op.torch` gives is a `Constructor` with numbers in it. A traced
 number (`symbolic`) is the number and the `Code` that it comes from, so that `conv 4*width 1x1`

@@ -53,22 +53,23 @@ class Flags:
             asked = [arm.condition for arm in item.arms]
             several = sum(condition is not None for condition in asked) > 1
             for arm, condition in zip(item.arms, asked, strict=True):
-                if condition is None:
-                    pass
-                elif several and names.isdisjoint(condition.names() - self.known):
-                    # Several questions: what they ask about is kept, not the answers.
-                    for name in sorted(condition.names()):
-                        self.kept[Named(name)] = name
-                        names.add(name)
-                        self.known.add(name)
-                    by: dict[Code, Code] = {Named(n): Named(f"self.{n}") for n in condition.names()}
-                    arm.question = str(replaced(condition, by))
-                else:
-                    if condition not in self.kept:
-                        self.kept[condition] = Names(names).free(_flag(condition, arm))
-                        names.add(self.kept[condition])
-                    arm.question = f"self.{self.kept[condition]}"
+                if condition is not None:
+                    arm.question = self.question(condition, arm, several, names)
                 self.look(arm.items, names)
+
+    def question(self, condition: Code, arm: Arm, several: bool, names: set[str]) -> str:
+        if several and names.isdisjoint(condition.names() - self.known):
+            # Several questions: what they ask about is kept, not the answers.
+            for name in sorted(condition.names()):
+                self.kept[Named(name)] = name
+                names.add(name)
+                self.known.add(name)
+            by: dict[Code, Code] = {Named(n): Named(f"self.{n}") for n in condition.names()}
+            return str(replaced(condition, by))
+        if condition not in self.kept:
+            self.kept[condition] = Names(names).free(_flag(condition, arm))
+            names.add(self.kept[condition])
+        return f"self.{self.kept[condition]}"
 
     def lines(self) -> list[str]:
         return [f"{STEP * 2}self.{name} = {condition}" for condition, name in self.kept.items()]

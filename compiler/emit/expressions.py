@@ -8,7 +8,6 @@ the network makes; a value for which that is not so becomes an argument of its o
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,25 +32,23 @@ from .arguments import (
     value_of,
 )
 from .body import Body, Key, Step, origin, structure
-from .branches import Arm, Choice, Item, Place, Unlike, arms_in, arrange, places, together
+from .branches import Arm, Choice, Item, Place, Unlike, arrange, places, together
 from .constructor import Contents
 from .frame import INDEX, VALUE, Frame, Leaf, expand
 from .frame import places as leaves_of
+from .local_names import with_widths, without_unused
 from .loops import Round
 from .source import Names
 from .sums import with_sums
 from .symbolic import (
-    Applied,
     Code,
     Constant,
     Named,
-    Operation,
     all_of,
     code_of,
     meaning,
     negated,
     plain,
-    replaced,
 )
 from .trace import AS_IT_IS, Twin, agree, default_of, names_of, text_of
 
@@ -60,9 +57,6 @@ if TYPE_CHECKING:
 
 _NO_VALUE = (ArithmeticError, TypeError, KeyError, IndexError)
 """An expression that means nothing in some call."""
-_OFTEN = 3
-"""A width that stands in a class so many times gets a name."""
-
 _LITERALS = (Number, Switch, Size, Tuple, List, Percent)
 
 
@@ -226,8 +220,9 @@ class Expressions:
                 made[place.step.key] = self.module(place)
         self.ask(self.items)
         contents = Contents(together(self.items), self.outputs, made, self.local)
-        contents = self.with_widths(contents)
-        return self.without_unused(contents)
+        contents = with_widths(contents, self.leaving(), self.taken)
+        contents, self.parameters = without_unused(contents, self.parameters)
+        return contents
 
     def having(self, place: Place) -> list[_Call]:
         return [call for call in self.calls if call.kind in place.calls]
@@ -403,73 +398,15 @@ class Expressions:
 
     # ---- names ----
 
-    def with_widths(self, contents: Contents) -> Contents:
-        """With names for widths that the class would work out again and again."""
-        often: Counter[Code] = Counter()
-        for place in places(contents.items):
-            if place.step.key not in contents.made:
-                continue
-            frame, codes = contents.made[place.step.key]
-            for leaf, code in zip(leaves_of(frame), codes, strict=True):
-                if leaf.usual is ... and isinstance(code, Operation | Applied):
-                    often[code] += 1
-        arms = list(arms_in(contents.items))
-        for condition in {arm.condition for arm in arms if arm.condition is not None}:
-            often.update(code for code in often if _holds(condition, code))
-        leaving = {code_of(shape[0]) for shape in self.leaving()}
-        names: dict[Code, Code] = {}
-        local = list(contents.local)
-        for code, count in often.items():
-            if count >= _OFTEN and INDEX not in code.names():
-                wanted = "out_channels" if code in leaving else "hidden"
-                if (
-                    code not in leaving
-                    and isinstance(code, Operation)
-                    and str(code).endswith("// 2")
-                ):
-                    wanted = "half"
-                name = self.taken.free(wanted)
-                names[code] = Named(name)
-                local.append((name, code))
-        if not names:
-            return contents
-        made = {
-            key: (frame, [replaced(code, names) for code in codes])
-            for key, (frame, codes) in contents.made.items()
-        }
-        for arm in arms:
-            if arm.condition is not None:
-                arm.condition = replaced(arm.condition, names)
-        return contents._replace(made=made, local=local)
-
     def leaving(self) -> Iterator[Any]:
+        """The channels of what leaves the class."""
         for twin, call in self.twins:
             step, _ = call.body.outputs[0]
             if step >= 0:
                 item = call.body.steps[step].item
                 node = item if isinstance(item, Node) else item.output
                 if node is not None:
-                    yield twin.shapes(node)[0]
-
-    def without_unused(self, contents: Contents) -> Contents:
-        used: set[str] = set()
-        for _, codes in contents.made.values():
-            for code in codes:
-                used |= code.names()
-        for arm in arms_in(contents.items):
-            used |= arm.condition.names() if arm.condition is not None else set()
-        local: list[tuple[str, Code]] = []
-        for name, code in reversed(contents.local):
-            if name in used:
-                used |= code.names()
-                local.insert(0, (name, code))
-        kept = [p for p in self.parameters if p.name in used]
-        self.parameters = sorted(kept, key=lambda p: (p.default is not ..., p.usual is not ...))
-        return contents._replace(local=local)
-
-
-def _holds(code: Code, part: Code) -> bool:
-    return code == part or any(_holds(each, part) for each in code.parts())
+                    yield twin.channels(node)
 
 
 def _by_arm(choice: Choice, asked: Sequence[Code | None]) -> Iterator[list[Code | None]]:

@@ -307,7 +307,8 @@ class Forward:
             template.startswith("torch."),
         )
         if place.step.outputs > 1:
-            self.several(place, text, reads)
+            self.flush()
+            self.several([(place.step.key, n) for n in range(place.step.outputs)], text, reads)
         elif self.uses[value] != 1 or self.line_each:
             self.flush()
             name = self.variable(value, reads, place.step.item.label)
@@ -343,10 +344,8 @@ class Forward:
         self.lines += statement(Group("[", tuple(texts), "]"), self.indent, before="paths = ")
         return f"{before}paths{after}"
 
-    def several(self, place: Place, text: str, reads: Sequence[Operand]) -> None:
-        """What gives several values: each gets a name."""
-        self.flush()
-        values = [(place.step.key, n) for n in range(place.step.outputs)]
+    def several(self, values: Sequence[Operand], text: str, reads: Sequence[Operand]) -> None:
+        """`a, b = text`: what gives several values, each with a name."""
         self.uses.subtract(reads)
         names = []
         for value in values:
@@ -369,17 +368,9 @@ class Forward:
             return False
         self.flush()
         text = source.format(self.variables[place.operands[0]])
-        self.uses.subtract(place.operands * len(parts))
-        names = []
-        for each in parts:
-            value: Operand = (each.step.key, 0)
-            name = self.variable(value, ())
-            self.bind(value, name)
-            self.first.setdefault(name, len(self.lines))
-            self.annotated.add(name)
-            names.append(name)
-            self.unpacked.add(value)
-        self.lines.append(f"{STEP * self.indent}{', '.join(names)} = {text}")
+        values: list[Operand] = [(each.step.key, 0) for each in parts]
+        self.several(values, text, place.operands * len(parts))
+        self.unpacked.update(values)
         return True
 
     def inline(self, place: Place) -> None:

@@ -86,15 +86,6 @@ def take_apart(constructor: Constructor) -> tuple[Frame, tuple[Any, ...]]:
     return frame(constructor), tuple(leaves)
 
 
-def leaf_count(item: Item) -> int:
-    """How many values it has places for."""
-    if isinstance(item, Leaf):
-        return 1
-    if isinstance(item, Frame):
-        return sum(map(leaf_count, item.items))
-    return (not item.listed) + len(item.ways) + item.ways.count("grows")
-
-
 def places(item: Item) -> Iterator[Leaf]:
     """The places for its values, in order."""
     if isinstance(item, Leaf):
@@ -111,19 +102,17 @@ def places(item: Item) -> Iterator[Leaf]:
                 yield Leaf(name=f"{leaf.name}_growth")
 
 
-def expand(item: Item, codes: Iterator[Code], names: Mapping[str, Any]) -> Any:
+def expand(item: Leaf | Frame, codes: Iterator[Code], names: Mapping[str, Any]) -> Any:
     """What a frame comes to: the modules that it makes, each with the values that make it."""
     if isinstance(item, Leaf):
         return next(codes).value(names)
-    if isinstance(item, Frame):
-        found: list[Any] = [item.name]
-        for inner in item.items:
-            if isinstance(inner, Run):
-                found += _rounds(inner, codes, names)
-            else:
-                found.append(expand(inner, codes, names))
-        return tuple(found)
-    return tuple(_rounds(item, codes, names))
+    found: list[Any] = [item.name]
+    for inner in item.items:
+        if isinstance(inner, Run):
+            found += _rounds(inner, codes, names)
+        else:
+            found.append(expand(inner, codes, names))
+    return tuple(found)
 
 
 def _rounds(run: Run, codes: Iterator[Code], names: Mapping[str, Any]) -> list[Any]:

@@ -427,35 +427,25 @@ def _number(value: Any, sign: str, left: Any, right: Any) -> Any:
     return traced(value, operation(sign, code_of(left), code_of(right), whole))
 
 
-def _binary(sign: str) -> Callable[[Any, Any], Any]:
+def _binary(sign: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
     compute = _COMPUTE[sign]
 
     def method(self: Any, other: Any) -> Any:
         if not isinstance(other, int | float) or isinstance(other, bool):
             return NotImplemented
-        return _number(compute(plain(self), plain(other)), sign, self, other)
-
-    return method
-
-
-def _reflected(sign: str) -> Callable[[Any, Any], Any]:
-    compute = _COMPUTE[sign]
-
-    def method(self: Any, other: Any) -> Any:
-        if not isinstance(other, int | float) or isinstance(other, bool):
-            return NotImplemented
-        return _number(compute(plain(other), plain(self)), sign, other, self)
+        left, right = (other, self) if reflected else (self, other)
+        return _number(compute(plain(left), plain(right)), sign, left, right)
 
     return method
 
 
 class _Arithmetic(Traced):
-    __add__, __radd__ = _binary("+"), _reflected("+")
-    __sub__, __rsub__ = _binary("-"), _reflected("-")
-    __mul__, __rmul__ = _binary("*"), _reflected("*")
-    __floordiv__, __rfloordiv__ = _binary("//"), _reflected("//")
-    __truediv__, __rtruediv__ = _binary("/"), _reflected("/")
-    __mod__, __rmod__ = _binary("%"), _reflected("%")
+    __add__, __radd__ = _binary("+"), _binary("+", reflected=True)
+    __sub__, __rsub__ = _binary("-"), _binary("-", reflected=True)
+    __mul__, __rmul__ = _binary("*"), _binary("*", reflected=True)
+    __floordiv__, __rfloordiv__ = _binary("//"), _binary("//", reflected=True)
+    __truediv__, __rtruediv__ = _binary("/"), _binary("/", reflected=True)
+    __mod__, __rmod__ = _binary("%"), _binary("%", reflected=True)
 
     def __neg__(self) -> Any:
         return _number(-plain(self), "-", 0, self)
