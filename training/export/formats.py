@@ -17,9 +17,10 @@ ENDINGS: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "s
 EXPORTED = re.compile(rb"dotcnn\.spec_sha256")
 """What all files hold that are made here: they may be replaced without a question."""
 
-SCRIPT_MARK = "Written by `cnn export --script`"
-SCRIPT = re.compile(SCRIPT_MARK.encode())
+SCRIPT = re.compile(rb"Written by `cnn export --script`")
 """The same, of scripts."""
+
+SCRIPT_MARK = SCRIPT.pattern.decode()
 
 OPSET = 23
 """Of ONNX, the newest that torch 2.13 writes by itself; onnxruntime knows it since 1.23."""
