@@ -15,7 +15,7 @@ from .body import Key, is_shortcut, origin
 from .frame import NAMED, Frame, Leaf
 from .loops import Round
 from .symbolic import code_of, plain, traced
-from .trace import View, one_of_pair
+from .view import View, one_of_pair
 
 if TYPE_CHECKING:
     from .class_writer import Classes

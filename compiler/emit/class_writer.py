@@ -22,7 +22,7 @@ from .loops import Round, loop
 from .source import Names, camel, docstring
 from .sums import with_sums
 from .symbolic import code_of, traced
-from .trace import AS_IT_IS, View, text_of
+from .view import AS_IT_IS, View, text_of
 
 DIVISIBLE = helper(
     """\

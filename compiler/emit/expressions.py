@@ -50,7 +50,8 @@ from .symbolic import (
     negated,
     plain,
 )
-from .trace import AS_IT_IS, Twin, agree, default_of, names_of, text_of
+from .trace import Twin, agree
+from .view import AS_IT_IS, default_of, names_of, text_of
 
 if TYPE_CHECKING:
     from .class_writer import Classes
