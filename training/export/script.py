@@ -124,11 +124,18 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
+    failed = False
     for path in sys.argv[1:]:
-        probabilities = classify(session, path)
+        try:
+            probabilities = classify(session, path)
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for what is not an image
+            print(f"{path}: {error}", file=sys.stderr)
+            failed = True
+            continue
         print(path)
         for index in np.argsort(-probabilities, kind="stable")[:5]:
             print(f"  {probabilities[index]:8.4%}  {CLASSES[index]}")
+    sys.exit(failed)
 """
 
 _CLASSIFY = '''
@@ -186,7 +193,7 @@ def load(path):
     pages = ImageSequence.Iterator(Image.open(path))
     pixels = np.concatenate([np.atleast_3d(np.asarray(upright(page))) for page in pages], axis=2)
     if pixels.shape[2] != {channels}:
-        sys.exit(f"{{path}} has {{pixels.shape[2]}} channels, and the network takes {channels}")
+        raise ValueError(f"{{pixels.shape[2]}} channels, and the network takes {channels}")
     return pixels
 
 

@@ -138,6 +138,20 @@ def test_it_says_what_cnn_predict_says(
     assert numpy.abs(numpy.array(found) - expected).max() < 1e-5
 
 
+def test_what_is_not_an_image_is_named_and_the_others_are_classified(folder: Path) -> None:
+    text = SPEC.format(input="3x24x20", folder=folder, evaluate="resize 28, crop 24x20")
+    dotcnn.train(text, output=folder / "run", device="cpu", quiet=True)
+    dotcnn.export(folder / "run", folder / "net.onnx", script=True)
+    (folder / "text.jpg").write_text("not an image")
+    Image.new("RGB", (30, 30)).save(folder / "black.png")
+    files = [str(folder / name) for name in ("text.jpg", "absent.png", "black.png")]
+    command = [sys.executable, str(folder / "net_predict.py"), *files]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert told.stdout.startswith(files[2])
+    assert [line.partition(": ")[0] for line in told.stderr.splitlines()] == files[:2]
+
+
 def test_the_metadata_determine_the_preprocessing(folder: Path) -> None:
     text = SPEC.format(input="3x24x20", folder=folder, evaluate="resize 28, crop 24x20")
     dotcnn.train(text, output=folder / "run", device="cpu")
