@@ -113,7 +113,7 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     if whole:
         proposals = [(Edit(statement_span(call), whole),)]
     if word in SECTIONS:
-        help, edits = f"`{word}` stands outside the network, at the top of the file", ()
+        help, edits = f"`{word}` goes outside the network, at the top of the file", ()
     return Problem(
         "unknown-layer",
         f"there is no layer or block `{word}`",
@@ -130,7 +130,7 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
 def _no_such_word(word: str) -> str:
     """What to do about a word that nothing is like."""
     if foreign.argument(word, foreign.ARGUMENTS):
-        return f"an argument follows its layer, with `=`: `{word}=…` would belong to one"
+        return f"an argument goes after its layer, with `=`: `{word}=…`"
     return f"define one: `block {word}(…) {{ … }}`"
 
 
@@ -162,7 +162,7 @@ def refuse_body(call: Call, what: str) -> None:
             "unexpected-body",
             f"{what} takes no body",
             Span(call.span.source, start, start + 1),
-            help="write what follows behind it, separated by a comma or a new line",
+            help="write the next layer after it, separated by a comma or a new line",
         )
 
 

@@ -85,7 +85,7 @@ def bind(
                 "repeated-argument",
                 f"`{field.name}` is given twice",
                 node.span,
-                labels=(Label(places[field.name], "given here already"),),
+                labels=(Label(places[field.name], "already given here"),),
                 notes=_usage(signature),
                 help="keep one of them",
                 edits=(Edit(_with_blank_before(node.span), ""),),
@@ -157,7 +157,7 @@ def _for_foreign_argument(
     if node.name in foreign.ACTIVATION and call is not None:
         statement = translate.activation(value)
         if statement is None:
-            return "an activation is a statement of its own, behind the layer: `conv 64, relu`", ()
+            return "an activation is a statement of its own, after the layer: `conv 64, relu`", ()
         taken_out = Edit(_with_blank_before(node.span), "")
         end = call.arguments[-1].span.end
         if not statement:
@@ -175,12 +175,12 @@ def _for_foreign_argument(
         return f"write `{part}`", (Edit(node.span, part),)
     taken_out = Edit(_with_blank_before(node.span), "")
     if part == "":
-        return "take it out; it is so anyway", (taken_out,)
+        return "take it out; this is the default", (taken_out,)
     why = foreign.why_left_out(node.name)
     return (f"take it out; {why}", (taken_out,)) if why else ("", ())
 
 
-_FOLLOWS = "an activation is a statement of its own, behind the layer: `, {}`"
+_FOLLOWS = "an activation is a statement of its own, after the layer: `, {}`"
 
 
 def _given(call: Call | None) -> dict[str, Value]:
@@ -305,7 +305,7 @@ def _stray_word(
         return unknown_name(node.value, env)
     return Problem(
         "unknown-flag",
-        f"`{signature.word}` does not know the word `{word}`, and nothing here is called so",
+        f"`{signature.word}` does not know the word `{word}`, and nothing here has that name",
         node.span,
         notes=_usage(signature),
         help=f"did you mean `{close}`?" if close else "",

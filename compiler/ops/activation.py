@@ -131,12 +131,12 @@ class PReLU(Activation):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "prelu": "PReLU(num_parameters,init) ParametricReLU parametric_relu",
     }
-    formula: ClassVar[str] = "x where x > 0, else a*x with a learned, {init} at first"
+    formula: ClassVar[str] = "x where x > 0, else a*x with a learned, initially {init}"
 
     per: str = choice(
         "one slope for the `layer`, or for each `channel`", ["layer", "channel"], "layer"
     )
-    init: float = number("slope of the negative side at first", 0.25)
+    init: float = number("initial slope of the negative side", 0.25)
 
     @property
     def leak(self) -> float:
@@ -171,7 +171,7 @@ class ELU(Activation):
     formula: ClassVar[str] = "x where x > 0, else {alpha}*(exp(x) - 1)"
     in_place: ClassVar[bool] = True
 
-    alpha: float = number("where it levels off below zero", 1.0, minimum=0)
+    alpha: float = number("the limit below zero", 1.0, minimum=0)
 
     def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.ELU", alpha=(self.alpha, 1.0), inplace=self._inplace())
@@ -200,9 +200,7 @@ class GELU(Activation):
     }
     suits: ClassVar[str] = "truncated_normal"
 
-    approximate: str = choice(
-        "`tanh`: quicker, by a formula that is close", ["none", "tanh"], "none"
-    )
+    approximate: str = choice("`tanh`: a faster approximation", ["none", "tanh"], "none")
 
     def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.GELU", approximate=(self.approximate, "none"))
@@ -247,7 +245,7 @@ class Softplus(Activation):
     formula: ClassVar[str] = "log(1 + exp({beta}*x))/{beta}"
 
     beta: float = number("how sharp the corner is", 1.0, minimum=0, above=True)
-    threshold: float = number("from where on beta*x counts as straight", 20.0)
+    threshold: float = number("where beta*x is above this, the identity", 20.0)
 
     def module(self, arriving: Shape) -> Constructor:
         beta, threshold = (self.beta, 1.0), (self.threshold, 20.0)

@@ -67,7 +67,7 @@ class Reader:
         if before:
             assert directive.origin is not None
             labels = (
-                (Label(before[0].origin.head, "given here already"),) if before[0].origin else ()
+                (Label(before[0].origin.head, "already given here"),) if before[0].origin else ()
             )
             raise Problem(
                 "second-directive",
@@ -155,7 +155,7 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
                 help=f"here it is written `{known[instead]}`", edits=(Edit(place, kind),),
             )  # fmt: skip
         return Problem(
-            "quotes", "a path stands between double quotes", place,
+            "quotes", "a path is written between double quotes", place,
             help=f'write `"{text}"`', edits=(Edit(place, f'"{text}"'),),
         )  # fmt: skip
     return None
@@ -224,9 +224,9 @@ def _statements(call: Call) -> Sequence[Statement]:
     if call.arguments:
         raise Problem(
             "too-many-arguments",
-            f"`{section}` takes its directives in a body",
+            f"`{section}` takes its directives in braces",
             call.arguments[0].span,
-            help=f"write what it says into `{section} {{ … }}`",
+            help=f"write its contents into `{section} {{ … }}`",
         )
     if call.body is None:
         raise Problem(
@@ -255,10 +255,10 @@ def _call(statement: Statement, section: str) -> Call:
         word = statement.span.text.split(None, 1)[0].rstrip("{(")
         raise Problem(
             "no-directive",
-            f"`{word}` has no place in `{section}`: its lines are directives",
+            f"`{word}` cannot be used in `{section}`: its lines are directives",
             Span(statement.span.source, start, start + len(word)),
             help="write each directive out"
-            + ("; `let` stands at the top of the file" if word == "let" else ""),
+            + ("; `let` goes at the top of the file" if word == "let" else ""),
         )
     if statement.label is not None:
         label = statement.label
@@ -266,7 +266,7 @@ def _call(statement: Statement, section: str) -> Call:
         whole = Span(label.span.source, label.span.start, after)
         raise Problem(
             "no-directive",
-            "a directive has no label: nothing refers to it",
+            "a directive has no label: it is never referred to",
             label.span,
             help="take it out",
             edits=(Edit(whole, ""),),
@@ -298,7 +298,7 @@ def _unknown(section: str, call: Call) -> Problem:
         if other != section and there and own:
             return Problem(
                 "misplaced-directive",
-                f"`{word}` has no place in `{section}`",
+                f"`{word}` cannot be used in `{section}`",
                 place,
                 help=f"write `{there} …` into `{other} {{ … }}`",
             )

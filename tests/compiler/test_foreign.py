@@ -243,7 +243,7 @@ def test_no_word_is_taken_for_one_that_only_looks_like_it(word: str) -> None:
         ("augment", "pca", "here it is written `pca_color`"),
         ("train", "l2 5e-4", "write `optimizer sgd weight_decay=5e-4`"),
         ("train", "metrics accuracy", "here it is called `top1`"),
-        ("train", "shuffle on", "images are shuffled before each epoch, always: take it out"),
+        ("train", "shuffle on", "images are always shuffled before each epoch: take it out"),
         ("train", "Adam lr=0.001", "write `optimizer adam`"),
     ],
 )

@@ -84,8 +84,8 @@ def test_any(kind, data, shape):
 @pytest.mark.parametrize(
     ("op", "arriving", "message", "help"),
     [
-        (Dropout(p=1.0), (8,), "`dropout` with p=1 leaves nothing", "`dropout 0.5`"),
-        (DropPath(p=1.0), SHAPE, "`droppath` with p=1 leaves nothing", "`droppath 0.5`"),
+        (Dropout(p=1.0), (8,), "`dropout` with p=1 drops everything", "`dropout 0.5`"),
+        (DropPath(p=1.0), SHAPE, "`droppath` with p=1 drops everything", "`droppath 0.5`"),
         (Dropout2d(p=0.2), (8,), "leaves out channels of a map; 8 arrives", "`dropout 0.2`"),
     ],
 )
@@ -118,7 +118,7 @@ def test_explained():
         ("shape", "stays 4096"),
         ("left out", "0.5 * 4,096 numbers = 2,048 on average"),
         ("what stays", "times 1/(1 - 0.5) = 2"),
-        ("in evaluation", "nothing is left out, nothing is scaled"),
+        ("in evaluation", "nothing is dropped, nothing is scaled"),
     ]
     assert Dropout2d(p=0.2).explain(SHAPE, SHAPE)[1] == (
         "left out",

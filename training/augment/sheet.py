@@ -60,8 +60,8 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     originals = Group("As they are", (Row("original", tuple(map(viewed, batch))),))
     groups = (
         originals,
-        Group("As the network gets to see them", tuple(together)),
-        Group("Each directive by itself", tuple(alone)),
+        Group("As the network sees them", tuple(together)),
+        Group("Each directive separately", tuple(alone)),
     )
     names = ("several",) * len(indices)
     if not data.multi_label:

@@ -103,5 +103,5 @@ def _holder(text: bytes) -> str:
 
 
 def _in_use(name: str, holder: str) -> Diagnostic:
-    help = "wait for it, or stop it with Ctrl-C: it saves its state and can be resumed"
+    help = "wait until it ends, or stop it with Ctrl-C: it saves its state and can be resumed"
     return Diagnostic("run-in-use", f"{name} is being trained by {holder}", help=help)

@@ -47,7 +47,7 @@ def _about_the_head(strategy: Strategy, transfer: Transfer) -> str:
     named = transfer.head.part if transfer.head is not None else None
     head = f"The head is {named or last.name}"
     if named is None:
-        head += ", the last layer with weights; `head reset part=NAME` would name another"
+        head += ", the last layer with weights; `head reset part=NAME` names another"
     if strategy.anew:
         return f"{head}."
     outputs = plural(last.shape[0], "output")

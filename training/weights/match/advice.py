@@ -15,9 +15,9 @@ _NOT_FOLLOWED = (
     " images that it takes"
 )
 _IN_DOUBT: dict[Known, str] = {
-    "dataflow": "names that count (`path1`, `path2`) would tell these apart",
+    "dataflow": "numbered names (`path1`, `path2`) would tell these apart",
     "unfollowed": _NOT_FOLLOWED,
-    "dict": "give the module instead of its state dict: its dataflow may tell",
+    "dict": "pass the module instead of its state dict: its dataflow may tell them apart",
 }
 
 
@@ -38,16 +38,16 @@ def _about_doubt(rows: Sequence[Row], missing: Sequence[Row], known: Known) -> I
         )
         return
     yield _IN_DOUBT[known]
-    yield "`match(…, by_order=True)` takes them as they come, which has to be the spec's order"
+    yield "`match(…, by_order=True)` assigns them in their order, which has to be the spec's"
 
 
 def _about_the_rest(missing: Sequence[Row]) -> Iterator[str]:
     layers = _layers(missing, "reinitialised")
     if layers and len(layers) <= _FEW:
         listed = ", ".join(f'"{name}"' for name in layers)
-        yield f"`require_complete(allow=[{listed}])` lets what is reinitialised begin anew"
+        yield f"`require_complete(allow=[{listed}])` allows these to be initialized at random"
     elif layers:
-        yield f"with {len(layers)} layers of other shapes, theirs is of another network"
+        yield f"with {len(layers)} layers of different shapes, the source is another network"
 
 
 def _layers(rows: Sequence[Row], status: Status) -> list[str]:
