@@ -104,7 +104,10 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     proposals: list[tuple[Edit, ...]] = []
     here = foreign.layer(word) if word not in candidates else None
     if here and here.instead:
-        help, edits = f"here it is written `{here.instead}`", (Edit(call.head.span, here.instead),)
+        help, edits = (
+            f"in a spec it is written `{here.instead}`",
+            (Edit(call.head.span, here.instead),),
+        )
     elif here:
         help, edits = here.advice, ()
         if "take it out" in help:
@@ -121,7 +124,7 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
         help=help or _no_such_word(word),
         edits=edits,
         proposals=proposals,
-        otherwise=f"here it is written `{here.instead}`"
+        otherwise=f"in a spec it is written `{here.instead}`"
         if here and here.instead
         else _no_such_word(word),
     )

@@ -152,7 +152,7 @@ def _for_foreign_argument(
     folded = foreign.folded(node.name)
     for field in signature.fields.values():
         if folded in map(foreign.folded, field.elsewhere.split()):
-            return f"here it is called `{field.name}`", (Edit(node.name_span, field.name),)
+            return f"in a spec it is called `{field.name}`", (Edit(node.name_span, field.name),)
     value = value_in(node.value)
     if node.name in foreign.ACTIVATION and call is not None:
         statement = translate.activation(value)
@@ -363,7 +363,7 @@ def _too_many(node: Argument, value: object, signature: Signature) -> Problem:
         notes=_usage(signature),
         help=f"take it out, or say what it is: {listed}"
         if listed
-        else "take it out, or give it by the name of what it sets",
+        else "take it out, or give it with its name: `name=value`",
         edits=(Edit(_with_blank_before(node.span), ""),),
     )
 

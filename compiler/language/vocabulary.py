@@ -69,7 +69,7 @@ FORMS: dict[str, Form] = {
     ),
     "maximum": Form(
         "name name … or maximum { | path | path … }",
-        "The largest number of paths at each place (maxout), or of labelled layers.",
+        "The elementwise maximum of paths (maxout), or of labelled layers.",
         "maximum { | conv 16 1x1 | conv 16 3x3 same }",
     ),
     "split": Form(

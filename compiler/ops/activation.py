@@ -59,7 +59,7 @@ class Activation(NoMultiplyAdds):
 
 
 class ReLU(Activation):
-    """Rectifier: what is negative becomes zero."""
+    """Rectifier: negative numbers become zero."""
 
     word: ClassVar[str] = "relu"
     example: ClassVar[str] = "relu"
@@ -99,7 +99,7 @@ class ReLU6(Activation):
 
 
 class Leaky(Activation):
-    """Rectifier that lets a part of what is negative through."""
+    """Rectifier that scales negative numbers down instead of removing them."""
 
     word: ClassVar[str] = "leaky"
     example: ClassVar[str] = "leaky 0.1"
@@ -123,7 +123,7 @@ class Leaky(Activation):
 
 
 class PReLU(Activation):
-    """Leaky rectifier that learns its slope (He et al., 2015, arXiv:1502.01852)."""
+    """Leaky rectifier with a learned slope (He et al., 2015, arXiv:1502.01852)."""
 
     word: ClassVar[str] = "prelu"
     example: ClassVar[str] = "prelu per=channel"
@@ -318,7 +318,7 @@ class Hardswish(Activation):
 
 
 class Softmax(Activation):
-    """Makes shares that add up to 1 of the channels of each place, or the numbers of a vector."""
+    """Normalizes the channels of each position, or the numbers of a vector, to a sum of 1."""
 
     word: ClassVar[str] = "softmax"
     example: ClassVar[str] = "flatten, fc 10, softmax"

@@ -12,7 +12,7 @@ from .shortcut import stride_between
 
 
 class Input(NoMultiplyAdds):
-    """What arrives at the network: channels x height x width of an image."""
+    """The input of the network: channels x height x width of an image."""
 
     word: ClassVar[str] = "input"
     example: ClassVar[str] = "input 3x224x224"
@@ -119,7 +119,7 @@ class Maximum(Merge):
 
 
 class Mul(Merge):
-    """Product of paths; a gate of one number a channel, or one a place, is spread over the map."""
+    """Product of paths; one number per channel, or one per position, is broadcast over the map."""
 
     word: ClassVar[str] = "mul"
     example: ClassVar[str] = "a: conv 16 1x1, b: conv 16 3x3 same, mul a b"

@@ -19,7 +19,7 @@ def eps() -> float:
 
 
 class Normalisation(NoMultiplyAdds):
-    """Subtracts a mean and divides by a deviation; with `affine`, learns another of each."""
+    """Subtracts a mean and divides by a deviation; `affine` adds a learned scale and bias."""
 
     kind: ClassVar[Kind] = "norm"
     absorbs_bias: ClassVar[bool] = True

@@ -122,7 +122,10 @@ class Pool(NoMultiplyAdds):
             other = self.replace(same=False, ceil=True)
             wanted = [_divided_up(arriving[1 + axis], self.step[axis]) for axis in (0, 1)]
             if [other._windows(axis, arriving[1 + axis]) for axis in (0, 1)] == wanted:
-                return f"write `ceil` in place of `same`: {by((wanted[0], wanted[1]))} leaves then"
+                return (
+                    f"write `ceil` in place of `same`: the output is then "
+                    f"{by((wanted[0], wanted[1]))}"
+                )
         return "take a window of odd size"
 
     def _windows(self, axis: int, side: int) -> int:
@@ -383,7 +386,7 @@ class Average(Adaptive):
 
 
 class Norm(Global):
-    """Powers of what arrives are added up in each window, and the root is taken of that.
+    """The p-th root of the sum of p-th powers in each window.
 
     Powers and roots count as one operation each.
     """
@@ -423,7 +426,7 @@ class Norm(Global):
 
 
 class L2(Norm):
-    """The length of each window, sqrt(sum of x^2)."""
+    """The L2 norm of each window, sqrt(sum of x^2)."""
 
     word: ClassVar[str] = "pool l2"
     example: ClassVar[str] = "pool l2 2x2"

@@ -136,7 +136,7 @@ def _read_axes(value: object) -> tuple[int, int, int]:
 
 
 class Permute(Seen):
-    """The axes in another order: 0 is channels, 1 height, 2 width."""
+    """The axes in a different order: 0 is channels, 1 height, 2 width."""
 
     word: ClassVar[str] = "permute"
     example: ClassVar[str] = "permute (0, 2, 1)"

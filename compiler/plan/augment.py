@@ -361,7 +361,7 @@ class Shift(Warp):
 
     def check(self) -> None:
         if self.by is None and self.x is None and self.y is None:
-            raise ArgumentError("it has no distance", "write `shift 10%`")
+            raise ArgumentError("no distance is given", "write `shift 10%`")
         if self.by is not None and self.x is not None and self.y is not None:
             raise ArgumentError("both directions are given twice", "take `by` out", drop="by")
 
@@ -422,7 +422,7 @@ _BILINEAR = 4 + 4
 
 
 class Resizing(Augmentation):
-    """Images leave in another size."""
+    """Images change their size."""
 
     sets_size = True
 
@@ -587,7 +587,7 @@ class Color(Augmentation):
 
     def check(self) -> None:
         if not any(map(self.arguments.get, ("brightness", "contrast", "saturation", "hue"))):
-            raise ArgumentError("it has no arguments", "write `color brightness=0.2 contrast=0.2`")
+            raise ArgumentError("no argument is given", "write `color brightness=0.2 contrast=0.2`")
 
     def color_changes(self) -> tuple[ColorChange, ...]:
         found = []

@@ -87,7 +87,7 @@ def _maker(output: Node) -> Node:
 
 
 class _Written(NamedTuple):
-    """Where it is written how many outputs a layer has, and how that is mended."""
+    """Win a spec it is written how many outputs a layer has, and how that is mended."""
 
     place: Span
     how: str = "`classes` instead of the number"

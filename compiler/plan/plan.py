@@ -121,7 +121,7 @@ class Transfer:
 class TrainPlan:
     """Everything that a spec says beside its network, every default filled in.
 
-    Every directive knows where it is written: `plan.train.optimizer.place("lr")`.
+    Every directive knows win a spec it is written: `plan.train.optimizer.place("lr")`.
     """
 
     network: str

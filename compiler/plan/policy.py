@@ -50,7 +50,7 @@ def decide(network: Network, transfer: Transfer, images: int, classes: int) -> D
         directives.append(head)
     alike = "like" if policy.similar else "unlike"
     reason = (
-        f"{images:,} images of {classes:,} classes are {each:,.0f} a class, {_AMOUNTS[amount]},"
+        f"{images:,} images in {classes:,} classes are {each:,.0f} per class, {_AMOUNTS[amount]},"
         f" and {alike} those that the weights were trained on: {because}"
     )
     return Decision(

@@ -152,7 +152,7 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
             kind = known[instead].partition(" ")[2]
             return Problem(
                 "unknown-kind", f"there is no `{word} {text}`", place,
-                help=f"here it is written `{known[instead]}`", edits=(Edit(place, kind),),
+                help=f"in a spec it is written `{known[instead]}`", edits=(Edit(place, kind),),
             )  # fmt: skip
         return Problem(
             "quotes", "a path is written between double quotes", place,
@@ -177,7 +177,7 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
     at = Span(place.source, place.end - len(word), place.end)
     return Problem(
         found.code, found.message, place, notes=found.notes,
-        help=f"here it is called `{here}`" if here else what,
+        help=f"in a spec it is called `{here}`" if here else what,
         edits=(Edit(at, here),) if here else (),
     )  # fmt: skip
 
@@ -284,9 +284,9 @@ def _unknown(section: str, call: Call) -> Problem:
     if instead:
         return Problem(
             "unknown-directive", message, place,
-            help=f"here it is written `{instead}`", edits=(Edit(place, instead),),
+            help=f"in a spec it is written `{instead}`", edits=(Edit(place, instead),),
             proposals=_translated(section, call),
-            otherwise=what or f"here it is written `{instead}`",
+            otherwise=what or f"in a spec it is written `{instead}`",
         )  # fmt: skip
     if what:
         taken_out = (Edit(statement_span(call), ""),)
@@ -357,7 +357,7 @@ def _by_kind(
     help, edits = did_you_mean(name, kinds, first.node.span)
     if instead.startswith(f"{word} "):
         there = instead.removeprefix(f"{word} ")
-        help, edits = f"here it is written `{instead}`", (Edit(first.node.span, there),)
+        help, edits = f"in a spec it is written `{instead}`", (Edit(first.node.span, there),)
     first_kind, kind = next(iter(kinds.items()))
     waiting = kind.signature().positional
     if not (help or what) and waiting and waiting[0].takes_words and not waiting[0].words:

@@ -182,7 +182,7 @@ class ChannelsLast(Directive):
 
 
 class _Switch(Directive):
-    """A directive that is on where it is written, unless it says `off`."""
+    """A directive that is on win a spec it is written, unless it says `off`."""
 
     on: bool = switch("on or off", True, keyword_only=False)
 

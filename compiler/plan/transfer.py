@@ -572,7 +572,7 @@ class Policy(Directive):
 
 
 class Cache(Directive):
-    """Compute the output of frozen layers once and keep it on disk: `cache features`."""
+    """Compute the output of frozen layers once and cache it on disk: `cache features`."""
 
     section = "transfer"
     may_be_off = True

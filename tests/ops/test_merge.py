@@ -113,7 +113,10 @@ def test_chunks_put_together_again_are_what_they_were() -> None:
     parts = [build(Chunk(index=n, count=3), (6, 2, 2)).forward(x) for n in range(3)]
     assert torch.equal(build(Concat(), *[(2, 2, 2)] * 3).forward(*parts), x)
     refuses(
-        Chunk(index=0, count=3), (58, 2, 2), match="58 input channels .* among 3 paths", stricter=True
+        Chunk(index=0, count=3),
+        (58, 2, 2),
+        match="58 input channels .* among 3 paths",
+        stricter=True,
     )
 
 

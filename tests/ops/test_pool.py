@@ -544,7 +544,12 @@ def test_in_half_precision(op, dtype, train):
         (Stochastic(kernel=(3, 3)), (64, 2, 9), "does not fit into 2", "smaller window"),
         (Max(kernel=(5, 5), pad=(1, 1)), (8, 2, 2), r"does not fit into 2 \(\+ 2 padding\)", ""),
         (Max(kernel=(3, 3), pad=(2, 2)), (8, 9, 9), "a padding of 2, .* window of 3x3", "by 1"),
-        (Max(kernel=(2, 2), same=True, pad=(1, 1)), (8, 9, 9), "computes the padding itself", "`pad`"),
+        (
+            Max(kernel=(2, 2), same=True, pad=(1, 1)),
+            (8, 9, 9),
+            "computes the padding itself",
+            "`pad`",
+        ),
         (Max(kernel=(2, 2), same=True, ceil=True), (8, 9, 9), "both set the size", "one of"),
         (Max(kernel=(3, 3), dilation=(2, 2), same=True), (8, 9, 9), "`same` needs", "`dilation`"),
         (
@@ -559,7 +564,12 @@ def test_in_half_precision(op, dtype, train):
         (Average(adaptive=(3, 3), **GLOBAL), (8, 9, 9), "`adaptive` computes", "take `global` out"),
         (Average(adaptive=(3, 3), same=True), (8, 9, 9), "`adaptive` computes", "take `same` out"),
         (Average(count_pad=False, **GLOBAL), (8, 9, 9), "`global` computes", "`count_pad`"),
-        (Max(kernel=(2, 2)), (10,), "`pool max` works on maps.*its input is 10", "before the `flatten`"),
+        (
+            Max(kernel=(2, 2)),
+            (10,),
+            "`pool max` works on maps.*its input is 10",
+            "before the `flatten`",
+        ),
         (Pyramid(grids=(2,)), (10,), "`spp` works on maps", "before the `flatten`"),
         (Wavelet(), (3, 7, 8), "takes rows in pairs, and its input has 7", "`pool avg 2x2`"),
         (Wavelet(kernel=(3, 3)), (3, 8, 8), "a Haar wavelet is 2x2, not 3x3", "`pool wavelet`"),

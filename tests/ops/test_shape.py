@@ -97,9 +97,7 @@ def test_shuffle_takes_a_channel_of_each_group_in_turn() -> None:
     order = build(op, (9, 1, 1)).forward(counting((9, 1, 1))).flatten().tolist()
     assert order == [0, 3, 6, 1, 4, 7, 2, 5, 8]
     assert op.explain((9, 1, 1), (9, 1, 1)) == [("order", "0, 3, 6, 1, 4, 7, 2, 5, …")]
-    assert "the 8 input channels do not divide into 3 groups\n9 would" in refuses(
-        op, (8, 4, 4)
-    )
+    assert "the 8 input channels do not divide into 3 groups\n9 would" in refuses(op, (8, 4, 4))
     refuses(op, (9,), match="maps")
 
 
@@ -144,7 +142,9 @@ def test_what_pad_refuses() -> None:
     # Torch would pad the batch, too; and the rest it is never asked.
     refuses(Pad(by=(1, 1)), (9,), match="maps", stricter=True)
     refuses(Pad(), (1, 3, 3), match="write `pad 1` for every side", stricter=True)
-    refuses(Pad(by=(1, 1), top=1), (1, 3, 3), match="`pad 1` already sets every side", stricter=True)
+    refuses(
+        Pad(by=(1, 1), top=1), (1, 3, 3), match="`pad 1` already sets every side", stricter=True
+    )
     refuses(
         Pad(by=(1, 1), value=1.0, mode="reflect"), (1, 3, 3), match="take `value`", stricter=True
     )
@@ -173,9 +173,16 @@ def test_crop_takes_the_middle() -> None:
         ("height", "256 - 16 above - 16 below = 224"),
         ("width", "257 - 16 left - 17 right = 224"),
     ]
-    told = refuses(op, (3, 200, 300), match="there are no 224 rows: the input has 200", stricter=True)
+    told = refuses(
+        op, (3, 200, 300), match="there are no 224 rows: the input has 200", stricter=True
+    )
     assert "at most 200 can be kept" in told
-    refuses(Crop(to=(1, 1), left=9), (3, 9, 9), match="after the first 9: the input has 9", stricter=True)
+    refuses(
+        Crop(to=(1, 1), left=9),
+        (3, 9, 9),
+        match="after the first 9: the input has 9",
+        stricter=True,
+    )
 
 
 @given(

@@ -67,7 +67,7 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     if not data.multi_label:
         names = tuple(data.classes[int(label)] for label in labels)
     size = "x".join(map(str, batch.shape[1:]))
-    subtitle = f"{data.name}: images arrive as {size}, seed {plan.train.seed.value}"
+    subtitle = f"{data.name}: images are {size}, seed {plan.train.seed.value}"
     return Sheet(f"Augmentation of {plan.network}", subtitle, names, groups)
 
 

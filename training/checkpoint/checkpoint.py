@@ -52,7 +52,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise _unusable(name, "it was not written by this version")
     place = misfit(state, _FORM)
     if place:
-        raise _unusable(name, f"`{place}` in it is missing, or of another kind than expected")
+        raise _unusable(name, f"`{place}` in it is missing, or not of the expected type")
     if state.get("still"):
         state["model"].update(read_frozen(path.parent, state["still"], name))
     return state
@@ -171,7 +171,7 @@ def _another_network(weights: Mapping[str, Tensor], network: Network, name: str)
     shown_facts = facts if len(facts) <= 8 else [*facts[:7], f"… {len(facts) - 7} more"]
     return Diagnostic(
         "another-spec",
-        f"{name} is a run of another network, and cannot continue with this one",
+        f"{name} was started with a different network, and cannot continue with this one",
         network.root.span,
         notes=tuple(shown_facts),
         help="leave the spec out (`cnn train --resume RUN`) to continue as it was started",

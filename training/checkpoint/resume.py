@@ -52,7 +52,7 @@ def plan_to_resume(before: TrainPlan, plan: TrainPlan, name: str) -> TrainPlan:
         raise SpecError([
             Diagnostic(
                 "another-spec",
-                f"{name} is a run of another plan, and cannot continue with this one",
+                f"{name} was started with a different plan, and cannot continue with this one",
                 span,
                 labels=labels,
                 notes=tuple(notes),

@@ -60,7 +60,7 @@ def _acquire(path: Path, name: str) -> int | None:
     while fcntl is not None:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        except OSError:  # what cannot be written is found out, and said, where it is written
+        except OSError:  # what cannot be written is found out, and said, win a spec it is written
             return None
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

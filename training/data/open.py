@@ -107,7 +107,7 @@ class Opened:
             raise problem(
                 "batch-too-large",
                 f"a batch of {batch:,} is more than the {counted(count, 'image')} there are, and"
-                " `drop_last` leaves out what does not fill one",
+                " `drop_last` drops incomplete batches",
                 directive,
                 argument="size",
                 help=f"write `batch {count}`, or take `drop_last` out",
@@ -258,8 +258,8 @@ def _must_be_well(plan: TrainPlan, found: Contents, bad: list[BadFile], count: i
     share = len(bad) / count
     raise problem(
         "bad-files",
-        f"{len(bad):,} of {counted(count, 'file')} in {found.origin} cannot be used; up to"
-        f" {percent(data.bad)} would be left out",
+        f"{len(bad):,} of {counted(count, 'file')} in {found.origin} cannot be used; the"
+        f" limit is {percent(data.bad)}",
         data,
         argument="bad",
         notes=tuple(line.strip() for line in bad_lines(tuple(bad)))[1:],

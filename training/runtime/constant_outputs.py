@@ -23,6 +23,6 @@ def constant_outputs(network: Network, epoch: int, rate: float) -> str:
     if behind:
         tries.append(f"a head without `{behind[0]}`")
     return (
-        f"warning: after epoch {epoch} the network gives the same outputs for every image, and has"
-        f" stopped learning{why}. Try {', or '.join(tries)}"
+        f"warning: after epoch {epoch} the network gives the same outputs for every image, so it"
+        f" cannot learn{why}. Try {', or '.join(tries)}"
     )

@@ -49,7 +49,7 @@ def no_number(
 def too_large(loss: float, guessing: float, moment: Moment, help: str) -> Diverged:
     """For a mean loss of an epoch far above that of guessing."""
     message = (
-        f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, where guessing"
+        f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, while guessing"
         f" gives {guessing:.3g}"
     )
     return Diverged(Diagnostic("diverged", message, help=help))

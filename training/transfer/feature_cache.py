@@ -210,8 +210,8 @@ class FeatureCache:
                 f" {data_size(disk.free)} free"
             )
             help = (
-                'name a folder on another: `cache features folder="…"`; freeze up to a later part,'
-                " behind which maps are smaller; or take `cache` out"
+                'name a folder on another disk: `cache features folder="…"`; freeze up to a'
+                " later part, after which feature maps are smaller; or take `cache` out"
             )
             raise SpecError([Diagnostic("no-room", message, self.directive.span, help=help)])
 

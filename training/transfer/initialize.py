@@ -129,7 +129,7 @@ def _lines(found: Match, source: Source, anew: Sequence[str], norms: Sequence[st
     if norms:
         lines.append(
             f"{plural(len(norms), 'norm')} of {found.network} were folded into the convolutions"
-            " before them; frozen, they add what those had as a bias, and change nothing else"
+            " before them; frozen, they only add the bias of these"
         )
     lines += [f"{row.ours}: {row.note}" for row in found.having("adapted", ours=True)]
     if anew:

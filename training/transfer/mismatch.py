@@ -52,7 +52,7 @@ def without_norms(network: Network, transfer: Transfer, norms: Sequence[str]) ->
     return Diagnostic(
         "weights",
         f"{transfer.source.source} has no norms: they were folded into the convolutions before"
-        f" them, and {listed(list(norms), 3)} {'learns' if len(norms) == 1 else 'learn'} here",
+        f" them, and {listed(list(norms), 3)} {'is' if len(norms) == 1 else 'are'} trained here",
         transfer.source.span or begins.span,
         notes=("a norm that is trained needs its statistics, which were lost when it was folded",),
         help="freeze them (`freeze all`), take the weights from before the export, or write the"

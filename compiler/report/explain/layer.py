@@ -66,7 +66,7 @@ def _indented(notes: Iterable[str], style: Style) -> list[str]:
 
 
 def _origin(node: Node, what: str) -> Iterable[str]:
-    """Where it is written, and how it came about."""
+    """Win a spec it is written, and how it came about."""
     written = node.span.text.partition("{")[0].split("\n")[0].strip()
     as_written = f": {printable(written)}" if written != what else ""
     yield f"{place(node.span)}{as_written}"

@@ -113,7 +113,7 @@ def test_data_is_counted_without_training(
     found = explained(tmp_path, capsys, monkeypatch, text)
     assert "80 images of 2 classes are 40 a class, which is little" in found
     assert "written out: freeze all head reset" in found
-    assert "fc 18 begins anew" in found
+    assert "fc 18 is initialized at random" in found
 
 
 def test_data_of_the_command_line(
@@ -126,10 +126,10 @@ def test_data_of_the_command_line(
     found = explained(tmp_path, capsys, monkeypatch, policy, "--data", "./pets")
     assert "80 images of 2 classes are 40 a class" in found
     frozen = text + 'transfer { from "a", freeze all, head reset }\n'
-    assert "fc 18 begins anew" in explained(
+    assert "fc 18 is initialized at random" in explained(
         tmp_path, capsys, monkeypatch, frozen, "--data", "./pets"
     )
-    assert "fc 90 begins anew" in explained(tmp_path, capsys, monkeypatch, frozen)
+    assert "fc 90 is initialized at random" in explained(tmp_path, capsys, monkeypatch, frozen)
 
 
 def test_what_is_frozen_is_shown(
@@ -138,10 +138,10 @@ def test_what_is_frozen_is_shown(
     text = SPEC + "train { data digits, optimizer sgd lr=0.1 }\n"
     text += 'transfer { from "a", freeze until layer3, unfreeze at epoch 5, lr layer1=0.1x }\n'
     found = explained(tmp_path, capsys, monkeypatch, text)
-    assert "stem 12 frozen, learns from epoch 5 on 0.1" in found
-    assert "layer1.0 24 frozen, learns from epoch 5 on 0.01" in found
-    assert "fc 90 learns 0.1" in found
-    assert "from epoch 5 on, all 278 weights learn; a batch of 64 needs 4.07 MiB of memory" in found
+    assert "stem 12 frozen, trained from epoch 5 on 0.1" in found
+    assert "layer1.0 24 frozen, trained from epoch 5 on 0.01" in found
+    assert "fc 90 trained 0.1" in found
+    assert "from epoch 5 on, all 278 weights are trained; a batch of 64 needs 4.07 MiB of memory" in found
     assert "of memory instead of" in found
 
 
@@ -149,4 +149,4 @@ def test_a_policy_without_data(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = SPEC.replace("1x16x16", "3x96x96") + 'transfer { from "a", policy auto similar=yes }\n'
-    assert "decided when there is data" in explained(tmp_path, capsys, monkeypatch, text)
+    assert "depends on the amount of data" in explained(tmp_path, capsys, monkeypatch, text)

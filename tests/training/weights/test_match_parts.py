@@ -375,7 +375,9 @@ def test_what_can_be_done_about_doubt() -> None:
 
 def test_what_can_be_done_about_weights_of_another_network() -> None:
     found = match(layers("\n".join(f"conv {width}" for width in range(3, 10))), {**STEM, **TWO})
-    assert help_of(found) == ["with 7 layers of different shapes, the source is another network"]
+    assert help_of(found) == [
+        "with 7 layers of different shapes, the source is a different network"
+    ]
 
 
 def test_an_error_names_each_layer_once_with_both_shapes() -> None:

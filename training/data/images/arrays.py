@@ -83,6 +83,6 @@ def _scale(array: Any) -> float:
         if array.dtype.kind in "iu" and high <= 65535:
             return 255 / 65535
     raise Unfit(
-        f"its numbers go from {low:g} to {high:g}; pixels go from 0 to 255, to 65,535 in whole"
-        " numbers, or to 1 in fractions"
+        f"its values range from {low:g} to {high:g}; pixels range from 0 to 255, to 65,535 in"
+        " whole numbers, or to 1 in fractions"
     )

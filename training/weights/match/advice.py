@@ -11,8 +11,8 @@ _FEW = 4
 """Layers that are likely meant to begin anew: a head, a stem."""
 
 _NOT_FOLLOWED = (
-    "its dataflow could not be followed: `match(network, module, example=images)` runs it with"
-    " images that it takes"
+    "its dataflow could not be followed: `match(network, module, example=images)` runs it on"
+    " images of a suitable size"
 )
 _IN_DOUBT: dict[Known, str] = {
     "dataflow": "numbered names (`path1`, `path2`) would tell these apart",
@@ -33,8 +33,9 @@ def _about_doubt(rows: Sequence[Row], missing: Sequence[Row], known: Known) -> I
     theirs = {row.their_layer for row in rows if row.status == "ambiguous" and not row.ours}
     if len(theirs) != len(ours):
         yield (
-            f"theirs has {len(theirs)} layers that these {len(ours)} may be: take weights of a"
-            " network with as many"
+            f"the source has {len(theirs)} candidates for these {len(ours)} layers: use weights "
+            f"of a"
+            " network with the same number"
         )
         return
     yield _IN_DOUBT[known]
@@ -47,7 +48,7 @@ def _about_the_rest(missing: Sequence[Row]) -> Iterator[str]:
         listed = ", ".join(f'"{name}"' for name in layers)
         yield f"`require_complete(allow=[{listed}])` allows these to be initialized at random"
     elif layers:
-        yield f"with {len(layers)} layers of different shapes, the source is another network"
+        yield f"with {len(layers)} layers of different shapes, the source is a different network"
 
 
 def _layers(rows: Sequence[Row], status: Status) -> list[str]:
