@@ -51,7 +51,7 @@ def test_the_decision(each: int, similar: str, wanted: list[str]) -> None:
     decision = decide(found, section(f"policy auto similar={similar}"), 10 * each, 10)
     said = [str(directive) for directive in decision.directives]
     assert said == wanted
-    assert f"{each:,} a class" in decision.reason
+    assert f"{each:,} per class" in decision.reason
     written = strategy_of(found, section(*said))
     assert strategy_of(found, decision.transfer) == written
 
@@ -111,7 +111,7 @@ def test_data_is_counted_without_training(
     text = SPEC.replace("fc 10", "fc classes") + 'train { data folder "pets" }\n'
     text += 'transfer { from "a", policy auto similar=yes }\n'
     found = explained(tmp_path, capsys, monkeypatch, text)
-    assert "80 images of 2 classes are 40 a class, which is little" in found
+    assert "80 images in 2 classes are 40 per class, which is little" in found
     assert "written out: freeze all head reset" in found
     assert "fc 18 is initialized at random" in found
 
@@ -124,7 +124,7 @@ def test_data_of_the_command_line(
     text = SPEC.replace("fc 10", "fc classes") + 'train { data folder "elsewhere" }\n'
     policy = text + 'transfer { from "a", policy auto similar=yes }\n'
     found = explained(tmp_path, capsys, monkeypatch, policy, "--data", "./pets")
-    assert "80 images of 2 classes are 40 a class" in found
+    assert "80 images in 2 classes are 40 a class" in found
     frozen = text + 'transfer { from "a", freeze all, head reset }\n'
     assert "fc 18 is initialized at random" in explained(
         tmp_path, capsys, monkeypatch, frozen, "--data", "./pets"
