@@ -38,7 +38,7 @@ def anything_else(at: Trouble) -> Explanation:
     listed = ", ".join(expected[:-1]) + (" or " if expected[:-1] else "") + "".join(expected[-1:])
     return say(
         "syntax",
-        f"{found} is not expected here",
+        f"{found} cannot stand here",
         at.span,
-        f"expected here: {listed}" if listed else "",
+        f"what could stand here: {listed}" if listed else "",
     )

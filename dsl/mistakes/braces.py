@@ -14,7 +14,7 @@ def _unopened_brace(at: Trouble) -> Explanation | None:
         return None
     return say(
         "unopened-brace",
-        "this `}` does not close anything",
+        "this `}` closes nothing",
         at.span,
         "take it out, or write the `{` that it belongs to",
         edits=(Edit(at.span, ""),),
@@ -43,7 +43,7 @@ def _stray_brace(at: Trouble) -> Explanation | None:
     if at.before == "RBRACE":
         return say(
             "stray-brace",
-            "this statement already has a body",
+            "this statement has a body already",
             at.span,
             "for two side by side, write `{ | path | path }`",
             mend=anonymous,
