@@ -5,8 +5,8 @@
     -> Item, ...   the steps of all its calls; where they differ, a Choice, which is an
                    `if` of the spec or the shortcut of a residual                       branches
     -> Twin        one call of each kind carried out once more, its parameters traced   trace
-    -> Expressions its arguments, and a Code for each value that is right in all calls  expressions
-    -> Contents    how each module is made: a Frame with those Codes in its places      expressions
+    -> Expressions its arguments, and a Code for each value, right in all calls  call_expressions
+    -> Contents    how each module is made: a Frame with those Codes in place call_expressions
     -> list[str]   the lines of a class: its constructor                                constructor
                    and its `forward`                                                    forward
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...dsl.syntax import Name as Word
 from ...dsl.syntax import Number, Switch
 from ..language.values import Word as LayerWord
 from ..network import Scope
 from ..ops.base import REGISTRY, ClassName
-from .body import Key, is_shortcut, origin
+from .body import is_shortcut, origin
 from .frame import NAMED, Frame, Leaf
 from .loops import Round
 from .symbolic import code_of, plain, traced
 from .view import View, one_of_pair
-
-if TYPE_CHECKING:
-    from .class_writer import Classes
 
 Read = Callable[[View, Scope], Any]
 """The value of an argument in a call, as a view shows it."""
@@ -81,20 +78,6 @@ def channels_arriving(view: View, scope: Scope) -> Any:
     arriving = origin(scope).arriving
     assert arriving is not None
     return view.channels(arriving)
-
-
-def channels_of_first_input(classes: Classes) -> Read:
-    return lambda view, scope: view.channels(classes.bodies.body(scope).inputs[0])
-
-
-def value_of(classes: Classes, key: Key, number: int, otherwise: Any) -> Read:
-    def read(view: View, scope: Scope) -> Any:
-        step = classes.steps[id(scope)].get(key)
-        if step is None:
-            return otherwise
-        return classes.made(step, view)[1][number]
-
-    return read
 
 
 def class_of_layer(word: str) -> ClassName:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from ..language.evaluate import divisible
 from ..network import Node, Scope
-from ..ops.base import ClassName, helper
+from ..ops.base import helper
 from .arguments import Definition
-from .body import Bodies, Body, Key, Step, origin, structure
-from .branches import Unlike, arrange, paths_in
+from .body import Bodies, Body, origin, structure
+from .branches import Unlike, arrange
+from .call_expressions import Expressions
 from .comments import Comments
 from .constructor import Contents, Flags, assignments, is_chain, signature
 from .definitions import definitions
-from .expressions import Expressions
 from .forward import SHORT, Forward
-from .frame import GIVEN, Frame, Leaf, take_apart
 from .layout import STEP, Group, statement
-from .loops import Round, loop
+from .made_modules import Class, Modules
 from .source import Names, camel, docstring
 from .sums import with_sums
-from .symbolic import code_of, traced
-from .view import AS_IT_IS, View, text_of
+from .symbolic import code_of
+from .view import AS_IT_IS
 
 DIVISIBLE = helper(
     """\
@@ -34,30 +32,13 @@ def divisible(value: float, by: int = 8) -> int:
 assert divisible(30) == 32  # as the language has it
 
 
-class Class(NamedTuple):
-    """The text of a class."""
-
-    name: str
-    lines: tuple[str, ...]
-
-
-class Classes:
+class Classes(Modules):
     """Writes the classes of a network's parts."""
 
     def __init__(self, bodies: Bodies, comments: Comments, names: Names) -> None:
-        self.bodies = bodies
+        super().__init__(bodies)
         self.comments = comments
         self.names = names
-        self.written: list[Class] = []
-        self.helpers: dict[str, None] = {}
-        """Sources of the classes that layers come with, in the order in which they are needed."""
-        self.definitions: dict[int, Definition] = {}
-        """By the id of a scope: what it is a call of."""
-        self.steps: dict[int, dict[Key, Step]] = {}
-        """By the id of a scope that is a class."""
-        self.handed: dict[int, bool] = {}
-        """The layers that blocks are handed as classes, by index, and whether these are told to
-        work in place."""
 
     def write(self, root: Scope) -> Contents:
         """Writes the classes of all that a network is made of; returns the network's own steps."""
@@ -75,47 +56,6 @@ class Classes:
                 frame, values = self.made(step, AS_IT_IS)
                 made[step.key] = frame, list(map(code_of, values))
         return Contents(items, outputs, made)
-
-    # ---- how modules are made ----
-
-    @staticmethod
-    def is_made(step: Step) -> bool:
-        """Whether a line of the constructor makes a module for it."""
-        return bool(step.name) and not (step.template.startswith("{m}[") and step.loop is None)
-
-    def made(self, step: Step, view: View) -> Round:
-        """How the module of a step is made."""
-        if step.loop is not None:
-            return self.loop(step.loop, view)
-        item = step.item
-        if not isinstance(item, Node):
-            return self.definitions[id(item)].call(view, item)
-        shape, arriving = view.shapes(item)
-        text = view.op(item).torch(shape, *arriving)
-        if text.helper:
-            self.helpers.setdefault(text.helper)
-        assert text.module is not None
-        inplace = self.handed.get(item.index)
-        if inplace is None:
-            return take_apart(text.module)
-        kind = traced(ClassName(text.module.name), view.word(item))
-        items = (Leaf(name=item.given or ""), *([Leaf(False, "inplace")] if inplace else []))
-        return Frame(GIVEN, items), (kind, True)[: len(items)]
-
-    def loop(self, scope: Scope, view: View) -> Round:
-        count = view.rounds(origin(scope))
-        return loop(self.rounds(scope, view), count, self.bodies.is_chain(scope))
-
-    def rounds(self, scope: Scope, view: View) -> list[Round]:
-        found: list[Round] = []
-        for part in self.bodies.rounds(scope):
-            if self.bodies.is_empty(part):
-                found.append((Frame("nn.Identity", ()), ()))
-            elif origin(part).kind == "loop" and self.bodies.is_chain(part):
-                found.append(self.loop(part, view))
-            else:
-                found.append(self.definitions[id(part)].call(view, part))
-        return found
 
     # ---- which calls are one class ----
 
@@ -146,10 +86,6 @@ class Classes:
         position = {id(scope): number for number, scope in enumerate(scopes)}
         ordered = [sorted(own, key=lambda s: position[id(s)]) for _, own in found]
         return sorted(ordered, key=lambda own: position[id(own[0])])
-
-    def paths(self, scope: Scope) -> dict[tuple[str, int], Any]:
-        region = text_of(origin(scope))
-        return {} if region is None else paths_in(region)
 
     def define(self, scopes: Sequence[Scope]) -> None:
         """The class of calls, or the classes, if one cannot say what all of them are."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...dsl.syntax import Let, List, Number, Percent, Size, Switch, Tuple
 from ...dsl.syntax import walk as parts_of
@@ -22,14 +22,12 @@ from .arguments import (
     Read,
     argument_of,
     channels_arriving,
-    channels_of_first_input,
     class_of_layer,
     default_for,
     defaults_of,
     is_literal,
     plain_pair,
     type_text,
-    value_of,
 )
 from .body import Body, Key, Step, origin, structure
 from .branches import Arm, Choice, Item, Place, Unlike, arrange, places, together
@@ -38,6 +36,7 @@ from .frame import INDEX, VALUE, Frame, Leaf, expand
 from .frame import places as leaves_of
 from .local_names import with_widths, without_unused
 from .loops import Round
+from .made_modules import Modules
 from .source import Names
 from .sums import with_sums
 from .symbolic import (
@@ -51,10 +50,7 @@ from .symbolic import (
     plain,
 )
 from .trace import Twin, agree
-from .view import AS_IT_IS, default_of, names_of, text_of
-
-if TYPE_CHECKING:
-    from .class_writer import Classes
+from .view import AS_IT_IS, View, default_of, names_of, text_of
 
 _NO_VALUE = (ArithmeticError, TypeError, KeyError, IndexError)
 """An expression that means nothing in some call."""
@@ -75,7 +71,7 @@ class _Call(NamedTuple):
 class Expressions:
     """Works out what is written in a class: arguments, expressions, conditions."""
 
-    def __init__(self, classes: Classes, scopes: Sequence[Scope]) -> None:
+    def __init__(self, classes: Modules, scopes: Sequence[Scope]) -> None:
         self.classes = classes
         bodies = with_sums([classes.bodies.body(scope) for scope in scopes])
         self.kinds: list[Body] = []
@@ -162,7 +158,7 @@ class Expressions:
         elif what.kind == "block" and bodies[0].inputs:
             name = python_names[""] = taken.free("in_channels")
             widths = [body.inputs[0].shape[0] for body in bodies]
-            found.insert(0, Parameter(name, channels_of_first_input(self.classes), widths))
+            found.insert(0, Parameter(name, _channels_of_first_input(self.classes), widths))
         region = text_of(what)
         for part in parts_of(region) if region is not None else ():
             if isinstance(part, Let) and f"let {part.name.value}" not in python_names:
@@ -283,7 +279,7 @@ class Expressions:
         for code in codes:
             if self.holds(code, own, calls):
                 return code
-        return self.argument(leaf, own, calls, value_of(self.classes, key, number, own[0]))
+        return self.argument(leaf, own, calls, _value_of(self.classes, key, number, own[0]))
 
     def holds(self, code: Code, wanted: Sequence[Any], calls: Sequence[_Call]) -> bool:
         try:
@@ -463,3 +459,17 @@ def _is_special(module: Constructor | None) -> bool:
     if module is None or module.arguments:
         return True
     return any(value != usual for name, value, usual in module.options if name != "inplace")
+
+
+def _channels_of_first_input(classes: Modules) -> Read:
+    return lambda view, scope: view.channels(classes.bodies.body(scope).inputs[0])
+
+
+def _value_of(classes: Modules, key: Key, number: int, otherwise: Any) -> Read:
+    def read(view: View, scope: Scope) -> Any:
+        step = classes.steps[id(scope)].get(key)
+        if step is None:
+            return otherwise
+        return classes.made(step, view)[1][number]
+
+    return read
