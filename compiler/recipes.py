@@ -36,12 +36,12 @@ def sections(network: Network | None, source: str) -> dict[str, str]:
 
 def _crop(side: int, least: str) -> str:
     if side > SMALL:
-        return f"crop scale={least}..100% # a part of random size and shape, resized to the input"
+        return f"crop scale={least}..100% # a random part, resized to the input"
     return f"crop pad={max(1, side // 8)} # shifts it"
 
 
 _TRAIN_SMALL = """\
-# What it learns from, and how. The folder holds a folder of pictures for each class.
+# Training data and hyperparameters. The folder holds a folder of pictures for each class.
 train {{
   data folder "data" val=20%
   epochs 30
@@ -52,8 +52,9 @@ train {{
 }}"""
 
 _TRAIN_LARGE = """\
-# What it learns from, and how. The folder holds a folder of pictures for each class. Large networks
-# need many pictures from scratch: with fewer than some thousand, fine-tune (`cnn new --from`).
+# Training data and hyperparameters. The folder holds a folder of pictures for each class. Large
+# networks need many pictures from scratch: with fewer than a few thousand, fine-tune
+# (`cnn new --from`).
 train {{
   data folder "data" val=20%
   epochs 90
@@ -64,8 +65,8 @@ train {{
 }}"""
 
 _TRAIN_HEAD = """\
-# What it learns from, and how. The folder holds a folder of pictures for each class. The rate is
-# small: it is for a new head on features that are there already.
+# Training data and hyperparameters. The folder holds a folder of pictures for each class. The
+# learning rate is small: only a new head is trained, on pretrained features.
 train {
   data folder "data" val=20%
   epochs 20
@@ -75,15 +76,15 @@ train {
 }"""
 
 _AUGMENT = """\
-# What is done to a picture each time that it is shown in training, so that no two are the same.
+# Augmentation: random changes to each picture, new ones in each epoch.
 augment {{
   {crop}
 {flip}  color brightness=0.2 contrast=0.2
 }}"""
 
 _TRANSFER = """\
-# Whose weights it starts with. Only the head learns; with some hundred pictures of each class, let
-# more of the network: `freeze until …`, or `unfreeze at epoch 10 until …`.
+# Pretrained weights. Only the head is trained; with some hundred pictures of each class,
+# train more of the network: `freeze until …`, or `unfreeze at epoch 10 until …`.
 transfer {{
   from {source}
   head reset

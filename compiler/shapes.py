@@ -56,7 +56,7 @@ def as_map(shape: Shape, word: str) -> tuple[int, int, int]:
     """Channels, height and width of a map; ShapeError for anything else."""
     if len(shape) != 3:
         raise ShapeError(
-            f"`{word}` works on maps, channels x height x width; {text(shape)} arrives",
+            f"`{word}` works on maps, channels x height x width, and its input is {text(shape)}",
             "put it before the `flatten`, or make the input channels x height x width"
             if len(shape) == 1
             else "",

@@ -174,7 +174,7 @@ class _Pairing:
 
     def unclosed(self, brace: _Open, index: int) -> None:
         types, starts, ends = self.tokens.types, self.tokens.starts, self.tokens.ends
-        label = "by its indentation, this stands behind the body"
+        label = "by its indentation, this is outside the body"
         if types[index] == "RBRACE":
             label = "by its indentation, this closes another one"
         elif types[index] == "ELSE":
@@ -260,7 +260,7 @@ class _Pairing:
         self.diagnostics.append(
             Diagnostic(
                 "missing-brace",
-                "this line opens no body",
+                "this line does not open a body",
                 gap,
                 labels=(Label(span, "but this is indented like one"),),
                 help="open it here with `{`",
@@ -297,7 +297,7 @@ class _Pairing:
         self.diagnostics.append(
             Diagnostic(
                 "unopened-brace",
-                "this `}` closes nothing",
+                "this `}` does not close anything",
                 span,
                 help="take it out, or write the `{` that it belongs to",
                 edits=(Edit(span, ""),),

@@ -156,7 +156,7 @@ class TreeBuilder:
                 at = start + 1 + match.start()
                 self.report(
                     "bad-escape",
-                    f"`\\{escape}` means nothing in a text",
+                    f"`\\{escape}` is not an escape sequence",
                     at,
                     at + 2,
                     "write `\\\\` for a backslash; folders are separated by `/` everywhere",
@@ -277,7 +277,7 @@ class TreeBuilder:
                 start = statement.span.start
                 self.report(
                     "misplaced-definition",
-                    f"`{word}` stands at the top of a file, not inside a body",
+                    f"`{word}` goes at the top of a file, not inside a body",
                     start,
                     start + len(word),
                     "move it out of the braces around it",
@@ -299,7 +299,9 @@ class TreeBuilder:
             self.report("bad-name", f"`{shorten(name.value)}` has a dot in it", start, end, help)
         elif name.value in RESERVED:
             message = f"`{shorten(name.value)}` is a word of the language and cannot be a name"
-            self.report("reserved-word", message, start, end, f"take another: `{name.value}_`, say")
+            self.report(
+                "reserved-word", message, start, end, f"use another name: `{name.value}_`, say"
+            )
         return name
 
     def block(self, values: Values, start: int, end: int) -> Block:

@@ -39,7 +39,7 @@ def read_file(path: Path, name: str = "", at: Span | None = None) -> Source:
         reason = error.strerror or type(error).__name__
         raise _problem("unreadable", f"cannot read {name}: {reason}", name, at) from None
     except ValueError:  # a NUL in the name
-        raise _problem("unreadable", f"{name!r} is no file's name", name, at) from None
+        raise _problem("unreadable", f"{name!r} is not a file name", name, at) from None
     return decode(data, name, path)
 
 
@@ -114,7 +114,7 @@ def _read_bytes(path: Path, name: str, at: Span | None) -> bytes:
 
 def _too_large(size: int, name: str, at: Span | None = None) -> SpecError:
     message = f"{name} has {size:,} bytes; a spec has at most {MAX_CHARACTERS:,} characters"
-    return _problem("limit", message, name, at, "is this a spec? a long one is split with `import`")
+    return _problem("limit", message, name, at, "is this a spec? split a long one with `import`")
 
 
 def _problem(

@@ -224,13 +224,13 @@ class _Lexer:
         if size > MAX_CHARACTERS:
             self.refuse_file(
                 f"this file has {size:,} characters; a spec has at most {MAX_CHARACTERS:,}",
-                "is this a spec? a long one is split with `import`",
+                "is this a spec? split a long one with `import`",
             )
         count = 1 + text.count("\n") + text.count("\r") - text.count("\r\n")
         if count > MAX_LINES:
             self.refuse_file(
                 f"this file has {count:,} lines; a spec has at most {MAX_LINES:,}",
-                "split it with `import`, or say repetitions with `repeat` and `for`",
+                "split it with `import`, or write repetitions with `repeat` and `for`",
             )
         if size <= MAX_LINE_LENGTH:
             return
@@ -241,7 +241,7 @@ class _Lexer:
                     f"this line has {after - start:,} characters; a line has at most "
                     f"{MAX_LINE_LENGTH:,}",
                     start,
-                    "one statement a line reads best",
+                    "write one statement on each line",
                 )
 
     def replace_look_alikes(self) -> None:
@@ -284,7 +284,7 @@ class _Lexer:
         help = f"write {meant}"
         if char in UNSEEN:
             plain, label, help = "", "", "take it out"
-            message = f"{seen}: it is invisible, but it is there"
+            message = f"an invisible character: {seen}"
         if count > 1:
             more = f"{count - 1:,} more places" if count > 2 else "one more place"
             help += f", here and at {more} in this file"
@@ -351,7 +351,7 @@ class _Lexer:
                     self.give_up(
                         f"this spec has more than {MAX_TOKENS:,} words and signs",
                         start,
-                        "say repetitions with `repeat` and `for`",
+                        "write repetitions with `repeat` and `for`",
                     )
                 if self.brackets or not types or types[-1] == "NEWLINE":
                     continue
@@ -384,10 +384,10 @@ class _Lexer:
                 if end - start > MAX_DIGITS:
                     self.report(
                         "limit",
-                        f"a number of {end - start:,} characters; at most {MAX_DIGITS} are read",
+                        f"a number of {end - start:,} characters; at most {MAX_DIGITS} are allowed",
                         start,
                         end,
-                        help="nothing in a network is that large",
+                        help="no number in a network is that large",
                     )
             elif kind in _EXPLAINED:
                 meant, position = _EXPLAINED[kind](self, start, end)
@@ -396,9 +396,9 @@ class _Lexer:
                 kind, end = meant, position
             if end - start > MAX_WORD and kind in ("WORD", "FUNCTION_NAME", "KEY", "PATH"):
                 self.give_up(
-                    f"a name of {end - start:,} characters; at most {MAX_WORD:,} are read",
+                    f"a name of {end - start:,} characters; at most {MAX_WORD:,} are allowed",
                     start,
-                    "a name is read by people, too",
+                    "choose a shorter name",
                 )
             types.append(kind)
             starts.append(start)
@@ -447,7 +447,7 @@ class _Lexer:
             short = shorten(written)
             help = f"write `- {short[1:]}` to subtract, or `({short})` for a negative argument"
             if written == "-":
-                help = "to subtract, write a space behind it too; a negative argument stands in ( )"
+                help = "to subtract, write a space after it too; a negative argument needs ( )"
             self.report(
                 "ambiguous-minus",
                 "is this a subtraction, or an argument of its own with a minus sign?",
@@ -525,7 +525,7 @@ class _Lexer:
         if not self.brackets:
             self.report(
                 "unopened-bracket",
-                f"this `{sign}` closes nothing",
+                f"this `{sign}` does not close anything",
                 start,
                 start + 1,
                 help="take it out, or open it",
@@ -566,11 +566,11 @@ class _Lexer:
         opened = self.brackets[-1].offset
         self.report(
             "inside-brackets",
-            f"`{sign}` cannot stand inside of brackets",
+            f"`{sign}` cannot be used inside brackets",
             start,
             start + 1,
             labels=(
-                Label(Span(self.source, opened, opened + 1), "opened here, and closed behind it"),
+                Label(Span(self.source, opened, opened + 1), "opened here, and closed after it"),
             ),
             help="take it out",
             replace="",
@@ -734,7 +734,10 @@ class _Lexer:
             message, help = "a comment starts with `#`", "put a `#` in front of each line of it"
             edits += [self.edit(start, start, "# ")]
         else:
-            message, help = "text stands on one line, between one pair of quotes", 'write `"text"`'
+            message, help = (
+                "text is written on one line, between one pair of quotes",
+                'write `"text"`',
+            )
             edits += [self.edit(start + 1, start + 3, ""), self.edit(end - 3, end - 1, "")]
         fixed = tuple(edits) if one_line else ()
         self.report("quotes", message, start, start + 3, help=help, edits=fixed)
@@ -747,7 +750,7 @@ class _Lexer:
         fixed = '"' + inner.replace('"', r"\"") + '"'
         self.report(
             "quotes",
-            "text stands between double quotes",
+            "text is written between double quotes",
             start,
             end,
             help=f"write `{fixed}`" if len(fixed) < 80 else "write `\"` instead of `'`",
@@ -760,7 +763,7 @@ class _Lexer:
         fixed = f'"{self.text[start:end]}"'
         self.report(
             "quotes",
-            "a path stands between double quotes",
+            "a path is written between double quotes",
             start,
             end,
             help=f"write `{shorten(fixed)}`",
@@ -779,7 +782,7 @@ class _Lexer:
         if text[0] == "'":
             self.report(
                 "quotes",
-                "text stands between double quotes",
+                "text is written between double quotes",
                 start,
                 end,
                 label="never closed",
@@ -794,7 +797,7 @@ class _Lexer:
             start,
             end,
             label='a `"` is missing on this line',
-            help='close it with `"`; text does not go on over several lines',
+            help='close it with `"`; text cannot span several lines',
             edits=(self.edit(end, end, "\\" * escaping + '"'),),
         )
         return "STRING", end
@@ -820,7 +823,7 @@ class _Lexer:
         meaning, help, replacement = _FOREIGN_SIGNS.get(sign, _MEANINGLESS)
         self.report(
             "foreign-sign",
-            f"`{sign}` is not a sign of this language",
+            f"`{sign}` is not part of the language",
             start,
             end,
             help=help,
@@ -851,10 +854,10 @@ class _Lexer:
         count = f" ({len(run):,} in a row)" if len(run) > 1 else ""
         self.report(
             "strange-character",
-            f"{describe_character(run[0])} cannot stand in a spec{count}",
+            f"{describe_character(run[0])} cannot be used in a spec{count}",
             start,
             end,
-            help='take it out; any character may stand in a comment or in "text"',
+            help='take it out; any character is allowed in a comment or in "text"',
             replace="",
         )
         return None, end
@@ -921,9 +924,9 @@ _FOREIGN_SIGNS: dict[str, tuple[str | None, str, str | None]] = {
     "^": ("TIMES", _NO_POWER, None),
     **dict.fromkeys(("+=", "-=", "*=", "/=", "%="), (ERROR, _NO_CHANGE, None)),
     "\\": (None, "a statement ends with its line; inside ( ) and [ ] it may go on", None),
-    "=>": (ERROR, "a body stands in braces: `block name(width) { … }`", None),
+    "=>": (ERROR, "a body is written in braces: `block name(width) { … }`", None),
     "->": ("COMMA", "layers follow one another in the order written, without arrows", ","),
-    ".": (ERROR, "a dot stands in numbers and in names such as `layer1.conv2`", None),
+    ".": (ERROR, "a dot is used in numbers and in names such as `layer1.conv2`", None),
     "?": (ERROR, "a choice is written `if condition { … } else { … }`", None),
     "$": (None, "a name is written without it", ""),
 }

@@ -145,7 +145,10 @@ class _Loader:
                     "import-outside",
                     f"`{_quoted(text)}` leads out of the folder of {self.main.name}",
                     span,
-                    help="a spec reads only files beside it and below; copy what it needs there",
+                    help=(
+                        "a spec can only read files in its folder and below; copy what it "
+                        "needs there"
+                    ),
                 )
             if candidate == tried[0]:
                 self.refuse_other_endings(text, span)
@@ -170,7 +173,7 @@ class _Loader:
                 "import-outside",
                 f"`{_quoted(text)}` is an absolute path",
                 span,
-                help='write the path from this file\'s folder: `import "blocks/resnet.cnn"`',
+                help='write the path relative to this file\'s folder: `import "blocks/resnet.cnn"`',
             )
         if "\\" in text or not text.isprintable() or not text.strip():
             raise _refused(

@@ -49,5 +49,5 @@ def test_weights_are_loaded_or_said_not_to_fit(tmp_path: Path) -> None:
     again = dotcnn.load(text.replace("WIDE", "5"), weights=file)
     assert again.training
     assert all(map(torch.equal, again.state_dict().values(), first.state_dict().values()))
-    with pytest.raises(SpecError, match=r"does not fit Small.*2 of another shape"):
+    with pytest.raises(SpecError, match=r"does not fit Small.*2 of a different shape"):
         dotcnn.load(text.replace("WIDE", "6"), weights=file)

@@ -76,7 +76,7 @@ def test_onnx_with_all_options(capfd: Capture) -> None:
         (["-o", "-"], "it needs a file"),
         (["-o", ""], "it needs a file"),
         ([], "the following arguments are required: -o/--output"),
-        (["-o", "n.safetensors", "--fold"], "--fold changes which weights there are"),
+        (["-o", "n.safetensors", "--fold"], "--fold changes the weights"),
         (["-o", "n.safetensors", "--predict"], "--predict and --batch are for onnx and pt2"),
         (["-o", "n.pt2", "--opset", "20"], "--opset is for onnx, not pt2"),
         (["-o", "n.onnx", "--opset", "99"], "--opset may be 18 to 23, not 99"),

@@ -35,7 +35,9 @@ def best_of(folder: Path) -> Path:
     best = folder / BEST
     if best.is_file():
         return best
-    help = "go on training with `--resume`; of an ensemble, name the folder of one of its networks"
+    help = (
+        "continue training with `--resume`; for an ensemble, name the folder of one of its networks"
+    )
     message = f"{shown(folder)} has no {BEST} yet"
     raise SpecError([Diagnostic("no-run", message, help=help)])
 
@@ -57,6 +59,6 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def no_run(folder: Path, why: str) -> SpecError:
-    help = "name a folder that `cnn train` has made, like runs/digits"
+    help = "name a folder that `cnn train` created, like runs/digits"
     message = f"{shown(folder)} is not a run folder: {why}"
     return SpecError([Diagnostic("no-run", message, help=help)])

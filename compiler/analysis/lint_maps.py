@@ -39,10 +39,10 @@ def small_field(network: Network, found: list[Field]) -> Iterator[Diagnostic]:
     layers = max(_convolutions(field[n], wanted[n]) for n in short)
     yield warning(
         "small-field",
-        f"what `{head.op.word}` puts together has seen {by(field.size)} of "
+        f"the receptive field before `{head.op.word}` covers only {by(field.size)} of "
         f"{by((sides[0], sides[1]))} pixels",
         head,
-        notes=("no layer before it can relate what lies further apart",),
+        notes=("no layer before it can relate pixels that are further apart",),
         help=_more(head, field, layers),
     )
 
@@ -52,7 +52,7 @@ def _more(head: Node, field: Field, layers: int) -> str:
     text = f"repeat {layers} {{ {convolution} }}" if layers > 1 else convolution
     where = "it" if head.op.kind == "pool" else "the `flatten`"
     adds = _pair((2 * field.jump[0], 2 * field.jump[1]))
-    return f"put `{text}` before {where} (each adds {adds}), or shrink the map earlier"
+    return f"put `{text}` before {where} (each adds {adds}), or downsample earlier"
 
 
 def _head(network: Network, found: list[Field]) -> Node | None:
@@ -90,10 +90,10 @@ def pool_of_one(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
         if node.op.kind == "pool" and node.inputs[0].shape[1:] == (1, 1):
             yield warning(
                 "pool-of-one",
-                f"`{node.op.word}` pools a map of 1x1: there is nothing to choose from",
+                f"`{node.op.word}` pools a 1x1 map, which changes nothing",
                 node,
-                notes=(f"{node.inputs[0].shape[0]} channels of one number each arrive",),
-                help="take it out, or shrink the map less before it",
+                notes=(f"its input is {node.inputs[0].shape[0]} channels of one number each",),
+                help="take it out, or downsample less before it",
             )
 
 
@@ -133,10 +133,10 @@ def _skipped(reader: Node, reads: _Reads, gap: int, axis: int, side: int) -> Dia
     wider = f"write `{text.replace(kernel, stride, 1)}`, or " if kernel in text else ""
     return warning(
         "skipped-pixels",
-        f"`{reader.op.word}` reads {reads.size} and moves by {reads.stride}: "
+        f"`{reader.op.word}` has a window of {reads.size} and a stride of {reads.stride}: "
         f"{unread} of {side} {AXES[axis]} are never read",
         reader,
-        notes=("nothing else reads them either",),
+        notes=("no other layer reads them either",),
         help=wider + "take a smaller stride",
     )
 

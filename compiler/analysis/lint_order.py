@@ -25,7 +25,9 @@ def double_activation(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
             f"`{node.op.word}` comes directly after "
             + ("another" if same else f"`{before.op.word}`"),
             node,
-            notes=(f"{size(node.shape):,} numbers are bent twice, nothing is learned in between",),
+            notes=(
+                f"{size(node.shape):,} numbers pass two activations, with no weights in between",
+            ),
             labels=(Label(before.span, "the first"),),
             help=f"take one out, or put a layer between: `conv {node.shape[0]} 3x3 same`"
             if len(node.shape) == 3
@@ -47,11 +49,11 @@ def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
             mended += " bias=off"
         yield warning(
             "bias-before-norm",
-            f"the bias of `{node.op.word}` has no effect: `{after[0].op.word}` takes it out again",
+            f"the bias of `{node.op.word}` has no effect: `{after[0].op.word}` subtracts it again",
             node,
             notes=(
-                f"{size(bias.shape):,} numbers are learned for nothing: what is added to a whole "
-                "channel is part of the mean that is subtracted",
+                f"{size(bias.shape):,} parameters are wasted: what is added to a whole channel is "
+                "part of the mean that is subtracted",
             ),
             labels=(Label(after[0].span, "subtracts the mean of each channel"),),
             help=f"write `{mended}`" if mended else f"write `bias=off` at the `{node.op.word}`",
@@ -70,8 +72,8 @@ def dropout_last(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
                     f"`{node.op.word}` comes after the last layer",
                     node,
                     notes=(
-                        f"while training, it sets some of the {size(node.shape):,} numbers of the "
-                        "result itself to zero, and no layer is left to make up for that",
+                        f"in training, it sets some of the {size(node.shape):,} outputs of the "
+                        "network to zero, and no later layer can compensate",
                     ),
                     help="take it out, or move it before the last layer",
                 )
@@ -90,8 +92,8 @@ def dropout_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic
             f"`{node.op.word}` comes directly before `{norm.op.word}`",
             node,
             notes=(
-                "the variance that the norm measures while training is larger than the one that "
-                "arrives in evaluation, where nothing is left out",
+                "the norm measures a larger variance in training than in evaluation, where nothing "
+                "is dropped",
             ),
             labels=(Label(norm.span, "measures the variance"),),
             help=f"write `{_text(norm)}, {_text(node)}`, so that it comes after",

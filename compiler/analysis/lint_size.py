@@ -36,10 +36,10 @@ def wide_fc(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
             f"`{node.op.word}` has {has:,} weights, {100 * has // total} % of the network's",
             node,
             notes=(
-                f"one for each of the {text(source.shape)} = {size(source.shape):,} numbers that "
-                f"arrive; after a global pool it would have {has - saved:,}, {saved:,} fewer",
+                f"one for each of the {text(source.shape)} = {size(source.shape):,} inputs; "
+                f"after a global pool it would have {has - saved:,}, {saved:,} fewer",
             ),
-            labels=(Label(source.span, f"{text(source.shape)} leaves here"),),
+            labels=(Label(source.span, f"its output is {text(source.shape)}"),),
             help="write `pool avg global, flatten` in place of `flatten`",
         )
 

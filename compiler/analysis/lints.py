@@ -54,5 +54,7 @@ def lint(network: Network, found: list[Field] | None = None) -> list[Diagnostic]
 def _counted(warning: Diagnostic, more: int) -> Diagnostic:
     if not more:
         return warning
-    note = f"so {'does' if more == 1 else 'do'} {more} more that come from this statement"
+    note = (
+        f"the same is true of {more} more {'layer' if more == 1 else 'layers'} from this statement"
+    )
     return replace(warning, notes=(*warning.notes, note))

@@ -202,7 +202,7 @@ class _Elaborator:
             help = "write `input 3x224x224` (channels x height x width) as its first line"
         elif walk.nodes and root.output is walk.nodes[0]:
             code, message = "empty", "this network has no layers"
-            help = "write a layer behind the input"
+            help = "write a layer after the input"
             if walk.aux:
                 message += " but those of auxiliary heads"
         if code and not self.reporter.has_errors:
@@ -285,6 +285,6 @@ def _said_in_a_section(name: str) -> str:
 
     section, _, word = name.rpartition(".")
     if section:
-        return "what sections say matters to `cnn train` and `cnn explain` alone"
+        return "sections matter to `cnn train` and `cnn explain` only"
     found = sections_with(word)
     return f"write `{found[0]}.{word}=…`: it is a directive of `{found[0]}`" if found else ""

@@ -31,10 +31,10 @@ from .layers import missing_body, refuse_body
 
 _RESIDUAL = declare(
     "residual",
-    shortcut=choice("what the body is added to", SHORTCUTS, "auto"),
-    scale=number("what the body is multiplied by before it is added", 1.0),
+    shortcut=choice("the path that the body is added to", SHORTCUTS, "auto"),
+    scale=number("factor of the body, before it is added", 1.0),
 )
-_AUX = declare("aux", weight=number("how much its loss counts", 0.3, minimum=0))
+_AUX = declare("aux", weight=number("weight of its loss", 0.3, minimum=0))
 SIGNATURES: dict[str, Signature] = {
     "residual": _RESIDUAL,
     "aux": _AUX,
@@ -109,7 +109,7 @@ def _does(call: Call) -> str:
         "residual": "adds its input to its body",
         "dense": "puts its input and its body side by side",
         "gate": "multiplies its input by its body",
-    }.get(call.head.value, "brings these together")
+    }.get(call.head.value, "merges these")
 
 
 def _end(node: Node, body: Body | Branches, what: str) -> Label:
@@ -142,7 +142,7 @@ def residual(
     if body is arriving:
         raise Problem(
             "empty-body",
-            "nothing is added: the body of this `residual` is empty",
+            "the body of this `residual` is empty, so it adds nothing",
             call.head.span,
             help="write layers into it",
         )
@@ -349,7 +349,7 @@ def _merge_named(
     if not call.arguments:
         raise Problem(
             "missing-argument",
-            f"`{call.head.value}` brings things together, and there is nothing to bring",
+            f"`{call.head.value}` merges paths, and there are none",
             call.head.span,
             help=f"write `{call.head.value} {{ | path | path }}`, or name them: "
             f"`{call.head.value} left right`",
@@ -383,7 +383,7 @@ def split(
             "paths",
             "`split` divides the channels among two paths or more",
             call.head.span,
-            help="write `split { | path | path }`; an empty path hands its share on",
+            help="write `split { | path | path }`; an empty path passes its share on",
         )
     inner = _scope(call, scope)
     count = len(written.paths)
@@ -444,9 +444,9 @@ def from_(
     if len(call.arguments) != 1:
         raise Problem(
             "argument",
-            "`from` takes the label of what to go on from",
+            "`from` takes the label of the layer to continue from",
             statement_span(call),
-            help="write `from name`, with a label from before",
+            help="write `from name`, with a label from an earlier line",
         )
     return graph.labels.reference(call.arguments[0], scope)
 

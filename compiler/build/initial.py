@@ -58,15 +58,15 @@ _TAKES = {
 INIT = declare(
     "init",
     method=choice(
-        "what the weights are drawn from; `auto`: what suits the activations",
+        "distribution of the initial weights; `auto`: the one that suits the activations",
         ("auto", *METHODS),
         "auto",
         elsewhere=_ELSEWHERE,
     ),
-    std=number("deviation of what is drawn", None, minimum=0, above=True),
-    gain=number("what is drawn is multiplied by it", 1.0, minimum=0, above=True),
-    uniform=flag("draw evenly between two bounds"),
-    zero_residual=flag("the last norm of each residual's body begins at zero"),
+    std=number("standard deviation", None, minimum=0, above=True),
+    gain=number("factor of the weights that are drawn", 1.0, minimum=0, above=True),
+    uniform=flag("draw from a uniform distribution"),
+    zero_residual=flag("initialize the last norm of each residual's body to zero"),
 )
 
 
@@ -78,16 +78,16 @@ def init(
     if scope.kind != "network":
         raise Problem(
             "misplaced-init",
-            "`init` is about the whole network; here it stands inside a part of it",
+            "`init` applies to the whole network, and cannot be used inside a part of it",
             call.head.span,
-            help="write it into the network's own body, behind the input",
+            help="write it into the network's own body, after the input",
         )
     if graph.init is not None:
         raise Problem(
             "second-init",
-            "the weights of a network begin in one way",
+            "a network has one `init`",
             call.head.span,
-            labels=(Label(graph.init.call.head.span, "given here already"),),
+            labels=(Label(graph.init.call.head.span, "already given here"),),
             help="keep one of them",
             edits=(Edit(call.span, ""),),
         )
@@ -120,7 +120,7 @@ def decide(network: Network, written: InitDirective | None, sums: list[Node]) ->
         if not zero:
             raise Problem(
                 "no-norm",
-                "no residual's body here ends in a norm, whose weight could begin at zero",
+                "no residual's body here ends in a norm whose weight could be initialized to zero",
                 statement_span(written.call),
                 help="end the bodies with `bn`, or take `zero_residual` out",
                 edits=without("zero_residual", written.call),

@@ -49,9 +49,9 @@ class Labels:
         if argument.name is not None or not isinstance(value, (Name, Path)):
             raise Problem(
                 "argument",
-                f"`{argument.span.text}` is no label",
+                f"`{argument.span.text}` is not a label",
                 argument.span,
-                help="name what was labelled before, like `stem` or `layer1.0`",
+                help="use a label from an earlier line, like `stem` or `layer1.0`",
             )
         first, *rest = (value.value,) if isinstance(value, Name) else value.parts
         owners = list(_visible(scope))
@@ -63,7 +63,7 @@ class Labels:
                 "unknown-label",
                 f"nothing before this is labelled `{first}`",
                 value.span,
-                help=help or f"label it where it is made: `{first}: conv 64 3x3`",
+                help=help or f"label the layer itself: `{first}: conv 64 3x3`",
                 edits=edits if not rest else (),
             )
         item: Scope | Node = owner.named[first]

@@ -104,7 +104,10 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     proposals: list[tuple[Edit, ...]] = []
     here = foreign.layer(word) if word not in candidates else None
     if here and here.instead:
-        help, edits = f"here it is written `{here.instead}`", (Edit(call.head.span, here.instead),)
+        help, edits = (
+            f"in a spec it is written `{here.instead}`",
+            (Edit(call.head.span, here.instead),),
+        )
     elif here:
         help, edits = here.advice, ()
         if "take it out" in help:
@@ -113,7 +116,7 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     if whole:
         proposals = [(Edit(statement_span(call), whole),)]
     if word in SECTIONS:
-        help, edits = f"`{word}` stands outside the network, at the top of the file", ()
+        help, edits = f"`{word}` goes outside the network, at the top of the file", ()
     return Problem(
         "unknown-layer",
         f"there is no layer or block `{word}`",
@@ -121,7 +124,7 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
         help=help or _no_such_word(word),
         edits=edits,
         proposals=proposals,
-        otherwise=f"here it is written `{here.instead}`"
+        otherwise=f"in a spec it is written `{here.instead}`"
         if here and here.instead
         else _no_such_word(word),
     )
@@ -130,7 +133,7 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
 def _no_such_word(word: str) -> str:
     """What to do about a word that nothing is like."""
     if foreign.argument(word, foreign.ARGUMENTS):
-        return f"an argument follows its layer, with `=`: `{word}=…` would belong to one"
+        return f"an argument goes after its layer, with `=`: `{word}=…`"
     return f"define one: `block {word}(…) {{ … }}`"
 
 
@@ -162,7 +165,7 @@ def refuse_body(call: Call, what: str) -> None:
             "unexpected-body",
             f"{what} takes no body",
             Span(call.span.source, start, start + 1),
-            help="write what follows behind it, separated by a comma or a new line",
+            help="write the next layer after it, separated by a comma or a new line",
         )
 
 

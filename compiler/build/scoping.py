@@ -65,7 +65,7 @@ class Module:
                 "duplicate-name",
                 f"`{word}` is defined twice",
                 name.span,
-                labels=(Label(place.span, "defined here already"),),
+                labels=(Label(place.span, "already defined here"),),
                 help="give one of them another name",
             )
         taken = ""
@@ -78,7 +78,7 @@ class Module:
                 "taken-name",
                 f"`{word}` {taken}",
                 name.span,
-                help=f"take another name: `my_{word}`",
+                help=f"use another name: `my_{word}`",
                 edits=(Edit(name.span, f"my_{word}"),),
             )
         return None
@@ -178,7 +178,7 @@ def _section(call: Call, module: Module) -> Diagnostic | None:
             f"there are two `{word}` sections",
             call.head.span,
             labels=(Label(module.sections[word].head.span, "the first"),),
-            help="put both into one",
+            help="merge them into one",
         )
     module.sections[word] = call
     return None
@@ -195,7 +195,7 @@ def _misplaced(statement: object) -> Diagnostic:
             )
             return Diagnostic(
                 "unknown-word",
-                f"`{head.value}` is no section of a spec",
+                f"`{head.value}` is not a section of a spec",
                 span,
                 help=help
                 or "a spec has `network`, `block`, " + ", ".join(f"`{word}`" for word in SECTIONS),
@@ -203,7 +203,7 @@ def _misplaced(statement: object) -> Diagnostic:
             )
     return Diagnostic(
         "outside-network",
-        "layers stand in a network or a block",
+        "layers belong in a network or a block",
         span,
         help="write them into `network Name { input 3x224x224 … }`",
     )
@@ -219,7 +219,7 @@ def check_module_name(name: Name, what: str) -> None:
         "taken-name",
         f"`{word}` {reason}, and a {what} names a part of the emitted module",
         name.span,
-        help=f"take another name: `{word.strip('_')}_`",
+        help=f"use another name: `{word.strip('_')}_`",
         edits=(Edit(name.span, f"{word.strip('_')}_"),),
     )
 

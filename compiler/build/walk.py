@@ -115,9 +115,9 @@ class Walk(GraphBuilder):
         if name in env.values:
             raise Problem(
                 "duplicate-name",
-                f"`{name}` has a value here already",
+                f"`{name}` already has a value here",
                 statement.name.span,
-                help="a name keeps its value: take another one",
+                help="a name keeps its value: use another name",
             )
         try:
             env.values[name] = self.block_calls.value(statement.value, env, self.module)
@@ -258,11 +258,11 @@ class Walk(GraphBuilder):
                 hidden = word in self.words or word in self.module.blocks
                 raise Problem(
                     "not-a-layer",
-                    f"`{word}` is {describe(value)} here, and no layer or block",
+                    f"`{word}` is {describe(value)} here, not a layer or block",
                     call.head.span,
                     help=f"a parameter or `let` hides the layer `{word}`: give it another name"
                     if hidden
-                    else "hand a block or a layer to this parameter",
+                    else "pass a block or a layer as this parameter",
                 )
             word = str(value)
         ref = self.module.blocks.get(word)
@@ -283,7 +283,7 @@ class Walk(GraphBuilder):
             self.has_input = True  # said once
             raise Problem(
                 "no-input",
-                "nothing arrives here: the network's input is not known yet",
+                "there is no input yet: the network's input has not been given",
                 call.head.span,
                 help="write `input 3x224x224` (channels x height x width) as its first line",
                 edits=self.first_line("input 3x224x224"),
@@ -360,7 +360,7 @@ class Walk(GraphBuilder):
             call.head.span,
             labels=(Label(ref.block.name.span, "the block"),),
             notes=(" -> ".join([*names, name]),),
-            help="a block cannot contain itself; say how often with `repeat n { … }`",
+            help="a block cannot contain itself; for repetition write `repeat n { … }`",
         )
 
     # ---- layers ----

@@ -74,7 +74,7 @@ def arrives(node: Node) -> Label:
     """Where a shape comes from."""
     if not node.inputs:
         return Label(first_line(node.span), f"the input is {text(node.shape)}")
-    return Label(first_line(node.span), f"{text(node.shape)} arrives from here")
+    return Label(first_line(node.span), f"{text(node.shape)} comes from here")
 
 
 def first_line(span: Span) -> Span:

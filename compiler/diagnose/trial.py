@@ -324,7 +324,7 @@ def _place(diagnostic: Diagnostic) -> int:
 
 def _without_fix(help: str) -> str:
     """What is left of a help line when what it says to write does not hold."""
-    return "" if help.startswith(("write ", "did you mean", "here it is written")) else help
+    return "" if help.startswith(("write ", "did you mean", "in a spec it is written")) else help
 
 
 def _statements_around(text: str, start: int, end: int) -> tuple[int, int]:

@@ -85,7 +85,7 @@ def bind(
                 "repeated-argument",
                 f"`{field.name}` is given twice",
                 node.span,
-                labels=(Label(places[field.name], "given here already"),),
+                labels=(Label(places[field.name], "already given here"),),
                 notes=_usage(signature),
                 help="keep one of them",
                 edits=(Edit(_with_blank_before(node.span), ""),),
@@ -152,12 +152,12 @@ def _for_foreign_argument(
     folded = foreign.folded(node.name)
     for field in signature.fields.values():
         if folded in map(foreign.folded, field.elsewhere.split()):
-            return f"here it is called `{field.name}`", (Edit(node.name_span, field.name),)
+            return f"in a spec it is called `{field.name}`", (Edit(node.name_span, field.name),)
     value = value_in(node.value)
     if node.name in foreign.ACTIVATION and call is not None:
         statement = translate.activation(value)
         if statement is None:
-            return "an activation is a statement of its own, behind the layer: `conv 64, relu`", ()
+            return "an activation is a statement of its own, after the layer: `conv 64, relu`", ()
         taken_out = Edit(_with_blank_before(node.span), "")
         end = call.arguments[-1].span.end
         if not statement:
@@ -175,12 +175,12 @@ def _for_foreign_argument(
         return f"write `{part}`", (Edit(node.span, part),)
     taken_out = Edit(_with_blank_before(node.span), "")
     if part == "":
-        return "take it out; it is so anyway", (taken_out,)
+        return "take it out; this is the default", (taken_out,)
     why = foreign.why_left_out(node.name)
     return (f"take it out; {why}", (taken_out,)) if why else ("", ())
 
 
-_FOLLOWS = "an activation is a statement of its own, behind the layer: `, {}`"
+_FOLLOWS = "an activation is a statement of its own, after the layer: `, {}`"
 
 
 def _given(call: Call | None) -> dict[str, Value]:
@@ -305,7 +305,7 @@ def _stray_word(
         return unknown_name(node.value, env)
     return Problem(
         "unknown-flag",
-        f"`{signature.word}` does not know the word `{word}`, and nothing here is called so",
+        f"`{signature.word}` does not know the word `{word}`, and nothing here has that name",
         node.span,
         notes=_usage(signature),
         help=f"did you mean `{close}`?" if close else "",
@@ -363,7 +363,7 @@ def _too_many(node: Argument, value: object, signature: Signature) -> Problem:
         notes=_usage(signature),
         help=f"take it out, or say what it is: {listed}"
         if listed
-        else "take it out, or give it by the name of what it sets",
+        else "take it out, or give it with its name: `name=value`",
         edits=(Edit(_with_blank_before(node.span), ""),),
     )
 

@@ -135,9 +135,9 @@ def unknown_name(node: Expression, env: Env, word: str = "") -> Problem:
     help, edits = did_you_mean(name, env.names(), node.span)
     return Problem(
         "unknown-name",
-        f"nothing here is called `{name}`",
+        f"there is no value named `{name}`",
         node.span,
-        help=help or f"give it a value before: `let {name} = …`",
+        help=help or f"give it a value first: `let {name} = …`",
         edits=edits,
     )
 
@@ -340,7 +340,7 @@ def _function(node: Function, env: Env) -> Any:
     if name == "divisible":
         arguments += [number(item, env) for item in named]
         if len(arguments) not in (1, 2) or len(named) > 1:
-            raise _wrong_use(node, "`divisible` takes a value and what it shall be divisible by")
+            raise _wrong_use(node, "`divisible` takes a value and its divisor")
         by = arguments[1] if len(arguments) == 2 else 8
         if not isinstance(by, int) or by < 1:
             raise _wrong_use(node, f"`by` is a whole number of at least 1, not {show(by)}")

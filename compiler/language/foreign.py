@@ -80,20 +80,20 @@ LINEAR = frozenset({"linear", "none", "identity"})
 """Activations that change nothing."""
 
 LEFT_OUT = """
-how weights begin is said once for the whole network: `init he`
+the initialization of weights is set once for the whole network: `init he`
     kernel_initializer bias_initializer weight_filler bias_filler init depthwise_initializer
     pointwise_initializer beta_initializer gamma_initializer moving_mean_initializer
     moving_variance_initializer weights_initializer W_init b_init initializer kernel_init
     bias_init weight_init
-the shape that arrives is known
+the input shape is inferred
     input_shape in_channels in_features input_dim batch_input_shape in_planes nin ni inplanes
     channels_in num_channels num_features normalized_shape input_channels batch_shape
     num_parameters in_dim
-weights are kept small by the optimizer: `optimizer sgd weight_decay=5e-4` in `train`
+weight decay is set at the optimizer: `optimizer sgd weight_decay=5e-4` in `train`
     kernel_regularizer bias_regularizer activity_regularizer W_regularizer b_regularizer
     depthwise_regularizer pointwise_regularizer beta_regularizer gamma_regularizer
     weight_decay decay_mult regularizer l2 weights_regularizer
-layers have no learning rates of their own but those of `transfer { lr … }`
+learning rates of single layers are set in `transfer { lr … }`
     lr_mult blobs_lr trainable requires_grad param learning_rate
 shapes are channels x height x width everywhere
     data_format dim_ordering channels_last channels_first axis dim start_dim end_dim
@@ -101,7 +101,7 @@ shapes are channels x height x width everywhere
 it has no effect here
     inplace dtype device engine seed noise_shape training return_indices divisor_override
     norm_layer name_scope reuse random_seed
-weights have no constraints
+constraints on weights are not supported
     kernel_constraint bias_constraint depthwise_constraint pointwise_constraint
     beta_constraint gamma_constraint W_constraint b_constraint
 """
@@ -199,7 +199,7 @@ write `crop 24x24`, which says the size that is left
     Cropping2D cropping
 write `dropout2d 0.1`, which leaves out whole channels
     DropBlock DropBlock2d DropBlock2D drop_block dropblock
-how weights begin is said once for the whole network: `init he`
+the initialization of weights is set once for the whole network: `init he`
     kaiming_normal_ kaiming_normal xavier_uniform_ xavier_uniform xavier_normal he_normal
     he_uniform glorot_uniform glorot_normal lecun_normal kaiming_uniform
 write `augment { noise 0.05 }`
@@ -208,7 +208,7 @@ write `evaluate { normalize none }`: pixels are then from 0 to 1
     Rescaling rescaling rescale
 write `evaluate { normalize measured }`
     Normalization_layer Standardize
-weights are kept small by the optimizer: `train { optimizer sgd weight_decay=5e-4 }`
+weight decay is set at the optimizer: `train { optimizer sgd weight_decay=5e-4 }`
     ActivityRegularization SpectralNorm spectral_norm weight_norm WeightNormalization
     WeightNorm UnitNormalization
     SpectralNormalization

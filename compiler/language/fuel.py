@@ -46,7 +46,7 @@ class Fuel:
         if self.left < 0:
             raise OutOfFuel(
                 span,
-                f"this spec takes more work to compile than {self.max_layers:,} layers do, which"
+                f"this spec takes more work to compile than {self.max_layers:,} layers, which"
                 " is the limit",
                 "most of the work is done here",
             )
@@ -57,7 +57,7 @@ class Fuel:
         if number > self.max_layers:
             raise OutOfFuel(
                 span,
-                f"this spec comes to more than {self.max_layers:,} layers",
+                f"this spec has more than {self.max_layers:,} layers",
                 "most of them are here",
             )
 

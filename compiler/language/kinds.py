@@ -98,7 +98,7 @@ def _each(one: Read) -> Read:
         if items is None:
             items = [value]
         if not items:
-            raise ArgumentError("there is nothing in it")
+            raise ArgumentError("it is empty")
         return tuple(map(one, items))
 
     return read
@@ -148,7 +148,7 @@ def _one_of(known: Sequence[str], switches: bool, elsewhere: Mapping[str, str]) 
         if switches and not habit:
             habit = _SWITCH_HABITS.get(str(value).lower(), "")
         raise ArgumentError(
-            f"{show(value)} is none of them", instead=habit or closest(str(value), known)
+            f"{show(value)} is not one of them", instead=habit or closest(str(value), known)
         )
 
     return read
@@ -168,7 +168,7 @@ def _file(value: object) -> str:
     if not isinstance(value, Text):
         raise ArgumentError(f"{show(value)} is not text", instead=quoted(show(value)))
     if not value.strip() or not value.isprintable():
-        raise ArgumentError("this one cannot name a file")
+        raise ArgumentError("this cannot be a file name")
     return str(value)
 
 
@@ -298,7 +298,9 @@ def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **more: Any)
 def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: Any) -> Any:
     """A range about zero: `20` is -20..20. The unit says what it is of: `degrees`."""
     most = f"{limit:g} {unit}".rstrip()
-    expects = f"a number up to {most}, for both ways, or a range like -{limit / 2:g}..{limit / 4:g}"
+    expects = (
+        f"a number up to {most}, in both directions, or a range like -{limit / 2:g}..{limit / 4:g}"
+    )
 
     def read(value: object) -> Range:
         ends = _ends(value)
@@ -318,7 +320,7 @@ def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: A
 def about_one(doc: str, default: Any = REQUIRED, *, above: bool = False, **more: Any) -> Any:
     """A range of factors: `0.2` is 0.8..1.2."""
     least = "above 0" if above else "of at least 0"
-    expects = f"a range of factors {least}, like 0.8..1.2, or by how much, like 0.2"
+    expects = f"a range of factors {least}, like 0.8..1.2, or a deviation like 0.2"
 
     def read(value: object) -> Range:
         ends = _ends(value)

@@ -54,7 +54,7 @@ def read_override(text: str) -> tuple[str, object]:
 
 def _not_an_override(text: str, name: str, section: str, path: list[str], equals: bool) -> str:
     if not equals:
-        return f"{text!r} is not name=value: write what is set, `=`, and its value"
+        return f"{text!r} is not name=value: write the name, `=`, and its value"
     if not path or section in SECTIONS:
         return f"{text!r} is not name=value, like width=1.5 or train.epochs=3"
     close = closest(section, SECTIONS)

@@ -65,7 +65,7 @@ def missing_separator(call: Call, argument: Argument, word: str) -> Problem:
     before = call.arguments[index - 1].span if index else call.head.span
     return Problem(
         "missing-separator",
-        f"`{word}` begins another statement, and nothing separates the two",
+        f"`{word}` begins another statement, without a separator between them",
         argument.span,
         help=f"put a comma before `{word}`",
         edits=(Edit(Span(argument.span.source, before.end, argument.span.start), ", "),),

@@ -24,26 +24,26 @@ class Form(NamedTuple):
 FORMS: dict[str, Form] = {
     "input": Form(
         "",
-        "What arrives at the network, which begins with it: channels x height x width.",
+        "The shape of the network's input, which is its first line: channels x height x width.",
         "input 3x224x224",
     ),
     "residual": Form(
         "{ body }",
-        "Input + body. Where their shapes differ, `shortcut` says what the input passes through:"
+        "Input + body. Where their shapes differ, `shortcut` decides how the input is adapted:"
         " `auto`, a 1x1 convolution with batch norm; `pad`, added channels of zeros; `match`, the"
-        " body stands alone. `project` always has the convolution, `identity` takes equal shapes"
+        " body alone. `project` always has the convolution, `identity` takes equal shapes"
         " only. `residual { | body | shortcut }` writes both paths out.",
         "residual { conv 16 3x3 same, bn, relu, conv 16 3x3 same, bn }",
     ),
     "dense": Form(
         "{ body }",
-        "Input and body side by side: the body's channels are added behind those of the input.",
+        "Input and body side by side: the input's channels come first, then the body's.",
         "dense { bn, relu, conv 12 3x3 same }",
     ),
     "gate": Form(
         "{ body }",
         "Input x body, where the body gives one number for each channel (squeeze and excitation),"
-        " for each place, or for each number.",
+        " for each position, or for each element.",
         "gate { pool avg global, conv 4 1x1, relu, conv 16 1x1, sigmoid }",
     ),
     "inception": Form(
@@ -53,50 +53,50 @@ FORMS: dict[str, Form] = {
     ),
     "concat": Form(
         "name name … or concat { | path | path … }",
-        "The channels of paths, or of what labels name, one after the other.",
+        "The channels of paths, or of labelled layers, one after the other.",
         "a: conv 16 1x1, b: conv 8 3x3 same, concat a b",
     ),
     "add": Form(
         "name name … or add { | path | path … }",
-        "The sum of paths, or of what labels name; their shapes are equal. With one name, what"
-        " arrives is the other.",
+        "The sum of paths, or of labelled layers; their shapes are equal. With one name, the"
+        " other is the current input.",
         "a: conv 16 1x1, conv 16 3x3 same, add a",
     ),
     "mul": Form(
         "name name … or mul { | path | path … }",
-        "The product of paths, or of what labels name.",
+        "The product of paths, or of labelled layers.",
         "mul { | conv 16 1x1 | conv 16 3x3 same, sigmoid }",
     ),
     "maximum": Form(
         "name name … or maximum { | path | path … }",
-        "The largest number of paths at each place (maxout), or of what labels name.",
+        "The elementwise maximum of paths (maxout), or of labelled layers.",
         "maximum { | conv 16 1x1 | conv 16 3x3 same }",
     ),
     "split": Form(
         "{ | path | path … }",
-        "The channels that arrive are divided evenly among the paths, whose outputs are side by"
+        "The input channels are divided evenly among the paths, whose outputs are side by"
         " side again (ShuffleNet). An empty path passes its channels on.",
         "split { | | conv 8 1x1, bn, relu }",
     ),
     "aux": Form(
         "{ body }",
-        "An auxiliary classifier: an extra output from here with a loss of its own, in training"
-        " only. What arrives goes on untouched.",
+        "An auxiliary classifier: an extra output with a loss of its own, in training"
+        " only. Its input passes on unchanged.",
         "aux weight=0.3 { pool avg global, flatten, fc classes }",
     ),
     "from": Form(
         "name",
-        "Continues from what a label names, instead of from the line before.",
+        "Continues from a labelled layer, instead of from the line before.",
         "a: conv 16 3x3 same, conv 8 1x1, from a",
     ),
     "allow": Form(
         '"code" …',
-        "Silences warnings of these codes for the network or body that it stands in.",
+        "Silences warnings of these codes for the network or body that contains it.",
         'allow "small-field"',
     ),
     "init": Form(
         "",
-        "How weights are drawn at first, for the network or body that it stands in.",
+        "How weights are initialized, for the network or body that contains it.",
         "init he",
     ),
 }
@@ -110,7 +110,7 @@ STATEMENTS: dict[str, Form] = {
     ),
     "block": Form(
         "name(parameter, parameter=default, …) { body }",
-        "A part of networks, written like a layer afterwards: `unit 64 stride=2`.",
+        "A reusable part of networks, used like a layer: `unit 64 stride=2`.",
         "block unit(out, stride=1) { conv out 3x3 stride=stride same, bn, relu }",
     ),
     "repeat": Form(

@@ -59,7 +59,7 @@ class Activation(NoMultiplyAdds):
 
 
 class ReLU(Activation):
-    """Rectifier: what is negative becomes zero."""
+    """Rectifier: negative numbers become zero."""
 
     word: ClassVar[str] = "relu"
     example: ClassVar[str] = "relu"
@@ -99,7 +99,7 @@ class ReLU6(Activation):
 
 
 class Leaky(Activation):
-    """Rectifier that lets a part of what is negative through."""
+    """Rectifier that scales negative numbers down instead of removing them."""
 
     word: ClassVar[str] = "leaky"
     example: ClassVar[str] = "leaky 0.1"
@@ -123,7 +123,7 @@ class Leaky(Activation):
 
 
 class PReLU(Activation):
-    """Leaky rectifier that learns its slope (He et al., 2015, arXiv:1502.01852)."""
+    """Leaky rectifier with a learned slope (He et al., 2015, arXiv:1502.01852)."""
 
     word: ClassVar[str] = "prelu"
     example: ClassVar[str] = "prelu per=channel"
@@ -131,12 +131,12 @@ class PReLU(Activation):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "prelu": "PReLU(num_parameters,init) ParametricReLU parametric_relu",
     }
-    formula: ClassVar[str] = "x where x > 0, else a*x with a learned, {init} at first"
+    formula: ClassVar[str] = "x where x > 0, else a*x with a learned, initially {init}"
 
     per: str = choice(
         "one slope for the `layer`, or for each `channel`", ["layer", "channel"], "layer"
     )
-    init: float = number("slope of the negative side at first", 0.25)
+    init: float = number("initial slope of the negative side", 0.25)
 
     @property
     def leak(self) -> float:
@@ -171,7 +171,7 @@ class ELU(Activation):
     formula: ClassVar[str] = "x where x > 0, else {alpha}*(exp(x) - 1)"
     in_place: ClassVar[bool] = True
 
-    alpha: float = number("where it levels off below zero", 1.0, minimum=0)
+    alpha: float = number("the limit below zero", 1.0, minimum=0)
 
     def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.ELU", alpha=(self.alpha, 1.0), inplace=self._inplace())
@@ -200,9 +200,7 @@ class GELU(Activation):
     }
     suits: ClassVar[str] = "truncated_normal"
 
-    approximate: str = choice(
-        "`tanh`: quicker, by a formula that is close", ["none", "tanh"], "none"
-    )
+    approximate: str = choice("`tanh`: a faster approximation", ["none", "tanh"], "none")
 
     def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.GELU", approximate=(self.approximate, "none"))
@@ -247,7 +245,7 @@ class Softplus(Activation):
     formula: ClassVar[str] = "log(1 + exp({beta}*x))/{beta}"
 
     beta: float = number("how sharp the corner is", 1.0, minimum=0, above=True)
-    threshold: float = number("from where on beta*x counts as straight", 20.0)
+    threshold: float = number("where beta*x is above this, the identity", 20.0)
 
     def module(self, arriving: Shape) -> Constructor:
         beta, threshold = (self.beta, 1.0), (self.threshold, 20.0)
@@ -320,7 +318,7 @@ class Hardswish(Activation):
 
 
 class Softmax(Activation):
-    """Makes shares that add up to 1 of the channels of each place, or the numbers of a vector."""
+    """Normalizes the channels of each position, or the numbers of a vector, to a sum of 1."""
 
     word: ClassVar[str] = "softmax"
     example: ClassVar[str] = "flatten, fc 10, softmax"

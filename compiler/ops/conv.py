@@ -25,14 +25,14 @@ from .base import (
 from .padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
 
 # One object may serve several signatures: a class asks for the order, not for the object.
-STRIDE = pair("how far a filter moves at a time", (1, 1))
+STRIDE = pair("step between the positions of a filter", (1, 1))
 PAD = natural_pair("rows and columns added on each side", (0, 0))
-DILATION = pair("distance between the points of a filter", (1, 1))
-MODE = choice("what the padding holds", PADDING_MODES, "zeros")
+DILATION = pair("distance between the elements of a filter", (1, 1))
+MODE = choice("what the padding is filled with", PADDING_MODES, "zeros")
 SAME = flag("pad evenly, so that stride 1 keeps the size")
-SAME_UPPER = flag("pad as Keras and ONNX do, an odd rest at the end")
+SAME_UPPER = flag("pad as Keras and ONNX do, with an odd row or column at the end")
 BIAS = choice(
-    "a number added to each channel; `auto`: unless a normalisation follows",
+    "a learned bias for each channel; `auto`: unless a normalisation follows",
     ["auto"],
     "auto",
     switches=True,
@@ -89,9 +89,7 @@ class Sliding(Op):
                 "`same` and `same_upper` are two ways to pad", "keep one of them", drop="same"
             )
         if (self.same or self.same_upper) and self.pad != (0, 0):
-            raise ArgumentError(
-                "`same` works the padding out by itself", "take `pad` out", drop="pad"
-            )
+            raise ArgumentError("`same` computes the padding itself", "take `pad` out", drop="pad")
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)
@@ -110,7 +108,7 @@ class Sliding(Op):
             raise ShapeError(
                 f"a filter that reaches over {self.reach(axis)} does not fit into {arriving}"
                 + (f" (+ {before + after} padding)" if before + after else ""),
-                "make the filter smaller, pad, or shrink the map less before it",
+                "make the filter smaller, pad, or downsample less before it",
                 change={"kernel": self._fitting(arriving + before + after)},
             )
         if self.same and leaving != -(-arriving // stride):
@@ -224,12 +222,12 @@ class Conv(Biased, Sliding):
     }
     kind: ClassVar[Kind] = "conv"
 
-    out: int = count("filters; they become the channels")
-    kernel: Pair = pair("size of a filter", (1, 1))
+    out: int = count("number of filters: the output channels")
+    kernel: Pair = pair("filter size", (1, 1))
     stride: Pair = STRIDE
     pad: Pair = PAD
     dilation: Pair = DILATION
-    groups: int = count("groups of channels that do not see one another", 1)
+    groups: int = count("groups of channels, convolved separately", 1)
     bias: bool | str = BIAS
     mode: str = MODE
     same: bool = SAME
@@ -319,7 +317,7 @@ class Depthwise(PerChannel):
     }
     kind: ClassVar[Kind] = "conv"
 
-    kernel: Pair = pair("size of a filter")
+    kernel: Pair = pair("filter size")
     stride: Pair = STRIDE
     pad: Pair = PAD
     dilation: Pair = DILATION
@@ -362,8 +360,8 @@ class Separable(PerChannel):
     }
     kind: ClassVar[Kind] = "conv"
 
-    out: int = count("1x1 filters; they become the channels")
-    kernel: Pair = pair("size of a filter of the depthwise convolution")
+    out: int = count("number of 1x1 filters: the output channels")
+    kernel: Pair = pair("filter size of the depthwise convolution")
     stride: Pair = STRIDE
     pad: Pair = PAD
     dilation: Pair = DILATION
@@ -420,7 +418,7 @@ class Separable(PerChannel):
 
 
 class Deconv(Biased):
-    """Transposed convolution: each number that arrives is spread over a window of what leaves."""
+    """Transposed convolution: each input is spread over a window of the output."""
 
     word: ClassVar[str] = "deconv"
     example: ClassVar[str] = "deconv 8 2x2 stride=2"
@@ -442,20 +440,20 @@ class Deconv(Biased):
 
     # No `mode`: the padding is cut off what leaves, there is nothing to fill.
 
-    out: int = count("channels that leave")
-    kernel: Pair = pair("size of a filter")
-    stride: Pair = pair("how far apart the windows of two neighbours lie", (1, 1))
+    out: int = count("output channels")
+    kernel: Pair = pair("filter size")
+    stride: Pair = pair("distance between the windows of two neighbouring inputs", (1, 1))
     pad: Pair = natural_pair("rows and columns cut off on each side", (0, 0))
-    output_pad: Pair = natural_pair("rows and columns more at the end, below the stride", (0, 0))
+    output_pad: Pair = natural_pair("rows and columns added at the end; below the stride", (0, 0))
     dilation: Pair = DILATION
-    groups: int = count("groups of channels that do not see one another", 1)
+    groups: int = count("groups of channels, convolved separately", 1)
     bias: bool | str = BIAS
-    same: bool = flag("cut off as much as leaves `stride` times the size that arrives")
+    same: bool = flag("cut off so much that the output is `stride` times the input's size")
 
     def check(self) -> None:
         if self.same and (self.pad != (0, 0) or self.output_pad != (0, 0)):
             raise ArgumentError(
-                "`same` works the padding out by itself", "take `pad` and `output_pad` out"
+                "`same` computes the padding itself", "take `pad` and `output_pad` out"
             )
         for more, stride, dilation in zip(self.output_pad, self.stride, self.dilation, strict=True):
             if more >= max(stride, dilation):
@@ -571,7 +569,7 @@ def reach(kernel: int, dilation: int) -> int:
 
 
 def check_groups(channels: int, out: int, groups: int) -> None:
-    for what, number in (("channels that arrive", channels), ("filters", out)):
+    for what, number in (("input channels", channels), ("filters", out)):
         if number % groups:
             nearest = -(-number // groups) * groups
             raise ShapeError(

@@ -17,7 +17,7 @@ from .base import Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
 
 
 class Dropout(NoMultiplyAdds):
-    """Leaves out single numbers while training (Srivastava et al., 2014)."""
+    """Sets single elements to zero in training (Srivastava et al., 2014)."""
 
     word: ClassVar[str] = "dropout"
     example: ClassVar[str] = "dropout 0.5"
@@ -35,13 +35,13 @@ class Dropout(NoMultiplyAdds):
     module: ClassVar[str] = "nn.Dropout"
     what: ClassVar[str] = "numbers"
 
-    p: float = number("share that is left out, below 1", 0.5, minimum=0, maximum=1)
+    p: float = number("probability of dropping, below 1", 0.5, minimum=0, maximum=1)
 
     def check(self) -> None:
         if self.p >= 1:
             raise ArgumentError(
-                f"`{self.word}` with p=1 leaves nothing",
-                f"p is the share that is left out: write `{self.word} 0.5` for one half",
+                f"`{self.word}` with p=1 drops everything",
+                f"p is the share that is dropped: write `{self.word} 0.5` for one half",
             )
 
     def output(self, *inputs: Shape) -> Shape:
@@ -68,9 +68,9 @@ class Dropout(NoMultiplyAdds):
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [
             ("shape", f"stays {text(output)}"),
-            ("left out", self._left_out(output)),
-            ("what stays", f"times 1/(1 - {self.p:g}) = {1 / (1 - self.p):.4g}"),
-            ("in evaluation", "nothing is left out, nothing is scaled"),
+            ("dropped", self._left_out(output)),
+            ("the rest", f"times 1/(1 - {self.p:g}) = {1 / (1 - self.p):.4g}"),
+            ("in evaluation", "nothing is dropped, nothing is scaled"),
         ]
 
     def _left_out(self, arriving: Shape) -> str:
@@ -80,7 +80,7 @@ class Dropout(NoMultiplyAdds):
 
 
 class Dropout2d(Dropout):
-    """Leaves out whole channels of a map while training (Tompson et al., 2014, arXiv:1411.4280)."""
+    """Sets whole channels to zero in training (Tompson et al., 2014, arXiv:1411.4280)."""
 
     word: ClassVar[str] = "dropout2d"
     example: ClassVar[str] = "dropout2d 0.2"
@@ -98,8 +98,8 @@ class Dropout2d(Dropout):
     def output(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 3:
             raise ShapeError(
-                f"`dropout2d` leaves out channels of a map; {text(inputs[0])} arrives",
-                f"write `dropout {self.p:g}`, which leaves out single numbers",
+                f"`dropout2d` drops channels of a map, and its input is {text(inputs[0])}",
+                f"write `dropout {self.p:g}`, which drops single elements",
             )
         return inputs[0]
 
@@ -108,9 +108,9 @@ class Dropout2d(Dropout):
 
 
 class DropPath(Dropout):
-    """Leaves out all of an image while training: the branch of a residual block is skipped for it.
+    """Skips the branch of a residual block for random images in training (stochastic depth).
 
-    Stochastic depth, Huang et al., 2016, arXiv:1603.09382. It goes last into the branch.
+    Huang et al., 2016, arXiv:1603.09382. It is the last layer of the branch.
     """
 
     word: ClassVar[str] = "droppath"

@@ -90,20 +90,20 @@ def _known(word: str) -> str:
     if both:
         right, down = both
         raise ArgumentError(
-            f"there are two of them, `{right}` and `{down}`",
+            f"there are two of these, `{right}` and `{down}`",
             f"write `{right}` for what changes from left to right, `{down}` from top to bottom",
         )
     habit = _ELSEWHERE.get(word.lower(), "") or closest(word, KNOWN)
-    raise ArgumentError(f"{word} is none of {listed}", "" if habit else EXAMPLE, instead=habit)
+    raise ArgumentError(f"{word} is not one of {listed}", "" if habit else EXAMPLE, instead=habit)
 
 
 class Filter(Sliding):
-    """A fixed filter, not trained, laid on each channel by itself."""
+    """A fixed filter, not trained, applied to each channel separately."""
 
     word: ClassVar[str] = "filter"
     example: ClassVar[str] = "filter sobel_x"
     arithmetic: ClassVar[str] = (
-        "output: the size that `conv` would give, of the same channels\n"
+        "output: the size that `conv` would give, with the same channels\n"
         "parameters: none; the filter is a buffer"
     )
     kind: ClassVar[Kind] = "filter"

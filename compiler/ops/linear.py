@@ -11,12 +11,12 @@ from .base import EVERYTHING, Kept, Kind, Op, TorchText, Weight, Window, constru
 
 
 class Linear(Op):
-    """Fully connected: every output is a weighted sum of everything that arrives."""
+    """Fully connected: every output is a weighted sum of all inputs."""
 
     word: ClassVar[str] = "fc"
     example: ClassVar[str] = "flatten, fc 10"
     arithmetic: ClassVar[str] = (
-        "y = W * x + b, of everything that arrives (N numbers)\n"
+        "y = W * x + b, of all N inputs\n"
         "parameters: N * out, + out with bias\n"
         "multiply-adds: N * out"
     )
@@ -28,8 +28,8 @@ class Linear(Op):
     }
     kind: ClassVar[Kind] = "linear"
 
-    out: int = count("outputs: `fc classes` for the last layer of a classifier")
-    bias: bool = switch("a number added to each output", True)
+    out: int = count("number of outputs: `fc classes` for the last layer of a classifier")
+    bias: bool = switch("a learned bias for each output", True)
 
     def output(self, *inputs: Shape) -> Shape:
         # Torch would take the last axis of a map, its width, for the features, in silence.
@@ -37,7 +37,7 @@ class Linear(Op):
             channels, *sides = inputs[0]
             pooled = f", or `pool avg global, flatten` for {channels:,}" if size(inputs[0]) else ""
             raise ShapeError(
-                f"`{self.word}` takes a vector; {text(inputs[0])} arrives",
+                f"`{self.word}` takes a vector, and its input is {text(inputs[0])}",
                 f"write `flatten` before it, for {'*'.join(map(str, inputs[0]))} ="
                 f" {size(inputs[0]):,} numbers" + (pooled if size(tuple(sides)) > 1 else ""),
                 before="flatten",

@@ -12,7 +12,7 @@ from .shortcut import stride_between
 
 
 class Input(NoMultiplyAdds):
-    """What arrives at the network: channels x height x width of an image."""
+    """The input of the network: channels x height x width of an image."""
 
     word: ClassVar[str] = "input"
     example: ClassVar[str] = "input 3x224x224"
@@ -54,7 +54,7 @@ class Merge(NoMultiplyAdds):
     def output(self, *inputs: Shape) -> Shape:
         if len(inputs) < 2:
             raise ShapeError(
-                f"`{self.word}` brings two paths or more together; one arrives",
+                f"`{self.word}` merges two or more paths, and there is only one",
                 "write another path",
             )
         leaving = self.merged(*inputs)
@@ -99,13 +99,11 @@ class Add(Merge):
 
 
 class Maximum(Merge):
-    """The largest of what the paths have at each place (maxout)."""
+    """The elementwise maximum of paths (maxout)."""
 
     word: ClassVar[str] = "maximum"
     example: ClassVar[str] = "maximum { | conv 16 1x1 | conv 16 3x3 same }"
-    arithmetic: ClassVar[str] = (
-        "output: the largest number of the paths at each place, of their shape"
-    )
+    arithmetic: ClassVar[str] = "output: the elementwise maximum of the paths, of their shape"
     done: ClassVar[str] = "compared"
     torch_calls: ClassVar[tuple[str, ...]] = ("torch.maximum",)
 
@@ -121,7 +119,7 @@ class Maximum(Merge):
 
 
 class Mul(Merge):
-    """Product of paths; a gate of one number a channel, or one a place, is spread over the map."""
+    """Product of paths; one number per channel, or one per position, is broadcast over the map."""
 
     word: ClassVar[str] = "mul"
     example: ClassVar[str] = "a: conv 16 1x1, b: conv 16 3x3 same, mul a b"
@@ -247,7 +245,7 @@ class Chunk(NoMultiplyAdds):
         channels, *sides = inputs[0]
         if channels % self.count:
             raise ShapeError(
-                f"the {channels} channels that arrive do not divide among {self.count} paths",
+                f"the {channels} input channels do not divide among {self.count} paths",
                 f"{-(-channels // self.count) * self.count} would",
             )
         return channels // self.count, *sides
@@ -300,7 +298,7 @@ class PadShortcut(NoMultiplyAdds):
     short_word: ClassVar[str] = "shortcut"
     kind: ClassVar[Kind] = "shape"
 
-    out: int = count("channels that leave")
+    out: int = count("output channels")
     stride: Pair = pair("which pixels are taken", (1, 1))
 
     @classmethod
@@ -308,7 +306,7 @@ class PadShortcut(NoMultiplyAdds):
         """The one that leads from a shape to another."""
         if len(arriving) != 3 or len(leaving) != 3 or leaving[0] < arriving[0]:
             raise ShapeError(
-                f"padding with channels of zeros does not lead from {text(arriving)}"
+                f"padding with channels of zeros cannot lead from {text(arriving)}"
                 f" to {text(leaving)}"
             )
         height, width = (stride_between(arriving[axis], leaving[axis]) for axis in (1, 2))

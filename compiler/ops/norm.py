@@ -15,11 +15,11 @@ from .base import Kept, Kind, NoMultiplyAdds, Option, TorchText, Weight, constru
 
 
 def eps() -> float:
-    return number("added to the variance, against division by zero", 1e-5, minimum=0, above=True)  # type: ignore[no-any-return]
+    return number("added to the variance, to avoid division by zero", 1e-5, minimum=0, above=True)  # type: ignore[no-any-return]
 
 
 class Normalisation(NoMultiplyAdds):
-    """Subtracts a mean and divides by a deviation; with `affine`, learns another of each."""
+    """Subtracts a mean and divides by a deviation; `affine` adds a learned scale and bias."""
 
     kind: ClassVar[Kind] = "norm"
     absorbs_bias: ClassVar[bool] = True
@@ -64,7 +64,7 @@ class Normalisation(NoMultiplyAdds):
 
 
 class BatchNorm(Normalisation):
-    """Normalises each channel over a batch; in evaluation by running averages of its statistics."""
+    """Normalises each channel over a batch; in evaluation by running averages of the statistics."""
 
     word: ClassVar[str] = "bn"
     example: ClassVar[str] = "bn"
@@ -85,8 +85,10 @@ class BatchNorm(Normalisation):
     momentum: float = number(
         "weight of a new batch in the running averages", 0.1, minimum=0, maximum=1
     )
-    affine: bool = switch("a learned factor and a learned addend for each channel", True)
-    track: bool = switch("keep running averages; without, evaluation uses the batch too", True)
+    affine: bool = switch("a learned scale and bias for each channel", True)
+    track: bool = switch(
+        "keep running averages; with `off`, evaluation uses batch statistics too", True
+    )
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         learned = super().weights(*inputs)
@@ -146,7 +148,7 @@ class GroupNorm(Normalisation):
 
     groups: int = count("groups of channels")
     eps: float = eps()
-    affine: bool = switch("a learned factor and a learned addend for each channel", True)
+    affine: bool = switch("a learned scale and bias for each channel", True)
 
     def output(self, *inputs: Shape) -> Shape:
         channels = inputs[0][0]
@@ -154,7 +156,7 @@ class GroupNorm(Normalisation):
             fitting = [n for n in range(1, min(channels, 1024) + 1) if channels % n == 0]
             closest = min(fitting, key=lambda n: (abs(n - self.groups), n))
             raise ShapeError(
-                f"the {channels} channels that arrive do not divide into {self.groups} groups",
+                f"the {channels} input channels do not divide into {self.groups} groups",
                 f"`{self.word} {closest}` would",
                 change={"groups": closest},
             )
@@ -172,12 +174,13 @@ class GroupNorm(Normalisation):
 
 
 class LayerNorm(Normalisation):
-    """Normalises the channels at each place of a map (as ConvNeXt does), or a vector."""
+    """Normalises the channels at each position of a map (as ConvNeXt does), or a vector."""
 
     word: ClassVar[str] = "ln"
     example: ClassVar[str] = "ln"
     arithmetic: ClassVar[str] = (
-        "y = (x - mean) / sqrt(variance + eps) * weight + bias, over the channels of each place\n"
+        "y = (x - mean) / sqrt(variance + eps) * weight + bias, over the channels of each "
+        "position\n"
         "parameters: 2 * C (none with affine=off)"
     )
     called: ClassVar[str] = "Keras LayerNormalization"
@@ -187,7 +190,7 @@ class LayerNorm(Normalisation):
     }
 
     eps: float = eps()
-    affine: bool = switch("a learned factor and a learned addend for each channel", True)
+    affine: bool = switch("a learned scale and bias for each channel", True)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=(0,), fixed=2 * 4 * size(inputs[0][1:]))
@@ -201,7 +204,7 @@ class LayerNorm(Normalisation):
         return TorchText(module, helper=LAYER_NORM)
 
     def over(self, arriving: Shape) -> str:
-        where = " at its place" if len(arriving) == 3 else ""
+        where = " at its position" if len(arriving) == 3 else ""
         return f"of the {arriving[0]} numbers{where}"
 
 
@@ -220,13 +223,13 @@ class InstanceNorm(Normalisation):
     }
 
     eps: float = eps()
-    affine: bool = switch("a learned factor and a learned addend for each channel", False)
+    affine: bool = switch("a learned scale and bias for each channel", False)
 
     def output(self, *inputs: Shape) -> Shape:
         arriving = as_map(inputs[0], self.word)
         if arriving[1:] == (1, 1):
             raise ShapeError(
-                f"`{self.word}` of a 1x1 map leaves nothing: each number is its own mean",
+                f"`{self.word}` of a 1x1 map gives only zeros: each number is its own mean",
                 "take it out here, or write `ln`, which normalises over the channels",
             )
         return arriving
@@ -247,7 +250,7 @@ class InstanceNorm(Normalisation):
 
 
 class LocalResponseNorm(NoMultiplyAdds):
-    """Divides by how strong neighbouring channels are at the same place (AlexNet)."""
+    """Divides by the strength of neighbouring channels at the same position (AlexNet)."""
 
     word: ClassVar[str] = "lrn"
     example: ClassVar[str] = "lrn 5"
@@ -261,10 +264,10 @@ class LocalResponseNorm(NoMultiplyAdds):
     }
     kind: ClassVar[Kind] = "norm"
 
-    size: int = count("channels that are looked at, its own in the middle", 5)
-    alpha: float = number("how much they count", 1e-4)
+    size: int = count("number of neighbouring channels, with the channel itself in the middle", 5)
+    alpha: float = number("factor of their squares", 1e-4)
     beta: float = number("the power", 0.75)
-    k: float = number("added to them", 1.0)
+    k: float = number("constant that is added", 1.0)
 
     def output(self, *inputs: Shape) -> Shape:
         return as_map(inputs[0], self.word)
@@ -305,7 +308,7 @@ class LayerScale(NoMultiplyAdds):
     }
     kind: ClassVar[Kind] = "norm"
 
-    init: float = number("the factors at first", 1e-6)
+    init: float = number("initial factor", 1e-6)
 
     def output(self, *inputs: Shape) -> Shape:
         return as_map(inputs[0], self.word)
@@ -326,7 +329,7 @@ class LayerScale(NoMultiplyAdds):
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [
-            ("each number", f"x * gamma of its channel, {self.init:g} at first"),
+            ("each number", f"x * gamma of its channel, initially {self.init:g}"),
             ("parameters", f"{inputs[0][0]}: a factor for each channel"),
         ]
 

@@ -15,13 +15,13 @@ def check_padding(mode: str, sides: Sides, arriving: Shape) -> None:
     for pair, number, name in zip(sides, arriving[1:], ("rows", "columns"), strict=True):
         if mode == "reflect" and max(pair) >= number:
             raise ShapeError(
-                f"{max(pair)} {name} of padding cannot be mirrored from the {number} that arrive:"
+                f"{max(pair)} {name} of padding cannot be mirrored from an input of {number}:"
                 " the outermost is not repeated",
                 "pad less, or write `mode=replicate`",
             )
         if mode == "circular" and max(pair) > number:
             raise ShapeError(
-                f"{max(pair)} {name} of padding would go around the {number} that arrive"
+                f"{max(pair)} {name} of padding would wrap around an input of {number}"
                 " more than once",
                 "pad less, or write `mode=replicate`",
             )

@@ -39,8 +39,8 @@ class Pool(NoMultiplyAdds):
 
     kind: ClassVar[Kind] = "pool"
 
-    kernel: Pair | None = pair("size of a window")
-    stride: Pair | None = pair("how far it moves at a time: unless given, its own size", None)
+    kernel: Pair | None = pair("window size")
+    stride: Pair | None = pair("step between windows; by default the window size", None)
     pad: Pair = (0, 0)
     dilation: Pair = (1, 1)
     same: bool = False
@@ -74,9 +74,9 @@ class Pool(NoMultiplyAdds):
 
     def check(self) -> None:
         if self.same and self.pad != (0, 0):
-            raise ArgumentError("`same` works the padding out by itself", "take `pad` out")
+            raise ArgumentError("`same` computes the padding itself", "take `pad` out")
         if self.same and self.ceil:
-            raise ArgumentError("`same` and `ceil` both settle the size", "keep one of them")
+            raise ArgumentError("`same` and `ceil` both set the size", "keep one of them")
         for axis in (0, 1):
             padding, most = self.padding[axis], self.span[axis] // 2
             if padding > most:
@@ -122,7 +122,10 @@ class Pool(NoMultiplyAdds):
             other = self.replace(same=False, ceil=True)
             wanted = [_divided_up(arriving[1 + axis], self.step[axis]) for axis in (0, 1)]
             if [other._windows(axis, arriving[1 + axis]) for axis in (0, 1)] == wanted:
-                return f"write `ceil` in place of `same`: {by((wanted[0], wanted[1]))} leaves then"
+                return (
+                    f"write `ceil` in place of `same`: the output is then "
+                    f"{by((wanted[0], wanted[1]))}"
+                )
         return "take a window of odd size"
 
     def _windows(self, axis: int, side: int) -> int:
@@ -201,7 +204,7 @@ class Pool(NoMultiplyAdds):
         if exact != rounded:
             line += f" -> {rounded}"
         if self._dropped(axis, side):
-            line += f" -> {leaving}, as the last window would start in the padding"
+            line += f" -> {leaving}, since the last window would start in the padding"
         return line
 
 
@@ -215,8 +218,8 @@ class Padded(Pool):
 class Global(Padded):
     """Windows, or one window over everything."""
 
-    kernel: Pair | None = pair("size of a window", None)
-    ceil: bool = flag("one more window where some rows or columns are left over")
+    kernel: Pair | None = pair("window size", None)
+    ceil: bool = flag("add a window where some rows or columns are left over")
     locals()["global"] = flag("one window over the whole map")  # for Python, a keyword
 
     @property
@@ -243,9 +246,7 @@ class Global(Padded):
         for name, usual in self.fields.items():
             allowed = name in (word, *also) or name not in WINDOW_ARGUMENTS
             if not allowed and getattr(self, name) != usual.default:
-                raise ArgumentError(
-                    f"`{word}` works the windows out by itself", f"take `{name}` out"
-                )
+                raise ArgumentError(f"`{word}` computes the windows itself", f"take `{name}` out")
 
 
 WINDOW_ARGUMENTS = frozenset(
@@ -264,7 +265,7 @@ class Adaptive(Global):
     """Windows, or as many of them as give a certain size."""
 
     adaptive: bool | Pair = custom(
-        "the size is that of what leaves, whatever arrives: `adaptive 7x7` or `adaptive=7x7`",
+        "a fixed output size, whatever the input: `adaptive 7x7` or `adaptive=7x7`",
         _pair_or_switch,
         "a size like 7x7",
         default=False,
@@ -283,7 +284,7 @@ class Adaptive(Global):
         elif self.adaptive is True:
             if self.kernel is None:
                 raise ArgumentError(
-                    "`adaptive` needs the size that is to leave",
+                    "`adaptive` needs the output size",
                     f"write `{self.word} adaptive 7x7`",
                 )
             self._check_alone("adaptive", "kernel")
@@ -296,7 +297,7 @@ class Adaptive(Global):
 
 
 class Max(Adaptive):
-    """The largest number of each window."""
+    """The maximum of each window."""
 
     word: ClassVar[str] = "pool max"
     example: ClassVar[str] = "pool max 3x3 stride=2 same"
@@ -314,7 +315,7 @@ class Max(Adaptive):
         "GlobalMaxPool global_max_pool global_max_pooling global_maxpool",
     }
 
-    dilation: Pair = pair("distance between the numbers that a window reads", (1, 1))
+    dilation: Pair = pair("distance between the elements of a window", (1, 1))
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=(0,), fixed=INDEX * size(output))
@@ -372,7 +373,7 @@ class Average(Adaptive):
         "reduce_mean SelectAdaptivePool2d",
     }
 
-    count_pad: bool = switch("whether the zeros of the padding count", True)
+    count_pad: bool = switch("whether the padding's zeros count in the mean", True)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept() if self.target == (1, 1) else Kept(inputs=(0,))
@@ -385,7 +386,7 @@ class Average(Adaptive):
 
 
 class Norm(Global):
-    """Powers of what arrives are added up in each window, and the root is taken of that.
+    """The p-th root of the sum of p-th powers in each window.
 
     Powers and roots count as one operation each.
     """
@@ -425,7 +426,7 @@ class Norm(Global):
 
 
 class L2(Norm):
-    """The length of each window, sqrt(sum of x^2)."""
+    """The L2 norm of each window, sqrt(sum of x^2)."""
 
     word: ClassVar[str] = "pool l2"
     example: ClassVar[str] = "pool l2 2x2"
@@ -454,7 +455,9 @@ class Lp(Norm):
         "kernel_size,stride) lppool",
     }
 
-    p: float = number("the power: with 1 it is the sum, far up the maximum", 3.0, minimum=1)
+    p: float = number(
+        "the power: 1 gives the sum, large values approach the maximum", 3.0, minimum=1
+    )
 
 
 # nn.LPPool2d adds up x^p, not |x|^p: with an odd p it is wrong for negative numbers, or nan. With
@@ -548,7 +551,7 @@ class Mixed(Adaptive):
         whom = "each channel" if self.per == "channel" else "the layer"
         return [
             *super().explain(output, *inputs),
-            ("each window", "a*max + (1 - a)*mean, a learned, 0.5 at first"),
+            ("each window", "a*max + (1 - a)*mean, a learned, initially 0.5"),
             ("parameters", f"{mixtures:,}: an a for {whom}"),
         ]
 
@@ -778,8 +781,8 @@ class Wavelet(NoMultiplyAdds):
         for side, name in ((height, "rows"), (width, "columns")):
             if side % 2:
                 raise ShapeError(
-                    f"a wavelet takes {name} in pairs, and {side} arrive",
-                    "make it an even number before, or write `pool avg 2x2`",
+                    f"a wavelet takes {name} in pairs, and its input has {side}",
+                    "make that an even number, or write `pool avg 2x2`",
                 )
         return channels * (4 if self.keep == "all" else 1), height // 2, width // 2
 
@@ -829,7 +832,7 @@ def haar(x: Tensor) -> Tensor:
 class Pyramid(NoMultiplyAdds):
     """Spatial pyramid (He et al., 2014, arXiv:1406.4729): a vector, whatever the size of the map.
 
-    The map is pooled to each of some grids, `4 2 1` to 4x4, 2x2 and 1x1.
+    The map is pooled to several grids: `4 2 1` gives 4x4, 2x2 and 1x1.
     """
 
     word: ClassVar[str] = "spp"
@@ -840,8 +843,8 @@ class Pyramid(NoMultiplyAdds):
     }
     kind: ClassVar[Kind] = "pool"
 
-    grids: tuple[int, ...] = counts("sides of the grids")
-    avg: bool = flag("the mean of each cell, not the maximum")
+    grids: tuple[int, ...] = counts("sizes of the grids")
+    avg: bool = flag("average pooling instead of max pooling")
 
     def output(self, *inputs: Shape) -> Shape:
         return (as_map(inputs[0], self.word)[0] * self._cells(),)

@@ -69,7 +69,7 @@ TO = "a size like 16x7x7, or one number for a vector"
 def read_shape(value: object) -> Shape:
     axes = value if isinstance(value, (tuple, list)) else (value,)
     if any(type(axis) is not int or axis < 1 for axis in axes):
-        raise ArgumentError(f"{show(value)} is no shape", "write whole numbers of at least 1")
+        raise ArgumentError(f"{show(value)} is not a shape", "write whole numbers of at least 1")
     if len(axes) not in (1, 3):
         raise ArgumentError(
             f"{show(value)} has {len(axes)} axes",
@@ -83,19 +83,20 @@ class Reshape(Seen):
 
     word: ClassVar[str] = "reshape"
     example: ClassVar[str] = "reshape 64x16x16"
-    arithmetic: ClassVar[str] = "output: the shape given, of as many numbers as arrive"
+    arithmetic: ClassVar[str] = "output: the shape given, with as many numbers as the input"
     called: ClassVar[str] = "Keras Reshape, Caffe Reshape"
     torch_calls: ClassVar[tuple[str, ...]] = ("reshape",)
     elsewhere: ClassVar[Mapping[str, str]] = {
         "reshape": "Reshape(target_shape>channels_last) view unflatten Unflatten",
     }
 
-    to: Shape = custom("the shape that leaves", read_shape, TO)
+    to: Shape = custom("the output shape", read_shape, TO)
 
     def output(self, *inputs: Shape) -> Shape:
         if size(self.to) != size(inputs[0]):
             raise ShapeError(
-                f"{text(self.to)} holds {product(self.to)} numbers; {product(inputs[0])} arrive",
+                f"{text(self.to)} holds {product(self.to)} numbers, and the input has "
+                f"{product(inputs[0])}",
                 self._fitting(inputs[0]),
             )
         return self.to
@@ -135,11 +136,11 @@ def _read_axes(value: object) -> tuple[int, int, int]:
 
 
 class Permute(Seen):
-    """The axes in another order: 0 is channels, 1 height, 2 width."""
+    """The axes in a different order: 0 is channels, 1 height, 2 width."""
 
     word: ClassVar[str] = "permute"
     example: ClassVar[str] = "permute (0, 2, 1)"
-    arithmetic: ClassVar[str] = "output: axis i is axis axes[i] of what arrives"
+    arithmetic: ClassVar[str] = "output: axis i is axis axes[i] of the input"
     called: ClassVar[str] = "Keras Permute"
     torch_calls: ClassVar[tuple[str, ...]] = ("permute",)
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -147,7 +148,7 @@ class Permute(Seen):
     }
 
     axes: tuple[int, int, int] = custom(
-        "which axis comes first, second and third", _read_axes, "an order like (1, 2, 0)"
+        "the order of the axes", _read_axes, "an order like (1, 2, 0)"
     )
 
     def output(self, *inputs: Shape) -> Shape:
@@ -165,7 +166,7 @@ class Permute(Seen):
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         names = ("channels", "height", "width")
         return [
-            (names[n], f"{names[axis]} of what arrives, {output[n]}")
+            (names[n], f"{names[axis]} of the input, {output[n]}")
             for n, axis in enumerate(self.axes)
         ]
 
@@ -181,13 +182,13 @@ class Shuffle(Rearranging):
         "shuffle": "ChannelShuffle(groups) channel_shuffle(groups) ShuffleChannel(group)",
     }
 
-    groups: int = count("groups that the channels come in")
+    groups: int = count("number of groups")
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)
         if channels % self.groups:
             raise ShapeError(
-                f"the {channels} channels that arrive do not divide into {self.groups} groups",
+                f"the {channels} input channels do not divide into {self.groups} groups",
                 f"{-(-channels // self.groups) * self.groups} would",
             )
         return channels, height, width
@@ -225,26 +226,24 @@ class Pad(Rearranging):
     bottom: int | None = natural("rows below", None)
     left: int | None = natural("columns to the left", None)
     right: int | None = natural("columns to the right", None)
-    mode: str = choice("what they hold", PADDING_MODES, "zeros")
-    value: float = number("the number that `mode=zeros` puts in", 0.0)
+    mode: str = choice("what they are filled with", PADDING_MODES, "zeros")
+    value: float = number("the constant for `mode=zeros`", 0.0)
 
     def check(self) -> None:
         sides = (self.top, self.bottom, self.left, self.right)
         given = any(side is not None for side in sides)
         if self.by is not None and given:
             raise ArgumentError(
-                f"`{self.word} {plain(self.by)}` is about each side already",
+                f"`{self.word} {plain(self.by)}` already sets every side",
                 "write `top`, `bottom`, `left` and `right` alone",
             )
         if self.by is None and not given:
             raise ArgumentError(
-                f"`{self.word}` needs to know how much",
+                f"`{self.word}` needs a size",
                 f"write `{self.word} 1` for every side, or `{self.word} top=1 left=1`",
             )
         if self.value and self.mode != "zeros":
-            raise ArgumentError(
-                f"with `mode={self.mode}` there is no number to put in", "take `value` out"
-            )
+            raise ArgumentError(f"with `mode={self.mode}` no constant is used", "take `value` out")
 
     def sides(self) -> Sides:
         if self.by is not None:
@@ -282,7 +281,7 @@ class Pad(Rearranging):
 
 
 class Crop(Seen):
-    """A part of the map, from its middle if not said otherwise."""
+    """A part of the map, by default its centre."""
 
     word: ClassVar[str] = "crop"
     example: ClassVar[str] = "crop 24x24"
@@ -292,9 +291,9 @@ class Crop(Seen):
         "crop": "CenterCrop(size>to) center_crop",
     }
 
-    to: Pair = pair("height and width that are left")
-    top: int | None = natural("rows left out above", None)
-    left: int | None = natural("columns left out to the left", None)
+    to: Pair = pair("height and width of the part")
+    top: int | None = natural("rows cut off at the top", None)
+    left: int | None = natural("columns cut off at the left", None)
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)
@@ -305,10 +304,10 @@ class Crop(Seen):
             if start + left > arriving:  # torch would leave less, in silence
                 after = f" after the first {start}" if start else ""
                 raise ShapeError(
-                    f"there are no {left} {what}{after}: {arriving} arrive",
-                    f"at most {arriving - start} can be left"
+                    f"there are no {left} {what}{after}: the input has {arriving}",
+                    f"at most {arriving - start} can be kept"
                     if start < arriving
-                    else f"only {arriving} can be left out",
+                    else f"only {arriving} can be cut off",
                 )
         return channels, *self.to
 
@@ -354,10 +353,12 @@ class Upsample(Rearranging):
         "bilinear_upsample ResizeBilinear",
     }
 
-    factor: Pair | None = pair("how many times as large", None)
-    to: Pair | None = pair("height and width that leave, instead of a factor", None)
-    mode: str = choice("how", ["nearest", "bilinear", "bicubic"], "nearest")
-    align_corners: bool = switch("whether corners stay on corners, when interpolating", False)
+    factor: Pair | None = pair("scale factor", None)
+    to: Pair | None = pair("output height and width, instead of a factor", None)
+    mode: str = choice("interpolation", ["nearest", "bilinear", "bicubic"], "nearest")
+    align_corners: bool = switch(
+        "whether the centres of corner pixels are aligned, when interpolating", False
+    )
 
     _TAPS: ClassVar[dict[str, int]] = {"nearest": 1, "bilinear": 2, "bicubic": 4}
     """Pixels that go into one, along an axis."""
@@ -365,14 +366,14 @@ class Upsample(Rearranging):
     def check(self) -> None:
         if (self.factor is None) == (self.to is None):
             raise ArgumentError(
-                f"`{self.word}` needs a factor, or the size that leaves with `to`"
+                f"`{self.word}` needs a factor, or the output size with `to`"
                 if self.factor is None
                 else f"`{self.word}` takes a factor or `to`, not both",
                 f"write `{self.word} 2`, or `{self.word} to=56x56`",
             )
         if self.align_corners and self.mode == "nearest":
             raise ArgumentError(
-                "`align_corners` is about interpolation, and `mode=nearest` repeats pixels",
+                "`align_corners` affects interpolation, and `mode=nearest` repeats pixels",
                 "write `mode=bilinear`, or take `align_corners` out",
             )
 

@@ -56,7 +56,7 @@ def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
     if len(same) > 1:
         raise Problem(
             "conflict",
-            f"`{word}` stands {len(same)} times in `{section}`",
+            f"`{word}` occurs {len(same)} times in `{section}`",
             call.head.span,
             help="change the spec itself",
         )

@@ -59,18 +59,18 @@ class PassKind(NamedTuple):
 
 MOVE = PassKind("move", "geometry", "pixels are moved as they are")
 WARP = PassKind(
-    "warp", "geometry", "pixels are moved: one matrix for each image, one interpolation"
+    "warp", "geometry", "pixels are moved: one matrix and one interpolation for each image"
 )
 RESIZE = PassKind("resize", "geometry", "images are resized, averaging over pixels")
 COLOR = PassKind("color", "color", "colours", clips=True)
 HUE = PassKind("hue", "color", "hues are rotated")
 NOISE = PassKind(
     "noise", "noise", "noise", clips=True,
-    alone="values are clipped to 0..255 behind the first one",
+    alone="values are clipped to 0..255 after the first one",
 )  # fmt: skip
 BLUR = PassKind(
     "blur", "blur", "blur",
-    alone="each image has a kernel of its own, and one is applied after the other",
+    alone="each image has a kernel of its own, and images are blurred one after the other",
 )  # fmt: skip
 ERASE = PassKind(
     "erase", "erase", "a rectangle is erased", alone="rectangles are erased one after the other"
@@ -139,7 +139,7 @@ def _fill(value: object) -> Any:
         if value in _FILLS:
             return str(value)
         raise ArgumentError(
-            f"{show(value)} is none of them", instead=_FILLS_ELSEWHERE.get(value.lower(), "")
+            f"{show(value)} is not one of them", instead=_FILLS_ELSEWHERE.get(value.lower(), "")
         )
     if isinstance(value, (tuple, list)) and not isinstance(value, Interval) and value:
         return tuple(map(_level, value))
@@ -154,7 +154,7 @@ def _write_fill(value: Any) -> str:
 
 def _filling() -> Any:
     return custom(
-        "what is beyond the border of the image",
+        "fill beyond the border of the image",
         _fill,
         "`zero`, `nearest`, `reflect`, or a colour like (124, 116, 104), each from 0 to 255",
         "zero",
@@ -185,9 +185,9 @@ class Augmentation(Directive):
     when_read: ClassVar[bool] = False
     """Standing first, it is done when images are read."""
     advice: ClassVar[Mapping[str, str]] = {
-        "leave it out: `normalize` in `evaluate` makes numbers of pixels": "ToTensor ToImage"
+        "leave it out: `normalize` in `evaluate` converts pixels to numbers": "ToTensor ToImage"
         " PILToTensor ToDtype ToTensorV2 Compose",
-        "write what it consists of: `rotate`, `shift`, `scale`, `shear`": "RandomAffine Affine"
+        "write its parts: `rotate`, `shift`, `scale`, `shear`": "RandomAffine Affine"
         " ShiftScaleRotate aug_transforms",
     }
 
@@ -243,7 +243,7 @@ class Augmentation(Directive):
             return
         if len(fill) not in (1, context.channels):
             yield context.unfit(
-                place, f"this colour is of {len(fill)} numbers", "write one for each channel"
+                place, f"this colour has {len(fill)} numbers", "write one for each channel"
             )
 
     def needs_colours(self) -> bool:
@@ -319,7 +319,7 @@ class Rotate(Warp):
         " rotation SafeRotate max_rotate degrees",
     }
 
-    degrees: Range = ranged("the angle, counter-clockwise", 180, "degrees", example="20")
+    degrees: Range = ranged("largest angle, counter-clockwise", 180, "degrees", example="20")
     p: float = _p()
     fill: Any = _filling()
 
@@ -351,7 +351,7 @@ class Shift(Warp):
         "shift y=10%": "height_shift_range TranslateY shift_y",
     }
 
-    by: Range | None = ranged("both ways, as a share of width and height", 1, "", None)
+    by: Range | None = ranged("in both directions, as a share of width and height", 1, "", None)
     x: Range | None = ranged(
         "to the right only, as a share of the width", 1, "", None, keyword_only=True
     )
@@ -361,7 +361,7 @@ class Shift(Warp):
 
     def check(self) -> None:
         if self.by is None and self.x is None and self.y is None:
-            raise ArgumentError("it does not say how far", "write `shift 10%`")
+            raise ArgumentError("no distance is given", "write `shift 10%`")
         if self.by is not None and self.x is not None and self.y is not None:
             raise ArgumentError("both directions are given twice", "take `by` out", drop="by")
 
@@ -422,7 +422,7 @@ _BILINEAR = 4 + 4
 
 
 class Resizing(Augmentation):
-    """Images leave in another size."""
+    """Images change their size."""
 
     sets_size = True
 
@@ -467,8 +467,8 @@ class Resize(Resizing):
         place = self.place("side")
         fits = not context.size or self.side == context.size
         if not fits and place is not None and self.is_last_size(context):
-            message = "images leave this in another size than that of the input"
-            yield context.unfit(place, message, "write `crop` behind it")
+            message = "images are not of the input's size after this"
+            yield context.unfit(place, message, "write `crop` after it")
 
 
 SHRINKS = 1.5
@@ -487,14 +487,14 @@ class Crop(Resizing):
 
     side: Any = size("height and width of the result; by default the network's input", None)
     scale: Range | None = between(
-        "share of the image's area that is cut out, before it is resized", 0, 1, None,
+        "share of the image's area that is cut out before resizing", 0, 1, None,
         keyword_only=True,
     )  # fmt: skip
     ratio: Range | None = between(
-        "width divided by height of what is cut out", 0.01, 100, None, keyword_only=True
+        "aspect ratio of what is cut out: width / height", 0.01, 100, None, keyword_only=True
     )
     pad: int = whole(
-        "pixels of padding around the image before", 0, minimum=0, maximum=10_000,
+        "pixels of padding around the image, before cropping", 0, minimum=0, maximum=10_000,
         keyword_only=True, elsewhere="padding",
     )  # fmt: skip
     fill: Any = _filling()
@@ -502,14 +502,14 @@ class Crop(Resizing):
     def check(self) -> None:
         if self.ratio is not None and self.scale is None:
             raise ArgumentError(
-                "`ratio` is for parts of random size", "write `scale=8%..100%`, too", drop="ratio"
+                "`ratio` is for crops of random size", "write `scale=8%..100%`, too", drop="ratio"
             )
         if self.pad and self.scale is not None:
             raise ArgumentError(
-                "`pad` is for parts as large as the input", "take `pad` or `scale` out", drop="pad"
+                "`pad` is for crops as large as the input", "take `pad` or `scale` out", drop="pad"
             )
         if self.scale is not None and self.scale[1] == 0:
-            raise ArgumentError("a part without any area", "write `scale=35%..100%`")
+            raise ArgumentError("a crop without any area", "write `scale=35%..100%`")
 
     def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
         if self.scale is None:
@@ -587,9 +587,7 @@ class Color(Augmentation):
 
     def check(self) -> None:
         if not any(map(self.arguments.get, ("brightness", "contrast", "saturation", "hue"))):
-            raise ArgumentError(
-                "it does not say what changes", "write `color brightness=0.2 contrast=0.2`"
-            )
+            raise ArgumentError("no argument is given", "write `color brightness=0.2 contrast=0.2`")
 
     def color_changes(self) -> tuple[ColorChange, ...]:
         found = []
@@ -622,7 +620,7 @@ class Color(Augmentation):
         place = self.place(name)
         assert place is not None
         return context.unfit(
-            place, f"only colours have a {name}", f"take `{name}` out", taken_out(place)
+            place, f"only color images have a {name}", f"take `{name}` out", taken_out(place)
         )
 
 
@@ -708,7 +706,7 @@ class Erase(Augmentation):
     }
 
     scale: Range = between("share of the image's area", 0, 1, (0.02, 0.33), keyword_only=True)
-    ratio: Range = between("width divided by height", 0.01, 100, (0.3, 3.3), keyword_only=True)
+    ratio: Range = between("aspect ratio: width / height", 0.01, 100, (0.3, 3.3), keyword_only=True)
     fill: Any = custom(
         "what the rectangle is filled with",
         lambda value: _erasing(value),
@@ -731,7 +729,9 @@ def _erasing(value: object) -> Any:
         if value in ("zero", "noise"):
             return str(value)
         habit = {"random": "noise", "pixel": "noise", "black": "zero", "const": "zero"}
-        raise ArgumentError(f"{show(value)} is none of them", instead=habit.get(value.lower(), ""))
+        raise ArgumentError(
+            f"{show(value)} is not one of them", instead=habit.get(value.lower(), "")
+        )
     return _fill(value)
 
 
@@ -766,7 +766,8 @@ class Mixup(Mixing):
     elsewhere: ClassVar[Mapping[str, str]] = {"mixup": "mixup_alpha mix_up"}
 
     alpha: float = number(
-        "of Beta(alpha, alpha), from which weights are drawn; small: one image dominates", 0.2,
+        "of Beta(alpha, alpha), the distribution of the weights; if small, one image "
+        "dominates", 0.2,
         minimum=0, above=True, maximum=100,
     )  # fmt: skip
     p: float = _p()
@@ -779,7 +780,7 @@ class CutMix(Mixing):
     elsewhere: ClassVar[Mapping[str, str]] = {"cutmix": "cutmix_alpha cut_mix"}
 
     alpha: float = number(
-        "of Beta(alpha, alpha), from which areas are drawn", 1.0,
+        "of Beta(alpha, alpha), the distribution of the areas", 1.0,
         minimum=0, above=True, maximum=100,
     )  # fmt: skip
     p: float = _p()

@@ -73,7 +73,7 @@ def wrong_classes(
         label=f"{ends} in {numbers}",
         labels=(Label(there, counted),) if there else (),
         notes=(f"the classes are {listed}",) if names else (),
-        help=f"write {written[0].how}: it is as many as the data has",
+        help=f"write {written[0].how}: it is the number of classes in the data",
         edits=tuple(dict.fromkeys(one.edit for one in written if one.edit)),
     )
 
@@ -87,10 +87,10 @@ def _maker(output: Node) -> Node:
 
 
 class _Written(NamedTuple):
-    """Where it is written how many outputs a layer has, and how that is mended."""
+    """Win a spec it is written how many outputs a layer has, and how that is mended."""
 
     place: Span
-    how: str = "`classes` in the place of the number"
+    how: str = "`classes` instead of the number"
     edit: Edit | None = None
 
 

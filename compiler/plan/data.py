@@ -29,7 +29,7 @@ def _write(value: Any) -> str:
 
 
 _SHARE = share("", part=True)
-_VAL = "share of the images for validation; by default the data's own part, else 20 %"
+_VAL = "share of images for validation; by default the data's own validation part, else 20 %"
 
 
 class Data(Directive):
@@ -37,13 +37,13 @@ class Data(Directive):
 
     section = "train"
     advice: ClassVar[Mapping[str, str]] = {
-        "images are shuffled before each epoch, always: take it out": "shuffle shuffle_data"
+        "images are always shuffled before each epoch: take it out": "shuffle shuffle_data"
         " reshuffle shuffle_buffer",
         "memory is pinned where that helps: take it out": "pin_memory persistent_workers prefetch"
         " prefetch_factor non_blocking",
-        "the network itself stands in `network Name { … }`: take it out": "model net architecture"
-        " arch backbone",
-        "what it trains on is chosen on the command line, with `--device`: take it out": "device"
+        "the network itself is written in `network Name { … }`: take it out": "model net"
+        " architecture arch backbone",
+        "the device is chosen on the command line, with `--device`: take it out": "device"
         " gpu gpus cuda accelerator devices",
     }
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -101,10 +101,10 @@ class Npz(Data):
 
     path: str = file_name("the file", example='"data.npz"')
     images: str | None = file_name(
-        "name of the array of images; by default found by usual names", None, keyword_only=True
+        "name of the array of images; by default one of the usual names", None, keyword_only=True
     )
     labels: str | None = file_name(
-        "name of the array of labels; by default found by usual names", None, keyword_only=True
+        "name of the array of labels; by default one of the usual names", None, keyword_only=True
     )
 
 
@@ -130,7 +130,7 @@ class Named(Data):
     """A data set of torchvision, downloaded where it is missing."""
 
     root: str = file_name("the folder of the files", "data", keyword_only=True)
-    download: bool = switch("download it where it is missing", True)
+    download: bool = switch("download it if it is missing", True)
 
 
 class Mnist(Named):
@@ -164,7 +164,7 @@ class Emnist(Named):
         "balanced": 47, "byclass": 62, "bymerge": 47, "letters": 26, "digits": 10, "mnist": 10,
     }  # fmt: skip
 
-    part: str = choice("which of its six splits", tuple(PARTS), "balanced", keyword_only=True)
+    part: str = choice("one of its six splits", tuple(PARTS), "balanced", keyword_only=True)
 
 
 class Cifar10(Named):
@@ -249,7 +249,7 @@ class Split(Directive):
     word = "split"
     elsewhere: ClassVar[Mapping[str, str]] = {"split": "random_split train_test_split holdout"}
     advice: ClassVar[Mapping[str, str]] = {
-        "say it where the data is: `data … val=20%`": "val validation_split valid_pct val_split",
+        "write it with the data: `data … val=20%`": "val validation_split valid_pct val_split",
     }
 
     val: float | None = share(
@@ -258,9 +258,9 @@ class Split(Directive):
         part=True,
         elsewhere="validation valid",
     )
-    test: float = share("share of the images for a final test", 0.0)
+    test: float = share("share of images for a final test", 0.0)
     stratified: bool = switch(
-        "split each class by itself, so that shares of classes stay the same", True
+        "split each class separately, so that the shares of classes stay the same", True
     )
     seed: int = whole("seed of the split", 0, minimum=0, keyword_only=True)
 

@@ -103,7 +103,7 @@ def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Pr
         right = str(height) if height == width else by(context.size)
         yield context.unfit(
             place,
-            f"a crop of {by(found)} is not what the network takes",
+            f"a crop of {by(found)} does not fit the network's input",
             f"write `crop {right}`, or change the input",
             (Edit(place, right),),
         )
@@ -114,7 +114,7 @@ def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Pr
 
 def _crops(value: object) -> int:
     if isinstance(value, bool) or value not in (1, 5, 10):
-        raise ArgumentError("no other number is in use")
+        raise ArgumentError("other numbers are not supported")
     return int(value)
 
 
@@ -139,7 +139,7 @@ class Tta(Directive):
     }
 
     crops: int = custom(
-        "1 is the centre, 5 adds the corners, 10 adds all of them mirrored",
+        "1 is the centre, 5 adds the corners, 10 also mirrors all of them",
         _crops,
         "1, 5 or 10",
         1,
@@ -154,7 +154,8 @@ class Tta(Directive):
     def check(self) -> None:
         if self.crops == 1 and not self.flip and self.scales == (1.0,):
             raise ArgumentError(
-                "this is one view of an image, as without it", "write `tta flip`, or `tta crops=10`"
+                "this is a single view of an image, the same as without `tta`",
+                "write `tta flip`, or `tta crops=10`",
             )
 
     def problems(self, context: Context) -> Iterator[Problem]:
@@ -229,7 +230,8 @@ class Normalize(Directive):
     }
 
     preset: str = choice(
-        "mean and deviation: `measured` on the training images, `none`, or published ones",
+        "mean and standard deviation: `measured` on the training images, `none`, or published "
+        "values",
         tuple(PRESETS),
         "measured",
         elsewhere={
@@ -239,9 +241,11 @@ class Normalize(Directive):
         },
     )  # fmt: skip
     mean: Levels | None = _per_channel("mean of each channel, which is subtracted", False)
-    std: Levels | None = _per_channel("standard deviation of each channel, which divides", True)
+    std: Levels | None = _per_channel(
+        "standard deviation of each channel, which is divided by", True
+    )
     scale: float | None = number(
-        "factor of pixels of 0 to 255, before mean and deviation", None,
+        "factor for pixels from 0 to 255, before mean and standard deviation", None,
         minimum=0, above=True, maximum=1000, keyword_only=True,
     )  # fmt: skip
     order: str | None = choice("order of the channels", ("rgb", "bgr"), None, keyword_only=True)
@@ -253,7 +257,7 @@ class Normalize(Directive):
             )
         if self.mean is not None and self.preset not in ("measured", "none"):
             raise ArgumentError(
-                f"`{self.preset}` has a mean and a deviation of its own",
+                f"`{self.preset}` has its own mean and standard deviation",
                 f"take `{self.preset}` out, or the numbers",
                 drop=self.preset,
             )
@@ -299,5 +303,8 @@ class Normalize(Directive):
             place = self.place("order")
             assert place is not None
             yield context.unfit(
-                place, "only colours have an order", "take `order` out", taken_out(place)
+                place,
+                "only color images have a channel order",
+                "take `order` out",
+                taken_out(place),
             )

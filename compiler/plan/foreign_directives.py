@@ -12,13 +12,13 @@ from .directive import REGISTRY, Directive
 
 NO_DIRECTIVE: Mapping[str, str] = {
     "train": """
-a run says a line after each epoch, always: take it out
+a line is always printed after each epoch: take it out
     verbose log_interval display progress_bar callbacks average_loss
 an epoch goes through all images: take it out
     steps_per_epoch samples_per_epoch initial_epoch validation_steps
 write `epochs 30`: a run is counted in passes over the images
     max_batches max_iter max_steps iterations num_steps num_iterations
-write `loss cross_entropy`, `loss bce` or `loss focal`: networks classify
+write `loss cross_entropy`, `loss bce` or `loss focal`: networks are trained to classify
     mse mean_squared_error mae mean_absolute_error hinge kld kullback_leibler_divergence poisson
     cosine_similarity logcosh huber smooth_l1 l1_loss mse_loss triplet_loss contrastive_loss ctc
     mseloss l1loss smoothl1loss
@@ -35,28 +35,28 @@ write `schedule cosine`, `schedule step 30` or another
     ChainedScheduler PolynomialLR SWALR lr_noise
 it belongs to the optimizer: `optimizer adam betas=(0.9, 0.999)`
     opt_eps opt_betas betas beta_1 beta_2 epsilon eps rho dampening amsgrad
-the input's size stands in the network: `input 3x224x224`
+the input's size is set in the network: `input 3x224x224`
     width height channels input_size input_shape
-the network is tried on its validation set after each epoch: take it out
+the network is always validated after each epoch: take it out
     test_iter test_interval validation_freq eval_interval validate_every
-where it trains is chosen on the command line, with `--device`: take it out
+the device is chosen on the command line, with `--device`: take it out
     solver_mode gpu_id no_cuda
-where a run is kept is chosen on the command line, with `-o`: take it out
+the run folder is chosen on the command line, with `-o`: take it out
     snapshot_prefix output_dir save_dir logdir log_dir experiment run_name
 write `metrics top1 f1`: this one is not computed
     auc AUC roc_auc mean_iou miou map kappa mcc
-it is not part of the language: leave it out
+it is not supported: leave it out
     regularization_type jsd split_bn remode recount label_names
 """,
     "augment": """
-there is nothing like it: `color brightness=0.2 contrast=0.2` comes closest
+there is no equivalent: `color brightness=0.2 contrast=0.2` comes closest
     RandomAutocontrast Equalize RandomEqualize CLAHE Posterize RandomPosterize Solarize
     RandomSolarize InvertImg Invert RandomInvert RandomGamma ToSepia HistogramMatching FDA
     RandomChannelPermutation ChannelShuffle gamma Superpixels RandomRain RandomSnow RandomFog
     RandomShadow RandomSunFlare
 images are not sharpened here: `blur 0.1..2` makes them less sharp
     Sharpen UnsharpMask Emboss RandomAdjustSharpness sharpness
-there is nothing like it: `noise 0.05` comes closest
+there is no equivalent: `noise 0.05` comes closest
     JPEG ImageCompression JpegCompression Downscale
 write `rotate 20`, which turns by any angle up to 20 degrees
     RandomRotate90 Rot90 Transpose rot90
@@ -72,19 +72,19 @@ there are no boxes here: a network classifies images, or each pixel of them
     SanitizeKeyPoints SetClampingMode
 leave it out: images are read as the network's input needs them
     ToPILImage ToPureTensor RGB ToFloat UniformTemporalSubsample
-write `p=30%` behind a directive
+write `p=30%` as an argument of a directive
     mixup_prob cutmix_prob prob p_affine p_lighting
-places between pixels are always found bilinearly: leave it out
+interpolation is always bilinear: leave it out
     train_interpolation interpolation
 it belongs to `crop`: `crop scale=35%..100% ratio=0.75..1.33`
     ratio crop_ratio
 """,
     "evaluate": """
-write `resize 256, crop 224`: it is the share of the one that the other takes
+write `resize 256, crop 224`: it is the ratio of crop to resize
     crop_pct
 it belongs to `normalize`: `normalize mean=(0.485, 0.456, 0.406) std=(0.229, 0.224, 0.225)`
     mean std mean_value mean_file
-places between pixels are found as `resize 256 mode=bicubic` says
+interpolation is set with `resize 256 mode=bicubic`
     interpolation
 """,
 }

@@ -204,9 +204,9 @@ def _apart(last: Pass, step: Step) -> str:
     kind, before = step.kind, last.steps[-1].directive
     if RESIZE in (kind, last.kind):
         averaging = step.directive.word if kind == RESIZE else before.word
-        return f"`{averaging}` averages over many pixels, a warp interpolates between four"
+        return f"`{averaging}` averages over many pixels, but a warp interpolates between four"
     if before.displaces:
-        return f"`{before.word}` displaces each pixel by itself, which no matrix can do"
+        return f"`{before.word}` displaces each pixel individually, which a matrix cannot do"
     if INSIDE not in (step.fill, last.fill) and step.fill != last.fill:
         return f"it fills with {_told(step.fill)}, those before with {_told(last.fill)}"
     if HUE in (kind, last.kind):

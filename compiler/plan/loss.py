@@ -38,11 +38,11 @@ class Loss(Directive):
             return
         assert context.network is not None
         last = context.network.output
-        said = "each class by itself" if end == "each" else "one class of several"
+        said = "each class independently" if end == "each" else "one class out of several"
         instead = "bce" if end == "each" else "cross_entropy"
         yield Problem(
             "conflict",
-            f"the network's last layer decides on {said}; this loss does not",
+            f"the network's last layer predicts {said}; this loss does not",
             self.origin.span,
             labels=(Label(first_line(last.span), f"`{last.op.word}` is the last"),),
             help=f"write `loss {instead}`, or take the last layer out: the loss has it built in",
@@ -59,7 +59,7 @@ def ends_in(context: Context) -> str:
 
 def _smoothing() -> float:
     return number(  # type: ignore[no-any-return]
-        "share of the target that is spread over all classes (label smoothing)", 0.0,
+        "label smoothing: share of the target that is spread over all classes", 0.0,
         minimum=0, maximum=1, below=True, elsewhere="label_smoothing",
     )  # fmt: skip
 
@@ -97,7 +97,12 @@ class Focal(Loss):
         "loss focal": "focalloss sigmoid_focal_loss focallossflat"
     }
 
-    gamma: float = number("how much less weight easy images have", 2.0, minimum=0, maximum=100)
+    gamma: float = number(
+        "focusing parameter: the larger it is, the less weight easy images have",
+        2.0,
+        minimum=0,
+        maximum=100,
+    )
 
 
 # ---- classes that count more -----------------------------------------------------------------
@@ -107,9 +112,9 @@ def _weights(value: object) -> Any:
     if isinstance(value, Word) and value in ("balanced", "equal"):
         return str(value)
     if isinstance(value, Word) and value == "none":
-        raise ArgumentError(f"{show(value)} is none of them", instead="equal")
+        raise ArgumentError(f"{show(value)} is not one of them", instead="equal")
     if not isinstance(value, (list, tuple)) or not value:
-        raise ArgumentError(f"{show(value)} is none of them")
+        raise ArgumentError(f"{show(value)} is not one of them")
     found = tuple(map(real_number, value))
     if min(found) < 0 or not any(found):
         raise ArgumentError("weights are at least 0, and not all of them 0")

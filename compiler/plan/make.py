@@ -137,7 +137,7 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
 def _ends_in_a_map(network: Network) -> Diagnostic:
     shape = network.output.shape
     masks = len(shape) == 3 and size(shape[1:]) > 1
-    note = "masks, a class for each pixel, cannot be trained yet: only classes of whole images"
+    note = "segmentation (a class for each pixel) cannot be trained yet, only image classification"
     return Diagnostic(
         "no-classes",
         f"the network ends in {text(shape)}, and training needs one number for each class",
@@ -153,7 +153,7 @@ def no_data(context: Context) -> Diagnostic | None:
         return None
     network = context.network
     assert network is not None
-    message = f"no data is given to train {network.name} on"
+    message = f"there is no data to train {network.name} on"
     help = 'write `train { data folder "images" }`, with a folder of images for each class'
     train = network.sections.get("train")
     span = train.head.span if train else network.root.span

@@ -20,7 +20,7 @@ def _rate(default: float) -> float:
 
 def _decay(default: float = 0.0) -> float:
     return number(  # type: ignore[no-any-return]
-        "how strongly weights are drawn to zero", default, minimum=0, maximum=10,
+        "strength of weight decay", default, minimum=0, maximum=10,
         elsewhere="wd weightdecay l2 decay",
     )  # fmt: skip
 
@@ -35,7 +35,7 @@ def _momentum() -> float:
 
 def _eps() -> float:
     return number(  # type: ignore[no-any-return]
-        "added to the denominator, against division by zero",
+        "added to the denominator, to avoid division by zero",
         1e-8,
         minimum=0,
         maximum=1,
@@ -80,7 +80,7 @@ class Optimizer(Directive):
         " l2 l2_regularization l2_reg kernel_regularizer regularization",
     }
 
-    decay_all: bool = switch("weight decay for biases and normalisation layers, too", False)
+    decay_all: bool = switch("apply weight decay to biases and normalisation layers, too", False)
 
     torch_name: ClassVar[str] = ""
     """Its class in torch.optim, which calls the arguments alike."""
@@ -142,7 +142,7 @@ class Sgd(Optimizer):
     momentum: float = _momentum()
     weight_decay: float = _decay()
     dampening: float = number(
-        "share of the gradient that momentum leaves out", 0.0, minimum=0, maximum=1
+        "dampening of the gradient in the momentum", 0.0, minimum=0, maximum=1
     )
     nesterov: bool = flag("Nesterov momentum")
 
@@ -153,13 +153,15 @@ class Sgd(Optimizer):
     def check(self) -> None:
         if self.nesterov and not self.momentum:
             raise ArgumentError(
-                "`nesterov` needs a momentum, and there is none",
+                "`nesterov` needs momentum, and there is none",
                 "write `momentum=0.9`, or take `nesterov` out",
                 drop="nesterov",
             )
         if self.nesterov and self.dampening:
             raise ArgumentError(
-                "`nesterov` does not go with `dampening`", "take one out", drop="dampening"
+                "`nesterov` cannot be combined with `dampening`",
+                "take one of them out",
+                drop="dampening",
             )
 
 

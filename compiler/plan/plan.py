@@ -121,7 +121,7 @@ class Transfer:
 class TrainPlan:
     """Everything that a spec says beside its network, every default filled in.
 
-    Every directive knows where it is written: `plan.train.optimizer.place("lr")`.
+    Every directive knows win a spec it is written: `plan.train.optimizer.place("lr")`.
     """
 
     network: str
@@ -204,7 +204,7 @@ class _Reader:
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
-        version = data.get("dotcnn") or "before plans named it"
+        version = data.get("dotcnn") or "by a version older than that information"
         self.versions = f"it was written by dotcnn {version}, and this is {__version__}"
         if data["format"] != FORMAT:
             raise PlanError(
@@ -272,7 +272,9 @@ class _Reader:
     def must_be_known(self, words: Iterable[str], known: Collection[str], message: str) -> None:
         unknown = [word for word in words if word not in known]
         if unknown:
-            raise PlanError(f"{message.format(unknown[0])}, which is unknown here: {self.versions}")
+            raise PlanError(
+                f"{message.format(unknown[0])}, which is unknown to this version: {self.versions}"
+            )
 
 
 def _shape(value: Any) -> Shape:

@@ -50,8 +50,8 @@ def decide(network: Network, transfer: Transfer, images: int, classes: int) -> D
         directives.append(head)
     alike = "like" if policy.similar else "unlike"
     reason = (
-        f"{images:,} images of {classes:,} classes are {each:,.0f} a class, {_AMOUNTS[amount]},"
-        f" and {alike} those that the weights have seen: {because}"
+        f"{images:,} images in {classes:,} classes are {each:,.0f} per class, {_AMOUNTS[amount]},"
+        f" and {alike} those that the weights were trained on: {because}"
     )
     return Decision(
         replace(
@@ -79,24 +79,24 @@ def _decided(amount: Amount, similar: bool, groups: list[Group]) -> tuple[list[D
     if amount == "much":
         if similar:
             return [Decay.make(factor=0.8)], (
-                "all of it can learn from there without forgetting, the early parts slowly, since"
-                " they fit already"
+                "all layers can be fine-tuned without forgetting, early layers at smaller rates,"
+                " since they fit already"
             )
-        return [], "all of it can learn; the weights are only where it begins"
+        return [], "all layers can be trained; the pretrained weights are only a starting point"
     if amount == "in between" and early is not None:
         return [FreezeUntil.make(name=early.name)], (
-            f"what comes before {early.name} is taken as it is, since it sees what all images have"
-            " in common, and the rest learns on"
+            f"the layers before {early.name} are frozen, since their features are common to all"
+            " images, and the rest is fine-tuned"
         )
     middle = _at(groups, 0.5)
     if similar or middle is None:
         return [FreezeAll.make()], (
-            "what the weights see is what tells these classes apart; more that learns would learn"
-            " the images by heart, so only a new head does"
+            "the pretrained features already tell these classes apart, and training more layers"
+            " would overfit, so only a new head is trained"
         )
     return [Features.make(name=_end(middle))], (
-        f"the late layers look for what is not there, so what they see is left away: behind"
-        f" {_end(middle)} everything is the spec's own"
+        f"the features of late layers are specific to other images, so they are not used:"
+        f" after {_end(middle)}, all layers are the spec's own"
     )
 
 

@@ -67,7 +67,7 @@ class Reader:
         if before:
             assert directive.origin is not None
             labels = (
-                (Label(before[0].origin.head, "given here already"),) if before[0].origin else ()
+                (Label(before[0].origin.head, "already given here"),) if before[0].origin else ()
             )
             raise Problem(
                 "second-directive",
@@ -152,10 +152,10 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
             kind = known[instead].partition(" ")[2]
             return Problem(
                 "unknown-kind", f"there is no `{word} {text}`", place,
-                help=f"here it is written `{known[instead]}`", edits=(Edit(place, kind),),
+                help=f"in a spec it is written `{known[instead]}`", edits=(Edit(place, kind),),
             )  # fmt: skip
         return Problem(
-            "quotes", "a path stands between double quotes", place,
+            "quotes", "a path is written between double quotes", place,
             help=f'write `"{text}"`', edits=(Edit(place, f'"{text}"'),),
         )  # fmt: skip
     return None
@@ -177,7 +177,7 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
     at = Span(place.source, place.end - len(word), place.end)
     return Problem(
         found.code, found.message, place, notes=found.notes,
-        help=f"here it is called `{here}`" if here else what,
+        help=f"in a spec it is called `{here}`" if here else what,
         edits=(Edit(at, here),) if here else (),
     )  # fmt: skip
 
@@ -224,9 +224,9 @@ def _statements(call: Call) -> Sequence[Statement]:
     if call.arguments:
         raise Problem(
             "too-many-arguments",
-            f"`{section}` takes its directives in a body",
+            f"`{section}` takes its directives in braces",
             call.arguments[0].span,
-            help=f"write what it says into `{section} {{ … }}`",
+            help=f"write its contents into `{section} {{ … }}`",
         )
     if call.body is None:
         raise Problem(
@@ -255,10 +255,10 @@ def _call(statement: Statement, section: str) -> Call:
         word = statement.span.text.split(None, 1)[0].rstrip("{(")
         raise Problem(
             "no-directive",
-            f"`{word}` has no place in `{section}`: its lines are directives",
+            f"`{word}` cannot be used in `{section}`: its lines are directives",
             Span(statement.span.source, start, start + len(word)),
             help="write each directive out"
-            + ("; `let` stands at the top of the file" if word == "let" else ""),
+            + ("; `let` goes at the top of the file" if word == "let" else ""),
         )
     if statement.label is not None:
         label = statement.label
@@ -266,7 +266,7 @@ def _call(statement: Statement, section: str) -> Call:
         whole = Span(label.span.source, label.span.start, after)
         raise Problem(
             "no-directive",
-            "a directive has no label: nothing refers to it",
+            "a directive has no label: it is never referred to",
             label.span,
             help="take it out",
             edits=(Edit(whole, ""),),
@@ -284,9 +284,9 @@ def _unknown(section: str, call: Call) -> Problem:
     if instead:
         return Problem(
             "unknown-directive", message, place,
-            help=f"here it is written `{instead}`", edits=(Edit(place, instead),),
+            help=f"in a spec it is written `{instead}`", edits=(Edit(place, instead),),
             proposals=_translated(section, call),
-            otherwise=what or f"here it is written `{instead}`",
+            otherwise=what or f"in a spec it is written `{instead}`",
         )  # fmt: skip
     if what:
         taken_out = (Edit(statement_span(call), ""),)
@@ -298,7 +298,7 @@ def _unknown(section: str, call: Call) -> Problem:
         if other != section and there and own:
             return Problem(
                 "misplaced-directive",
-                f"`{word}` has no place in `{section}`",
+                f"`{word}` cannot be used in `{section}`",
                 place,
                 help=f"write `{there} …` into `{other} {{ … }}`",
             )
@@ -357,7 +357,7 @@ def _by_kind(
     help, edits = did_you_mean(name, kinds, first.node.span)
     if instead.startswith(f"{word} "):
         there = instead.removeprefix(f"{word} ")
-        help, edits = f"here it is written `{instead}`", (Edit(first.node.span, there),)
+        help, edits = f"in a spec it is written `{instead}`", (Edit(first.node.span, there),)
     first_kind, kind = next(iter(kinds.items()))
     waiting = kind.signature().positional
     if not (help or what) and waiting and waiting[0].takes_words and not waiting[0].words:

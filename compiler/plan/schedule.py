@@ -50,7 +50,7 @@ def _factor(default: float = 0.1) -> float:
 
 def _end() -> float:
     return number(  # type: ignore[no-any-return]
-        "learning rate at the end", 0.0, minimum=0, elsewhere="eta_min min_lr lr_min"
+        "final learning rate", 0.0, minimum=0, elsewhere="eta_min min_lr lr_min"
     )
 
 
@@ -66,7 +66,7 @@ class Schedule(Directive):
     }
 
     warmup: float = custom(
-        "epochs in which the learning rate rises from 0, or a share of all epochs",
+        "warm-up: epochs in which the learning rate rises from 0, or a share of all epochs",
         _duration,
         "a number of epochs, or a share of them like 5%",
         0.0,
@@ -88,7 +88,7 @@ class Schedule(Directive):
         """What comes too late: the argument, and what is to be said."""
         if not isinstance(self.warmup, Portion) and self.warmup >= epochs:
             whole = "the only epoch" if epochs == 1 else f"all {epochs} epochs"
-            yield "warmup", f"the warm-up takes {whole}: the learning rate never comes down again"
+            yield "warmup", f"the warm-up takes {whole}: the learning rate never decreases"
 
     def warnings(self, context: Context) -> Iterator[Diagnostic]:
         for name, message in self.late(context.get(Epochs).count):
@@ -121,7 +121,7 @@ class Step(Schedule):
         "schedule step": "steplr exponential exponentiallr exponentialdecay stepdecay",
     }
 
-    every: int = whole("epochs between two steps", example="30", elsewhere="step_size")
+    every: int = whole("epochs between steps", example="30", elsewhere="step_size")
     factor: float = _factor()
 
     def late(self, epochs: int) -> Iterator[tuple[str, str]]:
@@ -139,7 +139,8 @@ class MultiStep(Schedule):
     }
 
     at: tuple[int, ...] = tuple_of(
-        "the epochs after which it is multiplied", _epoch, "epochs like 30 60", many=True,
+        "epochs after which the learning rate is multiplied", _epoch, "epochs like 30 "
+        "60", many=True,
         elsewhere="milestones", example="30 60 80", write=lambda value: " ".join(map(str, value)),
     )  # fmt: skip
     factor: float = _factor()
@@ -171,8 +172,8 @@ class OneCycle(Schedule):
         part=True,
         elsewhere="pct_start",
     )
-    start: float = factor("factor of the optimizer's rate at the beginning", 0.04)
-    end: float = factor("factor of the optimizer's rate at the end", 4e-6)
+    start: float = factor("initial learning rate, as a factor of the optimizer's", 0.04)
+    end: float = factor("final learning rate, as a factor of the optimizer's", 4e-6)
 
     def check(self) -> None:
         if self.warmup:

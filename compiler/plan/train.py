@@ -23,7 +23,7 @@ SINGLE = ("top1", "top5", "loss", "precision", "recall", "f1")
 def unreached(directive: Directive, name: str, message: str) -> Iterator[Diagnostic]:
     place = directive.place(name)
     if place is not None:
-        help = "train for more epochs, or let it come earlier"
+        help = "train for more epochs, or make it earlier"
         yield Diagnostic(UNREACHED, message, place, help=help, severity="warning")
 
 
@@ -53,7 +53,7 @@ class Batch(Directive):
     }
 
     size: int = whole("number of images", maximum=10**6, example="64")
-    drop_last: bool = flag("leave out the last batch of an epoch where it is smaller")
+    drop_last: bool = flag("drop the last batch of an epoch if it is smaller")
 
     @classmethod
     def usual(cls, context: Context) -> Batch:
@@ -91,7 +91,7 @@ class Clip(Directive):
 
     limit: float = number("the largest norm or value", 1.0, minimum=0, above=True)
     by: str = choice(
-        "`norm` limits the norm of all gradients together, `value` each number by itself",
+        "`norm` limits the norm of all gradients together, `value` limits each number separately",
         ("norm", "value"),
         "norm",
         keyword_only=True,
@@ -107,7 +107,7 @@ class Ema(Directive):
     elsewhere: ClassVar[Mapping[str, str]] = {"ema": "model_ema averaged_model swa emacallback"}
 
     decay: float = number(
-        "share of the average that a step keeps", 0.999,
+        "share of the average that each step keeps", 0.999,
         minimum=0, maximum=1, above=True, below=True,
     )  # fmt: skip
 
@@ -127,7 +127,7 @@ class EarlyStop(Directive):
         "the validation metric that has to improve", SINGLE, "loss", keyword_only=True
     )
     by: float = number(
-        "the least change that counts as an improvement",
+        "smallest change that counts as an improvement",
         0.0,
         minimum=0,
         keyword_only=True,
@@ -145,7 +145,7 @@ class EarlyStop(Directive):
 
 
 class Precision(Directive):
-    """Numeric precision: `auto` takes what is fastest on this device and accurate enough."""
+    """Numeric precision: `auto` chooses the fastest one on this device that is accurate enough."""
 
     section = "train"
     word = "precision"
@@ -163,7 +163,7 @@ class Precision(Directive):
         },
     )  # fmt: skip
     tf32: bool = switch(
-        "TF32 for float32 matrix products and convolutions, where the GPU has it", True
+        "TF32 for float32 matrix products and convolutions, if the GPU supports it", True
     )
 
 
@@ -174,7 +174,7 @@ class ChannelsLast(Directive):
     word = "channels_last"
     elsewhere: ClassVar[Mapping[str, str]] = {"channels_last": "memory_format nhwc"}
 
-    mode: bool | str = choice("`auto`: where that is faster", ("auto",), True, switches=True)
+    mode: bool | str = choice("`auto`: if that is faster", ("auto",), True, switches=True)
 
     @classmethod
     def usual(cls, context: Context) -> ChannelsLast:
@@ -182,7 +182,7 @@ class ChannelsLast(Directive):
 
 
 class _Switch(Directive):
-    """A directive that is on where it is written, unless it says `off`."""
+    """A directive that is on win a spec it is written, unless it says `off`."""
 
     on: bool = switch("on or off", True, keyword_only=False)
 
@@ -313,7 +313,10 @@ class Checkpoint(Directive):
 
     every: int = whole("epochs between two checkpoints", 1)
     metric: str = choice(
-        "the validation metric of the best state", SINGLE, "top1", keyword_only=True
+        "the validation metric that decides which state is the best",
+        SINGLE,
+        "top1",
+        keyword_only=True,
     )
 
 

@@ -49,7 +49,7 @@ def _source(value: object) -> str:
     if not text.strip() or not text.isprintable():
         raise ArgumentError("this is empty, or not printable")
     if re.match(r"(https?|ftp)://", text):
-        raise ArgumentError("a URL is not downloaded", "download the file, and name that")
+        raise ArgumentError("URLs are not downloaded", "download the file, and write its path")
     library = _LIBRARY.match(text)
     if library and library[1] not in LIBRARIES:
         close = closest(library[1], LIBRARIES)
@@ -159,9 +159,9 @@ class Freeze(Directive):
         elif len(frozen) == len(learning(context.layers.network.nodes)):
             yield Problem(
                 "conflict",
-                "this freezes all weights: nothing would learn",
+                "this freezes all weights: nothing would be trained",
                 self.span,
-                help=f"let the head learn: `freeze except {_head_name(context)}`",
+                help=f"train the head: `freeze except {_head_name(context)}`",
             )
         else:
             yield from self._kept_at_random(frozen, context)
@@ -174,7 +174,7 @@ class Freeze(Directive):
         stuck = {node.index for node in head_of(context)} & {node.index for node in frozen}
         if stuck and context.network is not None:
             name = context.network.nodes[min(stuck)].name
-            message = f"`{name}` is reset, and this keeps it from learning"
+            message = f"`{name}` is reset, but frozen by this"
             yield conflict(
                 message, self, head, help="freeze less, or do not reset the head", drop=False
             )
@@ -185,7 +185,7 @@ class FreezeUntil(Freeze):
 
     word = "freeze until"
 
-    name: str = layer_name("the first layer or scope that learns", example="layer4")
+    name: str = layer_name("the first layer or scope that is trained", example="layer4")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ class FreezeUntil(Freeze):
     @property
     def nothing(self) -> tuple[str, str]:
         why = f"`until` ends before {self.name}, and nothing before that has weights"
-        return why, f"name the first layer that is to learn, or write `freeze only {self.name}`"
+        return why, f"name the first layer to be trained, or write `freeze only {self.name}`"
 
     def frozen(self, context: Context) -> list[Node]:
         return context.layers.before(self.name) if context.layers else []
@@ -217,9 +217,7 @@ class FreezeOnly(Freeze):
 
     word = "freeze only"
 
-    parts: tuple[str, ...] = layer_names(
-        "the layers or scopes that keep their weights", example="stem layer1"
-    )
+    parts: tuple[str, ...] = layer_names("the layers or scopes to freeze", example="stem layer1")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -234,7 +232,7 @@ class FreezeExcept(Freeze):
 
     word = "freeze except"
 
-    parts: tuple[str, ...] = layer_names("the layers or scopes that learn", example="layer4 fc")
+    parts: tuple[str, ...] = layer_names("the layers or scopes to train", example="layer4 fc")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -265,7 +263,7 @@ class Unfreeze(Directive):
 
     epoch: int = whole("the epoch; the first is 1", minimum=2, example="at epoch 5")
     until: str | None = layer_name(
-        "the first layer or scope that learns then; by default all learn", None
+        "the first layer or scope that is then trained; by default all are", None
     )
 
     @classmethod
@@ -332,9 +330,9 @@ class Unfreeze(Directive):
             until = f" from `{self.until}` on" if self.until else ""
             yield Problem(
                 "conflict",
-                f"this unfreezes nothing: all{until} learns already",
+                f"this unfreezes nothing: all{until} is trained already",
                 self.origin.span,
-                help="name a layer that is nearer to the input, or take this out",
+                help="name a layer closer to the input, or take this out",
             )
 
     def _number(self, context: Context) -> int:
@@ -460,10 +458,10 @@ class Decay(Directive):
 
 
 class Head(Directive):
-    """The head, which tells classes apart: `head reset` gives it new random weights.
+    """The classifier head: `head reset` gives it new random weights.
 
     It is the last layer with weights; `head reset part=classifier` names another layer, or a scope
-    with all layers in it. Other classes than the source's need a reset head.
+    with all layers in it. For classes other than the source's, the head has to be reset.
     """
 
     section = "transfer"
@@ -474,10 +472,10 @@ class Head(Directive):
         "head": "classifier num_classes replace_head reset_classifier new_head"
     }
 
-    reset: bool = flag("begin with new random weights in place of the source's")
+    reset: bool = flag("start from random weights instead of the source's")
     lr: float = factor("factor of the optimizer's learning rate", 1.0, keyword_only=True)
     part: str | None = layer_name(
-        "which layer or scope the head is; by default the last layer with weights", None,
+        "the layer or scope that is the head; by default the last layer with weights", None,
         keyword_only=True,
     )  # fmt: skip
 
@@ -487,7 +485,7 @@ class Head(Directive):
         elif not self.reset and self.lr == 1 and self.span is not None:
             yield Problem(
                 "missing-argument",
-                "this changes nothing about the head",
+                "this does not change the head",
                 self.span,
                 help="write `head reset` for new random weights",
                 edits=(Edit(self.span, "head reset"),),
@@ -505,7 +503,7 @@ def head_of(context: Context) -> list[Node]:
 
 
 class Features(Directive):
-    """A frozen feature extractor: the source up to a layer; what follows is new and learns."""
+    """A frozen feature extractor: the source up to a layer; what follows is new and is trained."""
 
     section = "transfer"
     may_be_off = True
@@ -514,7 +512,7 @@ class Features(Directive):
         "features": "feature_extractor include_top cut create_body"
     }
 
-    name: str = layer_name("the last layer or scope that is taken over", example="layer3")
+    name: str = layer_name("the last layer or scope that is kept", example="layer3")
 
     def frozen(self, context: Context) -> list[Node]:
         """The layers that are taken over."""
@@ -528,12 +526,12 @@ class Features(Directive):
             if len(taken) == len(learning(network.nodes)):
                 yield Problem(
                     "conflict",
-                    f"no layer with weights comes after `{self.name}`: nothing would learn",
+                    f"no layer with weights comes after `{self.name}`: nothing would be trained",
                     self.span,
                     help="name a layer before the head",
                 )
         for other in context.all(Freeze):
-            yield conflict("`features` freezes what it takes over", other, self)
+            yield conflict("`features` freezes the layers that it keeps", other, self)
 
 
 class L2(Directive):
@@ -558,7 +556,8 @@ class Policy(Directive):
 
     mode: str = choice("the only policy", ("auto",), "auto")
     similar: bool = switch(
-        "whether the images are like those that the weights were trained on", example="similar=yes"
+        "whether the images are similar to those that the weights were trained on",
+        example="similar=yes",
     )
 
     def __str__(self) -> str:
@@ -573,18 +572,18 @@ class Policy(Directive):
 
 
 class Cache(Directive):
-    """Compute the output of frozen layers once and keep it on disk: `cache features`."""
+    """Compute the output of frozen layers once and cache it on disk: `cache features`."""
 
     section = "transfer"
     may_be_off = True
     word = "cache"
     elsewhere: ClassVar[Mapping[str, str]] = {"cache features": "cache_features precompute"}
 
-    what: str = choice("what is kept", ("features",), "features")
+    what: str = choice("what is cached", ("features",), "features")
     passes: int | None = whole(
         "number of augmented versions of each image", None, maximum=10_000, keyword_only=True
     )
-    folder: str | None = file_name("where it is kept; beside the runs by default", None,
+    folder: str | None = file_name("folder of the cache; by default beside the runs", None,
                                    keyword_only=True)  # fmt: skip
 
     def problems(self, context: Context) -> Iterator[Problem]:
@@ -594,27 +593,27 @@ class Cache(Directive):
         if not frozen:
             yield Problem(
                 "conflict",
-                "nothing is frozen, so nothing can be computed once for all epochs",
+                "nothing is frozen, so there are no features to cache",
                 self.origin.span,
                 help="write `freeze all`, or `freeze until …`, too",
             )
         for other in context.all(Unfreeze):
             yield conflict(
-                "features are computed once, and `unfreeze` changes them later", self, other
+                "features are computed once, but `unfreeze` changes them later", self, other
             )
         yield from self._prefix(context)
         augmented = context.all(Augmentation)
         mixing = [one for one in augmented if isinstance(one, Mixing)]
         for one in mixing:
             yield conflict(
-                f"`{one.word}` mixes images in each step; features are computed once",
+                f"`{one.word}` mixes images in each step, but features are computed once",
                 self, one, help=f"take `{one.word}` out, or this",
             )  # fmt: skip
         if augmented and not mixing and self.passes is None:
             place = augmented[0].span
             yield Problem(
                 "conflict",
-                "images are augmented in each epoch, and features are computed once",
+                "images are augmented in each epoch, but features are computed once",
                 self.origin.span,
                 labels=(Label(place, "augments them"),) if place else (),
                 help="give a number of versions of each image: `cache features passes=4`",
@@ -629,6 +628,6 @@ class Cache(Directive):
             frozen = {node.index for node in freeze.frozen(context)}
             if first and first[0].index not in frozen:
                 yield conflict(
-                    f"`{first[0].name}` learns, and everything after it changes",
-                    self, freeze, help="freeze from the beginning on: `freeze until …`", drop=False,
+                    f"`{first[0].name}` is trained, so everything after it changes",
+                    self, freeze, help="freeze from the input on: `freeze until …`", drop=False,
                 )  # fmt: skip

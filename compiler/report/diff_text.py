@@ -54,7 +54,7 @@ def diff_text(found: Difference, *, batch: int = 1, style: Style = PLAIN) -> str
     elif found.same:
         lines += wrapped("The same layers, connected in the same way.", style, code=BOLD)
     else:
-        lines += wrapped("The same layers; what arrives differs.", style, code=BOLD)
+        lines += wrapped("The same layers; their inputs differ.", style, code=BOLD)
     for remark in _remarks(found):
         lines += ["", *wrapped(remark, style, code="")]
     lines += ["", *_totals(found, batch, style)]
@@ -157,14 +157,14 @@ def _remarks(found: Difference) -> list[str]:
         one = len(found.affected) == 1
         verb = "is written as before and has" if one else "are written as before and have"
         figures = ": " + ", ".join(changes) if changes else ""
-        remarks.append(f"{count} {verb} other shapes or figures{figures}.")
+        remarks.append(f"{count} {verb} different shapes or figures{figures}.")
     if found.renamed:
         examples = ", ".join(f"{a.name} -> {b.name}" for a, b in found.renamed[:_EXAMPLES])
         left = len(found.renamed) - _EXAMPLES
         more = f", and {exact(left)} more" if left > 0 else ""
         count = plural(len(found.renamed), "layer")
         one = len(found.renamed) == 1
-        verb = "with weights goes by another name" if one else "with weights go by other names"
+        verb = "with weights has another name" if one else "with weights have other names"
         remarks.append(f"{count} {verb}, which checkpoints depend on: {examples}{more}.")
     return remarks
 

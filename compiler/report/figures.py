@@ -104,6 +104,6 @@ def read_data_size(text: str) -> int:
 
     match = re.fullmatch(r"\s*+(\d++(?:\.\d++)?)\s*+([kmgt]?)(i?)(b?)\s*+", text.lower())
     if match is None or (match[3] and not match[2]):
-        raise SizeError(f"{text!r} is no amount of memory: write 24GB or 16GiB")
+        raise SizeError(f"{text!r} is not an amount of memory: write 24GB or 16GiB")
     base = 1024 if match[3] else 1000
     return int(Fraction(match[1]) * base ** " kmgt".index(match[2] or " "))

@@ -134,7 +134,10 @@ def _aux(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
         return []
     heads = ", ".join(f"{head.scope.name} (weight {head.weight:g})" for head in network.aux)
     cost = f"{exact(totals.aux_params)} parameters, {exact(totals.aux_macs)} multiply-adds"
-    above = f"only in training, and in no figure above but the memory of training: {heads}; {cost}"
+    above = (
+        f"only in training; of the figures above, only training memory includes them: "
+        f"{heads}; {cost}"
+    )
     return ["", *wrapped(above, style), "", *layer_table(analysis, found, style)]
 
 
@@ -144,8 +147,9 @@ def conventions() -> list[str]:
         "A multiply-add (MAC) is one product and sum of a convolution or linear layer, for one"
         " image; it is two FLOPs. Biases, normalisation, activations, pooling and sums are"
         " elementwise.",
-        "sees: the receptive field, how far along height and width of the input an output depends"
-        " on what is there; `all` where places have been taken together.",
+        "sees: the receptive field, how many pixels of the input's height and width an output "
+        "depends"
+        " on; `all` where all positions have been pooled together.",
         f"Memory leaves out: {EXCLUDED}.",
     ]
 

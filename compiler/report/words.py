@@ -108,7 +108,7 @@ def explain(word: str, style: Style) -> Answer:
             )
         if ours:
             paragraphs = list(_meanings(_known(ours), style, where.removeprefix("network")))
-            return Answer("\n\n\n".join(paragraphs), f"`{word}` is written `{ours}` here")
+            return Answer("\n\n\n".join(paragraphs), f"`{word}` is written `{ours}` in a spec")
         raise Unknown(f"`{word}` is not a word of the language: {advice}")
     close = closest(word, [*words(), *foreign.known_layers()])
     help = f"did you mean `{close}`?" if close else "`cnn help` lists all words"
@@ -189,8 +189,8 @@ def _layer(word: str, kind: type[Op], style: Style) -> str:
     signature = kind.signature()
     node = example_of(kind)
     lines = [f"  {kind.example}", ""]
-    lines += laid_out([("arrives", " and ".join(map(text, node.input_shapes))),
-                       ("leaves", text(node.shape)), *_worked(node)], style, "    ")  # fmt: skip
+    lines += laid_out([("input", " and ".join(map(text, node.input_shapes))),
+                       ("output", text(node.shape)), *_worked(node)], style, "    ")  # fmt: skip
     parts = [
         _head(f"{word}: a layer", str(signature), (kind.__doc__ or "").strip(), style),
         *_arguments(signature, style),

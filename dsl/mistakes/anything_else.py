@@ -38,7 +38,7 @@ def anything_else(at: Trouble) -> Explanation:
     listed = ", ".join(expected[:-1]) + (" or " if expected[:-1] else "") + "".join(expected[-1:])
     return say(
         "syntax",
-        f"{found} cannot stand here",
+        f"{found} is not expected here",
         at.span,
-        f"what could stand here: {listed}" if listed else "",
+        f"expected here: {listed}" if listed else "",
     )

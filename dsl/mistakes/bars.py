@@ -49,7 +49,7 @@ def _stray_bar(at: Trouble) -> Explanation | None:
         "stray-bar",
         "every path begins with `|`, the first one too",
         at.span,
-        "write a `|` behind the `{`",
+        "write a `|` after the `{`",
         labels=(Label(Span(at.source, brace, brace + 1), "the first path starts here"),),
         edits=(Edit(Span(at.source, brace + 1, brace + 1), " |"),),
         mend=_with_commas(at, bars),

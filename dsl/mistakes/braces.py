@@ -14,7 +14,7 @@ def _unopened_brace(at: Trouble) -> Explanation | None:
         return None
     return say(
         "unopened-brace",
-        "this `}` closes nothing",
+        "this `}` does not close anything",
         at.span,
         "take it out, or write the `{` that it belongs to",
         edits=(Edit(at.span, ""),),
@@ -43,7 +43,7 @@ def _stray_brace(at: Trouble) -> Explanation | None:
     if at.before == "RBRACE":
         return say(
             "stray-brace",
-            "this statement has a body already",
+            "this statement already has a body",
             at.span,
             "for two side by side, write `{ | path | path }`",
             mend=anonymous,

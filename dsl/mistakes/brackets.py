@@ -79,7 +79,7 @@ def _parameters_without_parentheses(at: Trouble) -> Explanation | None:
     )
     return say(
         "parameter",
-        "parameters stand in parentheses, separated by commas",
+        "parameters are written in parentheses, separated by commas",
         at.span_of(0, behind - 1),
         f"write `{shorten(at.text_at(-1) + written)}`" if simple else "write `block part(width)`",
         edits=(Edit(whole, written),) if simple else (),

@@ -40,7 +40,7 @@ def _name_with_a_colon(at: Trouble) -> Explanation | None:
     fixed = f'"{span.text}"'
     return say(
         "quotes",
-        "a name with a `:` in it stands between double quotes",
+        "a name with a `:` in it is written between double quotes",
         span,
         f"write `{shorten(fixed)}`",
         edits=(Edit(span, fixed),),
@@ -92,7 +92,7 @@ def _label_on_definition(at: Trouble) -> Explanation | None:
     "network A: { conv 3 }",
 )
 def _colon_for_brace(at: Trouble) -> Explanation | None:
-    message = "a body stands in braces; a colon only follows a label"
+    message = "a body is written in braces; a colon only follows a label"
     if at.kind == "ELSE" and at.after == "COLON":  # its `if` had a colon, too, and was given up
         edits = at.braces_around_body(at.span_at(1))
         return say("colon-for-brace", message, at.span_at(1), BRACES, edits=edits)
@@ -163,7 +163,7 @@ def _label_without_statement(at: Trouble) -> Explanation | None:
     if at.kind == "LBRACE":
         return say(
             "colon-for-brace",
-            f"`{word}:` is a label, and a label names the statement behind it",
+            f"`{word}:` is a label, and a label names the statement after it",
             at.previous,
             f"write `{word} {{` for a body, or name what follows: `{word}: residual {{ … }}`",
             edits=(Edit(at.previous, ""),),

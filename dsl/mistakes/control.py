@@ -70,7 +70,7 @@ def _let(at: Trouble) -> Explanation | None:
     value_follows = at.kind in VALUES | WORDS
     return say(
         "let",
-        f"`=` is missing behind `{shorten(name)}`",
+        f"`=` is missing after `{shorten(name)}`",
         at.gap,
         f"write `let {shorten(name)} = {at.words(0, at.end_of_head())}`",
         edits=(Edit(at.gap, " ="),) if value_follows else (),
@@ -100,7 +100,7 @@ def _for_in(at: Trouble) -> Explanation | None:
         )
     if at.kind not in VALUES | WORDS | {"KEY"} and not instead_of_in:
         return say(
-            "for-in", "there is nothing to go through", at.gap, "write `for name in [ … ] { … }`"
+            "for-in", "there is no list to loop over", at.gap, "write `for name in [ … ] { … }`"
         )
     fixed = " in" if instead_of_in and at.follows_closely(0) else "in"
     names, first = at.words(at.first + 1, 0), 1 if instead_of_in else 0
@@ -130,7 +130,7 @@ def _for_names(at: Trouble) -> Explanation | None:
         closing = at.span_at(last)
         return say(
             "for-names",
-            "the names of a `for` stand without parentheses",
+            "the names of a `for` are written without parentheses",
             at.span_of(0, last),
             f"write `for {at.words(1, last, 'name')} in …`",
             edits=(Edit(at.span, ""), Edit(closing, "")),
@@ -139,14 +139,14 @@ def _for_names(at: Trouble) -> Explanation | None:
     if at.before == "COMMA":
         return say(
             "for-names",
-            "a name is missing behind the comma",
+            "a name is missing after the comma",
             at.previous,
             "take the comma out, or name what follows",
             edits=(Edit(at.previous, ""),) if at.kind == "IN" else (),
         )
     return say(
         "for-names",
-        "`for` needs a name for the item that it has come to",
+        "`for` needs a name for the current item",
         at.previous,
         "write `for name in [ … ] { … }`",
     )
@@ -164,7 +164,7 @@ def _for_list(at: Trouble) -> Explanation | None:
     values = at.span_of(first + 1, behind - 1)
     return say(
         "for-list",
-        "a list stands between `[` and `]`",
+        "a list is written between `[` and `]`",
         values,
         f"write `[{shorten(values.text)}]`",
         edits=(Edit(values, f"[{values.text}]"),),
@@ -194,7 +194,7 @@ def _repeat(at: Trouble) -> Explanation | None:
     if at.kind == "IN":
         return say(
             "repeat",
-            "`repeat` counts; `for` goes through a list",
+            "`repeat` counts; `for` loops over a list",
             at.span_at(at.first),
             "write `for i in [ … ] { … }`, or `repeat 3 as i { … }`",
         )
@@ -270,7 +270,7 @@ def _else_without_if(at: Trouble) -> Explanation | None:
         at.span,
         "write `else if` for all but the last"
         if second
-        else "it stands behind the body of an `if`: `if c { … } else { … }`",
+        else "it comes after the body of an `if`: `if c { … } else { … }`",
     )
 
 
@@ -306,7 +306,7 @@ def _missing_brace(at: Trouble) -> Explanation | None:
         opening = Edit(at.gap, " {")
         return say(
             "missing-brace",
-            f"the body of `{at.header}` stands in braces",
+            f"the body of `{at.header}` is written in braces",
             at.gap,
             "open it here with `{`" if closed else BRACES,
             edits=(opening,) if closed else (opening, brace_at_end_of_line(at)),

@@ -54,9 +54,9 @@ def _missing_operand(at: Trouble) -> Explanation | None:
         sign = at.text_at(-1)
         return say(
             "missing-operand",
-            f"a value is missing behind `{sign}`",
+            f"a value is missing after `{sign}`",
             at.previous,
-            f"write what stands to the right of `{sign}`",
+            f"write what is to the right of `{sign}`",
         )
     if at.kind == "MINUS" and at.after in ("NUMBER", "WORD", "PATH"):
         return say(
@@ -73,7 +73,7 @@ def _missing_operand(at: Trouble) -> Explanation | None:
         "missing-operand",
         f"a value is missing before `{at.text}`",
         at.span,
-        f"write what stands to the left of `{at.text}`",
+        f"write what is to the left of `{at.text}`",
     )
 
 
@@ -85,7 +85,7 @@ def _missing_value(at: Trouble) -> Explanation | None:
         return None
     if at.kind not in ("COLON", "LBRACE", "RPAR", "RSQB", *NOTHING_MORE):
         return None
-    example = "one right behind the sign: a number, a name, a list, …"
+    example = "one right after the sign: a number, a name, a list, …"
     if at.before != "KEY":
         example = "one: a number, a name, a list, …"
     if at.before == "IN":
@@ -94,7 +94,7 @@ def _missing_value(at: Trouble) -> Explanation | None:
         example = "a condition: `if width > 64 { … }`"
     return say(
         "missing-value",
-        f"a value is missing behind `{shorten(at.text_at(-1))}`",
+        f"a value is missing after `{shorten(at.text_at(-1))}`",
         at.previous,
         f"write {example}",
     )
@@ -110,7 +110,7 @@ def _stray_equals(at: Trouble) -> Explanation | None:
         return None
     return say(
         "stray-equals",
-        "an `=` stands between a name and its value, once",
+        "an `=` is written once, between a name and its value",
         sign,
         "an argument is written `stride=2`, a name for a value `let width = 64`",
     )

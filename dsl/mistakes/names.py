@@ -71,7 +71,7 @@ def _twice(at: Trouble) -> Explanation | None:
         return None
     return say(
         "twice",
-        f"`{at.text}` stands here twice",
+        f"`{at.text}` is written twice here",
         at.span,
         "take one out",
         edits=(Edit(Span(at.source, at.gap.start, at.end), ""),),
@@ -95,7 +95,7 @@ def _reserved_word(at: Trouble) -> Explanation | None:
         "reserved-word",
         f"`{at.text}` is a word of the language and cannot be a name",
         at.span,
-        f"take another: `{at.text}_`, say",
+        f"use another name: `{at.text}_`, say",
         edits=(Edit(at.span, f"{at.text}_"),),
         mend=Mend(((read_as, at.start, at.span_at(count - 1).end),), skip=count),
     )

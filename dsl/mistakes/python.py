@@ -91,7 +91,7 @@ def _assignment(at: Trouble) -> Explanation | None:
             whole = at.span_of(at.first, last)
         return say(
             "assignment",
-            "what a layer produces is named by a label in front of it",
+            "a layer's output is named by a label in front of the layer",
             span,
             f"write `{shorten(name)}: {layer or at.words(1, at.end_of_head(1))}`",
             edits=(Edit(whole, f"{name}: {layer}" if layer else f"{name}:"),),
@@ -134,9 +134,9 @@ def _spaced_equals(at: Trouble) -> Explanation | None:
     if at.after in ("NEWLINE", "COMMA", "RBRACE", "LBRACE", "RPAR", "RSQB", "VBAR", END):
         return say(
             "missing-value",
-            f"a value is missing behind `{shorten(key)}=`",
+            f"a value is missing after `{shorten(key)}=`",
             Span(at.source, at.previous.start, at.end),
-            "write one right behind the sign: a number, a name, a list, …",
+            "write one right after the sign: a number, a name, a list, …",
         )
     value = at.span_of(1, at.behind_value(1) - 1)
     glued = Span(at.source, at.previous.start, value.start)
@@ -185,7 +185,7 @@ def _argument_in_parentheses(at: Trouble) -> Explanation | None:
     one_line = "\n" not in whole.text and "\r" not in whole.text
     return say(
         "argument-in-parentheses",
-        "an argument given by name stands without parentheses",
+        "an argument given by name is written without parentheses",
         whole,
         f"write `{shorten(written)}`",
         edits=(Edit(whole, written),) if one_line else (),

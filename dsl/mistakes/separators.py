@@ -26,7 +26,7 @@ def _argument_behind_body(at: Trouble) -> Explanation | None:
     head = at.words(at.first, begins) if one_body and "\n" not in argument else ""
     return say(
         "argument-behind-body",
-        "arguments stand in front of the body",
+        "arguments go in front of the body",
         at.span_of(0, behind - 1),
         f"write `{head} {shorten(argument)} {{ … }}`" if head else "move it before the `{`",
         edits=(Edit(after_head, f" {argument}"), Edit(taken_out, "")) if head else (),
@@ -47,7 +47,7 @@ def _missing_separator(at: Trouble) -> Explanation | None:
         return None
     return say(
         "missing-separator",
-        f"`{shorten(at.text)}` begins another statement, and nothing separates the two",
+        f"`{shorten(at.text)}` begins another statement, without a separator between them",
         at.span,
         f"put a comma or a new line before `{shorten(at.text)}`",
         edits=(Edit(at.gap, ","),),
@@ -129,14 +129,14 @@ def _statement_start(at: Trouble) -> Explanation | None:
             f"`{shorten(at.text)}` is a dotted name; a statement begins with a plain word",
             at.span,
             f"write `{shorten(at.text.rsplit('.', 1)[-1])} …`, or `from {shorten(at.text)}` to "
-            "go on from there",
+            "continue from there",
         )
     if at.before == "LBRACE" and at.kind != "NEGATIVE":
         return say(
             "statement-start",
             f"braces hold statements, and `{shorten(at.text)}` cannot begin one",
             at.span,
-            "a list stands between `[` and `]`",
+            "a list is written between `[` and `]`",
         )
     return say(
         "statement-start",

@@ -35,7 +35,7 @@ def _stray_colon(at: Trouble) -> Explanation | None:
         )
     return say(
         "stray-colon",
-        "a colon stands only behind a label, at the start of a statement",
+        "a colon is only written after a label, at the start of a statement",
         at.span,
         "give an argument by name with `=`: `stride=2`; name a layer in front: `stem: conv 64`",
     )

@@ -17,7 +17,7 @@ def _statement_in_brackets(at: Trouble) -> Explanation | None:
     loop = at.kind == "FOR"
     return say(
         "statement-as-value",
-        f"`{at.text}` is a statement; it cannot stand inside of a value",
+        f"`{at.text}` is a statement; it cannot be part of a value",
         at.span,
         "write the items out: `[64, 128, 256]`" if loop else "write `if c { … } else { … }` around",
     )
@@ -29,7 +29,7 @@ def _if_as_value(at: Trouble) -> Explanation | None:
         return None
     return say(
         "statement-as-value",
-        "`if` is a statement; it cannot stand in the place of a value",
+        "`if` is a statement; it cannot be used as a value",
         at.span,
-        "write the `if` around the whole statement, or choose by `max` and `min`",
+        "write the `if` around the whole statement, or choose with `max` and `min`",
     )

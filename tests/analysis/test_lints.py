@@ -90,7 +90,7 @@ def test_the_relu_before_a_block_that_begins_with_one() -> None:
 def test_a_bias_before_a_batch_norm() -> None:
     warning = the("bias-before-norm", "conv 8 3x3 bias=on, bn, relu")
     assert warning.help == "write `conv 8 3x3 bias=off`"
-    assert "8 numbers" in warning.notes[0]
+    assert "8 parameters" in warning.notes[0]
     assert warning.edits[0].text == "conv 8 3x3 bias=off"
 
 
@@ -273,9 +273,9 @@ def test_what_everybody_knows(name: str, expected: set[str]) -> None:
 
 def test_a_statement_is_warned_about_once() -> None:
     warning = the("bias-before-norm", "repeat 16 { conv 8 3x3 same bias=on, bn, relu }")
-    assert warning.notes[-1] == "so do 15 more that come from this statement"
+    assert warning.notes[-1] == "the same is true of 15 more layers from this statement"
     warning = the("bias-before-norm", "repeat 2 { conv 8 3x3 same bias=on, bn, relu }")
-    assert warning.notes[-1] == "so does 1 more that come from this statement"
+    assert warning.notes[-1] == "the same is true of 1 more layer from this statement"
 
 
 EXAMPLES = {

@@ -199,8 +199,8 @@ def test_a_dense_block_keeps_its_name() -> None:
 @pytest.mark.parametrize(
     ("line", "help"),
     [
-        ("GlobalAveragePooling2D", "here it is written `pool avg global`"),
-        ("global_avg_pool", "here it is written `pool avg global`"),
+        ("GlobalAveragePooling2D", "in a spec it is written `pool avg global`"),
+        ("global_avg_pool", "in a spec it is written `pool avg global`"),
         ("conv 64 3x3 filters=32", "write `conv 64 3x3`"),
         ("conv 64 3x3 pad=same", "write `same`"),
         ("conv 64 3x3 padding=same", "write `same`"),
@@ -211,7 +211,7 @@ def test_a_dense_block_keeps_its_name() -> None:
         ("conv 10 3x3 bias", "write `bias=on`, without spaces"),
         ("conv 64 5*5", "write `5x5`; or `25`, if that is meant"),
         ("Activation relu", "write `relu`"),
-        ("conv 64 3x3 activation=relu", "an activation is a statement of its own, behind the"
+        ("conv 64 3x3 activation=relu", "an activation is a statement of its own, after the"
          " layer: `, relu`"),
     ],
 )  # fmt: skip
@@ -237,13 +237,13 @@ def test_no_word_is_taken_for_one_that_only_looks_like_it(word: str) -> None:
     [
         ("augment", "rotation_range=20", "write `rotate 20`"),
         ("augment", "rotate 20deg", "write `20`"),
-        ("augment", "mirror", "here it is written `flip horizontal`"),
-        ("augment", "warp", "here it is written `elastic`"),
+        ("augment", "mirror", "in a spec it is written `flip horizontal`"),
+        ("augment", "warp", "in a spec it is written `elastic`"),
         ("augment", "stretch", "write `scale 0.9..1.1`"),
-        ("augment", "pca", "here it is written `pca_color`"),
+        ("augment", "pca", "in a spec it is written `pca_color`"),
         ("train", "l2 5e-4", "write `optimizer sgd weight_decay=5e-4`"),
-        ("train", "metrics accuracy", "here it is called `top1`"),
-        ("train", "shuffle on", "images are shuffled before each epoch, always: take it out"),
+        ("train", "metrics accuracy", "in a spec it is called `top1`"),
+        ("train", "shuffle on", "images are always shuffled before each epoch: take it out"),
         ("train", "Adam lr=0.001", "write `optimizer adam`"),
     ],
 )
@@ -334,7 +334,9 @@ def test_trials_are_few_however_many_mistakes_there_are(count: int) -> None:
 
     tried(source, found, diagnose)
     assert len(trials) <= MAX_TRIALS
-    assert [d.help for d in errors(text)] == ["here it is written `pool max`"] * count or count < 5
+    assert [d.help for d in errors(text)] == [
+        "in a spec it is written `pool max`"
+    ] * count or count < 5
 
 
 def test_a_text_too_long_to_be_tried_gets_no_fixes() -> None:

@@ -168,7 +168,7 @@ def test_torch_text(op, text):
         (Leaky, "slope", -0.1, "-0.1 is not a number of at least 0"),
         (ELU, "alpha", -1, "-1 is not a number of at least 0"),
         (Softplus, "beta", 0, "0 is not a number above 0"),
-        (PReLU, "per", "chanel", "chanel is none of them"),
+        (PReLU, "per", "chanel", "chanel is not one of them"),
     ],
 )
 def test_refused(kind, argument, value, message):
@@ -193,7 +193,7 @@ def test_refused(kind, argument, value, message):
             PReLU(per="channel"),
             (64, 2, 2),
             [
-                ("each number", "x where x > 0, else a*x with a learned, 0.25 at first"),
+                ("each number", "x where x > 0, else a*x with a learned, initially 0.25"),
                 ("shape", "stays 64x2x2"),
                 ("operations", "one for each of 64*2*2 = 256"),
                 ("parameters", "64: a slope for each channel"),

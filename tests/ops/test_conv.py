@@ -136,7 +136,7 @@ def test_what_conv_refuses() -> None:
     assert "reaches over 7 does not fit into 4 (+ 2 padding)" in refuses(
         Conv(out=1, kernel=(7, 7), pad=(1, 1)), (1, 4, 4)
     )
-    assert "9 channels that arrive do not divide into 2 groups\n10 would" in refuses(
+    assert "9 input channels do not divide into 2 groups\n10 would" in refuses(
         Conv(out=4, groups=2), (9, 4, 4)
     )
     refuses(Conv(out=5, groups=2), (4, 4, 4), match="5 filters do not divide")

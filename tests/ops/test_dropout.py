@@ -78,15 +78,15 @@ def test_in_place(kind):
 @given(data=st.data(), shape=maps() | vectors())
 def test_any(kind, data, shape):
     # nn.Dropout2d warns of a vector, and drops single numbers; torch takes p=1.
-    attempt(data.draw(operations(kind)), shape, stricter="leaves")
+    attempt(data.draw(operations(kind)), shape, stricter="drops")
 
 
 @pytest.mark.parametrize(
     ("op", "arriving", "message", "help"),
     [
-        (Dropout(p=1.0), (8,), "`dropout` with p=1 leaves nothing", "`dropout 0.5`"),
-        (DropPath(p=1.0), SHAPE, "`droppath` with p=1 leaves nothing", "`droppath 0.5`"),
-        (Dropout2d(p=0.2), (8,), "leaves out channels of a map; 8 arrives", "`dropout 0.2`"),
+        (Dropout(p=1.0), (8,), "`dropout` with p=1 drops everything", "`dropout 0.5`"),
+        (DropPath(p=1.0), SHAPE, "`droppath` with p=1 drops everything", "`droppath 0.5`"),
+        (Dropout2d(p=0.2), (8,), "drops channels of a map, and its input is 8", "`dropout 0.2`"),
     ],
 )
 def test_refused(op, arriving, message, help):
@@ -116,16 +116,16 @@ def test_traced_in_one_piece():
 def test_explained():
     assert Dropout().explain((4096,), (4096,)) == [
         ("shape", "stays 4096"),
-        ("left out", "0.5 * 4,096 numbers = 2,048 on average"),
-        ("what stays", "times 1/(1 - 0.5) = 2"),
-        ("in evaluation", "nothing is left out, nothing is scaled"),
+        ("dropped", "0.5 * 4,096 numbers = 2,048 on average"),
+        ("the rest", "times 1/(1 - 0.5) = 2"),
+        ("in evaluation", "nothing is dropped, nothing is scaled"),
     ]
     assert Dropout2d(p=0.2).explain(SHAPE, SHAPE)[1] == (
-        "left out",
+        "dropped",
         "0.2 * 8 channels = 1.6 on average",
     )
     assert DropPath(p=0.2).explain(SHAPE, SHAPE)[1] == (
-        "left out",
+        "dropped",
         "everything, for 20 % of the images",
     )
     huge = (2**2000,)

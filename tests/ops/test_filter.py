@@ -94,7 +94,7 @@ def test_of_two_both_are_named(word: str) -> None:
 
 @pytest.mark.parametrize(("word", "meant"), [("laplace", "laplacian"), ("gaussian", "blur")])
 def test_a_name_that_is_nearly_right(word: str, meant: str) -> None:
-    with pytest.raises(ArgumentError, match="is none of") as refused:
+    with pytest.raises(ArgumentError, match="is not one of") as refused:
         read(Word(word))
     assert refused.value.instead == meant
 

@@ -38,7 +38,9 @@ def test_a_classifier() -> None:
 
 def test_a_map_has_to_be_flattened() -> None:
     """Torch would multiply its last axis, in silence or with a message about matrices."""
-    told = refuses(Linear(out=10), (512, 7, 7), match="`fc` takes a vector; 512x7x7 arrives")
+    told = refuses(
+        Linear(out=10), (512, 7, 7), match="`fc` takes a vector, and its input is 512x7x7"
+    )
     assert "write `flatten` before it, for 512*7*7 = 25,088 numbers, or `pool avg glo" in told
     told = refuses(Linear(out=10), (512, 1, 1), match="write `flatten` before it")
     assert "pool" not in told

@@ -125,7 +125,7 @@ def test_layerscale_begins_small() -> None:
 
 
 def test_what_normalisations_refuse() -> None:
-    told = refuses(GroupNorm(groups=32), (48, 8, 8), match="48 channels .* 32 groups")
+    told = refuses(GroupNorm(groups=32), (48, 8, 8), match="48 input channels .* 32 groups")
     assert "`gn 24` would" in told
     refuses(InstanceNorm(), (8, 1, 1), match="each number is its own mean")
     refuses(LocalResponseNorm(), (8,), match="`lrn` works on maps")

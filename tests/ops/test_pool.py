@@ -544,8 +544,13 @@ def test_in_half_precision(op, dtype, train):
         (Stochastic(kernel=(3, 3)), (64, 2, 9), "does not fit into 2", "smaller window"),
         (Max(kernel=(5, 5), pad=(1, 1)), (8, 2, 2), r"does not fit into 2 \(\+ 2 padding\)", ""),
         (Max(kernel=(3, 3), pad=(2, 2)), (8, 9, 9), "a padding of 2, .* window of 3x3", "by 1"),
-        (Max(kernel=(2, 2), same=True, pad=(1, 1)), (8, 9, 9), "works the padding out", "`pad`"),
-        (Max(kernel=(2, 2), same=True, ceil=True), (8, 9, 9), "both settle the size", "one of"),
+        (
+            Max(kernel=(2, 2), same=True, pad=(1, 1)),
+            (8, 9, 9),
+            "computes the padding itself",
+            "`pad`",
+        ),
+        (Max(kernel=(2, 2), same=True, ceil=True), (8, 9, 9), "both set the size", "one of"),
         (Max(kernel=(3, 3), dilation=(2, 2), same=True), (8, 9, 9), "`same` needs", "`dilation`"),
         (
             Max(kernel=(2, 2), dilation=(2, 2), stride=(1, 1), pad=(1, 1)),
@@ -554,14 +559,19 @@ def test_in_half_precision(op, dtype, train):
             "take `dilation` or",
         ),
         (Max(), (8, 9, 9), "`pool max` needs the size of its window", "`pool max 2x2`, or"),
-        (Max(adaptive=True), (8, 9, 9), "needs the size that is to leave", "max adaptive 7x7"),
-        (Max(kernel=(3, 3), **GLOBAL), (8, 9, 9), "`global` works", "take `kernel` out"),
-        (Average(adaptive=(3, 3), **GLOBAL), (8, 9, 9), "`adaptive` works", "take `global` out"),
-        (Average(adaptive=(3, 3), same=True), (8, 9, 9), "`adaptive` works", "take `same` out"),
-        (Average(count_pad=False, **GLOBAL), (8, 9, 9), "`global` works", "`count_pad`"),
-        (Max(kernel=(2, 2)), (10,), "`pool max` works on maps.*10 arrives", "before the `flatten`"),
+        (Max(adaptive=True), (8, 9, 9), "needs the output size", "max adaptive 7x7"),
+        (Max(kernel=(3, 3), **GLOBAL), (8, 9, 9), "`global` computes", "take `kernel` out"),
+        (Average(adaptive=(3, 3), **GLOBAL), (8, 9, 9), "`adaptive` computes", "take `global` out"),
+        (Average(adaptive=(3, 3), same=True), (8, 9, 9), "`adaptive` computes", "take `same` out"),
+        (Average(count_pad=False, **GLOBAL), (8, 9, 9), "`global` computes", "`count_pad`"),
+        (
+            Max(kernel=(2, 2)),
+            (10,),
+            "`pool max` works on maps.*its input is 10",
+            "before the `flatten`",
+        ),
         (Pyramid(grids=(2,)), (10,), "`spp` works on maps", "before the `flatten`"),
-        (Wavelet(), (3, 7, 8), "takes rows in pairs, and 7 arrive", "`pool avg 2x2`"),
+        (Wavelet(), (3, 7, 8), "takes rows in pairs, and its input has 7", "`pool avg 2x2`"),
         (Wavelet(kernel=(3, 3)), (3, 8, 8), "a Haar wavelet is 2x2, not 3x3", "`pool wavelet`"),
         (Tree(kernel=(2, 2), levels=60), (3, 8, 8), "tree of 60 levels has 2\\^60 filters", "8"),
     ],
@@ -601,7 +611,7 @@ def test_the_way_out_of_same_works():
             [
                 (
                     "height",
-                    "(7 + 2*1 - 2)/2 + 1 = 4.5 -> 5 -> 4, as the last window would start in the "
+                    "(7 + 2*1 - 2)/2 + 1 = 4.5 -> 5 -> 4, since the last window would start in the "
                     "padding",
                 ),
                 ("width", "(8 + 2*1 - 2)/2 + 1 = 5"),

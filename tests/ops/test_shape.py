@@ -55,7 +55,7 @@ def test_reshape() -> None:
     assert str(op.torch((16, 7, 7), (784,)).module) == "nn.Unflatten(1, (16, 7, 7))"
     assert op.torch((16, 7, 7), (4, 14, 14)).call == ("{0}.reshape({0}.shape[0], 16, 7, 7)")
     assert refuses(op, (100,)) == (
-        "16x7x7 holds 16*7*7 = 784 numbers; 100 arrive\n`reshape 100` would fit"
+        "16x7x7 holds 16*7*7 = 784 numbers, and the input has 100\n`reshape 100` would fit"
     )
     assert "`reshape 32x7x7` would fit" in refuses(op, (8, 14, 14))
 
@@ -80,7 +80,7 @@ def test_permute() -> None:
     op = Permute(axes=(1, 2, 0))
     assert op.output((3, 5, 7)) == (5, 7, 3)
     assert op.torch((5, 7, 3), (3, 5, 7)).call == "{0}.permute(0, 2, 3, 1)"
-    assert op.explain((5, 7, 3), (3, 5, 7))[0] == ("channels", "height of what arrives, 5")
+    assert op.explain((5, 7, 3), (3, 5, 7))[0] == ("channels", "height of the input, 5")
     refuses(op, (105,), match="`permute` works on maps")
     for value in ((0, 1), (0, 1, 1), (1, 2, 3), 3, (0, 1, 2.0), (False, True, 2)):
         with pytest.raises(ArgumentError, match="does not name each axis once"):
@@ -97,9 +97,7 @@ def test_shuffle_takes_a_channel_of_each_group_in_turn() -> None:
     order = build(op, (9, 1, 1)).forward(counting((9, 1, 1))).flatten().tolist()
     assert order == [0, 3, 6, 1, 4, 7, 2, 5, 8]
     assert op.explain((9, 1, 1), (9, 1, 1)) == [("order", "0, 3, 6, 1, 4, 7, 2, 5, …")]
-    assert "the 8 channels that arrive do not divide into 3 groups\n9 would" in refuses(
-        op, (8, 4, 4)
-    )
+    assert "the 8 input channels do not divide into 3 groups\n9 would" in refuses(op, (8, 4, 4))
     refuses(op, (9,), match="maps")
 
 
@@ -144,7 +142,9 @@ def test_what_pad_refuses() -> None:
     # Torch would pad the batch, too; and the rest it is never asked.
     refuses(Pad(by=(1, 1)), (9,), match="maps", stricter=True)
     refuses(Pad(), (1, 3, 3), match="write `pad 1` for every side", stricter=True)
-    refuses(Pad(by=(1, 1), top=1), (1, 3, 3), match="`pad 1` is about each side", stricter=True)
+    refuses(
+        Pad(by=(1, 1), top=1), (1, 3, 3), match="`pad 1` already sets every side", stricter=True
+    )
     refuses(
         Pad(by=(1, 1), value=1.0, mode="reflect"), (1, 3, 3), match="take `value`", stricter=True
     )
@@ -173,9 +173,16 @@ def test_crop_takes_the_middle() -> None:
         ("height", "256 - 16 above - 16 below = 224"),
         ("width", "257 - 16 left - 17 right = 224"),
     ]
-    told = refuses(op, (3, 200, 300), match="there are no 224 rows: 200 arrive", stricter=True)
-    assert "at most 200 can be left" in told
-    refuses(Crop(to=(1, 1), left=9), (3, 9, 9), match="after the first 9: 9 arrive", stricter=True)
+    told = refuses(
+        op, (3, 200, 300), match="there are no 224 rows: the input has 200", stricter=True
+    )
+    assert "at most 200 can be kept" in told
+    refuses(
+        Crop(to=(1, 1), left=9),
+        (3, 9, 9),
+        match="after the first 9: the input has 9",
+        stricter=True,
+    )
 
 
 @given(

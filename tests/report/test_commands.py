@@ -176,7 +176,7 @@ def test_the_budget(residual: str, capsys: Capture) -> None:
         (["--set", "width=1, network X { }"], "is not a value"),
         (["--set", 'width=import "/etc/passwd"'], "is not a value"),
         (["--set", "width=1/0"], "division by zero"),
-        (["--fit", "lots"], "is no amount of memory"),
+        (["--fit", "lots"], "is not an amount of memory"),
         (["--fit", "8GB", "--format", "csv"], "--fit answers as a table or as json"),
         (["--precision", "fp3"], "did you mean `fp32`?"),
         (["--format", "xml"], "invalid choice"),

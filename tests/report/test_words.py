@@ -89,7 +89,7 @@ def test_examples_of_statements_can_be_read(word: str) -> None:
 def test_words_of_other_tools_are_understood(capfd: Capture) -> None:
     result = run(capfd, "help", "BatchNormalization")
     assert result.out.startswith("bn: a layer\n\n  bn eps=1e-05")
-    assert result.err == "`BatchNormalization` is written `bn` here\n"
+    assert result.err == "`BatchNormalization` is written `bn` in a spec\n"
     result = run(capfd, "help", "RandomCrop")
     assert result.out.startswith("crop: a directive of `augment`")
 

@@ -60,14 +60,14 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     originals = Group("As they are", (Row("original", tuple(map(viewed, batch))),))
     groups = (
         originals,
-        Group("As the network gets to see them", tuple(together)),
-        Group("Each directive by itself", tuple(alone)),
+        Group("As the network sees them", tuple(together)),
+        Group("Each directive separately", tuple(alone)),
     )
     names = ("several",) * len(indices)
     if not data.multi_label:
         names = tuple(data.classes[int(label)] for label in labels)
     size = "x".join(map(str, batch.shape[1:]))
-    subtitle = f"{data.name}: images arrive as {size}, seed {plan.train.seed.value}"
+    subtitle = f"{data.name}: images are {size}, seed {plan.train.seed.value}"
     return Sheet(f"Augmentation of {plan.network}", subtitle, names, groups)
 
 

@@ -19,7 +19,7 @@ def sheet_page(sheet: Sheet, explained: str) -> str:
         for number, group in enumerate(sheet.groups)
     ]
     together = element("pre", joined(explained.split("\n")))
-    sections.append(section("plan", "What is done together", together))
+    sections.append(section("plan", "Passes", together))
     return document(sheet.title, sheet.subtitle, sections, "Written by cnn augment.")
 
 

@@ -49,10 +49,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             raise SpecError([Diagnostic("no-checkpoint", message, help=help)]) from None
         raise _unusable(name, f"it {error}") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise _unusable(name, "this version has not written it")
+        raise _unusable(name, "it was not written by this version")
     place = misfit(state, _FORM)
     if place:
-        raise _unusable(name, f"`{place}` in it is missing, or of another kind than expected")
+        raise _unusable(name, f"`{place}` in it is missing, or not of the expected type")
     if state.get("still"):
         state["model"].update(read_frozen(path.parent, state["still"], name))
     return state
@@ -167,11 +167,11 @@ def _another_network(weights: Mapping[str, Tensor], network: Network, name: str)
         if _shape(weights.get(key)) != _shape(now.get(key))
     ]
     if not facts:
-        facts = ["all weights have the same shapes, but what is computed from them differs"]
+        facts = ["all weights have the same shapes, but the computation differs"]
     shown_facts = facts if len(facts) <= 8 else [*facts[:7], f"… {len(facts) - 7} more"]
     return Diagnostic(
         "another-spec",
-        f"{name} is a run of another network, and cannot continue with this one",
+        f"{name} was started with a different network, and cannot continue with this one",
         network.root.span,
         notes=tuple(shown_facts),
         help="leave the spec out (`cnn train --resume RUN`) to continue as it was started",

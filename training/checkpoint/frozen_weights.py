@@ -37,7 +37,7 @@ def read_frozen(folder: Path, name: str, asked_by: str) -> dict[str, Tensor]:
     """Raises SpecError where it is not there, or another one."""
     try:
         if not _NAME.fullmatch(name):
-            raise damaged("a run has no file of this name")
+            raise damaged("a run has no file with this name")
         data = read_bytes(folder / name, MAX_BYTES)
         if _name_of(data).partition("-")[2] != name.partition("-")[2]:
             raise damaged("its contents have changed")
@@ -45,7 +45,7 @@ def read_frozen(folder: Path, name: str, asked_by: str) -> dict[str, Tensor]:
             return dict(load(data))
     except BadFile as error:
         message = f"{asked_by} needs {name}, which holds the frozen weights; it {error}"
-        help = "copy a run with all of its files; the best weights so far are in best.safetensors"
+        help = "copy the run with all of its files; the best weights so far are in best.safetensors"
         raise SpecError([Diagnostic("checkpoint", message, help=help)]) from None
 
 

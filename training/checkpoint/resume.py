@@ -52,7 +52,7 @@ def plan_to_resume(before: TrainPlan, plan: TrainPlan, name: str) -> TrainPlan:
         raise SpecError([
             Diagnostic(
                 "another-spec",
-                f"{name} is a run of another plan, and cannot continue with this one",
+                f"{name} was started with a different plan, and cannot continue with this one",
                 span,
                 labels=labels,
                 notes=tuple(notes),
@@ -94,12 +94,13 @@ def check_same_data(record: Mapping[str, Any], dataset: Dataset, name: str) -> N
     for part in dataset.parts:
         before, now = counts.get(part.name, []), list(part.counts)
         if before != now:
-            same = " of other classes" if sum(before) == sum(now) else ""
+            same = " of different classes" if sum(before) == sum(now) else ""
             notes.append(f"images for {part.name}: {sum(before):,}; now {sum(now):,}{same}")
     if notes:
-        message = f"the data is not what {name} was started with"
+        message = f"the data differs from what {name} was started with"
         help = (
-            "name the same data with --data where it has moved; to train on other data, start a new"
+            "if the data has moved, give its new place with --data; to train on other data, "
+            "start a new"
             f' run with `transfer {{ from "{name}" }}`'
         )
         raise SpecError([Diagnostic("other-data", message, notes=tuple(notes), help=help)])

@@ -118,7 +118,7 @@ def _taken(path: Path) -> Diagnostic:
 
 def _cannot_write(path: Path, error: OSError) -> Diagnostic:
     reason = error.strerror or type(error).__name__
-    help = "name a folder that can be written: `-o FOLDER`"
+    help = "name a writable folder: `-o FOLDER`"
     return Diagnostic("unwritable", f"cannot write {shown(path)}: {reason}", help=help)
 
 

@@ -60,7 +60,7 @@ def _acquire(path: Path, name: str) -> int | None:
     while fcntl is not None:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        except OSError:  # what cannot be written is found out, and said, where it is written
+        except OSError:  # what cannot be written is found out, and said, win a spec it is written
             return None
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -103,5 +103,5 @@ def _holder(text: bytes) -> str:
 
 
 def _in_use(name: str, holder: str) -> Diagnostic:
-    help = "wait for it, or stop it with Ctrl-C: it saves its state and can be resumed"
+    help = "wait until it ends, or stop it with Ctrl-C: it saves its state and can be resumed"
     return Diagnostic("run-in-use", f"{name} is being trained by {holder}", help=help)

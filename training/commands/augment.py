@@ -17,7 +17,7 @@ cnn augment net.cnn --data flowers -o sheet.html --images 5
 cnn augment net.cnn -o sheet.png --set augment.flip=horizontal --set augment.rotate=20"""
 
 DETAILS = """\
-The sheet shows each image as it is, augmented as in several epochs, and after each directive of
+The sheet shows each image as it is, as augmented in several epochs, and after each directive of
 `augment` alone."""
 
 
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     output: str = options.output
     ending = Path(output).suffix.lower()
     if ending not in (".png", ".html"):
-        raise UsageError(f"{output!r} does not say what to write: name a file in .png or .html")
+        raise UsageError(f"{output!r} has no known ending: name a file in .png or .html")
     data = _sheet(options, ending)
     with writing(output):
         Path(output).write_bytes(data)
@@ -66,8 +66,8 @@ def _sheet(options: argparse.Namespace, ending: str) -> bytes:
 
     request = request_for(options)
     if not request.plan.augment:
-        message = "the spec augments nothing"
-        help = "write `augment { flip horizontal, rotate 15 }`, or what you like, into it"
+        message = "the spec has no augmentation"
+        help = "write `augment { flip horizontal, rotate 15 }`, or other directives, into it"
         raise SpecError([Diagnostic("no-augment", message, request.network.input.span, help=help)])
     needs_torch("augmentation")
 

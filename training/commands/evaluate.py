@@ -25,9 +25,7 @@ cnn evaluate runs/net --tta --report page.html"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run", metavar="RUN", help="a run folder; with --weights, a spec as everywhere else"
-    )
+    parser.add_argument("run", metavar="RUN", help="a run folder; or, with --weights, a spec")
     parser.add_argument(
         "--weights",
         metavar="FILE",

@@ -28,7 +28,7 @@ cnn explain net.cnn transfer --data flowers"""
 
 DETAILS = """\
 For a layer, a part or the whole network it writes out how sizes, parameters and multiply-adds are
-computed. For a section it lists every directive with its value, those left at their default too."""
+computed. For a section it lists every directive with its value, including defaults."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ cnn export net.cnn --weights best.pt -o net.onnx --predict --batch 1
 cnn export net.cnn --weights best.pt -o net.safetensors"""
 
 DETAILS = """\
-The file appears once it has been read back, run, and found to compute the same as the network."""
+The file is written only after it has been read back, run, and found to give the same outputs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     from ..export import formats
 
     if options.output in ("", "-"):
-        raise UsageError("what is exported is read back and run, so it needs a file: -o net.onnx")
+        raise UsageError("an export is read back and run, so it needs a file: -o net.onnx")
     format = formats.format_of(options.output)
     if format is None:
         raise UsageError(formats.unknown(options.output))

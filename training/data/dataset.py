@@ -71,7 +71,7 @@ class Dataset:
         if largest <= UNEVEN * smallest:
             return
         times = f"{largest / smallest:.1f} times" if smallest else "far more than"
-        advice = "" if self.weighted else "; `weights balanced` makes them count alike"
+        advice = "" if self.weighted else "; `weights balanced` gives them equal weight"
         yield f"the classes are uneven: the largest has {times} the images of the smallest{advice}"
         order = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
         shown = order if len(order) <= 2 * _SHOWN + 1 else [*order[:_SHOWN], *order[-_SHOWN:]]

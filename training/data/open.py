@@ -107,7 +107,7 @@ class Opened:
             raise problem(
                 "batch-too-large",
                 f"a batch of {batch:,} is more than the {counted(count, 'image')} there are, and"
-                " `drop_last` leaves out what does not fill one",
+                " `drop_last` drops incomplete batches",
                 directive,
                 argument="size",
                 help=f"write `batch {count}`, or take `drop_last` out",
@@ -115,7 +115,7 @@ class Opened:
         if min(sizes) < sharing.world:
             raise problem(
                 "batch-too-small",
-                f"{counted(min(sizes), 'image')} cannot be shared by {sharing.world} processes",
+                f"{counted(min(sizes), 'image')} cannot be divided among {sharing.world} processes",
                 directive,
                 argument="size",
                 help=f"write `batch {4 * sharing.world}` or more, or start fewer processes",
@@ -229,7 +229,7 @@ def _channels(plan: TrainPlan) -> int:
         "unfit-input",
         f"the network takes {text(plan.input)}; images are channels x height x width",
         plan.train.data,
-        help="write `input 3x224x224`, or what yours are, and `flatten` where rows are needed",
+        help="write `input 3x224x224`, or the size of yours, and `flatten` where rows are needed",
     )
 
 
@@ -258,12 +258,12 @@ def _must_be_well(plan: TrainPlan, found: Contents, bad: list[BadFile], count: i
     share = len(bad) / count
     raise problem(
         "bad-files",
-        f"{len(bad):,} of {counted(count, 'file')} in {found.origin} cannot be used; up to"
-        f" {percent(data.bad)} would be left out",
+        f"{len(bad):,} of {counted(count, 'file')} in {found.origin} cannot be used; the"
+        f" limit is {percent(data.bad)}",
         data,
         argument="bad",
         notes=tuple(line.strip() for line in bad_lines(tuple(bad)))[1:],
-        help=f"mend them or take them away, or write `bad={_rounded_up(share)}%` to leave them out",
+        help=f"repair or remove them, or write `bad={_rounded_up(share)}%` to leave them out",
     )
 
 
@@ -275,13 +275,13 @@ def _must_be_left(plan: TrainPlan, found: Contents, dataset: Dataset) -> None:
     """Files that were left out may have been all of a class."""
     for part in dataset.parts:
         if not part.count:
-            message = f"no image is left for {_USES[part.name]}: no file of them can be used"
+            message = f"no image is left for {_USES[part.name]}: none of their files can be used"
             raise problem("no-images", message, plan.train.data)
     lost = [
         name for name, count in zip(dataset.classes, dataset.train.counts, strict=True) if not count
     ]
     if lost and dataset.bad:
-        message = f"no image is left of the class `{lost[0]}`: no file of it can be used"
+        message = f"no image is left of the class `{lost[0]}`: none of its files can be used"
         raise problem("empty-class", message, plan.train.data, notes=(found.origin,))
 
 

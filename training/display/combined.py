@@ -54,4 +54,4 @@ class Combined(Callback):
                 self.callbacks = tuple(each for each in self.callbacks if each is not callback)
                 reason = error.strerror or type(error).__name__
                 where = f" {error.filename}" if error.filename else ""
-                self.note(f"cannot write{where}: {reason}; the log ends here")
+                self.note(f"cannot write{where}: {reason}; logging stops here")

@@ -39,12 +39,12 @@ def outcome_text(about: str, outcome: Outcome, classes: Sequence[str], style: St
 def _confusions(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
     matrix = _matrix(outcome, names, style) if len(names) <= _LARGEST else []
     if matrix and max(map(_columns, matrix)) <= style.width:
-        how = "What images are, by rows, and what they were taken for:"
+        how = "Confusion matrix: rows are true classes, columns predicted ones"
         return ["", style.paint(how, FAINT), *matrix]
     found = confused(outcome.confusion, _CONFUSIONS)
     if not found:
         return []
-    how = "What was taken for something else most often:"
+    how = "Most frequent confusions:"
     return ["", style.paint(how, FAINT), *_pairs(found, names, style)]
 
 

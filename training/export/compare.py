@@ -67,8 +67,10 @@ def compare(
     images = random_images(shape, batch)
     expected, found = run(module, images).double(), other(images).double()
     if not expected.isfinite().all():
-        message = "what the network makes of random images is not finite, so nothing compares"
-        help = "export it with trained weights, which keep numbers in bounds: --weights"
+        message = (
+            "the network's outputs for random images are not finite, so they cannot be compared"
+        )
+        help = "export it with trained weights, which keep outputs finite: --weights"
         raise SpecError([Diagnostic("export-check", message, help=help)])
     if found.shape != expected.shape:
         shapes = [tuple(tensor.shape) for tensor in (found, expected)]
@@ -100,5 +102,5 @@ def _place(differences: Tensor) -> tuple[Tensor, ...]:
 
 
 def _differs(what: str, batch: int, *notes: str) -> SpecError:
-    message = f"{what} computes something else, of a batch of {batch}; it is not written"
+    message = f"{what} gives different outputs for a batch of {batch}; it is not written"
     return SpecError([Diagnostic("export-check", message, notes=notes)])

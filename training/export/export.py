@@ -135,7 +135,7 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
     """Raises SpecError where the weights do not say what becomes of pixels."""
     if "preparation" not in known or "classes" not in known:
         name = weights if isinstance(weights, str | Path) else "the weights"
-        message = f"{name} does not say what the classes are, or what becomes of pixels"
+        message = f"{name} does not record the classes or the preprocessing"
         help = "export a run folder, or the best.safetensors that `cnn train` wrote"
         raise SpecError([Diagnostic("no-classes", message, help=help)])
     return inference_script(
@@ -165,14 +165,14 @@ def metadata(
         "dotcnn.spec_sha256": hashlib.sha256(texts.encode()).hexdigest(),
         "dotcnn.input": shape_text(network.input.shape),
         "dotcnn.classes": str(network.output.shape[0]),
-        "dotcnn.weights": "given" if given else "as they begin",
+        "dotcnn.weights": "given" if given else "initial, untrained",
         "dotcnn.output": "probabilities" if predict else "logits",
     } | preprocessing
 
 
 def _told(folded: Folded) -> str:
     if not folded.names:
-        return "no batch norm comes directly behind a layer that could take it up"
+        return "no batch norm comes directly after a layer that it could be folded into"
     count = len(folded.names)
     norms = "1 batch norm" if count == 1 else f"{count} batch norms"
     return f"{norms} folded: {folded.difference}"

@@ -86,9 +86,9 @@ def misfit(
 ) -> str:
     """Why options do not go with a format; empty where they do."""
     if format == "safetensors" and fold:
-        return "--fold changes which weights there are: no network would take them; use onnx or pt2"
+        return "--fold changes the weights, so that they fit no network; use onnx or pt2"
     if format == "safetensors" and (predict or batch is not None):
-        return "--predict and --batch are for onnx and pt2: weights alone know neither"
+        return "--predict and --batch are for onnx and pt2: weights alone have neither"
     if script and format != "onnx":
         return f"--script is for onnx, not {format}"
     if opset is not None and format != "onnx":

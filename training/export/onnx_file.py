@@ -57,7 +57,7 @@ def write_onnx(
     try:
         onnx.checker.check_model(str(file), full_check=True)
     except onnx.checker.ValidationError as error:
-        raise _problem("what was made is not valid ONNX", _first_line(error)) from None
+        raise _problem("the result is not valid ONNX", _first_line(error)) from None
 
 
 def _converted(program: ExportedProgram, output: str, opset: int) -> ONNXProgram:
@@ -92,7 +92,7 @@ def _cannot(error: BaseException, program: ExportedProgram) -> SpecError:
     if named is None:
         return _problem("this network cannot be written as ONNX", reason)
     layer = next((_layer(node) for node in program.graph.nodes if named[0] in str(node.target)), "")
-    whose = f", which {layer} computes with," if layer else ""
+    whose = f", which {layer} uses," if layer else ""
     return _problem(f"there is no ONNX for {named[0]}{whose} in torch's exporter", reason)
 
 
@@ -133,7 +133,7 @@ class Session:
                 str(file), options, providers=["CPUExecutionProvider"]
             )
         except _REFUSALS as error:
-            raise _problem(f"{RUNTIME} does not take it", _first_line(error)) from None
+            raise _problem(f"{RUNTIME} does not accept it", _first_line(error)) from None
 
     def __call__(self, images: Tensor) -> Tensor:
         try:

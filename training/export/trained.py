@@ -81,7 +81,7 @@ def _load(
     ):
         found.load_into(module)  # named otherwise, and the same network
         return
-    counts = {"of another shape": other, "missing": missing, "not in the network": unknown}
+    counts = {"of a different shape": other, "missing": missing, "not in the network": unknown}
     said = ", ".join(f"{len(keys)} {what}" for what, keys in counts.items() if keys)
     notes = [
         *_few([f"{key} is {_shape(tensors[key])}, not {_shape(own[key])}" for key in other]),
@@ -91,7 +91,8 @@ def _load(
     help = ""
     if own.keys().isdisjoint(tensors):
         help = (
-            "matched by structure, some layers get nothing: `dotcnn.match(…).table()` shows which"
+            "matched by structure, some layers get no weights: `dotcnn.match(…).table()` "
+            "shows which"
         )
     message = f"{name} does not fit {network.name}, which has {len(own)} tensors: {said}"
     raise SpecError([Diagnostic("weights-fit", message, notes=tuple(notes), help=help)])

@@ -19,8 +19,8 @@ def write_safetensors(module: nn.Module, file: Path, metadata: Mapping[str, str]
     found = load_file(file)
     wrong = [key for key in tensors if key not in found or not _same(tensors[key], found[key])]
     if wrong or len(found) != len(tensors):
-        message = f"{file.name} does not hold the weights that were written; it is left out"
-        notes = tuple(f"{key} is another" for key in wrong[:5])
+        message = f"{file.name} does not contain the weights that were written; it is not kept"
+        notes = tuple(f"{key} differs" for key in wrong[:5])
         raise SpecError([Diagnostic("export-check", message, notes=notes)])
 
 

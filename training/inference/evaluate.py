@@ -153,8 +153,8 @@ def _must_have_classes(ready: TrainedModel, opened: Opened) -> None:
     if missing:
         notes.append(f"not in the data: {listed(missing)}")
     if new:
-        notes.append(f"not known to the network: {listed(new)}")
-    message = f"the classes of the data are not those that {ready.name} was trained on"
+        notes.append(f"unknown to the network: {listed(new)}")
+    message = f"the classes of the data differ from those that {ready.name} was trained on"
     help = "evaluate on data with the same classes" if notes else "put them into the same order"
     place = opened.plan.train.data.place("path")
     raise SpecError([Diagnostic("other-classes", message, place, notes=tuple(notes), help=help)])

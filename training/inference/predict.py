@@ -114,8 +114,8 @@ def _guesses(answer: Tensor, classes: Sequence[str], top: int) -> tuple[Guess, .
 def _known(ready: TrainedModel) -> tuple[Preparation, tuple[str, ...]]:
     if ready.preparation is not None and ready.classes is not None:
         return ready.preparation, ready.classes
-    message = f"{ready.name} does not say what its classes or its preprocessing are"
-    help = "take the best.safetensors that `cnn train` wrote, or the folder of its run"
+    message = f"{ready.name} does not record its classes or its preprocessing"
+    help = "use the best.safetensors that `cnn train` wrote, or the folder of its run"
     raise SpecError([Diagnostic("no-classes", message, help=help)])
 
 

@@ -155,5 +155,5 @@ def _preparation(about: Mapping[str, str], name: str) -> Preparation | None:
     try:
         return Preparation.from_json(about["preparation"])
     except NoPreparation as error:
-        message = f"what pixels become cannot be read from {name}: {error}"
+        message = f"the preprocessing cannot be read from {name}: {error}"
         raise SpecError([Diagnostic("weights-damaged", message)]) from None

@@ -76,7 +76,7 @@ def choose(
         return Choice(plain, (_line(plain, why),), warning)
     if train.deterministic.on:
         precision = options[-1] if bf16_is_fast(device) else options[0]
-        why = "by the processor: in deterministic runs nothing is timed"
+        why = "chosen by the device alone: deterministic runs do not time alternatives"
         return Choice(precision, (_line(precision, why),), warning)
     choice = _timed(network, module, device, batch, images, options, freeze)
     return choice._replace(warning=warning)
@@ -208,5 +208,5 @@ def _only(train: Train, device: torch.device, precision: Precision) -> str:
     if train.precision.mode != "auto" and train.channels_last.mode != "auto":
         return "as the spec says"
     if train.precision.mode == "auto":
-        return f"nothing else is faster on {device.type}"
+        return f"no alternative is faster on {device.type}"
     return f"the spec says {train.precision.mode}"

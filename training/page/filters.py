@@ -25,7 +25,7 @@ def filters(contents: Contents) -> Html | None:
     shown = weights[:_SHOWN]
     more = f", the first {_SHOWN} of {count}" if count > _SHOWN else ""
     said = (
-        f"{name}: {count} filters of {height}x{width}{more}. Each is stretched to its own range;"
+        f"{name}: {count} filters of {height}x{width}{more}. Each is scaled to its own range;"
         " grey is zero."
     )
     if channels not in (1, 3):

@@ -23,8 +23,8 @@ def looks(contents: Contents) -> Html | None:
         return None
     _, height, width = place.node.shape
     said = (
-        f"Grad-CAM on the {height}x{width} feature map of {place.node.name}: bright regions spoke"
-        " for the prediction."
+        f"Grad-CAM on the {height}x{width} feature map of {place.node.name}: bright regions"
+        " contributed most to the prediction."
     )
     groups = [("Correct", of_each_class(contents)), ("Wrong", contents.wrong[:_WRONG])]
     return section(

@@ -14,7 +14,7 @@ def mistakes(contents: Contents) -> Html | None:
     if not wrong:
         return None
     items = [element("li", _figure(contents, index)) for index in wrong[:_SHOWN]]
-    said = "Wrong predictions with the highest confidence. Wrong labels show up here, too."
+    said = "Wrong predictions with the highest confidence. Mislabelled images show up here, too."
     return section(
         "mistakes",
         "Most confident mistakes",

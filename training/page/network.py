@@ -34,7 +34,7 @@ def _about(analysis: Analysis) -> str:
     totals = analysis.totals
     return (
         f"{analysis.network.name} takes {text(analysis.network.input.shape)} and has"
-        f" {exact(totals.params)} parameters; one image takes {exact(totals.macs)} multiply-adds."
+        f" {exact(totals.params)} parameters; one image costs {exact(totals.macs)} multiply-adds."
     )
 
 

@@ -89,6 +89,6 @@ def report(contents: Contents) -> str:
     dataset = contents.data.dataset
     how = "trained" if contents.epochs else "measured"
     subtitle = f"A convolutional network, {how} on {dataset.name}"
-    foot = "Written by dotcnn. This page asks for nothing from anywhere."
+    foot = "Written by dotcnn. This page loads nothing from the network."
     sections = [each for each in found if each is not None]
     return document(contents.network.name, subtitle, sections, foot)

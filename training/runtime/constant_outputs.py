@@ -19,10 +19,10 @@ def constant_outputs(network: Network, epoch: int, rate: float) -> str:
         for node in network.nodes
         if last is not None and node.index > last.index and node.op.word == "relu" and not node.aux
     ]
-    why = f": `{behind[0]}`, behind the last layer, may let nothing through" if behind else ""
+    why = f": `{behind[0]}`, after the last layer, may block all gradients" if behind else ""
     if behind:
         tries.append(f"a head without `{behind[0]}`")
     return (
-        f"warning: after epoch {epoch} the network gives the same outputs for every image, and has"
-        f" stopped learning{why}. Try {', or '.join(tries)}"
+        f"warning: after epoch {epoch} the network gives the same outputs for every image, so it"
+        f" cannot learn{why}. Try {', or '.join(tries)}"
     )

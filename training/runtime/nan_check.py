@@ -49,7 +49,7 @@ def no_number(
 def too_large(loss: float, guessing: float, moment: Moment, help: str) -> Diverged:
     """For a mean loss of an epoch far above that of guessing."""
     message = (
-        f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, where guessing"
+        f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, while guessing"
         f" gives {guessing:.3g}"
     )
     return Diverged(Diagnostic("diverged", message, help=help))
@@ -76,9 +76,7 @@ def _where(module: nn.Module, forward: Callable[[], object]) -> list[str]:
     ]
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
-        return [
-            f"the weights {broken[0]}{more} are NaN or infinite: the previous step made them so"
-        ]
+        return [f"the weights {broken[0]}{more} are NaN or infinite: the previous step caused this"]
     found = first_broken(module, forward)
     if found is None:
         return [
@@ -100,7 +98,7 @@ def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None
             what = "" if found else _not_finite(inputs)
             if what:
                 found.append(
-                    f"the input of {name} has {what} already, which no layer before it gives"
+                    f"the input of {name} already has {what}, which no earlier layer produces"
                 )
 
         return hook
@@ -109,7 +107,7 @@ def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None
         def hook(part: nn.Module, inputs: object, output: object) -> None:
             what = "" if found else _not_finite(output)
             if what:
-                found.append(f"{name} is the first layer that gives {what} for finite inputs")
+                found.append(f"{name} is the first layer that produces {what} from finite inputs")
 
         return hook
 

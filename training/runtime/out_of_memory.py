@@ -34,18 +34,18 @@ def out_of_memory(
     needed = memory.training.at(batch)
     fits = memory.fit(int(have * SHARE))
     notes = [
-        f"a batch of {batch:,} needs {data_size(needed)} by our count, and {data_size(have)} are"
+        f"a batch of {batch:,} needs an estimated {data_size(needed)}, and {data_size(have)} are"
         f" free; not counted: {memory.excluded}",
     ]
     if fits >= batch:
         fits = max(1, batch // 2)
-        notes.append("by our count it should fit; something else takes memory, too")
+        notes.append("by this estimate it should fit; something else uses memory, too")
     if fits < 1 or batch == 1:
         help = "not even one image fits: make the input or the network smaller"
     else:
         rounded = _rounded(min(fits, batch - 1) or 1)
         help = f"write `batch {rounded}`" + (
-            f" and `accumulate {-(-batch // rounded)}`, which gives as many images a step"
+            f" and `accumulate {-(-batch // rounded)}`, for the same number of images in each step"
             if rounded < batch
             else ""
         )

@@ -134,7 +134,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
 _STORES = {
     "device": "on the device, decoded",
     "memory": "in memory, decoded",
-    "files": "in their files and are decoded in each epoch",
+    "files": "in their files, and are decoded in each epoch",
 }
 
 

@@ -109,7 +109,7 @@ def _check_data(request: Request, data: Opened) -> None:
     if problem is None and dataset.multi_label and not loss.several_labels:
         problem = Diagnostic(
             "several-labels",
-            f"an image of {dataset.name} may have several classes; `{loss.word}` expects one",
+            f"images of {dataset.name} may have several classes; `{loss.word}` expects one",
             loss.span or request.network.output.span,
             help="write `loss bce`, or let the network end in `sigmoid`",
         )

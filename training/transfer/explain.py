@@ -26,8 +26,8 @@ def explained(network: Network, plan: TrainPlan, base: Path, style: Style = PLAI
         count = count_training(plan, base)
         if count is None:
             return wrapped(
-                "policy: decided when there is data to be counted: under"
-                f" {LITTLE} images a class are little, {MUCH:,} and more are much.",
+                "policy: depends on the amount of data: fewer than"
+                f" {LITTLE} images per class are little, {MUCH:,} or more are much.",
                 style,
             )
         decision = decide(network, transfer, count, network.output.shape[0])
@@ -47,11 +47,11 @@ def _about_the_head(strategy: Strategy, transfer: Transfer) -> str:
     named = transfer.head.part if transfer.head is not None else None
     head = f"The head is {named or last.name}"
     if named is None:
-        head += ", the last layer with weights; `head reset part=NAME` would name another"
+        head += ", the last layer with weights; `head reset part=NAME` names another"
     if strategy.anew:
         return f"{head}."
     outputs = plural(last.shape[0], "output")
     return (
-        f"{head}. It begins with the source's weights, which needs {outputs} there, too: for other"
+        f"{head}. It starts from the source's weights, which must have {outputs}, too: for other"
         " classes write `head reset`."
     )

@@ -210,8 +210,8 @@ class FeatureCache:
                 f" {data_size(disk.free)} free"
             )
             help = (
-                'name a folder on another: `cache features folder="…"`; freeze up to a later part,'
-                " behind which maps are smaller; or take `cache` out"
+                'name a folder on another disk: `cache features folder="…"`; freeze up to a'
+                " later part, after which feature maps are smaller; or take `cache` out"
             )
             raise SpecError([Diagnostic("no-room", message, self.directive.span, help=help)])
 
@@ -253,16 +253,19 @@ class FeatureCache:
 
     def _not_to_be_cut(self) -> Diagnostic:
         if self.network.aux:
-            message = "with auxiliary heads, features cannot be kept: they are taken in training"
+            message = (
+                "features cannot be cached for a network with auxiliary heads, which are "
+                "active in training"
+            )
             help = "take `cache` out"
         else:
-            message = "nothing is frozen from the image on, so that nothing can be computed once"
-            help = "freeze from the beginning on: `freeze until …`"
+            message = "no layers from the input on are frozen, so there are no features to cache"
+            help = "freeze from the input on: `freeze until …`"
         return Diagnostic("no-features", message, self.directive.span, help=help)
 
     def _unwritable(self, error: OSError) -> Diagnostic:
         reason = error.strerror or type(error).__name__
-        message = f"cannot keep features in {shown(self._folder())}: {reason}"
+        message = f"cannot write features to {shown(self._folder())}: {reason}"
         help = 'name another folder: `cache features folder="…"`'
         return Diagnostic("unwritable", message, self.directive.span, help=help)
 

@@ -129,20 +129,20 @@ def _lines(found: Match, source: Source, anew: Sequence[str], norms: Sequence[st
     if norms:
         lines.append(
             f"{plural(len(norms), 'norm')} of {found.network} were folded into the convolutions"
-            " before them; frozen, they add what those had as a bias, and change nothing else"
+            " before them; frozen, they only add the bias of these"
         )
     lines += [f"{row.ours}: {row.note}" for row in found.having("adapted", ours=True)]
     if anew:
-        lines.append(f"{listed(list(anew), 3)} {_verb(anew)} anew")
+        lines.append(f"{listed(list(anew), 3)} {_verb(anew)} initialized at random")
     return lines
 
 
 def _verb(names: Sequence[str]) -> str:
-    return "begins" if len(names) == 1 else "begin"
+    return "is" if len(names) == 1 else "are"
 
 
 def _text(found: Match, source: Source, anew: Sequence[str]) -> str:
-    named = f"\n\nanew: {', '.join(anew)}" if anew else ""
+    named = f"\n\ninitialized at random: {', '.join(anew)}" if anew else ""
     table = found.table().partition("\nhelp: ")[0]  # that is for whoever calls `match`
     return f"weights of {source.said}\n\n{table}{named}\n"
 
@@ -171,7 +171,7 @@ def _divergence(found: Match, source: Source, divergence: Divergence) -> str:
     how = "their sizes differ" if off is None else f"off by {off:.2g} of their standard deviation"
     remarks = {row.layer: row.note for row in found.rows if ", theirs " in row.note}
     first = next((f"{layer} has {note}" for layer, note in remarks.items()), "")
-    more = f", and so on in {len(remarks) - 1} more" if len(remarks) > 1 else ""
+    more = f", and {len(remarks) - 1} more" if len(remarks) > 1 else ""
     why = f"{first}{more}" if first else "an activation, a pool or a padding differs"
     return (
         f"warning: the weights of {source.said} fit, but activations diverge at {divergence.layer}"

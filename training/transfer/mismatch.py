@@ -52,11 +52,9 @@ def without_norms(network: Network, transfer: Transfer, norms: Sequence[str]) ->
     return Diagnostic(
         "weights",
         f"{transfer.source.source} has no norms: they were folded into the convolutions before"
-        f" them, and {listed(list(norms), 3)} {'learns' if len(norms) == 1 else 'learn'} here",
+        f" them, and {listed(list(norms), 3)} {'is' if len(norms) == 1 else 'are'} trained here",
         transfer.source.span or begins.span,
-        notes=(
-            "a norm that learns measures what arrives, and needs what it was before it was folded",
-        ),
+        notes=("a norm that is trained needs its statistics, which were lost when it was folded",),
         help="freeze them (`freeze all`), take the weights from before the export, or write the"
         " spec without norms",
     )
@@ -70,11 +68,11 @@ def not_weights(
     notes += [f"… {len(unsound) - 5} more"] if len(unsound) > 5 else []
     return Diagnostic(
         "weights",
-        f"{transfer.source.source} holds something else than weights for"
+        f"{transfer.source.source} has invalid weights for"
         f" {plural(len(unsound), 'tensor')} of {network.name}",
         transfer.source.span or network.root.span,
         notes=tuple(notes),
-        help="take weights from before they were quantised, or from before a training diverged",
+        help="use weights from before quantization, or from before training diverged",
     )
 
 
@@ -83,22 +81,25 @@ def _help(network: Network, found: Match, layers: Sequence[str], anew: Sequence[
     doubtful, theirs = _doubtful(found)
     if doubtful and doubtful == theirs:
         return (
-            "layers of one shape cannot be told apart by what this file says: name the folder of"
+            "layers of the same shape cannot be told apart by this file: name the folder of"
             " its run, or the model itself (`torchvision:…`), whose dataflow tells; or give labels"
             " as theirs are"
         )
     if doubtful:
         return (
-            f"theirs has {plural(theirs, 'layer')} that {doubtful} of ours may be: take weights of"
+            f"the source has {plural(theirs, 'layer')} that {doubtful} of ours may be: take "
+            f"weights of"
             f" {network.name}, or write the spec as their network is"
         )
     if last is not None and list(layers) == [last.name]:
         reset = f"head reset part={last.name}" if anew else "head reset"
-        return f"write `{reset}` into `transfer`: the head begins anew, with a size of its own"
+        return (
+            f"write `{reset}` into `transfer`: the head is initialized at random, with its own size"
+        )
     before = _taken_over(network, {*layers, *anew})
     if before:
         return (
-            f"write `features {before}` to take over what is up to there, frozen, or"
+            f"write `features {before}` to use the layers up to there, frozen, or"
             " take weights of the same network"
         )
     return f"take weights of {network.name}, or write the spec as their network is"

@@ -81,9 +81,9 @@ class Comparison(NamedTuple):
     def lines(self, source: str) -> list[str]:
         """A warning where the preprocessing in use does not suit the weights, else a remark."""
         used, best = self.used.normalize, self.best.normalize
-        unknown = f"nothing says which preprocessing the weights of {source} expect"
+        unknown = f"the preprocessing that the weights of {source} expect is unknown"
         tried = ", ".join(f"`{one.normalize}` {one.score:.3g}" for one in (self.used, *self.others))
-        compared = f"{_MEASURES[self.evidence]} (less is better): {tried}"
+        compared = f"{_MEASURES[self.evidence]} (lower is better): {tried}"
         if not self.clear:
             return [f"{unknown}; `{used}` suits them", compared]
         return [

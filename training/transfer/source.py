@@ -49,9 +49,12 @@ def open_source(directive: From, base: Path) -> Source:
 
 def _from_file(said: str, path: Path) -> Source:
     if not os.path.exists(path):  # false for names that are too long, too
-        message = f"there is nothing at {said} to take weights from"
+        message = f"there are no weights at {said}"
         note = f"looked for at {path.absolute()}"
-        help = "name the folder of a run, or a file of weights; paths begin at the spec's folder"
+        help = (
+            "name the folder of a run, or a file of weights; paths are relative to the "
+            "spec's folder"
+        )
         raise SpecError([Diagnostic("no-such-file", message, notes=(note,), help=help)])
     if path.is_dir():
         return _from_run(said, path)

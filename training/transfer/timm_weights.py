@@ -49,7 +49,7 @@ def _timm(name: str) -> Any:
             help = f"pip install {error.name}"
         raise problem("missing-package", message, help=help) from None
     if not hasattr(found, "get_pretrained_cfg"):
-        message = f"timm:{name} needs a timm that tells weights of one network apart: 0.9 or later"
+        message = f"timm:{name} needs timm 0.9 or later, which has several weights for a network"
         raise problem("missing-package", message, help="pip install --upgrade timm")
     return found
 
@@ -72,7 +72,7 @@ def _must_be_known(timm: Any, name: str) -> None:
         close = closest(name, published) or published[0]
         raise problem("unknown-weights", message, (note,), _did_you_mean(close))
     if network in timm.list_models():  # else it is the older name of another
-        message = f"nobody has published weights of {network} in timm"
+        message = f"timm has no pretrained weights of {network}"
         close = closest(network, [one.partition(".")[0] for one in timm.list_pretrained()])
         raise problem("unknown-weights", message, help=_did_you_mean(close))
 
@@ -121,7 +121,7 @@ def _where(about: Any) -> tuple[Any, str, str | None, tuple[str, ...]] | None:
 def _unusable(name: str, about: Any, file: str | None, error: Exception) -> SpecError:
     if file is not None:
         message = f"timm:{name} cannot be read: {reason(error)}"
-        help = "delete it, and it is fetched again"
+        help = "delete it, and it is downloaded again"
         return problem("weights-damaged", message, (f"it is in {file}",), help)
     where = _where(about)
     if where is not None:
@@ -129,12 +129,12 @@ def _unusable(name: str, about: Any, file: str | None, error: Exception) -> Spec
         address = hub.hf_hub_url(repository, files[0], revision=revision)
     else:
         address = str((about and about.url) or "")
-    notes = (reason(error), *([f"it is fetched from {address}"] if address else []))
+    notes = (reason(error), *([f"it is downloaded from {address}"] if address else []))
     return problem(
         "no-such-weights",
-        f"timm:{name} is not on this computer, and cannot be fetched",
+        f"timm:{name} is not on this computer, and cannot be downloaded",
         notes,
-        "fetch it elsewhere and name the file in `from`; say in `evaluate` what its pixels are",
+        "download it elsewhere and name the file in `from`; set its preprocessing in `evaluate`",
     )
 
 

@@ -24,7 +24,7 @@ def from_torchvision(name: str) -> Found:
         models = torchvision("models")
     except ImportError:
         help = 'pip install "dotcnn[torchvision]"'
-        message = "weights of torchvision's need torchvision, which is not installed"
+        message = "weights from torchvision need torchvision, which is not installed"
         raise problem("missing-package", message, help=help) from None
     try:
         weights = models.get_weight(name)
@@ -33,7 +33,7 @@ def from_torchvision(name: str) -> Found:
         raise problem("unknown-weights", message, help=_meant(models, name)) from None
     builder = next(_builders(models, type(weights)), None)
     if builder is None:
-        message = f"{name} are not weights of one of torchvision's classifiers of images"
+        message = f"{name} are not weights of an image classifier of torchvision"
         raise problem("unknown-weights", message, help=_meant(models, name))
     module = _filled(models, builder, weights, name)
     return module, _pixels(weights, own_normalization=hasattr(module, "transform_input"))
@@ -92,11 +92,11 @@ def _filled(models: ModuleType, builder: str, weights: Any, name: str) -> nn.Mod
     except Exception as error:  # noqa: BLE001 (it fails in many ways without a network)
         if there:
             message = f"torchvision:{name} cannot be read: {reason(error)}"
-            help = "delete it, and it is fetched again"
+            help = "delete it, and it is downloaded again"
             raise problem("weights-damaged", message, (f"it is in {place}",), help) from None
-        message = f"torchvision:{name} is not on this computer, and cannot be fetched"
-        notes = (reason(error), f"it is fetched from {weights.url}")
-        help = f"fetch it elsewhere and put it at {place}"
+        message = f"torchvision:{name} is not on this computer, and cannot be downloaded"
+        notes = (reason(error), f"it is downloaded from {weights.url}")
+        help = f"download it elsewhere and put it at {place}"
         raise problem("no-such-weights", message, notes, help) from None
     return module
 

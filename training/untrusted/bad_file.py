@@ -12,8 +12,8 @@ Kind = Literal[
 ]  # fmt: skip
 
 HELP: dict[Kind, str] = {
-    "damaged": "fetch it again: it may have been cut short",
-    "limit": "a file like this is made to exhaust memory, or it is not what it is taken for",
+    "damaged": "download it again: it may be truncated",
+    "limit": "the file is made to exhaust memory, or is of a different kind",
 }
 """What to do about it, where that does not depend on what the file is for."""
 
@@ -21,7 +21,7 @@ _LONGEST = 200
 
 
 class BadFile(Exception):
-    """Its text follows the name of the file: `is damaged: it ends too early`."""
+    """Its text follows the name of the file: `is damaged: it is truncated`."""
 
     def __init__(self, predicate: str, kind: Kind = "damaged", help: str = "") -> None:
         super().__init__(predicate)
@@ -56,7 +56,7 @@ def guarded(reason: str = "") -> Iterator[None]:
     except MemoryError:
         raise too_large("needs more memory than there is") from None
     except EOFError:
-        raise damaged("it ends too early") from None
+        raise damaged("it is truncated") from None
     except OSError as error:
         if error.errno in (None, errno.EINVAL):  # a seek to where nothing can be
             raise damaged(reason or first_line(error)) from None

@@ -20,7 +20,7 @@ from .bad_file import BadFile, damaged, guarded
 from .open_file import open_regular, size_of
 from .zip_archive import open_zip
 
-CODE = "holds objects of Python, not numbers; what they would run is not run"
+CODE = "contains Python objects, not numbers; they could run code and are not loaded"
 
 _ENDING = ".npy"
 _MAJOR = npy.MAGIC_LEN - 2
@@ -49,7 +49,7 @@ class NpzArrays(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         member = self._members[name]
-        with guarded(f"`{name}` in it is not a whole array"), self._archive.open(member) as stream:
+        with guarded(f"`{name}` in it is truncated"), self._archive.open(member) as stream:
             return read_array(stream, member.file_size)
 
     def __iter__(self) -> Iterator[str]:
@@ -69,14 +69,14 @@ def open_npz(path: Path) -> Iterator[NpzArrays]:
         if start == npy.MAGIC_PREFIX:
             raise SingleArray
         if start[:2] != b"PK":
-            raise damaged("it is not an archive that numpy has written")
+            raise damaged("it is not an archive written by numpy")
         with open_zip(file) as archive:
             yield NpzArrays(archive)
 
 
 def read_npy(path: Path) -> Any:
     """The array of a .npy file; raises BadFile."""
-    with open_regular(path) as file, guarded("it is not a whole array"):
+    with open_regular(path) as file, guarded("it is truncated"):
         return read_array(file, size_of(file))
 
 
@@ -90,9 +90,9 @@ def read_array(stream: IO[bytes], size: int) -> Any:
         if dtype.hasobject:
             raise BadFile(CODE, "code", "save plain numbers: array.astype(numpy.float32)")
         if min(shape, default=0) < 0 or count * dtype.itemsize != size - len(start):
-            raise damaged(f"an array in it claims {len(shape)} axes that it does not fill")
+            raise damaged(f"an array in it has {len(shape)} axes, more than its data")
         if count > size:  # of no bytes each
-            raise damaged("an array in it claims more items than it has bytes")
+            raise damaged("an array in it has more items than bytes")
         array = npy.read_array(_Rewound(start, stream), allow_pickle=False)
     if dtype.kind == "U" and array.nbytes:
         codes = numpy.ascontiguousarray(array).view(numpy.dtype("u4").newbyteorder(dtype.byteorder))
@@ -114,7 +114,7 @@ def _start(stream: IO[bytes]) -> bytes:
     """All before the numbers."""
     start = stream.read(_PREFIX + 2)
     if not start.startswith(npy.MAGIC_PREFIX):
-        raise damaged("an array in it does not begin as numpy writes one")
+        raise damaged("an array in it does not start with numpy's header")
     if start[_MAJOR] == 1:
         (length,) = struct.unpack("<H", start[_PREFIX:])
     else:

@@ -26,7 +26,7 @@ def read_onnx(path: Path) -> Any:
     data = read_bytes(path, MAX_BYTES)
     if not data:
         raise damaged("it is empty")
-    with guarded("it is not a graph of ONNX"):
+    with guarded("it is not an ONNX graph"):
         _check_counts(memoryview(data))
         graph = onnx.load_model_from_string(data).graph
     del data
@@ -63,7 +63,7 @@ def _fields(message: memoryview) -> Any:
             case 5:
                 at += 4
             case _:
-                raise damaged("it is not a graph of ONNX")
+                raise damaged("it is not an ONNX graph")
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
@@ -75,7 +75,7 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         if shift > 63:
-            raise damaged("it is not a graph of ONNX")
+            raise damaged("it is not an ONNX graph")
 
 
 def _read_external(graph: Any, folder: Path, external: int) -> None:
@@ -88,20 +88,20 @@ def _read_external(graph: Any, folder: Path, external: int) -> None:
         name = said.get("location", "")
         place = PurePosixPath(name.replace("\\", "/"))
         if not name or place.is_absolute() or ".." in place.parts:
-            raise BadFile(f"takes numbers from outside of its folder ({name})", "code")
+            raise BadFile(f"refers to data outside its folder ({name})", "code")
         try:
             with open_regular(folder / place) as file:
                 size = size_of(file)
                 start, length = int(said.get("offset", 0)), int(said.get("length", size))
                 left[name] = left.get(name, size) - length
                 if start < 0 or length < 0 or start + length > size or left[name] < 0:
-                    raise damaged(f"it takes more numbers from {name} than there are")
+                    raise damaged(f"it refers to more data in {name} than there is")
                 file.seek(start)
                 tensor.raw_data = file.read(length)
         except BadFile as error:
             if error.kind != "missing":
                 raise
             help = f"put {name} into the same folder; it belongs to the model"
-            raise BadFile(f"keeps numbers in {name}, which is missing", "missing", help) from None
+            raise BadFile(f"stores its data in {name}, which is missing", "missing", help) from None
         tensor.data_location = 0
         del tensor.external_data[:]

@@ -28,7 +28,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     except OSError as error:
         raise unreadable(error) from None
     except ValueError:  # a NUL in the name
-        raise BadFile("cannot be the name of a file", "unreadable") from None
+        raise BadFile("is not a valid file name", "unreadable") from None
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind != stat.S_IFREG:
         os.close(descriptor)
@@ -46,7 +46,7 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     with open_regular(path) as file:
         size = size_of(file)
         if size > most:
-            raise too_large(f"has {size:,} bytes, more than the {most:,} that it may have")
+            raise too_large(f"has {size:,} bytes, more than the limit of {most:,}")
         try:
             # One more than that: it may have grown, and some files of /proc claim to be empty.
             data = file.read(most + 1 if not size else size + 1)

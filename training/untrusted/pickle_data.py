@@ -43,7 +43,7 @@ def load_pickle(
     `known` has what may be named: functions of ours to be called instead, and values. `stored`
     gives the storage that a persistent id means.
     """
-    with guarded("it is not one that torch has written"):
+    with guarded("it was not written by torch"):
         return _Machine(stream, size, known, stored).run()
 
 
@@ -70,16 +70,16 @@ class _Machine:
                 return self.stack.pop()
             step = _STEPS.get(code)
             if step is None:
-                raise damaged("it is not one that torch has written")
+                raise damaged("it was not written by torch")
             step(self)
-        raise too_large(f"has more than {MAX_STEPS:,} steps in a pickle")
+        raise too_large(f"has more than {MAX_STEPS:,} steps in its pickle")
 
     def bytes(self, count: int) -> bytes:
         if count > 4096 and count > self.size:
-            raise damaged("it ends too early")
+            raise damaged("it is truncated")
         data = self.stream.read(count)
         if len(data) != count:
-            raise damaged("it ends too early")
+            raise damaged("it is truncated")
         return data
 
     def number(self, form: str) -> int:
@@ -109,14 +109,15 @@ class _Machine:
         full = f"{'builtins' if module == '__builtin__' else module}.{name}"
         if full not in self.known:
             raise BadFile(
-                f"holds a call of {full}, not weights alone; what it would run is not run", "code"
+                f"contains a call of {full}, not only weights; it could run code and is not loaded",
+                "code",
             )
         self.push(self.known[full])
 
     def call(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         if not isinstance(function, Named) or function.function is None:
-            raise damaged("it calls what cannot be called")
+            raise damaged("it calls an object that is not callable")
         self.push(function.function(*arguments))
 
     def build(self) -> None:
@@ -125,7 +126,7 @@ class _Machine:
 
     def persistent(self) -> None:
         if self.stored is None:
-            raise damaged("it refers to what is not there")
+            raise damaged("it refers to a missing object")
         self.push(self.stored(self.stack.pop()))
 
     def append(self) -> None:
@@ -149,7 +150,7 @@ class _Machine:
     def tuple(self, count: int) -> None:
         items = tuple(self.stack[-count:])
         if len(items) != count:
-            raise damaged("it is not one that torch has written")
+            raise damaged("it was not written by torch")
         self.stack[-count:] = [items]
 
     def remember(self, at: int) -> None:
@@ -164,7 +165,7 @@ def key(value: Any, depth: int = 2) -> Any:
     plain = value is None or isinstance(value, str | int | float | bytes | Named)
     if not plain:
         if not isinstance(value, tuple) or len(value) > 16 or not depth:
-            raise damaged("it has a dict with a key that is not plain")
+            raise damaged("it has a dict with an unhashable key")
         for item in value:
             key(item, depth - 1)
     return value
@@ -172,13 +173,13 @@ def key(value: Any, depth: int = 2) -> Any:
 
 def _list(value: Any) -> list[Any]:
     if type(value) is not list:
-        raise damaged("it appends to what is not a list")
+        raise damaged("it appends to an object that is not a list")
     return value
 
 
 def _dict(value: Any) -> dict[Any, Any]:
     if not isinstance(value, dict | Opaque):
-        raise damaged("it puts items into what is not a dict")
+        raise damaged("it sets items of an object that is not a dict")
     return value if isinstance(value, dict) else {}
 
 

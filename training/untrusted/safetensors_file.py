@@ -41,7 +41,7 @@ def _check_header(path: Path) -> None:
             raise damaged("it is empty")
         length = int.from_bytes(file.read(8), "little")
         if length > size - 8:
-            raise damaged(f"its header claims {length:,} bytes, and the file has {size:,}")
+            raise damaged(f"its header should have {length:,} bytes, but the file has {size:,}")
         if length > MAX_HEADER:
             raise too_large(f"has a header of {length:,} bytes, more than {MAX_HEADER:,}")
         count = file.read(length).count(b'"data_offsets"')

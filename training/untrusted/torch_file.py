@@ -26,7 +26,7 @@ from .zip_archive import open_zip, read_member, start_of
 MAX_TENSORS = 100_000
 MAX_AXES = 25
 
-_NOT_TORCH = "it is not one that torch has written"
+_NOT_TORCH = "it was not written by torch"
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 """With which a file of the older format begins."""
 _SPREAD = 2**20
@@ -55,7 +55,8 @@ def _from_zip(file: BinaryIO) -> object:
         names = set(archive.namelist())
         if f"{folder}constants.pkl" in names:
             raise BadFile(
-                "holds a TorchScript program, not weights alone; what it would run is not run",
+                "contains a TorchScript program, not only weights; it could run code and is not "
+                "loaded",
                 "code",
             )
         order = "little"
@@ -117,7 +118,7 @@ def _from_pickles(file: BinaryIO) -> object:
     load_pickle(file, size, {})  # the sizes of numbers on the machine that wrote it
     storages = _Following(size)
     found = load_pickle(file, size, _known(size), storages)
-    with guarded("it ends too early"):
+    with guarded("it is truncated"):
         storages.fill(file, load_pickle(file, size, {}))
     return found
 
@@ -136,7 +137,7 @@ class _Following:
             size = count * dtype.itemsize
             self.left -= size
             if self.left < 0:
-                raise damaged("it ends too early")
+                raise damaged("it is truncated")
             self.made[name] = torch.UntypedStorage(size)  # type: ignore[no-untyped-call]
             self.dtypes[name] = dtype
         storage = self.made[name]
@@ -155,7 +156,7 @@ class _Following:
             storage = self.made[name]
             count = int.from_bytes(file.read(8), "little")
             if count * self.dtypes[name].itemsize != storage.nbytes():
-                raise damaged("a storage in it has another size than is written before")
+                raise damaged("a storage in it has an inconsistent size")
             _read_into(file, storage)
 
 
@@ -168,7 +169,7 @@ def _identity(identity: object) -> tuple[str, torch.dtype, int, tuple[int, int] 
         case ("storage", Named(name=kind), str() | int() as name, str(), int(count), *rest):
             dtype = _STORAGES.get(kind.rpartition(".")[2])
             if dtype is None:
-                message = f"holds numbers of a kind that is not read here ({kind})"
+                message = f"has numbers of an unsupported type ({kind})"
                 raise BadFile(message, "kind")
             if count < 0:
                 raise damaged("a storage in it has a negative size")
@@ -177,7 +178,7 @@ def _identity(identity: object) -> tuple[str, torch.dtype, int, tuple[int, int] 
                     return str(name), dtype, count, None
                 case [(_, int(start), int(length))]:
                     return str(name), dtype, count, (start, length)
-    raise damaged("it names a storage in an unknown way")
+    raise damaged("it refers to a storage in an unknown way")
 
 
 def _filled(stream: Any, size: int) -> torch.UntypedStorage:
@@ -195,7 +196,7 @@ def _read_into(stream: Any, storage: torch.UntypedStorage) -> None:
     while done < len(memory):
         count = stream.readinto(memory[done:])
         if not count:
-            raise damaged("it ends too early")
+            raise damaged("it is truncated")
         done += count
 
 
@@ -230,7 +231,7 @@ class _Tensors:
         sizes, strides = _naturals(size), _naturals(stride)
         (start,) = _naturals((offset,))
         if len(sizes) != len(strides):
-            raise damaged("a tensor in it has another number of strides than of sizes")
+            raise damaged("a tensor in it has different numbers of strides and sizes")
         numbers = 1
         for one in sizes:
             numbers *= one
@@ -239,7 +240,7 @@ class _Tensors:
         if numbers and (last + 1) * dtype.itemsize > held:
             raise damaged("a tensor in it goes beyond its storage")
         if numbers * dtype.itemsize > held + min(_SPREAD, 1024 * self.size):
-            raise too_large(f"holds a tensor of {numbers:,} numbers, more than it has bytes for")
+            raise too_large(f"has a tensor of {numbers:,} numbers, more than its bytes")
         return torch.empty(0, dtype=dtype).set_(storage.data, start, sizes, strides)
 
 
@@ -247,14 +248,14 @@ def _naturals(value: object) -> tuple[int, ...]:
     if not isinstance(value, tuple | list) or len(value) > MAX_AXES:
         raise damaged("a tensor in it has no shape")
     if not all(type(one) is int and 0 <= one < 2**62 for one in value):
-        raise damaged("a tensor in it has a shape that is impossible")
+        raise damaged("a tensor in it has an impossible shape")
     return tuple(value)
 
 
 def _without_values(dtype: object, size: object, stride: object, *more: object) -> Tensor:
     """One of the device `meta`, which has a shape and no numbers."""
     if not isinstance(dtype, torch.dtype):
-        raise damaged("a tensor in it has no kind of numbers")
+        raise damaged("a tensor in it has no data type")
     return torch.empty_strided(_naturals(size), _naturals(stride), dtype=dtype, device="meta")
 
 
@@ -325,9 +326,9 @@ def _opaque(*arguments: object) -> Opaque:
 
 def _of_a_subclass(rebuild: object, kind: object, arguments: object, state: object) -> object:
     if not isinstance(rebuild, Named) or not isinstance(arguments, tuple) or not rebuild.function:
-        raise damaged("a tensor in it is made in an unknown way")
+        raise damaged("a tensor in it is built in an unknown way")
     if rebuild.function is _of_a_subclass:  # within itself it could go on for ever
-        raise damaged("a tensor in it is made in an unknown way")
+        raise damaged("a tensor in it is built in an unknown way")
     return rebuild.function(*arguments)
 
 
@@ -335,13 +336,13 @@ def _ordered(items: object = ()) -> dict[Any, Any]:
     """Also for what counts: either is a dict here."""
     pairs = items.items() if isinstance(items, dict) else items
     if not isinstance(pairs, tuple | list | type({}.items())):
-        raise damaged("a dict in it is made of something else")
+        raise damaged("a dict in it is built in an unknown way")
     return OrderedDict((key(name), value) for name, value in pairs)
 
 
 def _set(items: object = ()) -> set[Any]:
     if not isinstance(items, tuple | list):
-        raise damaged("a set in it is made of something else")
+        raise damaged("a set in it is built in an unknown way")
     return {key(item) for item in items}
 
 
@@ -350,5 +351,5 @@ def _encoded(text: object = "", encoding: object = "latin1") -> bytes:
     if isinstance(text, bytes):
         return text
     if not isinstance(text, str) or encoding != "latin1":
-        raise damaged("it has bytes that are written in an unknown way")
+        raise damaged("it has bytes in an unknown encoding")
     return text.encode("latin1")

@@ -33,7 +33,7 @@ def may_unpack_to(packed: int) -> int:
 def open_zip(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
     """An archive whose members can be read one by one; raises BadFile."""
     _check_directory(file)
-    with guarded("it is not a whole zip archive"):
+    with guarded("it is a truncated zip archive"):
         archive = zipfile.ZipFile(file)
     with archive:
         _check_members(archive, size_of(file))
@@ -65,18 +65,18 @@ def start_of(file: BinaryIO, member: zipfile.ZipInfo) -> int:
 
 def _check_directory(file: BinaryIO) -> None:
     """That the list of members is not too long to be read."""
-    with guarded("it is not a whole zip archive"):
+    with guarded("it is a truncated zip archive"):
         size = size_of(file)
         file.seek(max(0, size - 22 - _COMMENT))
         tail = file.read()
         at = tail.rfind(_END)
         if at < 0:
-            raise damaged("it is not a whole zip archive")
+            raise damaged("it is a truncated zip archive")
         (length,) = struct.unpack_from("<I", tail, at + 12)
         if length == 0xFFFFFFFF and (at := tail.rfind(_END_64, 0, at)) >= 0:
             (length,) = struct.unpack_from("<Q", tail, at + 40)
     if length > MAX_DIRECTORY:
-        raise too_large(f"lists its members in {length:,} bytes, more than {MAX_DIRECTORY:,}")
+        raise too_large(f"has a directory of {length:,} bytes, more than {MAX_DIRECTORY:,}")
     file.seek(0)
 
 
@@ -89,15 +89,17 @@ def _check_members(archive: zipfile.ZipFile, packed: int) -> None:
             raise damaged(f"it has two members of the name {name}")
         seen.add(name)
         if member.flag_bits & 0x1:
-            help = "unpack it with its password, and pack it without one"
+            help = "unpack it with its password, and pack it again without"
             raise BadFile(f"is encrypted ({name})", "kind", help)
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
             help = "pack it again with `deflate`, the usual method of zip"
-            raise BadFile(f"is compressed with {method} ({name}), which is not read", "kind", help)
+            raise BadFile(
+                f"is compressed with {method} ({name}), which is not supported", "kind", help
+            )
         stored = member.compress_type == zipfile.ZIP_STORED
         if member.compress_size > packed or (stored and member.file_size != member.compress_size):
-            raise damaged(f"{name} in it claims {member.file_size:,} bytes")
+            raise damaged(f"{name} in it should have {member.file_size:,} bytes")
         unpacked += member.file_size
     if unpacked > may_unpack_to(packed):
         raise too_large(f"has {packed:,} bytes and would unpack to {unpacked:,}")

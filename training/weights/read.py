@@ -47,10 +47,12 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     if not tensors:
         what = "a dict without tensors" if isinstance(found, Mapping) else type(found).__name__
         help = "save a module's `state_dict()`"
-        raise _problem("no-weights", f"{name} holds no weights, but {what}", name, help)
+        raise _problem("no-weights", f"{name} contains {what}, not weights", name, help)
     if any(tensor.is_meta for tensor in tensors.values()):
         help = "save a module whose weights are on the CPU or a GPU, not on the device `meta`"
-        raise _problem("no-weights", f"{name} holds shapes of weights, but no values", name, help)
+        raise _problem(
+            "no-weights", f"{name} contains shapes of weights, but no values", name, help
+        )
     return tensors
 
 

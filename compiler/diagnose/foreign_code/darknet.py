@@ -31,7 +31,7 @@ def _translated(kind: str, settings: dict[str, str], start: int, end: int) -> Tr
     if kind in ("net", "network"):
         sides = [settings.get(name, "") for name in ("channels", "height", "width")]
         written = f"input {'x'.join(sides)}" if all(s.isdigit() for s in sides) else None
-        advice = "how it learns stands in `train { optimizer sgd lr=0.1 momentum=0.9, batch 64 }`"
+        advice = "training settings go in `train { optimizer sgd lr=0.1 momentum=0.9, batch 64 }`"
         return Translation(start, end, message, written, advice)
     if kind == "crop":
         return Translation(start, end, message, "", "images are cropped by `augment { crop }`")

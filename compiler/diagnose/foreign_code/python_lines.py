@@ -35,7 +35,7 @@ _RUNS = re.compile(
 )
 _ADDS = frozenset({"add", "append", "add_module", "push"})
 _IN_TRAIN = frozenset({"compile", "fit", "fit_generator", "fine_tune", "fit_one_cycle"})
-_ARGUMENT = "`{}` is an argument: it stands behind its layer, as in `conv 64 3x3 stride=2`"
+_ARGUMENT = "`{}` is an argument: it goes after its layer, as in `conv 64 3x3 stride=2`"
 
 
 class _Unknown(Exception):
@@ -63,7 +63,10 @@ def translate_python(
     statement = tree.body[0]
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return Translation(
-            *where, "a spec imports nothing from Python", "", "take it out: all layers are known"
+            *where,
+            "a spec cannot import Python modules",
+            "",
+            "take it out: all layers are built in",
         )
     if isinstance(statement, ast.ClassDef):
         return Translation(
@@ -87,11 +90,11 @@ def translate_python(
     if reader.first_line and not has_input:
         lines.insert(0, reader.first_line)
     written = ", ".join(line for line in lines if line)
-    message = "this is not how a spec writes it: a layer is a word and its arguments"
+    message = "this is not the syntax of a spec: a layer is a word and its arguments"
     if section:
-        message = "this is not how a section writes it: a directive is a word and its arguments"
+        message = "this is not the syntax of a section: a directive is a word and its arguments"
     if not written:
-        message = "a spec goes without this: layers follow one another in the order written"
+        message = "a spec does not need this: layers follow one another in the order written"
         return Translation(*where, message, "", reader.advice or "take it out")
     left = ", ".join(f"`{one}`" for one in reader.left_out)
     return Translation(*where, message, written, f"left out: {left}" if left else "")
@@ -341,7 +344,7 @@ def _training(node: ast.Call) -> str:
     lines += ["loss cross_entropy"] if "loss" in named else []
     lines += ["metrics top1"] if "metrics" in named else []
     listed = ", ".join(lines or ['data folder "images"', "epochs 10"])
-    return f"write how it learns into a section of its own: `train {{ {listed} }}`"
+    return f"write training settings into a section of their own: `train {{ {listed} }}`"
 
 
 def _last(node: ast.expr) -> str:

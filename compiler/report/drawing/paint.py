@@ -215,10 +215,10 @@ class _Painter:
                 about.append(f"{exact(macs)} multiply-adds")
             field = self.analysis.fields[last.index]
             seen = "all" if field.whole else pair(field.size)
-            about += [f"leaves {box.leaves}", f"sees {seen}"]
+            about += [f"output {box.leaves}", f"receptive field {seen}"]
             box.about = "\n".join(about)
         shape = text(self.network.output.shape)
-        self.end = self.box(Box("input", self.root, "output", about=f"leaves {shape}"))
+        self.end = self.box(Box("input", self.root, "output", about=f"output {shape}"))
 
     def spread(self, first: Node, last: Node) -> None:
         """Says `droppath 0..0.1` of what differs from round to round."""

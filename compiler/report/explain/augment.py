@@ -26,7 +26,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     if not fusion.passes:
         return []
     size = f"{fusion.channels}x{by(fusion.arriving)}"
-    title = f"{in_short(fusion)}, for a whole batch at once; images arrive as {size}"
+    title = f"{in_short(fusion)}, for a whole batch at once; images are {size}"
     found = wrapped(title, style, code=BOLD)
     for step in fusion.read:
         found += wrapped(f"`{_as_written(step.directive)}` is done when images are read.", style)

@@ -66,7 +66,7 @@ def _indented(notes: Iterable[str], style: Style) -> list[str]:
 
 
 def _origin(node: Node, what: str) -> Iterable[str]:
-    """Where it is written, and how it came about."""
+    """Win a spec it is written, and how it came about."""
     written = node.span.text.partition("{")[0].split("\n")[0].strip()
     as_written = f": {printable(written)}" if written != what else ""
     yield f"{place(node.span)}{as_written}"
@@ -80,9 +80,9 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
     cost, totals = analysis.costs[node.index], analysis.totals
     found: list[Line] = []
     if not node.inputs:
-        return [Line("leaves", _leaves(analysis, node))]
-    found += [Line("arrives", f"{text(each.shape)}, from {each.name}") for each in node.inputs]
-    found.append(Line("leaves", _leaves(analysis, node)))
+        return [Line("output", _leaves(analysis, node))]
+    found += [Line("input", f"{text(each.shape)}, from {each.name}") for each in node.inputs]
+    found.append(Line("output", _leaves(analysis, node)))
     worked_out = [Line(*line) for line in node.op.explain(node.shape, *node.input_shapes)]
     told = {line.name for line in worked_out}
     if cost.params and "parameters" not in told:
@@ -110,7 +110,7 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
 
 def _part_of(figure: int, total: int, aux: bool) -> str:
     if aux:
-        return "only in training, and in no total"
+        return "only in training; not in any total"
     return f"{share(figure, total)} of the network's" if figure else ""
 
 
@@ -146,7 +146,7 @@ def _field_lines(analysis: Analysis, node: Node) -> list[Line]:
     window = node.op.window(node.shape, *node.input_shapes)
     name = "receptive field"
     if window == EVERYTHING:
-        return [Line(name, f"all that its input sees, {area(field.size)}")]
+        return [Line(name, f"all of its input's, {area(field.size)}")]
     if len(arriving) > 1 or window == POINT:
         return [Line(name, _union(node, field, arriving))]
     found: list[Line] = []
@@ -175,7 +175,7 @@ def _recurrence(axis: Axis, before: Axis, kernel: int) -> str:
 
 
 def _jump(axis: Axis, before: Axis, stride: object) -> str:
-    return f"{before.jump}*{stride} = {axis.jump}: so far apart neighbours look"
+    return f"{before.jump}*{stride} = {axis.jump}: distance between neighbours, in input pixels"
 
 
 def _union(node: Node, field: Field, arriving: Sequence[Field]) -> str:
@@ -204,7 +204,7 @@ def _memory_lines(analysis: Analysis, node: Node) -> list[Line]:
     if node.op.inplace:
         found.append(Line(where, "output: written over its input"))
     elif node.op.shares_storage:
-        found.append(Line(where, "output: its input, seen in another way"))
+        found.append(Line(where, "output: a view of its input"))
     else:
         found.append(Line(where, f"output {_product(size(node.shape), itemsize)} an image"))
     found.append(Line("", f"kept for the backward pass: {_kept(analysis, node)}"))
@@ -224,7 +224,7 @@ def _kept(analysis: Analysis, node: Node) -> str:
         parts.append("its output")
     own = kept.own * analysis.setting.itemsize + kept.fixed
     if own:
-        parts.append(f"{data_size(own)} an image of its own")
+        parts.append(f"{data_size(own)} of its own per image")
     if kept.once:
         parts.append(f"{exact(kept.once)} numbers for the batch")
     return ", ".join(parts) or "nothing"
@@ -274,8 +274,8 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
     inside = {node.index for node in layers}
     costs = [analysis.costs[node.index] for node in layers]
     arriving = {s.index: s for node in layers for s in node.inputs if s.index not in inside}
-    found = [Line("arrives", f"{text(s.shape)}, from {s.name}") for s in arriving.values()]
-    found.append(Line("leaves", _leaves(analysis, last)))
+    found = [Line("input", f"{text(s.shape)}, from {s.name}") for s in arriving.values()]
+    found.append(Line("output", _leaves(analysis, last)))
     params, macs = sum(c.params for c in costs), sum(c.macs for c in costs)
     for name, figure, total in (
         ("parameters", params, totals.params),

@@ -39,9 +39,9 @@ def _state(group: Group, strategy: Strategy) -> str:
     )
     first = _free(group, strategy.stages[0])
     if since == 1:
-        return "begins anew" if _is_anew(group, strategy) else "learns"
+        return "initialized at random" if _is_anew(group, strategy) else "trained"
     if since is not None:
-        return f"frozen, learns from epoch {since} on"
+        return f"frozen, trained from epoch {since} on"
     return f"{exact(group.weights - first)} frozen" if first else "frozen"
 
 
@@ -75,9 +75,10 @@ def counts(strategy: Strategy, stage: Stage) -> str:
     whole = sum(group.weights for group in strategy.groups)
     free = sum(_free(group, stage) for group in strategy.groups)
     if free == whole:
-        return f"all {exact(whole)} weights learn"
+        return f"all {exact(whole)} weights are trained"
     return (
-        f"{exact(whole - free)} weights are frozen, {exact(free)} learn ({share(free, whole)} of"
+        f"{exact(whole - free)} weights are frozen, {exact(free)} are trained "
+        f"({share(free, whole)} of"
         " them)"
     )
 

@@ -76,7 +76,7 @@ def test_what_joins_what(directives: str, wanted: list[str]) -> None:
     ("directives", "why"),
     [
         ("elastic 10, rotate 15",
-         "`elastic` displaces each pixel by itself, which no matrix can do"),
+         "`elastic` displaces each pixel individually, which a matrix cannot do"),
         ("rotate 15, noise 0.1, rotate 15", "`noise` stands between"),
         ("rotate 15, noise 0.1, erase, rotate 15", "`noise` and `erase` stand between"),
         ("rotate 15 fill=9, shift 10%", "it fills with zero, those before with (9)"),
@@ -100,7 +100,7 @@ def test_a_crop_that_shrinks_much_is_smoothed_and_stands_alone() -> None:
     large = "evaluate { resize 200 }"
     assert kinds("rotate 10, crop scale=35%..100%", "3x64x64", large) == ["warp", "resize"]
     assert of("rotate 10, crop scale=35%..100%", "3x64x64", large).passes[1].why == (
-        "`crop` averages over many pixels, a warp interpolates between four"
+        "`crop` averages over many pixels, but a warp interpolates between four"
     )
     assert kinds("crop scale=35%..100%, rotate 10", "3x64x64", "evaluate { resize 73 }") == ["warp"]
 

@@ -51,7 +51,7 @@ def test_the_decision(each: int, similar: str, wanted: list[str]) -> None:
     decision = decide(found, section(f"policy auto similar={similar}"), 10 * each, 10)
     said = [str(directive) for directive in decision.directives]
     assert said == wanted
-    assert f"{each:,} a class" in decision.reason
+    assert f"{each:,} per class" in decision.reason
     written = strategy_of(found, section(*said))
     assert strategy_of(found, decision.transfer) == written
 
@@ -111,9 +111,9 @@ def test_data_is_counted_without_training(
     text = SPEC.replace("fc 10", "fc classes") + 'train { data folder "pets" }\n'
     text += 'transfer { from "a", policy auto similar=yes }\n'
     found = explained(tmp_path, capsys, monkeypatch, text)
-    assert "80 images of 2 classes are 40 a class, which is little" in found
+    assert "80 images in 2 classes are 40 per class, which is little" in found
     assert "written out: freeze all head reset" in found
-    assert "fc 18 begins anew" in found
+    assert "fc 18 is initialized at random" in found
 
 
 def test_data_of_the_command_line(
@@ -124,12 +124,12 @@ def test_data_of_the_command_line(
     text = SPEC.replace("fc 10", "fc classes") + 'train { data folder "elsewhere" }\n'
     policy = text + 'transfer { from "a", policy auto similar=yes }\n'
     found = explained(tmp_path, capsys, monkeypatch, policy, "--data", "./pets")
-    assert "80 images of 2 classes are 40 a class" in found
+    assert "80 images in 2 classes are 40 a class" in found
     frozen = text + 'transfer { from "a", freeze all, head reset }\n'
-    assert "fc 18 begins anew" in explained(
+    assert "fc 18 is initialized at random" in explained(
         tmp_path, capsys, monkeypatch, frozen, "--data", "./pets"
     )
-    assert "fc 90 begins anew" in explained(tmp_path, capsys, monkeypatch, frozen)
+    assert "fc 90 is initialized at random" in explained(tmp_path, capsys, monkeypatch, frozen)
 
 
 def test_what_is_frozen_is_shown(
@@ -138,10 +138,11 @@ def test_what_is_frozen_is_shown(
     text = SPEC + "train { data digits, optimizer sgd lr=0.1 }\n"
     text += 'transfer { from "a", freeze until layer3, unfreeze at epoch 5, lr layer1=0.1x }\n'
     found = explained(tmp_path, capsys, monkeypatch, text)
-    assert "stem 12 frozen, learns from epoch 5 on 0.1" in found
-    assert "layer1.0 24 frozen, learns from epoch 5 on 0.01" in found
-    assert "fc 90 learns 0.1" in found
-    assert "from epoch 5 on, all 278 weights learn; a batch of 64 needs 4.07 MiB of memory" in found
+    assert "stem 12 frozen, trained from epoch 5 on 0.1" in found
+    assert "layer1.0 24 frozen, trained from epoch 5 on 0.01" in found
+    assert "fc 90 trained 0.1" in found
+    assert "from epoch 5 on, all 278 weights are trained; a batch of 64 needs" in found
+    assert "needs 4.07 MiB of memory" in found
     assert "of memory instead of" in found
 
 
@@ -149,4 +150,4 @@ def test_a_policy_without_data(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = SPEC.replace("1x16x16", "3x96x96") + 'transfer { from "a", policy auto similar=yes }\n'
-    assert "decided when there is data" in explained(tmp_path, capsys, monkeypatch, text)
+    assert "depends on the amount of data" in explained(tmp_path, capsys, monkeypatch, text)

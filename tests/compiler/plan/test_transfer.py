@@ -169,7 +169,7 @@ def test_what_would_help() -> None:
     assert "`1x` is the factor 1x" in mistake("lr stem=-1x").message
     with pytest.raises(SpecError) as caught:
         plan(network(f'{SPEC}\ntransfer {{ from "https://example.org/a.pth" }}'))
-    assert caught.value.diagnostics[0].help == "download the file, and name that"
+    assert caught.value.diagnostics[0].help == "download the file, and write its path"
 
 
 def test_what_is_off_stands_in_nothings_way() -> None:

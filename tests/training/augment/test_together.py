@@ -1,4 +1,4 @@
-"""What is done together is what is done one after the other."""
+"""Passes is what is done one after the other."""
 
 from __future__ import annotations
 

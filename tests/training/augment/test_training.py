@@ -137,7 +137,7 @@ def test_what_the_sheet_cannot_be_made_of(spec: Path, capfd: Capture) -> None:
     assert ".png or .html" in found.err
     found = run(capfd, "augment", spec, "-o", "sheet.png", "--set", "augment=off")
     assert found.code == 1
-    assert "error[no-augment]: the spec augments nothing" in found.err
+    assert "error[no-augment]: the spec has no augmentation" in found.err
     found = run(capfd, "augment", spec, "-o", "nowhere/sheet.png")
     assert found.code == 1
     assert "cannot write nowhere/sheet.png" in found.err

@@ -61,7 +61,7 @@ def test_a_file_that_is_missing_or_another_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "frozen-0.safetensors", "still-0123456789abcdef.py", ""])
 def test_a_checkpoint_may_not_name_any_file(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SpecError, match="a run has no file of this name"):
+    with pytest.raises(SpecError, match="a run has no file with this name"):
         read_frozen(tmp_path, name, "last.ckpt")
 
 

@@ -173,7 +173,7 @@ def test_other_classes_are_refused_with_their_names(cnn: Run, tmp_path: Path) ->
     found = cnn("evaluate", "run", "--data", "others")
     assert found.code == 1
     assert "not in the data: 9" in found.err
-    assert "not known to the network: nine" in found.err
+    assert "unknown to the network: nine" in found.err
 
 
 def test_a_page_is_written_where_it_is_asked_for(cnn: Run, tmp_path: Path) -> None:

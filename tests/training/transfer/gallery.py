@@ -41,7 +41,7 @@ def spec(name: str, source: str, *lines: str, anew: bool = False) -> str:
     with as many classes as the data has."""
     (path,) = GALLERY.rglob(f"{name}.cnn")
     text = starter("net", Source(path.name, path.read_text(encoding="utf-8"), path))
-    text = text.partition("# What it learns from")[0]
+    text = text.partition("# Training data and hyperparameters")[0]
     if anew:
         text = OUTPUTS.sub(_of_classes, text)
         assert "classes" in text, "the head is written some other way"

@@ -48,9 +48,9 @@ def test_frozen_they_give_what_they_gave(tmp_path: Path, exported: Path) -> None
 @pytest.mark.parametrize(
     ("lines", "learn"),
     [
-        ((), "bn, layer1.0.bn, layer1.1.bn and 1 more learn here"),
-        (("freeze until layer2",), "bn2 learns here"),
-        (("freeze all", "unfreeze at epoch 2 until layer2"), "bn2 learns here"),
+        ((), "bn, layer1.0.bn, layer1.1.bn and 1 more are trained here"),
+        (("freeze until layer2",), "bn2 is trained here"),
+        (("freeze all", "unfreeze at epoch 2 until layer2"), "bn2 is trained here"),
     ],
 )
 def test_norms_that_learn_cannot_do_without(

@@ -29,7 +29,7 @@ def test_what_is_not_a_regular_file(tmp_path: Path) -> None:
     assert told(tmp_path) == "is a folder, not a file"
     assert told(tmp_path / "none") == "does not exist"
     assert "cannot be read: " in told(tmp_path / "loop")
-    assert told(tmp_path / "a\0b") == "cannot be the name of a file"
+    assert told(tmp_path / "a\0b") == "is not a valid file name"
     assert "cannot be read: " in told(tmp_path / ("a" * 300))
 
 

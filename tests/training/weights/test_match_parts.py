@@ -326,7 +326,7 @@ def test_a_module_of_another_network_is_not_loaded_into() -> None:
         found.load_into(module)
     assert "fc.weight: 4x8 does not fit into 5x8" in str(error.value)
     assert torch.equal(module.conv.weight, before)
-    with pytest.raises(SpecError, match="the module has nothing of that name"):
+    with pytest.raises(SpecError, match="the module has no such weight"):
         found.load_into(nn.Linear(2, 2))
 
 
@@ -339,9 +339,9 @@ def test_the_table() -> None:
         "bn    1       matched        8",
         "fc    5       reinitialised  10x8     4x8          another shape",
         "",
-        "3 layers of Net: 2 matched, 1 reinitialised (90 numbers get nothing)."
+        "3 layers of Net: 2 matched, 1 reinitialised (90 numbers get no weights)."
         " Known by its dataflow, by torch.fx.",
-        'help: `require_complete(allow=["fc"])` lets what is reinitialised begin anew',
+        'help: `require_complete(allow=["fc"])` allows these to be initialized at random',
     ]
     assert found.counts() == {"matched": 2, "reinitialised": 1}
 
@@ -361,7 +361,9 @@ def test_what_can_be_done_about_doubt() -> None:
     found = match(layers(TWINS.replace("same", "same bias=off")), {**STEM, **TWO})
     assert found.ambiguous
     dict_help, order_help, *_ = help_of(found)
-    assert dict_help == "give the module instead of its state dict: its dataflow may tell"
+    assert (
+        dict_help == "pass the module instead of its state dict: its dataflow may tell them apart"
+    )
     assert "by_order=True" in order_help
     more = {**TWO, "third.weight": torch.zeros(8, 8, 3, 3)}
     found = match(layers(TWINS.replace("same", "same bias=off")), {**STEM, **more})
@@ -373,7 +375,9 @@ def test_what_can_be_done_about_doubt() -> None:
 
 def test_what_can_be_done_about_weights_of_another_network() -> None:
     found = match(layers("\n".join(f"conv {width}" for width in range(3, 10))), {**STEM, **TWO})
-    assert help_of(found) == ["with 7 layers of other shapes, theirs is of another network"]
+    assert help_of(found) == [
+        "with 7 layers of different shapes, the source is a different network"
+    ]
 
 
 def test_an_error_names_each_layer_once_with_both_shapes() -> None:
@@ -385,7 +389,7 @@ def test_an_error_names_each_layer_once_with_both_shapes() -> None:
         "",
         "error[weights]: these weights do not fill 1 layer of Net",
         "  = fc.weight: 10x8, theirs 5.weight: 4x8",
-        '  help: `require_complete(allow=["fc"])` lets what is reinitialised begin anew',
+        '  help: `require_complete(allow=["fc"])` allows these to be initialized at random',
     ]
     found.require_complete(allow=["fc"])
 

@@ -248,7 +248,7 @@ def test_a_tensor_of_another_shape_in_the_middle() -> None:
         (4, 8, 3, 3),
     )
     (bias,) = [row for row in found.rows if row.ours == "conv3.bias"]
-    assert (bias.status, bias.notes) == ("reinitialised", ("its weight has another shape",))
+    assert (bias.status, bias.notes) == ("reinitialised", ("its weight has a different shape",))
     with pytest.raises(SpecError) as error:
         found.require_complete()
     assert "conv2.weight: 8x8x3x3, theirs first.weight: 4x8x3x3" in str(error.value)
@@ -345,7 +345,7 @@ class LooksAtNumbers(Plain):
 
 @pytest.mark.parametrize(
     ("module", "how"),
-    [(LooksAtData, "torch.export"), (LooksAtNumbers, "a run that was watched")],
+    [(LooksAtData, "torch.export"), (LooksAtNumbers, "a traced run")],
 )
 def test_modules_that_cannot_be_traced(module: Callable[[], nn.Module], how: str) -> None:
     """They look at shapes, or at numbers; the match says by which way they were followed, and

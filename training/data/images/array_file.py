@@ -37,9 +37,7 @@ def _images_of(path: Path) -> Any:
         usual = names if len(names) == 1 else [name for name in _USUAL if name in arrays]
         if not usual:
             there = listed([f"`{name}`" for name in names])
-            raise BadImage(
-                f"none of its arrays is called `x_test`, `x` or `images`: it has {there}"
-            )
+            raise BadImage(f"it has no array named `x_test`, `x` or `images`: it has {there}")
         return arrays[usual[0]]
 
 

@@ -61,7 +61,9 @@ def _unrolled(length: int, wanted: Shape) -> Shape:
     if isqrt(length) ** 2 == length:
         return 1, isqrt(length), isqrt(length)
     needs = f"; the input {text(wanted)} has {size(wanted):,}" if wanted else ""
-    raise Unfit(f"rows of {length:,} numbers do not say how high and wide an image is{needs}")
+    raise Unfit(
+        f"rows of {length:,} numbers do not determine the height and width of an image{needs}"
+    )
 
 
 def _scale(array: Any) -> float:
@@ -71,7 +73,7 @@ def _scale(array: Any) -> float:
     if array.dtype.kind == "b":
         return 255
     if array.dtype.kind not in "iuf":
-        raise Unfit(f"it holds {array.dtype}, which are not numbers of pixels")
+        raise Unfit(f"it holds {array.dtype}, which are not pixel values")
     low, high = float(array.min()), float(array.max())
     if low >= 0:
         if array.dtype.kind == "f" and high <= 1:
@@ -81,6 +83,6 @@ def _scale(array: Any) -> float:
         if array.dtype.kind in "iu" and high <= 65535:
             return 255 / 65535
     raise Unfit(
-        f"its numbers go from {low:g} to {high:g}; pixels go from 0 to 255, to 65,535 in whole"
-        " numbers, or to 1 in fractions"
+        f"its values range from {low:g} to {high:g}; pixels range from 0 to 255, to 65,535 in"
+        " whole numbers, or to 1 in fractions"
     )

@@ -26,7 +26,7 @@ def plain(image: Image.Image, channels: int) -> Image.Image:
     elif image.mode == "F":
         numbers = _numbers(image, torch.float32)
         if not bool(numbers.isfinite().all()):
-            raise BadImage("some of its numbers are NaN or infinite")
+            raise BadImage("some of its values are NaN or infinite")
         image = _eight_bits(numbers, 1 if bool((numbers <= 1).all()) else 255)
     elif image.mode == "LAB":
         image = _from_lab(image)

@@ -126,10 +126,10 @@ def upright(image: Image.Image) -> Image.Image:
 def _what_else(data: bytes) -> str:
     start = data[:200].lstrip()
     if start[:1] == b"<":
-        return "not an image, but a page or drawing in text (it starts with <)"
+        return "not an image, but a web page or an SVG drawing (it starts with <)"
     if start and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start):
         return "not an image, but text"
-    return "not an image in a format that is read"
+    return "not an image in a supported format"
 
 
 def _damage(error: BaseException) -> str:

@@ -110,7 +110,7 @@ class Preparation:
         try:
             return _read(json.loads(text))
         except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise NoPreparation(f"this is not a preparation: {error!r}") from None
+            raise NoPreparation(f"this is not a preprocessing record: {error!r}") from None
 
 
 def _read(data: Mapping[str, Any]) -> Preparation:
@@ -137,7 +137,7 @@ def _read(data: Mapping[str, Any]) -> Preparation:
     fine = len(made.mean) == len(made.std) == made.channels and all(std > 0 for std in made.std)
     fine = fine and all(map(math.isfinite, numbers)) and all(0 < side <= MAX_SIDE for side in sides)
     if not fine or made.order not in ("rgb", "bgr"):
-        raise ValueError("its numbers do not fit each other")
+        raise ValueError("its values contradict each other")
     return made
 
 
@@ -160,7 +160,9 @@ def described_preprocessing(preparation: Preparation) -> dict[str, Any]:
     fit = preparation.fit
     side = isinstance(fit.resize, int)
     return {
-        "decode": "upright by EXIF orientation; transparency on white; 16 bits / 257, rounded",
+        "decode": (
+            "turned upright by EXIF orientation; transparency on white; 16 bits / 257, rounded"
+        ),
         "color": {1: "grey, ITU-R 601 luma", 3: "RGB"}.get(preparation.channels, "as in the file"),
         "resize": fit.resize,
         "resize_is": "shorter side" if side else "height, width",

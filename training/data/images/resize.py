@@ -47,7 +47,8 @@ class Fit:
         size = self.resized(height, width)
         if size[0] * size[1] > MAX_PIXELS:
             raise BadImage(
-                f"{width:,} x {height:,} pixels, which would grow to {size[1]:,} x {size[0]:,}"
+                f"{width:,} x {height:,} pixels, which would be enlarged to {size[1]:,} x "
+                f"{size[0]:,}"
             )
 
     def resized(self, height: int, width: int) -> Size:

@@ -64,9 +64,10 @@ class Stream:
                 self.close()
                 raise problem(
                     "bad-file",
-                    f"an image that was well at the start can no longer be read: {images.reason}",
+                    f"an image that was readable at the start can no longer be read: "
+                    f"{images.reason}",
                     None,
-                    help="mend it or take it away, and resume the run",
+                    help="repair or remove it, and resume the run",
                 )
             yield images.to(self.device, non_blocking=True)
 
@@ -141,7 +142,10 @@ def _worker_died(error: Exception) -> SpecError:
     why = str(error).strip().partition("\n")[0] or type(error).__name__
     return problem(
         "worker-died",
-        f"a process that reads images has ended: {why}",
+        f"a process that reads images has died: {why}",
         None,
-        help="there may be too little memory for so many, shared memory above all: `workers 2`",
+        help=(
+            "there may be too little memory for this many processes, especially shared memory: "
+            "`workers 2`"
+        ),
     )

@@ -11,13 +11,13 @@ _FEW = 4
 """Layers that are likely meant to begin anew: a head, a stem."""
 
 _NOT_FOLLOWED = (
-    "its dataflow could not be followed: `match(network, module, example=images)` runs it with"
-    " images that it takes"
+    "its dataflow could not be followed: `match(network, module, example=images)` runs it on"
+    " images of a suitable size"
 )
 _IN_DOUBT: dict[Known, str] = {
-    "dataflow": "names that count (`path1`, `path2`) would tell these apart",
+    "dataflow": "numbered names (`path1`, `path2`) would tell these apart",
     "unfollowed": _NOT_FOLLOWED,
-    "dict": "give the module instead of its state dict: its dataflow may tell",
+    "dict": "pass the module instead of its state dict: its dataflow may tell them apart",
 }
 
 
@@ -33,21 +33,22 @@ def _about_doubt(rows: Sequence[Row], missing: Sequence[Row], known: Known) -> I
     theirs = {row.their_layer for row in rows if row.status == "ambiguous" and not row.ours}
     if len(theirs) != len(ours):
         yield (
-            f"theirs has {len(theirs)} layers that these {len(ours)} may be: take weights of a"
-            " network with as many"
+            f"the source has {len(theirs)} candidates for these {len(ours)} layers: use weights "
+            f"of a"
+            " network with the same number"
         )
         return
     yield _IN_DOUBT[known]
-    yield "`match(…, by_order=True)` takes them as they come, which has to be the spec's order"
+    yield "`match(…, by_order=True)` assigns them in their order, which has to be the spec's"
 
 
 def _about_the_rest(missing: Sequence[Row]) -> Iterator[str]:
     layers = _layers(missing, "reinitialised")
     if layers and len(layers) <= _FEW:
         listed = ", ".join(f'"{name}"' for name in layers)
-        yield f"`require_complete(allow=[{listed}])` lets what is reinitialised begin anew"
+        yield f"`require_complete(allow=[{listed}])` allows these to be initialized at random"
     elif layers:
-        yield f"with {len(layers)} layers of other shapes, theirs is of another network"
+        yield f"with {len(layers)} layers of different shapes, the source is a different network"
 
 
 def _layers(rows: Sequence[Row], status: Status) -> list[str]:

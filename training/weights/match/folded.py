@@ -20,7 +20,7 @@ from .result import Match
 from .rows import Row
 from .tensor_transform import Transfer
 
-_NOTE = "no norm in theirs"
+_NOTE = "no norm in the source"
 _TAKEN = ("matched", "reshaped", "adapted")
 
 

@@ -82,7 +82,7 @@ class Match:
         wrong = [
             f"{key}: {_shape(tensor.shape)} does not fit into {_shape(there[key].shape)}"
             if key in there
-            else f"{key}: the module has nothing of that name"
+            else f"{key}: the module has no such weight"
             for key, tensor in state.items()
             if key not in there or there[key].shape != tensor.shape
         ]

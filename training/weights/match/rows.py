@@ -89,17 +89,17 @@ class _Pair:
                 continue
             verdict = main if role == "weight" and main else tensor(our, theirs[role])
             if main is not None and main.transfer is None and verdict.transfer is not None:
-                verdict = Verdict("reinitialised", note="its weight has another shape")
+                verdict = Verdict("reinitialised", note="its weight has a different shape")
             yield self._row(our, theirs[role], verdict.status, verdict.note), verdict.transfer
         for role, their in theirs.items():
             if role not in ours:
-                note = "" if role == COUNTER else f"ours has no {role}"
+                note = "" if role == COUNTER else f"there is no {role} in the spec"
                 yield self._row(None, their, "unused", note), None
 
     def _missing(self, our: Held, role: str) -> Row:
         if role == COUNTER:
             return self._row(our, None, "kept", "")
-        return self._row(our, None, "reinitialised", f"theirs has no {role}")
+        return self._row(our, None, "reinitialised", f"there is no {role} in the source")
 
     def _row(self, our: Held | None, their: Held | None, status: Status, note: str) -> Row:
         return Row(
@@ -124,7 +124,7 @@ def _alone(layer: Layer, among: Sequence[str]) -> Iterator[Told]:
         many = len(among) > 1
         note = f"one of {len(among)}: {_listed(among)}" if many else f"{among[0]} or nothing"
     else:
-        status, note = "reinitialised", "nothing in its place"
+        status, note = "reinitialised", "no counterpart"
     for our in layer.tensors.values():
         yield Row(our.key, "", status, our.shape, None, (note,), layer=layer.name), None
 

@@ -91,12 +91,12 @@ def summary(rows: Sequence[Row], network: str, how: str) -> str:
     text = f"{plural(sum(ours.values()), 'layer')} of {network}: {', '.join(parts)}"
     new = numbers(rows, "reinitialised", "ambiguous")
     if new:
-        text += f" ({new:,} numbers get nothing)"
+        text += f" ({new:,} numbers get no weights)"
     told = Counter(line.evidence for line in lines if line.ours and line.evidence != "place")
     if told:
         text += f"; told apart by {' and by '.join(f'{kind}: {n}' for kind, n in told.items())}"
     if theirs:
-        text += f"; {plural(theirs, 'layer')} of theirs not used"
+        text += f"; {plural(theirs, 'layer')} of the source not used"
     return f"{text}. Known by {how}."
 
 

@@ -62,7 +62,7 @@ def weight(ours: Layer, theirs: Layer, *, adapt: bool) -> Verdict:
         return Verdict("reshaped", Transfer(their.key, their.axes), "a filter as large as the map")
     channels = _channels(our.shape, their.shape)
     if channels and adapt:
-        note = "colours summed" if channels == "sum" else "grey spread over the colours"
+        note = "colours summed" if channels == "sum" else "grey repeated for each color"
         return Verdict("adapted", Transfer(their.key, their.axes, channels=channels), note)
     return plain
 

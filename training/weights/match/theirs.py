@@ -31,7 +31,7 @@ def follow(module: nn.Module, input_shape: Shape, example: Tensor | None = None)
     except CannotFollow as reason:
         reasons.append(f"torch.fx: {reason}")
     example = example if example is not None else _images(module, input_shape)
-    for way, how in ((exported, "torch.export"), (watched, "a run that was watched")):
+    for way, how in ((exported, "torch.export"), (watched, "a traced run")):
         try:
             return _complete(way(module, example), f"its dataflow, by {how}")
         except CannotFollow as reason:
