@@ -584,7 +584,7 @@ def test_refused(op, arriving, message, help):
 def test_the_way_out_of_same_works():
     op, arriving = Max(kernel=(2, 2), same=True), (3, 7, 8)
     told = refuses(op, arriving, match="even size 2x2 evenly over 7", stricter=True)
-    assert "write `ceil` in place of `same`: 4x4 leaves then" in told
+    assert "write `ceil` in place of `same`: the output is then 4x4" in told
     assert op.replace(same=False, ceil=True).output(arriving) == (3, 4, 4)
     told = refuses(op.replace(stride=(1, 1)), arriving, match="even size", stricter=True)
     assert told.endswith("take a window of odd size")

@@ -91,7 +91,7 @@ def test_a_run_of_arrays_is_resumed_and_evaluated_with_them(run: Path, tmp_path:
     [
         (images()[0], "not numpy.ndarray"),
         ((images()[0], images()[1][:-1]), "60 images and 59 labels"),
-        ((images()[0] - 500.0, images()[1]), "pixels go from 0 to 255"),
+        ((images()[0] - 500.0, images()[1]), "pixels range from 0 to 255"),
         ((images()[0], numpy.full(60, 0.5)), "labels are whole numbers"),
         ({"val": images()}, "`train`"),
         (3, "not int"),
@@ -136,7 +136,7 @@ def test_an_array_that_is_no_image_has_a_reason(run: Path) -> None:
     (found,) = dotcnn.predict(run, numpy.zeros((8, 8, 7), numpy.uint8), device="cpu")
     assert "channels" in found.reason
     (found,) = dotcnn.predict(run, [numpy.full((8, 8, 3), -2.0)], device="cpu")
-    assert "pixels go from 0 to 255" in found.reason
+    assert "pixels range from 0 to 255" in found.reason
 
 
 def test_a_run_stands_where_a_spec_does(run: Path, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_data_is_counted_without_training(
     found = explained(tmp_path, capsys, monkeypatch, text)
     assert "80 images in 2 classes are 40 per class, which is little" in found
     assert "written out: freeze all head reset" in found
-    assert "fc 18 is initialized at random" in found
+    assert "fc 18 initialized at random" in found
 
 
 def test_data_of_the_command_line(
@@ -124,12 +124,12 @@ def test_data_of_the_command_line(
     text = SPEC.replace("fc 10", "fc classes") + 'train { data folder "elsewhere" }\n'
     policy = text + 'transfer { from "a", policy auto similar=yes }\n'
     found = explained(tmp_path, capsys, monkeypatch, policy, "--data", "./pets")
-    assert "80 images in 2 classes are 40 a class" in found
+    assert "80 images in 2 classes are 40 per class" in found
     frozen = text + 'transfer { from "a", freeze all, head reset }\n'
-    assert "fc 18 is initialized at random" in explained(
+    assert "fc 18 initialized at random" in explained(
         tmp_path, capsys, monkeypatch, frozen, "--data", "./pets"
     )
-    assert "fc 90 is initialized at random" in explained(tmp_path, capsys, monkeypatch, frozen)
+    assert "fc 90 initialized at random" in explained(tmp_path, capsys, monkeypatch, frozen)
 
 
 def test_what_is_frozen_is_shown(

@@ -96,7 +96,7 @@ def test_half_a_checkpoint_is_told(tmp_path: Path, share: float) -> None:
 
 def test_another_file_is_told(tmp_path: Path) -> None:
     torch.save({"model": torch.zeros(1)}, tmp_path / "x")
-    with pytest.raises(SpecError, match="this version has not"):
+    with pytest.raises(SpecError, match="it was not written by this version"):
         read_checkpoint(tmp_path / "x")
     with pytest.raises(SpecError, match="nothing to resume"):
         read_checkpoint(tmp_path / "y")

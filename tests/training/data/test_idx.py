@@ -81,7 +81,7 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
         (IMAGES, file(8, 40, 8, 8) + b"x", "and it has more"),
         (IMAGES, file(8, 2**31, 2**10, 2**10, numbers=b""), "claims to hold"),
         (IMAGES, file(9, 40, 8, 8), "begins with 0000 0903, not with 0000 0803"),
-        (IMAGES, gzip.compress(file(8, 40, 8, 8))[:-20], "it ends too early"),
+        (IMAGES, gzip.compress(file(8, 40, 8, 8))[:-20], "it is truncated"),
         (IMAGES, gzip.compress(file(8, 40, 8, 8))[:-8] + bytes(8), "compression is broken"),
         (LABELS, file(8, 39), "40 images in train-images-idx3-ubyte, and 39 labels"),
         (LABELS, file(8, 40, 1, 1), "begins with"),

@@ -182,8 +182,8 @@ JPEG = encoded(picture(3, (64, 64)), "JPEG")
 NONE = {
     "empty": (b"", "it is empty"),
     "text": (b"hello\n", "not an image, but text"),
-    "page": (b"<!DOCTYPE html><html></html>", "not an image, but a page"),
-    "drawing": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image, but a page or"),
+    "page": (b"<!DOCTYPE html><html></html>", "not an image, but a web page"),
+    "drawing": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image, but a web page or"),
     "bytes": (bytes(range(256)), "not an image in a supported format"),
     "zeros": (bytes(1000), "not an image in a supported format"),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "not an image"),

@@ -132,7 +132,7 @@ def test_numbers_become_bytes(array: Any, expected: list[int]) -> None:
     [
         (numpy.array([[[-1.0, 1.0]]]), "from -1 to 1"),
         (numpy.array([[[0, 70000]]]), "from 0 to 70000"),
-        (numpy.array([[["a"]]]), "not numbers of pixels"),
+        (numpy.array([[["a"]]]), "not pixel values"),
         (numpy.zeros((2, 7)), "rows of 7 numbers"),
         (numpy.zeros(3), "is not images"),
         (numpy.zeros((0, 8, 8)), "there are none"),

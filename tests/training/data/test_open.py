@@ -83,7 +83,7 @@ def spoil(root: Path) -> dict[str, str]:
         "cats/empty.png": "it is empty",
         "cats/text.png": "not an image, but text",
         "dogs/link.png": "cannot be read: No such file",
-        "dogs/noise.png": "not an image in a format",
+        "dogs/noise.png": "not an image in a supported format",
     }
 
 

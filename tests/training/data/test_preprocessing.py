@@ -73,7 +73,7 @@ def test_what_comes_out_is_what_the_network_takes(
 
 
 def test_what_is_very_long_is_refused() -> None:
-    with pytest.raises(BadImage, match="would grow to"):
+    with pytest.raises(BadImage, match="would be enlarged to"):
         Fit(224, "bilinear", (224, 224))(torch.zeros((1, 1, 10**6), dtype=torch.uint8))
 
 

@@ -210,7 +210,7 @@ def test_a_log_that_cannot_be_written_ends_and_the_others_go_on(tmp_path: Path) 
     whole_run(callback, tmp_path)
     said = [line for line in stream.getvalue().splitlines() if "cannot write" in line]
     assert len(said) == 1
-    assert "metrics.csv: Is a directory; the log ends here" in said[0]
+    assert "metrics.csv: Is a directory; logging stops here" in said[0]
     assert "epoch 3/3" in stream.getvalue()
     (path,) = (tmp_path / "tensorboard").iterdir()
     assert path.read_bytes().count(b"loss/train") == 3

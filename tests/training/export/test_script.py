@@ -188,7 +188,7 @@ def test_weights_that_do_not_say_what_pixels_become(tmp_path: Path) -> None:
     weights = tmp_path / "net.pt"
     spec = "network Net { input 3x8x8, flatten, fc 2 }"
     torch.save(dotcnn.load(spec).state_dict(), weights)
-    with pytest.raises(SpecError, match="does not say what the classes are"):
+    with pytest.raises(SpecError, match="does not record the classes"):
         dotcnn.export(spec, tmp_path / "net.onnx", weights=weights, script=True)
     assert list(tmp_path.iterdir()) == [weights]
 

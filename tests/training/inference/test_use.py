@@ -120,7 +120,7 @@ def test_weights_under_other_names_are_matched_by_structure(cnn: Run, tmp_path: 
     assert theirs.json["metrics"] == pytest.approx(
         cnn("evaluate", "run", "--format", "json").json["metrics"]
     )
-    assert "nothing says which preprocessing the weights of theirs.pth expect" in theirs.err
+    assert "the preprocessing that the weights of theirs.pth expect is unknown" in theirs.err
 
 
 def test_other_data_is_met_with_the_numbers_of_training(cnn: Run, tmp_path: Path) -> None:

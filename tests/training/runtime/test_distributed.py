@@ -106,7 +106,7 @@ def test_what_goes_wrong_with_one_is_told_to_all(trainer: Trainer, tmp_path: Pat
     lines = f'from "{tmp_path / "first"}", freeze until bn, cache features folder="{tmp_path}/file"'
     folder = tmp_path / "run"
     assert trainer(SPEC + f"transfer {{ {lines} }}\n", folder, world=2, port=port()) == 1
-    assert "cannot keep features" in folder.with_suffix(".error").read_text()
+    assert "cannot write features to" in folder.with_suffix(".error").read_text()
 
 
 def test_they_stop_together_and_go_on(trainer: Trainer, tmp_path: Path) -> None:

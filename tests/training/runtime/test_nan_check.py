@@ -39,10 +39,13 @@ ONES = torch.ones(2, 3)
 @pytest.mark.parametrize(
     ("layers", "said"),
     [
-        ([nn.Linear(3, 3), Divide(0.0), Divide(0.0)], "1 is the first layer that gives infinity"),
-        ([Divide(0.0), nn.Softmax(1)], "0 is the first layer that gives infinity"),
-        ([nn.Identity(), Divide(float("nan"))], "1 is the first layer that gives NaN"),
-        ([Divide(2.0), Sum()], "the input of 1.last has infinity already"),
+        (
+            [nn.Linear(3, 3), Divide(0.0), Divide(0.0)],
+            "1 is the first layer that produces infinity",
+        ),
+        ([Divide(0.0), nn.Softmax(1)], "0 is the first layer that produces infinity"),
+        ([nn.Identity(), Divide(float("nan"))], "1 is the first layer that produces NaN"),
+        ([Divide(2.0), Sum()], "the input of 1.last already has infinity"),
     ],
 )
 def test_the_first_layer_is_named(layers: list[nn.Module], said: str) -> None:

@@ -42,7 +42,7 @@ def test_frozen_they_give_what_they_gave(tmp_path: Path, exported: Path) -> None
     assert torch.allclose(ours.eval()(images), theirs.eval()(images), atol=1e-4)
     assert not torch.allclose(dotcnn.load(text).eval()(images), theirs(images), atol=1e-2)
     assert "4 norms of Net were folded" in notes(looker)
-    assert "no norm in theirs" in (tmp_path / "run" / "transfer.txt").read_text()
+    assert "no norm in the source" in (tmp_path / "run" / "transfer.txt").read_text()
 
 
 @pytest.mark.parametrize(

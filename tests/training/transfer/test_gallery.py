@@ -114,7 +114,7 @@ def test_with_a_head_of_its_own(name: str, others: bool, tmp_path: Path) -> None
             assert same(tensor, there[partner[key]]), key
     assert found.start.transferred.isdisjoint(heads)
     assert {*keys} - heads <= found.start.transferred
-    (line,) = [line for line in found.start.lines if "anew" in line]
+    (line,) = [line for line in found.start.lines if "initialized at random" in line]
     assert all(head in line for head in HEADS[name])
 
 
@@ -134,9 +134,13 @@ def test_auxiliary_heads_that_a_file_lacks_begin_anew(reset: bool, tmp_path: Pat
     state = found.module.state_dict()
     assert all(torch.equal(state[key], found.fresh[key]) for key in heads)
     assert found.start.transferred.isdisjoint(heads)
-    expected = "fc, aux1 and aux2 begin anew" if reset else "aux1 and aux2 begin anew"
+    expected = (
+        "fc, aux1 and aux2 are initialized at random"
+        if reset
+        else "aux1 and aux2 are initialized at random"
+    )
     assert expected in found.start.lines
-    assert "anew: " in found.start.table
+    assert "initialized at random: " in found.start.table
     if not reset:
         assert largest_difference("googlenet", found, module) <= TOLERANCE
 

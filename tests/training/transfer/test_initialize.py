@@ -50,7 +50,7 @@ def test_the_table_is_in_the_folder_and_its_sum_is_said(tmp_path: Path) -> None:
     assert "layer1.0.conv" in table
     assert "matched" in table
     assert "9 layers of Net: 9 matched" in notes(looker)
-    assert "fc begins anew" in notes(looker)
+    assert "fc is initialized at random" in notes(looker)
 
 
 @pytest.mark.parametrize("kind", [".pt", ".npz", ".onnx", "wrapped.pth"])
@@ -87,7 +87,7 @@ def test_colours_for_grey(tmp_path: Path) -> None:
 
 
 def test_features_take_over_a_part_and_the_rest_is_the_specs_own(tmp_path: Path) -> None:
-    """What has a partner behind the cut begins anew all the same."""
+    """What has a partner behind the cut is initialized at random all the same."""
     looker = Looker()
     trained(tmp_path / "run", spec("features layer1"), set=STILL, callback=looker)
     learned, theirs = last(tmp_path / "run"), of_the_first()
@@ -98,7 +98,7 @@ def test_features_take_over_a_part_and_the_rest_is_the_specs_own(tmp_path: Path)
             continue
         own = key.startswith(("layer2", "bn2", "fc"))
         assert torch.allclose(tensor, (fresh if own else theirs)[key], atol=1e-6), key
-    assert "layer2, bn2 and fc begin anew" in notes(looker)
+    assert "layer2, bn2 and fc are initialized at random" in notes(looker)
 
 
 def with_another_head(text: str, head: str) -> str:

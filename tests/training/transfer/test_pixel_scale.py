@@ -122,4 +122,4 @@ def test_it_is_said_before_training_unless_the_spec_says(tmp_path: Path) -> None
     for name, more, said in (("open", "", True), ("said", "evaluate { normalize none }\n", False)):
         looker = Looker()
         trained(tmp_path / name, text + more, callback=looker)
-        assert ("nothing says which preprocessing the weights of" in notes(looker)) == said
+        assert ("the preprocessing that the weights of" in notes(looker)) == said

@@ -213,7 +213,7 @@ def test_what_is_in_the_cache_and_cannot_be_read(stand_in: Put) -> None:
         ("ResNet50", "no model called ResNet50", "resnet50"),
         ("resnet18.a3_in1k", "no weights a3_in1k of resnet18", "resnet18.a"),
         ("resnet18.A1_in1k", "no weights A1_in1k of resnet18", "resnet18.a1_in1k"),
-        ("resnet51", "nobody has published weights of resnet51", "resnet50"),
+        ("resnet51", "timm has no pretrained weights of resnet51", "resnet50"),
         ("zzz", "no model called zzz", ""),
     ],
 )

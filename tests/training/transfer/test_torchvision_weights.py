@@ -73,7 +73,7 @@ def test_weights_of_what_is_no_classifier_of_images(name: str, cache: Path) -> N
     """They are torchvision's, and of modules that nothing here can be."""
     found = refused(name)
     assert found.code == "unknown-weights"
-    assert "classifiers of images" in found.message
+    assert "of an image classifier" in found.message
     assert list(cache.iterdir()) == []
 
 

@@ -369,7 +369,8 @@ def test_what_can_be_done_about_doubt() -> None:
     found = match(layers(TWINS.replace("same", "same bias=off")), {**STEM, **more})
     assert found.ambiguous
     assert help_of(found)[0] == (
-        "theirs has 3 layers that these 2 may be: take weights of a network with as many"
+        "the source has 3 candidates for these 2 layers: use weights of a network with "
+        "the same number"
     )
 
 

@@ -204,7 +204,7 @@ def test_a_layer_that_theirs_does_not_have() -> None:
     assert layer_pairs(found)["conv4"] == "second"
     with pytest.raises(SpecError) as error:
         found.require_complete()
-    assert "conv3.weight: 8x8x1x1 (nothing in its place)" in str(error.value)
+    assert "conv3.weight: 8x8x1x1 (no counterpart)" in str(error.value)
     found.require_complete(["conv3"])
 
 
@@ -403,8 +403,8 @@ def test_a_bias_that_one_side_does_not_have() -> None:
     module = nn.Sequential(nn.Conv2d(3, 8, 1, bias=False), nn.ReLU(), nn.Conv2d(8, 8, 1))
     found = match(layers("conv 8, relu\nconv 8 bias=off"), module)
     told = {row.ours or row.theirs: (row.status, row.note) for row in found.rows}
-    assert told["conv1.bias"] == ("reinitialised", "theirs has no bias")
-    assert told["2.bias"] == ("unused", "ours has no bias")
+    assert told["conv1.bias"] == ("reinitialised", "there is no bias in the source")
+    assert told["2.bias"] == ("unused", "there is no bias in the spec")
     assert not found.complete
 
 

@@ -95,7 +95,7 @@ def test_a_file_that_was_cut_short(name: str, share: float, tmp_path: Path) -> N
     path.write_bytes(whole[: int(share * len(whole))])
     diagnostic = told(path)
     assert diagnostic.code == "weights-damaged"
-    assert "fetch it again" in diagnostic.help
+    assert "download it again" in diagnostic.help
 
 
 @pytest.mark.parametrize("name", ["net.safetensors", "net.pt", "net.npz"])
@@ -125,7 +125,7 @@ def test_what_a_file_would_run_is_not_run(tmp_path: Path) -> None:
     for name in ("zip.pt", "old.pt", "net.npz"):
         diagnostic = told(tmp_path / name)
         assert diagnostic.code == "weights-code", name
-        assert "is not run" in diagnostic.message
+        assert "not loaded" in diagnostic.message
     assert not mark.exists()
     torch.save(nn.Linear(2, 2), tmp_path / "module.pt")
     whole_module = told(tmp_path / "module.pt")
