@@ -68,6 +68,11 @@ def _once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     return list(found.values())
 
 
+MAX_RECOVERIES = 10 * MAX_MISTAKES
+"""How often reading goes on after a mistake. More than one that is told lie in the same line or
+list, and each costs a search for what was meant: a text of nothing else would take long."""
+
+
 class _Inline(list[Any]):
     """The values of a rule whose name starts with `_`: they join those of the rule around it."""
 
@@ -114,13 +119,12 @@ class _Parse:
         starts.append(size)
         ends.append(size)
         position = 0
-        while position < len(types):
+        for _ in range(MAX_RECOVERIES):
             position = self.drive(position)
-            if position < len(types):
-                self.step_back(position)
-                position = self.recover(position)
-            if len(self.mistakes) >= MAX_MISTAKES:
+            if position >= len(types) or len(self.mistakes) >= MAX_MISTAKES:
                 break
+            self.step_back(position)
+            position = self.recover(position)
         self.mistakes.extend(dict.fromkeys(self.builder.diagnostics))
         result = self.values[-1] if not self.mistakes else ()
         return (result if isinstance(result, tuple) else ()), self.mistakes

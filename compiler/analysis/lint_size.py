@@ -1,10 +1,12 @@
-"""Weights where none are needed."""
+"""Weights where none are needed, and filters of a size that nobody means."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from ...dsl.diagnostics import Diagnostic, Label
+from ...dsl.diagnostics import Diagnostic, Edit, Label
+from ..language import torch_order
 from ..network import Network, Node
 from ..shapes import size, text
 from .field import Field
@@ -42,6 +44,25 @@ def wide_fc(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
             labels=(Label(source.span, f"its output is {text(source.shape)}"),),
             help="write `pool avg global, flatten` in place of `flatten`",
         )
+
+
+def argument_order(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
+    """A convolution whose arguments stand in the order of torch: channels, filters, kernel."""
+    for node in network.nodes:
+        if node.op.kind != "conv" or not node.inputs:
+            continue
+        text = node.span.text
+        meant = torch_order.convolution(text, node.inputs[0].shape[0])
+        if meant:
+            op: Any = node.op
+            yield warning(
+                "argument-order",
+                f"`{text}` is {torch_order.meaning(op.out, op.kernel, op.stride)}",
+                node,
+                notes=(torch_order.KNOWN,),
+                help=f"write `{meant}`, or name what is meant: `kernel=`, `stride=`",
+                edits=(Edit(node.span, meant),),
+            )
 
 
 def _learned(node: Node) -> int:

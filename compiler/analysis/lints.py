@@ -28,6 +28,7 @@ RULES: dict[str, Rule] = {
     "dropout-last": lint_order.dropout_last,
     "dropout-before-norm": lint_order.dropout_before_norm,
     "wide-fc": lint_size.wide_fc,
+    "argument-order": lint_size.argument_order,
 }
 """By code."""
 

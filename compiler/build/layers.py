@@ -7,9 +7,9 @@ from typing import Any
 
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
-from ...dsl.syntax import Call, Name, Size
+from ...dsl.syntax import Call, Function, Name, Number, Size
 from ..diagnose.blame import statement_span
-from ..language import foreign, translate
+from ..language import foreign, torch_order, translate
 from ..language.binding import Evaluated, bind, evaluate_arguments, value_in
 from ..language.evaluate import Env
 from ..language.problems import Problem, did_you_mean
@@ -47,7 +47,11 @@ def _make(
     if kind is None:
         kind, arguments = _by_second_word(word, call, arguments, blocks)
     refuse_body(call, f"`{word}`")
-    op = kind(**bind(call, kind.signature(), arguments, env, layer_words() | set(blocks)))
+    try:
+        values = bind(call, kind.signature(), arguments, env, layer_words() | set(blocks))
+    except Problem as problem:
+        raise _in_torch_order(call, problem) or problem from None
+    op = kind(**values)
     try:
         op.check()
     except ArgumentError as error:
@@ -59,6 +63,28 @@ def _make(
             edits=without(error.drop, call),
         ) from None
     return op
+
+
+def _in_torch_order(call: Call, problem: Problem) -> Problem | None:
+    """For `fc 512 10` and `conv 3 32 kernel=3`, which have one number too many."""
+    place = statement_span(call)
+    meant = ""
+    if problem.diagnostic.code == "too-many-arguments":
+        meant = torch_order.connected(place.text)
+    elif problem.diagnostic.code == "repeated-argument" and isinstance(
+        first := call.arguments[0].value, Number
+    ):
+        meant = torch_order.convolution(place.text, int(first.value))
+    if not meant:
+        return None
+    return Problem(
+        "argument-order",
+        f"`{place.text}` has a number too many",
+        place,
+        notes=(torch_order.KNOWN,),
+        help=f"write `{meant}`",
+        edits=(Edit(place, meant),),
+    )
 
 
 def without(name: str, call: Call) -> tuple[Edit, ...]:
@@ -86,8 +112,15 @@ def _by_second_word(
             return REGISTRY[f"{word} {value}"], rest
     first = arguments[0] if arguments and arguments[0].node.name is None else None
     if first is None or not isinstance(first.value, Word):
-        message = f"`{word}` needs to know its kind"
-        raise Problem("missing-argument", message, call.head.span, help=f"there are {listed}")
+        usual = _usual_kind(word, call, kinds)
+        raise Problem(
+            "missing-argument",
+            f"`{word}` needs to know its kind",
+            call.head.span,
+            notes=(f"there are {listed}",),
+            help=f"write `{usual}`" if usual else "",
+            edits=(Edit(statement_span(call), usual),) if usual else (),
+        )
     help, edits = did_you_mean(str(first.value), kinds, first.node.span)
     raise Problem(
         "unknown-kind",
@@ -96,6 +129,26 @@ def _by_second_word(
         help=help or f"there are {listed}",
         edits=edits,
     )
+
+
+def _usual_kind(word: str, call: Call, kinds: Collection[str]) -> str:
+    """`pool 2` is meant as `pool max 2x2`, and so is `pool max(2)`; nothing where that is open."""
+    values: list[str] = []
+    named: list[str] = []
+    kind = "max"
+    for argument in call.arguments:
+        value = argument.value
+        if isinstance(value, Function) and value.name.value in kinds and argument.name is None:
+            kind = value.name.value
+            values += [inner.span.text for inner in value.arguments]
+        else:
+            (named if argument.name else values).append(argument.span.text)
+    if kind not in kinds:
+        return ""
+    if not call.arguments or (values and values[0].isdigit()):
+        size = values[0] if values else "2"
+        values[:1] = [f"{size}x{size}"]
+    return " ".join([word, kind, *values, *named])
 
 
 def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:

@@ -6,6 +6,7 @@ import keyword
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ...dsl.characters import shorten
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
@@ -127,7 +128,7 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
             elif isinstance(statement, Call) and statement.head.value in SECTIONS:
                 problem = _section(statement, module)
             elif not isinstance(statement, Import) and len(diagnostics) < MAX_MISTAKES:
-                problem = _misplaced(statement)
+                problem = _misplaced(statement, () if loose else spec.statements)
                 # A network written without its braces is one mistake, not one for each layer.
                 if problem.code == "outside-network":
                     problem, loose = (None if loose else problem), True
@@ -184,7 +185,17 @@ def _section(call: Call, module: Module) -> Diagnostic | None:
     return None
 
 
-def _misplaced(statement: object) -> Diagnostic:
+def _stated_input(statements: Sequence[object]) -> str:
+    """The shape that a loose `input` states; that of a photograph where there is none."""
+    for statement in statements:
+        if isinstance(statement, Call) and statement.head.value == "input":
+            written = [argument.span.text for argument in statement.arguments]
+            if len(written) == 1 and "\n" not in written[0]:
+                return shorten(written[0])
+    return "3x224x224"
+
+
+def _misplaced(statement: object, statements: Sequence[object]) -> Diagnostic:
     head = getattr(statement, "head", None)
     span: Span = head.span if isinstance(head, Name) else statement.span  # type: ignore[attr-defined]
     if isinstance(head, Name):
@@ -205,7 +216,7 @@ def _misplaced(statement: object) -> Diagnostic:
         "outside-network",
         "layers belong in a network or a block",
         span,
-        help="write them into `network Name { input 3x224x224 … }`",
+        help=f"write them into `network Name {{ input {_stated_input(statements)} … }}`",
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call, Name
 from ..build.scoping import BlockRef
+from ..language import torch_order
 from ..language.problems import Problem
 from ..language.values import show
 from ..network import Node, Scope
 from ..ops.base import Op
-from ..shapes import ShapeError, text
+from ..shapes import Shape, ShapeError, text
 
 _MAX_NOTES = 6
 
@@ -86,14 +88,43 @@ def first_line(span: Span) -> Span:
 
 def shape_problem(error: ShapeError, op: Op, inputs: Sequence[Node], call: Call) -> Problem:
     """An operation that cannot take what arrives."""
+    place = statement_span(call)
+    for shape, there, made in _made_before(op, inputs, place):
+        meant = torch_order.convolution(there.text, shape[0])
+        if meant:
+            does: Any = made
+            notes = (error.message,) if there is not place else ()
+            return Problem(
+                "argument-order",
+                f"`{there.text}` is {torch_order.meaning(does.out, does.kernel, does.stride)}"
+                + ("" if notes else f": {error.message}"),
+                there,
+                labels=(Label(place, "does not fit"),) if notes else (*map(arrives, inputs),),
+                notes=(*notes, torch_order.KNOWN),
+                help=f"write `{meant}`",
+                edits=(Edit(there, meant),),
+            )
     return Problem(
         "shape",
         error.message,
-        statement_span(call),
+        place,
         labels=tuple(arrives(node) for node in inputs),
         help=error.help,
         proposals=_proposals(error, op, call),
     )
+
+
+_FAR = 100
+"""Layers before one that does not fit that are looked at."""
+
+
+def _made_before(op: Op, inputs: Sequence[Node], place: Span) -> Iterator[tuple[Shape, Span, Op]]:
+    """What arrives, the statement and the operation, from one that does not fit backwards."""
+    for _ in range(_FAR):
+        if not inputs:
+            return
+        yield inputs[0].shape, place, op
+        op, place, inputs = inputs[0].op, inputs[0].span, inputs[0].inputs
 
 
 def _proposals(error: ShapeError, op: Op, call: Call) -> Iterator[tuple[Edit, ...]]:

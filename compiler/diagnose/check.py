@@ -20,8 +20,8 @@ from .unused import UNUSED
 TAB = "tab"
 """The one warning of the language itself."""
 
-UNREACHED = "unreached"
-"""That of sections: something is to happen after the last epoch."""
+UNREACHED, HIGH_RATE = "unreached", "high-rate"
+"""Those of sections: something is to happen after the last epoch; a learning rate is a mistake."""
 
 
 def check(
@@ -43,7 +43,7 @@ def check(
 
         diagnostics = [*diagnostics, *lint(found)]
         diagnostics = [d for d in diagnostics if not silenced(d, found)]
-        diagnostics += unknown_codes(found, {*RULES, *UNUSED, TAB, UNREACHED})
+        diagnostics += unknown_codes(found, {*RULES, *UNUSED, TAB, UNREACHED, HIGH_RATE})
         if not has_errors(diagnostics):
             diagnostics = without_untried(
                 program, diagnostics, lambda variant: once(variant, max_layers // 4)[1]

@@ -288,7 +288,7 @@ class _Trials:
         if not edits or any(edit.span.source is not self.source for edit in edits):
             return None
         text = self.source.text
-        start, end = _statements_around(
+        start, end = statements_around(
             text, min(e.span.start for e in edits), max(e.span.end for e in edits)
         )
         return _Fix(start, end, text[start:end]).changed(edits)
@@ -327,7 +327,7 @@ def _without_fix(help: str) -> str:
     return "" if help.startswith(("write ", "did you mean", "in a spec it is written")) else help
 
 
-def _statements_around(text: str, start: int, end: int) -> tuple[int, int]:
+def statements_around(text: str, start: int, end: int) -> tuple[int, int]:
     """The statements that a change touches: up to a comma, a line end, or a brace."""
     depth = 0
     while start > 0 and (depth or text[start - 1] not in "\n\r{,|}"):

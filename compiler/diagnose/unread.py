@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -13,7 +14,7 @@ from ...dsl.source import Source, Span
 from .check import mistakes
 from .foreign_code import translations
 from .foreign_code.translation import Translation
-from .trial import MAX_CHARACTERS, MAX_TRIALS, apply, tried
+from .trial import MAX_CHARACTERS, MAX_TRIALS, apply, statements_around, tried
 
 
 def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -79,11 +80,15 @@ def _diagnose(source: Source, text: str) -> list[Diagnostic]:
 
 
 def _behind(source: Source, found: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
-    """What is wrong with the rest of a text, once all that could not be read has its fix."""
+    """What is wrong with the rest of a text: with fixes made where what could not be read has one,
+    and with its statements left out where it has none."""
     errors = [d for d in found if d.severity == "error"]
-    edits = sorted((edit for d in errors for edit in d.edits), key=lambda e: e.span.start)
-    apart = all(a.span.end <= b.span.start for a, b in pairwise(edits))
-    if not apart or any(not d.edits or d.span is None for d in errors):
+    if any(d.span is None for d in errors):
+        return
+    left_out = _left_out(source, errors)
+    fixes = (edit for d in errors for edit in d.edits if not _overlaps(edit, left_out))
+    edits = sorted([*fixes, *left_out], key=lambda e: e.span.start)
+    if any(a.span.end > b.span.start for a, b in pairwise(edits)):
         return
     text = apply(source.text, edits)
     places = _Places(source, edits)
@@ -97,8 +102,69 @@ def _behind(source: Source, found: Sequence[Diagnostic]) -> Iterator[Diagnostic]
     for diagnostic in check(program):
         moved = places.moved(diagnostic)
         about_fixes = moved is None or moved.span is None or moved.span.line in touched
-        if moved is not None and moved.severity == "error" and not about_fixes:
-            yield moved
+        if moved is None or moved.severity != "error" or about_fixes:
+            continue
+        if not left_out or _is_independent(moved, left_out):
+            notes = tuple(note for note in moved.notes if "of 1 rounds of repeat" not in note)
+            yield replace(moved, notes=notes) if left_out else moved
+
+
+_INDEPENDENT = frozenset(
+    {
+        "argument",
+        "argument-order",
+        "missing-argument",
+        "missing-equals",
+        "missing-separator",
+        "misplaced-directive",
+        "repeated-argument",
+        "second-directive",
+        "too-many-arguments",
+        "unexpected-body",
+        "unknown-argument",
+        "unknown-directive",
+        "unknown-flag",
+        "unknown-kind",
+        "unknown-layer",
+    }
+)
+"""Mistakes within one statement, whatever stands before it."""
+
+
+def _left_out(source: Source, errors: Sequence[Diagnostic]) -> list[Edit]:
+    """The statements with a mistake that has no fix, each taken out; a body stays."""
+    places: list[tuple[int, int]] = []
+    for diagnostic in sorted(errors, key=lambda d: d.span.start if d.span else 0):
+        if diagnostic.edits or diagnostic.span is None:
+            continue
+        start, end = statements_around(source.text, diagnostic.span.start, diagnostic.span.end)
+        if places and start <= places[-1][1]:
+            start, end = places[-1][0], max(end, places.pop()[1])
+        places.append((start, end))
+    return [
+        Edit(Span(source, start, end), "repeat 1" if _BODY.match(source.text, end) else "")
+        for start, end in places
+    ]
+
+
+_BODY = re.compile(r"[ \t]*\{")
+
+
+def _overlaps(edit: Edit, others: Sequence[Edit]) -> bool:
+    span = edit.span
+    return any(span.start <= o.span.end and o.span.start <= span.end for o in others)
+
+
+def _is_independent(diagnostic: Diagnostic, left_out: Sequence[Edit]) -> bool:
+    """Whether a mistake is none of what has been left out."""
+    assert diagnostic.span is not None
+    if diagnostic.code == "shape":
+        # Shapes run from top to bottom, but in blocks, which are called from anywhere.
+        called = any("called at" in note for note in diagnostic.notes)
+        return not called and diagnostic.span.start < left_out[0].span.start
+    defined = any(edit.span.text.startswith(("block", "import")) for edit in left_out)
+    unsure = defined and diagnostic.code == "unknown-layer"
+    return diagnostic.code in _INDEPENDENT and not unsure
 
 
 class _Places:

@@ -248,13 +248,16 @@ def _read(field: Field, value: Any, node: Argument, signature: Signature) -> Any
                 raise _word_for_number(field, node, signature, part, error) from None
         if isinstance(value, float) and not value.is_integer() and "whole number" in field.expects:
             instead = f"floor({node.value.span.text})"
+        edits = (Edit(node.value.span, instead),) if instead else ()
+        if error.drop:
+            edits = (Edit(_with_blank_before(node.span), ""),)
         raise Problem(
             "argument",
             f"`{field.name}` of `{signature.word}` is {field.expects}; {_reason(error, field)}",
             node.span,
             notes=_usage(signature),
             help=error.help or (f"write `{instead}`" if instead else ""),
-            edits=(Edit(node.value.span, instead),) if instead else (),
+            edits=edits,
         ) from None
 
 

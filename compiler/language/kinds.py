@@ -205,7 +205,9 @@ def number(
         low_enough = found < maximum if below else found <= maximum
         high_enough = found > minimum if above else found >= minimum
         if not (low_enough and high_enough):
-            raise ArgumentError(f"{show(value)} is not {expects}")
+            share = (minimum, maximum) == (0, 1) and not above and 1 < found <= 100
+            instead = f"{exact(found)}%" if share and not isinstance(value, Percent) else ""
+            raise ArgumentError(f"{show(value)} is not {expects}", instead=instead)
         return found
 
     return Field(read, expects, default, doc, write=exact, **more)

@@ -10,12 +10,31 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ..language.kinds import count, number, switch
+from ..language.signature import ArgumentError
 from ..shapes import Shape, ShapeError, as_map, size
 from .base import Kept, Kind, NoMultiplyAdds, Option, TorchText, Weight, constructor, helper
 
 
 def eps() -> float:
-    return number("added to the variance, to avoid division by zero", 1e-5, minimum=0, above=True)  # type: ignore[no-any-return]
+    field = number(
+        "added to the variance, to avoid division by zero", 1e-5, minimum=0, above=True, maximum=1
+    )
+    read_number = field.read
+
+    def read(value: object) -> float:
+        try:
+            return read_number(value)  # type: ignore[no-any-return]
+        except ArgumentError as error:
+            if isinstance(value, int) and value > 1:  # `BatchNorm2d(64)`
+                raise ArgumentError(
+                    error.message,
+                    "take it out: what arrives is known",
+                    drop="eps",
+                ) from None
+            raise
+
+    field.read = read
+    return field  # type: ignore[no-any-return]
 
 
 class Normalisation(NoMultiplyAdds):

@@ -309,8 +309,8 @@ class Max(Adaptive):
         "pool max": "MaxPooling2D(pool_size,strides,padding,data_format) MaxPool2d(kernel_size,"
         "stride,padding,dilation,return_indices,ceil_mode) MaxPool2D(pool_size,strides,padding) "
         "max_pool2d(kernel_size,stride,padding,dilation,ceil_mode) maxpool max_pool maxpooling "
-        "max_pooling SpatialMaxPooling maxPooling2dLayer pooling AdaptiveMaxPool2d(output_size) "
-        "adaptive_max_pool2d(output_size)",
+        "max_pooling SpatialMaxPooling maxPooling2dLayer pooling max "
+        "AdaptiveMaxPool2d(output_size) adaptive_max_pool2d(output_size)",
         "pool max global": "GlobalMaxPooling2D(data_format,keepdims) GlobalMaxPool2D "
         "GlobalMaxPool global_max_pool global_max_pooling global_maxpool",
     }
@@ -366,7 +366,7 @@ class Average(Adaptive):
         "AvgPool2d(kernel_size,stride,padding,ceil_mode,count_include_pad) AvgPool2D(pool_size,"
         "strides,padding) avg_pool2d(kernel_size,stride,padding,ceil_mode,count_include_pad) "
         "avgpool avg_pool AveragePool average_pool average_pooling avg_pooling meanpool "
-        "mean_pool SpatialAveragePooling averagePooling2dLayer",
+        "mean_pool SpatialAveragePooling averagePooling2dLayer avg average mean",
         "pool avg global": "GlobalAveragePooling2D(data_format,keepdims) GlobalAvgPool2D "
         "GlobalAveragePool GlobalAvgPool global_avg_pool global_average_pooling global_avgpool "
         "global_pool gap AdaptiveAvgPool2d(output_size) adaptive_avg_pool2d(output_size) "

@@ -13,9 +13,11 @@ from .directive import REGISTRY, Directive
 NO_DIRECTIVE: Mapping[str, str] = {
     "train": """
 a line is always printed after each epoch: take it out
-    verbose log_interval display progress_bar callbacks average_loss
+    verbose log_interval display progress_bar average_loss
 an epoch goes through all images: take it out
     steps_per_epoch samples_per_epoch initial_epoch validation_steps
+write what each of them does as a directive of its own: `early_stop 5`, `schedule cosine`
+    callbacks callback cbs
 write `epochs 30`: a run is counted in passes over the images
     max_batches max_iter max_steps iterations num_steps num_iterations
 write `loss cross_entropy`, `loss bce` or `loss focal`: networks are trained to classify
@@ -89,6 +91,10 @@ interpolation is set with `resize 256 mode=bicubic`
 """,
 }
 """Words for which a section has no directive, by what to do instead."""
+
+
+LISTS = frozenset({"callbacks", "callback", "cbs"})
+"""What other tools list things in that are directives here."""
 
 
 def heads(section: str) -> set[str]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+from ...dsl.diagnostics import Diagnostic, Edit
 from ..analysis.setting import OPTIMIZERS, OptimizerMemory
 from ..language.kinds import flag, number, real_number, switch, tuple_of
 from ..language.signature import ArgumentError
 from .directive import Context, Directive
+
+HIGH_RATE = "high-rate"
+"""A warning: a learning rate at which training most often ends in NaN."""
+
+_MUCH = 100
+"""Times the usual learning rate."""
 
 
 def _rate(default: float) -> float:
@@ -89,6 +96,23 @@ class Optimizer(Directive):
     def usual(cls, context: Context) -> Optimizer:
         return AdamW.make()
 
+    lr: float
+    usual_lr: ClassVar[float] = 1e-3
+    """Of other size only with a reason."""
+
+    def warnings(self, context: Context) -> Iterator[Diagnostic]:
+        place = self.place("lr")
+        if place is not None and self.lr >= _MUCH * self.usual_lr:
+            yield Diagnostic(
+                HIGH_RATE,
+                f"a learning rate of {self.lr:g} is {self.lr / self.usual_lr:,.0f} times the usual"
+                f" one of {self.kind}, {self.usual_lr:g}",
+                place,
+                help=f"write `lr={self.usual_lr:g}`",
+                edits=(Edit(place, f"lr={self.usual_lr:g}"),),
+                severity="warning",
+            )
+
     @property
     def memory(self) -> OptimizerMemory:
         """What it needs of memory beside weights and gradients."""
@@ -137,6 +161,7 @@ class Sgd(Optimizer):
 
     word = "optimizer sgd"
     torch_name = "SGD"
+    usual_lr = 0.1
 
     lr: float = _rate(0.01)
     momentum: float = _momentum()
@@ -170,6 +195,7 @@ class RmsProp(Optimizer):
 
     word = "optimizer rmsprop"
     torch_name = "RMSprop"
+    usual_lr = 0.01
 
     lr: float = _rate(0.01)
     alpha: float = number(

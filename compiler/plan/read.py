@@ -7,7 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Body, Branches, Call, Statement
+from ...dsl.syntax import (
+    Body,
+    Branches,
+    Call,
+    Expression,
+    Function,
+    List,
+    Name,
+    Statement,
+    String,
+    Tuple,
+)
 from ..build.layers import refuse_body, without
 from ..diagnose.blame import statement_span
 from ..language.binding import Evaluated, evaluate_arguments, value_in
@@ -15,10 +26,11 @@ from ..language.evaluate import Env
 from ..language.foreign import folded
 from ..language.problems import MAX_MISTAKES, Problem, Quiet, did_you_mean
 from ..language.signature import ArgumentError
+from ..language.translate import Value
 from ..language.values import Word, quoted
 from ..language.vocabulary import SECTIONS, layer_words
 from .directive import REGISTRY, Directive, Origin
-from .foreign_directives import directive, heads, known_elsewhere
+from .foreign_directives import LISTS, directive, heads, known_elsewhere
 
 Found = dict[str, list[Directive]]
 """By section."""
@@ -277,8 +289,61 @@ def _call(statement: Statement, section: str) -> Call:
 # ---- words that are not known ----------------------------------------------------------------
 
 
+def _listed_there(section: str, call: Call) -> Problem | None:
+    """`callbacks EarlyStopping(patience=5)`: each of them is a directive here, or nothing."""
+    known = known_elsewhere(section)
+    lines, advice, unknown = [], [], False
+    for name, positional, named in _items(call):
+        written = directive(section, name, positional, named)
+        if written == "":
+            continue
+        if written is None:
+            what = known.get(folded(name), ("", ""))[1]
+            advice.append(f"`{name}`: {what}" if what else "")
+            unknown = unknown or "take it out" not in what
+        else:
+            lines.append(written if " " in written else _shown(section, written))
+    if not lines and not any(advice):
+        return None
+    line = ", ".join(lines)
+    return Problem(
+        "unknown-directive",
+        f"`{call.head.value}` is not a directive of `{section}`",
+        call.head.span,
+        notes=tuple(filter(None, advice)) if line else (),
+        help=f"write `{line}`" if line else "; ".join(filter(None, advice)),
+        edits=() if unknown and not line else (Edit(statement_span(call), line),),
+    )
+
+
+def _shown(section: str, word: str) -> str:
+    """A directive that needs values, with some."""
+    kind = REGISTRY[section].get(word)
+    return kind.shown() if kind is not None else word
+
+
+def _items(call: Call) -> Iterator[tuple[str, list[Value], dict[str, Value]]]:
+    """What a list of other tools holds: names, or calls with their arguments."""
+    waiting: list[Expression] = [argument.value for argument in reversed(call.arguments)]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case List(items=items) | Tuple(items=items):
+                waiting += reversed(items)
+            case Function(name=name, arguments=arguments):
+                positional = [value_in(a.value) for a in arguments if a.name is None]
+                named = {a.name: value_in(a.value) for a in arguments if a.name is not None}
+                yield name.value, positional, named
+            case Name(value=name) | String(value=name):
+                yield name, [], {}
+
+
 def _unknown(section: str, call: Call) -> Problem:
     word, place = call.head.value, call.head.span
+    if folded(word) in LISTS:
+        one_by_one = _listed_there(section, call)
+        if one_by_one is not None:
+            return one_by_one
     instead, what = known_elsewhere(section).get(folded(word), ("", ""))
     message = f"`{word}` is not a directive of `{section}`"
     if instead:

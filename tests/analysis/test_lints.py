@@ -288,6 +288,7 @@ EXAMPLES = {
     "dropout-last": "conv 8, dropout 0.5",
     "dropout-before-norm": "conv 8, dropout 0.5, bn, relu",
     "wide-fc": "conv 64 17x17 same, flatten, fc 1024",
+    "argument-order": "conv 3 8 5",
 }
 
 
@@ -306,4 +307,5 @@ def test_the_form_of_a_warning(code: str, body: str) -> None:
         "small-field",
         "skipped-pixels",
         "dropout-before-norm",
+        "argument-order",
     ), "figures"

@@ -296,7 +296,7 @@ def test_what_follows_a_mistake_is_quiet() -> None:
 
 
 def test_independent_mistakes_are_all_told() -> None:
-    assert codes("cnov 3\nconv 64 strid=2\nfc 10 20") == [
+    assert codes("cnov 3\nconv 64 strid=2\nrelu 20") == [
         "unknown-layer", "unknown-argument", "too-many-arguments",
     ]  # fmt: skip
 

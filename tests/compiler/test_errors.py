@@ -69,3 +69,38 @@ def test_every_code_has_its_text() -> None:
     # Of the command line: `--set`, and training without anything to learn from.
     codes -= {"unknown-parameter", "no-data", "no-such-file"}
     assert codes - covered == set()
+
+
+UNREADABLE = """\
+network N {
+  input 3x8x8
+  conv 64 kernal=3
+  conv größe
+  cnov 3
+  conv 64 9x9 stride=9
+  flatten, fc 10
+}
+train {
+  bath 3
+}
+"""
+
+
+def test_what_cannot_be_read_hides_nothing_that_is_independent_of_it() -> None:
+    """There is no fix for a name with foreign letters: what else is wrong in one statement is told
+    all the same, and no shape, which may be another without that line."""
+    found = diagnose(UNREADABLE)
+    assert [d.code for d in found] == [
+        "unknown-argument", "foreign-word", "unknown-layer", "unknown-directive",
+    ]  # fmt: skip
+    assert [d.span.line for d in found if d.span] == [3, 4, 5, 10]
+
+
+def test_a_header_that_cannot_be_read_leaves_its_body() -> None:
+    found = diagnose("network N {\n input 3x8x8\n repeat größe {\n  cnov 3\n }\n}\n")
+    assert [(d.code, d.notes) for d in found] == [("foreign-word", ()), ("unknown-layer", ())]
+
+
+def test_what_an_unreadable_block_would_have_defined_is_not_missed() -> None:
+    found = diagnose("block größe {\n relu\n}\nnetwork N {\n input 3x8x8\n gross\n}\n")
+    assert [d.code for d in found] == ["foreign-word"]

@@ -41,6 +41,9 @@ SPECS: dict[str, Callable[[int], str]] = {
     "blanks before a comma": net(lambda count: f"conv 3{' ' * 8 * count}, 3"),
     "labels": net(lines("a#: relu")),
     "labels given twice": net(lines("a: relu")),
+    "numbers in the place of statements": lines("1 x 1 x 1 x 1"),
+    "numbers, and x a name": lambda count: lines("1 x 1 x 1 x 1")(count) + "\nlet x = 3",
+    "mistakes inside of arguments": net(lines("conv (1")),
     "if": net(lines("if off { relu }")),
     "if of different blocks": lambda count: (
         lines("block b# { relu }")(count) + "\n" + net(lines("if off { b# }"))(count)

@@ -1,0 +1,57 @@
+"""`conv 3 64 7` and `fc 512 10`, as torch orders its arguments: what arrives, what leaves, kernel.
+
+Here the channels that arrive are known, and the first number is how many leave. Such a line is
+often a sound one that means something else: 3 filters of 64x64, with a stride of 7.
+"""
+
+from __future__ import annotations
+
+import re
+
+KNOWN = "what arrives is known; the first number is how many leave"
+
+_CONVOLUTION = re.compile(
+    r"(?P<word>(?:\w+:[ ]*)?(?:de)?conv)"
+    r"[ ]+(?P<arrive>\d{1,6})[ ]+(?P<leave>\d{1,6})"
+    r"[ ]+(?:kernel=)?(?P<kernel>\d{1,3})(?:x(?P=kernel))?"
+    r"(?:[ ]+(?P<stride>\d{1,3}))?(?:[ ]+(?P<pad>\d{1,3}))?(?P<rest>(?:[ ]+[A-Za-z].*)?)"
+)
+_CONNECTED = re.compile(
+    r"(?P<word>(?:\w+:[ ]*)?fc)[ ]+\d{1,9}[ ]+(?P<rest>(?:\d|[A-Za-z]\w*\b(?!=)).*)"
+)
+
+
+def meaning(out: int, kernel: tuple[int, int], stride: tuple[int, int]) -> str:
+    """What a convolution that was meant for torch does."""
+    filters = "1 filter" if out == 1 else f"{out:,} filters"
+    return f"{filters} of {kernel[0]}x{kernel[1]} with a stride of {stride[0]}"
+
+
+_LARGE = 16
+"""No usual filter is as large."""
+
+
+def convolution(text: str, channels: int) -> str:
+    """What a statement that was meant for torch is here; empty where it may well mean what it says.
+
+    The first number has to be that of the channels that arrive; and the filter has to be larger
+    than any usual one, or the stride a size that filters have and strides between as many channels
+    do not.
+    """
+    found = _CONVOLUTION.fullmatch(text)
+    if found is None or int(found["arrive"]) != channels:
+        return ""
+    leave, kernel = int(found["leave"]), int(found["kernel"])
+    if leave < _LARGE and (kernel < 3 or kernel % 2 == 0 or kernel == leave):
+        return ""
+    size = f"{kernel}x{kernel}"
+    further = [f" {name}={found[name]}" for name in ("stride", "pad") if found[name]]
+    return f"{found['word']} {leave} {size}{''.join(further)}{found['rest']}"
+
+
+def connected(text: str) -> str:
+    """The same for a fully connected layer, which takes one number."""
+    found = _CONNECTED.fullmatch(text)
+    if found is None or found["rest"] in ("on", "off"):
+        return ""
+    return f"{found['word']} {found['rest']}"
