@@ -18,7 +18,7 @@ from .language.vocabulary import SECTIONS
 from .load_spec import load
 from .network import Network as NetworkGraph
 from .plan.check import wrong_classes
-from .plan.data import Unsaid
+from .plan.data import PARTS, Unsaid
 from .recipes import sections
 
 STARTER = GALLERY / "starter.cnn"
@@ -51,6 +51,27 @@ def starter(file_name: str, like: Source | None, weights: str = "") -> str:
     if weights and network is not None:
         text = _with_classes(text, network)
     return "\n\n".join([text.rstrip("\n"), *missing.values()]) + "\n"
+
+
+def with_data(text: str, folder: Path) -> str:
+    """Where images lie beside the spec, its `data` line names them: in `data`, or in `train` and
+    `val`; a share for validation is split off only where there is no such folder."""
+    for name in ("data", "."):
+        there = _folders_in(folder / name)
+        if there and (name == "data" or there & {*PARTS["train"]}):
+            share = "" if there & {*PARTS["val"]} else " val=20%"
+            return text.replace(_DATA, f'data folder "{name}"{share}')
+    return text
+
+
+_DATA = 'data folder "data" val=20%'
+
+
+def _folders_in(folder: Path) -> set[str]:
+    try:
+        return {path.name.lower() for path in folder.iterdir() if path.is_dir()}
+    except OSError:
+        return set()
 
 
 def _network_of(source: Source) -> NetworkGraph | None:

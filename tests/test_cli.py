@@ -455,3 +455,69 @@ def test_the_file_can_be_run_by_itself(tmp_path: Path) -> None:
             check=False,
         )
         assert (result.returncode, result.stderr) == (1, "1 error\n")
+
+
+# ---- new, draw, report ----
+
+
+def data_line(file: str) -> str:
+    return next(line for line in Path(file).read_text().splitlines() if "data folder" in line)
+
+
+def test_a_new_spec_names_the_images_that_lie_beside_it(run: Run) -> None:
+    run("new", "nothing")
+    assert data_line("nothing.cnn") == '  data folder "data" val=20%'
+    for name in ("train/cats", "val/cats"):
+        Path(name).mkdir(parents=True)
+    run("new", "parts", "--like", "resnet18")
+    assert data_line("parts.cnn") == '  data folder "."'
+    Path("data/training/cats").mkdir(parents=True)
+    run("new", "inside")
+    assert data_line("inside.cnn") == '  data folder "data" val=20%'
+    Path("data/Valid").mkdir()
+    run("new", "valid")
+    assert data_line("valid.cnn") == '  data folder "data"'
+
+
+def test_weights_are_not_taken_from_a_folder_of_images(run: Run) -> None:
+    Path("photos/train/cats").mkdir(parents=True)
+    result = run("new", "net", "--from", "photos")
+    assert result.code == 2
+    assert "is not a run folder" in result.err
+    assert not Path("net.cnn").exists()
+
+
+def test_drawing_without_a_file_says_what_to_write(run: Run) -> None:
+    result = run("draw", "lenet5")
+    assert (result.code, result.out) == (2, "")
+    assert "-o lenet5.svg" in result.err
+
+
+TRAINED = """network N {
+  input 3x8x8
+  conv 8 3x3, flatten, fc 10
+}
+train {
+  batch 64
+  optimizer adam
+  precision bf16
+}
+"""
+
+
+def test_memory_is_that_of_the_spec_s_own_training(run: Run) -> None:
+    Path("a.cnn").write_text(TRAINED)
+    found = " ".join(run("report", "a.cnn").out.split())
+    assert "64 images, adam, bf16, cuda (batch, optimizer, precision from `train`)" in found
+    found = " ".join(run("report", "a.cnn", "--batch", "2", "--precision", "fp32").out.split())
+    assert "2 images, adam, fp32, cuda (optimizer from `train`)" in found
+    assert json.loads(run("report", "a.cnn", "--format", "json").out)["batch"] == 64
+    assert "64 images, adam, bf16" in " ".join(run("explain", "a.cnn").out.split())
+
+
+def test_two_networks_are_compared_in_the_same_setting(run: Run) -> None:
+    Path("a.cnn").write_text(TRAINED)
+    Path("b.cnn").write_text(TRAINED.partition("train")[0])
+    result = run("diff", "a.cnn", "b.cnn", "--format", "json")
+    before, after = json.loads(result.out)["totals"]["memory_training"]
+    assert before == after

@@ -47,6 +47,16 @@ class Setting(NamedTuple):
     device: Device = "cpu"
     frozen: frozenset[int] = frozenset()
     """Indices of nodes whose weights are not trained."""
+    batch: int = 1
+    """Images in a step, where nothing else is asked for."""
+    from_train: tuple[str, ...] = ()
+    """Which of these the spec's own `train` section says."""
+
+    @property
+    def described(self) -> str:
+        """`sgd, fp32, cuda`, and what of it the spec says."""
+        said = f" ({', '.join(self.from_train)} from `train`)" if self.from_train else ""
+        return f"{self.optimizer.name}, {self.precision}, {self.device}{said}"
 
     @property
     def itemsize(self) -> int:

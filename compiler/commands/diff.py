@@ -36,14 +36,16 @@ def run(options: argparse.Namespace) -> int:
     analyses, diagnostics = [], list[Diagnostic]()
     for file in (options.before, options.after):
         try:
-            analyses.append(analysis_of(file, options))
+            # Both with the same settings, whatever their `train` sections say.
+            analyses.append(analysis_of(file, options, as_trained=False))
         except SpecError as error:  # the mistakes of both are shown
             diagnostics += error.diagnostics
     if diagnostics:
         raise SpecError(diagnostics)
     found = difference(*analyses)
+    batch = options.batch or 1
     if options.format == "json":
-        print(diff_json(found, options.batch))
+        print(diff_json(found, batch))
     else:
-        print(diff_text(found, batch=options.batch, style=style(options)))
+        print(diff_text(found, batch=batch, style=style(options)))
     return OK

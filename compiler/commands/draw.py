@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="OUT",
-        help="the file to write; its ending decides the format (default: standard output)",
+        help="the file to write, whose ending decides the format; without it, the drawing goes to"
+        " standard output, and --format is needed",
     )
     parser.add_argument(
         "--format",
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw each part of the network whose name has N parts as one box",
     )
     add_network_options(parser)
-    parser.set_defaults(precision="fp32", optimizer="sgd", device="cuda")
+    parser.set_defaults(precision="fp32", optimizer="sgd", device="cuda", batch=1)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,7 +55,11 @@ def run(options: argparse.Namespace) -> int:
     format = options.format or (None if to_stdout else format_of(options.output))
     if format is None:
         endings = ", ".join(SUFFIXES)
-        raise UsageError(f"what to draw? name a file with -o that ends in {endings}, or a --format")
+        name = "net" if options.file == "-" else Path(options.file).stem
+        raise UsageError(
+            f"name the file to write: -o {name}.svg (or an ending of {endings}), or give a --format"
+            " for standard output"
+        )
     if format == "png" and to_stdout and sys.stdout.isatty():
         raise UsageError("a terminal cannot show a png; name a file with -o")
     analysis = analysis_of(options.file, options)

@@ -36,16 +36,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..starter import starter
+    from ..starter import starter, with_data
 
     path = Path(options.name if options.name.endswith(".cnn") else f"{options.name}.cnn")
     if os.path.lexists(path):
         raise UsageError(f"{path} is there already; it is left as it is")
     like = source_of(options.like) if options.like is not None else None
     weights = options.weights
+    if os.path.isdir(weights) and not (Path(weights) / "record.json").exists():
+        raise UsageError(
+            f"{weights} is not a run folder, and --from names weights; images are named in the"
+            ' spec: `data folder "…"`'
+        )
     if os.path.exists(weights):  # the spec's paths start at its folder
         weights = os.path.relpath(weights, path.parent)
-    text = starter(path.name, like, weights)
+    text = with_data(starter(path.name, like, weights), path.parent)
     with writing(path), open(path, "x", encoding="utf-8", newline="\n") as file:
         file.write(text)
     say(f"wrote {path}; look at it with `cnn report {path}`")

@@ -88,21 +88,21 @@ def add_memory_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch",
         type=natural,
-        default=1,
         metavar="N",
-        help="batch size, for the memory figures; all other figures are for one image (default: 1)",
+        help="batch size, for the memory figures; all other figures are for one image (default:"
+        " that of the spec's `train` section, else 1)",
     )
     parser.add_argument(
         "--precision",
         choices=["fp32", "bf16", "fp16"],
-        default="fp32",
-        help="numeric precision of training, for the memory figures (default: fp32)",
+        help="numeric precision of training, for the memory figures (default: that of the spec's"
+        " `train` section, else fp32)",
     )
     parser.add_argument(
         "--optimizer",
         choices=list(OPTIMIZERS),
-        default="sgd",
-        help="optimizer, whose state counts towards memory (default: sgd, without momentum)",
+        help="optimizer, whose state counts towards memory (default: that of the spec's `train`"
+        " section, else sgd, without momentum)",
     )
     parser.add_argument(
         "--device",

@@ -61,7 +61,6 @@ def run(options: argparse.Namespace) -> int:
             output.report(
                 analyses,
                 options.format,
-                batch=options.batch,
                 depth=options.depth,
                 style=style(options),
             )

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .terminal import UsageError, say
@@ -91,8 +91,9 @@ def _network(
     return network
 
 
-def analysis_of(file: str, options: argparse.Namespace) -> Analysis:
-    return _analysed(network_of(file, options), options)
+def analysis_of(file: str, options: argparse.Namespace, *, as_trained: bool = True) -> Analysis:
+    """Of one file; memory as its own `train` section says, where no option says otherwise."""
+    return _analysed(network_of(file, options), options, as_trained=as_trained)
 
 
 def analyses_of(
@@ -113,9 +114,19 @@ def analyses_of(
             yield list(error.diagnostics)
 
 
-def _analysed(network: Network, options: argparse.Namespace) -> Analysis:
+def _analysed(
+    network: Network, options: argparse.Namespace, *, as_trained: bool = True
+) -> Analysis:
     from ..analysis import Setting, analyse
     from ..analysis.setting import OPTIMIZERS
 
-    optimizer = OPTIMIZERS[options.optimizer]
-    return analyse(network, Setting(options.precision, optimizer, options.device))
+    given: dict[str, Any] = {"batch": options.batch, "precision": options.precision}
+    given["optimizer"] = OPTIMIZERS[options.optimizer] if options.optimizer else None
+    said: dict[str, Any] = {}
+    if as_trained and None in given.values() and "train" in network.sections:
+        from ..plan.memory_setting import said_in_train
+
+        said = said_in_train(network)
+    from_train = tuple(name for name in said if given[name] is None)
+    values = {**said, **{name: value for name, value in given.items() if value is not None}}
+    return analyse(network, Setting(device=options.device, from_train=from_train, **values))

@@ -15,6 +15,13 @@ from .directive import Context, Directive, conflict
 SMALL = 64
 """For grey images up to this size, the digits that come with the program are the default."""
 
+PARTS: dict[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+"""The folders that divide a data set of images, under any of their usual names."""
+
 
 def _share_or_path(value: object) -> Any:
     if isinstance(value, Text):

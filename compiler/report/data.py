@@ -20,9 +20,9 @@ from .wording import Wording
 Json = dict[str, Any]
 
 
-def as_json(analyses: Sequence[Analysis], batch: int) -> str:
+def as_json(analyses: Sequence[Analysis]) -> str:
     """One object for one network, a list for several; a layer a line."""
-    found = [_lines(report(analysis, batch)) for analysis in analyses]
+    found = [_lines(report(analysis, analysis.setting.batch)) for analysis in analyses]
     return found[0] if len(found) == 1 else "[" + ",\n".join(found) + "]"
 
 
@@ -143,8 +143,8 @@ def _csv_line(analysis: Analysis, node: Node, wording: Wording) -> list[object]:
 # ---- Markdown --------------------------------------------------------------------------------
 
 
-def as_markdown(analyses: Sequence[Analysis], batch: int, depth: int | None = None) -> str:
-    return "\n\n".join(_markdown(analysis, batch, depth) for analysis in analyses)
+def as_markdown(analyses: Sequence[Analysis], depth: int | None = None) -> str:
+    return "\n\n".join(_markdown(analysis, analysis.setting.batch, depth) for analysis in analyses)
 
 
 def _markdown(analysis: Analysis, batch: int, depth: int | None) -> str:

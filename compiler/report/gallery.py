@@ -83,11 +83,22 @@ def gallery_text(entries: Sequence[Entry], style: Style = PLAIN) -> str:
             Column("parameters", lambda entry: figure(entry.params), right=True),
             Column("MACs", lambda entry: figure(entry.macs), right=True),
             Column("year", lambda entry: str(entry.year or ""), right=True, yields=3),
-            Column("source", lambda entry: entry.source, yields=2, least=12),
-            Column("authors", lambda entry: entry.authors, yields=1, least=10),
+            Column("source", lambda entry: entry.source, yields=1, least=16, optional=False),
+            Column(
+                "authors",
+                lambda entry: entry.authors if wide else _first_author(entry.authors),
+                yields=2,
+                least=22,  # a name is not cut: the column is left out
+            ),
         ]
 
     return "\n".join(grid([columns(True), columns(False)], entries, style))
+
+
+def _first_author(authors: str) -> str:
+    """`He, Zhang, Ren and Sun` is cited as `He et al.`; two are both named."""
+    names = re.split(r", | and ", authors)
+    return f"{names[0]} et al." if len(names) > 2 else authors
 
 
 def gallery_json(entries: Sequence[Entry]) -> str:

@@ -11,19 +11,19 @@ from .style import BOLD, Style, wrapped
 from .table import table, title
 
 
-def report(
-    analyses: Sequence[Analysis], format: str, *, batch: int, depth: int | None, style: Style
-) -> str:
+def report(analyses: Sequence[Analysis], format: str, *, depth: int | None, style: Style) -> str:
     """JSON and CSV have all layers, whatever the depth."""
     if format != "table":
         from . import data  # not needed by most
 
         if format == "json":
-            return data.as_json(analyses, batch)
+            return data.as_json(analyses)
         if format == "csv":
             return data.as_csv(analyses)
-        return data.as_markdown(analyses, batch, depth)
-    return "\n\n".join(table(each, batch=batch, depth=depth, style=style) for each in analyses)
+        return data.as_markdown(analyses, depth)
+    return "\n\n".join(
+        table(each, batch=each.setting.batch, depth=depth, style=style) for each in analyses
+    )
 
 
 FIT_FORMATS = ("table", "json")
@@ -56,8 +56,10 @@ def _fit_json(analysis: Analysis, limit: int) -> dict[str, object]:
 
 def _fit_text(analysis: Analysis, limit: int, style: Style) -> str:
     setting, training = analysis.setting, analysis.memory.training
+    setting = setting._replace(
+        from_train=tuple(name for name in setting.from_train if name != "batch")
+    )
     batch = training.fit(limit)
-    how = f"{setting.optimizer.name}, {setting.precision}, {setting.device}"
     if batch:
         found = f"largest batch: {exact(batch)}"
         needs = f"{plural(batch, 'image')} take {data_size(training.at(batch))}"
@@ -69,7 +71,9 @@ def _fit_text(analysis: Analysis, limit: int, style: Style) -> str:
         *wrapped(title(analysis), style, code=BOLD),
         *wrapped(found, style, code=BOLD),
         *wrapped(
-            f"{needs} of {data_size(limit)}, in training with {how}: {reason}.", style, code=""
+            f"{needs} of {data_size(limit)}, in training with {setting.described}: {reason}.",
+            style,
+            code="",
         ),
         *wrapped(f"Left out: {analysis.memory.excluded}.", style),
     ]

@@ -95,8 +95,7 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
         (
             "memory: training",
             data_size(memory.training.at(batch)),
-            f"at most, in a step with {images}, {setting.optimizer.name}, {setting.precision}, "
-            f"{setting.device}",
+            f"at most, in a step with {images}, {setting.described}",
         ),
     ]
     return found

@@ -342,6 +342,10 @@ def test_gallery_fits(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     _, out, _ = run(capsys, "gallery")
     assert max(map(len, out.splitlines())) <= 60
+    monkeypatch.setenv("COLUMNS", "110")
+    _, out, _ = run(capsys, "gallery")
+    assert "  Springenberg et al." in out
+    assert ".. al" not in out, "a name that is cut off names nobody"
 
 
 @pytest.mark.parametrize(
@@ -377,11 +381,13 @@ def test_new(
     assert (code, out) == (0, "")
     assert run(capsys, "check", "my-flowers.cnn")[0] == 0
     assert run(capsys, "fmt", "--check", "my-flowers.cnn") == (0, "", "")
-    _, out, _ = run(capsys, "report", "my-flowers.cnn", "--format", "json")
+    # Memory is that of its `train` section, which the spec that it is like does not have.
+    setting = ("--format", "json", "--batch", "1", "--optimizer", "sgd")
+    _, out, _ = run(capsys, "report", "my-flowers.cnn", *setting)
     found = json.loads(out)
     assert found["network"] == "MyFlowers"
     if like:
-        _, out, _ = run(capsys, "report", like, "--format", "json")
+        _, out, _ = run(capsys, "report", like, *setting)
         assert found["totals"] == json.loads(out)["totals"]
     text = (tmp_path / "my-flowers.cnn").read_text()
     assert text.startswith("# my-flowers.cnn: ")
@@ -461,3 +467,14 @@ def test_new_like_nothing(tmp_path: Path, capsys: Capture, monkeypatch: pytest.M
 def test_name_of_a_new_network(stem: str, name: str) -> None:
     assert network_name(stem) == name
     assert name.isidentifier()
+
+
+def test_a_head_of_an_unknown_number_of_classes_is_said_to_be_counted(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    body = "input 3x8x8\nconv 8 3x3, pool avg global, flatten\nfc "
+    sections = 'train { epochs 3 }\ntransfer { from "w.npz", head reset, freeze all }\n'
+    for head, said in (("classes", True), ("7", False)):
+        (tmp_path / "a.cnn").write_text(f"network N {{\n{body}{head}\n}}\n{sections}")
+        _, out, _ = run(capsys, "explain", str(tmp_path / "a.cnn"), "transfer")
+        assert ("The number of classes is not known" in out) == said

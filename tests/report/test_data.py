@@ -72,7 +72,7 @@ AUX = exactly(
 
 @pytest.mark.parametrize("name", ALL)
 def test_schema(name: str) -> None:
-    found = json.loads(as_json([analysed(ALL[name])], 1))
+    found = json.loads(as_json([analysed(ALL[name])]))
     for head in found.pop("aux", []):
         jsonschema.validate(head, AUX)
     jsonschema.validate(found, REPORT)
@@ -101,7 +101,7 @@ def test_an_auxiliary_head_stands_apart() -> None:
 
 def test_integers_are_exact_at_any_magnitude() -> None:
     wide, inputs = 2**60 + 1, 2**55 + 1
-    text = as_json([analysed(f"network N {{ input {inputs}, fc {wide} bias=off }}")], 1)
+    text = as_json([analysed(f"network N {{ input {inputs}, fc {wide} bias=off }}")])
     found = json.loads(text)
     assert found["totals"]["macs"] == wide * inputs
     assert found["layers"][0]["connections"] == wide * inputs
@@ -126,7 +126,7 @@ def test_batch_is_for_memory() -> None:
 
 
 def test_several_networks_are_a_list() -> None:
-    found = json.loads(as_json([analysed(LENET), analysed(INCEPTION)], 1))
+    found = json.loads(as_json([analysed(LENET), analysed(INCEPTION)]))
     assert [each["network"] for each in found] == ["LeNet5", "Mixed"]
 
 
@@ -152,7 +152,7 @@ def test_csv_says_what_json_says(name: str) -> None:
 def test_markdown_table(name: str) -> None:
     """Of as many cells in each line as the header has, and with every layer."""
     analysis = analysed(ALL[name])
-    text = as_markdown([analysis], 1)
+    text = as_markdown([analysis])
     tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
     for table in tables:
         assert len({line.count("|") for line in table}) == 1
@@ -165,7 +165,7 @@ def test_markdown_keeps_hostile_text_in_its_cell() -> None:
 block b(s) { conv 4, conv 8 }
 network N { input 3x8x8, b "x | y` <b> \\u0007", conv 2 }
 """
-    markdown = as_markdown([analyse(network(text))], 1, depth=1)
+    markdown = as_markdown([analyse(network(text))], depth=1)
     line = next(line for line in markdown.splitlines() if line.startswith("| `b`"))
     assert line.replace("\\|", "").count("|") == 7
     assert line.count("`") % 2 == 0

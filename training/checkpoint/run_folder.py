@@ -67,6 +67,16 @@ class RunFolder:
         self.metrics.keep(0)
 
 
+def inner_folder(path: Path) -> Path:
+    """A folder inside that of a run, made where it is not there. Raises SpecError for a link: the
+    run may be somebody else's, and nothing is written outside its folder."""
+    if path.is_symlink():
+        message = f"{shown(path)} is a link; what it leads to is not part of the run"
+        raise SpecError([Diagnostic("linked-folder", message, help="take the link away")])
+    path.mkdir(exist_ok=True)
+    return path
+
+
 def make_folder(request: Request, output: Path | None) -> Path:
     """A new folder: `output`, or `runs/NAME` with a number where that exists. Raises SpecError
     where it is not empty or cannot be made."""

@@ -11,6 +11,7 @@ from ...compiler.commands.options import add_network_options
 from ...compiler.commands.output_file import writing
 from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import OK, UsageError, say, style
+from ...dsl.program import GALLERY
 from .common import add_data, add_device, add_tta, needs_torch, progress_display
 
 if TYPE_CHECKING:
@@ -103,8 +104,11 @@ def _say_whether_preprocessing_fits(ready: TrainedModel, data: Opened) -> None:
     comparison = compare_preprocessing(
         ready.request.network, module, data, set(module.state_dict())
     )
-    for line in comparison.lines(ready.name) if comparison is not None else ():
-        say(line)
+    if comparison is not None:
+        path = ready.request.source.path
+        in_gallery = path is not None and GALLERY in path.resolve().parents
+        for line in comparison.lines(ready.name, options=in_gallery):
+            say(line)
 
 
 def _missing_page(options: argparse.Namespace, ready: TrainedModel) -> str | None:

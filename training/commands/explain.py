@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(
                 f"{error.message}; {error.help}" if error.help else error.message
             ) from None
-    print(explain(analysis, selection, batch=options.batch, style=style(options)))
+    print(explain(analysis, selection, batch=analysis.setting.batch, style=style(options)))
     return OK
 
 
@@ -91,6 +91,7 @@ def _explain_section(options: argparse.Namespace) -> int:
 
 
 def _explain_transfer(network: Network, plan: TrainPlan, options: argparse.Namespace) -> list[str]:
+    from ...compiler.report.style import wrapped
     from ..data.sources.count_classes import count_classes
     from ..request import base_of
     from ..transfer.explain import explained
@@ -102,4 +103,13 @@ def _explain_transfer(network: Network, plan: TrainPlan, options: argparse.Names
         classes = None
     if classes not in (None, network.output.shape[0]) and options.file != "-":
         network = network_of(options.file, options, classes)
-    return explained(network, plan, base, style(options))
+    lines = explained(network, plan, base, style(options))
+    if lines and classes is None and options.file != "-":
+        outputs = network.output.shape[0]
+        if network_of(options.file, options, outputs + 1).output.shape[0] != outputs:
+            unknown = (
+                f"The number of classes is not known: the head is counted with {outputs} of them;"
+                " `--data` names the images."
+            )
+            lines += ["", *wrapped(unknown, style(options))]
+    return lines

@@ -6,7 +6,9 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import Literal
 
+from ..checkpoint.run_folder import inner_folder
 from ..trainer.callbacks import Callback, EpochRecord, RunStart
 from . import events
 
@@ -39,14 +41,14 @@ class TensorBoard(Callback):
 
     def _begin(self, now: float, epoch: int) -> Path:
         assert self._folder is not None
-        self._folder.mkdir(exist_ok=True)
+        inner_folder(self._folder)
         name = f"events.out.tfevents.{int(now):010}.{socket.gethostname()}.{os.getpid()}.0"
         path = self._folder / name
-        self._write(path, events.version(now))
+        self._write(path, events.version(now), mode="xb")  # never through a link
         if epoch > 1:
             self._write(path, events.restart(now, epoch))
         return path
 
-    def _write(self, path: Path, event: bytes) -> None:
-        with path.open("ab") as file:
+    def _write(self, path: Path, event: bytes, mode: Literal["ab", "xb"] = "ab") -> None:
+        with path.open(mode) as file:
             file.write(events.record(event))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ...compiler.network import Network
+from ...compiler.shapes import size
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..inference.load import live
@@ -20,6 +21,10 @@ Weights = str | Path | Mapping[str, Tensor]
 """A file of them, or a state dict."""
 
 _SHOWN = 4
+
+_TIMES, _SMALL = 4, 50_000_000
+"""A network of as many times the numbers of its weights, and as many more, is not built for the
+sake of a message that compares tensors."""
 
 
 class Trained(NamedTuple):
@@ -34,11 +39,13 @@ def open_trained(
     """The network's module with these weights, or with initial ones; raises SpecError where they do
     not fit. Weights under other names are matched by structure. Without `heads`, weights of
     auxiliary heads are neither asked for nor kept."""
+    name = "the state dict" if isinstance(weights, Mapping) else str(weights)
+    tensors = read_weights(weights) if isinstance(weights, (str, Path)) else weights
+    if tensors is not None:
+        _refuse_far_too_large(network, tensors, name, heads)
     module = live(network, version)
-    if isinstance(weights, Mapping):
-        _load(network, module, weights, "the state dict", heads)
-    elif weights is not None:
-        _load(network, module, read_weights(weights), str(weights), heads)
+    if tensors is not None:
+        _load(network, module, tensors, name, heads)
     if not heads:
         for node in network.nodes:
             if node.aux and node.weights:
@@ -55,6 +62,21 @@ def classes_of(weights: str | Path) -> int | None:
         return int(about["dotcnn.classes"])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _refuse_far_too_large(
+    network: Network, tensors: Mapping[str, Tensor], name: str, heads: bool
+) -> None:
+    """Before memory is taken for a network that the weights cannot fill: the spec may be part of a
+    run that somebody else made."""
+    needs = sum(
+        size(weight.shape) for node in network.nodes if heads or not node.aux
+        for weight in node.weights
+    )  # fmt: skip
+    there = sum(tensor.numel() for tensor in tensors.values())
+    if needs > _TIMES * there + _SMALL:
+        message = f"{name} does not fit {network.name}: it has {there:,} numbers, not {needs:,}"
+        raise SpecError([Diagnostic("weights-fit", message)])
 
 
 def _load(

@@ -8,7 +8,7 @@ from torch import nn
 
 from ...compiler.analysis import analyse
 from ...compiler.network import Network
-from ...dsl.atomic_file import written
+from ...dsl.atomic_file import write_whole, written
 from ..data.open import Opened
 from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome
@@ -46,7 +46,7 @@ def write_report(
         history.record(folder),
         history.transfer(folder),
     )
-    return _written(folder / NAME, contents)
+    return _into_run(folder / NAME, contents)
 
 
 def write_page(path: Path, ready: TrainedModel, outcome: Outcome, data: Opened) -> Path:
@@ -61,13 +61,17 @@ def write_page(path: Path, ready: TrainedModel, outcome: Outcome, data: Opened) 
         history.record(folder) if folder is not None else {},
         history.transfer(folder) if folder is not None else "",
     )
-    return _written(path, contents)
-
-
-def _written(path: Path, contents: Contents) -> Path:
+    if folder is not None and path.absolute().parent == folder.absolute():
+        return _into_run(path, contents)
     text = report(contents)
     with written(path) as file:
         file.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def _into_run(path: Path, contents: Contents) -> Path:
+    """A run may come from anybody: a link that lies in its folder is replaced, not followed."""
+    write_whole(path, report(contents).encode())
     return path
 
 

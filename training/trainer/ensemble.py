@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...compiler.plan.train import Ensemble, Seed
 from ...dsl.diagnostics import SpecError
 from ..checkpoint.record import end_record, plain
-from ..checkpoint.run_folder import RECORD, RunFolder, member_name
+from ..checkpoint.run_folder import RECORD, RunFolder, inner_folder, member_name
 from ..checkpoint.run_lock import lock_run
 from ..inference.trained_model import TrainedModel, open_run
 from ..metrics.evaluation import evaluate
@@ -60,7 +60,7 @@ def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
             continue
         job.callback.note(f"network {number} of {count}, seed {member.plan.train.seed.value}")
         if job.processes.writes:
-            member_folder.mkdir(exist_ok=True)
+            inner_folder(member_folder)
         with lock_run(member_folder, job.processes):
             results.append(train_network(member, member_folder, interruption))
         if number == 1 and job.processes.writes:

@@ -14,6 +14,7 @@ on a few images:
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -78,19 +79,29 @@ class Comparison(NamedTuple):
         """Whether another preprocessing suits the weights better than the one in use."""
         return self.best.score * _CLEAR[self.evidence] < self.used.score
 
-    def lines(self, source: str) -> list[str]:
-        """A warning where the preprocessing in use does not suit the weights, else a remark."""
+    def lines(self, source: str, *, options: bool = False) -> list[str]:
+        """A warning where the preprocessing in use does not suit the weights, else a remark. With
+        `options`, how to say it on the command line: the spec is of the gallery."""
         used, best = self.used.normalize, self.best.normalize
         unknown = f"the preprocessing that the weights of {source} expect is unknown"
         tried = ", ".join(f"`{one.normalize}` {one.score:.3g}" for one in (self.used, *self.others))
         compared = f"{_MEASURES[self.evidence]} (lower is better): {tried}"
         if not self.clear:
             return [f"{unknown}; `{used}` suits them", compared]
+        if options:
+            ways = [f"`--set evaluate.normalize={shlex.quote(_said(one))}`" for one in (best, used)]
+        else:
+            ways = [f"`evaluate {{ {one} }}`" for one in (best, used)]
         return [
             f"warning: {unknown}. `{used}` is used, and `{best}` suits them better: write"
-            f" `evaluate {{ {best} }}`, or `evaluate {{ {used} }}` to keep it",
+            f" {ways[0]}, or {ways[1]} to keep it",
             compared,
         ]
+
+
+def _said(normalize: Normalize) -> str:
+    """What stands behind the word."""
+    return str(normalize).removeprefix("normalize").strip()
 
 
 def compare_preprocessing(

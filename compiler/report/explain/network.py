@@ -82,7 +82,6 @@ def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
     memory, network, setting = analysis.memory, analysis.network, analysis.setting
     forward = memory.forward.moment(batch)
     images = plural(batch, "image")
-    how = f"{setting.optimizer.name}, {setting.precision}, {setting.device}"
     lines = [
         ("weights", f"{data_size(memory.weights)}, buffers too"),
         ("gradients", f"{data_size(memory.gradients)} of weights"),
@@ -92,7 +91,7 @@ def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
             f"{data_size(memory.forward.at(batch))} with {images}, most at "
             f"{_at(network, forward.node)}",
         ),
-        ("training", f"{data_size(memory.training.at(batch))} with {images}, {how}"),
+        ("training", f"{data_size(memory.training.at(batch))} with {images}, {setting.described}"),
         ("", moment(analysis, batch)),
         ("left out", EXCLUDED),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.training.checkpoint.run_files import read_epochs, read_transfer
+from dotcnn.training.inference.trained_model import open_run
 from dotcnn.training.page import history
 from dotcnn.training.saved_request import read_record, request_of
 
@@ -215,3 +217,24 @@ def test_nothing_outside_of_the_folder_is_written(run: Path, tmp_path: Path) -> 
         (run / name).symlink_to(victim)
     assert gone_on(run, set={"train.epochs": 2}).epochs == 2
     assert victim.read_text() == "mine"
+
+
+def test_nothing_is_written_through_a_link_in_a_run(run: Path, tmp_path: Path) -> None:
+    """`log tensorboard` and ensembles have folders in that of the run."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (run / "tensorboard").symlink_to(outside)
+    with pytest.raises(SpecError) as caught:
+        gone_on(run, set={"train.epochs": 2, "train.log": "tensorboard"})
+    assert [d.code for d in caught.value.diagnostics] == ["linked-folder"]
+    assert list(outside.iterdir()) == []
+
+
+def test_a_network_far_larger_than_its_weights_is_not_built(run: Path) -> None:
+    spec = run / "spec.cnn"
+    spec.write_text(re.sub(r"fc classes", "fc 100000000, fc classes", spec.read_text()))
+    with pytest.raises(SpecError) as caught:
+        open_run(run, "", device=torch.device("cpu"))
+    (found,) = caught.value.diagnostics
+    assert found.code == "weights-fit"
+    assert "numbers" in found.message

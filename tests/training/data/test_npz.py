@@ -280,3 +280,12 @@ def test_counts_have_to_agree(tmp_path: Path) -> None:
 def test_images_without_labels(tmp_path: Path) -> None:
     wrong = refused(saved(tmp_path, x_train=images(30)))
     assert "has `x_train`, but not the labels" in wrong.message
+
+
+@pytest.mark.parametrize(("sizes", "unsure"), [((3, 3, 3), True), ((8, 8, 3), False)])
+def test_channels_that_may_be_first_or_last_are_remarked_on(
+    tmp_path: Path, sizes: tuple[int, ...], unsure: bool
+) -> None:
+    found = opened(saved(tmp_path, x=images(30, *sizes), y=labels(30)))
+    said = [note for note in found.dataset.notes if "channels x height x width" in note]
+    assert bool(said) == unsure

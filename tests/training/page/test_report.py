@@ -352,6 +352,16 @@ def test_a_run_that_wrote_nothing_of_itself(tmp_path: Path) -> None:
     assert ids[0] == "summary"
 
 
+def test_a_link_in_the_folder_of_a_run_is_replaced(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "run"
+    folder.mkdir()
+    (folder / "report.html").symlink_to(outside)
+    one = contents()
+    path = write_report(folder, one.network, one.module, one.outcome, one.data)
+    assert not path.is_symlink()
+    assert not outside.exists()
+
+
 def test_losses_that_are_no_numbers_leave_a_gap() -> None:
     epochs = [each._replace(train={"loss": float("nan")}) for each in contents().epochs]
     assert "nan" not in Page(report(changed(epochs=epochs))).text.lower()

@@ -81,6 +81,8 @@ def test_norms_know_what_arrived_at_them(asked: Request, opened: Opened, preset:
     (warning, scores) = found.lines("net.npz")
     assert f"write `evaluate {{ normalize {preset} }}`" in warning
     assert "`normalize inception`" in scores
+    (for_the_gallery, _) = found.lines("net.npz", options=True)
+    assert f"write `--set evaluate.normalize={preset}`" in for_the_gallery
 
 
 def test_nothing_to_warn_of_where_what_is_used_suits(asked: Request, opened: Opened) -> None:

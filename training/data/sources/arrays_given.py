@@ -55,11 +55,14 @@ class ArrayData:
         """The data set; raises SpecError where the arrays cannot be images."""
         import torch
 
-        from ..images.arrays import as_images
+        from ..images.arrays import ambiguity, as_images
         from ..loader.image_source import Arrays, Contents, ImageSource
 
         parts: dict[str, ImageSource] = {}
+        notes: list[str] = []
         for (part, images), numbers in zip(self.images.items(), self.labels.numbers, strict=True):
+            note = ambiguity(images, wanted)
+            notes += [f"the images for {part}: {note}"] if note else []
             try:
                 parts[part] = Arrays(as_images(images, wanted), torch.from_numpy(numbers))
             except Unfit as error:
@@ -69,6 +72,7 @@ class ArrayData:
             self.labels.classes,
             parts,
             origin="arrays in memory",
+            notes=tuple(notes),
             multi_label=self.labels.several,
         )
 

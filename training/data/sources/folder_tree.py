@@ -7,17 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ....compiler.plan.data import Data
+from ....compiler.plan.data import PARTS, Data
 from ....dsl.closest import closest
 from ..diagnostic import listed, problem
 from .file_names import clean, hidden, is_image
-
-PARTS: dict[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-"""The folders that divide a data set, under any of their usual names."""
 
 MAX_DEPTH = 40
 

@@ -11,7 +11,7 @@ from ....compiler.plan.data import Npz
 from ....compiler.shapes import Shape
 from ...untrusted.npz import NpzArrays
 from ..diagnostic import problem
-from ..images.arrays import as_images
+from ..images.arrays import ambiguity, as_images
 from ..loader.image_source import Arrays, Contents, ImageSource
 from .file_names import clean, resolve
 from .labels import Unfit
@@ -25,8 +25,10 @@ def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
         pairs = named_pairs(data, list(archive))
         labels = labels_of(data, archive, pairs)
         parts: dict[str, ImageSource] = {}
+        notes: list[str] = []
         for (part, (images, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):
-            pixels = _pixels(data, archive, images, wanted)
+            pixels, note = _pixels(data, archive, images, wanted)
+            notes += [f"`{images}`: {note}"] if note else []
             if len(pixels) != len(numbers):
                 raise problem(
                     "data-shape",
@@ -36,13 +38,20 @@ def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
                 )
             parts[part] = Arrays(pixels, torch.from_numpy(numbers))
     return Contents(
-        clean(path.stem), labels.classes, parts, origin=data.path, multi_label=labels.several
+        clean(path.stem),
+        labels.classes,
+        parts,
+        origin=data.path,
+        notes=tuple(notes),
+        multi_label=labels.several,
     )
 
 
-def _pixels(data: Npz, archive: NpzArrays, name: str, wanted: Shape) -> Tensor:
+def _pixels(data: Npz, archive: NpzArrays, name: str, wanted: Shape) -> tuple[Tensor, str]:
+    """The images, and a remark on how they were read."""
+    array = archive[name]
     try:
-        return as_images(archive[name], wanted)
+        return as_images(array, wanted), ambiguity(array, wanted)
     except Unfit as error:
         message = f"`{name}` in {data.path} cannot be images: {error}"
         raise problem("data-shape", message, data, argument="images") from None

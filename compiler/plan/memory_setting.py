@@ -1,0 +1,25 @@
+"""Batch size, precision and optimizer of a spec's `train` section, for the memory of a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..network import Network
+from .make import examine
+from .optimizer import Optimizer
+from .train import Batch, Precision
+
+
+def said_in_train(network: Network) -> dict[str, Any]:
+    """What of it is written, by the names of `Setting`; what is wrong with it, others tell."""
+    context = examine(network.program, network.sections, network).context
+    batch, precision = context.find(Batch), context.find(Precision)
+    optimizer = context.find(Optimizer)
+    found: dict[str, Any] = {}
+    if batch is not None and batch.written:
+        found["batch"] = batch.size
+    if optimizer is not None and optimizer.written:
+        found["optimizer"] = optimizer.memory
+    if precision is not None and precision.written and precision.mode != "auto":
+        found["precision"] = precision.mode
+    return found
