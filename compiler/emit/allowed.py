@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from ..ops.base import HELPERS, TORCH_CALLS
@@ -40,14 +40,18 @@ _READ = _OF_VALUES | {"bias", "groups", "logits", "shape", "stride", "training",
 _GROUPS = "getattr(module, 'groups', 1)"
 _BUILTINS = frozenset({"isinstance", "len", "max", "min", "range", "round"})
 _LAYER = "type[nn.Module]"
-_TYPES = frozenset({"Tensor", "bool", "float", "int", "str"})
-_GENERIC = frozenset({"list", "tuple"})
+_TYPES = frozenset(
+    ["Tensor", "bool", "float", "int", "str", "list", "tuple", "None", "nn.Module", ""]
+)
 _PLAIN = (
-    ast.BinOp, ast.BoolOp, ast.Compare, ast.Constant, ast.IfExp, ast.List, ast.Slice, ast.Starred,
-    ast.Subscript, ast.Tuple, ast.UnaryOp, ast.boolop, ast.cmpop, ast.expr_context, ast.operator,
-    ast.unaryop,
+    ast.Assign, ast.AugAssign, ast.BinOp, ast.BoolOp, ast.Compare, ast.Constant, ast.For, ast.If,
+    ast.IfExp, ast.List, ast.Return, ast.Slice, ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp,
+    ast.boolop, ast.cmpop, ast.expr_context, ast.keyword, ast.operator, ast.unaryop,
 )  # fmt: skip
 """Allowed where all inside is."""
+_TARGETS = (ast.Name, ast.Attribute, ast.Tuple)
+"""What may be assigned to."""
+_RESERVED = frozenset({"F", "NamedTuple", "Tensor", "nn", "super", "torch"}) | _BUILTINS
 
 
 class NotAllowed(Exception):
@@ -102,8 +106,7 @@ class _Checker:
             _require(ast.unparse(node) in _IMPORTS, node)
         elif isinstance(node, ast.ClassDef | ast.FunctionDef):
             _require(not node.decorator_list and node.name not in self.own, node)
-            known = self.helpers.get(_text(node, self.lines))
-            if known is None:
+            if _text(node, self.lines) not in self.helpers:
                 _require(isinstance(node, ast.ClassDef), node)
                 self.a_class(node)  # type: ignore[arg-type]
             self.own.add(node.name)
@@ -119,16 +122,15 @@ class _Checker:
             for inner in ast.walk(node)
             if isinstance(inner, ast.Attribute)
             and isinstance(inner.ctx, ast.Store)
-            and isinstance(inner.value, ast.Name)
-            and inner.value.id == "self"
+            and _is_self(inner.value)
         }
         for number, part in enumerate(node.body):
             if isinstance(part, ast.FunctionDef):
                 self.method(part)
             elif isinstance(part, ast.AnnAssign):
                 _require(bases == ["NamedTuple"] and part.value is None, part)
-                self.target(part.target)
-                self.annotation(part.annotation)
+                self.visit(part.target)
+                self.annotation(part.annotation, part)
             else:
                 _require(number == 0 and _is_text(part), part)
 
@@ -137,113 +139,60 @@ class _Checker:
         more = (given.posonlyargs, given.kwonlyargs, given.vararg, given.kwarg)
         _require(node.name in _METHODS and not node.decorator_list and not any(more), node)
         _require(bool(given.args) and given.args[0].arg == "self", node)
-        self.local = {"self"}
-        self.layers = set()
+        assigned = set(_assigned(node))
+        layers = {a.arg for a in given.args if a.annotation and ast.unparse(a.annotation) == _LAYER}
+        self.layers = layers - assigned
+        self.local = {argument.arg for argument in given.args} | assigned
         for argument in given.args[1:]:
             self.name(argument.arg, argument)
-            self.local.add(argument.arg)
-            _require(argument.annotation is not None, argument)
-            if ast.unparse(argument.annotation) == _LAYER:  # type: ignore[arg-type]
-                self.layers.add(argument.arg)
-            else:
-                self.annotation(argument.annotation)
+            if argument.arg not in layers:
+                self.annotation(argument.annotation, argument)
         for default in given.defaults:
             _require(_is_literal(default) or _is_module_class(default), default)
-        self.annotation(node.returns)
-        described = _is_text(node.body[0])
-        self.block(node.body[described:])
-
-    # ---- statements ----
-
-    def block(self, body: Iterable[ast.stmt]) -> None:
-        for node in body:
-            self.statement(node)
-
-    def statement(self, node: ast.stmt) -> None:
-        if isinstance(node, ast.Assign):
-            self.expression(node.value)
-            for target in node.targets:
-                self.target(target)
-        elif isinstance(node, ast.AnnAssign):
-            _require(node.value is not None, node)
-            self.expression(node.value)  # type: ignore[arg-type]
-            self.annotation(node.annotation)
-            self.target(node.target)
-        elif isinstance(node, ast.AugAssign):
-            self.expression(node.value)
-            self.target(node.target)
-        elif isinstance(node, ast.If):
-            self.expression(node.test)
-            self.block([*node.body, *node.orelse])
-        elif isinstance(node, ast.For):
-            self.expression(node.iter)
-            self.target(node.target)
-            self.block([*node.body, *node.orelse])
-        elif isinstance(node, ast.Return):
-            if node.value is not None:
-                self.expression(node.value)
-        else:
-            _require(isinstance(node, ast.Expr) and isinstance(node.value, ast.Call), node)
-            self.expression(node.value)  # type: ignore[attr-defined]
-
-    def target(self, node: ast.expr) -> None:
-        """What is assigned to: a local name, an attribute of `self`, or several."""
-        if isinstance(node, ast.Name):
-            self.name(node.id, node)
-            self.local.add(node.id)
-            self.layers.discard(node.id)
-        elif isinstance(node, ast.Attribute):
-            _require(isinstance(node.value, ast.Name) and node.value.id == "self", node)
-            _require(_is_plain(node.attr), node)
-        else:
-            _require(isinstance(node, ast.Tuple), node)
-            for each in node.elts:  # type: ignore[attr-defined]
-                self.target(each)
+        self.annotation(node.returns, node)
+        for statement in node.body[_is_text(node.body[0]) :]:
+            self.visit(statement)
 
     def name(self, name: str, node: ast.AST) -> None:
         """What is defined: nothing of Python's own, and nothing that was imported."""
-        reserved = {"F", "NamedTuple", "Tensor", "nn", "super", "torch", *_BUILTINS}
-        _require(_is_plain(name) and name not in reserved, node)
+        _require(_is_plain(name) and name not in _RESERVED, node)
 
-    def annotation(self, node: ast.expr | None) -> None:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            self.annotation(node.left)
-            self.annotation(node.right)
-        elif isinstance(node, ast.Subscript):
-            _require(isinstance(node.value, ast.Name) and node.value.id in _GENERIC, node)
-            inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            for each in inside:
-                self.annotation(each)
-        elif isinstance(node, ast.Name):
-            _require(node.id in _TYPES | self.own, node)
-        elif isinstance(node, ast.Constant):
-            _require(node.value is None, node)
-        else:
-            _require(node is not None and ast.unparse(node) == "nn.Module", node or ast.Pass())
+    def annotation(self, node: ast.expr | None, around: ast.AST) -> None:
+        """`Tensor | None`, `tuple[int, int]`: names of types, and what joins them."""
+        words = re.split(r"[\[\]|, ]+", ast.unparse(node) if node is not None else "?")
+        _require(_TYPES | self.own >= {*words}, node or around)
 
-    # ---- expressions ----
+    # ---- statements and expressions ----
 
-    def expression(self, node: ast.AST) -> None:
-        if isinstance(node, ast.Call):
-            self.call(node)
-        elif isinstance(node, ast.Name):
-            _require(node.id in self.local | self.own | {"Tensor"}, node)
-        elif isinstance(node, ast.Attribute):
-            self.attribute(node)
-        elif isinstance(node, ast.ListComp | ast.GeneratorExp):
-            self.comprehension(node)
-        else:
-            _require(isinstance(node, _PLAIN), node)
-            for child in ast.iter_child_nodes(node):
-                self.expression(child)
-
-    def call(self, node: ast.Call) -> None:
-        self.called(node.func, node)
-        for argument in node.args:
-            self.expression(argument)
-        for keyword in node.keywords:
-            _require(keyword.arg is not None, node)
-            self.expression(keyword.value)
+    def visit(self, node: ast.AST) -> None:
+        stored = isinstance(getattr(node, "ctx", None), ast.Store)
+        _require(not stored or isinstance(node, _TARGETS), node)
+        match node:
+            case ast.Name():
+                if stored:
+                    self.name(node.id, node)
+                _require(node.id in self.local | self.own | {"Tensor"} or stored, node)
+            case ast.Attribute():
+                self.attribute(node, stored)
+            case ast.Call():
+                self.called(node.func, node)
+                for each in (*node.args, *node.keywords):
+                    self.visit(each)
+            case ast.AnnAssign():
+                _require(node.value is not None, node)
+                self.annotation(node.annotation, node)
+                self.visit(node.target)
+                self.visit(node.value)  # type: ignore[arg-type]
+            case ast.Expr():
+                _require(isinstance(node.value, ast.Call), node)
+                self.visit(node.value)
+            case ast.ListComp() | ast.GeneratorExp():
+                self.comprehension(node)
+            case _:
+                named = not isinstance(node, ast.keyword) or node.arg is not None
+                _require(isinstance(node, _PLAIN) and named, node)
+                for child in ast.iter_child_nodes(node):
+                    self.visit(child)
 
     def called(self, function: ast.expr, node: ast.Call) -> None:
         if isinstance(function, ast.Name):
@@ -253,38 +202,53 @@ class _Checker:
         held = function
         while isinstance(held, ast.Subscript):  # self.blocks[0](x)
             held = held.value
-        if isinstance(held, ast.Name):  # self[0](x), of a list of modules
-            _require(held.id == "self" and held is not function, node)
+        if held is not function and _is_self(held):  # self[0](x), of a list of modules
             return
         _require(isinstance(held, ast.Attribute), node)
         assert isinstance(held, ast.Attribute)
         path = ast.unparse(held)
         if path == "super().__init__":
             _require(held is function and not node.args and not node.keywords, node)
-        elif isinstance(held.value, ast.Name) and held.value.id == "self":
+        elif _is_self(held.value):
             _require(held.attr in self.held | _OF_MODULES, node)
         elif _OF_LIBRARIES.fullmatch(path) or (path.startswith("torch.") and path in TORCH_CALLS):
             _require(held is function, node)
         else:
             _require(held is function and held.attr in _OF_VALUES | TORCH_CALLS.keys(), node)
-            self.expression(held.value)
+            self.visit(held.value)
 
-    def attribute(self, node: ast.Attribute) -> None:
-        if isinstance(node.value, ast.Name) and node.value.id == "self":
+    def attribute(self, node: ast.Attribute, stored: bool) -> None:
+        if stored:
+            _require(_is_self(node.value) and _is_plain(node.attr), node)
+        elif _is_self(node.value):
             _require(node.attr in self.held | {"training"}, node)
         elif not _is_module_class(node):
             _require(node.attr in _READ, node)
-            self.expression(node.value)
+            self.visit(node.value)
 
     def comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> None:
         _require(len(node.generators) == 1, node)
         (each,) = node.generators
         _require(not each.ifs and not each.is_async and isinstance(each.target, ast.Name), node)
-        self.expression(each.iter)
-        before = set(self.local)
-        self.target(each.target)
-        self.expression(node.elt)
+        self.visit(each.iter)
+        before = self.local
+        self.local = before | {each.target.id}  # type: ignore[attr-defined]
+        self.visit(each.target)
+        self.visit(node.elt)
         self.local = before
+
+
+def _assigned(node: ast.AST) -> Iterator[str]:
+    """The names that get a value, but in comprehensions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield child.id
+        elif not isinstance(child, ast.comprehension):
+            yield from _assigned(child)
+
+
+def _is_self(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -5,6 +5,7 @@ The same for all that becomes a class: a block, a round of a loop, a labelled re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -36,6 +37,11 @@ class Step(NamedTuple):
     """Of a loop, or the first step of one that is not one call: what its module holds."""
     zero: bool = False
     """A norm whose weight is zero at first."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether a line of the constructor makes a module for it."""
+        return bool(self.name) and (self.loop is not None or not self.template.startswith("{m}["))
 
 
 class Body(NamedTuple):
@@ -72,6 +78,33 @@ def is_shortcut(scope: Scope) -> bool:
     return scope.word == "shortcut" and scope.kind == "block" and scope.definition is None
 
 
+_ADDEND = re.compile(r"\.add_\((\{\d+\})\)")
+
+
+def in_place(template: str) -> bool:
+    """`y += shortcut(x)`: a sum in the place of its first part."""
+    return template.startswith("{0}.add_(")
+
+
+def with_sums(bodies: Sequence[Body]) -> list[Body]:
+    """The bodies of one class, each sum written in one way: in place in all calls or in none."""
+    ways: dict[Key, set[bool]] = {}
+    for body in bodies:
+        for step in body.steps:
+            if in_place(step.template) or " + " in step.template:
+                ways.setdefault(step.key, set()).add(in_place(step.template))
+    mixed = {key for key, found in ways.items() if len(found) > 1}
+
+    def changed(step: Step) -> Step:
+        if step.key not in mixed:
+            return step
+        return step._replace(template=_ADDEND.sub(r" + \1", step.template))
+
+    if not mixed:
+        return list(bodies)
+    return [body._replace(steps=tuple(map(changed, body.steps))) for body in bodies]
+
+
 _Connected = tuple[Step, Sequence[Node], Sequence[Node]]
 """A step, what it takes and what it gives."""
 
@@ -83,6 +116,8 @@ class Bodies:
         self.network = network
         self.zero = zero
         self.ranges = _ranges(network.root)
+        self.interfaces: dict[int, tuple[list[Node], list[Node]]] = {}
+        self.bodies: dict[int, Body] = {}
         ends = [network.output, *(head.output for head in network.aux)]
         # The loss takes what goes into a last softmax; who predicts asks for what leaves it.
         self.left_out = {
@@ -98,6 +133,12 @@ class Bodies:
 
     def interface(self, scope: Scope) -> tuple[list[Node], list[Node]]:
         """What a scope takes from outside, and what others take from it, in order."""
+        known = self.interfaces.get(id(scope))
+        if known is None:
+            known = self.interfaces[id(scope)] = self.found_interface(scope)
+        return known
+
+    def found_interface(self, scope: Scope) -> tuple[list[Node], list[Node]]:
         start, end = self.ranges[id(scope)]
         taken: dict[int, Node] = {}
         given: list[Node] = []
@@ -155,6 +196,12 @@ class Bodies:
 
     def body(self, scope: Scope) -> Body:
         """The steps of a scope."""
+        known = self.bodies.get(id(scope))
+        if known is None:
+            known = self.bodies[id(scope)] = self.found_body(scope)
+        return known
+
+    def found_body(self, scope: Scope) -> Body:
         if scope.parent is None:
             inputs, outputs = [self.network.input], self.ends
         else:

@@ -14,7 +14,7 @@ from ...dsl.syntax import Arm as ArmSyntax
 from ...dsl.syntax import Body as BodySyntax
 from ...dsl.syntax import Branches, Call, For, If, Node, Repeat
 from .body import Body, Key, Step
-from .symbolic import Code
+from .code import Code
 
 Ref = tuple[object, int]
 """A value of a class: the key of the step that makes it (below 0: an input), which of its outputs

@@ -7,20 +7,18 @@ from collections.abc import Sequence
 from ..language.evaluate import divisible
 from ..network import Node, Scope
 from ..ops.base import helper
-from .arguments import Definition
-from .body import Bodies, Body, origin, structure
+from .body import Bodies, Body, origin, structure, with_sums
 from .branches import Unlike, arrange
-from .call_expressions import Expressions
+from .code import frame
 from .comments import Comments
-from .constructor import Contents, Flags, assignments, is_chain, signature
+from .constructor import Flags, assignments, is_chain, signature
+from .contents import Contents, Expressions
 from .definitions import definitions
 from .forward import SHORT, Forward
 from .layout import STEP, Group, statement
-from .made_modules import Class, Modules
+from .modules import Class, Modules
+from .scopes import as_it_is
 from .source import Names, camel, docstring
-from .sums import with_sums
-from .symbolic import code_of
-from .view import AS_IT_IS
 
 DIVISIBLE = helper(
     """\
@@ -50,11 +48,7 @@ class Classes(Modules):
     def as_it_is(self, body: Body) -> Contents:
         """The contents of a class that there is one of, and that takes no arguments."""
         items, outputs = arrange([body], {})
-        made = {}
-        for step in body.steps:
-            if self.is_made(step):
-                frame, values = self.made(step, AS_IT_IS)
-                made[step.key] = frame, list(map(code_of, values))
+        made = {step.key: self.made(step, as_it_is) for step in body.steps if step.is_made}
         return Contents(items, outputs, made)
 
     # ---- which calls are one class ----
@@ -98,9 +92,9 @@ class Classes(Modules):
         for scope in scopes:
             made = tuple(
                 [
-                    self.made(step, AS_IT_IS)[0]
+                    frame(self.made(step, as_it_is))
                     for step in self.steps[id(scope)].values()
-                    if self.is_made(step)
+                    if step.is_made
                 ]
             )
             kinds.setdefault((made, structure(self.bodies.body(scope))), []).append(scope)
@@ -110,17 +104,20 @@ class Classes(Modules):
     # ---- a class ----
 
     def class_of(self, scopes: Sequence[Scope]) -> None:
-        writer = Expressions(self, scopes)
+        bodies = with_sums([self.bodies.body(scope) for scope in scopes])
+        writer = Expressions(self, scopes, bodies)
         contents = writer.contents()
         name = self.names.free(self.class_name(scopes[0]), "Part")
-        definition = Definition(name, tuple(writer.parameters))
-        for scope in scopes:
-            self.definitions[id(scope)] = definition
-        self.written.append(Class(name, tuple(self.text(name, scopes[0], contents, writer))))
+        lines = self.text(name, scopes[0], contents, writer)
+        written = Class(name, tuple(writer.parameters), lines)
+        self.classes |= dict.fromkeys(map(id, scopes), written)
+        self.written.append(written)
 
     def text(self, name: str, scope: Scope, contents: Contents, writer: Expressions) -> list[str]:
-        codes = [code for _, each in contents.made.values() for code in each]
-        if any("divisible(" in str(code) for code in [*codes, *(c for _, c in contents.local)]):
+        if any(
+            "divisible(" in str(c)
+            for c in [*contents.made.values(), *dict(contents.local).values()]
+        ):
             self.helpers.setdefault(DIVISIBLE)
         body = writer.calls[0].body
         chain = is_chain(contents, body)

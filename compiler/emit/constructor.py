@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 from ..language.values import python
 from ..network import Node
-from .arguments import Parameter
-from .body import Body, Key
+from .body import Body
 from .branches import Arm, Choice, Item, Place, Ref, places
-from .frame import Frame, write
-from .layout import STEP, WIDTH, Doc, Group, statement
+from .code import Code, Named, all_of, negated, replaced
+from .contents import Contents
+from .layout import STEP, WIDTH, Group, statement
+from .modules import Parameter
 from .source import Names
-from .symbolic import Code, Constant, Named, all_of, negated, replaced
 
 _SEQUENTIAL_METHODS = frozenset({"append", "extend", "insert", "pop"})
-
-
-class Contents(NamedTuple):
-    """What a class holds and does."""
-
-    items: Sequence[Item]
-    outputs: tuple[Ref, ...]
-    made: Mapping[Key, tuple[Frame, Sequence[Code]]]
-    """By step: how its module is made."""
-    local: Sequence[tuple[str, Code]] = ()
 
 
 class Flags:
@@ -180,7 +169,7 @@ def _assign(
 def _make(contents: Contents, place: Place, indent: int, lines: list[str]) -> None:
     if place.step.key not in contents.made:
         return
-    doc = doc_of(contents, place)
+    doc = contents.made[place.step.key].doc()
     if place.step.name.isdigit():  # the place in a list
         lines += statement(Group("self.append(", (doc,), ")"), indent)
     else:
@@ -192,7 +181,7 @@ def _make(contents: Contents, place: Place, indent: int, lines: list[str]) -> No
 def _or_identity(
     contents: Contents, place: Place, condition: Code | None, indent: int
 ) -> list[str]:
-    doc, name = doc_of(contents, place), place.step.name
+    doc, name = contents.made[place.step.key].doc(), place.step.name
     line = f"{STEP * indent}self.{name} = {doc} if {condition} else nn.Identity()"
     if len(line) <= WIDTH:
         return [line]
@@ -201,17 +190,6 @@ def _or_identity(
         f"{STEP * indent}if {condition}:",
         *statement(doc, indent + 1, before=f"self.{name} = "),
     ]
-
-
-def doc_of(contents: Contents, place: Place) -> Doc:
-    frame, codes = contents.made[place.step.key]
-    return write(frame, iter(codes), _is_usual)
-
-
-def _is_usual(usual: Any, code: Code) -> bool:
-    if not isinstance(code, Constant):
-        return False
-    return code == Constant(usual) or python(code.content) == python(usual)
 
 
 def signature(parameters: Sequence[Parameter]) -> list[str]:

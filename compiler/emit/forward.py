@@ -14,12 +14,11 @@ from typing import NamedTuple
 
 from ..network import Node, Scope
 from ..ops.base import Op
-from .body import is_head
+from .body import in_place, is_head
 from .branches import Choice, Item, Place, places
 from .branches import Ref as Operand
 from .layout import STEP, WIDTH, Group, statement
 from .source import Names
-from .sums import in_place
 
 _PART = re.compile(r"(.+)\[(\d+)\]")
 _LONGEST = 60

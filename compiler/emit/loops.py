@@ -1,192 +1,185 @@
-"""Loops as frames: rounds that repeat are said once."""
+"""Loops of a spec as comprehensions: rounds that repeat are written once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
-from .frame import INDEX, Frame, Item, Run, Way
-from .symbolic import (
+from .code import (
+    INDEX,
+    VALUE,
+    Call,
+    Callee,
+    Code,
     Constant,
+    Leaf,
+    Loop,
     Named,
-    Traced,
-    code_of,
-    difference,
-    plain,
+    Operation,
+    as_sum,
+    frame,
+    from_sum,
+    function,
+    leaves,
+    operation,
+    plus,
     replaced,
     same,
-    traced,
+    with_leaves,
 )
-
-SEQUENTIAL = "nn.Sequential"
-MODULE_LIST = "nn.ModuleList"
-
-Round = tuple[Frame, tuple[Any, ...]]
-"""How one round of a loop is made."""
 
 _LISTED = 4
 """So many rounds that differ in one value are a loop over the values; fewer are written out."""
 
+Values = list[Code]
+"""What the modules of one round are made with."""
 
-def loop(rounds: Sequence[Round], count: Any, chain: bool) -> tuple[Frame, tuple[Any, ...]]:
+
+def loop(rounds: Sequence[Code], count: Code, chain: bool) -> Code:
     """Rounds, one after the other, as short as they can be said. `count` is how many they are,
     which the spec may compute."""
-    items: list[Item] = []
-    leaves: list[Any] = []
-    whole = _counted(rounds, count) if isinstance(count, Traced) else None
-    if whole is not None:
-        items, leaves = whole
-    else:
-        done = 0
-        for frame, group in groupby(rounds, key=lambda each: each[0]):
-            alike = _Alike([own for _, own in group])
-            position = 0
-            while position < len(alike.found):
-                length, ways = alike.longest(position)
-                run = alike.found[position : position + length]
-                if length == 1:
-                    items.append(frame)
-                    leaves += _in_round(run[0], done + position)
-                else:
-                    items.append(Run(frame, ways, done + position if _counts(run[0]) else 0))
-                    leaves += _leaves(run, ways, length)
-                position += length
-            done += len(alike.found)
+    items = None if isinstance(count, Constant) else _counted(rounds, count)
+    if items is None:
+        items = []
+        for _, group in groupby(rounds, key=frame):
+            items += _Alike([*group], len(items)).items()
     if chain:
-        return Frame(SEQUENTIAL, tuple(items)), tuple(leaves)
-    return Frame(MODULE_LIST, (Frame("", tuple(items)),)), tuple(leaves)
+        return _call("nn.Sequential", items)
+    return _call("nn.ModuleList", [_call("", items)])
 
 
-def _counted(rounds: Sequence[Round], count: Any) -> tuple[list[Item], list[Any]] | None:
+def _call(name: str, items: Sequence[Code]) -> Code:
+    return Call(Callee(name, (Leaf(),) * len(items)), *items)
+
+
+def _values(code: Code) -> Values:
+    return [part for _, part in leaves(code)]
+
+
+def _counted(rounds: Sequence[Code], count: Code) -> list[Code] | None:
     """Any number of rounds: all alike, growing, or the first of its own kind."""
-    if not rounds or len({frame for frame, _ in rounds}) > 1:
+    if len({*map(frame, rounds)}) != 1:
         return None
-    frame = rounds[0][0]
-    found = [own for _, own in rounds]
-    ways = _ways(found)
-    if ways is not None and "listed" not in ways and (len(rounds) != 2 or "grows" not in ways):
-        return [Run(frame, ways)], _leaves(found, ways, count)
-    rest = _ways(found[1:])
-    if rest is not None and set(rest) <= {"same"}:
-        run = Run(frame, rest, int(_counts(found[1])))
-        return [frame, run], [*_in_round(found[0], 0), *_leaves(found[1:], rest, count - 1)]
+    found = [*map(_values, rounds)]
+    whole = _formula(found)
+    if whole is not None and (len(rounds) != 2 or whole == found[0]):
+        return [_run(rounds[0], whole, 0, count)]
+    rest = _formula(found[1:]) if len(rounds) > 1 else None
+    if rest is not None and rest == found[1]:
+        start = 1 if _counts(rest) else 0
+        rounds_left = operation("-", count, Constant(1))
+        return [_alone(rounds[0], 0), _run(rounds[1], rest, start, rounds_left)]
     return None
 
 
-def _counts(values: tuple[Any, ...]) -> bool:
+def _counts(values: Values) -> bool:
     """Whether values are computed from the number of their round."""
-    return any(isinstance(value, Traced) and INDEX in value.code.names() for value in values)
+    return any(INDEX in value.names() for value in values)
 
 
-def _in_round(values: tuple[Any, ...], number: int) -> list[Any]:
-    """Values in a round that stands by itself, whose number is known."""
-    by = {Named(INDEX): Constant(number)}
-    return [
-        traced(plain(value), replaced(value.code, by))
-        if isinstance(value, Traced) and INDEX in value.code.names()
-        else value
-        for value in values
-    ]
+def _alone(code: Code, number: int) -> Code:
+    """A round that stands by itself, whose number is known."""
+    return replaced(code, {Named(INDEX): Constant(number)})
+
+
+def _run(code: Code, values: Values, start: int, count: Code) -> Code:
+    """`*[… for i in range(count)]`; the first round is number `start`."""
+    element = with_leaves(code, iter(values))
+    counts = INDEX in element.names()
+    source = function("range", count)
+    if start and counts:
+        source = function("range", Constant(start), operation("+", count, Constant(start)))
+    return Loop(INDEX if counts else "_", element, source)
+
+
+def _formula(found: Sequence[Values]) -> Values | None:
+    """Expressions for the values of all rounds, by their number; None where there are none."""
+    whole = [_grown(column) for column in zip(*found, strict=True)]
+    return None if None in whole else whole  # type: ignore[return-value]
+
+
+def _grown(column: Sequence[Code], start: int = 0) -> Code | None:
+    """What stays the same, or grows evenly: `64 + 32 * i`."""
+    first = as_sum(column[0])
+    growth = plus(as_sum(column[1]), first, -1) if len(column) > 1 else {}
+    if not growth:
+        return column[0] if all(same(column[0], code) for code in column) else None
+    if len(growth) >= len(first) + len(as_sum(column[1])) and first:
+        return None  # nothing cancels: these have nothing to do with one another
+    for number, code in enumerate(column):
+        if as_sum(code) != plus(first, growth, number):
+            return None
+    by = from_sum(growth)
+    base = from_sum(plus(first, growth, -start)) if start else column[0]
+    if isinstance(by, Constant) and by.own < 0:
+        return Operation("-", base, operation("*", Constant(-by.own), Named(INDEX)))
+    times = operation("*", by, Named(INDEX))
+    return times if base == Constant(0) else Operation("+", base, times)
 
 
 class _Alike:
-    """Rounds of one frame, one after the other: the leaves of each."""
+    """Rounds of one frame, one after the other."""
 
-    def __init__(self, found: Sequence[tuple[Any, ...]]) -> None:
-        self.found = found
-        self.width = len(found[0])
-        self.changes = [0] * self.width
-        """Of each leaf, the last round in which it is not what it was before."""
-        self.breaks = [1] * self.width
-        """The last round in which it is not what growth would make it."""
-        for number in range(1, len(found)):
-            for place in range(self.width):
-                column = [own[place] for own in found[max(0, number - 2) : number + 1]]
-                if not _equal(column[-1], column[-2]):
-                    self.changes[place] = number
-                if number > 1 and not _grows(column):
-                    self.breaks[place] = number
+    def __init__(self, rounds: Sequence[Code], number: int) -> None:
+        self.rounds = rounds
+        self.number = number
+        """Of the first of them."""
+        self.found = [*map(_values, rounds)]
+        self.changes = [0] * len(self.found[0])
+        """Of each value, the last round in which it is not what it was before."""
+        for at in range(1, len(rounds)):
+            for place, (one, two) in enumerate(zip(*self.found[at - 1 : at + 1], strict=True)):
+                if not same(one, two):
+                    self.changes[place] = at
 
-    def longest(self, start: int) -> tuple[int, tuple[Way, ...]]:
-        """How many rounds from here on are one run, and in which way."""
-        rest = len(self.found) - start
-        if rest == 1:
-            return 1, ()
-        second = _ways(self.found[start : start + 2])
-        if second is not None and "listed" not in second:
-            length = 2
-            while length < rest and self.follows(start, length, second):
+    def items(self) -> list[Code]:
+        items: list[Code] = []
+        at = 0
+        while at < len(self.rounds):
+            length, item = self.longest(at)
+            items.append(item)
+            at += length
+        return items
+
+    def longest(self, at: int) -> tuple[int, Code]:
+        """As many rounds from here on as are one comprehension."""
+        first, rest = self.rounds[at], len(self.rounds) - at
+        number = self.number + at
+        length = min(rest, 2)
+        if rest > 1 and _formula(self.found[at : at + 2]) is not None:
+            while length < rest and self.follows(at, length):
                 length += 1
-            if length > 2 or (length == 2 and "grows" not in second):
-                return length, second
-        whole = _sayable([self.way(place, start) for place in range(self.width)])
-        if whole is not None and rest >= _LISTED:
-            return rest, whole
-        return 1, ()
+            found = self.found[at : at + length]
+            whole = _formula(found)
+            assert whole is not None
+            if length > 2 or whole == found[0]:
+                start = number if _counts(found[0]) else 0
+                columns = zip(*found, strict=True)
+                shifted = [_grown(column[:2], start) for column in columns] if start else whole
+                return length, _run(first, shifted, start, Constant(length))  # type: ignore[arg-type]
+        changing = [place for place, last in enumerate(self.changes) if last > at]
+        if rest >= _LISTED and len(changing) == 1 and not _counts(self.found[at]):
+            return rest, self.listed(at, changing[0])
+        return 1, _alone(first, number)
 
-    def follows(self, start: int, number: int, ways: tuple[Way, ...]) -> bool:
+    def follows(self, at: int, number: int) -> bool:
         """Whether a round goes on as the first two began."""
-        first, second, here = (self.found[start + n] for n in (0, 1, number))
+        first, second, here = (self.found[at + n] for n in (0, 1, number))
         return all(
-            _equal(value, _grown(one, two, number) if way == "grows" else one)
-            for one, two, value, way in zip(first, second, here, ways, strict=True)
+            as_sum(value) == plus(as_sum(one), plus(as_sum(two), as_sum(one), -1), number)
+            for one, two, value in zip(first, second, here, strict=True)
         )
 
-    def way(self, place: int, start: int) -> Way:
-        """How a leaf is from a round to the last."""
-        if self.changes[place] <= start:
-            return "same"
-        return "grows" if self.breaks[place] <= start + 1 else "listed"
-
-
-def _ways(rounds: Sequence[tuple[Any, ...]]) -> tuple[Way, ...] | None:
-    """How each leaf is from round to round; None where that is in too many ways for one
-    comprehension."""
-    ways: list[Way] = []
-    for column in zip(*rounds, strict=True):
-        if all(_equal(value, column[0]) for value in column):
-            ways.append("same")
-        else:
-            ways.append("grows" if _grows(column) else "listed")
-    return _sayable(ways)
-
-
-def _sayable(ways: Sequence[Way]) -> tuple[Way, ...] | None:
-    if ways.count("listed") > 1 or ("listed" in ways and "grows" in ways):
-        return None
-    return tuple(ways)
-
-
-def _equal(one: Any, two: Any) -> bool:
-    if isinstance(one, Traced) or isinstance(two, Traced):
-        return same(code_of(one), code_of(two))
-    return type(one) is type(two) and bool(one == two)
-
-
-def _grows(column: Sequence[Any]) -> bool:
-    if any(not isinstance(value, int) or isinstance(value, bool) for value in column):
-        return False
-    return all(
-        _equal(value, _grown(column[0], column[1], number))
-        for number, value in enumerate(column)
-        if number
-    )
-
-
-def _growth(first: Any, second: Any) -> Any:
-    return traced(plain(second) - plain(first), difference(code_of(first), code_of(second)))
-
-
-def _grown(first: Any, second: Any, number: int) -> Any:
-    return first + number * _growth(first, second)
-
-
-def _leaves(rounds: Sequence[tuple[Any, ...]], ways: tuple[Way, ...], count: Any) -> list[Any]:
-    """The leaves of a run."""
-    leaves: list[Any] = [] if "listed" in ways else [count]
-    for column, way in zip(zip(*rounds, strict=True), ways, strict=True):
-        leaves.append(list(column) if way == "listed" else column[0])
-        if way == "grows":
-            leaves.append(_growth(column[0], column[1]))
-    return leaves
+    def listed(self, at: int, place: int) -> Code:
+        """`*[… for width in [64, 128, …]]`."""
+        column = [values[place] for values in self.found[at:]]
+        leaf = [leaf for leaf, _ in leaves(self.rounds[at])][place]
+        others = [value for n, value in enumerate(self.found[at]) if n != place]
+        name = leaf.name or VALUE
+        if any(name in value.names() for value in others):
+            name = VALUE
+        values = [*self.found[at]]
+        values[place] = Named(name)
+        constants = [code.own for code in column if isinstance(code, Constant)]
+        source = Constant(constants) if len(constants) == len(column) else _call("", column)
+        return Loop(name, with_leaves(self.rounds[at], iter(values)), source)

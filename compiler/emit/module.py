@@ -14,7 +14,8 @@ from .branches import Ref, places
 from .check_run import check_run
 from .class_writer import Classes
 from .comments import Comments
-from .constructor import Contents, Flags, assignments
+from .constructor import Flags, assignments
+from .contents import Contents
 from .forward import SHORT, Forward
 from .initial import InitText, initial
 from .layout import STEP

@@ -1,59 +1,43 @@
-"""The compiler's own walk over the text of a block, with values that remember expressions.
+"""A part of the spec carried out once more, with its parameters traced.
 
-Besides the graph it takes down which questions the text asks, how many rounds its loops have, and
-what its `let`s are called.
+A class is written from a `Twin` of one call: the compiler's own walk carries the text of the block
+out again, with values that remember which expression they come from (`traced`), and makes a twin of
+each scope and layer. On the way it takes down which questions the text asks, how many rounds its
+loops have, and what its `let`s are called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ...dsl.syntax import (
-    Binary,
-    Call,
-    Expression,
-    If,
-    Let,
-    Name,
-    Repeat,
-    Unary,
-)
+from ...dsl.syntax import Binary, Call, Expression, If, Let, Name, Repeat, Unary
 from ..build.calls import BlockCalls
 from ..build.graph_builder import Arriving
 from ..build.scoping import BlockRef, Module
 from ..build.walk import Walk
-from ..diagnose.reporter import Reporter
+from ..diagnose.reporter import GiveUp, Reporter
 from ..language.evaluate import Env, evaluate, number, truth
 from ..language.fuel import Fuel
 from ..language.problems import Problem, Quiet
-from ..network import Node, Scope
-from .frame import INDEX
-from .symbolic import (
-    Applied,
-    Code,
-    Constant,
-    Named,
-    Not,
-    Operation,
-    Traced,
-    TracedFloat,
-    TracedInt,
-    TracedList,
-    code_of,
-    negated,
-    traced,
-)
-from .view import (
-    AS_IT_IS,
+from ..language.values import Word
+from ..network import Network, Node, Scope
+from ..ops.base import Op
+from .body import is_shortcut, origin
+from .code import INDEX, Code, Constant, Named, Operation, all_of, function, negated
+from .scopes import (
+    as_it_is,
     default_of,
     given_arguments,
+    names_of,
     one_of_pair,
     text_of,
-    value_in,
+    value_of,
 )
+from .traced import Traced, TracedFloat, TracedInt, TracedList, TracedTruth, code_of, traced
 
 _PLENTY = 10**9
+_NOBODY: Any = object()
 
 
 class Untraced(Exception):
@@ -66,26 +50,22 @@ class _Forgets(dict[Any, Any]):
     def __setitem__(self, key: Any, value: Any) -> None: ...
 
 
-class LocalName(NamedTuple):
-    """A `let` of a block, as its class has it."""
-
-    name: str
-    code: Code
-
-
 class TracedWalk(Walk):
-    def __init__(self, real: Walk) -> None:
+    """Carries a scope out; `names` are those of its parameters in the class."""
+
+    def __init__(self, real: Walk, names: Mapping[str, str]) -> None:
         self.real = real
+        self.names = names
         self.files: dict[Module, Env] = {}
         fuel = Fuel()
-        fuel.left = fuel.total = _PLENTY
-        fuel.max_layers = _PLENTY
+        fuel.left = fuel.total = fuel.max_layers = _PLENTY
+        calls = BlockCalls(self.names_of_file)
         super().__init__(
             real.syntax,
             real.module,
             Reporter([]),
             self.names_of_file,
-            BlockCalls(self.names_of_file),
+            calls,
             real.input_shape,
             fuel,
         )
@@ -96,17 +76,14 @@ class TracedWalk(Walk):
         """What arrives."""
         self.own: Scope | None = None
         """The scope that becomes a class."""
-        self.codes: dict[tuple[int, str], Code] = {}
-        """Of what cannot carry an expression, by the names that it goes by and where these are."""
-        self.switches: dict[int, dict[str, Code]] = {}
-        """By the index of a layer: the expressions of its switches."""
+        self.truths: dict[tuple[int, str], tuple[dict[str, object], Code]] = {}
+        """By the id of a table of names, and a name in it: the expression of a switch, which cannot
+        carry one."""
         self.choices: dict[int, list[Code | None]] = {}
-        self.counts: dict[int, Any] = {}
-        self.locals: list[LocalName] = []
-        self.words_given: dict[int, Code] = {}
-        """By the index of a layer: the argument that it is."""
+        """By the id of an `if`: its questions."""
+        self.locals: list[tuple[str, Code]] = []
+        """The `let`s that the class has."""
         self.optional = 0
-        self.names: Mapping[str, str] = {}
 
     def names_of_file(self, module: Module) -> Env:
         if module not in self.files:
@@ -114,69 +91,71 @@ class TracedWalk(Walk):
             env = Env(None, real.values, self.fuel)
 
             def arriving(name: str) -> object:
-                try:
-                    return self.look_around(name)
-                except KeyError:
-                    assert real.arriving is not None
-                    if name == "classes":
-                        return real.arriving(name)
-                    raise
+                if name == "classes" and real.arriving is not None:
+                    return real.arriving(name)
+                return self.look_around(name)
 
             env.arriving = arriving
             self.files[module] = env
         return self.files[module]
 
-    def again(self, what: Scope, names: Mapping[str, str]) -> Scope:
-        """Carries a scope out; `names` are those of its parameters in the class."""
-        self.names = names
-        self.first = self.arrives(what, names)
-        source = (what.definition or what).span.source
-        module = next(m for m in _modules(self.real) if m.source is source)
-        self.module = module
+    def again(self, what: Scope) -> Scope:
+        """The twin of a scope."""
+        arriving = what.arriving
+        if arriving is not None:
+            shape = (traced(arriving.shape[0], Named(self.names[""])), *arriving.shape[1:])
+            self.first = Node(-1, arriving.op, (), shape, arriving.span, arriving.scope)
+        self.module = self.module_of((what.definition or what).span.source)
         values: dict[str, object] = {}
-        env = Env(self.names_of_file(module), values)
-        for name, value in AS_IT_IS.arguments(what).items():
-            default = default_of(what, name)
-            if name not in names and default is not None:
-                values[name] = self.block_calls.value(default, env, module)
-                continue
-            if isinstance(value, bool):
-                self.codes[id(values), name] = Named(names[name])
-            values[name] = (
-                traced(one_of_pair(value), Named(names[name])) if name in names else value
-            )
-        if what.kind == "block" and what.definition is not None:
+        env = Env(self.names_of_file(self.module), values)
+        for name in names_of(what):
+            value, default = value_of(as_it_is, what, name), default_of(what, name)
+            if name in self.names:
+                code: Code = Named(self.names[name])
+                if isinstance(value, bool):
+                    self.truths[id(values), name] = values, code
+                value = traced(one_of_pair(value), code)
+            elif default is not None:
+                value = self.block_calls.value(default, env, self.module)
+            values[name] = value
+        if what.definition is not None:
             self.calls.append(_NOBODY)
             twin = Scope("block", what.word, what.span, None, arguments=tuple(values.items()))
             twin.definition = what.definition
-            self.own = twin
-            twin.output = self.body(what.definition.body, twin, env, self.first)
-            return twin
-        # As if it stood in a round of its own: what it refers to is found further out.
-        holder = Scope("iteration", what.word, what.span, None, index=what.index)
-        holder.parent = what.parent
-        holder.env = env
-        holder.aux = bool(what.parent and what.parent.aux)
-        assert what.statement is not None
-        if what.kind == "iteration":
-            self.own = holder
-            holder.arguments = what.arguments
-            holder.statement = what.statement
-            holder.output = self.body(text_of(what), holder, env, self.first)
-            return holder
-        self.own = holder
-        self.statement(what.statement, holder, env, self.first)
-        twin_ = holder.children[-1] if holder.children else None
-        if self.reporter.diagnostics or not isinstance(twin_, Scope):
+        else:
+            # As if it stood in a round of its own: what it refers to is found further out.
+            twin = Scope("iteration", what.word, what.span, None, index=what.index)
+            twin.parent, twin.statement = what.parent, what.statement
+            twin.arguments, twin.env = what.arguments, env
+            twin.aux = bool(what.parent and what.parent.aux)
+        self.own = twin
+        if twin.definition is not None or what.kind == "iteration":
+            twin.output = self.body(text_of(what), twin, env, self.first)
+        else:
+            self.statement(what.statement, twin, env, self.first)  # type: ignore[arg-type]
+            inner = twin.children[-1] if twin.children else None
+            if not isinstance(inner, Scope):
+                raise Untraced
+            twin = inner
+        if self.reporter.diagnostics:
             raise Untraced
-        return twin_
+        for (_, name), (table, code) in self.truths.items():
+            table[name] = TracedTruth(bool(table[name]), code)
+        return twin
 
-    def arrives(self, what: Scope, names: Mapping[str, str]) -> Node | None:
-        real = what.arriving
-        if real is None:
-            return None
-        shape = (traced(real.shape[0], Named(names[""])), *real.shape[1:])
-        return Node(-1, real.op, (), shape, real.span, real.scope)
+    def module_of(self, source: object) -> Module:
+        """The file of a text, among those that a walk has come to know."""
+        known = {id(self.real.module): self.real.module}
+        stack = [*known.values()]
+        while stack:
+            module = stack.pop()
+            if module.source is source:
+                return module
+            for ref in module.blocks.values():
+                if id(ref.module) not in known:
+                    known[id(ref.module)] = ref.module
+                    stack.append(ref.module)
+        raise Untraced
 
     # ---- what is taken down on the way ----
 
@@ -188,34 +167,32 @@ class TracedWalk(Walk):
             if isinstance(value, bool):
                 code = self.question(statement.value, env)
                 if code is not None:
-                    self.codes[id(env.values), name] = self.local(scope, name, code)
+                    code = self.local(scope, name, code)
+                    self.truths[id(env.values), name] = env.values, code
             elif isinstance(value, TracedInt | TracedFloat):
                 env.values[name] = traced(value, self.local(scope, name, value.code))
         return leaving
 
     def local(self, scope: Scope, name: str, code: Code) -> Code:
         """A name for an expression, where its class gives it one."""
+        own = self.names.get(f"let {name}")
         if isinstance(code, Named | Constant) or self.optional or not self.is_own(scope):
             return code
-        own = self.names.get(f"let {name}")
-        if own is None or any(each.name == own for each in self.locals):
+        if own is None or own in dict(self.locals):
             return code
-        self.locals.append(LocalName(own, code))
+        self.locals.append((own, code))
         return Named(own)
 
     def is_own(self, scope: Scope) -> bool:
         at: Scope | None = scope
-        while at is not None and at is not self.own:
-            if at.has_name:
-                return False
+        while at is not None and at is not self.own and not at.has_name:
             at = at.parent
         return at is self.own
 
     def choice(self, statement: If, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
         if self.is_own(scope):
-            self.choices.setdefault(
-                id(statement), [self.question(arm.condition, env) for arm in statement.arms]
-            )
+            asked = [self.question(arm.condition, env) for arm in statement.arms]
+            self.choices.setdefault(id(statement), asked)
         self.optional += 1
         try:
             return super().choice(statement, scope, env, arriving)
@@ -227,65 +204,54 @@ class TracedWalk(Walk):
         if isinstance(statement, Repeat):
             count = number(statement.count, env)
             if names:
-                rounds = [(traced(n, Named(self.index(statement))),) for n in range(len(rounds))]
+                rounds = [(traced(n, Named(INDEX)),) for n in range(len(rounds))]
         else:
             items = evaluate(statement.items, env)
             count = len(items)
             if isinstance(items, TracedList):
-                count = traced(count, Applied("len", (items.code,)))
+                count = traced(count, function("len", items.code))
         leaving = super().rounds(statement, word, names, rounds, *rest)
-        loops = [s for s in scope.children if isinstance(s, Scope) and s.kind == "loop"]
-        if loops:
-            self.counts[id(loops[-1])] = count
+        for child in scope.children[-1:]:
+            if isinstance(child, Scope) and child.kind == "loop":
+                child.count = count  # type: ignore[assignment]
         return leaving
-
-    def index(self, statement: Repeat) -> str:
-        return self.names.get(f"index {id(statement)}", INDEX)
 
     def call_block(
         self, ref: BlockRef, call: Call, scope: Scope, env: Env, arriving: Arriving
     ) -> Arriving:
         leaving = super().call_block(ref, call, scope, env, arriving)
         made = scope.children[-1]
-        if isinstance(made, Scope):
-            for name, argument in given_arguments(ref.block, call):
+        assert isinstance(made, Scope)
+        values = dict(made.arguments)
+        for name, argument in given_arguments(ref.block, call):
+            if isinstance(values[name], bool):
                 code = self.question(argument.value, env)
                 if code is not None:
-                    self.codes[id(made), name] = code
+                    values[name] = TracedTruth(bool(values[name]), code)
+        made.arguments = tuple(values.items())
+        return leaving
+
+    def call(self, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+        leaving = super().call(call, scope, env, arriving)
+        word = call.head.value
+        if leaving is not None and leaving.given is not None and env.has(word):
+            given = env.find(word)
+            if isinstance(given, Traced):
+                leaving.given = traced(Word(word), given.code)
         return leaving
 
     def layer(self, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
         node = super().layer(word, call, scope, env, arriving)
-        if node is not None:
-            if env.has(call.head.value) and isinstance(given := env.find(call.head.value), Traced):
-                self.words_given[node.index] = given.code
-            found = {}
-            for argument in call.arguments:
-                if argument.name is not None:
-                    code = self.question(argument.value, env)
-                    if code is not None and not isinstance(code, Constant):
-                        found[argument.name] = code
-            if found:
-                self.switches[node.index] = found
+        for argument in call.arguments if node is not None else ():
+            name = argument.name
+            if name is not None and isinstance(getattr(node.op, name, None), bool):  # type: ignore[union-attr]
+                code = self.question(argument.value, env)
+                if code is not None and not isinstance(code, Constant):
+                    value = TracedTruth(getattr(node.op, name), code)  # type: ignore[union-attr]
+                    node.op = node.op.replace(**{name: value})  # type: ignore[union-attr]
         return node
 
-    def truth_of(self, scope: Scope, name: str) -> Code:
-        """The expression of a switch."""
-        known = self.codes.get((id(scope), name))
-        if known is None and scope.env is not None:
-            known = self.named_truth(name, scope.env)
-        return known or Constant(value_in(scope, name))
-
-    def named_truth(self, name: str, env: Env) -> Code | None:
-        at: Env | None = env
-        while at is not None:
-            if name in at.values:
-                value = at.values[name]
-                if not isinstance(value, bool):
-                    return None
-                return self.codes.get((id(at.values), name), Constant(value))
-            at = at.parent
-        return None
+    # ---- questions ----
 
     def question(self, node: Expression, env: Env) -> Code | None:
         """A condition as an expression; None for what is none."""
@@ -299,7 +265,7 @@ class TracedWalk(Walk):
             return self.named_truth(node.value, env)
         if isinstance(node, Unary) and node.operator == "not":
             of = self.asked(node.operand, env)
-            return None if of is None else _fixed(negated(of))
+            return None if of is None else negated(of)
         if not isinstance(node, Binary):
             value = evaluate(node, env)
             return Constant(value) if isinstance(value, bool) else None
@@ -310,37 +276,169 @@ class TracedWalk(Walk):
                 return None
             for one, two in ((left, right), (right, left)):
                 if isinstance(one, Constant):
-                    return two if one.content == (sign == "and") else one
+                    return two if one.own == (sign == "and") else one
             return Operation(sign, left, right)
         if sign not in ("==", "!=", "<", "<=", ">", ">="):
             return None
-        low, high = evaluate(node.left, env), evaluate(node.right, env)
-        if any(isinstance(each, str | bool) for each in (low, high)):
-            return Constant(truth(node, env))
-        one, two = code_of(low), code_of(high)
-        if one == two or (isinstance(one, Constant) and isinstance(two, Constant)):
+        sides = evaluate(node.left, env), evaluate(node.right, env)
+        one, two = map(code_of, sides)
+        constant = isinstance(one, Constant) and isinstance(two, Constant)
+        if constant or one == two or any(isinstance(side, str | bool) for side in sides):
             return Constant(truth(node, env))
         return Operation(sign, one, two)
 
-
-def _fixed(code: Code) -> Code:
-    return (
-        Constant(not code.of.content)
-        if isinstance(code, Not) and isinstance(code.of, Constant)
-        else code
-    )
-
-
-def _modules(walk: Walk) -> Iterator[Module]:
-    """The files of a program, as far as a walk has come to know them."""
-    seen: set[int] = set()
-    stack = [walk.module]
-    while stack:
-        module = stack.pop()
-        if id(module) not in seen:
-            seen.add(id(module))
-            yield module
-            stack += [ref.module for ref in module.blocks.values()]
+    def named_truth(self, name: str, env: Env) -> Code | None:
+        at: Env | None = env
+        while at is not None:
+            if name in at.values:
+                value = at.values[name]
+                known = self.truths.get((id(at.values), name))
+                if known is not None:
+                    return known[1]
+                return Constant(value) if isinstance(value, bool) else None
+            at = at.parent
+        return None
 
 
-_NOBODY: Any = object()
+class Twin:
+    """A scope of a network, with all that is inside, as it was traced."""
+
+    def __init__(self, network: Network, scope: Scope, names: Mapping[str, str]) -> None:
+        what = origin(scope)
+        assert isinstance(network.walk, Walk)
+        self.walk = TracedWalk(network.walk, names)
+        self.nodes: dict[int, Node] = {}
+        """By the index of a layer."""
+        self.scopes: dict[int, Scope] = {}
+        """By the id of a scope."""
+        try:
+            if is_shortcut(what):
+                self.project(what, names)
+            else:
+                self.pair(what, self.walk.again(what))
+                if what.arriving is not None and self.walk.first is not None:
+                    self.nodes[what.arriving.index] = self.walk.first
+                self.strides(what)
+        except (Problem, Quiet, GiveUp, Untraced, KeyError, ArithmeticError):
+            self.nodes, self.scopes = {}, {}
+
+    def of(self, item: Any) -> Any:
+        """The twin of a layer or scope; itself, where it has none."""
+        if isinstance(item, Node):
+            return self.nodes.get(item.index, item)
+        return self.scopes.get(id(item), item)
+
+    def project(self, scope: Scope, names: Mapping[str, str]) -> None:
+        """A shortcut has no text: its arguments are what it leads to, and in which steps."""
+        out, stride = (
+            traced(value_of(as_it_is, scope, name), Named(names[name]))
+            for name in ("out_channels", "stride")
+        )
+        real = list(scope.nodes())
+        before = real[0].inputs[0]
+        shape = (traced(before.shape[0], Named(names[""])), *before.shape[1:])
+        at = self.nodes[before.index] = Node(-1, before.op, (), shape, before.span, before.scope)
+        for node in real:
+            op = node.op
+            if node is real[0]:
+                pair = stride if isinstance(stride, tuple) else (stride, stride)
+                op = op.replace(out=out, stride=pair)
+            shape = (out, *node.shape[1:])
+            at = self.nodes[node.index] = Node(0, op, (at,), shape, node.span, node.scope)
+
+    def pair(self, real: Scope, twin: Scope) -> None:
+        stack: list[tuple[Any, Any]] = [(real, twin)]
+        while stack:
+            one, two = stack.pop()
+            if type(one) is not type(two):
+                raise Untraced
+            if isinstance(one, Node):
+                if one.shape != two.shape:
+                    raise Untraced
+                two.op = _settled(one.op, two.op)
+                self.nodes[one.index] = two
+                continue
+            if len(one.children) != len(two.children):
+                raise Untraced
+            self.scopes[id(one)] = two
+            stack += zip(one.children, two.children, strict=True)
+
+    # ---- what residuals ask ----
+
+    def strides(self, scope: Scope) -> None:
+        """Shortcuts go as many steps at a time as what they lie beside, all layers together."""
+        for real in scope.nodes():
+            twin = self.nodes[real.index]
+            if not (is_shortcut(real.scope) or real.op.short_word == "shortcut"):
+                continue
+            steps = self.beside(twin)
+            if hasattr(real.op, "stride") and steps is not None and steps == real.op.stride:
+                twin.op = twin.op.replace(stride=steps)
+
+    def beside(self, twin: Node) -> Any:
+        """The strides of what a shortcut lies beside."""
+        sum_ = self.sum_of(twin)
+        return None if sum_ is None else stride_between(twin.inputs[0], sum_.inputs[0])
+
+    def sum_of(self, twin: Node) -> Node | None:
+        """What adds the shortcut that begins with a layer."""
+        last = twin.scope.output if is_shortcut(twin.scope) else twin
+        taking = (n for n in self.walk.nodes if any(each is last for each in n.inputs))
+        return next((n for n in taking if n.op.kind == "merge"), None)
+
+    def question(self, real: Node, channels_alone: bool) -> Code | None:
+        """What a residual asks so that there is this sum, or this shortcut: whether its body has
+        the shape of its input."""
+        node = self.nodes.get(real.index)
+        if node is None:
+            return None
+        if node.op.kind == "merge" and len(node.inputs) == 2:
+            return agree(node.inputs[1], node.inputs[0], channels_alone)
+        if node.op.short_word == "shortcut" or node.scope.word == "shortcut":
+            sum_ = self.sum_of(node)
+            code = agree(node.inputs[0], sum_.inputs[0], channels_alone) if sum_ else None
+            return None if code is None else negated(code)
+        return None
+
+
+def _settled(real: Op, twin: Op) -> Op:
+    """The operation as the network has it, with what is known about its arguments."""
+    changes: dict[str, Any] = {}
+    for name, value in real.__dict__.items():
+        other = twin.__dict__.get(name)
+        same = other is not value and other == value
+        if same and isinstance(other, type(value) | TracedTruth):
+            changes[name] = other
+    return real.replace(**changes) if changes else real
+
+
+def stride_between(first: Node, last: Node) -> Any:
+    """The product of strides from one layer to another, each way; None where no way leads."""
+    down: Any = 1
+    across: Any = 1
+    at = last
+    while at is not first:
+        if not at.inputs:
+            return None
+        window = at.op.window(at.shape, *at.input_shapes)
+        if window == "everything" or len(at.shape) != 3:
+            return None
+        if any(step != int(step) for step in window.stride):
+            return None  # some layer makes the map larger
+        steps = [step if isinstance(step, int) else int(step) for step in window.stride]
+        down, across = steps[0] * down, steps[1] * across
+        at = at.inputs[0]
+    return down, across
+
+
+def agree(first: Node, last: Node, channels_alone: bool = False) -> Code | None:
+    """The question whether what leaves one layer has the shape of what leaves another."""
+    steps: Sequence[Any] | None = () if channels_alone else stride_between(first, last)
+    if steps is None or len(first.shape) != len(last.shape):
+        return None
+    asked: list[tuple[Code, Code]] = [(code_of(step), Constant(1)) for step in steps]
+    asked = list(dict.fromkeys([*asked, (code_of(first.shape[0]), code_of(last.shape[0]))]))
+    parts = [Operation("==", one, two) for one, two in asked if one != two]
+    if any(all(isinstance(side, Constant) for side in part.parts) for part in parts):
+        return None
+    return all_of(parts) if parts else None

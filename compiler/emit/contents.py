@@ -1,0 +1,482 @@
+"""What is written in a class: how each module is made, over its arguments; its conditions.
+
+A class is written from the steps of all calls of a block, brought together (`branches`), and a call
+of each kind carried out once more with its parameters traced (`traced_walk`). An expression is
+written where it comes out right in every call that the network makes; a value for which there is
+none becomes an argument of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from ...dsl.syntax import Let, List, Number, Percent, Size, Switch, Tuple
+from ...dsl.syntax import walk as parts_of
+from ..language.values import Word
+from ..network import Node, Scope
+from ..ops.base import Constructor
+from .body import Body, Key, Step, origin, structure
+from .branches import Arm, Choice, Item, Place, Ref, Unlike, arms_in, arrange, places, together
+from .code import (
+    INDEX,
+    NO_VALUE,
+    VALUE,
+    Call,
+    Code,
+    Constant,
+    Leaf,
+    Named,
+    Operation,
+    alike,
+    all_of,
+    frame,
+    holds,
+    leaves,
+    meaning,
+    negated,
+    replaced,
+    with_leaves,
+)
+from .modules import (
+    Modules,
+    Parameter,
+    Read,
+    argument_of,
+    channels_arriving,
+    class_of_layer,
+    default_for,
+    defaults_of,
+    is_literal,
+    plain_pair,
+    type_text,
+)
+from .scopes import Of, as_it_is, channels, default_of, names_of, text_of, value_of
+from .source import Names
+from .traced import code_of
+from .traced_walk import Twin
+
+_LITERALS = (Number, Switch, Size, Tuple, List, Percent)
+_KINDS = 16
+"""Of calls, so many are traced."""
+_OFTEN = 3
+"""A width that stands in a class so many times gets a name."""
+
+
+class Contents(NamedTuple):
+    """What a class holds and does."""
+
+    items: Sequence[Item]
+    outputs: tuple[Ref, ...]
+    made: Mapping[Key, Code]
+    """By step: how its module is made."""
+    local: Sequence[tuple[str, Code]] = ()
+    """Names for expressions, in the constructor."""
+
+
+class _Call(NamedTuple):
+    """One of the scopes that become a class."""
+
+    scope: Scope
+    body: Body
+    kind: int
+    """Which of the kinds of calls it is."""
+    names: dict[str, Any]
+    """What the arguments of the class are in it."""
+
+
+class Expressions:
+    """Works out the contents of a class, and its arguments."""
+
+    def __init__(self, modules: Modules, scopes: Sequence[Scope], bodies: Sequence[Body]) -> None:
+        self.modules = modules
+        kinds: dict[object, Body] = {}
+        for body in bodies:
+            kinds.setdefault(structure(body), body)
+        order = {kind: number for number, kind in enumerate(kinds)}
+        self.items, self.outputs = arrange([*kinds.values()], modules.paths(scopes[0]))
+        if len(kinds) > 1 and modules.bodies.is_list(scopes[0]):
+            raise Unlike
+        self.hand_over(bodies)
+        self.parameters, self.python_names = self.arguments_of(scopes, bodies)
+        self.calls = self.distinct(scopes, bodies, [order[structure(body)] for body in bodies])
+        self.twins = self.traced()
+        self.derived: dict[str, Parameter] = {}
+        """The arguments that the spec does not have."""
+        local: dict[str, Code] = {}
+        for twin, _ in self.twins:
+            local |= {n: code for n, code in twin.walk.locals if n not in local}
+        self.local = [*local.items()]
+        for call in self.calls:
+            for name, code in self.local:
+                with suppress(*NO_VALUE):
+                    call.names[name] = code.value(call.names)
+
+    # ---- arguments ----
+
+    def hand_over(self, bodies: Sequence[Body]) -> None:
+        """Layers that a block is handed become arguments, where nothing but their class differs."""
+        found: dict[str, list[Node]] = {}
+        for node in _given(bodies):
+            found.setdefault(node.given, []).append(node)  # type: ignore[arg-type]
+        for nodes in found.values():
+            modules = [n.op.torch(n.shape, *n.input_shapes).module for n in nodes]
+            if not any(map(_is_special, modules)):
+                inplace = all(("inplace", True, False) in m.options for m in modules if m)
+                self.modules.handed |= dict.fromkeys((node.index for node in nodes), inplace)
+
+    def arguments_of(
+        self, scopes: Sequence[Scope], bodies: Sequence[Body]
+    ) -> tuple[list[Parameter], dict[str, str]]:
+        """What arrives, then the names that the text of the spec can use there."""
+        origins = [*map(origin, scopes)]
+        what = origins[0]
+        taken = self.taken = Names([*(made.name for made in self.modules.written), INDEX, VALUE])
+        found: list[Parameter] = []
+        python_names: dict[str, str] = {}
+        handed = {node.given for node in _given(bodies) if node.index in self.modules.handed}
+        defaults = defaults_of(what)
+        for word in names_of(what):
+            expressions = [default_of(scope, word) for scope in origins]
+            if all(each is not None and not isinstance(each, _LITERALS) for each in expressions):
+                continue  # it is what others are, in each call
+            values = [plain_pair(value_of(as_it_is, scope, word)) for scope in origins]
+            if word in handed and all(isinstance(value, Word) for value in values):
+                values = [class_of_layer(value) for value in values]
+            elif not all(map(is_literal, values)):
+                continue
+            name = python_names[word] = taken.free("index" if word == INDEX else word)
+            default = default_for(values, defaults.get(word, ...))
+            found.append(Parameter(name, argument_of(word), values, default))
+        first: Read | None = None
+        wanted = "in_channels"
+        if what.arriving is not None:
+            first = channels_arriving
+            wanted = "in_channels" if len(what.arriving.shape) > 1 else "in_features"
+        elif what.kind == "block" and bodies[0].inputs:
+            bodies_of = self.modules.bodies
+
+            def first(of: Of, scope: Scope) -> Any:
+                return channels(of(bodies_of.body(scope).inputs[0]))
+
+        if first is not None:
+            name = python_names[""] = taken.free(wanted)
+            found.insert(0, Parameter(name, first, [first(as_it_is, scope) for scope in scopes]))
+        region = text_of(what)
+        for part in parts_of(region) if region is not None else ():
+            if isinstance(part, Let) and f"let {part.name.value}" not in python_names:
+                python_names[f"let {part.name.value}"] = taken.free(part.name.value)
+        return found, python_names
+
+    def distinct(
+        self, scopes: Sequence[Scope], bodies: Sequence[Body], kind_of: Sequence[int]
+    ) -> list[_Call]:
+        """The calls; of those that are the same in all, one."""
+        found: dict[object, _Call] = {}
+        for number, (scope, body) in enumerate(zip(scopes, bodies, strict=True)):
+            names = {p.name: p.values[number] for p in self.parameters}
+            made = tuple(
+                [
+                    (id(step.item.op), step.item.shape, step.item.input_shapes)
+                    if isinstance(step.item, Node)
+                    else self.modules.made(step, as_it_is)
+                    for step in body.steps
+                    if step.is_made
+                ]
+            )
+            key = kind_of[number], repr(names), made
+            if key not in found:
+                found[key] = _Call(scope, body, kind_of[number], names)
+        for parameter in self.parameters:
+            parameter.values = [call.names[parameter.name] for call in found.values()]
+        return [*found.values()]
+
+    def traced(self) -> list[tuple[Twin, _Call]]:
+        """A call of each kind, carried out once more. Of those of a kind the one with most rounds,
+        since that says most about loops."""
+        bodies = self.modules.bodies
+        most: dict[object, _Call] = {}
+        for call in self.calls:
+            if origin(call.scope).kind != "loop" and not bodies.is_list(call.scope):
+                kind = call.kind, *map(type_text, call.names.values())
+                if kind not in most or _rounds_in(call) > _rounds_in(most[kind]):
+                    most[kind] = call
+        return [
+            (Twin(bodies.network, call.scope, self.python_names), call)
+            for call in [*most.values()][:_KINDS]
+        ]
+
+    # ---- modules ----
+
+    def contents(self) -> Contents:
+        made = {p.step.key: self.module(p) for p in places(self.items) if p.step.is_made}
+        self.ask(self.items)
+        contents = Contents(together(self.items), self.outputs, made, self.local)
+        contents = self.with_widths(contents)
+        contents, self.parameters = without_unused(contents, self.parameters)
+        return contents
+
+    def step(self, call: _Call, key: Key) -> Step | None:
+        return self.modules.steps[id(call.scope)].get(key)
+
+    def module(self, place: Place) -> Code:
+        """How a module is made: as one of the traced calls has it, if that is right in all."""
+        key = place.step.key
+        calls = [call for call in self.calls if call.kind in place.calls]
+        made = [
+            self.modules.made(self.modules.steps[id(call.scope)][key], as_it_is) for call in calls
+        ]
+        found: dict[Code, None] = {}
+        for twin, call in self.twins:
+            step = self.step(call, key)
+            if step is not None and twin.nodes:
+                found[self.modules.made(step, twin.of)] = None
+        wanted = [code.value({}) for code in made]
+        for code in found:
+            if self.is_right(code, wanted, calls):
+                return code
+        whole = frame(made[0])
+        if any(frame(code) != whole for code in made):
+            raise Unlike
+        candidates = [[part for _, part in leaves(code)] for code in found if frame(code) == whole]
+        own = [[part for _, part in leaves(code)] for code in made]
+        values: list[Code] = []
+        for number, (leaf, _) in enumerate(leaves(made[0])):
+            column = [each[number] for each in own]
+            codes = [each[number] for each in candidates]
+            values.append(self.value(leaf, codes, column, calls, key, number))
+        return with_leaves(whole, iter(values))
+
+    def value(
+        self,
+        leaf: Leaf,
+        candidates: Sequence[Code],
+        own: Sequence[Code],
+        calls: Sequence[_Call],
+        key: Key,
+        number: int,
+    ) -> Code:
+        """The expression for a value that is right in all calls; an argument if there is none."""
+        if not all(isinstance(code, Constant) for code in own):
+            if any(code != own[0] for code in own):
+                raise Unlike
+            return own[0]
+        values = [code.own for code in own]
+        for code in dict.fromkeys(candidates):
+            if self.is_right(code, values, calls):
+                return code
+        if all(alike(value, values[0]) for value in values):
+            return own[0]
+        modules = self.modules
+
+        def read(of: Of, scope: Scope) -> Any:
+            step = modules.steps[id(scope)].get(key)
+            if step is None:
+                return values[0]
+            return [part for _, part in leaves(modules.made(step, of))][number]
+
+        return self.argument(leaf, values, calls, read)
+
+    def is_right(self, code: Code, wanted: Sequence[Any], calls: Sequence[_Call]) -> bool:
+        try:
+            return all(
+                alike(code.value(call.names), value)
+                for call, value in zip(calls, wanted, strict=True)
+            )
+        except NO_VALUE:
+            return False
+
+    def argument(
+        self, leaf: Leaf, own: Sequence[Any], calls: Sequence[_Call], read: Read, name: str = ""
+    ) -> Code:
+        """An argument for what differs from call to call in a way that the text does not say."""
+        values = dict(zip(map(id, calls), own, strict=True))
+        whole = [values.get(id(call), own[0]) for call in self.calls]
+        for known in self.derived.values():
+            if known.values == whole:
+                return Named(known.name)
+        wanted = name or leaf.name or ("channels" if isinstance(own[0], int) else VALUE)
+        name = self.taken.free(wanted)
+        default = leaf.usual if type(leaf.usual) in (bool, int) else ...
+        self.derived[name] = Parameter(name, read, whole, default)
+        self.parameters.append(self.derived[name])
+        for call, value in zip(self.calls, whole, strict=True):
+            call.names[name] = value
+        return Named(name)
+
+    # ---- conditions ----
+
+    def ask(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if isinstance(item, Choice):
+                self.ask_choice(item)
+                for arm in item.arms:
+                    self.ask(arm.items)
+
+    def ask_choice(self, choice: Choice) -> None:
+        around = frozenset(choice.missing.union(*(arm.calls for arm in choice.arms)))
+        calls = [call for call in self.calls if call.kind in around]
+        for codes in self.answers(choice):
+            if _decides(choice, codes, calls):
+                for arm, code in zip(choice.arms, codes, strict=True):
+                    arm.condition = None if code is None else self.with_locals(code)
+                return
+        if len(choice.arms) > 1:
+            raise Unlike
+        (arm,) = choice.arms
+        named = next((p.step.name for p in places(arm.items) if p.step.name), "optional")
+        key, steps = next(places(arm.items)).step.key, self.modules.steps
+        present = [call.kind in arm.calls for call in calls]
+        read: Read = lambda of, scope: key in steps[id(scope)]  # noqa: E731
+        arm.condition = self.argument(Leaf("", False), present, calls, read, f"has_{named}")
+
+    def answers(self, choice: Choice) -> Iterator[list[Code | None]]:
+        """Conditions for the arms of a choice, as each traced call has them; None is `else`."""
+        statement = next((arm.statement for arm in choice.arms if arm.statement), None)
+        for twin, _ in self.twins:
+            asked = twin.walk.choices.get(id(statement))
+            if asked is not None:
+                yield from _by_arm(choice, asked)
+        if len(choice.arms) == 1:
+            for channels_alone in (False, True):
+                for twin, call in self.twins:
+                    code = self.implied(choice.arms[0], twin, call, channels_alone)
+                    if code is not None:
+                        yield [code]
+
+    def implied(self, arm: Arm, twin: Twin, call: _Call, channels_alone: bool) -> Code | None:
+        """What a residual asks, if an arm is its sum or its shortcut."""
+        for place in places(arm.items):
+            step = self.step(call, place.step.key)
+            if step is not None:
+                nodes = step.item.nodes() if isinstance(step.item, Scope) else [step.item]
+                code = twin.question(next(iter(nodes)), channels_alone)
+                if code is not None:
+                    return code
+        return None
+
+    def with_locals(self, code: Code) -> Code:
+        """A condition that a `let` of the spec has a name for goes by that."""
+        for name, own in self.local:
+            if meaning(own) == meaning(code):
+                return Named(name)
+        return code
+
+    # ---- names ----
+
+    def with_widths(self, contents: Contents) -> Contents:
+        """With names for what the constructor would work out again and again: `hidden`."""
+        often: Counter[Code] = Counter()
+        for made in contents.made.values():
+            often.update(
+                code
+                for leaf, code in leaves(made)
+                if leaf.usual is ... and isinstance(code, Operation | Call)
+            )
+        for condition in {*_conditions(contents.items)}:
+            often.update(code for code in often if holds(condition, code))
+        leaving = {code_of(channels(node)) for node in self.leaving()}
+        names: dict[Code, Code] = {}
+        local = list(contents.local)
+        for code, count in often.items():
+            if count >= _OFTEN and INDEX not in code.names():
+                wanted = "half" if str(code).endswith("// 2") else "hidden"
+                name = self.taken.free("out_channels" if code in leaving else wanted)
+                names[code] = Named(name)
+                local.append((name, code))
+        if not names:
+            return contents
+        for arm in arms_in(contents.items):
+            if arm.condition is not None:
+                arm.condition = replaced(arm.condition, names)
+        made_ = {key: replaced(code, names) for key, code in contents.made.items()}
+        return contents._replace(made=made_, local=local)
+
+    def leaving(self) -> Iterator[Node]:
+        """What leaves the class."""
+        for twin, call in self.twins:
+            step, _ = call.body.outputs[0]
+            item = call.body.steps[step].item if step >= 0 else None
+            node = item.output if isinstance(item, Scope) else item
+            if node is not None:
+                yield twin.of(node)
+
+
+def without_unused(
+    contents: Contents, parameters: Sequence[Parameter]
+) -> tuple[Contents, list[Parameter]]:
+    """Without the `let`s and arguments that nothing refers to; arguments with defaults last."""
+    codes = [*contents.made.values(), *_conditions(contents.items)]
+    used: set[str] = set().union(*[code.names() for code in codes])
+    local: list[tuple[str, Code]] = []
+    for name, code in reversed(contents.local):
+        if name in used:
+            used |= code.names()
+            local.insert(0, (name, code))
+    kept = [p for p in parameters if p.name in used]
+    kept.sort(key=lambda p: (p.default is not ..., p.leaf.usual is not ...))
+    return contents._replace(local=local), kept
+
+
+def _conditions(items: Sequence[Item]) -> Iterator[Code]:
+    return (arm.condition for arm in arms_in(items) if arm.condition is not None)
+
+
+def _given(bodies: Iterable[Body]) -> Iterator[Node]:
+    """The layers that blocks are handed."""
+    for body in bodies:
+        for step in body.steps:
+            if isinstance(step.item, Node) and step.item.given is not None and step.name:
+                yield step.item
+
+
+def _by_arm(choice: Choice, asked: Sequence[Code | None]) -> Iterator[list[Code | None]]:
+    """The questions of an `if` for those of its arms that calls take."""
+    own = {arm.number for arm in choice.arms}
+    found: list[Code | None] = []
+    for arm in choice.arms:
+        if arm.number < 0:
+            return
+        parts = [
+            None if code is None else negated(code)
+            for number, code in enumerate(asked[: arm.number])
+            if number not in own and code != Constant(False)
+        ]
+        parts += asked[arm.number : arm.number + 1]
+        if None in parts:
+            return
+        found.append(all_of(parts) if parts else None)  # type: ignore[arg-type]
+    if not (choice.missing and found[-1] is None):
+        yield found
+
+
+def _decides(choice: Choice, codes: Sequence[Code | None], calls: Sequence[_Call]) -> bool:
+    """Whether conditions lead each call to its arm."""
+    for call in calls:
+        taken = None
+        for arm, code in zip(choice.arms, codes, strict=True):
+            try:
+                if code is None or code.value(call.names):
+                    taken = arm
+                    break
+            except NO_VALUE:
+                return False
+        if (taken is None) != (call.kind in choice.missing):
+            return False
+        if taken is not None and call.kind not in taken.calls:
+            return False
+    return True
+
+
+def _rounds_in(call: _Call) -> int:
+    parts = origin(call.scope).parts
+    return sum(part.count for part in parts if isinstance(part, Scope) and part.kind == "loop")
+
+
+def _is_special(module: Constructor | None) -> bool:
+    """Whether more than its class says how a layer is made."""
+    if module is None or module.arguments:
+        return True
+    return any(value != usual for name, value, usual in module.options if name != "inplace")

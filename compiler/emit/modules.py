@@ -1,0 +1,181 @@
+"""How the module of each step is made: a layer, a call of a class, a loop of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ...dsl.syntax import Name, Number, Switch
+from ..language.values import Word
+from ..network import Node, Scope
+from ..ops.base import REGISTRY, ClassName
+from .body import Bodies, Key, Step, is_shortcut, origin
+from .branches import paths_in
+from .code import BY_NAME, GIVEN, Call, Callee, Code, Constant, Leaf
+from .loops import loop
+from .scopes import Of, channels, one_of_pair, text_of, value_of
+from .traced import Traced, code_of, plain, traced
+
+Read = Callable[[Of, Scope], Any]
+"""The value of an argument in a call."""
+
+
+@dataclass
+class Parameter:
+    """An argument of a class."""
+
+    name: str
+    read: Read
+    values: list[Any] = field(default_factory=list)
+    """In each call."""
+    default: Any = ...
+    """`...` where there is none."""
+
+    @property
+    def leaf(self) -> Leaf:
+        """Its place in a call: rates have to be given, by name."""
+        is_rate = self.default is ... and any(type(value) is float for value in self.values)
+        return Leaf(self.name, BY_NAME if is_rate else self.default)
+
+    @property
+    def annotation(self) -> str:
+        return " | ".join(dict.fromkeys(map(type_text, self.values)))
+
+
+def type_text(value: Any) -> str:
+    if isinstance(value, ClassName):
+        return "type[nn.Module]"
+    if isinstance(value, tuple):
+        return f"tuple[{', '.join(map(type_text, value))}]"
+    if isinstance(value, list):
+        return f"list[{type_text(value[0])}]" if value else "list[int]"
+    return type(value).__name__
+
+
+class Class(NamedTuple):
+    """A class, as those see it that call it."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    lines: list[str]
+
+    def call(self, of: Of, scope: Scope) -> Code:
+        callee = Callee(self.name, tuple([parameter.leaf for parameter in self.parameters]))
+        return Call(callee, *[code_of(each.read(of, scope)) for each in self.parameters])
+
+
+class Modules:
+    """The classes that are written so far, and how the modules of a network are made with them."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self.bodies = bodies
+        self.written: list[Class] = []
+        self.helpers: dict[str, None] = {}
+        """Sources of the classes that layers come with, in the order in which they are needed."""
+        self.classes: dict[int, Class] = {}
+        """By the id of a scope: what it is a call of."""
+        self.steps: dict[int, dict[Key, Step]] = {}
+        """By the id of a scope that is a class."""
+        self.handed: dict[int, bool] = {}
+        """The layers that blocks are handed as classes, by index, and whether these are told to
+        work in place."""
+
+    def paths(self, scope: Scope) -> dict[tuple[str, int], Any]:
+        region = text_of(origin(scope))
+        return {} if region is None else paths_in(region)
+
+    def made(self, step: Step, of: Of) -> Code:
+        """How the module of a step is made."""
+        if step.loop is not None:
+            return self.loop(step.loop, of)
+        if isinstance(step.item, Node):
+            return self.layer(step.item, of)
+        return self.classes[id(step.item)].call(of, step.item)
+
+    def layer(self, real: Node, of: Of) -> Code:
+        node = of(real)
+        text = node.op.torch(node.shape, *node.input_shapes)
+        if text.helper:
+            self.helpers.setdefault(text.helper)
+        inplace = self.handed.get(real.index)
+        if inplace is None:
+            return code_of(text.module)
+        made: Code = Constant(ClassName(text.module.name))
+        if isinstance(node.given, Traced):
+            made = node.given.code
+        own = Leaf(real.given or "")
+        if inplace:
+            return Call(Callee(GIVEN, (own, Leaf("inplace", False))), made, Constant(True))
+        return Call(Callee(GIVEN, (own,)), made)
+
+    def loop(self, scope: Scope, of: Of) -> Code:
+        count = code_of(of(origin(scope)).count)
+        rounds = [self.round(part, of) for part in self.bodies.rounds(scope)]
+        return loop(rounds, count, self.bodies.is_chain(scope))
+
+    def round(self, part: Scope, of: Of) -> Code:
+        if self.bodies.is_empty(part):
+            return Call(Callee("nn.Identity", ()))
+        if origin(part).kind == "loop" and self.bodies.is_chain(part):
+            return self.loop(part, of)
+        return self.classes[id(part)].call(of, part)
+
+
+# ---- arguments ----------------------------------------------------------------------------------
+
+
+def argument_of(word: str) -> Read:
+    def read(of: Of, scope: Scope) -> Any:
+        value = value_of(of, origin(scope), word)
+        if isinstance(value, Word):
+            return traced(class_of_layer(value), code_of(value))
+        return one_of_pair(value)
+
+    return read
+
+
+def channels_arriving(of: Of, scope: Scope) -> Any:
+    return channels(of(origin(scope).arriving))
+
+
+def class_of_layer(word: str) -> ClassName:
+    """`nn.ReLU` for `relu`."""
+    shape = (8, 8, 8)
+    module = REGISTRY[str(word)]().torch(shape, shape).module
+    return ClassName(module.name if module is not None else "")
+
+
+def defaults_of(what: Scope) -> Mapping[str, Any]:
+    """What parameters are where a call does not say, as far as a class can have it."""
+    if is_shortcut(what):
+        return {"stride": 1}
+    parameters = () if what.definition is None else what.definition.parameters
+    return {
+        p.name.value: p.default.value
+        for p in parameters
+        if isinstance(p.default, Number | Switch | Name)
+    }
+
+
+def default_for(values: Sequence[Any], default: Any) -> Any:
+    if isinstance(values[0], ClassName):
+        try:
+            return class_of_layer(default)
+        except (KeyError, TypeError):
+            return ...
+    if any(type(value) is not type(default) for value in values):
+        default = ...
+    if default is ... and all(type(value) is bool for value in values):
+        return False  # nobody reads `Part(16, False)`
+    return default
+
+
+def plain_pair(value: Any) -> Any:
+    return one_of_pair(plain(value))
+
+
+def is_literal(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(type(each) in (int, float) for each in value)
+    return type(value) in (int, float, bool)

@@ -1,0 +1,166 @@
+"""Values that remember the Python expression that they come from.
+
+The emitter carries a block out once more with such values for its parameters: `conv 4*width 1x1`
+then makes a convolution whose filters are 256 and `4 * width`. They are numbers, words and tuples
+like any others, and compare as such; only what is computed from them says how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..language.values import Traced as Remembers
+from ..language.values import Word
+from ..ops.base import ClassName, Constructor
+from .code import COMPUTE, Call, Callee, Code, Constant, Item, Leaf, Several, function, operation
+
+
+class Traced(Remembers):
+    """A value with the expression for it."""
+
+    code: Code
+
+    def applied(self, name: str, arguments: Sequence[Any], value: Any) -> Any:
+        return traced(value, function(name, *map(code_of, arguments)))
+
+    def python(self) -> str:
+        return str(self.code)
+
+    def operand(self, value: float) -> Any:
+        if isinstance(value, Traced):
+            return value
+        found = TracedFloat(value)
+        found.code = Constant(float(value))
+        return found
+
+
+def code_of(value: Any) -> Code:
+    """The expression for a value."""
+    if isinstance(value, Code):
+        return value
+    if isinstance(value, Traced):
+        return value.code
+    if isinstance(value, Constructor):
+        leaves = [_POSITIONAL] * len(value.arguments)
+        leaves += [Leaf(name, usual) for name, _, usual in value.options]
+        given = [*value.arguments, *[each for _, each, _ in value.options]]
+        return Call(Callee(value.name, tuple(leaves)), *map(code_of, given))
+    if type(value) is tuple and any(isinstance(each, Traced) for each in value):
+        return Several(None, *map(code_of, value))
+    return Constant(value)
+
+
+_POSITIONAL = Leaf()
+
+
+def traced(value: Any, code: Code) -> Any:
+    """The same value, with an expression for it where it can carry one."""
+    if isinstance(code, Constant) or isinstance(value, bool):
+        return value
+    found: Any
+    if isinstance(value, int):
+        found = TracedInt(value)
+    elif isinstance(value, float):
+        found = TracedFloat(value)
+    elif isinstance(value, Word):
+        found = TracedWord(value)
+    elif type(value) is tuple:
+        found = TracedTuple([traced(each, Item(n, code)) for n, each in enumerate(value)])
+    elif type(value) is list:
+        found = TracedList([traced(each, Item(n, code)) for n, each in enumerate(value)])
+    elif isinstance(value, ClassName):
+        found = TracedClass(value)
+    else:
+        return value
+    found.code = code
+    return found
+
+
+def _number(value: Any, sign: str, left: Any, right: Any) -> Any:
+    whole = isinstance(left, int) and isinstance(right, int) and isinstance(value, int)
+    return traced(value, operation(sign, code_of(left), code_of(right), whole))
+
+
+def _binary(sign: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
+    compute = COMPUTE[sign]
+
+    def method(self: Any, other: Any) -> Any:
+        if not isinstance(other, int | float) or isinstance(other, bool):
+            return NotImplemented
+        left, right = (other, self) if reflected else (self, other)
+        return _number(compute(plain(left), plain(right)), sign, left, right)
+
+    return method
+
+
+class _Arithmetic(Traced):
+    __add__, __radd__ = _binary("+"), _binary("+", reflected=True)
+    __sub__, __rsub__ = _binary("-"), _binary("-", reflected=True)
+    __mul__, __rmul__ = _binary("*"), _binary("*", reflected=True)
+    __floordiv__, __rfloordiv__ = _binary("//"), _binary("//", reflected=True)
+    __truediv__, __rtruediv__ = _binary("/"), _binary("/", reflected=True)
+    __mod__, __rmod__ = _binary("%"), _binary("%", reflected=True)
+
+    def __neg__(self) -> Any:
+        return _number(-plain(self), "-", 0, self)
+
+
+class TracedInt(_Arithmetic, int):
+    """A whole number."""
+
+
+class TracedFloat(_Arithmetic, float):
+    """Any other number."""
+
+
+class TracedWord(Traced, Word):
+    """A word: a layer that is handed to a block."""
+
+
+class TracedClass(Traced, ClassName):
+    """A class of layers."""
+
+
+class TracedTuple(Traced, tuple):  # type: ignore[type-arg]
+    """A tuple, whose items are traced too."""
+
+
+class TracedList(Traced, list):  # type: ignore[type-arg]
+    """A list, whose items are traced too."""
+
+
+class TracedTruth(Traced):
+    """True or False, which Python lets nobody inherit from. No evaluation meets one: they come
+    into arguments once these are settled."""
+
+    def __init__(self, value: bool, code: Code) -> None:
+        self.truth = value
+        self.code = code
+
+    def __bool__(self) -> bool:
+        return self.truth
+
+    def __eq__(self, other: object) -> bool:
+        return self.truth == (other.truth if isinstance(other, TracedTruth) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.truth)
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    TracedInt: int,
+    TracedFloat: float,
+    TracedClass: ClassName,
+    TracedTruth: bool,
+    TracedTuple: lambda value: tuple(map(plain, value)),
+    tuple: lambda value: tuple(map(plain, value)),
+    TracedList: lambda value: list(map(plain, value)),
+    list: lambda value: list(map(plain, value)),
+}
+
+
+def plain(value: Any) -> Any:
+    """A value without its expression."""
+    make = _PLAIN.get(type(value))
+    return value if make is None else make(value)
