@@ -330,6 +330,42 @@ def _renamed(items: Sequence[Item], old: Ref, new: Ref) -> bool:
     return not any(isinstance(item, Choice) for item in items)
 
 
+def lone_steps(items: Sequence[Item], alone: dict[Key, Code], stands: dict[Ref, Ref]) -> list[Item]:
+    """The same, where a lone step that may be missing is one that is always there: nn.Identity
+    where it is not. `alone`: the conditions of these; `stands`: what goes by another name now."""
+
+    def ref(found: Ref) -> Ref:
+        return stands.get(found, found)
+
+    found: list[Item] = []
+    for item in items:
+        lone = _lone(item)
+        if isinstance(item, Choice) and lone is not None:
+            assert item.arms[0].condition is not None
+            alone[lone.step.key] = item.arms[0].condition
+            stands[item.value] = lone.value
+            item = lone
+        if isinstance(item, Place):
+            item.operands = tuple(map(ref, item.operands))
+        else:
+            item.entry = None if item.entry is None else ref(item.entry)
+            for arm in item.arms:
+                arm.items = lone_steps(arm.items, alone, stands)
+                arm.exit = ref(arm.exit)
+        found.append(item)
+    return found
+
+
+def _lone(item: Item) -> Place | None:
+    if isinstance(item, Place) or len(item.arms) != 1 or len(item.arms[0].items) != 1:
+        return None
+    (place,) = item.arms[0].items
+    if not isinstance(place, Place) or place.step.template != "{m}({0})" or place.step.zero:
+        return None
+    is_lone = item.entry == place.operands[0] and item.arms[0].exit == place.value
+    return place if is_lone else None
+
+
 def _named(body: Body, ref: tuple[int, int]) -> Ref:
     step, output = ref
     return (step, output) if step < 0 else (body.steps[step].key, output)

@@ -11,7 +11,7 @@ from .body import Bodies, Body, origin, structure, with_sums
 from .branches import Unlike, arrange
 from .code import frame
 from .comments import Comments
-from .constructor import Flags, assignments, is_chain, signature
+from .constructor import assignments, is_chain, questions, signature
 from .contents import Contents, Expressions
 from .definitions import definitions
 from .forward import SHORT, Forward
@@ -120,28 +120,27 @@ class Classes(Modules):
         ):
             self.helpers.setdefault(DIVISIBLE)
         body = writer.calls[0].body
-        chain = is_chain(contents, body)
+        chain = is_chain(contents, len(body.inputs))
         base = "nn.Sequential" if chain else "nn.Module"
         if self.bodies.is_list(scope):
             base = "nn.ModuleList"
         lines = [f"class {name}({base}):"]
         described = self.described(scope)
-        flags = Flags(contents)
-        made = assignments(contents, flags)
+        made = assignments(contents, questions(contents))
         if len(made) == 1 and not writer.parameters and base != "nn.Module":
             made = [f"{STEP * 2}super().__init__()"]
         lines += [*described, *([""] if described else []), *signature(writer.parameters), *made]
         if not chain:
-            lines += ["", *self.forward(body, contents, flags)]
+            lines += ["", *self.forward(body, contents)]
         return lines
 
-    def forward(self, body: Body, contents: Contents, flags: Flags) -> list[str]:
+    def forward(self, body: Body, contents: Contents) -> list[str]:
         inputs = ["x", "y", "z", *(f"x{n}" for n in range(4, 100))][: len(body.inputs)]
         tensors = ["Tensor | None" if head else "Tensor" for head in body.heads]
         result = tensors[0] if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
         arguments = ("self", *(f"{name}: Tensor" for name in inputs))
         names = Names([*inputs, *SHORT, "paths"])
-        items, outputs = flags.without_alone(contents)
+        items, outputs = contents.items, contents.outputs
         heads = {
             v: names.free("aux") for v, is_aux in zip(outputs, body.heads, strict=True) if is_aux
         }

@@ -261,6 +261,15 @@ class Loop(Code):
         return self.parts[0].names() - {self.own} | self.parts[1].names()
 
 
+class Either(Code):
+    """`nn.ReLU() if last else nn.Identity()`."""
+
+    __slots__ = ()
+
+    def doc(self) -> Doc:
+        return f"{self.parts[0]} if {self.parts[1]} else nn.Identity()"
+
+
 def function(name: str, *arguments: Code) -> Call:
     return Call(Callee(name, (Leaf(),) * len(arguments)), *arguments)
 

@@ -19,7 +19,19 @@ from ..language.values import Word
 from ..network import Node, Scope
 from ..ops.base import Constructor
 from .body import Body, Key, Step, origin, structure
-from .branches import Arm, Choice, Item, Place, Ref, Unlike, arms_in, arrange, places, together
+from .branches import (
+    Arm,
+    Choice,
+    Item,
+    Place,
+    Ref,
+    Unlike,
+    arms_in,
+    arrange,
+    lone_steps,
+    places,
+    together,
+)
 from .code import (
     INDEX,
     NO_VALUE,
@@ -27,6 +39,7 @@ from .code import (
     Call,
     Code,
     Constant,
+    Either,
     Leaf,
     Named,
     Operation,
@@ -214,9 +227,16 @@ class Expressions:
         made = {p.step.key: self.module(p) for p in places(self.items) if p.step.is_made}
         self.ask(self.items)
         contents = Contents(together(self.items), self.outputs, made, self.local)
-        contents = self.with_widths(contents)
-        contents, self.parameters = without_unused(contents, self.parameters)
-        return contents
+        contents, self.parameters = without_unused(self.with_widths(contents), self.parameters)
+        alone: dict[Key, Code] = {}
+        stands: dict[Ref, Ref] = {}
+        items = lone_steps(contents.items, alone, stands)
+        made = {
+            key: Either(None, code, alone[key]) if key in alone else code
+            for key, code in contents.made.items()
+        }
+        outputs = tuple([stands.get(ref, ref) for ref in contents.outputs])
+        return Contents(items, outputs, made, contents.local)
 
     def step(self, call: _Call, key: Key) -> Step | None:
         return self.modules.steps[id(call.scope)].get(key)

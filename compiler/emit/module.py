@@ -14,7 +14,7 @@ from .branches import Ref, places
 from .check_run import check_run
 from .class_writer import Classes
 from .comments import Comments
-from .constructor import Flags, assignments
+from .constructor import assignments
 from .contents import Contents
 from .forward import SHORT, Forward
 from .initial import InitText, initial
@@ -125,7 +125,7 @@ def _network_class(
     if described:
         lines += [*described, ""]
     lines.append(f"{STEP}def __init__(self) -> None:")
-    lines += assignments(contents, Flags(contents))
+    lines += assignments(contents, {})
     if network.output.index in bodies.left_out:
         text = network.output.op.torch(network.output.shape, *network.output.input_shapes)
         lines.append(f"{STEP * 2}self.{_last_name(network)} = {text.module}")
