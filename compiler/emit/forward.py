@@ -13,18 +13,17 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from ..network import Node, Scope
-from ..ops.base import Op
 from .body import in_place, is_head
-from .branches import Choice, Item, Place, places
-from .branches import Ref as Operand
-from .layout import STEP, WIDTH, Group, statement
+from .branches import Choice, Item, Place, Ref, places
+from .layout import STEP, WIDTH, Doc, Group, statement
 from .source import Names
+
+SHORT = tuple("xyzabcde")
+"""What values are called that have no label."""
 
 _PART = re.compile(r"(.+)\[(\d+)\]")
 _LONGEST = 60
 """A path may stand inside what brings paths together if it is no longer than this."""
-
-
 _DEEPEST = 3
 """How deep calls stand in one another that are on several lines of the spec."""
 
@@ -32,21 +31,12 @@ _DEEPEST = 3
 class _Pending(NamedTuple):
     """An expression that has not been given a name yet."""
 
-    value: Operand
+    place: Place
     text: str
-    reads: tuple[Operand, ...]
+    reads: tuple[Ref, ...]
     """The variables in it, once for each time."""
     calls: int
     """How deep calls stand in one another."""
-    atom: bool
-    """Whether it can stand beside an operator as it is."""
-    line: object
-    typed: bool
-    """Whether a type checker knows that it is a tensor."""
-
-
-SHORT = tuple("xyzabcde")
-"""What values are called that have no label."""
 
 
 class Forward:
@@ -55,11 +45,11 @@ class Forward:
     def __init__(
         self,
         items: Sequence[Item],
-        outputs: Sequence[Operand],
+        outputs: Sequence[Ref],
         inputs: Sequence[str],
         names: Names,
-        shapes: Callable[[Operand], str] | None = None,
-        heads: Mapping[Operand, str] | None = None,
+        shapes: Callable[[Ref], str] | None = None,
+        heads: Mapping[Ref, str] | None = None,
         together: str = "",
         line_each: bool = False,
     ) -> None:
@@ -77,25 +67,23 @@ class Forward:
         self.lines: list[str] = []
         self.indent = 2
         self.pending: list[_Pending] = []
-        self.uses: Counter[Operand] = Counter(self.outputs)
-        self.uses.update(_operands(self.items))
+        self.uses: Counter[Ref] = Counter([*outputs, *_operands(self.items)])
         self.handed_on = self.only_handed_on()
         labels = {place.step.item.label for place in self.places}
         # A label that is as short goes before.
         own = {n for n in SHORT if n in labels and n not in inputs and n not in self.heads.values()}
         self.spare = [name for name in SHORT if name not in own]
         self.names.taken -= own
-        self.variables: dict[Operand, str] = {}
-        self.holds: dict[str, Operand] = {}
-        self.annotated: set[str] = set()
+        self.variables: dict[Ref, str] = {}
+        self.holds: dict[str, Ref] = {}
         self.first: dict[str, int] = {}
-        """The line at which a variable first gets a value."""
+        """The line at which a variable first gets a value, where that says no type."""
         for number, name in enumerate(inputs):
             self.bind((-1 - number, 0), name)
-            self.annotated.add(name)
-        self.unpacked: set[Operand] = set()
+        self.typed = {*inputs}
+        self.unpacked: set[Ref] = set()
 
-    def only_handed_on(self) -> set[Operand]:
+    def only_handed_on(self) -> set[Ref]:
         """What the next step takes and no other, but for auxiliary heads."""
         if not self.heads:
             return set()
@@ -103,18 +91,22 @@ class Forward:
         takers = Counter([operand for place in main for operand in {*place.operands}])
         takers.update(self.outputs)
         return {
-            (one.step.key, 0)
+            one.value
             for one, two in pairwise(main)
-            if takers[one.step.key, 0] == 1 and (one.step.key, 0) in two.operands
+            if takers[one.value] == 1 and one.value in two.operands
         }
 
-    # ---- variables ----
+    # ---- lines and variables ----
 
-    def bind(self, value: Operand, name: str) -> None:
+    def put(self, text: Doc, before: str = "") -> None:
+        """A statement."""
+        self.lines += statement(text, self.indent, before=before)
+
+    def bind(self, value: Ref, name: str) -> None:
         self.variables[value] = name
         self.holds[name] = value
 
-    def variable(self, value: Operand, reads: Sequence[Operand], label: str | None = None) -> str:
+    def variable(self, value: Ref, reads: Sequence[Ref], label: str | None = None) -> str:
         """A name for a value: its label, if it is needed more than once; else one whose own value
         is not needed any more once this has been computed."""
         if label is not None and self.uses[value] > 1 and value not in self.handed_on:
@@ -128,19 +120,14 @@ class Forward:
                 return name
         return self.names.free("v")
 
-    def assign(
-        self, value: Operand, text: str | Group, reads: Sequence[Operand], name: str
-    ) -> None:
+    def assign(self, value: Ref, text: str, reads: Sequence[Ref], name: str) -> None:
         self.uses.subtract(reads)
-        if name not in self.first:
-            self.first[name] = len(self.lines)
-        lines = statement(text, self.indent, before=f"{name} = ")
-        self.lines += lines
-        if len(lines) == 1:
-            self.remark(value)
+        self.first.setdefault(name, len(self.lines))
+        self.put(text, f"{name} = ")
+        self.remark(value)
         self.bind(value, name)
 
-    def remark(self, value: Operand) -> None:
+    def remark(self, value: Ref) -> None:
         """Adds the shape of a value to the line that makes it."""
         comment = f"  # {self.shapes(value)}" if self.shapes else ""
         if len(self.lines[-1]) + len(comment) <= WIDTH:
@@ -149,9 +136,8 @@ class Forward:
     def flush(self, keep: int = 0) -> None:
         """Gives names to what waits, in order, but to the last few."""
         while len(self.pending) > keep:
-            first = self.pending.pop(0)
-            name = self.variable(first.value, first.reads)
-            self.assign(first.value, first.text, first.reads, name)
+            place, text, reads, _ = self.pending.pop(0)
+            self.assign(place.value, text, reads, self.variable(place.value, reads))
 
     # ---- steps ----
 
@@ -161,199 +147,176 @@ class Forward:
         return self.lines
 
     def all(self, items: Sequence[Item]) -> None:
-        position = 0
-        while position < len(items):
-            item = items[position]
-            if isinstance(item, Place) and self.is_head(item):
-                position = self.head(items, position)
+        at = 0
+        while at < len(items):
+            item = items[at]
+            at += 1
+            if isinstance(item, Choice):
+                self.choice(item)
+            elif not self.begins_head(item):
+                self.step(item)
+            elif isinstance(item.step.item, Scope):
+                self.called_head(item)
             else:
-                self.one(item)
-                position += 1
+                start = at - 1
+                while items[at - 1].value not in self.heads:
+                    at += 1
+                self.head(items[start:at])
 
-    def one(self, item: Item) -> None:
-        if isinstance(item, Choice):
-            self.choice(item)
-        else:
-            self.step(item)
-
-    def is_head(self, place: Place) -> bool:
-        """Whether an auxiliary output begins here."""
+    def begins_head(self, place: Place) -> bool:
         item = place.step.item
         return bool(self.heads) and item.aux and (isinstance(item, Node) or is_head(item))
 
-    def head(self, items: Sequence[Item], start: int) -> int:
-        """An auxiliary output: a call, or one layer after the other."""
+    def called_head(self, place: Place) -> None:
+        """`aux = self.aux(x) if self.training else None`."""
         self.flush()
-        margin = STEP * self.indent
-        first = items[start]
-        assert isinstance(first, Place)
-        if isinstance(first.step.item, Scope):
-            values = [(first.step.key, number) for number in range(first.step.outputs)]
-            names = [self.heads[value] for value in values]  # more than one: a head in a head
-            operands = [self.variables[operand] for operand in first.operands]
-            text = first.step.template.format(*operands, m=f"self.{first.step.name}")
-            self.uses.subtract(first.operands)
-            missing = "None" if len(names) == 1 else f"({', '.join(['None'] * len(names))})"
-            made = f"{text} if self.training else {missing}"
-            self.lines.append(f"{margin}{', '.join(names)} = {made}")
-            for value, name in zip(values, names, strict=True):
-                self.bind(value, name)
-            return start + 1
-        end = start + 1
-        while items[end - 1].value not in self.heads:
-            end += 1
-        last = items[end - 1].value
-        self.lines += [f"{margin}{self.heads[last]} = None", f"{margin}if self.training:"]
+        values = [(place.step.key, number) for number in range(place.step.outputs)]
+        names = [self.heads[value] for value in values]  # more than one: a head in a head
+        operands = [self.variables[operand] for operand in place.operands]
+        text = place.step.template.format(*operands, m=f"self.{place.step.name}")
+        self.uses.subtract(place.operands)
+        missing = "None" if len(names) == 1 else f"({', '.join(['None'] * len(names))})"
+        self.put(f"{', '.join(names)} = {text} if self.training else {missing}")
+        for value, name in zip(values, names, strict=True):
+            self.bind(value, name)
+
+    def head(self, items: Sequence[Item]) -> None:
+        """An auxiliary output, one layer after the other."""
+        self.flush()
+        value = items[-1].value
+        self.put(f"{self.heads[value]} = None")
+        self.put("if self.training:")
         self.indent += 1
-        for item in items[start:end]:
-            self.one(item)
-        self.settle(last, self.heads[last])
+        for item in items:
+            self.step(item) if isinstance(item, Place) else self.choice(item)
+        self.settle(value, self.heads[value])
         self.indent -= 1
-        return end
 
     def choice(self, choice: Choice) -> None:
         """Steps that are not always there, in an `if`; what comes out has one name."""
         self.flush()
+        entry = choice.entry
         inside = [list(_operands(arm.items)) for arm in choice.arms]
-        whole = [*chain.from_iterable(inside), *([] if choice.entry is None else [choice.entry])]
-        name = self.variable(choice.value, whole)
-        if choice.entry is not None and self.uses[choice.entry] <= whole.count(choice.entry):
-            name = self.variables[choice.entry]
-        if choice.entry is not None:
-            self.uses.subtract((choice.entry,))
-            known = self.variables[choice.entry]
+        taken = [*chain.from_iterable(inside), *([] if entry is None else [entry])]
+        name = self.variable(choice.value, taken)
+        if entry is not None:
+            known = self.variables[entry]
+            if self.uses[entry] <= taken.count(entry):
+                name = known
+            self.uses.subtract((entry,))
             if known != name:
                 self.first.setdefault(name, len(self.lines))
-                self.lines.append(f"{STEP * self.indent}{name} = {known}")
-        before = dict(self.variables), dict(self.holds)
-        word, before_body = "if", -1
+                self.put(f"{name} = {known}")
+        before = self.variables, self.holds
+        start = -1
         for number, arm in enumerate(choice.arms):
             later = Counter(chain.from_iterable(inside[number + 1 :]))
             self.uses.subtract(later)  # of one value, only one arm takes it
             self.variables, self.holds = dict(before[0]), dict(before[1])
-            question = arm.question
-            asked = f"{word} {question}:" if question else "else:"
-            self.lines.append(f"{STEP * self.indent}{asked}")
-            word, body = "elif", len(self.lines)
+            word = "elif" if number else "if"
+            self.put(f"{word} {arm.question}:" if arm.question else "else:")
+            body = len(self.lines)
             self.indent += 1
             self.uses[arm.exit] += 1
             self.all(arm.items)
             self.settle(arm.exit, name)
             self.indent -= 1
             self.uses.update(later)
-            if number and question and self.lines[before_body : body - 1] == self.lines[body:]:
+            if number and arm.question and self.lines[start : body - 1] == self.lines[body:]:
                 # Other modules of the same names: what is done with them is said once.
                 del self.lines[body - 1 :]
-                head = self.lines[before_body - 1].rstrip(":")
-                self.lines[before_body - 1] = f"{head} or {question}:"
+                self.lines[start - 1] = f"{self.lines[start - 1][:-1]} or {arm.question}:"
             else:
-                before_body = body
+                start = body
         self.variables, self.holds = before
         self.bind(choice.value, name)
 
-    def settle(self, value: Operand, name: str) -> None:
+    def settle(self, value: Ref, name: str) -> None:
         """Sees that a value has this name."""
         if self.pending:
             self.flush(keep=1)
             last = self.pending.pop()
             self.assign(value, last.text, last.reads, name)
         elif self.variables[value] != name:
-            margin, known = STEP * self.indent, self.variables[value]
-            if self.lines[-1].startswith(f"{margin}{known} = "):
+            known = self.variables[value]
+            begin = f"{STEP * self.indent}{known} = "
+            if self.lines[-1].startswith(begin):
                 self.lines[-1] = self.lines[-1].replace(known, name, 1)
                 if self.first.get(known) == len(self.lines) - 1:
                     del self.first[known]
             else:
-                self.lines.append(f"{margin}{name} = {known}")
+                self.put(f"{name} = {known}")
             self.bind(value, name)
 
     def step(self, place: Place) -> None:
-        value = (place.step.key, 0)
+        value, template = place.value, place.step.template
+        part = _PART.fullmatch(template)
         if value in self.unpacked:
             return
-        part = _PART.fullmatch(place.step.template)
         if part and not place.step.name and self.unpack(place, part[1]):
             return
-        if in_place(place.step.template):
+        if in_place(template):
             self.add_to(place)
             return
-        self.inline(place)
-        reads: list[Operand] = []
-        texts: list[str] = []
-        calls = 0
-        waiting = {each.value: each for each in self.pending}
-        for operand in place.operands:
-            found = waiting.get(operand)
-            if found is None:
-                reads.append(operand)
-                texts.append(self.variables[operand])
-            else:
-                self.pending.remove(found)
-                reads += found.reads
-                texts.append(found.text)
-                calls = max(calls, found.calls)
-        module = f"self.{place.step.name}"
-        template = place.step.template
-        text = template.format(*texts, m=module)
-        is_call = _is_call(template)
-        pending = _Pending(
-            value,
-            text,
-            tuple(reads),
-            calls + 1,
-            is_call,
-            _line(place),
-            template.startswith("torch."),
-        )
+        self.make_way(place)
+        waiting = {each.place.value: each for each in self.pending}
+        inside = {operand: waiting[operand] for operand in place.operands if operand in waiting}
+        self.pending = [each for each in self.pending if each.place.value not in inside]
+        texts, reads = self.written(place.operands, inside)
+        text = template.format(*texts, m=f"self.{place.step.name}")
+        calls = 1 + max((each.calls for each in inside.values()), default=0)
         if place.step.outputs > 1:
             self.flush()
             self.several([(place.step.key, n) for n in range(place.step.outputs)], text, reads)
         elif self.uses[value] != 1 or self.line_each:
             self.flush()
             name = self.variable(value, reads, place.step.item.label)
-            self.assign(value, self.short(pending, place, texts), reads, name)
+            self.assign(value, self.short(text, place, texts), reads, name)
         else:
-            self.pending.append(pending._replace(text=self.short(pending, place, texts)))
+            text = self.short(text, place, texts)
+            self.pending.append(_Pending(place, text, tuple(reads), calls))
+
+    def written(
+        self, operands: Sequence[Ref], inside: Mapping[Ref, _Pending]
+    ) -> tuple[list[str], list[Ref]]:
+        """The text of each operand, and the variables that are read in them."""
+        texts = [inside[o].text if o in inside else self.variables[o] for o in operands]
+        reads = [read for o in operands for read in (inside[o].reads if o in inside else (o,))]
+        return texts, reads
 
     def add_to(self, place: Place) -> None:
         """`y += shortcut(x)`: a sum that takes the place of its first part."""
         into, *others = place.operands
-        kept = [each.value for each in self.pending[-len(others) :]] == others
+        kept = [each.place.value for each in self.pending[-len(others) :]] == others
         self.flush(len(others) if kept else 0)
+        inside = {each.place.value: each for each in self.pending}
+        self.pending = []
         name = self.variables[into]
         for operand in others:
-            if self.pending:
-                waiting = self.pending.pop(0)
-                text, reads = waiting.text, waiting.reads
-            else:
-                text, reads = self.variables[operand], (operand,)
+            (text,), reads = self.written([operand], inside)
             self.uses.subtract(reads)
-            self.lines.append(f"{STEP * self.indent}{name} += {text}")
+            self.put(f"{name} += {text}")
         self.uses.subtract((into,))
-        self.remark((place.step.key, 0))
-        self.bind((place.step.key, 0), name)
+        self.remark(place.value)
+        self.bind(place.value, name)
 
-    def short(self, pending: _Pending, place: Place, texts: Sequence[str]) -> str:
+    def short(self, text: str, place: Place, texts: Sequence[str]) -> str:
         """The expression; of one too long for a line, the paths are listed before it."""
-        if self.fits(pending.text) or not _joins(place):
-            return pending.text
+        if self.fits(text) or not _joins(place):
+            return text
         self.flush()
+        self.put(Group("[", tuple(texts), "]"), "paths = ")
         before, _, after = place.step.template.partition("[")
-        after = after.rpartition("]")[2]
-        self.lines += statement(Group("[", tuple(texts), "]"), self.indent, before="paths = ")
-        return f"{before}paths{after}"
+        return f"{before}paths{after.rpartition(']')[2]}"
 
-    def several(self, values: Sequence[Operand], text: str, reads: Sequence[Operand]) -> None:
+    def several(self, values: Sequence[Ref], text: str, reads: Sequence[Ref]) -> None:
         """`a, b = text`: what gives several values, each with a name."""
         self.uses.subtract(reads)
-        names = []
         for value in values:
-            name = self.variable(value, ())
-            self.bind(value, name)
-            self.first.setdefault(name, len(self.lines))
-            self.annotated.add(name)
-            names.append(name)
-        self.lines.append(f"{STEP * self.indent}{', '.join(names)} = {text}")
+            self.bind(value, self.variable(value, ()))
+        names = [self.variables[value] for value in values]
+        self.typed.update(names)
+        self.put(f"{', '.join(names)} = {text}")
 
     def unpack(self, place: Place, source: str) -> bool:
         """`a, b = x.chunk(2, 1)`: all parts of something at once, if all are taken."""
@@ -366,106 +329,82 @@ class Forward:
         if len(parts) < 2 or numbers != [str(n) for n in range(len(parts))]:
             return False
         self.flush()
+        values = [each.value for each in parts]
         text = source.format(self.variables[place.operands[0]])
-        values: list[Operand] = [(each.step.key, 0) for each in parts]
         self.several(values, text, place.operands * len(parts))
         self.unpacked.update(values)
         return True
 
-    def inline(self, place: Place) -> None:
+    def make_way(self, place: Place) -> None:
         """Gives names to all that waits and cannot stand inside this step."""
-        wanted = [o for o in place.operands if any(p.value == o for p in self.pending)]
-        count = len(wanted)
+        waiting = {each.place.value: each for each in self.pending}
+        wanted = [operand for operand in place.operands if operand in waiting]
         if not wanted:
-            if self.pending and not self.parallel(place):
+            if not all(operand in self.variables for operand in place.operands):
                 self.flush()
-            return
-        if [each.value for each in self.pending[-count:]] != wanted:
-            self.flush()
-            return
+            return  # a step that takes nothing of what waits begins a path beside it
         keep = 0
-        template = place.step.template
-        for each in reversed(self.pending[-count:]):
-            if not self.may_stand(each, place, template):
-                break
-            keep += 1
+        if [each.place.value for each in self.pending[-len(wanted) :]] == wanted:
+            for each in reversed(self.pending[-len(wanted) :]):
+                if not self.may_stand(each, place):
+                    break
+                keep += 1
         # All that stands before what is kept is computed first, as it should be.
-        if keep < count:
+        if keep < len(wanted):
             self.flush(keep)
             return
-        texts = [self.text_of(operand) for operand in place.operands]
-        if not self.fits(template.format(*texts, m=f"self.{place.step.name}")) and not _joins(
-            place
-        ):
+        texts, _ = self.written(place.operands, waiting)
+        text = place.step.template.format(*texts, m=f"self.{place.step.name}")
+        if not self.fits(text) and not _joins(place):
             self.flush()
 
-    def may_stand(self, each: _Pending, place: Place, template: str) -> bool:
+    def may_stand(self, each: _Pending, place: Place) -> bool:
+        template = place.step.template
+        atom = _is_call(each.place.step.template)
         if len(place.operands) > 1:
             if _is_call(template):
                 return len(each.text) <= _LONGEST
-            return each.calls == 1 and each.atom
-        if not each.atom and not template.endswith("({0})"):
+            return each.calls == 1 and atom
+        if template.count("{0}") > 1 or not (atom or template.endswith("({0})")):
             return False
-        if template.count("{0}") > 1:
-            return False
-        if each.line == _line(place) or not _has_weights(place):
+        item = place.step.item
+        if _line(each.place) == _line(place) or (isinstance(item, Node) and not item.weights):
             return True
         # `classifier` may stand around what it classifies; what has a label stands by itself.
-        item = place.step.item
         return isinstance(item, Scope) and item.label is None and each.calls < _DEEPEST
 
-    def parallel(self, place: Place) -> bool:
-        """Whether a step begins a path beside what waits."""
-        return all(operand in self.variables for operand in place.operands)
-
-    def text_of(self, operand: Operand) -> str:
-        for each in self.pending:
-            if each.value == operand:
-                return each.text
-        return self.variables[operand]
-
     def fits(self, text: str) -> bool:
-        return len(STEP * self.indent + "x = " + text) <= WIDTH
+        return len(f"{STEP * self.indent}x = {text}") <= WIDTH
 
     # ---- the end ----
 
     def finish(self) -> None:
-        if self.together:
-            self.flush()
-            margin = STEP * self.indent
-            names = [self.variables[value] for value in self.outputs]
-            result = f" if self.training else {names[0]}"
-            together = Group(f"{self.together}(", tuple(names), ")")
-            line = f"{margin}return {together}{result}"
-            if len(line) <= WIDTH:
-                self.lines.append(line)
-                return
-            self.lines += [f"{margin}if not self.training:", f"{margin}{STEP}return {names[0]}"]
-            self.lines += statement(together, self.indent, before="return ")
-            return
-        if len(self.outputs) > 1:
-            self.flush()
-            several = ", ".join(self.variables[value] for value in self.outputs)
-            self.lines.append(f"{STEP * self.indent}return {several}")
-            return
-        (value,) = self.outputs
-        if self.pending:
+        last = self.pending[-1] if self.pending else None
+        if len(self.outputs) == 1 and last is not None:
             self.flush(keep=1)
-            last = self.pending.pop()
-            if last.typed and self.shapes is None:
-                self.lines += statement(last.text, self.indent, before="return ")
+            if last.place.step.template.startswith("torch.") and self.shapes is None:
+                self.put(last.text, "return ")  # a type checker knows that it is a tensor
                 return
-            name = self.variable(value, last.reads)
-            self.assign(value, last.text, last.reads, name)
-        name = self.variables[value]
-        if name not in self.annotated:
+        self.flush()
+        names = [self.variables[value] for value in self.outputs]
+        if self.together:
+            together = Group(f"{self.together}(", tuple(names), ")")
+            line = f"return {together} if self.training else {names[0]}"
+            if len(STEP * self.indent + line) <= WIDTH:
+                self.put(line)
+                return
+            self.put("if not self.training:")
+            self.put(f"{STEP}return {names[0]}")
+            self.put(together, "return ")
+            return
+        if len(names) == 1 and names[0] not in self.typed:
             # What a module returns is of any type; a checker wants to know what `forward` does.
-            first = self.first[name]
-            self.lines[first] = self.lines[first].replace(f"{name} = ", f"{name}: Tensor = ", 1)
-        self.lines.append(f"{STEP * self.indent}return {name}")
+            line, name = self.first[names[0]], names[0]
+            self.lines[line] = self.lines[line].replace(f"{name} = ", f"{name}: Tensor = ", 1)
+        self.put(f"return {', '.join(names)}")
 
 
-def _alive(items: Sequence[Item], wanted: set[Operand]) -> list[Item]:
+def _alive(items: Sequence[Item], wanted: set[Ref]) -> list[Item]:
     """Without the steps that nothing comes of."""
     found: list[Item] = []
     for item in reversed(items):
@@ -474,18 +413,18 @@ def _alive(items: Sequence[Item], wanted: set[Operand]) -> list[Item]:
             if wanted.isdisjoint(values):
                 continue
             wanted.update(item.operands)
-            found.append(item)
-        elif item.value in wanted:
-            if item.entry is not None:
-                wanted.add(item.entry)
+        elif item.value not in wanted:
+            continue
+        else:
+            wanted |= {item.entry} - {None}  # type: ignore[arg-type]
             for arm in item.arms:
                 wanted.add(arm.exit)
                 arm.items = _alive(arm.items, wanted)
-            found.append(item)
+        found.append(item)
     return found[::-1]
 
 
-def _operands(items: Sequence[Item]) -> Iterator[Operand]:
+def _operands(items: Sequence[Item]) -> Iterator[Ref]:
     """All that steps take, once for each time."""
     for item in items:
         if isinstance(item, Place):
@@ -503,19 +442,10 @@ def _joins(place: Place) -> bool:
 
 def _is_call(template: str) -> bool:
     """Whether what it makes is one call, and takes its operands as arguments."""
-    return (
-        template.endswith(")")
-        and not template.startswith(("-", "{0}"))
-        and " * {m}" not in template
-    )
+    begins = not template.startswith(("-", "{0}"))
+    return template.endswith(")") and begins and " * {m}" not in template
 
 
 def _line(place: Place) -> object:
     span = place.step.item.span
     return span.source.name, span.line
-
-
-def _has_weights(place: Place) -> bool:
-    item = place.step.item
-    op: Op | None = getattr(item, "op", None)
-    return op is None or bool(getattr(item, "weights", ()))
