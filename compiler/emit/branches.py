@@ -38,7 +38,7 @@ class Place:
     """Which of the kinds of calls have it."""
 
     @property
-    def value(self) -> tuple[Key, int]:
+    def value(self) -> Ref:
         return self.step.key, 0
 
 
@@ -148,131 +148,90 @@ class _Arrangement:
             return [self.place({kind: step}) for step in own]
         tokens: dict[int, dict[object, list[Step]]] = {}
         for kind, own in steps.items():
-            found: dict[object, list[Step]] = {}
+            found = tokens[kind] = {}
             for step in own:
                 around = self.path(step, level)
-                token: object = ("step", step.key) if around is None else ("if", id(around[0]))
+                token: object = step.key if around is None else id(around[0])
                 found.setdefault(token, []).append(step)
-            tokens[kind] = found
         order = _merged([list(found) for found in tokens.values()])
         items: list[Item] = []
-        position = 0
-        while position < len(order):
-            token = order[position]
+        while order:
+            token = order.pop(0)
             having = [kind for kind in steps if token in tokens[kind]]
-            arms = self.arms(token, tokens, having, level)
-            end = position + 1
+            arms: dict[int, list[int]] = {}
+            for kind in having:
+                around = self.path(tokens[kind][token][0], level)
+                arms.setdefault(-1 if around is None else around[1], []).append(kind)
+            own_steps = {kind: tokens[kind][token] for kind in having}
             if len(having) == len(steps) and len(arms) == 1:
-                each = {kind: tokens[kind][token] for kind in having}
-                if token[0] == "if":  # type: ignore[index]
-                    items += self.arranged(each, level + 1)
+                if isinstance(token, int):
+                    items += self.arranged(own_steps, level + 1)
                 else:
-                    items.append(self.place({kind: one[0] for kind, one in each.items()}))
-            elif len(arms) > 1:
-                items.append(self.choice(arms, tokens, [token], steps, level))
-            else:
-                while token[0] == "step" and end < len(order):  # type: ignore[index]
-                    other = order[end]
-                    if other[0] != "step":  # type: ignore[index]
-                        break
-                    if [kind for kind in steps if other in tokens[kind]] != having:
-                        break
-                    end += 1
-                items.append(self.choice(arms, tokens, order[position:end], steps, level))
-            position = end
+                    items.append(self.place({kind: one[0] for kind, one in own_steps.items()}))
+                continue
+            while order and len(arms) == 1 and not isinstance(token, int):
+                after = order[0]
+                if isinstance(after, int) or [k for k in steps if after in tokens[k]] != having:
+                    break
+                own_steps = {k: [*own, *tokens[k][order[0]]] for k, own in own_steps.items()}
+                order.pop(0)
+            items.append(self.choice(arms, own_steps, frozenset(steps), level))
         return items
-
-    def arms(
-        self,
-        token: object,
-        tokens: dict[int, dict[object, list[Step]]],
-        having: Sequence[int],
-        level: int,
-    ) -> dict[int, list[int]]:
-        """By arm: the kinds of calls that take it."""
-        found: dict[int, list[int]] = {}
-        for kind in having:
-            around = self.path(tokens[kind][token][0], level)
-            found.setdefault(-1 if around is None else around[1], []).append(kind)
-        return found
 
     def place(self, own: dict[int, Step]) -> Place:
         step = next(iter(own.values()))
-        for other in own.values():
-            if (step.name, step.template, step.outputs) != (
-                other.name,
-                other.template,
-                other.outputs,
-            ):
-                raise Unlike
-        operands = self.brought_together(
-            {
-                kind: tuple([self.ref(kind, ref) for ref in each.operands])
-                for kind, each in own.items()
-            }
-        )
-        return Place(step, operands, frozenset(own))
+        if len({(each.name, each.template, each.outputs) for each in own.values()}) > 1:
+            raise Unlike
+        operands = {
+            kind: tuple([self.ref(kind, ref) for ref in each.operands])
+            for kind, each in own.items()
+        }
+        return Place(step, self.brought_together(operands), frozenset(own))
 
     def brought_together(self, found: dict[int, tuple[Ref, ...]]) -> tuple[Ref, ...]:
         """What goes into a step, for all kinds of calls: where that differs, a choice was made."""
         if len({len(refs) for refs in found.values()}) > 1:
             raise Unlike
-        operands = []
-        for position in range(len(next(iter(found.values())))):
-            refs = {kind: own[position] for kind, own in found.items()}
-            different = set(refs.values())
-            if len(different) == 1:
-                operands.append(different.pop())
-                continue
-            for choice in reversed(self.choices):
-                if choice.value not in different:
-                    continue
-                others = {kind: ref for kind, ref in refs.items() if ref != choice.value}
-                entries = set(others.values())
-                if len(entries) == 1 and choice.missing >= others.keys():
-                    (entry,) = entries
-                    if choice.entry in (None, entry):
-                        choice.entry = entry
-                        operands.append(choice.value)
-                        break
-            else:
-                raise Unlike
-        return tuple(operands)
+        columns = zip(*found.values(), strict=True)
+        return tuple([self.one_of(dict(zip(found, column, strict=True))) for column in columns])
+
+    def one_of(self, refs: dict[int, Ref]) -> Ref:
+        different = {*refs.values()}
+        if len(different) == 1:
+            return different.pop()
+        for choice in reversed(self.choices):
+            others = {kind for kind, ref in refs.items() if ref != choice.value}
+            entries = different - {choice.value}
+            if choice.value in different and len(entries) == 1 and choice.missing >= others:
+                (entry,) = entries
+                if choice.entry in (None, entry):
+                    choice.entry = entry
+                    return choice.value
+        raise Unlike
 
     def choice(
         self,
         arms: dict[int, list[int]],
-        tokens: dict[int, dict[object, list[Step]]],
-        run: Sequence[object],
         steps: dict[int, list[Step]],
+        around: frozenset[int],
         level: int,
     ) -> Choice:
-        value: Ref = (("choice", len(self.choices)), 0)
-        choice = Choice([], value)
+        choice = Choice([], (("choice", len(self.choices)), 0), missing=around - steps.keys())
         self.choices.append(choice)
-        left: set[int] = set(steps)
+        path = self.path(next(iter(steps.values()))[0], level)
+        statement = None if path is None else path[0]
         for number, having in sorted(arms.items()):
-            left -= set(having)
-            own = {kind: [s for token in run for s in tokens[kind][token]] for kind in having}
-            statement = None
-            inner: list[Item] = []
-            exits = {kind: self.exit(kind, own[kind]) for kind in having}
-            for token in run:
-                part = {kind: tokens[kind][token] for kind in having}
-                around = self.path(part[having[0]][0], level)
-                if around is not None:
-                    statement = statement or around[0]
-                    inner += self.arranged(part, level + 1)
-                else:
-                    inner.append(self.place({kind: one[0] for kind, one in part.items()}))
+            exits = {kind: self.exit(kind, steps[kind]) for kind in having}
+            inner = self.arranged(
+                {kind: steps[kind] for kind in having}, level + (path is not None)
+            )
             resolved = {self.stand_in(kind, exit) for kind, exit in exits.items()}
             if len(resolved) != 1:
                 raise Unlike
             choice.arms.append(Arm(inner, frozenset(having), resolved.pop(), statement, number))
         for arm in choice.arms:
             for kind in arm.calls:
-                self.alias[kind][arm.exit] = value
-        choice.missing = frozenset(left)
+                self.alias[kind][arm.exit] = choice.value
         return choice
 
     def hand_on(self, choice: Choice) -> None:

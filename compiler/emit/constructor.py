@@ -35,7 +35,7 @@ def questions(contents: Contents) -> Mapping[Code, str]:
                     look(arm.items)
 
     def question(condition: Code, arm: Arm, several: bool) -> str:
-        asked = {Named(name): name for name in sorted(condition.names())}
+        asked: dict[Code, str] = {Named(name): name for name in sorted(condition.names())}
         if several and all(
             kept.get(code) == name or name not in names for code, name in asked.items()
         ):

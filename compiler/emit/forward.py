@@ -399,8 +399,8 @@ class Forward:
             return
         if len(names) == 1 and names[0] not in self.typed:
             # What a module returns is of any type; a checker wants to know what `forward` does.
-            line, name = self.first[names[0]], names[0]
-            self.lines[line] = self.lines[line].replace(f"{name} = ", f"{name}: Tensor = ", 1)
+            at, name = self.first[names[0]], names[0]
+            self.lines[at] = self.lines[at].replace(f"{name} = ", f"{name}: Tensor = ", 1)
         self.put(f"return {', '.join(names)}")
 
 
