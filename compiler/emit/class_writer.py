@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from ..language.evaluate import divisible
 from ..network import Node, Scope
 from ..ops.base import helper
-from .body import Bodies, Body, origin, structure, with_sums
-from .branches import Unlike, arrange
+from .body import Bodies, Body, is_shortcut, origin, structure, with_sums
+from .branches import Ref, Unlike, arrange
+from .class_contents import Contents, Expressions
 from .code import frame
-from .comments import Comments
 from .constructor import assignments, is_chain, questions, signature
-from .contents import Contents, Expressions
-from .definitions import definitions
 from .forward import SHORT, Forward
-from .layout import STEP, Group, statement
-from .modules import Class, Modules
+from .layout import Group, statement
+from .made_modules import Class, Modules, Parameter
 from .scopes import as_it_is
-from .source import Names, camel, docstring
+from .source import Comments, Names, camel, docstring
 
 DIVISIBLE = helper(
     """\
@@ -28,6 +27,9 @@ def divisible(value: float, by: int = 8) -> int:
 """
 )
 assert divisible(30) == 32  # as the language has it
+
+_TRIED = 8
+"""So many classes of one place are tried for calls of another kind."""
 
 
 class Classes(Modules):
@@ -42,7 +44,11 @@ class Classes(Modules):
         """Writes the classes of all that a network is made of; returns the network's own steps."""
         for scopes in definitions(root, self.bodies):
             for alike in self.kinds(scopes):
-                self.define(alike)
+                try:
+                    self.class_of(alike)
+                except Unlike:
+                    for same in self.of_one_frame(alike):
+                        self.class_of(same)
         return self.as_it_is(self.bodies.body(root))
 
     def as_it_is(self, body: Body) -> Contents:
@@ -55,124 +61,170 @@ class Classes(Modules):
 
     def kinds(self, scopes: Sequence[Scope]) -> list[list[Scope]]:
         """The calls that one class can stand for: mostly all that come from one place."""
-        bodies = with_sums([self.bodies.body(scope) for scope in scopes])
-        for scope, body in zip(scopes, bodies, strict=True):
-            self.steps[id(scope)] = {step.key: step for step in body.steps}
-        groups: dict[object, list[Scope]] = {}
-        samples: dict[object, Body] = {}
-        for scope, body in zip(scopes, bodies, strict=True):
-            kind = structure(body)
-            groups.setdefault(kind, []).append(scope)
-            samples.setdefault(kind, body)
+        alike: dict[object, tuple[Body, list[int]]] = {}
+        for number, body in enumerate(with_sums([*map(self.bodies.body, scopes)])):
+            self.steps[id(scopes[number])] = {step.key: step for step in body.steps}
+            alike.setdefault(structure(body), (body, []))[1].append(number)
         paths = self.paths(scopes[0])
-        found: list[tuple[list[Body], list[Scope]]] = []
-        for kind in sorted(groups, key=lambda each: -len(samples[each].steps)):
-            for known, own in found[:8]:
+        found: list[tuple[list[Body], list[int]]] = []
+        for body, numbers in sorted(alike.values(), key=lambda each: -len(each[0].steps)):
+            for bodies, own in found[:_TRIED]:
                 try:
-                    arrange([*known, samples[kind]], paths)
+                    arrange([*bodies, body], paths)
                 except Unlike:
                     continue
-                known.append(samples[kind])
-                own += groups[kind]
+                bodies.append(body)
+                own += numbers
                 break
             else:
-                found.append(([samples[kind]], list(groups[kind])))
-        position = {id(scope): number for number, scope in enumerate(scopes)}
-        ordered = [sorted(own, key=lambda s: position[id(s)]) for _, own in found]
-        return sorted(ordered, key=lambda own: position[id(own[0])])
+                found.append(([body], [*numbers]))
+        return [[scopes[n] for n in own] for own in sorted(sorted(own) for _, own in found)]
 
-    def define(self, scopes: Sequence[Scope]) -> None:
-        """The class of calls, or the classes, if one cannot say what all of them are."""
-        try:
-            self.class_of(scopes)
-            return
-        except Unlike:
-            pass
-        kinds: dict[object, list[Scope]] = {}
+    def of_one_frame(self, scopes: Sequence[Scope]) -> Iterable[list[Scope]]:
+        """The calls whose modules differ in values alone, where one class cannot be all."""
+        found: dict[object, list[Scope]] = {}
         for scope in scopes:
-            made = tuple(
-                [
-                    frame(self.made(step, as_it_is))
-                    for step in self.steps[id(scope)].values()
-                    if step.is_made
-                ]
-            )
-            kinds.setdefault((made, structure(self.bodies.body(scope))), []).append(scope)
-        for alike in kinds.values():
-            self.class_of(alike)
+            steps = [step for step in self.steps[id(scope)].values() if step.is_made]
+            frames = tuple([frame(self.made(step, as_it_is)) for step in steps])
+            found.setdefault((frames, structure(self.bodies.body(scope))), []).append(scope)
+        return found.values()
 
     # ---- a class ----
 
     def class_of(self, scopes: Sequence[Scope]) -> None:
-        bodies = with_sums([self.bodies.body(scope) for scope in scopes])
+        bodies = with_sums([*map(self.bodies.body, scopes)])
         writer = Expressions(self, scopes, bodies)
         contents = writer.contents()
         name = self.names.free(self.class_name(scopes[0]), "Part")
-        lines = self.text(name, scopes[0], contents, writer)
+        codes = [*contents.made.values(), *dict(contents.local).values()]
+        if any("divisible(" in str(code) for code in codes):
+            self.helpers.setdefault(DIVISIBLE)
+        lines = self.text(name, scopes[0], contents, writer.parameters, bodies[0])
         written = Class(name, tuple(writer.parameters), lines)
         self.classes |= dict.fromkeys(map(id, scopes), written)
         self.written.append(written)
 
-    def text(self, name: str, scope: Scope, contents: Contents, writer: Expressions) -> list[str]:
-        if any(
-            "divisible(" in str(c)
-            for c in [*contents.made.values(), *dict(contents.local).values()]
-        ):
-            self.helpers.setdefault(DIVISIBLE)
-        body = writer.calls[0].body
+    def text(
+        self,
+        name: str,
+        scope: Scope,
+        contents: Contents,
+        parameters: Sequence[Parameter],
+        body: Body,
+    ) -> list[str]:
         chain = is_chain(contents, len(body.inputs))
         base = "nn.Sequential" if chain else "nn.Module"
         if self.bodies.is_list(scope):
             base = "nn.ModuleList"
-        lines = [f"class {name}({base}):"]
-        described = self.described(scope)
+        block = origin(scope).definition
+        described = self.comments.above(block.span) if block is not None else []
         made = assignments(contents, questions(contents))
-        if len(made) == 1 and not writer.parameters and base != "nn.Module":
-            made = [f"{STEP * 2}super().__init__()"]
-        lines += [*described, *([""] if described else []), *signature(writer.parameters), *made]
-        if not chain:
-            lines += ["", *self.forward(body, contents)]
-        return lines
-
-    def forward(self, body: Body, contents: Contents) -> list[str]:
-        inputs = ["x", "y", "z", *(f"x{n}" for n in range(4, 100))][: len(body.inputs)]
-        tensors = ["Tensor | None" if head else "Tensor" for head in body.heads]
-        result = tensors[0] if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
-        arguments = ("self", *(f"{name}: Tensor" for name in inputs))
-        names = Names([*inputs, *SHORT, "paths"])
-        items, outputs = contents.items, contents.outputs
-        heads = {
-            v: names.free("aux") for v, is_aux in zip(outputs, body.heads, strict=True) if is_aux
-        }
-        if all(body.heads):
-            heads = {}
-        writer = Forward(items, outputs, inputs, names, heads=heads)
-        signature = statement(Group("def forward(", arguments, f") -> {result}:"), 1)
-        return [*signature, *writer.write()]
-
-    def described(self, scope: Scope) -> list[str]:
-        what = origin(scope)
-        if what.definition is None:
-            return []
-        span = what.definition.span
-        return docstring(self.comments.above(span.source, span.line), 1)
+        forward = [] if chain else _forward(contents, body)
+        return class_text(f"{name}({base})", described, parameters, made, forward)
 
     def class_name(self, scope: Scope) -> str:
         what = origin(scope)
-        if what.kind == "block" or what.word == "if":
-            return camel(what.label or what.word) if what.definition is None else camel(what.word)
+        if what.definition is not None:
+            return camel(what.word)
         label = what.label
         if what.kind == "iteration" and what.parent is not None:
-            words = [
-                part.op.short_word for part in self.bodies.parts(scope) if isinstance(part, Node)
-            ]
-            if len(words) <= 3 and len(words) == len(list(self.bodies.parts(scope))):
-                return "".join(map(_spelled, words))
+            parts = [*self.bodies.parts(scope)]
+            words = [part.op.short_word for part in parts if isinstance(part, Node)]
+            if len(words) == len(parts) <= 3:
+                return "".join([word.upper() if len(word) <= 2 else camel(word) for word in words])
             label = what.parent.label or "blocks"
             return camel(label.rstrip("s") if label.endswith("s") else f"{label}_block")
         return camel(label or what.word)
 
 
-def _spelled(word: str) -> str:
-    """A word of the language in the name of a class."""
-    return word.upper() if len(word) <= 2 else camel(word)
+def class_text(
+    head: str,
+    described: list[str],
+    parameters: Sequence[Parameter],
+    made: Sequence[str],
+    *methods: Sequence[str],
+) -> list[str]:
+    """The lines of a class."""
+    described = docstring(described, 1)
+    lines = [f"class {head}:", *described, *([""] if described else [])]
+    lines += [*signature(parameters), *made]
+    for method in methods:
+        lines += ["", *method] if method else []
+    return lines
+
+
+def _forward(contents: Contents, body: Body) -> list[str]:
+    inputs = ["x", "y", "z", *(f"x{n}" for n in range(4, 100))][: len(body.inputs)]
+    tensors = ["Tensor | None" if head else "Tensor" for head in body.heads]
+    result = tensors[0] if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
+    arguments = ("self", *(f"{name}: Tensor" for name in inputs))
+    names = Names([*inputs, *SHORT, "paths"])
+    heads: Mapping[Ref, str] = {}
+    if not all(body.heads):
+        ends = zip(contents.outputs, body.heads, strict=True)
+        heads = {value: names.free("aux") for value, is_aux in ends if is_aux}
+    writer = Forward(contents.items, contents.outputs, inputs, names, heads=heads)
+    return [*statement(Group("def forward(", arguments, f") -> {result}:"), 1), *writer.write()]
+
+
+# ---- which scopes become classes ----------------------------------------------------------------
+
+Origin = object
+"""Where in the spec a scope comes from: a block, a loop, a statement."""
+
+
+def definitions(root: Scope, bodies: Bodies) -> list[list[Scope]]:
+    """The scopes that need a class, those together that come from one place of the spec, and each
+    place after those of what is inside."""
+    order: list[Scope] = []
+    stack = [root]
+    while stack:
+        order.append(stack.pop())
+        stack += _scopes_in(order[-1], bodies)[::-1]
+    try:
+        return _sorted(order, bodies, _origin)
+    except CycleError:
+        # Blocks that are handed to one another: what is deeper is another class.
+        height: dict[int, int] = {}
+        for scope in reversed(order):
+            inside = [height[id(part)] for part in _scopes_in(scope, bodies)]
+            height[id(scope)] = 1 + max(inside, default=0)
+        return _sorted(order, bodies, lambda scope: (_origin(scope), height[id(scope)]))
+
+
+def _sorted(
+    order: list[Scope], bodies: Bodies, origin_of: Callable[[Scope], Origin]
+) -> list[list[Scope]]:
+    found: dict[Origin, list[Scope]] = {}
+    inside: dict[Origin, dict[Origin, None]] = {}  # no sets: their order differs from run to run
+    for scope in order:
+        if _is_class(scope, bodies):
+            place = origin_of(scope)
+            found.setdefault(place, []).append(scope)
+            needed = inside.setdefault(place, {})
+            stack = _scopes_in(scope, bodies)
+            while stack:
+                inner = stack.pop()
+                if _is_class(inner, bodies):
+                    needed[origin_of(inner)] = None
+                else:
+                    stack += _scopes_in(inner, bodies)
+    return [found[place] for place in TopologicalSorter(inside).static_order()]
+
+
+def _is_class(scope: Scope, bodies: Bodies) -> bool:
+    """Whether it is one, and no loop, which is made where it stands."""
+    return scope.parent is not None and (origin(scope).kind != "loop" or bodies.is_list(scope))
+
+
+def _scopes_in(scope: Scope, bodies: Bodies) -> list[Scope]:
+    return [part for part in bodies.parts(scope) if isinstance(part, Scope)]
+
+
+def _origin(scope: Scope) -> Origin:
+    what = origin(scope)
+    if what.definition is not None:
+        return id(what.definition)
+    if is_shortcut(what):
+        return "shortcut"
+    return what.span.source.name, what.span.start, what.kind

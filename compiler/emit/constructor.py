@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from ..language.values import python
 from ..network import Node
 from .branches import Arm, Choice, Item, Place, Ref, places
+from .class_contents import Contents
 from .code import Code, Either, Named, all_of, negated, replaced
-from .contents import Contents
 from .layout import STEP, WIDTH, Group, statement
-from .modules import Parameter
+from .made_modules import Parameter
 from .source import Names
 
 _SEQUENTIAL_METHODS = frozenset({"append", "extend", "insert", "pop"})

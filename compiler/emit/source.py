@@ -13,6 +13,9 @@ from collections.abc import Iterable
 from itertools import groupby
 from textwrap import wrap
 
+from ...dsl.program import Program
+from ...dsl.source import Source, Span
+from ...dsl.syntax import Comment
 from .layout import WIDTH
 
 NAMESPACE = frozenset(
@@ -83,11 +86,6 @@ def _refilled(lines: list[str], width: int) -> list[str]:
     return found
 
 
-def comment(text: str) -> str:
-    """One line of text as what stands behind a `#`."""
-    return "# " + _visible(text)
-
-
 def _plain(line: str) -> str:
     """A line that cannot end the docstring it stands in, nor mean anything else than it shows."""
     line = _visible(line.expandtabs().strip())
@@ -99,3 +97,33 @@ def _visible(line: str) -> str:
     return "".join(
         char if char == " " or unicodedata.category(char)[0] not in "CZ" else "?" for char in line
     )
+
+
+class Comments:
+    """The spec's own: those above a block or a network, those at the top of a file."""
+
+    def __init__(self, program: Program) -> None:
+        self.by_line: dict[Source, dict[int, Comment]] = {
+            spec.source: {c.span.line: c for c in spec.comments if c.alone}
+            for spec in program.files
+        }
+
+    def above(self, span: Span) -> list[str]:
+        """The lines of comment directly above; those that begin the file are its own."""
+        known = self.by_line.get(span.source, {})
+        first = span.line
+        while first - 1 in known:
+            first -= 1
+        return [] if first == 1 else self.lines(span.source, first)
+
+    def top(self, source: Source) -> list[str]:
+        """The lines of comment that a file begins with."""
+        return self.lines(source, 1)
+
+    def lines(self, source: Source, line: int) -> list[str]:
+        known = self.by_line.get(source, {})
+        found = []
+        while line in known:
+            found.append(known[line].text.lstrip("#").strip())
+            line += 1
+        return found

@@ -1,9 +1,9 @@
 """A part of the spec carried out once more, with its parameters traced.
 
 A class is written from a `Twin` of one call: the compiler's own walk carries the text of the block
-out again, with values that remember which expression they come from (`traced`), and makes a twin of
-each scope and layer. On the way it takes down which questions the text asks, how many rounds its
-loops have, and what its `let`s are called.
+out again, with values that remember which expression they come from (`traced_values`), and makes a
+twin of each scope and layer. On the way it takes down which questions the text asks, how many
+rounds its loops have, and what its `let`s are called.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .scopes import (
     text_of,
     value_of,
 )
-from .traced import Traced, TracedFloat, TracedInt, TracedList, TracedTruth, code_of, traced
+from .traced_values import Traced, TracedFloat, TracedInt, TracedList, TracedTruth, code_of, traced
 
 _PLENTY = 10**9
 _NOBODY: Any = object()

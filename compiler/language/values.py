@@ -36,7 +36,7 @@ class Factor(float):
 
 class Traced:
     """A value that remembers the expression it comes from: how emitted classes compute their
-    arguments (`emit.symbolic`). Nothing else makes such values."""
+    arguments (`emit.traced_values`). Nothing else makes such values."""
 
     def applied(self, function: str, arguments: Sequence[Any], value: Any) -> Any:
         """The value of a function of this and other arguments."""

@@ -53,7 +53,7 @@ from .code import (
     replaced,
     with_leaves,
 )
-from .modules import (
+from .made_modules import (
     Modules,
     Parameter,
     Read,
@@ -68,7 +68,7 @@ from .modules import (
 )
 from .scopes import Of, as_it_is, channels, default_of, names_of, text_of, value_of
 from .source import Names
-from .traced import code_of
+from .traced_values import code_of
 from .traced_walk import Twin
 
 _LITERALS = (Number, Switch, Size, Tuple, List, Percent)

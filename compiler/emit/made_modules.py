@@ -15,7 +15,7 @@ from .branches import paths_in
 from .code import BY_NAME, GIVEN, Call, Callee, Code, Constant, Leaf
 from .loops import loop
 from .scopes import Of, channels, one_of_pair, text_of, value_of
-from .traced import Traced, code_of, plain, traced
+from .traced_values import Traced, code_of, plain, traced
 
 Read = Callable[[Of, Scope], Any]
 """The value of an argument in a call."""
