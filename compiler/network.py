@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ..dsl.program import Program
 from ..dsl.source import Span
 from ..dsl.syntax import Block, Call, Statement
-from .ops.base import Op, Weight
+from .ops.base import Op, TorchText, Weight
 from .shapes import Shape
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class Node:
     """One operation in its place."""
 
     __slots__ = (
-        "_weights", "given", "index", "inputs", "label", "name", "op", "scope", "shape", "span",
+        "_torch", "_weights", "given", "index", "inputs", "label", "name", "op", "scope", "shape",
+        "span",
     )  # fmt: skip
 
     def __init__(
@@ -156,6 +157,7 @@ class Node:
         self.given: str | None = None
         """What the spec calls it where a parameter stands for the layer: `act`."""
         self._weights: tuple[Weight, ...] | None = None
+        self._torch: tuple[Op, TorchText] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.name or self.index}: {self.op.word}>"
@@ -174,6 +176,13 @@ class Node:
         if self._weights is None:
             self._weights = self.op.weights(*self.input_shapes)
         return self._weights
+
+    @property
+    def torch(self) -> TorchText:
+        """How torch computes it."""
+        if self._torch is None or self._torch[0] is not self.op:
+            self._torch = self.op, self.op.torch(self.shape, *self.input_shapes)
+        return self._torch[1]
 
     def forget_weights(self) -> None:
         """After a change of the operation."""

@@ -254,7 +254,7 @@ class Bodies:
     def _steps(self, key: Key, part: Node | Scope) -> Iterator[_Connected]:
         name = part.name.rpartition(".")[2]
         if isinstance(part, Node):
-            text = part.op.torch(part.shape, *part.input_shapes)
+            text = part.torch
             step = Step(key, part, name if text.module else "", text.call, (), 1)
             yield step._replace(zero=part.name in self.zero), part.inputs, [part]
             return

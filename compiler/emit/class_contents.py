@@ -135,7 +135,7 @@ class Expressions:
         for node in _given(bodies):
             found.setdefault(node.given, []).append(node)  # type: ignore[arg-type]
         for nodes in found.values():
-            modules = [n.op.torch(n.shape, *n.input_shapes).module for n in nodes]
+            modules = [n.torch.module for n in nodes]
             if not any(map(_is_special, modules)):
                 inplace = all(("inplace", True, False) in m.options for m in modules if m)
                 self.modules.handed |= dict.fromkeys((node.index for node in nodes), inplace)

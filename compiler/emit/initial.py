@@ -77,7 +77,7 @@ def _is_grouped(node: Node) -> bool:
 
 
 def _parts(node: Node) -> Iterator[Constructor]:
-    module = node.op.torch(node.shape, *node.input_shapes).module
+    module = node.torch.module
     stack = [] if module is None else [module]
     while stack:
         part = stack.pop()

@@ -104,6 +104,8 @@ def _grown(column: Sequence[Code], start: int = 0) -> Code | None:
     growth = plus(as_sum(column[1]), first, -1) if len(column) > 1 else {}
     if not growth:
         return column[0] if all(same(column[0], code) for code in column) else None
+    if any(isinstance(factor, Constant) for product in growth for factor in product):
+        return None  # only whole numbers grow
     if len(growth) >= len(first) + len(as_sum(column[1])) and first:
         return None  # nothing cancels: these have nothing to do with one another
     for number, code in enumerate(column):

@@ -95,7 +95,7 @@ class Modules:
 
     def layer(self, real: Node, of: Of) -> Code:
         node = of(real)
-        text = node.op.torch(node.shape, *node.input_shapes)
+        text = node.torch
         if text.helper:
             self.helpers.setdefault(text.helper)
         inplace = self.handed.get(real.index)

@@ -45,9 +45,7 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     predict: Lines = []
     if network.output.index in bodies.left_out:
         node, last = network.output, network.output.name.replace(".", "_")
-        made.append(
-            f"{STEP * 2}self.{last} = {node.op.torch(node.shape, *node.input_shapes).module}"
-        )
+        made.append(f"{STEP * 2}self.{last} = {node.torch.module}")
         predict = _predict(last, bool(outputs))
     if start.lines:  # the function of one module, put into a loop over all
         reason = start.lines[1].strip().strip('"').rstrip(".")
@@ -90,7 +88,7 @@ def _header(network: Network, comments: Comments, version: str, note: str) -> Li
 
 
 def _helper_names(network: Network) -> set[str]:
-    helpers = {node.op.torch(node.shape, *node.input_shapes).helper for node in network.nodes[1:]}
+    helpers = {node.torch.helper for node in network.nodes[1:]}
     return {*re.findall(r"^(?:class|def) (\w+)", "\n".join(helpers), re.MULTILINE)}
 
 
