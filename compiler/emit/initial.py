@@ -12,10 +12,6 @@ from typing import NamedTuple
 from ..network import Init, Network, Node
 from ..ops.base import Constructor
 
-NAME = "init_weights"
-CALL = f"self.apply({NAME})"
-"""The last line of the network's constructor."""
-
 _TRANSPOSED = "nn.ConvTranspose2d"
 _CLASSES = ("nn.Conv2d", _TRANSPOSED, "nn.Linear")
 """What begins as `init` says, in the order in which they are listed."""
@@ -43,7 +39,7 @@ def initial(network: Network) -> InitText:
     init, found = network.init, _look(network)
     if init.method == "torch" or not found.classes:
         return InitText((), init.zero_residual)
-    lines = [f"def {NAME}(module: nn.Module) -> None:", f'    """{_reason(init)}"""']
+    lines = ["def init_weights(module: nn.Module) -> None:", f'    """{_reason(init)}"""']
     arms = _arms(init, found)
     for number, (classes, body) in enumerate(arms):
         kind = f"({', '.join(classes)})" if len(classes) > 1 else classes[0]
@@ -57,26 +53,18 @@ def _look(network: Network) -> _Found:
     classes: set[str] = set()
     biases = grouped = False
     for node in network.nodes:
-        made = set(_classes(node))
+        parts = list(_parts(node))
+        made = {part.name for part in parts}
         if made & {*_CLASSES}:
             classes |= made
-            learned = [weight for weight in node.weights if weight.trainable]
-            biases |= any(len(weight.shape) == 1 for weight in learned)
-            grouped |= _is_grouped(node)
+            biases |= any(w.trainable and len(w.shape) == 1 for w in node.weights)
+            options = [option for part in parts for option in part.options]
+            grouped |= any(name == "groups" and value != 1 for name, value, _ in options)
     return _Found(tuple(c for c in _CLASSES if c in classes), biases, grouped)
 
 
-def _classes(node: Node) -> Iterator[str]:
-    """Of the modules that a layer is made of."""
-    return (part.name for part in _parts(node))
-
-
-def _is_grouped(node: Node) -> bool:
-    options = [option for part in _parts(node) for option in part.options]
-    return any(name == "groups" and value != 1 for name, value, _ in options)
-
-
 def _parts(node: Node) -> Iterator[Constructor]:
+    """The modules that a layer is made of."""
     module = node.torch.module
     stack = [] if module is None else [module]
     while stack:
