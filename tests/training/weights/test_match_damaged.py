@@ -169,7 +169,8 @@ def test_a_shuffled_dict_with_heads_is_not_one_without() -> None:
 def test_what_parallel_and_compiled_modules_put_around(weights: Weights) -> None:
     network = ours("resnet18")
     wrapped = nn.DataParallel(torchvision("resnet18"))
-    for source in (wrapped, {"state_dict": wrapped.state_dict(), "epoch": 90}):
+    compiled = torch.compile(torchvision("resnet18"))
+    for source in (wrapped, compiled, {"state_dict": wrapped.state_dict(), "epoch": 90}):
         found = match(network, source)
         assert set(statuses(found).values()) == {"matched"}
     prefixed = {f"_orig_mod.module.{key}": tensor for key, tensor in weights.items()}

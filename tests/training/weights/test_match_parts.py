@@ -18,6 +18,7 @@ from dotcnn.training.weights.match.align import align
 from dotcnn.training.weights.match.arrange import TooMany, positions
 from dotcnn.training.weights.match.flow import Flow
 from dotcnn.training.weights.match.groups import layers_of_dict
+from dotcnn.training.weights.match.layer import Layer
 from dotcnn.training.weights.match.names import (
     contradict,
     count_upwards,
@@ -59,17 +60,22 @@ def test_an_alignment_is_what_the_best_have_in_common(first: Line, second: Line)
 
     every = all_alignments(first, second)
     best = [pairs for pairs in every if worth(pairs) == max(map(worth, every))]
-    found = align(first, second)
+    rows, columns = (
+        [Layer(str(place), {}) for place in range(len(line))] for line in (first, second)
+    )
+    sign = dict(zip([*rows, *columns], [*first, *second], strict=True))
+    found = align(rows, columns, sign.__getitem__)
     assert found.score == worth(best[0])[0]
     common = {a: b for a, b in best[0].items() if all(p.get(a) == b for p in best)}
-    assert {**found.pairs, **found.places} == common
-    assert all(first[a] == second[b] for a, b in found.pairs.items())
+    assert {int(a.name): int(b.name) for a, b in found.pairs.items()} == common
     doubtful: dict[int, set[int]] = {}
     for pairs in best:
         for a, b in pairs.items():
             if a not in common and first[a] == second[b]:
                 doubtful.setdefault(a, set()).add(b)
-    assert found.doubtful == doubtful
+    assert doubtful == {
+        int(a.name): {int(b.name) for b in among} for a, among in found.doubtful.items()
+    }
 
 
 # ---- names --------------------------------------------------------------------------------------

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dotcnn.training.weights.match import Match, match
-from dotcnn.training.weights.match.exported import exported
+from dotcnn.training.weights.match.by_structure import pair_flows
 from dotcnn.training.weights.match.flow import Flow
-from dotcnn.training.weights.match.modules import pair_flows
 from dotcnn.training.weights.match.ours import flow_of_network
 from dotcnn.training.weights.match.traced import traced
 from dotcnn.training.weights.match.watched import watched
@@ -100,7 +99,6 @@ def test_under_names_that_say_nothing(name: str) -> None:
             assert {row.evidence for row in found.rows} == {"place"}
 
 
-@pytest.mark.parametrize("follow", [exported, watched])
 @pytest.mark.parametrize(
     "name",
     [
@@ -109,20 +107,18 @@ def test_under_names_that_say_nothing(name: str) -> None:
         pytest.param("convnext_tiny", marks=pytest.mark.slow),
     ],
 )
-def test_each_way_to_follow_a_module_comes_to_the_same(
-    name: str, follow: Callable[[nn.Module, Tensor], Flow]
-) -> None:
-    """torch.export, and watching a run, see functions where torch.fx sees modules."""
+def test_each_way_to_follow_a_module_comes_to_the_same(name: str) -> None:
+    """Watching a run shows functions where torch.fx sees modules."""
     module, mine = torchvision(name), flow_of_network(ours(name))
     expected = names_of_pairs(mine, traced(module))
     images = torch.empty(2, 3, side(name), side(name), device="meta")
-    assert names_of_pairs(mine, follow(module, images)) == expected
-    assert len(expected) == len(mine.layers)
+    assert names_of_pairs(mine, watched(module, images)) == expected
+    assert len(expected) == len(mine.places)
 
 
 def names_of_pairs(mine: Flow, theirs: Flow) -> dict[str, str]:
     found = pair_flows(mine, theirs)
-    return {mine.layer(a).name: theirs.layer(b).name for a, b in found.pairs.items()}
+    return {our.name: their.name for our, their in found.pairs.items()}
 
 
 def test_heads_that_theirs_lacks() -> None:

@@ -17,17 +17,16 @@ from collections.abc import Mapping, Set
 from torch import Tensor, nn
 
 from ....compiler.network import Network
+from .by_structure import pair_flows
 from .dicts import pair_dict
 from .flow import Flow
 from .groups import layers_of_dict
 from .layer import Held, Layer, prefix_of
-from .modules import pair_flows
 from .ours import flow_of_network, layers_of_node
-from .pairing import Pairing
-from .result import Match
-from .rows import Known, Row, tell, unused
-from .tensor_transform import Status
+from .result import Known, Match
+from .rows import Row, Status, rows_of, unused
 from .theirs import follow
+from .traced import tensors_of
 from .wrappers import unwrapped
 
 __all__ = ["Match", "Row", "Status", "match"]
@@ -49,89 +48,47 @@ def match(
     """
     ours = flow_of_network(network)
     if isinstance(source, nn.Module):
-        return _from_module(network, ours, source, example, adapt_channels, by_order)
-    return _from_dict(network, ours, unwrapped(source), adapt_channels, by_order)
-
-
-def _from_module(
-    network: Network,
-    ours: Flow,
-    source: nn.Module,
-    example: Tensor | None,
-    adapt: bool,
-    by_order: bool,
-) -> Match:
-    tensors = {
-        key: tensor.detach()
-        for key, tensor in (
-            *source.named_parameters(remove_duplicate=False),
-            *source.named_buffers(remove_duplicate=False),
-        )
-    }
-    saved = set(source.state_dict())
-    followed = follow(source, network.input.shape, example)
-    if followed.flow is None:
-        layers = layers_of_dict({key: tensors[key] for key in tensors if key in saved})
-        pairing = pair_dict(ours, layers, by_order=by_order)
-        how = f"kinds, shapes, order and names, as {followed.how}"
-        theirs = dict(enumerate(layers))
-        return _told(network, ours, theirs, pairing, tensors, saved, "unfollowed", how, adapt)
-    flow = followed.flow
-    pairing = pair_flows(ours, flow, by_order=by_order)
-    theirs = {part: flow.layer(part) for part in flow.layers}
-    return _told(network, ours, theirs, pairing, tensors, saved, "dataflow", followed.how, adapt)
-
-
-def _from_dict(
-    network: Network, ours: Flow, tensors: Mapping[str, Tensor], adapt: bool, by_order: bool
-) -> Match:
-    layers = layers_of_dict(tensors)
-    pairing = pair_dict(ours, layers, by_order=by_order)
-    how = "kinds, shapes, order and names"
-    theirs = dict(enumerate(layers))
-    return _told(network, ours, theirs, pairing, tensors, set(tensors), "dict", how, adapt)
-
-
-def _told(
-    network: Network,
-    ours: Flow,
-    theirs: Mapping[int, Layer],
-    pairing: Pairing,
-    tensors: Mapping[str, Tensor],
-    saved: Set[str],
-    known: Known,
-    how: str,
-    adapt: bool,
-) -> Match:
-    told = list(tell(_all_of(network, ours), theirs, pairing, _first(ours), adapt))
-    taken = {row.theirs for row, _ in told if row.ours}
-    told = [(row, transfer) for row, transfer in told if row.ours or row.theirs not in taken]
-    placed = {row.theirs for row, _ in told}
-    spare = [
+        tensors = tensors_of(source)
+        saved: Set[str] = source.state_dict().keys()
+        followed = follow(source, network.input.shape, example)
+        flow, how = followed.flow, followed.how
+    else:
+        tensors = unwrapped(source)
+        saved, flow, how = tensors.keys(), None, ""
+    known: Known = "unfollowed" if how else "dict"
+    if flow is not None:
+        known = "dataflow"
+        theirs, pairing = list(flow.places), pair_flows(ours, flow, by_order=by_order)
+    else:
+        theirs = layers_of_dict({key: tensors[key] for key in tensors if key in saved})
+        pairing = pair_dict(ours, theirs, by_order=by_order)
+        how = f"kinds, shapes, order and names{how and ', as '}{how}"
+    first = _first(ours) if adapt_channels else ()
+    rows = [*rows_of(_all_of(network, ours), theirs, pairing, first)]
+    taken = {row.theirs for row in rows if row.ours}
+    rows = [row for row in rows if row.ours or row.theirs not in taken]
+    placed = {row.theirs for row in rows}
+    rows += [
         unused(Held(key, tuple(tensor.shape)), prefix_of(key) or key, note="not in its dataflow")
         for key, tensor in tensors.items()
         if key in saved and key not in placed
     ]
-    transfers = {row.ours: transfer for row, transfer in told if transfer is not None}
-    rows = (*(row for row, _ in told), *spare)
-    return Match(rows, network.name, known, how, transfers, tensors)
+    return Match(tuple(rows), network.name, known, how, tensors)
 
 
-def _all_of(network: Network, ours: Flow) -> dict[int, Layer]:
+def _all_of(network: Network, ours: Flow) -> list[Layer]:
     """Also the layers that no output needs, which have no place in the flow."""
-    found = {part: ours.layer(part) for part in ours.layers}
-    placed = {layer.name for layer in found.values()}
+    found = {layer.name: layer for layer in ours.places}
     for node in network.nodes:
         for layer in layers_of_node(node) if node.weights else ():
-            if layer.name not in placed:
-                found[-1 - len(found)] = layer
-    return found
+            found.setdefault(layer.name, layer)
+    return list(found.values())
 
 
-def _first(ours: Flow) -> set[int]:
+def _first(ours: Flow) -> set[Layer]:
     """The layers that take the image."""
     return {
-        part
-        for part in ours.layers
+        layer
+        for layer, part in ours.places.items()
         if any(ours.parts[link.part].what == "input" for link in ours.parts[part].inputs)
     }

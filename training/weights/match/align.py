@@ -6,56 +6,63 @@ nothing at all. What only some of the best alignments pair is in doubt.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .layer import Layer
+
+Sign = Callable[[Layer], tuple[Hashable, Hashable]]
+"""The kind of a layer, and its shapes."""
+
 
 class Alignment(NamedTuple):
-    """By position in both lines."""
-
-    pairs: dict[int, int]
-    """Of the same shapes, and the same in all of the best alignments."""
-    places: dict[int, int]
-    """Likewise, but the shapes differ."""
-    doubtful: dict[int, set[int]]
-    """Of the first: all that it is paired with in some, but not in each, of the best."""
+    pairs: dict[Layer, Layer]
+    """The same in all of the best alignments; their shapes may differ."""
+    doubtful: dict[Layer, set[Layer]]
+    """Of the first: all of its shapes that it is paired with in some, but not in each, of the best
+    alignments."""
     score: int
     """How many pairs have the same shapes."""
 
 
-def align(
-    first: Sequence[tuple[Hashable, Hashable]], second: Sequence[tuple[Hashable, Hashable]]
-) -> Alignment:
-    """Of each layer, its kind and its shapes."""
+def align(first: Sequence[Layer], second: Sequence[Layer], sign: Sign) -> Alignment:
     rows, columns = len(first), len(second)
     if not rows or not columns:
-        return Alignment({}, {}, {}, 0)
+        return Alignment({}, {}, 0)
     weight = min(rows, columns) + 1
-    gain = _gains(first, second, weight)
+    gain = _gains([sign(layer) for layer in first], [sign(layer) for layer in second], weight)
     before = _best(gain)
     behind = _best(gain.flip(0, 1)).flip(0, 1)
     best = int(before[-1, -1])
     through = before[:-1, :-1] + gain + behind[1:, 1:]
     paired = (through == best) & (gain > 0)
     left_out = (before[:-1] + behind[1:] == best).any(1)
-    same = gain == weight
-
-    pairs: dict[int, int] = {}
-    places: dict[int, int] = {}
-    doubtful: dict[int, set[int]] = {}
-    options: list[list[int]] = [[] for _ in range(rows)]
+    options: list[list[int]] = [[] for _ in first]
     for row, column in paired.nonzero().tolist():
         options[row].append(column)
+    found = Alignment({}, {}, best // weight)
     for row, columns_of_row in enumerate(options):
         if len(columns_of_row) == 1 and not left_out[row]:
-            column = columns_of_row[0]
-            (pairs if same[row, column] else places)[row] = column
-        elif fitting := {column for column in columns_of_row if same[row, column]}:
-            doubtful[row] = fitting
-    return Alignment(pairs, places, doubtful, best // weight)
+            found.pairs[first[row]] = second[columns_of_row[0]]
+        elif fitting := [column for column in columns_of_row if gain[row, column] == weight]:
+            found.doubtful[first[row]] = {second[column] for column in fitting}
+    return found
+
+
+def agreed(found: Sequence[Alignment], sign: Sign) -> Alignment:
+    """What several alignments agree in; what they pair differently is in doubt."""
+    both = Alignment({}, {}, found[0].score)
+    for our in dict.fromkeys(our for each in found for our in (*each.pairs, *each.doubtful)):
+        among = {each.pairs[our] for each in found if our in each.pairs}
+        among.update(*(each.doubtful.get(our, ()) for each in found))
+        if len(among) == 1 and all(our in each.pairs for each in found):
+            both.pairs[our] = among.pop()
+        elif fitting := {their for their in among if sign(their) == sign(our)}:
+            both.doubtful[our] = fitting
+    return both
 
 
 def _gains(

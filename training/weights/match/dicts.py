@@ -17,44 +17,33 @@ from .sides import Sides
 
 
 def pair_dict(ours: Flow, theirs: Sequence[Layer], *, by_order: bool = False) -> Pairing:
-    """Parts of ours, and theirs by number. `by_order` takes what cannot be told apart as it comes,
-    whatever its names say."""
-    found = _paired(Sides(ours, theirs), by_order)
-    if len(found.pairs) < len(ours.layers):
-        inner = _without_heads(ours, theirs, by_order)
+    """`by_order` takes what cannot be told apart as it comes, whatever its names say."""
+    sides = Sides(ours, theirs)
+    found = _paired(sides, by_order)
+    if len(found.pairs) < len(sides.ours):
+        inner = _without_heads(sides, by_order)
         if inner is not None:
-            _fill_heads(inner, found, theirs)
+            # What is left then is of auxiliary heads, and goes with what is one in theirs: of heads
+            # for other classes, all but the last layers.
+            _fill(inner, found, heads=True)
             found = inner
-    _pair_similar(ours, theirs, found)
+    _pair_similar(sides, found)
     return found
 
 
-def _without_heads(ours: Flow, theirs: Sequence[Layer], by_order: bool) -> Pairing | None:
+def _without_heads(sides: Sides, by_order: bool) -> Pairing | None:
     """Many files come without auxiliary heads, and many networks do: all pairs, if they are those
     of everything else. Not where theirs has all that ours has, the heads too."""
-    kept = [number for number, layer in enumerate(theirs) if "aux" not in tags(layer.name)]
-    if len(ours.outputs) == 1 and len(kept) == len(theirs):
+    kept = [layer for layer in sides.theirs if "aux" not in tags(layer.name)]
+    has_heads = len(sides.flow.outputs) > 1
+    if not has_heads and len(kept) == len(sides.theirs):
         return None
-    sides = Sides(ours, theirs)
-    if len(ours.outputs) > 1 and sides.our_count <= sides.their_count:
+    if has_heads and sides.our_count <= sides.their_count:
         return None
-    parts = sorted(ours.main)
-    inner = ours.without_heads()
-    found = _paired(Sides(inner, [theirs[number] for number in kept]), by_order)
-    if len(found.pairs) < len(inner.layers):
-        return None
-    lifted = Pairing()
-    for our, their in found.pairs.items():
-        lifted.pair(parts[our], kept[their], found.evidence[our])
-    return lifted
-
-
-def _fill_heads(inner: Pairing, whole: Pairing, theirs: Sequence[Layer]) -> None:
-    """What is left then is of auxiliary heads, and goes with what is one in theirs: of heads for
-    other classes, all but the last layers."""
-    for our, their in whole.pairs.items():
-        if our not in inner.pairs and "aux" in tags(theirs[their].name):
-            inner.pair(our, their, whole.evidence[our])
+    inner = Sides(sides.flow.without_heads(), kept)
+    found = _paired(inner, by_order)
+    found.undecided.clear()
+    return found if len(found.pairs) == len(inner.ours) else None
 
 
 def _paired(sides: Sides, by_order: bool) -> Pairing:
@@ -78,30 +67,27 @@ def _paired(sides: Sides, by_order: bool) -> Pairing:
 def _doubt_differences(found: Pairing, other: Pairing, sure: bool) -> None:
     """What both do not agree in; unless the first is sure, also what the other is silent about."""
     for our, their in list(found.pairs.items()):
-        if found.evidence[our] != "place" and other.pairs.get(our, their if sure else -1) != their:
-            found.doubt([our], [their, other.pairs.get(our, their)])
+        named = other.pairs.get(our, their if sure else None)
+        if found.evidence[our] != "place" and named is not their:
+            found.doubt([our], {their, other.pairs.get(our, their)})
 
 
-def _fill(found: Pairing, other: Pairing) -> None:
-    """Pairs for what has none, from another way to find them."""
+def _fill(found: Pairing, other: Pairing, heads: bool = False) -> None:
+    """Pairs for what has none, from another way to find them; or only those of auxiliary heads."""
     taken = found.taken
     for our, their in other.pairs.items():
-        if our not in found.pairs and their not in taken:
+        fits = "aux" in tags(their.name) if heads else their not in taken
+        if our not in found.pairs and fits:
             found.pair(our, their, other.evidence[our])
 
 
-def _pair_similar(ours: Flow, theirs: Sequence[Layer], found: Pairing) -> None:
+def _pair_similar(sides: Sides, found: Pairing) -> None:
     """What is left, where it differs in one number alone (the classes of a head, the colours of an
     image), and nothing else does so little: its place, though not its numbers."""
     taken = found.taken | found.doubtful
-    free = [number for number in range(len(theirs)) if number not in taken]
-    left = [part for part in ours.layers if part not in found.pairs | found.undecided]
-    alike = [
-        (our, their)
-        for our in left
-        for their in free
-        if _differ_in_one(ours.layer(our), theirs[their])
-    ]
+    free = [layer for layer in sides.theirs if layer not in taken]
+    left = [layer for layer in sides.ours if layer not in found.pairs | found.undecided]
+    alike = [(our, their) for our in left for their in free if _differ_in_one(our, their)]
     our_count = Counter(our for our, _ in alike)
     their_count = Counter(their for _, their in alike)
     for our, their in alike:

@@ -7,7 +7,7 @@ concatenation of concatenations one concatenation, however they were carried out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -34,6 +34,10 @@ class Part(NamedTuple):
     layer: Layer | None = None
 
 
+Label = Callable[[Part], Hashable]
+"""What two parts have to agree in."""
+
+
 class Taken(NamedTuple):
     """One use of what a part gives."""
 
@@ -58,14 +62,9 @@ class Flow:
         return found
 
     @cached_property
-    def layers(self) -> list[int]:
-        """The parts that are layers."""
-        return [index for index, part in enumerate(self.parts) if part.layer is not None]
-
-    def layer(self, index: int) -> Layer:
-        found = self.parts[index].layer
-        assert found is not None
-        return found
+    def places(self) -> dict[Layer, int]:
+        """Of each layer, the part that it is; in the order of the parts."""
+        return {part.layer: index for index, part in enumerate(self.parts) if part.layer}
 
     @cached_property
     def outputs(self) -> list[int]:
@@ -82,22 +81,23 @@ class Flow:
         return Flow(_kept(self.parts, self.main))
 
     def nearest(
-        self, index: int, forward: bool, stops: Callable[[int], bool]
-    ) -> Iterator[tuple[int, bool]]:
-        """The first parts behind (or before) one that `stops` says yes to, on every way. With each
-        whether it is the end of the network, where the way ends too."""
-        todo, seen = self._beside(index, forward), set[int]()
+        self, layer: Layer, forward: bool, among: Container[Layer]
+    ) -> Iterator[Layer | None]:
+        """The first layers behind (or before) one that are `among` those, on every way; None where
+        a way reaches the end of the network."""
+        todo, seen = self._beside(self.places[layer], forward), set[int]()
         while todo:
-            part = todo.pop()
-            if part in seen:
+            index = todo.pop()
+            if index in seen:
                 continue
-            seen.add(part)
-            if self.parts[part].what in ("input", "output"):
-                yield part, True
-            elif stops(part):
-                yield part, False
+            seen.add(index)
+            part = self.parts[index]
+            if part.what in ("input", "output"):
+                yield None
+            elif part.layer is not None and part.layer in among:
+                yield part.layer
             else:
-                todo += self._beside(part, forward)
+                todo += self._beside(index, forward)
 
     def _beside(self, index: int, forward: bool) -> list[int]:
         if forward:

@@ -17,8 +17,7 @@ from torch import Tensor
 from ....compiler.network import Network, Node
 from .layer import COUNTER, last_part
 from .result import Match
-from .rows import Row
-from .tensor_transform import Transfer
+from .rows import Row, Transfer
 
 _NOTE = "no norm in the source"
 _TAKEN = ("matched", "reshaped", "adapted")
@@ -36,7 +35,6 @@ def unfolded(network: Network, found: Match) -> Unfolded:
     ours = {row.ours: row for row in found.rows if row.ours}
     biases = {row.their_layer: row for row in found.having("unused", ours=False) if _is_bias(row)}
     placed: set[str] = set()
-    transfers: dict[str, Transfer] = {}
     neutral: dict[str, Tensor] = {}
     norms: list[str] = []
     for node in network.nodes:
@@ -49,23 +47,19 @@ def unfolded(network: Network, found: Match) -> Unfolded:
             continue
         norms.append(node.name)
         for name, values in _neutral(node):
-            key = f"{node.name}.{name}"
-            row = replace(ours[key], status="kept", notes=(_NOTE,))
+            key, beside = f"{node.name}.{name}", f"{_NOTE}: {node.name}.{name}"
+            row = replace(ours[key], notes=(_NOTE,))
             if name == "bias" and own is None:
                 placed.add(bias.theirs)
-                transfers[key] = Transfer(bias.theirs)
-                row = replace(
+                ours[key] = replace(
                     row, theirs=bias.theirs, status="matched", their_shape=bias.their_shape,
-                    their_layer=bias.their_layer,
+                    their_layer=bias.their_layer, transfer=Transfer(bias.theirs),
                 )  # fmt: skip
             else:
-                neutral[f"{_NOTE}: {key}"] = values
-                transfers[key] = Transfer(f"{_NOTE}: {key}")
-            ours[key] = row
-    rows = tuple(
-        ours.get(row.ours, row) for row in found.rows if row.ours or row.theirs not in placed
-    )
-    return Unfolded(found.amended(rows, transfers, neutral), tuple(norms))
+                neutral[beside] = values
+                ours[key] = replace(row, status="kept", transfer=Transfer(beside))
+    rows = [ours.get(row.ours, row) for row in found.rows if row.ours or row.theirs not in placed]
+    return Unfolded(found.amended(rows, neutral), tuple(norms))
 
 
 def _is_bias(row: Row) -> bool:

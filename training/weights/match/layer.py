@@ -48,9 +48,9 @@ class Held(NamedTuple):
     """That order, if it is another."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
-    """Tensors that belong together."""
+    """Tensors that belong together. Each is itself only: others may look the same."""
 
     name: str
     tensors: Mapping[str, Held]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from .flow import COMMUTATIVE, Flow
+from .layer import Layer
 
 Paths = Literal["written", "short", "long"]
 """In a sum: as it is written, or the path of fewer layers (the shortcut) first, or last."""
@@ -17,18 +18,18 @@ Heads = Literal["written", "last", "before"]
 """Auxiliary heads: where they branch off, behind everything, or before the last layer."""
 
 
-def line(flow: Flow, paths: Paths = "written", heads: Heads = "written") -> list[int]:
-    """The parts that are layers, in the order in which they may have been put down."""
+def line(flow: Flow, paths: Paths = "written", heads: Heads = "written") -> list[Layer]:
+    """The layers, in the order in which they may have been put down."""
     if paths == "written":
-        order = flow.layers
+        order = list(flow.places)
     else:
         depth = depths(flow)
         sign = 1 if paths == "short" else -1
         order = visit(flow, lambda part: sign * depth[part])
     if heads == "written":
-        return list(order)
-    main = [part for part in order if part in flow.main]
-    extra = [part for part in order if part not in flow.main]
+        return order
+    main = [layer for layer in order if flow.places[layer] in flow.main]
+    extra = [layer for layer in order if flow.places[layer] not in flow.main]
     return [*main, *extra] if heads == "last" else [*main[:-1], *extra, *main[-1:]]
 
 
@@ -41,18 +42,18 @@ def depths(flow: Flow) -> list[int]:
     return found
 
 
-def visit(flow: Flow, key: Callable[[int], object]) -> list[int]:
+def visit(flow: Flow, key: Callable[[int], object]) -> list[Layer]:
     """From the outputs, the own one first, the others by depth; paths of a sum by the key."""
     depth = depths(flow)
     outputs = flow.outputs[:1] + sorted(flow.outputs[1:], key=lambda part: depth[part])
-    order: list[int] = []
+    order: list[Layer] = []
     seen: set[int] = set()
     todo: list[tuple[int, bool]] = [(part, False) for part in reversed(outputs)]
     while todo:
         index, ready = todo.pop()
         if ready:
-            if flow.parts[index].layer is not None:
-                order.append(index)
+            layer = flow.parts[index].layer
+            order += [layer] if layer else []
             continue
         if index in seen:
             continue

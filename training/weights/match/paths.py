@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from .flow import Flow
+from .layer import Layer
 from .line import depths
 from .names import Tag
 from .operations import telling
 
 
-def path_tags(flow: Flow) -> dict[int, frozenset[Tag]]:
+def path_tags(flow: Flow) -> dict[Layer, frozenset[Tag]]:
     """By layer. A path reaches from where something is used several times, or from a merge, to
     the next such place."""
     depth = depths(flow)
-    return {part: frozenset(_tags(flow, _path(flow, part), depth)) for part in flow.layers}
+    return {
+        layer: frozenset(_tags(flow, _path(flow, part), depth))
+        for layer, part in flow.places.items()
+    }
 
 
 def _path(flow: Flow, part: int) -> list[int]:

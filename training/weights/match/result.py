@@ -1,10 +1,12 @@
-"""What a match came to."""
+"""What a match came to: every tensor, what can be loaded, and what to do about the rest."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +14,11 @@ from torch import Tensor, nn
 from ....compiler.report.figures import plural
 from ....compiler.report.style import PLAIN, Style
 from ....dsl.diagnostics import Diagnostic, SpecError
-from .advice import advice
-from .rows import Known, Row
-from .table import folded, numbers, summary, table
-from .tensor_transform import Status, Transfer
+from .rows import Row, Status
+from .table import by_layer, summary, table
+
+Known = Literal["dataflow", "unfollowed", "dict"]
+"""What there is of theirs: a module, one whose dataflow could not be followed, or mere tensors."""
 
 _MISSING: tuple[Status, ...] = ("reinitialised", "ambiguous")
 
@@ -29,13 +32,12 @@ class Match:
     known: Known
     how: str
     """What theirs was known by, in words: its dataflow, or kinds, shapes and order."""
-    _transfers: Mapping[str, Transfer] = field(repr=False)
     _source: Mapping[str, Tensor] = field(repr=False)
 
     @property
     def complete(self) -> bool:
         """Whether ours gets all that it needs."""
-        return not self.having(*_MISSING, ours=True)
+        return not self.missing()
 
     @property
     def ambiguous(self) -> bool:
@@ -49,31 +51,36 @@ class Match:
             if row.status in statuses and (ours is None or bool(row.ours) == ours)
         ]
 
+    def missing(self, allow: Iterable[str] = ()) -> list[Row]:
+        """The rows of ours that get nothing, but for layers whose names begin like these."""
+        allowed = tuple(f"{name}." for name in allow)
+        return [
+            row
+            for row in self.having(*_MISSING, ours=True)
+            if not f"{row.ours}.".startswith(allowed)
+        ]
+
     def counts(self) -> Counter[Status]:
         """Layers by status: that of what a layer has worst off."""
-        return Counter(line.status for line in folded(self.rows))
+        return Counter(row.status for row in by_layer(self.rows))
+
+    def numbers(self, *statuses: Status) -> int:
+        """How many numbers of ours are in tensors of some statuses."""
+        return sum(prod(row.our_shape or ()) for row in self.having(*statuses, ours=True))
+
+    # ---- the tensors ---------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Tensor]:
         """What was found, under our keys and in our shapes, buffers too."""
         return {
-            row.ours: self._transfers[row.ours].apply(
-                self._source[self._transfers[row.ours].key], row.our_shape or ()
-            )
+            row.ours: row.transfer.apply(self._source[row.transfer.key], row.our_shape or ())
             for row in self.rows
-            if row.ours in self._transfers
+            if row.transfer is not None
         }
 
-    def amended(
-        self, rows: tuple[Row, ...], transfers: Mapping[str, Transfer], more: Mapping[str, Tensor]
-    ) -> Match:
-        """With other rows; `transfers` and `more` are of ours that had nothing, and of tensors
-        beside theirs."""
-        return replace(
-            self,
-            rows=rows,
-            _transfers={**self._transfers, **transfers},
-            _source={**self._source, **more},
-        )
+    def amended(self, rows: Iterable[Row], beside: Mapping[str, Tensor]) -> Match:
+        """With other rows, which may take tensors from beside theirs."""
+        return replace(self, rows=tuple(rows), _source={**self._source, **beside})
 
     def load_into(self, module: nn.Module) -> None:
         """Copies what was found into a module of this network; the rest of it stays as it is."""
@@ -103,28 +110,54 @@ class Match:
             help = "; ".join(self._advice(missing))
             raise SpecError([_diagnostic(message, [_described(row) for row in first], help)])
 
-    def missing(self, allow: Iterable[str] = ()) -> list[Row]:
-        """The rows of ours that get nothing."""
-        allowed = tuple(allow)
-        return [
-            row
-            for row in self.having(*_MISSING, ours=True)
-            if not any(row.ours == name or row.ours.startswith(f"{name}.") for name in allowed)
-        ]
+    # ---- as text -------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        return summary(self.rows, self.numbers(*_MISSING), self.network, self.how)
 
     def table(self, style: Style = PLAIN) -> str:
         """One line a layer, and a summary."""
         return table(self.rows, self.summary(), self._advice(self.missing()), style)
 
-    def summary(self) -> str:
-        return summary(self.rows, self.network, self.how)
-
-    def numbers(self, *statuses: Status) -> int:
-        """How many numbers of ours are in tensors of some statuses."""
-        return numbers(self.rows, *statuses)
-
     def _advice(self, missing: Sequence[Row]) -> list[str]:
-        return advice(self.rows, missing, self.known)
+        """What can be done about layers that get nothing: something to paste, where there is."""
+        return [*self._about_doubt(missing), *_about_other_shapes(missing)]
+
+    def _about_doubt(self, missing: Sequence[Row]) -> Iterator[str]:
+        ours = _layers(missing, "ambiguous")
+        theirs = {row.their_layer for row in self.having("ambiguous", ours=False)}
+        if ours and len(theirs) != len(ours):
+            yield (
+                f"the source has {len(theirs)} candidates for these {len(ours)} layers: use weights"
+                " of a network with the same number"
+            )
+        elif ours:
+            yield _IN_DOUBT[self.known]
+            yield "`match(…, by_order=True)` assigns them in their order, which has to be the spec's"
+
+
+_IN_DOUBT: Mapping[Known, str] = {
+    "dataflow": "numbered names (`path1`, `path2`) would tell these apart",
+    "unfollowed": "its dataflow could not be followed: `match(network, module, example=images)`"
+    " runs it on images of a suitable size",
+    "dict": "pass the module instead of its state dict: its dataflow may tell them apart",
+}
+
+_FEW = 4
+"""Layers that are likely meant to begin anew: a head, a stem."""
+
+
+def _about_other_shapes(missing: Sequence[Row]) -> Iterator[str]:
+    layers = _layers(missing, "reinitialised")
+    if layers and len(layers) <= _FEW:
+        listed = ", ".join(f'"{name}"' for name in layers)
+        yield f"`require_complete(allow=[{listed}])` allows these to be initialized at random"
+    elif layers:
+        yield f"with {len(layers)} layers of different shapes, the source is a different network"
+
+
+def _layers(rows: Sequence[Row], status: Status) -> list[str]:
+    return list(dict.fromkeys(row.layer for row in rows if row.status == status))
 
 
 def _described(row: Row) -> str:

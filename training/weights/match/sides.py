@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 
 from .flow import Flow, Part
-from .layer import Kind, Layer, Shape
+from .layer import Kind, Layer
 from .line import Heads, Paths, line
 from .names import Tag
 from .paths import path_tags
@@ -18,17 +18,15 @@ have a bias, where as many of both sides have one."""
 
 
 class Sides:
-    """Ours by part of the flow, theirs by number."""
-
-    def __init__(self, flow: Flow, layers: Sequence[Layer]) -> None:
+    def __init__(self, flow: Flow, theirs: Sequence[Layer]) -> None:
         self.flow = flow
-        mine = [flow.layer(part) for part in flow.layers]
-        self._told_by_bias = _agreeing(_biases(mine), _biases(layers))
-        self.ours: dict[int, Sign] = {part: self._sign(flow.layer(part)) for part in flow.layers}
-        self.theirs: list[Sign] = [self._sign(layer) for layer in layers]
-        self.names: list[str] = [layer.name for layer in layers]
-        self.our_count = Counter(self.ours.values())
-        self.their_count = Counter(self.theirs)
+        self.ours = list(flow.places)
+        self.theirs = theirs
+        mine, others = _biases(self.ours), _biases(theirs)
+        self._told_by_bias = {key for key, counted in mine.items() if others.get(key) == counted}
+        self.sign = {layer: self._sign(layer) for layer in (*self.ours, *theirs)}
+        self.our_count = Counter(self.sign[layer] for layer in self.ours)
+        self.their_count = Counter(self.sign[layer] for layer in theirs)
 
     def _sign(self, layer: Layer) -> Sign:
         if (layer.kind, layer.form) in self._told_by_bias:
@@ -36,15 +34,15 @@ class Sides:
         return layer.kind, layer.form
 
     def label(self, part: Part) -> Hashable:
-        return part.what if part.layer is None else self._sign(part.layer)
+        return part.what if part.layer is None else self.sign[part.layer]
 
-    def is_single(self, our: int) -> bool:
+    def is_single(self, layer: Layer) -> bool:
         """Whether there is nothing else of its shape, here or there."""
-        sign = self.ours[our]
+        sign = self.sign[layer]
         return self.our_count[sign] == self.their_count[sign] == 1
 
     @cached_property
-    def lines(self) -> list[list[int]]:
+    def lines(self) -> list[list[Layer]]:
         """All orders in which ours may have been put down."""
         paths: tuple[Paths, ...] = ("written", "short", "long")
         heads: tuple[Heads, ...] = ("written", "last", "before")
@@ -52,20 +50,13 @@ class Sides:
         return [each for number, each in enumerate(found) if each not in found[:number]]
 
     @cached_property
-    def tags(self) -> dict[int, frozenset[Tag]]:
+    def tags(self) -> dict[Layer, frozenset[Tag]]:
         return path_tags(self.flow)
 
 
-_Biases = dict[tuple[Kind, Shape], Counter[bool]]
-"""By kind and shape: how many layers have a bias, and how many have none."""
-
-
-def _biases(layers: Iterable[Layer]) -> _Biases:
-    found: _Biases = {}
+def _biases(layers: Iterable[Layer]) -> dict[Sign, Counter[bool]]:
+    """By kind and shape: how many layers have a bias, and how many have none."""
+    found: dict[Sign, Counter[bool]] = {}
     for layer in layers:
         found.setdefault((layer.kind, layer.form), Counter())["bias" in layer.tensors] += 1
     return found
-
-
-def _agreeing(ours: _Biases, theirs: _Biases) -> frozenset[tuple[Kind, Shape]]:
-    return frozenset(key for key, counted in ours.items() if theirs.get(key) == counted)

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .color_refinement import refine
-from .flow import Flow
-from .isomorphism import Label
+from .flow import Flow, Label
+from .layer import Layer
 from .names import Tag, count_upwards, told_apart
 from .pairing import Evidence, Pairing
 
 
-def alike(flow: Flow, label: Label, *, details: bool, ordered: bool) -> list[list[int]]:
+def alike(flow: Flow, label: Label, *, details: bool, ordered: bool) -> list[list[Layer]]:
     """Groups of two layers or more, in the order of the flow."""
     (colours,) = refine(
         [flow], [[label(part) for part in flow.parts]], details=details, ordered=ordered
     )
-    groups: dict[int, list[int]] = {}
-    for part in flow.layers:
-        groups.setdefault(colours[part], []).append(part)
+    groups: dict[int, list[Layer]] = {}
+    for layer, part in flow.places.items():
+        groups.setdefault(colours[part], []).append(layer)
     return [group for group in groups.values() if len(group) > 1]
 
 
 def decide_by_names(
-    groups: Iterable[Sequence[int]],
+    groups: Iterable[Sequence[Layer]],
     found: Pairing,
-    name: Callable[[int], str],
-    tagged: Callable[[int], frozenset[Tag]],
+    tagged: Mapping[Layer, frozenset[Tag]],
     by_order: bool,
 ) -> None:
     """Pairs of layers that are alike stay where names say the same, or where order may decide;
@@ -36,8 +35,8 @@ def decide_by_names(
         if not paired:
             continue
         theirs = [found.pairs[our] for our in paired]
-        names = [name(their) for their in theirs]
-        words = told_apart([tagged(our) for our in paired], names)
+        names = [their.name for their in theirs]
+        words = told_apart([tagged[our] for our in paired], names)
         if count_upwards(names) or words == list(range(len(names))):
             evidence: Evidence = "names"
         elif by_order and words is None:

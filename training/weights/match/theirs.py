@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .exported import exported
 from .flow import Flow
 from .layer import Shape
 from .traced import CannotFollow, traced
@@ -24,25 +24,26 @@ class Followed(NamedTuple):
 
 def follow(module: nn.Module, input_shape: Shape, example: Tensor | None = None) -> Followed:
     """Symbolically if that can be (nothing runs), else with an example: what is given, or images
-    of zeros in the shape that our network takes."""
-    reasons: list[str] = []
-    try:
-        return _complete(traced(module), "its dataflow, by torch.fx")
-    except CannotFollow as reason:
-        reasons.append(f"torch.fx: {reason}")
-    example = example if example is not None else _images(module, input_shape)
-    for way, how in ((exported, "torch.export"), (watched, "a traced run")):
+    of zeros in the shape that our network takes. A run on shapes alone is enough, unless the module
+    looks at numbers."""
+    images = example if example is not None else _images(module, input_shape)
+    reasons: dict[str, str] = {}
+    ways: list[tuple[str, Callable[[], Flow]]] = [
+        ("torch.fx", lambda: traced(module)),
+        ("a traced run", lambda: watched(module, images.to("meta"))),
+        ("a traced run", lambda: watched(module, images)),
+    ]
+    for how, way in ways:
         try:
-            return _complete(way(module, example), f"its dataflow, by {how}")
+            flow = way()
         except CannotFollow as reason:
-            reasons.append(f"{how}: {reason}")
-    return Followed(None, f"its dataflow could not be followed ({'; '.join(reasons)})")
-
-
-def _complete(flow: Flow, how: str) -> Followed:
-    if not flow.layers:
-        raise CannotFollow("no layer between input and output")
-    return Followed(flow, how)
+            reasons[how] = str(reason)
+            continue
+        if flow.places:
+            return Followed(flow, f"its dataflow, by {how}")
+        reasons[how] = "no layer between input and output"
+    why = "; ".join(f"{how}: {reason}" for how, reason in reasons.items())
+    return Followed(None, f"its dataflow could not be followed ({why})")
 
 
 def _images(module: nn.Module, shape: Shape) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
 from .builder import Builder, Value
@@ -102,13 +102,17 @@ def _tensors(module: nn.Module) -> list[str]:
     return [*dict(module.named_parameters()), *dict(module.named_buffers())]
 
 
-def shapes_of(module: nn.Module) -> dict[str, Shape]:
-    """Of all parameters and buffers, under every name that they have."""
-    held = [
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """All parameters and buffers, under every name that they have."""
+    held = (
         *module.named_parameters(remove_duplicate=False),
         *module.named_buffers(remove_duplicate=False),
-    ]
-    return {key: tuple(tensor.shape) for key, tensor in held}
+    )
+    return {key: tensor.detach() for key, tensor in held}
+
+
+def shapes_of(module: nn.Module) -> dict[str, Shape]:
+    return {key: tuple(tensor.shape) for key, tensor in tensors_of(module).items()}
 
 
 def in_a_line(error: Exception) -> str:

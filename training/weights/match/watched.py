@@ -24,8 +24,9 @@ def watched(module: nn.Module, example: Tensor) -> Flow:
     """Raises CannotFollow where it does not run."""
     try:
         double = copy.deepcopy(module).train()
+        double = double.to("meta") if example.is_meta else double
         watch = _Watch(double, example)
-        with torch.no_grad(), watch:
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"), watch:
             result = double(example)
     except Exception as error:  # noqa: BLE001 - this is foreign code
         raise CannotFollow(in_a_line(error)) from None
