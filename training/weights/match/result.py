@@ -133,7 +133,9 @@ class Match:
             )
         elif ours:
             yield _IN_DOUBT[self.known]
-            yield "`match(…, by_order=True)` assigns them in their order, which has to be the spec's"
+            yield (
+                "`match(…, by_order=True)` assigns them in their order, which has to be the spec's"
+            )
 
 
 _IN_DOUBT: Mapping[Known, str] = {

@@ -66,7 +66,7 @@ _COLUMNS: list[Column[Row]] = [
 
 
 def summary(rows: Iterable[Row], missing: int, network: str, how: str) -> str:
-    """`107 layers: 105 matched, 1 reshaped, 1 reinitialised. …`; how many numbers get no weights."""
+    """`107 layers: 105 matched, 1 reshaped, 1 reinitialised. …`; how many numbers are missing."""
     layers = by_layer(rows)
     ours = Counter(row.status for row in layers if row.ours)
     theirs = sum(not row.ours and row.status == "unused" for row in layers)
