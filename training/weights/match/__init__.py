@@ -26,7 +26,7 @@ from .ours import flow_of_network, layers_of_node
 from .result import Known, Match
 from .rows import Row, Status, rows_of, unused
 from .theirs import follow
-from .traced import tensors_of
+from .traced import held_by
 from .wrappers import unwrapped
 
 __all__ = ["Match", "Row", "Status", "match"]
@@ -48,7 +48,7 @@ def match(
     """
     ours = flow_of_network(network)
     if isinstance(source, nn.Module):
-        tensors = tensors_of(source)
+        tensors = {key: tensor.detach() for key, tensor in held_by(source)}
         saved: Set[str] = source.state_dict().keys()
         followed = follow(source, network.input.shape, example)
         flow, how = followed.flow, followed.how

@@ -13,7 +13,6 @@ from torch.utils._pytree import tree_leaves
 
 from .builder import Builder, Value
 from .flow import Flow
-from .layer import Shape
 from .operations import plain, settings_of_call, settings_of_object
 
 
@@ -53,7 +52,7 @@ class _Tracer(fx.Tracer):
 
 
 def _flow(module: nn.Module, graph: fx.Graph) -> Flow:
-    shapes = shapes_of(module)
+    shapes = {key: tuple(tensor.shape) for key, tensor in held_by(module)}
     builder = Builder(shapes)
     values: dict[fx.Node, Value] = {}
     several: dict[fx.Node, list[Value]] = {}
@@ -102,17 +101,10 @@ def _tensors(module: nn.Module) -> list[str]:
     return [*dict(module.named_parameters()), *dict(module.named_buffers())]
 
 
-def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+def held_by(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """All parameters and buffers, under every name that they have."""
-    held = (
-        *module.named_parameters(remove_duplicate=False),
-        *module.named_buffers(remove_duplicate=False),
-    )
-    return {key: tensor.detach() for key, tensor in held}
-
-
-def shapes_of(module: nn.Module) -> dict[str, Shape]:
-    return {key: tuple(tensor.shape) for key, tensor in tensors_of(module).items()}
+    yield from module.named_parameters(remove_duplicate=False)
+    yield from module.named_buffers(remove_duplicate=False)
 
 
 def in_a_line(error: Exception) -> str:

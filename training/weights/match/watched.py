@@ -1,52 +1,65 @@
 """The flow of a module by watching it run: what every function of torch is given and gives.
 
-The last resort, for modules whose Python looks at their data. It runs on a copy.
+The last resort, for modules whose Python looks at their data. Buffers are stand-ins, so that the
+module stays as it is.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from .builder import Builder, Value
 from .flow import Flow
 from .operations import plain, settings_of_call
-from .traced import CannotFollow, in_a_line, shapes_of
+from .traced import CannotFollow, held_by, in_a_line, in_training
 
 
 def watched(module: nn.Module, example: Tensor) -> Flow:
-    """Raises CannotFollow where it does not run."""
+    """Raises CannotFollow where it does not run. With an example on the device `meta` nothing is
+    computed but shapes."""
+    tensors = _stand_ins(module, example.is_meta)
+    watch = _Watch(tensors, example)
+    hooks = []
     try:
-        double = copy.deepcopy(module).train()
-        double = double.to("meta") if example.is_meta else double
-        watch = _Watch(double, example)
-        with torch.no_grad(), torch.compiler.set_stance("force_eager"), watch:
-            result = double(example)
+        hooks += [inner.register_forward_hook(watch.after) for inner in module.modules()]
+        eager = torch.compiler.set_stance("force_eager")
+        with in_training(module), torch.no_grad(), eager, watch:
+            result = functional_call(module, tensors, (example,))
     except Exception as error:  # noqa: BLE001 - this is foreign code
         raise CannotFollow(in_a_line(error)) from None
+    finally:
+        for hook in hooks:
+            hook.remove()
     return watch.builder.flow(watch.value(leaf) for leaf in tree_leaves(result))
 
 
+def _stand_ins(module: nn.Module, meta: bool) -> dict[str, Tensor]:
+    """What a layer shares with another is shared here, too."""
+    buffers = {id(buffer) for buffer in module.buffers()}
+    made: dict[int, Tensor] = {}
+    for tensor in (*module.parameters(), *module.buffers()):
+        data = tensor.detach()
+        copied = data.to("meta") if meta else data.clone() if id(tensor) in buffers else data
+        made[id(tensor)] = copied
+    return {key: made[id(tensor)] for key, tensor in held_by(module)}
+
+
 class _Watch(TorchFunctionMode):
-    def __init__(self, module: nn.Module, example: Tensor) -> None:
+    def __init__(self, tensors: Mapping[str, Tensor], example: Tensor) -> None:
         super().__init__()
-        self.builder = Builder(shapes_of(module))
+        self.builder = Builder({key: tuple(tensor.shape) for key, tensor in tensors.items()})
         self._values: dict[int, Value] = {id(example): self.builder.input()}
         # A tensor that is freed would leave its id to another.
         self._alive: list[Tensor] = [example]
-        for key, tensor in (
-            *module.named_parameters(remove_duplicate=False),
-            *module.named_buffers(remove_duplicate=False),
-        ):
+        for key, tensor in tensors.items():
             self._note(tensor, self.builder.held(key))
-        for inner in module.modules():
-            inner.register_forward_hook(self._after)
 
     def value(self, thing: object) -> Value:
         return self._values.get(id(thing)) if isinstance(thing, Tensor) else None
@@ -87,7 +100,7 @@ class _Watch(TorchFunctionMode):
             several = not isinstance(result, Tensor)
             self._note(tensor, self.builder.element(value, number) if several else value)
 
-    def _after(self, module: nn.Module, inputs: Any, output: Any) -> None:
+    def after(self, module: nn.Module, inputs: Any, output: Any) -> None:
         """Of what no function of torch was seen to make: it comes from what the module took."""
         for leaf in tree_leaves(output):
             if isinstance(leaf, Tensor) and id(leaf) not in self._values:
