@@ -24,7 +24,7 @@ def incomplete(
     """For layers that get nothing, or something of another shape."""
     layers = list({row.layer: row for row in reversed(missing)}.values())[::-1]
     shown = layers if len(layers) <= 12 else layers[:11]
-    notes = [_described(row) for row in shown]
+    notes = [row.described() for row in shown]
     notes += [f"… {len(layers) - len(shown)} more"] if len(shown) < len(layers) else []
     return Diagnostic(
         "weights",
@@ -34,16 +34,6 @@ def incomplete(
         notes=tuple(notes),
         help=_help(network, found, [row.layer for row in layers], strategy.anew),
     )
-
-
-def _described(row: Row) -> str:
-    theirs = f", theirs ({row.theirs}) is {_shape(row.their_shape)}" if row.their_shape else ""
-    note = f": {row.note}" if row.note and not theirs else ""
-    return f"{row.ours} is {_shape(row.our_shape)}{theirs}{note}"
-
-
-def _shape(shape: tuple[int, ...] | None) -> str:
-    return "x".join(map(str, shape or ())) or "one number"
 
 
 def without_norms(network: Network, transfer: Transfer, norms: Sequence[str]) -> Diagnostic:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..untrusted.bad_file import BadFile, Kind, guarded
-from .match.wrappers import unwrapped
+from .match.state_dict import unwrapped
 
 _CODES: dict[Kind, str] = {
     "damaged": "weights-damaged",

@@ -17,7 +17,6 @@ from dotcnn.training.weights.match import Match, match
 from dotcnn.training.weights.match.align import align
 from dotcnn.training.weights.match.arrange import TooMany, positions
 from dotcnn.training.weights.match.flow import Flow
-from dotcnn.training.weights.match.groups import layers_of_dict
 from dotcnn.training.weights.match.layer import Layer
 from dotcnn.training.weights.match.names import (
     contradict,
@@ -27,7 +26,7 @@ from dotcnn.training.weights.match.names import (
     told_apart,
 )
 from dotcnn.training.weights.match.ours import flow_of_network
-from dotcnn.training.weights.match.wrappers import unwrapped
+from dotcnn.training.weights.match.state_dict import layers_of_dict, unwrapped
 from networks import layers
 
 from ..foreign import layer_pairs, statuses
@@ -395,7 +394,7 @@ def test_an_error_names_each_layer_once_with_both_shapes() -> None:
     assert str(error.value).split("\n") == [
         "",
         "error[weights]: these weights do not fill 1 layer of Net",
-        "  = fc.weight: 10x8, theirs 5.weight: 4x8",
+        "  = fc.weight is 10x8, theirs (5.weight) is 4x8",
         '  help: `require_complete(allow=["fc"])` allows these to be initialized at random',
     ]
     found.require_complete(allow=["fc"])

@@ -204,7 +204,7 @@ def test_a_layer_that_theirs_does_not_have() -> None:
     assert layer_pairs(found)["conv4"] == "second"
     with pytest.raises(SpecError) as error:
         found.require_complete()
-    assert "conv3.weight: 8x8x1x1 (no counterpart)" in str(error.value)
+    assert "conv3.weight is 8x8x1x1: no counterpart" in str(error.value)
     found.require_complete(["conv3"])
 
 
@@ -251,7 +251,7 @@ def test_a_tensor_of_another_shape_in_the_middle() -> None:
     assert (bias.status, bias.notes) == ("reinitialised", ("its weight has a different shape",))
     with pytest.raises(SpecError) as error:
         found.require_complete()
-    assert "conv2.weight: 8x8x3x3, theirs first.weight: 4x8x3x3" in str(error.value)
+    assert "conv2.weight is 8x8x3x3, theirs (first.weight) is 4x8x3x3" in str(error.value)
 
 
 # ---- what is written otherwise ------------------------------------------------------------------

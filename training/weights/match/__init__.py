@@ -20,14 +20,13 @@ from ....compiler.network import Network
 from .by_structure import pair_flows
 from .dicts import pair_dict
 from .flow import Flow
-from .groups import layers_of_dict
 from .layer import Held, Layer, prefix_of
 from .ours import flow_of_network, layers_of_node
 from .result import Known, Match
 from .rows import Row, Status, rows_of, unused
+from .state_dict import layers_of_dict, unwrapped
 from .theirs import follow
 from .traced import held_by
-from .wrappers import unwrapped
 
 __all__ = ["Match", "Row", "Status", "match"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .align import Alignment, agreed, align
+from .color_refinement import alike
 from .layer import Kind
 from .names import contradict
-from .pairing import Pairing
+from .pairing import Pairing, decide_by_names
 from .sides import Sides, Sign
-from .symmetric_layers import alike, decide_by_names
 
 
 def is_alphabetical(sides: Sides) -> bool:

@@ -11,14 +11,13 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from .align import align
-from .color_refinement import Colours, refine, same
+from .color_refinement import Colours, alike, refine, same
 from .flow import Flow, Label, Part
 from .layer import Layer
 from .line import depths, visit
 from .names import count_upwards, rank
-from .pairing import Evidence, Pairing
+from .pairing import Evidence, Pairing, decide_by_names
 from .paths import path_tags
-from .symmetric_layers import alike, decide_by_names
 
 
 def pair_flows(ours: Flow, theirs: Flow, *, by_order: bool = False) -> Pairing:

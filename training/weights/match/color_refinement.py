@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 
-from .flow import COMMUTATIVE, Flow, Part
+from .flow import COMMUTATIVE, Flow, Label, Part
+from .layer import Layer
 from .operations import telling
 
 Colours = list[int]
@@ -100,3 +101,15 @@ def same(colours: Sequence[Colours]) -> bool:
     """Whether there are as many of each in all of them."""
     counted = [Counter(each) for each in colours]
     return all(each == counted[0] for each in counted)
+
+
+def alike(flow: Flow, label: Label, *, details: bool, ordered: bool) -> list[list[Layer]]:
+    """Groups of two layers or more that stand alike, so that any of theirs might belong to any; in
+    the order of the flow."""
+    (colours,) = refine(
+        [flow], [[label(part) for part in flow.parts]], details=details, ordered=ordered
+    )
+    groups: dict[int, list[Layer]] = {}
+    for layer, part in flow.places.items():
+        groups.setdefault(colours[part], []).append(layer)
+    return [group for group in groups.values() if len(group) > 1]

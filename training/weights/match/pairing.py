@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from .layer import Layer
+from .names import Tag, count_upwards, told_apart
 
 Evidence = Literal["place", "order", "names"]
 """By its place in the flow of data, or failing that by the order in a file, or by names."""
@@ -44,3 +45,29 @@ class Pairing:
     def doubtful(self) -> set[Layer]:
         """Of theirs."""
         return {their for candidates in self.undecided.values() for their in candidates}
+
+
+def decide_by_names(
+    groups: Iterable[Sequence[Layer]],
+    found: Pairing,
+    tagged: Mapping[Layer, frozenset[Tag]],
+    by_order: bool,
+) -> None:
+    """Pairs of layers that are alike stay where names say the same, or where order may decide;
+    else they are in doubt."""
+    for group in groups:
+        paired = [our for our in group if our in found.pairs]
+        if not paired:
+            continue
+        theirs = [found.pairs[our] for our in paired]
+        names = [their.name for their in theirs]
+        words = told_apart([tagged[our] for our in paired], names)
+        if count_upwards(names) or words == list(range(len(names))):
+            evidence: Evidence = "names"
+        elif by_order and words is None:
+            evidence = "order"
+        else:
+            found.doubt(group, theirs)
+            continue
+        for our in paired:
+            found.evidence[our] = evidence

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ....compiler.report.figures import plural
 from ....compiler.report.style import PLAIN, Style
 from ....dsl.diagnostics import Diagnostic, SpecError
-from .rows import Row, Status
+from .rows import Row, Status, shown
 from .table import by_layer, summary, table
 
 Known = Literal["dataflow", "unfollowed", "dict"]
@@ -87,7 +87,7 @@ class Match:
         state = self.state_dict()
         there = module.state_dict()
         wrong = [
-            f"{key}: {_shape(tensor.shape)} does not fit into {_shape(there[key].shape)}"
+            f"{key}: {shown(tensor.shape)} does not fit into {shown(there[key].shape)}"
             if key in there
             else f"{key}: the module has no such weight"
             for key, tensor in state.items()
@@ -108,7 +108,7 @@ class Match:
             first = list({row.layer: row for row in reversed(missing)}.values())[::-1]
             message = f"these weights do not fill {plural(len(first), 'layer')} of {self.network}"
             help = "; ".join(self._advice(missing))
-            raise SpecError([_diagnostic(message, [_described(row) for row in first], help)])
+            raise SpecError([_diagnostic(message, [row.described() for row in first], help)])
 
     # ---- as text -------------------------------------------------------------------------------
 
@@ -160,16 +160,6 @@ def _about_other_shapes(missing: Sequence[Row]) -> Iterator[str]:
 
 def _layers(rows: Sequence[Row], status: Status) -> list[str]:
     return list(dict.fromkeys(row.layer for row in rows if row.status == status))
-
-
-def _described(row: Row) -> str:
-    theirs = f", theirs {row.theirs}: {_shape(row.their_shape)}" if row.their_shape else ""
-    note = f" ({row.note})" if row.note and not theirs else ""
-    return f"{row.ours}: {_shape(row.our_shape)}{theirs}{note}"
-
-
-def _shape(shape: Iterable[int] | None) -> str:
-    return "x".join(map(str, shape or ())) or "one number"
 
 
 def _diagnostic(message: str, facts: list[str], help: str, most: int = 12) -> Diagnostic:

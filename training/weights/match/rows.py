@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Literal, NamedTuple
@@ -65,6 +65,18 @@ class Row:
     @property
     def note(self) -> str:
         return ", ".join(self.notes)
+
+    def described(self) -> str:
+        """What ours is, and why it gets nothing."""
+        if self.their_shape:
+            why = f", theirs ({self.theirs}) is {shown(self.their_shape)}"
+        else:
+            why = f": {self.note}" if self.note else ""
+        return f"{self.ours} is {shown(self.our_shape)}{why}"
+
+
+def shown(shape: Iterable[int] | None) -> str:
+    return "x".join(map(str, shape or ())) or "one number"
 
 
 def rows_of(

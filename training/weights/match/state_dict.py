@@ -1,7 +1,8 @@
 """A dict of tensors as layers: keys that begin alike belong to one, in the order of the dict.
 
-Torch's own way to lay out a kernel is outputs x inputs x height x width. Keras, TensorFlow and Flax
-keep height x width x inputs x outputs; they also call it `kernel`, by which they are known.
+First what people put around a state dict before they save it is taken off. Torch's own way to lay
+out a kernel is outputs x inputs x height x width. Keras, TensorFlow and Flax keep height x width x
+inputs x outputs; they also call it `kernel`, by which they are known.
 """
 
 from __future__ import annotations
@@ -11,6 +12,39 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .layer import Axes, Held, Layer, Shape, last_part, layer_of, prefix_of, role_of
+
+_WRAPPERS = (
+    "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network",
+    "weights", "params",
+)  # fmt: skip
+_DEEPEST = 8
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+
+
+def unwrapped(found: Mapping[str, object]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by the names that they had in the module: out of the dict among
+    other things (epochs, optimisers) in which they usually lie, and without what parallel and
+    compiled modules put before every name."""
+    for _ in range(_DEEPEST):  # a dict may even lie within itself
+        inner = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), Mapping)), None)
+        if not isinstance(inner, Mapping):
+            break
+        found = inner
+    tensors = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
+    while (prefix := _shared_prefix(tensors)) is not None:
+        tensors = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
+    return tensors
+
+
+def _shared_prefix(tensors: Mapping[str, Tensor]) -> str | None:
+    """The one that is before all names, as long as something is left of each."""
+    for prefix in _PREFIXES:
+        if tensors and all(key.startswith(prefix) and key != prefix for key in tensors):
+            return prefix
+    return None
+
+
+# ---- as layers ----------------------------------------------------------------------------------
 
 _OUTPUTS_LAST: Mapping[int, Axes] = {2: (1, 0), 3: (2, 1, 0), 4: (3, 2, 0, 1), 5: (4, 3, 0, 1, 2)}
 
