@@ -203,3 +203,11 @@ def test_weights_that_theirs_shares_go_to_each_of_ours() -> None:
         state = found.state_dict()
         assert torch.equal(state["conv1.weight"], state["conv2.weight"])
         assert torch.equal(state["conv2.bias"], source.second.bias)
+
+
+def test_a_weight_without_axes_does_not_fit_and_breaks_nothing() -> None:
+    network = layers("conv 4 3x3, layerscale, conv 8")
+    weights = {"a.weight": (4, 3, 3, 3), "scale.gamma": (), "b.weight": (8, 4, 1, 1)}
+    found = match(network, {key: torch.zeros(shape) for key, shape in weights.items()})
+    assert statuses(found)["layerscale"] == "reinitialised"
+    assert layer_pairs(found)["conv2"] == "b"
