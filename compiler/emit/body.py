@@ -6,7 +6,7 @@ The same for all that becomes a class: a block, a round of a loop, a labelled re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..network import Network, Node, Scope
@@ -202,44 +202,24 @@ class Bodies:
         return known
 
     def found_body(self, scope: Scope) -> Body:
+        inputs, outputs = self.interface(scope)
         if scope.parent is None:
             inputs, outputs = [self.network.input], self.ends
-        else:
-            inputs, outputs = self.interface(scope)
-        made: dict[int, Ref] = {node.index: (-1 - n, 0) for n, node in enumerate(inputs)}
-        steps: list[Step] = []
-        for step, taken, given in self._all_steps(scope):
-            operands = tuple([made[source.index] for source in taken])
-            for position, node in enumerate(given):
-                made[node.index] = (len(steps), position)
-            shapes = tuple([node.shape for node in given])
-            steps.append(step._replace(operands=operands, outputs=len(given), shapes=shapes))
-        refs = tuple([made[node.index] for node in outputs])
-        return Body(
-            scope,
-            tuple(steps),
-            tuple(inputs),
-            refs,
-            tuple([n.aux and not scope.aux for n in outputs]),
-        )
+        return _in_a_row(scope, self._all_steps(scope), inputs, outputs)
 
     def flat(self) -> Body:
         """All layers of the network as one body; names with `_` for their dots."""
         network = self.network
         names = Names(NAMESPACE)
-        steps: list[Step] = []
-        made: dict[int, Ref] = {0: (-1, 0)}
-        for node in network.nodes[1:]:
-            if node.index in self.left_out:
-                continue
-            made[node.index] = (len(steps), 0)
-            operands = tuple([made[source.index] for source in node.inputs])
-            for step, _, _ in self._steps((node.index,), node):
-                name = names.free(node.name.replace(".", "_")) if step.name else ""
-                steps.append(step._replace(name=name, operands=operands, shapes=(node.shape,)))
-        refs = tuple([made[node.index] for node in self.ends])
-        heads = tuple([node.aux for node in self.ends])
-        return Body(network.root, tuple(steps), (network.input,), refs, heads)
+
+        def steps() -> Iterator[_Connected]:
+            for node in network.nodes[1:]:
+                if node.index not in self.left_out:
+                    for step, taken, given in self._steps((node.index,), node):
+                        name = names.free(node.name.replace(".", "_")) if step.name else ""
+                        yield step._replace(name=name), taken, given
+
+        return _in_a_row(network.root, steps(), [network.input], self.ends)
 
     def _all_steps(self, scope: Scope) -> Iterator[_Connected]:
         if self.is_list(scope):
@@ -276,6 +256,22 @@ class Bodies:
                 taken, given = self.interface(inner)
                 template = _called(f"{held}[{number}]", taken)
                 yield Step((*key, number), inner, str(number), template, (), 0), taken, given
+
+
+def _in_a_row(
+    scope: Scope, found: Iterable[_Connected], inputs: Sequence[Node], outputs: Sequence[Node]
+) -> Body:
+    """Steps in a row, each with what it takes."""
+    made: dict[int, Ref] = {node.index: (-1 - n, 0) for n, node in enumerate(inputs)}
+    steps: list[Step] = []
+    for step, taken, given in found:
+        operands = tuple([made[source.index] for source in taken])
+        made |= {node.index: (len(steps), position) for position, node in enumerate(given)}
+        shapes = tuple([node.shape for node in given])
+        steps.append(step._replace(operands=operands, outputs=len(given), shapes=shapes))
+    refs = tuple([made[node.index] for node in outputs])
+    heads = tuple([node.aux and not scope.aux for node in outputs])
+    return Body(scope, tuple(steps), tuple(inputs), refs, heads)
 
 
 def _called(module: str, taken: Sequence[Node]) -> str:

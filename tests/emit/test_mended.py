@@ -38,6 +38,8 @@ BODIES = {
         "ended",
     "a label for what was there already":
         "bn, a: repeat 0 {{ }}, relu, bn, from a",
+    "rounds that ask for their number, and differ in what arrives too":
+        "conv 12, counted 4",
 }  # fmt: skip
 
 BLOCKS = """
@@ -50,6 +52,7 @@ block named(n, in_channels=n) { conv in_channels, conv n + in_channels, conv n }
 block headed() { aux { pool avg global, conv 2 }, relu }
 block ended() { conv 12, for n in [1] { sigmoid } }
 block labelled() { e: conv 4 1x1 }
+block counted(n) { repeat n as i { conv 4, if i == 0 { conv 8 } } }
 """
 
 
