@@ -146,7 +146,9 @@ class Expressions:
         """What arrives, then the names that the text of the spec can use there."""
         origins = [*map(origin, scopes)]
         what = origins[0]
-        taken = self.taken = Names([*(made.name for made in self.modules.written), INDEX, VALUE])
+        taken = self.taken = Names(
+            [*(made.callee.name for made in self.modules.written), INDEX, VALUE]
+        )
         found: list[Parameter] = []
         python_names: dict[str, str] = {}
         handed = {node.given for node in _given(bodies) if node.index in self.modules.handed}

@@ -11,7 +11,7 @@ from ..ops.base import helper
 from .body import Bodies, Body, is_shortcut, origin, structure, with_sums
 from .branches import Ref, Unlike, arrange
 from .class_contents import Contents, Expressions
-from .code import frame
+from .code import Callee, frame
 from .constructor import assignments, is_chain, questions, signature
 from .forward import SHORT, Forward
 from .layout import Group, statement
@@ -100,7 +100,8 @@ class Classes(Modules):
         if any("divisible(" in str(code) for code in codes):
             self.helpers.setdefault(DIVISIBLE)
         lines = self.text(name, scopes[0], contents, writer.parameters, bodies[0])
-        written = Class(name, tuple(writer.parameters), lines)
+        leaves, reads = [p.leaf for p in writer.parameters], [p.read for p in writer.parameters]
+        written = Class(Callee(name, tuple(leaves)), tuple(reads), lines)
         self.classes |= dict.fromkeys(map(id, scopes), written)
         self.written.append(written)
 

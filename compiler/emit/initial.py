@@ -53,7 +53,7 @@ def _look(network: Network) -> _Found:
     classes: set[str] = set()
     biases = grouped = False
     for node in network.nodes:
-        parts = list(_parts(node))
+        parts = list(_parts(node)) if node.weights else []
         made = {part.name for part in parts}
         if made & {*_CLASSES}:
             classes |= made

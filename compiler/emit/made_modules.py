@@ -56,13 +56,13 @@ def type_text(value: Any) -> str:
 class Class(NamedTuple):
     """A class, as those see it that call it."""
 
-    name: str
-    parameters: tuple[Parameter, ...]
+    callee: Callee
+    reads: tuple[Read, ...]
+    """Its arguments."""
     lines: list[str]
 
     def call(self, of: Of, scope: Scope) -> Code:
-        callee = Callee(self.name, tuple([parameter.leaf for parameter in self.parameters]))
-        return Call(callee, *[code_of(each.read(of, scope)) for each in self.parameters])
+        return Call(self.callee, *[code_of(read(of, scope)) for read in self.reads])
 
 
 class Modules:
