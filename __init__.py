@@ -13,18 +13,18 @@ Training needs `pip install "dotcnn[torch]"`. Everything about a run is in its f
     result = dotcnn.train("net.cnn", data=(images, labels))         # or arrays
     result.metrics, result.module, result.folder                    # runs/net
 
-Where a spec is expected, a run's folder will do as well:
+These take the folder of a run, which holds the trained weights:
 
-    dotcnn.evaluate("runs/net").metrics              # how good a trained network is
-    dotcnn.predict("runs/net", "photo.jpg")          # or Pillow's image, an array, a list
+    dotcnn.evaluate("runs/net").metrics              # the metrics of a trained network
+    dotcnn.predict("runs/net", "photo.jpg")          # or a Pillow image, an array, a list of them
     model = dotcnn.load("runs/net")                  # its best weights, as an nn.Module
     dotcnn.export("runs/net", "net.onnx")            # also .pt2, .safetensors
-    dotcnn.match("net.cnn", theirs).load_into(model) # somebody else's weights, by structure
+    dotcnn.match("net.cnn", other).load_into(model)  # another model's weights, matched by structure
 
-What is wrong with a spec, data or a run raises `dotcnn.SpecError`: its text is what the command
-line would print, and `.diagnostics` is the same as data, with places, codes and help.
+A mistake in a spec, the data or a run raises `dotcnn.SpecError`. Its text is what the command line
+would print; `.diagnostics` has the same as objects, with source locations, codes and help.
 
-Importing this imports nothing else; each function imports what it needs.
+Importing `dotcnn` is fast: torch is imported by the functions that need it, when they are called.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _CLASSES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Classes are imported when they are first asked for."""
+    """Imports a public class when it is first accessed."""
     if name not in _CLASSES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
@@ -82,12 +82,12 @@ def compile(
     classes: int | None = None,
     network: str | None = None,
 ) -> Network:
-    """The network of a spec or a run, every shape known.
+    """Compile a spec, or the spec of a run, to a network in which every shape is known.
 
     `spec` is a path, the name of a spec in the gallery, the text itself (anything with a brace), or
-    the folder of a run. `parameters` are those of the network: `{"width": 32}`. `input` and
-    `classes` replace what the spec says; `network` names one of several in a file. Raises SpecError
-    with everything that is wrong.
+    the folder of a run. `parameters` sets the parameters of the network: `{"width": 32}`. `input`
+    and `classes` replace the input shape and the number of classes; `network` selects a network of
+    a file that defines several. Raises SpecError with all errors of the spec.
     """
     from .compiler.build.elaborate import elaborate
     from .compiler.load_spec import load
@@ -105,7 +105,10 @@ def compile(
 
 
 def report(spec: str | Path | Network, *, batch: int = 1) -> dict[str, Any]:
-    """Totals and layers of a network, as `cnn report --format json` prints them."""
+    """Shapes, parameters, multiply-adds and memory of a network, in total and for each layer.
+
+    The result has the structure that `cnn report --format json` prints.
+    """
     from .compiler.analysis import analyse
     from .compiler.report.data import report as figures
 
@@ -114,7 +117,7 @@ def report(spec: str | Path | Network, *, batch: int = 1) -> dict[str, Any]:
 
 
 def check(spec: str | Path) -> list[Diagnostic]:
-    """All errors and warnings about a spec; an empty list where there are none."""
+    """All errors and warnings about a spec; an empty list if there are none."""
     from .compiler.diagnose.check import check as examine
     from .compiler.load_spec import load
     from .dsl.diagnostics import SpecError
@@ -135,10 +138,10 @@ def emit(
     classes: int | None = None,
     network: str | None = None,
 ) -> str:
-    """The source of a torch module that computes what a spec says; it needs nothing but torch.
+    """The Python source of a network as a torch module, which depends on torch alone.
 
-    `flat`: one class with a line for each layer. `main`: adds a small check for whoever runs the
-    file.
+    `flat` writes a single class with one line for each layer. `main` adds a small self-test that
+    runs when the file is executed.
     """
     from .compiler.emit import emit as source
 
@@ -156,15 +159,16 @@ def load(
     classes: int | None = None,
     network: str | None = None,
 ) -> nn.Module:
-    """A live torch module: the text that `emit` gives, executed.
+    """Load a network as an `nn.Module`, with initial weights, weights of a file, or those of a run.
 
-    Of a spec, its weights are initialized as the spec says, unless `weights` names a file of them
-    (safetensors, or a state dict that torch saved; nothing in such a file is executed). It is in
-    training mode. Raises SpecError where the weights do not fit: see `match`.
+    The module is the source that `emit` writes, executed. Given a spec, its weights are initialized
+    as the spec says, unless `weights` names a file (safetensors, or a state dict saved by torch;
+    no code in such a file is executed). It is in training mode. Raises SpecError if the weights do
+    not fit: see `match`.
 
-    Of a run (`load("runs/net")`), it has the best weights and is in evaluation mode; of an
-    ensemble, its logits are those of the mean of all networks' probabilities. `predict` does the
-    preprocessing, too.
+    Given a run (`load("runs/net")`), it has the best weights and is in evaluation mode. An ensemble
+    averages the probabilities of its networks and returns their mean as logits. To classify image
+    files, `predict` is simpler: it also does the preprocessing.
     """
     from .training.export.trained import open_trained
 
@@ -184,18 +188,18 @@ def match(
     adapt_channels: bool = False,
     by_order: bool = False,
 ) -> Match:
-    """Which of somebody else's weights belong where in a network: by structure, not by names.
+    """Match another model's weights to the layers of a network, by structure and not by name.
 
-        found = dotcnn.match("resnet18", torchvision.models.resnet18(weights="DEFAULT"))
-        print(found.table())                         # every row, and how it was decided
-        found.require_complete()
-        found.load_into(model)
+        matched = dotcnn.match("resnet18", torchvision.models.resnet18(weights="DEFAULT"))
+        print(matched.table())                       # one row for each weight, with the reason
+        matched.require_complete()
+        matched.load_into(model)
 
-    `source` is a module, its state dict, or a file of weights; a module says most, since its
-    computation can be followed. A weight that could belong in two places is not taken, unless
-    `by_order` lets the order decide. `adapt_channels` takes a first convolution for three colours
-    where the network has one, and the reverse. `example` is an input for modules that cannot be
-    followed without one.
+    `source` is a module, its state dict, or a file of weights. A module gives the most reliable
+    match, because its computation can be traced. A weight that could belong in two places is left
+    out, unless `by_order` lets the order of the weights decide. `adapt_channels` adapts the first
+    convolution from three input channels to one, or the reverse. `example` is an input batch, for
+    modules that cannot be traced without one.
     """
     from .training.weights.match import match as find
     from .training.weights.read import read_weights
@@ -220,13 +224,14 @@ def export(
     classes: int | None = None,
     network: str | None = None,
 ) -> Exported:
-    """Writes a network as ONNX, for torch.export (`.pt2`), or its weights as safetensors, by the
-    ending of `path`. The file is there once it has been read back and computes the same.
+    """Export a network as ONNX or torch.export (`.pt2`), or its weights as safetensors.
 
-    `weights` is a file of them or a state dict; by default the best of a run, or, of a spec, as it
-    initializes them. `fold` puts batch norms into the layers before them; `predict` makes
-    probabilities the output; `batch` allows batches of one size only; `script` writes a script
-    beside an ONNX file that classifies photographs with it. Raises SpecError, or OSError.
+    The ending of `path` decides the format. The file is put in place only after it has been read
+    back and its outputs agree with the network's. `weights` is a file or a state dict; the default
+    is the best weights of a run, or the initial weights of a spec. `fold` folds batch norms into
+    the layers before them; `predict` outputs probabilities, not logits; `batch` fixes the batch
+    size; `script` writes a Python script beside an ONNX file that classifies photographs with it.
+    Raises SpecError if the export fails, and OSError if the file cannot be written.
     """
     from .training.export.export import export as write
 
@@ -264,24 +269,24 @@ def train(
     input: tuple[int, ...] | None = None,
     network: str | None = None,
 ) -> Result:
-    """Trains a network as its spec says. Everything about the run goes into a folder, `runs/NAME`.
+    """Train a network as its spec says, and write the run to a folder, `runs/NAME`.
 
         result = dotcnn.train("net.cnn", data="flowers", epochs=20, set={"train.batch": 32})
         result.metrics["top1"], result.module, result.folder
 
-    `data` replaces the spec's `data` line: a folder with a folder of images for each class, a file
-    .npz, the name of a data set (`"cifar10"`), or arrays (numpy's, torch's or lists): `(images,
-    labels)`, or `{"train": (images, labels), "val": (images, labels)}`. Without `val`, 20 % are
-    kept for validation.
+    `data` replaces the spec's `data` line. It is a folder with one folder of images for each class,
+    a .npz file, the name of a data set (`"cifar10"`), or arrays (NumPy, torch or lists): `(images,
+    labels)`, or `{"train": (images, labels), "val": (images, labels)}`. Without `val`, 20 % of the
+    images are kept for validation.
 
-    `set` replaces directives: `{"train.batch": 32, "train.optimizer": "sgd lr=0.1"}`; `parameters`
-    those of the network. `output` is the folder of the run, `resume` that of a run to continue;
-    the spec may then be left out. `device` is auto, cpu, cuda, cuda:1 or mps.
+    `set` replaces directives: `{"train.batch": 32, "train.optimizer": "sgd lr=0.1"}`. `parameters`
+    sets the parameters of the network. `output` is the run folder to create. `resume` is the folder
+    of a run to continue; the spec may then be left out. `device` is auto, cpu, cuda, cuda:1 or mps.
 
-    Progress is shown on standard error, live on a terminal, else as a line for each epoch; `quiet`
-    shows nothing, and `callback`, a `dotcnn.Callback` of your own, replaces the display.
+    Progress is shown on standard error: live on a terminal, otherwise one line for each epoch.
+    `quiet` turns it off; `callback`, a `dotcnn.Callback` of your own, replaces it.
 
-    Raises SpecError for what is wrong with the spec, the data or the folder, and where training
+    Raises SpecError for a mistake in the spec, the data or the run folder, and if training
     diverges.
     """
     from .training.request import overrides_of, request
@@ -289,25 +294,27 @@ def train(
     from .training.trainer.train import train as run
 
     changes = overrides_of({**(parameters or {}), **(set or {})}, epochs)
-    given = _data(data)
+    arrays_or_text = _data(data)
     if spec is None:
         if resume is None:
             raise TypeError("train() needs a spec, or a run to resume")
-        wanted = request_of(Path(resume), changes, given)
+        training_request = request_of(Path(resume), changes, arrays_or_text)
     else:
-        wanted = request(_source(spec), set=changes, data=given, network=network, input=input)
-    follower = _callback(wanted, callback, quiet)
-    if wanted.warnings:
+        training_request = request(
+            _source(spec), set=changes, data=arrays_or_text, network=network, input=input
+        )
+    display = _callback(training_request, callback, quiet)
+    if training_request.warnings:
         from .dsl.render import render_text
 
-        follower.note(render_text(wanted.warnings))
+        display.note(render_text(training_request.warnings))
     return run(
-        wanted,
+        training_request,
         __version__,
         output=None if output is None else Path(output),
         resume=None if resume is None else Path(resume),
         device=device,
-        callback=follower,
+        callback=display,
     )
 
 
@@ -320,14 +327,15 @@ def evaluate(
     tta: bool = False,
     device: str = "auto",
 ) -> Outcome:
-    """How good a trained network is: metrics, figures of each class, the confusion matrix.
+    """Evaluate a trained network: metrics, figures for each class, the confusion matrix.
 
         outcome = dotcnn.evaluate("runs/net", data=(images, labels), part="all")
         outcome.metrics["top1"], outcome.per_class, outcome.confusion, outcome.probabilities
 
-    `run` is the folder of a run or, with `weights`, a spec. `data` is as in `train`, by default the
-    run's own; `part` is val, test, train or all. `tta` averages over the views that the spec's
-    `tta` names. Raises SpecError.
+    `run` is the folder of a run or, with `weights`, a spec. `data` is given as for `train`; the
+    default is the data of the run. `part` is val, test, train or all. `tta` averages the
+    predictions over the views that `tta` in the spec names. Raises SpecError if the run or the data
+    cannot be used.
     """
     from .training.inference.evaluate import assess, data_of, tta_of
     from .training.inference.trained_model import open_run, open_weights
@@ -349,16 +357,16 @@ def predict(
     tta: bool = False,
     device: str = "auto",
 ) -> list[Prediction]:
-    """The classes of images with their probabilities, the most probable first.
+    """Classify images: the classes of each image with their probabilities, most probable first.
 
         for prediction in dotcnn.predict("runs/net", ["a.jpg", "b.jpg"]):
             print(prediction.image, prediction.guesses[0].name, prediction.guesses[0].probability)
 
-    `images` is an image or a list of them: a path, the bytes of a file, an image of Pillow's, or an
-    array (numpy's or torch's) of H x W, H x W x C or C x H x W with numbers from 0 to 255 or, in
-    fractions, to 1; an array of four dimensions is as many images. All are preprocessed as in
-    training. The prediction of an image that cannot be used has a `reason` and no guesses. Raises
-    SpecError.
+    `images` is an image or a list of images. An image is a path, the bytes of a file, a Pillow
+    image, or an array (NumPy or torch) of H x W, H x W x C or C x H x W with integers from 0 to 255
+    or floats from 0 to 1; an array of four dimensions is a batch of images. All are preprocessed as
+    they were for training. If an image cannot be used, its prediction has no guesses, and `reason`
+    says why. Raises SpecError if the run cannot be used.
     """
     from .training.inference.evaluate import tta_of
     from .training.inference.predict import named_images
@@ -384,7 +392,7 @@ def _source(spec: str | Path) -> Source:
 
 
 def _is_run(spec: object) -> bool:
-    """Whether it is the folder of a run; also of one that is damaged, to say so."""
+    """Whether `spec` names a folder. A damaged run counts, so that the error can describe it."""
     try:
         return isinstance(spec, (str, Path)) and "{" not in str(spec) and Path(spec).is_dir()
     except OSError:  # a name that no file can have
@@ -420,7 +428,7 @@ def _must_be_alone(what: str, **arguments: object) -> None:
 
 
 def _data(data: object) -> Any:
-    """Text as `--data` has it, or arrays; None where nothing is given."""
+    """`data` as text in the form of `--data`, or as arrays; None if nothing is given."""
     if data is None or isinstance(data, (str, Path)):
         return None if data is None else str(data)
     from .training.data.sources.arrays_given import ArrayData
@@ -429,7 +437,7 @@ def _data(data: object) -> Any:
 
 
 def _callback(request: Request, callback: Callback | None, quiet: bool) -> Callback:
-    """A display unless something else is wanted, and the files that the spec's `log` asks for."""
+    """The caller's callback or the progress display, and the log files that `log` asks for."""
     from .training.display.choose import callback_for, logs_of
     from .training.display.combined import Combined
 

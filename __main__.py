@@ -1,4 +1,4 @@
-"""`python -m dotcnn` is the same program as `cnn`."""
+"""`python -m dotcnn`: runs the same program as `cnn`."""
 
 import sys
 

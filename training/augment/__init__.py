@@ -1,20 +1,20 @@
-"""Augmentation: the directives of a plan, done to whole batches on the device that they are on.
+"""Data augmentation: applies the `augment` directives of a plan to whole batches, on their device.
 
     augment = augmenter(plan, preparation)
     images, labels = augment(batch.images, batch.labels, batch.indices, epoch)
 
-build.py      the module from a plan and its preprocessing; module.py: the module itself
-registry.py   which code does which directive: `@implements(Rotate, WARP)`
+build.py      builds the augmentation module from a plan; module.py: the module itself
+registry.py   which code implements which directive: `@implements(Rotate, WARP)`
 geometry.py   passes that move pixels: transforms.py (directives as matrices), homography.py
               (matrices), warp.py (one interpolation for all of them), flip_and_crop.py (copying)
-color.py      matrices of colours for each image; hue
+color.py      brightness, contrast, saturation, grayscale and PCA as color matrices; hue
 area_resize.py  gaussian.py  noise.py  erase.py  mix.py  policies.py     the other passes
-per_image.py  passes done to a few images at a time, which fit into the cache
-random_numbers.py  random numbers that belong to an image; noise_table.py: noise, drawn once
-entries.py    numbers that are the same for all images, or one for each
-sheet.py      what `cnn augment` shows; sheet_png.py, sheet_page.py: as a picture, as a page
+per_image.py  runs passes on a few images at a time, which fit into the cache
+random_numbers.py  reproducible random numbers for each image; noise_table.py: a table of noise
+entries.py    arithmetic with values that are the same for the whole batch, or one for each image
+sheet.py      the contact sheet of `cnn augment`; sheet_png.py, sheet_page.py: as PNG, as HTML
 
-Which directives are done together is decided without torch, in compiler/plan/fusion.py.
+Which directives are fused into one pass is decided without torch, in compiler/plan/fusion.py.
 """
 
 from .build import augmenter

@@ -1,4 +1,4 @@
-"""Images resized, or cropped and resized, averaging over all pixels that become one."""
+"""Antialiased resizing, and random crops that are resized: pixels are averaged, not skipped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .transforms import PART_DRAWS, parts
 
 @implements(Resize, RESIZE)
 class AreaResize:
-    """All images to the same size."""
+    """Resizes all images to the same size."""
 
     def __init__(self, directive: Resize, step: Step, resources: Resources) -> None:
         self._size, self._mode = step.leaving, directive.mode
@@ -26,7 +26,7 @@ class AreaResize:
 
 @implements(Crop, RESIZE)
 class AreaCrop:
-    """A random part of each image to the same size."""
+    """Cuts a random part out of each image, and resizes all parts to the same size."""
 
     def __init__(self, directive: Crop, step: Step, resources: Resources) -> None:
         self._directive, self._step = directive, step
@@ -37,11 +37,11 @@ class AreaCrop:
         boxes = parts(drawn[self._at], self._directive, self._step.arriving).int().tolist()
 
         def crop(images: Tensor, piece: slice) -> Tensor:
-            made = [
+            resized = [
                 _resized(one[:, top : top + height, left : left + width][None], size, "bilinear")
                 for one, (left, top, width, height) in zip(images, boxes[piece], strict=True)
             ]
-            return torch.cat(made)
+            return torch.cat(resized)
 
         return crop
 
@@ -49,5 +49,5 @@ class AreaCrop:
 def _resized(images: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     if mode == "nearest":
         return F.interpolate(images, size, mode="nearest-exact")
-    made = F.interpolate(images, size, mode=mode, align_corners=False, antialias=True)
-    return made.clamp_(0, 255) if mode == "bicubic" else made
+    resized = F.interpolate(images, size, mode=mode, align_corners=False, antialias=True)
+    return resized.clamp_(0, 255) if mode == "bicubic" else resized

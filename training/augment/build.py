@@ -1,4 +1,4 @@
-"""The module that augments, made from a plan and its preprocessing."""
+"""Builds the augmentation module from a plan and its preprocessing."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .registry import Normalization
 def augmenter(
     plan: TrainPlan, preparation: Preparation, *, reuse: bool = False
 ) -> Augmenter | None:
-    """None where the plan augments nothing. It works on the device that the images are on; with
-    `reuse`, images that it made may be written over when it makes the next ones."""
+    """The augmentation of a plan; None if the plan has none. It runs on the device of the images.
+    With `reuse`, a call may overwrite the images that the call before returned."""
     if not plan.augment:
         return None
     seed, classes = plan.train.seed.value, plan.outputs[0]
@@ -25,7 +25,7 @@ def augmenter(
 def augmenter_of(
     fusion: Fusion, preparation: Preparation, seed: int, classes: int, *, reuse: bool = False
 ) -> Augmenter:
-    """The same for passes by themselves."""
+    """An augmentation module for passes that are already fused."""
     return Augmenter(
         fusion,
         _normalization(preparation),
@@ -37,7 +37,8 @@ def augmenter_of(
 
 
 def _normalization(preparation: Preparation) -> Normalization:
-    """For the channels as they come: the preparation's own are for the order they leave in."""
+    """Factor and offset in the channel order of the input. Those of `preparation` are in the order
+    of the output."""
     std = torch.tensor(preparation.std, dtype=torch.float64)
     mean = torch.tensor(preparation.mean, dtype=torch.float64)
     factor, offset = (preparation.scale / std).float(), (-mean / std).float()

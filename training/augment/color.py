@@ -1,4 +1,4 @@
-"""Changes of colours: a matrix for each image where they are linear, and hue."""
+"""Color augmentation: linear changes as one color matrix for each image, and hue."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .per_image import BoundPass
 from .random_numbers import normal, within
 from .registry import Resources, implementation, implements
 
-GREY = (0.2989, 0.587, 0.114)
-"""How bright red, green and blue are, by the numbers of torchvision."""
+GRAY = (0.2989, 0.587, 0.114)
+"""The weights of red, green and blue in the gray level, as torchvision has them."""
 
 _EIGENVALUES = (0.2175, 0.0188, 0.0045)
 _EIGENVECTORS = (
@@ -23,105 +23,107 @@ _EIGENVECTORS = (
     (-0.5808, -0.0045, -0.8140),
     (-0.5836, -0.6948, 0.4203),
 )
-"""Of the colours of ImageNet, as everybody has them (Krizhevsky et al., 2012); pixels up to 1."""
+"""The principal components of ImageNet's colors, the usual ones (Krizhevsky et al., 2012); for
+pixels from 0 to 1."""
 
 
 class Linear:
-    """The colours of each image after all changes that can be one matrix:
+    """Accumulates linear color changes into one affine map for each image:
 
-        own * colour + grey * its grey + mean * mean grey of the image + offset
+        own * colour + gray * its gray + mean * mean gray of the image + offset
 
-    More is not needed for any of them: the grey of a grey is a grey. The mean is that of the image
-    that arrives, known first when its pixels are. Each of the four is a number or N x 1 x 1 x 1;
-    the offset, and in the end all of them, may be N x C x 1 x 1.
+    Every linear change has this form, because the gray of a gray is itself. The mean gray is that
+    of the input image, so it is computed when the pixels are available. Each of the four
+    coefficients is a number or N x 1 x 1 x 1; the offset, and after normalization all of them, may
+    be N x C x 1 x 1.
     """
 
     def __init__(self, channels: int, device: torch.device) -> None:
-        shares = GREY if channels == 3 else (1 / channels,) * channels
+        shares = GRAY if channels == 3 else (1 / channels,) * channels
         self._shares = shares
-        """How much each channel counts for the brightness."""
+        """The weight of each channel in the gray level."""
         self._by_channel = constant(shares, device).view(1, -1, 1, 1)
         self._all = sum(shares)
-        """Of red, green and blue, not quite 1."""
+        """Their sum: for red, green and blue, not quite 1."""
         self.own: Entry = 1.0
-        self.grey: Entry = 0.0
+        self.gray: Entry = 0.0
         self.mean: Entry = 0.0
         self.offset: Entry = 0.0
 
     def scale(self, by: Tensor) -> None:
-        """N x 1 x 1 x 1: brighter or darker."""
-        self.own, self.grey = times(self.own, by), times(self.grey, by)
+        """Makes images brighter or darker by the factors `by`, N x 1 x 1 x 1."""
+        self.own, self.gray = times(self.own, by), times(self.gray, by)
         self.mean, self.offset = times(self.mean, by), times(self.offset, by)
 
     def contrast(self, by: Tensor) -> None:
-        """From the mean grey of the image, or towards it."""
-        pixel, mean, offset = self._grey()
+        """Moves all pixels away from the mean gray of the image, or towards it."""
+        pixel, mean, offset = self._gray()
         self.scale(by)
         self.mean = plus(self.mean, times(plus(pixel, mean), 1 - by))
         self.offset = plus(self.offset, times(offset, 1 - by))
 
     def saturate(self, by: Tensor) -> None:
-        """From the grey of each pixel, or towards it."""
-        pixel, mean, offset = self._grey()
+        """Moves each pixel away from its own gray, or towards it."""
+        pixel, mean, offset = self._gray()
         self.scale(by)
-        self.grey = plus(self.grey, times(pixel, 1 - by))
+        self.gray = plus(self.gray, times(pixel, 1 - by))
         self.mean = plus(self.mean, times(mean, 1 - by))
         self.offset = plus(self.offset, times(offset, 1 - by))
 
-    def _grey(self) -> tuple[Entry, Entry, Entry]:
-        """The grey of what has been found so far: how much of the grey of a pixel, how much of the
-        mean, and an offset."""
+    def _gray(self) -> tuple[Entry, Entry, Entry]:
+        """The gray of the colors accumulated so far: coefficients of the pixel's gray and of the
+        mean gray, and an offset."""
         offset = self.offset
         if isinstance(offset, Tensor) and offset.shape[1] > 1:
             level: Entry = (offset * self._by_channel).sum(1, keepdim=True)
         else:
             level = times(offset, self._all)
-        return plus(self.own, times(self.grey, self._all)), times(self.mean, self._all), level
+        return plus(self.own, times(self.gray, self._all)), times(self.mean, self._all), level
 
     def shift(self, by: Tensor) -> None:
-        """N x C x 1 x 1, added."""
+        """Adds `by`, N x C x 1 x 1."""
         self.offset = plus(self.offset, by)
 
     def then(self, factor: Tensor, offset: Tensor) -> None:
-        """Behind it, a factor and an offset of each channel."""
+        """Appends a factor and an offset for each channel."""
         self.scale(factor.view(1, -1, 1, 1))
         self.offset = plus(self.offset, offset.view(1, -1, 1, 1))
 
     def apply(self, images: Tensor, piece: slice) -> Tensor:
-        """To some images of the batch."""
-        own, grey, mean, offset = (
+        """Applies the map to `images`, which are the part `piece` of the batch."""
+        own, gray, mean, offset = (
             entry[piece] if isinstance(entry, Tensor) and len(entry) > 1 else entry
-            for entry in (self.own, self.grey, self.mean, self.offset)
+            for entry in (self.own, self.gray, self.mean, self.offset)
         )
-        greys = self._greys(images) if isinstance(grey, Tensor) else None
+        grays = self._grays(images) if isinstance(gray, Tensor) else None
         if isinstance(mean, Tensor):
-            if greys is None:
-                colour = images.mean((2, 3), keepdim=True)
-                found = (colour * self._by_channel).sum(1, keepdim=True)
+            if grays is None:
+                mean_color = images.mean((2, 3), keepdim=True)
+                mean_gray = (mean_color * self._by_channel).sum(1, keepdim=True)
             else:
-                found = greys.mean((2, 3), keepdim=True)
-            offset = plus(offset, mean * found)
-        # Plain steps are several times as quick as `addcmul`, whose operands may not be spread, and
-        # twice as quick as to multiply by a matrix.
+                mean_gray = grays.mean((2, 3), keepdim=True)
+            offset = plus(offset, mean * mean_gray)
+        # Separate multiplications and additions are several times as fast as `addcmul`, which does
+        # not broadcast well, and twice as fast as a matrix product.
         if images.requires_grad:
             images = images * own
         elif isinstance(own, Tensor):
             images = images.mul_(own)
-        if greys is not None:
-            images = images.add_(greys * grey)
+        if grays is not None:
+            images = images.add_(grays * gray)
         return images.add_(offset) if isinstance(offset, Tensor) else images
 
-    def _greys(self, images: Tensor) -> Tensor:
-        """N x 1 x H x W."""
+    def _grays(self, images: Tensor) -> Tensor:
+        """The gray level of each pixel, N x 1 x H x W."""
         first, *others = self._shares
-        greys = images[:, :1] * first
+        grays = images[:, :1] * first
         for channel, share in enumerate(others, 1):
-            greys.add_(images[:, channel : channel + 1], alpha=share)
-        return greys
+            grays.add_(images[:, channel : channel + 1], alpha=share)
+        return grays
 
 
 ChangeColors = Callable[[Linear, Tensor], None]
-"""Adds a directive to what has been found so far, with the random numbers of a batch."""
+"""Adds the change of a directive to a `Linear`, with the random numbers of a batch."""
 
 
 @implements(Color, "brightness")
@@ -164,10 +166,10 @@ def _jitter(
 def grayscale(directive: Grayscale, step: Step, resources: Resources) -> ChangeColors:
     chance = resources.layout.reserve(step.number, 0, 1)
 
-    def grey(linear: Linear, drawn: Tensor) -> None:
+    def gray(linear: Linear, drawn: Tensor) -> None:
         linear.saturate((drawn[chance][0] >= directive.p).float().view(-1, 1, 1, 1))
 
-    return grey
+    return gray
 
 
 @implements(PcaColor, "light")
@@ -179,15 +181,15 @@ def pca_light(directive: PcaColor, step: Step, resources: Resources) -> ChangeCo
         chosen = drawn[chance][0] < directive.p
         strength = normal(drawn[at][:3], drawn[at][3:]) * directive.deviation * chosen
         scaled = strength * constant(_EIGENVALUES, strength.device).view(3, 1) * 255
-        found = constant(_EIGENVECTORS, strength.device) @ scaled
-        linear.shift(found.t()[..., None, None])
+        shifts = constant(_EIGENVECTORS, strength.device) @ scaled
+        linear.shift(shifts.t()[..., None, None])
 
     return light
 
 
 class Colors:
-    """A pass over colours: values of 0..255 or, where it normalises, what the network takes. Values
-    are clipped to 0..255 before the next matrix."""
+    """A pass of color changes. Its output is from 0 to 255 or, if the pass also normalizes, the
+    input of the network. Values are clipped to 0..255 before each further matrix."""
 
     def __init__(self, one: Pass, resources: Resources) -> None:
         self._channels = one.channels
@@ -199,24 +201,24 @@ class Colors:
         ]
 
     def __call__(self, drawn: Tensor) -> BoundPass:
-        found = []
+        matrices = []
         for changes in self._matrices:
             linear = Linear(self._channels, drawn.device)
             for each in changes:
                 each(linear, drawn)
-            found.append(linear)
+            matrices.append(linear)
         bounds: tuple[float, float] | tuple[Tensor, Tensor] = (0.0, 255.0)
         if self._normalization:
             factor, offset = (constant(each, drawn.device) for each in self._normalization)
-            found[-1].then(factor, offset)
+            matrices[-1].then(factor, offset)
             bounds = offset.view(-1, 1, 1), (255 * factor + offset).view(-1, 1, 1)
 
-        def done(images: Tensor, piece: slice) -> Tensor:
-            for linear in found[:-1]:
+        def apply(images: Tensor, piece: slice) -> Tensor:
+            for linear in matrices[:-1]:
                 images = linear.apply(images, piece).clamp_(0, 255)
-            return found[-1].apply(images, piece).clamp_(*bounds)
+            return matrices[-1].apply(images, piece).clamp_(*bounds)
 
-        return done
+        return apply
 
 
 # ---- hue, which is not linear ----------------------------------------------------------------
@@ -224,7 +226,7 @@ class Colors:
 
 @implements(Color, HUE)
 class Hue:
-    """Hues rotated, as torchvision rotates them: by the angle of HSV."""
+    """Rotates the hue as torchvision does: by the angle of HSV."""
 
     def __init__(self, directive: Color, step: Step, resources: Resources) -> None:
         assert directive.hue is not None
@@ -239,8 +241,8 @@ class Hue:
 
 
 def hue_turned(images: Tensor, turns: Tensor) -> Tensor:
-    """Each channel goes up and down with the angle, between the smallest and the largest of a
-    pixel, which stay as they are."""
+    """Rotates hues by `turns` of a full circle. Each channel rises and falls with the angle,
+    between the smallest and the largest channel of the pixel, which do not change."""
     red, green, blue = images.unbind(1)
     greatest, least = images.amax(1), images.amin(1)
     span = greatest - least

@@ -1,7 +1,7 @@
-"""Arithmetic of numbers that are the same for a whole batch, or one for each image.
+"""Arithmetic with matrix entries that are one number for the whole batch, or one for each image.
 
-Most entries of most matrices are 0 or 1. Of those that are plain numbers nothing is worked out that
-need not be: at 32 x 32 pixels, multiplying zeros would take longer than moving pixels.
+Most entries of most matrices are 0 or 1. Operations on those are skipped: for images of 32 x 32
+pixels, multiplying by zeros would take longer than moving the pixels.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 Entry = Tensor | float
-"""One for all images, or N."""
+"""One number for all images, or a tensor of N."""
 
 
 @lru_cache(maxsize=256)
 def constant(numbers: Any, device: torch.device) -> Tensor:
-    """Floats in tuples as a tensor, made once for each device: a graphics card would be waited for
-    each time that something is sent there. Not to be changed."""
-    with torch.inference_mode(False):  # what is kept may be needed for a gradient later
+    """A cached tensor of (nested tuples of) floats on a device: each copy to a GPU would make the
+    program wait for it. Callers must not change the tensor in place."""
+    with torch.inference_mode(False):  # the cached tensor may be needed for a gradient later
         return torch.tensor(numbers, dtype=torch.float32, device=device)
 
 
@@ -44,7 +44,7 @@ def plus(a: Entry, b: Entry) -> Entry:
 
 
 def column(entry: Entry, like: Tensor) -> Tensor:
-    """N numbers, also where it is one."""
+    """An entry as a tensor of N numbers."""
     if isinstance(entry, Tensor):
         return entry
     return like.new_full((1,), entry).expand(len(like))

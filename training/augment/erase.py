@@ -1,4 +1,4 @@
-"""Rectangles of images erased."""
+"""Random erasing: fills a random rectangle of an image with a color or noise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRIES = 10
 
 @implements(Erase, ERASE)
 class EraseRectangle:
-    """A pass of rectangles, as torchvision's RandomErasing draws them."""
+    """Erases a rectangle of each image, drawn as torchvision's RandomErasing does."""
 
     def __init__(self, directive: Erase, step: Step, resources: Resources) -> None:
         self._directive = directive
@@ -65,8 +65,9 @@ class EraseRectangle:
         return erased
 
     def boxes(self, numbers: Tensor) -> Tensor:
-        """N x 4: left, top, width, height; nothing where an image is left as it is. An area and a
-        ratio that do not fit are drawn again, up to ten times; then it is left as it is."""
+        """Rectangles, N x 4: left, top, width, height; the last two are 0 if an image is not
+        changed. An area and a ratio that do not fit are drawn again, up to ten times; then the
+        image is not changed."""
         chosen = numbers[0] < self._directive.p
         sides = self._sides(numbers) * chosen
         corners = whole(
@@ -75,7 +76,7 @@ class EraseRectangle:
         return torch.cat([corners, sides]).t()
 
     def _sides(self, numbers: Tensor) -> Tensor:
-        """2 x N: width and height, 0 where nothing fits."""
+        """2 x N: width and height, 0 if no rectangle fits."""
         directive, (rows, columns) = self._directive, self._size
         low, high = map(math.log, directive.ratio)
         side = (within(numbers[1 : 1 + _TRIES], *directive.scale) * (rows * columns)).sqrt()
@@ -96,7 +97,7 @@ class EraseRectangle:
 
 
 def _between(start: Tensor, length: Tensor, side: int) -> Tensor:
-    """N x side: 1.0 from a start on, as far as the length goes."""
+    """N x side: 1.0 from `start` to `start + length`, and 0.0 elsewhere."""
     at = torch.arange(side, device=start.device)
     first = start.unsqueeze(1)
     return ((at >= first) & (at < first + length.unsqueeze(1))).float()

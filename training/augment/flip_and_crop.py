@@ -1,4 +1,4 @@
-"""Passes of flips and crops alone: pixels are copied, without interpolation, axis by axis."""
+"""Passes that only flip and crop: pixels are copied without interpolation, axis by axis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .warp import Fill
 
 
 class FlipAndCrop:
-    """For a batch: from which row and which column each row and column of an image comes."""
+    """The source row and the source column of each output row and column, for a batch."""
 
     def __init__(
         self, transforms: Sequence[Transform], like: Tensor, out: Size, fill: Fill
@@ -25,22 +25,23 @@ class FlipAndCrop:
         self._columns, self._in_columns = _source(transforms, like, out[1], axis=0)
 
     def __call__(self, images: Tensor, piece: slice) -> Tensor:
-        """Images of any type to images of the same type."""
+        """Flips and crops images of any type, which they keep."""
         rows, columns = self._rows[piece], self._columns[piece]
         flat = (rows.unsqueeze(2) * images.shape[-1] + columns.unsqueeze(1)).flatten(1)
-        found = images.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, images.shape[1], -1))
-        found = found.view(*images.shape[:2], *self._out)
+        pixels = images.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, images.shape[1], -1))
+        pixels = pixels.view(*images.shape[:2], *self._out)
         if self._in_rows is None or self._in_columns is None:
-            return found
+            return pixels
         inside = self._in_rows[piece].unsqueeze(2) & self._in_columns[piece].unsqueeze(1)
         level = constant(self._fill, images.device).to(images.dtype).view(1, -1, 1, 1)
-        return torch.where(inside.unsqueeze(1), found, level)
+        return torch.where(inside.unsqueeze(1), pixels, level)
 
 
 def _source(
     transforms: Sequence[Transform], like: Tensor, length: int, axis: int
 ) -> tuple[Tensor, Tensor | None]:
-    """For each image, from which row or column each one comes, and whether it is inside."""
+    """For each image, the source of each output row (or column), and whether that is inside the
+    image."""
     at = torch.arange(length, device=like.device, dtype=torch.float32) - (length - 1) / 2
     at = at.expand(len(like), -1)
     inside: Tensor | None = None

@@ -1,4 +1,4 @@
-"""Gaussian kernels: blur, and the smoothing of elastic displacements."""
+"""Gaussian blur, and elastic displacement fields, which are smoothed by a Gaussian."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .registry import Resources, implements
 
 @implements(Blur, BLUR)
 class GaussianBlur:
-    """A pass of blur, each image with a kernel of its own."""
+    """Blurs each image with a Gaussian kernel of its own."""
 
     def __init__(self, directive: Blur, step: Step, resources: Resources) -> None:
         self._directive = directive
@@ -32,22 +32,22 @@ class GaussianBlur:
 
 
 def blurred(images: Tensor, sigma: Tensor, size: int) -> Tensor:
-    """Beyond the border the image is mirrored, its last pixel once, as torchvision has it; so a
-    kernel is never wider than twice the image."""
+    """Images blurred by kernels of deviation `sigma`. As in torchvision, the image is reflected at
+    its border without repeating the last pixel; so a kernel is never wider than twice the image."""
     count, channels, height, width = images.shape
     rows = kernel_of(sigma, min(size, 2 * height - 1))
     columns = kernel_of(sigma, min(size, 2 * width - 1))
-    far, wide = rows.shape[1] // 2, columns.shape[1] // 2
-    laid = F.pad(images, (wide, wide, far, far), mode="reflect")
-    laid = laid.reshape(1, count * channels, *laid.shape[2:])
+    above, left = rows.shape[1] // 2, columns.shape[1] // 2
+    padded = F.pad(images, (left, left, above, above), mode="reflect")
+    planes = padded.reshape(1, count * channels, *padded.shape[2:])
     kernel = rows.repeat_interleave(channels, 0)[:, None, :, None]
-    laid = F.conv2d(laid, kernel, groups=count * channels)
+    planes = F.conv2d(planes, kernel, groups=count * channels)
     kernel = columns.repeat_interleave(channels, 0)[:, None, None, :]
-    return F.conv2d(laid, kernel, groups=count * channels).view(images.shape)
+    return F.conv2d(planes, kernel, groups=count * channels).view(images.shape)
 
 
 def kernel_of(sigma: Tensor, size: int) -> Tensor:
-    """N x size, adding up to 1; without a deviation, the pixel itself."""
+    """Gaussian kernels, N x size, each of sum 1; for a deviation of 0, the identity."""
     half = (size - 1) / 2
     x = torch.linspace(-half, half, size, device=sigma.device)
     heights: Tensor = (x / sigma.clamp(min=1e-3).unsqueeze(1)).square().mul(-0.5).exp()
@@ -56,7 +56,7 @@ def kernel_of(sigma: Tensor, size: int) -> Tensor:
 
 @implements(Elastic, WARP)
 class ElasticDisplacement:
-    """How far each pixel of each image is moved: N x 2 x H x W, x and y."""
+    """Elastic displacement fields: how far each pixel moves in x and y, N x 2 x H x W."""
 
     def __init__(self, directive: Elastic, step: Step, resources: Resources) -> None:
         self._directive = directive

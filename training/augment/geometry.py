@@ -1,4 +1,4 @@
-"""A pass that moves pixels: its directives as matrices, and one interpolation for all of them."""
+"""A geometric pass: its directives become matrices, and one interpolation applies all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .warp import Fill, InverseMap, warp
 
 
 class Geometry:
-    """A `MOVE` returns images of the type that arrives, a `WARP` float32."""
+    """A pass that moves pixels. A `MOVE` keeps the type of the images, a `WARP` returns float32."""
 
     def __init__(self, one: Pass, resources: Resources) -> None:
         self._moves = one.kind == MOVE
@@ -26,11 +26,11 @@ class Geometry:
         self._transforms: list[MakeTransform] = []
         self._displacement = None
         for step in one.steps:
-            made = implementation(step, resources)
-            if step.directive.displaces:  # it is the last one
-                self._displacement = made
+            implemented = implementation(step, resources)
+            if step.directive.displaces:  # this is always the last step
+                self._displacement = implemented
             else:
-                self._transforms.append(made)
+                self._transforms.append(implemented)
 
     def __call__(self, drawn: Tensor) -> BoundPass:
         transforms = [make(drawn) for make in self._transforms]

@@ -1,9 +1,9 @@
-"""Mixup and CutMix: two images of a batch become one, with a share of the labels of both.
+"""Mixup and CutMix: two images of a batch become one, and their labels are mixed in proportion.
 
-An image is mixed with the next one in the order of the epoch, which is shuffled anyway. The last of
-a batch has no next one and is dropped: the caller hands over one image more for each mixing
-(`Augmenter.guests`), so that an image's partner does not depend on where batches are cut, or on
-which process works on them.
+An image is mixed with the next one in the order of the epoch, which is shuffled anyway. The last
+image of a batch has no next one and is dropped: the caller passes one extra image for each mixing
+(`Augmenter.guests`). So an image's partner depends neither on where batches are cut nor on the
+process that works on them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ _POINTS = 2**14
 
 
 class Shares:
-    """Draws from Beta(alpha, alpha), from one uniform number each, by its inverse."""
+    """Samples from Beta(alpha, alpha), each from one uniform number, by inverting the distribution
+    function."""
 
     def __init__(self, alpha: float) -> None:
-        # The integral up to x = 1/2, over v = x**power, by which the density is bounded.
+        # The integral of the density up to x = 1/2, over v = x**power: in v the density is bounded.
         self._power = min(alpha, 1.0)
         v = torch.linspace(0, 1, _POINTS, dtype=torch.float64) * 0.5**self._power
         x = v ** (1 / self._power)
@@ -31,7 +32,7 @@ class Shares:
         steps = (density[1:] + density[:-1]) / 2
         below = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
         self._v, self._below = v.float(), (below / below[-1] / 2).float()
-        """Values, and how probable it is to be below: one half at x = 1/2."""
+        """Values of v, and the probability of being below each: one half at x = 1/2."""
 
     def __call__(self, uniform: Tensor) -> Tensor:
         if self._v.device != uniform.device:
@@ -41,12 +42,12 @@ class Shares:
         before, after = self._below[right - 1], self._below[right]
         part = (low - before) / (after - before)
         v = self._v[right - 1] + part * (self._v[right] - self._v[right - 1])
-        found = v.clamp(min=0) ** (1 / self._power)
-        return torch.where(uniform < 0.5, found, 1 - found)
+        sampled = v.clamp(min=0) ** (1 / self._power)
+        return torch.where(uniform < 0.5, sampled, 1 - sampled)
 
 
 class Mix:
-    """A pass over all images of a batch and their labels."""
+    """A pass over a whole batch that changes its images and their labels."""
 
     def __call__(self, images: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
@@ -54,7 +55,7 @@ class Mix:
 
 @implements(Mixup, MIX)
 class Blend(Mix):
-    """Weighted means of two images."""
+    """Mixup: the weighted mean of two images."""
 
     def __init__(self, directive: Mixup, step: Step, resources: Resources) -> None:
         self._p = directive.p
@@ -70,7 +71,7 @@ class Blend(Mix):
 
 @implements(CutMix, MIX)
 class Paste(Mix):
-    """A rectangle of one image in the place of that of the other."""
+    """CutMix: a rectangle of one image replaces the same rectangle of another."""
 
     def __init__(self, directive: CutMix, step: Step, resources: Resources) -> None:
         self._p = directive.p
@@ -89,8 +90,8 @@ class Paste(Mix):
         return torch.where(inside, images[1:], images[:-1]), mixed_labels(labels, share)
 
     def boxes(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """N x 4 (left, top, right, bottom), as torchvision's CutMix has them; and how much of each
-        image is left, counted in pixels."""
+        """The rectangles, N x 4 (left, top, right, bottom), as in torchvision's CutMix; and the
+        share of each image's pixels that remains."""
         height, width = self._size
         chance, uniform, across, down = numbers
         side = 0.5 * (1 - self._shares(uniform)).sqrt() * (chance < self._p)
@@ -103,5 +104,5 @@ class Paste(Mix):
 
 
 def mixed_labels(labels: Tensor, share: Tensor) -> Tensor:
-    """Shares of classes: images x classes."""
+    """The mixed labels: shares of classes, images x classes."""
     return torch.lerp(labels[1:], labels[:-1], share.view(-1, 1).to(labels.dtype))

@@ -1,4 +1,4 @@
-"""The augmentation of a plan as one module, for whole batches on any device."""
+"""The augmentation module: applies all passes of a plan to a batch, on any device."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .registry import Normalization, Resources, implementation
 
 
 class Augmenter(nn.Module):
-    """Images of a batch as the network takes them, each changed as it was drawn.
+    """Augments and normalizes the images of a batch, each with random numbers of its own.
 
-    `images` are uint8, or float32 of 0..255, N x C x H x W; they are left as they are. `indices`
-    are their places in the data: what is drawn for an image depends on seed, epoch and that alone.
-    Labels come back as they are or, where images are mixed, as shares of classes; and without the
-    last `guests` of them and of the images, which are there to be mixed with.
+    `images` are uint8, or float32 from 0 to 255, N x C x H x W; they are not changed. `indices` are
+    their positions in the data: the random numbers of an image depend on seed, epoch and index
+    alone. Labels are returned unchanged or, where images are mixed, as shares of classes. The last
+    `guests` images and labels are not returned: they are only there to be mixed with.
     """
 
     def __init__(
@@ -37,8 +37,9 @@ class Augmenter(nn.Module):
         reverse: bool = False,
         reuse: bool = False,
     ) -> None:
-        """`reverse`: blue first, at the end; `normalization` is for the channels as they come.
-        `reuse`: on a CPU, images that were made may be written over when the next ones are."""
+        """`reverse` reverses the channels at the end (BGR); `normalization` is in the channel order
+        of the input. `reuse`: on a CPU, a call may overwrite the images that the call before
+        returned."""
         super().__init__()
         self._reuse = reuse
         self.fusion = fusion
@@ -57,7 +58,7 @@ class Augmenter(nn.Module):
             self._steps.append(PerImage(row, normalize))
         self._draws = Draws(resources.layout, seed)
         self.guests = sum(isinstance(step, Mix) for step in self._steps)
-        """How many images are to be handed over beyond those that come back: the next in order."""
+        """How many more images to pass than are returned: the next ones in the order."""
 
     def forward(
         self, images: Tensor, labels: Tensor, indices: Tensor, epoch: int = 0
@@ -74,14 +75,14 @@ class Augmenter(nn.Module):
         return images, labels
 
     def _shares(self, labels: Tensor) -> Tensor:
-        """One-hot labels."""
+        """Labels as shares of classes: one-hot, unless they are shares already."""
         if labels.ndim == 2:
             return labels.float()
         return nn.functional.one_hot(labels, self._classes).float()
 
 
 def _passes(fusion: Fusion, resources: Resources) -> Iterator[tuple[Mix | ImagePass, bool]]:
-    """Each pass, and whether it takes bytes as they are."""
+    """Each pass, and whether it accepts uint8."""
     for one in fusion.passes:
         if one.kind in (MOVE, WARP):
             yield Geometry(one, resources), True

@@ -1,4 +1,4 @@
-"""Gaussian noise added to each pixel."""
+"""Additive Gaussian noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .registry import Resources, implements
 
 @implements(Noise, NOISE)
 class AddNoise:
-    """A pass of noise; values are clipped to 0..255 behind it."""
+    """Adds noise to each pixel, then clips values to 0..255."""
 
     def __init__(self, directive: Noise, step: Step, resources: Resources) -> None:
         self._directive = directive

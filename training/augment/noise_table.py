@@ -1,9 +1,9 @@
-"""Noise that costs next to nothing: numbers drawn once, read from a place that an image draws.
+"""Fast noise: a table of random numbers drawn once, which each image reads from a random offset.
 
-To draw a normal number for each pixel takes longer than all the rest of an augmentation. Here a
-table is filled once, and each image reads on from a place of its own: within an image the numbers
-are as independent as those of the table, and two images seldom read the same ones at the same
-pixels (once in four million pairs).
+Drawing a normal number for each pixel takes longer than all the rest of the augmentation. Here a
+table is filled once, and each image reads it from an offset of its own. Within an image the numbers
+are as independent as those of the table; two images rarely have the same noise at the same pixels
+(once in four million pairs).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 
 SMALL = 2**14
-"""Images of as many numbers and more are faster one by one on a CPU: nothing is laid out beside
-them."""
+"""Images of this many numbers or more are processed one by one on a CPU: that is faster, because
+the noise of the batch is not copied first."""
 
 _SIZE = 2**22
 _FACTOR = 4
-"""At least so many times as long as an image."""
+"""The table is at least this many times as long as an image."""
 
 
 class NoiseTable:
-    """Numbers drawn once from a seed, on every device the same."""
+    """Random numbers drawn once from a seed, the same on every device."""
 
     def __init__(self, seed: int, kind: Literal["normal", "uniform"]) -> None:
         self._seed = seed
@@ -32,10 +32,11 @@ class NoiseTable:
         self._numbers = torch.zeros(0)
 
     def numbers(self, count: int, device: torch.device) -> Tensor:
-        """All of them, enough for images of `count` numbers."""
+        """The table, long enough for images of `count` numbers."""
         wanted = max(_SIZE, _FACTOR * count)
         if len(self._numbers) < wanted or self._numbers.device != device:
-            name = {"uniform": "even"}.get(self._kind, self._kind)  # runs of older versions go on
+            # Runs of older versions, which called it `even`, can be resumed.
+            name = {"uniform": "even"}.get(self._kind, self._kind)
             digest = sha256(f"{name}/{self._seed}".encode()).digest()
             generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
             if self._kind == "normal":
@@ -46,12 +47,12 @@ class NoiseTable:
         return self._numbers
 
     def starts(self, uniform: Tensor, count: int, device: torch.device) -> Tensor:
-        """Where images of `count` numbers begin to read."""
+        """The offsets at which images of `count` numbers start to read."""
         room = len(self.numbers(count, device)) - count
         return (uniform.double() * room).long() if device.type != "mps" else (uniform * room).long()
 
     def rows(self, uniform: Tensor, count: int) -> Tensor:
-        """`count` numbers for each image."""
+        """The noise: `count` numbers for each image."""
         numbers = self.numbers(count, uniform.device)
         starts = self.starts(uniform, count, uniform.device)
         return numbers.unfold(0, count, 1).index_select(0, starts)

@@ -1,8 +1,8 @@
-"""Passes that treat each image by itself: done to a few images at a time, which fit into the cache.
+"""Runs the passes that treat each image separately, on a few images at a time that fit the cache.
 
-A batch of photographs does not fit there, so on a CPU all passes are done to a piece of it before
-the next piece is begun; on a GPU, where launching a pass is what takes time, to all of it. What
-does not depend on pixels is worked out for the whole batch first.
+A batch of photographs does not fit into the cache. So on a CPU all passes run on one piece of the
+batch, then on the next piece; on a GPU, where launching a pass takes most of the time, they run on
+the whole batch. Everything that does not depend on pixels is computed for the whole batch first.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from torch import Tensor
 from .entries import constant
 
 BoundPass = Callable[[Tensor, slice], Tensor]
-"""A pass with its random numbers, called with some images of a batch and which ones they are. All
-passes but those that move pixels take float32 of 0..255, and may change it in place."""
+"""A pass with its random numbers; called with some images of a batch, and the slice of the batch
+that they are. Geometric passes accept any type; all others take float32 from 0 to 255, and may
+change it in place."""
 
 ImagePass = Callable[[Tensor], BoundPass]
-"""A pass, called with the random numbers of a batch."""
+"""A pass; called with the random numbers of a batch."""
 
 PIECE = 2**18
-"""How many numbers of images make a piece: a megabyte."""
+"""The size of a piece in numbers: a megabyte."""
 
 
 class Normalize:
-    """The last step: a factor and an offset for each channel, and channels in reverse order.
-    `normalization` is for the channels as they come."""
+    """The last step: applies a factor and an offset to each channel, and reverses the channels if
+    asked. `normalization` is in the channel order of the input."""
 
     def __init__(self, normalization: tuple[Tensor, Tensor] | None, reverse: bool) -> None:
         self._numbers = normalization and [
@@ -45,7 +46,7 @@ class Normalize:
 
 
 class PerImage:
-    """Passes in a row, and which of them take bytes as they are; then normalisation."""
+    """Runs several passes, then the normalization. Each pass comes with whether it takes uint8."""
 
     def __init__(
         self, passes: Sequence[tuple[ImagePass, bool]], normalize: Normalize | None = None
@@ -53,35 +54,36 @@ class PerImage:
         self._passes = tuple(passes)
         self._normalize = normalize or Normalize(None, False)
         self._kept: Tensor | None = None
-        """Memory of the images made last, where nobody needs them any longer."""
+        """The output of the last call, which the next one may overwrite."""
 
     def __call__(self, images: Tensor, drawn: Tensor, reuse: bool = False) -> Tensor:
-        """uint8 or float32 to float32; left as it is. With `reuse`, what was made last is written
-        over: fresh memory for a batch of photographs takes as long as some passes over it."""
+        """Images of uint8 or float32, which are not changed, to float32. With `reuse`, the output
+        of the last call is overwritten: allocating memory for a batch of photographs takes as long
+        as some of the passes."""
         passes = [(one(drawn), takes_bytes) for one, takes_bytes in self._passes]
         pieces = round(len(images) / max(1, PIECE // max(1, images[0].numel())))
         if images.device.type != "cpu" or images.requires_grad or pieces <= 1:
-            return self._normalize(_do(passes, images, slice(0, len(images))))
+            return self._normalize(_run(passes, images, slice(0, len(images))))
         count = -(-len(images) // pieces)  # all of about the same size
-        found: Tensor | None = None
+        whole: Tensor | None = None
         for start in range(0, len(images), count):
             piece = slice(start, min(start + count, len(images)))
-            made = _do(passes, images, piece)
-            if found is None:
-                found = self._memory((len(images), *made.shape[1:]), reuse)
-            self._normalize(made, found[piece])
-        assert found is not None
-        return found
+            augmented = _run(passes, images, piece)
+            if whole is None:
+                whole = self._memory((len(images), *augmented.shape[1:]), reuse)
+            self._normalize(augmented, whole[piece])
+        assert whole is not None
+        return whole
 
     def _memory(self, shape: tuple[int, ...], reuse: bool) -> Tensor:
-        found = self._kept
-        if not reuse or found is None or found.shape != shape:
-            found = torch.empty(shape)
-        self._kept = found if reuse else None
-        return found
+        memory = self._kept
+        if not reuse or memory is None or memory.shape != shape:
+            memory = torch.empty(shape)
+        self._kept = memory if reuse else None
+        return memory
 
 
-def _do(passes: Sequence[tuple[BoundPass, bool]], whole: Tensor, piece: slice) -> Tensor:
+def _run(passes: Sequence[tuple[BoundPass, bool]], whole: Tensor, piece: slice) -> Tensor:
     given = images = whole[piece].contiguous()
     for one, takes_bytes in passes:
         if not takes_bytes:

@@ -1,8 +1,7 @@
-"""RandAugment and TrivialAugment: operations of a list, drawn for each image.
+"""RandAugment and TrivialAugment: random operations from a list, drawn for each image.
 
-The lists, their ranges and what each operation does are torchvision's, which follow the papers;
-interpolation is bilinear, as everywhere here. As published, every operation begins and ends with
-whole levels.
+The operations and their ranges are those of torchvision, which follow the papers. Interpolation is
+bilinear, as in all augmentation here. As published, every operation takes and returns whole levels.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from torch import Tensor
 from ...compiler.plan.augment import POLICY, RandAugment, Trivial
 from ...compiler.plan.fusion import Step
 from . import homography as h
-from .color import GREY
+from .color import GRAY
 from .entries import constant
 from .per_image import BoundPass
 from .random_numbers import whole
@@ -25,19 +24,19 @@ from .transforms import Border, Transform
 from .warp import Fill, InverseMap, warp
 
 BINS = 31
-"""How many strengths there are."""
+"""The number of strengths."""
 
 
 class Change(NamedTuple):
-    """One of a list."""
+    """An operation of the list."""
 
     name: str
     randaugment: float | None
-    """At its strongest; None where it has no strength."""
+    """The strongest value; None for an operation without a strength."""
     trivial: float | None
     signed: bool = False
     per_side: bool = False
-    """Of randaugment: a share of the image's side, by the dimension it goes along."""
+    """In RandAugment, the strength is a share of the image's width (or height)."""
 
 
 CHANGES = (
@@ -63,7 +62,7 @@ _GEOMETRY = ("shear_x", "shear_y", "translate_x", "translate_y", "rotate")
 
 
 class Policy:
-    """A pass of some rounds, in each of which every image gets an operation of its own."""
+    """A pass of one or more rounds; in each, every image gets an operation of its own."""
 
     def __init__(self, directive: RandAugment | Trivial, step: Step, resources: Resources) -> None:
         self._size = step.arriving
@@ -81,7 +80,7 @@ class Policy:
             rounds.append((chosen, chosen.tolist(), self._strengths(chosen, strength, sign)))
 
         def change(images: Tensor, piece: slice) -> Tensor:
-            """Whole levels in the end."""
+            """Augments images; the result has whole levels."""
             images = images.clamp(0, 255).round_()
             for chosen, kinds, strengths in rounds:
                 images = self._round(images, chosen[piece], kinds[piece], strengths[piece])
@@ -90,8 +89,8 @@ class Policy:
         return change
 
     def _round(self, images: Tensor, chosen: Tensor, kinds: list[int], strengths: Tensor) -> Tensor:
-        """Of each image its change; images of the same one together."""
-        found = images.clone()
+        """Applies its operation to each image; images with the same operation are done together."""
+        changed = images.clone()
         groups: dict[str, list[int]] = {}
         for index, kind in enumerate(kinds):
             name = _NAMES[kind]
@@ -100,24 +99,24 @@ class Policy:
         for name, members in groups.items():
             some = torch.tensor(members, device=images.device)
             if name == "geometry":
-                found[some] = self._moved(images[some], chosen[some], strengths[some])
+                changed[some] = self._moved(images[some], chosen[some], strengths[some])
             else:
-                found[some] = _DONE[name](images[some], strengths[some])
-        return found.round_()
+                changed[some] = _OPERATIONS[name](images[some], strengths[some])
+        return changed.round_()
 
     def _strengths(self, chosen: Tensor, strength: Tensor, sign: Tensor) -> Tensor:
-        """In the units of each change; where it can go both ways, either."""
+        """Strengths in the units of each operation, with a random sign if the operation has one."""
         largest = tuple(self._largest(change) for change in CHANGES)
-        found = constant(largest, chosen.device)[chosen] * (self._bin(strength) / (BINS - 1))
+        strengths = constant(largest, chosen.device)[chosen] * (self._bin(strength) / (BINS - 1))
         signed = constant(_SIGNED, chosen.device)[chosen] > 0
-        return torch.where(signed & (sign <= 0.5), -found, found)
+        return torch.where(signed & (sign <= 0.5), -strengths, strengths)
 
     def _largest(self, change: Change) -> float:
-        """The largest strength of a change."""
+        """The largest strength of an operation."""
         raise NotImplementedError
 
     def _bin(self, uniform: Tensor) -> Tensor | int:
-        """Which of the strengths it is."""
+        """Which of the strengths to use."""
         raise NotImplementedError
 
     def _moved(self, images: Tensor, chosen: Tensor, strength: Tensor) -> Tensor:
@@ -138,7 +137,7 @@ class Policy:
 
 @implements(RandAugment, POLICY)
 class RandAugmentPolicy(Policy):
-    """All changes of one strength."""
+    """RandAugment: all operations have the same strength."""
 
     def __init__(self, directive: RandAugment, step: Step, resources: Resources) -> None:
         super().__init__(directive, step, resources)
@@ -154,7 +153,7 @@ class RandAugmentPolicy(Policy):
 
 @implements(Trivial, POLICY)
 class TrivialPolicy(Policy):
-    """Each change of a random strength."""
+    """TrivialAugment: each operation has a random strength."""
 
     def _largest(self, change: Change) -> float:
         return change.trivial or 0.0
@@ -171,19 +170,19 @@ def _brightness(images: Tensor, strength: Tensor) -> Tensor:
 
 
 def _color(images: Tensor, strength: Tensor) -> Tensor:
-    """Of images without colours there is nothing to be done."""
+    """Changes the saturation; images without colors are returned unchanged."""
     if images.shape[1] != 3:
         return images
-    return _blend(images, _grey(images).floor(), strength)
+    return _blend(images, _gray(images).floor(), strength)
 
 
 def _contrast(images: Tensor, strength: Tensor) -> Tensor:
-    grey = _grey(images).floor() if images.shape[1] == 3 else images
-    return _blend(images, grey.mean((1, 2, 3), keepdim=True), strength)
+    gray = _gray(images).floor() if images.shape[1] == 3 else images
+    return _blend(images, gray.mean((1, 2, 3), keepdim=True), strength)
 
 
 def _sharpness(images: Tensor, strength: Tensor) -> Tensor:
-    """Towards or away from a blur of 3 x 3; the border stays."""
+    """Moves images towards a 3 x 3 blur or away from it; the border does not change."""
     if min(images.shape[-2:]) <= 2:
         return images
     kernel = constant(_SOFTER, images.device)
@@ -204,15 +203,15 @@ def _solarize(images: Tensor, strength: Tensor) -> Tensor:
 
 
 def _autocontrast(images: Tensor, _: Tensor) -> Tensor:
-    """Each channel drawn out to 0..255."""
+    """Stretches each channel to 0..255."""
     least, greatest = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
     span = greatest - least
-    drawn_out = ((images - least) * (255 / span.clamp(min=1))).floor()
-    return torch.where(span > 0, drawn_out, images)
+    stretched = ((images - least) * (255 / span.clamp(min=1))).floor()
+    return torch.where(span > 0, stretched, images)
 
 
 def _equalize(images: Tensor, _: Tensor) -> Tensor:
-    """Each channel so that all levels are about as frequent, the way of Pillow."""
+    """Equalizes the histogram of each channel, as Pillow does."""
     levels = images.flatten(2).long()
     counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.int64, device=images.device)
     counts.scatter_add_(2, levels, torch.ones_like(levels))
@@ -221,12 +220,12 @@ def _equalize(images: Tensor, _: Tensor) -> Tensor:
     step = (levels.shape[2] - counts.gather(2, greatest)) // 255
     table = ((below[..., :-1] + step // 2) // step.clamp(min=1)).clamp_(0, 255)
     table = F.pad(table, (1, 0))
-    found = table.gather(2, levels).view(images.shape).float()
-    return torch.where(step.unsqueeze(-1) > 0, found, images)
+    equalized = table.gather(2, levels).view(images.shape).float()
+    return torch.where(step.unsqueeze(-1) > 0, equalized, images)
 
 
-def _grey(images: Tensor) -> Tensor:
-    return (images * constant(GREY, images.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+def _gray(images: Tensor) -> Tensor:
+    return (images * constant(GRAY, images.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def _blend(images: Tensor, other: Tensor, strength: Tensor) -> Tensor:
@@ -238,7 +237,7 @@ def _each(values: Tensor) -> Tensor:
     return values.view(-1, 1, 1, 1)
 
 
-_DONE = {
+_OPERATIONS = {
     "brightness": _brightness,
     "color": _color,
     "contrast": _contrast,

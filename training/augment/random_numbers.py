@@ -1,10 +1,10 @@
-"""Random numbers that belong to an image: the same in any batch, process, worker and device.
+"""Reproducible random numbers for each image: the same in any batch, process, worker and device.
 
     draws = Draws(layout.places, seed, device)
-    numbers = draws(epoch, indices)        # places x images, each from 0 to 1, ends left out
+    numbers = draws(epoch, indices)        # places x images, each between 0 and 1 (both excluded)
 
-A number is a hash (splitmix64, Steele et al., 2014) of seed, epoch, which image of the data it is,
-and what it is for; nothing is drawn from a generator that others draw from, too.
+A number is a hash (splitmix64, Steele et al., 2014) of the seed, the epoch, the index of the image
+in the data, and the purpose of the number; no shared generator is used.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _MASK = 2**64 - 1
 _BITS = 23
-"""As many as a float32 has room for, half a step included."""
+"""The bits that fit into a float32, with half a step added."""
 
 MANY = 4096
-"""Numbers that a directive may use up."""
+"""The most random numbers that a directive may use."""
 
 
 class Layout:
-    """Who gets which numbers: every directive its own, whatever stands beside it."""
+    """Assigns random numbers to directives: each has its own, independent of other directives."""
 
     def __init__(self) -> None:
         self.places: list[int] = []
 
     def reserve(self, directive: int, first: int, count: int) -> slice:
-        """`count` numbers of a directive, from its `first` one on; returns where they will be."""
-        begin = len(self.places)
+        """Reserves `count` numbers of a directive, starting with its number `first`; returns their
+        position in the drawn numbers."""
+        start = len(self.places)
         self.places += range(directive * MANY + first, directive * MANY + first + count)
-        return slice(begin, begin + count)
+        return slice(start, start + count)
 
 
 class Draws:
-    """The numbers that a plan needs, drawn for a whole batch in one go."""
+    """Draws all random numbers of a plan for a whole batch at once."""
 
     def __init__(self, layout: Layout, seed: int) -> None:
         self._seed = seed
@@ -44,18 +45,18 @@ class Draws:
         self._places = torch.tensor(hashed, dtype=torch.int64).view(-1, 1)
 
     def __call__(self, epoch: int, indices: Tensor) -> Tensor:
-        """Places x images, float32, on the device of `indices`."""
+        """Random numbers, places x images, float32, on the device of `indices`."""
         if self._places.device != indices.device:
             self._places = self._places.to(indices.device)
         key = _signed(_mixed(_mixed(self._seed * _GOLDEN + 1) + (epoch + 1) * _GOLDEN))
         image = _mix(indices.to(torch.int64) * _signed(_GOLDEN) + key)
-        found = _mix(image ^ self._places)
-        drawn: Tensor = (found >> (64 - _BITS)) & (2**_BITS - 1)
+        hashed = _mix(image ^ self._places)
+        drawn: Tensor = (hashed >> (64 - _BITS)) & (2**_BITS - 1)
         return drawn.to(torch.float32).add_(0.5).mul_(2.0**-_BITS)
 
 
 def _mixed(value: int) -> int:
-    """splitmix64's last steps, of a number."""
+    """The last steps of splitmix64, for one number."""
     value &= _MASK
     value = (value ^ (value >> 30)) * _FIRST & _MASK
     value = (value ^ (value >> 27)) * _SECOND & _MASK
@@ -63,16 +64,16 @@ def _mixed(value: int) -> int:
 
 
 def _mix(values: Tensor) -> Tensor:
-    """The same of many; int64 stands for 64 bits without a sign."""
+    """The last steps of splitmix64, for a tensor; int64 stands for unsigned 64 bits."""
     values = (values ^ _right(values, 30)) * _signed(_FIRST)
     values = (values ^ _right(values, 27)) * _signed(_SECOND)
     return values ^ _right(values, 31)
 
 
 def _right(values: Tensor, bits: int) -> Tensor:
-    """Shifted right, zeros moving in."""
-    found: Tensor = (values >> bits) & (2 ** (64 - bits) - 1)
-    return found
+    """A logical shift to the right."""
+    shifted: Tensor = (values >> bits) & (2 ** (64 - bits) - 1)
+    return shifted
 
 
 def _signed(value: int) -> int:
@@ -81,7 +82,7 @@ def _signed(value: int) -> int:
 
 
 def within(uniform: Tensor, low: float, high: float) -> Tensor:
-    """From 0..1 to a range."""
+    """Scales numbers from 0..1 to a range."""
     return uniform * (high - low) + low
 
 
@@ -91,5 +92,5 @@ def whole(uniform: Tensor, low: Tensor | int, high: Tensor | int) -> Tensor:
 
 
 def normal(first: Tensor, second: Tensor) -> Tensor:
-    """Box and Muller, 1958: two even draws make a normal one."""
+    """A normal number from two uniform ones (Box and Muller, 1958)."""
     return first.log().mul(-2).sqrt() * second.mul(2 * torch.pi).cos()

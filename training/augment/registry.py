@@ -1,11 +1,11 @@
-"""Which code does a directive of `augment` to pixels: the table that `@implements` fills.
+"""Which code implements a directive of `augment`: the table that `@implements` fills.
 
     @implements(Rotate, WARP)
     def rotate(directive: Rotate, step: Step, resources: Resources) -> MakeTransform: ...
 
-What is entered for a directive depends on the pass that it is part of: something that makes a
-`Transform` for `MOVE` and `WARP`, a `ChangeColors` for each of its colour changes, else the pass
-itself.
+The entry of a directive depends on the pass that it is part of: for `MOVE` and `WARP`, a function
+that makes a `Transform`; for color changes, a function that makes a `ChangeColors`; otherwise the
+pass itself.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .noise_table import NoiseTable
 from .random_numbers import Layout
 
 Normalization = tuple[Tensor, Tensor]
-"""Factor and offset of each channel: what pixels of 0..255 become."""
+"""Factor and offset of each channel, applied to pixels from 0 to 255."""
 
 
 class Resources(NamedTuple):
-    """What passes are made with."""
+    """What passes are built with."""
 
     layout: Layout
     """Reserves random numbers for a directive."""
@@ -45,7 +45,7 @@ _IMPLEMENTATIONS: dict[tuple[type[Augmentation], str], Callable[..., Any]] = {}
 
 
 def implements(directive: type[Augmentation], *parts: PassKind | str) -> Callable[[Make], Make]:
-    """For kinds of passes, or the names of colour changes."""
+    """Registers an implementation of a directive, for kinds of passes or names of color changes."""
 
     def enter(make: Make) -> Make:
         for part in parts:
@@ -58,6 +58,6 @@ def implements(directive: type[Augmentation], *parts: PassKind | str) -> Callabl
 
 
 def implementation(step: Step, resources: Resources, change: str = "") -> Any:
-    """What is entered for a step, or for one of its colour changes, made for it."""
+    """Builds the registered implementation of a step, or of one of its color changes."""
     make = _IMPLEMENTATIONS[type(step.directive), change or step.kind.name]
     return make(step.directive, step, resources)

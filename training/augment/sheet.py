@@ -1,7 +1,8 @@
-"""A contact sheet: training images as they are, as they come to be, and what each directive does.
+"""The contact sheet of `cnn augment`: training images, augmented, and after each directive alone.
 
-Columns are images. The rows below the originals are epochs: what the network would get to see of
-them in each; then comes every directive by itself, with the random draws that it has in the first.
+Each column is an image. The rows below the originals are epochs: they show each image as the
+network would see it in that epoch. Then comes every directive alone, with the random numbers that
+it has in the first epoch.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class Sheet:
     title: str
     subtitle: str
     names: tuple[str, ...]
-    """Of the columns: the classes of the images."""
+    """The headings of the columns: the classes of the images."""
     groups: tuple[Group, ...]
 
 
 def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
-    """Of the first images of each class in turn."""
+    """The contact sheet of a data set, with the first images of each class in turn."""
     plan, data = opened.plan, opened.dataset
     indices = in_turn(opened, images)
     batch = torch.stack([opened.image("train", index) for index in indices])
@@ -55,8 +56,8 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     for number, directive in enumerate(plan.augment):
         one = only(number, plan.augment, fusion.arriving, fusion.channels)
         if one.passes:
-            made = shown(opened, one, batch, indices, labels, 0)
-            alone.append(Row(as_written(directive), made))
+            augmented = shown(opened, one, batch, indices, labels, 0)
+            alone.append(Row(as_written(directive), augmented))
     originals = Group("As they are", (Row("original", tuple(map(viewed, batch))),))
     groups = (
         originals,
@@ -72,7 +73,7 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
 
 
 def in_turn(opened: Opened, count: int) -> list[int]:
-    """The first image of each class, then the second, and so on."""
+    """Indices of the first image of each class, then of the second of each, and so on."""
     labels = opened.stores["train"].labels.cpu()
     kinds = labels.argmax(1) if labels.ndim == 2 else labels
     seen: dict[int, int] = {}
@@ -86,37 +87,37 @@ def in_turn(opened: Opened, count: int) -> list[int]:
 def shown(
     opened: Opened, fusion: Fusion, batch: Tensor, indices: list[int], labels: Tensor, epoch: int
 ) -> tuple[Tensor, ...]:
-    """Augmented images, what pixels become undone again."""
+    """Augmented images as pixels: the normalization is undone."""
     preparation, plan = opened.preparation, opened.plan
     augment = augmenter_of(fusion, preparation, plan.train.seed.value, len(opened.dataset.classes))
     guests = torch.arange(len(batch) + augment.guests) % len(batch)
-    made, _ = augment(batch[guests], labels[guests], torch.tensor(indices)[guests], epoch)
+    augmented, _ = augment(batch[guests], labels[guests], torch.tensor(indices)[guests], epoch)
     std, mean = (torch.tensor(each).view(-1, 1, 1) for each in (preparation.std, preparation.mean))
-    pixels = (made * std + mean) / preparation.scale
+    pixels = (augmented * std + mean) / preparation.scale
     if preparation.order == "bgr":
         pixels = pixels.flip(1)
     return tuple(map(viewed, pixels.round().clamp(0, 255).to(torch.uint8)))
 
 
 def viewed(image: Tensor) -> Tensor:
-    """One channel or three."""
+    """The image with one channel or three, which can be shown."""
     if image.shape[0] in (1, 3):
         return image
     return image[:3] if image.shape[0] > 3 else image[:1]
 
 
 def as_written(directive: Augmentation) -> str:
-    """On one line, as the spec has it."""
+    """A directive as the spec has it, on one line."""
     return " ".join((directive.span.text if directive.span else str(directive)).split())
 
 
 LEAST, MOST = 96, 144
-"""Pixels along the longer side of an image as it is shown: small ones are drawn with their pixels
-as squares."""
+"""Limits of the longer side of an image on the sheet; the pixels of small images are drawn as
+squares."""
 
 
 def shown_side(groups: Sequence[Group]) -> int:
-    """How long the longer side of the largest image is to be."""
+    """The longer side of the largest image on the sheet."""
     longest = max(
         max(image.shape[-2:]) for one in groups for row in one.rows for image in row.images
     )
@@ -124,7 +125,7 @@ def shown_side(groups: Sequence[Group]) -> int:
 
 
 def shown_size(image: Tensor, side: int) -> tuple[int, int]:
-    """Height and width of an image as it is shown."""
+    """Height and width of an image on the sheet."""
     height, width = image.shape[-2:]
     scale = side / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))

@@ -1,4 +1,4 @@
-"""The contact sheet as a page that needs nothing else."""
+"""The contact sheet as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .sheet import Group, Sheet, shown_side, shown_size
 
 
 def sheet_page(sheet: Sheet, explained: str) -> str:
-    """`explained` is what `cnn explain` says about the same augmentation."""
+    """The HTML text of a sheet; `explained` is what `cnn explain` prints about the augmentation."""
     sections = [
         section(f"group{number}", group.title, _table(sheet, group))
         for number, group in enumerate(sheet.groups)

@@ -1,4 +1,4 @@
-"""The contact sheet as one picture."""
+"""The contact sheet as a PNG picture."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _INK, _FAINT, _PAPER = (30, 30, 34), (110, 110, 118), (255, 255, 255)
 _SIZE = 14
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _IN_LINE = 30
-"""Letters of a label that fit beside the images."""
+"""The number of letters of a label that fit beside the images."""
 
 
 def sheet_png(sheet: Sheet) -> bytes:
-    """A PNG file."""
+    """The bytes of a PNG file."""
     cell = shown_side(sheet.groups)
     rows = sum(len(group.rows) for group in sheet.groups)
     line = _SIZE + _GAP
@@ -72,9 +72,9 @@ def _short(name: str, cell: int) -> str:
 def _scaled(image: Tensor, cell: int) -> Image.Image:
     array = image.cpu().contiguous()
     if array.shape[0] == 1:
-        made = Image.fromarray(array[0].numpy()).convert("RGB")
+        picture = Image.fromarray(array[0].numpy()).convert("RGB")
     else:
-        made = Image.fromarray(array.permute(1, 2, 0).contiguous().numpy())
+        picture = Image.fromarray(array.permute(1, 2, 0).contiguous().numpy())
     height, width = shown_size(image, cell)
-    smooth = Image.Resampling.LANCZOS if width < made.width else Image.Resampling.NEAREST
-    return made.resize((width, height), smooth)
+    smooth = Image.Resampling.LANCZOS if width < picture.width else Image.Resampling.NEAREST
+    return picture.resize((width, height), smooth)

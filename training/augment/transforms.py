@@ -1,4 +1,4 @@
-"""What directives that move pixels do: a matrix for each image, and what is beyond its border."""
+"""Geometric augmentations (flip, rotate, scale, crop, …): a matrix and a border for each image."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ from .random_numbers import Layout, whole, within
 from .registry import Resources, implements
 
 Border = Literal["inside", "constant", "nearest", "reflect", "part"]
-"""What is beyond the border of the image that a step works on: `inside`: it is never looked at;
-`constant`: a colour; `nearest`: the pixels of the border; `reflect`: the image mirrored; `part`:
-the pixels at the border of the part that is cut out."""
+"""The pixels beyond the border of a step's input. `inside`: they are never used; `constant`: one
+color; `nearest`: the pixels at the border; `reflect`: the mirrored image; `part`: the pixels at the
+border of the part that is cut out."""
 
 
 @dataclass(frozen=True, eq=False)
 class Transform:
-    """A step as numbers, for each image of a batch."""
+    """A step of a geometric pass, for each image of a batch."""
 
     back: h.Matrix
-    """From a place in its output to that in its input."""
+    """The inverse map: from a place in the output to its place in the input."""
     border: Border
     size: Size
-    """Of its input."""
+    """The size of the input."""
     part: Tensor | None = None
-    """N x 4: left, top, right, bottom."""
+    """The part that is cut out, N x 4: left, top, right, bottom."""
     projective: bool = False
-    """The last row of the matrix is not 0, 0, 1."""
+    """Whether the last row of the matrix is not 0, 0, 1."""
     bijective: bool = False
-    """Takes the whole input to the whole output, pixel to pixel."""
+    """Whether it maps the whole input to the whole output, pixel to pixel."""
 
 
 MakeTransform = Callable[[Tensor], Transform]
-"""From the random numbers of a batch."""
+"""Makes a transform from the random numbers of a batch."""
 
 
 def border_of(step: Step) -> Border:
@@ -136,8 +136,8 @@ def _sometimes(
     count: int,
     matrix: Callable[[Tensor], h.Matrix],
 ) -> MakeTransform:
-    """With a probability; else pixels stay where they are. `matrix` gets `count` numbers for each
-    image."""
+    """A transform that is applied with probability `p`; otherwise the image is not changed.
+    `matrix` gets `count` random numbers for each image."""
     chance, at = layout.reserve(step.number, 0, 1), layout.reserve(step.number, 1, count)
     border = border_of(step)
 
@@ -151,12 +151,12 @@ def _sometimes(
 
 
 def _in_range(uniform: Tensor, low: float, high: float) -> Entry:
-    """A number where low and high are the same."""
+    """Random numbers in a range; one plain number if low and high are the same."""
     return within(uniform, low, high) if low < high else low
 
 
 def _tangent(uniform: Tensor, low: float, high: float) -> Entry:
-    """Of degrees from a range."""
+    """The tangent of a random angle, whose range is given in degrees."""
     degrees = _in_range(uniform, low, high)
     if isinstance(degrees, Tensor):
         return degrees.deg2rad().tan()
@@ -168,7 +168,7 @@ def _tangent(uniform: Tensor, low: float, high: float) -> Entry:
 
 @implements(Crop, MOVE)
 def crop(directive: Crop, step: Step, resources: Resources) -> MakeTransform:
-    """A part as large as the output, from anywhere, pixel for pixel."""
+    """A random crop of the size of the output, without resizing."""
     size, out, border = step.arriving, step.leaving, border_of(step)
     at = resources.layout.reserve(step.number, 1, 2)
 
@@ -184,7 +184,7 @@ def crop(directive: Crop, step: Step, resources: Resources) -> MakeTransform:
 
 @implements(Crop, WARP)
 def resized_crop(directive: Crop, step: Step, resources: Resources) -> MakeTransform:
-    """A part of random size, interpolated to that of the output."""
+    """A random crop of random size, interpolated to the size of the output."""
     size, out = step.arriving, step.leaving
     at = resources.layout.reserve(step.number, 1, PART_DRAWS)
 
@@ -197,8 +197,8 @@ def resized_crop(directive: Crop, step: Step, resources: Resources) -> MakeTrans
 
 
 def _places(have: int, want: int, pad: int) -> tuple[int, int]:
-    """Where a crop may begin: within the image and its padding; of an image that is smaller than
-    the crop, so that all of it is inside."""
+    """The first and the last position of a crop, within the image and its padding. If the image is
+    smaller than the crop, all of it stays inside."""
     one, other = -pad, have + pad - want
     return min(one, other), max(one, other)
 
@@ -208,8 +208,9 @@ PART_DRAWS = 2 * _TRIES + 2
 
 
 def parts(drawn: Tensor, crop: Crop, size: Size) -> Tensor:
-    """N x 4: left, top, width, height, as torchvision's RandomResizedCrop draws them. An area and a
-    ratio that do not fit into the image are drawn again, up to ten times; then it is the centre."""
+    """Random parts, N x 4: left, top, width, height, as torchvision's RandomResizedCrop draws them.
+    An area and a ratio that do not fit into the image are drawn again, up to ten times; then the
+    center is used."""
     assert crop.scale is not None
     assert crop.ratio is not None
     rows, columns = size
@@ -220,18 +221,18 @@ def parts(drawn: Tensor, crop: Crop, size: Size) -> Tensor:
     fits = (width >= 1) & (width <= columns) & (height >= 1) & (height <= rows)
     first = fits.to(torch.uint8).argmax(0, keepdim=True)
     width, height = width.gather(0, first)[0], height.gather(0, first)[0]
-    found = fits.any(0)
+    any_fits = fits.any(0)
     wide, tall = middle(size, crop.ratio)
-    width, height = torch.where(found, width, wide), torch.where(found, height, tall)
+    width, height = torch.where(any_fits, width, wide), torch.where(any_fits, height, tall)
     left = whole(drawn[2 * _TRIES], 0, columns - width)
     top = whole(drawn[2 * _TRIES + 1], 0, rows - height)
-    left = torch.where(found, left, (columns - wide) // 2)
-    top = torch.where(found, top, (rows - tall) // 2)
+    left = torch.where(any_fits, left, (columns - wide) // 2)
+    top = torch.where(any_fits, top, (rows - tall) // 2)
     return torch.stack([left, top, width, height], 1)
 
 
 def middle(size: Size, ratio: tuple[float, float]) -> tuple[int, int]:
-    """Width and height of the largest part with a ratio that is allowed."""
+    """Width and height of the largest part whose aspect ratio is allowed."""
     rows, columns = size
     if columns / rows < ratio[0]:
         return columns, round(columns / ratio[0])
@@ -244,14 +245,14 @@ def middle(size: Size, ratio: tuple[float, float]) -> tuple[int, int]:
 
 
 def corners(drawn: Tensor, distortion: float, size: Size) -> Tensor:
-    """Where the corners go, by whole pixels: N x 4 x 2, each up to `distortion` of half the image
-    inwards."""
+    """The new corners of a perspective, in whole pixels: N x 4 x 2. Each moves inwards by at most
+    `distortion` times half the image."""
     height, width = size
     # Opposite corners must not meet.
     far = tuple(min(int(distortion * (side // 2)), (side - 1) // 2) for side in (width, height))
     many = constant(far * 4, drawn.device).view(-1, 1) + 1
     inwards = (drawn * many).floor().t().view(-1, 4, 2)
     right, bottom = width - 1, height - 1
-    still = constant(((0, 0), (right, 0), (right, bottom), (0, bottom)), drawn.device)
+    fixed_corners = constant(((0, 0), (right, 0), (right, bottom), (0, bottom)), drawn.device)
     signs = constant(((1, 1), (-1, 1), (-1, -1), (1, -1)), drawn.device)
-    return still + signs * inwards
+    return fixed_corners + signs * inwards

@@ -1,8 +1,8 @@
-"""One interpolation for all transforms of a pass: where each output pixel comes from.
+"""Warps images: one bilinear interpolation applies all transforms of a pass.
 
-Transforms are followed backwards, from the output to the input of the pass: as matrices, which are
-multiplied, as long as nothing is beyond a border. What has left the image in between does not come
-back: the border of each transform counts, as if it had been done by itself.
+Transforms are followed backwards, from the output of the pass to its input, by multiplying their
+matrices. Pixels that leave the image in one transform do not come back in the next: the border of
+each transform has the same effect as if the transforms were applied one by one.
 """
 
 from __future__ import annotations
@@ -19,42 +19,43 @@ from .homography import IDENTITY, Matrix, Size, linear, product
 from .transforms import Border, Transform
 
 Fill = tuple[float, ...]
-"""Levels from 0 to 255, one or one for each channel."""
+"""Levels from 0 to 255: one for all channels, or one for each."""
 
 _PADDING: dict[Border, Literal["zeros", "border", "reflection"]] = {
     "constant": "zeros", "nearest": "border", "reflect": "reflection", "part": "border",
     "inside": "border",
 }  # fmt: skip
-"""In the words of `grid_sample`, whose reflection has the last pixel twice."""
+"""Padding modes of `grid_sample`, whose reflection repeats the last pixel."""
 
 
 class Segment(NamedTuple):
-    """A part of the way back, up to where coordinates have to be changed."""
+    """A part of the inverse map, up to a border at which coordinates have to be changed."""
 
     rows: Tensor
-    """N x 2K x 3: x and y at K borders that count on the way, and at last those at its end."""
+    """N x 2K x 3: x and y at the K borders within the segment, and last those at its end."""
     below: Tensor | None
-    """N x K x 3: what they are divided by, where that is not 1."""
+    """N x K x 3: the denominators of x and y; None if all are 1."""
     halves: tuple[float, ...]
-    """How far borders are from the middle, x and y of each."""
+    """The distance of each border from the center, in x and y."""
     end: Transform | None
-    """Beyond whose border coordinates are changed; None where pixels are interpolated."""
+    """The transform beyond whose border coordinates are changed; None at the input, where pixels
+    are interpolated."""
 
 
 class InverseMap:
-    """From the pixels of the output to those of the input; worked out once for a batch."""
+    """The map from output pixels to input pixels, computed once for a batch."""
 
     def __init__(self, transforms: Sequence[Transform], like: Tensor, out: Size) -> None:
-        """`like`: anything of which there is one for each image. `out`: size of the output."""
+        """`like` is a tensor with one entry for each image; `out` is the size of the output."""
         y, x = (
             torch.arange(side, device=like.device, dtype=torch.float32).sub_((side - 1) / 2)
             for side in out
         )
         self.x, self.y = x.view(1, 1, 1, -1), y.view(1, 1, -1, 1)
-        """Of the output, the centres of pixels."""
+        """The centers of the output pixels."""
         self.segments: list[Segment] = []
         self.border: Border = "inside"
-        """What is beyond the input."""
+        """The pixels beyond the border of the input."""
         matrix, projective = IDENTITY, False
         legs: list[Matrix] = []
         halves: list[float] = []
@@ -77,11 +78,11 @@ class InverseMap:
             if transform.border == "inside":
                 continue
             if transform.border != "part" and all(one.bijective for one in transforms[:index]):
-                self.border = transform.border  # the interpolation sees to it
+                self.border = transform.border  # the interpolation itself handles this border
             elif transform.border == "constant":
                 legs.append(matrix)
                 halves += [transform.size[1] / 2, transform.size[0] / 2]
-            else:  # coordinates are changed: on from there
+            else:  # coordinates are changed here: a new segment starts
                 segment(matrix, transform)
                 matrix, projective = IDENTITY, False
                 legs, halves = [], []
@@ -90,7 +91,7 @@ class InverseMap:
 
 
 def _stacked(rows: Sequence[Sequence[Entry]], like: Tensor) -> Tensor:
-    """N x rows x 3."""
+    """The rows of matrices as one tensor, N x rows x 3."""
     entries = [entry for row in rows for entry in row]
     same = {entry: column(entry, like) for entry in entries if not isinstance(entry, Tensor)}
     stacked = torch.stack([e if isinstance(e, Tensor) else same[e] for e in entries])
@@ -104,25 +105,25 @@ def warp(
     fill: Fill = (0.0,),
     displacement: Tensor | None = None,
 ) -> Tensor:
-    """Some images of a batch, float32, bilinear. `displacement` (N x 2 x H x W: x and y, in pixels)
-    comes behind all transforms."""
+    """Warps some images of a batch (float32) by bilinear interpolation. `displacement` (N x 2 x H x
+    W: x and y, in pixels) is applied after all transforms."""
     grid, cover = _source_grid(inverse, piece, displacement)
     level = None
     if any(fill) and (inverse.border == "constant" or cover is not None):
         level = constant(fill, images.device).view(1, -1, 1, 1)
         images = images - level
-    found = F.grid_sample(images, grid, "bilinear", _PADDING[inverse.border], align_corners=False)
+    warped = F.grid_sample(images, grid, "bilinear", _PADDING[inverse.border], align_corners=False)
     if cover is not None:
-        found = found.mul_(cover)
-    return found if level is None else found.add_(level)
+        warped = warped.mul_(cover)
+    return warped if level is None else warped.add_(level)
 
 
 def _source_grid(
     inverse: InverseMap, piece: slice, displacement: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Where each pixel of the output comes from, N x H x W x 2, as `grid_sample` takes it: from -1
-    to 1. And how much of it is image and not fill, N x 1 x H x W, where borders on the way decide
-    that: half a pixel within, a bilinear interpolation meets nothing but image."""
+    """The source of each output pixel, N x H x W x 2, from -1 to 1 as `grid_sample` takes it; and
+    how much of each pixel is image and not fill, N x 1 x H x W (None if no border on the way
+    decides that). Half a pixel inside a border, a bilinear interpolation uses image pixels only."""
     x, y = inverse.x, inverse.y
     if displacement is not None:
         x, y = x + displacement[:, :1], y + displacement[:, 1:]
@@ -137,20 +138,21 @@ def _source_grid(
             here = _within(places[:, :-2], segment.halves)
             cover = here if cover is None else torch.minimum(cover, here)
         if segment.end is None:
-            # All x, then all y: `grid_sample` is quicker to read them so.
+            # All x, then all y: `grid_sample` reads them faster in this layout.
             return places[:, -2:].permute(0, 2, 3, 1), cover
         x, y = _kept_inside(places[:, -2:-1], places[:, -1:], segment.end, piece)
     raise AssertionError("the last segment ends where pixels are interpolated")
 
 
 def _applied(rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """N x rows x H x W; of places in a grid, two short rows are added up."""
+    """Matrix rows applied to a grid of places, N x rows x H x W; the sum of a row and a column is
+    broadcast."""
     a, b, c = rows[..., None, None].unbind(2)
     return a * x + (b * y + c)
 
 
 def _within(from_middle: Tensor, halves: tuple[float, ...]) -> Tensor:
-    """How much of a pixel is within all borders; the places are used up."""
+    """How much of each pixel is within all borders; overwrites `from_middle`."""
     far, farthest = from_middle.abs_(), max(halves)
     if min(halves) < farthest:  # counted from the border that is farthest from the middle
         beyond = tuple(farthest - half for half in halves)
@@ -159,7 +161,7 @@ def _within(from_middle: Tensor, halves: tuple[float, ...]) -> Tensor:
 
 
 def _kept_inside(x: Tensor, y: Tensor, transform: Transform, piece: slice) -> tuple[Tensor, Tensor]:
-    """Places beyond the border brought back to where the same pixel is."""
+    """Moves places beyond the border to the place inside that has the same pixel."""
     height, width = transform.size
     if transform.border == "reflect":
         return _mirrored(x, width), _mirrored(y, height)
@@ -173,6 +175,6 @@ def _kept_inside(x: Tensor, y: Tensor, transform: Transform, piece: slice) -> tu
 
 
 def _mirrored(place: Tensor, side: int) -> Tensor:
-    """Back and forth between the borders."""
+    """Reflects places at both borders."""
     folded = (place + side / 2).abs() % (2 * side)
     return side / 2 - (folded - side).abs()
