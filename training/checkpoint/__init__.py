@@ -1,1 +1,1 @@
-"""Run folders: checkpoints, the record, the lock, and how a run is resumed."""
+"""Run folders: checkpoints, record.json, metrics.jsonl, the lock on a run, and resuming."""

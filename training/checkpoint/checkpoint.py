@@ -31,14 +31,14 @@ FORMAT = 1
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Written whole or not at all; raises OSError."""
-    buffer = io.BytesIO()  # torch itself says of a full disk only that it failed
+    """Writes a checkpoint atomically; raises OSError."""
+    buffer = io.BytesIO()  # torch itself does not say that the disk is full
     torch.save({"format": FORMAT, **state}, buffer)
     write_whole(path, buffer.getbuffer())
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Raises SpecError for what is none, or cannot be read."""
+    """Reads a checkpoint; raises SpecError if it is missing, damaged, or not a checkpoint."""
     name = shown(path)
     try:
         state = read_torch(path)
@@ -60,8 +60,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def restoring(path: Path) -> Iterator[None]:
-    """Around what takes over the state of a checkpoint: it has the form of one, and yet may belong
-    to another network, optimizer or version of torch; raises SpecError then."""
+    """A context for code that restores the state of a checkpoint. A valid checkpoint may still
+    belong to another network, optimizer or version of torch; the resulting errors become a
+    SpecError."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -80,12 +81,12 @@ def _threads(value: object) -> bool:
 
 
 def _sums(value: object) -> bool:
-    """Those of `RunningMetrics`."""
+    """Whether `value` is the state of `RunningMetrics`."""
     return isinstance(value, Tensor) and value.shape == (3,) and value.is_floating_point()
 
 
 def _metrics(value: object) -> bool:
-    """Those of an epoch; the loss is always among them."""
+    """Whether `value` is the metrics of an epoch, the loss included."""
     return isinstance(value, dict) and not misfit(value, {str: number}) and "loss" in value
 
 
@@ -106,7 +107,7 @@ _FORM = {
         "position": natural,
         "steps": natural,
         "seconds": finite,
-        "best": Optional((None, number)),  # of an early 0.1
+        "best": Optional((None, number)),  # written by early 0.1
         "best_metrics": Optional((None, _metrics)),
         "best_epoch": (None, natural),
         "lines": natural,
@@ -117,30 +118,30 @@ _FORM = {
     "numbers": {"precision": str, "channels_last": bool, "lines": [str]},
     "best": (None, {"epoch": natural, "weights": _TENSORS}),
 }
-"""What a run needs of its checkpoint to go on."""
+"""The parts of a checkpoint that are needed to resume a run."""
 
 
 # ---- the weights alone -----------------------------------------------------------------------
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
-    """Written whole or not at all; raises OSError."""
+    """Writes weights and their metadata atomically; raises OSError."""
     write_whole(path, *pieces(state, {"format": "pt", **about}))
 
 
 def about_weights(path: Path) -> dict[str, str]:
-    """The metadata of a file of weights; empty where there is no such file."""
+    """The metadata of a safetensors file; empty if there is no such file."""
     try:
         return about_safetensors(path)
     except BadFile:
         return {}
 
 
-# ---- whether it is of the same run -----------------------------------------------------------
+# ---- whether a checkpoint belongs to this network --------------------------------------------
 
 
 def mark_of(network: Network) -> str:
-    """A hash that is the same for networks that compute the same under the same names."""
+    """A hash of a network: equal for networks with the same computation and the same names."""
     lines = [
         f"{node.name} {node.op.word} {node.op.arguments}"
         f" {[source.index for source in node.inputs]} {node.shape}"
@@ -152,7 +153,7 @@ def mark_of(network: Network) -> str:
 
 
 def must_be_same(state: Mapping[str, Any], network: Network, name: str) -> None:
-    """Raises SpecError, with the difference, for the checkpoint of another network."""
+    """Raises SpecError, with the differences, if the checkpoint is of another network."""
     if state["network"] != mark_of(network):
         raise SpecError([_another_network(state["model"], network, name)])
 
@@ -187,7 +188,7 @@ def _shape(tensor: Tensor | None) -> str:
 def facts_about(
     classes: tuple[str, ...], preparation: str, network: str, spec: str, multi_label: bool
 ) -> dict[str, str]:
-    """The metadata of the weights."""
+    """The metadata that is stored beside weights."""
     return {
         "classes": json.dumps(list(classes), ensure_ascii=False),
         "preparation": preparation,

@@ -1,7 +1,8 @@
-"""Frozen weights: written once, beside checkpoints that leave them out.
+"""Frozen weights: written once, to a file beside the checkpoints, which leave them out.
 
-The file is named after its contents, so that a checkpoint always finds the one that it was written
-with; others are removed after the next checkpoint is written. Runs of an early 0.1 call it still-….
+The name of the file is a hash of its contents, so a checkpoint always finds the weights that it was
+written with. Old files are removed after the next checkpoint is written. In runs of early 0.1, the
+name starts with `still-`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _NAME = re.compile(r"(?:frozen|still)-[0-9a-f]{16}\.safetensors")
 
 
 def write_frozen(folder: Path, tensors: Mapping[str, Tensor]) -> str:
-    """The name of the file, which is written where it is not there; raises OSError."""
+    """Writes the weights, unless the file exists, and returns its name; raises OSError."""
     data = pieces(tensors)
     path = folder / _name_of(*data)
     if not path.exists():
@@ -34,7 +35,7 @@ def write_frozen(folder: Path, tensors: Mapping[str, Tensor]) -> str:
 
 
 def read_frozen(folder: Path, name: str, asked_by: str) -> dict[str, Tensor]:
-    """Raises SpecError where it is not there, or another one."""
+    """Reads the frozen weights; raises SpecError if the file is missing or has changed."""
     try:
         if not _NAME.fullmatch(name):
             raise damaged("a run has no file with this name")

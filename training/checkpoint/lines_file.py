@@ -1,4 +1,4 @@
-"""A file of lines that grows, like metrics.jsonl: only whole lines are ever in it."""
+"""A text file that lines are appended to, like metrics.jsonl: it never contains a partial line."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ MAX_BYTES = 256 * 2**20
 
 
 class Lines:
-    """Each line is on the disk, whole, before the next one is written."""
+    """Appends lines; each is on disk completely before the next one is written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._waiting = b""
-        """What could not be written yet, as the disk was full."""
+        """The lines that could not be written yet, because the disk was full."""
 
     def add(self, line: str) -> None:
-        """Raises OSError where it cannot be written now; it then comes with the next one."""
+        """Appends a line. Raises OSError if it cannot be written now; it is then written with the
+        next line."""
         self._waiting += line.encode() + b"\n"
         with open(self.path, "ab", buffering=0) as file:
             size = file.tell()
             try:
-                if file.write(self._waiting) < len(self._waiting):  # a part still had room
+                if file.write(self._waiting) < len(self._waiting):  # there was room for a part
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(file.fileno())
             except OSError:
@@ -36,9 +37,9 @@ class Lines:
         self._waiting = b""
 
     def keep(self, count: int) -> None:
-        """The first ones alone; and all of them whole."""
+        """Keeps the first `count` lines and removes the rest, and a partial line at the end."""
         try:
             lines = read_bytes(self.path, MAX_BYTES).splitlines(keepends=True)
-        except BadFile:  # not there, or nothing that was written here
+        except BadFile:  # the file does not exist, or this program did not write it
             lines = []
         write_whole(self.path, b"".join(line for line in lines[:count] if line.endswith(b"\n")))

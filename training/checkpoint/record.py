@@ -1,4 +1,4 @@
-"""record.json: how a run was made, and its results."""
+"""record.json: versions, device, seed, data and options of a run, and its results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def start_record(
     processes: Processes,
     version: str,
 ) -> dict[str, Any]:
-    """Of a run that starts."""
+    """The record at the start of a run."""
     import json
 
     return {
@@ -61,7 +61,7 @@ def start_record(
 
 
 def measured(outcome: Outcome) -> dict[str, Any]:
-    """The figures of an evaluation, for JSON."""
+    """The metrics of an evaluation, for JSON."""
     return {
         "metrics": {name: plain(value) for name, value in outcome.metrics.items()},
         "per_class": {
@@ -72,7 +72,7 @@ def measured(outcome: Outcome) -> dict[str, Any]:
 
 
 def plain(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
+    """The value; None for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None
 
 
@@ -83,11 +83,11 @@ def end_record(
     outcome: Outcome | None,
     test: Outcome | None,
 ) -> dict[str, Any]:
-    """Of a run that has ended, for whatever reason."""
-    found = dict(result)
+    """The record at the end of a run, for whatever reason it ended."""
+    results = dict(result)
     if outcome is not None:
-        about = measured(outcome)
-        found["val"], found["per_class"] = about["metrics"], about["per_class"]
+        measured_val = measured(outcome)
+        results["val"], results["per_class"] = measured_val["metrics"], measured_val["per_class"]
     if test is not None:
-        found["test"] = measured(test)["metrics"]
-    return {**record, "state": state, "result": found}
+        results["test"] = measured(test)["metrics"]
+    return {**record, "state": state, "result": results}

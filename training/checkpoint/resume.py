@@ -19,8 +19,8 @@ from .run_folder import PLAN, shown
 
 
 def must_be_run(path: Path, request: Request) -> Request:
-    """The request to resume a run with; raises SpecError unless `path` is the folder of a run that
-    was started with the same plan."""
+    """The request with which a run is resumed. Raises SpecError unless `path` is the folder of a
+    run that was started with the same plan."""
     name = shown(path)
     try:
         before = read_plan(path)
@@ -35,14 +35,15 @@ def must_be_run(path: Path, request: Request) -> Request:
 
 
 def plan_to_resume(before: TrainPlan, plan: TrainPlan, name: str) -> TrainPlan:
-    """`plan`, with what it leaves open about data that has moved as it was; raises SpecError, with
-    the difference, where the run was started with another plan, `before`."""
+    """The plan with which a run is resumed: `plan`, completed from the plan that the run was
+    started with, `before`, if only the place of its data is given. Raises SpecError, with the
+    differences, if the two plans do not agree."""
     plan = _with_data_as_before(plan, before)
-    wrong = [found for found in differences(before, plan) if not found.harmless]
+    wrong = [each for each in differences(before, plan) if not each.harmless]
     if _longer(before, plan):
-        wrong = [found for found in wrong if found.word != "schedule"]
+        wrong = [each for each in wrong if each.word != "schedule"]
     if wrong:
-        notes = [f"{found.section}: `{found.before}`, now `{found.now}`" for found in wrong]
+        notes = [f"{each.section}: `{each.before}`, now `{each.now}`" for each in wrong]
         span = next((d.directive.span for d in wrong if d.directive and d.directive.span), None)
         labels = tuple(
             Label(d.directive.span, f"was `{d.before}`")
@@ -64,7 +65,7 @@ def plan_to_resume(before: TrainPlan, plan: TrainPlan, name: str) -> TrainPlan:
 
 
 def _with_data_as_before(plan: TrainPlan, before: TrainPlan) -> TrainPlan:
-    """`--data PLACE` names a place and nothing else: how the data is divided stays."""
+    """`--data PLACE` names only a place: the arguments and the split of the old plan are kept."""
     train, data, old = plan.train, plan.train.data, before.train.data
     if type(data) is not type(old):
         return plan
@@ -78,13 +79,13 @@ def _with_data_as_before(plan: TrainPlan, before: TrainPlan) -> TrainPlan:
 
 
 def check_same_data(record: Mapping[str, Any], dataset: Dataset, name: str) -> None:
-    """Raises SpecError where the data is not what a run was started with: its labels would mean
-    other classes, and the order of its images would be another."""
+    """Raises SpecError if the data is not the data that the run was started with: its labels would
+    stand for other classes, and its images would come in another order."""
     try:
         saved = record["dataset"]
         classes = tuple(map(str, saved["classes"]))
         counts = {str(part["name"]): list(part["counts"]) for part in saved["parts"]}
-    except (KeyError, TypeError, ValueError):  # damaged: nothing to compare with
+    except (KeyError, TypeError, ValueError):  # a damaged record: there is nothing to compare with
         return
     notes = []
     if classes != dataset.classes:
@@ -99,15 +100,14 @@ def check_same_data(record: Mapping[str, Any], dataset: Dataset, name: str) -> N
     if notes:
         message = f"the data differs from what {name} was started with"
         help = (
-            "if the data has moved, give its new place with --data; to train on other data, "
-            "start a new"
-            f' run with `transfer {{ from "{name}" }}`'
+            "if the data has moved, give its new place with --data; to train on other data, start a"
+            f' new run with `transfer {{ from "{name}" }}`'
         )
         raise SpecError([Diagnostic("other-data", message, notes=tuple(notes), help=help)])
 
 
 def _longer(before: TrainPlan, now: TrainPlan) -> bool:
-    """Whether schedules differ in a warm-up alone, a share of another number of epochs."""
+    """Whether the schedules differ only in the warm-up, which depends on the number of epochs."""
     if before.train.epochs == now.train.epochs:
         return False
     warmup = before.train.schedule.warmup
@@ -115,7 +115,7 @@ def _longer(before: TrainPlan, now: TrainPlan) -> bool:
 
 
 class Difference(NamedTuple):
-    """A directive that says something else now."""
+    """A directive that has changed between two plans."""
 
     section: str
     word: str
@@ -141,18 +141,18 @@ _MAY_CHANGE = {
         "compile",
     )
 } | {("evaluate", "tta")}
-"""What may change when a run is resumed: how long it trains, what is shown and kept, and where its
-data lies; whether it is the same data is checked when it is open."""
+"""Directives that may change when a run is resumed: how long it trains, what it shows and saves,
+and the place of its data. Whether it is the same data is checked when the data has been opened."""
 
 
 def differences(before: TrainPlan, now: TrainPlan) -> Iterator[Difference]:
-    """Of two plans, directive by directive."""
+    """The differences between two plans, directive by directive."""
     if before.input != now.input:
         yield Difference("network", "input", str(before.input), str(now.input), None)
     for section in ("train", "evaluate", "transfer"):
-        old, new = _said(getattr(before, section)), _said(getattr(now, section))
+        old, new = _directives(getattr(before, section)), _directives(getattr(now, section))
         for word in dict.fromkeys((*old, *new)):
-            texts = [", ".join(map(str, said.get(word, ()))) for said in (old, new)]
+            texts = [", ".join(map(str, by_word.get(word, ()))) for by_word in (old, new)]
             if texts[0] != texts[1]:
                 last = next(iter(new.get(word, ())), None)
                 yield Difference(section, word, texts[0] or "nothing", texts[1] or "nothing", last)
@@ -162,9 +162,10 @@ def differences(before: TrainPlan, now: TrainPlan) -> Iterator[Difference]:
         yield Difference("augment", "augment", texts[0] or "nothing", texts[1] or "nothing", first)
 
 
-def _said(section: object) -> dict[str, tuple[Directive, ...]]:
-    found: dict[str, tuple[Directive, ...]] = {}
+def _directives(section: object) -> dict[str, tuple[Directive, ...]]:
+    """The directives of a section of a plan, by word."""
+    by_word: dict[str, tuple[Directive, ...]] = {}
     for slot in slots(type(section)) if section is not None else ():
         value = getattr(section, slot.name)
-        found[slot.word] = value if isinstance(value, tuple) else (value,) if value else ()
-    return found
+        by_word[slot.word] = value if isinstance(value, tuple) else (value,) if value else ()
+    return by_word

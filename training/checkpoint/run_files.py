@@ -1,9 +1,9 @@
 """Reading the files of a run folder: plan.json, record.json, metrics.jsonl, transfer.txt.
 
-A run may come from anybody, by mail or out of an archive. Each file is a regular one of bounded
-size, and has the form that it was written in, or BadFile says why it is not used. (last.ckpt is
-read in `checkpoint.py`, weights in `weights/read.py`, the spec in `dsl/files.py`; model.py is for
-people alone, and is never read.)
+A run folder may have been written by somebody else. So each file must be a regular file of bounded
+size and of the expected form; otherwise BadFile says what is wrong with it. (last.ckpt is read in
+`checkpoint.py`, weights in `weights/read.py`, the spec in `dsl/files.py`. model.py is written for
+people to read; the program never reads it.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..untrusted.open_file import read_text
 from .run_folder import METRICS, PLAN, RECORD, TRANSFER
 
 MAX_BYTES = 16 * 2**20
-"""record.json of 20,000 classes has four million bytes."""
+"""The record.json of a run with 20,000 classes has four million bytes."""
 MAX_METRICS = 256 * 2**20
 
 _FIGURES = {str: (None, number)}
@@ -65,16 +65,16 @@ _EPOCH = {
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """record.json; raises BadFile."""
-    found = load_json(read_text(folder / RECORD, MAX_BYTES))
-    place = misfit(found, _RECORD)
+    """Reads record.json; raises BadFile."""
+    record = load_json(read_text(folder / RECORD, MAX_BYTES))
+    place = misfit(record, _RECORD)
     if place:
         raise damaged(f"it is not the record of a run ({place})")
-    return dict(found)
+    return dict(record)
 
 
 def read_plan(folder: Path) -> TrainPlan:
-    """plan.json; raises BadFile."""
+    """Reads plan.json; raises BadFile."""
     text = read_text(folder / PLAN, MAX_BYTES)
     load_json(text)
     with guarded("it is not the plan of a run"):
@@ -85,24 +85,24 @@ def read_plan(folder: Path) -> TrainPlan:
 
 
 def read_epochs(folder: Path) -> list[dict[str, Any]]:
-    """metrics.jsonl as far as it is in order: its last line may have been cut short."""
+    """Reads the valid lines of metrics.jsonl; the last one may have been cut short."""
     try:
         lines = read_text(folder / METRICS, MAX_METRICS).splitlines()
     except BadFile:
         return []
-    found = []
+    epochs = []
     for line in lines:
         try:
             epoch = load_json(line)
         except BadFile:
             continue
         if not misfit(epoch, _EPOCH):
-            found.append(epoch)
-    return found
+            epochs.append(epoch)
+    return epochs
 
 
 def read_transfer(folder: Path) -> str:
-    """transfer.txt; empty where there is none."""
+    """Reads transfer.txt; empty if there is none."""
     try:
         return read_text(folder / TRANSFER, MAX_BYTES)
     except BadFile:

@@ -1,14 +1,14 @@
-"""The folder of a run: every file in it is intact at every moment.
+"""The run folder: which files a run writes. Each is written atomically, so it is always intact.
 
-spec.cnn          the spec as it was run, with what it imports beside it
-plan.json         its sections, every default filled in
-model.py          the network as it was emitted
-metrics.jsonl     a line an epoch
-last.ckpt         the whole state, to resume from
+spec.cnn          the spec of the run, with the files that it imports beside it
+plan.json         the sections of the spec, with every default filled in
+model.py          the emitted torch module
+metrics.jsonl     one line for each epoch
+last.ckpt         the whole training state, to resume from
 best.safetensors  the best weights so far
-frozen-….safetensors  weights that are frozen all along, which last.ckpt leaves out
-transfer.txt      where a `transfer` section is: which weights came from where, what is frozen
-record.json       versions, device, seed, data, choices, result
+frozen-….safetensors  weights that are frozen in all epochs, which last.ckpt leaves out
+transfer.txt      for a spec with `transfer`: the source of each weight, and which layers are frozen
+record.json       versions, device, seed, data, choices, results
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ SPEC, PLAN, MODEL, METRICS, CHECKPOINT, BEST, RECORD, TRANSFER = (
 
 
 def member_name(number: int) -> str:
-    """The folder of a member of an ensemble, counted from 1, inside the ensemble's."""
+    """The name of the folder of an ensemble's network, counted from 1, inside the ensemble's."""
     return str(number)
 
 
 class RunFolder:
-    """A folder that is written to."""
+    """Writes the files of a run folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,13 +78,13 @@ def inner_folder(path: Path) -> Path:
 
 
 def make_folder(request: Request, output: Path | None) -> Path:
-    """A new folder: `output`, or `runs/NAME` with a number where that exists. Raises SpecError
-    where it is not empty or cannot be made."""
+    """Creates the run folder: `output`, or `runs/NAME`, with a number if that exists. Raises
+    SpecError if it is not empty or cannot be created."""
     name, runs = run_name(request.source), Path.cwd() / RUNS
     try:
-        made = _numbered(runs, name) if output is None else _new(output)
-        reach_the_disk(made.parent)
-        return made
+        folder = _numbered(runs, name) if output is None else _new(output)
+        reach_the_disk(folder.parent)
+        return folder
     except OSError as error:
         raise SpecError([_cannot_write(output or runs / name, error)]) from None
 
@@ -110,7 +110,7 @@ def _numbered(runs: Path, name: str) -> Path:
 
 
 def shown(path: Path) -> str:
-    """The path relative to the current folder, where it is inside it."""
+    """The path to show: relative to the current folder if it is inside that."""
     try:
         return os.path.relpath(path) if Path.cwd() in path.absolute().parents else str(path)
     except OSError:
@@ -122,7 +122,7 @@ def _taken(path: Path) -> Diagnostic:
     if (path / CHECKPOINT).exists():
         help = f"to continue the run in it, write `--resume {name}`; or name another folder"
     else:
-        help = "name another folder, or leave -o out: then a new one is made"
+        help = "name another folder, or leave -o out to create a new one"
     return Diagnostic("run-exists", f"{name} is not empty; nothing is overwritten", help=help)
 
 
@@ -136,7 +136,7 @@ def _cannot_write(path: Path, error: OSError) -> Diagnostic:
 
 
 def run_name(source: Source) -> str:
-    """The default name of a run: its spec's."""
+    """The default name of a run: the name of its spec."""
     stem = Path(source.name).stem
     kept = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in stem).strip("._")
     return kept[:60] or "run"
@@ -151,7 +151,8 @@ def spec_hash(program: Program) -> str:
 
 
 def laid_out(program: Program) -> dict[str, str]:
-    """Every file of a spec by its place in the run folder. Imports say the new places."""
+    """The text of every file of a spec, by its place in the run folder. Import statements are
+    changed to name the new places."""
     main = program.main.source
     places = {source: _place(source, main) for source in program.imports}
     return {place: _moved(program, source, places) for source, place in places.items()}
@@ -176,7 +177,7 @@ def _moved(program: Program, source: Source, places: Mapping[Source, str]) -> st
     text = source.text
     here = PurePosixPath(places[source]).parent
     for statement, place in sorted(
-        _imports(program, source, places), key=lambda found: -found[0].path.span.start
+        _imports(program, source, places), key=lambda pair: -pair[0].path.span.start
     ):
         relative = os.path.relpath(place, here).replace(os.sep, "/")
         if relative != statement.path.value:

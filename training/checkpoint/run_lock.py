@@ -1,9 +1,9 @@
-"""A lock on a run's folder: two processes never train the same run at the same time.
+"""A lock on a run folder, so that two processes never train the same run at the same time.
 
-It is a POSIX record lock on the file `.lock`. The system releases it when the process dies, however
-it dies. (flock's would be inherited by the processes that load images, and would outlive a killed
-run until they have noticed.) Where there are no such locks, on Windows and some network drives, a
-run is not locked.
+It is a POSIX record lock on the file `.lock`. The operating system releases it when the process
+ends, even if it is killed. (A lock of `flock` would be inherited by the processes that load images,
+and would outlive a killed run until they end.) On Windows and some network drives there are no such
+locks; there a run is not locked.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ except ImportError:  # on Windows
 
 NAME = ".lock"
 _HELD: set[Path] = set()
-"""By this process: for the system, a process cannot be in its own way."""
+"""The locks of this process: the system does not lock out the process that holds the lock."""
 _HOLDER = 4096
-"""Bytes of `.lock` that are read."""
+"""The number of bytes that are read from `.lock`."""
 
 
 @contextmanager
 def lock_run(folder: Path, processes: Processes) -> Iterator[None]:
-    """The first of several processes holds the lock for all; raises SpecError in each of them where
-    somebody else is training the run."""
+    """Locks a run. In distributed training, the first process holds the lock for all. Raises
+    SpecError, in all of them, if another program is training the run."""
     path, handle, problem = folder.resolve() / NAME, None, None
     if processes.writes:
         try:
@@ -54,13 +54,13 @@ def lock_run(folder: Path, processes: Processes) -> Iterator[None]:
 
 
 def _acquire(path: Path, name: str) -> int | None:
-    """An open file, with the lock on it; None where nothing can be locked."""
+    """The descriptor of the open, locked file; None if the file system has no locks."""
     if path in _HELD:
         raise SpecError([_in_use(name, "this very process")])
     while fcntl is not None:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        except OSError:  # what cannot be written is found out, and said, win a spec it is written
+        except OSError:  # if the folder cannot be written to, the first write to it reports that
             return None
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,7 +71,7 @@ def _acquire(path: Path, name: str) -> int | None:
         except OSError:  # this file system has no locks
             os.close(handle)
             return None
-        if not _is_at(path, handle):  # who held it has taken it away meanwhile
+        if not _is_at(path, handle):  # the last holder has removed the file in the meantime
             os.close(handle)
             continue
         _HELD.add(path)
@@ -79,7 +79,7 @@ def _acquire(path: Path, name: str) -> int | None:
             os.ftruncate(handle, 0)
             text = json.dumps({"process": os.getpid(), "host": socket.gethostname()})
             os.write(handle, text.encode())
-        except OSError:  # a full disk: the lock holds all the same
+        except OSError:  # the disk is full, but the run is locked
             pass
         return handle
     return None
@@ -94,8 +94,8 @@ def _is_at(path: Path, handle: int) -> bool:
 
 def _holder(text: bytes) -> str:
     try:
-        found = json.loads(text)
-        process, host = int(found["process"]), str(found["host"])
+        holder = json.loads(text)
+        process, host = int(holder["process"]), str(holder["host"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return "another process"
     where = "this machine" if host == socket.gethostname() else host

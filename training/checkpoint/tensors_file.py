@@ -1,4 +1,4 @@
-"""Writing safetensors files in pieces, without copying tensors.
+"""Writes safetensors files in pieces, without copying the tensors.
 
 The library's own `save` copies all tensors twice before the first byte is written, which for some
 tens of megabytes takes longer than writing them.
@@ -19,14 +19,15 @@ _NAMES = {
     torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64",
 }  # fmt: skip
 _ALIGNED = 8
-"""Where the first tensor begins, in bytes; those with the largest numbers come first, so that each
-begins at a multiple of the size of its own."""
+"""The first tensor starts at a multiple of this many bytes. Tensors with larger items come first,
+so that each starts at a multiple of its item size."""
 
 
 def pieces(
     tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None
 ) -> list[bytes | memoryview]:
-    """The head, then each tensor; those that are on the CPU and in order are not copied."""
+    """The contents of a safetensors file: the header, then each tensor. Contiguous tensors on the
+    CPU are not copied."""
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     head: dict[str, object] = {"__metadata__": dict(about)} if about else {}
     bodies: list[bytes | memoryview] = []
@@ -47,6 +48,6 @@ def pieces(
 
 
 def bytes_of(tensor: Tensor) -> memoryview:
-    """As they lie in memory, in the usual order; the view keeps them there."""
+    """The bytes of a tensor in row-major order; the view keeps the memory alive."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().data

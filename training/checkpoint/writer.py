@@ -1,13 +1,13 @@
-"""Writing checkpoints: what is written when, so that a run can be resumed after any interruption.
+"""Writes checkpoints, best weights and metrics, so that a run can always be resumed.
 
-At the end of an epoch: its line of metrics, then the checkpoint, then, if it is the best epoch so
-far, the weights. A process that dies in between leaves surplus lines, which are removed on
-resuming, or misses the best weights, which are then in the checkpoint. Frozen weights are written
-once, before the first checkpoint.
+At the end of an epoch it writes a line of metrics, then the checkpoint, then, if this is the best
+epoch so far, the weights. If the process dies in between, there may be surplus lines, which are
+removed when the run is resumed, or the best weights may be missing, which are then in the
+checkpoint. Frozen weights are written once, before the first checkpoint.
 
-With cached features an epoch may be shorter than writing takes. Then checkpoints are skipped, so
-that writing takes a tenth of the time at most. Best weights that were skipped are kept in memory
-and written at the end at the latest.
+With cached features, an epoch may take less time than writing a checkpoint. Then checkpoints are
+skipped, so that writing takes at most a tenth of the time. Best weights that were not written are
+kept in memory; they are written at the end at the latest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .frozen_weights import remove_others, write_frozen
 from .run_folder import RunFolder, shown
 
 WRITING = 0.1
-"""The largest share of the time that writing may take."""
+"""The share of the time that writing may take at most."""
 SECONDS = 0.1
 """The assumed duration of writing, before it is measured."""
 
@@ -44,19 +44,19 @@ class Position:
     epoch: int = 0
     """Completed epochs."""
     position: int = 0
-    """Images of the running epoch that are done."""
+    """The number of images of the current epoch that have been processed."""
     steps: int = 0
-    """Since the start of the run."""
+    """The number of optimizer steps since the start of the run."""
     seconds: float = 0.0
     best_metrics: dict[str, float] | None = None
-    """Of the best epoch so far, on the validation set."""
+    """The metrics of the best epoch so far on the validation set."""
     best_epoch: int | None = None
     lines: int = 0
-    """Of metrics.jsonl."""
+    """The number of lines of metrics.jsonl."""
 
 
 class CheckpointWriter:
-    """Each process has one; only the first one's writes."""
+    """Writes the state of a run. Each process has one; only that of the first process writes."""
 
     def __init__(
         self,
@@ -82,26 +82,26 @@ class CheckpointWriter:
         self.position = Position()
         self.last: Mapping[str, float] = {}
         """The validation metrics of the last epoch."""
-        self._still: str | None = None
-        """The file of frozen weights, once it is written."""
-        self._wanted = False
+        self._frozen_file: str | None = None
+        """The name of the file of frozen weights, once it is written."""
+        self._pending = False
         """Whether there is something to write."""
-        self._again = time.perf_counter() + _rest(SECONDS)
-        """The time from which on the next checkpoint may be written."""
+        self._not_before = time.perf_counter() + _rest(SECONDS)
+        """The earliest time for the next checkpoint."""
         self._waiting: Best | None = None
-        """The best weights, while they are not in their file yet."""
+        """The best weights, as long as they are not in their file."""
         self.trouble = ""
-        """Why the last writing failed; empty where it did not."""
+        """Why the last write failed; empty if it succeeded."""
 
     # ---- writing ----
 
     def epoch(self, learner: Learner, record: EpochRecord, *, last: bool) -> None:
-        """At the end of each epoch."""
+        """Called at the end of each epoch."""
         self.position.lines += 1
         self.last = record.val
-        self._wanted |= record.best or record.epoch % self.every == 0
-        due = last or (self._wanted and time.perf_counter() >= self._again)
-        due = self.processes.told(due)  # all of them have a part in what is written
+        self._pending |= record.best or record.epoch % self.every == 0
+        due = last or (self._pending and time.perf_counter() >= self._not_before)
+        due = self.processes.told(due)  # all processes contribute to a checkpoint
         if record.best and self.processes.writes:
             self._waiting = Best.here(record.epoch) if due else Best.copied(learner, record.epoch)
         state = self._state(learner) if due else None
@@ -121,7 +121,7 @@ class CheckpointWriter:
                 self.trouble = ""
 
     def interrupted(self, learner: Learner) -> None:
-        """In the middle of an epoch."""
+        """Called when training is interrupted in the middle of an epoch."""
         state = self._state(learner)
         if not self.processes.writes:
             return
@@ -131,12 +131,13 @@ class CheckpointWriter:
             self.not_written(error)
 
     def close(self, learner: Learner) -> None:
-        """At the end, however it came: writes the best weights if they are still waiting."""
+        """Called at the end of training, for whatever reason: writes the best weights if they are
+        not in their file yet."""
         if self._waiting is not None:
             try:
                 self._write_best(learner, self._waiting)
             except OSError as error:
-                if not self.trouble:  # else it has been said already
+                if not self.trouble:  # otherwise the user has been told already
                     self.not_written(error)
 
     def _state(self, learner: Learner) -> dict[str, Any]:
@@ -152,21 +153,21 @@ class CheckpointWriter:
         }
 
     def _write(self, learner: Learner, state: dict[str, Any]) -> None:
-        """The checkpoint, and the best weights if they are waiting."""
+        """Writes the checkpoint, and the best weights if they are not in their file yet."""
         began = time.perf_counter()
-        still = learner.frozen_weights()
-        if still:
-            if self._still is None:
-                self._still = write_frozen(self.folder.path, still)
-            learns = {key: one for key, one in state["model"].items() if key not in still}
-            state |= {"model": learns, "still": self._still}
+        frozen = learner.frozen_weights()
+        if frozen:
+            if self._frozen_file is None:
+                self._frozen_file = write_frozen(self.folder.path, frozen)
+            trained = {key: one for key, one in state["model"].items() if key not in frozen}
+            state |= {"model": trained, "still": self._frozen_file}
         write_checkpoint(self.folder.checkpoint, state)
-        remove_others(self.folder.path, self._still or "")
+        remove_others(self.folder.path, self._frozen_file or "")
         if self._waiting is not None:
             self._write_best(learner, self._waiting)
-        self._wanted = False
+        self._pending = False
         now = time.perf_counter()
-        self._again = now + _rest(now - began)
+        self._not_before = now + _rest(now - began)
 
     def _write_best(self, learner: Learner, best: Best) -> None:
         metadata = {**self.metadata, "epoch": str(best.epoch)}
@@ -183,14 +184,14 @@ class CheckpointWriter:
             f" intact{last}. Training continues"
         )
 
-    # ---- going on ----
+    # ---- resuming ----
 
     def restore(self, learner: Learner, state: Mapping[str, Any]) -> None:
         """Restores the state of a checkpoint."""
         learner.restore(dict(state))
         position = dict(state["position"])
         best = position.pop("best", None)
-        if best is not None:  # an early 0.1 kept nothing but the figure that decides
+        if best is not None:  # early 0.1 saved only the metric that selects the best epoch
             chosen_by = learner.plan.train.checkpoint.metric
             position["best_metrics"] = {"loss": math.inf, "top1": best, chosen_by: best}
         self.position.__dict__.update(position)
@@ -199,8 +200,8 @@ class CheckpointWriter:
             self.metrics.restore(state["gauges"][rank])
             restore_random_state(state["random"][rank], learner.device)
         else:
-            # Other processes than before: what was measured is the first one's, and random numbers
-            # begin anew, from a place where none of them has been.
+            # The number of processes has changed: the first process gets the sums of all, and the
+            # random generators get a seed that no process has used before.
             if rank == 0:
                 self.metrics.restore(_sum(state["gauges"]))
             seed_all(int(self.fixed["seed"]) + self.position.steps, rank)
@@ -213,27 +214,27 @@ class CheckpointWriter:
 
 
 class Best(NamedTuple):
-    """The best weights, while they wait to be written; without unchanged ones."""
+    """The best weights, until they are written; without the weights that never change."""
 
     epoch: int
     weights: dict[str, Tensor]
 
     @staticmethod
     def here(epoch: int) -> Best:
-        """All weights as the learner has them."""
+        """The learner's current weights, which need no copy."""
         return Best(epoch, {})
 
     @staticmethod
     def copied(learner: Learner, epoch: int) -> Best:
         """A copy of all weights that can change, in main memory."""
-        still = () if learner.average else learner.frozen_weights()
+        frozen = () if learner.average else learner.frozen_weights()
         weights = learner.weights().items()
-        changing = {name: tensor for name, tensor in weights if name not in still}
+        changing = {name: tensor for name, tensor in weights if name not in frozen}
         return Best(epoch, {n: t.detach().to("cpu", copy=True) for n, t in changing.items()})
 
 
 def _rest(seconds: float) -> float:
-    """The pause after a writing that took so many seconds."""
+    """The pause after a write that took this many seconds."""
     return seconds * (1 / WRITING - 1)
 
 
@@ -242,7 +243,7 @@ def _sum(states: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _line(record: EpochRecord) -> str:
-    """NaN and infinity become null."""
+    """A line of metrics.jsonl; NaN and infinity become null."""
     return json.dumps(_plain(record._asdict()), allow_nan=False)
 
 

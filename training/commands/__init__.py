@@ -1,4 +1,4 @@
-"""What `cnn` does with torch, or with what only training/ knows: one file for each command.
+"""The commands of `cnn` that train or use networks: one file for each command.
 
 See compiler/commands/__init__.py for what makes a module a command.
 """

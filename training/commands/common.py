@@ -1,4 +1,4 @@
-"""What commands that train or use networks share: `--data`, `--device`, the check for torch."""
+"""Shared by the commands that train or use networks: `--data`, `--device`, the check for torch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_tta(parser: argparse.ArgumentParser) -> None:
 
 
 def needs_torch(what: str) -> None:
-    """Raises SpecError where it is not installed."""
+    """Raises SpecError if torch is not installed."""
     missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
     if missing:
         message = f"{what} needs {' and '.join(missing)}, not installed here"
@@ -54,7 +54,7 @@ def needs_torch(what: str) -> None:
 
 
 def request_for(options: argparse.Namespace) -> Request:
-    """What the spec of a command asks for."""
+    """The training request of a command: its spec and options."""
     from ..request import request
 
     return request(
@@ -69,7 +69,7 @@ def request_for(options: argparse.Namespace) -> Request:
 
 @contextmanager
 def progress_display(options: argparse.Namespace) -> Iterator[Callback]:
-    """What shows on stderr how far a command has come."""
+    """Shows the progress of a command on stderr."""
     from ..display.choose import callback_for
 
     callback = callback_for(sys.stderr, color=wants_color(options, sys.stderr))

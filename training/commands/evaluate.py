@@ -1,4 +1,4 @@
-"""`cnn evaluate`: how good a trained network is: accuracy, confusion matrix, figures by class."""
+"""`cnn evaluate`: evaluate a trained network: accuracy, confusion matrix, metrics of each class."""
 
 from __future__ import annotations
 
@@ -69,60 +69,60 @@ def run(options: argparse.Namespace) -> int:
     from ..display.outcome_text import as_text, outcome_json, outcome_text
     from ..inference.evaluate import assess, data_of, tta_of
 
-    ready = _ready(options)
-    tta = tta_of(ready.plan) if options.tta else None
+    model = _open_model(options)
+    tta = tta_of(model.plan) if options.tta else None
     with progress_display(options) as callback:
-        data = data_of(ready, callback.reading)
-        _say_whether_preprocessing_fits(ready, data)
-        outcome = assess(ready, data, options.part, tta=tta, progress=callback.reading)
-    about = {"network": ready.request.network.name, "weights": ready.name, "epoch": ready.epoch}
+        data = data_of(model, callback.reading)
+        _compare_preprocessing(model, data)
+        outcome = assess(model, data, options.part, tta=tta, progress=callback.reading)
+    about = {"network": model.request.network.name, "weights": model.name, "epoch": model.epoch}
     if options.format == "json":
         print(as_text(outcome_json(about, outcome, data.dataset.classes)))
     else:
-        epoch = f", epoch {ready.epoch}" if ready.epoch is not None else ""
-        title = f"{ready.request.network.name} ({ready.name}{epoch})"
+        epoch = f", epoch {model.epoch}" if model.epoch is not None else ""
+        title = f"{model.request.network.name} ({model.name}{epoch})"
         print(outcome_text(title, outcome, data.dataset.classes, style(options)))
-    page = options.report or _missing_page(options, ready)
+    page = options.report or _missing_page(options, model)
     if page is None:
         return OK
 
     from ..page.write import write_page
 
     with writing(page):
-        write_page(Path(page), ready, outcome, data)
+        write_page(Path(page), model, outcome, data)
     say(f"wrote {page}")
     return OK
 
 
-def _say_whether_preprocessing_fits(ready: TrainedModel, data: Opened) -> None:
-    """Where neither the weights nor the spec say what becomes of pixels."""
-    if ready.preparation is not None or ready.plan.evaluate.normalize.written:
+def _compare_preprocessing(model: TrainedModel, data: Opened) -> None:
+    """Prints whether the preprocessing suits the weights, if neither they nor the spec say it."""
+    if model.preparation is not None or model.plan.evaluate.normalize.written:
         return
     from ..transfer.pixel_scale import compare_preprocessing
 
-    module = ready.modules[0]
+    module = model.modules[0]
     comparison = compare_preprocessing(
-        ready.request.network, module, data, set(module.state_dict())
+        model.request.network, module, data, set(module.state_dict())
     )
     if comparison is not None:
-        path = ready.request.source.path
+        path = model.request.source.path
         in_gallery = path is not None and GALLERY in path.resolve().parents
-        for line in comparison.lines(ready.name, options=in_gallery):
+        for line in comparison.lines(model.name, options=in_gallery):
             say(line)
 
 
-def _missing_page(options: argparse.Namespace, ready: TrainedModel) -> str | None:
-    """Of a run that was stopped before its end: what that would have written."""
+def _missing_page(options: argparse.Namespace, model: TrainedModel) -> str | None:
+    """The report.html of a run that was stopped before it was written; None in other cases."""
     from ..page.write import NAME
 
-    if ready.folder is None or options.data or options.set or options.tta or options.part != "val":
+    if model.folder is None or options.data or options.set or options.tta or options.part != "val":
         return None
-    page = ready.folder / NAME
+    page = model.folder / NAME
     return None if page.exists() else str(page)
 
 
-def _ready(options: argparse.Namespace) -> TrainedModel:
-    """The network of a run, or of a spec with weights."""
+def _open_model(options: argparse.Namespace) -> TrainedModel:
+    """The trained model of a run, or of a spec with weights."""
     from ..inference.trained_model import open_run, open_weights
     from ..runtime.devices import find_device
 

@@ -1,7 +1,7 @@
-"""`cnn explain`: the arithmetic of a layer, or what a section of a spec comes to.
+"""`cnn explain`: show how the figures of a layer are computed, or list the directives of a section.
 
-It needs no torch. It lies here since `explain transfer` counts the images of data sets, which
-compiler/ knows nothing about.
+It needs no torch. It is here and not in compiler/, because `explain transfer` counts the images of
+data sets, which compiler/ knows nothing about.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _explain_transfer(network: Network, plan: TrainPlan, options: argparse.Names
     base = base_of(network.program.main.source, Path.cwd())
     try:
         classes = count_classes(plan.train.data, base) if plan.transfer is not None else None
-    except SpecError:  # only a policy needs them
+    except SpecError:  # the number of classes is only needed for a policy
         classes = None
     if classes not in (None, network.output.shape[0]) and options.file != "-":
         network = network_of(options.file, options, classes)

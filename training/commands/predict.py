@@ -55,16 +55,16 @@ def run(options: argparse.Namespace) -> int:
     from ..runtime.devices import find_device
 
     device = find_device(options.device)
-    ready = open_run(Path(options.run), __version__, device=device, set=options.set)
-    images = found_in(options.images, ready.request.network.input.shape)
+    model = open_run(Path(options.run), __version__, device=device, set=options.set)
+    images = found_in(options.images, model.request.network.input.shape)
     if not images:
         raise CommandError("there are no images in " + ", ".join(options.images))
-    tta = tta_of(ready.plan) if options.tta else None
-    predictions = list(predict(ready, images, top=options.top, tta=tta))
+    tta = tta_of(model.plan) if options.tta else None
+    predictions = list(predict(model, images, top=options.top, tta=tta))
     bad = [each for each in predictions if each.reason]
     if options.format == "json":
-        about = {"network": ready.request.network.name, "weights": ready.name}
-        print(as_text(prediction_json(about, predictions, ready.classes or ())))
+        about = {"network": model.request.network.name, "weights": model.name}
+        print(as_text(prediction_json(about, predictions, model.classes or ())))
     elif len(bad) < len(predictions):
         print(prediction_text(predictions, style(options)))
     for each in bad:

@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
         rank = os.environ.get("RANK", "0")
         if rank == "0":
             raise
-        # Of several processes, the first one shows what all have found.
+        # In distributed training, the first process shows the errors; the others add one line.
         say(f"process {rank}: {error.diagnostics[0].message}")
         return ERRORS
 
