@@ -1,4 +1,4 @@
-"""The classes of the data against what the network ends in."""
+"""Checks that the network has one output for each class of the data."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from .dataset import Dataset
 
 
 def check_classes(network: Network, plan: TrainPlan, data: Dataset) -> Diagnostic | None:
-    """What is wrong where the network decides among more or fewer classes than there are."""
+    """The error if the network has more or fewer outputs than there are classes; else None."""
     return wrong_classes(plan.train.data, network, len(data.classes), data.name, data.classes)

@@ -1,4 +1,4 @@
-"""What is known of a data set, as a person or a report wants to read it."""
+"""A description of a data set: its classes, the images of each part, and what was left out."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .diagnostic import counted, listed
 
 @dataclass(frozen=True)
 class Part:
-    """The images to learn from, to validate or to test with."""
+    """The training, validation or test set."""
 
     name: str
     count: int
     counts: tuple[int, ...]
-    """Of each class."""
+    """The number of images of each class."""
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,22 @@ class BadFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a network learns from."""
+    """The data set of a run, described."""
 
     name: str
     classes: tuple[str, ...]
     parts: tuple[Part, ...]
-    """`train`, `val` and, where there is one, `test`."""
+    """`train`, `val` and, if there is one, `test`."""
     origin: str
-    """Where it is from: the path that the spec names, or in words."""
+    """Where the data comes from: the path in the spec, or a description."""
     licence: str = ""
-    """Empty where it is not known."""
+    """Empty if it is not known."""
     multi_label: bool = False
     """Whether an image may be of several classes at once."""
     weighted: bool = False
-    """Whether the plan weighs classes, so that nobody has to be told to."""
+    """Whether the plan has class weights; then no note suggests them."""
     bad: tuple[BadFile, ...] = ()
-    """Files that were left out, with the reason."""
+    """Files that were left out, each with the reason."""
     notes: tuple[str, ...] = ()
 
     def part(self, name: str) -> Part | None:
@@ -53,7 +53,7 @@ class Dataset:
         return self.parts[0]
 
     def lines(self) -> Iterator[str]:
-        """What is said about it before training starts."""
+        """The lines that are shown before training starts."""
         names = listed(list(self.classes), 12)
         yield f"{self.name}: {counted(len(self.classes), 'class', 'classes')} ({names})"
         sizes = ", ".join(f"{part.count:,} for {_USES[part.name]}" for part in self.parts)
@@ -64,8 +64,8 @@ class Dataset:
         yield from self.imbalance()
 
     def imbalance(self) -> Iterator[str]:
-        """A short table where the largest class has more than three times as many images as the
-        smallest."""
+        """A short table of the classes if the largest has more than three times as many images as
+        the smallest."""
         counts = self.train.counts
         smallest, largest = min(counts), max(counts)
         if largest <= UNEVEN * smallest:
@@ -94,7 +94,7 @@ _BAD_SHOWN = 10
 
 
 def bad_lines(bad: tuple[BadFile, ...]) -> Iterator[str]:
-    """A summary of files that cannot be used: how many, and each with its reason."""
+    """A summary of the files that cannot be used: their number, and the reason for each."""
     if not bad:
         return
     yield f"{counted(len(bad), 'file was', 'files were')} left out:"

@@ -1,4 +1,4 @@
-"""What is said about data: always at the line of the spec that asks for it."""
+"""Errors about data, shown at the line of the spec that names the data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def problem(
     help: str = "",
     file: str = "",
 ) -> SpecError:
-    """A mistake in what `argument` of a directive leads to."""
+    """An error in the data that `argument` of a directive names."""
     span = at.place(argument) if at else None
     return SpecError(
         [Diagnostic(code, message, span, labels=labels, notes=notes, help=help, file=file)]
@@ -25,12 +25,12 @@ def problem(
 
 
 def listed(items: list[str], most: int = 5) -> str:
-    """`a, b and 3 more`."""
+    """Items as text: `a, b and 3 more`."""
     if len(items) <= most:
         return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else "".join(items)
     return ", ".join(items[:most]) + f" and {len(items) - most:,} more"
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """`1 file`, `1,200 files`."""
+    """A count with its noun: `1 file`, `1,200 files`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

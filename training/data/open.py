@@ -242,11 +242,11 @@ def _must_have_colours(plan: TrainPlan, parts: Mapping[str, ImageSource], channe
         size = "x".join(map(str, plan.input[1:]))
         if isinstance(source, Arrays):
             message = (
-                f"the images have {counted(have, 'channel')}, and the network takes {channels}"
+                f"the images have {counted(have, 'channel')}, but the network takes {channels}"
             )
             help = f"write `input {have}x{size}`"
         else:
-            message = f"files of images have 1 or 3 channels, and the network takes {channels}"
+            message = f"image files have 1 or 3 channels, but the network takes {channels}"
             help = f"write `input 3x{size}`; arrays with other channels go into `data npz`"
         raise problem("unfit-input", message, plan.train.data, help=help)
 

@@ -193,7 +193,7 @@ def load(path):
     pages = ImageSequence.Iterator(Image.open(path))
     pixels = np.concatenate([np.atleast_3d(np.asarray(upright(page))) for page in pages], axis=2)
     if pixels.shape[2] != {channels}:
-        raise ValueError(f"{{pixels.shape[2]}} channels, and the network takes {channels}")
+        raise ValueError(f"{{pixels.shape[2]}} channels, but the network takes {channels}")
     return pixels
 
 

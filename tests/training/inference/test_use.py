@@ -376,7 +376,7 @@ def test_what_has_other_channels_is_refused(
     numpy.save("flat.npy", numpy.zeros((5, 6, 7)))
     told = cnn("predict", "run4", "colors.png", "flat.npy", "missing.npy")
     assert told.code == 1
-    assert "colors.png: it has 3 channels, and the network takes 4" in told.err
+    assert "colors.png: it has 3 channels, but the network takes 4" in told.err
     assert "flat.npy: an array of 5x6x7 is not images of 4x8x8" in told.err
     assert "missing.npy: " in told.err
 

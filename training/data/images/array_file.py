@@ -1,4 +1,4 @@
-"""Images in a .npy or .npz file, for a network that takes a certain shape."""
+"""Reads images from a .npy or .npz file, for a network with a given input shape."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _USUAL = ("x_test", "test_x", "X_test", "x", "X", "images", "image", "x_val", "x
 
 
 def images_in_file(path: Path, shape: Shape) -> Tensor:
-    """uint8, images x channels x height x width, one or more; raises BadImage."""
+    """The images of a file: uint8, images x channels x height x width; raises BadImage."""
     try:
         array = read_npy(path) if path.suffix.lower() == ".npy" else _images_of(path)
         images = as_images(_as_batch(array, shape), shape)
@@ -42,7 +42,7 @@ def _images_of(path: Path) -> Any:
 
 
 def _as_batch(array: Any, shape: Shape) -> Any:
-    """An image becomes a batch of one. Three axes are an image if one of them is for channels."""
+    """Makes a single image a batch of one. Three axes are one image if one of them is channels."""
     if array.ndim == 4:
         return array
     if array.ndim == 2 or (array.ndim == 3 and shape[0] in (array.shape[0], array.shape[2])):

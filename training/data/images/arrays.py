@@ -1,4 +1,4 @@
-"""Arrays of any layout and kind of number to uint8 images."""
+"""Converts arrays of any layout and number type to uint8 images."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from ....compiler.shapes import Shape, size, text
 from ..sources.labels import Unfit
 
 _CHUNK = 1024
-"""Images that are looked at together, so that arrays of large numbers need no second copy."""
+"""Images that are converted at a time, so that an array of floats is never copied as a whole."""
 
 
 def as_images(array: Any, wanted: Shape) -> Tensor:
-    """uint8, as images x channels x height x width."""
+    """Images as uint8, images x channels x height x width, from an array of any layout; `wanted` is
+    the input shape of the network. Raises Unfit."""
     array = _arranged(array, wanted)
     if not array.shape[0]:
         raise Unfit("there are none")
     if not array.size:
         raise Unfit("they have no pixels")
     scale = _scale(array)
-    made = torch.empty(array.shape, dtype=torch.uint8)
+    images = torch.empty(array.shape, dtype=torch.uint8)
     for start in range(0, len(array), _CHUNK):
         part = array[start : start + _CHUNK]
         if scale != 1 or part.dtype.kind == "f":
             part = numpy.rint(part.astype(numpy.float64) * scale)
-        made[start : start + _CHUNK] = torch.from_numpy(
+        images[start : start + _CHUNK] = torch.from_numpy(
             numpy.ascontiguousarray(part.astype(numpy.uint8))
         )
-    return made
+    return images
 
 
 def ambiguity(array: Any, wanted: Shape) -> str:
@@ -48,7 +49,7 @@ def ambiguity(array: Any, wanted: Shape) -> str:
 
 
 def _arranged(array: Any, wanted: Shape) -> Any:
-    """With channels before height and width, whatever the file has."""
+    """The array with channels before height and width, whichever layout it has."""
     sizes = array.shape
     if len(sizes) == 4:
         if sizes[1:] == wanted:
@@ -57,7 +58,7 @@ def _arranged(array: Any, wanted: Shape) -> Any:
         channels = wanted[0] if len(wanted) == 3 else 3
         last_fits = (last == channels, last in (1, 3))
         first_fits = (first == channels, first in (1, 3))
-        if first_fits == last_fits:  # of neither, or of both: there are fewer channels than pixels
+        if first_fits == last_fits:  # both fit, or neither: the shorter axis is the channels
             return array if first < last else numpy.moveaxis(array, 3, 1)
         return array if first_fits > last_fits else numpy.moveaxis(array, 3, 1)
     if len(sizes) == 3:
@@ -79,7 +80,7 @@ def _unrolled(length: int, wanted: Shape) -> Shape:
 
 
 def _scale(array: Any) -> float:
-    """What the numbers are multiplied by, so that they go from 0 to 255."""
+    """The factor that brings the values to a range from 0 to 255."""
     if array.dtype == numpy.uint8:
         return 1
     if array.dtype.kind == "b":

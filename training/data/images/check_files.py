@@ -1,4 +1,4 @@
-"""Every image file is checked once before training: what cannot be used is known by then."""
+"""Checks every image file once, before training starts, and finds those that cannot be used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .image_file import DAMAGE, BadImage, picture
 from .resize import Fit
 
 Bad = dict[int, str]
-"""By place in a source: why the file cannot be used."""
+"""Index of a bad file in its source: the reason why it cannot be used."""
 
 
 def unusable(
@@ -25,7 +25,7 @@ def unusable(
     progress: Progress = unwatched,
     cache: Path | None = None,
 ) -> Bad:
-    """The files that cannot be decoded, with the reason; what is known already is not looked at."""
+    """The files that cannot be decoded, with the reasons; files in the cache are not read again."""
     checked = CheckedFiles(cache)
     known = checked.known(files.root)
     paths = [os.path.abspath(files.path(index)) for index in range(len(files))]
@@ -33,18 +33,18 @@ def unusable(
     bad: Bad = {}
     todo = []
     for index, (path, here) in enumerate(zip(paths, marks, strict=True)):
-        then = known.get(path)
-        if here is None or then is None or then[0] != here:
+        cached = known.get(path)
+        if here is None or cached is None or cached[0] != here:
             todo.append(index)
-        elif then[1]:
-            bad[index] = then[1]
+        elif cached[1]:
+            bad[index] = cached[1]
     reasons = each(lambda i: _reason(paths[todo[i]], fit), len(todo), threads, what, progress)
     fresh: dict[str, tuple[Mark, str]] = {}
     for index, reason in zip(todo, reasons, strict=True):
         if reason:
             bad[index] = reason
         here = marks[index]
-        if here is not None and mark(paths[index]) == here:  # nobody has written to it meanwhile
+        if here is not None and mark(paths[index]) == here:  # it has not changed in the meantime
             fresh[paths[index]] = here, reason
     checked.remember(fresh)
     return dict(sorted(bad.items()))

@@ -1,9 +1,10 @@
 """A cache of checked image files: which can be decoded, remembered from one run to the next.
 
-Decoding every image of a large data set once takes minutes to hours, which each run would otherwise
-spend before its first step. It lies in the user's cache folder, never beside the images. An entry
-holds for a path, size and time of change, and for the version of Pillow; where the cache cannot be
-used, files are checked again. SQLite, as several runs may write at once.
+Decoding every image of a large data set takes minutes to hours; without a cache, each run would
+spend that time before its first step. The cache is in the user's cache folder, never beside the
+images. An entry is valid for a path, a file size, a modification time and a version of Pillow. If
+the cache cannot be used, files are checked again. It is an SQLite file, because several runs may
+write to it at the same time.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from pathlib import Path
 import PIL
 
 RULES = 1
-"""Goes up when files are judged in another way."""
+"""Increased whenever the rules for bad files change."""
 
 Mark = tuple[int, int]
-"""Size and time of change."""
+"""Size and modification time of a file."""
 
 
 def cache_folder() -> Path:
-    """Where this program keeps what it can find out again."""
+    """The folder for files that can be computed again."""
     given = os.environ.get("DOTCNN_CACHE")
     if given:
         return Path(given)
@@ -45,14 +46,14 @@ def mark(path: str) -> Mark | None:
 
 
 class CheckedFiles:
-    """By path: the reason why a file is bad, empty where it is not."""
+    """The cache: for each path, the reason why the file is bad; empty if it is good."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._file = (folder or cache_folder()) / "images.sqlite"
         self._reader = f"{RULES}/{PIL.__version__}"
 
     def known(self, root: str) -> dict[str, tuple[Mark, str]]:
-        """All that is known of files below a folder."""
+        """The cached results for all files below a folder."""
         start = os.path.join(os.path.abspath(root), "")
         if not _can_be_kept(start) or not self._file.exists():
             return {}
@@ -80,7 +81,7 @@ class CheckedFiles:
                     "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)", rows
                 )
         except (sqlite3.Error, OSError):
-            return  # a full disk, a home that cannot be written to
+            return  # the disk is full, or the home folder is not writable
 
     def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._file, timeout=30)
@@ -92,5 +93,5 @@ class CheckedFiles:
 
 
 def _can_be_kept(path: str) -> bool:
-    """A name that is no UTF-8 is no text for a database."""
+    """Whether a path is valid UTF-8: only then can a database hold it."""
     return not any("\ud800" <= sign <= "\udfff" for sign in path)

@@ -1,10 +1,10 @@
-"""Pictures of every mode to 8 bits of grey or of red, green and blue.
+"""Converts images of any color mode to 8-bit gray or RGB.
 
-- What is transparent is seen on white, as on a page.
-- 16 bits are divided by 257 and rounded, so that 65,535 is 255.
-- Grey of whole numbers (TIFF's 32 bits) is taken for 16 bits; fractions for 0 to 1, or, where one
-  of them is larger than 1, for 0 to 255.
-- Colours become grey by luma (ITU-R 601): 0.299 red + 0.587 green + 0.114 blue.
+- Transparent pixels are blended with white, like on a web page.
+- 16-bit values are divided by 257 and rounded, so that 65,535 becomes 255.
+- 32-bit integers (in TIFF files) are treated as 16-bit values; floats as values from 0 to 1, or, if
+  one of them is larger than 1, from 0 to 255.
+- Colors are converted to gray by luma (ITU-R 601): 0.299 red + 0.587 green + 0.114 blue.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .image_file import BadImage
 
 
 def plain(image: Image.Image, channels: int) -> Image.Image:
-    """Mode `L` or `RGB`; raises BadImage for numbers that are not pixels."""
+    """The image in mode `L` or `RGB`; raises BadImage for numbers that are not pixel values."""
     wanted = "L" if channels == 1 else "RGB"
     if image.mode == wanted and not image.has_transparency_data:
         return image
@@ -37,7 +37,7 @@ def plain(image: Image.Image, channels: int) -> Image.Image:
 
 def _numbers(image: Image.Image, kind: torch.dtype) -> Tensor:
     if image.mode not in ("I", "F"):
-        image = image.convert("I")  # from 16 bits, whichever byte of them comes first
+        image = image.convert("I")  # from 16 bits, of either byte order
     flat = torch.frombuffer(bytearray(image.tobytes()), dtype=kind)
     return flat.view(image.height, image.width)
 
@@ -45,34 +45,34 @@ def _numbers(image: Image.Image, kind: torch.dtype) -> Tensor:
 def _eight_bits(numbers: Tensor, white: int) -> Image.Image:
     low, high = numbers.min().item(), numbers.max().item()
     if low < 0 or high > white:
-        raise BadImage(f"its numbers go from {low:g} to {high:g}, which are not pixels")
+        raise BadImage(f"its values go from {low:g} to {high:g}, which are not pixel values")
     pixels = (numbers.double() * (255 / white)).round().to(torch.uint8)
     return Image.fromarray(pixels.numpy())
 
 
 def _from_lab(image: Image.Image) -> Image.Image:
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    made = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    if made is None:
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    if converted is None:
         raise BadImage("its colors cannot be converted")
-    return made
+    return converted
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    seen = image.convert("RGBA")
-    page = Image.new("RGBA", seen.size, "white")
-    return Image.alpha_composite(page, seen).convert("RGB")
+    foreground = image.convert("RGBA")
+    white = Image.new("RGBA", foreground.size, "white")
+    return Image.alpha_composite(white, foreground).convert("RGB")
 
 
 def as_grey(images: Tensor) -> Tensor:
-    """... x 3 x H x W to one channel, to the last bit as for files."""
+    """Images (... x 3 x H x W) converted to one gray channel, with the same result as for files."""
     red, green, blue = images.to(torch.int32).unbind(-3)
     luma = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
     return luma.to(torch.uint8).unsqueeze(-3)
 
 
 def in_channels(images: Tensor, channels: int) -> Tensor:
-    """Images in memory with another number of channels: grey repeated, colours made grey."""
+    """Images with another number of channels: gray is repeated, colors are converted to gray."""
     have = images.shape[-3]
     if have == channels:
         return images

@@ -1,4 +1,4 @@
-"""An image file to a tensor: as many channels as the network takes."""
+"""Decodes an image to a tensor with the number of channels that the network takes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .in_memory import array_pixels, is_array
 
 
 def decode(source: Any, channels: int) -> Tensor:
-    """uint8, channels x height x width, upright, of a path, the bytes of a file, an image of
-    Pillow's, or an array; raises BadImage."""
+    """The pixels of an image: uint8, channels x height x width, upright. `source` is a path, the
+    bytes of a file, a Pillow image or an array. Raises BadImage."""
     if is_array(source):
         return array_pixels(source, channels)
     images = iter([upright(source)]) if isinstance(source, Image.Image) else pages(source)
@@ -32,8 +32,8 @@ def decode(source: Any, channels: int) -> Tensor:
 
 
 def _bands(images: Iterator[Image.Image], channels: int) -> Tensor:
-    """Channels as they are, not mixed into colors: those of an image with alpha, those of CMYK, or
-    those of the pages of a TIFF, one after the other."""
+    """The channels of an image without color conversion: those of an image with alpha, of a CMYK
+    image, or of all pages of a TIFF, one after the other."""
     planes: list[Tensor] = []
     for page in images:
         pixels = numpy.array(_eight_bit(page))
@@ -45,12 +45,12 @@ def _bands(images: Iterator[Image.Image], channels: int) -> Tensor:
             break
     if len(planes) != channels:
         many = f"{len(planes)} channel{'s' * (len(planes) != 1)}"
-        raise BadImage(f"it has {many}, and the network takes {channels}")
+        raise BadImage(f"it has {many}, but the network takes {channels}")
     return torch.stack(planes)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """A mode whose bands are its channels."""
+    """The image in a mode whose bands are its channels."""
     if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
         return image
     if image.mode in ("P", "PA"):

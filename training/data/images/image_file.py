@@ -1,7 +1,7 @@
-"""An image file to an upright picture, or the reason why it is none.
+"""Reads an image file, turned upright by its EXIF orientation, or says why it cannot be used.
 
-Whatever is wrong with a file ends in a `BadImage` that says it in a few words; nothing else gets
-out. What a file is, is decided by what is in it, not by its name.
+Any problem with a file raises `BadImage`, which describes it in a few words; no other exception is
+raised. The format is determined by the contents of the file, not by its name.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from PIL import Image, UnidentifiedImageError
 from ..sources.file_names import clean
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "PPM", "GIF")
-"""What is tried. Some other formats of Pillow's start programs, or reach for other files."""
+"""The supported formats. Some other formats of Pillow start programs or open other files."""
 
 MAX_PIXELS = 2**30 // 4 // 3
-"""A file of a few thousand bytes can claim any size. As in Pillow: a quarter of a GiB."""
+"""The same limit as in Pillow, a quarter of a GiB: a file of a few thousand bytes can claim any
+size."""
 MAX_BYTES = 2**30
 
 _UPRIGHT = {
@@ -35,7 +36,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by the orientation that its camera wrote down (EXIF)."""
+"""The transposition that turns an image upright, for each EXIF orientation."""
 _ORIENTATION = 0x0112
 
 DAMAGE = (
@@ -43,11 +44,11 @@ DAMAGE = (
     TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError, Warning,
     Image.DecompressionBombError,
 )  # fmt: skip
-"""What Pillow's readers raise over files that were cut short, written over, or made to harm."""
+"""The exceptions that Pillow raises for truncated, overwritten or malicious files."""
 
 
 class BadImage(Exception):
-    """A file that cannot be used as an image; says why."""
+    """A file that cannot be used as an image; the text says why."""
 
     @property
     def reason(self) -> str:
@@ -55,12 +56,12 @@ class BadImage(Exception):
 
 
 def picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
-    """The upright picture of a file, or of its bytes, in the mode that it has; raises BadImage."""
+    """The image in a file or in its bytes, upright, in its own mode; raises BadImage."""
     return next(pages(source))
 
 
 def pages(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
-    """The pages of a file, of which a TIFF may have several; raises BadImage."""
+    """The pages of a file, upright (a TIFF may have several); raises BadImage."""
     data = source if isinstance(source, bytes) else _contents(os.fspath(source))
     if not data:
         raise BadImage("it is empty")
@@ -90,7 +91,7 @@ def _next_page(image: Image.Image) -> bool:
 
 def _contents(path: str) -> bytes:
     try:
-        # Without O_NONBLOCK the mere opening of a named pipe waits for somebody to write to it.
+        # Without O_NONBLOCK, opening a named pipe would wait until something is written to it.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
         with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
@@ -110,7 +111,7 @@ _BINARY: int = getattr(os, "O_BINARY", 0)
 
 def _must_be_of_a_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise BadImage(f"{width:,} x {height:,} pixels, which are more than {MAX_PIXELS:,}")
+        raise BadImage(f"{width:,} x {height:,} pixels are more than the limit of {MAX_PIXELS:,}")
     if not width * height:
         raise BadImage("it has no pixels")
 
@@ -118,7 +119,7 @@ def _must_be_of_a_size(width: int, height: int) -> None:
 def upright(image: Image.Image) -> Image.Image:
     try:
         turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    except DAMAGE:  # the picture is well, what the camera wrote beside it is not
+    except DAMAGE:  # the image is intact, but its EXIF data is not
         return image
     return image.transpose(turn) if turn is not None else image
 
@@ -143,8 +144,8 @@ def _damage(error: BaseException) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Around the reading of many files: Pillow's remarks on odd ones are not printed. Not for
-    threads: it has to be entered before they start and left after they end."""
+    """A context that silences Pillow's warnings about unusual files. It is not thread-safe: enter
+    it before threads start, and leave it after they have ended."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,4 +1,4 @@
-"""Images that a program has as arrays, to the tensor that a file would give."""
+"""Converts an image that a program passes as an array to the tensor that a file would give."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def is_array(value: object) -> bool:
 
 
 def is_batch(value: Any) -> bool:
-    """Whether it is an array of several images."""
+    """Whether `value` is an array of several images."""
     return is_array(value) and value.ndim == 4
 
 
 def array_pixels(image: Any, channels: int) -> Tensor:
-    """uint8, channels x height x width, of an array H x W, H x W x C or C x H x W; raises
-    BadImage."""
+    """The pixels (uint8, channels x height x width) of an array of H x W, H x W x C or C x H x W;
+    raises BadImage."""
     array = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
     try:
         if array.ndim not in (2, 3):

@@ -1,7 +1,8 @@
-"""Mean and standard deviation of pixels, counted exactly.
+"""The exact mean and standard deviation of pixels (`normalize measured`).
 
-Of each channel it is counted how often every one of the 256 values occurs, so the result depends
-on neither the device nor the order. Of large sets a part is taken, the same on every machine.
+They are computed from a histogram of the 256 values of each channel, so the result depends neither
+on the device nor on the order of the images. Of a large data set, a sample of images is used, the
+same on every machine.
 """
 
 from __future__ import annotations
@@ -17,28 +18,29 @@ from ..loader.store import InMemory, Store
 from ..loader.thread_pool import Progress, each, unwatched
 
 MOST = 2**29
-"""Numbers that are counted."""
+"""The number of pixel values that are used at most."""
 MOST_FILES = 4096
-"""Files that are read for it: enough for two digits, and over in seconds."""
+"""The number of files that are read at most: enough for two digits, and read in seconds."""
 _CHUNK = 2**24
 _DIGITS = 6
 
 
 def counted(images: Tensor) -> Tensor:
-    """How often each value occurs: channels x 256, int64, on the CPU."""
+    """Histograms of the pixel values: channels x 256, int64, on the CPU."""
     channels = images.shape[1]
-    found = torch.zeros((channels, 256), dtype=torch.int64)
+    histograms = torch.zeros((channels, 256), dtype=torch.int64)
     rows = max(1, _CHUNK // max(1, images[0].numel()))
     for start in range(0, len(images), rows):
         part = images[start : start + rows]
         for channel in range(channels):
             values = part[:, channel].reshape(-1)
-            found[channel] += values.bincount(minlength=256).cpu()
-    return found
+            histograms[channel] += values.bincount(minlength=256).cpu()
+    return histograms
 
 
 def mean_and_std(counts: Tensor, scale: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Of pixels multiplied by `scale`, to six digits; a channel that never changes has std 1."""
+    """Mean and standard deviation of pixels times `scale`, from histograms, to six digits. The
+    deviation of a constant channel is given as 1."""
     means, stds = [], []
     for row in counts.tolist():
         total = sum(row)
@@ -55,7 +57,7 @@ def _short(value: float) -> float:
 
 
 def sample(count: int, most: int) -> Tensor:
-    """Which of so many images are counted: all, or some of everywhere."""
+    """The indices of the images to use: all of them, or a random sample."""
     if count <= most:
         return torch.arange(count)
     return permutation(count, seed=0, epoch=0)[:most].sort().values
@@ -64,7 +66,7 @@ def sample(count: int, most: int) -> Tensor:
 def measured(
     store: Store, scale: float, threads: int, progress: Progress = unwatched
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of the images to learn from."""
+    """Mean and standard deviation of each channel of the training images."""
     if isinstance(store, InMemory):
         images = store.images
         chosen = sample(len(store), max(1, MOST // images[0].numel()))

@@ -1,11 +1,11 @@
-"""What becomes of pixels: the same for training, evaluation, prediction and export.
+"""Preprocessing: from an image file to the input of the network, in training and in inference.
 
-An image is resized, its middle is cut out (`fit.py`), and its bytes become numbers:
+An image is resized and center-cropped (`resize.py`), and its bytes are normalized:
 
     prepared[c] = pixel[c] * (scale / std[c]) - mean[c] / std[c]
 
-in float32, the two factors rounded to it once from double precision. With `order` bgr the channels
-are first put into reverse; mean and std are in that order.
+in float32; both factors are computed in double precision and rounded once. With `order` bgr, the
+channels are reversed first, and mean and std are in the reversed order.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from .resize import Fit, Size, evaluation_fit
 
 FORMAT = 1
 MAX_SIDE = 2**14
-"""Pixels in height and width: what comes with weights may claim anything."""
+"""A limit of height and width, because the metadata of weights may claim any size."""
 
 
 class NoPreparation(ValueError):
-    """Text that `to_json` did not write."""
+    """The text is not a preprocessing record that `to_json` wrote."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """Everything between a file and the network."""
+    """All steps between an image file and the input of the network."""
 
     channels: int
     fit: Fit
     scale: float
     mean: tuple[float, ...]
-    """One for each channel."""
+    """One number for each channel."""
     std: tuple[float, ...]
     order: str = "rgb"
 
     @staticmethod
     def of(plan: TrainPlan, mean: tuple[float, ...], std: tuple[float, ...]) -> Preparation:
-        """That of a plan; the numbers count where the plan says `measured`."""
+        """The preprocessing of a plan; `mean` and `std` are used if the plan says `measured`."""
         pixels = plan.evaluate.normalize.pixels
         channels = plan.input[0]
         return Preparation(
@@ -61,13 +61,13 @@ class Preparation:
         )
 
     def image(self, source: Any) -> Tensor:
-        """A file, an image of Pillow's or an array as the network's size of it, uint8; raises
-        BadImage."""
+        """A file, a Pillow image or an array, resized and cropped to the input size of the network,
+        as uint8; raises BadImage."""
         return self.fit(decode(source, self.channels))
 
     def prepare(self, images: Tensor) -> Tensor:
-        """uint8 (or numbers from 0 to 255) to float32, images x channels x height x width, on the
-        device that the images are on."""
+        """Normalizes images: from uint8 (or numbers from 0 to 255) to float32, images x channels x
+        height x width, on the device of the images."""
         factor, offset = self._on(images.device)
         if self.order == "bgr":
             images = images.flip(-3)
@@ -89,11 +89,11 @@ class Preparation:
 
     @property
     def size(self) -> Size:
-        """Height and width of what the network gets."""
+        """Height and width of the input of the network."""
         return self.fit.crop
 
     def lines(self) -> tuple[str, ...]:
-        """As the `evaluate` section of a spec says it."""
+        """The preprocessing as lines of the `evaluate` section of a spec."""
         normalize = f"normalize mean={_number(self.mean)} std={_number(self.std)}"
         if self.scale != 1 / 255:
             normalize += f" scale={spelled(self.scale)}"
@@ -118,7 +118,7 @@ def _read(data: Mapping[str, Any]) -> Preparation:
         raise ValueError(f"this is format {data['format']!r}, not {FORMAT}")
     fit = data["fit"]
     resize = fit["resize"]
-    made = Preparation(
+    preparation = Preparation(
         int(data["channels"]),
         Fit(
             _size(resize) if isinstance(resize, list) else int(resize),
@@ -130,15 +130,19 @@ def _read(data: Mapping[str, Any]) -> Preparation:
         tuple(map(float, data["std"])),
         str(data["order"]),
     )
-    sides = made.fit.crop + (made.fit.resize if isinstance(made.fit.resize, tuple) else ())
-    if isinstance(made.fit.resize, int):
-        sides += (made.fit.resize,)
-    numbers = (made.scale, *made.mean, *made.std)
-    fine = len(made.mean) == len(made.std) == made.channels and all(std > 0 for std in made.std)
+    sides = preparation.fit.crop + (
+        preparation.fit.resize if isinstance(preparation.fit.resize, tuple) else ()
+    )
+    if isinstance(preparation.fit.resize, int):
+        sides += (preparation.fit.resize,)
+    numbers = (preparation.scale, *preparation.mean, *preparation.std)
+    fine = len(preparation.mean) == len(preparation.std) == preparation.channels and all(
+        std > 0 for std in preparation.std
+    )
     fine = fine and all(map(math.isfinite, numbers)) and all(0 < side <= MAX_SIDE for side in sides)
-    if not fine or made.order not in ("rgb", "bgr"):
+    if not fine or preparation.order not in ("rgb", "bgr"):
         raise ValueError("its values contradict each other")
-    return made
+    return preparation
 
 
 def _size(value: Any) -> Size:
@@ -155,8 +159,8 @@ def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
 
 
 def described_preprocessing(preparation: Preparation) -> dict[str, Any]:
-    """Everything that a program needs to know in order to do the same, in words and numbers; what
-    becomes of image files other than 8-bit RGB is in `color_modes.py`."""
+    """The preprocessing described for other programs, in words and numbers. `color_modes.py` says
+    how image files other than 8-bit RGB are converted."""
     fit = preparation.fit
     side = isinstance(fit.resize, int)
     return {

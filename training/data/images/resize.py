@@ -1,4 +1,4 @@
-"""How an image of any size becomes as large as the network takes it."""
+"""Resize and center crop: brings an image of any size to the input size of the network."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ Size = tuple[int, int]
 """Height and width."""
 
 MAX_PIXELS = 10**8
-"""Of an image between resize and crop: what is very long and thin grows beyond all bounds."""
+"""A limit for the image between resize and crop: a very long and thin image would become huge."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Resize, then the middle.
+    """Resize, then center crop.
 
-    The shorter side is brought to `resize`, the longer one in proportion and rounded down, or both
-    to a pair of sizes. Images that shrink are antialiased, as Pillow and torchvision do it, to
-    within a level of 255, or two of noise; the width comes before the height, and each pass is
-    rounded to bytes. Half of what the crop leaves over is rounded to even, as torchvision does.
+    The shorter side is resized to `resize`, and the longer one in proportion, rounded down; or both
+    sides to a pair of sizes. Images that shrink are antialiased as in Pillow and torchvision: the
+    result is the same to within one level of 255, or two for images of noise. The width is resized
+    before the height, and each pass is rounded to bytes. The offset of the crop (half the margin)
+    is rounded to even, as in torchvision.
     """
 
     resize: int | Size
@@ -34,7 +35,8 @@ class Fit:
     crop: Size
 
     def __call__(self, images: Tensor) -> Tensor:
-        """uint8, ... x C x H x W, to the size of the crop; raises BadImage for what is too long."""
+        """Images (uint8, ... x C x H x W) at the size of the crop; raises BadImage if they are too
+        long and thin."""
         self.must_be_bounded(images.shape[-2], images.shape[-1])
         size = self.resized(images.shape[-2], images.shape[-1])
         if size != images.shape[-2:]:
@@ -43,7 +45,7 @@ class Fit:
         return images[..., top : top + self.crop[0], left : left + self.crop[1]]
 
     def must_be_bounded(self, height: int, width: int) -> None:
-        """Raises BadImage for a shape that grows too long."""
+        """Raises BadImage for a size that would become too large."""
         size = self.resized(height, width)
         if size[0] * size[1] > MAX_PIXELS:
             raise BadImage(
@@ -60,25 +62,25 @@ class Fit:
         return int(self.resize * height / width), self.resize
 
     def leaves(self, height: int, width: int) -> bool:
-        """Whether images of a size stay as they are."""
+        """Whether images of this size are not changed."""
         return self.resized(height, width) == (height, width) == self.crop
 
     def lines(self) -> tuple[str, str]:
-        """As the `evaluate` section of a spec says it."""
+        """Resize and crop as lines of the `evaluate` section of a spec."""
         return str(Resize(side=self.resize, mode=self.mode)), str(CentreCrop(side=self.crop))
 
 
 def _resized(images: Tensor, size: Size, mode: str) -> Tensor:
     whole = images if images.ndim == 4 else images.unsqueeze(0)
     if mode == "nearest":
-        made = F.interpolate(whole, size, mode="nearest-exact")
+        resized = F.interpolate(whole, size, mode="nearest-exact")
     else:
-        made = F.interpolate(whole, size, mode=mode, align_corners=False, antialias=True)
-    return made if images.ndim == 4 else made.squeeze(0)
+        resized = F.interpolate(whole, size, mode=mode, align_corners=False, antialias=True)
+    return resized if images.ndim == 4 else resized.squeeze(0)
 
 
 def evaluation_fit(plan: TrainPlan) -> Fit:
-    """What `evaluate { resize …, crop … }` says."""
+    """The resize and crop of `evaluate { resize …, crop … }`."""
     resize, crop = plan.evaluate.resize, plan.evaluate.crop
     assert resize is not None
     assert crop is not None
@@ -86,8 +88,8 @@ def evaluation_fit(plan: TrainPlan) -> Fit:
 
 
 def training_fit(plan: TrainPlan) -> Fit:
-    """What images are before they are augmented: as in evaluation, but where the augmentation
-    crops them it gets all that the resize leaves, as a square."""
+    """The resize and crop of training images before augmentation. They are those of evaluation; if
+    the augmentation crops images itself, it gets the whole resized image, as a square."""
     resize = resize_when_read(plan)
     if resize is None:
         return evaluation_fit(plan)

@@ -1,1 +1,1 @@
-"""From images to batches: kept in memory, or read by worker processes."""
+"""The data loader: batches of images that are kept in memory or read by worker processes."""

@@ -1,10 +1,11 @@
-"""Batches of uint8 images on the device, with their labels and which images they are.
+"""Batches of uint8 images on the device, with their labels and indices.
 
     for images, labels, indices in batches(epoch):
         …
 
-In training: shuffled by seed and epoch, each process its share of every batch, from any position
-on. In evaluation: every image once, in order, each process a range of them.
+In training, images are shuffled by seed and epoch, each process gets its share of every batch, and
+an epoch can be continued from any position. In evaluation, every image comes once and in order, and
+each process gets a range of the images.
 """
 
 from __future__ import annotations
@@ -25,19 +26,20 @@ class Batch(NamedTuple):
     images: Tensor
     labels: Tensor
     indices: Tensor
-    """Places in the part, int64: what an image's own random draws depend on."""
+    """Indices of the images in the part, int64: the random numbers of an image depend on these."""
 
 
 class State(NamedTuple):
-    """How far an epoch is: what has been handed out, this batch included, is done."""
+    """The progress of an epoch; all batches that were returned, the current one included, count as
+    done."""
 
     epoch: int
     position: int
-    """Images of all processes together."""
+    """The number of images that are done, in all processes together."""
 
 
 class Sharing(NamedTuple):
-    """Which of several processes this is."""
+    """The rank of this process, and the number of processes."""
 
     rank: int = 0
     world: int = 1
@@ -47,7 +49,7 @@ ALONE = Sharing()
 
 
 class Batches:
-    """Goes over a part again and again."""
+    """Iterates over the batches of a part of the data, epoch by epoch."""
 
     def __init__(
         self,
@@ -63,44 +65,44 @@ class Batches:
     ) -> None:
         self.store = store
         self.batch = batch
-        """Of all processes together; each gets its share."""
+        """The batch size of all processes together; each process gets its share."""
         self.device = device
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last
         self.sharing = sharing
         self.guests = 0
-        """In training, how many of the images that come next each batch has behind its own: they
-        are there to be mixed with."""
+        """In training, the number of extra images at the end of each batch: the next ones in the
+        order, which mixup and CutMix need."""
         self.state = State(0, 0)
         self.together = 0
-        """Images of all processes in the batch handed out last."""
+        """The number of images in the last batch, in all processes together."""
         self.waited = 0.0
-        """Seconds of the last epoch that were spent waiting for images …"""
+        """The seconds of the last epoch that were spent waiting for images."""
         self.elapsed = 0.0
-        """… and that it took until now."""
+        """The seconds of the last epoch until now."""
         self._stream = None if isinstance(store, InMemory) else Stream(store, device, workers)
 
     @property
     def waiting(self) -> float:
-        """The share of the time that was spent waiting for images."""
+        """The share of the epoch's time that was spent waiting for images."""
         return self.waited / self.elapsed if self.elapsed else 0.0
 
     def __len__(self) -> int:
-        """Batches of a whole epoch, for this process."""
+        """The number of batches of a whole epoch, for this process."""
         if self.shuffle:
             return batch_count(len(self.store), self.batch, self.drop_last)
         mine = shared(0, len(self.store), *self.sharing)
         return batch_count(mine.stop - mine.start, self._own_batch)
 
     def __call__(self, epoch: int = 0, position: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from a position on."""
+        """The batches of an epoch, starting at a position."""
         plan = list(self._plan(epoch, position))
         self.waited = self.elapsed = 0.0
         self.state = State(epoch, position)
         began = time.perf_counter()
         places = [indices for indices, _, _ in plan]
-        # What is small goes to the device once an epoch, and not with each batch.
+        # Indices and labels are small: they are copied to the device once for each epoch.
         order = torch.cat(places) if places else torch.empty(0, dtype=torch.int64)
         sizes = [len(indices) for indices in places]
         on_device = torch.split(order.to(self.device), sizes)
@@ -108,13 +110,13 @@ class Batches:
         source = self._read(places, on_device)
         try:
             for number, (_, position_after, together) in enumerate(plan):
-                asked = time.perf_counter()
+                requested = time.perf_counter()
                 images = next(source)
                 batch = Batch(images, labels[number], on_device[number])
                 self.state = State(epoch, position_after)
                 self.together = together
                 now = time.perf_counter()
-                self.waited += now - asked
+                self.waited += now - requested
                 self.elapsed = now - began
                 yield batch
         finally:
@@ -122,7 +124,7 @@ class Batches:
             source.close()
 
     def close(self) -> None:
-        """Ends the processes that read."""
+        """Ends the worker processes."""
         if self._stream is not None:
             self._stream.close()
 
@@ -133,7 +135,7 @@ class Batches:
         return max(1, self.batch // self.sharing.world)
 
     def _plan(self, epoch: int, position: int) -> Iterator[tuple[Tensor, int, int]]:
-        """Of each batch its images, the position after it, and its size with all processes."""
+        """For each batch: its images, the position after it, and its size in all processes."""
         count, (rank, world) = len(self.store), self.sharing
         if not self.shuffle:
             mine = shared(0, count, rank, world)

@@ -1,4 +1,4 @@
-"""The images of one part of a data set before they are prepared: arrays, or names of files."""
+"""The images of one part of a data set before preprocessing: arrays, or file names."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .packed_strings import Strings
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Images of one size, in memory."""
+    """Images of the same size, in memory."""
 
     images: Tensor
     """uint8, as images x channels x height x width."""
     labels: Tensor
-    """int64, the class of each; or float32, images x classes, where an image may have several."""
+    """The class of each image (int64), or, if it may have several, images x classes (float32)."""
     numbers: Tensor | None = None
-    """Which images of the file these are, where they are not all of them."""
+    """The indices of the images in their file; None if these are all images of the file."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -30,11 +30,11 @@ class Arrays:
         return index if self.numbers is None else int(self.numbers[index])
 
     def name(self, index: int) -> str:
-        """How an image is called where it is shown."""
+        """The name of an image, to be shown."""
         return f"#{self.number(index)}"
 
     def keys(self) -> Iterator[str]:
-        """What says which image it is, whatever order they come in."""
+        """A key for each image, which does not depend on the order of the images."""
         return (str(self.number(index)) for index in range(len(self)))
 
     def select(self, indices: Tensor) -> Arrays:
@@ -44,11 +44,11 @@ class Arrays:
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Images in files of any size."""
+    """Image files, whose images may differ in size."""
 
     root: str
     paths: Strings
-    """Of each file, from `root` on, with `/` between."""
+    """The path of each file relative to `root`, with `/` between the parts."""
     labels: Tensor
 
     def __len__(self) -> int:
@@ -73,14 +73,14 @@ ImageSource = Arrays | Files
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """A data set as its source has it, not yet divided any further."""
+    """A data set as its source provides it, before the validation split."""
 
     name: str
     classes: tuple[str, ...]
     parts: dict[str, ImageSource]
-    """`train` always; `val` and `test` where the source has them."""
+    """`train` always; `val` and `test` if the source has them."""
     origin: str
-    """Where it is from, in words."""
+    """Where the data comes from, in words."""
     licence: str = ""
     notes: tuple[str, ...] = ()
     multi_label: bool = False
@@ -88,7 +88,7 @@ class Contents:
 
 
 def class_counts(labels: Tensor, classes: int) -> tuple[int, ...]:
-    """How many images of each class there are."""
+    """The number of images of each class."""
     if labels.ndim == 2:
         counts: Sequence[float] = labels.sum(0).tolist()
     else:

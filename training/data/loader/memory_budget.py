@@ -1,4 +1,4 @@
-"""How much memory images may take, and where they are kept."""
+"""How much memory images may use, and whether to keep them on the device, in memory or in files."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Literal
 import torch
 
 Where = Literal["device", "memory", "files"]
-"""Images on the device itself; in the computer's memory, batches of them copied to the device; or
-in their files, read anew in each epoch."""
+"""Where images are kept: on the device; in main memory, from which batches are copied to the
+device; or in their files, which are read in each epoch."""
 
 SHARE = 0.25
-"""Of what is free: the rest is for the network."""
+"""The share of the free memory that images may use; the rest is for the network."""
 
 
 def place(needed: int, device: torch.device, files: bool, world: int, budget: int | None) -> Where:
-    """Where images of so many bytes are best kept. `budget` is how many bytes they may take, where
-    that is not to be found out; `world` is how many processes want as much."""
+    """Where images of `needed` bytes are best kept. `budget` is the number of bytes that they may
+    use, by default a share of the free memory; `world` is the number of processes on this machine.
+    """
     if device.type != "cpu" and needed <= (budget if budget is not None else device_budget(device)):
         return "device"
     if needed <= (budget if budget is not None else computer_budget() // world) or not files:
@@ -38,7 +39,7 @@ def computer_budget() -> int:
 
 
 def _free() -> int:
-    """Memory that is there to be taken."""
+    """The free memory of the machine."""
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
@@ -47,12 +48,12 @@ def _free() -> int:
         pass
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (AttributeError, OSError, ValueError):  # no such thing on Windows
+    except (AttributeError, OSError, ValueError):  # not available on Windows
         return 4 * 2**30
 
 
 def _limit() -> int:
-    """What a container may have beside what it has taken already."""
+    """The memory that a container may still use."""
     folder = Path("/sys/fs/cgroup")
     for limit, used in (
         ("memory.max", "memory.current"),
@@ -66,7 +67,7 @@ def _limit() -> int:
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """The number of CPU cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:

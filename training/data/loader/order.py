@@ -1,8 +1,8 @@
-"""Which images come when: arithmetic, the same for any number of workers and processes.
+"""The order of images in an epoch, and its batches, for any number of workers and processes.
 
-The order of an epoch depends on seed and epoch alone. It is cut into batches of all processes
-together, each of which is shared out; so a position in the epoch, counted in images, means the same
-whoever goes on from there.
+The order depends only on the seed and the epoch. It is cut into batches, and each batch is divided
+among the processes. So a position in the epoch, counted in images, has the same meaning for any
+number of processes, also when a run is resumed with another number.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from torch import Tensor
 
 
 def permutation(count: int, seed: int, epoch: int) -> Tensor:
-    """0 … count - 1, shuffled."""
+    """The numbers from 0 to count - 1, shuffled."""
     digest = sha256(f"order/{seed}/{epoch}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
     return torch.randperm(count, generator=generator)
 
 
 def next_size(left: int, batch: int, drop_last: bool = False) -> int:
-    """Of how many images the next batch is; 0 where the epoch is over.
+    """The size of the next batch, when `left` images are left; 0 at the end of the epoch.
 
-    A last batch of less than a quarter of the others is not made: it would push the weights as
-    hard as a whole one, and some process might get nothing of it. The last two then share evenly.
+    A last batch of less than a quarter of the batch size is avoided: its few images would have as
+    much effect on the weights as a full batch, and some processes might get none of them. Then the
+    last two batches divide their images evenly.
     """
     if drop_last:
         return batch if left >= batch else 0
@@ -36,13 +37,13 @@ def next_size(left: int, batch: int, drop_last: bool = False) -> int:
 
 
 class Span(NamedTuple):
-    """A batch of all processes together, as places in the order of the epoch."""
+    """A batch of all processes together, as a range of the order of the epoch."""
 
     start: int
     stop: int
 
     def share(self, rank: int, world: int) -> slice:
-        """What comes to one process: equal parts, the first ones larger by one where needed."""
+        """The share of one process: equal shares, of which the first may be larger by one image."""
         return shared(self.start, self.stop, rank, world)
 
 
@@ -53,12 +54,12 @@ def shared(start: int, stop: int, rank: int, world: int) -> slice:
 
 
 def spans(count: int, batch: int, start: int = 0, drop_last: bool = False) -> Iterator[Span]:
-    """The batches from a position on."""
+    """The batches of an epoch, starting at a position."""
     while size := next_size(count - start, batch, drop_last):
         yield Span(start, start + size)
         start += size
 
 
 def batch_count(count: int, batch: int, drop_last: bool = False) -> int:
-    """How many batches a whole epoch has."""
+    """The number of batches of a whole epoch."""
     return count // batch if drop_last else -(-count // batch)

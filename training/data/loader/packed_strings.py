@@ -1,4 +1,4 @@
-"""Many strings as one block of memory."""
+"""A list of strings in one block of memory, which worker processes share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import overload
 
 
 class Strings(Sequence[str]):
-    """A million names as a list are a million objects, and each process that only reads them comes
-    to have a copy, because reading counts references."""
+    """An immutable sequence of strings. A plain list of a million names is a million objects, and
+    each worker process would end up with a copy of them, because reading an object changes its
+    reference count."""
 
     def __init__(self, items: Iterable[str]) -> None:
         pieces = [item.encode("utf-8", "surrogateescape") for item in items]

@@ -1,4 +1,4 @@
-"""Images that are ready to be put into batches: in memory, or read when they are asked for."""
+"""Where batches get their images: decoded in memory, or read from files on demand."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .thread_pool import Progress, each, unwatched
 
 @dataclass(frozen=True, eq=False)
 class InMemory:
-    """Decoded once, and kept."""
+    """Images that are decoded once and kept."""
 
     images: Tensor
-    """uint8, images x channels x height x width, on whichever device."""
+    """uint8, images x channels x height x width, on the CPU or the device."""
     labels: Tensor
     """On the same device."""
     source: ImageSource
@@ -35,7 +35,7 @@ class InMemory:
 
 @dataclass(frozen=True, eq=False)
 class OnDisk:
-    """Read from their files each time."""
+    """Images that are read from their files each time."""
 
     source: Files
     fit: Fit
@@ -49,7 +49,7 @@ class OnDisk:
         return self.source.labels
 
     def read(self, index: int) -> Tensor:
-        """Raises BadImage: a file can have changed since it was looked at."""
+        """Reads an image. Raises BadImage, since a file may have changed after it was checked."""
         try:
             return self.fit(decode(self.source.path(index), self.channels))
         except BadImage as error:
@@ -68,7 +68,8 @@ def decoded(
     what: str = "reading images",
     progress: Progress = unwatched,
 ) -> tuple[Tensor, Bad]:
-    """All images of a source, in memory; where one is bad, its place is left empty."""
+    """Decodes all images of a source. The places of bad images are left empty; they are returned
+    with the reasons."""
     if isinstance(source, Arrays):
         return _fitted(source.images, fit, channels), {}
     images = torch.empty((len(source), channels, *fit.crop), dtype=torch.uint8)
@@ -90,15 +91,15 @@ _CHUNK = 1024
 def _fitted(images: Tensor, fit: Fit, channels: int) -> Tensor:
     if fit.leaves(images.shape[-2], images.shape[-1]):
         return in_channels(images, channels).contiguous()
-    made = torch.empty((len(images), channels, *fit.crop), dtype=torch.uint8)
+    fitted = torch.empty((len(images), channels, *fit.crop), dtype=torch.uint8)
     for start in range(0, len(images), _CHUNK):
         part = images[start : start + _CHUNK]
-        made[start : start + _CHUNK] = fit(in_channels(part, channels).contiguous())
-    return made
+        fitted[start : start + _CHUNK] = fit(in_channels(part, channels).contiguous())
+    return fitted
 
 
 def without(images: Tensor, bad: Bad) -> Tensor:
-    """The images without those that are bad, moved together where they lie."""
+    """The images without the bad ones; the others are moved together in place."""
     if not bad:
         return images
     keep = [index for index in range(len(images)) if index not in bad]
@@ -109,5 +110,5 @@ def without(images: Tensor, bad: Bad) -> Tensor:
 
 
 def bytes_of(source: ImageSource, fit: Fit, channels: int) -> int:
-    """What its images take when they are decoded."""
+    """The size of a source's images in bytes when they are decoded."""
     return len(source) * channels * fit.crop[0] * fit.crop[1]

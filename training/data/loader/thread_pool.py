@@ -1,6 +1,6 @@
-"""The same work for many images at once, with word on how far it is.
+"""Runs a function for many images in parallel threads, and reports progress.
 
-Threads do it: reading, decoding and resizing all let go of the interpreter.
+Threads are enough, since reading, decoding and resizing release Python's global interpreter lock.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from ..images.image_file import quiet
 T = TypeVar("T")
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and of how many."""
+"""Called with a description of the work, the number of images that are done, and their total."""
 
 _CHUNK = 16
 
 
 def unwatched(what: str, done: int, total: int) -> None:
-    """For who does not want to know."""
+    """Ignores progress."""
 
 
 def each(
     work: Callable[[int], T], count: int, threads: int, what: str, progress: Progress = unwatched
 ) -> list[T]:
-    """What `work` gives for 0, 1, … in order."""
+    """The results of `work` for 0, 1, … in order."""
 
     def chunk(start: int) -> list[T]:
         return [work(index) for index in range(start, min(start + _CHUNK, count))]
@@ -39,6 +39,6 @@ def each(
             for part in pool.map(chunk, range(0, count, _CHUNK)):
                 results += part
                 progress(what, len(results), count)
-        finally:  # Ctrl-C, too: what has not begun is not done any more
+        finally:  # also after Ctrl-C: work that has not started is cancelled
             pool.shutdown(wait=True, cancel_futures=True)
     return results

@@ -1,4 +1,4 @@
-"""Images read by processes of their own while the network learns."""
+"""Worker processes that read images ahead while the network is trained."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ..sources.file_names import clean
 from .store import OnDisk
 
 AHEAD = 4
-"""Batches that each process has ready."""
+"""The number of batches that each worker reads ahead."""
 
 
 class Failed(NamedTuple):
-    """In place of a batch: why it could not be read. An exception would lose its kind."""
+    """Returned instead of a batch: why it could not be read. An exception would lose its type."""
 
     reason: str
 
 
 class Stream:
-    """Batches of a store, in the order in which they are asked for."""
+    """Reads the batches of a store in the requested order."""
 
     def __init__(self, store: OnDisk, device: torch.device, workers: int) -> None:
         self.device = device
@@ -37,13 +37,13 @@ class Stream:
         self._loader = DataLoader(
             _Reader(store),
             batch_sampler=self._wanted,
-            collate_fn=_as_it_is,
+            collate_fn=_unchanged,
             num_workers=workers,
             pin_memory=device.type == "cuda",
             persistent_workers=workers > 0,
             prefetch_factor=AHEAD if workers else None,
-            worker_init_fn=_begin,
-            generator=torch.Generator(),  # else it draws from the one that the network learns with
+            worker_init_fn=_ignore_interrupts,
+            generator=torch.Generator(),  # else it would use torch's generator, which training uses
         )
 
     def __call__(self, plan: list[Tensor]) -> Iterator[Tensor]:
@@ -72,7 +72,7 @@ class Stream:
             yield images.to(self.device, non_blocking=True)
 
     def close(self) -> None:
-        """Ends the processes now: left to the collector of garbage, they may be waited for."""
+        """Ends the workers now; if that is left to the garbage collector, the program may hang."""
         end = getattr(self._loader._iterator, "_shutdown_workers", None)
         if end is not None:
             end()
@@ -80,7 +80,7 @@ class Stream:
 
 
 class _Wanted:
-    """Which images are to be read: asked at the start of each epoch."""
+    """The batches to read; the data loader asks for them at the start of each epoch."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -94,8 +94,9 @@ class _Wanted:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """The loader wants to hear of dead processes by a signal, and would raise its error wherever
-    the program is just then. It finds out anyway, when it waits for images."""
+    """Restores the handler of SIGCHLD that the data loader replaces: its own would raise an error
+    wherever the program is when a worker dies. The loader notices that anyway when it waits for
+    images."""
     number = getattr(signal, "SIGCHLD", None)
     mine = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(number) if number is not None and mine else None
@@ -117,7 +118,7 @@ class _Reader(Dataset[Tensor]):
         return self.store.read(index)
 
     def __getitems__(self, indices: list[int]) -> Tensor | Failed:
-        """A whole batch, put together where it is read."""
+        """Reads a whole batch in the worker."""
         size = (len(indices), self.store.channels, *self.store.fit.crop)
         images = torch.empty(size, dtype=torch.uint8)
         try:
@@ -129,12 +130,12 @@ class _Reader(Dataset[Tensor]):
         return images
 
 
-def _as_it_is(batch: Any) -> Any:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 
-def _begin(worker: int) -> None:
-    """In a process that reads: Ctrl-C is for the one that learns, which then ends this one."""
+def _ignore_interrupts(worker: int) -> None:
+    """In a worker: Ctrl-C is handled by the training process, which then ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -142,10 +143,10 @@ def _worker_died(error: Exception) -> SpecError:
     why = str(error).strip().partition("\n")[0] or type(error).__name__
     return problem(
         "worker-died",
-        f"a process that reads images has died: {why}",
+        f"a worker process that reads images has died: {why}",
         None,
         help=(
-            "there may be too little memory for this many processes, especially shared memory: "
-            "`workers 2`"
+            "there may be too little memory (or shared memory) for this many workers: write"
+            " `workers 2`"
         ),
     )
