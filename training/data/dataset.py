@@ -89,7 +89,7 @@ class Dataset:
 UNEVEN = 3
 _SHOWN = 5
 _BAR = 20
-_USES = {"train": "training", "val": "validation", "test": "a test"}
+_USES = {"train": "training", "val": "validation", "test": "testing"}
 _BAD_SHOWN = 10
 
 

@@ -1,4 +1,4 @@
-"""From a plan to data that is ready: read, divided, checked, decoded, measured.
+"""Opens the data of a plan: reads, splits, checks and decodes it, and measures mean and std.
 
 data = open_data(plan, folder_of_the_spec, device=device, progress=show)
 for images, labels, indices in data.training(seed=1)(epoch):
@@ -40,13 +40,13 @@ MOST_WORKERS = 16
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A data set with everything that is needed to learn from it."""
+    """A data set that is ready for training and evaluation."""
 
     plan: TrainPlan
     dataset: Dataset
     preparation: Preparation
     stores: Mapping[str, Store]
-    """`train`, `val` and, where there is one, `test`."""
+    """`train`, `val` and, if there is one, `test`."""
     where: Where
     device: torch.device
 
@@ -57,7 +57,7 @@ class Opened:
         seed: int | None = None,
         sharing: Sharing = ALONE,
     ) -> Batches:
-        """The batches to learn from, shuffled; size and seed are the plan's unless given."""
+        """The training batches, shuffled; batch size and seed are the plan's unless given."""
         train = self.plan.train
         size = train.batch.size if batch is None else batch
         self._must_be_shared(size, sharing)
@@ -75,7 +75,7 @@ class Opened:
     def evaluation(
         self, part: str = "val", *, batch: int | None = None, sharing: Sharing = ALONE
     ) -> Batches:
-        """All images of a part, once and in order."""
+        """The batches of a part for evaluation: all images, once and in order."""
         size = self.plan.train.batch.size if batch is None else batch
         return Batches(
             self.stores[part],
@@ -87,11 +87,11 @@ class Opened:
         )
 
     def image(self, part: str, index: int) -> Tensor:
-        """One image of a part as the network meets it, uint8, on the CPU."""
+        """One image of a part, resized and cropped: uint8, on the CPU."""
         return self.stores[part].read(index)
 
     def name(self, part: str, index: int) -> str:
-        """How that image is called."""
+        """The name of an image, to be shown."""
         return self.stores[part].source.name(index)
 
     def _workers(self, sharing: Sharing) -> int:
@@ -106,8 +106,8 @@ class Opened:
         if not sizes:
             raise problem(
                 "batch-too-large",
-                f"a batch of {batch:,} is more than the {counted(count, 'image')} there are, and"
-                " `drop_last` drops incomplete batches",
+                f"the training set has {counted(count, 'image')}, fewer than a batch of {batch:,},"
+                " and `drop_last` drops incomplete batches",
                 directive,
                 argument="size",
                 help=f"write `batch {count}`, or take `drop_last` out",
@@ -134,21 +134,21 @@ def open_data(
     cache: Path | None = None,
     arrays: ArrayData | None = None,
 ) -> Opened:
-    """The data of a plan; raises SpecError with what is wrong with it.
+    """Opens the data of a plan; raises SpecError with the errors in it.
 
-    `base` is the folder of the spec. `world` is how many processes of this computer open the same
-    data; `budget` is how many bytes of images are kept in memory, `cache` the folder in which it is
-    remembered which files are well, where these are not to be found out. `arrays` are images and
-    labels of a program, in place of what the plan names.
+    `base` is the folder of the spec. `world` is the number of processes on this machine that open
+    the same data. `budget` is the memory in bytes that images may use, and `cache` the folder of
+    the cache of checked files; both have defaults. `arrays` are images and labels that a program
+    passes in place of the data that the plan names.
     """
     device = torch.device(device)
     data = plan.train.data
     channels = _channels(plan)
-    found = arrays.contents(plan.input) if arrays else contents(data, base, plan.input)
-    divided = divide(found, data, plan.train.split)
+    whole = arrays.contents(plan.input) if arrays else contents(data, base, plan.input)
+    divided = divide(whole, data, plan.train.split)
     parts = divided.parts
     fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
-    _must_have_colours(plan, parts, channels)
+    _must_have_channels(plan, parts, channels)
 
     needed = sum(bytes_of(source, fits[part], channels) for part, source in parts.items())
     on_disk = any(isinstance(source, Files) for source in parts.values())
@@ -162,10 +162,10 @@ def open_data(
             part, source, fits[part], channels, where, device, threads, progress, cache
         )
         bad += [BadFile(prefix[part] + source.name(i), reason) for i, reason in wrong.items()]
-    _must_be_well(plan, found, bad, sum(map(len, parts.values())))
+    _must_be_usable(plan, whole, bad, sum(map(len, parts.values())))
     weighted = plan.train.weights.classes != "equal"
-    dataset = _described(found, divided.notes, stores, bad, weighted)
-    _must_be_left(plan, found, dataset)
+    dataset = _described(whole, divided.notes, stores, bad, weighted)
+    _must_be_left(plan, whole, dataset)
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
@@ -200,7 +200,7 @@ def _store(
 
 
 def _folders(parts: Mapping[str, ImageSource]) -> dict[str, str]:
-    """What tells files of the same name in the folders of several parts apart: `val/`."""
+    """A prefix for the file names of each part, `val/`, if the parts are in different folders."""
     roots = {
         part: source.root if isinstance(source, Files) else "" for part, source in parts.items()
     }
@@ -212,14 +212,14 @@ def _folders(parts: Mapping[str, ImageSource]) -> dict[str, str]:
 def _without(source: ImageSource, bad: Bad) -> ImageSource:
     if not bad:
         return source
-    well = [index for index in range(len(source)) if index not in bad]
-    return source.select(torch.tensor(well, dtype=torch.int64))
+    good = [index for index in range(len(source)) if index not in bad]
+    return source.select(torch.tensor(good, dtype=torch.int64))
 
 
-_USES = {"train": "training", "val": "validation", "test": "the test"}
+_USES = {"train": "training", "val": "validation", "test": "testing"}
 
 
-# ---- what may be wrong -----------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------------------------
 
 
 def _channels(plan: TrainPlan) -> int:
@@ -229,12 +229,13 @@ def _channels(plan: TrainPlan) -> int:
         "unfit-input",
         f"the network takes {text(plan.input)}; images are channels x height x width",
         plan.train.data,
-        help="write `input 3x224x224`, or the size of yours, and `flatten` where rows are needed",
+        help="write `input 3x224x224`, or your image size, and `flatten` before the first `fc`",
     )
 
 
-def _must_have_colours(plan: TrainPlan, parts: Mapping[str, ImageSource], channels: int) -> None:
-    """Files have one or three channels; arrays what they have."""
+def _must_have_channels(plan: TrainPlan, parts: Mapping[str, ImageSource], channels: int) -> None:
+    """Raises SpecError if the images cannot have the channels of the input. Files can be read with
+    one or three channels; arrays keep the channels that they have."""
     for source in parts.values():
         have = source.images.shape[1] if isinstance(source, Arrays) else 3
         if have == channels or (have == 3 and channels == 1) or (have == 1 and channels == 3):
@@ -251,14 +252,15 @@ def _must_have_colours(plan: TrainPlan, parts: Mapping[str, ImageSource], channe
         raise problem("unfit-input", message, plan.train.data, help=help)
 
 
-def _must_be_well(plan: TrainPlan, found: Contents, bad: list[BadFile], count: int) -> None:
+def _must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], count: int) -> None:
+    """Raises SpecError if more files are bad than the plan tolerates."""
     data = plan.train.data
     if len(bad) <= data.bad * count:
         return
     share = len(bad) / count
     raise problem(
         "bad-files",
-        f"{len(bad):,} of {counted(count, 'file')} in {found.origin} cannot be used; the"
+        f"{len(bad):,} of {counted(count, 'file')} in {data_set.origin} cannot be used; the"
         f" limit is {percent(data.bad)}",
         data,
         argument="bad",
@@ -271,22 +273,22 @@ def _rounded_up(share: float) -> int:
     return min(100, int(share * 100) + 1)
 
 
-def _must_be_left(plan: TrainPlan, found: Contents, dataset: Dataset) -> None:
-    """Files that were left out may have been all of a class."""
+def _must_be_left(plan: TrainPlan, data_set: Contents, dataset: Dataset) -> None:
+    """Raises SpecError if all images of a part or of a class were left out."""
     for part in dataset.parts:
         if not part.count:
-            message = f"no image is left for {_USES[part.name]}: none of their files can be used"
+            message = f"no image is left for {_USES[part.name]}: all files are unusable"
             raise problem("no-images", message, plan.train.data)
     lost = [
         name for name, count in zip(dataset.classes, dataset.train.counts, strict=True) if not count
     ]
     if lost and dataset.bad:
-        message = f"no image is left of the class `{lost[0]}`: none of its files can be used"
-        raise problem("empty-class", message, plan.train.data, notes=(found.origin,))
+        message = f"no image is left of the class `{lost[0]}`: all its files are unusable"
+        raise problem("empty-class", message, plan.train.data, notes=(data_set.origin,))
 
 
 def _described(
-    found: Contents,
+    data_set: Contents,
     notes: tuple[str, ...],
     stores: Mapping[str, Store],
     bad: list[BadFile],
@@ -294,16 +296,16 @@ def _described(
 ) -> Dataset:
     order = [name for name in ("train", "val", "test") if name in stores]
     return Dataset(
-        found.name,
-        found.classes,
+        data_set.name,
+        data_set.classes,
         tuple(
-            Part(name, len(stores[name]), class_counts(stores[name].labels, len(found.classes)))
+            Part(name, len(stores[name]), class_counts(stores[name].labels, len(data_set.classes)))
             for name in order
         ),
-        found.origin,
-        found.licence,
-        found.multi_label,
+        data_set.origin,
+        data_set.licence,
+        data_set.multi_label,
         weighted,
         tuple(bad),
-        (*found.notes, *notes),
+        (*data_set.notes, *notes),
     )

@@ -1,4 +1,4 @@
-"""Images and labels that a program has in memory: `dotcnn.train(spec, data=(images, labels))`."""
+"""Data that a program passes as arrays: `dotcnn.train(spec, data=(images, labels))`."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True, eq=False)
 class ArrayData:
-    """Images and labels of each part; labels as the arrays have them, numbered over all parts."""
+    """Images and labels of each part; classes are numbered in the same way in all parts."""
 
     images: Mapping[str, Any]
     labels: Labels
 
     @staticmethod
     def of(data: object) -> ArrayData:
-        """`(images, labels)`, or such a pair for each of `train`, `val` and `test`; raises
-        SpecError for anything else."""
+        """Converts `(images, labels)`, or a dict with such a pair for each of `train`, `val` and
+        `test`; raises SpecError for anything else."""
         pairs = data if isinstance(data, Mapping) else {"train": data}
         if not pairs or "train" not in pairs or not set(pairs) <= set(PARTS):
-            raise _unfit("a mapping of data has `train`, and may have `val` and `test`")
+            raise _unfit("a dict of data needs the key `train`, and may have `val` and `test`")
         images, labels = {}, []
         for part in (part for part in PARTS if part in pairs):
             pair = pairs[part]
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                expected = "data is a path, the name of a data set, or a pair (images, labels)"
+                expected = "data must be a path, the name of a data set, or a pair (images, labels)"
                 raise _unfit(f"{expected}, not {_kind(pair)}")
             images[part], own = map(as_array, pair)
             if len(images[part]) != len(own):
@@ -52,7 +52,7 @@ class ArrayData:
         return len(self.labels.classes)
 
     def contents(self, wanted: Shape) -> Contents:
-        """The data set; raises SpecError where the arrays cannot be images."""
+        """The data set; raises SpecError if the arrays cannot be images."""
         import torch
 
         from ..images.arrays import ambiguity, as_images
@@ -78,15 +78,15 @@ class ArrayData:
 
 
 def as_array(values: Any) -> Any:
-    """numpy's, of anything that is an array or a list; raises SpecError for the rest."""
-    if hasattr(values, "detach"):  # torch's, which need not be installed to look at others
+    """A NumPy array from an array or a list; raises SpecError for anything else."""
+    if hasattr(values, "detach"):  # a torch tensor; torch need not be installed for other arrays
         values = values.detach().cpu()
     try:
         array = numpy.asarray(values)
     except (ValueError, TypeError) as error:
-        raise _unfit(f"images and labels are arrays of numbers: {error}") from None
+        raise _unfit(f"images and labels must be arrays of numbers: {error}") from None
     if array.ndim == 0 or array.dtype == object:
-        raise _unfit(f"images and labels are arrays, not {_kind(values)}")
+        raise _unfit(f"images and labels must be arrays, not {_kind(values)}")
     return array
 
 

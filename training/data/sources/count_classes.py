@@ -1,7 +1,7 @@
-"""How many classes data has, before anything else is known of it.
+"""Counts the classes of the data, which `fc classes` needs before the network is built.
 
-`fc classes` needs the number before there is a network. Neither torch nor Pillow is loaded, and no
-image is looked at; of `data npz` the labels are read, with numpy.
+Neither torch nor Pillow is imported, and no image is read; of `data npz`, the labels are read with
+numpy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ....compiler.shapes import Shape
 from ....dsl.program import Program
 from ..diagnostic import problem
 from .file_names import resolve
-from .folder_tree import Unreadable, classes_in, is_folder, parts_in
+from .folder_tree import Unreadable, classes_in, must_be_folder, parts_in
 
 
 def classes_for(
@@ -30,19 +30,19 @@ def classes_for(
     parameters: Mapping[str, object] | None = None,
     input_shape: Shape | None = None,
 ) -> int | None:
-    """What `classes` comes to in a spec, to be given to `elaborate`; None where nothing is said, or
-    cannot be read. Raises SpecError where the data is not there.
+    """The value of `classes` in a spec, to be passed to `elaborate`; None if the spec names no
+    data, or its classes cannot be counted. Raises SpecError if the data does not exist.
 
-    The spec may have mistakes: who makes the network says them.
+    The spec may have errors; they are reported when the network is built.
     """
-    made = elaborate(program, network=network, overrides=parameters, input_shape=input_shape)
-    context = examine(program, sections_of(program), made.network, overrides).context
+    built = elaborate(program, network=network, overrides=parameters, input_shape=input_shape)
+    context = examine(program, sections_of(program), built.network, overrides).context
     data = context.find(Data)
     return count_classes(data, base) if data is not None else None
 
 
 def count_classes(data: Data, base: Path) -> int | None:
-    """None where that cannot be told yet; raises SpecError where the data is not there."""
+    """The number of classes; None if it is not known. Raises SpecError if there is no such data."""
     match data:
         case Folder():
             return _of_folder(data, base)
@@ -62,7 +62,7 @@ def count_classes(data: Data, base: Path) -> int | None:
 
 def _of_folder(data: Folder, base: Path) -> int | None:
     root = resolve(data.path, base)
-    is_folder(root, data.path, data)
+    must_be_folder(root, data.path, data)
     try:
         return len(classes_in(parts_in(root).get("train", root))) or None
     except Unreadable as error:

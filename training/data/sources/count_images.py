@@ -1,4 +1,4 @@
-"""How many images there are to learn from, before any of them is read. Needs no torch."""
+"""Counts the training images without reading them, for `policy`. Needs no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from ....compiler.plan.data import Data, Digits, Folder, Idx, Named, Npz
 from ....compiler.plan.plan import TrainPlan
 from .file_names import resolve
-from .folder_tree import Unreadable, images_in, is_folder, parts_in
+from .folder_tree import Unreadable, images_in, must_be_folder, parts_in
 
 _DIGITS = 1797
 _KNOWN = {
@@ -20,16 +20,16 @@ _LETTERS = {
     "digits": 240_000, "mnist": 60_000,
 }  # fmt: skip
 _KEPT = 0.2
-"""The share that is kept for validation where nothing else is said."""
+"""The default share of images for validation."""
 
 
 def count_training(plan: TrainPlan, base: Path) -> int | None:
-    """About so many, as the plan divides them; None where that cannot be told. Raises SpecError
-    where the data is not there."""
-    found = _counted(plan.train.data, base)
-    if found is None:
+    """About how many training images a plan has; None if that is not known. Raises SpecError if the
+    data does not exist."""
+    counted = _counted(plan.train.data, base)
+    if counted is None:
         return None
-    count, divided = found
+    count, divided = counted
     split = plan.train.split
     val = split.val
     if val is None:
@@ -38,7 +38,7 @@ def count_training(plan: TrainPlan, base: Path) -> int | None:
 
 
 def _counted(data: Data, base: Path) -> tuple[int, bool] | None:
-    """The images to learn from, and whether there are others for validation."""
+    """The number of training images, and whether there are separate ones for validation."""
     match data:
         case Folder():
             return _of_folder(data, base)
@@ -60,14 +60,14 @@ def _counted(data: Data, base: Path) -> tuple[int, bool] | None:
 
 def _of_folder(data: Folder, base: Path) -> tuple[int, bool] | None:
     root = resolve(data.path, base)
-    is_folder(root, data.path, data)
+    must_be_folder(root, data.path, data)
     try:
         parts = parts_in(root)
-        found = images_in(parts.get("train", root))
+        images = images_in(parts.get("train", root))
     except Unreadable:
         return None
     divided = ("train" in parts and len(parts) > 1) or isinstance(data.val, str)
-    return sum(map(len, found.classes.values())), divided
+    return sum(map(len, images.classes.values())), divided
 
 
 def _of_npz(data: Npz, base: Path) -> tuple[int, bool] | None:

@@ -1,4 +1,7 @@
-"""1,797 real digits that come along: where they are from is in digits.LICENSE.txt, beside them."""
+"""`data digits`: 1,797 images of handwritten digits that are part of this package.
+
+digits.LICENSE.txt, beside this file, says where they come from.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import torch
 from ..loader.image_source import Arrays, Contents
 
 WHITE = 16
-"""The largest value: how many of the 4x4 pixels that a pixel was made from were ink."""
+"""The largest pixel value: a pixel is the number of ink pixels in a block of 4x4."""
 
 
 def digits() -> Contents:

@@ -1,4 +1,4 @@
-"""What a data set has, as parts to learn from, to validate and to test with."""
+"""Divides a data set into training, validation and test set (`split`)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from .split import drawn
 
 class Divided(NamedTuple):
     parts: dict[str, ImageSource]
-    """`train` and `val` always; `test` where there is one."""
+    """`train` and `val` always; `test` if there is one."""
     notes: tuple[str, ...]
 
 
 def divide(contents: Contents, data: Data, split: Split) -> Divided:
-    """`val=` and `test=` are drawn from what is there to learn from; where `val=` is not said, the
-    data's own part for it is taken, else its test, else 20 % are drawn."""
+    """The parts of a data set. `val=` and `test=` are shares of the training images, drawn at
+    random. Without `val=`, the data's own validation part is used, or its test part, or 20 % of the
+    training images."""
     parts = dict(contents.parts)
     notes = []
     val, test = split.val, split.test
@@ -32,7 +33,7 @@ def divide(contents: Contents, data: Data, split: Split) -> Divided:
         if "test" in parts and not test:
             parts["val"] = parts.pop("test")
             notes.append(
-                "validated with the data's own test part; `val=10%` keeps that for the end"
+                "the test part of the data is used for validation; `val=10%` keeps it for testing"
             )
         else:
             val = 0.2
@@ -57,7 +58,7 @@ def _not_twice(
     what = {"val": "validation", "test": "test"}[name]
     raise problem(
         "conflict",
-        f"the data has a {what} part of its own; `{name}={percent(share)}` would leave it unused",
+        f"the data has its own {what} part; `{name}={percent(share)}` would leave it unused",
         split if split.origin and name in split.origin.places else data,
         argument=name,
         help=f"take `{name}={percent(share)}` out",
@@ -67,8 +68,8 @@ def _not_twice(
 def _too_few(data: Data, count: int, part: str) -> SpecError:
     return problem(
         "too-few-images",
-        f"{count:,} images are too few to be divided: none is left for {part}",
+        f"{count:,} images are too few to divide: none is left for {part}",
         data,
         argument="val",
-        help="give more images, or another share",
+        help="add images, or change the share",
     )

@@ -1,4 +1,4 @@
-"""Names of files: the same on every machine, and fit to be shown."""
+"""File names: which files are images, which are hidden, and how names are shown."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from unicodedata import normalize
 ENDINGS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .gif".split()
 )
-"""Of the files that are taken for images; what they are is then decided by what is in them."""
+"""The endings of image files; the format is then determined by the contents."""
 
 _SYSTEM = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "lost+found", "@eadir"}
-"""What systems put into folders of themselves."""
+"""Files and folders that operating systems create by themselves."""
 
 
 def clean(name: str) -> str:
-    """A file's name as text that can be written down anywhere: bytes that are no UTF-8 replaced,
-    and accents composed, which some systems take apart."""
+    """A file name as valid text: bytes that are not UTF-8 are replaced, and accents, which some
+    systems decompose, are composed (NFC)."""
     if name.isascii():
         return name
     return normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))
 
 
 def hidden(name: str) -> bool:
-    """Whether nobody means it: `.git`, `._photo.jpg`, `__MACOSX`."""
+    """Whether a file is ignored: `.git`, `._photo.jpg`, `__MACOSX`."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
@@ -33,5 +33,5 @@ def is_image(name: str) -> bool:
 
 
 def resolve(path: str, base: Path) -> Path:
-    """A path of a spec: relative to the folder that the spec lies in."""
+    """A path in a spec, which is relative to the folder of the spec."""
     return base / Path(path).expanduser()

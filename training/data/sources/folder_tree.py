@@ -1,4 +1,4 @@
-"""Folders of images, as they lie on the disk. Needs neither torch nor Pillow."""
+"""Lists the classes and image files in a folder. Needs neither torch nor Pillow."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MAX_DEPTH = 40
 
 
 class Unreadable(Exception):
-    """A folder that may not be looked into."""
+    """A folder that cannot be listed."""
 
     def __init__(self, path: str, error: OSError) -> None:
         super().__init__(f"cannot read {clean(path)}: {error.strerror or type(error).__name__}")
 
 
 @dataclass
-class Found:
-    """The images of a part: by class, each named from the part's folder on, in a settled order."""
+class ImageTree:
+    """The image files of a part by class: paths relative to the part's folder, sorted."""
 
     root: str
     classes: dict[str, list[str]] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class Found:
 
     @property
     def other_files(self) -> str:
-        """Those of all classes, in words: `3 of .txt and 1 of .heic`."""
+        """The other files of all classes, in words: `3 of .txt and 1 of .heic`."""
         return by_ending(sum(self.others.values(), Counter()))
 
 
-def is_folder(path: Path, said: str, data: Data | None, argument: str = "path") -> None:
-    """Raises SpecError for anything else."""
+def must_be_folder(path: Path, written: str, data: Data | None, argument: str = "path") -> None:
+    """Raises SpecError if `path` is not a folder; `written` is the path as the spec has it."""
     try:
         if path.is_dir():
             return
@@ -46,20 +46,20 @@ def is_folder(path: Path, said: str, data: Data | None, argument: str = "path") 
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a file name"
         raise problem(
-            "unreadable", f"cannot read {said}: {reason}", data, argument=argument
+            "unreadable", f"cannot read {written}: {reason}", data, argument=argument
         ) from None
     if there:
         packed = path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-        help = "unpack it, and name the folder" if packed else "name the folder that it lies in"
-        message = f"{said} is a file, not a folder of images"
+        help = "unpack it, and name the folder" if packed else "name the folder that it is in"
+        message = f"{written} is a file, not a folder of images"
         raise problem("not-a-folder", message, data, argument=argument, help=help)
     raise problem(
         "no-such-folder",
-        f"there is no folder {said}",
+        f"there is no folder {written}",
         data,
         argument=argument,
         notes=(f"looked for at {clean(str(path.absolute()))}",),
-        help=_similar(path) or "paths begin at the folder that the spec lies in",
+        help=_similar(path) or "paths are relative to the folder of the spec",
     )
 
 
@@ -73,46 +73,46 @@ def _similar(path: Path) -> str:
 
 
 def parts_in(root: Path) -> dict[str, Path]:
-    """`train`, `val` and `test`, as far as a folder has them."""
-    there = {name.lower(): path for name, path in folders(str(root))}
-    found: dict[str, Path] = {}
+    """The folders of `train`, `val` and `test` that a folder has."""
+    by_name = {name.lower(): path for name, path in folders(str(root))}
+    parts: dict[str, Path] = {}
     for part, names in PARTS.items():
         for name in names:
-            if name in there:
-                found.setdefault(part, Path(there[name]))
-    return found
+            if name in by_name:
+                parts.setdefault(part, Path(by_name[name]))
+    return parts
 
 
 def classes_in(root: Path) -> list[str]:
-    """The classes that a folder has, one for each of its folders."""
+    """The classes of a folder: the names of its folders, sorted."""
     return sorted({clean(name) for name, _ in folders(str(root))})
 
 
-def images_in(root: Path) -> Found:
-    """All images of a part: in the folder of their class, or in folders below that."""
-    found = Found(str(root))
+def images_in(root: Path) -> ImageTree:
+    """All image files of a part, in the folders of their classes and in folders below these."""
+    tree = ImageTree(str(root))
     for name, path in folders(str(root)):
-        files = found.classes.setdefault(clean(name), [])
-        others = found.others.setdefault(clean(name), Counter())
+        files = tree.classes.setdefault(clean(name), [])
+        others = tree.others.setdefault(clean(name), Counter())
         _collect(path, name, files, others, {_identity(str(root))}, 0)
-    for files in found.classes.values():
+    for files in tree.classes.values():
         files.sort(key=lambda file: (clean(file), file))
-    found.classes = dict(sorted(found.classes.items()))
-    return found
+    tree.classes = dict(sorted(tree.classes.items()))
+    return tree
 
 
 def folders(root: str) -> list[tuple[str, str]]:
-    """The folders in a folder that are meant, with their paths."""
+    """The names and paths of the folders in a folder, without hidden ones."""
     return [(entry.name, entry.path) for entry in _entries(root) if _is_dir(entry)]
 
 
 def loose_images(root: str) -> int:
-    """How many images lie in a folder itself."""
+    """The number of images directly in a folder."""
     return sum(is_image(entry.name) and not _is_dir(entry) for entry in _entries(root))
 
 
 def by_ending(others: Counter[str]) -> str:
-    """`3 of .txt and 1 of .heic`."""
+    """Counts of files by ending, in words: `3 of .txt and 1 of .heic`."""
     return listed(
         [f"{count:,} of {ending or 'no ending'}" for ending, count in others.most_common()]
     )
@@ -126,7 +126,8 @@ def _collect(
     seen: set[tuple[int, int]],
     depth: int,
 ) -> None:
-    """Looks into each real folder once, so that links lead round in no circles."""
+    """Collects the files of a folder and of those below it. Each real folder is visited once, so
+    links cannot lead into an endless loop."""
     here = _identity(folder)
     if here in seen or depth > MAX_DEPTH:
         return
@@ -152,7 +153,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 def _is_dir(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link that points to itself
         return False
 
 

@@ -1,11 +1,11 @@
-"""`--data flowers`: what to learn from, as it is given on the command line or from Python.
+"""`--data flowers`: the data that is given on the command line or from Python.
 
-Either the words of a `data` line (`digits`, `cifar10 root="sets"`, `folder "flowers" val=30%`), or
-just a path: of a folder of images, of a folder of MNIST's files, of a file of NumPy's. Paths within
-a `data` line are relative to the spec's folder, as if they stood in it; a path by itself is
-relative to the current folder.
+It has the words of a `data` line (`digits`, `cifar10 root="sets"`, `folder "flowers" val=30%`), or
+it is just a path: of a folder of images, of a folder with MNIST's files, or of a .npz file. Paths
+in the words of a `data` line are relative to the folder of the spec; a path alone is relative to
+the current folder.
 
-A mistake is shown where it is on the command line, as one in a spec is.
+An error is shown at its place on the command line, like an error in a spec.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from .idx import looks_like_idx
 
 
 def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
-    """What the spec's `data` line is replaced by; raises SpecError."""
+    """The override that replaces the `data` line of the spec; raises SpecError."""
     text = _unquoted(text)
     word = re.split(r"[\s,{]", text.strip(), maxsplit=1)[0]
     try:
         place = here / Path(text).expanduser()
         is_folder, is_file = bool(word) and place.is_dir(), place.is_file()
-    except (OSError, RuntimeError, ValueError):  # too long, signs that no name has, no home
+    except (OSError, RuntimeError, ValueError):  # too long, invalid characters, no home folder
         place, is_folder, is_file = here, False, False
     if word in _kinds():
         if is_folder and text == word:
@@ -47,12 +47,12 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
     if is_file and place.suffix.lower() in (".npz", ".npy"):
         return _override(f"npz {path}", name)
     if word != text.strip() and folded(word) in known_elsewhere("train"):
-        return _override(text, name)  # the reader of sections says what it is called here
+        return _override(text, name)  # the error will name the word of this language
     raise SpecError([_unfit(text, word, is_file, name)])
 
 
 def _unquoted(text: str) -> str:
-    """A path, also where it stands between the quotes that a spec would need."""
+    """The text without the quotes that a spec would need around a path."""
     inside = text.strip()[1:-1]
     return inside if text.strip() == f'"{inside}"' and '"' not in inside else text
 
@@ -66,17 +66,17 @@ def _override(text: str, name: str) -> SectionOverride:
     spec, diagnostics = read(Source(name, f"data {text}"))
     if has_errors(diagnostics):
         raise SpecError(diagnostics)
-    call, *more = spec.statements
-    if more or not isinstance(call, Call) or call.body is not None:
-        span = more[0].span if more else call.span
-        message = f"{name} says what the data is, and nothing else"
-        help = "write other directives as `--set train.epochs=3`" if more else "take the body out"
+    call, *others = spec.statements
+    if others or not isinstance(call, Call) or call.body is not None:
+        span = others[0].span if others else call.span
+        message = f"{name} takes only the words of a `data` line"
+        help = "write other directives as `--set train.epochs=3`" if others else "remove the body"
         raise SpecError([Diagnostic("argument", message, span, help=help)])
     return SectionOverride("train", call)
 
 
 def _whole(text: str, name: str) -> Span:
-    """The argument as a place, which can be shown."""
+    """The whole argument as a span, for diagnostics."""
     line = clean(text)
     source = Source(name, line if len(line) <= _LONGEST else line[:_LONGEST] + "…")
     return Span(source, 0, len(source.text))
@@ -85,9 +85,9 @@ def _whole(text: str, name: str) -> Span:
 def _ambiguous(word: str, name: str) -> Diagnostic:
     return Diagnostic(
         "conflict",
-        f"`{word}` is a data set by name, and there is a folder {word}",
+        f"`{word}` is the name of a data set and also of a folder",
         _whole(word, name),
-        help=f"write `./{word}` for the folder, or `{word} val=20%`, say, for the data set",
+        help=f"write `./{word}` for the folder, or `{word} val=20%`, for example, for the data set",
     )
 
 
@@ -99,9 +99,9 @@ def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
     if is_file:
         return Diagnostic(
             "not-a-folder",
-            f"{place.text} is a file, and not an archive of NumPy",
+            f"{place.text} is a file, but not a .npz archive",
             place,
-            help="name a folder with a folder of images for each class, or a file .npz",
+            help="name a folder with one folder of images for each class, or a .npz file",
         )
     close = closest(word, _kinds())
     if close and len(word) < len(place.text):  # arguments follow: it was meant as a data line
@@ -110,8 +110,8 @@ def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
         "no-such-folder",
         f"there is no folder {place.text}, and no data set of that name",
         place,
-        notes=(f"known by name are {listed([f'`{kind}`' for kind in sorted(_named())], 20)}",),
-        help=f"did you mean `{close}`?" if close else "name a folder of images, or a file .npz",
+        notes=(f"known data sets: {listed([f'`{kind}`' for kind in sorted(_named())], 20)}",),
+        help=f"did you mean `{close}`?" if close else "name a folder of images, or a .npz file",
     )
 
 

@@ -1,4 +1,4 @@
-"""Arrays of labels to numbers of classes. Needs numpy, not torch: counting classes is quick."""
+"""Converts arrays of labels to class indices. Needs no torch, so counting classes is fast."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ import numpy
 
 
 class Unfit(Exception):
-    """An array that cannot be what it should be; says why."""
+    """An array that cannot be used as images or labels; the text says why."""
 
 
 class Labels(NamedTuple):
     numbers: list[Any]
-    """Of each part: int64, or float32 of images x classes where an image has several."""
+    """For each part: int64, or float32 of images x classes if images have several classes."""
     classes: tuple[str, ...]
     several: bool
+    """Whether images have several classes (multi-label)."""
 
 
 def as_labels(arrays: list[Any], names: tuple[str, ...]) -> Labels:
-    """The labels of all parts, numbered alike; `names` are those of the classes, where known."""
+    """The labels of all parts, with the same class indices; `names`: the class names if known."""
     arrays = [array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for array in arrays]
     if any(array.ndim not in (1, 2) for array in arrays):
-        raise Unfit("labels are one number or text for each image, or a row of 0 and 1")
+        raise Unfit("labels must be one number or text for each image, or a row of 0 and 1")
     if not any(array.size for array in arrays):
         raise Unfit("there are none")
     if all(array.ndim == 2 for array in arrays):
         return _rows(arrays, names)
     if any(array.ndim == 2 for array in arrays):
-        raise Unfit("some labels are rows, others are not")
+        raise Unfit("some labels are rows and others are not")
     return _single(arrays, names)
 
 
@@ -37,7 +38,7 @@ def _rows(arrays: list[Any], names: tuple[str, ...]) -> Labels:
     if any(array.shape[1] != width for array in arrays):
         raise Unfit("the rows of the parts have different lengths")
     if any(not ((array == 0) | (array == 1)).all() for array in arrays):
-        raise Unfit("rows of labels hold 0 and 1 only")
+        raise Unfit("rows of labels may contain only 0 and 1")
     _must_be_named(width, names)
     several = any((array.sum(axis=1) != 1).any() for array in arrays)
     classes = names or tuple(map(str, range(width)))
@@ -52,14 +53,14 @@ def _single(arrays: list[Any], names: tuple[str, ...]) -> Labels:
         if not all(
             (array == numpy.rint(array)).all() and numpy.isfinite(array).all() for array in arrays
         ):
-            raise Unfit("labels are whole numbers")
+            raise Unfit("labels must be whole numbers")
         arrays = [array.astype(numpy.int64) for array in arrays]
     elif not (kinds <= {"i", "u", "b"} or kinds <= {"U"} or kinds <= {"S"}):
-        raise Unfit("labels are whole numbers or text, the same kind in all parts")
+        raise Unfit("labels must be whole numbers or text, of the same type in all parts")
     known = numpy.unique(numpy.concatenate([numpy.unique(array) for array in arrays]))
     if names and known.dtype.kind in "iu":
         if int(known[0]) < 0 or int(known[-1]) >= len(names):
-            raise Unfit(f"there are labels up to {known[-1]}, and names of {len(names)} classes")
+            raise Unfit(f"there are labels up to {known[-1]}, but only {len(names)} class names")
         return Labels([a.astype(numpy.int64) for a in arrays], names, False)
     numbers = [numpy.searchsorted(known, array) for array in arrays]
     classes = tuple(
@@ -74,4 +75,4 @@ def _single(arrays: list[Any], names: tuple[str, ...]) -> Labels:
 
 def _must_be_named(count: int, names: tuple[str, ...]) -> None:
     if names and len(names) != count:
-        raise Unfit(f"there are {count} classes, and names of {len(names)}")
+        raise Unfit(f"there are {count} classes, but {len(names)} class names")

@@ -1,8 +1,8 @@
-"""Data sets by name, through torchvision: `data cifar10 root="data"`.
+"""Data sets by name, read or downloaded by torchvision: `data cifar10 root="data"`.
 
-One table says of each what torchvision calls it, which parts it has, and what has to lie where for
-who has no way to fetch it. The files of MNIST's relatives are read here (`..idx`), packed or not;
-torchvision only fetches them.
+One table lists for each data set its class in torchvision, its parts, and which files to put where
+if they cannot be downloaded. The files of MNIST and similar data sets are read by `idx.py`,
+compressed or not; torchvision only downloads them.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from ..loader.image_source import Arrays, Contents, Files, ImageSource
 from ..loader.packed_strings import Strings
 from .file_names import clean, resolve
 from .folder import folder
-from .folder_tree import is_folder, parts_in
+from .folder_tree import must_be_folder, parts_in
 from .idx import Group, groups, read_group
 
 
 @dataclass(frozen=True)
 class Set:
-    """What is known of a data set beforehand."""
+    """What is known about a data set in advance."""
 
     kind: str
-    """torchvision's class."""
+    """The name of its class in torchvision."""
     parts: Mapping[str, Mapping[str, Any]]
-    """What that is made with for each part."""
+    """The arguments of that class for each part."""
     files: str
-    """What has to lie in `root`."""
+    """The files that have to be in `root`."""
     licence: str
     classes: tuple[str, ...] = ()
 
 
 _BOTH: Mapping[str, Mapping[str, Any]] = {"train": {"train": True}, "test": {"train": False}}
 _SPLITS: Mapping[str, Mapping[str, Any]] = {"train": {"split": "train"}, "test": {"split": "test"}}
-_FOUR = "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same of t10k, with .gz or without"
+_FOUR = "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same of t10k, with or without .gz"
 _DIGITS = tuple("0123456789")
 
 SETS: Mapping[str, Set] = {
@@ -61,7 +61,7 @@ SETS: Mapping[str, Set] = {
     ),
     "emnist": Set(
         "EMNIST", _BOTH,
-        "EMNIST/raw: emnist-balanced-train-images-idx3-ubyte and so on, with .gz or without",
+        "EMNIST/raw: emnist-balanced-train-images-idx3-ubyte and so on, with or without .gz",
         "none stated",
     ),
     "cifar10": Set(
@@ -103,11 +103,11 @@ SETS: Mapping[str, Set] = {
 
 
 def named(data: Named, base: Path) -> Contents:
-    """The data set; raises SpecError where it neither is there nor can be fetched."""
+    """The data set; raises SpecError if it does not exist and cannot be downloaded."""
     known = SETS[data.kind]
     root = resolve(data.root, base)
     if root.exists():
-        is_folder(root, data.root, data, "root")
+        must_be_folder(root, data.root, data, "root")
     if data.kind in _IDX:
         parts, classes = _idx_family(data, known, root)
     elif isinstance(data, ImageNet) and {"train", "val"} <= parts_in_or_none(root).keys():
@@ -131,27 +131,27 @@ def _idx_family(
     data: Named, known: Set, root: Path
 ) -> tuple[dict[str, ImageSource], tuple[str, ...]]:
     prefix = f"emnist-{data.part}-" if isinstance(data, Emnist) else ""
-    found = _lie_in(data, root, known, prefix)
-    if found is None:
+    by_part = _idx_files(data, root, known, prefix)
+    if by_part is None:
         if data.download:
-            _made(data, known, root, known.parts["train"])  # fetches all parts
-        found = _lie_in(data, root, known, prefix)
-    if found is None:
+            _from_class(data, known, root, known.parts["train"])  # downloads all parts
+        by_part = _idx_files(data, root, known, prefix)
+    if by_part is None:
         raise _absent(data, known, root)
     parts: dict[str, ImageSource] = {}
-    for part, group in found.items():
+    for part, group in by_part.items():
         images, labels = read_group(data, group)
         pixels = torch.frombuffer(bytearray(images.numbers), dtype=torch.uint8).view(images.sizes)
         classes = torch.frombuffer(bytearray(labels.numbers), dtype=torch.uint8).long()
         if prefix:
-            pixels = pixels.mT.contiguous()  # they are written column by column
-            classes -= int(isinstance(data, Emnist) and data.part == "letters")  # begins with 1
+            pixels = pixels.mT.contiguous()  # these files have the pixels column by column
+            classes -= int(isinstance(data, Emnist) and data.part == "letters")  # starts at 1
         parts[part] = Arrays(pixels[:, None], classes)
     return parts, known.classes or _emnist_classes(data)
 
 
-def _lie_in(data: Named, root: Path, known: Set, prefix: str) -> dict[str, Group] | None:
-    """The files where torchvision puts them, or directly in `root`."""
+def _idx_files(data: Named, root: Path, known: Set, prefix: str) -> dict[str, Group] | None:
+    """The files of each part, in the folder where torchvision puts them or directly in `root`."""
     for place in (root / known.kind / "raw", root):
         if not place.is_dir():
             continue
@@ -164,7 +164,8 @@ def _lie_in(data: Named, root: Path, known: Set, prefix: str) -> dict[str, Group
 
 
 def _emnist_classes(data: Named) -> tuple[str, ...]:
-    """In the order of its labels: digits, capitals, then those small letters that look unlike."""
+    """EMNIST's classes in the order of its labels: digits, capitals, then the small letters that
+    look different from their capitals."""
     assert isinstance(data, Emnist)
     capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     small = "abdefghnqrt"
@@ -187,13 +188,14 @@ def _from_torchvision(
     parts: dict[str, ImageSource] = {}
     classes = known.classes
     for part, options in known.parts.items():
-        made = _made(data, known, root, options)
-        parts[part] = _READERS[data.kind](made)
-        classes = classes or _class_names(made, data)
+        dataset = _from_class(data, known, root, options)
+        parts[part] = _READERS[data.kind](dataset)
+        classes = classes or _class_names(dataset, data)
     return parts, classes
 
 
-def _made(data: Named, known: Set, root: Path, options: Mapping[str, Any]) -> Any:
+def _from_class(data: Named, known: Set, root: Path, options: Mapping[str, Any]) -> Any:
+    """An instance of torchvision's class for the data set."""
     options = dict(options)
     if not root.exists() and not data.download:
         raise _absent(data, known, root)
@@ -206,17 +208,17 @@ def _made(data: Named, known: Set, root: Path, options: Mapping[str, Any]) -> An
     except ImportError:
         raise problem(
             "missing-package",
-            f"`data {data.kind}` is fetched and read by torchvision, which is not installed",
+            f"`data {data.kind}` needs torchvision, which is not installed",
             data,
             help='pip install "dotcnn[torchvision]"',
         ) from None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about versions of what it reads with
+            warnings.simplefilter("ignore")  # about versions of the libraries that it reads with
             return kind(str(root), **options)
     except ImportError as error:
         package = error.name or "scipy"
-        message = f"the files of `data {data.kind}` are read with {package}, which is not installed"
+        message = f"`data {data.kind}` needs {package}, which is not installed"
         raise problem("missing-package", message, data, help=f"pip install {package}") from None
     except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
         why = " ".join(str(error).split())[:200]
@@ -224,20 +226,21 @@ def _made(data: Named, known: Set, root: Path, options: Mapping[str, Any]) -> An
 
 
 def _absent(data: Named, known: Set, root: Path, why: str = "") -> SpecError:
-    tried = ", and cannot be fetched" if data.download else ""
+    tried = ", and cannot be downloaded" if data.download else ""
     return problem(
         "no-data-files",
         f"the files of `data {data.kind}` are not in {data.root}{tried}",
         data,
         argument="root",
-        notes=(f"what went wrong: {why}",) if why else (),
+        notes=(f"the error was: {why}",) if why else (),
         help=f"put into {clean(str(root))}: {known.files}",
     )
 
 
-def _class_names(made: Any, data: Named) -> tuple[str, ...]:
-    """ImageNet has several words for each; older versions of others know none."""
-    names = getattr(made, "classes", None) or range(classes_of(data) or 0)
+def _class_names(dataset: Any, data: Named) -> tuple[str, ...]:
+    """The class names of a torchvision data set. ImageNet has several for each class; older
+    versions of others have none."""
+    names = getattr(dataset, "classes", None) or range(classes_of(data) or 0)
     return tuple(str(name[0] if isinstance(name, tuple) else name) for name in names)
 
 
@@ -250,7 +253,7 @@ def _labels(numbers: Any) -> Tensor:
 
 
 def _files(paths: Any, labels: Any) -> Files:
-    """Named from the folder on that all lie in."""
+    """Files whose paths are relative to the folder that contains all of them."""
     texts = [Path(path).as_posix() for path in paths]
     root = Path(texts[0]).parent.parent.as_posix() if texts else ""
     return Files(root, Strings(text.removeprefix(f"{root}/") for text in texts), _labels(labels))

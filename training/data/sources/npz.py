@@ -1,4 +1,4 @@
-"""`data npz "file"`: arrays of images and labels under their usual names."""
+"""`data npz "file.npz"`: images and labels from a NumPy archive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .npz_file import labels_of, named_pairs, opened
 
 
 def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
-    """What a file holds; raises SpecError where that is no data set."""
+    """The data set in a file; raises SpecError if the file is not one."""
     path = resolve(data.path, base)
     with opened(data, path) as archive:
         pairs = named_pairs(data, list(archive))
@@ -32,7 +32,7 @@ def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
             if len(pixels) != len(numbers):
                 raise problem(
                     "data-shape",
-                    f"{data.path} has {len(pixels):,} images in `{images}`, and {len(numbers):,}"
+                    f"{data.path} has {len(pixels):,} images in `{images}`, but {len(numbers):,}"
                     f" labels in `{label}`",
                     data,
                 )

@@ -1,4 +1,4 @@
-"""A .npz file as a data set: which of its arrays are the images, and which the labels.
+"""Finds the arrays of images and labels in a .npz file, by their usual names.
 
 Needs numpy, not torch.
 """
@@ -24,16 +24,16 @@ _CLASSES = "class_names classes label_names target_names names categories"
 
 
 def count(data: Npz, base: Path) -> int:
-    """How many classes a file has; the images are not looked at."""
+    """The number of classes of a file; the images are not read."""
     with opened(data, resolve(data.path, base)) as archive:
         return len(labels_of(data, archive, named_pairs(data, list(archive))).classes)
 
 
-# ---- which arrays are meant ------------------------------------------------------------------
+# ---- the names of arrays ---------------------------------------------------------------------
 
 
 def named_pairs(data: Npz, there: list[str]) -> dict[str, tuple[str, str]]:
-    """By part: the array of images, and that of their labels."""
+    """The names of the arrays of images and of labels, for each part."""
     if data.images or data.labels:
         return {"train": (_given(data, "images", there), _given(data, "labels", there))}
     pairs = {}
@@ -48,8 +48,8 @@ def named_pairs(data: Npz, there: list[str]) -> dict[str, tuple[str, str]]:
                 f"{data.path} has `{images or labels}`, but not the"
                 f" {'labels' if images else 'images'} that belong to it",
                 data,
-                notes=(f"there is {listed([f'`{name}`' for name in there], 12)}",),
-                help='say which they are: `images="…" labels="…"`',
+                notes=(f"it has {listed([f'`{name}`' for name in there], 12)}",),
+                help='name the arrays: `images="…" labels="…"`',
             )
     if "train" in pairs:
         return pairs
@@ -60,11 +60,11 @@ def named_pairs(data: Npz, there: list[str]) -> dict[str, tuple[str, str]]:
         return {"train": ("arr_0", "arr_1")}
     raise problem(
         "no-such-array",
-        f"{data.path} has no arrays to learn from under a usual name",
+        f"{data.path} has no arrays with the usual names of training images and labels",
         data,
-        notes=(f"there is {listed([f'`{name}`' for name in there], 12)}",) if there else (),
-        help="`x_train` and `y_train` are usual, with `x_test` and `y_test`, or `images` and"
-        ' `labels`; else say which they are: `images="…" labels="…"`',
+        notes=(f"it has {listed([f'`{name}`' for name in there], 12)}",) if there else (),
+        help="usual names are `x_train` and `y_train`, with `x_test` and `y_test`, or `images` and"
+        ' `labels`; to use other names, write `images="…" labels="…"`',
     )
 
 
@@ -90,13 +90,11 @@ def _given(data: Npz, argument: str, there: list[str]) -> str:
         return name
     raise problem(
         "no-such-array",
-        f"{data.path} has no array `{name}`"
-        if name
-        else f"nothing says which array the {argument} are",
+        f"{data.path} has no array `{name}`" if name else f"the array of {argument} is not named",
         data,
         argument=argument,
-        notes=(f"there is {listed([f'`{name}`' for name in there], 12)}",),
-        help=f'say which they are: `{argument}="…"`',
+        notes=(f"it has {listed([f'`{name}`' for name in there], 12)}",),
+        help=f'name it: `{argument}="…"`',
     )
 
 
@@ -105,7 +103,7 @@ def _given(data: Npz, argument: str, there: list[str]) -> str:
 
 @contextmanager
 def opened(data: Npz, path: Path) -> Iterator[NpzArrays]:
-    """The archive, as long as its file is open; raises SpecError."""
+    """A context in which the archive is open; raises SpecError."""
     try:
         with open_npz(path) as arrays:
             yield arrays
@@ -117,7 +115,7 @@ def _cannot_use(data: Npz, path: Path, error: BadFile) -> SpecError:
     message, help = f"{data.path} {error}", error.help
     notes: tuple[str, ...] = ()
     if isinstance(error, SingleArray):
-        message = f"{data.path} is a single array; images and labels are needed"
+        message = f"{data.path} has a single array, but images and labels are needed"
         help = 'numpy.savez("data.npz", x_train=images, y_train=labels)'
     if path.is_dir():
         help = f'write `data folder "{data.path}"`'

@@ -1,4 +1,4 @@
-"""From the `data` line to what it names."""
+"""Reads the data set that the `data` line names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from .npz import npz
 
 
 def contents(data: Data, base: Path, wanted: Shape) -> Contents:
-    """The data set of a plan; paths begin at `base`. Raises SpecError where there is none."""
+    """The data set of a `data` line; paths are relative to `base`. Raises SpecError if the data
+    does not exist or cannot be used."""
     match data:
         case Digits():
             return digits()
@@ -34,20 +35,20 @@ def contents(data: Data, base: Path, wanted: Shape) -> Contents:
     if isinstance(data, ArraysInMemory):
         raise problem(
             "no-data",
-            "the images and labels are arrays that a program passes",
+            "the run was trained on arrays that a program passed",
             data,
             help="pass them again: data=(images, labels); or name other data with --data",
         )
     raise problem(
         "no-data",
-        "nothing says what to learn from",
+        "no training data is given",
         data,
-        help='write `train { data folder "images" }`, with a folder of images for each class',
+        help='write `train { data folder "images" }`; the folder has one folder for each class',
     )
 
 
 def idx(data: Idx, base: Path) -> Contents:
-    """`data idx "mnist"`: files as those of MNIST."""
+    """`data idx "mnist"`: files in the format of MNIST."""
     parts: dict[str, ImageSource] = {}
     for part, group in idx_groups(data, base).items():
         images, labels = read_group(data, group)

@@ -1,8 +1,8 @@
-"""Which images are kept for validation and test: by their names alone.
+"""The random split into training, validation and test images, by their names alone.
 
-Every name is hashed together with the seed, and those with the smallest hashes are taken. So the
-same files are divided in the same way on every machine and in whatever order they are listed, and
-a file that is added moves few others.
+Every name is hashed together with the seed, and the names with the smallest hashes are drawn first.
+So the same files are divided in the same way on every machine and in any order, and adding a file
+moves few other files to another part.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 
 def ranked(keys: Iterable[str], seed: int) -> list[int]:
-    """The places of the keys, in an order that depends on nothing but key and seed."""
+    """The indices of the keys in a random order, which depends only on the keys and the seed."""
     salt = f"{seed}/".encode()
     marks = [
         (blake2b(salt + key.encode("utf-8", "surrogatepass"), digest_size=16).digest(), place)
@@ -22,8 +22,8 @@ def ranked(keys: Iterable[str], seed: int) -> list[int]:
 
 
 def quotas(sizes: Sequence[int], share: float, spare: int = 1) -> list[int]:
-    """How many of each group come to a share of them all: groups that would lose most by rounding
-    are rounded up. Each keeps `spare`, as far as it has them."""
+    """How many of each group belong to a share of all. Groups that would lose most by rounding down
+    are rounded up. Each group keeps `spare` items, if it has them."""
     most = [max(0, size - spare) for size in sizes]
     counts = [min(limit, int(size * share)) for size, limit in zip(sizes, most, strict=True)]
     total = max(1, round(sum(sizes) * share)) if sum(sizes) and share else 0
@@ -39,9 +39,9 @@ def quotas(sizes: Sequence[int], share: float, spare: int = 1) -> list[int]:
 def drawn(
     keys: Iterable[str], groups: Sequence[int] | None, shares: Sequence[float], seed: int
 ) -> list[list[int]]:
-    """For each share the places that are drawn, then those that are left, each in order.
+    """Draws the indices of each share, then lists those that are left; each list is sorted.
 
-    With `groups`, the group that each key is of, every group is divided in the same proportion.
+    `groups` has the group of each key; every group is divided in the same proportion.
     """
     order = ranked(keys, seed)
     by_group: dict[int, list[int]] = {}
@@ -50,20 +50,20 @@ def drawn(
     members = [by_group[group] for group in sorted(by_group)]
     sizes = [len(group) for group in members]
     taken = [0] * len(members)
-    found: list[list[int]] = []
+    parts: list[list[int]] = []
     for share in shares:
         left = [size - gone for size, gone in zip(sizes, taken, strict=True)]
         whole = sum(sizes) or 1
-        rest = sum(left) / whole  # a share is one of all, and some are gone
+        rest = sum(left) / whole  # a share is relative to all keys, of which some are taken already
         counts = quotas(left, share / rest if rest else 0)
         part = [
             place
             for group, start, count in zip(members, taken, counts, strict=True)
             for place in group[start : start + count]
         ]
-        found.append(sorted(part))
+        parts.append(sorted(part))
         taken = [gone + count for gone, count in zip(taken, counts, strict=True)]
     rest_of_all = [
         place for group, start in zip(members, taken, strict=True) for place in group[start:]
     ]
-    return [*found, sorted(rest_of_all)]
+    return [*parts, sorted(rest_of_all)]
