@@ -79,7 +79,7 @@ def test_a_run_of_arrays_is_resumed_and_evaluated_with_them(run: Path, tmp_path:
     outcome = dotcnn.evaluate(run, data=(x, y), part="all", device="cpu")
     assert len(outcome.labels) == 60
     assert outcome.metrics["top1"] > 0.9
-    with pytest.raises(dotcnn.SpecError, match="arrays that a program passes"):
+    with pytest.raises(dotcnn.SpecError, match="arrays that a program passed"):
         dotcnn.evaluate(run, device="cpu")
     first = trained(tmp_path / "run", (x, y))
     again = dotcnn.train(resume=first.folder, data=(x, y), epochs=3, device="cpu", quiet=True)
@@ -92,7 +92,7 @@ def test_a_run_of_arrays_is_resumed_and_evaluated_with_them(run: Path, tmp_path:
         (images()[0], "not numpy.ndarray"),
         ((images()[0], images()[1][:-1]), "60 images and 59 labels"),
         ((images()[0] - 500.0, images()[1]), "pixels range from 0 to 255"),
-        ((images()[0], numpy.full(60, 0.5)), "labels are whole numbers"),
+        ((images()[0], numpy.full(60, 0.5)), "labels must be whole numbers"),
         ({"val": images()}, "`train`"),
         (3, "not int"),
         ((object(), object()), "arrays"),

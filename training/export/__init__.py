@@ -1,17 +1,17 @@
-"""Networks in the formats of others: ONNX, torch.export, safetensors.
+"""Export of networks to ONNX, torch.export and safetensors.
 
-What is written is read back and compared with the module before the file appears.
+A file is read back and compared with the module before it is put in place.
 
-Metadata (of ONNX: `metadata_props`; of .pt2: `dotcnn.json` in it; of safetensors: its header):
+Metadata (ONNX: `metadata_props`; .pt2: `dotcnn.json` in the archive; safetensors: the header):
 
     classes                 names, in the order of the outputs (JSON)
-    preparation             what `cnn train` keeps of preprocessing (JSON), for this program
-    dotcnn.preprocessing    the same for others (JSON): sizes and how they are rounded,
+    preparation             the preprocessing as `cnn train` records it (JSON), for this program
+    dotcnn.preprocessing    the same for other programs (JSON): sizes and how they are rounded,
                             interpolation, antialiasing, rounding to bytes, mean, std, order, layout
     dotcnn.output           `logits` or `probabilities`
-    several                 `yes` where an image may be of several classes at once
+    several                 `yes` if an image may have several classes (multi-label)
     dotcnn.network, dotcnn.version, dotcnn.spec, dotcnn.spec_sha256, dotcnn.input, dotcnn.classes,
-    dotcnn.weights          what was exported, by which version
+    dotcnn.weights          the network, its spec and input, and the version that exported it
 
 script.py writes a script that does all of this with numpy, Pillow and onnxruntime.
 """

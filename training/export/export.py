@@ -1,4 +1,4 @@
-"""A network in a file that others can run: captured, written, read back, compared, put in place."""
+"""Exports a network: captures and writes it, reads it back, compares it, and puts it in place."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ Say = Callable[[str], None]
 
 class Exported(NamedTuple):
     files: tuple[Path, ...]
-    """The one asked for, and for ONNX of more than 2 GB its weights."""
+    """The exported file, the weights of a large ONNX file (over 2 GB), and the script, if any."""
     format: Format
     differences: tuple[Difference, ...]
-    """Between the file and the module, by size of the batch; none for weights, which are equal."""
+    """The differences between file and module, for each batch size; none for safetensors, whose
+    weights are equal."""
     folded: Folded | None
 
 
@@ -48,11 +49,12 @@ def export(
     script: bool = False,
     say: Say = lambda line: None,
 ) -> Exported:
-    """Raises SpecError where it cannot be done or what was written computes something else,
-    OSError where it cannot be written, ValueError for what makes no sense. Nothing is left then.
+    """Exports a network to the file `path`.
 
-    `predict` makes probabilities the output, `batch` fixes the size of batches, `script` writes a
-    script beside the ONNX file that classifies photographs with it. `say` is told what was done.
+    Raises SpecError if the network cannot be exported or the file computes something else, OSError
+    if it cannot be written, and ValueError for options that do not fit the format; then no file is
+    left. `predict` makes probabilities the output, `batch` fixes the batch size, `script` writes a
+    script beside the ONNX file that classifies photographs with it. `say` gets progress messages.
     """
     format = format_of(str(path))
     if format is None:
@@ -61,21 +63,21 @@ def export(
         raise ValueError(reason)
     if missing := not_installed(format):
         raise SpecError([missing])
-    with written(path) as file:  # at first, so that nobody waits for what cannot be written
+    with written(path) as file:  # first, so that an unwritable path fails at once
         trained = open_trained(network, version, weights, heads=format == "safetensors")
         folded = None
         if fold_norms:
             folded = fold(network, trained.module)
             trained = trained._replace(module=folded.module)
-            say(_told(folded))
+            say(_folded_text(folded))
         known = _known(weights)
         notes = known | metadata(trained, version, weights is not None, known, predict)
         differences = _write(trained, file, format, notes, predict, batch, opset, say)
         if script:
             text = _script(file.name, known, predict, weights)
             file.with_name(script_name(file)).write_text(text, encoding="utf-8")
-        made = tuple(sorted(Path(path).with_name(each.name) for each in file.parent.iterdir()))
-    return Exported(made, format, differences, folded)
+        files = tuple(sorted(Path(path).with_name(each.name) for each in file.parent.iterdir()))
+    return Exported(files, format, differences, folded)
 
 
 def _write(
@@ -88,12 +90,12 @@ def _write(
     opset: int | None,
     say: Say,
 ) -> tuple[Difference, ...]:
-    # Each imported where it is needed: for one format the packages of another may be missing.
+    # Imported where they are needed, since the packages of the other formats may be missing.
     if format == "safetensors":
         from .weights_file import write_safetensors
 
         write_safetensors(trained.module, file, {"format": "pt", **notes})
-        say(f"{file.name} read back: {len(trained.module.state_dict())} tensors, bit for bit")
+        say(f"{file.name} read back: {len(trained.module.state_dict())} tensors are bit-identical")
         return ()
     module = predicting(trained, _multi_label(notes)) if predict else trained.module
     program = captured(module, trained.network, batch)
@@ -112,15 +114,14 @@ def _write(
         run, with_what = Loaded(file), "torch.export"
     differences = []
     for size in BATCHES if batch is None else (batch,):
-        found = compare(module, run, shape, size, f"{file.name} in {with_what}")
-        say(f"batch of {size} in {with_what}: {found}")
-        differences.append(found)
+        difference = compare(module, run, shape, size, f"{file.name} in {with_what}")
+        say(f"batch of {size} in {with_what}: {difference}")
+        differences.append(difference)
     return tuple(differences)
 
 
 def _known(weights: Weights | None) -> dict[str, str]:
-    """What training wrote beside weights and whoever runs the network needs: the names of classes,
-    and what becomes of pixels."""
+    """The metadata of weights that is needed to use the network: class names and preprocessing."""
     if not isinstance(weights, str | Path):
         return {}
     about = about_weights(Path(weights))
@@ -132,7 +133,7 @@ def _multi_label(known: Mapping[str, str]) -> bool | None:
 
 
 def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weights | None) -> str:
-    """Raises SpecError where the weights do not say what becomes of pixels."""
+    """The inference script; raises SpecError if the weights do not record the preprocessing."""
     if "preparation" not in known or "classes" not in known:
         name = weights if isinstance(weights, str | Path) else "the weights"
         message = f"{name} does not record the classes or the preprocessing"
@@ -150,7 +151,7 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
 def metadata(
     trained: Trained, version: str, given: bool, known: Mapping[str, str], predict: bool
 ) -> dict[str, str]:
-    """What goes along with a network, in all formats."""
+    """The metadata of an exported network, in all formats."""
     network = trained.network
     preprocessing = {}
     if "preparation" in known:
@@ -170,9 +171,9 @@ def metadata(
     } | preprocessing
 
 
-def _told(folded: Folded) -> str:
+def _folded_text(folded: Folded) -> str:
     if not folded.names:
-        return "no batch norm comes directly after a layer that it could be folded into"
+        return "no batch norm comes directly after a layer that it can be folded into"
     count = len(folded.names)
     norms = "1 batch norm" if count == 1 else f"{count} batch norms"
     return f"{norms} folded: {folded.difference}"

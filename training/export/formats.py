@@ -1,4 +1,4 @@
-"""What a network can be exported as, by the ending of the file; torch is not needed to know."""
+"""The export formats by file ending, and which options and packages they need. Needs no torch."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Format = Literal["onnx", "pt2", "safetensors"]
 ENDINGS: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
 
 EXPORTED = re.compile(rb"dotcnn\.spec_sha256")
-"""What all files hold that are made here: they may be replaced without a question."""
+"""A mark in all exported files: these may be replaced without --force."""
 
 SCRIPT = re.compile(rb"Written by `cnn export --script`")
-"""The same, of scripts."""
+"""The same mark in scripts."""
 
 SCRIPT_MARK = SCRIPT.pattern.decode()
 
 OPSET = 23
-"""Of ONNX, the newest that torch 2.13 writes by itself; onnxruntime knows it since 1.23."""
+"""The default ONNX opset, the newest that torch 2.13 writes; onnxruntime supports it since 1.23."""
 
 OLDEST_OPSET = 18
-"""What the operations of torch's exporter are written in."""
+"""The opset in which the operations of torch's exporter are defined."""
 
 _KNOWN_ELSEWHERE = {
     ".pt": ".pt2 for the network, or .safetensors for its weights alone",
@@ -46,7 +46,7 @@ _NEEDED: dict[Format, tuple[str, tuple[str, ...]]] = {
 
 
 def script_name(model: PurePath) -> str:
-    """Of the script beside an ONNX file."""
+    """The file name of the script beside an ONNX file."""
     return f"{model.stem}_predict.py"
 
 
@@ -55,16 +55,16 @@ def format_of(path: str) -> Format | None:
 
 
 def unknown(path: str) -> str:
-    """What is said about another ending."""
+    """The error message for an unknown ending."""
     suffix = PurePath(path).suffix.lower()
     known = ", ".join(f"{ending} ({_CALLED[format]})" for ending, format in ENDINGS.items())
     meant = _KNOWN_ELSEWHERE.get(suffix) or closest(suffix, ENDINGS, cutoff=0.5)
     which = f"{path} ends in {suffix}" if suffix else f"{path} has no ending"
-    return f"{which}, and it may be {known}" + (f"\n  did you mean {meant}?" if meant else "")
+    return f"{which}; known are {known}" + (f"\n  did you mean {meant}?" if meant else "")
 
 
 def not_installed(format: Format) -> Diagnostic | None:
-    """What a format needs and is not there, with the line that installs it."""
+    """The error for missing packages that a format needs; None if all are installed."""
     extra, packages = _NEEDED[format]
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if not missing:
@@ -84,11 +84,11 @@ def misfit(
     opset: int | None,
     script: bool = False,
 ) -> str:
-    """Why options do not go with a format; empty where they do."""
+    """The error message for options that do not fit the format; empty if they do."""
     if format == "safetensors" and fold:
-        return "--fold changes the weights, so that they fit no network; use onnx or pt2"
+        return "--fold changes the weights, which then fit no network; use onnx or pt2"
     if format == "safetensors" and (predict or batch is not None):
-        return "--predict and --batch are for onnx and pt2: weights alone have neither"
+        return "--predict and --batch are for onnx and pt2, not for weights alone"
     if script and format != "onnx":
         return f"--script is for onnx, not {format}"
     if opset is not None and format != "onnx":

@@ -1,4 +1,4 @@
-"""Writing ONNX, and running what was written."""
+"""Writes ONNX files, and runs them with onnxruntime."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from .onnx_operations import OPERATIONS
 
 LARGEST = 2_000_000_000
-"""Bytes of weights in one file: protocol buffers end at 2 GiB."""
+"""The most bytes of weights in one file: protocol buffers are limited to 2 GiB."""
 
 INPUT = "images"
 
-# What makes the graph plainer and leaves every number as it is. The exporter's own choice of rules
-# also folds batch norms, in single precision; here that is done on request, and measured.
+# Rules that simplify the graph without changing any number. The exporter's default rules also fold
+# batch norms, in single precision; here that is done only on request, and the error is measured.
 _RULES = [
     rules.cast_cast_rule, rules.collapse_slice_rule, rules.collapse_slice2_rule,
     rules.materialize_reshape_shape_rule, rules.no_op_cast_rule, rules.no_op_expand_rule,
@@ -42,18 +42,18 @@ _RULES = [
 def write_onnx(
     program: ExportedProgram, file: Path, output: str, opset: int, metadata: Mapping[str, str]
 ) -> None:
-    """Weights of more than 2 GB go into a second file, with `.data` after the name. Raises
-    SpecError where there is no ONNX for an operation."""
-    made = _converted(program, output, opset)
-    graph = made.model.graph
-    # Notes of the exporter: on torch's operations, and on the files that they come from.
+    """Writes a program as ONNX. Weights of more than 2 GB go into a second file, with `.data` after
+    the name. Raises SpecError if an operation cannot be written in ONNX."""
+    converted = _converted(program, output, opset)
+    graph = converted.model.graph
+    # The exporter adds metadata: torch's operations, and the source files that they come from.
     graph.metadata_props.clear()
     for node in graph:
         node.metadata_props.clear()
-    made.model.metadata_props.update(metadata)
+    converted.model.metadata_props.update(metadata)
     weights = [value.const_value for value in graph.initializers.values()]
     size = sum(weight.nbytes for weight in weights if weight is not None)
-    made.save(file, external_data=size > LARGEST)
+    converted.save(file, external_data=size > LARGEST)
     try:
         onnx.checker.check_model(str(file), full_check=True)
     except onnx.checker.ValidationError as error:
@@ -63,7 +63,7 @@ def write_onnx(
 def _converted(program: ExportedProgram, output: str, opset: int) -> ONNXProgram:
     try:
         with _quietly():
-            made = torch.onnx.export(
+            converted = torch.onnx.export(
                 program,
                 (),
                 input_names=[INPUT],
@@ -74,17 +74,17 @@ def _converted(program: ExportedProgram, output: str, opset: int) -> ONNXProgram
                 optimize=False,
                 verbose=False,
             )
-            assert made is not None
-            onnxscript.optimizer.fold_constants(made.model)
-            onnxscript.rewriter.rewrite(made.model, _RULES)
-            onnxscript.optimizer.remove_unused_nodes(made.model)
+            assert converted is not None
+            onnxscript.optimizer.fold_constants(converted.model)
+            onnxscript.rewriter.rewrite(converted.model, _RULES)
+            onnxscript.optimizer.remove_unused_nodes(converted.model)
     except OnnxExporterError as error:
         raise _cannot(error, program) from None
-    return made
+    return converted
 
 
 def _cannot(error: BaseException, program: ExportedProgram) -> SpecError:
-    """Which operation it was, of which layer, and why."""
+    """The error for an operation that cannot be written: which one, of which layer, and why."""
     while error.__cause__ is not None:
         error = error.__cause__
     reason = _first_line(error)
@@ -92,19 +92,19 @@ def _cannot(error: BaseException, program: ExportedProgram) -> SpecError:
     if named is None:
         return _problem("this network cannot be written as ONNX", reason)
     layer = next((_layer(node) for node in program.graph.nodes if named[0] in str(node.target)), "")
-    whose = f", which {layer} uses," if layer else ""
-    return _problem(f"there is no ONNX for {named[0]}{whose} in torch's exporter", reason)
+    whose = f", which {layer} uses" if layer else ""
+    return _problem(f"torch's exporter cannot write {named[0]} as ONNX{whose}", reason)
 
 
 def _layer(node: torch.fx.Node) -> str:
-    """The name of the module that an operation is part of."""
+    """The name of the module that an operation belongs to."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     return str(stack[-1][0]) if stack else ""
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the exporter's remarks about itself."""
+    """A context that silences the warnings and logs of the exporter."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     try:
@@ -122,11 +122,11 @@ def _quietly() -> Iterator[None]:
 
 
 class Session:
-    """An ONNX file, as onnxruntime understands it."""
+    """Runs an ONNX file with onnxruntime."""
 
     def __init__(self, file: Path) -> None:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors, which are raised as well
+        options.log_severity_level = 3  # errors only, which are raised as well
         options.intra_op_num_threads = torch.get_num_threads()
         try:
             self.session = onnxruntime.InferenceSession(

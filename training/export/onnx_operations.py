@@ -1,7 +1,7 @@
-"""Operations that torch's exporter to ONNX does not know, or takes for something else.
+"""ONNX translations of operations that torch's exporter does not support, or translates wrongly.
 
-Each has the signature of torch's operation, by which the exporter calls it; sizes other than that
-of the batch are known.
+Each function has the signature of torch's operation, because the exporter calls it with its
+arguments. All sizes except the batch size are known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Any:
-    """The exporter of torch 2.13 takes no notice of `divisor_override`."""
+    """Average pooling: the exporter of torch 2.13 ignores `divisor_override`."""
     kernel, steps = _two(kernel_size), _two(stride or kernel_size)
     above, left = _two(padding)
     if divisor_override is None:
@@ -34,8 +34,8 @@ def avg_pool2d(
             ceil_mode=int(ceil_mode),
             count_include_pad=int(count_include_pad),
         )
-    # With all the padding written out and counted, a window's mean is its sum by its size.
-    more = [
+    # With explicit padding that is counted, the mean of a window is its sum divided by its size.
+    extra = [
         _beyond(self.shape[2 + axis], kernel[axis], steps[axis], _two(padding)[axis], ceil_mode)
         for axis in (0, 1)
     ]
@@ -43,7 +43,7 @@ def avg_pool2d(
         self,
         kernel_shape=kernel,
         strides=steps,
-        pads=[above, left, above + more[0], left + more[1]],
+        pads=[above, left, above + extra[0], left + extra[1]],
         count_include_pad=1,
     )
     return op.Mul(mean, op.CastLike(kernel[0] * kernel[1] / divisor_override, mean))
@@ -54,18 +54,18 @@ def _two(sizes: Sequence[int]) -> list[int]:
 
 
 def _beyond(size: int, kernel: int, step: int, padding: int, ceil_mode: bool) -> int:
-    """How far the last window reaches over the padding: with `ceil_mode` there may be one more,
-    which begins before the padding at the end."""
+    """How far the last window extends beyond the padding. With `ceil_mode` there may be one more
+    window, if it starts before the padding at the end."""
     over = (size + 2 * padding - kernel) % step
     if not ceil_mode or not over:
         return 0
-    begins = size + 2 * padding - kernel - over + step
-    return step - over if begins < size + padding else 0
+    start = size + 2 * padding - kernel - over + step
+    return step - over if start < size + padding else 0
 
 
 def adaptive_max_pool2d(self: Any, output_size: Sequence[int]) -> Any:
-    """The exporter has none. Of the two outputs, the places of the maxima, the second is nothing
-    that a network can ask for."""
+    """Adaptive max pooling, which the exporter does not support. The second output, the indices of
+    the maxima, is never used by a network, so it has arbitrary values."""
     values = self
     for axis, target in zip((2, 3), _two(output_size), strict=True):
         size = self.shape[axis]

@@ -1,4 +1,4 @@
-"""A module as a graph of torch's operations: what ONNX and .pt2 are written from."""
+"""Captures a module as a graph of torch operations, from which ONNX and .pt2 files are written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .trained import Trained
 
 
 class Predicting(nn.Module):
-    """A network whose output are probabilities; submodules keep their names."""
+    """A network that outputs probabilities; its submodules keep their names."""
 
     def __init__(self, module: nn.Module, predict: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.__dict__["predict"] = predict  # not as a submodule: its own become ours
+        self.__dict__["predict"] = predict  # not registered: the submodules are added below
         for name, child in module.named_children():
             self.add_module(name, child)
         self.eval()
@@ -29,8 +29,8 @@ class Predicting(nn.Module):
 
 
 def predicting(trained: Trained, multi_label: bool | None) -> nn.Module:
-    """With the softmax or sigmoid that training leaves to the loss. `multi_label` says whether an
-    image may be of several classes, as far as the weights tell."""
+    """The module with the softmax or sigmoid that is part of the loss in training. `multi_label` is
+    None if the weights do not say whether an image may have several classes."""
     module = trained.module
     if multi_label is None and hasattr(module, "predict"):
         predict: Callable[[Tensor], Tensor] = module.predict  # type: ignore[assignment]
@@ -43,12 +43,12 @@ def predicting(trained: Trained, multi_label: bool | None) -> nn.Module:
 
 
 def captured(module: nn.Module, network: Network, batch: int | None) -> ExportedProgram:
-    """For batches of any size, or of one."""
+    """The module as a graph, for batches of any size or of the size `batch`."""
     images = torch.zeros(batch or 2, *network.input.shape)
     sizes = ({0: Dim("batch")},) if batch is None else None
     with torch.no_grad():
         program = torch.export.export(module, (images,), dynamic_shapes=sizes, strict=False)
-    # Where each operation comes from, with the paths of this machine, is nobody else's business.
+    # The stack traces contain paths of this machine, so they are removed.
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)
     return program

@@ -1,4 +1,4 @@
-"""Writing what torch.export makes (`.pt2`), and running what was written."""
+"""Writes .pt2 files (torch.export), and runs them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 METADATA = "dotcnn.json"
-"""The name under which the archive holds it."""
+"""The file of the metadata in the archive."""
 
 
 def write_pt2(program: ExportedProgram, file: Path, metadata: Mapping[str, str]) -> None:
-    # Not to the file itself: where the disk is full, torch ends the whole process.
+    # Not written by torch directly: if the disk is full, it aborts the whole process.
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's, about torch
+        warnings.simplefilter("ignore")  # torch's own deprecations
         torch.export.save(program, buffer, extra_files={METADATA: json.dumps(dict(metadata))})
     file.write_bytes(buffer.getbuffer())
 
 
 class Loaded:
-    """The file, as it is loaded again."""
+    """Runs a .pt2 file."""
 
     def __init__(self, file: Path) -> None:
         with warnings.catch_warnings():

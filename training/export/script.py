@@ -1,7 +1,7 @@
 """`cnn export --script`: a Python script that classifies photographs with an exported ONNX file.
 
-It needs numpy, Pillow and onnxruntime, and prepares images to the last bit as `cnn predict` does.
-What this network does not need is not in it.
+The script needs numpy, Pillow and onnxruntime, and its preprocessing is bit-identical to that of
+`cnn predict`. It contains only what this network needs.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def inference_script(
     multi_label: bool,
     probabilities: bool,
 ) -> str:
-    """`model` is the name of the ONNX file, which lies beside the script; `probabilities` says that
-    it gives these, not logits."""
+    """The text of the script. `model` is the name of the ONNX file beside it; `probabilities` says
+    whether the file outputs probabilities or logits."""
     pieces = [
         _HEADER.format(
             model=_plain(model),
@@ -77,12 +77,12 @@ def _list(names: Sequence[str], width: int = 96) -> str:
 
 
 def _plain(name: str) -> str:
-    """For a docstring, which it must not end."""
+    """A name that is safe in a docstring."""
     return "".join(sign if sign.isprintable() and sign not in '"\\' else "_" for sign in name)
 
 
 def _quoted(text: str) -> str:
-    """As a literal, in double quotes where that needs no escape."""
+    """A string literal, in double quotes if that needs no escapes."""
     return f'"{text}"' if text.isprintable() and not {'"', "\\"} & set(text) else repr(text)
 
 
@@ -106,8 +106,8 @@ _HEADER = '''
 
     python {script} photo.jpg other.png
 
-Needs numpy, pillow and onnxruntime. {mark}: images are prepared as they
-were for training, to the last bit, so that probabilities are those of `cnn predict`.
+Needs numpy, pillow and onnxruntime. {mark}: the preprocessing is
+bit-identical to that of training, so the probabilities are those of `cnn predict`.
 """
 
 import sys
@@ -156,7 +156,7 @@ _SIGMOID = """\
 
 _PREPARE = '''
 def prepare(pixels):
-    """Bytes, height x width x channels, to what the network takes: channels x height x width."""
+    """Resizes, crops and normalizes bytes (height x width x channels) for the network."""
     height, width = pixels.shape[:2]
 {size}    pixels = resize(pixels, size)
     top, left = round((size[0] - CROP[0]) / 2), round((size[1] - CROP[1]) / 2)
@@ -173,8 +173,8 @@ _SHORTER_SIDE = """\
 
 _LOAD = '''
 def load(path):
-    """An image file as bytes, height x width x channels: upright, in {words}, on white where it is
-    transparent."""
+    """Reads an image file as bytes, height x width x channels: upright, in {words}, transparent
+    pixels blended with white."""
     image = ImageOps.exif_transpose(Image.open(path))
     if image.mode[0] in "IF":  # 16 bits, or floating point from 0 to 1
         values = np.asarray(image if image.mode in ("I", "F") else image.convert("I"), dtype=float)
@@ -188,8 +188,8 @@ def load(path):
 
 _LOAD_CHANNELS = '''
 def load(path):
-    """An image file as bytes, height x width x {channels} channels: those of its pages, one after
-    the other."""
+    """Reads an image file as bytes, height x width x {channels} channels: those of all its pages,
+    one after the other."""
     pages = ImageSequence.Iterator(Image.open(path))
     pixels = np.concatenate([np.atleast_3d(np.asarray(upright(page))) for page in pages], axis=2)
     if pixels.shape[2] != {channels}:
@@ -198,7 +198,7 @@ def load(path):
 
 
 def upright(image):
-    """In a mode whose bands are channels."""
+    """The image in a mode whose bands are its channels, turned upright by its EXIF orientation."""
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.mode[0] == "I":
@@ -209,8 +209,8 @@ def upright(image):
 
 _RESIZE = '''
 def resize(pixels, size):
-    """Antialiased: each new pixel is a weighted mean of those it covers. As in torch, columns come
-    before rows, and weights are whole numbers of 16 bits, so that results are the same everywhere.
+    """Resizes with antialiasing: each new pixel is a weighted mean of those that it covers. As in
+    torch, columns come before rows, and weights are 16-bit integers, so results are reproducible.
     """
     return resize_axis(resize_axis(pixels, 1, size[1]), 0, size[0])
 
@@ -239,7 +239,7 @@ def resize_axis(pixels, axis, length):
 
 _RESIZE_NEAREST = '''
 def resize(pixels, size):
-    """Each new pixel is the one nearest to its center."""
+    """Nearest-neighbor: each new pixel is the old pixel that is nearest to its center."""
     rows, columns = (nearest(*lengths) for lengths in zip(pixels.shape, size))
     return pixels[rows][:, columns]
 

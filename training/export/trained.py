@@ -1,4 +1,4 @@
-"""A network with its weights, ready to be used: what is exported."""
+"""Loads weights into a network, by name or by structure: what is exported and evaluated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..weights.match import match
 from ..weights.read import read_weights
 
 Weights = str | Path | Mapping[str, Tensor]
-"""A file of them, or a state dict."""
+"""A file of weights, or a state dict."""
 
 _SHOWN = 4
 
@@ -36,9 +36,9 @@ class Trained(NamedTuple):
 def open_trained(
     network: Network, version: str, weights: Weights | None, *, heads: bool = True
 ) -> Trained:
-    """The network's module with these weights, or with initial ones; raises SpecError where they do
-    not fit. Weights under other names are matched by structure. Without `heads`, weights of
-    auxiliary heads are neither asked for nor kept."""
+    """The network's module with these weights, or with initial weights. Weights with other names
+    are matched by structure. Without `heads`, weights of auxiliary heads are not needed and not
+    loaded. Raises SpecError if the weights do not fit."""
     name = "the state dict" if isinstance(weights, Mapping) else str(weights)
     tensors = read_weights(weights) if isinstance(weights, (str, Path)) else weights
     if tensors is not None:
@@ -54,7 +54,7 @@ def open_trained(
 
 
 def classes_of(weights: str | Path) -> int | None:
-    """How many classes a file of weights says it is for, where it does."""
+    """The number of classes that the metadata of a file of weights records; None if it does not."""
     about = about_weights(Path(weights))
     try:
         if "classes" in about:
@@ -85,7 +85,7 @@ def _load(
     optional = () if heads else tuple(f"{node.name}." for node in network.nodes if node.aux)
     own = module.state_dict()
     other = [key for key in own if key in tensors and tensors[key].shape != own[key].shape]
-    # How many batches a norm has seen is of no use here, and older files do not have it.
+    # The number of batches that a norm has seen is not needed, and older files do not have it.
     missing = [
         key
         for key in own
@@ -97,14 +97,14 @@ def _load(
     if not (other or missing or unknown):
         module.load_state_dict(dict(tensors), strict=False)
         return
-    found = match(network, tensors)
-    if not found.missing(name.rstrip(".") for name in optional) and not found.having(
+    matched = match(network, tensors)
+    if not matched.missing(name.rstrip(".") for name in optional) and not matched.having(
         "unused", ours=False
     ):
-        found.load_into(module)  # named otherwise, and the same network
+        matched.load_into(module)  # the same network, with other names
         return
     counts = {"of a different shape": other, "missing": missing, "not in the network": unknown}
-    said = ", ".join(f"{len(keys)} {what}" for what, keys in counts.items() if keys)
+    summary = ", ".join(f"{len(keys)} {what}" for what, keys in counts.items() if keys)
     notes = [
         *_few([f"{key} is {_shape(tensors[key])}, not {_shape(own[key])}" for key in other]),
         *_few([f"{key} ({_shape(own[key])}) is missing" for key in missing]),
@@ -113,16 +113,16 @@ def _load(
     help = ""
     if own.keys().isdisjoint(tensors):
         help = (
-            "matched by structure, some layers get no weights: `dotcnn.match(…).table()` "
-            "shows which"
+            "matching by structure leaves some layers without weights: `dotcnn.match(…).table()`"
+            " shows which"
         )
-    message = f"{name} does not fit {network.name}, which has {len(own)} tensors: {said}"
+    message = f"{name} does not fit {network.name}, which has {len(own)} tensors: {summary}"
     raise SpecError([Diagnostic("weights-fit", message, notes=tuple(notes), help=help)])
 
 
 def _few(lines: Sequence[str]) -> list[str]:
     shown = list(lines[:_SHOWN])
-    return shown if len(lines) <= _SHOWN else [*shown, f"and {len(lines) - _SHOWN} more like that"]
+    return shown if len(lines) <= _SHOWN else [*shown, f"and {len(lines) - _SHOWN} more"]
 
 
 def _shape(tensor: Tensor) -> str:

@@ -1,1 +1,1 @@
-"""Trained networks in use: loaded, evaluated, predicting, and Grad-CAM."""
+"""Trained networks: loading, evaluation, prediction, test-time augmentation, Grad-CAM."""

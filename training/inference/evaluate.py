@@ -1,4 +1,4 @@
-"""How well a trained network does: what `cnn evaluate` measures."""
+"""Evaluates a trained network: `cnn evaluate` and `dotcnn.evaluate`."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ PARTS = ("train", "val", "test", "all")
 _TOGETHER = 32
 
 
-def data_of(ready: TrainedModel, progress: Progress = unwatched) -> Opened:
-    """Its data, with the classes that it knows; raises SpecError."""
+def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
+    """Opens the data of a model; raises SpecError if its classes are not those of the network."""
     opened = open_data(
-        ready.plan,
-        ready.request.base,
-        device=ready.device,
+        model.plan,
+        model.request.base,
+        device=model.device,
         progress=progress,
-        arrays=ready.request.arrays,
+        arrays=model.request.arrays,
     )
-    _must_have_classes(ready, opened)
+    _must_have_classes(model, opened)
     return opened
 
 
 def assess(
-    ready: TrainedModel,
+    model: TrainedModel,
     opened: Opened,
     part: str = "val",
     *,
     tta: Tta | None = None,
     progress: Progress = unwatched,
 ) -> Outcome:
-    """Everything about a part of the data, or about `all` of it; raises SpecError where there is no
+    """Evaluates a model on a part of the data, or on `all` of it; raises SpecError if there is no
     such part."""
     parts = tuple(opened.stores) if part == "all" else (part,)
     if part != "all" and part not in opened.stores:
         raise _no_part(part, opened)
     try:
-        with freed_memory_kept(ready.device):
-            if tta is None and len(ready.modules) == 1 and len(parts) == 1:
-                return evaluate(ready.modules[0], opened, part, callback=_Telling(progress))
-            each = [_probabilities(ready, opened, one, tta, progress) for one in parts]
-    except BadImage as error:  # it has changed since it was looked at
+        with freed_memory_kept(model.device):
+            if tta is None and len(model.modules) == 1 and len(parts) == 1:
+                return evaluate(model.modules[0], opened, part, callback=_Progress(progress))
+            each = [_probabilities(model, opened, one, tta, progress) for one in parts]
+    except BadImage as error:  # the file has changed since it was checked
         raise SpecError([Diagnostic("bad-files", str(error))]) from None
     labels = [opened.stores[one].labels.cpu() for one in parts]
     return outcome_of(
@@ -73,7 +73,7 @@ def assess(
 
 
 def _probabilities(
-    ready: TrainedModel, opened: Opened, part: str, tta: Tta | None, progress: Progress
+    model: TrainedModel, opened: Opened, part: str, tta: Tta | None, progress: Progress
 ) -> Tensor:
     views = TtaViews(tta, opened.preparation.fit) if tta is not None else None
     count = len(opened.stores[part])
@@ -85,7 +85,7 @@ def _probabilities(
             images = [opened.image(part, index)[None] for index in indices]
         else:
             images = [views(_original(opened, part, index)) for index in indices]
-        found.append(probabilities(ready, opened.preparation, images))
+        found.append(probabilities(model, opened.preparation, images))
     progress(_WHAT, count, count)
     return torch.cat(found)
 
@@ -94,7 +94,7 @@ _WHAT = "evaluating"
 
 
 def _original(opened: Opened, part: str, index: int) -> Tensor:
-    """An image before anything of it is cut off."""
+    """An image in its original size, before resize and crop."""
     source, channels = opened.stores[part].source, opened.preparation.channels
     if isinstance(source, Arrays):
         return in_channels(source.images[index][None], channels)[0]
@@ -104,8 +104,8 @@ def _original(opened: Opened, part: str, index: int) -> Tensor:
         raise BadImage(f"{source.name(index)}: {error.reason}") from None
 
 
-class _Telling(Callback):
-    """Of an evaluation, how far it is."""
+class _Progress(Callback):
+    """Reports the progress of an evaluation."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -114,11 +114,11 @@ class _Telling(Callback):
         self._progress(_WHAT, batch, batches)
 
 
-# ---- what may be wrong -------------------------------------------------------------------------
+# ---- errors ------------------------------------------------------------------------------------
 
 
 def tta_of(plan: TrainPlan) -> Tta:
-    """What `tta` of the spec says; raises SpecError where it says nothing."""
+    """The `tta` directive of a plan; raises SpecError if there is none."""
     if plan.evaluate.tta is not None:
         return plan.evaluate.tta
     raise SpecError(
@@ -126,7 +126,7 @@ def tta_of(plan: TrainPlan) -> Tta:
             Diagnostic(
                 "no-tta",
                 "the spec does not say which views of an image to average",
-                help="write `evaluate { tta crops=10 }` into it, or say"
+                help="write `evaluate { tta crops=10 }` into it, or add"
                 ' `--set evaluate.tta="flip"`',
             )
         ]
@@ -135,26 +135,26 @@ def tta_of(plan: TrainPlan) -> Tta:
 
 def _no_part(part: str, opened: Opened) -> SpecError:
     there = listed([f"`{name}`" for name in opened.stores])
-    message = f"the data has no part `{part}`: there is {there}"
+    message = f"the data has no part `{part}`; it has {there}"
     return SpecError([Diagnostic("no-part", message, opened.plan.train.data.place("path"))])
 
 
-def _must_have_classes(ready: TrainedModel, opened: Opened) -> None:
-    """By name and in order: the network gives them as numbers."""
-    wrong = check_classes(ready.request.network, ready.plan, opened.dataset)
+def _must_have_classes(model: TrainedModel, opened: Opened) -> None:
+    """Raises SpecError unless the data has the classes of the network, in the same order."""
+    wrong = check_classes(model.request.network, model.plan, opened.dataset)
     if wrong is not None:
         raise SpecError([wrong])
-    known, there = ready.classes, opened.dataset.classes
-    if known is None or known == there:
+    known, present = model.classes, opened.dataset.classes
+    if known is None or known == present:
         return
-    missing = [name for name in known if name not in there]
-    new = [name for name in there if name not in known]
+    missing = [name for name in known if name not in present]
+    new = [name for name in present if name not in known]
     notes = []
     if missing:
         notes.append(f"not in the data: {listed(missing)}")
     if new:
         notes.append(f"unknown to the network: {listed(new)}")
-    message = f"the classes of the data differ from those that {ready.name} was trained on"
+    message = f"the classes of the data differ from those that {model.name} was trained on"
     help = "evaluate on data with the same classes" if notes else "put them into the same order"
     place = opened.plan.train.data.place("path")
     raise SpecError([Diagnostic("other-classes", message, place, notes=tuple(notes), help=help)])

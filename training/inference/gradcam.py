@@ -1,7 +1,7 @@
-"""Grad-CAM: which parts of an image a prediction rests on (Selvaraju et al., arXiv:1610.02391).
+"""Grad-CAM: which regions of an image support a prediction (Selvaraju et al., arXiv:1610.02391).
 
-The maps of the last layer that still sees where things are, each weighed by how much the score of
-a class grows with it; what speaks against the class is left out.
+It is the sum of the feature maps of the last spatial layer, each weighted by the mean gradient of
+the class score with respect to it; negative values are set to zero.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from ...compiler.network import Network, Node
 from ..runtime.eval_mode import evaluating
 
 _KINDS = ("conv", "filter", "norm", "activation", "merge")
-"""What makes maps of its own: a pool only makes them coarser."""
+"""Kinds of layers that compute new feature maps; a pool only makes them coarser."""
 
 
 class Place(NamedTuple):
-    """Where the maps can be taken hold of."""
+    """Where the feature maps can be read."""
 
     node: Node
     part: nn.Module
     before: bool
-    """They are what goes into the part; else what comes out of it."""
+    """Whether the maps are the input of the part, and not its output."""
 
 
 def last_map(network: Network, module: nn.Module) -> Place | None:
-    """The last layer before everything is taken together, or None where there is none.
+    """The last layer with spatial feature maps; None if there is none.
 
-    All that the output is computed from passes through it, if there is such a layer: behind a sum
-    it is the sum, not one of its paths.
+    A layer that all paths to the output pass through is preferred: at a residual sum this is the
+    sum, not one of its branches.
     """
     needed = _ancestors(network)
     spatial = [
@@ -52,26 +52,26 @@ def last_map(network: Network, module: nn.Module) -> Place | None:
 
 
 def _ancestors(network: Network) -> set[int]:
-    """What the output is computed from."""
-    found = {network.output.index}
+    """The nodes that the output depends on, itself included."""
+    ancestors = {network.output.index}
     for node in reversed(network.nodes):
-        if node.index in found:
-            found.update(source.index for source in node.inputs)
-    return found
+        if node.index in ancestors:
+            ancestors.update(source.index for source in node.inputs)
+    return ancestors
 
 
 def _passed_by_all(network: Network, needed: Set[int]) -> set[int]:
-    """Layers that no connection leads around."""
-    found = set()
+    """The nodes that every path to the output passes through."""
+    passed = set()
     reach = 0
     for node in network.nodes:
         if node.index not in needed:
             continue
         if reach <= node.index:
-            found.add(node.index)
+            passed.add(node.index)
         users = [user.index for user in network.consumers[node.index] if user.index in needed]
         reach = max(reach, *users) if users else reach
-    return found
+    return passed
 
 
 def _place(network: Network, module: nn.Module, node: Node) -> Place | None:
@@ -84,7 +84,7 @@ def _place(network: Network, module: nn.Module, node: Node) -> Place | None:
 
 
 def _part(module: nn.Module, node: Node) -> nn.Module | None:
-    """What computes a node; sums and the like are no modules of their own."""
+    """The module that computes a node; None for sums and similar operations without a module."""
     try:
         return module.get_submodule(node.name)
     except AttributeError:
@@ -92,16 +92,16 @@ def _part(module: nn.Module, node: Node) -> nn.Module | None:
 
 
 def gradcam(network: Network, module: nn.Module, images: Tensor, classes: Tensor) -> Tensor | None:
-    """For each prepared image, where what speaks for a class is: images x height x width of the
-    maps, from 0 to 1. None where the network has no maps."""
+    """Heat maps of preprocessed images for the given classes: images x height x width of the
+    feature maps, from 0 to 1. None if the network has no feature maps."""
     place = last_map(network, module)
     if place is None:
         return None
     seen: list[Tensor] = []
 
     def keep(maps: Tensor) -> Tensor:
-        # From here on only: the way back to the image is not needed. A copy goes on, for the next
-        # layer may write over it.
+        # The gradient is needed only back to this layer. The network continues with a copy, because
+        # the next layer may work in place.
         seen.append(maps.detach().requires_grad_())
         return seen[-1].clone()
 

@@ -1,8 +1,8 @@
-"""Emitted text to a live module: what runs is what is read.
+"""Executes emitted source: the module that runs is the code that a user can read.
 
-The text is executed as a module of its own, named for its contents, and `linecache` knows it: so
-tracebacks, debuggers and `inspect.getsource` show its lines. Before that, it is looked at once
-more: it may define modules and do nothing else.
+The source is executed as a Python module whose name contains a hash of it. It is registered with
+`linecache`, so tracebacks, debuggers and `inspect.getsource` show its lines. It is checked first:
+it may define modules and do nothing else.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ...compiler.network import Network
 
 
 def live(network: Network, version: str) -> nn.Module:
-    """A network as a torch module, its weights as they begin."""
+    """A network as a torch module with initial weights."""
     return construct(emit(network, version), network.name)
 
 
 def construct(source: str, name: str) -> nn.Module:
-    """The network of emitted source, which is its last class."""
+    """An instance of the network in emitted source, which is its last class."""
     module = as_module(source, name)
     classes = [
         each
@@ -34,12 +34,12 @@ def construct(source: str, name: str) -> nn.Module:
         and issubclass(each, nn.Module)
         and each.__module__ == module.__name__
     ]
-    made: nn.Module = classes[-1]()
-    return made
+    network: nn.Module = classes[-1]()
+    return network
 
 
 def as_module(source: str, name: str) -> ModuleType:
-    """Emitted source as a Python module; the same source is the same module."""
+    """Emitted source as a Python module; the same source gives the same module."""
     mark = hashlib.sha256(source.encode()).hexdigest()[:12]
     full = f"dotcnn.emitted.{name.lower()}_{mark}"
     known = sys.modules.get(full)
@@ -47,14 +47,14 @@ def as_module(source: str, name: str) -> ModuleType:
         return known
     check(source)
     file = f"<{full}>"
-    made = ModuleType(full)
-    made.__file__ = file
+    module = ModuleType(full)
+    module.__file__ = file
     code = compile(source, file, "exec", dont_inherit=True)
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
-    sys.modules[full] = made
+    sys.modules[full] = module
     try:
-        exec(code, made.__dict__)
+        exec(code, module.__dict__)
     except BaseException:
         del sys.modules[full]
         raise
-    return made
+    return module

@@ -1,4 +1,4 @@
-"""Images to classes and probabilities."""
+"""Classifies images with a trained network: `cnn predict` and `dotcnn.predict`."""
 
 from __future__ import annotations
 
@@ -26,39 +26,40 @@ from .trained_model import TrainedModel
 from .tta import TtaViews
 
 _TOGETHER = 64
-"""Images that are read before the network sees them."""
+"""The number of images that are classified at a time."""
 
 
 class Guess(NamedTuple):
     name: str
-    """Of the class."""
+    """The name of the class."""
     probability: float
 
 
 class Prediction(NamedTuple):
-    """Of one image."""
+    """The prediction for one image."""
 
     image: str
     guesses: tuple[Guess, ...]
-    """The likeliest first; none where the image cannot be used."""
+    """The most likely class first; empty if the image cannot be used."""
     reason: str = ""
-    """Why it cannot."""
+    """Why the image cannot be used; empty if it can."""
 
 
 Image = Any
-"""A path, the bytes of a file, an image of Pillow's, or an array of one; or why there is none."""
+"""A path, the bytes of a file, a Pillow image or an array; or a BadImage that says what is wrong.
+"""
 
 
 def predict(
-    ready: TrainedModel,
+    model: TrainedModel,
     images: Sequence[tuple[str, Image]],
     *,
     top: int = 5,
     tta: Tta | None = None,
 ) -> Iterator[Prediction]:
-    """In the order of the images, of which each comes with its name; raises SpecError where nothing
-    is known of the classes, or of preprocessing."""
-    preparation, classes = _known(ready)
+    """The predictions for images, each given with its name, in their order. Raises SpecError if the
+    model does not record its classes or its preprocessing."""
+    preparation, classes = _known(model)
     views = TtaViews(tta, preparation.fit) if tta is not None else None
 
     def read(image: Image) -> Tensor | str:
@@ -73,34 +74,34 @@ def predict(
     with quiet(), ThreadPoolExecutor(min(8, cores())) as pool:
         for start in range(0, len(images), _TOGETHER):
             part = images[start : start + _TOGETHER]
-            found = list(pool.map(read, [image for _, image in part]))
-            seen = [each for each in found if isinstance(each, Tensor)]
-            answers = iter(probabilities(ready, preparation, seen))
-            for (name, _), each in zip(part, found, strict=True):
+            pixels_or_reasons = list(pool.map(read, [image for _, image in part]))
+            readable = [each for each in pixels_or_reasons if isinstance(each, Tensor)]
+            answers = iter(probabilities(model, preparation, readable))
+            for (name, _), each in zip(part, pixels_or_reasons, strict=True):
                 if isinstance(each, str):
                     yield Prediction(name, (), each)
                 else:
                     yield Prediction(name, _guesses(next(answers), classes, top))
 
 
-def probabilities(ready: TrainedModel, preparation: Preparation, views: Sequence[Tensor]) -> Tensor:
-    """Of each image the mean over its views, of which there are one or more, and over all networks.
+def probabilities(model: TrainedModel, preparation: Preparation, views: Sequence[Tensor]) -> Tensor:
+    """The probabilities of images, averaged over the views of each image and over all networks:
     float32, images x classes, on the CPU."""
     if not views:
         return torch.empty(0, 0)
     counts = [len(each) for each in views]
-    images = preparation.prepare(torch.cat(list(views)).to(ready.device))
+    images = preparation.prepare(torch.cat(list(views)).to(model.device))
     total: Tensor | None = None
     with torch.inference_mode():
-        for module in ready.modules:
+        for module in model.modules:
             parts = torch.split(images, _TOGETHER)
-            multi_label = bool(ready.multi_label)
+            multi_label = bool(model.multi_label)
             answers = torch.cat([probabilities_of(module(part), multi_label) for part in parts])
             total = answers if total is None else total + answers
     assert total is not None
-    mean = (total / len(ready.modules)).cpu()
+    mean = (total / len(model.modules)).cpu()
     each = torch.split(mean, counts)
-    return torch.stack([found.mean(0) for found in each])
+    return torch.stack([of_views.mean(0) for of_views in each])
 
 
 def _guesses(answer: Tensor, classes: Sequence[str], top: int) -> tuple[Guess, ...]:
@@ -111,16 +112,16 @@ def _guesses(answer: Tensor, classes: Sequence[str], top: int) -> tuple[Guess, .
     )
 
 
-def _known(ready: TrainedModel) -> tuple[Preparation, tuple[str, ...]]:
-    if ready.preparation is not None and ready.classes is not None:
-        return ready.preparation, ready.classes
-    message = f"{ready.name} does not record its classes or its preprocessing"
+def _known(model: TrainedModel) -> tuple[Preparation, tuple[str, ...]]:
+    if model.preparation is not None and model.classes is not None:
+        return model.preparation, model.classes
+    message = f"{model.name} does not record its classes or its preprocessing"
     help = "use the best.safetensors that `cnn train` wrote, or the folder of its run"
     raise SpecError([Diagnostic("no-classes", message, help=help)])
 
 
 def named_images(images: Any) -> list[tuple[str, Any]]:
-    """One image or several, however a program has them, each with a name to show."""
+    """The images that a program passes, one or several, each with a name to show."""
     several = isinstance(images, Sequence) and not isinstance(images, (str, bytes))
     if not several and not is_batch(images):
         images = [images]
@@ -131,9 +132,9 @@ def named_images(images: Any) -> list[tuple[str, Any]]:
 
 
 def found_in(paths: Sequence[str], shape: Shape) -> list[tuple[str, Image]]:
-    """Each file with its name; of a folder all images in it and below it, in order. The images of
-    `.npy` and `.npz` are arranged for a network that takes this shape."""
-    found: list[tuple[str, Image]] = []
+    """The images of files and folders, each with its name. Of a folder, all images in it and below
+    it are used, in order. Images in `.npy` and `.npz` files are converted for this input shape."""
+    images: list[tuple[str, Image]] = []
     for path in paths:
         if os.path.isdir(path):
             inside = sorted(
@@ -142,12 +143,12 @@ def found_in(paths: Sequence[str], shape: Shape) -> list[tuple[str, Image]]:
                 if is_image(file.name)
                 and not any(part.startswith(".") for part in file.relative_to(path).parts)
             )
-            found += [(clean(str(file)), str(file)) for file in inside]
+            images += [(clean(str(file)), str(file)) for file in inside]
         elif path.lower().endswith(ENDINGS):
-            found += _in_arrays(path, shape)
+            images += _in_arrays(path, shape)
         else:
-            found.append((clean(path), path))
-    return found
+            images.append((clean(path), path))
+    return images
 
 
 def _in_arrays(path: str, shape: Shape) -> list[tuple[str, Image]]:

@@ -1,4 +1,4 @@
-"""A trained network, ready to be used: from the folder of a run, or from a spec and its weights."""
+"""Opens a trained network for inference: from a run folder, or from a spec and its weights."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ from ..saved_request import best_of, request_of
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """Its modules give logits; of several, the probabilities are averaged."""
+    """A trained network, or those of an ensemble, whose probabilities are averaged. The modules
+    return logits."""
 
     name: str
-    """What it is from, as a person wrote it."""
+    """The run folder or the file of weights, as the user wrote it."""
     folder: Path | None
-    """Of its run."""
+    """The run folder; None for a spec with weights."""
     request: Request
     modules: tuple[nn.Module, ...]
     device: torch.device
     classes: tuple[str, ...] | None
-    """None where the weights do not tell; then the data do."""
+    """The class names; None if the weights do not record them. Then the data defines them."""
     preparation: Preparation | None
-    """The same."""
+    """The preprocessing; None if the weights do not record it. Then the plan defines it."""
     multi_label: bool | None
-    """Whether an image may be of several classes at once."""
+    """Whether an image may have several classes; None if the weights do not record it."""
     epoch: int | None
-    """After which the weights were kept."""
+    """The epoch after which the weights were saved, if it is recorded."""
 
     @property
     def plan(self) -> TrainPlan:
-        """For evaluation: nothing is augmented, and pixels become what they became in training."""
+        """The plan for evaluation: without augmentation, and with the preprocessing of training."""
         plan = replace(self.request.plan, augment=())
         if self.preparation is None:
             return plan
@@ -56,7 +57,7 @@ class TrainedModel:
         )
         evaluate = replace(plan.evaluate, normalize=normalize)
         sized = (evaluate.resize, evaluate.crop)
-        if not any(one is not None and one.written for one in sized):  # then weights may have said
+        if not any(one is not None and one.written for one in sized):  # not in the spec
             resize = Resize(side=known.fit.resize, mode=known.fit.mode)
             evaluate = replace(evaluate, resize=resize)
         return replace(plan, evaluate=evaluate)
@@ -70,9 +71,9 @@ def open_run(
     data: str | ArrayData | None = None,
     set: Sequence[tuple[str, object]] = (),
 ) -> TrainedModel:
-    """The best weights of a run, with which nothing but numbers is read; raises SpecError."""
-    wanted = request_of(folder, set, data)
-    return _ready(shown(folder), folder, wanted, _weights(folder), version, device)
+    """Opens a run with its best weights; no code in its files is executed. Raises SpecError."""
+    run_request = request_of(folder, set, data)
+    return _open(shown(folder), folder, run_request, _weights(folder), version, device)
 
 
 def open_weights(
@@ -87,9 +88,9 @@ def open_weights(
     input: Shape | None = None,
     max_layers: int | None = None,
 ) -> TrainedModel:
-    """A spec with weights of its own; raises SpecError."""
+    """Opens a spec with a file of weights; raises SpecError."""
     known = _classes(about_weights(weights))
-    wanted = request(
+    spec_request = request(
         source,
         set=set,
         data=data,
@@ -98,19 +99,19 @@ def open_weights(
         classes=len(known) if known else None,
         max_layers=max_layers,
     )
-    return _ready(shown(weights), None, wanted, [weights], version, device)
+    return _open(shown(weights), None, spec_request, [weights], version, device)
 
 
-def _ready(
+def _open(
     name: str,
     folder: Path | None,
-    wanted: Request,
+    request: Request,
     weights: Sequence[Path],
     version: str,
     device: torch.device,
 ) -> TrainedModel:
     modules = tuple(
-        open_trained(wanted.network, version, path, heads=False).module.to(device)
+        open_trained(request.network, version, path, heads=False).module.to(device)
         for path in weights
     )
     about = about_weights(weights[0])
@@ -118,7 +119,7 @@ def _ready(
     return TrainedModel(
         name,
         folder,
-        wanted,
+        request,
         modules,
         device,
         _classes(about),
@@ -129,7 +130,8 @@ def _ready(
 
 
 def _weights(folder: Path) -> list[Path]:
-    """Of one network, or of each of an ensemble; raises SpecError where there are none yet."""
+    """The files of the best weights of a run, one for each network of an ensemble; raises SpecError
+    if there are none yet."""
     members = [folder / member_name(1)]
     if (folder / BEST).is_file() or not members[0].is_dir():
         return [best_of(folder)]
@@ -138,15 +140,15 @@ def _weights(folder: Path) -> list[Path]:
     return [best_of(member) for member in members]
 
 
-# ---- what stands beside the weights ------------------------------------------------------------
+# ---- the metadata of weights -------------------------------------------------------------------
 
 
 def _classes(about: Mapping[str, str]) -> tuple[str, ...] | None:
     try:
-        found = json.loads(about["classes"])
+        names = json.loads(about["classes"])
     except (KeyError, ValueError):
         return None
-    return tuple(map(str, found)) if isinstance(found, list) else None
+    return tuple(map(str, names)) if isinstance(names, list) else None
 
 
 def _preparation(about: Mapping[str, str], name: str) -> Preparation | None:

@@ -1,4 +1,4 @@
-"""Test-time augmentation (`tta crops=10 flip`): predictions for views of an image are averaged."""
+"""Test-time augmentation (`tta crops=10 flip`): averages the predictions for views of an image."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from ..data.images.resize import Fit, Size
 
 @dataclass(frozen=True)
 class TtaViews:
-    """What a network gets to see of an image."""
+    """Makes the views of an image that the network sees."""
 
     tta: Tta
     fit: Fit
-    """Of a single view."""
+    """The resize and crop of a single view."""
 
     def __call__(self, image: Tensor) -> Tensor:
-        """uint8, channels x height x width of any size, to views x channels x the crop's size.
+        """The views of an image (uint8, channels x height x width): views x channels x crop size.
 
-        The same part of it is looked at once. At a scale below 1, where the image is too small to
-        fill the crop, its border is drawn out.
+        Identical views are made only once. At a scale below 1, if the image is smaller than the
+        crop, its border pixels are repeated.
         """
-        found = [
+        views = [
             self._part(whole, top, left)
             for whole in self._sizes(image)
             for top, left in self._places(whole)
         ]
         if self.tta.flip or self.tta.crops == _MIRRORED:
-            found += [view.flip(-1) for view in found]
-        return torch.stack(found)
+            views += [view.flip(-1) for view in views]
+        return torch.stack(views)
 
     def _sizes(self, image: Tensor) -> Iterator[Tensor]:
         height, width = self.fit.resized(image.shape[-2], image.shape[-1])
@@ -43,7 +43,7 @@ class TtaViews:
             yield self._filling(Fit(size, self.fit.mode, size)(image))
 
     def _filling(self, image: Tensor) -> Tensor:
-        """At least as large as the crop."""
+        """The image padded to at least the size of the crop, by repeating its border pixels."""
         down, right = (
             max(0, want - have) for want, have in zip(self.fit.crop, image.shape[-2:], strict=True)
         )
@@ -53,7 +53,7 @@ class TtaViews:
         return F.pad(image[None].float(), border, mode="replicate")[0].to(torch.uint8)
 
     def _places(self, image: Tensor) -> list[Size]:
-        """The upper left corners of what is cut out."""
+        """The upper left corners of the crops."""
         low, right = (
             have - want for have, want in zip(image.shape[-2:], self.fit.crop, strict=True)
         )

@@ -1,1 +1,1 @@
-"""Metrics: running ones while training, accuracy and confusion matrix of an evaluation."""
+"""Metrics: running metrics of training, and accuracy and confusion matrix of an evaluation."""

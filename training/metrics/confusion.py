@@ -1,10 +1,10 @@
-"""The confusion matrix, counted on the device, and the metrics that follow from it.
+"""Counts the confusion matrix on the device, and computes metrics from it.
 
     tally = Tally(10, multi_label=False, loss=plain_loss(plan.train.loss), device=device)
     for …: tally.add(logits, labels)
     tally.metrics()                     # {"loss": 0.08, "top1": 0.98, …}
 
-Nothing is copied from the device before the metrics are asked for.
+Nothing is copied from the device until the metrics are requested.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ _ROUNDING = 1e-6
 
 
 class Tally:
-    """Counts over the batches of an evaluation."""
+    """The counts of an evaluation, summed over its batches."""
 
     def __init__(
         self, classes: int, *, multi_label: bool, loss: LossFunction, device: torch.device
     ) -> None:
         self.classes = classes
         self.multi_label = multi_label
-        """An image may have several classes."""
+        """Whether an image may have several classes."""
         self.loss = loss
         zeros = torch.zeros(4, dtype=torch.float64)
         self.sums = zeros.to(device, torch.float32 if device.type == "mps" else torch.float64)
-        """Images, the sum of their losses, correct ones by top-1 and by top-5."""
+        """The number of images, the sum of their losses, the correct ones by top-1 and by top-5."""
         rows = (classes, 3) if multi_label else (classes, classes)
         self.table = torch.zeros(rows, dtype=torch.int64, device=device)
-        """Confusion matrix; with multi-label, by class: true positives, predicted, actual."""
+        """The confusion matrix; for multi-label data, the true positives, predicted and actual
+        positives of each class."""
         self.differing = torch.zeros(1, dtype=torch.int64, device=device)
-        """Images whose outputs are not those of the first image."""
+        """The number of images whose outputs differ from those of the first image."""
         self._first: Tensor | None = None
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
@@ -50,27 +51,29 @@ class Tally:
         count = len(labels)
         loss = self.loss(logits, labels) * count
         if self.multi_label:
-            said, there = logits > 0, labels > 0.5
-            right = (said == there).all(1).sum()
-            self.table += torch.stack([(said & there).sum(0), said.sum(0), there.sum(0)], 1)
-            five = right
+            predicted, actual = logits > 0, labels > 0.5
+            top1 = (predicted == actual).all(1).sum()
+            self.table += torch.stack(
+                [(predicted & actual).sum(0), predicted.sum(0), actual.sum(0)], 1
+            )
+            top5 = top1
         else:
-            taken = logits.argmax(1)
-            right = (taken == labels).sum()
-            pairs = (labels * self.classes + taken).bincount(minlength=self.classes**2)
+            predicted = logits.argmax(1)
+            top1 = (predicted == labels).sum()
+            pairs = (labels * self.classes + predicted).bincount(minlength=self.classes**2)
             self.table += pairs.view(self.classes, self.classes)
-            five = right
+            top5 = top1
             if self.classes > FIVE:
                 best = logits.topk(FIVE, dim=1).indices
-                five = (best == labels[:, None]).any(1).sum()
-        some = torch.stack([torch.full_like(loss, count), loss, right.to(loss), five.to(loss)])
-        self.sums += some.to(self.sums)
+                top5 = (best == labels[:, None]).any(1).sum()
+        sums = torch.stack([torch.full_like(loss, count), loss, top1.to(loss), top5.to(loss)])
+        self.sums += sums.to(self.sums)
 
     def counters(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What several processes have to add up."""
+        """The counts that are summed over the processes of distributed training."""
         return self.sums, self.table, self.differing
 
-    # ---- what follows ----
+    # ---- results ----
 
     @property
     def constant(self) -> bool:
@@ -78,30 +81,30 @@ class Tally:
         return float(self.sums[0]) > 1 and not int(self.differing)
 
     def confusion(self) -> Tensor:
-        """int64, on the CPU; empty where an image may be of several classes."""
+        """The confusion matrix: int64, on the CPU; empty for multi-label data."""
         return torch.zeros(0, 0, dtype=torch.int64) if self.multi_label else self.table.cpu()
 
     def metrics(self) -> dict[str, float]:
-        """`top5` only with more than five classes; with multi-label, `top1` is the share of images
-        of which every class is right."""
-        count, loss, right, five = self.sums.tolist()
+        """The metrics by name. `top5` is included for more than five classes; for multi-label data,
+        `top1` is the share of images for which all classes are correct."""
+        count, loss, top1, top5 = self.sums.tolist()
         if not count:
             return {}
-        found = {"loss": loss / count, "top1": right / count}
+        metrics = {"loss": loss / count, "top1": top1 / count}
         if self.classes > FIVE and not self.multi_label:
-            found["top5"] = five / count
-        precision, recall, f1, there = self._by_class()
-        known = there > 0
+            metrics["top5"] = top5 / count
+        precision, recall, f1, images = self._by_class()
+        known = images > 0
         for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-            found[name] = float(values[known].mean()) if bool(known.any()) else 0.0
-        return found
+            metrics[name] = float(values[known].mean()) if bool(known.any()) else 0.0
+        return metrics
 
     def per_class(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
         """The number of images, precision, recall and F1 of each class."""
-        precision, recall, f1, there = (values.tolist() for values in self._by_class())
+        precision, recall, f1, images = (values.tolist() for values in self._by_class())
         return {
             name: {
-                "images": int(there[index]),
+                "images": int(images[index]),
                 "precision": precision[index],
                 "recall": recall[index],
                 "f1": f1[index],
@@ -110,16 +113,17 @@ class Tally:
         }
 
     def _by_class(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Precision, recall, F1 and the number of images; 0 where there are none."""
+        """Precision, recall, F1 and the number of images of each class; 0 for a class without
+        images."""
         table = self.table.cpu().double()
         if self.multi_label:
-            right, said, there = table.unbind(1)
+            correct, predicted, actual = table.unbind(1)
         else:
-            right, said, there = table.diagonal(), table.sum(0), table.sum(1)
-        precision = right / said.clamp(min=1)
-        recall = right / there.clamp(min=1)
-        f1 = 2 * right / (said + there).clamp(min=1)
-        return precision, recall, f1, there
+            correct, predicted, actual = table.diagonal(), table.sum(0), table.sum(1)
+        precision = correct / predicted.clamp(min=1)
+        recall = correct / actual.clamp(min=1)
+        f1 = 2 * correct / (predicted + actual).clamp(min=1)
+        return precision, recall, f1, actual
 
 
 def is_better(metric: str, value: float, than: float | None, by: float = 0.0) -> bool:
@@ -132,8 +136,8 @@ def is_better(metric: str, value: float, than: float | None, by: float = 0.0) ->
 
 
 def is_best(metric: str, metrics: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
-    """Whether an epoch is the best so far; of epochs with the same result, the one with the lowest
-    loss is."""
+    """Whether an epoch is the best so far. If two epochs have the same result, the one with the
+    lower loss is better."""
     if best is None:
         return is_better(metric, metrics[metric], None)
     if metrics[metric] == best[metric]:

@@ -1,4 +1,4 @@
-"""Evaluation of a network on a part of its data: validation after each epoch, `cnn evaluate`."""
+"""Evaluates a network on a part of its data: validation after each epoch, and `cnn evaluate`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .confusion import Tally
 from .outcome import Outcome
 
 Merge = Callable[[Sequence[Tensor]], None]
-"""Adds up the counts of several processes, in place."""
+"""Sums the counts of several processes, in place."""
 
 
 def evaluate(
@@ -31,7 +31,8 @@ def evaluate(
     batch: int | None = None,
     callback: Callback | None = None,
 ) -> Outcome:
-    """Metrics, confusion matrix and probabilities; `module` gives logits and keeps its mode."""
+    """Metrics, confusion matrix and probabilities of a module that returns logits. Its training or
+    evaluation mode is restored afterwards."""
     kept: list[Tensor] = []
     batches = opened.evaluation(part, batch=batch)
     loss = loss or opened.plan.train.loss
@@ -53,7 +54,7 @@ def count(
     kept: list[Tensor] | None = None,
     merge: Merge | None = None,
 ) -> Tally:
-    """The counts alone; probabilities are appended to `kept`, where that is given."""
+    """The counts of an evaluation; the probabilities are appended to `kept`, if it is given."""
     multi_label = opened.dataset.multi_label
     tally = Tally(
         len(opened.dataset.classes),
@@ -61,7 +62,7 @@ def count(
         loss=plain_loss(loss),
         device=opened.device,
     )
-    learning = module.training
+    was_training = module.training
     module.eval()
     context = precision.autocast(opened.device)
     try:
@@ -74,14 +75,14 @@ def count(
                 if callback is not None:
                     callback.evaluating(part, index + 1, len(batches))
     finally:
-        module.train(learning)
+        module.train(was_training)
     if merge is not None:
         merge(tally.counters())
     return tally
 
 
 def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:
-    """float32; a sigmoid with multi-label, else a softmax."""
+    """Probabilities as float32: the sigmoid of logits for multi-label data, else the softmax."""
     return logits.float().sigmoid() if multi_label else logits.float().softmax(1)
 
 
@@ -93,7 +94,7 @@ def outcome_of(
     multi_label: bool,
     loss: Loss,
 ) -> Outcome:
-    """The outcome of given probabilities, as of test-time augmentation or an ensemble."""
+    """The outcome for given probabilities, as of test-time augmentation or an ensemble."""
     least = torch.finfo(torch.float32).tiny
     known = probabilities.float().clamp(min=least)
     if multi_label:

@@ -12,17 +12,17 @@ class Confused(NamedTuple):
     taken_for: int
     times: int
     images: int
-    """Of the true class."""
+    """The number of images of the true class."""
 
 
 def confused(confusion: Tensor, most: int) -> list[Confused]:
-    """The most frequent pairs; of equally frequent ones, those of smaller classes first."""
+    """The most frequent pairs; among equally frequent ones, those of smaller classes come first."""
     wrong = confusion.clone()
     wrong.fill_diagonal_(0)
     images = confusion.sum(1).tolist()
-    found = [
+    pairs = [
         Confused(label, taken_for, int(wrong[label, taken_for]), images[label])
         for label, taken_for in wrong.nonzero().tolist()
     ]
-    found.sort(key=lambda pair: (-pair.times, pair.images, pair.label, pair.taken_for))
-    return found[:most]
+    pairs.sort(key=lambda pair: (-pair.times, pair.images, pair.label, pair.taken_for))
+    return pairs[:most]

@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 class Outcome(NamedTuple):
-    """For all images of a part, in its order."""
+    """The result for all images of a part, in their order."""
 
     part: str
     metrics: Mapping[str, float]
-    """By name: `loss`, `top1`, `top5`, `precision`, `recall`, `f1`."""
+    """The metrics by name: `loss`, `top1`, `top5`, `precision`, `recall`, `f1`."""
     per_class: Mapping[str, Mapping[str, float]]
-    """By class: `images` (a count), `precision`, `recall`, `f1`."""
+    """For each class: `images` (their number), `precision`, `recall`, `f1`."""
     confusion: Tensor
     """int64, classes x classes: rows are true classes, columns predicted ones."""
     probabilities: Tensor

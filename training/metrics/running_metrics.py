@@ -1,4 +1,4 @@
-"""Training loss and accuracy of the running epoch, without making the device wait."""
+"""Running training loss and accuracy of an epoch, without waiting for the device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 OFTEN = 32
-"""Steps after which the gathered outputs are added up on the device."""
+"""The number of steps after which the collected outputs are summed on the device."""
 
 
 class RunningMetrics:
@@ -19,7 +19,7 @@ class RunningMetrics:
         self._device = device
         self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
         self._sums = self._zeros()
-        """Images, the sum of their losses, and how many were correct."""
+        """The number of images, the sum of their losses, and the number of correct ones."""
 
     def _zeros(self) -> Tensor:
         kind = torch.float32 if self._device.type == "mps" else torch.float64
@@ -41,22 +41,22 @@ class RunningMetrics:
         labels = torch.cat([labels for _, _, labels in self._kept])
         self._kept.clear()
         if self.multi_label:
-            right = ((logits > 0) == (labels > 0.5)).all(1).sum()
+            correct = ((logits > 0) == (labels > 0.5)).all(1).sum()
         else:
-            wanted = labels.argmax(1) if labels.ndim == 2 else labels
-            right = (logits.argmax(1) == wanted).sum()
+            classes = labels.argmax(1) if labels.ndim == 2 else labels
+            correct = (logits.argmax(1) == classes).sum()
         loss = (losses.to(self._sums.dtype) * counts).sum()
-        self._sums += torch.stack([counts.sum().to(loss), loss, right.to(loss)])
+        self._sums += torch.stack([counts.sum().to(loss), loss, correct.to(loss)])
 
     def counters(self) -> Tensor:
-        """What several processes have to add up."""
+        """The sums that are added over the processes of distributed training."""
         self._flush()
         return self._sums
 
     def metrics(self) -> dict[str, float]:
         self._flush()
-        count, loss, right = self._sums.tolist()
-        return {"loss": loss / count, "top1": right / count} if count else {}
+        count, loss, correct = self._sums.tolist()
+        return {"loss": loss / count, "top1": correct / count} if count else {}
 
     def reset(self) -> None:
         self._kept.clear()

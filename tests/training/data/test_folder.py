@@ -69,7 +69,7 @@ def test_without_validation_the_test_is_taken(tmp_path: Path) -> None:
     fill(tmp_path / "test", {"cats": 1, "dogs": 2})
     found = opened(f'folder "{tmp_path}"')
     assert [p.counts for p in found.dataset.parts] == [(10, 10), (1, 2)]
-    assert any("data's own test part" in note for note in found.dataset.notes)
+    assert any("test part of the data" in note for note in found.dataset.notes)
     found = opened(f'folder "{tmp_path}" val=10%')
     assert [p.counts for p in found.dataset.parts] == [(9, 9), (1, 1), (1, 2)]
 
@@ -176,11 +176,11 @@ def test_no_folder(tmp_path: Path) -> None:
         ({}, "no-class-folders", "no classes"),
         ({"cats": 0, "dogs": 0}, "no-images", "no folder in"),
         ({"cats": 3, "dogs": 0}, "empty-class", "`dogs`"),
-        ({"cats": 3}, "one-class", "one class only, `cats`"),
+        ({"cats": 3}, "one-class", "only one class, `cats`"),
         ({"val/cats": 3, "val/dogs": 3}, "no-training-folder", "no folder `train`"),
         ({"train/cats": 3, "train/dogs": 3, "val/birds": 1}, "unknown-class", "`birds`"),
         ({"train/cats": 3, "train/dogs": 3, "val/cats": 0}, "no-images", "val has no images"),
-        ({"pets/cats": 3, "pets/dogs": 3}, "one-class", "one class only, `pets`"),
+        ({"pets/cats": 3, "pets/dogs": 3}, "one-class", "only one class, `pets`"),
     ],
 )
 def test_what_is_no_data_set(tmp_path: Path, counts: dict[str, int], code: str, words: str) -> None:
@@ -195,7 +195,7 @@ def test_images_without_folders(tmp_path: Path) -> None:
     picture().save(tmp_path / "a.png")
     found = refused(f'folder "{tmp_path}"')
     assert found.code == "no-class-folders"
-    assert "1 image lies in it directly" in found.message
+    assert "1 image is directly in it" in found.message
 
 
 def test_a_class_without_images_in_one_part_is_said(tmp_path: Path) -> None:

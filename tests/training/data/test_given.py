@@ -74,7 +74,7 @@ def test_anything_else_is_refused(tmp_path: Path, text: str, code: str) -> None:
         ("imagefolder x", "imagefolder", "in a spec it is written `data folder`"),
         ("digits vl=30%", "vl", "did you mean `val`?"),
         ("digits val=200%", "val=200%", ""),
-        ("nowhere", "nowhere", "name a folder of images, or a file .npz"),
+        ("nowhere", "nowhere", "name a folder of images, or a .npz file"),
         ("digits, epochs 3", "epochs 3", "write other directives as `--set train.epochs=3`"),
     ],
 )

@@ -111,7 +111,7 @@ def test_fractions() -> None:
 
     assert pixel(tiff(0.5), 1) == (128,)
     assert pixel(tiff(200.0), 1) == (200,)
-    with pytest.raises(BadImage, match="not pixels"):
+    with pytest.raises(BadImage, match="not pixel values"):
         decode(tiff(-1), 1)
     with pytest.raises(BadImage, match="are NaN or infinite"):
         decode(tiff(float("nan")), 1)

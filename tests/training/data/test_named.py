@@ -58,7 +58,7 @@ def test_nobody_answers(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("urllib.request.urlopen", unreachable)
     wrong = refused(f'{name} root="{tmp_path}"', input="3x32x32")
     assert wrong.code == "no-data-files"
-    assert "cannot be fetched" in wrong.message
+    assert "cannot be downloaded" in wrong.message
     assert wrong.notes
 
 

@@ -66,7 +66,7 @@ def test_names_that_are_given(tmp_path: Path) -> None:
     wrong = refused(f'{data} images="picture" labels="kinds"', head="3")
     assert wrong.span is not None
     assert wrong.span.text == 'images="picture"'
-    assert wrong.notes == ("there is `pictures` and `kinds`",)
+    assert wrong.notes == ("it has `pictures` and `kinds`",)
 
 
 def test_images_keep_their_labels(tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ def test_labels_of_any_kind() -> None:
     [
         ([numpy.array([0.5, 1])], "whole numbers"),
         ([numpy.array([float("nan"), 1])], "whole numbers"),
-        ([numpy.array([1]), numpy.array(["a"])], "the same kind"),
-        ([numpy.array([[0, 2], [1, 0]])], "0 and 1 only"),
+        ([numpy.array([1]), numpy.array(["a"])], "the same type"),
+        ([numpy.array([[0, 2], [1, 0]])], "only 0 and 1"),
         ([numpy.array([], int)], "there are none"),
         ([numpy.zeros((2, 2, 2))], "one number or text"),
         ([numpy.array([[1, 0]]), numpy.array([[1, 0, 0]])], "different lengths"),
@@ -195,9 +195,9 @@ def test_what_cannot_be_labels(arrays: list[Any], words: str) -> None:
 
 
 def test_names_have_to_be_as_many(tmp_path: Path) -> None:
-    with pytest.raises(Unfit, match="up to 2, and names of 2"):
+    with pytest.raises(Unfit, match="up to 2, but only 2 class names"):
         as_labels([numpy.array([0, 2])], ("a", "b"))
-    with pytest.raises(Unfit, match="3 classes, and names of 2"):
+    with pytest.raises(Unfit, match="3 classes, but 2 class names"):
         as_labels([numpy.array([[1, 0, 0]])], ("a", "b"))
     data = saved(tmp_path, x=images(9), y=labels(9), class_names=["ape", "bee", "cow"])
     assert opened(data).dataset.classes == ("ape", "bee", "cow")
@@ -274,7 +274,7 @@ def test_archives_that_are_damaged(tmp_path: Path) -> None:
 def test_counts_have_to_agree(tmp_path: Path) -> None:
     wrong = refused(saved(tmp_path, x=images(30), y=labels(29)))
     assert wrong.code == "data-shape"
-    assert "30 images in `x`, and 29 labels in `y`" in wrong.message
+    assert "30 images in `x`, but 29 labels in `y`" in wrong.message
 
 
 def test_images_without_labels(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dotcnn.compiler.network import Network
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.export import fold as folding
 from dotcnn.training.export.export import export
-from dotcnn.training.export.fold import fold, put_into
+from dotcnn.training.export.fold import fold, fold_into
 
 
 def used(spec: str | Network) -> nn.Module:
@@ -62,7 +62,7 @@ def test_a_layer_that_took_up_its_norm_computes_what_both_did(
             assert tensor is not None
             tensor.uniform_(0.5, 2)
     both = norm(layer(images))
-    put_into(layer, norm)
+    fold_into(layer, norm)
     torch.testing.assert_close(layer(images), both, rtol=0, atol=1e-12)
 
 
@@ -118,7 +118,7 @@ def test_a_fold_that_changes_the_outputs_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here one that forgets the norms: nothing is written."""
-    monkeypatch.setattr(folding, "put_into", lambda layer, norm: None)
+    monkeypatch.setattr(folding, "fold_into", lambda layer, norm: None)
     spec = layers("conv 8 3x3, bn, relu, pool avg global, flatten, fc 3")
     state = used(spec).float().state_dict()
     with pytest.raises(
