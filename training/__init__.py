@@ -1,24 +1,34 @@
-"""Everything that needs torch: live modules, weights, export, and training.
+"""Training and everything else that needs torch: weights, inference, evaluation, export.
 
-request.py      what is to be trained; saved_request.py: read back from a run's folder
-trainer/        training: setup, the loop over epochs and batches, the end; ensembles; callbacks
+request.py      what to train: a spec and options; saved_request.py: read from a run folder
+trainer/        training: setup, the loop over epochs and batches, finish; ensembles; callbacks
 optim/          losses, optimizers, learning rates, averaged weights, numeric precision
 metrics/        accuracy, confusion matrices, evaluation on a part of the data
-checkpoint/     a run's folder: what is written when, and how a run is resumed
+checkpoint/     run folders: which files are written when, and how a run is resumed
 runtime/        devices, processes, seeds, memory, interrupts, NaN checks, errors of torch
-inference/      trained networks in use: load, evaluate, predict, test-time augmentation, Grad-CAM
+inference/      trained networks: load, evaluate, predict, test-time augmentation, Grad-CAM
 data/           data sets (sources/), pixels (images/), batches (loader/)
-weights/        others' weights: their files, and which of them belongs where (match/)
-untrusted/      reading files that somebody else wrote: bounded, checked, nothing in them run
+weights/        weights of other models: reading their files, matching them to layers (match/)
+untrusted/      reads files from other people: bounded, checked, without executing code
 augment/        augmentation of whole batches
-transfer/       fine-tuning: frozen layers, cached features, whose weights
+transfer/       fine-tuning: pretrained weights, frozen layers, cached features
 export/         ONNX, torch.export, safetensors
-display/        how training is watched; page/: report.html
+display/        progress on the terminal and log files; page/: report.html
 
-Threads of torch that wait for one another do so by asking again and again, and take the time from
-the ones that they wait for: with anything else running on the machine, steps of small networks
-then take ten times as long. They are told to sleep, unless somebody has said otherwise, or torch is
-there already and has made up its mind.
+The stages of a run, and the verbs for them in code:
+
+request         what to train: spec, options, plan          `request`
+resolve         which weights and preprocessing to use      `resolve_transfer`
+open            the data; a run folder; weights             `open_data`, `open_run`, `open_weights`
+set up          module, optimizer, batches, checkpoint      `set_up`, `set_up_transfer`
+start / resume  a new run, or one from its checkpoint       `start_record`, `restore`
+train           the loop: `train_epoch`, `end_epoch`        `Loop.run`
+finish          evaluate, write the record and the report   `finish`, `end_record`
+
+Importing this package sets OMP_WAIT_POLICY, unless it is set or torch is imported already. By
+default, OpenMP threads that wait for one another spin, and so take CPU time from the threads that
+they wait for: if anything else runs on the machine, steps of small networks then take ten times as
+long. With this setting they sleep.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What is to be trained: a spec, and the options given with it. Needs no torch."""
+"""A training request: a spec, its options, and the plan that follows from them. Needs no torch."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from .data.sources.arrays_given import ArrayData
 
 ARRAYS = "arrays"
-"""What the `data` line says of arrays that a program passes."""
+"""The word of the `data` line for arrays that a program passes."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Options given with a spec: the same options give the same network and plan again."""
+    """The options given with a spec, from which the same network and plan can be built again."""
 
     network: str | None = None
-    """The name of the network, in a file of several."""
+    """The name of the network, for a file that defines several."""
     input: Shape | None = None
     classes: int | None = None
     """The number of classes."""
     set: tuple[str, ...] = ()
-    """Parameters and directives, as the command line has them: `train.epochs=3`."""
+    """Parameters and directives in the form of `--set`: `train.epochs=3`."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -50,7 +50,7 @@ class Options:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Options:
-        """Raises KeyError, TypeError or ValueError for anything else."""
+        """Options from JSON; raises KeyError, TypeError or ValueError if the form is wrong."""
         return Options(
             data["network"],
             tuple(map(int, data["input"])) if data["input"] else None,
@@ -61,7 +61,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A network, how it is trained, and the spec and options that both are from."""
+    """A network and its training plan, with the spec and options that they come from."""
 
     program: Program
     network: Network
@@ -70,9 +70,9 @@ class Request:
     """The folder that paths of data are relative to."""
     options: Options
     warnings: tuple[Diagnostic, ...] = ()
-    """What is unwise about the plan."""
+    """Warnings about the plan."""
     arrays: ArrayData | None = None
-    """The data, where a program passes it as arrays."""
+    """The data, if a program passes it as arrays."""
 
     @property
     def source(self) -> Source:
@@ -91,10 +91,11 @@ def request(
     here: Path | None = None,
     max_layers: int | None = None,
 ) -> Request:
-    """Everything is checked that can be before the data is opened; raises SpecError.
+    """Makes a request from a spec and options. Everything that does not need the data is checked;
+    raises SpecError.
 
-    `data` is the text of `--data`, whose relative paths begin at `here`, or arrays. `classes` is
-    counted in the data unless it is given.
+    `data` is the text of `--data`, with paths relative to `here`, or arrays. The number of classes
+    is counted in the data unless `classes` is given.
     """
     here = here or Path.cwd()
     base = base or base_of(source, here)
@@ -113,7 +114,7 @@ def request(
             network=network, parameters=parameters, input_shape=input,
         )  # fmt: skip
     limits = {} if max_layers is None else {"max_layers": max_layers}
-    made = elaborate(
+    built = elaborate(
         program,
         network=network,
         overrides=parameters,
@@ -121,30 +122,30 @@ def request(
         classes=classes,
         **limits,
     )
-    plan, warnings = plan_and_warnings(made, overrides)
-    warnings = [warning for warning in warnings if not silenced(warning, made)]
+    plan, warnings = plan_and_warnings(built, overrides)
+    warnings = [warning for warning in warnings if not silenced(warning, built)]
     texts = [f"{name}={literal(value)}" for name, value in parameters.items()]
     texts += [override_text(override) for override in overrides]
     options = Options(network, input, classes, tuple(texts))
-    return Request(program, made, plan, base, options, tuple(warnings), arrays)
+    return Request(program, built, plan, base, options, tuple(warnings), arrays)
 
 
 def request_from(
     source: Source,
     base: Path,
     options: Options,
-    more: Sequence[tuple[str, object]] = (),
+    overrides: Sequence[tuple[str, object]] = (),
     data: str | ArrayData | None = None,
 ) -> Request:
-    """The request of a run, from what its folder says; `more` options come on top."""
+    """The request of a run, made from the options in its folder and additional overrides."""
     try:
-        known = [read_override(text) for text in options.set]
+        saved = [read_override(text) for text in options.set]
     except OverrideError as error:
         message = f"the options of this run cannot be read: {error}"
         raise SpecError([Diagnostic("no-run", message, file=source.name)]) from None
     return request(
         source,
-        set=[*known, *more],
+        set=[*saved, *overrides],
         data=data,
         network=options.network,
         input=options.input,
@@ -156,7 +157,7 @@ def request_from(
 def overrides_of(
     changes: Mapping[str, object], epochs: int | None = None
 ) -> list[tuple[str, object]]:
-    """Values from Python as overrides; text is as in a spec: `{"train.optimizer": "adam"}`."""
+    """Converts a dict of values from Python to overrides: `{"train.optimizer": "adam lr=1e-3"}`."""
     if epochs is not None:
         changes = {**changes, "train.epochs": epochs}
     try:
@@ -169,7 +170,8 @@ def overrides_of(
 
 
 def base_of(source: Source, here: Path) -> Path:
-    """The spec's folder; of one from the gallery, or from no file, where the person is."""
+    """The folder that paths in a spec are relative to: that of the spec. For a spec of the gallery
+    or without a file it is the current folder, `here`."""
     if source.path is None or GALLERY in source.path.resolve().parents:
         return here
     return source.path.resolve().parent
@@ -179,7 +181,7 @@ def base_of(source: Source, here: Path) -> Path:
 
 
 def override_text(override: SectionOverride) -> str:
-    """`train.epochs=3`, as it could stand behind `--set`."""
+    """An override as text in the form of `--set`: `train.epochs=3`."""
     if override.call is None:
         return f"{override.section}=off"
     word = override.call.head.value

@@ -1,4 +1,4 @@
-"""The request of a run, read back from its folder. Needs no torch."""
+"""Reads the request of a run from its folder, to resume or evaluate it. Needs no torch."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 def request_of(
     folder: Path,
-    more: Sequence[tuple[str, object]] = (),
+    overrides: Sequence[tuple[str, object]] = (),
     data: str | ArrayData | None = None,
 ) -> Request:
-    """The request of a run, to be resumed or evaluated; `more` overrides and `data` come on top.
-    Raises SpecError."""
+    """The request of a run, to resume or evaluate it. `overrides` and `data` replace what the run
+    was started with. Raises SpecError if `folder` is not a run."""
     record = read_record(folder)
     base, options = Path(record["base"]), Options.from_json(record["made_with"])
-    return request_from(spec_of(folder), base, options, more, data)
+    return request_from(spec_of(folder), base, options, overrides, data)
 
 
 def best_of(folder: Path) -> Path:
-    """Its best weights so far; raises SpecError."""
+    """The file of the best weights of a run; raises SpecError if there is none yet."""
     best = folder / BEST
     if best.is_file():
         return best
@@ -47,7 +47,7 @@ def spec_of(folder: Path) -> Source:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """record.json; raises SpecError where it is not a run folder."""
+    """Reads record.json; raises SpecError if `folder` is not a run folder."""
     if not folder.is_dir():
         raise no_run(folder, "it is a file" if folder.exists() else "there is no such folder")
     try:

@@ -41,7 +41,7 @@ def lock_run(folder: Path, processes: Processes) -> Iterator[None]:
             handle = _acquire(path, shown(folder))
         except SpecError as error:
             problem = list(error.diagnostics)
-    problem = processes.told(problem)
+    problem = processes.broadcast(problem)
     if problem:
         raise SpecError(problem)
     try:

@@ -101,7 +101,7 @@ class CheckpointWriter:
         self.last = record.val
         self._pending |= record.best or record.epoch % self.every == 0
         due = last or (self._pending and time.perf_counter() >= self._not_before)
-        due = self.processes.told(due)  # all processes contribute to a checkpoint
+        due = self.processes.broadcast(due)  # all processes contribute to a checkpoint
         if record.best and self.processes.writes:
             self._waiting = Best.here(record.epoch) if due else Best.copied(learner, record.epoch)
         state = self._state(learner) if due else None

@@ -1,7 +1,7 @@
-"""`precision auto` and `channels_last auto`: the fastest choice for this device, and the reason.
+"""Chooses the fastest precision and memory format (`precision auto`, `channels_last auto`).
 
-On the CPU a few steps are timed where a run is long enough for that to pay off. With
-`deterministic on`, and on a GPU, the choice follows from the hardware and the network alone.
+On a CPU, a few steps are timed if the run is long enough for that to pay off. With `deterministic
+on`, and on a GPU, the choice depends only on the hardware and the network.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from ...compiler.plan.plan import Train
 from .precision import Precision
 
 WORTH_IT = 3 * 10**11
-"""Multiply-adds of a run's forward passes: with fewer, timing takes longer than it saves."""
+"""The multiply-adds of a run's forward passes below which timing takes longer than it saves."""
 
 SHARE = 0.03
-"""The share of a run's images that may be spent on timing all options."""
+"""The timing of all options may use this share of the run's number of images."""
 
 GAIN = 0.95
-"""A choice must take at most this share of the time of plain float32."""
+"""An option is chosen only if it takes at most this share of the time of plain float32."""
 
 _SECONDS = 15.0
-"""The time limit of timing; the batch is made smaller where steps are slow."""
+"""The time limit for timing; the batch is reduced if steps are slow."""
 _ROUNDS = 3
 _ENOUGH = 16
-"""Images of a step that is timed: with fewer, the layouts of a larger batch cannot be told apart,
-and only what promises most is held against plain float32."""
+"""The number of images of a timed step. Smaller batches do not show which memory format is faster;
+then only the most promising option is compared with plain float32."""
 _FEWEST = 8
 
 BF16 = torch.bfloat16
@@ -44,9 +44,9 @@ BF16 = torch.bfloat16
 class Choice(NamedTuple):
     precision: Precision
     lines: tuple[str, ...]
-    """What was chosen and why."""
+    """The choice and its reason, in words."""
     warning: str = ""
-    """Where the spec asks for what is slow on this device."""
+    """A warning if the spec sets a precision that is slow on this device."""
 
 
 def choose(
@@ -59,8 +59,9 @@ def choose(
     images: int,
     freeze: Callable[[nn.Module], object] = lambda module: None,
 ) -> Choice:
-    """`batch` is the batch size of one device, `images` how many go through the network in the
-    whole run. `freeze` freezes layers in a copy of the module, which itself stays as it is."""
+    """Chooses precision and memory format. `batch` is the batch size of one device, `images` the
+    number of images that go through the network in the whole run. `freeze` freezes layers in a copy
+    of the module; the module itself is not changed."""
     options = _options(train, device)
     warning = _warning(options[0], device)
     if len(options) == 1:
@@ -83,7 +84,7 @@ def choose(
 
 
 def _options(train: Train, device: torch.device) -> list[Precision]:
-    """The options that a plan leaves open: plain float32 first, the most promising last."""
+    """The options that a plan allows: plain float32 first, the most promising one last."""
     half = _half(train.precision.mode, device)
     modes: list[torch.dtype | None] = list(dict.fromkeys(half))
     layout = train.channels_last.mode
@@ -125,14 +126,15 @@ def _timed(
     options: Sequence[Precision],
     freeze: Callable[[nn.Module], object],
 ) -> Choice:
-    """Each option in turn, several rounds, so that other load on the machine affects all alike."""
-    affordable = int(SHARE * all_images / (_ROUNDS + 1))  # images of a step, all options together
+    """Times the options in turn, in several rounds, so that other load on the machine affects all
+    of them equally."""
+    affordable = int(SHARE * all_images / (_ROUNDS + 1))  # images of a round over all options
     if affordable < _ENOUGH * len(options):
         options = [options[0], options[-1]]
     copies = [copy.deepcopy(module) for _ in options]
-    for precision, made in zip(options, copies, strict=True):
-        precision.lay_out(made)
-        freeze(made.train())
+    for precision, copied in zip(options, copies, strict=True):
+        precision.lay_out(copied)
+        freeze(copied.train())
 
     def seconds(index: int, images: Tensor) -> float:
         began = time.perf_counter()
@@ -142,9 +144,9 @@ def _timed(
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch, *network.input.shape, generator=generator)
     images = images[: max(_FEWEST, affordable // len(options))]
-    images = images[: _so_many(seconds, images, len(options))]
+    images = images[: _affordable_batch(seconds, images, len(options))]
     for index in range(len(options)):
-        seconds(index, images)  # the first time, kernels are chosen and memory is fetched
+        seconds(index, images)  # warm-up: kernels are chosen and memory is allocated
     times: list[list[float]] = [[] for _ in options]
     for _ in range(_ROUNDS):
         for index in range(len(options)):
@@ -173,8 +175,8 @@ def _step(module: nn.Module, precision: Precision, images: Tensor, device: torch
     module.zero_grad()
 
 
-def _so_many(seconds: Callable[[int, Tensor], float], images: Tensor, options: int) -> int:
-    """How many images keep the timing within its limit."""
+def _affordable_batch(seconds: Callable[[int, Tensor], float], images: Tensor, options: int) -> int:
+    """The number of images with which timing stays within its time limit."""
     few = images[: max(1, len(images) // 16)]
     seconds(0, few)
     one = seconds(0, few) / len(few)
@@ -182,7 +184,7 @@ def _so_many(seconds: Callable[[int, Tensor], float], images: Tensor, options: i
     return max(min(len(images), 4), min(len(images), int(_SECONDS / steps / one)))
 
 
-# ---- words -----------------------------------------------------------------------------------
+# ---- texts -----------------------------------------------------------------------------------
 
 
 def _name(precision: Precision) -> str:

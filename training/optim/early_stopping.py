@@ -1,4 +1,4 @@
-"""`early_stop 10 metric=loss`: ends training when a metric has stopped improving."""
+"""Early stopping (`early_stop 10 metric=loss`): ends training when a metric stops improving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ema 0.999`: exponential moving average of the weights, in a copy of the network."""
+"""Exponential moving average of the weights (`ema 0.999`), in a copy of the network."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from torch import Tensor, nn
 
 
 class Average:
-    """The averaged copy. Running statistics of norms are averaged, too; integers are copied."""
+    """A copy of the module with averaged weights. Running statistics of norms are averaged as well;
+    integers are copied."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
         self.steps = 0
-        theirs, ours = module.state_dict(), self.module.state_dict()
-        pairs = [(ours[key], theirs[key]) for key in ours]
+        trained, averaged = module.state_dict(), self.module.state_dict()
+        pairs = [(averaged[key], trained[key]) for key in averaged]
         self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
         self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self) -> None:
-        """Called after each step. The decay is smaller at first: otherwise the random weights of
-        the start would stay in the average for long."""
+        """Called after each step. The decay is smaller at the start, because otherwise the initial
+        random weights would remain in the average for long."""
         self.steps += 1
         kept = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        averages: list[Tensor] = [ours for ours, _ in self._averaged]
-        torch._foreach_lerp_(averages, [theirs for _, theirs in self._averaged], 1 - kept)
-        for ours, theirs in self._copied:
-            ours.copy_(theirs)
+        averages: list[Tensor] = [average for average, _ in self._averaged]
+        torch._foreach_lerp_(averages, [trained for _, trained in self._averaged], 1 - kept)
+        for copied, trained in self._copied:
+            copied.copy_(trained)
 
     def state(self) -> dict[str, Any]:
         return {"steps": self.steps, "weights": self.module.state_dict()}

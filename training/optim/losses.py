@@ -1,9 +1,9 @@
-"""`loss cross_entropy smoothing=0.1` as a function of logits and labels.
+"""Loss functions (`loss cross_entropy smoothing=0.1`) of logits and labels.
 
-Labels are class indices (int64), soft labels, as mixup makes them, or several classes for each
-image (float32, images x classes). A loss is the mean over images, with `bce` over classes, too.
-With class weights the sum is still divided by the number of images, so that the mean of partial
-batches equals that of the whole batch.
+Labels are class indices (int64), or soft or multi-hot labels (float32, images x classes), as from
+mixup or multi-label data. A loss is the mean over images; `bce` is also the mean over classes. With
+class weights, the sum is still divided by the number of images, so that the mean over partial
+batches equals the mean over the whole batch.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ def loss_function(loss: Loss, weights: Tensor | None = None) -> LossFunction:
 
 
 def plain_loss(loss: Loss) -> LossFunction:
-    """The loss that is measured in evaluation: without label smoothing and class weights."""
+    """The loss for evaluation, without label smoothing and class weights."""
     return _bce(0.0, None) if loss.several_labels else _cross_entropy(0.0, None)
 
 
 def with_aux(function: LossFunction, weights: Sequence[float]) -> Callable[..., Tensor]:
-    """For a network with auxiliary heads, which in training gives a tuple: logits, then theirs."""
+    """The loss of a network with auxiliary heads, whose output in training is a tuple: the logits,
+    then those of each head."""
     if not weights:
         return function
 
@@ -55,8 +56,8 @@ def mean_one(weights: Tensor | None, counts: Sequence[int]) -> Tensor | None:
     give the same effective learning rate."""
     if weights is None:
         return None
-    there = torch.tensor(counts, dtype=torch.float64)
-    mean = (weights.double() * there).sum() / there.sum()
+    images = torch.tensor(counts, dtype=torch.float64)
+    mean = (weights.double() * images).sum() / images.sum()
     return (weights / mean).float() if mean > 0 else weights
 
 

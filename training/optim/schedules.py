@@ -1,8 +1,8 @@
-"""Learning-rate schedules: `schedule cosine warmup=3` as a function of the step.
+"""Learning-rate schedules (`schedule cosine warmup=3`) as functions of the step.
 
-All but `plateau` depend on the step alone, so that a run that is resumed, or trained for longer,
-needs no saved state. Smooth ones change with every step, as torch's do when they are stepped after
-each batch; `step` and `multistep` change between epochs.
+All but `plateau` depend only on the step, so that a run that is resumed, or trained for longer,
+needs no saved state. Smooth schedules change with every step, like those of torch when they are
+stepped after each batch; `step` and `multistep` change between epochs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Length(NamedTuple):
 
     epochs: int
     steps: int
-    """Per epoch."""
+    """The number of steps of an epoch."""
 
     @property
     def total(self) -> int:
@@ -44,7 +44,7 @@ class Rates:
         self.length = length
         self.plateau = PlateauState(schedule) if isinstance(schedule, Plateau) else None
         self.warmup = round(schedule.warmup * length.steps)
-        """Warm-up steps; the first one has a learning rate above 0, too."""
+        """The number of warm-up steps. The learning rate of the first one is already above 0."""
 
     def at(self, step: int) -> float:
         """The learning rate of a step, counted from 0 since the start of the run."""
@@ -81,7 +81,8 @@ class Rates:
 
 
 def _one_cycle(schedule: OneCycle, step: int, total: int) -> float:
-    """The learning rate's factor: half cosine waves up and down, as in torch's OneCycleLR."""
+    """The factor of the learning rate: it follows half a cosine wave up and half a wave down, as in
+    torch's OneCycleLR."""
     top = max(0.0, schedule.up * total - 1)
     if step < top:
         return _wave(schedule.start, 1.0, step / top)
@@ -94,7 +95,7 @@ def _wave(start: float, end: float, done: float) -> float:
 
 
 class PlateauState:
-    """The state of `schedule plateau`: the only one that a checkpoint has to hold."""
+    """The state of `schedule plateau`, the only schedule with a state in the checkpoint."""
 
     def __init__(self, schedule: Plateau) -> None:
         self.schedule = schedule
@@ -104,7 +105,7 @@ class PlateauState:
         """Epochs without improvement."""
 
     def epoch(self, value: float) -> bool:
-        """Called after each epoch; returns whether the learning rate falls now."""
+        """Called after each epoch; returns whether the learning rate is reduced now."""
         better = self.best is None or (
             value < self.best if self.schedule.metric == "loss" else value > self.best
         )

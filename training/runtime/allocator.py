@@ -1,9 +1,8 @@
-"""Keeps freed memory for the next step, on Linux and a CPU.
+"""Keeps freed memory in the process for the next step, on Linux with a CPU (glibc's malloc).
 
-Each step makes and frees the same tensors. The C library gives blocks of some megabytes back to the
-system when they are freed, and gets them anew, page by page, when the next step needs them: that
-was measured to take up to a sixth of the time of a step (benchmarks/RESULTS.md).
-"""
+Each step allocates and frees the same tensors. The C library returns blocks of some megabytes to
+the system when they are freed, and requests them again, page by page, in the next step.
+Measurements show that this takes up to a sixth of the time of a step (benchmarks/RESULTS.md)."""
 
 from __future__ import annotations
 
@@ -16,17 +15,17 @@ from typing import Any
 import torch
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-"""What glibc's `mallopt` calls them: how much may be free before it is given back, and how many
-blocks may have pages of their own."""
+"""Options of glibc's `mallopt`: how much memory may be free before it is returned to the system,
+and how many blocks may be mapped separately."""
 _DEFAULTS = {_TRIM_THRESHOLD: 2**26, _MMAP_MAX: 65536}
 _KEEP = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
 
 
 @contextmanager
 def freed_memory_kept(device: torch.device) -> Iterator[None]:
-    """Up to two gigabytes, until the end; then it is given back. Where something else than a
-    processor computes, where somebody has set up the C library by its environment, or it is another
-    one, nothing is changed."""
+    """A context in which up to two gigabytes of freed memory are kept; they are returned at the
+    end. It does nothing on a GPU, with another C library, or if the environment configures
+    malloc."""
     library = _glibc() if device.type == "cpu" else None
     if library is None:
         yield
@@ -42,8 +41,10 @@ def freed_memory_kept(device: torch.device) -> Iterator[None]:
 
 
 def _glibc() -> Any:
-    told = any(name.startswith("MALLOC_") for name in os.environ)
-    if told or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "") or "LD_PRELOAD" in os.environ:
+    environment = os.environ
+    configured = any(name.startswith("MALLOC_") for name in environment)
+    configured |= "glibc.malloc" in environment.get("GLIBC_TUNABLES", "")
+    if configured or "LD_PRELOAD" in environment:
         return None
     try:
         library = ctypes.CDLL(None)

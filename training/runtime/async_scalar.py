@@ -1,4 +1,4 @@
-"""Reading a loss from the GPU without making the GPU wait."""
+"""Reads a loss from the GPU asynchronously, so that the GPU does not have to wait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from torch import Tensor
 
 
 class AsyncScalar:
-    """`copy` right after the number is computed, `value` once the device has other work queued."""
+    """A scalar that is copied from the device in the background. Call `copy` right after it is
+    computed, and `value` when the device has more work queued."""
 
     def __init__(self, device: torch.device) -> None:
         self._number: Tensor | None = None

@@ -1,4 +1,4 @@
-"""The device to train on: its choice, its name, and torch's settings for it."""
+"""Devices (`--device`): finding and describing them, and torch's settings for training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ KINDS = ("cpu", "cuda", "mps")
 
 
 def find_device(name: str = "auto") -> torch.device:
-    """`auto` is a GPU where there is one; raises SpecError for a device that does not exist."""
+    """The device of a name; `auto` is a GPU if there is one. Raises SpecError if it does not
+    exist."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
@@ -35,7 +36,7 @@ def find_device(name: str = "auto") -> torch.device:
             raise _no_device(f"there is no GPU for `{name}`: {why}", "write cpu or auto")
         if (device.index or 0) >= count:
             have = ", ".join(f"cuda:{index}" for index in range(count))
-            raise _no_device(f"there is no `{name}`", f"there is {have}")
+            raise _no_device(f"there is no `{name}`", f"write one of: {have}")
         return torch.device("cuda", device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise _no_device(f"there is no `{name}` on this machine", "write cpu or auto")
@@ -47,7 +48,7 @@ def _no_device(message: str, help: str) -> SpecError:
 
 
 def describe(device: torch.device) -> str:
-    """`cpu (2 cores)`, `cuda:0 (NVIDIA …)`."""
+    """A description of the device: `cpu (2 cores)`, `cuda:0 (NVIDIA …)`."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
@@ -60,7 +61,7 @@ def describe(device: torch.device) -> str:
 def set_up_torch(
     device: torch.device, precision: Precision, deterministic: Deterministic, compile: Compile
 ) -> Iterator[None]:
-    """Settings of torch during training, restored afterwards."""
+    """A context with torch's settings for training, which are restored afterwards."""
     before = (
         torch.get_deterministic_debug_mode(),
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
@@ -70,13 +71,13 @@ def set_up_torch(
     )
     try:
         if deterministic.on:
-            # cuBLAS reads it when it is first used.
+            # cuBLAS reads this when it is first used.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             if compile.on:
                 torch.use_deterministic_algorithms(True)
-            else:  # the same for all but the compiler, which takes seconds to import
+            else:  # the same, except for torch.compile, which would take seconds to import
                 torch.set_deterministic_debug_mode("error")
-            # All that is read has been written before: filling it would only take time.
+            # No uninitialized memory is ever read here, so filling it would only take time.
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
         torch.backends.cuda.matmul.allow_tf32 = precision.tf32

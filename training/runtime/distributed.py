@@ -1,4 +1,4 @@
-"""Distributed training: joins the processes that torchrun starts, or starts them (`--devices`).
+"""Distributed training: joins processes that torchrun started, or starts them (`--devices 2`).
 
 torchrun --nproc-per-node 2 -m dotcnn train net.cnn
 cnn train net.cnn --devices 2
@@ -36,7 +36,7 @@ def is_one_of_several(environment: Mapping[str, str]) -> bool:
 
 @contextmanager
 def joined(device: str, environment: Mapping[str, str]) -> Iterator[Processes]:
-    """The group of processes that were started together, or a single one."""
+    """A context with the group of processes that were started together, or with a single one."""
     if not is_one_of_several(environment):
         yield ALONE
         return
@@ -57,8 +57,8 @@ def joined(device: str, environment: Mapping[str, str]) -> Iterator[Processes]:
 
 
 def start(count: int, arguments: Sequence[str], device: str) -> int:
-    """Runs `cnn …` in `count` processes of this machine; returns the exit code of the first that
-    fails, else of all. Signals such as Ctrl-C are passed on."""
+    """Runs `cnn …` in `count` processes on this machine. Signals such as Ctrl-C are passed on to
+    them. Returns the exit code of the first process that fails, or 0."""
     if find_device(device).type == "cuda" and count > torch.cuda.device_count():
         have = torch.cuda.device_count()
         message = f"there are {have} GPUs, not {count}"
@@ -75,12 +75,12 @@ def start(count: int, arguments: Sequence[str], device: str) -> int:
         subprocess.Popen(
             [sys.executable, "-m", "dotcnn", *arguments],
             env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            start_new_session=True,  # Ctrl-C comes from here alone, once
+            start_new_session=True,  # so that Ctrl-C reaches them only once, passed on from here
         )
         for rank in range(count)
     ]
-    with _handing_on(processes):
-        return _ended(processes)
+    with _passing_signals_on(processes):
+        return _wait_for(processes)
 
 
 def _free_port() -> int:
@@ -90,23 +90,23 @@ def _free_port() -> int:
 
 
 def _threads(count: int) -> int:
-    """Threads for each process."""
+    """The number of threads for each process."""
     from ..data.loader.memory_budget import cores
 
     return max(1, cores() // count)
 
 
 @contextmanager
-def _handing_on(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """Passes signals on to the started processes."""
+def _passing_signals_on(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """A context that passes signals on to the started processes, and ends them when it is left."""
 
-    def hand_on(number: int, frame: object) -> None:
+    def pass_on(number: int, frame: object) -> None:
         for process in processes:
             if process.poll() is None:
                 process.send_signal(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, hand_on) for number in numbers]
+    before = [signal.signal(number, pass_on) for number in numbers]
     try:
         yield
     finally:
@@ -119,11 +119,12 @@ def _handing_on(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
 
 
 _GRACE = 10.0
-"""Seconds that the other processes get to end when one has failed."""
+"""The seconds that the other processes have to end when one has failed."""
 
 
-def _ended(processes: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Waits for all processes; when one fails, the others are ended."""
+def _wait_for(processes: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Waits for all processes; if one fails, the others are given some seconds to end. Returns the
+    first exit code that is not 0, or 0."""
     failed, since = 0, 0.0
     while any(process.poll() is None for process in processes):
         codes = [process.poll() for process in processes]
@@ -134,5 +135,5 @@ def _ended(processes: Sequence[subprocess.Popen[bytes]]) -> int:
             break
         time.sleep(0.05)
     codes = [process.poll() for process in processes]
-    found = failed or next((code for code in codes if code), 0)
-    return 1 if found < 0 else found
+    code = failed or next((code for code in codes if code), 0)
+    return 1 if code < 0 else code

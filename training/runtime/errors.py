@@ -1,4 +1,4 @@
-"""Errors of torch as diagnostics that say what to do."""
+"""Explains errors of torch (out of memory, not deterministic, …) as diagnostics with help."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def explain_error(
     device: torch.device,
     batch: int,
 ) -> Diagnostic | None:
-    """None for an error that is a bug of this package."""
+    """The diagnostic for an error in training; None if the error is unexpected, and so a bug."""
     text = str(error)
     first = text.strip().partition("\n")[0][:200]
     if is_out_of_memory(error):
@@ -31,14 +31,14 @@ def explain_error(
             f"a layer of this network is not deterministic in torch on {device.type}",
             train.deterministic.span,
             notes=(first,),
-            help="take `deterministic` out, or train on the CPU",
+            help="remove `deterministic`, or train on the CPU",
         )
     if "more than 1 value per channel" in text:
         return Diagnostic(
             "batch-too-small",
             "a batch norm over 1x1 feature maps got a batch of one image, which has no variance",
             train.batch.place("size"),
-            help=f"write `batch {max(8, 4 * batch)}`, or take the batch norm out",
+            help=f"write `batch {max(8, 4 * batch)}`, or remove the batch norm",
         )
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return Diagnostic(
@@ -46,6 +46,6 @@ def explain_error(
             "torch cannot compile this network here",
             train.compile.span,
             notes=(first,),
-            help="take `compile` out",
+            help="remove `compile`",
         )
     return None

@@ -1,4 +1,4 @@
-"""A module in evaluation mode for a while: afterwards each part of it is in the mode it was in."""
+"""A context that puts a module into evaluation mode, and restores the mode of each submodule."""
 
 from __future__ import annotations
 

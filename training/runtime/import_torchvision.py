@@ -1,9 +1,9 @@
-"""Imports torchvision where it is needed, also where its compiled part does not load.
+"""Imports torchvision, even if its compiled extension does not fit the installed torch.
 
-With a wheel made for graphics cards beside a torch made for the CPU, `import torchvision` stops at
-"operator torchvision::nms does not exist": its compiled part does not load, and it then describes
-operators that nobody has defined. All that is plain Python in it (data sets, transforms, weights,
-models) works once these two exist.
+With a torchvision built for CUDA and a torch built for the CPU, `import torchvision` fails with
+"operator torchvision::nms does not exist": its compiled extension does not load, and then it
+registers implementations for operators that are not defined. Everything in it that is plain Python
+(data sets, transforms, weights, models) works as soon as these two operators are defined.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 
 _OPERATORS = ("nms", "qnms")
 _KEPT: list[Any] = []
-"""What defines an operator has to live as long as it."""
+"""Keeps the libraries alive: an operator exists only as long as the library that defines it."""
 
 
 def torchvision(part: str = "") -> ModuleType:
-    """torchvision, or a part of it such as `datasets`; ImportError where it is not installed."""
+    """torchvision, or a part of it such as `datasets`; raises ImportError if it is not
+    installed."""
     name = f"torchvision.{part}" if part else "torchvision"
     try:
         return importlib.import_module(name)
@@ -35,8 +36,8 @@ def torchvision(part: str = "") -> ModuleType:
 def _define() -> None:
     import torch
 
-    made: Any = torch.library.Library  # it comes without types
-    library = made("torchvision", "FRAGMENT")
+    library_class: Any = torch.library.Library  # it has no type annotations
+    library = library_class("torchvision", "FRAGMENT")
     for operator in _OPERATORS:
         if not hasattr(torch.ops.torchvision, operator):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

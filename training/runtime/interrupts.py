@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: finish the batch and save the run; a second one ends at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: finish the batch and save the run; a second signal ends at once."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from types import FrameType, TracebackType
 from typing import Any
 
 SAME = 0.3
-"""Seconds within which signals count as one."""
+"""Signals within this many seconds count as one."""
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Interruption:
-    """Within it, `asked` says whether somebody wants training to end.
+    """A context that catches signals; `requested` says whether training should end.
 
         with Interruption() as interruption:
             for batch in batches:
                 …
-                if interruption.asked:
+                if interruption.requested:
                     break
 
-    Within `at_once()`, where nothing has been learned yet that is to be saved, it raises
-    KeyboardInterrupt. So does a second signal anywhere, unless it comes at the same time: torchrun
-    hands on what the terminal has told everybody already. Outside of the main thread nothing is
-    caught.
+    Within `at_once()`, before there is anything to save, a signal raises KeyboardInterrupt. So does
+    a second signal anywhere, unless it comes within a moment of the first: torchrun passes on
+    signals that the terminal has already sent to all processes. Outside the main thread, signals
+    are not caught.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._since = 0.0
         self._at_once = False
         self._before: dict[int, Any] = {}
@@ -40,8 +40,8 @@ class Interruption:
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
             for name in _SIGNALS:
-                number = getattr(signal, name, None)  # not all are there on Windows
-                # Who started us may want some ignored: `nohup cnn train …` outlives its terminal.
+                number = getattr(signal, name, None)  # some do not exist on Windows
+                # A signal may be ignored on purpose: `nohup cnn train …` outlives its terminal.
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._caught)
         return self
@@ -57,8 +57,8 @@ class Interruption:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Around long work before the first batch."""
-        if self.asked:
+        """A context for long work before the first batch, which can be interrupted at once."""
+        if self.requested:
             raise KeyboardInterrupt
         self._at_once = True
         try:
@@ -67,8 +67,8 @@ class Interruption:
             self._at_once = False
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
-        now, first = time.monotonic(), not self.asked
+        now, first = time.monotonic(), not self.requested
         if first:
-            self.asked, self._since = True, now
+            self.requested, self._since = True, now
         if self._at_once if first else now - self._since > SAME:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""NaN check: at which step the loss became NaN or infinite, and in which layer first."""
+"""NaN check: the step at which the loss became NaN or infinite, and the first layer that did."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch.utils._pytree import tree_leaves
 from ...dsl.diagnostics import Diagnostic
 
 FAR = 100.0
-"""Times the loss of guessing: above that, training has diverged, though the loss is finite."""
+"""Above this many times the loss of guessing, training has diverged even if the loss is finite."""
 
 
 class Moment(NamedTuple):
-    """When training went wrong."""
+    """The time at which training diverged."""
 
     epoch: int
-    """From 1."""
+    """Counted from 1."""
     step: int
-    """From 1, since the start of the run."""
+    """Counted from 1, since the start of the run."""
     rate: float
 
 
@@ -33,10 +33,10 @@ class Diverged(Exception):
         super().__init__(diagnostic.message)
 
 
-def no_number(
+def not_finite(
     module: nn.Module, forward: Callable[[], object], moment: Moment, help: str
 ) -> Diverged:
-    """For a loss that is not finite; `forward` repeats the forward pass of its batch."""
+    """The error for a loss that is not finite; `forward` repeats the forward pass of the batch."""
     message = (
         f"the loss became NaN or infinite at step {moment.step:,} in epoch {moment.epoch}"
         f" (learning rate {moment.rate:.3g})"
@@ -47,7 +47,7 @@ def no_number(
 
 
 def too_large(loss: float, guessing: float, moment: Moment, help: str) -> Diverged:
-    """For a mean loss of an epoch far above that of guessing."""
+    """The error for an epoch whose mean loss is far above that of guessing."""
     message = (
         f"training diverges: the mean loss of epoch {moment.epoch} is {loss:.4g}, while guessing"
         f" gives {guessing:.3g}"
@@ -56,7 +56,7 @@ def too_large(loss: float, guessing: float, moment: Moment, help: str) -> Diverg
 
 
 def advice(rate: float, warmup: float, clip: bool, half: bool) -> str:
-    """What to try."""
+    """Suggestions against divergence."""
     tries = [f"a smaller learning rate, like {rate / 10:.3g}"]
     if not warmup:
         tries.append("a warm-up: `schedule … warmup=3`")
@@ -77,27 +77,27 @@ def _where(module: nn.Module, forward: Callable[[], object]) -> list[str]:
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
         return [f"the weights {broken[0]}{more} are NaN or infinite: the previous step caused this"]
-    found = first_broken(module, forward)
-    if found is None:
+    layer = first_broken(module, forward)
+    if layer is None:
         return [
             "every layer gives finite values: the problem is in the loss itself or in the labels"
         ]
-    return [found]
+    return [layer]
 
 
 def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None:
-    """In words: the first layer, in order of computation, whose output is not finite.
+    """A sentence about the first layer, in the order of computation, whose output is not finite.
 
-    Dropout draws again and norms have seen the batch before, so in rare cases it is another layer.
-    """
-    found: list[str] = []
+    Dropout draws new random numbers and norms have seen the batch before, so in rare cases it is
+    not the layer that caused the NaN."""
+    sentences: list[str] = []
     handles = []
 
     def before(name: str) -> Callable[[nn.Module, object], None]:
         def hook(part: nn.Module, inputs: object) -> None:
-            what = "" if found else _not_finite(inputs)
+            what = "" if sentences else _kind_of_broken(inputs)
             if what:
-                found.append(
+                sentences.append(
                     f"the input of {name} already has {what}, which no earlier layer produces"
                 )
 
@@ -105,9 +105,11 @@ def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None
 
     def after(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(part: nn.Module, inputs: object, output: object) -> None:
-            what = "" if found else _not_finite(output)
+            what = "" if sentences else _kind_of_broken(output)
             if what:
-                found.append(f"{name} is the first layer that produces {what} from finite inputs")
+                sentences.append(
+                    f"{name} is the first layer that produces {what} from finite inputs"
+                )
 
         return hook
 
@@ -121,11 +123,11 @@ def first_broken(module: nn.Module, forward: Callable[[], object]) -> str | None
     finally:
         for handle in handles:
             handle.remove()
-    return found[0] if found else None
+    return sentences[0] if sentences else None
 
 
-def _not_finite(values: object) -> str:
-    """`NaN` or `infinity`; empty where all values are finite."""
+def _kind_of_broken(values: object) -> str:
+    """`NaN` or `infinity`; empty if all values are finite."""
     for value in tree_leaves(values):
         if isinstance(value, Tensor) and not bool(value.isfinite().all()):
             return "NaN" if bool(value.isnan().any()) else "infinity"

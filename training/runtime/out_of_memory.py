@@ -1,4 +1,4 @@
-"""Out of memory: the predicted need, and the batch size that would fit."""
+"""The error for out of memory: how much a batch needs, and which batch size would fit."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..data.loader.memory_budget import computer_budget
 from ..optim.precision import Precision
 
 SHARE = 0.9
-"""Of the free memory; the rest is for what the prediction leaves out."""
+"""The share of the free memory to plan with; the rest is for what the estimate leaves out."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Of the GPU or of the machine."""
+    """Whether an error means that the GPU or the machine is out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
@@ -28,7 +28,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def out_of_memory(
     network: Network, train: Train, precision: Precision, device: torch.device, batch: int
 ) -> Diagnostic:
-    """`batch` is the batch size of one device."""
+    """The diagnostic for a batch that does not fit; `batch` is the batch size of one device."""
     memory = Memory(network, _setting(train, precision, device))
     have = _available(device)
     needed = memory.training.at(batch)
@@ -39,7 +39,7 @@ def out_of_memory(
     ]
     if fits >= batch:
         fits = max(1, batch // 2)
-        notes.append("by this estimate it should fit; something else uses memory, too")
+        notes.append("by this estimate it should fit; other programs may use memory, too")
     if fits < 1 or batch == 1:
         help = "not even one image fits: make the input or the network smaller"
     else:

@@ -1,7 +1,8 @@
-"""The processes of a distributed training, each with its share of every batch; or a single one.
+"""The process group of distributed training: communication between processes; or a single process.
 
-They are started by torchrun or by `cnn train --devices 2`. Everything they have to agree on is
-here: the loop is the same for one and for many.
+The processes are started by torchrun or by `cnn train --devices 2`. Each gets its share of every
+batch. All communication between them is here, so the training loop is the same for one process and
+for many.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..data.loader.batches import Sharing
 
 
 class Processes:
-    """The group, as one of its processes sees it."""
+    """The process group from the view of one process: its rank, the world size, its device."""
 
     def __init__(self, rank: int = 0, world: int = 1, device: torch.device | None = None) -> None:
         self.rank = rank
@@ -36,7 +37,7 @@ class Processes:
 
     @property
     def writes(self) -> bool:
-        """Only the first process writes and shows."""
+        """Whether this process writes files and shows progress: only the first one does."""
         return self.rank == 0
 
     def wrapped(self, module: Any) -> Any:
@@ -47,36 +48,37 @@ class Processes:
         return DistributedDataParallel(module, device_ids=[self.device.index] if on_card else None)
 
     def without_sum(self, forward: object) -> AbstractContextManager[object]:
-        """A context for accumulated batches, without communication."""
+        """A context without gradient synchronization, for accumulated batches."""
         if isinstance(forward, DistributedDataParallel):
             return forward.no_sync()
         return nullcontext()
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """Sums over all processes, in place."""
+        """Sums tensors over all processes, in place."""
         if self.world > 1:
             for tensor in tensors:
                 dist.all_reduce(tensor)
 
-    def agreed(self, value: float, asked: bool) -> tuple[float, bool]:
-        """The mean of a value, NaN if any is; and whether any process was asked to end."""
+    def agreed(self, value: float, stop: bool) -> tuple[float, bool]:
+        """The mean of a value over all processes (NaN if any value is), and whether any process was
+        asked to stop."""
         if self.world == 1:
-            return value, asked
-        both = torch.tensor([value / self.world, float(asked)], device=self.device)
+            return value, stop
+        both = torch.tensor([value / self.world, float(stop)], device=self.device)
         dist.all_reduce(both)
-        mean, asking = both.tolist()
-        return mean, asking > 0
+        mean, stops = both.tolist()
+        return mean, stops > 0
 
     def gathered(self, value: Any) -> list[Any]:
         """The values of all processes, by rank."""
         if self.world == 1:
             return [value]
-        found: list[Any] = [None] * self.world
-        dist.all_gather_object(found, value)
-        return found
+        values: list[Any] = [None] * self.world
+        dist.all_gather_object(values, value)
+        return values
 
-    def told(self, value: Any) -> Any:
-        """The value of the first process, for all."""
+    def broadcast(self, value: Any) -> Any:
+        """The value of the first process, in all processes."""
         if self.world == 1:
             return value
         box = [value]

@@ -1,4 +1,4 @@
-"""Random number generators: seeded, saved and restored."""
+"""Seeds random number generators, and saves and restores their state."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from torch import Tensor
 
 
 def seed_all(seed: int, rank: int = 0) -> None:
-    """Each process has its own random numbers; the first one has those of a single process."""
+    """Seeds all generators. Each process gets its own random numbers; the first process gets those
+    of training with a single process."""
     value = (seed + rank * 0x9E3779B1) % 2**63
     random.seed(value)
     torch.manual_seed(value)
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """The devices whose generators a network draws from (dropout does)."""
+    """The state of the generators that layers use, such as dropout: on the CPU and on the
+    device."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)

@@ -1,6 +1,6 @@
-"""`sync_bn`: batch norms over the batches of all processes together.
+"""Synchronized batch norm (`sync_bn`): its statistics are those of all processes together.
 
-On GPUs that is torch's own; torch has none for CPUs, so it is computed here.
+On GPUs, torch's own implementation is used; torch has none for CPUs, so it is implemented here.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
-    """The module with its batch norms replaced; weights and their names stay."""
+    """The module with its batch norms replaced; weights and their names do not change."""
     if device.type == "cuda":
-        made: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
-        return made
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        return converted
     for part in module.modules():
         if isinstance(part, _BatchNorm):
             part.__class__ = Synchronised
@@ -25,7 +25,7 @@ def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
 
 
 class Synchronised(_BatchNorm):
-    """Mean and variance over the batches of all processes."""
+    """A batch norm whose mean and variance are those of the batches of all processes."""
 
     def _check_input_dim(self, input: Tensor) -> None:
         return
@@ -39,15 +39,15 @@ class Synchronised(_BatchNorm):
         mean = _summed(input.sum(over)) / count
         centred = input - mean.view(each)
         variance = _summed(centred.square().sum(over)) / count
-        self._remember(mean.detach(), variance.detach() * count / (count - 1))
-        found = centred * (variance + self.eps).rsqrt().view(each)
+        self._update_running(mean.detach(), variance.detach() * count / (count - 1))
+        output = centred * (variance + self.eps).rsqrt().view(each)
         if self.affine:
-            found = found * self.weight.view(each) + self.bias.view(each)
-        return found
+            output = output * self.weight.view(each) + self.bias.view(each)
+        return output
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        """As torch does it, with the variance of a sample."""
+    def _update_running(self, mean: Tensor, variance: Tensor) -> None:
+        """Updates the running statistics as torch does, with the unbiased variance."""
         if self.running_mean is None or self.running_var is None:
             return
         assert self.num_batches_tracked is not None
@@ -60,7 +60,7 @@ class Synchronised(_BatchNorm):
 
 
 class _Sum(torch.autograd.Function):
-    """Over all processes; so are the gradients."""
+    """The sum over all processes; its gradients are summed in the same way."""
 
     @staticmethod
     def forward(context: Any, value: Tensor) -> Tensor:
@@ -76,5 +76,5 @@ class _Sum(torch.autograd.Function):
 
 
 def _summed(value: Tensor) -> Tensor:
-    found: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]
-    return found
+    total: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]
+    return total

@@ -1,6 +1,7 @@
-"""Callbacks: how displays, log files and your own code follow a training.
+"""Callbacks: the events of a run, which displays, log files and your own code can follow.
 
-Training calls each method of a Callback at its time; what a callback does changes no number.
+Training calls the methods of a Callback when their events happen. A callback cannot change the
+results of training.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ...compiler.plan.plan import TrainPlan
 
 
 class RunStart(NamedTuple):
-    """What is known before the first step."""
+    """The facts about a run that are known before the first step."""
 
     folder: Path
     network: str
@@ -21,15 +22,15 @@ class RunStart(NamedTuple):
     device: str
     """As printed: `cpu (2 cores)`, `cuda:0 (NVIDIA …)`."""
     choices: Sequence[str]
-    """A line for each choice and its reason: precision, memory format, where images are kept."""
+    """One line for each choice and its reason: precision, memory format, where images are kept."""
     images: Mapping[str, int]
-    """By part of the data: train, val, test."""
+    """The number of images of each part of the data: train, val, test."""
     classes: Sequence[str]
     parameters: int
     trainable: int
     epochs: int
     batches: int
-    """Per epoch."""
+    """The number of batches of an epoch."""
     resumed: tuple[int, int] | None
     """The epoch, and the image in it, at which a run continues; None for a new run."""
 
@@ -37,29 +38,29 @@ class RunStart(NamedTuple):
 class Step(NamedTuple):
     epoch: int
     batch: int
-    """From 1, within the epoch."""
+    """Counted from 1 within the epoch."""
     loss: float | None
-    """None where reading it would mean waiting for the device."""
+    """None if reading it would make the program wait for the device."""
     lr: float
     images_per_second: float
     waiting: float
-    """Share of the epoch's time that the device waited for images."""
+    """The share of the epoch's time that was spent waiting for images."""
 
 
 class EpochRecord(NamedTuple):
     """A line of metrics.jsonl."""
 
     epoch: int
-    """From 1: the number of completed epochs."""
+    """The number of completed epochs, counted from 1."""
     steps: int
-    """Since the start of the run."""
+    """The number of steps since the start of the run."""
     lr: float
     train: Mapping[str, float]
     """`loss` and the other running metrics."""
     val: Mapping[str, float]
     """The metrics of the plan on the validation set, by name."""
     best: bool
-    """Whether it is the best epoch so far, by the plan's metric."""
+    """Whether it is the best epoch so far, by the metric of `checkpoint`."""
     seconds: float
     images_per_second: float
     waiting: float
@@ -77,29 +78,29 @@ class RunEnd(NamedTuple):
 
 
 class Callback:
-    """Override the methods that you need; each is called in the order of this file, by the process
-    that writes the run."""
+    """The base class for callbacks: override the methods that you need. They are called in the
+    order of this class. In distributed training, only the first process calls them."""
 
     def reading(self, what: str, done: int, total: int | None) -> None:
-        """Data is being read or measured."""
+        """Called while data is being read, checked or measured."""
 
     def started(self, start: RunStart) -> None:
-        """Before the first step."""
+        """Called before the first step."""
 
     def step(self, step: Step) -> None:
-        """After each step of the optimizer."""
+        """Called after each step of the optimizer."""
 
     def evaluating(self, part: str, batch: int, batches: int) -> None:
-        """After each batch of an evaluation."""
+        """Called after each batch of an evaluation."""
 
     def epoch(self, record: EpochRecord) -> None:
-        """After each epoch and its validation."""
+        """Called after each epoch and its validation."""
 
     def note(self, line: str) -> None:
-        """A remark or warning that somebody should read now."""
+        """Called with a note or a warning for the user."""
 
     def finished(self, end: RunEnd) -> None:
-        """After everything is written, and after a failure."""
+        """Called when all files are written, and also after a failure."""
 
     def close(self) -> None:
-        """At the very end, whatever happened: the terminal is to be left in order."""
+        """Called at the very end, whatever happened, to clean up the terminal or close files."""

@@ -31,7 +31,7 @@ from .result import Result
 
 
 class EnsembleModule(nn.Module):
-    """Logits of the mean of the probabilities of several networks."""
+    """An ensemble as a module: averages the probabilities of its networks and returns logits."""
 
     def __init__(self, members: Sequence[nn.Module], multi_label: bool) -> None:
         super().__init__()
@@ -46,7 +46,8 @@ class EnsembleModule(nn.Module):
 
 
 def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
-    """One network after the other, each in its own folder; those that are done are left alone."""
+    """Trains the networks one after the other, each in its own folder; finished ones are
+    skipped."""
     count = job.plan.train.ensemble.count
     folder = RunFolder(path)
     if job.processes.writes and not (path / RECORD).exists():
@@ -77,7 +78,7 @@ def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
 
 
 def _member_request(request: Request, number: int) -> Request:
-    """The same request for one network; seeds count up from the plan's."""
+    """The request for one network of the ensemble; seeds count up from the plan's seed."""
     train = request.plan.train
     seed = train.seed.value + number - 1
     alone = replace(train, seed=Seed(value=seed), ensemble=Ensemble(count=1))
@@ -99,7 +100,7 @@ def _is_done(folder: Path, epochs: int) -> bool:
 
 
 def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
-    """Evaluates all networks together."""
+    """Evaluates the ensemble, and writes its record and report."""
     data, path = job.data, folder.path
     model = open_run(path, job.version, device=job.device)
     module = EnsembleModule(model.modules, data.dataset.multi_label).eval()
@@ -148,7 +149,7 @@ def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
 
 
 def _write_report(job: Job, model: TrainedModel, outcome: Outcome) -> Path | None:
-    """For all networks; filters and Grad-CAM are the first one's."""
+    """Writes the report of the ensemble; filters and Grad-CAM are those of its first network."""
     from ..page.write import NAME, write_page
 
     assert model.folder is not None

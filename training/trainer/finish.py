@@ -1,4 +1,4 @@
-"""The end of a training: the best weights are evaluated, and the record and report.html written."""
+"""The end of a run: evaluates the best weights, and writes record.json and report.html."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .setup import Run
 
 
 def finish(run: Run, reason: str) -> Result:
-    """`reason` is why the loop ended."""
+    """Finishes a run; `reason` is why the loop ended."""
     job, writer = run.job, run.writer
     position, folder = writer.position, writer.folder
     module = run.learner.evaluated
@@ -36,8 +36,8 @@ def finish(run: Run, reason: str) -> Result:
         outcome = evaluate(module, job.data, "val", precision=precision, callback=job.callback)
         best = position.best_metrics
         if best is not None and best.keys() == outcome.metrics.keys() and not writer.trouble:
-            # The figures by which the epoch was chosen: of several processes, each has evaluated
-            # batches of its own, and sums in another order differ in the last digits.
+            # The metrics by which the epoch was chosen are kept. In distributed training, each
+            # process evaluated its own batches, and the order of sums changes the last digits.
             outcome = outcome._replace(metrics=best)
         if "test" in job.data.stores:
             test = evaluate(module, job.data, "test", precision=precision, callback=job.callback)
@@ -67,7 +67,8 @@ def finish(run: Run, reason: str) -> Result:
 
 
 def record_failure(run: Run, state: str, diagnostics: Sequence[Diagnostic]) -> SpecError:
-    """The error to raise for a training that cannot go on; what was written before stays."""
+    """Records that training failed, and returns the error to raise. Files written before are
+    kept."""
     if run.job.processes.writes:
         _write_record(run, end_record(run.record, state, _progress(run), None, None))
         run.job.callback.finished(_run_end(run.writer, state, {}, None))

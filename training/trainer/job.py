@@ -1,4 +1,4 @@
-"""A training job: what setup, loop and finish of a network all need to know."""
+"""A training job: request, data, device and callback, which setup, loop and finish all need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .callbacks import Callback
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Job:
-    """One network to train, with its data at hand."""
+    """A network to train, with its data opened."""
 
     request: Request
     data: Opened
@@ -27,11 +27,11 @@ class Job:
     callback: Callback
     processes: Processes
     open_weights: Callable[[], Source] | None = None
-    """Opens the weights to transfer; None where the network starts with its own."""
+    """Opens the weights to transfer; None if nothing is transferred."""
     policy_lines: tuple[str, ...] = ()
-    """What a `policy` of the spec decided, in words."""
+    """The decisions of `policy` in the spec, in words."""
     ensemble_folder: Path | None = None
-    """The folder of the ensemble that this network is a member of."""
+    """The folder of the ensemble, if the network belongs to one."""
 
     @property
     def plan(self) -> TrainPlan:

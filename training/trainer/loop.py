@@ -1,10 +1,9 @@
-"""The loop: every epoch, every batch, from top to bottom.
+"""The training loop over epochs and batches.
 
     reason = Loop(run, interruption).run()
 
-Around it: the optimizer and its state (state.py), which images a batch holds
-(data/loader/batches.py), what is written when (checkpoint/writer.py), what is shown
-(callbacks.py).
+It uses the optimizer and its state (state.py), the batches (data/loader/batches.py), the checkpoint
+writer (checkpoint/writer.py) and the callbacks (callbacks.py).
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from ..optim.optimizers import rate_of, set_rate
 from ..runtime.async_scalar import AsyncScalar
 from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
-from ..runtime.nan_check import FAR, Diverged, Moment, advice, no_number, too_large
+from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
 from .callbacks import EpochRecord, Step
 from .setup import Run
 
 DONE, EARLY, INTERRUPTED, DIVERGED, STOPPED = (
     "done", "early stop", "interrupted", "diverged", "stopped",
 )  # fmt: skip
-"""Why a training ended."""
+"""The reasons why training ends."""
 
 
 class Loop:
-    """The training of one network, from where it is to its end."""
+    """Trains one network, from its current state to the end."""
 
     def __init__(self, run: Run, interruption: Interruption) -> None:
         self.learner = run.learner
@@ -54,12 +53,12 @@ class Loop:
         self.batches.guests = self.augment.guests if self.augment else 0
         self.warned_of_constant_outputs = False
         self.images = 0
-        """Since this epoch started, or was continued."""
+        """The number of images since the start of this epoch, or since it was resumed."""
 
     def run(self) -> str:
-        """Until all epochs are done, or there is another reason to end."""
+        """Trains until all epochs are done or there is another reason to end, which is returned."""
         epochs, patience = self.train.epochs.count, self.learner.patience
-        if patience is not None and patience.over:  # resumed when it had ended already
+        if patience is not None and patience.over:  # a resumed run that had already ended
             return EARLY
         while self.position.epoch < epochs:
             began = time.perf_counter()
@@ -76,14 +75,14 @@ class Loop:
         return DONE
 
     def close(self) -> None:
-        """Ends the processes that read images."""
+        """Ends the worker processes that read images."""
         self.batches.close()
         self.validation.close()
 
     # ---- steps ----
 
     def train_epoch(self) -> bool:
-        """The batches that are left of the epoch; False where the user interrupted it."""
+        """Trains on the remaining batches of the epoch; returns False if the user interrupts it."""
         learner, position, clip = self.learner, self.position, self.train.clip
         learner.start_epoch(position.epoch)
         forward, criterion, anchor = learner.forward, learner.criterion, learner.anchor
@@ -104,7 +103,7 @@ class Loop:
                 loss_value.copy(loss)
                 part = loss if share == 1 else loss * share
                 (scaler.scale(part) if scaler else part).backward()  # type: ignore[no-untyped-call]
-            value, asked = self.processes.agreed(loss_value.value(), self.interruption.asked)
+            value, stop = self.processes.agreed(loss_value.value(), self.interruption.requested)
             if not math.isfinite(value):
                 raise self.diverged(images)
             metrics.add(loss, outputs[0] if heads else outputs, labels)
@@ -136,14 +135,15 @@ class Loop:
             position.position = self.batches.state.position
             speed, waiting = self.images / self.batches.elapsed, self.batches.waiting
             self.callback.step(Step(position.epoch + 1, number, value, rate, speed, waiting))
-            if asked or (self.processes.alone and self.interruption.asked):
+            if stop or (self.processes.alone and self.interruption.requested):
                 return False
         position.epoch += 1
         position.position = 0
         return True
 
     def preprocess(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Preprocessed and, where the plan says so, augmented images, and their labels."""
+        """The images of a batch, preprocessed and, if the plan says so, augmented; and the
+        labels."""
         laid_out = self.learner.precision.laid_out
         if self.augment is None:
             return self.data.preparation.prepare(laid_out(batch.images)), batch.labels
@@ -153,9 +153,9 @@ class Loop:
         return laid_out(images), labels
 
     def shares(self) -> Iterator[tuple[int, tuple[Batch, float, bool]]]:
-        """The batches that are left of an epoch, by number: each with the share of its loss in its
-        optimizer step, and whether the step follows. A step's loss is the mean over all its images,
-        across processes and accumulated batches."""
+        """The remaining batches of an epoch with their numbers. Each comes with the share of its
+        loss in the loss of the optimizer step, and whether it is the last batch of the step. The
+        loss of a step is the mean over all its images, in all processes and accumulated batches."""
         position, size = self.position, self.batches.batch
         sizes = [
             span.stop - span.start
@@ -174,22 +174,23 @@ class Loop:
             yield before + index + 1, (batch, share, last)
 
     def diverged(self, images: Tensor) -> Diverged:
-        """The error for a loss that is NaN or infinite; no step has been made with it."""
+        """The error for a loss that is NaN or infinite; no step was made with this loss."""
         forward, cast = (
             self.learner.trained_part,
             self.learner.precision.autocast(self.learner.device),
         )
 
-        def once_more() -> object:
+        def repeat_forward() -> object:
             with cast or nullcontext():
                 return forward(images)
 
-        return no_number(forward, once_more, self.moment(), self.advice())
+        return not_finite(forward, repeat_forward, self.moment(), self.advice())
 
     # ---- validation ----
 
     def end_epoch(self, began: float) -> tuple[EpochRecord, bool]:
-        """Validates; returns the epoch's record, and whether training should stop early."""
+        """Validates the network; returns the epoch's record, and whether training should stop
+        early."""
         learner, position, plan = self.learner, self.position, self.learner.plan
         metrics = self.writer.metrics
         self.processes.add_up([metrics.counters()])
@@ -231,7 +232,7 @@ class Loop:
                 steps=position.steps,
                 lr=rate,
                 train=train_metrics,
-                val=self.wanted(val_metrics),
+                val=self.selected(val_metrics),
                 best=best,
                 seconds=time.perf_counter() - began,
                 images_per_second=self.images / elapsed if elapsed else 0.0,
@@ -240,8 +241,9 @@ class Loop:
             stop,
         )
 
-    def wanted(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """The metrics that the plan names, and those that decisions depend on."""
+    def selected(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The metrics that the plan names, and those that decide about checkpoints, early stopping
+        and the learning rate."""
         train = self.train
         names = {*train.metrics.names, self.metric}
         names |= {train.early_stop.metric} if train.early_stop else set()

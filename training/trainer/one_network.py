@@ -1,4 +1,4 @@
-"""Training of one network in its run folder: setup, loop, finish, and what ends it early."""
+"""Trains one network in its run folder: setup, loop, finish, and the errors in between."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from .setup import Run, set_up
 
 
 def train_network(job: Job, folder: Path, interruption: Interruption) -> Result:
-    """From the checkpoint in the folder, where there is one; else from the start."""
+    """Trains a network, starting from the checkpoint in the folder if there is one."""
     run = set_up(job, folder, interruption)
     reason = _run_loop(run, interruption)
     return finish(run, reason)
 
 
 def _run_loop(run: Run, interruption: Interruption) -> str:
-    """Why the loop ended; raises SpecError, which the run's record keeps, where it cannot go on."""
+    """Runs the loop and returns why it ended. If training cannot continue, raises a SpecError,
+    which is also written to the record."""
     job = run.job
     loop = Loop(run, interruption)
     try:

@@ -1,4 +1,4 @@
-"""What `train` returns."""
+"""The result of a run: what `train` returns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .loop import INTERRUPTED
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """The best network of a run, and how well it does."""
+    """The best network of a run, its metrics, and where its files are."""
 
     folder: Path
     reason: str
@@ -24,21 +24,22 @@ class Result:
     """Completed epochs."""
     best_epoch: int | None
     metrics: Mapping[str, float]
-    """Of the best weights on the validation set; of the last epoch where training was
-    interrupted."""
+    """The metrics of the best weights on the validation set; if training was interrupted, those of
+    the last epoch."""
     seconds: float
     module: nn.Module = field(repr=False)
-    """In evaluation mode; gives logits for images that `preparation` has preprocessed."""
+    """The network in evaluation mode. It returns logits for images that `preparation` has
+    preprocessed."""
     classes: tuple[str, ...] = field(repr=False)
     preparation: Preparation = field(repr=False)
     outcome: Outcome | None = field(repr=False)
-    """The evaluation on the validation set; None where training was interrupted."""
+    """The evaluation on the validation set; None if training was interrupted."""
     test: Outcome | None = field(repr=False)
-    """The evaluation on the test set, where there is one."""
+    """The evaluation on the test set; None if there is no test set."""
     report: Path | None
-    """report.html."""
+    """The path of report.html; None if it was not written."""
     trouble: str = ""
-    """Why not everything could be written to disk; empty where everything was."""
+    """Why not all files could be written; empty if they were."""
 
     @property
     def interrupted(self) -> bool:

@@ -1,7 +1,8 @@
-"""Setup of one network's training: module, weights, precision, optimizer, batches, checkpoint.
+"""Sets up the training of a network: module, weights, precision, optimizer, batches, checkpoint.
 
-A run that has a checkpoint goes on with what it was started with. The order of the steps decides
-which random numbers are drawn for what, so that a run can be repeated bit by bit.
+A run that has a checkpoint continues with the state and the choices in it. The steps must stay in
+this order: it determines the random numbers of each step, so that a run can be reproduced bit by
+bit.
 """
 
 from __future__ import annotations
@@ -42,27 +43,29 @@ from .state import Learner, criterion_of, make_learner
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Run:
-    """A network in its folder, ready for the loop."""
+    """A network and its run folder, ready for the loop."""
 
     job: Job
     learner: Learner
     data: Opened
-    """What batches hold: the job's images, or features that are computed from them once."""
+    """The data of the batches: the job's images, or cached features."""
     batches: Batches
     writer: CheckpointWriter
     record: dict[str, Any]
-    """What record.json says at the start."""
+    """The contents of record.json at the start."""
 
     @property
     def metric(self) -> str:
-        """By which the best epoch is chosen; `top5` of five classes is always 1."""
+        """The metric that selects the best epoch. `top5` is replaced by `top1` if there are at most
+        five classes, for which it is always 1."""
         name, dataset = self.job.plan.train.checkpoint.metric, self.job.data.dataset
         few = len(dataset.classes) <= 5 or dataset.multi_label
         return "top1" if name == "top5" and few else name
 
 
 def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
-    """In the folder `path`; raises SpecError where the checkpoint in it is another network's."""
+    """Sets up training in the folder `path`; raises SpecError if the checkpoint in it is of another
+    network."""
     folder = RunFolder(path)
     network, train, processes = job.request.network, job.plan.train, job.processes
     checkpoint = read_checkpoint(folder.checkpoint) if folder.checkpoint.exists() else None
@@ -139,7 +142,7 @@ _STORES = {
 
 
 def _augmentation(plan: TrainPlan) -> tuple[str, ...]:
-    """How training images are augmented, in a line."""
+    """A line that says how training images are augmented."""
     short = in_short(fuse(plan)) if plan.augment else ""
     return (f"images are augmented: {short}",) if short else ()
 
@@ -150,7 +153,7 @@ def _augmentation(plan: TrainPlan) -> tuple[str, ...]:
 def _choose_precision(
     job: Job, module: nn.Module, transfer: TransferSetup, checkpoint: Mapping[str, Any] | None
 ) -> Choice:
-    """A run keeps the precision that it was started with."""
+    """Chooses the precision; a resumed run keeps the one that it was started with."""
     if checkpoint is not None:
         saved = checkpoint["numbers"]
         precision = Precision.of(saved["precision"], saved["channels_last"])
@@ -158,9 +161,9 @@ def _choose_precision(
     train, freezing = job.plan.train, transfer.freezing
 
     def freeze(copy: nn.Module) -> None:
-        """As in the last epoch, in which most layers learn."""
+        """Freezes layers as in the last epoch, in which most layers are trained."""
         if freezing is not None:
-            freezing.begin(copy, train.epochs.count - 1)
+            freezing.start_epoch(copy, train.epochs.count - 1)
 
     choice = choose(
         job.request.network,
@@ -171,12 +174,12 @@ def _choose_precision(
         images=_images_computed(job, transfer),
         freeze=freeze,
     )
-    return job.processes.told(choice)  # type: ignore[no-any-return]
+    return job.processes.broadcast(choice)  # type: ignore[no-any-return]
 
 
 def _images_computed(job: Job, transfer: TransferSetup) -> int:
-    """About how many images go through the network in the whole run. Where features are cached,
-    the frozen layers see most images once."""
+    """About how many images go through the network in the whole run. If features are cached, images
+    go through the frozen layers only once."""
     train_images, val_images = (len(job.data.stores[part]) for part in ("train", "val"))
     images = (train_images + val_images) * job.plan.train.epochs.count
     plan = job.plan.transfer
@@ -199,7 +202,7 @@ def _images_computed(job: Job, transfer: TransferSetup) -> int:
 def _cache_features(
     job: Job, path: Path, module: nn.Module, transfer: TransferSetup, precision: Precision
 ) -> CachedFeatures | None:
-    """What the frozen layers compute, where the spec says `cache features`."""
+    """The cached outputs of the frozen layers, if the spec says `cache features`; else None."""
     plan = job.plan.transfer
     if plan is None or plan.cache is None or transfer.freezing is None:
         return None
@@ -262,7 +265,7 @@ def _announce(
     batches: int,
     resumed: bool,
 ) -> dict[str, Any]:
-    """Tells the callback how the run starts; returns the same for record.json."""
+    """Tells the callback that the run starts; returns the record to write to record.json."""
     dataset, position = job.data.dataset, writer.position
     device = describe(job.device)
     if job.processes.world > 1:

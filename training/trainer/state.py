@@ -1,4 +1,4 @@
-"""The training state of a network: module, optimizer, learning rates, EMA; saved and restored."""
+"""The training state of a network: module, optimizer, learning rates, EMA; how it is saved."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from ..transfer.split_network import Cut
 
 @dataclass(kw_only=True)
 class Learner:
-    """Everything that changes while a network is trained."""
+    """The training state: everything that changes while a network is trained."""
 
     network: Network
     plan: TrainPlan
     module: nn.Module
     forward: Callable[[Tensor], Any]
-    """The module, compiled or wrapped for several processes. Gives logits; with auxiliary heads, a
-    tuple of the logits and those of each head."""
+    """The module, compiled and wrapped for distributed training if asked for. It returns logits,
+    or, with auxiliary heads, a tuple of the logits and those of each head."""
     criterion: Callable[[Any, Tensor], Tensor]
     optimizer: torch.optim.Optimizer
     rates: Rates
@@ -43,48 +43,50 @@ class Learner:
     average: Average | None
     patience: EarlyStopping | None
     parameters: list[nn.Parameter] = field(repr=False)
-    """Those that are trained in some epoch."""
+    """The parameters that are trained in at least one epoch."""
     wrap: Callable[[Any], Any] | None = None
-    """Wraps the module for training; again when other layers are trained than before."""
+    """Compiles and wraps the module; called again whenever other layers are frozen."""
     freezing: Freezing | None = None
-    """Which layers are frozen when; None where none ever is."""
+    """Which layers are frozen in which epochs; None if no layer is ever frozen."""
     anchor: Anchor | None = None
     """The starting weights that L2-SP pulls towards."""
     cut: Cut | None = None
-    """Where batches hold features of the frozen layers: the place at which these end."""
+    """The place where the network is split, if batches are cached features of its first part."""
 
     @property
     def evaluated(self) -> nn.Module:
-        """The module that is evaluated and saved: the average of weights (EMA), if there is one."""
+        """The module that is evaluated and saved: the one with averaged weights if there is EMA."""
         return self.average.module if self.average else self.module
 
     @property
     def trained_part(self) -> nn.Module:
-        """What a training batch goes through: the module, or the part behind cached features."""
+        """The part of the module that processes a training batch: all of it, or the layers after
+        the cached features."""
         return self.cut.late(self.module) if self.cut else self.module
 
     @property
     def evaluated_part(self) -> nn.Module:
-        """The same of the module that is evaluated."""
+        """The part of the evaluated module that processes a batch."""
         return self.cut.late(self.evaluated) if self.cut else self.evaluated
 
     def weights(self) -> dict[str, Tensor]:
         return self.evaluated.state_dict()
 
     def frozen_weights(self) -> dict[str, Tensor]:
-        """The part of the module's state that never changes."""
-        never = self.freezing.never(self.module) if self.freezing else ()
+        """The part of the module's state dict that never changes."""
+        always_frozen = self.freezing.always_frozen(self.module) if self.freezing else ()
         state = self.module.state_dict()
-        return {name: state[name] for name in never}
+        return {name: state[name] for name in always_frozen}
 
     def start_epoch(self, epoch: int) -> None:
-        """From 0: layers that are trained get into training mode, frozen ones into evaluation."""
+        """Sets trained layers to training mode and frozen ones to evaluation mode; `epoch` counts
+        from 0."""
         self.module.train()
-        if self.freezing and self.freezing.begin(self.module, epoch) and self.wrap:
+        if self.freezing and self.freezing.start_epoch(self.module, epoch) and self.wrap:
             self.forward = self.wrap(self.trained_part)
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """The state for a checkpoint."""
         plateau = self.rates.plateau
         return {
             "model": self.module.state_dict(),
@@ -135,15 +137,15 @@ def make_learner(
     transferred: Collection[str] = (),
     cut: Cut | None = None,
 ) -> Learner:
-    """For a module that is on the device already. `transferred` names the weights that were loaded
-    from elsewhere."""
+    """The initial training state of a module that is already on the device. `transferred` has the
+    names of the pretrained weights that were loaded."""
     train = plan.train
     anchor: Anchor | None = None
     factors: dict[str, float] = {}
     since: dict[str, int] = {}
     if freezing is not None:
-        freezing.ever(module)
-        factors, since = factors_of(freezing.strategy, module), freezing.since(module)
+        freezing.enable_gradients(module)
+        factors, since = factors_of(freezing.strategy, module), freezing.trained_since(module)
         if freezing.strategy.strength:
             anchor = Anchor(module, transferred, freezing.strategy.strength)
     anchored = anchor.names if anchor else ()

@@ -1,10 +1,9 @@
-"""Training from a request to a finished run folder: the entry point of `cnn train` and
-`dotcnn.train`.
+"""The entry point of `cnn train` and `dotcnn.train`: from a request to a finished run folder.
 
     result = train(request(open_spec("digits")), version)
 
-The request is checked against its data; then each network goes through setup.py, loop.py and
-finish.py, one after the other where an ensemble is trained.
+First the request is checked against its data. Then the network goes through setup.py, loop.py and
+finish.py; in an ensemble, one network after the other.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ def train(
     callback: Callback | None = None,
     processes: Processes = ALONE,
 ) -> Result:
-    """Trains the network of a request; `resume` is the folder of a run to continue.
+    """Trains the network of a request. `output` is the run folder to create, `resume` the folder of
+    a run to continue.
 
-    Raises SpecError for what is wrong with the spec, the data or the folder, and where training
-    diverges.
+    Raises SpecError for errors in the spec, the data or the run folder, and if training diverges.
     """
     request, open_weights = resolve_transfer(request, resume)
     if resume is not None:
@@ -90,7 +89,7 @@ def train(
             new_folder = None
             if resume is None and processes.writes:
                 new_folder = make_folder(job.request, output)
-            folder = resume or processes.told(new_folder)
+            folder = resume or processes.broadcast(new_folder)
             if resume is None:
                 locks.enter_context(lock_run(folder, processes))
             with Interruption() as interruption:
@@ -102,7 +101,7 @@ def train(
 
 
 def _check_data(request: Request, data: Opened) -> None:
-    """Raises SpecError where the network or its loss does not suit the data."""
+    """Raises SpecError if the network or its loss does not fit the data."""
     plan, dataset = request.plan, data.dataset
     problem = check_classes(request.network, plan, dataset)
     loss = plan.train.loss
@@ -118,11 +117,11 @@ def _check_data(request: Request, data: Opened) -> None:
 
 
 def _check_run(folder: Path, version: str, data: Opened, callback: Callback) -> None:
-    """Raises SpecError where a run was started with other data; says so where another version
-    started it."""
+    """Raises SpecError if the run was started with other data; notes if another version started
+    it."""
     try:
         record = read_record(folder)
-    except SpecError:  # it was stopped before there was one
+    except SpecError:  # the run was stopped before its record was written
         return
     check_same_data(record, data.dataset, shown(folder))
     note = _version_note(record, version)
@@ -131,7 +130,7 @@ def _check_run(folder: Path, version: str, data: Opened, callback: Callback) -> 
 
 
 def _version_note(record: Mapping[str, Any], version: str) -> str:
-    """A remark where a run is resumed by another version than it was started with; else empty."""
+    """A note if a run is resumed by another version than it was started with; else empty."""
     now = {"dotcnn": version, "torch": torch.__version__}
     changed = [key for key in now if record.get(key) not in (None, now[key])]
     if not changed:

@@ -1,18 +1,19 @@
-"""Fine-tuning: what a `transfer` section does to a network before and while it trains.
+"""Fine-tuning (`transfer`): pretrained weights, frozen layers, cached features.
 
-source.py                     whose weights: a run, a file, torchvision_weights.py, timm_weights.py
-preprocessing_of_weights.py   what they expect pixels to be, where the spec says nothing;
-                              pixel_scale.py: found by measurement, where they do not say it
-resolve.py                    both of these, before the data are opened; resumed runs
-setup.py                      a policy settled, weights loaded, what is said of it
-initialize.py                 weights into a module, by structure; mismatch.py: what does not fit;
-                              activation_check.py: whether it then computes the same
-freezing.py                   what does not learn now; anchor.py: weights drawn back (`l2`)
-split_network.py              a network in two: what is computed once, and what learns from that
-feature_cache.py              the first part's outputs, kept in files; compute_features.py,
-                              cache_key.py: and never stale
+source.py                     opens pretrained weights: of a run, of a file, of torchvision
+                              (torchvision_weights.py) or timm (timm_weights.py)
+preprocessing_of_weights.py   the preprocessing that they expect, if the spec does not say it;
+                              pixel_scale.py: measures it, if the weights do not record it
+resolve.py                    both of these, before the data is opened; resumed runs
+setup.py                      applies `policy`, loads the weights, reports both
+initialize.py                 loads weights into a module, by structure; mismatch.py: errors if
+                              they do not fit; activation_check.py: compares activations
+freezing.py                   freezes layers; anchor.py: L2-SP regularization (`l2`)
+split_network.py              splits a network into a frozen part and a trained part
+feature_cache.py              the outputs of the frozen part, kept in files; compute_features.py:
+                              computes them; cache_key.py: a key, so that they are never stale
 explain.py                    `cnn explain FILE transfer`, without training
 
-What is frozen when, and how fast the rest learns, is decided without torch, in compiler/plan:
-strategy.py and policy.py.
+Which layers are frozen when, and the learning rates of the others, are decided without torch, in
+compiler/plan: strategy.py and policy.py.
 """

@@ -1,7 +1,7 @@
-"""Whether a network computes the same activations with somebody's weights as their module does.
+"""Checks that a network with pretrained weights computes the same activations as the source module.
 
-Weights may fit to the last tensor and still belong to another network: one that strides or pads
-elsewhere, or has other activations. Where they come as a module, both are run and compared.
+All weights may fit and still belong to another network, with other strides, padding or activation
+functions. If the weights come as a module, both networks are run and compared.
 """
 
 from __future__ import annotations
@@ -15,70 +15,73 @@ from torch import Tensor, nn
 from ..runtime.eval_mode import evaluating
 
 _LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-"""Their inputs are compared."""
+"""The layers whose inputs are compared."""
 
 _TOLERANCE = 1e-3
-"""Relative to the standard deviation of the input: rounding in float32 is a hundredth of it."""
+"""The allowed difference relative to the standard deviation of the input; rounding in float32 is
+about a hundredth of this."""
 
 
 class Divergence(NamedTuple):
     layer: str
-    """The first of our layers, in the order of computation, whose input differs from that of its
-    partner."""
+    """The first layer of the network, in the order of computation, whose input differs from that of
+    its partner in the source."""
     difference: float | None
-    """The largest, relative to the standard deviation; None where the sizes differ."""
+    """The largest difference, relative to the standard deviation; None if the sizes differ."""
 
 
 class Agreement(NamedTuple):
     compared: int
-    """Layers whose inputs were compared."""
+    """The number of layers whose inputs were compared."""
     divergence: Divergence | None
 
 
 def compare(
-    ours: nn.Module,
-    theirs: nn.Module,
+    module: nn.Module,
+    source: nn.Module,
     partners: Mapping[str, str],
-    anew: Collection[str],
+    reset: Collection[str],
     shape: tuple[int, ...],
     channels: int,
 ) -> Agreement | None:
-    """In evaluation mode, with an image of noise; `channels` is how many their network takes.
-    `partners` are their layers by ours; layers behind one of `anew` are not compared. None where
-    their network refuses such an image."""
+    """Compares both networks in evaluation mode, for an image of noise. `channels` is the number of
+    input channels of the source. `partners` maps layers of the network to layers of the source.
+    Layers after a reinitialized one, in `reset`, are not compared. None if one of the networks
+    cannot process the image."""
     noise = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
-    image = other = noise
-    if channels != shape[0]:  # grey, which both can represent
+    image = source_image = noise
+    if channels != shape[0]:  # a gray image, which both can represent
         image = noise[:, :1].expand_as(noise)
-        other = noise[:, :1].expand(1, channels, *shape[1:])
+        source_image = noise[:, :1].expand(1, channels, *shape[1:])
     pairs = {
         one: two
         for one, two in partners.items()
-        if isinstance(submodule(ours, one), _LAYERS) and isinstance(submodule(theirs, two), _LAYERS)
+        if isinstance(submodule(module, one), _LAYERS)
+        and isinstance(submodule(source, two), _LAYERS)
     }
-    mine: dict[str, Tensor] = {}
+    inputs: dict[str, Tensor] = {}
     differences: dict[str, float | None] = {}
 
-    def keep(name: str, arriving: Tensor) -> None:
-        mine.setdefault(name, arriving.clone())  # others may work in place
+    def keep(name: str, input: Tensor) -> None:
+        inputs.setdefault(name, input.clone())  # the next layer may work in place
 
-    def meet(name: str, arriving: Tensor) -> None:
-        if name in mine and name not in differences:
-            differences[name] = _difference(mine[name], arriving)
-            mine[name] = arriving.new_empty(0)
+    def compare_input(name: str, input: Tensor) -> None:
+        if name in inputs and name not in differences:
+            differences[name] = _difference(inputs[name], input)
+            inputs[name] = input.new_empty(0)
 
-    if not _run(ours, {name: name for name in (*pairs, *anew)}, image, keep):
+    if not _run(module, {name: name for name in (*pairs, *reset)}, image, keep):
         return None
-    if not _run(theirs, {two: one for one, two in pairs.items()}, other, meet):
+    if not _run(source, {two: one for one, two in pairs.items()}, source_image, compare_input):
         return None
     compared = 0
-    for name in mine:
+    for name in inputs:
         if name in differences:
             compared += 1
             difference = differences[name]
             if difference is None or difference > _TOLERANCE:
                 return Agreement(compared, Divergence(name, difference))
-        if name in anew:
+        if name in reset:
             break
     return Agreement(compared, None)
 
@@ -93,8 +96,8 @@ def submodule(module: nn.Module, name: str) -> nn.Module | None:
 def _run(
     module: nn.Module, called: Mapping[str, str], image: Tensor, see: Callable[[str, Tensor], None]
 ) -> bool:
-    """Calls `see` with the name and input of each part in `called`; False where the module cannot
-    be run."""
+    """Runs the module and calls `see` with the name and the input of each part in `called`. Returns
+    False if the module cannot be run."""
 
     def hook_for(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         def hook(_: nn.Module, arguments: tuple[Any, ...]) -> None:
@@ -108,7 +111,7 @@ def _run(
     try:
         with evaluating(module), torch.no_grad():
             module(image.to(next(module.parameters())))
-    except Exception:  # noqa: BLE001 (foreign code, which may refuse the image)
+    except Exception:  # noqa: BLE001 (code of others, which may not accept the image)
         return False
     finally:
         for hook in hooks:
@@ -117,8 +120,8 @@ def _run(
 
 
 def _difference(one: Tensor, other: Tensor) -> float | None:
-    """The largest, relative to the standard deviation of the first. Where only the order of axes
-    differs, sorted values agree."""
+    """The largest difference, relative to the standard deviation of the first tensor. If only the
+    order of axes differs, the sorted values agree, and there is no difference."""
     if one.numel() != other.numel():
         return None
     one, other = one.double().flatten(), other.to(one.device).double().flatten()

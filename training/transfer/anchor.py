@@ -1,6 +1,6 @@
-"""`l2 0.01`: weights drawn back to where they began, not to zero (Li et al., arXiv:1802.01483).
+"""L2-SP (`l2 0.01`): decay towards the pretrained weights (Li et al., arXiv:1802.01483).
 
-The loss gets strength/2 times the squared distance; what is added here is its gradient.
+The loss gets strength/2 times the squared distance; its gradient is added here.
 """
 
 from __future__ import annotations
@@ -12,29 +12,30 @@ from torch import Tensor, nn
 
 
 class Anchor:
-    """`taken` are the parameters, by name, that came from somebody."""
+    """The starting values of the parameters, and the pull towards them. `transferred` has the names
+    of the parameters that were loaded from pretrained weights."""
 
-    def __init__(self, module: nn.Module, taken: Collection[str], strength: float) -> None:
+    def __init__(self, module: nn.Module, transferred: Collection[str], strength: float) -> None:
         self.strength = strength
         self.names = tuple(
             name
             for name, parameter in module.named_parameters()
-            if name in taken and parameter.requires_grad
+            if name in transferred and parameter.requires_grad
         )
         known = dict(module.named_parameters())
         self._weights = [known[name] for name in self.names]
-        self._began = [weight.detach().clone() for weight in self._weights]
+        self._start = [weight.detach().clone() for weight in self._weights]
 
     @torch.no_grad()
     def pull(self) -> None:
-        """Before a step, when the gradients are there."""
-        for weight, began in zip(self._weights, self._began, strict=True):
+        """Adds the gradient; called before a step, after the backward pass."""
+        for weight, start in zip(self._weights, self._start, strict=True):
             if weight.grad is not None:
-                weight.grad.add_(weight - began, alpha=self.strength)
+                weight.grad.add_(weight - start, alpha=self.strength)
 
     def state(self) -> dict[str, Tensor]:
-        return dict(zip(self.names, self._began, strict=True))
+        return dict(zip(self.names, self._start, strict=True))
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        for name, began in zip(self.names, self._began, strict=True):
-            began.copy_(state[name])
+        for name, start in zip(self.names, self._start, strict=True):
+            start.copy_(state[name])

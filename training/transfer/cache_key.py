@@ -1,4 +1,4 @@
-"""What kept features go by: a change of anything that they depend on is another key."""
+"""The key of cached features: it changes with anything that the features depend on."""
 
 from __future__ import annotations
 
@@ -23,27 +23,26 @@ def keys_of(
     precision: Precision,
     changes: Mapping[str, Sequence[str]],
 ) -> dict[str, str]:
-    """A key for each part; `changes` are what its images go through before they are features, in
-    words."""
+    """A key for each part. `changes` describes how the images of each part are augmented."""
     common = hashlib.sha256()
-    said = [
+    settings = [
         FORMAT, torch.__version__, opened.device.type, precision.word, precision.channels_last,
         opened.preparation.to_json(), getattr(early, "code", ""),
     ]  # fmt: skip
-    common.update(repr(said).encode())
+    common.update(repr(settings).encode())
     for name, inner in early.named_modules():
         if not any(True for _ in inner.children()):
             common.update(f"{name} {inner!r}\n".encode())
     for name, tensor in early.state_dict().items():
         common.update(f"{name} {tuple(tensor.shape)}\n".encode())
         common.update(bytes_of(tensor))
-    found = {}
+    keys = {}
     for part, words in changes.items():
         digest = common.copy()
         digest.update(repr(tuple(words)).encode())
         _add_images(digest, opened.stores[part])
-        found[part] = digest.hexdigest()[:24]
-    return found
+        keys[part] = digest.hexdigest()[:24]
+    return keys
 
 
 def _add_images(digest: hashlib._Hash, store: Store) -> None:

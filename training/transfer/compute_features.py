@@ -1,8 +1,7 @@
-"""Images through frozen layers, in batches as large as those that are learned from.
+"""Computes features: runs images through the frozen layers, in batches of the training batch size.
 
-What a product comes to, to its last bit, can depend on how many images are worked out together. So
-a last batch is filled up: with images for validation, which are to be computed anyway, and copies
-where there are none.
+The last bits of a matrix product can depend on the batch size. So an incomplete last batch is
+filled up: with validation images, which have to be computed anyway, or with copies.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from ..trainer.callbacks import Callback
 
 
 class Computing:
-    """`rows` are where numbers go, of each part that is asked for: passes x images x numbers. Of
-    several processes, each has the rows of its share of the images."""
+    """Computes the features of each part into `rows`: passes x images x numbers. In distributed
+    training, each process has the rows of its share of the images."""
 
     def __init__(
         self,
@@ -38,17 +37,17 @@ class Computing:
         self._opened = opened
         self._precision = precision
         self._rows = rows
-        self._watcher = callback
+        self._callback = callback
         self._sharing = sharing
         self._augment = augmenter(opened.plan, opened.preparation)
         together = min(opened.plan.train.batch.size, len(opened.stores["train"]))
         self._size = max(1, together // sharing.world)
         self._ahead = 0
-        """Images for validation that filled up batches, and are done."""
+        """The number of validation images that are done, because they filled up a batch."""
 
     @torch.no_grad()
     def part(self, part: str) -> None:
-        """All of it, as often as it has rows for."""
+        """Computes a part in all its passes."""
         for number, into in enumerate(self._rows[part]):
             done = self._ahead if part == "val" else 0
             size = self._size * self._sharing.world
@@ -57,46 +56,46 @@ class Computing:
                 for images, labels, indices in batches(0, done):
                     place = into[done : done + len(images)]
                     if part == "train":
-                        self._learned_from(images, labels, indices, number, place)
+                        self._training_batch(images, labels, indices, number, place)
                     else:
-                        place.copy_(self._through(self._looked_at(images)))
+                        place.copy_(self._features(self._prepared(images)))
                     done += len(images)
-                    self._watcher.reading(f"computing features, {part}", done, len(into))
+                    self._callback.reading(f"computing features, {part}", done, len(into))
             finally:
                 batches.close()
 
-    def _learned_from(
+    def _training_batch(
         self, images: Tensor, labels: Tensor, indices: Tensor, number: int, into: Tensor
     ) -> None:
         if self._augment is None:
-            prepared = self._looked_at(images)
+            prepared = self._prepared(images)
         else:
             prepared = self._precision.laid_out(self._augment(images, labels, indices, number)[0])
         count, lacking = len(prepared), self._size - len(prepared)
         if not lacking:
-            into.copy_(self._through(prepared))
+            into.copy_(self._features(prepared))
             return
-        more = self._more(lacking)
-        copies = prepared[:1].expand(lacking - len(more), *prepared.shape[1:])
-        found = self._through(self._precision.laid_out(torch.cat([prepared, more, copies])))
-        into.copy_(found[:count])
-        if len(more):
-            self._rows["val"][0, self._ahead : self._ahead + len(more)] = found[count:][: len(more)]
-            self._ahead += len(more)
+        fill = self._validation_images(lacking)
+        copies = prepared[:1].expand(lacking - len(fill), *prepared.shape[1:])
+        rows = self._features(self._precision.laid_out(torch.cat([prepared, fill, copies])))
+        into.copy_(rows[:count])
+        if len(fill):
+            self._rows["val"][0, self._ahead : self._ahead + len(fill)] = rows[count:][: len(fill)]
+            self._ahead += len(fill)
 
-    def _more(self, most: int) -> Tensor:
-        """The next images for validation, of those that are not done and need not be read first."""
+    def _validation_images(self, most: int) -> Tensor:
+        """The next validation images that are not done; none if they are not in memory."""
         store = self._opened.stores["val"]
         alone = self._sharing.world == 1
         if not alone or "val" not in self._rows or not isinstance(store, InMemory):
             return torch.empty(0, *self._opened.plan.input, device=self._opened.device)
         images = store.images[self._ahead : self._ahead + most]
-        return self._looked_at(images.to(self._opened.device))
+        return self._prepared(images.to(self._opened.device))
 
-    def _looked_at(self, images: Tensor) -> Tensor:
-        """Images that are not augmented, as the network takes them."""
+    def _prepared(self, images: Tensor) -> Tensor:
+        """Preprocessed images, without augmentation."""
         return self._opened.preparation.prepare(self._precision.laid_out(images))
 
-    def _through(self, prepared: Tensor) -> Tensor:
+    def _features(self, prepared: Tensor) -> Tensor:
         with self._precision.autocast(self._opened.device) or nullcontext():
             return self._early(prepared).float().cpu()  # type: ignore[no-any-return]

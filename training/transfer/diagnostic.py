@@ -1,4 +1,4 @@
-"""Mistakes, at the line of the spec that they come from."""
+"""Errors of `transfer`, shown at the line of the spec that causes them."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from ...dsl.diagnostics import SpecError
 
 
 def placed(error: SpecError, directive: Directive) -> SpecError:
-    """The same, where they have no place of their own."""
+    """The error with the place of a directive, for diagnostics that have no place of their own."""
     return SpecError([replace(one, span=one.span or directive.span) for one in error.diagnostics])

@@ -1,4 +1,4 @@
-"""`cnn explain FILE transfer`: counted, decided and shown without training. Needs no torch."""
+"""`cnn explain FILE transfer`: shows what `transfer` does, without training. Needs no torch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..data.sources.count_images import count_training
 
 
 def explained(network: Network, plan: TrainPlan, base: Path, style: Style = PLAIN) -> list[str]:
-    """As lines; none where there is no transfer. Raises SpecError where a policy needs to count
-    data that is not there."""
+    """The explanation as lines; empty if there is no `transfer`. Raises SpecError if `policy` needs
+    the number of images and the data does not exist."""
     transfer = plan.transfer
     if transfer is None:
         return []
-    found: list[str] = []
+    lines: list[str] = []
     if transfer.policy is not None:
         count = count_training(plan, base)
         if count is None:
@@ -32,15 +32,16 @@ def explained(network: Network, plan: TrainPlan, base: Path, style: Style = PLAI
             )
         decision = decide(network, transfer, count, network.output.shape[0])
         transfer = decision.transfer
-        found += [*explain_decision(decision, style), ""]
+        lines += [*explain_decision(decision, style), ""]
     strategy = strategy_of(network, transfer)
-    found += explain_transfer(strategy, plan, style)
+    lines += explain_transfer(strategy, plan, style)
     note = _about_the_head(strategy, transfer)
-    return [*found, "", *wrapped(note, style)] if note else found
+    return [*lines, "", *wrapped(note, style)] if note else lines
 
 
 def _about_the_head(strategy: Strategy, transfer: Transfer) -> str:
-    """What is the head and where its weights come from: only training looks into the source."""
+    """A note on the head: which layer it is, and where its weights come from. Whether the source
+    has fitting weights is only known in training."""
     last = LayerNames(strategy.network).last
     if last is None or transfer.features is not None:
         return ""

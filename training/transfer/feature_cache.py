@@ -1,9 +1,8 @@
-"""`cache features`: what frozen layers compute is computed once, kept in a file, and read again in
-later epochs and runs.
+"""`cache features`: the outputs of frozen layers, computed once and kept in files for all epochs.
 
-A file is mapped into memory, and holds a row of numbers for each image and each augmented version
-of it. What the frozen layers are in evaluation they are here: the same numbers, if batches are as
-large as those that are learned from.
+Later runs with the same frozen layers read them, too. A file is mapped into memory; it has one row
+of numbers for each image and each augmented version of it. The frozen layers are in evaluation
+mode, and batches have the training batch size, so the numbers are the same as without a cache.
 """
 
 from __future__ import annotations
@@ -42,20 +41,20 @@ from .compute_features import Computing
 from .split_network import Cut, cut_at
 
 FOLDER = "features"
-"""Beside the folders of runs."""
+"""The name of the folder beside the run folders."""
 SPARE = 0.05
-"""Of a disk: what is left free."""
+"""The share of a disk that is left free."""
 
 
-class _Ready(Preparation):
-    """Of what is computed already."""
+class _Unchanged(Preparation):
+    """The preprocessing of features: none."""
 
     def prepare(self, images: Tensor) -> Tensor:
         return images
 
 
 class _Batches(Batches):
-    """Each epoch has its version of the images."""
+    """Batches of features; each epoch uses one of the augmented versions of the images."""
 
     passes: tuple[InMemory, ...]
 
@@ -66,7 +65,7 @@ class _Batches(Batches):
 
 @dataclass(frozen=True, eq=False)
 class CachedFeatures:
-    """The same data as features; `cut` says what they are features of."""
+    """The data as features; `cut` is the place where the network was split."""
 
     cut: Cut
     data: Opened
@@ -74,7 +73,7 @@ class CachedFeatures:
 
     def training(self, seed: int, sharing: Sharing) -> Batches:
         train = self.data.plan.train
-        found = _Batches(
+        batches = _Batches(
             self.passes[0],
             train.batch.size,
             self.data.device,
@@ -83,13 +82,13 @@ class CachedFeatures:
             drop_last=train.batch.drop_last,
             sharing=sharing,
         )
-        found.passes = self.passes
-        return found
+        batches.passes = self.passes
+        return batches
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FeatureCache:
-    """All that is needed to compute features, or to find them."""
+    """Computes features, or finds those of an earlier run."""
 
     directive: Cache
     network: Network
@@ -98,25 +97,26 @@ class FeatureCache:
     data: Opened
     precision: Precision
     base: Path
-    """The folder from which the spec's paths begin."""
+    """The folder that paths in the spec are relative to."""
     run: Path
     callback: Callback
     processes: Processes
 
     def open(self) -> CachedFeatures:
-        """Raises SpecError where nothing can be kept, or there is no room for it."""
+        """The features, computed if necessary. Raises SpecError if there is nothing to cache, or
+        not enough disk space."""
         cut = None
         if not self.network.aux:
             cut = cut_at(self.network, self.module, self.frozen, self.precision)
         if cut is None:
-            raise SpecError([self._not_to_be_cut()])
+            raise SpecError([self._cannot_split()])
         early = cut.early(self.module)
         changes: dict[str, tuple[str, ...]] = {"train": self._changes(), "val": ()}
         keys = keys_of(early, self.data, self.precision, changes)
         folder = self._folder()
         files = {part: folder / f"{key}.npy" for part, key in keys.items()}
         self._fill(early, cut, files)
-        rows = {part: _mapped(file, self._wanted(part, cut)) for part, file in files.items()}
+        rows = {part: _mapped(file, self._shape(part, cut)) for part, file in files.items()}
         stores = self.data.stores
         passes = tuple(
             InMemory(each[:, :, None, None], stores["train"].labels.cpu(), stores["train"].source)
@@ -125,8 +125,10 @@ class FeatureCache:
         val = InMemory(rows["val"][0][:, :, None, None], stores["val"].labels.cpu(),
                        stores["val"].source)  # fmt: skip
         known = self.data.preparation
-        ready = _Ready(**{field.name: getattr(known, field.name) for field in fields(known)})
-        opened = replace(self.data, stores={"train": passes[0], "val": val}, preparation=ready)
+        unchanged = _Unchanged(
+            **{field.name: getattr(known, field.name) for field in fields(known)}
+        )
+        opened = replace(self.data, stores={"train": passes[0], "val": val}, preparation=unchanged)
         return CachedFeatures(cut, opened, passes)
 
     # ---- where, and how much ----
@@ -136,7 +138,7 @@ class FeatureCache:
         return (self.directive.passes or 1) if self.data.plan.augment else 1
 
     def _changes(self) -> tuple[str, ...]:
-        """What happens to images that are learned from, and is drawn by the plan's seed."""
+        """The augmentation of training images and its seed, in words."""
         plan = self.data.plan
         if not plan.augment:
             return ()
@@ -147,17 +149,19 @@ class FeatureCache:
             return resolve(self.directive.folder, self.base)
         return self.run.parent / FOLDER
 
-    def _wanted(self, part: str, cut: Cut) -> tuple[int, int, int]:
+    def _shape(self, part: str, cut: Cut) -> tuple[int, int, int]:
+        """The shape of the features of a part: passes, images, numbers for each image."""
         passes = self._passes if part == "train" else 1
         return passes, len(self.data.stores[part]), cut.numbers
 
     def _fill(self, early: nn.Module, cut: Cut, files: Mapping[str, Path]) -> None:
-        """Raises SpecError in all processes, whichever of them has a reason."""
+        """Computes the files that are missing. If one process fails, all of them raise
+        SpecError."""
         missing: dict[str, Path] = {}
 
         def look() -> None:
             for part, file in files.items():
-                if not _is_whole(file, self._wanted(part, cut)):
+                if not _is_complete(file, self._shape(part, cut)):
                     missing[part] = file
             if missing:
                 self._must_have_room(cut, missing)
@@ -167,14 +171,15 @@ class FeatureCache:
             self.callback.note(line)
 
         self._together(look, mine=self.processes.writes)
-        missing = self.processes.told(missing)
+        missing = self.processes.broadcast(missing)
         if missing:
             began = time.perf_counter()
             self._compute(early, cut, missing)
             self.callback.note(f"features: computed in {time.perf_counter() - began:.1f} s")
 
     def _together(self, work: Callable[..., None], *about: Any, mine: bool = True) -> None:
-        """Done by those whose work it is; what goes wrong with one of them ends all."""
+        """Runs `work` in the processes for which `mine` is true. An error in one of them is raised
+        in all."""
         wrong: tuple[Diagnostic, ...] = ()
         try:
             if mine:
@@ -188,42 +193,43 @@ class FeatureCache:
             raise SpecError(wrong)
 
     def _must_have_room(self, cut: Cut, missing: Mapping[str, Path]) -> None:
-        """Says first how much it will be."""
+        """Notes the size of the features; raises SpecError if the disk has not enough space."""
         folder = self._folder()
-        wanted = [self._wanted(part, cut) for part in missing]
-        size = sum(4 * passes * images * numbers for passes, images, numbers in wanted)
+        shapes = [self._shape(part, cut) for part in missing]
+        size = sum(4 * passes * images * numbers for passes, images, numbers in shapes)
         folder.mkdir(parents=True, exist_ok=True)
         disk = shutil.disk_usage(folder)
         images = " + ".join(
             f"{passes} x {images:,}" if passes > 1 else f"{images:,}"
-            for passes, images, _ in wanted
+            for passes, images, _ in shapes
         )
         self.callback.note(
             f"features: {images} images, {cut.numbers:,} numbers each, are {data_size(size)} in"
             f" {shown(folder)}, where {data_size(disk.free)} are free"
         )
         if not self.processes.alone:
-            size *= 2  # the shares are there until they have been put together
+            size *= 2  # the files of all processes exist until they have been joined
         if size > disk.free - SPARE * disk.total:
             message = (
-                f"features take {data_size(size)}, and the disk of {shown(folder)} has"
+                f"features take {data_size(size)}, but the disk of {shown(folder)} has only"
                 f" {data_size(disk.free)} free"
             )
             help = (
                 'name a folder on another disk: `cache features folder="…"`; freeze up to a'
-                " later part, after which feature maps are smaller; or take `cache` out"
+                " later part, after which feature maps are smaller; or remove `cache`"
             )
             raise SpecError([Diagnostic("no-room", message, self.directive.span, help=help)])
 
     def _compute(self, early: nn.Module, cut: Cut, files: Mapping[str, Path]) -> None:
-        """Each file whole or not at all. Each process writes its share into a file of its own."""
+        """Computes the files; each appears only when it is complete. Each process writes its share
+        into a file of its own."""
         mine = f"{self.processes.rank}.{os.getpid()}.partial"
         own = {part: file.with_suffix(f".{mine}") for part, file in files.items()}
         maps: dict[str, numpy.memmap[Any, Any]] = {}
 
-        def begin() -> None:
+        def create_files() -> None:
             for part, path in own.items():
-                passes, images, numbers = self._wanted(part, cut)
+                passes, images, numbers = self._shape(part, cut)
                 share = shared(0, images, *self.processes.sharing)
                 shape = (passes, share.stop - share.start, numbers)
                 maps[part] = open_memmap(path, "w+", numpy.float32, shape)
@@ -233,7 +239,7 @@ class FeatureCache:
             maps[part].flush()
 
         try:
-            self._together(begin)
+            self._together(create_files)
             rows = {part: torch.from_numpy(each) for part, each in maps.items()}
             computing = Computing(
                 early, self.data, self.precision, rows, self.callback, self.processes.sharing
@@ -249,18 +255,18 @@ class FeatureCache:
             for path in own.values():
                 path.unlink(missing_ok=True)
 
-    # ---- what may be wrong ----
+    # ---- errors ----
 
-    def _not_to_be_cut(self) -> Diagnostic:
+    def _cannot_split(self) -> Diagnostic:
         if self.network.aux:
             message = (
-                "features cannot be cached for a network with auxiliary heads, which are "
-                "active in training"
+                "features cannot be cached for a network with auxiliary heads, which are active in"
+                " training"
             )
-            help = "take `cache` out"
+            help = "remove `cache`"
         else:
-            message = "no layers from the input on are frozen, so there are no features to cache"
-            help = "freeze from the input on: `freeze until …`"
+            message = "the first layers are not frozen, so there are no features to cache"
+            help = "freeze the layers up to a part: `freeze until …`"
         return Diagnostic("no-features", message, self.directive.span, help=help)
 
     def _unwritable(self, error: OSError) -> Diagnostic:
@@ -271,7 +277,7 @@ class FeatureCache:
 
 
 def _join(shares: Sequence[Path], file: Path) -> None:
-    """One after the other; the first is removed where it is all there is."""
+    """Joins the files of all processes; a single file is just renamed."""
     whole = shares[0]
     if len(shares) > 1:
         whole = file.with_suffix(f".{os.getpid()}.partial")
@@ -287,7 +293,7 @@ def _join(shares: Sequence[Path], file: Path) -> None:
     os.replace(whole, file)
 
 
-def _is_whole(file: Path, shape: tuple[int, int, int]) -> bool:
+def _is_complete(file: Path, shape: tuple[int, int, int]) -> bool:
     try:
         open_regular(file).close()
         with guarded():
@@ -298,7 +304,7 @@ def _is_whole(file: Path, shape: tuple[int, int, int]) -> bool:
 
 
 def _mapped(file: Path, shape: tuple[int, int, int]) -> Tensor:
-    """Its pages are read when they are needed; what is changed in memory is not written."""
+    """A file mapped into memory: pages are read on demand, and changes are not written back."""
     rows = numpy.load(file, mmap_mode="c")
     assert rows.shape == shape
     return torch.from_numpy(rows)

@@ -1,7 +1,7 @@
-"""What does not learn now: its weights get no gradients, its norms and dropouts are in evaluation.
+"""Freezes layers: their weights get no gradients, their norms and dropouts are in evaluation mode.
 
-Where everything from the image to some layer is frozen, autograd notes nothing of it by itself: no
-tensor there asks for a gradient.
+If all layers from the input to some layer are frozen, autograd records nothing for them, since no
+tensor there requires a gradient. So nothing else is needed to save their time and memory.
 """
 
 from __future__ import annotations
@@ -12,39 +12,42 @@ from ...compiler.plan.strategy import Stage, Strategy
 
 
 class Freezing:
+    """Freezes and unfreezes layers as a strategy says."""
+
     def __init__(self, strategy: Strategy) -> None:
         self.strategy = strategy
 
-    def ever(self, module: nn.Module) -> None:
-        """Lets learn what learns at any time: an optimiser has to know all of it."""
-        learns = self.since(module)
+    def enable_gradients(self, module: nn.Module) -> None:
+        """Enables gradients for all parameters that are trained in some epoch, because the
+        optimizer has to know them all."""
+        trained = self.trained_since(module)
         for name, parameter in module.named_parameters():
-            parameter.requires_grad_(name in learns)
+            parameter.requires_grad_(name in trained)
 
-    def since(self, module: nn.Module) -> dict[str, int]:
-        """The epochs, counted from 1, from which on parameters learn, by their names."""
-        found: dict[str, int] = {}
+    def trained_since(self, module: nn.Module) -> dict[str, int]:
+        """The first epoch in which each parameter is trained, counted from 1."""
+        first_epochs: dict[str, int] = {}
         for stage in self.strategy.stages:
             frozen = self._names(stage)
             for name, _ in module.named_parameters():
                 if not _is_in(name, frozen):
-                    found.setdefault(name, stage.epoch)
-        return found
+                    first_epochs.setdefault(name, stage.epoch)
+        return first_epochs
 
-    def never(self, module: nn.Module) -> frozenset[str]:
-        """Of a module's state, what is frozen all along."""
+    def always_frozen(self, module: nn.Module) -> frozenset[str]:
+        """The names of the tensors in a module's state dict that are frozen in all epochs."""
         frozen = frozenset.intersection(*map(self._names, self.strategy.stages))
         return frozenset(name for name in module.state_dict() if _is_in(name, frozen))
 
-    def begin(self, module: nn.Module, epoch: int) -> bool:
-        """An epoch, counted from 0, for a module in training mode. Returns whether other weights
-        learn than before."""
+    def start_epoch(self, module: nn.Module, epoch: int) -> bool:
+        """Freezes the layers of an epoch, counted from 0, in a module in training mode. Returns
+        whether other weights are trained than before."""
         frozen = self._names(self.strategy.stage(epoch + 1))
         changed = False
         for name, parameter in module.named_parameters():
-            learns = not _is_in(name, frozen)
-            changed |= parameter.requires_grad != learns
-            parameter.requires_grad_(learns)
+            trained = not _is_in(name, frozen)
+            changed |= parameter.requires_grad != trained
+            parameter.requires_grad_(trained)
         for name, part in module.named_modules():
             if name in frozen:
                 part.eval()
@@ -65,14 +68,14 @@ def _is_in(name: str, parts: frozenset[str]) -> bool:
 
 
 def factors_of(strategy: Strategy, module: nn.Module) -> dict[str, float]:
-    """Of learning rates, by the names of parameters."""
+    """The learning-rate factor of each parameter, by name."""
     nodes = strategy.network.nodes
     by_layer = {nodes[index].name: factor for index, factor in strategy.factors.items()}
-    found: dict[str, float] = {}
+    factors: dict[str, float] = {}
     for name, _ in module.named_parameters():
         layer = name
         while "." in layer and layer not in by_layer:
             layer = layer.rpartition(".")[0]
         if layer in by_layer:
-            found[name] = by_layer[layer]
-    return found
+            factors[name] = by_layer[layer]
+    return factors

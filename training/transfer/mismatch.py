@@ -1,4 +1,4 @@
-"""Somebody's weights that do not fit: what is wrong, and what to write."""
+"""Errors for pretrained weights that do not fit the network, with help on what to write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def incomplete(
     found: Match,
     missing: Sequence[Row],
 ) -> Diagnostic:
-    """For layers that get nothing, or something of another shape."""
+    """The error for layers that get no weights, or weights of another shape."""
     layers = list({row.layer: row for row in reversed(missing)}.values())[::-1]
     shown = layers if len(layers) <= 12 else layers[:11]
     notes = [row.described() for row in shown]
@@ -37,29 +37,30 @@ def incomplete(
 
 
 def without_norms(network: Network, transfer: Transfer, norms: Sequence[str]) -> Diagnostic:
-    """For norms that learn, and were folded into what is before them."""
-    begins = network.by_name[norms[0]]
+    """The error for norms that are trained here, but were folded into the layers before them."""
+    first = network.by_name[norms[0]]
     return Diagnostic(
         "weights",
         f"{transfer.source.source} has no norms: they were folded into the convolutions before"
         f" them, and {listed(list(norms), 3)} {'is' if len(norms) == 1 else 'are'} trained here",
-        transfer.source.span or begins.span,
+        transfer.source.span or first.span,
         notes=("a norm that is trained needs its statistics, which were lost when it was folded",),
         help="freeze them (`freeze all`), take the weights from before the export, or write the"
         " spec without norms",
     )
 
 
-def not_weights(
-    network: Network, transfer: Transfer, unsound: Sequence[tuple[str, str]]
+def invalid_weights(
+    network: Network, transfer: Transfer, invalid: Sequence[tuple[str, str]]
 ) -> Diagnostic:
-    """For tensors that fit and hold no weights: our names, and what there is instead."""
-    notes = [f"{key} would get {what}" for key, what in unsound[:5]]
-    notes += [f"… {len(unsound) - 5} more"] if len(unsound) > 5 else []
+    """The error for tensors that fit, but are not valid weights: their names in the network, and
+    what they have instead."""
+    notes = [f"{key} would get {what}" for key, what in invalid[:5]]
+    notes += [f"… {len(invalid) - 5} more"] if len(invalid) > 5 else []
     return Diagnostic(
         "weights",
         f"{transfer.source.source} has invalid weights for"
-        f" {plural(len(unsound), 'tensor')} of {network.name}",
+        f" {plural(len(invalid), 'tensor')} of {network.name}",
         transfer.source.span or network.root.span,
         notes=tuple(notes),
         help="use weights from before quantization, or from before training diverged",
@@ -71,39 +72,39 @@ def _help(network: Network, found: Match, layers: Sequence[str], anew: Sequence[
     doubtful, theirs = _doubtful(found)
     if doubtful and doubtful == theirs:
         return (
-            "layers of the same shape cannot be told apart by this file: name the folder of"
-            " its run, or the model itself (`torchvision:…`), whose dataflow tells; or give labels"
-            " as theirs are"
+            "in this file, layers of the same shape cannot be told apart. Name the run folder, or"
+            " the model (`torchvision:…`), whose computation is known; or label the layers of the"
+            " spec with the names in the file"
         )
     if doubtful:
         return (
-            f"the source has {plural(theirs, 'layer')} that {doubtful} of ours may be: take "
-            f"weights of"
-            f" {network.name}, or write the spec as their network is"
+            f"{plural(doubtful, 'layer')} of the spec could be any of {plural(theirs, 'layer')} of"
+            f" the source: use weights of {network.name}, or write the spec with the structure of"
+            " the source"
         )
     if last is not None and list(layers) == [last.name]:
         reset = f"head reset part={last.name}" if anew else "head reset"
         return (
             f"write `{reset}` into `transfer`: the head is initialized at random, with its own size"
         )
-    before = _taken_over(network, {*layers, *anew})
+    before = _last_filled(network, {*layers, *anew})
     if before:
         return (
-            f"write `features {before}` to use the layers up to there, frozen, or"
-            " take weights of the same network"
+            f"write `features {before}` to use only the layers up to there, frozen, or use weights"
+            " of the same network"
         )
-    return f"take weights of {network.name}, or write the spec as their network is"
+    return f"use weights of {network.name}, or write the spec with the structure of the source"
 
 
 def _doubtful(found: Match) -> tuple[int, int]:
-    """How many layers of ours, and of theirs, cannot be told apart."""
+    """The number of ambiguous layers of the network, and of the source."""
     ours = {row.layer for row in found.having("ambiguous", ours=True)}
     theirs = {row.their_layer for row in found.having("ambiguous", ours=False)}
     return len(ours), len(theirs)
 
 
-def _taken_over(network: Network, missing: Set[str]) -> str:
-    """The last layer that gets something, where everything before it does, too."""
+def _last_filled(network: Network, missing: Set[str]) -> str:
+    """The last layer that gets weights, if all layers before it do; else empty."""
     names = [node.name for node in network.nodes if any(w.trainable for w in node.weights)]
     filled = len(names) - len(missing & set(names))
     return names[filled - 1] if filled and not missing & set(names[:filled]) else ""

@@ -1,15 +1,15 @@
-"""Which preprocessing weights of unknown origin expect: `normalize none`, `imagenet`, `caffe`, …
+"""Measures which preprocessing weights of unknown origin expect (`normalize none`, `imagenet`, …).
 
-A bare file of weights (`.npz`, `.pth`) does not say what its network did to pixels. With another
-scale it computes without an error, and is wrong more often. What speaks for a candidate is measured
-on a few images:
+A bare file of weights (`.npz`, `.pth`) does not record the preprocessing. With the wrong pixel
+scale there is no error, only a lower accuracy. So each candidate is measured on a few images:
 
-- Where batch norms came with the weights, they know the mean and the variance of what arrived at
-  them in training. The Kullback-Leibler divergence from what arrives here is about 0.01 with the
-  right preprocessing, and between ten and a million times that with another scale.
-- Else, how alike the features of different images are: their mean cosine similarity. Pixels that
-  are too small drown in the biases, those that are too large saturate a few channels; either way
-  the network sees the same in all images.
+- If the network has batch norms, their running statistics are the mean and variance of their
+  inputs in training. The Kullback-Leibler divergence between these and the statistics of the inputs
+  here is about 0.01 with the right preprocessing, and between ten and a million times that with a
+  wrong scale.
+- Otherwise, the mean cosine similarity of the features of different images. Pixels that are too
+  small have less effect than the biases, and pixels that are too large saturate a few channels; in
+  both cases the features of all images are nearly the same.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from ..runtime.eval_mode import evaluating
 from .activation_check import submodule
 
 IMAGES = 48
-"""Enough to tell scales apart; a CPU takes seconds for them."""
+"""The number of images: enough to tell scales apart, and a CPU needs only seconds for them."""
 
 Evidence = Literal["batch norms", "features"]
 
 _CLEAR: dict[Evidence, float] = {"batch norms": 1.5, "features": 1.03}
-"""How many times as good the best candidate has to be for the difference to say something."""
+"""The factor by which the best candidate must be better for the difference to be meaningful."""
 
 _MEASURES: dict[Evidence, str] = {
     "batch norms": "divergence from the statistics in their batch norms",
@@ -60,13 +60,13 @@ class Fit(NamedTuple):
 
     normalize: Normalize
     score: float
-    """The smaller the better."""
+    """Lower is better."""
 
 
 class Comparison(NamedTuple):
     evidence: Evidence
     used: Fit
-    """What the plan says."""
+    """The preprocessing of the plan."""
     others: tuple[Fit, ...]
     """The candidates, best first."""
 
@@ -80,8 +80,8 @@ class Comparison(NamedTuple):
         return self.best.score * _CLEAR[self.evidence] < self.used.score
 
     def lines(self, source: str, *, options: bool = False) -> list[str]:
-        """A warning where the preprocessing in use does not suit the weights, else a remark. With
-        `options`, how to say it on the command line: the spec is of the gallery."""
+        """A warning if the preprocessing in use does not suit the weights, else a note. With
+        `options`, the help names options of the command line, as for a spec of the gallery."""
         used, best = self.used.normalize, self.best.normalize
         unknown = f"the preprocessing that the weights of {source} expect is unknown"
         tried = ", ".join(f"`{one.normalize}` {one.score:.3g}" for one in (self.used, *self.others))
@@ -89,17 +89,17 @@ class Comparison(NamedTuple):
         if not self.clear:
             return [f"{unknown}; `{used}` suits them", compared]
         if options:
-            ways = [f"`--set evaluate.normalize={shlex.quote(_said(one))}`" for one in (best, used)]
+            ways = [f"`--set evaluate.normalize={shlex.quote(_as_value(one))}`" for one in (best, used)]
         else:
             ways = [f"`evaluate {{ {one} }}`" for one in (best, used)]
         return [
-            f"warning: {unknown}. `{used}` is used, and `{best}` suits them better: write"
+            f"warning: {unknown}. `{used}` is used, but `{best}` suits them better: write"
             f" {ways[0]}, or {ways[1]} to keep it",
             compared,
         ]
 
 
-def _said(normalize: Normalize) -> str:
+def _as_value(normalize: Normalize) -> str:
     """What stands behind the word."""
     return str(normalize).removeprefix("normalize").strip()
 
@@ -107,8 +107,8 @@ def _said(normalize: Normalize) -> str:
 def compare_preprocessing(
     network: Network, module: nn.Module, opened: Opened, taken: Collection[str]
 ) -> Comparison | None:
-    """Tries what is usual on images of the training set. `taken` are the tensors of the module that
-    came with the weights. None where nothing can be concluded."""
+    """Compares the usual kinds of preprocessing on images of the training set. `taken` has the
+    names of the tensors that were loaded. None if nothing can be concluded."""
     images = _images(opened)
     norms = [
         part
@@ -135,19 +135,19 @@ def compare_preprocessing(
         candidates = _COLOR if known.channels == 3 else _GREY
         others = [fit(one, _prepared_by(one, known)) for one in candidates]
     if not all(torch.tensor([used.score, *(one.score for one in others)]).isfinite()):
-        others = [one for one in others if one.score < float("inf")]  # NaN is not, either
+        others = [one for one in others if one.score < float("inf")]  # false for NaN, too
     if not others:
         return None
     return Comparison(evidence, used, tuple(sorted(others, key=lambda one: one.score)))
 
 
 def _images(opened: Opened) -> Tensor:
-    """As many everywhere, whatever their order: classes often lie one behind the other."""
+    """A random sample of the training images, since they are often sorted by class."""
     count = len(opened.stores["train"])
     chosen = permutation(count, seed=0, epoch=0)[:IMAGES].tolist()
     size = opened.preparation.size
     read = [opened.image("train", index) for index in chosen]
-    if any(image.shape[-2:] != size for image in read):  # larger, for a random crop to be cut out
+    if any(image.shape[-2:] != size for image in read):  # training images may be larger
         read = [opened.preparation.fit(image) for image in read]
     return torch.stack(read)
 
@@ -161,8 +161,8 @@ def _prepared_by(normalize: Normalize, known: Preparation) -> Preparation:
 
 
 def _last_features(network: Network, module: nn.Module, taken: Collection[str]) -> nn.Module | None:
-    """The layer whose input says most: the first that does not come with the weights, else the
-    last one; that of a classifier."""
+    """The layer whose inputs are compared: the first one that was not loaded, which is usually the
+    classifier, or else the last layer."""
     layers = [
         (node.name, part)
         for node in network.nodes
@@ -177,9 +177,9 @@ def _last_features(network: Network, module: nn.Module, taken: Collection[str]) 
 
 
 def _divergence(module: nn.Module, norms: list[nn.BatchNorm2d], images: Tensor) -> float:
-    """Between what arrives at norms and what their statistics say, both taken for normal: the
-    median over channels, the mean over norms."""
-    found: list[Tensor] = []
+    """The Kullback-Leibler divergence between the inputs of norms and their running statistics,
+    both taken as normal distributions: the median over channels, and the mean over norms."""
+    medians: list[Tensor] = []
 
     def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(norm, nn.BatchNorm2d)
@@ -189,24 +189,24 @@ def _divergence(module: nn.Module, norms: list[nn.BatchNorm2d], images: Tensor) 
         mean, variance = values.mean((0, 2, 3)), values.var((0, 2, 3)) + norm.eps
         known = norm.running_var.double() + norm.eps
         far = (mean - norm.running_mean.double()).square() / known
-        found.append(((variance / known + far - 1 - (variance / known).log()) / 2).median())
+        medians.append(((variance / known + far - 1 - (variance / known).log()) / 2).median())
 
     _run(module, norms, measure, images)
-    return float(torch.stack(found).mean()) if found else float("nan")
+    return float(torch.stack(medians).mean()) if medians else float("nan")
 
 
 def _similarity(module: nn.Module, layer: nn.Module, images: Tensor) -> float:
-    """The mean cosine between what two images come to where they arrive at a layer."""
-    found: list[Tensor] = []
+    """The mean cosine similarity of the inputs of a layer for two different images."""
+    features: list[Tensor] = []
 
     def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         maps = inputs[0].double()
-        found.append(maps.mean((2, 3)) if maps.ndim == 4 else maps)
+        features.append(maps.mean((2, 3)) if maps.ndim == 4 else maps)
 
     _run(module, [layer], keep, images)
-    if not found:
+    if not features:
         return float("nan")
-    rows = F.normalize(found[0], dim=1)
+    rows = F.normalize(features[0], dim=1)
     count = len(rows)
     return float(((rows @ rows.T).sum() - rows.square().sum()) / max(1, count * (count - 1)))
 

@@ -1,4 +1,4 @@
-"""What weights take pixels to be: the same has to hold for whoever begins with them."""
+"""The preprocessing that pretrained weights expect, and a plan that uses it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Pixels(NamedTuple):
 
 
 def with_pixels(plan: TrainPlan, pixels: Pixels) -> TrainPlan:
-    """A plan in which `evaluate` says what the weights have learned from, where it said nothing."""
+    """The plan with the preprocessing of the weights, as far as `evaluate` does not set its own."""
     evaluate = plan.evaluate
     if not evaluate.normalize.written:
         evaluate = replace(evaluate, normalize=normalize(pixels, plan.input[0]))
@@ -43,26 +43,27 @@ def with_pixels(plan: TrainPlan, pixels: Pixels) -> TrainPlan:
 
 
 def normalize(pixels: Pixels, channels: int) -> Normalize:
-    """For images with so many channels."""
-    colours = channels == len(pixels.mean)
+    """The `normalize` directive for images with this number of channels."""
+    same_channels = channels == len(pixels.mean)
     return Normalize.make(
         preset="none",
         mean=_each(pixels.mean, channels),
         std=_each(pixels.std, channels),
         scale=pixels.scale,
-        order=pixels.order if colours else "rgb",
+        order=pixels.order if same_channels else "rgb",
     )
 
 
 def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Of three colours for grey, their mean; of grey for colours, the same for each."""
+    """Numbers for each channel. From color to gray it is their mean; from gray to color, the same
+    number for each channel."""
     if len(numbers) == channels:
         return numbers
     return (sum(numbers) / len(numbers),) * channels
 
 
 def _side(pixels: Pixels, crop: Size) -> int | Size | None:
-    """To what images are resized: as much larger than the input as they were."""
+    """The size to resize to: the ratio between resize and crop remains that of the weights."""
     if pixels.crop == crop:
         return pixels.resize
     if not isinstance(pixels.resize, int):

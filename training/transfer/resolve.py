@@ -1,5 +1,4 @@
-"""A request with a transfer section is resolved before data is read: which weights are loaded, and
-which preprocessing they need."""
+"""Resolves `transfer` before the data is read: the weights to load, and their preprocessing."""
 
 from __future__ import annotations
 
@@ -20,12 +19,12 @@ from .source import Source, open_source
 class ResolvedTransfer(NamedTuple):
     request: Request
     open_weights: Callable[[], Source] | None
-    """Opens the weights to load, once; None where nothing is transferred."""
+    """Opens the weights, only once; None if nothing is transferred."""
 
 
 def resolve_transfer(request: Request, resume: Path | None) -> ResolvedTransfer:
-    """With the preprocessing of the weights; raises SpecError where there are no such weights. A
-    run that is resumed has all it needs in its folder."""
+    """The request with the preprocessing of the weights; raises SpecError if there are no such
+    weights. A resumed run takes the preprocessing from its folder instead."""
     transfer = request.plan.transfer
     if transfer is None:
         return ResolvedTransfer(request, None)
@@ -36,17 +35,18 @@ def resolve_transfer(request: Request, resume: Path | None) -> ResolvedTransfer:
         return open_source(directive, base)
 
     if resume is not None:
-        return ResolvedTransfer(replace(request, plan=_as_begun(request.plan, resume)), source)
+        return ResolvedTransfer(replace(request, plan=_as_started(request.plan, resume)), source)
     pixels = source().pixels
     plan = request.plan if pixels is None else with_pixels(request.plan, pixels)
     return ResolvedTransfer(replace(request, plan=plan), source)
 
 
-def _as_begun(plan: TrainPlan, folder: Path) -> TrainPlan:
-    """With what the spec left open as it was settled when the run began."""
+def _as_started(plan: TrainPlan, folder: Path) -> TrainPlan:
+    """The plan of a resumed run: what the spec leaves open is as it was when the run was
+    started."""
     try:
         before = read_plan(folder)
-    except BadFile:  # said where it is found out whether this is a run at all
+    except BadFile:  # the error is reported when the run folder is checked
         return plan
     evaluate, then = plan.evaluate, before.evaluate
     if not evaluate.normalize.written:
@@ -54,14 +54,15 @@ def _as_begun(plan: TrainPlan, folder: Path) -> TrainPlan:
     sized = (evaluate.resize, evaluate.crop)
     if not any(one is not None and one.written for one in sized):
         evaluate = replace(evaluate, resize=then.resize)
-    transfer, settled = plan.transfer, before.transfer
+    transfer, old_transfer = plan.transfer, before.transfer
     assert transfer is not None
-    if settled is not None and transfer.policy is not None and transfer.policy == settled.policy:
+    policy = transfer.policy
+    if old_transfer is not None and policy is not None and policy == old_transfer.policy:
         transfer = replace(
             transfer,
-            freeze=settled.freeze,
-            features=settled.features,
-            decay=settled.decay,
-            head=transfer.head or settled.head,
+            freeze=old_transfer.freeze,
+            features=old_transfer.features,
+            decay=old_transfer.decay,
+            head=transfer.head or old_transfer.head,
         )
     return replace(plan, evaluate=evaluate, transfer=transfer)

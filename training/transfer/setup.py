@@ -1,5 +1,4 @@
-"""Setup of fine-tuning (`transfer`): the weights a network starts with, and which layers are
-frozen."""
+"""Sets up fine-tuning (`transfer`): applies `policy`, loads the weights, and freezes layers."""
 
 from __future__ import annotations
 
@@ -25,22 +24,22 @@ from .source import Source
 class TransferSetup(NamedTuple):
     freezing: Freezing | None = None
     transferred: frozenset[str] = frozenset()
-    """Names of the tensors that were loaded."""
+    """The names of the tensors that were loaded."""
     lines: tuple[str, ...] = ()
-    """What was done, in words."""
+    """A summary for the user."""
     table: str = ""
-    """The same in full."""
+    """The full report, for transfer.txt."""
 
 
 class PolicyResult(NamedTuple):
     request: Request
     lines: tuple[str, ...] = ()
-    """What was decided, and why."""
+    """The decision and its reason, in words."""
 
 
 def apply_policy(request: Request, data: Opened) -> PolicyResult:
-    """With what `policy` decides, now that the images are counted; a run that is resumed has that
-    in its plan already."""
+    """The request with the decisions of `policy`, which need the number of images. A resumed run
+    has them in its plan already."""
     plan = request.plan
     transfer = plan.transfer
     if transfer is None or transfer.policy is None:
@@ -59,9 +58,9 @@ def set_up_transfer(
     policy_lines: tuple[str, ...] = (),
     data: Opened | None = None,
 ) -> TransferSetup:
-    """Loads the weights into a new module, or those of the checkpoint of a run that is resumed;
-    raises SpecError for weights that do not fit. Images of `data` tell which preprocessing weights
-    of unknown origin expect."""
+    """Loads pretrained weights into a new module, or, for a resumed run, those of its checkpoint.
+    Raises SpecError for weights that do not fit. For weights of unknown origin, images of `data`
+    are used to find out which preprocessing they expect."""
     plan, network = request.plan, request.network
     transfer = plan.transfer
     if transfer is None or open_weights is None:
@@ -87,8 +86,8 @@ def set_up_transfer(
 def _preprocessing(
     network: Network, module: nn.Module, data: Opened, source: Source, taken: frozenset[str]
 ) -> list[str]:
-    """What suits the weights, where neither they nor the spec say what becomes of pixels."""
+    """Notes on which preprocessing suits the weights, if neither they nor the spec define it."""
     if data.plan.evaluate.normalize.written:
         return []
     comparison = compare_preprocessing(network, module, data, taken)
-    return comparison.lines(source.said) if comparison is not None else []
+    return comparison.lines(source.name) if comparison is not None else []

@@ -1,4 +1,4 @@
-"""Whose weights: the folder of a run, a file, or a model of torchvision's or timm's."""
+"""Opens pretrained weights: of a run, of a file, or of a model of torchvision or timm."""
 
 from __future__ import annotations
 
@@ -26,53 +26,53 @@ from .torchvision_weights import from_torchvision
 
 
 class Source(NamedTuple):
-    said: str
-    """As the spec says it."""
+    name: str
+    """The name in the spec."""
     weights: nn.Module | Mapping[str, Tensor]
-    """A module, where there is one: its dataflow tells more than names and shapes."""
+    """A module if there is one, since its computation says more than names and shapes."""
     pixels: Pixels | None
-    """What they have learned from, where that is known."""
+    """The preprocessing that the weights expect, if it is known."""
 
 
 def open_source(directive: From, base: Path) -> Source:
-    """Raises SpecError for what is not there, or is none. `base` is the spec's folder."""
-    said = directive.source
+    """Opens the weights that `from` names; raises SpecError if they do not exist or cannot be used.
+    `base` is the folder of the spec."""
+    name = directive.source
     try:
         if directive.library == "torchvision":
-            return Source(said, *from_torchvision(said.partition(":")[2]))
+            return Source(name, *from_torchvision(name.partition(":")[2]))
         if directive.library == "timm":
-            return Source(said, *from_timm(said.partition(":")[2]))
-        return _from_file(said, resolve(said, base))
+            return Source(name, *from_timm(name.partition(":")[2]))
+        return _from_file(name, resolve(name, base))
     except SpecError as error:
         raise placed(error, directive) from None
 
 
-def _from_file(said: str, path: Path) -> Source:
-    if not os.path.exists(path):  # false for names that are too long, too
-        message = f"there are no weights at {said}"
+def _from_file(name: str, path: Path) -> Source:
+    if not os.path.exists(path):  # also false for names that are too long
+        message = f"there are no weights at {name}"
         note = f"looked for at {path.absolute()}"
         help = (
-            "name the folder of a run, or a file of weights; paths are relative to the "
-            "spec's folder"
+            "name a run folder or a file of weights; paths are relative to the folder of the spec"
         )
         raise SpecError([Diagnostic("no-such-file", message, notes=(note,), help=help)])
     if path.is_dir():
-        return _from_run(said, path)
+        return _from_run(name, path)
     if path.name == BEST and (path.parent / RECORD).is_file():
-        with suppress(SpecError):  # what lies around a file may be of something else
-            return _from_run(said, path.parent)
-    return Source(said, read_weights(path), _pixels(about_weights(path)))
+        with suppress(SpecError):  # the other files in its folder may not belong to it
+            return _from_run(name, path.parent)
+    return Source(name, read_weights(path), _pixels(about_weights(path)))
 
 
-def _from_run(said: str, folder: Path) -> Source:
-    """Its spec is there, too, and with it the dataflow."""
+def _from_run(name: str, folder: Path) -> Source:
+    """The best weights of a run, as a module: its spec is in the folder, too."""
     network = request_of(folder).network
     best = best_of(folder)
-    return Source(said, open_trained(network, "", best).module, _pixels(about_weights(best)))
+    return Source(name, open_trained(network, "", best).module, _pixels(about_weights(best)))
 
 
 def _pixels(about: Mapping[str, str]) -> Pixels | None:
-    """Of weights that were trained here."""
+    """The preprocessing of weights that this program trained; None if it is not recorded."""
     try:
         return Pixels.of(Preparation.from_json(about["preparation"]))
     except (KeyError, NoPreparation):

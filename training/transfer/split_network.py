@@ -1,10 +1,10 @@
-"""A network in two: what is computed from an image once for all, and what learns from that.
+"""Splits a network in two: a frozen part, computed once for each image, and a trained part.
 
     cut = cut_at(network, module, frozen)
     rows = cut.early(module)(images)          # images x numbers
     logits = cut.late(module)(rows)
 
-Both are made of the module's own layers: what one learns, the other has.
+Both parts use the layers of the module itself, so training the late part changes the module.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from ..runtime.eval_mode import evaluating
 
 
 class _Tracer(fx.Tracer):
-    """Layers are left whole: what some of them do depends on whether they learn."""
+    """Traces a module without looking inside its layers, which may behave differently in
+    training."""
 
     def __init__(self, layers: Collection[str]) -> None:
         super().__init__()
@@ -40,24 +41,25 @@ class _Tracer(fx.Tracer):
 class Cut:
     graph: fx.Graph
     early_nodes: frozenset[fx.Node]
-    """What neither learns nor comes from what does."""
+    """The nodes that are not trained and do not depend on trained ones."""
     border: tuple[fx.Node, ...]
-    """Those of them that what learns takes."""
+    """Those of them whose outputs the late part uses: the features."""
     shapes: tuple[tuple[int, ...], ...]
-    """Of each, for one image."""
+    """The shape of each feature, for one image."""
     dtypes: tuple[torch.dtype, ...]
-    """Of each, where it is computed."""
+    """The type in which each feature is computed."""
 
     @property
     def numbers(self) -> int:
-        """Kept of each image."""
+        """The number of values that are kept for each image."""
         return sum(map(prod, self.shapes))
 
     def early(self, module: nn.Module) -> nn.Module:
         return _early(module, self.graph, self.early_nodes, self.border)
 
     def late(self, module: nn.Module) -> nn.Module:
-        """Takes rows, also such with two axes more of size 1, as images have them."""
+        """The late part. It takes rows of features, also with two more axes of size 1, which make
+        them look like images."""
         graph = fx.Graph()
         known: dict[fx.Node, fx.Node] = {}
         rows = graph.call_method("flatten", (graph.placeholder("rows"), 1))
@@ -81,13 +83,13 @@ def _item(pieces: tuple[Tensor, ...], place: int) -> Tensor:
 def cut_at(
     network: Network, module: nn.Module, frozen: Collection[int], precision: Precision = FULL
 ) -> Cut | None:
-    """None where nothing is computed from images that does not learn, or where it cannot be told
-    apart."""
+    """Splits a network after its frozen layers. None if the first layers are not frozen, or the
+    network cannot be split there."""
     layers = network.by_name
     graph = _Tracer(layers).trace(module)
     early: set[fx.Node] = set()
     for node in graph.nodes:
-        alone = node.op != "output" and not _learns(node, module, layers, frozen)
+        alone = node.op != "output" and not _changes(node, module, layers, frozen)
         if alone and all(source in early for source in node.all_input_nodes):
             early.add(node)
     border = tuple(
@@ -98,28 +100,28 @@ def cut_at(
     if not border or any(node.op == "placeholder" for node in border):
         return None
     with precision.autocast(next(module.parameters()).device) or nullcontext():
-        found = _values(module, graph, frozenset(early), border, network.input.shape)
+        values = _border_values(module, graph, frozenset(early), border, network.input.shape)
     if not all(
-        isinstance(value, Tensor) and value.ndim > 1 and len(value) == _PROBES for value in found
+        isinstance(value, Tensor) and value.ndim > 1 and len(value) == _PROBES for value in values
     ):
         return None
     return Cut(
         graph,
         frozenset(early),
         border,
-        tuple(tuple(value.shape[1:]) for value in found),
-        tuple(value.dtype for value in found),
+        tuple(tuple(value.shape[1:]) for value in values),
+        tuple(value.dtype for value in values),
     )
 
 
 _PROBES = 2
-"""Images with which it is found out what a border looks like."""
+"""The number of images with which the shapes of the features are determined."""
 
 
-def _learns(
+def _changes(
     node: fx.Node, module: nn.Module, layers: dict[str, Layer], frozen: Collection[int]
 ) -> bool:
-    """Whether what a node does changes while something is learned, or is drawn at random."""
+    """Whether the output of a node changes during training, or is random."""
     if node.op == "get_attr":
         owner = layers.get(str(node.target).rpartition(".")[0])
         return owner is None or owner.index not in frozen
@@ -131,57 +133,57 @@ def _learns(
         return any(True for _ in part.parameters()) or any(True for _ in part.buffers())
     if layer.index in frozen:
         return False
-    learned = any(weight.trainable for weight in layer.weights)
-    moves = layer.op.kind == "norm" and bool(layer.weights)
-    drawn = layer.op.kind == "dropout" or layer.op.word == "pool stochastic"
-    return learned or moves or drawn
+    trained = any(weight.trainable for weight in layer.weights)
+    has_statistics = layer.op.kind == "norm" and bool(layer.weights)
+    random = layer.op.kind == "dropout" or layer.op.word == "pool stochastic"
+    return trained or has_statistics or random
 
 
 def _early(
     module: nn.Module, graph: fx.Graph, early: Collection[fx.Node], border: tuple[fx.Node, ...]
 ) -> fx.GraphModule:
-    made = fx.Graph()
+    early_graph = fx.Graph()
     known: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
         if node in early:
             pool = module.get_submodule(str(node.target)) if node.op == "call_module" else None
             if isinstance(pool, nn.MaxPool2d) and not pool.return_indices:
                 how = (pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode)
-                known[node] = made.call_function(max_pool, (known[node.args[0]], *how))
+                known[node] = early_graph.call_function(max_pool, (known[node.args[0]], *how))
             else:
-                known[node] = made.node_copy(node, known.__getitem__)
-    flat = [made.call_method("flatten", (known[node], 1)) for node in border]
-    made.output(made.call_function(torch.cat, (flat, 1)))
-    return fx.GraphModule(module, made)
+                known[node] = early_graph.node_copy(node, known.__getitem__)
+    flat = [early_graph.call_method("flatten", (known[node], 1)) for node in border]
+    early_graph.output(early_graph.call_function(torch.cat, (flat, 1)))
+    return fx.GraphModule(module, early_graph)
 
 
 def max_pool(
     maps: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
 ) -> Tensor:
-    """What `nn.MaxPool2d` comes to, to the bit: on a CPU with channels last, there and back, as
-    torch's own is several times as slow where they are not."""
+    """Max pooling with the same result as `nn.MaxPool2d`. On a CPU, the maps are converted to
+    channels-last and back, because torch is several times slower in the other layout."""
     if maps.device.type == "cpu" and maps.ndim == 4:
         given, maps = maps, maps.contiguous(memory_format=torch.channels_last)
-        found = F.max_pool2d(maps, kernel, stride, padding, dilation, ceil)
-        return found if maps is given else found.contiguous()
+        pooled = F.max_pool2d(maps, kernel, stride, padding, dilation, ceil)
+        return pooled if maps is given else pooled.contiguous()
     return F.max_pool2d(maps, kernel, stride, padding, dilation, ceil)
 
 
-def _values(
+def _border_values(
     module: nn.Module,
     graph: fx.Graph,
     early: Collection[fx.Node],
     border: tuple[fx.Node, ...],
     shape: tuple[int, ...],
 ) -> list[Any]:
-    """What comes to the border, for images of nothing."""
-    made = fx.Graph()
+    """The features of images of zeros."""
+    early_graph = fx.Graph()
     known: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
         if node in early:
-            known[node] = made.node_copy(node, known.__getitem__)
-    made.output(tuple(known[node] for node in border))
-    traced = fx.GraphModule(module, made)
+            known[node] = early_graph.node_copy(node, known.__getitem__)
+    early_graph.output(tuple(known[node] for node in border))
+    traced = fx.GraphModule(module, early_graph)
     device = next(module.parameters()).device
     with evaluating(traced), torch.no_grad():
         return list(traced(torch.zeros(_PROBES, *shape, device=device)))

@@ -1,4 +1,4 @@
-"""Published weights, as timm names, fetches and keeps them, where it is installed."""
+"""Pretrained weights of timm (`from "timm:resnet50.a1_in1k"`), downloaded and cached by timm."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .preprocessing_of_weights import Pixels
 from .torchvision_weights import Found, problem, reason
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
-"""What weights are called where they are kept, the better one first."""
+"""The usual names of files with weights, the preferred one first."""
 
 
 def from_timm(name: str) -> Found:
-    """`resnet50.a1_in1k`, or `resnet50` with the weights that timm thinks best."""
+    """A pretrained model of timm: `resnet50.a1_in1k`, or `resnet50` for timm's default weights."""
     timm = _timm(name)
     _must_be_known(timm, name)
     about = _about(timm, name)
     file = _cached(about)
-    # What is there is taken as it is: timm would ask the network whether there is something newer,
-    # for most of a minute where there is none.
+    # A cached file is used as it is: timm would check online for a newer one, which takes most of a
+    # minute without a connection.
     overlay = {"file": file} if file else None
     try:
         module: nn.Module = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
@@ -38,9 +38,9 @@ def from_timm(name: str) -> Found:
 
 def _timm(name: str) -> Any:
     with suppress(ImportError):
-        torchvision()  # timm needs it, and does not know how to mend it
+        torchvision()  # timm imports it, and would fail without our workaround
     try:
-        found: Any = importlib.import_module("timm")
+        library: Any = importlib.import_module("timm")
     except ImportError as error:
         if error.name in (None, "timm"):
             message, help = f"timm:{name} needs timm, which is not installed", "pip install timm"
@@ -48,10 +48,10 @@ def _timm(name: str) -> Any:
             message = f"timm:{name} needs timm, which needs {error.name}, which is not installed"
             help = f"pip install {error.name}"
         raise problem("missing-package", message, help=help) from None
-    if not hasattr(found, "get_pretrained_cfg"):
+    if not hasattr(library, "get_pretrained_cfg"):
         message = f"timm:{name} needs timm 0.9 or later, which has several weights for a network"
         raise problem("missing-package", message, help="pip install --upgrade timm")
-    return found
+    return library
 
 
 # ---- names -----------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def _must_be_known(timm: Any, name: str) -> None:
         note = f"there are {listed([one.partition('.')[2] for one in published], 12)}"
         close = closest(name, published) or published[0]
         raise problem("unknown-weights", message, (note,), _did_you_mean(close))
-    if network in timm.list_models():  # else it is the older name of another
+    if network in timm.list_models():  # else it is an old name of another model
         message = f"timm has no pretrained weights of {network}"
         close = closest(network, [one.partition(".")[0] for one in timm.list_pretrained()])
         raise problem("unknown-weights", message, help=_did_you_mean(close))
@@ -85,7 +85,7 @@ def _did_you_mean(close: str) -> str:
 
 
 def _about(timm: Any, name: str) -> Any:
-    """What timm knows of weights without having them; None of those with an older name."""
+    """timm's information about weights, without downloading them; None for an old name."""
     try:
         return timm.get_pretrained_cfg(name)
     except RuntimeError:
@@ -93,20 +93,21 @@ def _about(timm: Any, name: str) -> Any:
 
 
 def _cached(about: Any) -> str | None:
-    """The file, if it has been fetched before."""
+    """The cached file, if the weights were downloaded before."""
     where = _where(about)
     if where is None or about.custom_load:
         return None
     hub, repository, revision, files = where
     for file in files:
-        found = hub.try_to_load_from_cache(repository, file, revision=revision)
-        if isinstance(found, str):
-            return found
+        path = hub.try_to_load_from_cache(repository, file, revision=revision)
+        if isinstance(path, str):
+            return path
     return None
 
 
 def _where(about: Any) -> tuple[Any, str, str | None, tuple[str, ...]] | None:
-    """What looks for weights, in which repository and revision, and what they may be called."""
+    """Where weights are on the Hugging Face hub: its module, the repository, the revision, and the
+    possible file names. None if they are elsewhere."""
     if about is None or not about.hf_hub_id:
         return None
     try:
@@ -139,8 +140,8 @@ def _unusable(name: str, about: Any, file: str | None, error: Exception) -> Spec
 
 
 def _pixels(about: Any) -> Pixels | None:
-    """Images are made somewhat larger than what is cut out of their middle: their shorter side, or
-    both sides if nothing is to be cut off."""
+    """The preprocessing of timm's configuration. Images are resized a little larger than the center
+    crop: their shorter side, or both sides if the crop mode is not `center`."""
     try:
         _, height, width = map(int, about["input_size"])
         share = float(about["crop_pct"])

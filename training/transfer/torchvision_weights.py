@@ -1,4 +1,4 @@
-"""Published weights, as torchvision names, fetches and keeps them; timm's are in of_timm.py."""
+"""Pretrained weights of torchvision (`from "torchvision:ResNet50_Weights.IMAGENET1K_V2"`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ Found = tuple[nn.Module, Pixels | None]
 
 
 def from_torchvision(name: str) -> Found:
-    """`ResNet50_Weights.IMAGENET1K_V2`, from its cache or the network."""
+    """A pretrained model, such as `ResNet50_Weights.IMAGENET1K_V2`, from the cache or a
+    download."""
     try:
         models = torchvision("models")
     except ImportError:
@@ -33,7 +34,7 @@ def from_torchvision(name: str) -> Found:
         raise problem("unknown-weights", message, help=_meant(models, name)) from None
     builder = next(_builders(models, type(weights)), None)
     if builder is None:
-        message = f"{name} are not weights of an image classifier of torchvision"
+        message = f"torchvision's {name} are not weights of an image classifier"
         raise problem("unknown-weights", message, help=_meant(models, name))
     module = _filled(models, builder, weights, name)
     return module, _pixels(weights, own_normalization=hasattr(module, "transform_input"))
@@ -44,7 +45,7 @@ def problem(code: str, message: str, notes: tuple[str, ...] = (), help: str = ""
 
 
 def reason(error: Exception) -> str:
-    """What somebody else's code says, in a line that is not too long."""
+    """The message of an exception on one line of bounded length."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
@@ -52,7 +53,7 @@ def reason(error: Exception) -> str:
 
 
 def _meant(models: ModuleType, name: str) -> str:
-    """Help for a name that is none: one like it, or weights of the network of that name."""
+    """Help for an unknown name: a similar one, or weights of the network with that name."""
     network, _, version = name.partition(".")
     if network.lower() in models.list_models(module=models):
         kind = models.get_model_weights(network.lower())
@@ -65,15 +66,15 @@ def _meant(models: ModuleType, name: str) -> str:
 def _names(models: ModuleType) -> list[str]:
     return [
         f"{kind}.{one.name}"
-        for kind, found in vars(models).items()
-        if kind.endswith("_Weights") and isinstance(found, type)
-        for one in found  # type: ignore[attr-defined]
+        for kind, members in vars(models).items()
+        if kind.endswith("_Weights") and isinstance(members, type)
+        for one in members  # type: ignore[attr-defined]
     ]
 
 
 def _builders(models: ModuleType, kind: type) -> Iterator[str]:
-    """What makes modules that weights of a kind are for; nothing does where these are quantised, or
-    find objects, or are for videos."""
+    """The names of the models that have weights of this class; none if these are for quantized
+    models, object detection or videos."""
     for name in models.list_models(module=models):
         if models.get_model_weights(name) is kind:
             yield name
@@ -84,13 +85,13 @@ def _builders(models: ModuleType, kind: type) -> Iterator[str]:
 
 def _filled(models: ModuleType, builder: str, weights: Any, name: str) -> nn.Module:
     place = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
-    there = place.exists()
+    was_cached = place.exists()
     try:
         state = weights.get_state_dict(progress=False, check_hash=True)
-        module = _made(models, builder)
+        module = _built(models, builder)
         module.load_state_dict(state)
     except Exception as error:  # noqa: BLE001 (it fails in many ways without a network)
-        if there:
+        if was_cached:
             message = f"torchvision:{name} cannot be read: {reason(error)}"
             help = "delete it, and it is downloaded again"
             raise problem("weights-damaged", message, (f"it is in {place}",), help) from None
@@ -101,18 +102,18 @@ def _filled(models: ModuleType, builder: str, weights: Any, name: str) -> nn.Mod
     return module
 
 
-def _made(models: ModuleType, builder: str) -> nn.Module:
-    made: nn.Module
-    try:  # two of them warn unless they are told how to begin
-        made = models.get_model(builder, weights=None, init_weights=False)
+def _built(models: ModuleType, builder: str) -> nn.Module:
+    model: nn.Module
+    try:  # two of the models warn if `init_weights` is not given
+        model = models.get_model(builder, weights=None, init_weights=False)
     except TypeError:
-        made = models.get_model(builder, weights=None)
-    return made
+        model = models.get_model(builder, weights=None)
+    return model
 
 
 def _pixels(weights: Any, *, own_normalization: bool) -> Pixels | None:
-    """Of networks that take images of one kind; others have transforms of other kinds. The two that
-    go on by themselves from torchvision's usual normalisation have learned from -1 to 1."""
+    """The preprocessing of image classifiers; None for other networks. The two models that convert
+    torchvision's usual normalization themselves (`transform_input`) were trained on -1 to 1."""
     preset = weights.transforms()
     half = (0.5, 0.5, 0.5)
     try:

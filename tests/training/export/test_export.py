@@ -311,7 +311,7 @@ def test_what_computes_something_else_is_not_written(
     found = problem(error)
     assert found.code == "export-check"
     assert f"net.{ending} in " in found.message
-    assert "gives different outputs for a batch of 1; it is not written" in found.message
+    assert "gives different outputs for a batch of 1; no file is written" in found.message
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"before"
 
@@ -427,6 +427,6 @@ def test_comparing_allows_for_networks_that_single_precision_is_not_enough_for()
     found = compare(Sensitive(), better, (5,), 4, "it")
     assert found.relative > 3 * TOLERANCE
     assert found.rounding
-    assert str(found).endswith("of the largest output (as single precision has it)")
+    assert str(found).endswith("of the largest output (rounding of single precision)")
     with pytest.raises(SpecError, match="it gives different outputs"):
         compare(Sensitive(), worse, (5,), 4, "it")

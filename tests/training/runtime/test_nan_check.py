@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import dotcnn
 from dotcnn.compiler.plan import plan
 from dotcnn.training.optim.precision import FULL
-from dotcnn.training.runtime.nan_check import Moment, advice, first_broken, no_number
+from dotcnn.training.runtime.nan_check import Moment, advice, first_broken, not_finite
 from dotcnn.training.runtime.out_of_memory import is_out_of_memory, out_of_memory
 
 
@@ -65,7 +65,7 @@ def test_weights_that_were_broken_before_are_named() -> None:
     module = nn.Linear(3, 3)
     with torch.no_grad():
         module.weight[0, 0] = float("nan")
-    error = no_number(module, lambda: module(ONES), Moment(2, 1234, 0.1), "try")
+    error = not_finite(module, lambda: module(ONES), Moment(2, 1234, 0.1), "try")
     assert "step 1,234 in epoch 2" in error.diagnostic.message
     assert "weight are NaN or infinite: the previous step" in error.diagnostic.notes[0]
 

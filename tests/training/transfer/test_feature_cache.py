@@ -257,7 +257,7 @@ def cut_of(*lines: str) -> tuple[Cut | None, torch.nn.Module]:
     assert transfer is not None
     strategy = strategy_of(network, transfer)
     module = dotcnn.load(network).train()
-    Freezing(strategy).begin(module, 0)
+    Freezing(strategy).start_epoch(module, 0)
     return cut_at(network, module, strategy.stages[0].frozen), module
 
 

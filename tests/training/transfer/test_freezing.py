@@ -81,7 +81,7 @@ def test_frozen_parts_are_in_evaluation() -> None:
     """A dropout before a head that learns is the head's."""
     found = strategy("freeze all")
     module = dotcnn.load(found.network).train()
-    Freezing(found).begin(module, 0)
+    Freezing(found).start_epoch(module, 0)
     modes = {name: part.training for name, part in module.named_modules() if name}
     assert not modes["bn"]
     assert not modes["layer1.1.bn"]
@@ -95,7 +95,7 @@ def test_a_frozen_beginning_keeps_nothing_for_backward() -> None:
     for lines in (["freeze all"], ["freeze until layer2"], []):
         found = strategy(*lines)
         module = dotcnn.load(found.network).train()
-        Freezing(found).begin(module, 0)
+        Freezing(found).start_epoch(module, 0)
         setting = Setting(frozen=found.stages[0].frozen)
         assert kept_for_backward(module, images, labels) == pytest.approx(
             Memory(found.network, setting).kept.at(3), abs=512

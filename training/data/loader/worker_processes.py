@@ -33,10 +33,10 @@ class Stream:
 
     def __init__(self, store: OnDisk, device: torch.device, workers: int) -> None:
         self.device = device
-        self._wanted = _Wanted()
+        self._requested = _Requested()
         self._loader = DataLoader(
             _Reader(store),
-            batch_sampler=self._wanted,
+            batch_sampler=self._requested,
             collate_fn=_unchanged,
             num_workers=workers,
             pin_memory=device.type == "cuda",
@@ -49,7 +49,7 @@ class Stream:
     def __call__(self, plan: list[Tensor]) -> Iterator[Tensor]:
         if not plan:
             return
-        self._wanted.batches = [indices.tolist() for indices in plan]
+        self._requested.batches = [indices.tolist() for indices in plan]
         with _undisturbed():
             batches = iter(self._loader)
         while True:
@@ -79,7 +79,7 @@ class Stream:
         self._loader._iterator = None
 
 
-class _Wanted:
+class _Requested:
     """The batches to read; the data loader asks for them at the start of each epoch."""
 
     def __init__(self) -> None:
