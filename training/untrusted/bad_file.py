@@ -1,4 +1,4 @@
-"""Why a file cannot be used. Every reader of untrusted files raises BadFile and nothing else."""
+"""BadFile: why a file cannot be used; the only exception of the readers of untrusted files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ HELP: dict[Kind, str] = {
     "damaged": "download it again: it may be truncated",
     "limit": "the file is made to exhaust memory, or is of a different kind",
 }
-"""What to do about it, where that does not depend on what the file is for."""
+"""The default help for each kind."""
 
 _LONGEST = 200
 
 
 class BadFile(Exception):
-    """Its text follows the name of the file: `is damaged: it is truncated`."""
+    """A file that cannot be used. Its text continues the name of the file: `is damaged: it is
+    truncated`."""
 
     def __init__(self, predicate: str, kind: Kind = "damaged", help: str = "") -> None:
         super().__init__(predicate)
@@ -44,9 +45,9 @@ def unreadable(error: OSError) -> BadFile:
 
 @contextmanager
 def guarded(reason: str = "") -> Iterator[None]:
-    """Whatever a library raises over a file becomes a BadFile; `reason` says it in our words.
+    """A context that converts any exception of a library to BadFile, with `reason` as its text.
 
-    Libraries document some of what they raise. Over damaged files they raise nearly everything:
+    Libraries document only some of their exceptions. For damaged files they raise almost anything:
     LZMAError, struct.error, AssertionError, TokenError, RecursionError.
     """
     try:
@@ -58,7 +59,7 @@ def guarded(reason: str = "") -> Iterator[None]:
     except EOFError:
         raise damaged("it is truncated") from None
     except OSError as error:
-        if error.errno in (None, errno.EINVAL):  # a seek to where nothing can be
+        if error.errno in (None, errno.EINVAL):  # a seek to an invalid position
             raise damaged(reason or first_line(error)) from None
         raise unreadable(error) from None
     except Exception as error:  # noqa: BLE001 (see above)
@@ -66,6 +67,6 @@ def guarded(reason: str = "") -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, in at most a line; as it has no text, its kind."""
+    """The first line of an exception's message; its type if it has no message."""
     line = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"

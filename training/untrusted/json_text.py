@@ -1,8 +1,13 @@
-"""JSON that somebody else wrote: bounded in depth, and held against the form that it should have.
+"""Reads JSON that somebody else wrote: bounded in depth, and checked against an expected form.
 
-A form is a type (`int`), a tuple of forms (one of them), a list with one form (each item has it), a
-dict by key (these keys have these forms; `Optional(form)` may be missing; others are ignored), a
-dict with the one key `str` or `int` (all keys and values), a function (that says whether), or None.
+A form is one of these:
+- a type (`int`), or None
+- a tuple of forms: the value has one of them
+- a list with one form: each item has it
+- a dict: the values of these keys have these forms (`Optional(form)`: the key may be missing);
+  other keys are ignored
+- a dict with the single key `str` or `int`: all keys have this type, and all values the form
+- a function that returns whether the value is valid
 """
 
 from __future__ import annotations
@@ -20,13 +25,13 @@ MAX_DEPTH = 64
 
 @dataclass(frozen=True)
 class Optional:
-    """The form of what may be missing."""
+    """The form of a value whose key may be missing."""
 
     form: Any
 
 
 def natural(value: object) -> bool:
-    """A form: a whole number that is not negative, and fits into 64 bits."""
+    """A form: an integer that is not negative and fits into 64 bits."""
     return type(value) is int and 0 <= value < 2**63
 
 
@@ -41,12 +46,12 @@ def finite(value: object) -> bool:
 
 
 def load_json(text: str) -> Any:
-    """Raises BadFile for text that is not JSON, or nested deeper than anything meant well."""
+    """Parses JSON; raises BadFile for text that is not JSON, or is nested too deeply."""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise damaged(f"line {error.lineno} is not JSON: {error.msg}") from None
-    except ValueError:  # Python reads no whole number of more than 4,300 digits
+    except ValueError:  # Python does not parse integers of more than 4,300 digits
         raise damaged("a number in it has too many digits") from None
     except RecursionError:
         raise _too_deep() from None
@@ -69,7 +74,7 @@ def _too_deep() -> BadFile:
 
 
 def misfit(value: Any, form: Any, place: str = "") -> str:
-    """Where a value does not have a form: `position.epoch`; empty where it does all over."""
+    """The first place where a value does not have its form: `position.epoch`; empty if all fits."""
     match form:
         case Optional():
             return misfit(value, form.form, place)
@@ -101,7 +106,7 @@ def misfit(value: Any, form: Any, place: str = "") -> str:
         case _:
             fits: Callable[[object], bool] = form
             return "" if fits(value) else place or "it"
-    return next((found for one, item, at in parts if (found := misfit(one, item, at))), "")
+    return next((wrong for one, item, at in parts if (wrong := misfit(one, item, at))), "")
 
 
 def _is(value: object, kind: type) -> bool:

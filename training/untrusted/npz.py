@@ -1,4 +1,4 @@
-"""numpy's .npz and .npy from anybody: no pickle, no more memory than the file accounts for."""
+"""Reads numpy's .npz and .npy files safely: no pickle, no more memory than the file size."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ CODE = "contains Python objects, not numbers; they could run code and are not lo
 
 _ENDING = ".npy"
 _MAJOR = npy.MAGIC_LEN - 2
-"""Where the version is that a header is written in."""
+"""The position of the version number of the header."""
 _PREFIX = npy.MAGIC_LEN
 _MAX_HEADER = 10_000
 
 
 class SingleArray(BadFile):
-    """What should hold several arrays by name is a single one."""
+    """The file is a single array (.npy), but an archive of named arrays is expected."""
 
     def __init__(self) -> None:
         super().__init__("is a single array, without a name", "kind", "save it with numpy.savez")
 
 
 class NpzArrays(Mapping[str, Any]):
-    """The arrays of an archive by name, each read when it is asked for; raises BadFile."""
+    """The arrays of an archive by name; each is read when it is accessed. Raises BadFile."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -61,7 +61,7 @@ class NpzArrays(Mapping[str, Any]):
 
 @contextmanager
 def open_npz(path: Path) -> Iterator[NpzArrays]:
-    """An archive of numpy's, as long as its file is open; raises BadFile."""
+    """A context in which a .npz archive is open; raises BadFile."""
     with open_regular(path) as file:
         start = file.read(len(npy.MAGIC_PREFIX))
         if not start:
@@ -81,17 +81,17 @@ def read_npy(path: Path) -> Any:
 
 
 def read_array(stream: IO[bytes], size: int) -> Any:
-    """An array of so many bytes, header included."""
+    """Reads an array of `size` bytes, header included."""
     start = _start(stream)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about files that Python 2 wrote
+        warnings.simplefilter("ignore")  # about files written by Python 2
         shape, dtype = _claimed(start)
         count = math.prod(shape)
         if dtype.hasobject:
             raise BadFile(CODE, "code", "save plain numbers: array.astype(numpy.float32)")
         if min(shape, default=0) < 0 or count * dtype.itemsize != size - len(start):
             raise damaged(f"an array in it has {len(shape)} axes, more than its data")
-        if count > size:  # of no bytes each
+        if count > size:  # items of zero bytes
             raise damaged("an array in it has more items than bytes")
         array = npy.read_array(_Rewound(start, stream), allow_pickle=False)
     if dtype.kind == "U" and array.nbytes:
@@ -102,16 +102,16 @@ def read_array(stream: IO[bytes], size: int) -> Any:
 
 
 def _claimed(start: bytes) -> tuple[tuple[int, ...], Any]:
-    """The shape and the kind of number that a header states."""
+    """The shape and data type that a header claims."""
     try:
         shape, _, dtype = npy.read_array_header_2_0(io.BytesIO(_as_version_2(start)))
-    except MemoryError:  # so Python's parser says that something is nested too deep
+    except MemoryError:  # raised by Python's parser for deep nesting
         raise damaged("an array in it has a header that cannot be read") from None
     return shape, dtype
 
 
 def _start(stream: IO[bytes]) -> bytes:
-    """All before the numbers."""
+    """Reads everything before the data: magic, version and header."""
     start = stream.read(_PREFIX + 2)
     if not start.startswith(npy.MAGIC_PREFIX):
         raise damaged("an array in it does not start with numpy's header")
@@ -126,13 +126,13 @@ def _start(stream: IO[bytes]) -> bytes:
 
 
 def _as_version_2(start: bytes) -> bytes:
-    """The header behind its length, which version 1 has in two bytes."""
+    """The header with a length of four bytes, as in version 2; version 1 has two bytes."""
     header = start[_PREFIX + (2 if start[_MAJOR] == 1 else 4) :]
     return struct.pack("<I", len(header)) + header
 
 
 class _Rewound:
-    """A stream that cannot go back, with what has been read of it put before it again."""
+    """A stream with the bytes that were already read from it put back at its start."""
 
     def __init__(self, start: bytes, rest: IO[bytes]) -> None:
         self._start, self._rest = io.BytesIO(start), rest

@@ -1,4 +1,4 @@
-""".onnx: the graph of a model with its tensors; also those in files beside it ("external data")."""
+"""Reads .onnx files: the graph of a model with its tensors, also those in external data files."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from .bad_file import BadFile, damaged, guarded, too_large
 from .open_file import open_regular, read_bytes, size_of
 
 MAX_BYTES = 2**31
-"""As protobuf itself has it."""
+"""The limit of protobuf itself."""
 MAX_MESSAGES = 500_000
-"""Nodes and tensors: an empty one takes two bytes in a file, and hundreds in memory."""
+"""The most nodes and tensors: an empty one takes two bytes in a file, but hundreds in memory."""
 
 _GRAPH, _NODE, _TENSOR = 7, 1, 5
-"""Fields of the model, and of its graph."""
+"""Field numbers of the graph in a model, and of nodes and tensors in the graph."""
 
 
 def read_onnx(path: Path) -> Any:
-    """The graph, all its numbers in it; raises BadFile."""
+    """The graph of a model with all its weights; raises BadFile."""
     try:
         import onnx
     except ImportError:
@@ -36,7 +36,8 @@ def read_onnx(path: Path) -> Any:
 
 
 def _check_counts(model: memoryview) -> None:
-    """How many messages the graph is made of, without reading them."""
+    """Counts the nodes and tensors of the graph without parsing them; raises BadFile for too
+    many."""
     count = 0
     for field, part in _fields(model):
         if field == _GRAPH:
@@ -47,7 +48,7 @@ def _check_counts(model: memoryview) -> None:
 
 
 def _fields(message: memoryview) -> Any:
-    """Of a message of protobuf each field of bytes: its number, and the bytes."""
+    """The fields of bytes in a protobuf message: the number of each, and its bytes."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -79,20 +80,21 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
 
 
 def _read_external(graph: Any, folder: Path, external: int) -> None:
-    """Numbers in files beside the model, each file in its folder, each byte of it used once."""
+    """Reads weights that are in external files. These must be in the folder of the model, and all
+    tensors together may not use more bytes than a file has."""
     left: dict[str, int] = {}
     for tensor in graph.initializer:
         if tensor.data_location != external:
             continue
-        said = {entry.key: entry.value for entry in tensor.external_data}
-        name = said.get("location", "")
+        claimed = {entry.key: entry.value for entry in tensor.external_data}
+        name = claimed.get("location", "")
         place = PurePosixPath(name.replace("\\", "/"))
         if not name or place.is_absolute() or ".." in place.parts:
             raise BadFile(f"refers to data outside its folder ({name})", "code")
         try:
             with open_regular(folder / place) as file:
                 size = size_of(file)
-                start, length = int(said.get("offset", 0)), int(said.get("length", size))
+                start, length = int(claimed.get("offset", 0)), int(claimed.get("length", size))
                 left[name] = left.get(name, size) - length
                 if start < 0 or length < 0 or start + length > size or left[name] < 0:
                     raise damaged(f"it refers to more data in {name} than there is")

@@ -1,6 +1,6 @@
-"""Opening files that somebody else wrote: regular files alone, and no larger than they may be.
+"""Opens files that somebody else wrote: only regular files, and only up to a given size.
 
-A named pipe in the place of a file would be waited for, /dev/zero read until memory is full.
+Otherwise the program could wait for ever on a named pipe, or read /dev/zero until memory is full.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from ...dsl.files import KINDS
 from .bad_file import BadFile, damaged, too_large, unreadable
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-"""Without O_NONBLOCK the mere opening of a named pipe waits for somebody to write to it."""
+"""Without O_NONBLOCK, opening a named pipe would wait until something is written to it."""
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """A file to read from; raises BadFile for what is not there, or not a regular file."""
+    """Opens a file for reading; raises BadFile if it does not exist or is not a regular file."""
     try:
         descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         raise BadFile("does not exist", "missing") from None
-    except IsADirectoryError:  # on Windows, a folder cannot even be opened
+    except IsADirectoryError:  # on Windows, folders cannot be opened
         raise BadFile("is a folder, not a file", "not-a-file") from None
     except OSError as error:
         raise unreadable(error) from None
@@ -42,13 +42,13 @@ def size_of(file: BinaryIO) -> int:
 
 
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
-    """All of a file that has at most so many bytes; raises BadFile."""
+    """Reads a file of at most `most` bytes; raises BadFile."""
     with open_regular(path) as file:
         size = size_of(file)
         if size > most:
             raise too_large(f"has {size:,} bytes, more than the limit of {most:,}")
         try:
-            # One more than that: it may have grown, and some files of /proc claim to be empty.
+            # One byte more than its size: it may have grown, and files in /proc claim to be empty.
             data = file.read(most + 1 if not size else size + 1)
         except OSError as error:
             raise unreadable(error) from None
@@ -58,7 +58,7 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
 
 
 def read_text(path: Path, most: int) -> str:
-    """The same as text; raises BadFile for bytes that are not UTF-8."""
+    """Reads a text file of at most `most` bytes; raises BadFile if it is not UTF-8."""
     data = read_bytes(path, most)
     try:
         return data.decode("utf-8")

@@ -1,10 +1,10 @@
-"""Pickles as plain data: a stack machine for what torch writes, which calls nothing.
+"""Reads pickles as plain data: a stack machine for torch's files that runs no foreign code.
 
-torch's own reader (`weights_only=True`) runs no foreign code either, but it believes what it reads:
-a tuple of two references to a tuple of two references …, 40 deep, is 300 bytes and hashes for a
-day as the key of a dict, `bytearray(10 ** 11)` is allocated, and over a damaged file anything from
-TypeError to AssertionError gets out. Here, what a pickle names stands in a table of ours, its
-arguments are checked, and keys are plain; all else ends in a BadFile.
+torch's own reader (`weights_only=True`) does not run foreign code either, but it trusts the file. A
+tuple of two references to a tuple of two references …, 40 deep, has 300 bytes, and hashing it as a
+key takes a day; `bytearray(10 ** 11)` is allocated; and a damaged file raises anything from
+TypeError to AssertionError. Here, every name in a pickle must be in a fixed table, arguments are
+checked, and keys of dicts must be simple; everything else raises BadFile.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import IO, Any
 from .bad_file import BadFile, damaged, guarded, too_large
 
 MAX_STEPS = 4_000_000
-"""Of a pickle. A tensor takes some 25; a network of 1,000 with its optimizer, 100,000 in all."""
+"""The most steps of a pickle. A tensor takes about 25 of them; a network of 1,000 tensors with its
+optimizer, about 100,000."""
 
 Function = Callable[..., Any]
 
 
 class Opaque:
-    """What stands for an object that is of no use here, such as a scalar of numpy's."""
+    """A placeholder for an object that is not needed, such as a numpy scalar."""
 
 
 class Named:
@@ -38,10 +39,10 @@ def load_pickle(
     known: Mapping[str, Any],
     stored: Callable[[object], Any] | None = None,
 ) -> Any:
-    """The next value of a stream that has so many bytes in all; raises BadFile.
+    """The next value of a stream of `size` bytes; raises BadFile.
 
-    `known` has what may be named: functions of ours to be called instead, and values. `stored`
-    gives the storage that a persistent id means.
+    `known` has the allowed names: functions that are called in place of the named ones, and values.
+    `stored` returns the storage of a persistent id.
     """
     with guarded("it was not written by torch"):
         return _Machine(stream, size, known, stored).run()
@@ -90,14 +91,14 @@ class _Machine:
         self.stack.append(value)
 
     def marked(self) -> list[Any]:
-        """What has come since the last mark."""
+        """Pops the values since the last mark."""
         items, self.stack = self.stack, self.below.pop()
         return items
 
-    # ---- what may be done ----
+    # ---- the opcodes ----
 
     def version(self) -> None:
-        """Of the protocol: what each opcode means does not depend on it."""
+        """Skips the version of the protocol, which does not change the meaning of opcodes."""
         self.bytes(1)
 
     def mark(self) -> None:
@@ -121,7 +122,7 @@ class _Machine:
         self.push(function.function(*arguments))
 
     def build(self) -> None:
-        """The attributes of an object, such as the versions in a state dict: of no use here."""
+        """Ignores the attributes of an object, such as the versions in a state dict."""
         self.stack.pop()
 
     def persistent(self) -> None:
@@ -142,10 +143,10 @@ class _Machine:
         _dict(self.stack[-1])[key(name)] = value
 
     def items(self) -> None:
-        found = self.marked()
+        pairs = self.marked()
         target = _dict(self.stack[-1])
-        for at in range(0, len(found), 2):
-            target[key(found[at])] = found[at + 1]
+        for at in range(0, len(pairs), 2):
+            target[key(pairs[at])] = pairs[at + 1]
 
     def tuple(self, count: int) -> None:
         items = tuple(self.stack[-count:])
@@ -161,7 +162,8 @@ class _Machine:
 
 
 def key(value: Any, depth: int = 2) -> Any:
-    """What may be the key of a dict: it is hashed in a few steps."""
+    """The value if it may be the key of a dict, that is, if it can be hashed in a few steps; raises
+    BadFile otherwise."""
     plain = value is None or isinstance(value, str | int | float | bytes | Named)
     if not plain:
         if not isinstance(value, tuple) or len(value) > 16 or not depth:
@@ -188,7 +190,7 @@ _STEPS: dict[bytes, Callable[[_Machine], None]] = {
     b"(": _Machine.mark,
     b"c": _Machine.name,
     b"R": _Machine.call,
-    b"\x81": _Machine.call,  # a new object, which is the same here
+    b"\x81": _Machine.call,  # creates an object, which is the same as a call here
     b"b": _Machine.build,
     b"Q": _Machine.persistent,
     b"a": _Machine.append,
@@ -219,4 +221,4 @@ _STEPS: dict[bytes, Callable[[_Machine], None]] = {
     b"q": lambda m: m.remember(m.number("<B")),
     b"r": lambda m: m.remember(m.number("<I")),
 }
-"""By opcode, as `pickletools` explains them: those of protocol 2, in which torch writes."""
+"""The opcodes of protocol 2, which torch writes; `pickletools` explains them."""

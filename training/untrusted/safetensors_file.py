@@ -1,4 +1,4 @@
-""".safetensors: tensors, and what is said about them beside them."""
+"""Reads .safetensors files: tensors and metadata."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_TENSORS = 100_000
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Raises BadFile."""
+    """The tensors of a file; raises BadFile."""
     _check_header(path)
     try:
         from safetensors.torch import load_file
@@ -25,7 +25,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def about_safetensors(path: Path) -> dict[str, str]:
-    """What stands beside the tensors; raises BadFile."""
+    """The metadata of a file; raises BadFile."""
     from safetensors import safe_open
 
     _check_header(path)
@@ -34,7 +34,7 @@ def about_safetensors(path: Path) -> dict[str, str]:
 
 
 def _check_header(path: Path) -> None:
-    """The list of tensors, which the library holds in memory."""
+    """Checks the size of the header, which the library reads into memory; raises BadFile."""
     with open_regular(path) as file:
         size = size_of(file)
         if not size:

@@ -1,8 +1,8 @@
-""".pt, .pth, .th, .ckpt: what `torch.save` wrote, as plain data and tensors on the CPU.
+"""Reads files of `torch.save` (.pt, .pth, .th, .ckpt) as plain data and tensors on the CPU.
 
-Both formats are read: the zip archive with `data.pkl` and a member for each storage, and the one
-before torch 1.6, pickles one after the other with the storages behind them. Of the objects in a
-file only containers, numbers, text and dense tensors are made; see `pickle_data`.
+Both formats are supported: the zip archive with `data.pkl` and a member for each storage, and the
+format before torch 1.6, a sequence of pickles followed by the storages. Only containers, numbers,
+text and dense tensors are created; see `pickle_data`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ MAX_AXES = 25
 
 _NOT_TORCH = "it was not written by torch"
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-"""With which a file of the older format begins."""
+"""The first two values of a file of the older format."""
 _SPREAD = 2**20
-"""Bytes that a tensor may have beyond those of its storage: an expanded one repeats them."""
+"""The bytes by which a tensor may exceed its storage: an expanded tensor repeats values."""
 
 
 def read_torch(path: Path) -> object:
-    """What was saved; raises BadFile."""
+    """The saved object; raises BadFile."""
     with open_regular(path) as file:
         start = file.read(4)
         if not start:
@@ -115,32 +115,32 @@ def _from_pickles(file: BinaryIO) -> object:
     size = size_of(file)
     if load_pickle(file, size, {}) != _MAGIC or load_pickle(file, size, {}) != _PROTOCOL:
         raise damaged(_NOT_TORCH)
-    load_pickle(file, size, {})  # the sizes of numbers on the machine that wrote it
+    load_pickle(file, size, {})  # the number sizes of the machine that wrote it
     storages = _Following(size)
-    found = load_pickle(file, size, _known(size), storages)
+    saved = load_pickle(file, size, _known(size), storages)
     with guarded("it is truncated"):
         storages.fill(file, load_pickle(file, size, {}))
-    return found
+    return saved
 
 
 class _Following:
-    """Storages whose bytes come behind the pickles."""
+    """Storages whose bytes follow the pickles."""
 
     def __init__(self, size: int) -> None:
         self.left = size
-        self.made: dict[str, torch.UntypedStorage] = {}
+        self.by_name: dict[str, torch.UntypedStorage] = {}
         self.dtypes: dict[str, torch.dtype] = {}
 
     def __call__(self, identity: object) -> _Storage:
         name, dtype, count, view = _identity(identity)
-        if name not in self.made:
+        if name not in self.by_name:
             size = count * dtype.itemsize
             self.left -= size
             if self.left < 0:
                 raise damaged("it is truncated")
-            self.made[name] = torch.UntypedStorage(size)  # type: ignore[no-untyped-call]
+            self.by_name[name] = torch.UntypedStorage(size)  # type: ignore[no-untyped-call]
             self.dtypes[name] = dtype
-        storage = self.made[name]
+        storage = self.by_name[name]
         if view is not None:  # a part of another storage
             start, length = view
             first, last = start * dtype.itemsize, (start + length) * dtype.itemsize
@@ -150,10 +150,10 @@ class _Following:
         return _Storage(storage, dtype)
 
     def fill(self, file: BinaryIO, names: object) -> None:
-        if not isinstance(names, list) or {*map(str, names)} != {*self.made}:
+        if not isinstance(names, list) or {*map(str, names)} != {*self.by_name}:
             raise damaged("some of its storages are missing")
         for name in map(str, names):
-            storage = self.made[name]
+            storage = self.by_name[name]
             count = int.from_bytes(file.read(8), "little")
             if count * self.dtypes[name].itemsize != storage.nbytes():
                 raise damaged("a storage in it has an inconsistent size")
@@ -164,7 +164,7 @@ class _Following:
 
 
 def _identity(identity: object) -> tuple[str, torch.dtype, int, tuple[int, int] | None]:
-    """Of a storage: its name, kind of numbers, and how many; and which part of it is meant."""
+    """The name, the data type and the length of a storage, and the part of it that is used."""
     match identity:
         case ("storage", Named(name=kind), str() | int() as name, str(), int(count), *rest):
             dtype = _STORAGES.get(kind.rpartition(".")[2])
@@ -188,7 +188,7 @@ def _filled(stream: Any, size: int) -> torch.UntypedStorage:
 
 
 def _read_into(stream: Any, storage: torch.UntypedStorage) -> None:
-    """Straight into the memory of the storage, which nothing else refers to yet."""
+    """Reads directly into the memory of the storage, which nothing else uses yet."""
     if not storage.nbytes():
         return
     memory = torch.empty(0, dtype=torch.uint8).set_(storage).numpy().data
@@ -201,7 +201,7 @@ def _read_into(stream: Any, storage: torch.UntypedStorage) -> None:
 
 
 class _Tensors:
-    """Makes the tensors of one file, which has so many bytes."""
+    """Creates the tensors of a file of `size` bytes."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -210,7 +210,7 @@ class _Tensors:
     def strided(self, storage: object, offset: object, size: object, stride: object) -> Tensor:
         if not isinstance(storage, _Storage):
             raise damaged("a tensor in it has no storage")
-        return self._made(storage, storage.dtype, offset, size, stride)
+        return self._tensor(storage, storage.dtype, offset, size, stride)
 
     def version_2(self, storage: object, offset: object, size: object, stride: object,
                   *more: object) -> Tensor:  # fmt: skip
@@ -220,9 +220,9 @@ class _Tensors:
                   grad: object, hooks: object, dtype: object, *more: object) -> Tensor:  # fmt: skip
         if not isinstance(storage, _Storage) or not isinstance(dtype, torch.dtype):
             raise damaged("a tensor in it has no storage")
-        return self._made(storage, dtype, offset, size, stride)
+        return self._tensor(storage, dtype, offset, size, stride)
 
-    def _made(
+    def _tensor(
         self, storage: _Storage, dtype: torch.dtype, offset: object, size: object, stride: object
     ) -> Tensor:
         self.count += 1
@@ -253,13 +253,13 @@ def _naturals(value: object) -> tuple[int, ...]:
 
 
 def _without_values(dtype: object, size: object, stride: object, *more: object) -> Tensor:
-    """One of the device `meta`, which has a shape and no numbers."""
+    """A tensor on the device `meta`, which has a shape but no values."""
     if not isinstance(dtype, torch.dtype):
         raise damaged("a tensor in it has no data type")
     return torch.empty_strided(_naturals(size), _naturals(stride), dtype=dtype, device="meta")
 
 
-# ---- what a pickle may name ----------------------------------------------------------------------
+# ---- the names that a pickle may use -------------------------------------------------------------
 
 
 _STORAGES = {
@@ -270,7 +270,7 @@ _STORAGES = {
     "ComplexDoubleStorage": torch.complex128, "UntypedStorage": torch.uint8,
 }  # fmt: skip
 _OTHERS = ("QInt8Storage", "QUInt8Storage", "QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage")
-"""Of quantized numbers."""
+"""Storages of quantized numbers."""
 
 _USELESS = (
     "torch._utils._rebuild_qtensor", "torch._utils._rebuild_sparse_tensor",
@@ -281,7 +281,7 @@ _USELESS = (
     "torch.per_channel_symmetric", "torch.per_channel_affine_float_qparams",
     "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype",
 )  # fmt: skip
-"""Harmless, and not weights: something opaque stands in their places."""
+"""Harmless objects that are not weights; they are replaced by placeholders."""
 
 
 def _known(size: int) -> dict[str, Any]:
@@ -327,13 +327,13 @@ def _opaque(*arguments: object) -> Opaque:
 def _of_a_subclass(rebuild: object, kind: object, arguments: object, state: object) -> object:
     if not isinstance(rebuild, Named) or not isinstance(arguments, tuple) or not rebuild.function:
         raise damaged("a tensor in it is built in an unknown way")
-    if rebuild.function is _of_a_subclass:  # within itself it could go on for ever
+    if rebuild.function is _of_a_subclass:  # it could call itself without end
         raise damaged("a tensor in it is built in an unknown way")
     return rebuild.function(*arguments)
 
 
 def _ordered(items: object = ()) -> dict[Any, Any]:
-    """Also for what counts: either is a dict here."""
+    """A dict for an OrderedDict or a Counter."""
     pairs = items.items() if isinstance(items, dict) else items
     if not isinstance(pairs, tuple | list | type({}.items())):
         raise damaged("a dict in it is built in an unknown way")
@@ -347,7 +347,7 @@ def _set(items: object = ()) -> set[Any]:
 
 
 def _encoded(text: object = "", encoding: object = "latin1") -> bytes:
-    """Bytes, which protocol 2 can only say as text."""
+    """Bytes, which protocol 2 can only store as text."""
     if isinstance(text, bytes):
         return text
     if not isinstance(text, str) or encoding != "latin1":

@@ -1,4 +1,4 @@
-"""Zip archives that somebody else made: what they claim is checked before anything is unpacked."""
+"""Opens zip archives of others: checks sizes and methods before unpacking (no zip bombs)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from .bad_file import BadFile, damaged, guarded, too_large
 from .open_file import size_of
 
 MAX_DIRECTORY = 8 * 2**20
-"""Bytes of the list of members: some 100,000 of them. It is held in memory."""
+"""The most bytes of the list of members, enough for about 100,000. It is read into memory."""
 UNPACKED_FREELY = 64 * 2**20
 MAX_RATIO = 100
-"""What is unpacked may be so many times as large as the file, beyond the bytes above. Weights and
-photographs shrink to a half at best, blank images and masks to a fiftieth; a bomb, to a 1,032nd."""
+"""Beyond the size above, the unpacked data may be this many times as large as the file. Weights and
+photographs are compressed to a half at best, blank images and masks to a fiftieth; a zip bomb to a
+thousandth."""
 
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x06"
@@ -25,13 +26,13 @@ _METHODS = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA", 93: "Zstandard
 
 
 def may_unpack_to(packed: int) -> int:
-    """How many bytes may come of so many compressed ones; more of them are a bomb."""
+    """The most bytes that a file of this size may unpack to; more are treated as a zip bomb."""
     return max(UNPACKED_FREELY, MAX_RATIO * packed)
 
 
 @contextmanager
 def open_zip(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
-    """An archive whose members can be read one by one; raises BadFile."""
+    """A context with an archive whose members can be read one by one; raises BadFile."""
     _check_directory(file)
     with guarded("it is a truncated zip archive"):
         archive = zipfile.ZipFile(file)
@@ -41,7 +42,7 @@ def open_zip(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
 
 
 def read_member(archive: zipfile.ZipFile, name: str, most: int = UNPACKED_FREELY) -> bytes:
-    """All of a member that has at most so many bytes; raises BadFile."""
+    """Reads a member of at most `most` bytes; raises BadFile."""
     try:
         member = archive.getinfo(name)
     except KeyError:
@@ -53,7 +54,7 @@ def read_member(archive: zipfile.ZipFile, name: str, most: int = UNPACKED_FREELY
 
 
 def start_of(file: BinaryIO, member: zipfile.ZipInfo) -> int:
-    """Where the bytes of a member begin that is not compressed; raises BadFile."""
+    """The position of the data of an uncompressed member in the file; raises BadFile."""
     with guarded(f"{member.filename} in it is broken"):
         file.seek(member.header_offset)
         mark, name, extra = struct.unpack("<4s22xHH", file.read(30))
@@ -64,7 +65,7 @@ def start_of(file: BinaryIO, member: zipfile.ZipInfo) -> int:
 
 
 def _check_directory(file: BinaryIO) -> None:
-    """That the list of members is not too long to be read."""
+    """Raises BadFile if the list of members is too long to be read."""
     with guarded("it is a truncated zip archive"):
         size = size_of(file)
         file.seek(max(0, size - 22 - _COMMENT))

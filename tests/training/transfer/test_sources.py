@@ -154,5 +154,5 @@ def test_weights_of_a_deeper_network(tmp_path: Path) -> None:
             found |= {key.replace("layer1.1", f"layer1.{i}"): found[key] for i in (2, 3)}
     torch.save(found, tmp_path / "a.pt")
     problem = refused(tmp_path / "run", spec(source=tmp_path / "a.pt"))
-    assert "take weights of Net" in problem.help
+    assert "use weights of Net" in problem.help
     assert "layers that" in problem.help
