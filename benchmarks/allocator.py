@@ -2,7 +2,8 @@
 
     python benchmarks/allocator.py [--rounds 5] [--steps 20]
 
-Of each process the median step by the clock, and how many pages it got from the system in one.
+For each process it prints the median time of a step, and the number of memory pages that the system
+handed out in a step.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import dotcnn
 from dotcnn.training.runtime.allocator import freed_memory_kept
 
 CASES = (("fashion", 64, (1, 28, 28), 10), ("resnet18", 32, (3, 96, 96), 1000))
-"""Network, batch, image, classes."""
+"""Network, batch size, image shape, classes."""
 
 
 def measured(name: str, kept: bool, steps: int) -> tuple[float, float]:

@@ -1,22 +1,23 @@
-"""Augmentation against torchvision v2, kornia and albumentations: images a second, in one run.
+"""Augmentation speed compared with torchvision v2, kornia and albumentations, in images per second.
 
     python benchmarks/augmentation.py [--rounds 15] [--sizes 32 224] [--device cuda] [--threads 1]
     python benchmarks/augmentation.py --agreement
 
-The same changes for all: flip, rotate 15, shift 10 %, scale 0.9 to 1.1, shear 10, brightness,
-contrast, saturation 20 % each, noise 0.05, erase at 50 %, normalisation; from uint8 images in
-memory to a float32 batch. Each of the others twice: op by op, as one would write it first, and
-merged, with its geometry as one affine, which is its best form. torchvision and albumentations work
-image by image, as they are meant to; kornia and ours on the batch, ours as in the training loop.
+All libraries do the same: flip, rotate 15, shift 10 %, scale 0.9 to 1.1, shear 10, brightness,
+contrast, saturation 20 % each, noise 0.05, erase at 50 %, normalization; from uint8 images in
+memory to a float32 batch. Each of the others is timed twice: operation by operation, the obvious
+way to write it; and merged, with one affine transform for all geometry, its fastest form.
+torchvision and albumentations work image by image, as they are designed to; kornia and this package
+work on the batch, the latter as in the training loop.
 
-On a CPU it is the time that the process was given, on a graphics card the clock's. In each round
-everybody is timed once, in another order; quoted are medians of rounds and of the rounds' ratios,
-with the middle half of these. Who is not installed is left out:
+On a CPU, process time is measured; on a GPU, wall-clock time. In each round, every library is timed
+once, in a different order. Printed are the medians over the rounds, and the median and the middle
+half of the ratios. Libraries that are not installed are left out:
 `pip install kornia albumentations opencv-python-headless torchvision`.
 
-`--agreement` times nothing: it prints, for each directive alone, how far its outcome is from that
-of torchvision with the same parameters, in levels of 255 at the worst pixel of noise; and how far
-all of them done together are from one after the other, on pictures.
+`--agreement` times nothing. It prints how far the result of each directive alone is from that of
+torchvision with the same parameters, in levels of 255 at the worst pixel of noise; and how far all
+directives in one pass are from one directive after the other, on pictures.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ AUGMENT = """
 """
 
 
-# ---- everybody -------------------------------------------------------------------------------
+# ---- the libraries ---------------------------------------------------------------------------
 
 
 def ours(images: Tensor) -> Augmenter:
@@ -229,7 +230,7 @@ def agreement() -> None:
 
 
 def pictures(count: int, size: int) -> Tensor:
-    """Coarse noise, smoothed: about as rough as photographs."""
+    """Smoothed coarse noise, about as rough as photographs."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(count, 3, size // 8 + 1, size // 8 + 1, generator=generator) * 255
     made = torch.nn.functional.interpolate(coarse, (size, size), mode="bilinear")

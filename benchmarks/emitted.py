@@ -1,18 +1,18 @@
-"""Emitted modules against torchvision's own, with the same weights, in one run.
+"""Speed of emitted modules compared with torchvision's, with the same weights.
 
-For each network, in turn: ours, torchvision's, and torchvision's once more as a second module of
-the same weights. The ratio of the first two is the answer; that of the last two, which ought to be
-1, is the noise of the machine. Quoted are the median of the rounds' ratios, and the middle half of
-them. Timed are `forward` (evaluation, no_grad) and `training` (forward and backward, with auxiliary
-heads); before that, outputs are compared.
+For each network, three modules are timed in turn: ours, torchvision's, and a second copy of
+torchvision's. The ratio of the first two is the result; that of the last two, which should be 1,
+shows the noise of the machine. Printed are the median and the middle half of the ratios over the
+rounds. Timed are `forward` (evaluation, no_grad) and `training` (forward and backward, with
+auxiliary heads); before that, the outputs are compared.
 
     python benchmarks/emitted.py [--networks resnet18 googlenet] [--rounds 24] [--batch 2]
         [--size 224] [--device cuda] [--channels-last] [--threads 1] [--loads 12]
 
-On a CPU it is the time that the process was given, not that of the clock, so that others on the
-machine count for less; on a graphics card it is the clock's, after waiting for the card. At the end
-`dotcnn.load("resnet152")`, from the spec's text to the module, against torchvision's constructor
-(`--loads 0`: not at all): both draw the same count of normal numbers for the same convolutions.
+On a CPU, process time is measured, so that other programs matter less; on a GPU, wall-clock time
+after synchronization. At the end, `dotcnn.load("resnet152")`, from the text of the spec to the
+module, is compared with torchvision's constructor (not with `--loads 0`): both draw as many normal
+numbers for the same convolutions.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Run = Callable[[], object]
 
 
 class Ratios(NamedTuple):
-    """Of rounds, in each of which both sides were timed once."""
+    """The ratios of rounds, in each of which both modules were timed once."""
 
     values: list[float]
 
@@ -53,7 +53,7 @@ class Ratios(NamedTuple):
 class Compared(NamedTuple):
     ours: Ratios
     noise: Ratios
-    """Of torchvision's second module."""
+    """The ratio for the second copy of torchvision's module."""
     seconds: float
     """torchvision's median."""
 
@@ -71,7 +71,7 @@ def seconds(run: Run, device: torch.device) -> float:
 
 
 def interleaved(ours: Run, theirs: Run, again: Run, device: torch.device, rounds: int) -> Compared:
-    """In all orders in turn: what a run leaves in the caches is not for the same one each time."""
+    """The modules in all orders in turn, so that caches do not always favor the same one."""
     runs = [ours, theirs, again]
     orders = list(permutations(range(len(runs))))
     for run in runs * 2:
@@ -115,7 +115,7 @@ def compare(name: str, options: argparse.Namespace) -> None:
 
 
 def constructed(name: str) -> nn.Module:
-    # GoogLeNet and Inception otherwise warn that their way to begin will change.
+    # GoogLeNet and Inception otherwise warn that their initialization will change.
     options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     made: nn.Module = getattr(torchvision("models"), name)(**options)
     return made
@@ -149,7 +149,7 @@ def tell(name: str, what: str, found: Compared, apart: str) -> None:
 
 
 def load(rounds: int) -> None:
-    """Each time as in a process that has not yet seen the network."""
+    """Loads the network as in a new process, without caches."""
     models = torchvision("models")
 
     def ours() -> None:

@@ -1,15 +1,14 @@
-"""Weights of torchvision's modules in ours: every network that both have.
+"""Loads torchvision's weights into emitted modules and compares outputs and gradients.
 
     python benchmarks/equality.py [NAME ...]
 
-Both as modules, ours as it is emitted, in float64, on small images. Weights are random; the matcher
-brings them over, once from the module and once from its state dict alone, and has to come to the
-same. `order` and `names` are how many tensors of the dict these told apart, where shapes do not.
-Then the largest difference of outputs in evaluation; in training (dropout off) of outputs, those of
-auxiliary heads and what norms keep; and of the gradients of all weights. Exit code 1 where a tensor
-has no partner or anything differs by more than 1e-9. Takes minutes; the largest network has 5 GB of
-weights, which are there three times.
-"""
+Both modules are run in float64 on small images, with random weights. The weights are matched twice,
+from torchvision's module and from its state dict alone; both matches must be the same. `order` and
+`names` are the numbers of tensors of the state dict that can be told apart only by order or by
+name. Then follow the largest differences of the outputs in evaluation; in training (with dropout
+off) of the outputs, those of auxiliary heads, and the running statistics; and of the gradients of
+all weights. The exit code is 1 if a tensor has no partner, or if anything differs by more than
+1e-9. It takes minutes; the largest network has 5 GB of weights, which are in memory three times."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-# In the place of this folder, whose training.py would be taken for tests/training.
+# Replaces this folder, whose training.py would be found in place of tests/training.
 sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 

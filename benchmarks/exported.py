@@ -1,12 +1,12 @@
-"""The networks that torchvision has too, through ONNX and onnxruntime: how far outputs are apart.
+"""Exports torchvision's networks to ONNX and compares the outputs of onnxruntime with the module's.
 
     python benchmarks/exported.py [--networks resnet18 googlenet] [--size 64]
 
-Each is given random weights, and its norms the statistics of some random images. Then it is
-exported as anybody would export it: `dotcnn.export` compares the file with the module, for batches
-of 1 and 3, and refuses from 1e-4 of the largest output on. Largest differences are in parts of the
-largest output. `folded` are batch norms put into the layers before them, and what that changes.
-Exit code 1 where one is refused.
+Each network gets random weights, and norms with the statistics of some random images. Then it is
+exported with `dotcnn.export`, which compares the file with the module for batches of 1 and 3, and
+fails if they differ by more than 1e-4 of the largest output. Printed are the largest differences
+relative to the largest output; `folded` is the number of folded batch norms and the difference
+that this makes. The exit code is 1 if an export fails.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dotcnn.training.export.onnx_file import RUNTIME
 
 TABLE = Path(__file__).resolve().parent.parent / "tests" / "specs" / "published.csv"
 TOO_LARGE = {"regnet_y_128gf"}
-"""Weights of more than 2 GB: twice that in memory, and files of that size."""
+"""Left out: more than 2 GB of weights, which need twice that in memory and files of that size."""
 
 
 def names() -> list[str]:
@@ -40,7 +40,7 @@ def names() -> list[str]:
 
 
 def used(network: Network) -> nn.Module:
-    """A module whose norms have seen something, and in which numbers neither vanish nor grow."""
+    """A module whose norms have realistic statistics, so that values neither vanish nor explode."""
     module = dotcnn.load(network)
     norms = [inner for inner in module.modules() if isinstance(inner, nn.BatchNorm2d)]
     for norm in norms:
@@ -48,7 +48,7 @@ def used(network: Network) -> nn.Module:
     with torch.no_grad():
         module(torch.randn(4, *network.input.shape))
         for norm in norms:
-            # Of maps as small as these, some channels hardly vary: they would be made enormous.
+            # In maps as small as these, some channels hardly vary, and would become enormous.
             variance = norm.running_var
             assert variance is not None
             variance.copy_(variance.mean() * torch.empty_like(variance).uniform_(1, 3))
@@ -56,7 +56,7 @@ def used(network: Network) -> nn.Module:
 
 
 def line(name: str, size: int, folder: Path) -> str:
-    # The auxiliary head of Inception v3 has a filter of 5x5 behind a pool of 5x5.
+    # The auxiliary head of Inception v3 has a 5x5 convolution after a 5x5 pool.
     side = 299 if name == "inception_v3" else size
     network = dotcnn.compile(name, input=(3, side, side))
     module = used(network)

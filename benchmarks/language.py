@@ -1,10 +1,10 @@
-"""The language: how long a person waits for `cnn check`, and how parsing grows with a spec.
+"""Times `cnn check`, parsing and formatting, and how parsing grows with the length of a spec.
 
     python benchmarks/language.py [--runs 15]
 
-Whole processes are timed in turn with `python -c "import lark"`, so that a change of the machine's
-speed falls on both; medians are quoted, and their ratio says most. Compile the package first
-(`python -m compileall`, as `make` does), or start-up is that of Python's own compiler.
+Whole processes are timed in turn with `python -c "import lark"`, so that changes of the machine's
+speed affect both. Medians are printed; look at their ratio. Compile the package first (`python -m
+compileall`, as `make` does), or the first start includes compiling to bytecode.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LINES = (
 
 
 def spec(lines: int) -> str:
-    """A valid network of about so many lines."""
+    """A valid network of about this many lines."""
     head = "block unit(width, stride=1) {\n  conv width 3x3 stride=stride same, bn, relu\n}\n\n"
     body = [_LINES[number % len(_LINES)] for number in range(lines - 9)]
     inside = "\n".join(["  input 3x64x64", *body, "  pool avg global, flatten", "  fc 10"])
@@ -42,17 +42,16 @@ def spec(lines: int) -> str:
 
 
 def seconds_of(command: list[str]) -> float:
-    """How long a process takes."""
+    """The time of a process in seconds."""
     start = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
     return time.perf_counter() - start
 
 
 def megabytes_of(code: str) -> float:
-    """The peak of a process that runs some Python.
+    """The peak memory of a process that runs Python code.
 
-    As Linux counts it since the process runs this program: what wait4() tells may be the peak of
-    the process that started it.
+    It is read from /proc, because the peak that wait4() returns may be that of the parent process.
     """
     tell = "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     command = [sys.executable, "-c", f"{code}\n{tell}"]

@@ -1,20 +1,20 @@
-"""Images read: ours against torch's DataLoader with torchvision's transforms, in one run.
+"""Speed of loading images compared with torch's DataLoader and torchvision's transforms.
 
-Small images (32x32, in memory): whole epochs in shuffled batches, from bytes to the normalised
-float32 that a network takes. Ours are gathered and prepared a batch at a time; theirs are pictures
-of Pillow's, each through `ToTensor` and `Normalize`, as torchvision's CIFAR-10 gives them, put
-together by a DataLoader (without processes of its own, and with two). Before that, all numbers are
-compared.
+Small images (32x32, in memory): whole epochs in shuffled batches, from bytes to normalized float32.
+This package collects and normalizes whole batches. torchvision's CIFAR-10 gives Pillow images, each
+of which goes through `ToTensor` and `Normalize`, and a DataLoader collates them (without worker
+processes, and with two). Before that, all numbers are compared.
 
-Files (JPEG, 256 pixels, read anew in each epoch, two processes): ours as uint8, normalised on the
-device; theirs an ImageFolder with `Resize`, `CenterCrop`, `ToTensor`, `Normalize`.
+Files (JPEG, 256 pixels, read in each epoch by two processes): this package loads uint8, normalized
+on the device; the other side is an ImageFolder with `Resize`, `CenterCrop`, `ToTensor`,
+`Normalize`.
 
     python benchmarks/loading.py [--rounds 9] [--batch 128] [--threads 1] [--small set.npz]
         [--files FOLDER]
 
-All take turns; quoted are the median of the rounds' ratios and the middle half of them. Without
-data sets of one's own, those in ../shared are taken where they are, else 8,000 small images of
-noise, and no files.
+They are timed in turn; printed are the median and the middle half of the ratios over the rounds.
+Without --small and --files, the data sets in ../shared are used if they exist; otherwise 8,000
+small images of noise, and no files.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 WANTED = 3.0
 
 Epoch = Callable[[], int]
-"""Goes through all images; how many there were."""
+"""Iterates over all images; returns their number."""
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
-    """Images of an array, one at a time, as torchvision's CIFAR-10 has them."""
+    """Images of an array, one at a time, like torchvision's CIFAR-10."""
 
     def __init__(
         self, pixels: Any, labels: Any, transform: Callable[[Image.Image], Tensor]
@@ -97,7 +97,7 @@ def theirs(pictures: Dataset[Any], batch: int, workers: int) -> Epoch:
 
 
 def compare(name: str, epochs: dict[str, Epoch], rounds: int) -> float:
-    """Prints a line for each; the least ratio of those after the first."""
+    """Prints a line for each; returns the smallest ratio of the others to the first."""
     rates: dict[str, list[float]] = {key: [] for key in epochs}
     for number in range(rounds + 1):
         keys = list(epochs)[:: 1 if number % 2 else -1]

@@ -1,11 +1,10 @@
-"""Memory of a training step and of a forward pass: what torch's allocator gives out on this CPU,
-as a multiple of what `cnn report` says.
+"""Measures the memory of a training step and a forward pass, compared with what `cnn report` says.
 
     python benchmarks/memory.py [--isa AVX2 SSE41] [--networks resnet18 resnet50]
 
-The figures of a report are the tensors alive; oneDNN allocates workspace inside its operations on
-top of that, how much depends on the processor. `--isa` has oneDNN use the instructions of another
-processor (ONEDNN_MAX_CPU_ISA), each in a process of its own.
+The memory in a report is that of live tensors. oneDNN allocates additional workspace inside its
+operations, which depends on the processor. `--isa` makes oneDNN use the instructions of other
+processors (ONEDNN_MAX_CPU_ISA), each in a process of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ SIZES = ((64, 1), (64, 8), (64, 16), (224, 1), (224, 8))
 
 
 def allocated(run: Callable[[], object]) -> int:
-    """The most that torch's allocator has given out at any moment."""
+    """The peak memory that torch's allocator handed out."""
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:

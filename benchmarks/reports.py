@@ -1,14 +1,14 @@
-"""`cnn report` against the tools that people use today, in one run.
+"""Speed and memory of `cnn report` compared with torchinfo, fvcore, ptflops and flop_counter.
 
-For each network, the table of layers with parameters and multiply-adds, as a whole process
-(start-up included, which is what a person waits for) and in process (imports done). Runs are
-interleaved, and medians quoted; ratios say more than seconds.
+For each network, the table of layers with parameters and multiply-adds is made, as a whole process
+(with start-up, which is what a user waits for) and in process (after imports). Runs are
+interleaved, and medians are printed; ratios say more than seconds.
 
     python benchmarks/reports.py [--runs 5] [--networks resnet152 googlenet]
 
-Peers: torch.utils.flop_counter on the meta device, torchinfo, fvcore, ptflops; what is not
-installed is left out and said so. Then how time grows with the size of a network.
-"""
+The other tools are torch.utils.flop_counter on the meta device, torchinfo, fvcore and ptflops;
+those that are not installed are listed and left out. Then it measures how time grows with the
+network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from importlib.metadata import version
 
 NETWORKS = ["alexnet", "vgg16", "resnet50", "resnet152", "googlenet", "inception_v3"]
 
-# What torchvision needs where a CUDA build of it sits beside a CPU torch.
+# Needed if torchvision is built for CUDA and torch for the CPU.
 _MODEL = """
 import torch
 lib = torch.library.Library("torchvision", "DEF")
@@ -97,7 +97,7 @@ def script(tool: str, network: str) -> str:
 
 
 def process(code: str) -> tuple[float, float, str]:
-    """Seconds, peak megabytes and output of a Python process."""
+    """The seconds, the peak megabytes and the output of a Python process."""
     start = time.perf_counter()
     child = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -141,7 +141,7 @@ def compare(networks: list[str], runs: int) -> None:
 
 
 def start_up(runs: int) -> None:
-    """The report of ResNet-152 beside the import of what it is made with."""
+    """Compares the report of ResNet-152 with importing the libraries that it uses."""
     both: dict[str, list[float]] = {"report resnet152": [], "import": []}
     for _ in range(runs):
         both["report resnet152"].append(process(script("dotcnn", "resnet152") + "\nrun()")[0])
@@ -154,7 +154,7 @@ def start_up(runs: int) -> None:
 
 
 def growth() -> None:
-    """Time a layer, from a thousand layers to a hundred thousand."""
+    """The time per layer, from a thousand layers to a hundred thousand."""
     code = """
 import sys, time
 from dotcnn.dsl.program import load_program

@@ -1,15 +1,14 @@
-"""Training beside a loop that anybody would write, and the accuracies that specs come to.
+"""Speed of training compared with a plain training loop, and the accuracies of some specs.
 
-    python benchmarks/training.py steps [--rounds 15]     a step, beside one of a bare loop
-    python benchmarks/training.py precision [--rounds 5]  `precision auto` beside float32
+    python benchmarks/training.py steps [--rounds 15]     a step, compared with a plain loop
+    python benchmarks/training.py precision [--rounds 5]  `precision auto`, compared with float32
     python benchmarks/training.py digits [--seeds 5]      `cnn train digits`, as a whole process
     python benchmarks/training.py fashion --data FOLDER   `cnn train fashion`, with idx files there
 
-Seconds are those of the processor that the process has used: other work beside it then counts less.
-A bare loop goes over the same module and the same images in memory: shuffled indices, the images of
-a batch as float32, loss, gradients, a step of the same optimizer. Both go over an epoch in turn;
-what is told is the median of the ratios of two epochs that follow each other.
-"""
+Process time is measured, so that other programs matter less. The plain loop uses the same module
+and the same images in memory: shuffled indices, the images of a batch as float32, loss, gradients,
+a step of the same optimizer. Both train epochs in turn; printed is the median of the ratios of
+successive epochs."""
 
 from __future__ import annotations
 
@@ -78,7 +77,7 @@ def steps(rounds: int) -> None:
 
 
 def _opened(name: str, images: int, batch: int, scratch: Path) -> tuple[Request, Opened]:
-    """A spec of the gallery with its data; with random images where `images` says how many."""
+    """A spec of the gallery with its data, or with `images` random images."""
     data = None
     if images:
         shape = dotcnn.compile(name).input.shape
@@ -160,7 +159,7 @@ def _bare(wanted: Request, opened: Opened, batch: int) -> Callable[[], None]:
 def _in_turn(
     bare: Callable[[], None], ours: Callable[[], None], rounds: int
 ) -> tuple[tuple[float, float], list[float]]:
-    """Median seconds of both, and the ratios; who comes first changes."""
+    """The median seconds of both loops, and the ratios; they take turns to go first."""
     bare()
     ours()
     seconds: tuple[list[float], list[float]] = [], []
@@ -178,7 +177,7 @@ def _in_turn(
 
 
 def precision(rounds: int) -> None:
-    """ResNet-18 at 224 pixels: what `auto` chooses, beside plain float32."""
+    """ResNet-18 at 224 pixels: the choice of `auto` compared with plain float32."""
     source = Source("resnet18", open_spec("resnet18").text, open_spec("resnet18").path)
     wanted = request(source, data="cifar10", set=[read_override("train.batch=16")])
     module = live(wanted.network, dotcnn.__version__)
@@ -216,7 +215,7 @@ def precision(rounds: int) -> None:
 
 
 def whole(spec: str, seeds: int, data: str | None = None) -> None:
-    """Each run a process of its own, from its start to its end."""
+    """Whole runs, each in a process of its own."""
     given = ["--data", data] if data else []
     print(f"{'seed':>4}{'last %':>9}{'best %':>9}{'epochs s':>10}{'process s':>11}{'cpu s':>8}")
     lasts, bests = [], []

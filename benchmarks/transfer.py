@@ -1,12 +1,12 @@
-"""From somebody's weights to a classifier of a few hundred images.
+"""Pretrained weights: published accuracies, fine-tuning on few images, and cached features.
 
-    python benchmarks/transfer.py published             weights of others on the real test images
-    python benchmarks/transfer.py cases [--seeds 5]      ants and bees: three cases beside scratch
-    python benchmarks/transfer.py cache [--images 2000]   `cache features` for a frozen ResNet-18
+    python benchmarks/transfer.py published              pretrained weights on real test images
+    python benchmarks/transfer.py cases [--seeds 5]      ants and bees: three cases, from scratch
+    python benchmarks/transfer.py cache [--images 2000]  `cache features` for a frozen ResNet-18
 
-They need ../shared (see tests/support.py). Seconds of `cases` are those of the processor that the
-process has used, as other work beside it then counts less; those of `cache` are by the clock, or of
-the processor where it has but one thread (OMP_NUM_THREADS=1).
+They need ../shared (see tests/support.py). `cases` measures process time, so that other programs
+matter less; `cache` measures wall-clock time, or process time if there is only one thread
+(OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from dotcnn.training.weights.match import match
 from dotcnn.training.weights.read import read_weights
 
 SECONDS = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-"""What kept features are timed by; threads that wait for others use the processor, too."""
+"""The clock for cached features; with several threads not process time, since waiting threads use
+the processor, too."""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 WEIGHTS = SHARED / "weights"
@@ -44,11 +45,12 @@ PUBLISHED = [
     ("resnet20", "resnet_cifar10/resnet20-12fca82f.th", "imagenet", 1834),
     ("resnet32", "resnet_cifar10/resnet32-d509ac18.th", "imagenet", 1854),
 ]
-"""Network, weights, what pixels become, and how many of the 2,000 should be right."""
+"""Network, weights, preprocessing, and how many of the 2,000 images should be classified
+correctly."""
 
 
 def published() -> None:
-    """Each through `match`, in the emitted module."""
+    """Loads each of the weights with `match` and evaluates the emitted module."""
     data = numpy.load(SHARED / "data" / "cifar10_8k_2k.npz")
     images = torch.from_numpy(data["x_test"]).permute(0, 3, 1, 2).float()
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
@@ -104,7 +106,7 @@ evaluate { normalize caffe }
 """
 FROM = 'from "{weights}", head reset lr=25x'
 FAST: dict[str, object] = {"train.precision": "bf16", "train.channels_last": True}
-"""Where all of it learns."""
+"""The optimizer for cases in which all layers are trained."""
 CASES: Mapping[str, tuple[str, dict[str, object]]] = {
     "1: all frozen but a new head": (f"{FROM}, freeze all, cache features", {}),
     "2: the first part frozen, the rest tuned": (
@@ -120,7 +122,7 @@ CASES: Mapping[str, tuple[str, dict[str, object]]] = {
 
 
 def cases(seeds: int, only: str) -> None:
-    """SqueezeNet with ImageNet's weights, 244 images to learn from, 153 to validate with."""
+    """SqueezeNet with ImageNet weights, 244 training and 153 validation images."""
     weights = WEIGHTS / "squeezenet1_0" / "squeezenet_v1.0_dc_decoded.npz"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -148,7 +150,7 @@ def cases(seeds: int, only: str) -> None:
             )
 
 
-# ---- features that are kept ----------------------------------------------------------------------
+# ---- cached features -----------------------------------------------------------------------------
 
 FROZEN = """
 import "resnet/blocks.cnn"
@@ -182,7 +184,7 @@ transfer { from "WEIGHTS", freeze all, head reset }
 
 
 class Epochs(Callback):
-    """Seconds at the end of each epoch."""
+    """The seconds at the end of each epoch."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
@@ -192,9 +194,9 @@ class Epochs(Callback):
 
 
 def cache(images: int, rounds: int, auto: bool) -> None:
-    """CIFAR-10's images, enlarged; weights drawn at random, which take as long as any. The first
-    five epochs are from before the features are computed to the end of the fifth. All kinds take
-    turns, as machines are now faster and now slower."""
+    """Cached features on enlarged images of CIFAR-10, with random weights, which take as long as
+    any. The first five epochs include computing the features. All variants take turns, because the
+    speed of a machine changes."""
     data = numpy.load(SHARED / "data" / "cifar10_8k_2k.npz")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -241,8 +243,8 @@ def cache(images: int, rounds: int, auto: bool) -> None:
 
 
 def by_hand(arrays: Mapping[str, numpy.ndarray], weights: dict[str, torch.Tensor]) -> list[float]:
-    """The same as one writes it in torch: all but a new head asks for no gradient. Seconds at the
-    end of each epoch."""
+    """The same as a plain torch loop, in which only the new head has gradients. Returns the seconds
+    at the end of each epoch."""
     module = dotcnn.load("resnet18")
     module.load_state_dict(weights)
     module.requires_grad_(False).eval()
@@ -276,7 +278,7 @@ def by_hand(arrays: Mapping[str, numpy.ndarray], weights: dict[str, torch.Tensor
 
 
 def at_random() -> dict[str, torch.Tensor]:
-    """Of a ResNet-18, its norms set so that numbers stay of one size."""
+    """Random weights of a ResNet-18, with norms that keep the scale of activations."""
     torch.manual_seed(1)
     module = dotcnn.load("resnet18")
     for part in module.modules():
@@ -288,13 +290,13 @@ def at_random() -> dict[str, torch.Tensor]:
 
 
 BEGAN: dict[Path, float] = {}
-"""By run, when its data had been read."""
+"""The time at which the data of each run had been read."""
 
 
 def trained(
     spec: str, folder: Path, changes: Mapping[str, object], callback: Callback | None = None
 ) -> Result:
-    """Without report.html, which takes as long for all of them."""
+    """Trains without report.html, which takes as long for all variants."""
     import dotcnn.training.page.write as page
     import dotcnn.training.trainer.setup as setup
 

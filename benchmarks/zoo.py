@@ -1,12 +1,12 @@
-"""The table of all specs: parameters and multiply-adds beside the published ones, and their length.
+"""Compares parameters and multiply-adds of all specs with published figures; lists their length.
 
     python benchmarks/zoo.py
 
-Published are torchvision's figures (parameters exact, GMACs to a thousandth) and those of papers,
-from tests/specs/published.csv. Parameters are those of inference, without auxiliary heads; where
-the published figure counts the heads too, so does the line, and says so. `lines` are those of a
-spec without blank ones and comments, `all` those of the files that it imports as well. Exit code 1
-where a figure differs.
+The published figures are torchvision's (exact parameters, GMACs to a thousandth) and those of
+papers, from tests/specs/published.csv. Parameters are those for inference, without auxiliary heads;
+if a published figure includes the heads, the line includes them, too, and says so. `lines` is the
+number of lines of a spec without blank lines and comments; `all` includes the files that it
+imports. The exit code is 1 if a figure differs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
     @property
     def gmacs_off(self) -> float | None:
-        """In thousandths, as printed; None where nothing is published."""
+        """GMACs in thousandths, as printed; None if nothing is published."""
         if not self.published or not self.published["gmacs"]:
             return None
         exact = abs(self.macs - round(float(self.published["gmacs"]) * 1e9)) <= 500_000
