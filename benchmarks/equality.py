@@ -8,7 +8,8 @@ from torchvision's module and from its state dict alone; both matches must be th
 name. Then follow the largest differences of the outputs in evaluation; in training (with dropout
 off) of the outputs, those of auxiliary heads, and the running statistics; and of the gradients of
 all weights. The exit code is 1 if a tensor has no partner, or if anything differs by more than
-1e-9. It takes minutes; the largest network has 5 GB of weights, which are in memory three times."""
+1e-9. It takes minutes; the largest network has 5 GB of weights, which are in memory three times.
+"""
 
 from __future__ import annotations
 

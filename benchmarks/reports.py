@@ -8,7 +8,8 @@ interleaved, and medians are printed; ratios say more than seconds.
 
 The other tools are torch.utils.flop_counter on the meta device, torchinfo, fvcore and ptflops;
 those that are not installed are listed and left out. Then it measures how time grows with the
-network."""
+network.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@
 Process time is measured, so that other programs matter less. The plain loop uses the same module
 and the same images in memory: shuffled indices, the images of a batch as float32, loss, gradients,
 a step of the same optimizer. Both train epochs in turn; printed is the median of the ratios of
-successive epochs."""
+successive epochs.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 Each step allocates and frees the same tensors. The C library returns blocks of some megabytes to
 the system when they are freed, and requests them again, page by page, in the next step.
-Measurements show that this takes up to a sixth of the time of a step (benchmarks/RESULTS.md)."""
+Measurements show that this takes up to a sixth of the time of a step (benchmarks/RESULTS.md).
+"""
 
 from __future__ import annotations
 
