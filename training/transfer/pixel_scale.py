@@ -89,7 +89,9 @@ class Comparison(NamedTuple):
         if not self.clear:
             return [f"{unknown}; `{used}` suits them", compared]
         if options:
-            ways = [f"`--set evaluate.normalize={shlex.quote(_as_value(one))}`" for one in (best, used)]
+            ways = [
+                f"`--set evaluate.normalize={shlex.quote(_as_value(one))}`" for one in (best, used)
+            ]
         else:
             ways = [f"`evaluate {{ {one} }}`" for one in (best, used)]
         return [
@@ -100,7 +102,7 @@ class Comparison(NamedTuple):
 
 
 def _as_value(normalize: Normalize) -> str:
-    """What stands behind the word."""
+    """The arguments of the directive, without its word."""
     return str(normalize).removeprefix("normalize").strip()
 
 
