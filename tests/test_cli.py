@@ -521,3 +521,9 @@ def test_two_networks_are_compared_in_the_same_setting(run: Run) -> None:
     result = run("diff", "a.cnn", "b.cnn", "--format", "json")
     before, after = json.loads(result.out)["totals"]["memory_training"]
     assert before == after
+
+
+def test_a_directive_for_a_command_without_sections_is_shown_as_written(run: Run) -> None:
+    found = run("report", "lenet5", "--set", "train.optimizer.lr=0.1").err
+    assert "train.optimizer.lr=0.1\n" in found
+    assert "Call(" not in found

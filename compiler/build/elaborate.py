@@ -22,6 +22,7 @@ from ..diagnose.trial import tried_in
 from ..diagnose.unused import calls_in, unused_definitions
 from ..language.evaluate import POISON, Env
 from ..language.fuel import DEFAULT_LAYERS, Fuel, OutOfFuel
+from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet, did_you_mean
 from ..language.values import show
 from ..language.vocabulary import layer_words
@@ -221,7 +222,9 @@ class _Elaborator:
                 help = help or _said_in_a_section(name)
                 listed = ", ".join(f"`{n}`" for n in names) or "none"
                 message = f"{root.word} has no parameter `{name}`; it has {listed}"
-                place = Span(Source("--set", f"{name}={show(given[name])}"[:100]), 0, len(name))
+                value = given[name]
+                shown = str(value) if isinstance(value, SectionOverride) else show(value)
+                place = Span(Source("--set", f"{name}={shown}"[:100]), 0, len(name))
                 labels = (Label(first_line(root.span), f"has {listed}"),)
                 self.reporter.report(
                     Diagnostic("unknown-parameter", message, place, labels=labels, help=help)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from ... import __version__
 from ...dsl.diagnostics import Diagnostic, SpecError, has_errors
+from ...dsl.gc_pause import gc_paused
 from ...dsl.source import Source
 from .options import FILES
 from .specs import sources
@@ -61,6 +62,7 @@ def _without_repetition(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     )
 
 
+@gc_paused()  # once for a file: each pause ends in a search through all that is there
 def _examine(source: Source) -> list[Diagnostic]:
     from ..diagnose.check import check
     from ..load_spec import load

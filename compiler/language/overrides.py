@@ -29,6 +29,13 @@ class SectionOverride(NamedTuple):
     argument: str = ""
     """The one argument to be changed; empty for the whole statement."""
 
+    def __str__(self) -> str:
+        """The value, as it was written."""
+        if self.call is None:
+            return "off"
+        given = self.call.arguments
+        return " ".join((a.value if self.argument else a).span.text for a in given)
+
 
 def read_override(text: str) -> tuple[str, object]:
     """The name and the value, which is written as in a spec. Of a section's directive or argument,
