@@ -284,9 +284,12 @@ def _alike(one: Choice, two: Choice) -> bool:
 
 
 def _renamed(items: Sequence[Item], old: Ref, new: Ref) -> bool:
+    """Whether steps can go by a new name for a value, and do from here on."""
+    if any(isinstance(item, Choice) for item in items):
+        return False
     for place in places(items):
         place.operands = tuple([new if ref == old else ref for ref in place.operands])
-    return not any(isinstance(item, Choice) for item in items)
+    return True
 
 
 def lone_steps(items: Sequence[Item], alone: dict[Key, Code], stands: dict[Ref, Ref]) -> list[Item]:
