@@ -78,7 +78,7 @@ def of_ours(images: Tensor) -> Iterator[tuple[str, Run]]:
     augment = ours(images)
     labels, indices = torch.zeros(len(images), dtype=torch.int64), torch.arange(len(images))
     indices = indices.to(images.device)
-    yield "ours", lambda: augment(images, labels, indices, 0)
+    yield "dotcnn", lambda: augment(images, labels, indices, 0)
 
 
 def of_torchvision(images: Tensor) -> Iterator[tuple[str, Run]]:
@@ -268,11 +268,11 @@ def compare(size: int, rounds: int, device: torch.device, peers: list[str]) -> N
             times[name].append(seconds(runs[name], device) / batch)
     print(f"\n{batch} images of 3x{size}x{size} on {device}")
     for name, taken in times.items():
-        ratios = [one / mine for one, mine in zip(taken, times["ours"], strict=True)]
+        ratios = [one / mine for one, mine in zip(taken, times["dotcnn"], strict=True)]
         low, median, high = statistics.quantiles(ratios, n=4)
         speed = 1 / statistics.median(taken)
         print(
-            f"  {name:<24}{speed:>10,.0f} images/s   ours is {median:6.2f} times as fast"
+            f"  {name:<24}{speed:>10,.0f} images/s   dotcnn is {median:6.2f} times as fast"
             f" ({low:.2f} to {high:.2f})"
         )
 

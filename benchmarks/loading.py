@@ -116,7 +116,7 @@ def compare(name: str, epochs: dict[str, Epoch], rounds: int) -> float:
         least = min(least, median)
         print(
             f"  {other:34} {statistics.median(rates[other]):>10,.0f} images/s;"
-            f" ours {median:.1f} x ({low:.1f} to {high:.1f})"
+            f" dotcnn {median:.1f} x ({low:.1f} to {high:.1f})"
         )
     return least
 
@@ -144,7 +144,7 @@ def small(path: Path | None, batch: int, rounds: int, folder: Path) -> float:
     least = compare(
         f"{len(pixels):,} images of 32x32, batches of {batch}",
         {
-            "ours, in memory": run,
+            "dotcnn, in memory": run,
             "DataLoader, no processes": theirs(pictures, batch, 0),
             "DataLoader, 2 processes": theirs(pictures, batch, 2),
         },
@@ -174,7 +174,7 @@ def files(path: Path, batch: int, rounds: int) -> None:
     run, close = ours(data)
     compare(
         f"{len(pictures)} files, 224x224, batches of {batch}",
-        {"ours, 2 processes": run, "DataLoader, 2 processes": theirs(pictures, batch, 2)},
+        {"dotcnn, 2 processes": run, "DataLoader, 2 processes": theirs(pictures, batch, 2)},
         rounds,
     )
     print(f"  share of our time spent waiting, where nothing is learned: {_waiting(data):.2f}")

@@ -57,7 +57,7 @@ CPU = torch.device("cpu")
 
 
 def steps(rounds: int) -> None:
-    print(f"{'network':18}{'images':>8}{'batch':>7}{'bare ms':>9}{'ours ms':>9}{'ratio':>8}  of")
+    print(f"{'network':18}{'images':>8}{'batch':>7}{'plain ms':>9}{'cnn ms':>9}{'ratio':>8}  of")
     with tempfile.TemporaryDirectory() as scratch:
         for name, images, batch in (
             ("digits", 0, 64),

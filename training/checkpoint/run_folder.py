@@ -68,11 +68,11 @@ class RunFolder:
 
 
 def inner_folder(path: Path) -> Path:
-    """A folder inside that of a run, made where it is not there. Raises SpecError for a link: the
-    run may be somebody else's, and nothing is written outside its folder."""
+    """Creates a folder inside a run folder, if it does not exist. Raises SpecError for a link: the
+    run may be from somebody else, and nothing may be written outside its folder."""
     if path.is_symlink():
-        message = f"{shown(path)} is a link; what it leads to is not part of the run"
-        raise SpecError([Diagnostic("linked-folder", message, help="take the link away")])
+        message = f"{shown(path)} is a link to a folder that is not part of the run"
+        raise SpecError([Diagnostic("linked-folder", message, help="remove the link")])
     path.mkdir(exist_ok=True)
     return path
 

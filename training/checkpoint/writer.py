@@ -137,7 +137,7 @@ class CheckpointWriter:
             try:
                 self._write_best(learner, self._waiting)
             except OSError as error:
-                if not self.trouble:  # otherwise the user has been told already
+                if not self.trouble:  # otherwise it was reported already
                     self.not_written(error)
 
     def _state(self, learner: Learner) -> dict[str, Any]:

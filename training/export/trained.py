@@ -23,8 +23,8 @@ Weights = str | Path | Mapping[str, Tensor]
 _SHOWN = 4
 
 _TIMES, _SMALL = 4, 50_000_000
-"""A network of as many times the numbers of its weights, and as many more, is not built for the
-sake of a message that compares tensors."""
+"""If a network has more than this many times the numbers of its weights, and this many more, it is
+not built just for an error message that compares tensors."""
 
 
 class Trained(NamedTuple):
@@ -67,8 +67,8 @@ def classes_of(weights: str | Path) -> int | None:
 def _refuse_far_too_large(
     network: Network, tensors: Mapping[str, Tensor], name: str, heads: bool
 ) -> None:
-    """Before memory is taken for a network that the weights cannot fill: the spec may be part of a
-    run that somebody else made."""
+    """Raises SpecError, before memory is allocated, if the network is far too large for the
+    weights: the spec may be part of a run from somebody else."""
     needs = sum(
         size(weight.shape) for node in network.nodes if heads or not node.aux
         for weight in node.weights

@@ -77,7 +77,7 @@ def _probabilities(
 ) -> Tensor:
     views = TtaViews(tta, opened.preparation.fit) if tta is not None else None
     count = len(opened.stores[part])
-    found = []
+    parts = []
     for start in range(0, count, _TOGETHER):
         progress(_WHAT, start, count)
         indices = range(start, min(start + _TOGETHER, count))
@@ -85,9 +85,9 @@ def _probabilities(
             images = [opened.image(part, index)[None] for index in indices]
         else:
             images = [views(_original(opened, part, index)) for index in indices]
-        found.append(probabilities(model, opened.preparation, images))
+        parts.append(probabilities(model, opened.preparation, images))
     progress(_WHAT, count, count)
-    return torch.cat(found)
+    return torch.cat(parts)
 
 
 _WHAT = "evaluating"

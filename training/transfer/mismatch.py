@@ -18,7 +18,7 @@ def incomplete(
     network: Network,
     transfer: Transfer,
     strategy: Strategy,
-    found: Match,
+    matched: Match,
     missing: Sequence[Row],
 ) -> Diagnostic:
     """The error for layers that get no weights, or weights of another shape."""
@@ -32,7 +32,7 @@ def incomplete(
         f" {network.name}",
         transfer.source.span or network.root.span,
         notes=tuple(notes),
-        help=_help(network, found, [row.layer for row in layers], strategy.anew),
+        help=_help(network, matched, [row.layer for row in layers], strategy.anew),
     )
 
 
@@ -67,20 +67,20 @@ def invalid_weights(
     )
 
 
-def _help(network: Network, found: Match, layers: Sequence[str], anew: Sequence[str]) -> str:
+def _help(network: Network, matched: Match, layers: Sequence[str], anew: Sequence[str]) -> str:
     last = LayerNames(network).last
-    doubtful, theirs = _doubtful(found)
-    if doubtful and doubtful == theirs:
+    ambiguous, candidates = _ambiguous(matched)
+    if ambiguous and ambiguous == candidates:
         return (
             "in this file, layers of the same shape cannot be told apart. Name the run folder, or"
             " the model (`torchvision:…`), whose computation is known; or label the layers of the"
             " spec with the names in the file"
         )
-    if doubtful:
+    if ambiguous:
         return (
-            f"{plural(doubtful, 'layer')} of the spec could be any of {plural(theirs, 'layer')} of"
-            f" the source: use weights of {network.name}, or write the spec with the structure of"
-            " the source"
+            f"{plural(ambiguous, 'layer')} of the spec could be any of"
+            f" {plural(candidates, 'layer')} of the source: use weights of {network.name}, or write"
+            " the spec with the structure of the source"
         )
     if last is not None and list(layers) == [last.name]:
         reset = f"head reset part={last.name}" if anew else "head reset"
@@ -96,10 +96,10 @@ def _help(network: Network, found: Match, layers: Sequence[str], anew: Sequence[
     return f"use weights of {network.name}, or write the spec with the structure of the source"
 
 
-def _doubtful(found: Match) -> tuple[int, int]:
+def _ambiguous(matched: Match) -> tuple[int, int]:
     """The number of ambiguous layers of the network, and of the source."""
-    ours = {row.layer for row in found.having("ambiguous", ours=True)}
-    theirs = {row.their_layer for row in found.having("ambiguous", ours=False)}
+    ours = {row.layer for row in matched.having("ambiguous", ours=True)}
+    theirs = {row.their_layer for row in matched.having("ambiguous", ours=False)}
     return len(ours), len(theirs)
 
 

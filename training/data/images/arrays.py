@@ -37,14 +37,14 @@ def as_images(array: Any, wanted: Shape) -> Tensor:
 
 
 def ambiguity(array: Any, wanted: Shape) -> str:
-    """A remark on arrays that could be read with channels first or last; else empty."""
+    """A note on arrays whose channels could be the first or the last axis; else empty."""
     sizes = array.shape
     channels = {wanted[0] if len(wanted) == 3 else 3, 1, 3}
     if len(sizes) != 4 or sizes[1] != sizes[3] or sizes[1] not in channels:
         return ""
     return (
-        f"images of {text(sizes[1:])} are read as channels x height x width; where the channels"
-        " come last, transpose them: array.transpose(0, 3, 1, 2)"
+        f"images of {text(sizes[1:])} are read as channels x height x width; if the channels are"
+        " last, transpose the array: array.transpose(0, 3, 1, 2)"
     )
 
 

@@ -67,12 +67,12 @@ def pages(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
         raise BadImage("it is empty")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        more = True
-        while more:
+        has_page = True
+        while has_page:
             _must_be_of_a_size(*image.size)
             image.load()
             yield upright(image)
-            more = image.format == "TIFF" and _next_page(image)
+            has_page = image.format == "TIFF" and _next_page(image)
     except UnidentifiedImageError:
         raise BadImage(_what_else(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

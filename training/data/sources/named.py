@@ -260,14 +260,14 @@ def _files(paths: Any, labels: Any) -> Files:
 
 
 _READERS: Mapping[str, Callable[[Any], ImageSource]] = {
-    "cifar10": lambda made: Arrays(_pixels(made.data.transpose(0, 3, 1, 2)), _labels(made.targets)),
-    "cifar100": lambda made: Arrays(
-        _pixels(made.data.transpose(0, 3, 1, 2)), _labels(made.targets)
+    "cifar10": lambda data: Arrays(_pixels(data.data.transpose(0, 3, 1, 2)), _labels(data.targets)),
+    "cifar100": lambda data: Arrays(
+        _pixels(data.data.transpose(0, 3, 1, 2)), _labels(data.targets)
     ),
-    "svhn": lambda made: Arrays(_pixels(made.data), _labels(made.labels)),
-    "stl10": lambda made: Arrays(_pixels(made.data), _labels(made.labels)),
-    "flowers102": lambda made: _files(made._image_files, made._labels),
-    "food101": lambda made: _files(made._image_files, made._labels),
-    "pets": lambda made: _files(made._images, made._labels),
-    "imagenet": lambda made: _files(*zip(*made.samples, strict=True)),
+    "svhn": lambda data: Arrays(_pixels(data.data), _labels(data.labels)),
+    "stl10": lambda data: Arrays(_pixels(data.data), _labels(data.labels)),
+    "flowers102": lambda data: _files(data._image_files, data._labels),
+    "food101": lambda data: _files(data._image_files, data._labels),
+    "pets": lambda data: _files(data._images, data._labels),
+    "imagenet": lambda data: _files(*zip(*data.samples, strict=True)),
 }

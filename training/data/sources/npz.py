@@ -48,7 +48,7 @@ def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
 
 
 def _pixels(data: Npz, archive: NpzArrays, name: str, wanted: Shape) -> tuple[Tensor, str]:
-    """The images, and a remark on how they were read."""
+    """The images, and a note on how they were read."""
     array = archive[name]
     try:
         return as_images(array, wanted), ambiguity(array, wanted)
