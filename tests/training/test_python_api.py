@@ -98,7 +98,7 @@ def test_a_run_of_arrays_is_resumed_and_evaluated_with_them(run: Path, tmp_path:
         ((object(), object()), "arrays"),
     ],
 )
-def test_what_is_no_data_is_an_error_with_help(tmp_path: Path, data: object, expected: str) -> None:
+def test_invalid_data_is_an_error_with_help(tmp_path: Path, data: object, expected: str) -> None:
     with pytest.raises(dotcnn.SpecError) as raised:
         trained(tmp_path / "run", data)
     assert expected in str(raised.value)
@@ -132,14 +132,14 @@ def test_images_of_any_kind_are_predicted_alike(run: Path, tmp_path: Path) -> No
     assert not grey.reason
 
 
-def test_an_array_that_is_no_image_has_a_reason(run: Path) -> None:
+def test_an_array_that_is_not_an_image_has_a_reason(run: Path) -> None:
     (found,) = dotcnn.predict(run, numpy.zeros((8, 8, 7), numpy.uint8), device="cpu")
     assert "channels" in found.reason
     (found,) = dotcnn.predict(run, [numpy.full((8, 8, 3), -2.0)], device="cpu")
     assert "pixels range from 0 to 255" in found.reason
 
 
-def test_a_run_stands_where_a_spec_does(run: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_given_in_place_of_a_spec(run: Path, tmp_path: Path) -> None:
     """Its network, its best weights, in evaluation mode."""
     network = dotcnn.compile(run)
     assert network.output.shape == (3,)
@@ -157,7 +157,7 @@ def test_a_run_stands_where_a_spec_does(run: Path, tmp_path: Path) -> None:
         dotcnn.load(run, classes=4)
 
 
-def test_a_folder_that_is_no_run_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_an_error(tmp_path: Path) -> None:
     for use in (dotcnn.load, dotcnn.compile, dotcnn.evaluate):
         with pytest.raises(dotcnn.SpecError, match="is not a run folder"):
             use(tmp_path)

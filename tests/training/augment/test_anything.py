@@ -73,7 +73,7 @@ def test_images_stay_images(
 
 @settings(deadline=None, max_examples=30)
 @given(st.floats(-2, 2), st.integers(0, 1000))
-def test_hues_turn_all_the_way_round(turns: float, seed: int) -> None:
+def test_hue_rotation_is_periodic(turns: float, seed: int) -> None:
     """Turned and turned back; the lightest and the darkest channel of a pixel stay."""
     images = torch.rand(2, 3, 5, 5, generator=torch.Generator().manual_seed(seed)) * 255
     by = torch.full((2,), turns)

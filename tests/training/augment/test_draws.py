@@ -27,7 +27,7 @@ def drawn(seed: int, epoch: int, indices: list[int], places: int = 8) -> torch.T
     return Draws(layout, seed)(epoch, torch.tensor(indices))
 
 
-def test_numbers_are_even_and_independent() -> None:
+def test_numbers_are_uniform_and_independent() -> None:
     found = drawn(0, 0, list(range(2000)), 200)
     assert 0 < found.min() < 1e-4
     assert 1 - 1e-4 < found.max() < 1
@@ -39,7 +39,7 @@ def test_numbers_are_even_and_independent() -> None:
     assert between.std() == pytest.approx(2000**-0.5, rel=0.05)
 
 
-def test_other_seeds_epochs_and_images_draw_others() -> None:
+def test_other_seeds_epochs_and_images_get_other_numbers() -> None:
     first = drawn(0, 0, [0])
     for other in (drawn(1, 0, [0]), drawn(0, 1, [0]), drawn(0, 0, [1])):
         assert (first != other).all()
@@ -58,7 +58,7 @@ def test_an_image_draws_the_same_in_any_batch(indices: list[int], seed: int, epo
         assert torch.equal(together[:, column : column + 1], drawn(seed, epoch, [index]))
 
 
-def test_a_directive_draws_the_same_whatever_stands_beside_it() -> None:
+def test_numbers_of_a_directive_do_not_depend_on_others() -> None:
     alone, beside = Layout(), Layout()
     alone.reserve(3, 0, 2)
     beside.reserve(1, 0, 5)
@@ -67,7 +67,7 @@ def test_a_directive_draws_the_same_whatever_stands_beside_it() -> None:
     assert torch.equal(Draws(alone, 0)(0, index), Draws(beside, 0)(0, index)[place])
 
 
-def test_whole_numbers_have_both_ends() -> None:
+def test_integers_include_both_ends() -> None:
     uniform = torch.tensor([0.001, 0.4, 0.999])
     assert whole(uniform, -1, 1).tolist() == [-1, 0, 1]
 
@@ -106,7 +106,7 @@ def test_another_epoch_or_seed_gives_other_images() -> None:
         assert ((first - other).abs().amax((1, 2, 3)) > 1).all()
 
 
-def test_nobody_elses_random_numbers_are_used() -> None:
+def test_the_global_generator_is_not_used() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
     done(noisy(4, size=(32, 32)), ALL + ", mixup, cutmix")
@@ -114,7 +114,7 @@ def test_nobody_elses_random_numbers_are_used() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_images_that_are_given_are_left_as_they_are(dtype: torch.dtype) -> None:
+def test_input_images_are_not_changed(dtype: torch.dtype) -> None:
     for text in ("noise 0.1", "erase p=1", "flip both p=1, noise 0.1", "flip both p=0, erase p=1"):
         images = noisy(4, size=(16, 16)).to(dtype)
         before = images.clone()

@@ -21,7 +21,7 @@ def mixed(text: str, images: Tensor, labels: Tensor, epoch: int = 0) -> tuple[Te
 
 
 @pytest.mark.parametrize("text", ["mixup 0.4", "cutmix 1", "mixup 1 p=50%", "cutmix 1, mixup 0.2"])
-def test_labels_say_how_much_of_each_class_is_in_an_image(text: str) -> None:
+def test_labels_are_mixed_like_the_images(text: str) -> None:
     """Images of a single level each, one level a class: their mean is that of their labels."""
     labels = torch.randint(0, CLASSES, (300,), generator=torch.Generator().manual_seed(0))
     images = (labels * 30).view(-1, 1, 1, 1).expand(-1, 3, 24, 20).byte()
@@ -35,7 +35,7 @@ def test_labels_say_how_much_of_each_class_is_in_an_image(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["mixup 0.4 p=30%", "cutmix 1 p=30%"])
-def test_images_are_mixed_as_often_as_it_says(text: str) -> None:
+def test_images_are_mixed_with_the_given_probability(text: str) -> None:
     images, labels = noisy(500, size=(12, 12)), torch.arange(500) % CLASSES
     found, shares = mixed(text, images, labels)
     changed = (found - images).abs().amax((1, 2, 3)) > 0
@@ -44,7 +44,7 @@ def test_images_are_mixed_as_often_as_it_says(text: str) -> None:
     assert torch.equal(changed, shares.amax(1) < 1)
 
 
-def test_a_part_is_cut_out_of_the_next_image() -> None:
+def test_cutmix_pastes_a_part_of_the_next_image() -> None:
     images, labels = noisy(40, size=(16, 16)), torch.arange(40) % CLASSES
     found, shares = mixed("cutmix 1", images, labels)
     for index in range(40):
@@ -61,7 +61,7 @@ def test_a_part_is_cut_out_of_the_next_image() -> None:
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.2, 0.5, 1.0, 3.0, 50.0])
-def test_shares_are_distributed_as_they_should(alpha: float) -> None:
+def test_shares_follow_the_beta_distribution(alpha: float) -> None:
     """By the quantiles of Beta(alpha, alpha), as drawn from torch's."""
     uniform = (torch.arange(200_000) + 0.5) / 200_000
     found = Shares(alpha)(uniform)
@@ -74,7 +74,7 @@ def test_shares_are_distributed_as_they_should(alpha: float) -> None:
     assert torch.allclose(found[inner], theirs[inner], atol=0.02)
 
 
-def test_labels_of_several_classes_mix_too() -> None:
+def test_multi_label_labels_are_mixed() -> None:
     images = noisy(8, size=(8, 8))
     labels = torch.eye(CLASSES)[torch.arange(8) % CLASSES] + torch.eye(CLASSES)[3]
     _, shares = mixed("mixup 1", images, labels.clamp(max=1))
@@ -84,7 +84,7 @@ def test_labels_of_several_classes_mix_too() -> None:
 @pytest.mark.parametrize(
     "text", ["mixup 1", "cutmix 1", "rotate 15, mixup 1 p=50%, cutmix, noise 0.1"]
 )
-def test_batches_may_be_cut_anywhere(text: str) -> None:
+def test_mixing_does_not_depend_on_batch_boundaries(text: str) -> None:
     """Images come with those behind them, and are mixed with the same ones."""
     images, labels = noisy(12, size=(16, 16)), torch.arange(12) % CLASSES
     augment = module(fused(augmentations(text, "3x16x16"), (16, 16), 3))
@@ -98,6 +98,6 @@ def test_batches_may_be_cut_anywhere(text: str) -> None:
         assert torch.equal(parts, shares[first:last])
 
 
-def test_labels_stay_as_they_are_where_nothing_is_mixed() -> None:
+def test_labels_are_unchanged_without_mixing() -> None:
     labels = torch.arange(4)
     assert mixed("flip horizontal", noisy(4), labels)[1] is labels

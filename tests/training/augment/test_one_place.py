@@ -49,13 +49,13 @@ def added() -> Iterator[None]:
     del _IMPLEMENTATIONS[Invert, "invert"]
 
 
-def test_it_is_read_and_done_among_others() -> None:
+def test_a_new_directive_works_with_others() -> None:
     images = noisy(4)
     assert torch.equal(done(images, "invert 100%"), 255 - images.float())
     assert torch.equal(done(images, "invert 0, flip both p=0"), images.float())
 
 
-def test_its_cost_and_its_reasons_are_told() -> None:
+def test_its_cost_and_reasons_are_explained() -> None:
     fusion = fuse(planned("invert, invert, rotate 10"))
     assert [one.kind.name for one in fusion.passes] == ["invert", "invert", "warp"]
     assert fusion.passes[0].cost == Cost(3 * 32 * 32, 8 * 3 * 32 * 32)

@@ -42,7 +42,7 @@ def numbers(change: int, bin: int, negative: bool) -> torch.Tensor:
 
 @pytest.mark.parametrize("change", range(len(CHANGES)))
 @pytest.mark.parametrize("which", ["randaugment", "trivial"])
-def test_every_change_is_torchvisions(change: int, which: str) -> None:
+def test_each_operation_agrees_with_torchvision(change: int, which: str) -> None:
     theirs = (transforms.RandAugment if which == "randaugment" else transforms.TrivialAugmentWide)()
     name = NAMES[CHANGES[change].name]
     strengths, signed = theirs._AUGMENTATION_SPACE[name]
@@ -74,7 +74,7 @@ def test_the_lists_are_the_published_ones() -> None:
             assert theirs._AUGMENTATION_SPACE[NAMES[change.name]][1] == change.signed
 
 
-def test_all_changes_are_drawn_evenly() -> None:
+def test_operations_are_drawn_uniformly() -> None:
     image = noisy(1, size=(12, 12)) // 2 + 40
     found = done(image.expand(3000, -1, -1, -1), "trivial")
     same = (found == image).flatten(1).all(1).float().mean()
@@ -83,7 +83,7 @@ def test_all_changes_are_drawn_evenly() -> None:
     assert same == pytest.approx((2 + (9 + 3 + 11) / BINS) / len(CHANGES), abs=0.02)
 
 
-def test_as_many_changes_as_it_says_are_done() -> None:
+def test_the_number_of_operations_is_as_given() -> None:
     images = noisy(200, size=(16, 16))
     once, often = (
         (done(images, f"randaugment n={n} magnitude=20") - images).abs().mean((1, 2, 3))

@@ -61,14 +61,14 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("directive", CASES)
-def test_it_agrees_on_numbers(directive: str) -> None:
+def test_directives_agree_with_torchvision_on_floats(directive: str) -> None:
     images = noisy().float()
     reference = CASES[directive](images / 255) * 255
     assert (done(images, directive) - reference).abs().max() < LEVELS
 
 
 @pytest.mark.parametrize("directive", CASES)
-def test_it_agrees_on_bytes_within_a_level(directive: str) -> None:
+def test_directives_agree_with_torchvision_on_bytes_within_a_level(directive: str) -> None:
     """torchvision makes bytes of everything on the way, mostly by leaving out what is behind the
     point; here nothing is rounded before somebody wants bytes."""
     images = noisy()
@@ -79,14 +79,14 @@ def test_it_agrees_on_bytes_within_a_level(directive: str) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize("directive", list(CASES)[:9])
-def test_it_agrees_for_any_number_of_channels(directive: str, channels: int) -> None:
+def test_directives_agree_for_any_number_of_channels(directive: str, channels: int) -> None:
     images = noisy(channels=channels).float()
     reference = CASES[directive](images / 255) * 255
     assert (done(images, directive) - reference).abs().max() < LEVELS
 
 
 @pytest.mark.parametrize("directive", ["color brightness=1.4..1.4", "color contrast=1.6..1.6"])
-def test_grey_images_can_be_brighter_and_have_more_contrast(directive: str) -> None:
+def test_brightness_and_contrast_of_gray_images(directive: str) -> None:
     images = noisy(channels=1).float()
     reference = CASES[directive](images / 255) * 255
     assert (done(images, directive) - reference).abs().max() < LEVELS
@@ -228,7 +228,7 @@ def test_erased_parts_are_drawn_as_torchvision_draws_them() -> None:
     assert mine.mean((1, 2, 3)).std() == pytest.approx(float(ours.mean((1, 2, 3)).std()), abs=0.006)
 
 
-def test_what_is_erased_can_be_noise_or_a_colour() -> None:
+def test_erased_parts_are_noise_or_a_color() -> None:
     images = torch.full((200, 3, 16, 16), 50, dtype=torch.uint8)
     coloured = done(images, "erase p=1 fill=(1, 2, 3)")
     assert [sorted(set(coloured[:, c].unique().tolist())) for c in range(3)] == [
@@ -240,7 +240,7 @@ def test_what_is_erased_can_be_noise_or_a_colour() -> None:
     assert drawn.std() == pytest.approx(1, abs=0.05)
 
 
-def test_noise_is_normal_and_cut_off() -> None:
+def test_noise_is_gaussian_and_clipped() -> None:
     images = torch.full((64, 3, 32, 32), 128, dtype=torch.uint8)
     noise = (done(images, "noise 0.05") - 128) / 255
     assert noise.mean() == pytest.approx(0, abs=5e-4)
@@ -276,13 +276,13 @@ def test_light_is_added_along_the_directions_in_which_colours_vary() -> None:
      "erase p=30%", "grayscale p=30%", "blur 2 p=30%", "perspective p=30%", "elastic p=30%",
      "shift 50%..50% p=30%", "color hue=0.3..0.3 p=30%", "pca_color 5 p=30%"],
 )  # fmt: skip
-def test_it_is_done_as_often_as_it_says(directive: str) -> None:
+def test_directives_are_applied_with_their_probability(directive: str) -> None:
     images = noisy(400, size=(12, 12)).float()
     changed = (done(images, directive) - images).abs().amax((1, 2, 3)) > 0.5
     assert changed.float().mean() == pytest.approx(0.3, abs=0.08)
 
 
-def test_a_range_is_drawn_evenly() -> None:
+def test_ranges_are_sampled_uniformly() -> None:
     images = torch.full((2000, 1, 2, 2), 100, dtype=torch.uint8)
     factor = done(images, "color brightness=0.5..1.5")[:, 0, 0, 0] / 100
     assert factor.min() == pytest.approx(0.5, abs=0.01)
@@ -293,14 +293,14 @@ def test_a_range_is_drawn_evenly() -> None:
 # ---- what is beyond ----------------------------------------------------------------------------
 
 
-def test_a_colour_fills_what_is_not_of_the_image() -> None:
+def test_fill_color_outside_the_image() -> None:
     images = torch.full((1, 3, 20, 20), 90, dtype=torch.uint8)
     found = done(images, "shift x=0.5..0.5 fill=(10, 20, 30)")
     assert (found[0, :, :, 10:] - 90).abs().max() < LEVELS
     assert torch.allclose(found[0, :, 4, 4], torch.tensor([10.0, 20, 30]))
 
 
-def test_an_edge_between_image_and_colour_is_even() -> None:
+def test_the_edge_between_image_and_fill_is_antialiased() -> None:
     """Half a pixel of each where half a pixel is of each; torchvision's edge is darker."""
     images = torch.full((1, 1, 8, 8), 100, dtype=torch.uint8)
     found = done(images, "shift x=0.3125..0.3125 fill=60")  # 2.5 pixels
@@ -308,14 +308,14 @@ def test_an_edge_between_image_and_colour_is_even() -> None:
 
 
 @pytest.mark.parametrize(("fill", "mode"), [("nearest", "edge"), ("reflect", "symmetric")])
-def test_borders_are_drawn_out_or_mirrored(fill: str, mode: str) -> None:
+def test_borders_are_repeated_or_mirrored(fill: str, mode: str) -> None:
     images = noisy(size=(20, 20))
     found = done(images, f"shift x=0.25..0.25 y=-0.1..-0.1 fill={fill}")
     padded = v2.pad(images, [5, 5, 5, 5], padding_mode=mode)
     assert (found - padded[:, :, 7:27, 0:20].float()).abs().max() < LEVELS
 
 
-def test_pixels_become_what_the_network_takes() -> None:
+def test_images_are_normalized_for_the_network() -> None:
     fusion = fused(augmentations("flip horizontal p=0"), (32, 32), 3)
     augment = module(fusion)
     images = noisy(2, size=(32, 32))

@@ -36,7 +36,7 @@ GEOMETRY = {
 
 
 @pytest.mark.parametrize("case", GEOMETRY)
-def test_one_look_is_as_good_as_several(case: str) -> None:
+def test_one_interpolation_is_as_accurate_as_several(case: str) -> None:
     """On waves, within what bilinear looks get wrong: one of the fused, one for each step of the
     others. Pixels next to a border are left out: there, several looks have blurred the border."""
     text, images = GEOMETRY[case], smooth(period=PERIOD)
@@ -63,7 +63,7 @@ def _inner(images: Tensor, text: str) -> Tensor:
     return near > 0.5
 
 
-def test_what_leaves_the_image_does_not_come_back() -> None:
+def test_pixels_that_leave_the_image_do_not_come_back() -> None:
     """There and back again: one matrix would be the identity."""
     images = torch.full((1, 1, 16, 16), 200, dtype=torch.uint8)
     text = "shift x=0.25..0.25, shift x=-0.25..-0.25"
@@ -73,7 +73,7 @@ def test_what_leaves_the_image_does_not_come_back() -> None:
 
 
 @pytest.mark.parametrize("fill", ["zero", "nearest", "reflect", "50"])
-def test_borders_in_between_count_for_every_fill(fill: str) -> None:
+def test_intermediate_borders_apply_for_every_fill(fill: str) -> None:
     """By whole pixels, so that nothing is looked at between them: equal everywhere."""
     images = noisy(20, size=(16, 16))
     text = (
@@ -85,7 +85,7 @@ def test_borders_in_between_count_for_every_fill(fill: str) -> None:
 
 
 @pytest.mark.parametrize("fill", ["zero", "nearest", "reflect", "(9, 8, 7)"])
-def test_flips_and_cuts_are_exact(fill: str) -> None:
+def test_flips_and_crops_are_exact(fill: str) -> None:
     images = noisy(40, size=(20, 24))
     text = f"crop pad=5 fill={fill}, flip both, crop 14 pad=2 fill={fill}, flip horizontal"
     found = augmentations(text, "3x14x14")
@@ -95,7 +95,7 @@ def test_flips_and_cuts_are_exact(fill: str) -> None:
     assert torch.equal(together, together.round())
 
 
-def test_colours_together_are_colours_one_by_one() -> None:
+def test_fused_color_changes_equal_separate_ones() -> None:
     """In the order written, and cut off wherever something could lie beyond 0..255."""
     images = noisy(30)
     text = (
@@ -109,7 +109,7 @@ def test_colours_together_are_colours_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.6, 1.7])
-def test_changes_of_one_directive_are_torchvisions_in_that_order(factor: float) -> None:
+def test_color_changes_come_in_torchvisions_order(factor: float) -> None:
     """Where something lies beyond 0..255 on the way, too."""
     v2: Any = torchvision("transforms.v2.functional")
     images = noisy(6).float()
@@ -121,7 +121,7 @@ def test_changes_of_one_directive_are_torchvisions_in_that_order(factor: float) 
     assert (found - wanted * 255).abs().max() < 0.01
 
 
-def test_order_is_kept() -> None:
+def test_the_order_of_directives_is_kept() -> None:
     images = noisy(2).float() * 0.1 + 100
     one = done(images, "color saturation=3..3, grayscale p=1")
     other = done(images, "grayscale p=1, color saturation=3..3")
@@ -136,7 +136,7 @@ def test_order_is_kept() -> None:
     assert (other[..., :4] == 0).all()
 
 
-def test_normalisation_is_part_of_the_last_colours() -> None:
+def test_normalization_is_fused_with_the_last_color_pass() -> None:
     directives = augmentations("color brightness=0.5 saturation=0.5")
     images, labels = noisy(6, size=(32, 32)), torch.zeros(6, dtype=torch.int64)
     factor, offset = torch.tensor([0.01, 0.02, 0.03]), torch.tensor([-1.0, 0, 1])
@@ -149,7 +149,7 @@ def test_normalisation_is_part_of_the_last_colours() -> None:
     assert torch.allclose(found, wanted, atol=1e-4)
 
 
-def test_blue_may_come_first() -> None:
+def test_bgr_order() -> None:
     directives = augmentations("rotate 10, grayscale p=0")
     images, labels = noisy(3, size=(32, 32)), torch.zeros(3, dtype=torch.int64)
     fusion = fused(directives, (32, 32), 3)
@@ -165,7 +165,7 @@ def test_blue_may_come_first() -> None:
 # ---- in distribution ---------------------------------------------------------------------------
 
 
-def test_it_is_distributed_as_torchvisions_steps_one_after_the_other() -> None:
+def test_the_distribution_is_that_of_torchvision() -> None:
     """Over many images: means, deviations, how much is black, how much white."""
     v2: Any = torchvision("transforms.v2")
     bilinear = torchvision("transforms").InterpolationMode.BILINEAR
@@ -204,7 +204,7 @@ def test_it_is_distributed_as_torchvisions_steps_one_after_the_other() -> None:
     assert torch.allclose(told(found), told(reference), atol=0.012), (told(found), told(reference))
 
 
-def test_gradients_come_through() -> None:
+def test_gradients_flow_through_augmentation() -> None:
     images = noisy(3, size=(32, 32)).float().requires_grad_()
     text = "rotate 10, elastic 10, color contrast=0.2 hue=0.05, noise 0.02, blur 1, erase, mixup"
     done(images, text).sum().backward()  # type: ignore[no-untyped-call]

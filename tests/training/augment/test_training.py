@@ -38,7 +38,7 @@ def learned(folder: Path, text: str) -> tuple[dict[str, torch.Tensor], dict[str,
     return result.module.state_dict(), dict(result.metrics)  # type: ignore[union-attr]
 
 
-def test_a_network_learns_from_them(tmp_path: Path) -> None:
+def test_training_on_augmented_images_is_reproducible(tmp_path: Path) -> None:
     """Labels of mixed images go through loss and metrics; the same seed learns the same again."""
     first, metrics = learned(tmp_path / "first", SPEC + AUGMENT)
     again, _ = learned(tmp_path / "again", SPEC + AUGMENT)
@@ -46,12 +46,12 @@ def test_a_network_learns_from_them(tmp_path: Path) -> None:
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
-def test_where_nothing_is_augmented_there_is_no_module() -> None:
+def test_no_module_without_augmentation() -> None:
     opened = open_data(request(Source("small.cnn", SPEC)).plan, Path())
     assert augmenter(opened.plan, opened.preparation) is None
 
 
-def test_without_changes_it_is_the_preparation() -> None:
+def test_augmentation_without_changes_equals_preprocessing() -> None:
     text = SPEC + "augment { flip horizontal p=0% }"
     opened = open_data(request(Source("small.cnn", text)).plan, Path())
     augment = augmenter(opened.plan, opened.preparation)
@@ -65,12 +65,12 @@ def test_without_changes_it_is_the_preparation() -> None:
     "directives",
     ["rotate 9", "crop pad=4", "resize 40, crop", "crop scale=8%..100%", "resize 48x40, crop 32"],
 )
-def test_images_arrive_as_large_as_the_compiler_says(directives: str) -> None:
+def test_image_sizes_are_those_of_the_compiler(directives: str) -> None:
     plan = planned(directives)
     assert training_fit(plan).crop == size_when_read(plan)
 
 
-def test_memory_may_be_used_again() -> None:
+def test_memory_can_be_reused() -> None:
     """With `reuse`, as the training loop has it, the same images come out."""
     text = SPEC + "augment { rotate 10, noise 0.05 }"
     opened = open_data(request(Source("small.cnn", text)).plan, Path())
@@ -131,7 +131,7 @@ def test_the_sheet_as_a_page(spec: Path, capfd: Capture) -> None:
     assert "https://" not in page
 
 
-def test_what_the_sheet_cannot_be_made_of(spec: Path, capfd: Capture) -> None:
+def test_errors_of_the_contact_sheet(spec: Path, capfd: Capture) -> None:
     found = run(capfd, "augment", spec, "-o", "sheet.jpg")
     assert found.code == 2
     assert ".png or .html" in found.err

@@ -37,9 +37,7 @@ def no_room(handle: int) -> None:
 # ---- whole files -------------------------------------------------------------------------------
 
 
-def test_what_was_there_stays_until_the_new_one_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_are_replaced_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "file"
     write_whole(file, b"old")
     with monkeypatch.context() as patch:
@@ -52,7 +50,7 @@ def test_what_was_there_stays_until_the_new_one_is_whole(
     assert file.read_bytes() == b"new"
 
 
-def test_lines_that_have_no_room_come_later(
+def test_lines_are_written_later_when_the_disk_was_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = Lines(tmp_path / "lines")
@@ -69,7 +67,7 @@ def test_lines_that_have_no_room_come_later(
     assert lines.path.read_text() == "one\ntwo\n"
 
 
-def test_no_lines_are_a_file_too(tmp_path: Path) -> None:
+def test_a_file_without_lines(tmp_path: Path) -> None:
     lines = Lines(tmp_path / "lines")
     lines.keep(0)
     assert lines.path.read_bytes() == b""
@@ -78,7 +76,7 @@ def test_no_lines_are_a_file_too(tmp_path: Path) -> None:
 # ---- checkpoints and weights -------------------------------------------------------------------
 
 
-def test_a_checkpoint_of_another_form_is_told(tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_wrong_form_is_an_error(tmp_path: Path) -> None:
     """With the entry that is missing. (What is whole comes back in the tests of --resume.)"""
     write_checkpoint(tmp_path / "x", {"network": "a", "model": {"a": torch.arange(3)}})
     with pytest.raises(SpecError, match="`optimizer` in it is missing"):
@@ -86,7 +84,7 @@ def test_a_checkpoint_of_another_form_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
-def test_half_a_checkpoint_is_told(tmp_path: Path, share: float) -> None:
+def test_a_truncated_checkpoint_is_an_error(tmp_path: Path, share: float) -> None:
     write_checkpoint(tmp_path / "x", {"a": torch.arange(1000)})
     whole = (tmp_path / "x").read_bytes()
     (tmp_path / "x").write_bytes(whole[: int(share * len(whole))])
@@ -94,7 +92,7 @@ def test_half_a_checkpoint_is_told(tmp_path: Path, share: float) -> None:
         read_checkpoint(tmp_path / "x")
 
 
-def test_another_file_is_told(tmp_path: Path) -> None:
+def test_another_kind_of_file_is_an_error(tmp_path: Path) -> None:
     torch.save({"model": torch.zeros(1)}, tmp_path / "x")
     with pytest.raises(SpecError, match="it was not written by this version"):
         read_checkpoint(tmp_path / "x")
@@ -102,7 +100,7 @@ def test_another_file_is_told(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "y")
 
 
-def test_weights_with_what_they_are_for(tmp_path: Path) -> None:
+def test_metadata_of_weights(tmp_path: Path) -> None:
     weights = {"a.weight": torch.randn(2, 3), "b.count": torch.tensor(7)}
     write_weights(tmp_path / "x.safetensors", weights, {"classes": '["ä", "b"]'})
     found = read_weights(tmp_path / "x.safetensors")
@@ -116,7 +114,7 @@ def test_weights_with_what_they_are_for(tmp_path: Path) -> None:
 NET = "network Net { input 1x8x8, conv 4, bn, relu, flatten, fc 10 }"
 
 
-def test_a_network_is_what_it_computes() -> None:
+def test_the_hash_of_a_network_depends_on_its_computation() -> None:
     mark = mark_of(dotcnn.compile(NET))
     assert mark_of(dotcnn.compile("# words\n" + NET.replace(", ", "\n"))) == mark
     for old, new in (("4", "5"), ("relu", "elu"), ("bn", "bn eps=1e-3"), ("conv", "a: conv")):
@@ -130,7 +128,7 @@ def changed(*changes: str) -> list[str]:
     return [f"{each.section} {each.word}" for each in differences(before, now)]
 
 
-def test_differences_are_told_directive_by_directive() -> None:
+def test_differences_are_listed_by_directive() -> None:
     assert changed() == []
     assert changed("train.batch=65") == ["train batch"]
     assert changed("train.optimizer.lr=0.1", "train.clip=2") == ["train optimizer", "train clip"]
@@ -158,7 +156,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_values_come_back_from_text(value: object) -> None:
+def test_values_survive_a_round_trip_through_text(value: object) -> None:
     name, found = read_override(f"width={literal(value)}")
     assert name == "width"
     assert repr(found) == repr(value)
@@ -175,14 +173,14 @@ def test_values_come_back_from_text(value: object) -> None:
         "train.metrics=top1 f1",
     ],
 )  # fmt: skip
-def test_changes_of_sections_come_back_from_text(text: str) -> None:
+def test_overrides_survive_a_round_trip_through_text(text: str) -> None:
     _, found = read_override(text)
     again = override_text(found)  # type: ignore[arg-type]
     assert again == text
     assert override_text(read_override(again)[1]) == text  # type: ignore[arg-type]
 
 
-def test_beside_comes_back_from_json() -> None:
+def test_options_survive_a_round_trip_through_json() -> None:
     options = Options("Net", (3, 8, 8), 7, ("width=1", "train.epochs=3"))
     assert Options.from_json(options.to_json()) == options
     assert Options.from_json(Options().to_json()) == Options()

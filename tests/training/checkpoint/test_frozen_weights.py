@@ -32,12 +32,12 @@ def test_a_frozen_part_is_written_once(tmp_path: Path) -> None:
     assert whole.keys() == still.keys() | kept["model"].keys()
 
 
-def test_what_learns_later_is_not_still(tmp_path: Path) -> None:
+def test_layers_that_are_unfrozen_later_are_not_frozen_weights(tmp_path: Path) -> None:
     trained(tmp_path / "run", spec("freeze until layer1", "unfreeze at epoch 9"))
     assert files(tmp_path / "run") == []
 
 
-def test_a_run_goes_on_without_another_file(tmp_path: Path) -> None:
+def test_a_run_resumes_with_its_own_file(tmp_path: Path) -> None:
     text = spec("freeze until layer1")
     trained(tmp_path / "whole", text)
     assert trained(tmp_path / "run", text, callback=Looker(stop_after=3)).interrupted
@@ -47,7 +47,7 @@ def test_a_run_goes_on_without_another_file(tmp_path: Path) -> None:
     assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))
 
 
-def test_a_file_that_is_missing_or_another_is_told(tmp_path: Path) -> None:
+def test_a_missing_or_changed_file_is_an_error(tmp_path: Path) -> None:
     trained(tmp_path / "run", spec("freeze until layer1"))
     (name,) = files(tmp_path / "run")
     path = tmp_path / "run" / name
@@ -60,7 +60,7 @@ def test_a_file_that_is_missing_or_another_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "frozen-0.safetensors", "still-0123456789abcdef.py", ""])
-def test_a_checkpoint_may_not_name_any_file(tmp_path: Path, name: str) -> None:
+def test_a_checkpoint_cannot_name_arbitrary_files(tmp_path: Path, name: str) -> None:
     with pytest.raises(SpecError, match="a run has no file with this name"):
         read_frozen(tmp_path, name, "last.ckpt")
 

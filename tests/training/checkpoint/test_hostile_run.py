@@ -75,7 +75,7 @@ EVIL = pytest.mark.parametrize(
 
 @EVIL
 @pytest.mark.parametrize("name", ["plan.json", "record.json", "last.ckpt"])
-def test_files_without_which_a_run_cannot_go_on(
+def test_required_files_that_are_damaged(
     run: Path, name: str, write: Callable[[Path], None]
 ) -> None:
     (run / name).unlink()
@@ -86,7 +86,7 @@ def test_files_without_which_a_run_cannot_go_on(
 
 
 @EVIL
-def test_files_that_are_for_people(run: Path, write: Callable[[Path], None]) -> None:
+def test_optional_files_that_are_damaged(run: Path, write: Callable[[Path], None]) -> None:
     """What cannot be read of them is left out; a run goes on, and writes them anew."""
     for name in ("metrics.jsonl", "metrics.csv", "transfer.txt", "model.py"):
         (run / name).unlink(missing_ok=True)
@@ -144,7 +144,9 @@ def changed(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
      "numbers", "network", "best", "plateau", "patience"],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["missing", 5, "text", [3], {"a": 1}, {3: torch.ones(2)}])
-def test_entries_that_are_missing_or_of_another_kind(run: Path, entry: str, value: object) -> None:
+def test_entries_that_are_missing_or_of_the_wrong_type(
+    run: Path, entry: str, value: object
+) -> None:
     if (entry, value) in (("scaler", {"a": 1}), ("threads", 5)):
         return  # of that form
     changed(

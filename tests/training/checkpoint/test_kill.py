@@ -102,7 +102,7 @@ def goes_on(trainer: Trainer, folder: Path, spec: str = SPEC, **job: Any) -> Non
 
 
 @pytest.mark.parametrize("share", [0.35, 0.6, 0.95])
-def test_killed_while_it_writes(
+def test_killed_during_a_write(
     trainer: Trainer, undisturbed: Path, tmp_path: Path, share: float
 ) -> None:
     """Half of the file is there; what was there before is still whole."""
@@ -118,7 +118,7 @@ RARELY = 1e-9
 """The share of the time for writing with which only the first epoch and the last are written."""
 
 
-def test_killed_before_what_waits_is_written(
+def test_killed_before_waiting_weights_are_written(
     trainer: Trainer, undisturbed: Path, tmp_path: Path
 ) -> None:
     """Epochs that are shorter than writing takes are learned once more; the best weights, which

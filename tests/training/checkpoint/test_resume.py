@@ -64,7 +64,7 @@ def test_stopped_by_ctrl_c(tmp_path: Path, steps: int) -> None:
     assert result.metrics == whole.metrics
 
 
-def test_a_run_that_is_done_stays_as_it_is(tmp_path: Path) -> None:
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     first = trained(tmp_path / "run")
     weights, lines = last(tmp_path / "run"), measured(tmp_path / "run")
     again = gone_on(tmp_path / "run")
@@ -73,7 +73,7 @@ def test_a_run_that_is_done_stays_as_it_is(tmp_path: Path) -> None:
     assert measured(tmp_path / "run") == lines
 
 
-def test_it_may_go_on_for_longer(tmp_path: Path) -> None:
+def test_a_run_can_be_trained_for_longer(tmp_path: Path) -> None:
     """With a schedule that does not look at the end, that is the run as if it had been so long."""
     constant = {"train.schedule": "constant", "train.deterministic": True}
     trained(tmp_path / "whole", set=constant)
@@ -136,14 +136,14 @@ def test_another_network_is_refused_with_the_difference(done: Path) -> None:
     assert found.code == "another-spec"
 
 
-def test_words_that_change_nothing_do_no_harm(done: Path) -> None:
+def test_changes_that_do_not_matter_are_allowed(done: Path) -> None:
     """Comments, layout, names of files; and how long, or what is shown."""
     spec = "# Mine!\n" + SPEC.replace("flatten", "\n  flatten # to a row\n")
     assert gone_on(done, spec, epochs=1).epochs == 1
     assert gone_on(done, spec + "\n", set={"train.epochs": 1, "train.metrics": "f1"}).epochs == 1
 
 
-def test_what_is_no_checkpoint_is_told(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_an_error(tmp_path: Path) -> None:
     trained(tmp_path / "run", set={"train.epochs": 1})
     (tmp_path / "run" / "last.ckpt").write_bytes(b"PK" + bytes(100))
     assert refused(tmp_path / "run").code == "checkpoint"
@@ -274,7 +274,7 @@ def test_a_full_disk_keeps_what_was_written(
     assert result.reason == "done"
 
 
-def test_a_disk_that_stays_full_is_told_at_the_end(
+def test_a_disk_that_stays_full_is_reported_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeper, "WRITING", 1)

@@ -54,11 +54,11 @@ def test_the_same_bytes_as_the_library(tmp_path: Path) -> None:
     assert b"".join(pieces(state)) == save(state)
 
 
-def test_nothing_is_a_file_too() -> None:
+def test_a_file_without_tensors() -> None:
     assert load(b"".join(pieces({}))) == {}
 
 
-def test_what_lies_in_order_is_not_copied() -> None:
+def test_contiguous_tensors_are_not_copied() -> None:
     tensor = torch.zeros(4)
     view = bytes_of(tensor)
     tensor.fill_(1)
@@ -66,7 +66,7 @@ def test_what_lies_in_order_is_not_copied() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_each_begins_at_a_multiple_of_its_size(dtype: torch.dtype) -> None:
+def test_tensors_are_aligned(dtype: torch.dtype) -> None:
     tensors = {"a": torch.zeros(3, dtype=torch.uint8), "b": torch.ones(3, dtype=dtype)}
     data = b"".join(pieces(tensors, {"x": "y" * 5}))
     own = bytes(bytes_of(tensors["b"]))

@@ -51,7 +51,7 @@ def test_labels_belong_to_their_images(tmp_path: Path) -> None:
             assert tuple(found.image(part, index)[:, 7, 7].tolist()) == expected
 
 
-def test_parts_that_are_there(tmp_path: Path) -> None:
+def test_existing_parts_are_used(tmp_path: Path) -> None:
     fill(tmp_path / "train", TWO)
     fill(tmp_path / "Validation", {"dogs": 3, "cats": 2})
     fill(tmp_path / "test", {"cats": 1, "dogs": 1})
@@ -74,7 +74,7 @@ def test_without_validation_the_test_is_taken(tmp_path: Path) -> None:
     assert [p.counts for p in found.dataset.parts] == [(9, 9), (1, 1), (1, 2)]
 
 
-def test_a_folder_of_its_own_for_validation(tmp_path: Path) -> None:
+def test_a_separate_validation_folder(tmp_path: Path) -> None:
     fill(tmp_path / "mine", TWO)
     fill(tmp_path / "other", {"dogs": 1, "cats": 1})
     found = opened('folder "mine" val="other"', tmp_path)
@@ -89,7 +89,7 @@ def test_images_in_folders_below_their_class(tmp_path: Path) -> None:
     assert "cats/2025/may/000.png" in names(found, "train") + names(found, "val")
 
 
-def test_links_that_lead_in_circles(tmp_path: Path) -> None:
+def test_circular_links(tmp_path: Path) -> None:
     fill(tmp_path, TWO)
     os.symlink(tmp_path, tmp_path / "cats" / "again")
     os.symlink("itself", tmp_path / "dogs" / "itself")
@@ -97,7 +97,7 @@ def test_links_that_lead_in_circles(tmp_path: Path) -> None:
     assert sum(p.count for p in found.dataset.parts) == 20
 
 
-def test_what_systems_leave_lying_around(tmp_path: Path) -> None:
+def test_system_files_are_ignored(tmp_path: Path) -> None:
     """Hidden files and the like are nobody's images; other files are counted and said."""
     fill(tmp_path, TWO)
     for name in (".DS_Store", "._000.png", "Thumbs.db"):
@@ -183,7 +183,9 @@ def test_no_folder(tmp_path: Path) -> None:
         ({"pets/cats": 3, "pets/dogs": 3}, "one-class", "only one class, `pets`"),
     ],
 )
-def test_what_is_no_data_set(tmp_path: Path, counts: dict[str, int], code: str, words: str) -> None:
+def test_folders_that_are_not_data_sets(
+    tmp_path: Path, counts: dict[str, int], code: str, words: str
+) -> None:
     fill(tmp_path, counts)
     found = refused(f'folder "{tmp_path}"', head="2")
     assert found.code == code
@@ -198,7 +200,7 @@ def test_images_without_folders(tmp_path: Path) -> None:
     assert "1 image is directly in it" in found.message
 
 
-def test_a_class_without_images_in_one_part_is_said(tmp_path: Path) -> None:
+def test_a_class_without_images_in_one_part_is_noted(tmp_path: Path) -> None:
     fill(tmp_path, {"train/cats": 3, "train/dogs": 3, "val/cats": 1})
     found = opened(f'folder "{tmp_path}"')
     assert found.dataset.notes == ("val has no images of dogs",)
@@ -223,7 +225,7 @@ def test_a_test_folder_without_labels_is_left_out(tmp_path: Path, place: str) ->
     assert note.endswith("is left out: `cnn predict` can classify its 4 images")
 
 
-def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
+def test_an_archive_in_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "flowers.zip").write_bytes(b"PK")
     found = refused('folder "flowers.zip"', tmp_path)
     assert (found.code, found.help) == ("not-a-folder", "unpack it, and name the folder")
@@ -271,7 +273,7 @@ def test_classes_are_as_many_as_there_are_folders(tmp_path: Path) -> None:
     assert check_classes(network(spec(data), tmp_path), found.plan, found.dataset) is None
 
 
-def test_a_pile_of_files_is_names_alone(tmp_path: Path) -> None:
+def test_a_source_of_files_holds_only_names(tmp_path: Path) -> None:
     fill(tmp_path, TWO)
     source = opened(f'folder "{tmp_path}"').stores["train"].source
     assert isinstance(source, Files)

@@ -24,7 +24,7 @@ def said(text: str, here: Path) -> str:
     return call.span.text
 
 
-def test_words_are_those_of_a_data_line(tmp_path: Path) -> None:
+def test_the_words_of_a_data_line(tmp_path: Path) -> None:
     """Where a folder has the same name, nothing is guessed."""
     assert said("digits", tmp_path) == "data digits"
     (tmp_path / "digits").mkdir()
@@ -36,7 +36,7 @@ def test_words_are_those_of_a_data_line(tmp_path: Path) -> None:
     assert said("./digits", tmp_path) == f'data folder "{tmp_path}/digits"'
 
 
-def test_places_begin_where_the_person_is(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_current_folder(tmp_path: Path) -> None:
     fill(tmp_path / "animals", {"a": 1})
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "train-images-idx3-ubyte.gz").touch()
@@ -103,7 +103,7 @@ def test_quotes_around_a_path_do_not_matter(tmp_path: Path) -> None:
     assert said('"animals"', tmp_path) == f'data folder "{tmp_path}/animals"'
 
 
-def test_a_name_that_is_nearly_known(tmp_path: Path) -> None:
+def test_a_misspelled_name(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         given("cifar-10", tmp_path)
     assert caught.value.diagnostics[0].help == "did you mean `cifar10`?"
@@ -112,7 +112,7 @@ def test_a_name_that_is_nearly_known(tmp_path: Path) -> None:
 # ---- classes ---------------------------------------------------------------------------------
 
 
-def test_classes_of_what_is_known_beforehand() -> None:
+def test_classes_of_named_data_sets() -> None:
     assert classes_for(spec("cifar100"), Path()) == 100
     assert classes_for(spec("emnist part=letters"), Path()) == 26
 
@@ -134,7 +134,7 @@ def test_classes_of_what_is_given(tmp_path: Path) -> None:
     assert classes_for(spec("digits"), tmp_path, [given("set.npz", tmp_path)]) == 3
 
 
-def test_mistakes_are_told_by_who_makes_the_network() -> None:
+def test_errors_are_left_to_the_compiler() -> None:
     program = spec("cifar100", head="clases")
     assert classes_for(program, Path()) == 100
     assert classes_for(spec("cifar1000"), Path()) is None

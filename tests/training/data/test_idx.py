@@ -60,7 +60,7 @@ def test_the_four_files(tmp_path: Path, packed: bool, dot: str) -> None:
     assert not looks_like_idx(tmp_path)
 
 
-def test_those_to_learn_from_are_enough(tmp_path: Path) -> None:
+def test_training_files_are_enough(tmp_path: Path) -> None:
     write(tmp_path)
     for path in tmp_path.glob("t10k*"):
         path.unlink()
@@ -97,7 +97,7 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, data: bytes, words: 
     assert name in wrong.message or "labels" in wrong.message
 
 
-def test_files_that_are_not_there(tmp_path: Path) -> None:
+def test_missing_files(tmp_path: Path) -> None:
     wrong = refused(f'idx "{tmp_path}"', input="1x8x8")
     assert (wrong.code, wrong.notes) == ("no-data-files", ("the folder is empty",))
     write(tmp_path)
@@ -117,7 +117,7 @@ def test_by_name_where_torchvision_puts_them_or_directly(tmp_path: Path, place: 
     assert found.dataset.licence
 
 
-def test_letters_lie_on_their_side(tmp_path: Path) -> None:
+def test_emnist_letters_are_transposed(tmp_path: Path) -> None:
     """EMNIST's are written column by column, and letters begin with 1."""
     write(tmp_path, prefix="emnist-letters-", classes=26)
     for part, count in WHOLE:

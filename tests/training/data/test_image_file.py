@@ -56,11 +56,11 @@ def test_contents_count_not_names(tmp_path: Path) -> None:
 # ---- kinds of pictures -----------------------------------------------------------------------
 
 
-def test_grey_becomes_three_equal_channels() -> None:
+def test_gray_becomes_three_equal_channels() -> None:
     assert pixel(encoded(Image.new("L", (4, 4), 77))) == (77, 77, 77)
 
 
-def test_colours_become_grey_by_their_luma() -> None:
+def test_colors_become_gray_by_luma() -> None:
     """Arrays in memory as files do, to the last bit."""
     image = picture(5, (16, 16))
     colours = torch.from_numpy(numpy.array(image)).permute(2, 0, 1)
@@ -86,7 +86,7 @@ def test_a_palette_is_looked_up() -> None:
     assert pixel(encoded(image)) == picture(3).getpixel((7, 7))
 
 
-def test_what_is_transparent_is_seen_on_white() -> None:
+def test_transparent_pixels_are_blended_with_white() -> None:
     half = Image.new("RGBA", (4, 4), (0, 0, 0, 128))
     assert pixel(encoded(half)) == (127, 127, 127)
     assert pixel(encoded(Image.new("RGBA", (4, 4), (9, 9, 9, 0))), 1) == (255,)
@@ -117,7 +117,7 @@ def test_fractions() -> None:
         decode(tiff(float("nan")), 1)
 
 
-def test_colours_of_print() -> None:
+def test_cmyk() -> None:
     cmyk = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
     red, green, blue = pixel(encoded(cmyk, "JPEG", quality=100))
     assert red < 30 < 200 < min(green, blue)
@@ -143,7 +143,7 @@ def test_pictures_are_upright(turn: int) -> None:
     assert torch.equal(found, decode(encoded(upright), 3))
 
 
-def test_odd_remarks_of_a_camera_do_no_harm() -> None:
+def test_damaged_exif_data_is_ignored() -> None:
     exif = Image.Exif()
     exif[0x0112] = 77
     found = decode(encoded(picture(3), "PNG", exif=exif.tobytes()), 3)
@@ -199,7 +199,7 @@ NONE = {
 
 
 @pytest.mark.parametrize("name", NONE)
-def test_what_is_wrong_is_said(name: str) -> None:
+def test_reasons_for_bad_files(name: str) -> None:
     data, reason = NONE[name]
     with quiet(), pytest.raises(BadImage) as caught:
         decode(data, 3)
@@ -218,7 +218,7 @@ def test_a_bomb_is_not_unpacked() -> None:
     lambda at, more: JPEG[:at] + more + JPEG[at + len(more) :],
     st.integers(0, len(JPEG)), st.binary(max_size=9),
 ))  # fmt: skip
-def test_any_bytes_are_a_picture_or_a_reason(data: bytes) -> None:
+def test_arbitrary_bytes_give_an_image_or_a_reason(data: bytes) -> None:
     found, reason = None, ""
     try:
         with quiet():
@@ -228,7 +228,7 @@ def test_any_bytes_are_a_picture_or_a_reason(data: bytes) -> None:
     assert reason or (found is not None and found.dtype == torch.uint8 and found.shape[0] == 3)
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_paths_that_are_not_files(tmp_path: Path) -> None:
     with pytest.raises(BadImage, match="cannot be read: No such file"):
         decode(tmp_path / "nowhere.png", 3)
     with pytest.raises(BadImage):

@@ -38,7 +38,7 @@ def test_torchvision_knows_them() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_files_that_are_not_there(tmp_path: Path, name: str) -> None:
+def test_missing_files(tmp_path: Path, name: str) -> None:
     """The message says what has to be put where; nothing is made there."""
     off = "" if name == "imagenet" else " download=off"
     root = tmp_path / "sets"
@@ -49,7 +49,9 @@ def test_files_that_are_not_there(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist", "flowers102"])
-def test_nobody_answers(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_without_a_connection(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a connection."""
 
     def unreachable(*given: Any, **more: Any) -> None:
@@ -115,7 +117,7 @@ def test_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]  # fmt: skip
 
 
-def test_damaged_files_of_it(tmp_path: Path) -> None:
+def test_damaged_files_of_cifar10(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"x" * 1000)
     wrong = refused(f'cifar10 root="{tmp_path}" download=off', input="3x32x32")
     assert wrong.code == "no-data-files"
@@ -152,7 +154,7 @@ def test_imagenet_as_two_folders(tmp_path: Path) -> None:
     assert [p.count for p in found.dataset.parts] == [6, 6]
 
 
-def test_the_root_may_be_no_file(tmp_path: Path) -> None:
+def test_the_root_must_not_be_a_file(tmp_path: Path) -> None:
     (tmp_path / "sets").write_text("x")
     wrong = refused('cifar10 root="sets"', tmp_path, input="3x32x32")
     assert wrong.code == "not-a-folder"

@@ -46,7 +46,7 @@ def test_usual_names(tmp_path: Path, names: tuple[str, str]) -> None:
     assert [part.count for part in found.dataset.parts] == [24, 6]
 
 
-def test_parts_that_are_there(tmp_path: Path) -> None:
+def test_existing_parts_are_used(tmp_path: Path) -> None:
     data = saved(
         tmp_path, x_train=images(30), y_train=labels(30), x_test=images(9), y_test=labels(9)
     )
@@ -58,7 +58,7 @@ def test_parts_that_are_there(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_names_that_are_given(tmp_path: Path) -> None:
+def test_given_array_names(tmp_path: Path) -> None:
     data = saved(tmp_path, pictures=images(30), kinds=labels(30))
     assert refused(data).code == "no-such-array"
     found = opened(f'{data} images="pictures" labels="kinds"')
@@ -194,7 +194,7 @@ def test_what_cannot_be_labels(arrays: list[Any], words: str) -> None:
         as_labels(arrays, ())
 
 
-def test_names_have_to_be_as_many(tmp_path: Path) -> None:
+def test_the_number_of_class_names_must_agree(tmp_path: Path) -> None:
     with pytest.raises(Unfit, match="up to 2, but only 2 class names"):
         as_labels([numpy.array([0, 2])], ("a", "b"))
     with pytest.raises(Unfit, match="3 classes, but 2 class names"):
@@ -239,7 +239,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     assert not flag.exists()
 
 
-def test_what_is_no_archive(tmp_path: Path) -> None:
+def test_files_that_are_not_archives(tmp_path: Path) -> None:
     (tmp_path / "empty.npz").write_bytes(b"")
     (tmp_path / "text.npz").write_text("hello")
     numpy.save(tmp_path / "one.npy", images(3))

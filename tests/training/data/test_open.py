@@ -117,7 +117,7 @@ def test_those_in_memory_stay_the_images_they_are(tmp_path: Path) -> None:
         assert torch.equal(kept.image("train", index), streamed.image("train", index))
 
 
-def test_more_than_that_is_an_error_before_training(tmp_path: Path) -> None:
+def test_too_many_bad_files_are_an_error_before_training(tmp_path: Path) -> None:
     fill(tmp_path, TWO)
     spoil(tmp_path)
     for opening in ({}, FILES):
@@ -140,7 +140,7 @@ def test_files_of_several_parts_are_told_apart(tmp_path: Path) -> None:
     assert [bad.name for bad in found.dataset.bad] == ["train/cats/000.png", "val/cats/000.png"]
 
 
-def test_all_of_a_class(tmp_path: Path) -> None:
+def test_a_class_without_usable_files(tmp_path: Path) -> None:
     fill(tmp_path, {"cats": 50})
     (tmp_path / "dogs").mkdir()
     for name in "ab":
@@ -149,7 +149,7 @@ def test_all_of_a_class(tmp_path: Path) -> None:
     assert (wrong.code, "`dogs`" in wrong.message) == ("empty-class", True)
 
 
-def test_all_of_a_part(tmp_path: Path) -> None:
+def test_a_part_without_usable_files(tmp_path: Path) -> None:
     fill(tmp_path / "train", TWO)
     fill(tmp_path / "val", {"cats": 1, "dogs": 1})
     for path in (tmp_path / "val").rglob("*.png"):
@@ -159,7 +159,7 @@ def test_all_of_a_part(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 12).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, 12)))))
-def test_bad_places_are_closed_up(case: tuple[int, set[int]]) -> None:
+def test_bad_images_are_removed_in_place(case: tuple[int, set[int]]) -> None:
     count, bad = case
     images = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1)
     found = without(images.clone(), dict.fromkeys(bad & set(range(count)), "bad"))
@@ -169,7 +169,7 @@ def test_bad_places_are_closed_up(case: tuple[int, set[int]]) -> None:
 # ---- what is remembered of files -------------------------------------------------------------
 
 
-def test_files_are_looked_at_once(
+def test_files_are_checked_once(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until they change; nothing is written beside the images."""
@@ -198,7 +198,7 @@ def test_files_are_looked_at_once(
 
 
 @pytest.mark.parametrize("harm", ["file", "folder", "nonsense"])
-def test_without_a_cache_files_are_looked_at_again(tmp_path: Path, harm: str) -> None:
+def test_files_are_checked_again_without_a_cache(tmp_path: Path, harm: str) -> None:
     root = fill(tmp_path / "set", {"a": 5, "b": 5})
     folder = tmp_path / "c"
     if harm == "file":
@@ -213,7 +213,7 @@ def test_without_a_cache_files_are_looked_at_again(tmp_path: Path, harm: str) ->
     assert found.dataset.bad == ()
 
 
-def test_names_that_are_no_text_are_not_remembered(tmp_path: Path) -> None:
+def test_names_that_are_not_utf_8_are_not_cached(tmp_path: Path) -> None:
     checked = CheckedFiles(tmp_path)
     checked.remember({"/set/\udcff.png": ((1, 2), ""), "/set/a.png": ((3, 4), "bad")})
     assert checked.known("/set") == {"/set/a.png": ((3, 4), "bad")}
@@ -302,7 +302,7 @@ def test_files_have_one_or_three_channels(tmp_path: Path) -> None:
     assert opened(f'folder "{tmp_path}"', input="1x8x8").image("train", 0).shape == (1, 8, 8)
 
 
-def test_word_of_how_far_it_is(tmp_path: Path) -> None:
+def test_progress_is_reported(tmp_path: Path) -> None:
     fill(tmp_path, {"a": 50, "b": 50})
     said: list[tuple[str, int, int]] = []
     opened(f'folder "{tmp_path}"', opening={"progress": lambda *what: said.append(what)})
@@ -334,7 +334,7 @@ def test_uneven_classes_are_shown() -> None:
     assert len(list(dataset(tuple(range(1, 27))).imbalance())) == 12
 
 
-def test_who_weighs_them_is_not_told_to() -> None:
+def test_no_advice_if_classes_are_weighted() -> None:
     told = next(replace(dataset((100, 10)), weighted=True).imbalance())
     assert told == "the classes are uneven: the largest has 10.0 times the images of the smallest"
     data = "digits\n  weights balanced"

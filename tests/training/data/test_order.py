@@ -98,7 +98,7 @@ def test_images_labels_and_places_belong_together() -> None:
             assert batch.indices.tolist() == batch.labels.tolist()
 
 
-def test_the_state_is_that_of_what_was_handed_out() -> None:
+def test_the_state_counts_returned_batches() -> None:
     made = batches(10, 4)
     going = made(3)
     next(going)
@@ -107,7 +107,7 @@ def test_the_state_is_that_of_what_was_handed_out() -> None:
     assert made.state == (3, 8)
 
 
-def test_time_that_was_waited() -> None:
+def test_waiting_time() -> None:
     made = batches(100, 10)
     assert made.waiting == 0
     list(made())

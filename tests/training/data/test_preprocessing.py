@@ -77,7 +77,7 @@ def test_what_is_very_long_is_refused() -> None:
         Fit(224, "bilinear", (224, 224))(torch.zeros((1, 1, 10**6), dtype=torch.uint8))
 
 
-def test_as_said_and_by_default() -> None:
+def test_given_and_default_preprocessing() -> None:
     plain = evaluation_fit(planned("digits", input="1x8x8"))
     assert plain == Fit(8, "bilinear", (8, 8))
     assert plain.leaves(8, 8)
@@ -181,7 +181,7 @@ def test_of_large_sets_a_part_of_everywhere_is_counted() -> None:
 # ---- as text ---------------------------------------------------------------------------------
 
 
-def test_it_can_be_written_down(tmp_path: Path) -> None:
+def test_preprocessing_survives_a_round_trip_through_json(tmp_path: Path) -> None:
     """With a run, so that images are met the same way ever after."""
     fill(tmp_path / "set", {"a": 9, "b": 9})
     found = opened('folder "set"', tmp_path, more="evaluate { resize 12x10, normalize caffe }")
@@ -197,7 +197,7 @@ def test_it_can_be_written_down(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "3", '{"format": 1}', "[" * 9999])
-def test_what_is_none(text: str) -> None:
+def test_text_that_is_not_a_preprocessing_record(text: str) -> None:
     with pytest.raises(NoPreparation):
         Preparation.from_json(text)
 

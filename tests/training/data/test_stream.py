@@ -67,7 +67,7 @@ def test_nothing_is_drawn_from_what_the_network_learns_with(tmp_path: Path, work
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_an_epoch_that_is_left_early(tmp_path: Path) -> None:
+def test_an_epoch_that_ends_early(tmp_path: Path) -> None:
     """The next one begins with its own images."""
     fill(tmp_path, COUNTS)
     batches = streamed(tmp_path).training()
@@ -109,7 +109,7 @@ def test_a_process_that_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_file_that_goes_away_meanwhile(tmp_path: Path, workers: int) -> None:
+def test_a_file_that_disappears_during_training(tmp_path: Path, workers: int) -> None:
     fill(tmp_path, {"a": 10, "b": 10})
     found = streamed(tmp_path, workers)
     for path in (tmp_path / "a").iterdir():

@@ -294,7 +294,7 @@ def one_more(output: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("ending", "change"), [("onnx", off_by_little), ("pt2", no_number), ("pt2", one_more)]
 )
-def test_what_computes_something_else_is_not_written(
+def test_different_outputs_are_not_written(
     ending: str,
     change: Callable[[Tensor], Tensor],
     tmp_path: Path,
@@ -356,7 +356,7 @@ def test_a_disk_that_is_full_and_an_interruption_leave_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
+def test_invalid_options_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "net"
     for ending, options in (
         ("pth", {}),
@@ -399,7 +399,7 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_comparing_takes_what_is_equal_but_for_the_last_digits() -> None:
+def test_rounding_differences_are_allowed() -> None:
     torch.manual_seed(0)
     layer = nn.Linear(5, 3)
     with torch.no_grad():
@@ -417,7 +417,7 @@ class Sensitive(nn.Module):
         return (x * 5e4).sin()
 
 
-def test_comparing_allows_for_networks_that_single_precision_is_not_enough_for() -> None:
+def test_networks_that_amplify_rounding_are_allowed() -> None:
     def better(x: Tensor) -> Tensor:
         return Sensitive()(x.double()).float()
 

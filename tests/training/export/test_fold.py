@@ -128,7 +128,7 @@ def test_a_fold_that_changes_the_outputs_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_difference_is_told(tmp_path: Path) -> None:
+def test_the_difference_is_reported(tmp_path: Path) -> None:
     spec = layers("conv 8 3x3, bn, relu, pool avg global, flatten, fc 3")
     said: list[str] = []
     network = dotcnn.compile(spec)

@@ -54,7 +54,7 @@ def test_networks_of_the_gallery_have_such_a_map(spec: str) -> None:
     assert module.training, "the module is left as it was"
 
 
-def test_it_is_what_the_paper_says() -> None:
+def test_it_agrees_with_the_paper() -> None:
     """Maps weighed by the mean of the score's gradient over each, positive parts alone: against the
     same by hand, where one layer follows."""
     network, module = made("conv 4 3x3, pool avg global, flatten, fc 5")
@@ -92,7 +92,7 @@ def test_frozen_weights_and_inference_mode_do_not_matter() -> None:
     assert not any(part._forward_hooks for part in module.modules()), "nothing is left behind"
 
 
-def test_where_nothing_speaks_for_a_class_there_is_no_light() -> None:
+def test_no_positive_evidence_gives_a_dark_map() -> None:
     network, module = made("conv 4 3x3, relu, pool avg global, flatten, fc 5")
     with torch.no_grad():
         module.get_parameter("fc.weight").fill_(-1.0)

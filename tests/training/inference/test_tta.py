@@ -41,7 +41,7 @@ def test_flip_alone_is_the_middle_and_its_mirror_image() -> None:
     assert torch.equal(looks, torch.stack([middle, middle.flip(-1)]))
 
 
-def test_where_nothing_is_cut_off_the_same_is_looked_at_once() -> None:
+def test_identical_views_are_made_once() -> None:
     looks = TtaViews(Tta.make(crops=5), Fit(8, "bilinear", (8, 8)))(image(8, 8))
     assert torch.equal(looks, image(8, 8)[None])
 
@@ -54,7 +54,7 @@ def test_scales_show_more_or_less_of_it(size: tuple[int, int]) -> None:
     assert torch.equal(looks[1], FIT(image(*size)))
 
 
-def test_what_is_too_small_has_its_border_drawn_out() -> None:
+def test_small_images_repeat_their_border() -> None:
     looks = TtaViews(Tta.make(scales=(0.25,)), Fit(8, "nearest", (8, 8)))(image(8, 8))
     small = image(8, 8)[:, 2::4, 2::4]  # what `nearest` takes at a quarter
     assert torch.equal(looks[0, :, 3:5, 3:5], small)

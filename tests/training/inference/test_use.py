@@ -143,7 +143,7 @@ def test_other_data_is_met_with_the_numbers_of_training(cnn: Run, tmp_path: Path
     assert found.json["metrics"]["top1"] == pytest.approx(sum(right) / 100)  # type: ignore[index]
 
 
-def test_several_looks_are_averaged(cnn: Run) -> None:
+def test_tta_averages_views(cnn: Run) -> None:
     ready = open_run(Path("run"), "", device=torch.device("cpu"))
     opened = data_of(ready)
     found = assess(ready, opened, tta=Tta.make(flip=True)).probabilities
@@ -157,7 +157,7 @@ def test_several_looks_are_averaged(cnn: Run) -> None:
     assert told["metrics"]["top1"] == pytest.approx(float(right))  # type: ignore[index]
 
 
-def test_several_looks_have_to_be_in_the_spec(cnn: Run) -> None:
+def test_tta_must_be_in_the_spec(cnn: Run) -> None:
     found = cnn("evaluate", "run", "--tta")
     assert found.code == 1
     assert "no-tta" in found.err
@@ -261,7 +261,7 @@ def test_from_python_also_what_is_in_a_file(cnn: Run, tmp_path: Path) -> None:
 # ---- runs that are none --------------------------------------------------------------------------
 
 
-def test_what_is_no_run_is_said_to_be_none(cnn: Run, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run(cnn: Run, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for command in (["evaluate", "folder"], ["predict", "folder", "a.png"]):
         found = cnn(*command)

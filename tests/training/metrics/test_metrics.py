@@ -30,7 +30,7 @@ def sure(classes: int, *answers: int) -> Tensor:
     return 20.0 * F.one_hot(torch.tensor(answers), classes)
 
 
-def test_by_hand() -> None:
+def test_metrics_computed_by_hand() -> None:
     """Three cats, one of them taken for a dog; a dog, known; two cows, one taken for a cat."""
     counted = tally(3)
     counted.add(sure(3, 0, 0, 1), torch.tensor([0, 0, 0]))
@@ -55,7 +55,7 @@ def test_a_class_without_images_says_nothing_about_the_whole() -> None:
     assert counted.per_class(["a", "b", "c"])["c"]["images"] == 0
 
 
-def test_among_five() -> None:
+def test_top5() -> None:
     logits = torch.arange(7.0).repeat(3, 1)  # 6, 5, 4, 3 and 2 are the best five
     counted = tally(7)
     counted.add(logits, torch.tensor([6, 2, 1]))
@@ -64,7 +64,7 @@ def test_among_five() -> None:
     assert found["top5"] == pytest.approx(2 / 3)
 
 
-def test_several_classes_at_once() -> None:
+def test_multi_label_metrics() -> None:
     """An image is right where each class is; precision and recall are of each class by itself."""
     counted = tally(2, multi_label=True)
     logits = torch.tensor([[9.0, 9.0], [9.0, -9.0], [-9.0, -9.0]])
@@ -79,7 +79,7 @@ def test_several_classes_at_once() -> None:
 
 
 @given(st.integers(0, 99), st.integers(2, 9), st.integers(1, 20))
-def test_in_whatever_portions(seed: int, classes: int, images: int) -> None:
+def test_counts_do_not_depend_on_batches(seed: int, classes: int, images: int) -> None:
     random = torch.Generator().manual_seed(seed)
     logits = torch.randn(images, classes, generator=random)
     labels = torch.randint(classes, (images,), generator=random)
@@ -107,11 +107,11 @@ def test_probabilities_say_the_same_as_logits(seed: int, multi_label: bool) -> N
     assert outcome.metrics == pytest.approx(counted.metrics(), rel=1e-3)
 
 
-def test_nothing_counted_is_nothing() -> None:
+def test_no_images_no_metrics() -> None:
     assert tally(3).metrics() == {}
 
 
-def test_better() -> None:
+def test_is_better() -> None:
     assert is_better("loss", 0.1, 0.2)
     assert not is_better("top1", 0.1, 0.2)
     assert not is_better("top1", 0.2, 0.2)

@@ -97,7 +97,7 @@ def test_shares_of_classes_are_labels_too(loss: Loss) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
-def test_what_is_measured_has_no_smoothing(loss: Loss) -> None:
+def test_the_evaluation_loss_has_no_smoothing(loss: Loss) -> None:
     """A sure and right answer costs nothing."""
     logits = torch.tensor([[40.0, -40.0], [-40.0, 40.0]])
     assert plain_loss(loss)(logits, torch.tensor([0, 1])) == pytest.approx(0, abs=1e-12)
@@ -113,7 +113,7 @@ def test_auxiliary_heads_count_with_their_weights() -> None:
 
 
 @given(st.lists(st.integers(1, 50), min_size=3, max_size=3), st.floats(0.1, 50))
-def test_how_large_weights_are_written_does_not_matter(counts: list[int], factor: float) -> None:
+def test_the_scale_of_class_weights_does_not_matter(counts: list[int], factor: float) -> None:
     weights = torch.tensor([1.0, 2.0, 5.0])
     found = mean_one(weights, counts)
     assert found is not None

@@ -78,7 +78,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> Clock:
         ((1.0, 0.97, 0.99, 1.0), FULL),
     ],
 )
-def test_what_is_fastest_is_taken(
+def test_the_fastest_option_is_chosen(
     monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], expected: Precision
 ) -> None:
     """Unless that gains next to nothing; what was measured is said."""
@@ -159,7 +159,7 @@ def test_what_the_spec_says_is_done(changes: list[str], expected: Precision) -> 
 
 
 @pytest.mark.usefixtures("fast_bf16")
-def test_really_timed() -> None:
+def test_real_timing() -> None:
     """On this machine, whatever it is: one of the four, and the module is as it was."""
     spec = "network Net { input 3x16x16, conv 8 3x3 same, bn, relu, flatten, fc 10 }"
     network, module = dotcnn.compile(spec), dotcnn.load(spec)

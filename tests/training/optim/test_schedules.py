@@ -93,13 +93,13 @@ def test_onecycle(epochs: int, steps: int, up: float) -> None:
     assert ours(schedule, epochs, steps) == pytest.approx(theirs(make, total))
 
 
-def test_onecycle_that_is_hardly_there() -> None:
+def test_onecycle_of_one_step() -> None:
     """One epoch of one step: no division by zero, and a rate."""
     assert ours(OneCycle(up=0.3, start=0.04, end=4e-6, warmup=0.0), 1, 1) == [pytest.approx(RATE)]
 
 
 @given(EPOCHS, st.integers(2, 9))
-def test_a_warmup_stands_before_any_schedule(epochs: int, steps: int) -> None:
+def test_warmup_before_any_schedule(epochs: int, steps: int) -> None:
     """It rises by equal amounts, from the first share on, to where the schedule then begins."""
     found = ours(Cosine(end=0.0, warmup=1.0), epochs, steps)
     assert found[:steps] == pytest.approx([RATE * (n + 1) / steps for n in range(steps)])
@@ -133,7 +133,7 @@ def test_plateau() -> None:
     assert [epoch for epoch, now in enumerate(fell) if now] == [4, 8, 11]
 
 
-def test_plateau_goes_on_from_what_was_written_down() -> None:
+def test_plateau_is_resumed_from_its_state() -> None:
     schedule = Plateau(patience=1, factor=0.5, metric="top1", end=0.0, warmup=0.0)
     whole, first, second = (Rates(schedule, RATE, Length(9, 1)).plateau for _ in range(3))
     assert whole is not None

@@ -32,7 +32,7 @@ train {
 """
 
 
-def test_a_dead_network_is_told_of_once(tmp_path: Path) -> None:
+def test_a_dead_network_is_reported_once(tmp_path: Path) -> None:
     dead = dotcnn.load(SPEC).state_dict()
     dead["classifier.bias"] = torch.full_like(dead["classifier.bias"], -1e3)
     torch.save(dead, tmp_path / "dead.pt")
@@ -45,7 +45,7 @@ def test_a_dead_network_is_told_of_once(tmp_path: Path) -> None:
     assert "a smaller learning rate, like 0.005" in warning
 
 
-def test_one_that_learns_is_not(tmp_path: Path) -> None:
+def test_a_network_that_learns_is_not_reported(tmp_path: Path) -> None:
     looker = Looker()
     trained(tmp_path / "run", SPEC, callback=looker, set={"train.epochs": 1})
     assert not any("same outputs" in note for note in looker.notes)

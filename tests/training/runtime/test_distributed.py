@@ -68,9 +68,7 @@ MIXED = SPEC + "augment { rotate 10, mixup 0.4, cutmix 1 p=50%, noise 0.05 }\n"
     [SPEC, SPEC.replace("bn, ", "").replace("sync_bn on", ""), MIXED],
     ids=["norms", "none", "mixed"],
 )
-def test_two_processes_come_to_what_one_comes_to(
-    trainer: Trainer, tmp_path: Path, spec: str
-) -> None:
+def test_two_processes_give_the_result_of_one(trainer: Trainer, tmp_path: Path, spec: str) -> None:
     """With norms, these have to be `sync_bn`: else each looks at its own images alone."""
     assert trainer(spec, tmp_path / "one") == 0
     assert trainer(spec, tmp_path / "two", world=2, port=port()) == 0
@@ -100,7 +98,7 @@ def test_each_computes_a_share_of_the_features(trainer: Trainer, tmp_path: Path)
         numpy.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_what_goes_wrong_with_one_is_told_to_all(trainer: Trainer, tmp_path: Path) -> None:
+def test_an_error_in_one_process_ends_all(trainer: Trainer, tmp_path: Path) -> None:
     assert trainer(SPEC, tmp_path / "first") == 0
     (tmp_path / "file").touch()
     lines = f'from "{tmp_path / "first"}", freeze until bn, cache features folder="{tmp_path}/file"'
@@ -109,7 +107,7 @@ def test_what_goes_wrong_with_one_is_told_to_all(trainer: Trainer, tmp_path: Pat
     assert "cannot write features to" in folder.with_suffix(".error").read_text()
 
 
-def test_they_stop_together_and_go_on(trainer: Trainer, tmp_path: Path) -> None:
+def test_processes_stop_together_and_resume(trainer: Trainer, tmp_path: Path) -> None:
     """One of them is asked to; all end with the same step. Then they go on, or one alone does."""
     whole, folder, alone = (tmp_path / name for name in ("whole", "run", "alone"))
     assert trainer(SPEC, whole, world=2, port=port()) == 0

@@ -56,7 +56,7 @@ def test_the_first_layer_is_named(layers: list[nn.Module], said: str) -> None:
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
 
 
-def test_where_all_is_well_nothing_is_named() -> None:
+def test_no_layer_is_named_for_finite_values() -> None:
     module = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))
     assert first_broken(module, lambda: module(ONES)) is None
 

@@ -70,7 +70,7 @@ train { data digits, epochs 1, optimizer sgd lr=0.1, schedule constant }
 """Nothing in it looks at a batch as a whole."""
 
 
-def test_portions_of_a_batch_make_the_same_steps(tmp_path: Path) -> None:
+def test_accumulated_batches_make_the_same_steps(tmp_path: Path) -> None:
     """Also the last one of an epoch, which has fewer images and other portions."""
     whole = trained(tmp_path / "a", PLAIN, set={"train.batch": 96})
     parts = trained(tmp_path / "b", PLAIN, set={"train.batch": 32, "train.accumulate": 3})
@@ -81,7 +81,7 @@ def test_portions_of_a_batch_make_the_same_steps(tmp_path: Path) -> None:
     assert whole.metrics["loss"] == pytest.approx(parts.metrics["loss"], rel=1e-3)
 
 
-def test_weights_of_classes_go_through_portions_too(tmp_path: Path) -> None:
+def test_class_weights_with_accumulated_batches(tmp_path: Path) -> None:
     changes = {"train.weights": "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"}
     trained(tmp_path / "a", PLAIN, set={**changes, "train.batch": 96})
     trained(tmp_path / "b", PLAIN, set={**changes, "train.batch": 32, "train.accumulate": 3})
@@ -124,7 +124,7 @@ def test_averages_are_what_is_evaluated(tmp_path: Path) -> None:
         torch.testing.assert_close(value, average[key])
 
 
-def test_the_head_beside_learns_with_its_weight(tmp_path: Path) -> None:
+def test_auxiliary_heads_are_trained_with_their_weight(tmp_path: Path) -> None:
     spec = """
     network Net {
       input 1x8x8
@@ -151,7 +151,7 @@ def test_the_head_beside_learns_with_its_weight(tmp_path: Path) -> None:
         torch.testing.assert_close(after[key], weight.detach() - weight.grad)
 
 
-def test_what_is_told_on_the_way(tmp_path: Path) -> None:
+def test_callbacks_during_training(tmp_path: Path) -> None:
     looker = Looker()
     result = trained(tmp_path / "run", callback=looker)
     assert looker.begun is not None
@@ -196,7 +196,7 @@ def test_the_rate_falls_on_a_plateau(tmp_path: Path) -> None:
     assert any("learning rate falls" in note for note in looker.notes)
 
 
-def test_networks_that_are_compiled_learn_the_same(tmp_path: Path) -> None:
+def test_compiled_networks_train_the_same(tmp_path: Path) -> None:
     """`compile` is torch's own, here with the backend that needs no compiler of C."""
     real = torch.compile
 

@@ -98,9 +98,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert "--resume" in found.help
 
 
-def test_what_cannot_be_trained_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_start_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SpecError, match="no folder"):
         dotcnn.train(SPEC, data="flowers", device="cpu")
@@ -130,7 +128,7 @@ def test_imports_lie_beside_the_spec(tmp_path: Path) -> None:
 # ---- what is said beside the spec --------------------------------------------------------------
 
 
-def test_what_was_said_beside_the_spec_counts_when_it_goes_on(tmp_path: Path) -> None:
+def test_options_are_kept_when_a_run_is_resumed(tmp_path: Path) -> None:
     spec = SPEC.replace("network Net {", "network Net(width=4) {").replace("conv 4", "conv width")
     result = trained(tmp_path / "run", spec, set={**ONE, "width": 6, "train.batch": 512})
     assert result.module.get_parameter("conv.weight").shape[0] == 6
@@ -139,7 +137,7 @@ def test_what_was_said_beside_the_spec_counts_when_it_goes_on(tmp_path: Path) ->
     assert found.module.get_parameter("conv.weight").shape[0] == 6
 
 
-def test_data_may_be_another(tmp_path: Path) -> None:
+def test_other_data_can_be_given(tmp_path: Path) -> None:
     """And the network has as many outputs as that has classes."""
     random = numpy.random.default_rng(0)
     numpy.savez(
@@ -152,7 +150,7 @@ def test_data_may_be_another(tmp_path: Path) -> None:
     assert gone_on(tmp_path / "run", epochs=2).epochs == 2
 
 
-def test_a_part_for_a_last_test(tmp_path: Path) -> None:
+def test_a_test_part(tmp_path: Path) -> None:
     result = trained(tmp_path / "run", set={**ONE, "train.split": "val=10% test=20%"})
     assert result.test is not None
     assert len(result.test.labels) == pytest.approx(0.2 * 1797, abs=2)
@@ -160,7 +158,7 @@ def test_a_part_for_a_last_test(tmp_path: Path) -> None:
     assert record["result"]["test"]["top1"] == pytest.approx(result.test.metrics["top1"])
 
 
-def test_several_classes_at_once(tmp_path: Path) -> None:
+def test_multi_label_training(tmp_path: Path) -> None:
     random = numpy.random.default_rng(0)
     labels = random.integers(0, 2, (80, 4))
     images = (labels[:, :, None] * 200).repeat(16, axis=2).reshape(80, 8, 8)
@@ -193,7 +191,7 @@ def test_an_ensemble(tmp_path: Path) -> None:
     assert len(ready.modules) == 3
 
 
-def test_an_ensemble_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_an_ensemble_is_resumed(tmp_path: Path) -> None:
     changes = {**ONE, "train.ensemble": 2}
     whole = trained(tmp_path / "whole", set=changes)
     looker = Looker(stop_after=8)  # in the second network
@@ -208,7 +206,7 @@ def test_an_ensemble_goes_on_where_it_was(tmp_path: Path) -> None:
 # ---- somebody's weights ------------------------------------------------------------------------
 
 
-def test_it_begins_with_the_weights_of_a_run(tmp_path: Path) -> None:
+def test_training_starts_from_the_weights_of_a_run(tmp_path: Path) -> None:
     first = trained(tmp_path / "first")
     begun = SPEC + f'transfer {{ from "{tmp_path / "first"}" }}'
     trained(tmp_path / "second", begun, set={**ONE, "train.optimizer": "sgd lr=1e-12"})
@@ -217,7 +215,7 @@ def test_it_begins_with_the_weights_of_a_run(tmp_path: Path) -> None:
         assert torch.allclose(weights[name], weight)
 
 
-def test_its_head_may_begin_anew(tmp_path: Path) -> None:
+def test_the_head_can_be_reset(tmp_path: Path) -> None:
     trained(tmp_path / "first")
     begun = SPEC + f'transfer {{ from "{tmp_path / "first"}", head reset }}'
     changes = {**ONE, "train.optimizer": "sgd lr=1e-12"}
@@ -234,7 +232,7 @@ def test_its_head_may_begin_anew(tmp_path: Path) -> None:
 # ---- what goes wrong ---------------------------------------------------------------------------
 
 
-def test_numbers_that_are_none_end_it(tmp_path: Path) -> None:
+def test_nan_ends_training(tmp_path: Path) -> None:
     """With the step, the layer, and the last good checkpoint as it was."""
     looker = Looker()
     found = refused(
@@ -313,7 +311,7 @@ def test_the_command(
     assert len((tmp_path / "out" / "a" / "metrics.jsonl").read_text().splitlines()) == 2
 
 
-def test_what_is_unwise_about_a_plan_is_told(
+def test_warnings_about_a_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A warm-up for 5 epochs of 30 fills a trial of 1."""
@@ -341,7 +339,7 @@ def test_what_is_unwise_about_a_plan_is_told(
         (["."], 2, "folder"),
     ],
 )
-def test_wrong_uses_are_told(
+def test_wrong_usage_is_an_error(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -64,7 +64,7 @@ def test_other_numbers_altogether() -> None:
     )
 
 
-def test_behind_a_layer_that_begins_anew_nothing_is_said() -> None:
+def test_layers_after_a_reinitialized_one_are_not_compared() -> None:
     one, other = Net(nn.ReLU()), Net(nn.SiLU())
     assert compared(one, other, "norm") == Agreement(1, None)
 
@@ -90,7 +90,7 @@ def test_only_the_order_of_axes_is_another() -> None:
     assert compare(first, last, partners, (), (3, 8, 8), 3) == Agreement(2, None)
 
 
-def test_grey_for_colours() -> None:
+def test_gray_input_for_color_weights() -> None:
     """A filter of ours sees what theirs sees of three colours that are the same."""
     one, other = Net(nn.ReLU(), channels=1), Net(nn.ReLU())
     colours = one.first.weight.repeat(1, 3, 1, 1) / 3
@@ -101,7 +101,7 @@ def test_grey_for_colours() -> None:
 
 
 @pytest.mark.parametrize("size", [7, 9])
-def test_what_takes_no_such_images_says_nothing(size: int) -> None:
+def test_a_source_that_rejects_the_image(size: int) -> None:
     class Fixed(Net):
         def forward(self, images: Tensor) -> Tensor:
             assert images.shape[-1] == size

@@ -42,9 +42,7 @@ def refused(folder: Path, text: str) -> Diagnostic:
 
 @pytest.mark.parametrize("freeze", ["freeze all", "freeze until layer2", "freeze until layer1.1"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_what_learns_is_the_same_to_the_last_bit(
-    tmp_path: Path, freeze: str, precision: str
-) -> None:
+def test_training_is_bit_identical_to_no_cache(tmp_path: Path, freeze: str, precision: str) -> None:
     """Batches being of one size: of another, a product's last bit may differ."""
     changes = {"train.precision": precision, "train.ema": 0.5}
     plain = trained(tmp_path / "plain", spec(freeze, "head reset"), set=changes)
@@ -185,7 +183,7 @@ def test_each_image_has_its_row(tmp_path: Path, batch: int, passes: int) -> None
                 torch.testing.assert_close(torch.from_numpy(each[places]), expected)
 
 
-def test_it_goes_on(tmp_path: Path) -> None:
+def test_a_run_with_cached_features_is_resumed(tmp_path: Path) -> None:
     text = spec("freeze until layer2", "head reset", "cache features")
     trained(tmp_path / "whole", text)
     assert trained(tmp_path / "run", text, callback=Looker(stop_after=3)).interrupted
@@ -206,7 +204,7 @@ class Pressing(Looker):
 
 
 @pytest.mark.parametrize("part", ["train", "val"])
-def test_it_ends_at_once_where_nothing_is_learned_yet(tmp_path: Path, part: str) -> None:
+def test_interrupts_before_training_end_at_once(tmp_path: Path, part: str) -> None:
     """What is whole stays; another run goes on from there."""
     looker = Pressing()
     looker.part = part
@@ -237,7 +235,7 @@ def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert files(tmp_path) == set()
 
 
-def test_what_cannot_be_kept(tmp_path: Path) -> None:
+def test_networks_without_features_to_cache(tmp_path: Path) -> None:
     text = spec("freeze all", "unfreeze at epoch 2", "cache features")
     assert refused(tmp_path / "run", text).code == "conflict"
     aux = spec("freeze until layer2", "cache features").replace(

@@ -53,7 +53,7 @@ def test_frozen_they_give_what_they_gave(tmp_path: Path, exported: Path) -> None
         (("freeze all", "unfreeze at epoch 2 until layer2"), "bn2 is trained here"),
     ],
 )
-def test_norms_that_learn_cannot_do_without(
+def test_trained_norms_need_their_statistics(
     tmp_path: Path, exported: Path, lines: tuple[str, ...], learn: str
 ) -> None:
     """What they were is not in the file any more."""
@@ -65,13 +65,13 @@ def test_norms_that_learn_cannot_do_without(
     assert found.span is not None
 
 
-def test_a_norm_that_begins_anew_needs_nothing(tmp_path: Path, exported: Path) -> None:
+def test_a_reinitialized_norm_needs_no_weights(tmp_path: Path, exported: Path) -> None:
     """`features` cuts off what comes behind."""
     result = trained(tmp_path / "run", spec("features layer1", source=exported))
     assert result.epochs == 2
 
 
-def test_a_head_of_ones_own_takes_no_bias_of_theirs(tmp_path: Path, exported: Path) -> None:
+def test_a_new_head_gets_no_bias_from_the_source(tmp_path: Path, exported: Path) -> None:
     """Its convolution stands where theirs stood, and is another."""
     text = spec("features layer1", source=exported).replace("layer2: conv 8", "layer2: conv 12")
     assert trained(tmp_path / "run", text).epochs == 2

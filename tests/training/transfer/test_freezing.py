@@ -166,7 +166,7 @@ def test_a_step_is_as_long_as_its_rate_says(tmp_path: Path) -> None:
     assert torch.allclose(weights["slow"] - began, (weights["same"] - began) / 4, atol=1e-7)
 
 
-def test_weights_are_drawn_back_to_where_they_began(tmp_path: Path) -> None:
+def test_l2_pulls_weights_to_their_start(tmp_path: Path) -> None:
     """Strongly enough, and they all but stay; a head that begins anew is free."""
     away = {}
     for strength in ("0.001", "10"):

@@ -85,7 +85,7 @@ def largest_difference(name: str, found: Begun, module: nn.Module) -> float:
 
 
 @each_network
-def test_it_begins_with_their_weights(name: str, tmp_path: Path) -> None:
+def test_networks_start_from_torchvisions_weights(name: str, tmp_path: Path) -> None:
     module = theirs(name, tmp_path / "weights.pth")
     found = begun(tmp_path, spec(name, "weights.pth"), side(name))
     for status in ("reinitialised", "ambiguous", "unused", "adapted", "anew"):
@@ -96,7 +96,7 @@ def test_it_begins_with_their_weights(name: str, tmp_path: Path) -> None:
 
 @each_kind
 @pytest.mark.parametrize("others", [True, False])
-def test_with_a_head_of_its_own(name: str, others: bool, tmp_path: Path) -> None:
+def test_networks_start_with_a_new_head(name: str, others: bool, tmp_path: Path) -> None:
     """For as many other classes, or another number: all but the head is theirs, and the head is as
     it was. So are the last layers of auxiliary heads, which tell the same classes apart."""
     module = theirs(name, tmp_path / "weights.pth")
@@ -123,7 +123,7 @@ def same(mine: Tensor, their: Tensor) -> bool:
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_auxiliary_heads_that_a_file_lacks_begin_anew(reset: bool, tmp_path: Path) -> None:
+def test_missing_auxiliary_heads_are_reinitialized(reset: bool, tmp_path: Path) -> None:
     """torchvision takes GoogLeNet's away when it has read the weights."""
     module = theirs("googlenet", tmp_path / "weights.pth", aux_logits=False)
     lines = ["head reset"] if reset else []

@@ -73,7 +73,7 @@ def test_files_of_all_kinds(tmp_path: Path, kind: str) -> None:
     assert all(torch.allclose(learned[key], weights[key], atol=1e-6) for key in weights)
 
 
-def test_colours_for_grey(tmp_path: Path) -> None:
+def test_color_weights_for_gray_input(tmp_path: Path) -> None:
     """Of three colours that are always the same, a filter sees their sum."""
     weights = of_the_first()
     weights["conv.weight"] = weights["conv.weight"].repeat(1, 3, 1, 1) / 3
@@ -264,7 +264,7 @@ def of_seven_classes(folder: Path) -> Path:
     return folder / "seven.pt"
 
 
-def test_what_else_does_not_fit(tmp_path: Path) -> None:
+def test_other_layers_that_do_not_fit(tmp_path: Path) -> None:
     """Up to where it fits, `features` can take it over."""
     weights = of_the_first()
     for key in list(weights):
@@ -277,7 +277,7 @@ def test_what_else_does_not_fit(tmp_path: Path) -> None:
     assert any("layer2" in note for note in found.notes)
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_missing_weights(tmp_path: Path) -> None:
     found = refused(tmp_path / "run", spec(source=tmp_path / "nothing"))
     assert found.code == "no-such-file"
     (tmp_path / "empty").mkdir()

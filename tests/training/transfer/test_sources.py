@@ -37,7 +37,7 @@ def refused(folder: Path, text: str) -> Diagnostic:
         (lambda tensor: tensor / 0, "layer2.weight would get NaN or infinite values"),
     ],
 )
-def test_what_no_network_could_work_with(tmp_path: Path, changed: object, said: str) -> None:
+def test_invalid_weights(tmp_path: Path, changed: object, said: str) -> None:
     """Found out before anything is learned."""
     found = weights()
     found["layer2.weight"] = changed(found["layer2.weight"])  # type: ignore[operator]
@@ -48,7 +48,7 @@ def test_what_no_network_could_work_with(tmp_path: Path, changed: object, said: 
     assert not (tmp_path / "run" / "last.ckpt").exists()
 
 
-def test_what_begins_anew_may_be_anything(tmp_path: Path) -> None:
+def test_invalid_weights_of_reset_layers_are_allowed(tmp_path: Path) -> None:
     found = weights()
     found["fc.weight"] = found["fc.weight"] / 0
     torch.save(found, tmp_path / "a.pt")

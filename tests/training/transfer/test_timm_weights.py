@@ -189,7 +189,7 @@ def test_what_is_in_the_cache_is_taken_as_it_is(
     assert timm.overlay == ({"file": f"/cache/timm/resnet18.a1_in1k/{taken}"} if taken else None)
 
 
-def test_what_cannot_be_had(stand_in: Put) -> None:
+def test_weights_that_cannot_be_downloaded(stand_in: Put) -> None:
     """Why, from where it would be, and that a file does as well."""
     stand_in(StandIn(), Hub())
     found = refused("resnet18.a1_in1k")
@@ -217,7 +217,7 @@ def test_what_is_in_the_cache_and_cannot_be_read(stand_in: Put) -> None:
         ("zzz", "no model called zzz", ""),
     ],
 )
-def test_names_that_mean_nothing(stand_in: Put, name: str, message: str, help: str) -> None:
+def test_unknown_names(stand_in: Put, name: str, message: str, help: str) -> None:
     stand_in(StandIn(dotcnn.load(SMALL)), Hub())
     found = refused(name)
     assert found.code == "unknown-weights"
@@ -234,7 +234,7 @@ def test_the_best_weights_where_none_are_named(stand_in: Put) -> None:
     assert from_timm("resnet18")[0] is module
 
 
-def test_timm_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)  # type: ignore[arg-type]
     with pytest.raises(SpecError) as raised:
         trained(tmp_path / "run", spec(source="timm:resnet18.a1_in1k"))
@@ -373,7 +373,7 @@ def test_a_network_of_other_widths_is_refused(timm: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_what_pixels_become(timm: Any, tmp_path: Path) -> None:
+def test_preprocessing_of_timm_weights(timm: Any, tmp_path: Path) -> None:
     """As timm itself would do it, in the size of the spec: a1 keeps 95 % of 224."""
     published(timm, "resnet50.a1_in1k", tmp_path, 64)
     text = spec_of_gallery("resnet50", "timm:resnet50.a1_in1k")

@@ -53,7 +53,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("zzz", ""),
     ],
 )
-def test_names_that_mean_nothing(name: str, close: str) -> None:
+def test_unknown_names(name: str, close: str) -> None:
     found = refused(name)
     assert found.code == "unknown-weights"
     assert f"torchvision has no weights called {name}" == found.message

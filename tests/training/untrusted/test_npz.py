@@ -74,7 +74,7 @@ def test_a_single_array_is_not_an_archive(tmp_path: Path) -> None:
     assert isinstance(told(tmp_path / "a.npz"), SingleArray)
 
 
-def test_what_is_not_an_array_is_passed_over(tmp_path: Path) -> None:
+def test_members_that_are_not_arrays_are_ignored(tmp_path: Path) -> None:
     path = archive(tmp_path, a=as_npy())
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("README.txt", "hello")
@@ -96,7 +96,7 @@ def test_an_encrypted_archive(tmp_path: Path) -> None:
     assert "is encrypted" in str(told(path))
 
 
-def test_a_bomb(tmp_path: Path) -> None:
+def test_a_zip_bomb(tmp_path: Path) -> None:
     """A few hundred kilobytes that would unpack to hundreds of megabytes."""
     with (
         zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file,
@@ -152,7 +152,7 @@ def plain(shape: str = "(2,)", kind: str = "'<f4'") -> str:
         b"not an array at all",
     ],
 )
-def test_headers_that_nobody_writes(data: bytes, tmp_path: Path) -> None:
+def test_invalid_headers(data: bytes, tmp_path: Path) -> None:
     assert told(archive(tmp_path, a=data)).kind == "damaged"
 
 

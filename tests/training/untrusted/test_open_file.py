@@ -33,7 +33,7 @@ def test_what_is_not_a_regular_file(tmp_path: Path) -> None:
     assert "cannot be read: " in told(tmp_path / ("a" * 300))
 
 
-def test_no_more_than_it_may_have(tmp_path: Path) -> None:
+def test_the_size_limit(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a" * 100)
     assert read_bytes(tmp_path / "a", 100) == b"a" * 100
     assert "has 100 bytes" in told(tmp_path / "a", 99)
@@ -69,7 +69,7 @@ FORM = {
 GOOD: dict[str, Any] = {"epoch": 3, "best": None, "names": ["a"], "sizes": {"a": 1}}
 
 
-def test_a_form() -> None:
+def test_values_that_have_a_form() -> None:
     assert misfit(GOOD, FORM) == ""
     assert misfit({**GOOD, "more": 1, "inner": {"a": 1.0}}, FORM) == ""
 
@@ -89,7 +89,7 @@ def test_a_form() -> None:
         ({"inner": []}, "inner"),
     ],
 )
-def test_where_a_form_is_not_kept(change: dict[str, Any], place: str) -> None:
+def test_the_place_of_a_misfit(change: dict[str, Any], place: str) -> None:
     assert misfit({**GOOD, **change}, FORM) == place
 
 

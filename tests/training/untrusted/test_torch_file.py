@@ -40,7 +40,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 @BOTH
-def test_all_that_checkpoints_are_made_of(options: Any, tmp_path: Path) -> None:
+def test_the_contents_of_checkpoints(options: Any, tmp_path: Path) -> None:
     """As torch's own reader has it."""
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
     optimizer = torch.optim.Adam(network.parameters(), lr=0.1, betas=(0.8, 0.99))
@@ -117,7 +117,7 @@ def test_an_archive_that_was_packed_again(tmp_path: Path) -> None:
     assert found["a"].tolist() == [0, 1, 2, 3]
 
 
-def test_scalars_of_numpy_are_passed_over(tmp_path: Path) -> None:
+def test_numpy_scalars_are_ignored(tmp_path: Path) -> None:
     """Training scripts save their accuracy so."""
     found = back({"best": numpy.float64(0.5), "a": torch.ones(1)}, tmp_path)
     assert found["a"].tolist() == [1]
@@ -205,7 +205,7 @@ def test_keys_that_would_hash_for_days(tmp_path: Path) -> None:
         b"",
     ],
 )
-def test_pickles_that_nobody_writes(data: bytes, tmp_path: Path) -> None:
+def test_invalid_pickles(data: bytes, tmp_path: Path) -> None:
     path = as_archive(tmp_path / "a.pt", data)
     try:
         read_torch(path)
@@ -218,7 +218,7 @@ def test_a_dict_within_itself(tmp_path: Path) -> None:
     assert found["model"] is found
 
 
-def test_what_would_be_called_is_named(tmp_path: Path) -> None:
+def test_the_message_names_the_call(tmp_path: Path) -> None:
     error = told(as_archive(tmp_path / "a.pt", b"\x80\x02cos\nsystem\nX\x02\0\0\0ls\x85R."))
     assert (error.kind, "os.system" in str(error)) == ("code", True)
 
