@@ -64,7 +64,7 @@ class Augmenter(nn.Module):
         self, images: Tensor, labels: Tensor, indices: Tensor, epoch: int = 0
     ) -> tuple[Tensor, Tensor]:
         if len(images) <= self.guests:
-            raise ValueError(f"{len(images)} images, {self.guests} of them only to mix with")
+            raise ValueError(f"{len(images)} images are too few: mixing needs {self.guests} more")
         drawn = self._draws(epoch, indices.to(images.device))
         for step in self._steps:
             if isinstance(step, PerImage):

@@ -110,7 +110,7 @@ class Opened:
                 " and `drop_last` drops incomplete batches",
                 directive,
                 argument="size",
-                help=f"write `batch {count}`, or take `drop_last` out",
+                help=f"write `batch {count}`, or remove `drop_last`",
             )
         if min(sizes) < sharing.world:
             raise problem(

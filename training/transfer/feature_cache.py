@@ -204,8 +204,8 @@ class FeatureCache:
             for passes, images, _ in shapes
         )
         self.callback.note(
-            f"features: {images} images, {cut.numbers:,} numbers each, are {data_size(size)} in"
-            f" {shown(folder)}, where {data_size(disk.free)} are free"
+            f"features: {images} images with {cut.numbers:,} numbers each take {data_size(size)} in"
+            f" {shown(folder)} ({data_size(disk.free)} free)"
         )
         if not self.processes.alone:
             size *= 2  # the files of all processes exist until they have been joined

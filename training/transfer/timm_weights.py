@@ -122,7 +122,7 @@ def _where(about: Any) -> tuple[Any, str, str | None, tuple[str, ...]] | None:
 def _unusable(name: str, about: Any, file: str | None, error: Exception) -> SpecError:
     if file is not None:
         message = f"timm:{name} cannot be read: {reason(error)}"
-        help = "delete it, and it is downloaded again"
+        help = "delete the file; it will be downloaded again"
         return problem("weights-damaged", message, (f"it is in {file}",), help)
     where = _where(about)
     if where is not None:

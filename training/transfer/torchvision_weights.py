@@ -93,7 +93,7 @@ def _filled(models: ModuleType, builder: str, weights: Any, name: str) -> nn.Mod
     except Exception as error:  # noqa: BLE001 (it fails in many ways without a network)
         if was_cached:
             message = f"torchvision:{name} cannot be read: {reason(error)}"
-            help = "delete it, and it is downloaded again"
+            help = "delete the file; it will be downloaded again"
             raise problem("weights-damaged", message, (f"it is in {place}",), help) from None
         message = f"torchvision:{name} is not on this computer, and cannot be downloaded"
         notes = (reason(error), f"it is downloaded from {weights.url}")

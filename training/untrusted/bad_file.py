@@ -13,7 +13,7 @@ Kind = Literal[
 
 HELP: dict[Kind, str] = {
     "damaged": "download it again: it may be truncated",
-    "limit": "the file is made to exhaust memory, or is of a different kind",
+    "limit": "the file may be malicious (made to exhaust memory), or it is of another type",
 }
 """The default help for each kind."""
 

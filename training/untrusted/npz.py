@@ -90,7 +90,7 @@ def read_array(stream: IO[bytes], size: int) -> Any:
         if dtype.hasobject:
             raise BadFile(CODE, "code", "save plain numbers: array.astype(numpy.float32)")
         if min(shape, default=0) < 0 or count * dtype.itemsize != size - len(start):
-            raise damaged(f"an array in it has {len(shape)} axes, more than its data")
+            raise damaged("an array in it claims a shape that does not fit its data")
         if count > size:  # items of zero bytes
             raise damaged("an array in it has more items than bytes")
         array = npy.read_array(_Rewound(start, stream), allow_pickle=False)

@@ -240,7 +240,7 @@ class _Tensors:
         if numbers and (last + 1) * dtype.itemsize > held:
             raise damaged("a tensor in it goes beyond its storage")
         if numbers * dtype.itemsize > held + min(_SPREAD, 1024 * self.size):
-            raise too_large(f"has a tensor of {numbers:,} numbers, more than its bytes")
+            raise too_large(f"has a tensor of {numbers:,} numbers, more than its storage has")
         return torch.empty(0, dtype=dtype).set_(storage.data, start, sizes, strides)
 
 

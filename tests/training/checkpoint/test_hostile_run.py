@@ -144,9 +144,7 @@ def changed(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
      "numbers", "network", "best", "plateau", "patience"],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["missing", 5, "text", [3], {"a": 1}, {3: torch.ones(2)}])
-def test_entries_that_are_missing_or_of_the_wrong_type(
-    run: Path, entry: str, value: object
-) -> None:
+def test_entries_missing_or_of_the_wrong_type(run: Path, entry: str, value: object) -> None:
     if (entry, value) in (("scaler", {"a": 1}), ("threads", 5)):
         return  # of that form
     changed(

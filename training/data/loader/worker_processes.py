@@ -67,7 +67,7 @@ class Stream:
                     f"an image that was readable at the start can no longer be read: "
                     f"{images.reason}",
                     None,
-                    help="repair or remove it, and resume the run",
+                    help="repair or remove the file, and resume the run",
                 )
             yield images.to(self.device, non_blocking=True)
 
