@@ -1,10 +1,9 @@
-"""The `cnn` program: which commands there are, how one is started, how errors are printed.
+"""The command line: the table of commands, how one is started, how errors are printed. Only the
+module of the requested command is imported, and it imports what it needs when it runs: `cnn check`
+answers in the time that others take to import a tensor library.
 
-Only the module of the command asked for is loaded, and it loads what it needs when it runs:
-`cnn check` answers in the time that others take to import a tensor library.
-
-Exit codes: 0 well; 1 the spec or the data has errors, each printed as a diagnostic; 2 wrong use of
-the command line; 130 interrupted.
+Exit codes: 0 success; 1 the spec or the data has errors, each printed as a diagnostic; 2 wrong use
+of the command line; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -65,7 +64,9 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("train", _TRAINING, "train a network as its spec says, or resume a run"),
     ),
     "use it": (
-        Command("evaluate", _TRAINING, "measure a trained network: accuracy, confusions, classes"),
+        Command(
+            "evaluate", _TRAINING, "measure a trained network: accuracy, confusion matrix, classes"
+        ),
         Command("predict", _TRAINING, "classify images with a trained network"),
         Command("emit", _COMPILER, "write a network as a PyTorch module"),
         Command("export", _TRAINING, "write a network as ONNX, torch.export or safetensors"),
@@ -74,7 +75,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("completion", _COMPILER, "print a script that completes commands, options, files"),
     ),
 }
-"""The commands, by what a person wants to do."""
+"""The commands by task, as `cnn --help` lists them."""
 
 COMMANDS = {command.name: command for group in GROUPS.values() for command in group}
 
@@ -110,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     command = COMMANDS.get(arguments[0]) if arguments else None
     if command is None:
-        _parser().parse_args(arguments)  # ends here: it shows help, or what is wrong
+        _parser().parse_args(arguments)  # exits: it prints help, or the error
         return USAGE
     options = command.parser().parse_args(arguments[1:])
     options.arguments, options.commands = arguments, COMMANDS
@@ -125,12 +126,12 @@ def _run(arguments: list[str]) -> int:
 
 
 def _stop_writing() -> None:
-    """What is left in the buffer goes nowhere, so that the last flush cannot fail."""
+    """Discards what is left in the buffer, so that the last flush cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> Parser:
-    """Of the program itself; a command has its own."""
+    """The parser of `cnn` itself; each command has its own."""
     lines = [
         "cnn reads convolutional networks from short text files, one line for each layer. It finds",
         "mistakes, counts what a network costs, writes it as PyTorch, trains it and uses it.",

@@ -1,1 +1,1 @@
-"""The compiler: syntax tree to network to answers. It never imports a tensor library."""
+"""The compiler: syntax tree to network to reports and code. It never imports a tensor library."""

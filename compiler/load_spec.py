@@ -1,9 +1,8 @@
-"""A spec with all that it imports; where it cannot be read, mistakes with fixes that hold.
-
-The parser knows the grammar and no layers. What it cannot read may be a line of Keras, torch,
-Caffe or Darknet, so that is looked for here; and a fix that it offers is only offered further if
-the text compiles with it. With those fixes made, the rest of the file is checked as well, so that
-one slip of the keyboard does not hide all other mistakes.
+"""Loads a spec with its imports; if it does not parse, gives errors with fixes that were tried. The
+parser knows the grammar, but no layers. Text that it cannot parse may be a line of Keras, torch,
+Caffe or Darknet, which is recognised here; and a fix of the parser is only offered if the text
+compiles with it. With those fixes applied, the rest of the file is checked as well, so that one
+syntax error does not hide all other errors.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from ..dsl.source import Source
 
 
 def load(source: Source) -> Program:
-    """Raises SpecError with the mistakes of all files."""
+    """Loads a program; raises SpecError with the errors of all files."""
     try:
         return load_program(source)
     except SpecError as error:

@@ -1,8 +1,6 @@
-"""The network: nodes with their operation, inputs, shape and origin, and the scopes around them.
-
-`Node.inputs` is the truth about connections (it keeps their order, and the same input twice); the
-networkx graph is derived from it, when somebody asks, since importing networkx takes longer than
-most answers.
+"""The network: nodes with operation, inputs, shape and origin, and the scopes around them.
+`Node.inputs` defines the connections (in order, and possibly the same input twice); the networkx
+graph is derived from it on demand, since importing networkx takes longer than most analyses.
 """
 
 from __future__ import annotations
@@ -27,8 +25,9 @@ ScopeKind = Literal["network", "block", "loop", "iteration", "form", "path"]
 
 
 class Scope:
-    """One call, loop, iteration or form of the spec, as it was carried out: what names, folding
-    and messages go by."""
+    """One executed call, loop, iteration or form of the spec: the basis of names, folding and
+    messages.
+    """
 
     __slots__ = (
         "arguments",
@@ -66,35 +65,36 @@ class Scope:
     ) -> None:
         self.kind = kind
         self.word = word
-        """What was written: `bottleneck`, `repeat`, `residual`; the network's name for the root."""
+        """The word in the spec: `bottleneck`, `repeat`, `residual`; the network's name for the
+        root.
+        """
         self.span = span
         self.parent = parent
         self.label = label
         self.index = index
-        """Which iteration or path this is, from 0, and of how many."""
+        """The index of an iteration or path, from 0, and their number."""
         self.count = count
         self.arguments = arguments
-        """What a block was called with; what the names of a loop stand for in a round."""
+        """The arguments of a block; the values of a loop's names in an iteration."""
         self.definition: Block | None = None
-        """Of a block: what was called."""
+        """The block that was called."""
         self.statement: Statement | None = None
-        """What was carried out, of anything but a path, with the names that could be used in it and
-        what arrived there."""
+        """The executed statement (not for paths), with its environment and its input."""
         self.env: Env | None = None
         self.arriving: Node | None = None
         self.children: list[Scope | Node] = []
         self.named: dict[str, Scope | Node] = {}
-        """By label, for references."""
+        """Labelled nodes and scopes, for references."""
         self.skipped: Counter[str] = Counter()
-        """What other arms of an `if` would have made here: words, for the count of names."""
+        """Words of layers in `if` branches that were not taken: they count in numbering."""
         self.name = ""
-        """The full dotted name; that of the scope around it where it has none of its own."""
+        """The full dotted name; without a name of its own, that of the scope around it."""
         self.parts: list[Scope | Node] = []
-        """What has a name directly inside: the sub-modules, of what it becomes in torch."""
+        """The named parts directly inside: the submodules of its torch module."""
         self.just: Scope | None = None
-        """What it is one with: the block or loop in it, beside which there is nothing."""
+        """The block or loop that it is merged with, because it contains nothing else."""
         self.output: Node | None = None
-        """What leaves it."""
+        """Its output."""
         self.aux: bool = parent.aux if parent else False
         if parent is not None:
             parent.children.append(self)
@@ -104,7 +104,7 @@ class Scope:
 
     @property
     def has_name(self) -> bool:
-        """Whether names of what is inside begin with its own."""
+        """Whether it has a name that the names inside begin with."""
         return self.label is not None or self.kind in ("block", "loop", "iteration", "network")
 
     def nodes(self) -> Iterator[Node]:
@@ -118,7 +118,7 @@ class Scope:
                 stack.extend(reversed(item.children))
 
     def chain(self) -> Iterator[Scope]:
-        """This scope and those around it, outwards."""
+        """This scope and the scopes around it, innermost first."""
         scope: Scope | None = self
         while scope is not None:
             yield scope
@@ -126,7 +126,7 @@ class Scope:
 
 
 class Node:
-    """One operation in its place."""
+    """One operation of a network, with its inputs."""
 
     __slots__ = (
         "_torch", "_weights", "given", "index", "inputs", "label", "name", "op", "scope", "shape",
@@ -144,7 +144,7 @@ class Node:
         label: str | None = None,
     ) -> None:
         self.index = index
-        """Its place in `Network.nodes`."""
+        """Its index in `Network.nodes`."""
         self.op = op
         self.inputs = inputs
         self.shape = shape
@@ -155,7 +155,7 @@ class Node:
         self.name = ""
         """The full dotted name, unique in the network."""
         self.given: str | None = None
-        """What the spec calls it where a parameter stands for the layer: `act`."""
+        """Its word in the spec if a parameter stands for the layer: `act`."""
         self._weights: tuple[Weight, ...] | None = None
         self._torch: tuple[Op, TorchText] | None = None
 
@@ -164,7 +164,7 @@ class Node:
 
     @property
     def word(self) -> str:
-        """What it is named and counted by."""
+        """The word for naming and numbering."""
         return self.given or self.op.short_word
 
     @property
@@ -185,12 +185,12 @@ class Node:
         return self._torch[1]
 
     def forget_weights(self) -> None:
-        """After a change of the operation."""
+        """Clears cached weights after a change of the operation."""
         self._weights = None
 
     @property
     def aux(self) -> bool:
-        """Only there in training: part of an auxiliary head."""
+        """Whether it is part of an auxiliary head, which exists only in training."""
         return self.scope.aux
 
 
@@ -200,11 +200,11 @@ class Allowed(NamedTuple):
     region: Span
     code: str
     span: Span
-    """Where the code is written."""
+    """The place of the code."""
 
 
 class AuxHead:
-    """An extra output that is only computed in training."""
+    """An auxiliary output, computed in training only."""
 
     __slots__ = ("name", "output", "scope", "weight")
 
@@ -216,25 +216,25 @@ class AuxHead:
 
 
 class Init(NamedTuple):
-    """How the weights of convolutions and fully connected layers begin; their biases are zero."""
+    """The initialization of convolutions and fully connected layers; biases are zero."""
 
     method: str = "he"
     std: float = 0.0
-    """Of `normal` and `truncated_normal`."""
+    """Standard deviation of `normal` and `truncated_normal`."""
     gain: float = 1.0
-    """Of `xavier` and `orthogonal`: what the numbers are multiplied by."""
+    """Factor of `xavier` and `orthogonal`."""
     uniform: bool = False
-    """Spread evenly between two bounds, with the same variance."""
+    """Uniform instead of normal distribution, with the same variance."""
     slope: float = 0.0
-    """Of `he`: what the rectifiers let through of what is negative."""
+    """For `he`: the negative slope of the rectifiers."""
     zero_residual: tuple[str, ...] = ()
-    """The norms, by name, whose weight begins at zero: each the last of a residual's body."""
+    """Names of the norms whose weight is initialized to zero: the last of each residual body."""
     written: bool = False
-    """The spec says so; else it follows from the activations."""
+    """Whether the spec sets it; otherwise it follows from the activations."""
 
 
 class Network:
-    """A whole network with every shape known."""
+    """A whole network with every shape."""
 
     def __init__(
         self,
@@ -250,20 +250,20 @@ class Network:
     ) -> None:
         self.name = name
         self.nodes = nodes
-        """In an order in which they can be computed, which is the order written."""
+        """The nodes in the order written, which is an order of computation."""
         self.output = output
         self.aux = aux
         self.root = root
         self.program = program
         self.parameters = parameters
         self.sections = sections
-        """train, augment, evaluate, transfer, as written."""
+        """The sections train, augment, evaluate, transfer, as written."""
         self.allowed = allowed
         """Warnings that the spec silences."""
         self.init = Init()
-        """How its weights begin."""
+        """Its weight initialization."""
         self.walk: object = None
-        """The `Walk` that carried the program out; the emitter carries blocks out once more."""
+        """The `Walk` that executed the program; the emitter executes blocks once more."""
 
     def __repr__(self) -> str:
         return f"<network {self.name}, {len(self.nodes)} nodes>"
@@ -274,7 +274,7 @@ class Network:
 
     @cached_property
     def consumers(self) -> list[list[Node]]:
-        """By index: the nodes that take a node's output, once for each input that it is."""
+        """For each node, by index: the nodes that read its output, once for each input."""
         found: list[list[Node]] = [[] for _ in self.nodes]
         for node in self.nodes:
             for source in node.inputs:
@@ -287,7 +287,7 @@ class Network:
 
     @cached_property
     def graph(self) -> networkx.MultiDiGraph[str]:
-        """By name; every edge says which input of its target it is."""
+        """The networkx graph, nodes by name; every edge has the index of its target's input."""
         import networkx
 
         graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=self.name)
@@ -299,7 +299,7 @@ class Network:
         return graph
 
     def verify(self) -> None:
-        """Raises AssertionError where the promises of this structure are broken."""
+        """Checks the invariants of this structure; raises AssertionError."""
         names: set[str] = set()
         for index, node in enumerate(self.nodes):
             assert node.index == index, f"{node} does not stand at its index"

@@ -1,1 +1,1 @@
-"""The language: text to a checked syntax tree. It knows no layer, and no tensor library."""
+"""The language: parses text into a syntax tree, without knowing any layer or tensor library."""

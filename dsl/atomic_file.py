@@ -1,5 +1,6 @@
-"""Writing files atomically: a file is the old one or the new one, and whole, even if the process
-dies or the disk is full."""
+"""Atomic file writing: a reader finds the old file or the new one, always complete, even if the
+process dies or the disk is full.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +18,18 @@ from typing import IO
 
 @contextmanager
 def written(path: str | Path) -> Iterator[Path]:
-    """A name to write under, in a folder of its own beside `path`.
-
-    When all has gone well, what lies in that folder replaces `path`, and what belongs to it;
-    otherwise nothing of it is left. Permissions stay, and so does a link. Raises OSError where
-    `path` cannot be written, before anything is done.
+    """Yields a temporary path to write to, in a new folder beside `path`. On success, the files in
+    that folder replace `path` and its companion files; on failure the folder is deleted.
+    Permissions and symbolic links are kept. Raises OSError at once if `path` cannot be written.
     """
-    target = Path(os.path.realpath(path))  # a link stays one
+    target = Path(os.path.realpath(path))  # a symbolic link stays one
     before = _mode(target)
-    # A name that nobody can foresee: a link could lie in wait there.
+    # A random name: somebody could have placed a link at a predictable one.
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
     try:
         usual = _mode_of_new_files(scratch)
         yield scratch / target.name
-        # What goes with it first: it is whole once it can be seen.
+        # Companion files first: once the main file is visible, everything is complete.
         for made in sorted(scratch.iterdir(), key=lambda file: file.name == target.name):
             made.chmod(usual if before is None else before)
             with open(made, "rb") as file:
@@ -40,8 +39,9 @@ def written(path: str | Path) -> Iterator[Path]:
 
 
 def replaceable(path: str | Path, mark: re.Pattern[bytes]) -> bool:
-    """Whether nothing would be lost: there is no such file, it is empty, or it holds a mark that
-    shows that the program made it. (Whether it is a file at all, `written` says.)"""
+    """Whether overwriting loses nothing: the file does not exist, is empty, or contains a mark that
+    shows that dotcnn wrote it. (`written` checks that it is a regular file.)
+    """
     try:
         if not os.path.isfile(path) or not os.path.getsize(path):
             return True
@@ -55,14 +55,17 @@ def replaceable(path: str | Path, mark: re.Pattern[bytes]) -> bool:
 
 
 def _mode(target: Path) -> int | None:
-    """The permissions of a file that is to be replaced; whoever took away the right to write it
-    meant that, though its folder would allow it."""
+    """The permissions of the file to replace.
+
+    A file without write permission is refused, although its folder would allow replacing it: its
+    owner meant that.
+    """
     if not os.path.lexists(target):
         return None
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
     if not target.is_file():
-        raise OSError(errno.EINVAL, "it is not a file of its own")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     mode = target.stat().st_mode & 0o7777
     if not mode & 0o222:
         raise PermissionError(errno.EACCES, "it is read-only")
@@ -70,7 +73,7 @@ def _mode(target: Path) -> int | None:
 
 
 def _mode_of_new_files(folder: Path) -> int:
-    """As the user wants them; not all libraries care."""
+    """The permissions that the umask gives to new files; some libraries ignore it."""
     file = folder / "new"
     file.touch()
     mode = file.stat().st_mode & 0o7777
@@ -79,20 +82,22 @@ def _mode_of_new_files(folder: Path) -> int:
 
 
 def write_whole(path: Path, *pieces: bytes | memoryview) -> None:
-    """Writes a file that the program alone writes; raises OSError, and what was there is still
-    there. It is written under a fixed name first: what a process that dies leaves there is
-    overwritten by the next one."""
+    """Writes a file that only dotcnn writes; if that raises OSError, the old file is still there.
+
+    The temporary name is fixed, so what a killed process leaves behind is overwritten by the next
+    one.
+    """
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
     try:
-        # Only a new file: a link that lies there would lead the writing to another place.
+        # Only a new file: an existing link would redirect the write.
         with open(partial, "xb") as file:
             file.writelines(pieces)
             file.flush()
             _put_in_place(file, partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        error.filename, error.filename2 = str(path), None  # nobody knows the other name
+        error.filename, error.filename2 = str(path), None  # nobody else knows the scratch name
         raise
 
 
@@ -103,10 +108,10 @@ def _put_in_place(file: IO[bytes], scratch: Path, target: Path) -> None:
 
 
 def reach_the_disk(folder: Path) -> None:
-    """The names in a folder, so that they outlive a power cut."""
+    """Syncs the entries of a folder to disk, so that they survive a power cut."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # no such thing on Windows
+    except OSError:  # Windows cannot do that
         return
     try:
         os.fsync(handle)

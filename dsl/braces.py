@@ -1,8 +1,7 @@
-"""Braces that do not pair: finds the one that was forgotten, or that is one too many.
-
-Counting alone can only say that the text ended inside of some body. How lines are indented says
-where a body was meant to begin and to end. What is found here is mended in the tokens, so that the
-parser behind sees pairs, and reads the rest of the file as it was meant.
+"""Unbalanced braces: finds the brace that is missing or superfluous, by indentation. Counting alone
+only shows that the text ended inside some body; indentation shows where a body was meant to begin
+and end. The tokens are repaired here, so that the parser sees balanced braces and reads the rest of
+the file as it was meant.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _BLANKS = re.compile(r"[ \t]*")
 
 
 def pair_up(source: Source, tokens: Lexed) -> list[Diagnostic]:
-    """What is wrong with the braces; the tokens are mended accordingly."""
+    """Reports unbalanced braces, and repairs the tokens accordingly."""
     unclosed, unopened = _count(tokens.types)
     if unclosed:
         pairing = _Pairing(source, tokens, unclosed)
@@ -38,7 +37,7 @@ def pair_up(source: Source, tokens: Lexed) -> list[Diagnostic]:
 
 
 def _count(types: list[str]) -> tuple[int, int]:
-    """How many braces are never closed, and how many close nothing."""
+    """The number of braces that are never closed, and of those that close nothing."""
     depth = unopened = 0
     for kind in types:
         if kind == "LBRACE":
@@ -50,7 +49,9 @@ def _count(types: list[str]) -> tuple[int, int]:
 
 
 def _bodies_without_brace(types: list[str]) -> set[int]:
-    """Where statements such as `repeat 3` and `residual:` end, which the parser will explain."""
+    """The ends of statements such as `repeat 3` and `residual:`, whose missing body the parser will
+    report.
+    """
     found = set()
     header = False
     before = follows = ""
@@ -78,16 +79,16 @@ class _Open:
     offset: int
     line: int
     indent: int
-    """How far the line that it stands on is indented."""
+    """The indentation of its line."""
     indented: bool = False
-    """Whether its body is indented further, so that less means its end."""
+    """Whether its body is indented further, so that less indentation ends it."""
     imagined: bool = False
-    """Whether the brace is missing there."""
+    """Whether the brace is missing and only inferred."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Mend:
-    """`read` instead of the `skip` tokens at a place."""
+    """A repair: read `read` instead of `skip` tokens at a place."""
 
     token: int
     read: tuple[str, ...]
@@ -99,7 +100,7 @@ class _Pairing:
         self.source = source
         self.tokens = tokens
         self.wanted = min(wanted, MAX_MISTAKES)
-        """How many mistakes are still to be found."""
+        """The number of unbalanced braces not found yet."""
         self.open: list[_Open] = []
         self.diagnostics: list[Diagnostic] = []
         self.mends: list[_Mend] = []
@@ -110,7 +111,7 @@ class _Pairing:
         line, _ = self.source.locate(start)
         self.open.append(_Open(start, line, self.indentation(line)))
 
-    # ---- a closing brace was forgotten ----
+    # ---- a closing brace is missing ----
 
     def find_unclosed(self) -> None:
         types, starts = self.tokens.types, self.tokens.starts
@@ -134,7 +135,7 @@ class _Pairing:
         self.unclosed_at_the_end()
 
     def opens_nothing(self, index: int) -> bool:
-        """Whether a brace stands right before a definition, where no body can begin."""
+        """Whether a brace is directly before a definition, where no body can begin."""
         types = self.tokens.types
         at_start = index == 0 or types[index - 1] in _BEFORE_A_STATEMENT
         return at_start and index + 1 < len(types) and types[index + 1] in _DEFINITIONS
@@ -154,7 +155,7 @@ class _Pairing:
         )
 
     def close_before(self, index: int, indent: int) -> None:
-        """Reports the bodies that, going by the indentation, have ended before a line begins."""
+        """Reports the bodies that, by indentation, ended before this line."""
         count = 0
         while self.open and self.wanted and self.has_ended(index, indent):
             self.wanted -= 1
@@ -180,7 +181,7 @@ class _Pairing:
         elif types[index] == "ELSE":
             label = "the body has to be closed before this"
         at, text = starts[index], "} "
-        if types[index - 1] == "NEWLINE":  # a line of its own, behind the last one of the body
+        if types[index - 1] == "NEWLINE":  # on a line of its own, after the last line of the body
             at, text = starts[index - 1], "\n" + " " * brace.indent + "}"
         labels = (Label(Span(self.source, starts[index], ends[index]), label),)
         line, _ = self.source.locate(starts[index])
@@ -188,7 +189,7 @@ class _Pairing:
         self.report_unclosed(brace, labels, help, at, text)
 
     def unclosed_at_the_end(self) -> None:
-        """Nothing says where they were to be closed: the innermost is as likely as any."""
+        """Nothing shows where they should be closed: the innermost is as likely as any."""
         if not self.open:
             return
         size = len(self.source.text)
@@ -216,14 +217,14 @@ class _Pairing:
             )
         )
 
-    # ---- an opening brace was forgotten, or a closing one written too often ----
+    # ---- an opening brace is missing, or there is a closing brace too many ----
 
     def find_unopened(self, announced: set[int]) -> None:
-        """`announced` are line ends where a brace is missing, as the parser will say."""
+        """`announced` are line ends where a brace is missing, which the parser will report."""
         types, starts = self.tokens.types, self.tokens.starts
         before = "NEWLINE"
         first, indent = "", 0
-        """What the line before began with, and how far it was indented."""
+        """The first token of the line before, and its indentation."""
         for index, kind in enumerate(types):
             if self.wanted <= 0:
                 return
@@ -245,12 +246,12 @@ class _Pairing:
             before = kind
 
     def could_have_body(self, index: int) -> bool:
-        """Whether the line before this token is a statement that has none."""
+        """Whether the line before this token is a statement without a body that could have one."""
         before = self.tokens.types[index - 2] if index > 1 else "COLON"
         return before not in _BEFORE_A_STATEMENT
 
     def missing_brace(self, index: int) -> None:
-        """This line is indented, as a body is, below one that opens none."""
+        """Reports a line that is indented like a body, after a line that opens none."""
         end = self.tokens.ends[index - 2]
         gap = Span(self.source, end, end)
         self.wanted -= 1
@@ -269,7 +270,7 @@ class _Pairing:
         )
 
     def forget_imagined(self, index: int) -> None:
-        """Bodies without any braces, of which this one closes none."""
+        """Drops inferred bodies without braces: this closing brace does not belong to them."""
         line, _ = self.source.locate(self.tokens.starts[index])
         if self.tokens.types[index - 1] == "NEWLINE":
             while (
@@ -280,9 +281,8 @@ class _Pairing:
                 self.open.pop()
 
     def closes_elsewhere(self, index: int) -> bool:
-        """Whether a brace stands neither where its body's last line ends nor on the body's line.
-
-        Where none does, the parser will complain of the last one.
+        """Whether a closing brace is neither at the end of its body's last line nor on the body's
+        own line. If none is, the parser will report the last one.
         """
         line, _ = self.source.locate(self.tokens.starts[index])
         inner = self.open[-1]
@@ -315,7 +315,7 @@ class _Pairing:
         return self.last_line[1]
 
     def mend(self) -> None:
-        """Copies the tokens, changed where something is to be read in another way."""
+        """Copies the tokens with the repairs applied."""
         types, starts, ends = self.tokens.types, self.tokens.starts, self.tokens.ends
         new_types: list[str] = []
         new_starts, new_ends = array("q"), array("q")

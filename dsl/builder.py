@@ -1,6 +1,5 @@
-"""What each grammar rule makes: one method a rule, from the values of its parts to a node.
-
-`start` and `end` are the offsets that the rule's text covers, brackets and all.
+"""Syntax tree builder: one method for each grammar rule turns the values of its parts into a node.
+`start` and `end` are the offsets of the rule's text, brackets included.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ from .syntax import (
 MAX_EXPRESSION_DEPTH = 100
 
 RESERVED = frozenset("and as block else for if import in let network not off on or repeat".split())
-"""Words that are no names."""
+"""Words that cannot be names."""
 _MAX_DIGITS = 100
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -57,7 +56,7 @@ Statements: TypeAlias = tuple[Statement, ...]
 
 
 class _Wrapped:
-    """A value that its rule keeps apart from its neighbours until the statement is complete."""
+    """A value marked by its rule until the enclosing statement is complete."""
 
     __slots__ = ("value",)
 
@@ -82,16 +81,16 @@ class Otherwise(_Wrapped):
 
 
 class TreeBuilder:
-    """Makes nodes of one source's text, or of what was read in its place."""
+    """Builds the nodes of one source, from its text or the corrected text read in its place."""
 
     def __init__(self, source: Source, text: str) -> None:
         self.source = source
         self.text = text
         self.diagnostics: list[Diagnostic] = []
         self.depths: dict[int, int] = {}
-        """How deep the operators go below a node, by its id; few nodes are operators."""
+        """The depth of nested operators below a node, by its id; few nodes are operators."""
         self.kept: list[object] = []
-        """Keeps those nodes alive, so that no id is used twice."""
+        """Keeps those nodes alive, so that no id is reused."""
 
     def report(self, code: str, message: str, start: int, end: int, help: str = "") -> None:
         self.diagnostics.append(Diagnostic(code, message, Span(self.source, start, end), help=help))
@@ -137,7 +136,7 @@ class TreeBuilder:
 
     def size(self, start: int, end: int) -> Size:
         text = self.text[start:end]
-        # One written with blanks has been reported; int() takes no notice of them.
+        # A size with blanks has been reported already; int() ignores blanks.
         dims = tuple(map(int, text.split("x"))) if len(text) <= _MAX_DIGITS else (0, 0)
         return Size(Span(self.source, start, end), dims)
 
@@ -169,13 +168,13 @@ class TreeBuilder:
 
     def _deepen(self, node: Expression, parts: tuple[Expression, ...]) -> None:
         depth = 1 + max((self.depths.get(id(part), 0) for part in parts), default=0)
-        if depth == MAX_EXPRESSION_DEPTH:  # once, not again for each that holds it
+        if depth == MAX_EXPRESSION_DEPTH:  # once, not again for each enclosing node
             self.diagnostics.append(
                 Diagnostic(
                     "limit",
-                    f"more than {MAX_EXPRESSION_DEPTH} operations inside one another",
+                    f"more than {MAX_EXPRESSION_DEPTH} nested operations",
                     node.span,
-                    help="name a part of it: `let part = …`",
+                    help="give a part of it a name: `let part = …`",
                 )
             )
         self.depths[id(node)] = depth
@@ -292,7 +291,9 @@ class TreeBuilder:
         return Parameter(span, self._new_name(values[0].value), values[1])
 
     def _new_name(self, name: Name) -> Name:
-        """A name that is defined with `name=`, where the lexer takes more than may be defined."""
+        """A name defined with `name=`: the lexer accepts dotted names and keywords, which cannot be
+        defined.
+        """
         _, start, end = name.span
         if "." in name.value:
             help = "write it with `_` in place of the dot"
@@ -300,7 +301,11 @@ class TreeBuilder:
         elif name.value in RESERVED:
             message = f"`{shorten(name.value)}` is a word of the language and cannot be a name"
             self.report(
-                "reserved-word", message, start, end, f"use another name: `{name.value}_`, say"
+                "reserved-word",
+                message,
+                start,
+                end,
+                f"use another name, for example `{name.value}_`",
             )
         return name
 
@@ -318,7 +323,7 @@ class TreeBuilder:
     def start(self, values: Values, start: int, end: int) -> Statements:
         return tuple(values)
 
-    # ---- which method a rule or a terminal stands for ----
+    # ---- the method for a rule or a terminal ----
 
     def for_rule(self, name: str) -> Callable[[Values, int, int], Any] | None:
         method = getattr(self, name + "_" if name in ("if", "for", "import") else name, None)
@@ -341,7 +346,7 @@ class TreeBuilder:
         }
 
     def spelled(self, start: int, end: int) -> str:
-        """An operator, as it is spelled; what was read as one is what was meant."""
+        """An operator as it is spelled; of a corrected look-alike, the sign that was meant."""
         text = self.text[start:end]
         return _MEANT.get(text, text)
 

@@ -1,11 +1,11 @@
-"""Characters that look like the ones a spec is written in, and the names of strange ones."""
+"""Unicode look-alikes: characters that look like the ASCII ones of a spec, and their names."""
 
 from __future__ import annotations
 
 import unicodedata
 
 UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
-"""What takes no room at all on the screen."""
+"""Characters without any width on the screen."""
 
 
 def _look_alikes() -> dict[str, str]:
@@ -23,7 +23,7 @@ def _look_alikes() -> dict[str, str]:
         "　\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f": " ",
         UNSEEN: " ",
     }
-    # Greek and Cyrillic letters drawn as Latin ones are.
+    # Greek and Cyrillic letters that look like Latin ones.
     table.update(zip("аеорсуіјѕ", "aeopcyijs", strict=True))
     table.update(zip("АВЕКМНОРСТ", "ABEKMHOPCT", strict=True))
     table.update(zip("οΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "oABEZHIKMNOPTYX", strict=True))
@@ -35,17 +35,17 @@ def _look_alikes() -> dict[str, str]:
 
 
 LOOK_ALIKES = _look_alikes()
-"""What was typed, to the one ASCII character that was meant."""
+"""From the character typed to the ASCII character that was meant."""
 
 
 def describe_character(char: str) -> str:
-    """`U+00D7 MULTIPLICATION SIGN`, with the sign itself where it can be seen."""
+    """`U+00D7 MULTIPLICATION SIGN`, with the character itself if it is visible."""
     name = unicodedata.name(char, "")
     code = f"U+{ord(char):04X}" + (f" {name}" if name else "")
     return f"`{char}` ({code})" if char.isprintable() and not char.isspace() else code
 
 
 def shorten(text: str) -> str:
-    """A piece of a spec as it is quoted in a sentence: on one line, and not much of it."""
+    """A piece of a spec for quoting in a message: on one line, and shortened."""
     line = " ".join(text[:1000].split())
     return line if len(line) <= 60 else line[:59] + "…"

@@ -1,4 +1,4 @@
-"""The word that was probably meant: one measure of likeness for every "did you mean"."""
+"""Spelling suggestions: the similarity measure behind every "did you mean"."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 MAX_CANDIDATES = 1000
-"""Names that are compared with the word; with more, the rest is left out."""
+"""The most candidates that are compared; further ones are ignored."""
 _LONGEST = 80
-"""Characters of a word that is compared with others."""
+"""The longest word that is compared with others."""
 
 
 def closest(
     word: str, candidates: Iterable[str], cutoff: float = 0.6, most: int = MAX_CANDIDATES
 ) -> str:
-    """The candidate that is most like the word, or nothing; case and underscores do not count."""
+    """The candidate most similar to the word, or "" for none; ignores case and underscores."""
     return _closest(word, frozenset(candidates), cutoff, most) if len(word) <= _LONGEST else ""
 
 

@@ -1,4 +1,4 @@
-"""A mistake or warning in a spec as data: its message, its place, its help."""
+"""Diagnostic: an error or warning about a spec as data, with message, place, help and fixes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Label:
-    """A second place that helps to understand the first: where it was opened, what arrived."""
+    """A second place that helps to understand the first: where a bracket was opened, where an input
+    comes from.
+    """
 
     span: Span
     message: str
@@ -21,7 +23,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Edit:
-    """A change to the text that a tool can make: replace the span by the text."""
+    """A change to the text that a tool can apply: replace the span by the text."""
 
     span: Span
     text: str
@@ -29,12 +31,10 @@ class Edit:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One mistake, told once.
-
-    `code` is stable, short and lower-case (`shape`, `unclosed-brace`): people silence and search by
-    it. `label` is the few words beside the carets; `labels` are other places; `notes` are facts
-    without a place of their own (the chain of calls); `help` says what to write, and `edits`, where
-    they are there, write it.
+    """One error or warning. `code` is stable, short and lower-case (`shape`, `unclosed-brace`):
+    people silence and search by it. `label` is the short text beside the carets; `labels` are
+    further places; `notes` are facts without a place of their own (the chain of calls); `help` says
+    what to write, and `edits`, if there are any, write it.
     """
 
     code: str
@@ -47,11 +47,11 @@ class Diagnostic:
     edits: tuple[Edit, ...] = ()
     severity: Severity = "error"
     proposals: Iterable[tuple[Edit, ...]] = field(default=(), repr=False, compare=False)
-    """Changes that may mend it, the best first: not tried yet, and never shown."""
+    """Candidate fixes, the best first: not tried yet, and never shown."""
     otherwise: str = field(default="", repr=False, compare=False)
-    """What to do where the fix does not hold; without a trial, it is never shown."""
+    """Help to show if the fix fails its trial; never shown without a trial."""
     file: str = ""
-    """The file's name, where there is no span to take it from (a file that cannot be read)."""
+    """The name of the file if there is no span (a file that cannot be read)."""
 
     @property
     def where(self) -> str:

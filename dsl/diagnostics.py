@@ -1,6 +1,5 @@
-"""Everything that is wrong with a spec: diagnostics, their order, and the error that carries them.
-
-`render` turns them into text, JSON or SARIF.
+"""Lists of diagnostics: their order, and SpecError, the exception that carries them. `render` turns
+them into text, JSON or SARIF.
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ __all__ = ["Diagnostic", "Edit", "Label", "Severity", "SpecError", "has_errors",
 
 
 class SpecError(Exception):
-    """A spec that cannot be used; carries everything that is wrong with it."""
+    """Raised for a spec, data or a run that cannot be used; `.diagnostics` lists everything wrong
+    with it.
+    """
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
@@ -30,7 +31,7 @@ def has_errors(diagnostics: Sequence[Diagnostic]) -> bool:
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """As a reader meets them: by file in order of appearance, then by place."""
+    """Sorted by file in order of appearance, then by place in the file."""
     files: dict[str, int] = {}
     found = list(diagnostics)
     for diagnostic in found:

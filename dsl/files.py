@@ -1,4 +1,4 @@
-"""Reading a spec's file, whatever it turns out to be."""
+"""Reads the file of a spec: regular files only, of limited size, in UTF-8."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .diagnostics import Diagnostic, SpecError
 from .lexer import MAX_CHARACTERS
 from .source import Source, Span
 
-# A character takes at most four bytes.
+# A character has at most four bytes.
 _MAX_BYTES = 4 * MAX_CHARACTERS
 
 KINDS = {
@@ -24,11 +24,11 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
-"""What else than a regular file may have its name."""
+"""Kinds of directory entries that are not regular files."""
 
 
 def read_file(path: Path, name: str = "", at: Span | None = None) -> Source:
-    """The text of a file; raises SpecError, at the import that asked for it where there is one."""
+    """The text of a file; raises SpecError, placed at the import statement if there is one."""
     name = name or str(path)
     try:
         data = _read_bytes(path, name, at)
@@ -44,13 +44,13 @@ def read_file(path: Path, name: str = "", at: Span | None = None) -> Source:
 
 
 def _similar(path: Path) -> str:
-    """A spec beside the missing one that was probably meant."""
+    """Suggests a spec in the same folder with a similar name."""
     close = closest_spec(path.name, specs_in(path.parent))
     return f"did you mean {path.with_name(close)}?" if close else ""
 
 
 def specs_in(folder: Path) -> list[str]:
-    """The names of the specs in a folder, in order; of a huge one, of some."""
+    """The names of the specs in a folder, sorted; of a huge folder, only some."""
     try:
         return sorted(path.name for path in islice(folder.iterdir(), 1000) if _is_spec(path))
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def _is_spec(path: Path) -> bool:
 
 
 def closest_spec(name: str, names: Iterable[str]) -> str:
-    """The name that was probably meant; the ending that they all have says nothing about it."""
+    """The most similar name; the ending `.cnn`, which all share, is not compared."""
     stems = {other.removesuffix(".cnn").casefold(): other for other in names}
     stem = name.removesuffix(".cnn").casefold()
     return stems.get(closest(stem, stems, cutoff=0.7), "")
@@ -80,7 +80,7 @@ def decode(data: bytes, name: str, path: Path | None = None) -> Source:
         return Source(name, data.decode("utf-8"), path)
     except UnicodeDecodeError as error:
         valid = data[: error.start].decode("utf-8")
-        # Nothing behind the first bad byte is worth showing.
+        # Nothing after the first invalid byte is worth showing.
         source = Source(name, valid + "\N{REPLACEMENT CHARACTER}", path)
         byte = data[error.start]
         raise SpecError(
@@ -96,7 +96,7 @@ def decode(data: bytes, name: str, path: Path | None = None) -> Source:
 
 
 def _read_bytes(path: Path, name: str, at: Span | None) -> bytes:
-    # Without O_NONBLOCK the mere opening of a named pipe waits for somebody to write to it.
+    # Without O_NONBLOCK, opening a named pipe blocks until somebody writes to it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         status = os.fstat(descriptor)

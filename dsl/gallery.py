@@ -1,4 +1,4 @@
-"""Finding a spec by what a person writes: a path, or the plain name of one in the gallery."""
+"""Finds a spec by path or by its plain name in the gallery: `net.cnn`, `resnet50`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .source import Source
 
 
 def open_spec(name: str | Path) -> Source:
-    """The text of a spec; raises SpecError, with the closest name of the gallery, for none."""
+    """The text of a spec; raises SpecError with the closest gallery name if there is none."""
     text = str(name)
     if os.path.lexists(text):
         return read_file(Path(text), text)
@@ -28,13 +28,13 @@ def open_spec(name: str | Path) -> Source:
 
 
 def names() -> list[str]:
-    """Of all networks of the gallery; some files hold blocks for others."""
+    """The names of all networks in the gallery; files that only define blocks are left out."""
     with_network = re.compile(r"^network ", re.MULTILINE)
     return [path.stem for path in _specs() if with_network.search(path.read_text("utf-8"))]
 
 
 def find(name: str) -> Path | None:
-    """The gallery's spec of this name, with or without `.cnn`."""
+    """The path of the gallery spec of this name, with or without `.cnn`."""
     stem = name.removesuffix(".cnn")
     return next((path for path in _specs() if path.stem == stem), None)
 
@@ -49,5 +49,5 @@ def _with_suggestion(error: SpecError, name: str) -> Diagnostic:
         return diagnostic
     stems = [path.stem for path in _specs()]
     close = closest(name.removesuffix(".cnn"), stems, cutoff=0.7)
-    help = f"did you mean `{close}`, of the gallery?" if close else "`cnn gallery` lists specs"
+    help = f"did you mean `{close}`, from the gallery?" if close else "`cnn gallery` lists specs"
     return replace(diagnostic, help=help)

@@ -1,5 +1,6 @@
-"""Python's garbage collector, paused while many objects are made or walked: parsing, building and
-analysing a large network leave no garbage, and looking for some would take as long as they do."""
+"""Pauses Python's garbage collector while many objects are created: parsing, building and analysing
+a large network leave no garbage, and collecting would take as long as the work itself.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Text to tokens, with the decisions that depend on layout.
-
-The patterns are the grammar's. What is added here: brackets silence line ends, a minus is told
-apart by the blanks around it, and characters that cannot be right are explained on the spot and
-replaced by what was meant, so that the parser behind never stumbles over the same mistake again.
+"""Lexer: text to tokens, including everything that depends on layout. The token patterns are those
+of the grammar. The lexer adds: line ends inside brackets are ignored, a minus is classified by the
+blanks around it, and invalid characters are reported here and replaced by what was meant, so that
+the parser does not report the same mistake again.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ MAX_DEPTH = 100
 MAX_DIGITS = 100
 MAX_WORD = 1000
 MAX_MISTAKES = 50
-# Text read again after unclosed brackets, before we stop being helpful about them.
+# The amount of text that is read again after unclosed brackets, before recovery stops.
 _MAX_REREAD = 500_000
-# Places at which one mistake, made everywhere in a file, is mended.
+# The most places where one repeated mistake is corrected.
 _MAX_EDITS = 1000
 _MAX_LOOK_ALIKES = 100_000
 
 ERROR = "ERROR"
-"""The type of a token that stands for text already reported."""
+"""The type of a token for text that has been reported already."""
 END = "$END"
 
 _OPERAND_ENDS = frozenset(
@@ -48,7 +47,7 @@ _NOT_DIVISIBLE = frozenset({"SIZE", "STRING", "SWITCH"})
 _ELSE_IF = frozenset({"elif", "elsif", "elseif", "elsef"})
 _CLOSER = {"(": ")", "[": "]"}
 
-# What only a mistake looks like. The grammar's patterns have been tried before all but the first.
+# Patterns that match only mistakes. All but the first are tried after the grammar's patterns.
 _SPACED_SIZE = r"[0-9]+(?:[ \t]+x[ \t]*[0-9]+|x[ \t]+[0-9]+){1,8}(?![A-Za-z_0-9])"
 _POINT_LAST = r"[0-9]+\.(?![0-9.])[A-Za-z_0-9]*"
 _FOREIGN_COMMENT = r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?|<!--(?:[^-]|-(?!->))*+(?:-->)?"
@@ -61,14 +60,14 @@ _BAD_NUMBER = r"[0-9]+(?:[A-Za-z_0-9]|\.(?!\.))*|\.[0-9][A-Za-z_0-9]*%?"
 _FOREIGN_WORD = r"[^\W\x00-\x7f]\w*"
 _STRANGE = r"[^\x21-\x7e \t\r\n]+|."
 
-# Inside of a text and of a comment, everything may stand.
+# Text and comments may contain anything.
 _SHIELDED = r'"(?:\\.|[^"\\\r\n])*"|#[^\r\n]*'
 
 _SIGNS = ["//", "..", "<=", ">=", "==", "!=", *"-+*/%<>={}()[],|:"]
 
 
 class Lexed(NamedTuple):
-    """Tokens as three columns: a hundred thousand lines are a million tokens."""
+    """Tokens, stored as three columns: a hundred thousand lines are a million tokens."""
 
     types: list[str]
     starts: array[int]
@@ -76,18 +75,18 @@ class Lexed(NamedTuple):
     comments: list[Comment]
     diagnostics: list[Diagnostic]
     complete: bool
-    """False where reading was given up; the tokens then mean nothing."""
+    """False if lexing was given up; the tokens are then meaningless."""
     text: str
-    """As it was read: of the same length as the source's, its look-alikes replaced."""
+    """The text as it was read: as long as the source, with look-alikes replaced."""
 
 
 class _GiveUp(Exception):
-    """There is no use in reading on; what was to be said has been reported."""
+    """Lexing cannot continue; the reason has been reported."""
 
 
 class _Machinery(NamedTuple):
     pattern: re.Pattern[str]
-    """Finds the next token and says, by the name of the group, what it is."""
+    """Matches the next token; the name of the group is its type."""
     keywords: dict[str, str]
     signs: dict[str, str]
 
@@ -124,7 +123,7 @@ def _machinery() -> _Machinery:
 def _look_alikes_outside_of_text() -> re.Pattern[str]:
     quotes = re.escape("".join(char for char, plain in LOOK_ALIKES.items() if plain == '"'))
     run = "".join(map(re.escape, LOOK_ALIKES))
-    # Between curly quotes, too, everything may stand.
+    # Text between curly quotes may contain anything, too.
     quoted = rf'[{quotes}][^{quotes}"\r\n]*[{quotes}"]'
     return re.compile(rf"{_SHIELDED}|(?P<quoted>{quoted})|(?P<run>[{run}]+)")
 
@@ -135,7 +134,7 @@ def grammar_tables() -> tables.Tables:
 
 
 def lex(source: Source) -> Lexed:
-    """The tokens of a text, its comments, and what is wrong with its characters."""
+    """The tokens and comments of a text, and diagnostics about its characters."""
     return _Lexer(source).run()
 
 
@@ -158,7 +157,7 @@ class _Lexer:
         self.braces = 0
         self.reread = 0
         self.told_before = 0
-        """How many diagnostics there were before the first token."""
+        """The number of diagnostics before the first token."""
 
     def run(self) -> Lexed:
         complete = True
@@ -208,12 +207,14 @@ class _Lexer:
         return Edit(Span(self.source, start, end), text)
 
     def give_up(self, message: str, start: int, help: str) -> NoReturn:
-        """A limit: nothing after it is worth reading."""
+        """Reports an exceeded limit and stops lexing."""
         self.report("limit", message, start, start, help=help)
         raise _GiveUp
 
     def refuse_file(self, message: str, help: str) -> NoReturn:
-        """A limit of the whole file. It has no place: to find its line would cost too much."""
+        """Reports an exceeded limit of the whole file, without a place: finding its line would cost
+        too much.
+        """
         self.diagnostics.append(Diagnostic("limit", message, help=help, file=self.source.name))
         raise _GiveUp
 
@@ -245,9 +246,8 @@ class _Lexer:
                 )
 
     def replace_look_alikes(self) -> None:
-        """Reads `×`, curly quotes and their like as what they were meant to be.
-
-        All of them at once, before the first token: each then costs one message and no other.
+        """Replaces `×`, curly quotes and other look-alikes by the ASCII characters that were meant.
+        All at once, before the first token, so that each causes one message and no further ones.
         """
         if self.text.isascii():
             return
@@ -274,10 +274,10 @@ class _Lexer:
         for char, found in places.items():
             self.look_alike(char, found, counts[char])
         if len(pieces) > _MAX_LOOK_ALIKES:
-            raise _GiveUp  # whatever it is, nobody wrote it for a spec
+            raise _GiveUp  # a binary file, or something else that was never meant as a spec
 
     def look_alike(self, char: str, places: list[int], count: int) -> None:
-        """Tells of the first of them, and mends them all."""
+        """Reports the first occurrence and corrects all of them."""
         plain = LOOK_ALIKES[char]
         seen, meant = describe_character(char), f"`{plain}`" if plain != " " else "a plain space"
         message, label = f"{seen} is not the character that it looks like", f"read as {meant}"
@@ -295,7 +295,9 @@ class _Lexer:
         )
 
     def warn_of_tabs(self) -> None:
-        """Tabs are read as blanks, but what lines up here will not line up elsewhere."""
+        """Warns of tabs: they are read as blanks, but text aligned with them is not aligned in
+        every editor.
+        """
         if "\t" not in self.text:
             return
         found = re.finditer(rf"{_SHIELDED}|(\t)", self.text)
@@ -323,7 +325,7 @@ class _Lexer:
         position = 0
         while True:
             match = match_at(text, position)
-            if match is None:  # the end, perhaps behind some blanks
+            if match is None:  # the end of the text, perhaps after some blanks
                 if not self.brackets:
                     return
                 position = self.unclosed_bracket(size)
@@ -413,7 +415,7 @@ class _Lexer:
         del self.types[count:], self.starts[count:], self.ends[count:]
 
     def first_on_line(self, offset: int) -> bool:
-        """Whether nothing but blanks stands before an offset on its line."""
+        """Whether only blanks precede an offset on its line."""
         lines = self.source.line_starts
         line_start = lines[bisect_right(lines, offset) - 1]
         return not self.text[line_start:offset].strip(" \t")
@@ -428,9 +430,8 @@ class _Lexer:
         return len(self.types) == 1 or self.types[-2] in _STATEMENT_STARTS
 
     def minus(self, blank_before: bool, start: int, end: int) -> str:
-        """`a - b` and `a-b` subtract; a minus in front of a first operand negates.
-
-        `a -b` could be either, so it is neither.
+        """Classifies a minus. `a - b` and `a-b` subtract; a minus before a first operand negates.
+        `a -b` could be either, so it is an error.
         """
         blank_after = self.text[end : end + 1] in (" ", "\t", "\r", "\n", "")
         if not self.types or self.types[-1] not in _OPERAND_ENDS:
@@ -450,7 +451,7 @@ class _Lexer:
                 help = "to subtract, write a space after it too; a negative argument needs ( )"
             self.report(
                 "ambiguous-minus",
-                "is this a subtraction, or an argument of its own with a minus sign?",
+                "is this a subtraction, or a separate argument with a minus sign?",
                 start,
                 operand.end(),
                 help=help,
@@ -459,7 +460,7 @@ class _Lexer:
         return "MINUS"
 
     def check_prefixes(self, start: int) -> None:
-        """Each would be a level of its own for the parser to keep in mind."""
+        """Limits `-` and `not` in a row: each is one more level of nesting for the parser."""
         run = self.types[-MAX_DEPTH:]
         if run.count("NEGATIVE") + run.count("NOT") == MAX_DEPTH:
             self.give_up(
@@ -467,7 +468,7 @@ class _Lexer:
             )
 
     def join_else(self) -> None:
-        """`else` belongs to the `if` before it, also from the next line."""
+        """Joins `else` on a new line to the `if` before it."""
         if self.types and self.types[-1] == "NEWLINE":
             self.truncate(len(self.types) - 1)
 
@@ -490,11 +491,11 @@ class _Lexer:
     # ---- brackets ----
 
     def bracket(self, sign: str, start: int) -> str | None:
-        """The type of a bracket's token; None for one that closes nothing."""
+        """The token type of a bracket; None if it closes nothing."""
         if sign in "([{":
             if len(self.brackets) + self.braces >= MAX_DEPTH:
                 self.give_up(
-                    f"more than {MAX_DEPTH} brackets and braces inside one another",
+                    f"more than {MAX_DEPTH} nested brackets and braces",
                     start,
                     "give an inner part a name: `block part() { … }`",
                 )
@@ -517,7 +518,7 @@ class _Lexer:
         return _BRACKETS[sign]
 
     def follows_a_value(self, start: int) -> bool:
-        """Whether a name stands right before, and is not the word that begins a statement."""
+        """Whether a name directly precedes, and it is not the first word of a statement."""
         touches = self.ends[-1:] == array("q", [start]) and self.types[-1] in ("WORD", "PATH")
         return touches and not self.after_head()
 
@@ -541,7 +542,7 @@ class _Lexer:
         ahead = list(islice(self.closing_ahead(start + 1), MAX_DEPTH))
         surplus = right in ahead
         if ahead[:1] == [sign]:
-            fits_enclosing = False  # the enclosing one is closed further on
+            fits_enclosing = False  # the enclosing bracket is closed further on
         help = f"write `{right}`" + (f" before `{sign}`" if fits_enclosing else "")
         opening = Label(Span(self.source, opened.offset, opened.offset + 1), "opened here")
         self.report(
@@ -577,14 +578,13 @@ class _Lexer:
         )
 
     def is_closed_later(self, offset: int) -> bool:
-        """Whether all brackets open at an offset are closed behind it, as if nothing were there."""
+        """Whether all brackets open at an offset are closed after it."""
         ahead = islice(self.closing_ahead(offset), len(self.brackets))
         return list(ahead) == [_CLOSER[opened.sign] for opened in reversed(self.brackets)]
 
     def closing_ahead(self, offset: int) -> Iterator[str]:
-        """The brackets behind an offset that close what is open before it.
-
-        Up to where a body or a path begins or ends, or a line that a statement seems to begin.
+        """The brackets after an offset that close what is open before it. The search ends where a
+        body or path begins or ends, or at a line that seems to begin a statement.
         """
         depth = 0
         comment = -1
@@ -607,15 +607,14 @@ class _Lexer:
                 yield sign
 
     def could_end(self, begin: int, end: int) -> bool:
-        """Whether a statement could end there: no comma or sign in front wants more."""
+        """Whether a statement could end there: it is not preceded by a comma or an operator."""
         while end > begin and self.text[end - 1] in " \t\r\n":
             end -= 1
         return self.text[end - 1] not in ",([=+-*/%<>:"
 
     def unclosed_bracket(self, blocker: int) -> int:
-        """Reports the outermost open bracket; where to read on, as if it had been closed there.
-
-        `blocker` is the offset of what cannot stand inside of brackets, or the end of the text.
+        """Reports the outermost open bracket; returns where to read on, as if it had been closed
+        there. `blocker` is the offset of what cannot be inside brackets, or the end of the text.
         """
         sign, token, offset = self.brackets[0]
         count = self.count_bracketed(token)
@@ -644,7 +643,7 @@ class _Lexer:
         return resume
 
     def forget_from(self, offset: int) -> None:
-        """What was found behind an offset will be found again."""
+        """Drops the tokens and diagnostics after an offset, which will be read again."""
         while self.comments and self.comments[-1].span.start >= offset:
             self.comments.pop()
         before, scanned = self.diagnostics[: self.told_before], self.diagnostics[self.told_before :]
@@ -652,10 +651,8 @@ class _Lexer:
         self.diagnostics[:] = before + kept
 
     def count_bracketed(self, opening: int) -> int:
-        """How many tokens there are up to the end of what an unclosed bracket was to hold.
-
-        It ends with the line behind which a statement seems to begin: a word, and no comma or sign
-        before it that would want more.
+        """The number of tokens up to the probable end of an unclosed bracket. That is the end of
+        the line after which a statement seems to begin: a word that no comma or operator precedes.
         """
         types, starts, ends = self.types, self.starts, self.ends
         for index in range(opening + 1, len(types)):
@@ -667,7 +664,7 @@ class _Lexer:
                 return index
         return len(types)
 
-    # ---- what only a mistake looks like: explained, and read as what was meant ----
+    # ---- invalid text: reported, and read as what was meant ----
 
     def spaced_size(self, start: int, end: int) -> tuple[str | None, int]:
         written = self.text[start:end]
@@ -688,7 +685,7 @@ class _Lexer:
 
     @cached_property
     def names_like_x(self) -> frozenset[str]:
-        """Words such as `x` and `x3` that stand elsewhere than in `3 x 3` or `3 x3`."""
+        """Words such as `x` and `x3` outside of `3 x 3` or `3 x3`: they are names."""
         return frozenset(match.group(1) for match in _NAME_LIKE_X.finditer(self.text)) - {None}
 
     def foreign_comment(self, start: int, end: int) -> tuple[str | None, int]:
@@ -708,13 +705,13 @@ class _Lexer:
         return None, end
 
     def nothing_to_divide(self) -> bool:
-        """Whether `//` begins a comment of other languages: behind `conv 64 3x3`, on a new line."""
+        """Whether `//` begins a comment as in C: on a new line, or after a complete statement."""
         if self.at_statement_start() or self.after_head():
             return True
         return self.types[-1] in _NOT_DIVISIBLE
 
     def slashes(self, start: int) -> int:
-        """A comment of other languages, told of; where it ends."""
+        """Reports a `//` comment; returns its end."""
         self.report(
             "comment",
             "a comment starts with `#`",
@@ -772,7 +769,9 @@ class _Lexer:
         return "STRING", end
 
     def unclosed_string(self, start: int, end: int) -> tuple[str | None, int]:
-        """Ends with its line, but what is closed and opened behind it is not part of it."""
+        """Text without a closing quote: it ends with its line, or before brackets that close
+        earlier ones.
+        """
         comment = self.text.find(" #", start, end)
         text = self.text[start : comment if comment > 0 else end]
         text = text.rstrip(" \t,{}|([") or text[:1]
@@ -836,7 +835,7 @@ class _Lexer:
 
     def foreign_word(self, start: int, end: int) -> tuple[str | None, int]:
         if self.ends and self.ends[-1] == start and self.types[-1] in ("WORD", "NUMBER"):
-            start = self.starts[-1]  # the part of the word in front of its foreign letter
+            start = self.starts[-1]  # the part of the word before its first foreign letter
             self.truncate(len(self.types) - 1)
             self.append("WORD", start, end)
         word = self.text[start:end]
@@ -864,17 +863,17 @@ class _Lexer:
 
 
 def _balanced(closer: str, text: str) -> bool:
-    """Whether the text opens as many brackets as it closes."""
+    """Whether every bracket in the text is closed in it."""
     return text.count("(" if closer == ")" else "[") >= text.count(closer)
 
 
 _PERCENT = frozenset({"percent", "pct", "pc"})
 _UNITS = _PERCENT | frozenset({"deg", "degree", "degrees", "px", "pixel", "pixels", "epochs"})
-"""Written behind numbers elsewhere; here each number has a unit of its own."""
+"""Units that other languages write after numbers; here each argument has a fixed unit."""
 
 
 def _mended_number(text: str) -> str:
-    """What was probably meant by something like a number, or nothing."""
+    """The number that was probably meant by malformed text, or ""."""
     if re.fullmatch(r"[0-9][0-9_]*", text):
         return text.replace("_", "")
     if re.fullmatch(r"[0-9]+\.", text):
@@ -893,7 +892,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _AHEAD = re.compile(
     rf"{_SHIELDED}|(?P<sign>[()\[\]{{}}|])|(?P<line>(?:\r\n|\n|\r)[ \t]*)(?P<word>(?=[A-Za-z_]))?"
 )
-# Characters that are looked through for the end of brackets in which something is wrong.
+# The number of characters searched for the end of malformed brackets.
 _MAX_AHEAD = 20_000
 _MINUS_AND_OPERAND = re.compile(r"-(?:[A-Za-z_0-9.]*\([^()\r\n]*\)|[A-Za-z_0-9.]+)?")
 _NAME_LIKE_X = re.compile(
@@ -930,7 +929,7 @@ _FOREIGN_SIGNS: dict[str, tuple[str | None, str, str | None]] = {
     "?": (ERROR, "a choice is written `if condition { … } else { … }`", None),
     "$": (None, "a name is written without it", ""),
 }
-"""How each is read (None: not at all), what to write, and that as a replacement."""
+"""For each sign: how it is read (None: it is skipped), the help text, and a replacement."""
 _Explain = Callable[[_Lexer, int, int], tuple[str | None, int]]
 _EXPLAINED: dict[str, _Explain] = {
     "SPACED_SIZE": _Lexer.spaced_size,

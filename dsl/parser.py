@@ -1,9 +1,7 @@
-"""Text to syntax tree: the loop that drives the LALR tables, and goes on after a mistake.
-
-Lark works the tables out; driving them here, over columns of tokens and with the extent of every
-symbol on a stack of its own, gives each node its exact span and is several times faster than a
-general driver. After a mistake the statement it stands in is given up, and reading goes on at the
-next one.
+"""Parser: text to syntax tree, with LALR tables and error recovery. Lark computes the tables.
+Running them here, over columns of tokens and with a stack for the extent of every symbol, gives
+each node its exact span and is several times faster than a general driver. After a syntax error the
+statement is skipped, and parsing continues with the next one.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from .source import Source
 from .syntax import Spec
 from .tables import Rule, Tables
 
-if TYPE_CHECKING:  # needed first when something is wrong
+if TYPE_CHECKING:  # imported only if there is an error
     from .trouble import Mend, Trouble
 
 _NOT_MENDED = frozenset(
@@ -36,8 +34,9 @@ _NOT_MENDED = frozenset(
         "unopened-bracket",
     }
 )
-"""After these mistakes of characters and brackets the lexer cannot be sure what was meant: what
-does not fit behind one of them, in the same statement, may be its fault."""
+"""After these lexical errors the lexer cannot be sure what was meant: a syntax error after one of
+them, in the same statement, may be a consequence.
+"""
 
 
 def parse(source: Source | str) -> Spec:
@@ -50,7 +49,7 @@ def parse(source: Source | str) -> Spec:
 
 @gc_paused()
 def read(source: Source) -> tuple[Spec, list[Diagnostic]]:
-    """The tree, as far as it could be made out, and what is wrong with the text."""
+    """The tree, as far as the text could be parsed, and all diagnostics."""
     lexed = lex(source)
     if not lexed.complete:
         return Spec(source, (), tuple(lexed.comments)), in_order(lexed.diagnostics)
@@ -61,7 +60,7 @@ def read(source: Source) -> tuple[Spec, list[Diagnostic]]:
 
 
 def _once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-    """The first of those that say the same of the same place."""
+    """Without duplicates: the same message at the same place is kept once."""
     found: dict[object, Diagnostic] = {}
     for it in diagnostics:
         found.setdefault((it.code, it.span and it.span[1:]), it)
@@ -74,7 +73,7 @@ list, and each costs a search for what was meant: a text of nothing else would t
 
 
 class _Inline(list[Any]):
-    """The values of a rule whose name starts with `_`: they join those of the rule around it."""
+    """The values of a rule whose name starts with `_`: they are inlined into the rule around it."""
 
 
 class _Snapshot(NamedTuple):
@@ -84,7 +83,7 @@ class _Snapshot(NamedTuple):
     starts: list[int]
     ends: list[int]
     diagnostics: int
-    """How many the builder had."""
+    """The number of diagnostics that the builder had."""
 
 
 class _Parse:
@@ -98,11 +97,11 @@ class _Parse:
             d.span.start for d in lexed.diagnostics if d.span and d.code in _NOT_MENDED
         )
         self.surplus = lexed.types.count("RBRACE") - lexed.types.count("LBRACE")
-        """How many more braces close than open."""
+        """The number of closing braces minus the number of opening ones."""
         self.last_explained = (-1, "")
         self.value_line = -1
-        """The line on which values stood, or were missing, and no statement."""
-        # One entry each for every symbol read and not yet part of a larger one.
+        """The last line with values, or missing values, instead of a statement."""
+        # Parallel stacks: one entry for every symbol that is not yet part of a larger one.
         self.states: list[int] = [self.tables.start]
         self.values: list[Any] = [None]
         self.starts: list[int] = [0]
@@ -130,7 +129,7 @@ class _Parse:
         return (result if isinstance(result, tuple) else ()), self.mistakes
 
     def drive(self, position: int, stop: int | None = None) -> int:
-        """Reads tokens from a position on; stops at the first that does not fit."""
+        """Parses tokens from a position on; stops at the first unexpected one."""
         self.remember(position)
         actions, gotos = self.tables.actions, self.tables.gotos
         rules, make = self.rules, self.makers
@@ -171,8 +170,11 @@ class _Parse:
         return position
 
     def tokens_from(self, position: int, stop: int | None) -> Iterator[tuple[str, int, int]]:
-        """Kind, start and end of each token. In pieces that grow: nobody knows how far it will go,
-        and copies of all the rest, after each of many mistakes, would be quadratic."""
+        """Type, start and end of each token.
+
+        In pieces of growing size: copying all the rest after each of many errors would be
+        quadratic.
+        """
         types, starts, ends = self.tokens.types, self.tokens.starts, self.tokens.ends
         end = len(types) if stop is None else stop
         size = 64
@@ -189,7 +191,7 @@ class _Parse:
             return kept[0]
         parts: list[Any]
         if kept and type(kept[0]) is _Inline:
-            parts = kept[0]  # a list that grows: added to in place, so that long ones stay linear
+            parts = kept[0]  # a growing list is extended in place, so that long lists stay linear
             rest = kept[1:]
         else:
             parts = _Inline()
@@ -203,10 +205,10 @@ class _Parse:
             return parts
         return build(parts, start, end)
 
-    # ---- after a mistake ----
+    # ---- error recovery ----
 
     def remember(self, position: int) -> None:
-        """Keeps what has been read before a position, to come back to."""
+        """Saves the parser state before a position."""
         self.snapshot = _Snapshot(
             position,
             self.states[:],
@@ -217,10 +219,9 @@ class _Parse:
         )
 
     def step_back(self, position: int) -> None:
-        """Undoes what the token at a position has brought about before it turned out not to fit.
-
-        LALR tables may let it complete a statement, or all that stands around it, and only then
-        notice: so what was read since the last line end is read again, and that token is not.
+        """Undoes the reductions that an unexpected token caused. LALR tables may complete the
+        statement, or everything around it, before they detect the error: so the tokens since the
+        last line end are parsed again, without that token.
         """
         kept = self.snapshot
         self.states[:], self.values[:] = kept.states, kept.values
@@ -229,7 +230,7 @@ class _Parse:
         self.drive(kept.position, stop=position)
 
     def recover(self, position: int) -> int:
-        """Explains the token that does not fit, mends what it can; where to read on."""
+        """Reports the unexpected token and recovers; returns where to read on."""
         from .mistakes import explain
 
         trouble = self.trouble(position)
@@ -246,7 +247,9 @@ class _Parse:
         return self.mend(position, mend)
 
     def goes_on(self, found: Diagnostic) -> bool:
-        """Whether this is one more line of a list whose beginning is missing: told at the first."""
+        """Whether this is a further line of a list whose beginning is missing: reported at its
+        first line.
+        """
         line = found.span.line if found.span else 0
         goes_on = found.code == "statement-start" and line == self.value_line + 1
         if found.code in ("statement-start", "missing-value"):
@@ -254,7 +257,7 @@ class _Parse:
         return goes_on
 
     def stand_alone(self, count: int, position: int) -> bool:
-        """Whether the tokens before a position are the newest symbols, not yet part of others."""
+        """Whether the tokens before a position are still separate symbols on the stack."""
         places = self.tokens.starts[position - count : position]
         return count < len(self.states) and self.starts[len(self.starts) - count :] == list(places)
 
@@ -275,14 +278,13 @@ class _Parse:
         return Trouble(self.source, self.tokens, position, first, accepts, braces, self.surplus)
 
     def fits(self, kind: str) -> bool:
-        """Whether a token would be taken in the end, after the reductions that it brings about."""
+        """Whether a token would be accepted, after the reductions that it causes."""
         state = self.reduced(kind)[-1]
         return kind in self.tables.actions[state] or state == self.tables.end
 
     def reduced(self, kind: str, until: str = "", states: Sequence[int] | None = None) -> list[int]:
-        """The states after the reductions that a token would bring about.
-
-        Where `until` is given, only as far as this has been recognised.
+        """The states after the reductions that a token would cause; with `until`, only up to the
+        reduction to that symbol.
         """
         tables = self.tables
         states = list(states or self.states)
@@ -298,7 +300,7 @@ class _Parse:
                 return states
 
     def count_before_statement(self) -> int:
-        """How many symbols stand before the statement that is being read, or was just completed."""
+        """The number of symbols before the current statement, or the one just completed."""
         gotos = self.tables.gotos
         if "statement" in gotos[self.reduced("WORD")[-1]]:
             return len(self.states)
@@ -310,16 +312,16 @@ class _Parse:
         return len(states)
 
     def back_to_statements(self) -> None:
-        """Forgets what was begun since the last place where a statement may stand."""
+        """Pops the symbols since the last place where a statement may begin."""
         self.forget(len(self.states) - self.count_before_statement())
 
     def forget(self, count: int) -> None:
-        """Takes the newest symbols back."""
+        """Pops the newest symbols."""
         keep = len(self.states) - count
         del self.states[keep:], self.values[keep:], self.starts[keep:], self.ends[keep:]
 
     def mend(self, position: int, mend: Mend) -> int:
-        """Puts other tokens in the place of some; where to read on."""
+        """Replaces tokens by others; returns where to read on."""
         self.surplus += mend.surplus
         self.forget(mend.back)
         first, behind = position - mend.back, position + mend.skip
@@ -330,20 +332,20 @@ class _Parse:
         return first
 
     def skip_statement(self, trouble: Trouble) -> int:
-        """Gives up the statement around a place, but not the body that it may have."""
+        """Skips the statement around a place, but not its body."""
         types = self.tokens.types
         position = trouble.position
         if types[position] == END:
             return len(types)
         self.back_to_statements()
         if types[position] in ("RBRACE", "VBAR") and not self.fits_behind_word(types[position]):
-            position += 1  # this is what cannot stand here
+            position += 1  # this is the unexpected token
         bar = "VBAR" if self.fits_behind_word("VBAR") else ""
         while types[position] not in ("NEWLINE", "LBRACE", "RBRACE", bar, END):
             position += 1
         if types[position] == "LBRACE" and trouble.has_no_body:
             position = trouble.behind_braces(position)
-        # Some statement for the body to belong to; an `else` may follow that of an `if`.
+        # A substitute statement that owns the body; after that of an `if`, an `else` may follow.
         words = (
             ["IF", "WORD"] if (types[position], trouble.opening) == ("LBRACE", "IF") else ["WORD"]
         )

@@ -75,7 +75,7 @@ def test_a_spec_with_mistakes_gives_no_text(capfd: Capture) -> None:
     [
         ("nothing", 1, "there is no file nothing"),
         (".", 2, ". is a folder; name one file"),
-        ("resnet5", 1, "did you mean `resnet56`, of the gallery?"),
+        ("resnet5", 1, "did you mean `resnet56`, from the gallery?"),
     ],
 )
 def test_a_spec_that_is_not_there(spec: str, code: int, message: str, capfd: Capture) -> None:
@@ -111,7 +111,10 @@ def test_what_was_not_emitted_is_left_unless_one_asks(text: str, capfd: Capture)
     Path("net.py").write_text(text)
     result = run(capfd, "emit", "net.cnn", "-o", "net.py")
     assert (result.code, result.out) == (2, "")
-    assert "net.py is there already, not made by `cnn emit`; it is left as it is" in result.err
+    assert (
+        "net.py exists already and was not written by `cnn emit`; --force overwrites it"
+        in result.err
+    )
     assert Path("net.py").read_text() == text
     assert run(capfd, "emit", "net.cnn", "-o", "net.py", "--force") == (0, "", "")
     assert Path("net.py").read_text() == dotcnn.emit(Path("net.cnn"))
@@ -150,7 +153,7 @@ def test_what_export_writes_is_not_emitted(output: str, capfd: Capture) -> None:
         ("no/net.py", 1, "cannot write no/net.py: No such file or directory"),
         ("folder", 1, "cannot write folder: it is a folder"),
         ("read-only.py", 1, "cannot write read-only.py: it is read-only"),
-        (os.devnull, 1, f"cannot write {os.devnull}: it is not a file of its own"),
+        (os.devnull, 1, f"cannot write {os.devnull}: it is not a regular file"),
         ("x" * 300, 1, "File name too long"),
         ("", 2, "the name of the file to write is empty"),
     ],

@@ -97,7 +97,7 @@ def test_what_export_has_not_written_is_left_unless_one_asks(capfd: Capture) -> 
     command = ["export", "net.cnn", "-o", "net.safetensors"]
     result = run(capfd, *command)
     assert (result.code, result.out) == (2, "")
-    assert "net.safetensors is there already, not made by `cnn export`" in result.err
+    assert "net.safetensors exists already and was not written by `cnn export`" in result.err
     assert Path("net.safetensors").read_bytes() == before
     for more in (["--force"], [], ["--input", "3x6x6"]):
         assert run(capfd, *command, *more).code == 0

@@ -1,7 +1,5 @@
-"""Answers about a network: what it costs, how far it sees, what memory it needs, what looks wrong.
-
-All are pure functions of a Network, linear in its size. Each is imported when it is asked for: most
-commands ask for few.
+"""Analyses of a network: parameters, multiply-adds, receptive field, memory, warnings. All are pure
+functions of a Network, linear in its size. Each is imported on first use: most commands need few.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ __all__ = ["Analysis", "Setting", "analyse"]
 
 
 class Analysis:
-    """All answers about one network, each worked out when it is first asked for."""
+    """All analyses of one network, each computed on first access."""
 
     def __init__(self, network: Network, setting: Setting) -> None:
         self.network = network
@@ -30,7 +28,7 @@ class Analysis:
 
     @cached_property
     def costs(self) -> list[Cost]:
-        """Of every node, by its index."""
+        """The cost of every node, by index."""
         from .cost import costs
 
         return costs(self.network, self.setting.frozen)
@@ -43,7 +41,7 @@ class Analysis:
 
     @cached_property
     def fields(self) -> list[Field]:
-        """Receptive fields, by index of the node."""
+        """The receptive field of every node, by index."""
         from .field import fields
 
         return fields(self.network)

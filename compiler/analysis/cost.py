@@ -1,8 +1,8 @@
-"""What a network costs for one image: weights, multiply-adds, other arithmetic, numbers that leave.
-
-All of it in evaluation: a dropout costs nothing, and what an auxiliary head needs is counted apart.
-A multiply-add is one product and sum of a convolution or a linear layer, and two FLOPs; the biases
-and everything else are elementwise operations, in a column of their own. All figures are exact.
+"""The cost of a network for one image: parameters, multiply-adds, elementwise operations, output
+size. Costs are those of evaluation: dropout costs nothing, and auxiliary heads are counted
+separately. A multiply-add is one product and sum of a convolution or a linear layer, and counts as
+two FLOPs; biases and everything else are elementwise operations, in a separate column. All figures
+are exact.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from .question import question
 
 
 class Cost(NamedTuple):
-    """Of one node, for one image."""
+    """The cost of one node, for one image."""
 
     trainable: int = 0
-    """Learned numbers that training changes."""
+    """Trainable parameters."""
     frozen: int = 0
-    """Learned numbers that training leaves as they are."""
+    """Frozen parameters, which training does not change."""
     buffers: int = 0
-    """Numbers that come along but are not learned: running statistics, fixed filters."""
+    """Elements of buffers: running statistics, fixed filters."""
     macs: int = 0
     elementwise: int = 0
     activations: int = 0
-    """Numbers that leave."""
+    """Elements of the output."""
     connections: int = 0
-    """What a fully connected layer between the same two shapes would have; 0 where there are no
-    multiply-adds. Beside it, `macs` are the connections that there are (how sparse it is), and
-    `params` the numbers that they share."""
+    """The connections that a fully connected layer between the same two shapes would have; 0
+    without multiply-adds. Compared with it, `macs` shows how sparse a layer is, and `params` how
+    many weights its connections share.
+    """
 
     @property
     def params(self) -> int:
@@ -46,7 +47,7 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of a network, for one image."""
+    """The totals of a network, for one image."""
 
     trainable: int
     frozen: int
@@ -54,12 +55,14 @@ class Totals:
     macs: int
     elementwise: int
     activations: int
-    """Numbers written by all operations together: the input, views (`flatten`) and what a dropout
-    hands on are none."""
+    """Elements written by all operations together.
+
+    The input, views (`flatten`) and the output of a dropout are not counted.
+    """
     layers: int
-    """How many operations, the input not counted."""
+    """The number of operations without the input."""
     aux_params: int
-    """Of auxiliary heads; in none of the figures above."""
+    """The cost of auxiliary heads; not included in the figures above."""
     aux_macs: int
 
     @property
@@ -73,7 +76,9 @@ class Totals:
 
 @gc_paused()
 def costs(network: Network, frozen: Container[int] = ()) -> list[Cost]:
-    """Of every node, by its index; `frozen` are indices of nodes whose weights are not trained."""
+    """The cost of every node, by index; `frozen` are the indices of nodes whose weights are not
+    trained.
+    """
     known: dict[object, Cost] = {}
     found: list[Cost] = []
     for node in network.nodes:
@@ -110,7 +115,7 @@ def _cost(node: Node) -> Cost:
 
 
 def totals(network: Network, found: list[Cost]) -> Totals:
-    """Of what `costs` found."""
+    """The totals over the result of `costs`."""
     nodes = [node for node in network.nodes if not node.aux]
     heads = [found[node.index] for node in network.nodes if node.aux]
     main = [found[node.index] for node in nodes]
@@ -128,7 +133,7 @@ def totals(network: Network, found: list[Cost]) -> Totals:
 
 
 def _writing(nodes: Iterable[Node]) -> Iterable[Node]:
-    """Those that write numbers of their own."""
+    """The nodes that write an output of their own."""
     for node in nodes:
         view = node.op.shares_storage and not node.op.inplace
         if node.inputs and not view and node.op.kind != "dropout":

@@ -1,11 +1,9 @@
-"""The receptive field: what of the network's input an output can depend on.
-
-Exact, position by position: through upsampling neighbouring outputs may see windows of different
-size, through branches they see the hull of what each path sees. Windows are not clipped to the
-input: what they cover of the padding counts, as in the published figures.
-
-Where paths with different strides meet, the result is the smallest windows at the wider stride
-that hold both; that is sound, and the one place where more may be stated than is seen.
+"""Receptive fields: the part of the network's input that an output can depend on. Exact for every
+position: after upsampling, neighbouring outputs may have windows of different sizes; after
+branches, the window is the hull of those of all paths. Windows are not clipped to the input:
+padding counts, as in published figures. Where paths with different strides meet, the result is the
+smallest windows at the larger stride that contain both; that is an upper bound, and the only
+inexact case.
 """
 
 from __future__ import annotations
@@ -24,39 +22,40 @@ from ..shapes import Shape
 Number: TypeAlias = int | Fraction
 
 MAX_PERIOD = 64
-"""Upsampling multiplies how many different windows an axis has; with more than these, all of it is
-said to be seen. A 64-fold upsampling is beyond what anybody builds."""
+"""Upsampling multiplies the number of different windows along an axis; beyond this number, outputs
+are taken to see the whole axis. Nobody builds a 64-fold upsampling.
+"""
 
 
 class Axis(NamedTuple):
-    """What the outputs see along one axis of the input.
-
-    Output `i` sees from `first[i % period] + i // period * step` to the same of `last`; the period,
-    the length of both, is 1 unless something is upsampled.
+    """The windows of all outputs along one axis of the input. Output `i` sees from `first[i %
+    period] + i // period * step` to the same expression with `last`; the period, which is the
+    length of both, is 1 unless something is upsampled.
     """
 
     first: tuple[int, ...]
     last: tuple[int, ...]
     jump: Number
-    """How far apart, in the input, neighbouring outputs look."""
+    """The distance between the windows of neighbouring outputs, in input pixels."""
     places: int
-    """How many positions there are (after `flatten`: were)."""
+    """The number of positions (after `flatten`: before it)."""
     whole: bool = False
-    """Every output sees all that the map before could see: after a global pool, a fully connected
-    layer. Its `jump` is then what a window of that size would have moved by."""
+    """Every output sees everything that the map before could see: after a global pool or a fully
+    connected layer. `jump` is then the stride that a window of that size would have.
+    """
 
     @property
     def size(self) -> int:
-        """Of the widest window."""
+        """The size of the widest window."""
         return max(map(int.__sub__, self.last, self.first)) + 1
 
     @property
     def start(self) -> int:
-        """Where the window of the first output begins; negative in the padding."""
+        """The first position of the first output's window; negative in the padding."""
         return self.first[0]
 
     def at(self, position: int) -> tuple[int, int]:
-        """The first and last place seen from a position, unclipped."""
+        """The first and last input position that an output sees, unclipped."""
         if self.whole:
             return self.first[0], self.last[0]
         round, phase = divmod(position, len(self.first))
@@ -64,7 +63,7 @@ class Axis(NamedTuple):
         return self.first[phase] + moved, self.last[phase] + moved
 
     def extent(self) -> tuple[int, int]:
-        """The first and last place seen from any position."""
+        """The first and last input position that any output sees."""
         return self.at(0)[0], self.at(self.places - 1)[1]
 
 
@@ -93,7 +92,7 @@ class Field(NamedTuple):
 
 @gc_paused()
 def fields(network: Network) -> list[Field]:
-    """Of every node, by its index."""
+    """The receptive field of every node, by index."""
     found: list[Field] = []
     for node in network.nodes:
         if not node.inputs:
@@ -121,7 +120,7 @@ def fields(network: Network) -> list[Field]:
 
 
 def _arriving(shape: Shape) -> Field:
-    """Of the input itself; of a vector, all of it."""
+    """The receptive field of the input itself; for a vector, all of it."""
     if len(shape) < 3:
         point = Axis((0,), (0,), 1, 1, True)
         return Field(point, point)
@@ -129,7 +128,7 @@ def _arriving(shape: Shape) -> Field:
 
 
 def _counted(field: Field, node: Node) -> Field:
-    """With the number of positions that the shape says."""
+    """The field with the number of positions from the shape."""
     if len(node.shape) != 3:
         return field
     _, rows, columns = node.shape
@@ -147,7 +146,9 @@ def _square(arriving: Sequence[Field]) -> bool:
 
 
 def _slide(axis: Axis, size: int, stride: Number, start: Number) -> Axis:
-    """Through a window: output i sees `size` positions from `start + i * stride` on."""
+    """The field after a sliding window: output i reads `size` positions from `start + i * stride`
+    on.
+    """
     first, last, jump, places, whole = axis
     stride, start = _plain(stride), _plain(start)
     if whole:
@@ -161,7 +162,7 @@ def _slide(axis: Axis, size: int, stride: Number, start: Number) -> Axis:
             places,
         )
     period, stride = len(first), Fraction(stride)
-    # After so many outputs a whole number of rounds of the windows below has gone by.
+    # After this many outputs, the pattern of windows below repeats.
     repeats = lcm(stride.numerator, period) // stride.numerator * stride.denominator
     if repeats > MAX_PERIOD:
         return _everything(axis)
@@ -175,20 +176,20 @@ def _slide(axis: Axis, size: int, stride: Number, start: Number) -> Axis:
 
 
 def _everything(axis: Axis) -> Axis:
-    """Through an operation whose every output sees the whole map."""
+    """The field after an operation whose outputs each see the whole map."""
     low, high = axis.extent()
     return Axis((low,), (high,), _plain(axis.jump * axis.places), 1, True)
 
 
 def _merge(axes: list[Axis]) -> Axis:
-    """Where paths meet."""
+    """The field where paths merge."""
     one = axes[0]
     if all(axis is one or axis == one for axis in axes):
         return one
     places = max(axis.places for axis in axes)
     maps = [axis for axis in axes if not axis.whole]
     if len(maps) < len(axes) or any(axis.places != places for axis in axes):
-        # A gate, or something else that is the same for all positions.
+        # A gate, or another path that is the same for all positions.
         extents = [axis.extent() for axis in axes]
         low, high = min(low for low, _ in extents), max(high for _, high in extents)
         leading = next((axis for axis in maps if axis.places == places), one)
@@ -197,7 +198,7 @@ def _merge(axes: list[Axis]) -> Axis:
 
 
 def _hull(wide: Axis, other: Axis) -> Axis:
-    """Of two paths with as many positions each, in the stride of the first."""
+    """The hull of two paths with equally many positions, at the stride of the first."""
     period = lcm(len(wide.first), len(other.first))
     if period > MAX_PERIOD:
         return _everything(wide)._replace(places=wide.places)
@@ -209,7 +210,8 @@ def _hull(wide: Axis, other: Axis) -> Axis:
             wide.jump,
             wide.places,
         )
-    # Outputs a period apart, the difference grows evenly: it is largest in the first or last round.
+    # Between outputs one period apart the difference grows linearly: it is largest in the first or
+    # last period.
     ends = {*range(min(period, wide.places)), *range(max(0, wide.places - period), wide.places)}
     pairs = [(wide.at(place), other.at(place)) for place in ends]
     before = max(0, *(one[0] - two[0] for one, two in pairs))
@@ -223,5 +225,5 @@ def _hull(wide: Axis, other: Axis) -> Axis:
 
 
 def _plain(number: Number) -> Number:
-    """A whole number as such: arithmetic with it is many times faster."""
+    """Turns a whole Fraction into an int: arithmetic with it is many times faster."""
     return int(number) if number.denominator == 1 else number

@@ -1,10 +1,8 @@
-"""What autograd keeps between the forward and the backward pass.
-
-Memory is counted once, however many operations keep it; the weights and the input of the network,
-which are there anyway, not at all. Nothing is kept for what no trained weight comes before: neither
-would a gradient go there. (An operation with weights that is the first of these is taken to keep
-what it keeps elsewhere. A convolution does, whatever its padding is; a mixed pool right on the
-pixels keeps less.)
+"""Memory that autograd keeps between the forward and the backward pass. Memory is counted once,
+however many operations keep it; the weights and the input of the network, which exist anyway, are
+not counted. Nothing is kept for operations without a trained weight before them: no gradient
+reaches them. (The first operation with weights is assumed to keep as much as elsewhere. That holds
+for convolutions with any padding; a mixed pool directly on the pixels keeps less.)
 """
 
 from __future__ import annotations
@@ -21,25 +19,25 @@ from .setting import Setting
 from .storage import storages
 
 LABEL = 8
-"""Bytes of the number that says an image's class."""
+"""Bytes of an image's label."""
 SCALAR = 4
-"""Bytes of a loss, and of what it keeps however large the batch is, the sum of class weights."""
+"""Bytes of a loss, and of the sum of class weights, which it keeps whatever the batch size."""
 
 
 class Saved(NamedTuple):
-    """What one operation keeps."""
+    """The memory that one operation keeps."""
 
     places: tuple[int, ...] = ()
-    """Outputs (see `storages`) that stay for it."""
+    """Outputs (see `storages`) that are kept for it."""
     own: Bytes = Bytes()
-    """Beside those."""
+    """Bytes kept beside those outputs."""
 
 
 NOTHING = Saved()
 
 
 def trained(network: Network, frozen: frozenset[int]) -> list[bool]:
-    """By index: whether a gradient goes through the output of a node."""
+    """Whether a gradient flows through the output of each node, by index."""
     found: list[bool] = []
     for node in network.nodes:
         own = node.index not in frozen and any(weight.trainable for weight in node.weights)
@@ -48,7 +46,7 @@ def trained(network: Network, frozen: frozenset[int]) -> list[bool]:
 
 
 def saved(network: Network, setting: Setting, places: list[int]) -> list[Saved]:
-    """What each operation keeps, by its index."""
+    """The memory that each operation keeps, by index."""
     flows = trained(network, setting.frozen)
     known: dict[object, tuple[Kept, Bytes]] = {}
     found: list[Saved] = []
@@ -75,35 +73,35 @@ def saved(network: Network, setting: Setting, places: list[int]) -> list[Saved]:
 
 
 def _own(node: Node, kept: Kept, setting: Setting) -> Bytes:
-    """Beside inputs and outputs."""
+    """The bytes kept beside inputs and outputs."""
     each, fixed = setting.itemsize * kept.own + kept.fixed, 4 * kept.once
     if setting.device == "cuda" and node.op.kind == "dropout" and kept.own == size(node.shape):
-        each = kept.own  # its mask is made of bytes there, of floats on the CPU
+        each = kept.own  # its mask consists of bytes on a GPU, of floats on the CPU
     if setting.precision != "fp32" and node.op.macs(node.shape, *node.input_shapes):
         fixed += 2 * sum(size(weight.shape) for weight in node.weights if len(weight.shape) > 1)
     return Bytes(fixed, each)
 
 
 def _cast(node: Node, setting: Setting) -> Bytes:
-    """The copy of the network's input that an operation works on, if it does not take fp32."""
+    """The converted copy of the network's input for an operation that does not take fp32."""
     if setting.precision != "fp32" and node.op.macs(node.shape, *node.input_shapes):
         return Bytes(0, 2 * size(node.inputs[0].shape))
     return Bytes()
 
 
 def outputs(network: Network) -> list[Node]:
-    """What losses are computed from: the output, then those of auxiliary heads."""
+    """The nodes that losses are computed from: the output, then the auxiliary heads."""
     return [network.output, *(head.output for head in network.aux)]
 
 
 def loss(node: Node) -> Bytes:
-    """What a cross-entropy on an output keeps: the logarithm of the softmax, always in fp32."""
+    """The memory that a cross-entropy on an output keeps: the log-softmax, always in fp32."""
     return Bytes(SCALAR, 4 * size(node.shape))
 
 
 @gc_paused()
 def kept(network: Network, setting: Setting = Setting()) -> Bytes:  # noqa: B008 (a tuple)
-    """In total, with a cross-entropy at each output; the labels, like the images, not counted."""
+    """The total, with a cross-entropy at each output; labels and images are not counted."""
     places = storages(network)
     flows = trained(network, setting.frozen)
     total = Bytes()

@@ -1,4 +1,4 @@
-"""What of a map is seen, and what is not."""
+"""Warnings about feature maps: small receptive field, pixels never read, pooling of 1x1 maps."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ AXES = ("rows", "columns")
 
 
 def small_field(network: Network, found: list[Field]) -> Iterator[Diagnostic]:
-    """The head is where all places of a map come together. A global pool only takes their mean, so
-    each should have seen the whole input; a fully connected layer learns how they fit together, and
-    half of the input's side will do, as in the networks that everybody knows (LeNet: exactly half).
+    """Warns if the receptive field before the head is too small. The head is where all positions of
+    a map are combined. A global pool only averages them, so each should see the whole input; a
+    fully connected layer learns how they relate, and half of the input's side is enough, as in
+    well-known networks (LeNet: exactly half).
     """
     head = _head(network, found)
     if head is None or len(network.input.shape) != 3:
         return
     if "transfer" in network.sections:
-        return  # other layers than those that the weights are for would begin at random
+        return  # added layers would not have pretrained weights
     field, sides = found[head.inputs[0].index], network.input.shape[1:]
     if field.size == (1, 1):
-        return  # no convolutional network: layers on the pixels themselves
+        return  # not a convolutional network: layers directly on the pixels
     share = 1 if head.op.kind == "pool" else Fraction(1, 2)
     wanted = [ceil(share * side) for side in sides]
     short = [n for n in (0, 1) if not field[n].whole and field[n].size < wanted[n]]
@@ -56,7 +57,7 @@ def _more(head: Node, field: Field, layers: int) -> str:
 
 
 def _head(network: Network, found: list[Field]) -> Node | None:
-    """The last operation on the way to the output that makes one place out of all of a map."""
+    """The last operation before the output that reduces a whole map to one position."""
     todo, seen = [network.output], {network.output.index}
     while todo:
         node = todo.pop()
@@ -77,7 +78,7 @@ def _sees_all(node: Node) -> bool:
 
 
 def _convolutions(axis: Axis, wanted: int) -> int:
-    """How many more 3x3 convolutions see so much."""
+    """The number of further 3x3 convolutions that reach the wanted receptive field."""
     return ceil((wanted - axis.size) / (2 * axis.jump))
 
 
@@ -97,12 +98,13 @@ def pool_of_one(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
             )
 
 
-# ---- pixels that nobody reads ------------------------------------------------------------------
+# ---- pixels that no layer reads ----------------------------------------------------------------
 
 
 class _Reads(NamedTuple):
-    """Which rows (or columns) of a map an operation reads: `size` from `start` on, every `stride`,
-    so many times."""
+    """The rows (or columns) of a map that an operation reads: `times` windows of `size` from
+    `start` on, every `stride`.
+    """
 
     size: int
     stride: int
@@ -115,8 +117,11 @@ class _Reads(NamedTuple):
 
 
 def skipped_pixels(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
-    """Rows between windows. Not if somebody else reads them: a 1x1 shortcut of stride 2 beside a
-    3x3 convolution is how residual networks are built."""
+    """Warns of rows between windows that no layer reads.
+
+    Only if no other layer reads them: a 1x1 shortcut of stride 2 beside a 3x3 convolution is normal
+    in residual networks.
+    """
     for node, readers in _partly_read(network):
         for axis in (0, 1):
             reads = [_reads(reader, axis) for reader in readers]
@@ -142,8 +147,10 @@ def _skipped(reader: Node, reads: _Reads, gap: int, axis: int, side: int) -> Dia
 
 
 def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
-    """Rows behind the last window, where a further one does not fit. Only pixels count, not
-    padding, and only if nobody else reads them."""
+    """Warns of rows after the last window, where another one does not fit.
+
+    Only pixels count, not padding, and only if no other layer reads them.
+    """
     for node, readers in _partly_read(network):
         for axis in (0, 1):
             side, reads = node.shape[1 + axis], [_reads(reader, axis) for reader in readers]
@@ -173,7 +180,7 @@ def _dropped(reader: Node, axis: int, side: int, rest: int) -> Diagnostic:
 
 
 def _reads_all(reader: Node, flag: str) -> bool:
-    """Whether the operation would read all of the map with a flag that it has."""
+    """Whether one of the operation's flags would make it read the whole map."""
     if flag not in reader.op.fields:
         return False
     op = reader.op.replace(**{flag: True})
@@ -192,7 +199,7 @@ def _reads_all(reader: Node, flag: str) -> bool:
 
 
 def _partly_read(network: Network) -> Iterator[tuple[Node, list[Node]]]:
-    """Maps that are read by nothing but windows, with their readers."""
+    """Maps whose readers all use sliding windows, with these readers."""
     for node in network.nodes:
         readers = network.consumers[node.index]
         if len(node.shape) == 3 and readers and all(map(_slides, readers)):
@@ -200,8 +207,7 @@ def _partly_read(network: Network) -> Iterator[tuple[Node, list[Node]]]:
 
 
 def _slides(node: Node) -> bool:
-    """Whether it looks at a map through windows of a size and stride of its own. (What cuts a part
-    out of a map, means to.)"""
+    """Whether it slides a window over a map. (A crop leaves pixels out on purpose.)"""
     if node.op.kind not in ("conv", "pool", "filter"):
         return False
     window = node.op.window(node.shape, *node.input_shapes)
@@ -220,13 +226,13 @@ def _reads(node: Node, axis: int) -> _Reads:
 
 
 def _gap(reads: list[_Reads]) -> int:
-    """How many rows in each stride are read by none."""
+    """The number of rows in each stride that no window reads."""
     stride = reads[0].stride
     if any(read.stride <= read.size or read.stride != stride for read in reads):
-        return 0  # (two different strides leave gaps too; nobody builds that)
+        return 0  # (two different strides may leave gaps, too; nobody builds that)
     if max(read.times for read in reads) < 2:
         return 0
-    # The windows as parts of one stride, those that reach over its end in two pieces.
+    # The windows as intervals within one stride; those that extend over its end in two pieces.
     pieces = []
     for read in reads:
         first = read.start % stride

@@ -1,4 +1,6 @@
-"""Layers in an order that makes one of them useless, or harmful."""
+"""Warnings about the order of layers: double activations, a bias before a norm, dropout at the
+end.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def double_activation(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
 
 
 def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
-    """Only where the norm takes each channel's mean out, and with it the bias."""
+    """Warns of a bias directly before a norm that subtracts each channel's mean, and the bias with
+    it.
+    """
     for node in network.nodes:
         if node.op.kind not in ("conv", "linear"):
             continue
@@ -62,7 +66,10 @@ def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
 
 
 def dropout_last(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
-    """Follows what leaves back through what changes no weight's part in it."""
+    """Warns of dropout after the last layer with weights.
+
+    Follows the output back through operations such as `flatten` and `softmax`.
+    """
     for end in (network.output, *(head.output for head in network.aux)):
         node = end
         while node.inputs and node.op.kind in ("activation", "shape", "dropout"):
@@ -101,13 +108,16 @@ def dropout_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic
 
 
 def _keeps_statistics(node: Node) -> bool:
-    """Whether it uses other statistics in evaluation than while training."""
+    """Whether it uses different statistics in evaluation and in training."""
     return node.op.kind == "norm" and any(w.name == "running_var" for w in node.weights)
 
 
 def _centres_channels(node: Node) -> bool:
-    """Whether it subtracts the mean of each channel. (A layer or group norm subtracts one that
-    several channels have in common: a bias before it changes the result.)"""
+    """Whether it subtracts the mean of each channel.
+
+    (A layer or group norm subtracts a mean over several channels: a bias before it changes the
+    result.)
+    """
     return _keeps_statistics(node)
 
 

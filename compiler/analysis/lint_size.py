@@ -13,14 +13,15 @@ from .field import Field
 from .warn import warning
 
 LEAST_SAVED = 1_000_000
-"""Weights; a layer that has fewer to save is not very large."""
+"""The least number of weights that must be saved: smaller layers are fine."""
 LEAST_SHARE = 4
-"""One in so many of all weights of the network must be saved."""
+"""At least one in this many weights of the network must be saved."""
 
 
 def wide_fc(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
-    """A fully connected layer on a map that convolutions made: with a global pool before it, it
-    would have one weight for each channel, not one for each place of each channel."""
+    """Warns of a fully connected layer on a feature map: after a global pool it would have one
+    weight for each channel instead of one for each position of each channel.
+    """
     total = sum(map(_learned, network.nodes))
     for node in network.nodes:
         if node.op.kind != "linear" or len(node.shape) != 1:
@@ -70,7 +71,7 @@ def _learned(node: Node) -> int:
 
 
 def _map_before(node: Node) -> Node | None:
-    """The map that arrives flattened, if convolutions made it and it has several places."""
+    """The map before `flatten`, if convolutions computed it and it has several positions."""
     source = node.inputs[0]
     while len(source.shape) != 3 and source.op.kind in ("shape", "dropout", "activation", "norm"):
         source = source.inputs[0]

@@ -1,8 +1,7 @@
-"""What is allowed and still looks like a mistake: a warning for each, with figures and a way out.
-
-A rule is a pure function of a network (and of its receptive fields), linear in its size, that
-yields a warning for each node it does not like; here each statement is warned about once, however
-often it is carried out.
+"""Lints: warnings about designs that are valid but look like mistakes, with figures and a fix. A
+rule is a pure function of a network (and of its receptive fields), linear in its size, that yields
+a warning for each node it objects to; here each statement is warned about once, however often it is
+executed.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ RULES: dict[str, Rule] = {
     "wide-fc": lint_size.wide_fc,
     "argument-order": lint_size.argument_order,
 }
-"""By code."""
+"""The rules, by warning code."""
 
 
 @gc_paused()
 def lint(network: Network, found: list[Field] | None = None) -> list[Diagnostic]:
-    """All warnings, by place; `found` are the receptive fields, where they are known already."""
+    """All warnings, sorted by place; `found` are the receptive fields if they are known already."""
     seen = fields(network) if found is None else found
     kept: dict[object, Diagnostic] = {}
     more: dict[object, int] = {}

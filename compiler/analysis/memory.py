@@ -1,7 +1,6 @@
-"""How much memory a network needs, and how large a batch fits.
-
-Counted are numbers, not pages: what an allocator rounds up, memory that lies in pieces, and what
-cuDNN, oneDNN or the driver take for themselves is not in the figures (see `EXCLUDED`).
+"""The memory that a network needs, and the largest batch that fits. Tensors are counted, not pages:
+the allocator's rounding, fragmentation, and the workspace of cuDNN, oneDNN or the driver are not
+included (see `EXCLUDED`).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ EXCLUDED = (
 
 
 class Memory:
-    """The memory of a network in one setting, for every batch."""
+    """The memory of a network in one setting, for every batch size."""
 
     def __init__(self, network: Network, setting: Setting = Setting()) -> None:  # noqa: B008
         self.network = network
@@ -31,30 +30,31 @@ class Memory:
 
     @cached_property
     def weights(self) -> int:
-        """Bytes of weights and buffers, without those of auxiliary heads."""
+        """Bytes of weights and buffers, without auxiliary heads."""
         return sum(weight_bytes(node) for node in self.network.nodes if not node.aux)
 
     @cached_property
     def gradients(self) -> int:
-        """Bytes of the weights' gradients, of auxiliary heads too."""
+        """Bytes of the weights' gradients, with auxiliary heads."""
         return sum(trained_bytes(node, self.setting) for node in self.network.nodes)
 
     @cached_property
     def kept(self) -> Bytes:
-        """What autograd keeps for the backward pass, the loss included."""
+        """The memory that autograd keeps for the backward pass, the loss included."""
         return kept(self.network, self.setting)
 
     @cached_property
     def forward(self) -> Peak:
-        """In evaluation: weights, images, and what is in use between operations."""
+        """Peak memory in evaluation: weights, images, and tensors in use between operations."""
         return forward_peak(self.network, self.setting)
 
     @cached_property
     def training(self) -> Peak:
-        """In a training step: weights, their gradients, optimizer state, images, what is
-        kept, and the gradients on their way."""
+        """Peak memory of a training step: weights, their gradients, optimizer state, images, kept
+        activations, and their gradients.
+        """
         return training_peak(self.network, self.setting)
 
     def fit(self, limit: int) -> int:
-        """The largest batch that can be trained on in so many bytes; 0 if not even one image."""
+        """The largest batch that can be trained in this many bytes; 0 if none fits."""
         return self.training.fit(limit)

@@ -1,8 +1,7 @@
-"""Bytes as they depend on the batch, and the largest amount that is in use at any moment.
-
-What is in use at a moment is `fixed + each * batch`. Which moment is the worst depends on the batch
-(a small one: the weights' gradients; a large one: the activations), so all that can be the worst
-for some batch are remembered, and one walk over a network answers for every batch.
+"""Peak memory as a function of the batch size. The memory in use at a moment is `fixed + each *
+batch` bytes. Which moment is the peak depends on the batch size (small: the weights' gradients;
+large: the activations), so all moments that are the peak for some batch size are recorded, and one
+walk over the network answers for every batch size.
 """
 
 from __future__ import annotations
@@ -24,23 +23,24 @@ class Bytes(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """What is in use at one point of a step."""
+    """The memory in use at one moment of a step."""
 
     each: int
     fixed: int
     phase: str
     """`forward`, `loss`, `backward` or `step`."""
     node: int
-    """Index of the node that is being computed; -1 in a step of the optimizer."""
+    """Index of the node being computed; -1 in the optimizer's update."""
 
 
 class Peak:
-    """The most that is in use at any moment, for every batch."""
+    """The peak memory for every batch size."""
 
     def __init__(self, moments: list[Moment]) -> None:
         self.moments: list[Moment] = []
-        """Those for which there may be a batch at which no other needs more; fewer bytes an image,
-        and more fixed ones, from one to the next."""
+        """The moments that are the peak for some batch size, sorted: fewer bytes per image and more
+        fixed bytes from one to the next.
+        """
         for moment in sorted(moments, key=lambda m: (-m.each, -m.fixed)):
             if not self.moments or moment.fixed > self.moments[-1].fixed:
                 self.moments.append(moment)
@@ -49,12 +49,12 @@ class Peak:
         return max(self.moments, key=lambda m: m.fixed + m.each * batch)
 
     def at(self, batch: int) -> int:
-        """Bytes in use at the worst moment."""
+        """The bytes in use at the peak."""
         moment = self.moment(batch)
         return moment.fixed + moment.each * batch
 
     def fit(self, limit: int) -> int:
-        """The largest batch with which no moment needs more than so many bytes; 0 if none fits."""
+        """The largest batch whose peak fits into this many bytes; 0 if none fits."""
         most: int | None = None
         for moment in self.moments:
             if moment.fixed > limit:
@@ -66,7 +66,7 @@ class Peak:
 
 
 class Ledger:
-    """What is in use, while a step is walked through."""
+    """The account of memory in use during a walk through a step."""
 
     def __init__(self, start: Bytes) -> None:
         self.fixed, self.each = start
@@ -82,9 +82,9 @@ class Ledger:
         self.each -= amount.each
 
     def note(self, phase: str, node: int, more: Bytes = Bytes()) -> None:  # noqa: B008 (a tuple)
-        """Remembers this moment, with scratch memory that is returned at once."""
+        """Records this moment, with scratch memory that is freed immediately."""
         fixed, each = self.fixed + more.fixed, self.each + more.each
-        # Most moments need less than one before them in both; dropping them at once is cheap.
+        # Most moments are below an earlier one in both numbers; dropping them here is cheap.
         if fixed <= self._most_fixed and each <= self._most_each:
             return
         if fixed >= self._most_fixed and each >= self._most_each:

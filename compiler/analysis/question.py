@@ -1,4 +1,6 @@
-"""Asking each operation once: repeated parts of a network share theirs, and meet few shapes."""
+"""Caching of analyses: repeated parts of a network share operations and shapes, so each is analysed
+once.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from ..network import Node
 
 
 def question(node: Node) -> tuple[object, ...]:
-    """Equal for nodes whose operation answers alike; holds as long as the network lives."""
+    """A cache key: equal for nodes with equal analyses; valid as long as the network exists."""
     inputs = node.inputs
     if len(inputs) == 1:
         return id(node.op), node.shape, inputs[0].shape

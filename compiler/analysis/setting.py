@@ -1,4 +1,4 @@
-"""What the answers about memory depend on, beside the network."""
+"""Settings of the memory analysis: batch, precision, optimizer, device."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ Device = Literal["cpu", "cuda"]
 
 
 class OptimizerMemory(NamedTuple):
-    """What an optimizer needs beside weights and gradients."""
+    """The memory of an optimizer beside weights and gradients."""
 
     name: str
     state: int
-    """Numbers kept for each weight."""
+    """State elements for each weight."""
     scratch: int
-    """Copies of a weight that exist while it is updated: on the CPU, where one is done after the
-    other, of the largest; on a GPU, where torch updates all at once, of all (one copy there)."""
+    """Copies of a weight that exist while it is updated: on the CPU, where weights are updated one
+    after the other, copies of the largest; on a GPU, where torch updates all at once, one copy of
+    all.
+    """
 
 
 OPTIMIZERS = {
@@ -29,17 +31,19 @@ OPTIMIZERS = {
         OptimizerMemory("adamw", state=2, scratch=2),
     )
 }
-"""By the name that `--optimizer` takes. Here and not with the directives of `plan.optimizer`, which
-derive theirs from it: a report does not read them."""
+"""By the name that `--optimizer` takes.
+
+Defined here, and not with the directives of `plan.optimizer`, which refer to it: a report does not
+import them.
+"""
 
 
 class Setting(NamedTuple):
-    """How a network is trained, as far as its memory depends on it.
-
-    In bf16 and fp16, under autocast: weights, their gradients, statistics and the loss have four
-    bytes a number, all that flows between operations two, and convolutions and linear layers keep
-    copies of two bytes of their weights and of the network's input. (torch leaves a few operations,
-    such as layer norm on a GPU, in fp32: the figure is then low.)
+    """How a network is trained, as far as its memory depends on it. bf16 and fp16 mean autocast:
+    weights, their gradients, statistics and the loss have four bytes per element, activations two,
+    and convolutions and linear layers keep two-byte copies of their weights and of the network's
+    input. (torch runs a few operations, such as layer norm on a GPU, in fp32: the figure is then
+    too low.)
     """
 
     precision: Precision = "fp32"
@@ -60,5 +64,5 @@ class Setting(NamedTuple):
 
     @property
     def itemsize(self) -> int:
-        """Bytes of a number that flows between operations."""
+        """Bytes per element of an activation."""
         return 4 if self.precision == "fp32" else 2

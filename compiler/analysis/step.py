@@ -1,9 +1,9 @@
-"""The memory of a forward pass and of a training step, walked through moment by moment.
-
-Forward, an output is there from when it is computed until its last reader is done, or, if autograd
-keeps it, until the backward pass of its last keeper. Backward, gradients come and go the same way;
-those of weights stay. What flows past unchanged (through a sum, a concatenation, a `flatten`) is no
-new memory. Scratch memory of single operations is not counted.
+"""The memory of a forward pass and of a training step, simulated operation by operation. In the
+forward pass, an output exists from its computation until its last reader is done or, if autograd
+keeps it, until the last backward operation that needs it. In the backward pass, gradients of
+activations are freed likewise; those of weights stay. Gradients that pass unchanged (through a sum,
+a concatenation, a `flatten`) take no new memory. Scratch memory of single operations is not
+counted.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from .storage import storages
 
 
 def weight_bytes(node: Node) -> int:
-    """Of a node's weights and buffers."""
+    """Bytes of a node's weights and buffers."""
     return sum(size(weight.shape) * (weight.itemsize or 4) for weight in node.weights)
 
 
 def trained_bytes(node: Node, setting: Setting) -> int:
-    """Of the gradients of a node's weights."""
+    """Bytes of the gradients of a node's weights."""
     if node.index in setting.frozen:
         return 0
     return sum(4 * size(weight.shape) for weight in node.weights if weight.trainable)
@@ -35,7 +35,7 @@ def trained_bytes(node: Node, setting: Setting) -> int:
 
 @gc_paused()
 def forward_peak(network: Network, setting: Setting) -> Peak:
-    """In evaluation: weights, images, and what is in use between operations."""
+    """Peak memory in evaluation: weights, images, and tensors in use between operations."""
     nodes = [node for node in network.nodes if not node.aux]
     amounts = _amounts(network, setting)
     ledger = Ledger(Bytes(sum(map(weight_bytes, nodes)), 4 * size(network.input.shape)))
@@ -46,7 +46,7 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
         for source in node.inputs:
             last[places[source.index]] = node.index
     last[places[network.output.index]] = len(network.nodes)
-    last[0] = len(network.nodes)  # the images are the user's
+    last[0] = len(network.nodes)  # the images belong to the caller
     for node in nodes[1:]:
         index = node.index
         if places[index] == index:
@@ -59,7 +59,7 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
 
 
 def _inside(node: Node, setting: Setting) -> Bytes:
-    """What an operation makes on its way, and keeps while training: its parts' outputs, indices."""
+    """Intermediate results that an operation keeps in training: outputs of its parts, indices."""
     if node.op.kind == "dropout":
         return Bytes()
     kept = node.op.kept(node.shape, *node.input_shapes)
@@ -68,17 +68,17 @@ def _inside(node: Node, setting: Setting) -> Bytes:
 
 @gc_paused()
 def training_peak(network: Network, setting: Setting) -> Peak:
-    """Of one step: forward, the loss, backward, the optimizer's update of the weights."""
+    """Peak memory of one training step: forward, loss, backward, optimizer update."""
     return _Step(network, setting).peak()
 
 
 def _amounts(network: Network, setting: Setting) -> list[int]:
-    """Bytes of each output, for one image."""
+    """Bytes of each output for one image."""
     return [setting.itemsize * size(node.shape) for node in network.nodes]
 
 
 class _Gradient:
-    """Memory of a gradient, and how many outputs' gradients lie in it."""
+    """The memory of a gradient, and the number of outputs whose gradients share it."""
 
     __slots__ = ("amount", "holders")
 
@@ -88,7 +88,7 @@ class _Gradient:
 
 
 class _Step:
-    """A training step under way."""
+    """The simulation of a training step."""
 
     def __init__(self, network: Network, setting: Setting) -> None:
         self.network = network
@@ -104,7 +104,7 @@ class _Step:
         self.ledger = Ledger(Bytes(there, 4 * size(network.input.shape) + LABEL))
         self.holders = self._holders()
         self.gradients: dict[int, tuple[_Gradient, bool]] = {}
-        """By node: the gradient of its output so far, and whether it is all of its memory."""
+        """By node: the gradient of its output so far, and whether it fills its memory."""
         self.ways: dict[object, _Way] = {}
 
     def peak(self) -> Peak:
@@ -114,13 +114,13 @@ class _Step:
             if self.flows[node.index]:
                 self._loss(node)
         for node in reversed(self.nodes):
-            if node.index in self.gradients:  # else nothing that is trained for depends on it
+            if node.index in self.gradients:  # otherwise no loss depends on it
                 self._backward(node)
         self._update_weights()
         return self.ledger.peak()
 
     def _holders(self) -> list[int]:
-        """By place: how many will let go of it."""
+        """By storage: the number of operations that will release it."""
         count = [0] * len(self.nodes)
         for node in self.nodes:
             count[self.places[node.index]] += 1  # itself, once it is computed
@@ -149,11 +149,11 @@ class _Step:
             self._let_go(self.places[source.index])
 
     def _loss(self, node: Node) -> None:
-        """A cross-entropy: forward, and at once backward to the logits."""
+        """A cross-entropy: forward, then directly backward to the logits."""
         logarithm = loss(node)
         gradient = _Gradient(self.amounts[node.index])
         in_fp32 = Bytes(0, logarithm.each)
-        self.ledger.take(Bytes(2 * SCALAR, gradient.amount))  # the loss, and what it keeps
+        self.ledger.take(Bytes(2 * SCALAR, gradient.amount))  # the loss and what it keeps
         self.ledger.note("loss", node.index, logarithm.plus(in_fp32))
         gradient.holders = 1
         self.gradients[node.index] = gradient, True
@@ -194,7 +194,7 @@ class _Step:
             self.gradients[target] = gradient, alone
             return
         if before[1] and before[0].holders == 1:
-            self._drop(gradient)  # added to what is there
+            self._drop(gradient)  # accumulated into the existing gradient
             return
         total = _Gradient(self.amounts[target])
         total.holders = 1
@@ -225,12 +225,14 @@ class _Step:
 
 
 class _Way(NamedTuple):
-    """How a gradient goes through an operation."""
+    """How a gradient passes through an operation."""
 
     inputs: tuple[tuple[bool, bool], ...]
-    """Of each input: whether its gradient lies in the memory of the output's, and is all of it."""
+    """For each input: whether its gradient shares the memory of the output's gradient, and fills
+    it.
+    """
     scratch: Bytes
-    """Needed on the way."""
+    """Bytes needed temporarily."""
 
 
 def _way(node: Node, setting: Setting) -> _Way:
@@ -238,13 +240,13 @@ def _way(node: Node, setting: Setting) -> _Way:
     alike = [size(shape) == size(node.shape) for shape in shapes]
     if op.kind == "merge":
         if op.kept(node.shape, *shapes) == Kept():
-            # A sum hands it on, a concatenation hands on parts.
+            # A sum passes the gradient on, a concatenation passes on parts.
             return _Way(tuple([(True, same) for same in alike]), Bytes())
-        # The gradient by a factor that was broadcast has the full size, before it is summed up.
+        # The gradient of a broadcast factor has the full size before it is summed.
         full = 0 if all(alike) else setting.itemsize * size(node.shape)
         return _Way(tuple([(False, True) for _ in alike]), Bytes(0, full))
     view = op.shares_storage and not op.inplace
     low = setting.precision != "fp32" and op.kind in ("conv", "linear")
-    # That of a weight is of two bytes before it becomes fp32.
+    # The gradient of a weight has two bytes per element before it becomes fp32.
     scratch = Bytes(trained_bytes(node, setting) // 2 if low else 0)
     return _Way(tuple([(view and same, True) for same in alike]), scratch)

@@ -1,4 +1,4 @@
-"""Which outputs are the same memory, and where an operation may write over its input."""
+"""Shared memory: which outputs are views of others, and where operations may work in place."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from ..network import Network, Node
 from ..ops.base import Op
 
 MAX_CHAIN = 16
-"""How many outputs in the same memory are followed back; beyond that, nothing is written over."""
+"""The most outputs in the same memory that are followed back; beyond that, nothing is done in
+place.
+"""
 
 
 def storages(network: Network, *, training: bool = True) -> list[int]:
-    """By the index of a node: the index of the node that made the memory its output lies in.
-
-    In evaluation a dropout hands on what arrives.
+    """For each node, the index of the node that allocated the memory of its output. In evaluation,
+    a dropout returns its input.
     """
     found: list[int] = []
     for node in network.nodes:
@@ -24,16 +25,15 @@ def storages(network: Network, *, training: bool = True) -> list[int]:
 
 
 def legal_in_place(network: Network, node: Node) -> bool:
-    """Whether an operation may write over its input: nobody reads that later, neither another
-    operation, nor the backward pass, nor who called the network.
-
-    Asked of nodes in order, each answered one with its `inplace` set before the next is asked.
+    """Whether an operation may overwrite its input: neither another operation, nor the backward
+    pass, nor the caller reads it later. To be called for nodes in order, with `inplace` of each set
+    before the next call.
     """
     if not node.op.in_place or not node.inputs:
         return False
     handed_out = {network.output.index, *(head.output.index for head in network.aux)}
     source = node.inputs[0]
-    needed_backward = True  # until something between makes a copy while training
+    needed_backward = True  # until an operation in between makes a copy in training
     for _ in range(MAX_CHAIN):
         if not source.inputs or source.index in handed_out:
             return False  # the user's
@@ -47,18 +47,18 @@ def legal_in_place(network: Network, node: Node) -> bool:
         if not shared:
             if source.op.kind != "dropout":
                 return True
-            needed_backward = False  # in evaluation, it hands on what arrives
+            needed_backward = False  # in evaluation, it returns its input
         source = source.inputs[0]
     return False
 
 
 def write_over(network: Network) -> None:
-    """Lets operations work in place wherever that is legal, as people do with `inplace=True`."""
+    """Sets `inplace` wherever that is legal, as people write `inplace=True` by hand."""
     known: dict[int, tuple[Op, Op]] = {}
     for node in network.nodes:
         if not node.op.inplace and legal_in_place(network, node):
-            # Repeated parts go on sharing their operations. The entry keeps the one replaced alive,
-            # or its id could be that of another.
+            # Repeated parts keep sharing operations. The entry keeps the replaced one alive, so
+            # that its id is not reused.
             op = node.op
             known.setdefault(id(op), (op, op.replace(inplace=True)))
             node.op = known[id(op)][1]

@@ -1,4 +1,4 @@
-"""What rules have in common: how they say what they do not like, and how to write it better."""
+"""Helpers for lint rules: building a warning with its place, help and fix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def warning(
     help: str = "",
     edits: tuple[Edit, ...] = (),
 ) -> Diagnostic:
-    # A label at the very place of the warning (a block's parameter called twice) says nothing.
+    # A label at the same place as the warning (a block's parameter called twice) adds nothing.
     elsewhere = tuple(label for label in labels if label.span != node.span)
     return Diagnostic(
         code,
@@ -33,13 +33,13 @@ def warning(
 
 
 def written(node: Node) -> str:
-    """The statement, if it is the operation itself and not a block or a form that brought it."""
+    """The statement of a node, if it is the operation itself and not a block or form around it."""
     word = node.op.word.split(" ")[0]
     return node.span.text if re.match(rf"(\w+:\s*)?{word}\b", node.span.text) else ""
 
 
 def map_before(node: Node) -> Node:
-    """The last map before an operation on a vector, or what comes first."""
+    """The last map before an operation on a vector, or the first node."""
     source = node.inputs[0]
     while len(source.shape) != 3 and source.inputs:
         source = source.inputs[0]

@@ -1,7 +1,7 @@
-"""Syntax to network: blocks called, loops unrolled, every shape worked out.
+"""Elaboration: syntax tree to network. Calls blocks, unrolls loops, infers every shape.
 
-elaborate.py  a program to a network; walk.py: its statements, one after the other
+elaborate.py  from a program to a network; walk.py: executes its statements in order
 forms.py      residual, dense, gate, paths side by side; calls.py: blocks; layers.py: layers
 labels.py  scoping.py  naming.py: names; initial.py: `init`; budget.py: limits
-settle.py  skipped.py: what is known only afterwards
+settle.py  skipped.py: what is known only at the end
 """

@@ -1,4 +1,4 @@
-"""Calling a block: its parameters, each with the value that the call gives or its default."""
+"""Block calls: binds arguments to parameters, and fills in defaults."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .scoping import BlockRef, Module
 
 
 class BlockCalls:
-    """Binds calls of blocks, and remembers which blocks have been used."""
+    """Binds arguments of block calls, and records which blocks are used."""
 
     def __init__(self, globals_of: Callable[[Module], Env]) -> None:
         self.globals_of = globals_of
         self.used: set[int] = set()
-        """The ids of the blocks that were called or handed on."""
+        """The ids of the blocks that were called or passed as arguments."""
 
     def values(self, ref: BlockRef, call: Call, env: Env, module: Module) -> dict[str, object]:
         given = self._given(ref, call, env, module)
@@ -73,14 +73,14 @@ class BlockCalls:
         return given
 
     def value(self, node: Expression, env: Env, module: Module) -> object:
-        """The value of something that gets a name: a word has to mean something."""
+        """The value of an expression that gets a name: a bare word has to be defined."""
         value = self._block_or_value(evaluate(node, env), module)
         if isinstance(value, Word) and value not in layer_words() | CHOICE_WORDS | {*SHORTCUTS}:
             raise unknown_name(node, env, str(value))
         return value
 
     def _block_or_value(self, value: object, module: Module) -> object:
-        """A word that names a block is handed on with the file that the block is from."""
+        """A word that names a block becomes a reference to the block and its file."""
         if isinstance(value, Word) and value in module.blocks:
             value = module.blocks[value]
         if isinstance(value, BlockRef):
@@ -100,7 +100,7 @@ def _too_many(
         return missing_separator(call, argument, str(value))
     return Problem(
         "too-many-arguments",
-        f"`{ref}` has no place for `{argument.span.text}`",
+        f"`{ref}` takes no further argument: `{argument.span.text}`",
         argument.span,
         notes=_usage(ref),
         help="take it out",

@@ -1,8 +1,7 @@
-"""Syntax to network: names looked up, blocks called, loops unrolled, every shape worked out.
-
-The whole of it: which network of the file, its parameters, the walk over its statements (`walk`),
-names (`naming`), and what is only known afterwards (`settle`). What this does not do: count, or
-judge (`analysis`).
+"""Elaboration, the entry point: from a program to a network with every shape, or diagnostics.
+Selects the network of the file, sets its parameters, executes its statements (`walk`), assigns
+names (`naming`), and completes operations that depend on later ones (`settle`). Costs and warnings
+are computed elsewhere (`analysis`).
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ from .settle import settle
 from .walk import Walk
 
 DEFAULT_CLASSES = 10
-"""What `classes` comes to where no data is given."""
+"""The value of `classes` without data."""
 
 
 class Elaboration(NamedTuple):
-    """A network, where there is one without mistakes, and what is to be said about the spec."""
+    """The result: the network, if it has no errors, and all diagnostics."""
 
     network: Network | None
     diagnostics: list[Diagnostic]
@@ -56,7 +55,7 @@ def elaborate(
     classes: int | None = None,
     max_layers: int = DEFAULT_LAYERS,
 ) -> Network:
-    """The network of a spec; raises SpecError with every mistake in it."""
+    """The network of a spec; raises SpecError with all errors."""
     result = examine(
         program,
         network=network,
@@ -81,9 +80,8 @@ def examine(
     needs_network: bool = True,
     tries: bool = True,
 ) -> Elaboration:
-    """The same, with mistakes and warnings as data; a file of blocks alone may be looked at too.
-
-    With `tries`, fixes are tried, and those that do not hold are not offered.
+    """Like `elaborate`, but returns errors and warnings as data, and accepts a file without a
+    network. With `tries`, fixes are tried, and those that fail are not offered.
     """
 
     def once(variant: Program, fuel: Fuel) -> tuple[Network | None, Reporter]:
@@ -133,7 +131,7 @@ class _Elaborator:
                 for warning in self.walk.labels.unused(network):
                     self.reporter.report(warning)
         except OutOfFuel as problem:
-            # Mistakes cost much: where there are some, they are why.
+            # Errors cost much fuel: if there are some, they are the cause.
             if problem.at_once or not self.reporter.has_errors:
                 self.reporter.problem(problem, None)
         except Problem as problem:
@@ -143,7 +141,7 @@ class _Elaborator:
         return network
 
     def choose(self, wanted: str | None, needs_network: bool) -> NetworkSyntax | None:
-        """The network asked for, else the last of the file: what stands before it is for it."""
+        """The requested network, else the last of the file: earlier ones may be parts of it."""
         networks = self.module.networks
         name = self.program.main.source.name
         message = help = ""
@@ -151,7 +149,7 @@ class _Elaborator:
             listed = ", ".join(networks) or "none"
             message = f"there is no network `{wanted}` in {name}; there is {listed}"
         elif not networks and needs_network and not self.reporter.has_errors:
-            message = f"{name} holds no network"
+            message = f"{name} does not define a network"
             help = "write one: `network Name { input 3x224x224 … }`"
         if message:
             self.reporter.report(Diagnostic("no-network", message, file=name, help=help))
@@ -212,7 +210,7 @@ class _Elaborator:
     def parameters(
         self, syntax: NetworkSyntax, given: Mapping[str, object], root: Scope
     ) -> dict[str, object]:
-        """The network's parameters: what was asked for on the command line, else their defaults."""
+        """The network's parameters: values from the command line, else defaults."""
         values: dict[str, object] = {}
         env = Env(self.globals_of(self.module), values)
         names = [parameter.name.value for parameter in syntax.parameters]
@@ -253,7 +251,7 @@ class _Elaborator:
         return self.globals[module]
 
     def look_around(self, name: str) -> object:
-        """What a spec knows without defining it; KeyError for other names."""
+        """Built-in names such as `classes`; KeyError for others."""
         if name == "classes":
             return self.classes
         if self.walk is None:
@@ -270,7 +268,7 @@ class _Elaborator:
         return POISON
 
     def check_uncalled(self) -> None:
-        """At least the words of blocks that nothing calls; their shapes are anybody's guess."""
+        """Checks the words in blocks that are never called; their shapes are unknown."""
         words = layer_words()
         for ref in self.module.own_blocks:
             if id(ref.block) in self.block_calls.used:
@@ -283,7 +281,7 @@ class _Elaborator:
 
 
 def _said_in_a_section(name: str) -> str:
-    """What to write where a directive is set as if it were a parameter of the network."""
+    """Help for a directive that is set like a parameter of the network."""
     from ..plan.foreign_directives import sections_with
 
     section, _, word = name.rpartition(".")

@@ -1,7 +1,6 @@
-"""How layers are put together: residual, dense, gate, paths side by side, aux heads, references.
-
-A form is a word with a body of its own kind. Each function carries one out, with the elaborator
-doing the walking, and returns what leaves it; None where a mistake has been reported inside.
+"""Forms, which combine layers: residual, dense, gate, concat, split, aux, from, allow. A form is a
+word with a body of its own kind. Each function executes one, calling the walker for its bodies, and
+returns its output node; None if an error inside has been reported.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from .layers import missing_body, refuse_body
 _RESIDUAL = declare(
     "residual",
     shortcut=choice("the path that the body is added to", SHORTCUTS, "auto"),
-    scale=number("factor of the body, before it is added", 1.0),
+    scale=number("factor of the body's output, before it is added", 1.0),
 )
 _AUX = declare("aux", weight=number("weight of its loss", 0.3, minimum=0))
 SIGNATURES: dict[str, Signature] = {
@@ -41,7 +40,7 @@ SIGNATURES: dict[str, Signature] = {
     "init": INIT,
     **{word: declare(word) for word in ("dense", "gate", "split")},
 }
-"""Of forms with arguments of their own, or with none; what others take is not bound to names."""
+"""Signatures of forms with named arguments, or without any; other forms read theirs themselves."""
 
 
 def _arguments(graph: GraphBuilder, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
@@ -70,7 +69,7 @@ def _merge(
     edits: tuple[Edit, ...] = (),
     bodies: Sequence[Body | Branches] = (),
 ) -> Node:
-    """A node that brings paths together, or the mistake with each path that arrives."""
+    """Adds a node that merges paths, or reports an error that shows where each path comes from."""
     op = REGISTRY[word]()
     try:
         shape = op.output(*[node.shape for node in inputs])
@@ -91,7 +90,7 @@ def _merge(
 def _proposals(
     bodies: Sequence[Body | Branches], inputs: Sequence[Node]
 ) -> Iterator[tuple[Edit, ...]]:
-    """Padding that keeps the size, the channels of another path, or both."""
+    """Candidate fixes: padding that keeps the size, the channels of another path, or both."""
     padded = [pad_all(body) for body in bodies]
     yield from filter(None, padded)
     if len(padded) > 1:
@@ -113,7 +112,7 @@ def _does(call: Call) -> str:
 
 
 def _end(node: Node, body: Body | Branches, what: str) -> Label:
-    """The last line of a path, with what it ends in."""
+    """A label for the last line of a path, with its output shape."""
     label = arrives(node)
     inside = body.span.start <= node.span.start < body.span.end
     if inside and label.span.source is body.span.source:
@@ -127,7 +126,9 @@ def _end(node: Node, body: Body | Branches, what: str) -> Label:
 def residual(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
-    """Input + body; where the shapes differ, the input takes a shortcut that makes them agree."""
+    """Executes `residual`: input + body; if the shapes differ, the input passes through a
+    shortcut.
+    """
     written = _need_body(call, "residual { conv 64 3x3 same, bn, relu, … }")
     arguments = _arguments(graph, call, _RESIDUAL, env)
     kind = arguments.get("shortcut", "auto")
@@ -179,7 +180,8 @@ def _written_out(
     if len(written.paths) != 2:
         raise Problem(
             "paths",
-            f"a `residual` has two paths, its body and its shortcut; here are {len(written.paths)}",
+            "a `residual` has two paths, its body and its shortcut; here there are"
+            f" {len(written.paths)}",
             call.head.span,
             help="write `residual { | body | shortcut }`, or `add { | … | … | … }` for more",
         )
@@ -205,7 +207,7 @@ def _scaled(graph: GraphBuilder, scale: float, body: Node, scope: Scope) -> Node
 def _shortcut(
     graph: GraphBuilder, kind: str, call: Call, scope: Scope, arriving: Node, body: Node
 ) -> Node:
-    """The input as it joins the body."""
+    """The output of the shortcut."""
     same = arriving.shape == body.shape
     if kind in ("identity", "match") or (same and kind != "project"):
         return arriving
@@ -214,7 +216,7 @@ def _shortcut(
     try:
         ops = projection(arriving.shape, body.shape)
     except ShapeError:
-        return arriving  # the addition will say what does not fit
+        return arriving  # the addition will report the mismatch
     inner = Scope("block", "shortcut", call.head.span, scope)
     node = arriving
     for op in ops:
@@ -235,7 +237,7 @@ def _padded(graph: GraphBuilder, call: Call, scope: Scope, arriving: Node, body:
 def _mend_residual(
     call: Call, kind: str, arriving: Node, body: Node
 ) -> tuple[str, tuple[Edit, ...]]:
-    """How a residual whose shapes differ can be written so that they agree."""
+    """Help for a residual whose shapes differ."""
     if kind not in ("identity", "pad") or arriving.shape == body.shape:
         return "", ()
     try:
@@ -252,7 +254,7 @@ def _mend_residual(
 def dense(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
-    """Input and body side by side, by channels."""
+    """Executes `dense`: concatenates input and body by channels."""
     return _with_input(
         graph, word, "concat", call, scope, env, arriving, "dense { bn, relu, conv 32 }"
     )
@@ -261,7 +263,7 @@ def dense(
 def gate(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
-    """Input times body, spread out over the map where the body is 1x1."""
+    """Executes `gate`: input times body, broadcast over the map if the body is 1x1."""
     usage = "gate { pool avg global, conv channels 1x1, sigmoid }"
     return _with_input(graph, word, "mul", call, scope, env, arriving, usage)
 
@@ -309,7 +311,7 @@ def _build_paths(
 def merge(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
-    """`concat { | path | path }` from here, or `concat name other` with what was named before."""
+    """Executes `concat { | path | path }`, or `concat name other` with labelled layers."""
     word = "concat" if word == "inception" else word
     if call.body is None:
         return _merge_named(graph, word, call, scope, arriving)
@@ -324,7 +326,7 @@ def merge(
         start = call.body.span.start
         raise Problem(
             "stray-bar",
-            f"the paths of `{call.head.value}` begin with `|` each",
+            f"each path of `{call.head.value}` begins with `|`",
             Span(call.span.source, start, start + 1),
             help=f"write `{call.head.value} {{ | path | path }}`",
             otherwise=f"write `{call.head.value} {{ | path | path }}`",
@@ -345,7 +347,7 @@ def merge(
 def _merge_named(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, arriving: Arriving
 ) -> Arriving:
-    """What arrives here, then what is named; in the order written where that names it too."""
+    """The current input, then the named layers; in the order written if the input is among them."""
     if not call.arguments:
         raise Problem(
             "missing-argument",
@@ -375,13 +377,13 @@ def _merge_named(
 def split(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
-    """The channels divided among the paths, then brought together again."""
+    """Executes `split`: divides the channels among the paths, then concatenates the results."""
     written = _need_body(call, "split { | path | path }")
     _arguments(graph, call, SIGNATURES["split"], env)
     if isinstance(written, Body) or len(written.paths) < 2:
         raise Problem(
             "paths",
-            "`split` divides the channels among two paths or more",
+            "`split` divides the channels among two or more paths",
             call.head.span,
             help="write `split { | path | path }`; an empty path passes its share on",
         )
@@ -417,13 +419,13 @@ def split(
     return graph.named(call.label, scope, inner, leaving)
 
 
-# ---- other ways to go on ---------------------------------------------------------------------
+# ---- aux, from, allow ------------------------------------------------------------------------
 
 
 def aux(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
-    """An extra output from here, in training; what arrives goes on untouched."""
+    """Executes `aux`: an extra output for training; the input passes on unchanged."""
     written = _need_body(call, "aux weight=0.3 { pool avg global, flatten, fc classes }")
     weight = _arguments(graph, call, _AUX, env).get("weight", 0.3)
     label = call.label.value if call.label else None
@@ -439,7 +441,7 @@ def aux(
 def from_(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
-    """Goes on from something named before."""
+    """Executes `from`: continues from a labelled layer."""
     refuse_body(call, "`from`")
     if len(call.arguments) != 1:
         raise Problem(
@@ -454,7 +456,7 @@ def from_(
 def allow(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
-    """Silences warnings in the body that it stands in."""
+    """Executes `allow`: silences warnings in the body that contains it."""
     refuse_body(call, "`allow`")
     graph.allow(call, graph.region)
     return arriving

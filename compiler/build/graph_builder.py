@@ -1,7 +1,5 @@
-"""The graph while it is being built: nodes, scopes, labels, and what directives of a network say.
-
-Statements are carried out by walk.py; how paths are merged (residual, concat, …) is in forms.py.
-Both add to what is kept here.
+"""The network under construction: nodes, scopes, labels, `allow` and `init`. walk.py executes
+statements, and forms.py merges paths (residual, concat, …). Both add their nodes here.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from .layers import Layers
 from .scoping import BlockRef, Module
 
 Arriving = Node | None
-"""What flows into a statement; None where a mistake has spoilt it."""
+"""The input of a statement; None if an error made it unknown."""
 
 
 class InitDirective(NamedTuple):
@@ -55,7 +53,7 @@ class GraphBuilder(ABC):
     ) -> None:
         self.syntax = syntax
         self.module = module
-        """The file whose names count at this point."""
+        """The file whose names are visible at this point."""
         self.reporter = reporter
         self.globals_of = globals_of
         self.block_calls = block_calls
@@ -69,21 +67,21 @@ class GraphBuilder(ABC):
         self.arriving: Arriving = None
         self.has_input = False
         self.calls: list[BlockRef] = []
-        """The blocks being carried out, outermost first."""
+        """The blocks being executed, outermost first."""
         self.applied: dict[object, tuple[Op, Shape]] = {}
         self.region = module.source.span(0, len(module.source.text))
-        """The text of the body being carried out."""
+        """The text of the body being executed."""
         self.allowed: list[Allowed] = []
         self.init: InitDirective | None = None
         self.residual_sums: list[Node] = []
-        """The sums of residuals; the body is the first input of each."""
+        """The additions of residuals; the body is the first input of each."""
 
     @abstractmethod
     def body(self, body: Body | Branches, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
-        """Carries statements out one after the other; what leaves the last."""
+        """Executes statements in order; returns the output of the last."""
 
     def look_around(self, name: str) -> object:
-        """What arrives at this point, by the names that a spec has for it."""
+        """The shape of the current input by name: `channels`, `height`, `width`."""
         if name not in ("channels", "height", "width"):
             raise KeyError(name)
         if self.arriving is None:
@@ -98,7 +96,7 @@ class GraphBuilder(ABC):
     # ---- nodes and labels ----
 
     def apply(self, op: Op, inputs: tuple[Node, ...], call: Call, scope: Scope) -> Node:
-        """A node for an operation, once the shapes that arrive fit."""
+        """Adds a node for an operation if its input shapes fit."""
         try:
             arriving = tuple([node.shape for node in inputs])
             key = (id(op), arriving)  # the entry keeps the operation, and so its id, alive
@@ -119,7 +117,7 @@ class GraphBuilder(ABC):
         scope: Scope,
         label: Name | None = None,
     ) -> Node:
-        """Enters a node into the network."""
+        """Adds a node to the network."""
         self.fuel.layer(len(self.nodes) + 1, span)
         name = label.value if label else None
         node = Node(len(self.nodes), op, inputs, shape, span, scope, name)
@@ -130,16 +128,16 @@ class GraphBuilder(ABC):
         return node
 
     def named(self, label: Name | None, scope: Scope, item: Scope, leaving: Arriving) -> Arriving:
-        """Enters the label of a statement that has a scope, once it is known what leaves it."""
+        """Registers the label of a statement with a scope, once its output is known."""
         item.output = leaving
         if label is not None:
             self.labels.enter(label, scope, item)
         return leaving
 
-    # ---- what a network says beside its layers ----
+    # ---- allow ----
 
     def allow(self, call: Call, region: Span) -> None:
-        """Enters the warnings that `allow` silences in a region of text."""
+        """Records the warnings that `allow` silences in a region of text."""
         if not call.arguments:
             raise Problem(
                 "missing-argument",
@@ -152,7 +150,7 @@ class GraphBuilder(ABC):
             if not isinstance(code, String) or argument.name is not None:
                 raise Problem(
                     "argument",
-                    "the code of a warning is text",
+                    "the code of a warning is text between double quotes",
                     argument.span,
                     help=f'write `allow "{argument.span.text}"`',
                     edits=(Edit(argument.span, f'"{argument.span.text}"'),),

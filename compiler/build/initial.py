@@ -1,7 +1,6 @@
-"""How the weights of a network begin: `init he`, `init truncated_normal std=0.02 zero_residual`.
-
-What a spec does not say follows from its activations, each of which knows what suits the weights
-before it. Norms and whatever has weights of a kind of its own begin as their operation says.
+"""Weight initialization: `init he`, `init truncated_normal std=0.02 zero_residual`. By default it
+follows from the activations, each of which knows a suitable method for the weights before it. Norms
+and layers with special weights are initialized as their operation says.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ _ELSEWHERE = {
     "gaussian": "normal",
     "default": "torch",
 }
-"""What other tools call them."""
+"""Names of the methods in other tools."""
 
 _DEVIATIONS = {"truncated_normal": 0.02, "normal": 0.01}
 _TAKES = {
@@ -64,16 +63,16 @@ INIT = declare(
         elsewhere=_ELSEWHERE,
     ),
     std=number("standard deviation", None, minimum=0, above=True),
-    gain=number("factor of the weights that are drawn", 1.0, minimum=0, above=True),
+    gain=number("factor of the random weights", 1.0, minimum=0, above=True),
     uniform=flag("draw from a uniform distribution"),
-    zero_residual=flag("initialize the last norm of each residual's body to zero"),
+    zero_residual=flag("initialize the last norm of each residual body to zero"),
 )
 
 
 def init(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
 ) -> Arriving:
-    """Takes down what the spec says; it is carried out when the network is known (`decide`)."""
+    """Records the `init` statement; `decide` applies it when the network is complete."""
     refuse_body(call, "`init`")
     if scope.kind != "network":
         raise Problem(
@@ -99,7 +98,7 @@ def init(
             listed = " or ".join(f"`init {m}`" for m in methods)
             raise Problem(
                 "argument",
-                f"`{name}` means nothing to `init {method}`",
+                f"`init {method}` does not use `{name}`",
                 statement_span(call),
                 notes=(f"it is written `{INIT}`",),
                 help=f"take it out, or write {listed}",
@@ -109,7 +108,9 @@ def init(
 
 
 def decide(network: Network, written: InitDirective | None, sums: list[Node]) -> Init:
-    """How the weights begin; `sums` are the sums of residuals, each with its body first."""
+    """The initialization of a network; `sums` are the additions of residuals, each with its body
+    first.
+    """
     values = written.values if written else {}
     method = written.method if written else "auto"
     if method == "auto":
@@ -120,7 +121,7 @@ def decide(network: Network, written: InitDirective | None, sums: list[Node]) ->
         if not zero:
             raise Problem(
                 "no-norm",
-                "no residual's body here ends in a norm whose weight could be initialized to zero",
+                "no residual body ends in a norm, so there is no weight to initialize to zero",
                 statement_span(written.call),
                 help="end the bodies with `bn`, or take `zero_residual` out",
                 edits=without("zero_residual", written.call),
@@ -137,12 +138,12 @@ def decide(network: Network, written: InitDirective | None, sums: list[Node]) ->
 
 
 def _activations(network: Network) -> list[Op]:
-    """Those between layers: what the network ends in is between its outputs and their loss."""
+    """The activations between layers, without the one after the last layer."""
     return [n.op for n in network.nodes if n.op.suits and n is not network.output]
 
 
 def _suiting(network: Network) -> str:
-    """What suits most activations; the first of METHODS where as many want another."""
+    """The method that suits most activations; on a tie, the first in METHODS."""
     votes = Counter(op.suits for op in _activations(network))
     return max(METHODS, key=lambda method: votes[method])
 
@@ -153,9 +154,8 @@ def _slope(network: Network) -> float:
 
 
 def _last_norms(network: Network, sums: list[Node]) -> tuple[str, ...]:
-    """The norms that bodies end in, of which nothing else depends.
-
-    One with an activation behind it is none of them: at zero, its gradient would be zero for good.
+    """The norms at the end of residual bodies that nothing else reads. A norm followed by an
+    activation is excluded: if its weight were zero, its gradient would stay zero.
     """
     names = []
     for node in sums:
@@ -169,5 +169,5 @@ def _last_norms(network: Network, sums: list[Node]) -> tuple[str, ...]:
 
 
 def _only_one(network: Network, node: Node) -> bool:
-    """Whether one thing alone takes what it makes."""
+    """Whether its output has exactly one reader."""
     return len(network.consumers[node.index]) == 1 and node is not network.output

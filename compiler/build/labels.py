@@ -1,4 +1,4 @@
-"""Labels: names for what statements produce, and what refers to them."""
+"""Labels: names for the outputs of statements, and references to them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .scoping import check_module_name
 class Labels:
     def __init__(self) -> None:
         self.given: dict[int, tuple[Name, Scope | Node]] = {}
-        """By the id of what is labelled."""
+        """By the id of the labelled node or scope."""
         self.used: set[int] = set()
-        """The ids of what something refers to."""
+        """The ids of the nodes and scopes that something refers to."""
 
     def enter(self, label: Name, scope: Scope, item: Scope | Node) -> None:
-        """Enters a label where references look for it: in the scope whose names it joins."""
+        """Registers a label in the scope where references look it up."""
         check_module_name(label, "label")
         named = _owner(scope).named
         if label.value in named:
             raise Problem(
                 "duplicate-label",
-                f"two things here are called `{label.value}`",
+                f"the label `{label.value}` is given twice in this scope",
                 label.span,
                 labels=(Label(named[label.value].span, "the other"),),
                 help="labels are unique in their scope: choose another",
@@ -38,13 +38,14 @@ class Labels:
         self.given[id(item)] = (label, item)
 
     def enter_spoilt(self, label: Name, scope: Scope) -> None:
-        """Enters the label of something that a mistake kept from being made: a reference to it is
-        then quiet."""
+        """Registers the label of a statement with an error, so that references to it cause no
+        further error.
+        """
         spoilt = Scope("form", "", label.span, None)
         _owner(scope).named.setdefault(label.value, spoilt)
 
     def reference(self, argument: Argument, scope: Scope) -> Node:
-        """What a label stands for, looked for in this scope and in those around it."""
+        """The node that a label refers to, looked up in this scope and the scopes around it."""
         value = argument.value
         if argument.name is not None or not isinstance(value, (Name, Path)):
             raise Problem(
@@ -77,7 +78,7 @@ class Labels:
         return node
 
     def unused(self, network: Network) -> Iterator[Diagnostic]:
-        """Labels that nothing refers to and that name no weights."""
+        """Labels that are never referred to and do not name weights."""
         with_weights = scopes_with_weights(network.nodes)
         for key, (label, item) in self.given.items():
             names_weights = item.weights if isinstance(item, Node) else key in with_weights
@@ -86,14 +87,13 @@ class Labels:
 
 
 def _owner(scope: Scope) -> Scope:
-    """The nearest scope with names of its own."""
+    """The nearest scope that has a namespace of its own."""
     return next(around for around in scope.chain() if around.has_name)
 
 
 def _visible(scope: Scope) -> Iterator[Scope]:
-    """The scopes whose labels are known in one: those around it, up to the block it is part of.
-
-    What calls a block is no business of the block's.
+    """The scopes whose labels are visible in a scope: those around it, up to its block. A block
+    does not see the labels of its caller.
     """
     for around in scope.chain():
         if around.has_name:
@@ -103,13 +103,13 @@ def _visible(scope: Scope) -> Iterator[Scope]:
 
 
 def _part(item: Scope | Node, part: str, span: Span) -> Scope | Node:
-    """The inside of something by its name there, or a round of a loop by its number."""
+    """A part of a scope: by its label, or an iteration of a loop by its number."""
     if isinstance(item, Scope):
         if part in item.named:
             return item.named[part]
         if item.kind == "loop" and part.isdigit() and int(part) < len(item.children):
             return item.children[int(part)]
-        # A round that holds one block is that block.
+        # An iteration that contains only one block is that block.
         inner = [c for c in item.children if isinstance(c, Scope) and part in c.named]
         if item.kind == "iteration" and len(inner) == 1:
             return inner[0].named[part]

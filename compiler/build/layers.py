@@ -1,4 +1,4 @@
-"""From a statement to an operation: which layer its word means, with which arguments."""
+"""Layers: from a statement to an operation with its arguments."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from ..shapes import Shape, text
 
 
 class Layers:
-    """Makes operations; the same statement with the same values gives the same operation."""
+    """Creates operations; equal statements with equal values share one operation."""
 
     def __init__(self) -> None:
         self.known: dict[object, Op] = {}
 
     def operation(self, word: str, call: Call, env: Env, blocks: Collection[str]) -> Op:
         arguments = evaluate_arguments(call.arguments, env)
-        # With their types: `on` and 1 are equal in Python.
+        # The key includes types: `on` and 1 are equal in Python.
         key = (id(call), word, tuple([(type(a.value), a.value) for a in arguments]))
         try:
             known = self.known.get(key)
-        except TypeError:  # lists among the arguments
+        except TypeError:  # lists are not hashable
             return _make(word, call, arguments, env, blocks)
         if known is None:
             known = self.known[key] = _make(word, call, arguments, env, blocks)
@@ -88,7 +88,7 @@ def _in_torch_order(call: Call, problem: Problem) -> Problem | None:
 
 
 def without(name: str, call: Call) -> tuple[Edit, ...]:
-    """The change that takes an argument out of a call."""
+    """The edit that removes an argument from a call."""
     for argument in call.arguments:
         flag = isinstance(argument.value, Name) and argument.value.value == name
         if name and (argument.name == name or (argument.name is None and flag)):
@@ -100,12 +100,12 @@ def without(name: str, call: Call) -> tuple[Edit, ...]:
 def _by_second_word(
     word: str, call: Call, arguments: Sequence[Evaluated], blocks: Collection[str]
 ) -> tuple[type[Op], Sequence[Evaluated]]:
-    """A layer whose first argument chooses what it is: `pool max`."""
+    """A layer whose kind is its first argument: `pool max`."""
     kinds = sorted(name.split(" ", 1)[1] for name in REGISTRY if name.startswith(word + " "))
     if not kinds:
         raise unknown_layer(word, call, blocks)
     listed = ", ".join(f"`{word} {kind}`" for kind in kinds)
-    # The kind may stand anywhere among the words: `pool 2 max` is as clear as `pool max 2`.
+    # The kind may be anywhere among the arguments: `pool 2 max` is as clear as `pool max 2`.
     for index, (node, value) in enumerate(arguments):
         if node.name is None and isinstance(value, Word) and str(value) in kinds:
             rest = [a for i, a in enumerate(arguments) if i != index]
@@ -115,7 +115,7 @@ def _by_second_word(
         usual = _usual_kind(word, call, kinds)
         raise Problem(
             "missing-argument",
-            f"`{word}` needs to know its kind",
+            f"`{word}` needs a kind",
             call.head.span,
             notes=(f"there are {listed}",),
             help=f"write `{usual}`" if usual else "",
@@ -184,23 +184,23 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
 
 
 def _no_such_word(word: str) -> str:
-    """What to do about a word that nothing is like."""
+    """Help for an unknown word without a similar one."""
     if foreign.argument(word, foreign.ARGUMENTS):
         return f"an argument goes after its layer, with `=`: `{word}=…`"
     return f"define one: `block {word}(…) {{ … }}`"
 
 
 def translated(call: Call, word: str) -> str:
-    """A layer written with the word and the arguments of another tool, as it is written here."""
+    """Translates a layer written with the word and the arguments of another tool."""
     positional = [value_in(a.value) for a in call.arguments if a.name is None]
     named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
-    # Names without `=` are flags, or values.
+    # Bare words are flags, or values.
     found = translate.layer(word, positional, named)
     return found.text if found is not None and not found.left_out else ""
 
 
 def missing_body(call: Call, usage: str) -> Problem:
-    """For a form without its body; `dense 10` is what Keras calls a layer."""
+    """The error for a form without its body; in Keras, `Dense 10` is a layer."""
     elsewhere = translated(call, call.head.value.capitalize()) if call.arguments else ""
     return Problem(
         "missing-body",
@@ -223,7 +223,7 @@ def refuse_body(call: Call, what: str) -> None:
 
 
 def _channels_last(call: Call, dims: tuple[int, int, int]) -> Problem:
-    """`input 28x28x1`, as Keras writes it: 28 channels of 28 x 1 are not meant."""
+    """Refuses `input 28x28x1`, the channel order of Keras: 28 channels of 28 x 1 are not meant."""
     height, width, channels = dims
     value = call.arguments[0].value.span
     kind = "grey images" if channels == 1 else "colour images"
@@ -241,7 +241,7 @@ def _channels_last(call: Call, dims: tuple[int, int, int]) -> Problem:
 
 
 def input_shape(call: Call, env: Env) -> Shape:
-    """The shape that `input 3x224x224` states."""
+    """The shape of `input 3x224x224`."""
     arguments = evaluate_arguments(call.arguments, env)
     value: Any = arguments[0].value if len(arguments) == 1 and not call.arguments[0].name else ()
     dims: Any = (value,) if type(value) is int else value

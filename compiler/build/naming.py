@@ -1,13 +1,12 @@
-"""Names of layers: a public format, since checkpoints depend on them.
-
-A layer goes by its label, else by its word: alone of its kind in its scope, the plain word (`fc`);
-among several, numbered from 1 (`conv1`, `conv2`). Its word is the one in the text, also where that
-is a parameter which stands for a layer. Each kind is counted by itself, so an activation put in
-renames no weight. Scopes are the network, blocks, loops and whatever has a label; residual,
-concat and their like are none. Rounds of a loop go by their number; a round that holds one block
-and nothing else with weights is that block, one that holds a loop and nothing else is that loop:
-`layer1.0.conv2`. So is a network, or an auxiliary head, that is one block and nothing else. Layers
-of an `if` that was not taken are counted as if they were there.
+"""Names of layers: a public format, since checkpoints depend on them. A layer is named by its
+label, else by its word: the plain word if it is the only one of its kind in its scope (`fc`), else
+numbered from 1 (`conv1`, `conv2`). The word is the one in the text, even if it is a parameter that
+stands for a layer. Each kind is counted separately, so inserting an activation renames no weight.
+Scopes are the network, blocks, loops and everything with a label; residual, concat and other forms
+are not. Iterations of a loop are named by their number; an iteration that contains one block and no
+other weights is merged with that block, one that contains only a loop with that loop:
+`layer1.0.conv2`. The same holds for a network or an auxiliary head that is only one block. Layers
+of an `if` branch that was not taken are counted as if they existed.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from .skipped import LOOP
 
 
 def assign_names(root: Scope) -> None:
-    """Names every scope and node of a network."""
+    """Assigns a name to every scope and node of a network."""
     weighted = scopes_with_weights(root.nodes())
     stack: list[Scope] = [root]
     while stack:
@@ -28,7 +27,8 @@ def assign_names(root: Scope) -> None:
         found = list(_items(scope, weighted))
         scope.parts = items = [item for item in found if not isinstance(item, Counter)]
         taken = {item.label for item in items if item.label is not None}
-        # What is alone of its kind goes by its word: a sixth `relu` leaves `relu6` to that.
+        # A layer that is the only one of its kind keeps its plain word: a sixth `relu` is not
+        # called `relu6` beside one.
         alone = _alone(found) - taken
         numbers: Counter[str] = Counter()
         for item in found:
@@ -75,9 +75,8 @@ def _free(word: str, alone: set[str], numbers: Counter[str], taken: set[str]) ->
 
 
 def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node | Counter[str]]:
-    """What gets a name in a scope: its layers, and the nearest scopes with names of their own.
-
-    Counters stand for what arms of an `if` would have made that were not taken.
+    """Everything that gets a name in a scope: its layers, and the nearest named scopes. Counters
+    represent layers of `if` branches that were not taken.
     """
     merged = _only_part(scope, weighted)
     stack: list[Scope | Node] = list(reversed(scope.children))
@@ -93,8 +92,9 @@ def _items(scope: Scope, weighted: set[int]) -> Iterator[Scope | Node | Counter[
 
 
 def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
-    """The block or loop that a round of a loop is one with; the block that a network, or an
-    auxiliary head, is."""
+    """The block or loop that an iteration is merged with; likewise the only block of a network or
+    of an auxiliary head.
+    """
     is_head = scope.aux and scope.parent is not None and not scope.parent.aux
     if scope.kind not in ("iteration", "network") and not is_head:
         return None
@@ -117,7 +117,7 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
     only = candidates[0]
     if not isinstance(only, Scope) or only.label is not None:
         return None
-    if labels & only.named.keys():  # a label stands for one thing only
+    if labels & only.named.keys():  # a label names one thing only
         return None
     if nodes and (scope.kind != "iteration" or only.kind == "loop"):
         return None
@@ -129,7 +129,7 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
 
 
 def scopes_with_weights(nodes: Iterable[Node]) -> set[int]:
-    """The ids of the scopes around nodes that have weights."""
+    """The ids of all scopes that contain weights."""
     found: set[int] = set()
     for node in nodes:
         if not node.weights:

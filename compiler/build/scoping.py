@@ -1,4 +1,4 @@
-"""What names stand for: the blocks of a file and of those it imports, and words that are taken."""
+"""Name resolution: the blocks of a file and its imports, definitions, and reserved words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..language.evaluate import FUNCTIONS
 from ..language.problems import MAX_MISTAKES, Problem, did_you_mean
 from ..language.vocabulary import SECTIONS, layer_words
 
-# Attributes of every torch module; a sub-module of that name would take its place.
+# Attributes of every torch module; a submodule of that name would hide them.
 _MODULE_ATTRIBUTES = frozenset(
     "T add_module apply bfloat16 buffers call_super_init children compile cpu cuda double "
     "dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter "
@@ -32,19 +32,19 @@ _MODULE_ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class BlockRef:
-    """A block, with the file whose names its body uses."""
+    """A reference to a block, with the file whose names its body uses."""
 
     block: Block
     module: Module
     spoilt: bool = False
-    """Its definition has a mistake, so that calls of it mean nothing."""
+    """Its definition has an error, so calls of it are not checked."""
 
     def __str__(self) -> str:
         return self.block.name.value
 
 
 class Module:
-    """One file: what it defines, and what the files that it imports define."""
+    """One file: its definitions, and those of the files that it imports."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -57,7 +57,7 @@ class Module:
         self.own_blocks: list[BlockRef] = []
 
     def define(self, kind: str, name: Name, known: Mapping[str, object]) -> Diagnostic | None:
-        """A diagnostic where a definition takes a name that is taken."""
+        """Adds a definition; returns a diagnostic if the name is taken."""
         word = name.value
         previous = known.get(word)
         place = getattr(getattr(previous, "block", previous), "name", None)
@@ -86,7 +86,7 @@ class Module:
 
 
 def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnostic]]:
-    """A Module for each file, imported ones first."""
+    """A Module for each file, imported files first."""
     modules: dict[Source, Module] = {}
     diagnostics: list[Diagnostic] = []
     for spec in program.files:
@@ -95,7 +95,7 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
             for ref in modules[imported.source].own_blocks:
                 module.blocks.setdefault(ref.block.name.value, ref)
         imported_names = dict(module.blocks)
-        loose = False  # a layer stands outside of networks and blocks
+        loose = False  # a layer outside networks and blocks
         for statement in spec.statements:
             problem: Diagnostic | None = None
             if isinstance(statement, Block):
@@ -108,7 +108,7 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 )
                 if problem and statement.name.value in layer_words():
                     diagnostics.append(problem)
-                    continue  # calls of it mean the layer
+                    continue  # calls of it refer to the layer
                 ref = BlockRef(statement, module, spoilt=_twice(statement.parameters) is not None)
                 module.blocks[statement.name.value] = ref
                 imported_names.pop(statement.name.value, None)
@@ -129,7 +129,7 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 problem = _section(statement, module)
             elif not isinstance(statement, Import) and len(diagnostics) < MAX_MISTAKES:
                 problem = _misplaced(statement, () if loose else spec.statements)
-                # A network written without its braces is one mistake, not one for each layer.
+                # A network without its braces is one error, not one for each layer.
                 if problem.code == "outside-network":
                     problem, loose = (None if loose else problem), True
             if problem:
@@ -138,7 +138,7 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
 
 
 def sections_of(program: Program) -> dict[str, Call]:
-    """train, augment, evaluate, transfer, as written in the main file."""
+    """The sections of the main file: train, augment, evaluate, transfer."""
     found: dict[str, Call] = {}
     for statement in program.main.statements:
         if isinstance(statement, Call) and statement.head.value in SECTIONS:
@@ -147,7 +147,7 @@ def sections_of(program: Program) -> dict[str, Call]:
 
 
 def _twice(parameters: Sequence[Parameter]) -> Diagnostic | None:
-    """For a parameter that has the name of one before it."""
+    """The error for a repeated parameter name."""
     seen: dict[str, Parameter] = {}
     for parameter in parameters:
         name = parameter.name.value
@@ -221,7 +221,7 @@ def _misplaced(statement: object, statements: Sequence[object]) -> Diagnostic:
 
 
 def check_module_name(name: Name, what: str) -> None:
-    """Refuses what could not name a part of a torch module."""
+    """Refuses a name that cannot be an attribute of a torch module."""
     word = name.value
     reason = not_for_modules(word)
     if not reason:
@@ -236,7 +236,7 @@ def check_module_name(name: Name, what: str) -> None:
 
 
 def not_for_modules(word: str) -> str:
-    """Why no part of a torch module can go by a word; empty where it can."""
+    """Why a word cannot name a part of a torch module; "" if it can."""
     if keyword.iskeyword(word):
         return "is a keyword of Python"
     if word in _MODULE_ATTRIBUTES or word.startswith("__"):

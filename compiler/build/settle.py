@@ -1,4 +1,4 @@
-"""What an operation becomes once it is known what follows it: `bias=auto`, working in place."""
+"""Completes operations that depend on what follows them: `bias=auto`, in-place activations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def settle(network: Network) -> None:
         followers = tuple([consumer.op for consumer in network.consumers[node.index]])
         key = (id(node.op), *map(id, followers))
         if key not in known:
-            # The entry keeps the operations, and so their ids, alive.
+            # The entry keeps the operations alive, so that their ids are not reused.
             known[key] = node.op, followers, node.op.settle(followers)
         settled = known[key][2]
         if settled is not node.op:

@@ -1,8 +1,7 @@
-"""What the arms of an `if` would have made that were not taken: names count it too.
-
-So the statements of a block have the same names in all its calls: behind `if expand > 1 { conv … }`
-the next convolution is `conv2`, whatever `expand` was. Arms are alternatives: they begin with the
-same number, and what follows goes on behind the longest.
+"""Counts the layers of `if` branches that were not taken, since names count them too. So the
+statements of a block have the same names in all its calls: after `if expand > 1 { conv … }` the
+next convolution is `conv2`, whatever `expand` is. Branches are alternatives: all begin with the
+same number, and numbering continues after the longest.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from ...dsl.syntax import Body, Branches, Call, For, If, Repeat, Statement
 from ..language.vocabulary import FORMS
 
 Resolve = Callable[[str], str]
-"""What the head of a statement means here: a parameter may stand for a block or a layer."""
+"""Resolves the word of a statement: a parameter may stand for a block or a layer."""
 
 LOOP = "blocks"
-"""What loops without a label are counted as."""
+"""The word that loops without a label are counted under."""
 
 
 def words_of(body: Body | Branches | None, resolve: Resolve) -> Counter[str]:
-    """How many of each word a body would make, of those that are numbered in the scope around."""
+    """The number of layers of each word that a body would add to the numbering of its scope."""
     found: Counter[str] = Counter()
     if isinstance(body, Branches):
         for path in body.paths:
@@ -33,7 +32,7 @@ def words_of(body: Body | Branches | None, resolve: Resolve) -> Counter[str]:
 
 
 def not_taken(statement: If, taken: Body | Branches | None, resolve: Resolve) -> Counter[str]:
-    """What the arms have beyond the one that was taken."""
+    """The layers that other branches have beyond the one that was taken."""
     return _longest(statement, resolve) - words_of(taken, resolve)
 
 

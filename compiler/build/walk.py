@@ -1,7 +1,6 @@
-"""The walk over the statements of a network, as they are carried out.
-
-What leaves one statement arrives at the next. A mistake is reported and the walk goes on: what
-leaves the statement is then unknown (None), and what depends on it is quiet.
+"""The walk: executes the statements of a network in order. The output of one statement is the input
+of the next. After an error the walk continues: the output of the statement is then unknown (None),
+and statements that depend on it report nothing.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ MAX_NESTING = 64
 
 
 class Walk(GraphBuilder):
-    """Carries statements out and collects the nodes that they make."""
+    """Executes statements and collects the nodes that they create."""
 
     def __init__(self, *state: Any) -> None:
         super().__init__(*state)
         self.depth = 0
-        """How many bodies are being carried out, one inside another."""
+        """The current nesting depth of bodies."""
         self.sizes: dict[int, int] = {}
 
     # ---- statements ----
 
     def body(self, body: Body | Branches, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
-        """Carries statements out one after the other; what leaves the last."""
+        """Executes statements in order; returns the output of the last."""
         if isinstance(body, Branches):
             bar = Span(body.span.source, body.paths[0].span.start, body.paths[0].span.start + 1)
             self.reporter.report(
@@ -61,7 +60,7 @@ class Walk(GraphBuilder):
             start = body.span.start
             raise Problem(
                 "limit",
-                f"more than {MAX_NESTING} bodies inside one another",
+                f"more than {MAX_NESTING} nested bodies",
                 Span(body.span.source, start, start + 1),
             )
         outer_region, self.region = self.region, body.span
@@ -141,7 +140,9 @@ class Walk(GraphBuilder):
         return self.named(statement.label, scope, inner, leaving)
 
     def statements_in(self, statement: If) -> int:
-        """How many statements all arms of an `if` hold: names count those not taken, too."""
+        """The number of statements in all branches of an `if`: names count branches not taken,
+        too.
+        """
         known = self.sizes.get(id(statement))
         if known is None:
             found = sum(isinstance(node, Statement) for node in parts_of(statement))
@@ -149,8 +150,9 @@ class Walk(GraphBuilder):
         return known
 
     def meaning(self, word: str, env: Env) -> str:
-        """What a statement that begins with a word is counted as: a parameter may stand for a
-        block, a form or a layer."""
+        """Resolves the word of a statement for counting: a parameter may stand for a block, a form
+        or a layer.
+        """
         value = env.find(word) if env.has(word) else word
         if isinstance(value, BlockRef):
             return str(value)
@@ -160,7 +162,7 @@ class Walk(GraphBuilder):
         return str(value) if isinstance(value, Word) else word
 
     def labelled(self, scope: Scope, label: Name | None, word: str, span: Span) -> Scope:
-        """A scope for a statement that has a label; else the one around it serves."""
+        """A new scope for a statement with a label; otherwise the current one."""
         if label is None:
             return scope
         return Scope("form", word, span, scope, label.value)
@@ -190,7 +192,7 @@ class Walk(GraphBuilder):
         if not isinstance(items, (list, tuple)):
             raise Problem(
                 "type",
-                f"`for` goes through a list; this is {describe(items)}",
+                f"`for` loops over a list; this is {describe(items)}",
                 statement.items.span,
                 help="to count, write `repeat n as i { … }`"
                 if isinstance(items, int)
@@ -206,7 +208,7 @@ class Walk(GraphBuilder):
                 number_of = len(item) if isinstance(item, (tuple, list)) else 1
                 raise Problem(
                     "destructuring",
-                    f"{len(names)} names, but item {position + 1} of the list holds {number_of}",
+                    f"{len(names)} names, but item {position + 1} of the list has {number_of}",
                     statement.items.span,
                     labels=(
                         Label(
@@ -280,7 +282,7 @@ class Walk(GraphBuilder):
 
     def need_input(self, call: Call) -> None:
         if not self.has_input:
-            self.has_input = True  # said once
+            self.has_input = True  # reported once
             raise Problem(
                 "no-input",
                 "there is no input yet: the network's input has not been given",
@@ -290,7 +292,7 @@ class Walk(GraphBuilder):
             )
 
     def first_line(self, text: str) -> tuple[Edit, ...]:
-        """The change that puts a statement in front of all others of the network."""
+        """The edit that inserts a statement as the first of the network."""
         statements = self.syntax.body.statements if isinstance(self.syntax.body, Body) else ()
         if not statements:
             return ()
@@ -351,7 +353,7 @@ class Walk(GraphBuilder):
     def recursion(self, ref: BlockRef, call: Call) -> Problem:
         name = ref.block.name.value
         if ref not in self.calls:
-            message = f"blocks call one another more than {MAX_CALL_DEPTH} deep"
+            message = f"block calls are nested more than {MAX_CALL_DEPTH} deep"
             return Problem("recursion", message, call.head.span)
         names = [str(r) for r in self.calls[self.calls.index(ref) :]]
         return Problem(
@@ -374,7 +376,7 @@ class Walk(GraphBuilder):
 
 
 def _head(statement: Statement) -> Span:
-    """The part of a statement that says how much of it there is."""
+    """The part of a statement that sets the amount of work: a count or a list."""
     match statement:
         case Call():
             return statement.head.span

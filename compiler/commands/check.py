@@ -19,7 +19,7 @@ cnn check net.cnn
 cnn check specs/ --format json
 cat net.cnn | cnn check -"""
 
-DETAILS = "It prints nothing and exits with 0 when all is well, and with 1 where there are errors."
+DETAILS = "It prints nothing if it finds nothing, and exits with 1 if there are errors."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""A command of `cnn` by its name; its module is loaded when its arguments are asked for."""
+"""A command of `cnn`: its name and summary; the module with its code is imported when it is run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...dsl.closest import closest
 
 
 class Parser(argparse.ArgumentParser):
-    """Suggests the closest choice for a wrong one."""
+    """An argument parser that suggests the closest choice for a misspelled one."""
 
     def error(self, message: str) -> NoReturn:
         if "invalid choice" in message and "choose from" in message:
@@ -29,12 +29,12 @@ class Parser(argparse.ArgumentParser):
 class Command:
     name: str
     package: str
-    """Where its module is, within this one: `compiler.commands`."""
+    """The package of its module, relative to `dotcnn`: `compiler.commands`."""
     summary: str
-    """What it does, in one line: for `cnn --help`, which loads no command."""
+    """One line for `cnn --help`, which imports no command."""
 
     def parser(self) -> Parser:
-        """Its arguments."""
+        """The parser of its arguments."""
         module = self.module()
         details = getattr(module, "DETAILS", "")
         examples = "".join(f"  {line}\n" for line in module.EXAMPLES.splitlines())
@@ -54,7 +54,7 @@ class Command:
         return parser
 
     def run(self, options: argparse.Namespace) -> int:
-        """Its action; returns an exit code, or raises SpecError or CommandError."""
+        """Runs it; returns an exit code, or raises SpecError or CommandError."""
         return int(self.module().run(options))
 
     def module(self) -> ModuleType:

@@ -1,7 +1,7 @@
 """`cnn completion`: scripts that complete commands, options and files in bash, zsh and fish.
 
-A script holds all that it offers, made from the arguments of the commands, so that completing
-starts no Python.
+A script contains all completions, generated from the arguments of the commands, so that completing
+does not start Python.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 class _Value(NamedTuple):
-    """What may stand for an argument."""
+    """The possible values of an argument."""
 
     words: tuple[str, ...] = ()
     specs: bool = False
@@ -54,7 +54,7 @@ class _Option(NamedTuple):
     names: tuple[str, ...]
     help: str
     value: _Value | None
-    """None for a switch."""
+    """None for an option without a value."""
 
 
 class _Described(NamedTuple):
@@ -62,7 +62,7 @@ class _Described(NamedTuple):
     summary: str
     options: tuple[_Option, ...]
     argument: _Value
-    """What its positional arguments may be, all of them."""
+    """The possible values of all its positional arguments."""
 
 
 def _described(commands: Mapping[str, Command]) -> list[_Described]:
@@ -117,7 +117,7 @@ def _gallery() -> str:
 
 
 def _value_cases(commands: list[_Described], offered: Callable[[_Value], str]) -> str:
-    """The arms of a `case` for what follows an option, in bash and zsh."""
+    """The `case` branches for the value after an option, in bash and zsh."""
     lines = []
     for command in commands:
         for option in command.options:

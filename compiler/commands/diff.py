@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             # Both with the same settings, whatever their `train` sections say.
             analyses.append(analysis_of(file, options, as_trained=False))
-        except SpecError as error:  # the mistakes of both are shown
+        except SpecError as error:  # show the errors of both
             diagnostics += error.diagnostics
     if diagnostics:
         raise SpecError(diagnostics)

@@ -29,11 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=["svg", "png", "dot", "mermaid", "html"],
-        help="the format, where the ending of OUT does not say it; svg, png and html need"
+        help="the format, if the ending of OUT does not name it; svg, png and html need"
         ' `pip install "dotcnn[draw]"`',
     )
     parser.add_argument(
-        "--unfold", action="store_true", help="draw every layer, repeated parts too"
+        "--unfold", action="store_true", help="draw every layer, without folding repeated parts"
     )
     parser.add_argument(
         "--depth",

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--main",
         action="store_true",
-        help="make the file a script too: it runs the network once and prints shapes",
+        help="make the file runnable: as a script, it runs the network once and prints shapes",
     )
     add_network_options(parser)
 
@@ -51,10 +51,12 @@ def run(options: argparse.Namespace) -> int:
 
     output: str | None = options.output
     if output is not None and _is_spec(output, options.file):
-        raise UsageError(f"{output} is a spec, and what is written is Python; name a file in .py")
+        raise UsageError(
+            f"{output} is a spec, but the output is Python; name a file that ends in .py"
+        )
     if output is not None and Path(output).suffix.lower() in EXPORTED:
         raise UsageError(
-            f"`cnn export` writes files like {output}; this writes Python, like net.py"
+            f"`cnn export` writes files like {output}; `cnn emit` writes Python, like net.py"
         )
     keep_others_files(output, EMITTED, "`cnn emit`", options.force)
     network = network_of(options.file, options)

@@ -17,7 +17,7 @@ cnn fmt net.cnn
 cnn fmt specs/ --check
 cnn fmt - < net.cnn"""
 
-DETAILS = "Files are changed in place; what is read from standard input goes to standard output."
+DETAILS = "Files are changed in place; a spec from standard input is written to standard output."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,14 +61,14 @@ def run(options: argparse.Namespace) -> int:
             continue
         try:
             _write_spec(source, text)
-        except CommandError as error:  # the other files are formatted all the same
-            say(f"cnn: {error}; it is as it was")
+        except CommandError as error:  # the other files are still formatted
+            say(f"cnn: {error}; the file was not changed")
             code = ERRORS
     return code
 
 
 def _with_line_ends_of(before: str, text: str) -> str:
-    """What was written with Windows line ends keeps them."""
+    """Keeps Windows line ends where the file had them."""
     first = before.find("\n")
     return text.replace("\n", "\r\n") if first > 0 and before[first - 1] == "\r" else text
 
@@ -96,7 +96,7 @@ def _print_diff(before: str, after: str, name: str, color: bool) -> None:
     for line in difflib.unified_diff(lines, lines_after, name, f"{name} (fmt)"):
         style = styles.get(line[0]) if color else None
         text = line.removesuffix("\n")
-        if terminal:  # a spec may hold what would move the cursor
+        if terminal:  # a spec may contain control characters that move the cursor
             text = show(text)
         end = "\n" if line.endswith("\n") else "\n\\ no end of line\n"
         sys.stdout.write((f"\x1b[{style}m{text}\x1b[0m" if style else text) + end)

@@ -18,7 +18,7 @@ cnn new flowers --like squeezenet1_0 --from squeezenet.npz"""
 
 DETAILS = """\
 The file is commented, and has train and augment sections that suit the network. With --from, it is
-set up for fine-tuning: a new head, which alone learns."""
+set up for fine-tuning: only a new head is trained."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
     path = Path(options.name if options.name.endswith(".cnn") else f"{options.name}.cnn")
     if os.path.lexists(path):
-        raise UsageError(f"{path} is there already; it is left as it is")
+        raise UsageError(f"{path} exists already and was not changed")
     like = source_of(options.like) if options.like is not None else None
     weights = options.weights
     if os.path.isdir(weights) and not (Path(weights) / "record.json").exists():

@@ -1,4 +1,4 @@
-"""Arguments that several commands take: files, `--set`, `--input`, `--batch`, and their values."""
+"""Command-line arguments that several commands share: files, `--set`, `--input`, `--batch`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _shape(text: str) -> Shape:
     sizes = text.lower().split("x")
     if len(sizes) not in (1, 3) or not all(s.isdecimal() and int(s) > 0 for s in sizes):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not an input: write channels x height x width, like 3x160x160"
+            f"{text!r} is not an input size: write channels x height x width, like 3x160x160"
         )
     return tuple(map(int, sizes))
 
@@ -59,7 +59,7 @@ def add_set(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """What a spec's network is built with."""
+    """Adds `--input`, `--set`, `--network`, `--max-layers`: how the network is built."""
     parser.add_argument(
         "--input", type=_shape, metavar="CxHxW", help="another input size, like 3x160x160"
     )
@@ -82,7 +82,9 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_memory_options(parser: argparse.ArgumentParser) -> None:
-    """What memory is computed for."""
+    """Adds `--batch`, `--precision`, `--optimizer`, `--device`: what memory figures are computed
+    for.
+    """
     from ..analysis.setting import OPTIMIZERS
 
     parser.add_argument(

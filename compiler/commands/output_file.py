@@ -1,4 +1,4 @@
-"""Files that a command writes: what may not be overwritten, and what to say where it fails."""
+"""Output files of commands: refuses to overwrite other files, reports failures to write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .terminal import CommandError, UsageError
 
 @contextmanager
 def writing(name: object) -> Iterator[None]:
-    """Says which file could not be written."""
+    """Turns an OSError into a message that names the file."""
     try:
         yield
     except OSError as error:
@@ -20,13 +20,11 @@ def writing(name: object) -> Iterator[None]:
 
 
 def keep_others_files(output: str | None, mark: re.Pattern[bytes], by: str, force: bool) -> None:
-    """Raises UsageError where a file would be lost that the command did not write."""
+    """Raises UsageError if that would overwrite a file that the command did not write."""
     from ...dsl.atomic_file import replaceable
 
     if output == "":  # `cnn emit net.cnn -o "$OUT"`, where OUT is not set
         raise UsageError("the name of the file to write is empty")
     if output in (None, "-") or force or replaceable(output, mark):
         return
-    raise UsageError(
-        f"{output} is there already, not made by {by}; it is left as it is, unless with --force"
-    )
+    raise UsageError(f"{output} exists already and was not written by {by}; --force overwrites it")

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fit",
         type=memory_size,
         metavar="MEMORY",
-        help="instead, print the largest batch that can be trained in this much memory: 24GB,"
+        help="instead, print the largest batch that fits into this much memory in training: 24GB,"
         " 16GiB",
     )
 

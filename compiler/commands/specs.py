@@ -1,4 +1,4 @@
-"""The specs that a command is given: files, folders, names of the gallery, standard input."""
+"""Reads the specs named on the command line: files, folders, gallery names, standard input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_STDIN = 40_000_000
 
 
 def sources(files: Iterable[str]) -> Iterator[Source | list[Diagnostic]]:
-    """The text of every file asked for, or why there is none."""
+    """The text of every file named, or why it cannot be read."""
     for file in files:
         try:
             if file != "-" and os.path.isdir(file):
@@ -47,7 +47,7 @@ def source_of(file: str) -> Source:
 
 
 def _specs_in(folder: Path) -> list[str]:
-    """All specs of a folder and the folders in it, those in hidden ones left out."""
+    """All specs in a folder and its subfolders, hidden ones excluded."""
     found = [
         path
         for path in folder.rglob("*.cnn")
@@ -59,7 +59,7 @@ def _specs_in(folder: Path) -> list[str]:
 
 
 def network_of(file: str, options: argparse.Namespace, classes: int | None = None) -> Network:
-    """The network of one file, which may have several."""
+    """The network of one file, which may define several."""
     network = _network(source_of(file), options, classes=classes)
     assert network is not None
     return network
@@ -99,8 +99,8 @@ def analysis_of(file: str, options: argparse.Namespace, *, as_trained: bool = Tr
 def analyses_of(
     files: list[str], options: argparse.Namespace
 ) -> Iterator[Analysis | list[Diagnostic]]:
-    """Of each spec, or what is wrong with it."""
-    # In a folder there may be files of blocks alone, which are there for others.
+    """The analysis of each spec, or its diagnostics."""
+    # A folder may contain files that only define blocks for others to import.
     needs_network = not any(Path(file).is_dir() for file in files)
     for source in sources(files):
         if isinstance(source, list):

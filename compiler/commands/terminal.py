@@ -1,4 +1,4 @@
-"""Exit codes, errors and messages of commands, and the terminal: its colours and its width."""
+"""Exit codes, errors and messages of commands; colors and width of the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OK, ERRORS, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 class CommandError(Exception):
-    """A command cannot do what was asked; its message is printed as one line."""
+    """A command cannot do what was asked; the message is printed on one line."""
 
     code = ERRORS
 
@@ -28,14 +28,14 @@ class UsageError(CommandError):
 
 
 def say(line: str) -> None:
-    """Tells the person something that is not the result."""
+    """Prints a message to standard error, where it does not mix with the result."""
     print(line, file=sys.stderr, flush=True)
 
 
 def print_diagnostics(
     diagnostics: Iterable[Diagnostic], options: argparse.Namespace, stream: TextIO | None = None
 ) -> None:
-    """On stderr, unless they are the result."""
+    """Prints diagnostics to standard error, or to standard output if they are the result."""
     from ...dsl.render import render_text
 
     stream = stream or sys.stderr
@@ -52,7 +52,7 @@ def wants_color(options: argparse.Namespace, stream: TextIO) -> bool:
 
 
 def width(stream: TextIO) -> int:
-    """In columns; COLUMNS overrides what the terminal says."""
+    """The width of the terminal in columns; the variable COLUMNS overrides it."""
     wanted = os.environ.get("COLUMNS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return max(int(wanted), 40)
@@ -63,7 +63,7 @@ def width(stream: TextIO) -> int:
 
 
 def style(options: argparse.Namespace) -> Style:
-    """Of what goes to stdout."""
+    """The style of what is printed to standard output."""
     from ..report.style import Style
 
     encoding = (sys.stdout.encoding or "ascii").lower()

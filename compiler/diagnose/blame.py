@@ -1,4 +1,4 @@
-"""From an operation's placeless error to a diagnostic: where, how it came there, a mend."""
+"""From an operation's error to a diagnostic: place, chain of calls, and a fix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ordinal(number: int) -> str:
 
 
 def call_chain(scope: Scope | None) -> tuple[str, ...]:
-    """How a statement came to be carried out: the calls around it, innermost first."""
+    """The chain of calls around a statement, innermost first."""
     notes: list[str] = []
     for inner in scope.chain() if scope else ():
         if inner.kind == "block" and inner.parent is not None:
@@ -47,7 +47,7 @@ def call_chain(scope: Scope | None) -> tuple[str, ...]:
 
 
 def _only_calls(iteration: Scope) -> bool:
-    """Whether the iteration is mentioned already, by a call inside it."""
+    """Whether a call inside the iteration mentions it already."""
     return any(isinstance(c, Scope) and c.kind == "block" for c in iteration.children)
 
 
@@ -58,7 +58,7 @@ def _round(scope: Scope) -> str:
 
 
 def block_usage(ref: BlockRef) -> str:
-    """How a block is called: `bottleneck width stride=1`."""
+    """The usage of a block: `bottleneck width stride=1`."""
     parts = [ref.block.name.value]
     for parameter in ref.block.parameters:
         default = f"={parameter.default.span.text}" if parameter.default else ""
@@ -67,27 +67,27 @@ def block_usage(ref: BlockRef) -> str:
 
 
 def statement_span(call: Call) -> Span:
-    """A call without its label and its body."""
+    """The span of a call without its label and its body."""
     last = call.arguments[-1].span if call.arguments else call.head.span
     return Span(call.span.source, call.head.span.start, last.end)
 
 
 def arrives(node: Node) -> Label:
-    """Where a shape comes from."""
+    """A label that shows where a shape comes from."""
     if not node.inputs:
         return Label(first_line(node.span), f"the input is {text(node.shape)}")
     return Label(first_line(node.span), f"{text(node.shape)} comes from here")
 
 
 def first_line(span: Span) -> Span:
-    """A span cut off at the end of its first line, so that a label does not cover a whole body."""
+    """The first line of a span, so that a label does not cover a whole body."""
     line_end = span.source.text.find("\n", span.start, span.end)
     end = span.end if line_end < 0 else line_end
     return Span(span.source, span.start, end)
 
 
 def shape_problem(error: ShapeError, op: Op, inputs: Sequence[Node], call: Call) -> Problem:
-    """An operation that cannot take what arrives."""
+    """The diagnostic for an operation whose input shape does not fit."""
     place = statement_span(call)
     for shape, there, made in _made_before(op, inputs, place):
         meant = torch_order.convolution(there.text, shape[0])
@@ -132,14 +132,14 @@ def _proposals(error: ShapeError, op: Op, call: Call) -> Iterator[tuple[Edit, ..
 
 
 def _change(error: ShapeError, op: Op, call: Call) -> Iterator[Edit]:
-    """The operation's own proposal, as changes to the text."""
+    """The operation's own suggestion, as edits of the text."""
     source = call.span.source
     if error.before:
         at = call.label.span.start if call.label else call.head.span.start
         yield Edit(Span(source, at, at), f"{error.before}, ")
     end = statement_span(call).end
     for name, value in error.change.items():
-        if name not in op.fields:  # `filter blur` has the size that its name says
+        if name not in op.fields:  # the size of `filter blur` is fixed by its name
             continue
         place = _argument(name, op, call)
         if not op.fields[name].is_flag:
@@ -152,7 +152,7 @@ def _change(error: ShapeError, op: Op, call: Call) -> Iterator[Edit]:
 
 
 def _argument(name: str, op: Op, call: Call) -> Span | None:
-    """Where the value of an argument is written, by name or by its position."""
+    """The place of an argument's value, given by name or by position."""
     waiting = [field.name for field in type(op).signature().positional]
     # The second word of `pool max` is not an argument of the operation.
     kinds = op.word.split(" ")[1:]

@@ -1,4 +1,4 @@
-"""Everything that is to be said about a spec: mistakes, and warnings about what is only unwise."""
+"""All diagnostics of a spec, as `cnn check` reports them: errors, and warnings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .trial import tried_in, without_untried
 from .unused import UNUSED
 
 TAB = "tab"
-"""The one warning of the language itself."""
+"""The warning that the language itself defines."""
 
 UNREACHED, HIGH_RATE = "unreached", "high-rate"
 """Those of sections: something is to happen after the last epoch; a learning rate is a mistake."""
@@ -31,7 +31,7 @@ def check(
     input_shape: Shape | None = None,
     max_layers: int = DEFAULT_LAYERS,
 ) -> list[Diagnostic]:
-    """A file of blocks alone is well, too: it is there to be imported."""
+    """Checks a program. A file that only defines blocks is valid, too: others import it."""
 
     def once(variant: Program, max_layers: int) -> tuple[Network | None, list[Diagnostic]]:
         return _mistakes(variant, network, input_shape, max_layers)
@@ -52,14 +52,14 @@ def check(
 
 
 def mistakes(program: Program) -> list[Diagnostic]:
-    """What is wrong, with fixes that have not been tried."""
+    """The errors, with fixes that have not been tried."""
     return _mistakes(program, None, None, DEFAULT_LAYERS // 16)[1]
 
 
 def _mistakes(
     program: Program, network: str | None, input_shape: Shape | None, max_layers: int
 ) -> tuple[Network | None, list[Diagnostic]]:
-    """The network, where it is well, and what is wrong with it and with the sections."""
+    """The network, if it has no errors, and the errors of network and sections."""
     found = examine(
         program,
         network=network,
@@ -78,7 +78,7 @@ def _mistakes(
 
 
 def unknown_codes(network: Network, codes: Collection[str]) -> Iterator[Diagnostic]:
-    """What the spec silences and no warning is called."""
+    """Errors for `allow` with an unknown warning code."""
     told: set[Span] = set()
     for allowed in network.allowed:
         if allowed.code in codes or allowed.span in told:
@@ -101,7 +101,7 @@ def unknown_codes(network: Network, codes: Collection[str]) -> Iterator[Diagnost
 
 
 def silenced(diagnostic: Diagnostic, network: Network) -> bool:
-    """Whether the spec says `allow "code"` around the place."""
+    """Whether `allow "code"` applies at this place."""
     span = diagnostic.span
     if diagnostic.severity == "error" or span is None:
         return False

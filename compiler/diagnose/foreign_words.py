@@ -1,4 +1,4 @@
-"""One look-up for a word of Keras, torch, Caffe and others, wherever a spec may say it."""
+"""Lookup of words from Keras, torch, Caffe and others, in any place of a spec."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ..plan.foreign_directives import known_elsewhere
 
 
 class Meaning(NamedTuple):
-    """What a foreign word means in one place of a spec."""
+    """The meaning of a foreign word in one context of a spec."""
 
     where: str
     """`network`, `argument`, or a section: `train`."""
     instead: str
-    """What to write; empty where there is nothing."""
+    """What to write instead; "" if there is no equivalent."""
     advice: str
-    """What to do, where there is nothing to write, or beside it."""
+    """Advice: in addition, or if there is no equivalent."""
 
 
 def meanings(word: str) -> list[Meaning]:
-    """Everything that a word of other tools means here."""
+    """All meanings of a foreign word."""
     found = []
     layer = foreign.layer(word)
     if layer is not None:

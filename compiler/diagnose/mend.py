@@ -1,6 +1,5 @@
-"""Changes proposed for shapes that do not fit: padding that keeps the size, other channels.
-
-Whether they mend anything is not known here: `trial` makes them and looks.
+"""Candidate fixes for shape errors: padding that keeps the size, other channel counts. Whether they
+fix anything is not known here: `trial` applies them and compiles.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ Proposal = tuple[Edit, ...]
 
 
 def layer_calls(body: Body | Branches) -> Iterator[tuple[Call, type[Op]]]:
-    """The layers written in a body, with their operation."""
+    """The layer statements in a body, with their operations."""
     for node in walk(body):
         if isinstance(node, Call):
             op = operation_of(node)
@@ -38,7 +37,7 @@ def end_of(call: Call) -> int:
 
 
 def pad_all(body: Body | Branches) -> Proposal:
-    """`same` for every layer of a body that could have it and pads in no other way."""
+    """Adds `same` to every layer of a body that supports it and is not padded otherwise."""
     edits = []
     for call, op in layer_calls(body):
         if "same" not in op.fields:
@@ -55,7 +54,7 @@ def pad_all(body: Body | Branches) -> Proposal:
 
 
 def _is_one(call: Call, op: type[Op]) -> bool:
-    """Whether a layer looks at single places, so that there is nothing to pad."""
+    """Whether a layer has a 1x1 window, so that there is nothing to pad."""
     order = [field.name for field in op.signature().positional]
     values = [a.value for a in call.arguments if a.name is None and not isinstance(a.value, Name)]
     named = [a.value for a in call.arguments if a.name == "kernel"]
@@ -67,7 +66,7 @@ def _is_one(call: Call, op: type[Op]) -> bool:
 
 
 def give_channels(body: Body | Branches, channels: int) -> Proposal:
-    """As many filters as are needed for the last layer of a body that chooses its own."""
+    """Sets the needed number of filters at the last layer of a body that has one."""
     last = None
     for call, op in layer_calls(body):
         if "out" in op.fields:

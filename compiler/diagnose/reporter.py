@@ -1,4 +1,4 @@
-"""Collects mistakes while a spec is walked: each once, with the chain of calls down to it."""
+"""Collects diagnostics while a spec is executed: each once, with its chain of calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .blame import call_chain
 
 
 class GiveUp(Exception):
-    """There is no use in going on; why has been reported."""
+    """Compilation cannot continue; the reason has been reported."""
 
 
 class Reporter:
@@ -29,7 +29,7 @@ class Reporter:
         self.report(problem.diagnostic, scope)
 
     def report(self, diagnostic: Diagnostic, scope: Scope | None = None) -> None:
-        """Once for each place, however often the statement is carried out."""
+        """Reports a problem, once for each place, however often the statement is executed."""
         key = (diagnostic.code, diagnostic.span)
         if key in self._told:
             return

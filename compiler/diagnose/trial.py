@@ -1,11 +1,9 @@
-"""Every fix is tried before it is offered: made to a copy of the text, and the copy compiled.
-
-A fix holds if its mistake is gone and nothing that it writes is a mistake. Where the text is then
-wrong in another way, and there is a fix for that, the two become one: `Dense 10 activation=relu`
-is told `fc 10, relu`, and not first `fc 10 activation=relu`. What does not hold is not offered.
-
-Trials are bounded in number and in the size of the text. Where many fixes are proposed, all are
-made at once, which is one trial, and each is judged by what it has left where it stands.
+"""Trial of fixes: every fix is applied to a copy of the text, and the copy is compiled, before it
+is offered. A fix holds if its error is gone and nothing that it writes causes an error. If the text
+then has another error with a fix of its own, the two are combined: for `Dense 10 activation=relu`
+the suggestion is `fc 10, relu`, and not first `fc 10 activation=relu`. Fixes that do not hold are
+not offered. Trials are limited in number and in the size of the text. If many fixes are proposed,
+all are applied at once, which is one trial, and each is judged by the errors left at its place.
 """
 
 from __future__ import annotations
@@ -21,31 +19,33 @@ from ...dsl.source import Source, Span
 
 Proposal = tuple[Edit, ...]
 Diagnose = Callable[[str], "list[Diagnostic]"]
-"""What is wrong with a text: all diagnostics, with fixes that have not been tried."""
+"""A function that returns all diagnostics of a text, with fixes that have not been tried."""
 
 MAX_TRIALS = 12
 MAX_CHARACTERS = 50_000
-"""Longer specs are not compiled again and again for the sake of a hint: they get no fixes."""
+"""Longer specs get no fixes: compiling them repeatedly for a hint takes too long."""
 
 _ALTOGETHER = 120_000
-"""Characters that all trials of a text may read, at least two of them apart."""
+"""The number of characters that all trials of a text may read together; two trials are always
+allowed.
+"""
 
 MAX_STEPS = 5
-"""Mistakes that may come to light one behind the other, in one statement."""
+"""The most errors that may appear one after another in one statement."""
 
 _AT_ONCE = 4
-"""The least number of fixes that are tried together first."""
+"""From this number on, fixes are first tried together."""
 
 _OTHER = frozenset(
     {"shape", "no-input", "classes", "limit", "missing-body", "empty-body", "outside-network"}
 )
-"""Mistakes that a fix may leave behind: they are not about what it writes."""
+"""Errors that a fix may leave: they are not about the text that it writes."""
 
 
 def tried(
     source: Source, diagnostics: Sequence[Diagnostic], diagnose: Diagnose
 ) -> list[Diagnostic]:
-    """The diagnostics with those fixes that hold."""
+    """The diagnostics, with only those fixes that hold."""
     return _Trials(source, diagnose).all(diagnostics)
 
 
@@ -54,7 +54,7 @@ def tried_in(
     diagnostics: Sequence[Diagnostic],
     diagnose: Callable[[Program], list[Diagnostic]],
 ) -> list[Diagnostic]:
-    """The same for a program that could be read: fixes change its main file."""
+    """Like `tried`, for a program without syntax errors: fixes change its main file."""
 
     def diagnose_text(text: str) -> list[Diagnostic]:
         changed, problems = with_text(program, text)
@@ -68,7 +68,7 @@ def without_untried(
     warnings: Sequence[Diagnostic],
     diagnose: Callable[[Program], list[Diagnostic]],
 ) -> list[Diagnostic]:
-    """Warnings of a program that is well, with those fixes after which it still is."""
+    """Warnings of a program without errors, with those fixes that keep it free of errors."""
     source = program.main.source
     own = [d for d in warnings if d.edits and all(e.span.source is source for e in d.edits)]
 
@@ -91,14 +91,14 @@ def without_untried(
 
 
 def with_text(program: Program, text: str) -> tuple[Program | None, list[Diagnostic]]:
-    """The program with another text of its main file; None, and why, where that cannot be read."""
+    """The program with a changed main file; None and the diagnostics if that cannot be parsed."""
     source = program.main.source
     changed = Source(source.name, text, source.path)
     spec, problems = read(changed)
     if has_errors(problems):
         return None, problems
     imports = dict(program.imports)
-    # Imports stand as they stood: a fix does not touch them.
+    # Imports are unchanged: a fix does not touch them.
     imports[changed] = imports.pop(source, ())
     files = (*program.files[:-1], spec)
     return replace(program, main=spec, files=files, imports=imports), problems
@@ -106,23 +106,25 @@ def with_text(program: Program, text: str) -> tuple[Program | None, list[Diagnos
 
 @dataclass(frozen=True)
 class _Fix:
-    """A part of the text and what to write for it."""
+    """A fix: a range of the text and its replacement."""
 
     start: int
     end: int
     text: str
     written: tuple[tuple[int, int], ...] = ()
-    """Where what the fix itself writes stands in the new text, beside what was there already."""
+    """The ranges in the new text that the fix itself wrote, without the unchanged text between
+    them.
+    """
 
     def wrote(self, diagnostic: Diagnostic) -> bool:
-        """Whether a mistake in the new text is one of the fix."""
+        """Whether an error in the new text is in a part that the fix wrote."""
         span = diagnostic.span
         if span is None or diagnostic.code in _OTHER:
             return False
         return any(start < span.end and span.start < end for start, end in self.written)
 
     def changed(self, edits: Sequence[Edit]) -> _Fix:
-        """With changes made to what it writes."""
+        """The fix, with further edits of its replacement."""
         inside = [(e.span.start - self.start, e.span.end - self.start, e.text) for e in edits]
         text, written = _made(self.text, inside)
         places = tuple((self.start + first, self.start + last) for first, last in written)
@@ -130,7 +132,7 @@ class _Fix:
 
 
 class _Exhausted(Exception):
-    """A trial came to a limit that the text itself does not come to."""
+    """A trial exceeded a limit that the original text does not exceed."""
 
 
 class _Trials:
@@ -139,7 +141,7 @@ class _Trials:
         self.diagnose = diagnose
         self.left = min(MAX_TRIALS, max(2, _ALTOGETHER // (1 + len(source.text))))
         self.limited = False
-        """Whether the text itself goes beyond a limit."""
+        """Whether the original text exceeds a limit."""
 
     def all(self, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
         fixable = [d for d in diagnostics if (d.edits or d.proposals) and d.severity == "error"]
@@ -156,7 +158,7 @@ class _Trials:
         return [self.one(d, diagnostics) if id(d) in open_ones else d for d in diagnostics]
 
     def together(self, fixable: Sequence[Diagnostic]) -> set[int]:
-        """The ids of those whose own fixes hold, found by making all of them at once."""
+        """The ids of diagnostics whose own fixes hold when all are applied at once."""
         chosen: list[tuple[Diagnostic, _Fix]] = []
         behind = -1
         for diagnostic in sorted(fixable, key=_place):
@@ -187,7 +189,7 @@ class _Trials:
         }
 
     def one(self, diagnostic: Diagnostic, all: Sequence[Diagnostic]) -> Diagnostic:
-        """A diagnostic with the first fix that holds; without any, where none does."""
+        """The diagnostic with the first fix that holds, or without a fix."""
         try:
             return self.tried(diagnostic, all)
         except _Exhausted:
@@ -198,7 +200,7 @@ class _Trials:
         proposals = diagnostic.proposals
         diagnostic = replace(diagnostic, proposals=())
         for proposal in proposals:
-            if self.left <= 0:  # proposals are worked out as they are tried, and can be many
+            if self.left <= 0:  # candidates are generated lazily, and can be many
                 break
             fix = self.fix(proposal)
             if fix is None:
@@ -227,8 +229,9 @@ class _Trials:
         return replace(diagnostic, help=help, edits=edits)
 
     def follow(self, diagnostic: Diagnostic, fix: _Fix, fewer_than: int = 0) -> _Fix | None:
-        """The fix, with what it takes to make the statement right as far as that is known; None
-        where it does not hold."""
+        """The fix, extended by fixes for further errors in the statement; None if it does not
+        hold.
+        """
         said = {(diagnostic.code, diagnostic.message)}
         held: _Fix | None = None
         for _ in range(MAX_STEPS):
@@ -254,7 +257,7 @@ class _Trials:
                 return held
             fix = fix.changed(further)
             if not fix.text.strip():
-                return held  # two that cancel each other: nothing is mended by leaving it all out
+                return held  # the edits cancel each other out: deleting everything is not a fix
         return held
 
     def stands_in(self, diagnostic: Diagnostic, start: int, end: int) -> bool:
@@ -266,7 +269,7 @@ class _Trials:
         return has_errors(read(Source(self.source.name, text))[1])
 
     def is_still(self, found: Diagnostic, before: Diagnostic, fix: _Fix) -> bool:
-        """Whether this is the mistake that was to be mended, at another place than the fix."""
+        """Whether this is the original error, still there outside of the fix."""
         if (found.code, found.message) != (before.code, before.message):
             return False
         if found.span is None or before.span is None:
@@ -275,7 +278,7 @@ class _Trials:
         return found.span.start == before.span.start + moved
 
     def errors(self, text: str) -> list[Diagnostic]:
-        """What is wrong with a text; raises _Exhausted where that could not be found out."""
+        """The errors of a text; raises _Exhausted if a limit is exceeded."""
         self.left -= 1
         found = _errors(self.diagnose(text))
         if not self.limited and any(d.code == "limit" for d in found):
@@ -283,8 +286,9 @@ class _Trials:
         return found
 
     def fix(self, edits: Sequence[Edit]) -> _Fix | None:
-        """Edits as one change of the statements around them; None where they are not of this
-        text."""
+        """Combines edits into one change of the statements around them; None if they are in another
+        file.
+        """
         if not edits or any(edit.span.source is not self.source for edit in edits):
             return None
         text = self.source.text
@@ -295,7 +299,7 @@ class _Trials:
 
 
 def _made(text: str, changes: Sequence[tuple[int, int, str]]) -> tuple[str, list[tuple[int, int]]]:
-    """A text with changes made to it, and where what they write stands."""
+    """The text with edits applied, and the ranges that they wrote."""
     pieces, written = [], []
     copied = length = 0
     for start, end, put in sorted(changes):
@@ -308,7 +312,7 @@ def _made(text: str, changes: Sequence[tuple[int, int, str]]) -> tuple[str, list
 
 
 def apply(text: str, edits: Sequence[Edit]) -> str:
-    """A text with changes made to it."""
+    """The text with edits applied."""
     for edit in sorted(edits, key=lambda e: e.span.start, reverse=True):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]
     return text
@@ -323,12 +327,12 @@ def _place(diagnostic: Diagnostic) -> int:
 
 
 def _without_fix(help: str) -> str:
-    """What is left of a help line when what it says to write does not hold."""
+    """The rest of a help line, without a suggestion that failed its trial."""
     return "" if help.startswith(("write ", "did you mean", "in a spec it is written")) else help
 
 
 def statements_around(text: str, start: int, end: int) -> tuple[int, int]:
-    """The statements that a change touches: up to a comma, a line end, or a brace."""
+    """The range of the statements that a change touches: up to a comma, a line end, or a brace."""
     depth = 0
     while start > 0 and (depth or text[start - 1] not in "\n\r{,|}"):
         start -= 1

@@ -1,4 +1,4 @@
-"""Text that could not be read: foreign code recognised, fixes tried, the rest checked."""
+"""Diagnostics of a text with syntax errors: foreign code, fixes, and errors in the rest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .trial import MAX_CHARACTERS, MAX_TRIALS, apply, statements_around, tried
 
 
 def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """What is to be said about a text that could not be read."""
+    """All diagnostics of a text that could not be parsed."""
     if len(source.text) > MAX_CHARACTERS:
         return [replace(d, edits=()) for d in diagnostics]
     own = [d for d in diagnostics if d.span is not None and d.span.source is source]
@@ -32,7 +32,7 @@ def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnosti
 
 
 def _read_again(diagnostic: Diagnostic, may_try: bool) -> Diagnostic:
-    """A mistake in an imported file, whose fix has to be readable at least."""
+    """An error in an imported file: its fix is only required to parse."""
     span = diagnostic.span
     if span is None or not diagnostic.edits:
         return diagnostic
@@ -51,7 +51,7 @@ def _is_within(diagnostic: Diagnostic, foreign: Sequence[Translation]) -> bool:
 
 
 def _about(translation: Translation, source: Source) -> Diagnostic:
-    """One mistake, however many the parser found in it."""
+    """One error for a piece of foreign code, however many the parser reported in it."""
     start, end, message, written, advice = translation
     line_end = source.text.find("\n", start, end)
     place = Span(source, start, line_end if line_end >= 0 else end)
@@ -168,14 +168,14 @@ def _is_independent(diagnostic: Diagnostic, left_out: Sequence[Edit]) -> bool:
 
 
 class _Places:
-    """From a text with edits made to it back to the text as it is written."""
+    """Maps places of an edited text back to the original text."""
 
     def __init__(self, source: Source, edits: Sequence[Edit]) -> None:
         self.source = source
         self.edits = edits
 
     def back(self, offset: int) -> int:
-        """Where something stands in the text as it is written; -1 in what an edit has put in."""
+        """The offset in the original text; -1 inside text that an edit inserted."""
         shift = 0
         for edit in self.edits:
             begin = edit.span.start + shift
@@ -193,7 +193,7 @@ class _Places:
         return Span(self.source, start, end) if 0 <= start <= end else None
 
     def moved(self, diagnostic: Diagnostic) -> Diagnostic | None:
-        """A diagnostic at the place where it stands as written; None within an edit."""
+        """The diagnostic moved to its place in the original text; None within an edit."""
         span = self.span(diagnostic.span) if diagnostic.span is not None else None
         if span is None:
             return None

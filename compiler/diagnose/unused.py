@@ -1,4 +1,4 @@
-"""Warnings about what a spec defines and does not use: blocks, parameters, labels."""
+"""Warnings about unused definitions: blocks, parameters, labels."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ UNUSED = UNUSED_BLOCK, UNUSED_PARAMETER, UNUSED_LABEL = (
 
 
 def unused_definitions(spec: Spec, called: set[int]) -> Iterator[Diagnostic]:
-    """Blocks of the main file that nothing calls, and parameters that no body reads.
-
-    `called` are the ids of the blocks that were called. A file without a network is a library: its
-    blocks are there for others.
+    """Blocks of the main file that are never called, and parameters that are never read. `called`
+    are the ids of the blocks that were called. A file without a network is a library: other files
+    use its blocks.
     """
     if not any(isinstance(statement, Network) for statement in spec.statements):
         return
@@ -28,7 +27,7 @@ def unused_definitions(spec: Spec, called: set[int]) -> Iterator[Diagnostic]:
             name = statement.name
             yield Diagnostic(
                 UNUSED_BLOCK,
-                f"nothing calls the block `{name.value}`",
+                f"the block `{name.value}` is never called",
                 name.span,
                 help=f"call it: `{name.value} …`, or take it out",
                 severity="warning",
@@ -54,7 +53,7 @@ def _unread_parameters(definition: Block | Network) -> Iterator[Diagnostic]:
 
 
 def _names_in(definition: Block | Network) -> set[str]:
-    """All names that are read: in the body, and in the defaults of later parameters."""
+    """All names used in the body, and in the defaults of later parameters."""
     found: set[str] = set()
     parts = [p.default for p in definition.parameters if p.default is not None]
     for part in [definition.body, *parts]:
@@ -67,12 +66,12 @@ def _names_in(definition: Block | Network) -> set[str]:
 
 
 def unused_label(label: Name, reference_span: Span) -> Diagnostic:
-    """For a label that nothing refers to and that names no weights."""
+    """The warning for a label that is never referred to and does not name weights."""
     after = reference_span.source.text.find(":", label.span.end) + 1
     whole = Span(label.span.source, label.span.start, after)
     return Diagnostic(
         UNUSED_LABEL,
-        f"nothing refers to `{label.value}`, and it names no weights",
+        f"the label `{label.value}` is never used, and it does not name weights",
         label.span,
         help="take the label out",
         edits=(Edit(whole, ""),),
@@ -81,7 +80,7 @@ def unused_label(label: Name, reference_span: Span) -> Diagnostic:
 
 
 def calls_in(block: Block) -> Iterator[Call]:
-    """Every statement of a block that calls something, however deep."""
+    """All calls in a block, at any depth."""
     for node in walk(block.body):
         if isinstance(node, Call):
             yield node

@@ -1,4 +1,6 @@
-"""Arguments to a signature: every value typed, every mistake with its place and the signature."""
+"""Argument binding: matches arguments to a signature, checks every value, reports errors with
+usage.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from .values import Word
 
 
 class Evaluated(NamedTuple):
-    """An argument of a call with its value."""
+    """An argument of a call with its evaluated value."""
 
     node: Argument
     value: Any
@@ -39,7 +41,7 @@ class Evaluated(NamedTuple):
 def evaluate_arguments(arguments: Sequence[Argument], env: Env) -> list[Evaluated]:
     found = [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
     if arguments:
-        # Whoever reads values goes through all elements of a list.
+        # Readers of values visit all elements of a list.
         size = len(found) + sum([elements(value) for _, value in found])
         env.fuel.spend(size, arguments[0].span)
     return found
@@ -52,10 +54,8 @@ def bind(
     env: Env,
     words: Collection[str],
 ) -> dict[str, Any]:
-    """The values that a call gives to the fields of a signature.
-
-    `words` are all words that can begin a statement: one of them among the arguments is most
-    often a forgotten comma.
+    """Binds the arguments of a call to the fields of a signature. `words` are all words that can
+    begin a statement: one of them among the arguments usually means a missing comma.
     """
     found: dict[str, Any] = {}
     places: dict[str, Span] = {}
@@ -110,13 +110,13 @@ def bind(
 
 
 def bind_one(argument: Evaluated, signature: Signature) -> tuple[str, Any]:
-    """The same for a single named argument: the field's name and its value."""
+    """Binds a single named argument: returns the field's name and its value."""
     field = _named(None, argument.node, signature)
     return field.name, _read(field, argument.value, argument.node, signature)
 
 
 def _head(call: Call, signature: Signature) -> Span:
-    """The last of the words that say what it is: `max` of `pool max 2x2`."""
+    """The last word of a name of two words: `max` of `pool max 2x2`."""
     kind = signature.word.split(" ")[1:]
     for argument in call.arguments:
         if kind and isinstance(argument.value, Name) and argument.value.value in kind:
@@ -147,7 +147,7 @@ def _named(call: Call | None, node: Argument, signature: Signature) -> Field:
 def _for_foreign_argument(
     call: Call | None, node: Argument, signature: Signature
 ) -> tuple[str, tuple[Edit, ...]]:
-    """What to write for an argument that other tools have: ours, a flag, or a statement."""
+    """Help and edit for an argument of another tool: the name here, a flag, or a statement."""
     assert node.name is not None
     folded = foreign.folded(node.name)
     for field in signature.fields.values():
@@ -184,13 +184,13 @@ _FOLLOWS = "an activation is a statement of its own, after the layer: `, {}`"
 
 
 def _given(call: Call | None) -> dict[str, Value]:
-    """The arguments of a call that have a name, for those whose meaning depends on others."""
+    """The named arguments of a call: the meaning of some depends on others."""
     arguments = call.arguments if call is not None else ()
     return {a.name: value_in(a.value) for a in arguments if a.name is not None}
 
 
 def value_in(node: Expression) -> Value:
-    """A value as it is written in a spec, for translations."""
+    """The value of an expression for translation, with its text."""
     text = node.span.text
     match node:
         case Number(value=number) | Switch(value=number):
@@ -209,7 +209,7 @@ def value_in(node: Expression) -> Value:
 
 
 def _is_product_for_size(node: Expression, field: Field) -> bool:
-    """`5*5` in the place of a size."""
+    """Whether `5*5` was written in place of a size."""
     return (
         isinstance(node, Binary)
         and node.operator == "*"
@@ -227,7 +227,7 @@ def _product_for_size(node: Argument, value: Any, field: Field, signature: Signa
         f"`{node.value.span.text}` is the number {value}: `{field.name}` would be {value}x{value}",
         node.value.span,
         notes=_usage(signature),
-        help=f"write `{size}`; or `{value}`, if that is meant",
+        help=f"write `{size}`, or `{value}` if that is meant",
         edits=(Edit(node.value.span, size),),
     )
 
@@ -262,7 +262,7 @@ def _read(field: Field, value: Any, node: Argument, signature: Signature) -> Any
 
 
 def _reason(error: ArgumentError, field: Field) -> str:
-    """What is wrong with a value, without saying again what the argument is."""
+    """The reason why a value is refused, without repeating what the argument must be."""
     value, is_not, kind = error.message.rpartition(" is not ")
     repeated = is_not and f"{field.expects},".startswith(f"{kind},")
     return f"{value} is not" if repeated else error.message
@@ -296,7 +296,7 @@ def _stray_word(
     if isinstance(node.value, Name) and foreign.folded(word) in foreign.NOTHING_TO_PAD:
         raise Problem(
             "unknown-flag",
-            f"`{signature.word}` does not know the word `{word}`",
+            f"`{signature.word}` does not take the word `{word}`",
             node.span,
             notes=_usage(signature),
             help=f"take it out: without `{_SAME}`, nothing is padded",
@@ -308,7 +308,7 @@ def _stray_word(
         return unknown_name(node.value, env)
     return Problem(
         "unknown-flag",
-        f"`{signature.word}` does not know the word `{word}`, and nothing here has that name",
+        f"`{signature.word}` does not take the word `{word}`, and there is no value of that name",
         node.span,
         notes=_usage(signature),
         help=f"did you mean `{close}`?" if close else "",
@@ -330,7 +330,7 @@ def _takes(field: Field, value: object) -> bool:
 def _word_for_number(
     field: Field, node: Argument, signature: Signature, part: str, error: ArgumentError
 ) -> Problem:
-    """`pad=same`: a word where a number is wanted, for which there is a flag, or nothing."""
+    """The error for `pad=same`, a word in place of a number; suggests the flag."""
     place = node.span if part else _with_blank_before(node.span)
     return Problem(
         "argument",
@@ -343,7 +343,7 @@ def _word_for_number(
 
 
 def _join_with_next(call: Call, node: Argument) -> tuple[tuple[Edit, ...], str]:
-    """`stride 2` to `stride=2`, where the next argument is a bare value."""
+    """Suggests `stride=2` for `stride 2`, if the next argument is a bare value."""
     index = next(i for i, argument in enumerate(call.arguments) if argument is node)
     following = call.arguments[index + 1 : index + 2]
     if not following or following[0].name is not None:
@@ -361,10 +361,10 @@ def _too_many(node: Argument, value: object, signature: Signature) -> Problem:
     listed = " or ".join(filter(None, [", ".join(by_name[:-1]), *by_name[-1:]]))
     return Problem(
         "too-many-arguments",
-        f"`{signature.word}` has no place for `{node.span.text}`",
+        f"`{signature.word}` takes no further argument: `{node.span.text}`",
         node.span,
         notes=_usage(signature),
-        help=f"take it out, or say what it is: {listed}"
+        help=f"take it out, or name it: {listed}"
         if listed
         else "take it out, or give it with its name: `name=value`",
         edits=(Edit(_with_blank_before(node.span), ""),),
@@ -392,5 +392,5 @@ def _usage(signature: Signature) -> tuple[str, ...]:
 
 
 def _example(field: Field) -> str:
-    """Something that could stand for an argument that is missing."""
+    """An example value for a missing argument."""
     return field.example or next(iter(field.words), f"<{field.name}>")

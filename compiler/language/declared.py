@@ -1,7 +1,6 @@
-"""A word of the language as a class: what may follow it are the attributes of the class.
-
-Made without the dataclass machinery, which would cost a third of a millisecond a class at start-up;
-the promises are the same: frozen, equal by value.
+"""Declared words: a layer or directive as a class whose attributes are its arguments. Instances are
+frozen and equal by value, like those of frozen dataclasses, but without that machinery, which would
+cost a third of a millisecond per class at start-up.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from .signature import Field, Signature
     ),
 )
 class Declared:
-    """Something that a spec writes, with its arguments."""
+    """The base of layers and directives: a word with its arguments."""
 
     word: ClassVar[str] = ""
-    """What a spec writes; two words where the first argument chooses (`pool max`)."""
+    """Its word in a spec; two words if the first argument selects the kind (`pool max`)."""
     fields: ClassVar[Mapping[str, Field]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -41,7 +40,7 @@ class Declared:
             if isinstance(value, Field):
                 value.name = name
                 own[name] = value
-                setattr(cls, name, value.default)  # an argument not given is read from the class
+                setattr(cls, name, value.default)  # arguments not given are read from the class
         cls.fields = own
 
     def __init__(self, **arguments: Any) -> None:
@@ -49,7 +48,7 @@ class Declared:
 
     @classmethod
     def make(cls, **arguments: Any) -> Self:
-        """For who has found the class by its word and knows its arguments."""
+        """Creates an instance from argument values that have been checked."""
         return cls(**arguments)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -71,7 +70,7 @@ class Declared:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """All arguments, those left at their default too."""
+        """All arguments, including those left at their default."""
         return {name: getattr(self, name) for name in self.fields}
 
     def replace(self, **changes: Any) -> Self:
@@ -82,4 +81,4 @@ class Declared:
         return Signature(cls.word, cls.fields, (cls.__doc__ or "").strip())
 
     def check(self) -> None:
-        """Raises ArgumentError where arguments contradict one another, whatever is around."""
+        """Raises ArgumentError if arguments contradict each other, independent of the context."""

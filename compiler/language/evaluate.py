@@ -1,7 +1,5 @@
-"""Expressions to values: names looked up, sums worked out, functions called.
-
-Nothing here runs long: there are no loops, numbers and lists have a limit, and whatever is
-evaluated costs fuel.
+"""Evaluates expressions: names, arithmetic, comparisons, functions. Nothing here runs long: there
+are no loops, numbers and lists are limited in size, and every evaluation costs fuel.
 """
 
 from __future__ import annotations
@@ -40,14 +38,14 @@ from .values import show
 MAX_BITS = 256
 MAX_ITEMS = 100_000
 MAX_DEPTH = 16
-"""Of lists in lists."""
+"""The most levels of nested lists."""
 
 POISON: Any = object()
-"""The value of something that a reported mistake has spoilt."""
+"""The value of an expression with an error that has been reported."""
 
 
 class Env:
-    """Names and their values at a place, with those of the places around it."""
+    """An environment: names and their values in a scope, with the scopes around it."""
 
     __slots__ = ("arriving", "fuel", "parent", "values")
 
@@ -60,12 +58,12 @@ class Env:
         self.parent = parent
         self.values = values if values is not None else {}
         self.arriving: Callable[[str], object] | None = parent.arriving if parent else None
-        """Looks up `channels`, `height`, `width`, `classes`; None where they are not known."""
+        """Looks up `channels`, `height`, `width`, `classes`; None if they are not available."""
         self.fuel: Fuel = parent.fuel if parent else fuel or Fuel()
-        """What evaluating uses up."""
+        """The fuel that evaluation uses."""
 
     def find(self, name: str) -> object:
-        """The value of a name; KeyError where it has none."""
+        """The value of a name; raises KeyError if it has none."""
         env: Env | None = self
         while env is not None:
             if name in env.values:
@@ -84,7 +82,7 @@ class Env:
         return False
 
     def names(self) -> set[str]:
-        """Those that can be found here; of very many, the nearest."""
+        """The names visible here; of very many, only the nearest."""
         found = set(ARRIVING)
         env: Env | None = self
         while env is not None and len(found) < MAX_CANDIDATES:
@@ -97,7 +95,7 @@ ARRIVING = ("channels", "height", "width", "classes")
 
 
 def evaluate(node: Expression, env: Env) -> Any:
-    """The value of an expression; a bare word that names nothing is itself."""
+    """The value of an expression; an undefined bare word evaluates to a Word."""
     if isinstance(node, Number):
         return node.value
     if isinstance(node, Name):
@@ -116,7 +114,7 @@ def evaluate(node: Expression, env: Env) -> Any:
 
 
 def number(node: Expression, env: Env) -> int | float:
-    """The value of an expression that must be a number."""
+    """Evaluates an expression that must be a number."""
     value = evaluate(node, env)
     if isinstance(value, (int, float)) and not isinstance(value, (bool, values.Factor)):
         return value
@@ -130,7 +128,7 @@ def _not_a_number(node: Expression, value: object, env: Env) -> Problem:
 
 
 def unknown_name(node: Expression, env: Env, word: str = "") -> Problem:
-    """For a word that means nothing here: the text of a node, or what that stands for."""
+    """The error for an undefined name: the text of a node, or the word that it stands for."""
     name = word or node.span.text
     help, edits = did_you_mean(name, env.names(), node.span)
     return Problem(
@@ -143,7 +141,7 @@ def unknown_name(node: Expression, env: Env, word: str = "") -> Problem:
 
 
 def describe(value: object) -> str:
-    """What kind of thing a value is, for messages."""
+    """Describes the type of a value for messages: `a list`, `the number 3`."""
     match value:
         case bool():
             return f"`{show(value)}`"
@@ -181,7 +179,8 @@ def _binary(node: Binary, env: Env) -> Any:
         zero = f"`{node.right.span.text}` is 0"
         raise Problem("division", "division by zero", node.span, label=zero)
     if isinstance(high, values.Traced) and isinstance(low, float):
-        low = high.operand(low)  # or the float, which knows nothing of expressions, would decide
+        # Otherwise the float, which cannot trace expressions, would handle the operator.
+        low = high.operand(low)
     return _bounded(_ARITHMETIC[sign](low, high), node.span)
 
 
@@ -191,7 +190,7 @@ def _equal(left: object, right: object) -> bool:
 
 
 def _divide(left: Any, right: Any) -> Any:
-    """Exact where the division comes out even, so that `channels/16` is a whole number."""
+    """Divides; exact if the result is whole, so that `channels/16` is an integer."""
     if isinstance(left, int) and isinstance(right, int) and left % right == 0:
         return left // right
     return left / right
@@ -220,7 +219,7 @@ def _bounded(value: Any, span: Span) -> Any:
 
 
 def truth(node: Expression, env: Env) -> bool:
-    """The value of a condition."""
+    """Evaluates a condition."""
     value = evaluate(node, env)
     if isinstance(value, bool):
         return value
@@ -255,10 +254,9 @@ def _sequence(node: Tuple | List, env: Env) -> Any:
 
 
 def elements(value: object) -> int:
-    """How many elements a list or tuple has, with those of the lists inside; 0 of other values.
-
-    A value can be part of itself many times over (`let b = [a, a]`), so counting ends beyond
-    MAX_ITEMS elements, and lists lie at most MAX_DEPTH deep in one another.
+    """The number of elements of a list or tuple, with those of nested lists; 0 for other values. A
+    value can contain another many times (`let b = [a, a]`), so counting stops beyond MAX_ITEMS
+    elements, and lists are nested at most MAX_DEPTH deep.
     """
     if type(value) is not list and type(value) is not tuple:
         return 0
@@ -282,7 +280,7 @@ def _interval(node: Range, env: Env) -> values.Interval:
     if low > high:
         raise Problem(
             "type",
-            f"a range runs upwards; this one from {show(low)} to {show(high)}",
+            f"a range goes from low to high; this one goes from {show(low)} to {show(high)}",
             node.span,
             help=f"write `{show(high)}..{show(low)}`",
             edits=(Edit(node.span, f"{node.high.span.text}..{node.low.span.text}"),),
@@ -294,7 +292,7 @@ def _interval(node: Range, env: Env) -> values.Interval:
 
 
 def divisible(value: float, by: int = 8) -> int:
-    """The multiple of `by` nearest to a value, never below 90 % of it (MobileNet's rounding)."""
+    """Rounds a value to the nearest multiple of `by`, never below 90 % of it (MobileNet)."""
     nearest = max(by, int(value + by / 2) // by * by)
     return nearest + by if nearest < 0.9 * value else nearest
 

@@ -1,11 +1,9 @@
-"""Foreign words: what Keras, torch, Caffe, Darknet, fastai and others call layers and arguments.
-
-A layer or a directive says itself what other tools call it (`elsewhere`); here all of that is
-collected and looked up, together with what belongs to no layer: names of arguments, words for
-which there is nothing to write, and those that have no equivalent.
-
-`elsewhere` of a layer maps what is written here to names, blanks between. A name may carry the
-signature that it has in its tool, so that arguments can be told apart by their place:
+"""Foreign words: the names that Keras, torch, Caffe, Darknet, fastai and others have for layers and
+arguments. A layer or directive lists its names in other tools itself (`elsewhere`); this module
+collects them and looks them up, together with names of arguments, words that a spec does not need,
+and words without an equivalent. `elsewhere` of a layer maps its text in a spec to names, separated
+by blanks. A name may include its signature in the other tool, so that positional arguments can be
+identified:
 
     "pool max": "MaxPooling2D(pool_size,strides,padding) MaxPool2d(kernel_size,stride,padding)"
 
@@ -52,7 +50,10 @@ ARGUMENTS: Mapping[str, str] = {
     "init": "init_values init_value init_scale",
     "avg": "average mean",
 }
-"""Arguments of layers: ours, and what others call them. The first that a layer has is meant."""
+"""Arguments of layers: the name here, and names in other tools.
+
+The first that a layer has applies.
+"""
 
 PARTS: Mapping[str, tuple[str, int]] = {
     name: (ours, axis)
@@ -64,12 +65,12 @@ PARTS: Mapping[str, tuple[str, int]] = {
     for pair in names
     for axis, name in enumerate(pair.split())
 }
-"""Arguments that give one side of a size."""
+"""Arguments that set one side of a size."""
 
 ACTIVATION = frozenset(
     {"activation", "act", "activation_fn", "act_layer", "nonlinearity", "act_cls"}
 )
-"""Arguments that put an activation behind their layer."""
+"""Arguments that add an activation after their layer."""
 
 PADDING = frozenset({"pad", "padding", "border_mode", "pad_mode", "auto_pad"})
 """Arguments that may take a word: `same`, `valid`."""
@@ -77,7 +78,7 @@ PADDING = frozenset({"pad", "padding", "border_mode", "pad_mode", "auto_pad"})
 NOTHING_TO_PAD = frozenset({"valid", "none", "no"})
 SAME_WORDS = frozenset({"same", "sameupper", "samelower", "half"})
 LINEAR = frozenset({"linear", "none", "identity"})
-"""Activations that change nothing."""
+"""Activations that do nothing."""
 
 LEFT_OUT = """
 the initialization of weights is set once for the whole network: `init he`
@@ -105,7 +106,7 @@ constraints on weights are not supported
     kernel_constraint bias_constraint depthwise_constraint pointwise_constraint
     beta_constraint gamma_constraint W_constraint b_constraint
 """
-"""Arguments of layers that are left out, and why."""
+"""Arguments of layers that a spec does not need, by the reason."""
 
 NO_LAYER = """
 write `input 3x224x224` (channels x height x width) as the network's first line
@@ -131,12 +132,12 @@ take it out: layers follow one another in the order written
     forward super
     Container ModuleDict ParameterDict ParameterList Parameter Layer Wrapper Python
     BatchReindex HDF5Output
-take it out: what the last line gives is the output
+take it out: the output is the result of the last line
     return output outputs
-`bn` has a factor and an addend of its own (`affine=on`); for one factor a channel, write
+`bn` has a scale and a bias of its own (`affine=on`); for a learned scale per channel, write
   `layerscale`
     Scale Affine Bias ScaleLayer Normalize
-losses stand in `train`: `loss cross_entropy`; the network ends in `fc classes`
+losses go in `train`: `loss cross_entropy`; the network ends in `fc classes`
     softmax_loss SoftmaxWithLoss SoftmaxLoss SigmoidCrossEntropyLoss EuclideanLoss HingeLoss
     ContrastiveLoss InfogainLoss MultinomialLogisticLoss cost CrossEntropyLoss BCELoss NLLLoss
     MSELoss
@@ -144,7 +145,7 @@ losses stand in `train`: `loss cross_entropy`; the network ends in `fc classes`
     HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss LinearCrossEntropyLoss MarginRankingLoss
     MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss2d PoissonNLLLoss
     SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss contrastive
-metrics stand in `train`: `metrics top1 top5`
+metrics go in `train`: `metrics top1 top5`
     Accuracy accuracy ArgMax
 detection is not part of the language: a network classifies images, or each pixel of them
     yolo region detection Detection DetectionOutput PriorBox RPN RoIPool RoIAlign ROIPooling
@@ -168,7 +169,7 @@ there are no recurrent layers here: networks are made of convolutions
     LSTM GRU RNN SimpleRNN LSTMCell GRUCell RNNCell ConvLSTM2D Bidirectional TimeDistributed
     crnn CuDNNLSTM conv_lstm
     RNNBase RNNCellBase ConvLSTM1D ConvLSTM3D SimpleRNNCell StackedRNNCells Recurrent
-there is no attention here; `gate { … }` weighs channels
+there is no attention here; `gate { … }` reweights channels
     MultiheadAttention MultiHeadAttention Attention AdditiveAttention Transformer
     TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer
     SelfAttention NonLocal PatchEmbed PositionalEncoding cbam
@@ -187,7 +188,7 @@ there is no such activation here; `leaky` comes closest
     RReLU rrelu Threshold ThresholdedReLU ramp hardshrink Hardshrink Softshrink softshrink
     relie stair normalize_channels CReLU crelu
     AbsVal Exp Log Power
-there is no such activation here; `gate { conv channels 1x1, sigmoid }` weighs channels
+there is no such activation here; `gate { conv channels 1x1, sigmoid }` reweights channels
     GLU glu maxout MaxoutDense Maxout Highway
 there is no unpooling here: write `upsample 2`, or `deconv channels 2x2 stride=2`
     MaxUnpool2d MaxUnpool2D Unpooling PixelShuffle pixel_shuffle depth_to_space DepthToSpace
@@ -195,9 +196,9 @@ there is no unpooling here: write `upsample 2`, or `deconv channels 2x2 stride=2
     Im2col
 write `pool stochastic 2x2`, which is random too
     FractionalMaxPool2d FractionalMaxPool3d fractional_max_pool2d
-write `crop 24x24`, which says the size that is left
+write `crop 24x24`, with the size of the result
     Cropping2D cropping
-write `dropout2d 0.1`, which leaves out whole channels
+write `dropout2d 0.1`, which drops whole channels
     DropBlock DropBlock2d DropBlock2D drop_block dropblock
 the initialization of weights is set once for the whole network: `init he`
     kaiming_normal_ kaiming_normal xavier_uniform_ xavier_uniform xavier_normal he_normal
@@ -214,7 +215,7 @@ weight decay is set at the optimizer: `train { optimizer sgd weight_decay=5e-4 }
     SpectralNormalization
 there is no such layer here; `bn` comes closest
     RMSNorm MVN l2norm
-there is no such layer here; `conv 64 3x3` shares its weights among all places
+there is no such layer here; `conv 64 3x3` shares its weights among all positions
     local LocallyConnected2D locally_connected
 write the activation itself: `relu`
     activation Activation
@@ -224,25 +225,27 @@ write `augment { color brightness=0.2 }`
     RandomBrightness RandomContrast
 write `upsample 2`
     Tile
-a head like this is written out: `conv 256 1x1`, `upsample 2`, `concat`
+write out the layers of such a head: `conv 256 1x1`, `upsample 2`, `concat`
     ASPP FPN PAN feature_pyramid DeepLabHead FCNHead
-images are shuffled before each epoch, always; `shuffle 2` shuffles channels
+images are always shuffled before each epoch; `shuffle 2` shuffles channels
     reshuffle
 """
-"""Words for which a network has no layer, by what to do instead."""
+"""Words without a corresponding layer, by what to do instead."""
 
 _CLASSES = frozenset({"numclasses", "nclasses", "nbclasses", "nclass", "numclass", "nc"})
 
 
 class Meaning(NamedTuple):
-    """What a foreign word means here."""
+    """The meaning of a foreign word in a network."""
 
     instead: str
-    """What to write for it: `pool avg global`; empty where there is nothing."""
+    """What to write instead: `pool avg global`; "" if there is no equivalent."""
     parameters: tuple[tuple[str, str], ...] = ()
-    """Its arguments in the order that its tool gives them: theirs, and ours where that is said."""
+    """Its arguments in the order of the other tool: the name there, and the name here if it
+    differs.
+    """
     advice: str = ""
-    """What to do, where there is nothing to write for it."""
+    """Advice, if there is no equivalent."""
 
     @property
     def kind(self) -> type[Op]:
@@ -257,17 +260,17 @@ class Meaning(NamedTuple):
 
     @property
     def further(self) -> str:
-        """What stands behind them: `global`."""
+        """The text after them: `global`."""
         return self.instead[len(self.word) :].strip()
 
 
 def folded(name: str) -> str:
-    """A name without what tools do not agree on: capitals, `_` and `-`."""
+    """A name in lower case without `_` and `-`, which tools write differently."""
     return name.lower().replace("_", "").replace("-", "")
 
 
 def names_of(kind: type[Op]) -> Iterator[tuple[str, str]]:
-    """What other tools call an operation: a name, and what to write here for it."""
+    """The names of an operation in other tools, each with its text in a spec."""
     for instead, names in vars(kind).get("elsewhere", {}).items():
         for written in names.split():
             name, _, inside = written.partition("(")
@@ -276,17 +279,17 @@ def names_of(kind: type[Op]) -> Iterator[tuple[str, str]]:
 
 
 def _is_call(inside: str) -> bool:
-    """Whether what stands in parentheses is a value, not a signature: `ReLU(6)`."""
+    """Whether the parentheses contain a value and not a signature: `ReLU(6)`."""
     return inside[:1].isdigit() or "=" in inside
 
 
 @lru_cache(maxsize=1)
 def _layers() -> tuple[dict[str, Meaning], dict[str, Meaning]]:
-    """By name as it is written, and by its folded name."""
+    """All foreign layers, by their name as written and by their folded name."""
     exact: dict[str, Meaning] = {}
     loosely: dict[str, Meaning] = {}
     for word, kind in REGISTRY.items():
-        if " " not in word and kind.kind not in ("merge", "input"):  # those need names or paths
+        if " " not in word and kind.kind not in ("merge", "input"):  # these need names or paths
             loosely.setdefault(folded(word), Meaning(word))
         for instead, names in vars(kind).get("elsewhere", {}).items():
             for written in names.split():
@@ -311,13 +314,13 @@ def _layers() -> tuple[dict[str, Meaning], dict[str, Meaning]]:
 
 
 def layer(name: str, call: str = "") -> Meaning | None:
-    """What a word of other tools means in a network; `call` is the word with its arguments."""
+    """The meaning of a foreign word in a network; `call` is the word with its arguments."""
     exact, loosely = _layers()
     return exact.get(call) or exact.get(name) or loosely.get(folded(name))
 
 
 def known_layers() -> dict[str, Meaning]:
-    """Every foreign word for a layer, as its tool writes it."""
+    """All foreign words for layers, as their tools write them."""
     return {name: meaning for name, meaning in _layers()[0].items() if "(" not in name}
 
 
@@ -336,7 +339,9 @@ def _left_out() -> dict[str, str]:
 
 
 def table(text: str) -> dict[str, str]:
-    """By name, what a table says: a sentence, and indented below it the names that it is for."""
+    """Reads a table of sentences, each followed by an indented list of the names it applies to;
+    returns it by name.
+    """
     found: dict[str, str] = {}
     sentence = ""
     for line in text.strip().splitlines():
@@ -348,7 +353,7 @@ def table(text: str) -> dict[str, str]:
 
 
 def argument(name: str, fields: Mapping[str, object]) -> str:
-    """What an argument of other tools is called among these; empty where there is none."""
+    """The name of a foreign argument among the given ones; "" if there is none."""
     if name in fields:
         return name
     plain = {folded(field): field for field in fields}
@@ -357,10 +362,10 @@ def argument(name: str, fields: Mapping[str, object]) -> str:
 
 
 def why_left_out(name: str) -> str:
-    """Why an argument of other tools is not written here; empty where it is not known."""
+    """Why a foreign argument is not needed; "" if it is unknown."""
     return _left_out().get(folded(name), "")
 
 
 def is_number_of_classes(name: str) -> bool:
-    """Whether other programs call the number of classes so."""
+    """Whether it is a foreign name of the number of classes."""
     return folded(name) in _CLASSES

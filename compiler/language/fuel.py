@@ -1,9 +1,8 @@
-"""The limit on the work of compiling a spec: fuel, which everything that is carried out uses up.
-
-A spec of a hundred characters can ask for any amount of work: loops in loops, blocks that call the
-next one twice, lists of lists. So every statement, every expression, every element of a list and
-every layer costs fuel, all from one account, whose size follows from the most layers that a network
-may have (`--max-layers`). A unit is about a microsecond or two.
+"""Fuel: the limit on the work of compiling a spec. A spec of a hundred characters can ask for any
+amount of work: nested loops, blocks that call the next one twice, lists of lists. So every
+statement, expression, list element and layer costs fuel, all from one account, whose size follows
+from the largest number of layers that a network may have (`--max-layers`). One unit is about one or
+two microseconds.
 """
 
 from __future__ import annotations
@@ -17,17 +16,19 @@ DEFAULT_LAYERS = 50_000
 
 LAYER = 12
 STATEMENT = 4
-"""Also a round of a loop."""
+"""Also for each iteration of a loop."""
 BLOCK = 8
-"""A call of a block, beside the statement that it is."""
+"""A call of a block, in addition to its statement."""
 NOT_TAKEN = 8
-"""A statement in an arm of an `if`, which is counted for names, whether it is taken or not."""
+"""A statement in a branch of an `if`, which is counted for names, whether it is taken or not."""
 MISTAKE = 200
-"""A message, with a look for what may have been meant."""
+"""A message, including the search for a similar word."""
 _PER_LAYER = 32
-"""What an account holds for each layer that a network may have: the layer, and what leads to it."""
+"""The fuel for each layer that a network may have: for the layer, and the statements around it."""
 _LEAST = 1000
-"""An account is filled as for this many layers at least: `--max-layers 5` allows expressions."""
+"""Every account holds at least the fuel for this many layers: `--max-layers 5` still allows
+expressions.
+"""
 
 
 class Fuel:
@@ -41,7 +42,7 @@ class Fuel:
         self.left = self.total
 
     def spend(self, cost: int, span: Span) -> None:
-        """Takes from the account; OutOfFuel where it does not hold as much."""
+        """Spends fuel; raises OutOfFuel if there is not enough."""
         self.left -= cost
         if self.left < 0:
             raise OutOfFuel(
@@ -52,7 +53,7 @@ class Fuel:
             )
 
     def layer(self, number: int, span: Span) -> None:
-        """Takes what a layer costs, which is the first, second, … of its network."""
+        """Spends the cost of a layer; `number` counts the layers of its network."""
         self.spend(LAYER, span)
         if number > self.max_layers:
             raise OutOfFuel(
@@ -62,7 +63,7 @@ class Fuel:
             )
 
     def require(self, rounds: int, span: Span) -> None:
-        """Refuses at once a loop that the account cannot pay for."""
+        """Refuses at once a loop that would exceed the fuel."""
         if rounds > self.max_layers:
             shown = f"{rounds:,}" if rounds < 10**15 else f"about {float(rounds):.0e}"
             message = f"{shown} rounds exceed the limit of {self.max_layers:,} layers"
@@ -70,10 +71,8 @@ class Fuel:
 
 
 class OutOfFuel(Problem):
-    """A spec asks for more work than its limit allows.
-
-    On its way out through the statements that are being carried out, it is moved to the innermost
-    one that used up half of the account.
+    """A spec needs more work than the limit allows. While it propagates through the statements
+    being executed, its place is moved to the innermost one that used half of the fuel.
     """
 
     def __init__(self, span: Span, message: str, label: str = "", at_once: bool = False) -> None:
@@ -83,6 +82,6 @@ class OutOfFuel(Problem):
         self.placed = at_once
 
     def move(self, span: Span) -> None:
-        """Says that the statement at `span` spent the fuel."""
+        """Moves the error to the statement at `span`, which spent the fuel."""
         self.diagnostic = replace(self.diagnostic, span=span)
         self.placed = True

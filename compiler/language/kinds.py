@@ -1,11 +1,8 @@
-"""Kinds of arguments, for layers and directives alike: numbers, sizes, shares, ranges, names.
-
-Each function declares an argument: how its value is read, what it must be in words, and how a spec
-would write it. Values of directives are numbers, text, `on`/`off`, nothing, or tuples of these: so
-that a plan can be written down as JSON and read again.
-
-A reader's message states what the value is not; where that is what the argument must be, `binding`
-says it once.
+"""Argument types of layers and directives: numbers, sizes, shares, ranges, names. Each function
+declares an argument: how its value is read, its type in words, and how a spec writes it. Values of
+directives are numbers, text, `on`/`off`, None, or tuples of these, so that a plan can be saved as
+JSON and loaded again. The message of a reader states what the value is not; if that repeats the
+type of the argument, `binding` says it once.
 """
 
 from __future__ import annotations
@@ -35,14 +32,14 @@ from .values import (
 Range = tuple[float, float]
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MANY = 10**9
-"""The largest whole number that a directive takes where it does not say."""
+"""The largest whole number that a directive takes unless it sets a limit."""
 
 
 # ---- readers ---------------------------------------------------------------------------------
 
 
 def real_number(value: object) -> float:
-    """A number or a percentage; not `on`, not `10x`."""
+    """Reads a number or a percentage; refuses `on` and `10x`."""
     wrong = isinstance(value, (bool, Factor)) or not isinstance(value, (int, float))
     if wrong or not math.isfinite(value):  # type: ignore[arg-type]
         raise ArgumentError(f"{show(value)} is not a number")
@@ -62,7 +59,7 @@ def _whole(value: object) -> int | None:
 
 
 def _is_whole(minimum: int, maximum: float) -> tuple[Callable[[object], int], str]:
-    """The reader of whole numbers between two others, and what it expects."""
+    """A reader of whole numbers in a range, and the range in words."""
     expects = f"a whole number of at least {minimum}"
     if maximum < math.inf:
         expects = f"a whole number from {minimum:,} to {maximum:,}"
@@ -77,7 +74,7 @@ def _is_whole(minimum: int, maximum: float) -> tuple[Callable[[object], int], st
 
 
 def _sides(value: object) -> Sequence[object] | None:
-    """The two of `224x192`; None where there is but one value."""
+    """The two sides of `224x192`; None for a single value."""
     items = _bracketed(value)
     if items is not None and len(items) != 2:
         raise ArgumentError(f"{show(value)} is not a height and a width")
@@ -85,13 +82,13 @@ def _sides(value: object) -> Sequence[object] | None:
 
 
 def _bracketed(value: object) -> Sequence[object] | None:
-    """What is in brackets; None where the value stands by itself."""
+    """The items in brackets; None for a single value."""
     inside = isinstance(value, (tuple, list)) and not isinstance(value, Interval)
     return value if inside else None  # type: ignore[return-value]
 
 
 def _each(one: Read) -> Read:
-    """Reads the values in brackets, or one that stands by itself."""
+    """Reads the values in brackets, or a single value."""
 
     def read(value: object) -> tuple[Any, ...]:
         items = _bracketed(value)
@@ -112,7 +109,7 @@ def _within(value: object, low: float, high: float, expects: str) -> float:
 
 
 def _ends(value: object) -> tuple[object, object] | None:
-    """Low and high of a range, however it is written."""
+    """The ends of a range in any notation."""
     if isinstance(value, Interval):
         return value.low, value.high
     items = _bracketed(value)
@@ -197,7 +194,7 @@ def number(
     below: bool = False,
     **more: Any,
 ) -> Any:
-    """A number between two others; `above` and `below` leave the ends themselves out."""
+    """A number in a range; `above` and `below` exclude its ends."""
     expects = _bounds(minimum, maximum, above, below)
 
     def read(value: object) -> float:
@@ -224,7 +221,7 @@ def _bounds(minimum: float, maximum: float, above: bool, below: bool) -> str:
 def whole(
     doc: str, default: Any = REQUIRED, *, minimum: int = 1, maximum: float = MANY, **more: Any
 ) -> Any:
-    """A whole number between two others."""
+    """A whole number in a range."""
     read, expects = _is_whole(minimum, maximum)
     more.setdefault("example", str(max(minimum, 1)))
     return Field(read, expects, default, doc, write=str, **more)
@@ -241,13 +238,13 @@ def natural(doc: str, default: Any = REQUIRED) -> Any:
 
 
 def counts(doc: str, default: Any = REQUIRED) -> Any:
-    """As many whole numbers of at least 1 as are given: `spp 4 2 1`."""
+    """Any number of whole numbers of at least 1: `spp 4 2 1`."""
     one, _ = _is_whole(1, math.inf)
     return Field(_each(one), "whole numbers of at least 1", default, doc, many=True, example="64")
 
 
 def pair(doc: str, default: Any = REQUIRED, *, minimum: int = 1) -> Any:
-    """`3`, `3x1` or `(3, 1)`: something by height and width."""
+    """A pair for height and width: `3`, `3x1` or `(3, 1)`."""
     one, _ = _is_whole(minimum, math.inf)
 
     def read(value: object) -> tuple[int, int]:
@@ -262,12 +259,12 @@ def pair(doc: str, default: Any = REQUIRED, *, minimum: int = 1) -> Any:
 
 
 def natural_pair(doc: str, default: Any = REQUIRED) -> Any:
-    """The same, from 0."""
+    """A pair of whole numbers of at least 0."""
     return pair(doc, default, minimum=0)
 
 
 def size(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
-    """`224`, which stays one number, or `224x192` for height and width."""
+    """An image size: `224`, which stays one number, or `224x192` for height and width."""
     one, _ = _is_whole(1, MANY)
 
     def read(value: object) -> Any:
@@ -282,7 +279,7 @@ def size(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
 
 
 def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **more: Any) -> Any:
-    """`20%` or `0.2`; with `part`, neither nothing nor all of it."""
+    """A share: `20%` or `0.2`; with `part`, neither 0 % nor 100 %."""
     expects = "a share above 0 % and below 100 %" if part else "a share from 0 % to 100 %"
 
     def read(value: object) -> float:
@@ -298,7 +295,7 @@ def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **more: Any)
 
 
 def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: Any) -> Any:
-    """A range about zero: `20` is -20..20. The unit says what it is of: `degrees`."""
+    """A range around zero: `20` means -20..20. `unit` is for messages: `degrees`."""
     most = f"{limit:g} {unit}".rstrip()
     expects = (
         f"a number up to {most}, in both directions, or a range like -{limit / 2:g}..{limit / 4:g}"
@@ -320,7 +317,7 @@ def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: A
 
 
 def about_one(doc: str, default: Any = REQUIRED, *, above: bool = False, **more: Any) -> Any:
-    """A range of factors: `0.2` is 0.8..1.2."""
+    """A range of factors around 1: `0.2` means 0.8..1.2."""
     least = "above 0" if above else "of at least 0"
     expects = f"a range of factors {least}, like 0.8..1.2, or a deviation like 0.2"
 
@@ -344,7 +341,7 @@ def about_one(doc: str, default: Any = REQUIRED, *, above: bool = False, **more:
 def between(
     doc: str, minimum: float, maximum: float = math.inf, default: Any = REQUIRED, **more: Any
 ) -> Any:
-    """A range, or one number for always the same."""
+    """A range, or one number for a constant."""
     if maximum < math.inf:
         expects = f"a number between {minimum:g} and {maximum:g}, or a range of them"
     else:
@@ -359,7 +356,7 @@ def between(
 
 
 def factor(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
-    """`10x` or `0.1x`; a plain number will do."""
+    """A factor: `10x` or `0.1x`; a plain number works, too."""
     return Field(
         read_factor, "a factor like `10x` or `0.1x`", default, doc, write=write_factor, **more
     )
@@ -369,7 +366,7 @@ def switch(
     doc: str, default: Any = REQUIRED, *, keyword_only: bool = True, example: str = ""
 ) -> Any:
     """`on` or `off`."""
-    words = not keyword_only  # `yes` and `no` come as words
+    words = not keyword_only  # `yes` and `no` arrive as words
     return Field(
         _switch, "`on` or `off`", default, doc,
         keyword_only=keyword_only, takes_words=words, example=example,
@@ -377,7 +374,7 @@ def switch(
 
 
 def flag(doc: str) -> Any:
-    """Off, unless its name is written."""
+    """A flag: off unless its name is written."""
     return Field(_switch, "`on` or `off`", False, doc, is_flag=True)
 
 
@@ -390,15 +387,17 @@ def choice(
     elsewhere: Mapping[str, str] = NOTHING,
     **more: Any,
 ) -> Any:
-    """One of some words; with `switches`, also `on` or `off`. `elsewhere` is what other tools call
-    them, and what to write here."""
+    """One of several words; with `switches`, also `on` or `off`.
+
+    `elsewhere` maps what to write here to names in other tools.
+    """
     expects = f"one of {_listed((*words, *(('on', 'off') if switches else ())))}"
     read = _one_of(words, switches, elsewhere)
     return Field(read, expects, default, doc, takes_words=True, words=tuple(words), **more)
 
 
 def words(doc: str, known: Sequence[str], default: Any = REQUIRED, **more: Any) -> Any:
-    """One word or several of a list."""
+    """One or more words of a list."""
     read = _each(_one_of(known, False, NOTHING))
     return Field(
         read, f"some of {_listed(known)}", default, doc,
@@ -407,7 +406,7 @@ def words(doc: str, known: Sequence[str], default: Any = REQUIRED, **more: Any) 
 
 
 def layer_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
-    """A name of the network's: a label, `layer1.0`, or a pattern in quotes, `"layer*.bn"`."""
+    """The name of a layer or scope: a label, `layer1.0`, or a pattern in quotes, `"layer*.bn"`."""
     more.setdefault("write", name_or_text)
     return Field(
         _name, 'a name of the network\'s, or a pattern like "layer1.*"', default, doc,
@@ -416,7 +415,7 @@ def layer_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
 
 
 def layer_names(doc: str, *, example: str = "") -> Any:
-    """As many of them as are given."""
+    """Any number of names of layers or scopes."""
 
     def write(value: tuple[str, ...]) -> str:
         return " ".join(map(name_or_text, value))
@@ -429,7 +428,7 @@ def layer_names(doc: str, *, example: str = "") -> Any:
 
 
 def file_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
-    """The name of a file or folder, from the spec's own folder on."""
+    """A path of a file or folder, relative to the spec's folder."""
     more.setdefault("example", '"data"')
     return Field(_file, 'text between `"`', default, doc, takes_words=True, write=quoted, **more)
 
@@ -437,7 +436,7 @@ def file_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
 def tuple_of(
     doc: str, one: Read, expects: str, default: Any = REQUIRED, *, single: bool = True, **more: Any
 ) -> Any:
-    """Values in brackets; with `single`, one of them may stand by itself."""
+    """Values in brackets; with `single`, a single value needs no brackets."""
     each = _each(one)
 
     def read(value: object) -> tuple[Any, ...]:
@@ -449,7 +448,7 @@ def tuple_of(
 
 
 def either(doc: str, word: str, other: Read, expects: str, default: Any, **more: Any) -> Any:
-    """One word, or what another reader reads."""
+    """A given word, or a value for another reader."""
 
     def read(value: object) -> Any:
         return word if isinstance(value, Word) and value == word else other(value)
@@ -460,5 +459,5 @@ def either(doc: str, word: str, other: Read, expects: str, default: Any, **more:
 
 
 def custom(doc: str, read: Read, expects: str, default: Any = REQUIRED, **more: Any) -> Any:
-    """An argument that reads its value in a way of its own."""
+    """An argument with a reader of its own."""
     return Field(read, expects, default, doc, **more)

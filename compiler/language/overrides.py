@@ -1,5 +1,6 @@
-"""What the command line sets: a network's parameters, `width=1.5`, `depths=[3, 4, 6, 3]`; and what
-its sections say, `train.epochs=3`, `train.optimizer.lr=0.1`, `train.optimizer="adam lr=0.1"`."""
+"""Reads `--set`: parameters of the network, `width=1.5`, `depths=[3, 4, 6, 3]`; and directives of
+sections, `train.epochs=3`, `train.optimizer.lr=0.1`, `train.optimizer="adam lr=0.1"`.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +18,17 @@ from .vocabulary import SECTIONS
 
 
 class OverrideError(ValueError):
-    """Not `name=value`, or not a value."""
+    """The text is not `name=value`, or its value is not valid."""
 
 
 class SectionOverride(NamedTuple):
-    """Something that a section says, said otherwise."""
+    """A directive or argument of a section, replaced from the command line."""
 
     section: str
     call: Call | None
-    """The statement as it could stand in the section; None to leave the section out."""
+    """The statement as a section would write it; None to leave the section out."""
     argument: str = ""
-    """The one argument to be changed; empty for the whole statement."""
+    """The argument to change; "" for the whole statement."""
 
     def __str__(self) -> str:
         """The value, as it was written."""
@@ -38,8 +39,10 @@ class SectionOverride(NamedTuple):
 
 
 def read_override(text: str) -> tuple[str, object]:
-    """The name and the value, which is written as in a spec. Of a section's directive or argument,
-    the value is a SectionOverride."""
+    """Parses `name=value`; the value is written as in a spec.
+
+    For a directive or argument of a section, the value is a SectionOverride.
+    """
     name, equals, value = text.partition("=")
     name = name.strip()
     section, *path = name.split(".")
@@ -85,8 +88,9 @@ def _of_section(section: str, path: list[str], value: str) -> SectionOverride:
 
 
 def _statement(text: str, value: str) -> Statement:
-    """Reads what a spec would say, so that there is one grammar of values; one statement of it, so
-    that nothing but a value can be smuggled in."""
+    """Parses the text as one statement of a spec, so that there is one grammar of values, and
+    nothing but a value can be injected.
+    """
     spec, diagnostics = read(Source("--set", text))
     if has_errors(diagnostics) or len(spec.statements) != 1:
         reason = diagnostics[0].message if diagnostics else "it is more than one value"
@@ -97,7 +101,7 @@ def _statement(text: str, value: str) -> Statement:
 def divide(
     overrides: Iterable[tuple[str, object]],
 ) -> tuple[dict[str, object], list[SectionOverride]]:
-    """Those of the network's parameters, and those of sections."""
+    """Splits overrides into those of network parameters and those of sections."""
     parameters: dict[str, object] = {}
     sections: list[SectionOverride] = []
     for name, value in overrides:

@@ -1,4 +1,4 @@
-"""Mistakes found while compiling: the error that carries one."""
+"""Problem: the exception for one error found while compiling."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ...dsl.source import Span
 from ...dsl.syntax import Argument, Call
 
 MAX_MISTAKES = 50
-"""Compiling ends after as many."""
+"""Compilation stops after this many errors."""
 
 
 _LINE = 400
-"""Characters of a message; names and lists have any length."""
+"""The longest message: names and lists can have any length."""
 
 
 class Problem(Exception):
-    """A mistake with its place; whoever carries on after it reports it."""
+    """An error with its place; the code that continues after it reports it."""
 
     def __init__(
         self,
@@ -40,27 +40,28 @@ class Problem(Exception):
             code, message, span, label, labels, notes, help, edits,
             proposals=proposals, otherwise=otherwise,
         )  # fmt: skip
-        """Its proposals are changes that may mend it, the best first, worked out when they
-        are tried (`..diagnose.trial`)."""
+        """`proposals` are candidate fixes, the best first, generated when they are tried
+        (`..diagnose.trial`).
+        """
 
 
 def _clipped(text: str) -> str:
-    """A line of a message, without the middle of a huge value."""
+    """A line of a message; the middle of a huge value is left out."""
     return text if len(text) <= _LINE else f"{text[: _LINE // 2]} … {text[-_LINE // 2 :]}"
 
 
 class Quiet(Exception):
-    """Something rests on a mistake already reported; there is nothing to say about it."""
+    """Something depends on an error that has been reported; no further message is needed."""
 
 
 def did_you_mean(word: str, candidates: Iterable[str], span: Span) -> tuple[str, tuple[Edit, ...]]:
-    """Help and edit for a misspelt word; empty where nothing is close."""
+    """Help and edit for a misspelled word; empty if no word is similar."""
     close = closest(word, candidates)
     return (f"did you mean `{close}`?", (Edit(span, close),)) if close else ("", ())
 
 
 def missing_separator(call: Call, argument: Argument, word: str) -> Problem:
-    """For a word among the arguments that can only be the next statement's first."""
+    """The error for a word among the arguments that must begin the next statement."""
     index = next(i for i, other in enumerate(call.arguments) if other is argument)
     before = call.arguments[index - 1].span if index else call.head.span
     return Problem(

@@ -1,7 +1,6 @@
-"""Typed signatures: what may follow a word, and what each value must be.
-
-A layer or a directive declares its arguments as class attributes made with the functions of
-`.kinds`; names, types, defaults and documentation of the signature are that declaration.
+"""Typed signatures: the arguments of a word, with type, default and documentation. A layer or a
+directive declares its arguments as class attributes with the functions of `.kinds`; the signature
+is that declaration.
 
     class Conv(Op):
         out: int = count("filters; they become the channels")
@@ -19,16 +18,16 @@ from .values import spelled
 
 
 class ArgumentError(Exception):
-    """A value that an argument cannot take."""
+    """The value of an argument is not valid."""
 
     def __init__(self, message: str, help: str = "", *, instead: str = "", drop: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.help = help or (f"write `{instead}`" if instead else "")
         self.instead = instead
-        """What to write in place of the value, where that can be worked out."""
+        """A valid value to write instead, if one is known."""
         self.drop = drop
-        """The argument to take out, where two contradict each other."""
+        """The argument to remove, if two contradict each other."""
 
 
 class _Required:
@@ -39,7 +38,7 @@ class _Required:
 REQUIRED: Any = _Required()
 
 Read = Callable[[object], Any]
-"""Turns a value of the spec into the value of the argument, or raises ArgumentError."""
+"""Converts a value of the spec to the value of the argument, or raises ArgumentError."""
 
 
 @dataclass(slots=True)
@@ -53,20 +52,20 @@ class Field:
     doc: str
     name: str = ""
     is_flag: bool = False
-    """Set by its bare name."""
+    """It is a flag, set by its bare name."""
     takes_words: bool = False
-    """Whether a bare word can be its value."""
+    """Whether its value can be a bare word."""
     many: bool = False
-    """Takes all positional values that are left."""
+    """It takes all remaining positional values."""
     keyword_only: bool = False
     words: tuple[str, ...] = ()
-    """The words that a choice is between."""
+    """The words of a choice."""
     elsewhere: str = ""
-    """What other tools call it, blanks between."""
+    """Its names in other tools, separated by blanks."""
     example: str = ""
-    """A value that would do, for who has left it out."""
+    """An example value for the help if it is missing."""
     write: Callable[[Any], str] | None = None
-    """A value as a spec would write it, where `spelled` does not know."""
+    """Writes a value as in a spec, if `spelled` cannot."""
 
     def show(self, value: object) -> str:
         return self.write(value) if self.write else spelled(value)
@@ -78,14 +77,14 @@ class Field:
 
 @dataclass(frozen=True)
 class Signature:
-    """A word and the arguments that may follow it."""
+    """A word and its arguments."""
 
     word: str
-    """`conv`, or two words where the first argument chooses: `pool max`."""
+    """`conv`, or two words if the first argument selects the kind: `pool max`."""
     fields: Mapping[str, Field]
     doc: str = ""
     usage: str = ""
-    """How it is written, where the fields alone would not say it."""
+    """Its usage, if the fields alone do not show it."""
 
     @property
     def positional(self) -> list[Field]:
@@ -114,7 +113,7 @@ class Signature:
 
 
 def declare(word: str, **fields: Any) -> Signature:
-    """A signature without a class."""
+    """Declares a signature without a class."""
     for name, field in fields.items():
         field.name = name
     return Signature(word, fields)

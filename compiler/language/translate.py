@@ -1,7 +1,7 @@
-"""From a layer as other tools write it, with its arguments, to the line that a spec has for it.
+"""Translates layers of other tools, with their arguments, into lines of a spec.
 
-`Conv2D(32, (3, 3), activation="relu")` and `Conv2d(3, 64, kernel_size=3, padding=1)` come as a
-name and values; what leaves is text: `conv 32 3x3, relu`. Whoever offers it tries it first.
+`Conv2D(32, (3, 3), activation="relu")` and `Conv2d(3, 64, kernel_size=3, padding=1)` arrive as a
+name and values; the result is text: `conv 32 3x3, relu`. Callers try it before they offer it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from .values import Word
 
 @dataclass(frozen=True)
 class Value:
-    """A value of another program: as text of the language, and what it is."""
+    """A value from another tool: as text of a spec, and evaluated."""
 
     text: str
     known: Any = None
-    """A number, on or off, a tuple of numbers or a Word; None where only the text is known."""
+    """A number, on or off, a tuple of numbers or a Word; None if only the text is known."""
 
     @property
     def word(self) -> str:
-        """The word that it is, folded; empty where it is none."""
+        """The folded word if the value is one; else ""."""
         return foreign.folded(self.known) if isinstance(self.known, Word) else ""
 
 
@@ -36,7 +36,7 @@ NOTHING = Value("none", Word("none"))
 
 
 def value_of(known: Any) -> Value:
-    """A value of Python's as a spec writes it."""
+    """A Python value as a spec writes it."""
     if known is None:
         return NOTHING
     if isinstance(known, bool):
@@ -66,16 +66,16 @@ def value_of(known: Any) -> Value:
 
 @dataclass
 class Statement:
-    """What a layer of another tool comes to."""
+    """The translation of a layer of another tool."""
 
     text: str
     """The line to write: `conv 32 3x3, relu`."""
     left_out: list[str] = field(default_factory=list)
-    """Arguments for which there is no place here, as they were written."""
+    """Arguments without an equivalent, as they were written."""
 
 
 def layer(name: str, positional: Sequence[Value], named: Mapping[str, Value]) -> Statement | None:
-    """The line for a layer of another tool; None where there is none."""
+    """Translates a layer of another tool; None if there is no equivalent."""
     if foreign.folded(name) in _ACTIVATION_LAYERS and len(positional) == 1 and not named:
         found = activation(positional[0])
         return Statement(found) if found else None
@@ -84,7 +84,7 @@ def layer(name: str, positional: Sequence[Value], named: Mapping[str, Value]) ->
     meaning = foreign.layer(name, call)
     if meaning is None or not meaning.instead:
         return None
-    if meaning != foreign.layer(name):  # the word for just this call: `ReLU(6)`
+    if meaning != foreign.layer(name):  # an entry for exactly this call: `ReLU(6)`
         return Statement(meaning.instead)
     return _written(meaning, _by_name(meaning, positional, named))
 
@@ -92,7 +92,9 @@ def layer(name: str, positional: Sequence[Value], named: Mapping[str, Value]) ->
 def _by_name(
     meaning: foreign.Meaning, positional: Sequence[Value], named: Mapping[str, Value]
 ) -> list[tuple[str, Value]]:
-    """All arguments with the names that they have there, or here where that is said."""
+    """All arguments by their name in the other tool, or by the name here if the signature states
+    it.
+    """
     here = {theirs: ours or theirs for theirs, ours in meaning.parameters}
     order = [ours or theirs for theirs, ours in meaning.parameters]
     if not order:
@@ -101,7 +103,7 @@ def _by_name(
     ours = [foreign.argument(name, fields) for name in order]
     given = {*ours[: len(positional)], *(foreign.argument(name, fields) for name in named)}
     if any(name and fields[name].required and name not in given for name in ours):
-        # `Linear 10`: one number alone is that of the outputs; inputs are not stated here.
+        # `Linear 10`: a single number is the number of outputs; a spec does not state inputs.
         order = list(dropwhile(foreign.why_left_out, order))
     found = list(zip(order, positional, strict=False))
     found += [("", value) for value in positional[len(order) :]]
@@ -115,7 +117,7 @@ def _written(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> St
     behind = ""
     label = ""
     result = Statement("")
-    # What `same` means depends on the other arguments.
+    # The meaning of `same` depends on the other arguments.
     for name, value in sorted(given, key=lambda one: one[0] in foreign.PADDING):
         if name in foreign.ACTIVATION and name not in fields:
             found = activation(value)
@@ -139,7 +141,7 @@ def _written(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> St
 
 
 def _line(meaning: foreign.Meaning, values: Mapping[str, Value], flags: Sequence[str]) -> str:
-    """`conv 32 3x3 stride=2 same`: what may stand without its name does."""
+    """`conv 32 3x3 stride=2 same`: arguments that can be positional are."""
     fields = meaning.kind.fields
     further = meaning.further.split()
     bare: list[str] = []
@@ -183,8 +185,9 @@ Part = tuple[str, Value] | str | None
 def argument(
     name: str, value: Value, fields: Mapping[str, Field], others: Mapping[str, Value] | None = None
 ) -> Part:
-    """An argument of another tool among ours: our name with its value, a flag, or "" for what
-    need not be said; None where there is no place for it."""
+    """Translates one argument: its name here with its value, a flag, or "" if it is not needed;
+    None if there is no equivalent.
+    """
     if name in foreign.PADDING and value.word:
         return _padding(value, fields, others or {})
     if name in foreign.PARTS:
@@ -215,7 +218,9 @@ def argument(
 
 
 def _padding(value: Value, fields: Mapping[str, Field], others: Mapping[str, Value]) -> Part:
-    """`same` as torch pads where that is the same, else as Keras does; `valid` is nothing."""
+    """Translates padding: `same` as torch pads if that gives the same result, else as Keras does;
+    `valid` becomes "".
+    """
     if value.word in foreign.NOTHING_TO_PAD:
         return ""
     if value.word not in foreign.SAME_WORDS or "same" not in fields:
@@ -233,7 +238,7 @@ def _padding(value: Value, fields: Mapping[str, Field], others: Mapping[str, Val
 
 
 def activation(value: Value) -> str | None:
-    """The statement for an activation given as an argument: "" for none, None where unknown."""
+    """The statement for an activation given as an argument: "" for none, None if it is unknown."""
     if value.word in foreign.LINEAR:
         return ""
     name = value.text.strip("\"'")

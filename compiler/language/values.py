@@ -1,6 +1,5 @@
-"""What an expression of a spec comes to.
-
-Numbers, tuples (a size `3x3` is one), lists and booleans are Python's own; the rest is here.
+"""Values of expressions. Numbers, tuples (sizes such as `3x3` are tuples), lists and booleans are
+Python's own; the other types are defined here.
 """
 
 from __future__ import annotations
@@ -11,25 +10,25 @@ from typing import Any, NamedTuple
 
 
 class Word(str):
-    """A bare word that names no value: a flag, a choice, a layer handed to a block."""
+    """A bare word that is not a name of a value: a flag, a choice, a layer passed to a block."""
 
     __slots__ = ()
 
 
 class Text(str):
-    """`"text"`."""
+    """A text value: `"text"`."""
 
     __slots__ = ()
 
 
 class Percent(float):
-    """`20%`, as 0.2."""
+    """A percentage: `20%`, with the value 0.2."""
 
     __slots__ = ()
 
 
 class Factor(float):
-    """`10x`."""
+    """A factor: `10x`."""
 
     __slots__ = ()
 
@@ -39,28 +38,27 @@ class Traced:
     arguments (`emit.traced_values`). Nothing else makes such values."""
 
     def applied(self, function: str, arguments: Sequence[Any], value: Any) -> Any:
-        """The value of a function of this and other arguments."""
+        """The result of a function of this and other arguments."""
         raise NotImplementedError
 
     def python(self) -> str:
-        """The expression."""
+        """The expression as Python code."""
         raise NotImplementedError
 
     def operand(self, value: float) -> Any:
-        """A plain number that can be brought together with this."""
+        """Wraps a plain number so that it can be combined with this value."""
         raise NotImplementedError
 
 
 class Interval(NamedTuple):
-    """`0.35..1`."""
+    """A range: `0.35..1`."""
 
     low: float
     high: float
 
 
 def show(value: object, number: Callable[[float], str] = "{:g}".format) -> str:
-    """A value as a spec would write it, rounded as people read numbers; `number` writes them
-    otherwise."""
+    """A value as a spec writes it, with rounded numbers; `number` formats them differently."""
     match value:
         case bool():
             return "on" if value else "off"
@@ -85,23 +83,23 @@ def show(value: object, number: Callable[[float], str] = "{:g}".format) -> str:
 
 
 def literal(value: object) -> str:
-    """A value as a spec would write it, to the last digit; a float stays one: `2.0`."""
+    """A value as a spec writes it, in full precision; a float stays a float: `2.0`."""
     return show(value, repr)
 
 
 def exact(value: float) -> str:
-    """A number to the last digit, in as few as that takes: `2`, `0.1`."""
+    """A number in full precision, in as few digits as possible: `2`, `0.1`."""
     text = f"{value:g}"
     return text if float(text) == value else repr(value)
 
 
 def spelled(value: Any) -> str:
-    """A value as a spec would write it, its numbers as `exact` writes them."""
+    """A value as a spec writes it, its numbers formatted by `exact`."""
     return show(value, exact)
 
 
 def percent(value: float) -> str:
-    """`20%`, where that is exactly the number; else the number."""
+    """`20%` if that is exactly the number; else the number."""
     text = f"{value * 100:g}"
     return f"{text}%" if "e" not in text and float(text) / 100 == value else exact(value)
 
@@ -115,20 +113,20 @@ _TAKEN = {"on", "off", "and", "or", "not"}
 
 
 def name_or_text(value: str) -> str:
-    """A name of the network's as a word where it can be one, else in quotes."""
+    """The name of a layer as a word if possible, else in quotes."""
     plain = _NAME.match(value) and value.split(".")[0] not in _TAKEN
     return value if plain else quoted(value)
 
 
 def quoted(value: str) -> str:
-    """Text between quotes, every sign in it as it can be read again."""
+    """Text in quotes, escaped so that it can be parsed again."""
     plain = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     plain = plain.replace("\t", "\\t")
     return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain) + '"'
 
 
 def _hundredfold(share: float, number: Callable[[float], str]) -> str:
-    """As few digits as come to the same share again, or as `number` writes them."""
+    """A percentage in as few digits as give the same share again, or formatted by `number`."""
     texts = [f"{share * 100:.{digits}g}" for digits in range(1, 18)]
     wanted = float(number(float(share)))
     same = [text for text in texts if float(text) / 100 == wanted] or texts[-1:]
@@ -136,7 +134,7 @@ def _hundredfold(share: float, number: Callable[[float], str]) -> str:
 
 
 def python(value: Any) -> str:
-    """A value as it is written in Python: a traced one as the expression that it comes from."""
+    """A value as Python code: a traced value as its expression."""
     match value:
         case Traced():
             return value.python()

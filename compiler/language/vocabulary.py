@@ -1,4 +1,4 @@
-"""The words of the language that a statement can begin with."""
+"""The vocabulary: forms and statements of the language, with their usage and documentation."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import NamedTuple
 from ..ops import REGISTRY
 
 SECTIONS = ("train", "augment", "evaluate", "transfer")
-"""What stands at the top of a file beside blocks and networks."""
+"""The sections at the top level of a file."""
 
 
 class Form(NamedTuple):
-    """How a word of the language is written that is neither a layer nor a directive."""
+    """The documentation of a word that is neither a layer nor a directive."""
 
     usage: str
-    """What stands behind its word and its arguments."""
+    """The text after its word and its arguments."""
     meaning: str
     example: str
-    """Within a network whose maps have 16 channels; of a statement, a part of a file."""
+    """An example, for a network whose maps have 16 channels; for a statement, a part of a file."""
 
 
 FORMS: dict[str, Form] = {
     "input": Form(
         "",
-        "The shape of the network's input, which is its first line: channels x height x width.",
+        "The shape of the input, channels x height x width; the first line of a network.",
         "input 3x224x224",
     ),
     "residual": Form(
@@ -37,7 +37,7 @@ FORMS: dict[str, Form] = {
     ),
     "dense": Form(
         "{ body }",
-        "Input and body side by side: the input's channels come first, then the body's.",
+        "Concatenates input and body by channels: first the input's channels, then the body's.",
         "dense { bn, relu, conv 12 3x3 same }",
     ),
     "gate": Form(
@@ -48,18 +48,18 @@ FORMS: dict[str, Form] = {
     ),
     "inception": Form(
         "{ | path | path … }",
-        "Paths from the same input, their outputs side by side, by channels.",
+        "Parallel paths from the same input, concatenated by channels.",
         "inception { | conv 8 1x1 | conv 16 3x3 same | pool max 3x3 stride=1 same }",
     ),
     "concat": Form(
         "name name … or concat { | path | path … }",
-        "The channels of paths, or of labelled layers, one after the other.",
+        "Concatenates paths, or labelled layers, by channels.",
         "a: conv 16 1x1, b: conv 8 3x3 same, concat a b",
     ),
     "add": Form(
         "name name … or add { | path | path … }",
-        "The sum of paths, or of labelled layers; their shapes are equal. With one name, the"
-        " other is the current input.",
+        "The sum of paths, or of labelled layers, of equal shape. With one name, the other"
+        " summand is the current input.",
         "a: conv 16 1x1, conv 16 3x3 same, add a",
     ),
     "mul": Form(
@@ -74,8 +74,8 @@ FORMS: dict[str, Form] = {
     ),
     "split": Form(
         "{ | path | path … }",
-        "The input channels are divided evenly among the paths, whose outputs are side by"
-        " side again (ShuffleNet). An empty path passes its channels on.",
+        "Divides the input channels evenly among the paths, and concatenates their outputs"
+        " (ShuffleNet). An empty path passes its channels on.",
         "split { | | conv 8 1x1, bn, relu }",
     ),
     "aux": Form(
@@ -100,12 +100,12 @@ FORMS: dict[str, Form] = {
         "init he",
     ),
 }
-"""How layers are put together."""
+"""Forms: words that combine layers."""
 
 STATEMENTS: dict[str, Form] = {
     "network": Form(
         "Name(parameter=default, …) { input CxHxW … }",
-        "A network. Parameters are set with `--set`; the last network of a file counts.",
+        "A network. `--set` sets its parameters; the last network of a file is used.",
         "network Small(width=8) { input 3x32x32, conv width 3x3, pool avg global, flatten, fc 10 }",
     ),
     "block": Form(
@@ -132,10 +132,10 @@ STATEMENTS: dict[str, Form] = {
 """Statements of the language itself."""
 
 SHORTCUTS = ("auto", "match", "project", "identity", "pad")
-"""What a residual's input may pass through."""
+"""The kinds of shortcut of a residual."""
 
 
 @lru_cache(maxsize=1)
 def layer_words() -> frozenset[str]:
-    """What can begin a statement of a network's body, blocks apart."""
+    """All words that can begin a statement in a network's body, without blocks."""
     return frozenset({word.split(" ", 1)[0] for word in REGISTRY} | set(FORMS))

@@ -1,4 +1,4 @@
-"""All operations, by the words that a spec writes: importing a family enters it here."""
+"""All operations, by their words: importing a module of a family registers it."""
 
 from . import activation, conv, dropout, filter, linear, merge, norm, pool, shape
 from .base import REGISTRY
@@ -8,6 +8,6 @@ FAMILIES = (activation, conv, dropout, filter, linear, merge, norm, pool, shape)
 CHOICE_WORDS = frozenset(
     word for op in REGISTRY.values() for field in op.fields.values() for word in field.words
 )
-"""Words that an argument of some operation is a choice between."""
+"""All words that are choices of an argument."""
 
 __all__ = ["CHOICE_WORDS", "FAMILIES", "REGISTRY"]

@@ -1,6 +1,5 @@
-"""Activations: one function of each number, and softmax.
-
-Each counts as one elementwise operation for every number, however its formula is made up.
+"""Activation layers: elementwise functions, and softmax. Each counts as one elementwise operation
+per element, whatever its formula.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from .base import Constructor, Kept, Kind, NoMultiplyAdds, TorchText, Weight, co
 
 
 class Activation(NoMultiplyAdds):
-    """What leaves has the shape of what arrives."""
+    """An activation: the output has the shape of the input."""
 
     kind: ClassVar[Kind] = "activation"
 
     formula: ClassVar[str] = ""
-    """What becomes of a number x; the arguments stand in braces."""
+    """The formula for an element x; arguments are in braces."""
     keeps: ClassVar[Literal["input", "output"]] = "input"
-    """What the slope is worked out from. Written over its input, that is the output."""
+    """The tensor that the gradient is computed from; in place, that is the output."""
     suits: ClassVar[str] = "he"
 
     def output(self, *inputs: Shape) -> Shape:
@@ -31,7 +30,7 @@ class Activation(NoMultiplyAdds):
         return size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        # Written over, both are the same memory.
+        # In place, both are the same memory.
         if self.keeps == "input" or self.inplace:
             return Kept(inputs=(0,))
         return Kept(output=True)
@@ -40,7 +39,7 @@ class Activation(NoMultiplyAdds):
         return TorchText(self.module(inputs[0]))
 
     def module(self, arriving: Shape) -> Constructor:
-        """The text that makes it."""
+        """The constructor of the torch module."""
         raise NotImplementedError
 
     def _inplace(self) -> tuple[bool, bool]:
@@ -86,9 +85,9 @@ class ReLU6(Activation):
     }
     formula: ClassVar[str] = "min(max(0, x), 6)"
 
-    # In place, torch keeps a copy of its input for the way back: while training as much memory, and
-    # the time of a copy; in evaluation less of both. silu, mish, hardsigmoid and hardswish are like
-    # it, and are left as they are, since learning takes longer than looking.
+    # In place, torch keeps a copy of the input for the backward pass: in training that saves no
+    # memory and costs a copy; in evaluation it saves both. silu, mish, hardsigmoid and hardswish
+    # are alike, and are not run in place, since training takes longer than evaluation.
     in_place: ClassVar[bool] = True
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
@@ -110,7 +109,8 @@ class Leaky(Activation):
     formula: ClassVar[str] = "x where x > 0, else {slope}*x"
     in_place: ClassVar[bool] = True
 
-    # From 0: the slope could not be told from the output if the signs were not the same.
+    # At least 0: otherwise the gradient could not be computed from the output, whose sign would
+    # differ.
     slope: float = number("slope of the negative side", 0.01, minimum=0)
 
     @property
@@ -171,14 +171,14 @@ class ELU(Activation):
     formula: ClassVar[str] = "x where x > 0, else {alpha}*(exp(x) - 1)"
     in_place: ClassVar[bool] = True
 
-    alpha: float = number("the limit below zero", 1.0, minimum=0)
+    alpha: float = number("minus the limit for x towards -infinity", 1.0, minimum=0)
 
     def module(self, arriving: Shape) -> Constructor:
         return constructor("nn.ELU", alpha=(self.alpha, 1.0), inplace=self._inplace())
 
 
 class SELU(Activation):
-    """ELU, scaled so that networks normalise themselves (Klambauer et al., arXiv:1706.02515)."""
+    """ELU, scaled for self-normalizing networks (Klambauer et al., arXiv:1706.02515)."""
 
     word: ClassVar[str] = "selu"
     example: ClassVar[str] = "selu"
@@ -245,7 +245,7 @@ class Softplus(Activation):
     formula: ClassVar[str] = "log(1 + exp({beta}*x))/{beta}"
 
     beta: float = number("how sharp the corner is", 1.0, minimum=0, above=True)
-    threshold: float = number("where beta*x is above this, the identity", 20.0)
+    threshold: float = number("above this value of beta*x, the identity is used", 20.0)
 
     def module(self, arriving: Shape) -> Constructor:
         beta, threshold = (self.beta, 1.0), (self.threshold, 20.0)

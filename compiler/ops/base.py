@@ -1,12 +1,9 @@
-"""What an operation is: one small frozen class that knows everything about itself.
-
-A class states its signature (attributes made with `..signature`), and from the shapes that arrive:
-the shape that leaves, its weights, what it costs, how far it sees, what it keeps for the backward
-pass, and the torch text that computes it. Nothing else in the project knows a layer by name.
-
-Counting: a multiply-add (`macs`) is one product and sum of a convolution or a linear layer.
-Everything else is `elementwise`: one for each number that is made, times the operations that go
-into it. There are no defaults for either: an operation that cannot count itself does not exist.
+"""The interface of operations (layers): one small frozen class per operation. A class declares its
+signature (attributes of `..language.kinds`) and computes from the input shapes: the output shape,
+weights, costs, receptive field, memory kept for the backward pass, and the torch code. Nothing else
+in the project knows a layer by name. Counting: a multiply-add (`macs`) is one product and sum of a
+convolution or a linear layer. Everything else is `elementwise`: the number of output elements times
+the operations for each. Neither has a default: every operation has to count itself.
 """
 
 from __future__ import annotations
@@ -25,19 +22,21 @@ Kind = Literal[
 
 
 class Weight(NamedTuple):
-    """A tensor that belongs to a layer: learned, or, as a buffer, only kept with it."""
+    """A tensor of a layer: a parameter or a buffer."""
 
     name: str
     """Its key in the layer's state dict."""
     shape: Shape
     trainable: bool = True
-    """False for buffers, the fixed filters and running statistics."""
+    """False for buffers: fixed filters and running statistics."""
     itemsize: int | None = None
-    """Bytes of one number, where that does not follow the network's precision."""
+    """Bytes per element, if that does not follow the network's precision."""
 
 
 class Window(NamedTuple):
-    """What one output sees of the input, by axis: output i covers `start + i * stride`, `size`."""
+    """The window of the outputs, by axis: output i reads `size` positions from `start + i * stride`
+    on.
+    """
 
     size: Pair = (1, 1)
     stride: tuple[int | Fraction, int | Fraction] = (1, 1)
@@ -50,51 +49,50 @@ EVERYTHING: Literal["everything"] = "everything"
 
 
 class Kept(NamedTuple):
-    """What autograd keeps for the backward pass of one image, in numbers (not bytes).
-
-    The input and the output are storages of the graph, counted once however many keep them.
+    """What autograd keeps for the backward pass of one image, in elements (not bytes). Inputs and
+    outputs are tensors of the graph, counted once however many operations keep them.
     """
 
     inputs: tuple[int, ...] = ()
-    """Which inputs, by position."""
+    """The positions of the inputs that are kept."""
     output: bool = False
     own: int = 0
-    """Other numbers of the network's precision, for each image."""
+    """Further elements in the network's precision, for each image."""
     fixed: int = 0
-    """Bytes that do not follow the precision, for each image: indices, masks."""
+    """Bytes independent of the precision, for each image: indices, masks."""
     once: int = 0
-    """Numbers of four bytes kept once for a whole batch: the statistics of a batch norm."""
+    """Four-byte elements kept once for a whole batch: the statistics of a batch norm."""
 
 
 class TorchText(NamedTuple):
-    """How torch computes it."""
+    """The torch code of an operation."""
 
     module: Constructor | None = None
-    """`nn.Conv2d(3, 64, 7)`; None where there is nothing to hold."""
+    """The constructor: `nn.Conv2d(3, 64, 7)`; None if no module is needed."""
     call: str = "{m}({0})"
     """The expression in `forward`; {m} is the module, {0}, {1}, … are the inputs."""
     helper: str = ""
-    """Source of a class or function that `module` or `call` needs."""
+    """Source code of a class or function that `module` or `call` needs."""
 
 
 Option = tuple[Any, Any]
-"""A value, and the usual one, at which it is left out."""
+"""An argument value with its default in torch; equal ones are omitted."""
 
 
 class ClassName(str):
-    """A class as a value: `nn.ReLU`."""
+    """A class as an argument: `nn.ReLU`."""
 
     __slots__ = ()
 
 
 class Constructor(NamedTuple):
-    """A call that makes a module, with values for its arguments: `nn.MaxPool2d(3, stride=2)`."""
+    """A constructor call with its arguments: `nn.MaxPool2d(3, stride=2)`."""
 
     name: str
     arguments: tuple[Any, ...]
-    """Numbers, text, tuples, lists, class names, or constructors in their turn."""
+    """Numbers, text, tuples, lists, class names, or nested constructors."""
     options: tuple[tuple[str, Any, Any], ...]
-    """Name, value and usual value of each, those left out too."""
+    """Name, value and torch default of each keyword argument, omitted ones included."""
 
     def __str__(self) -> str:
         given = [f"{key}={python(value)}" for key, value, usual in self.options if value != usual]
@@ -106,42 +104,47 @@ def constructor(name: str, *arguments: Any, **options: Option) -> Constructor:
 
 
 HELPERS: dict[str, None] = {}
-"""Sources of the classes and functions that the torch texts of layers need."""
+"""Source code of helper classes and functions for emitted modules."""
 
 
 def helper(source: str) -> str:
-    """Enters the source of such a class."""
+    """Registers the source code of a helper."""
     HELPERS[source] = None
     return source
 
 
 TORCH_CALLS: dict[str, None] = {}
-"""All functions and methods that the torch texts of operations call."""
+"""All functions and methods that the torch code of operations calls."""
 
 REGISTRY: dict[str, type[Op]] = {}
-"""Every operation that a spec can write, by its word or words (`conv`, `pool max`)."""
+"""Every operation of the language, by its word or words (`conv`, `pool max`)."""
 
 
 class Op(Declared):
     """An operation with its arguments."""
 
     short_word: ClassVar[str] = ""
-    """Its first word, by which layers are named and counted; of one that no spec can write, its
-    class's name."""
+    """Its first word, which layers are named after; for internal operations, the name of the
+    class.
+    """
     elsewhere: ClassVar[Mapping[str, str]] = {}
-    """What to write, and the names that other tools have for that (`..language.foreign`). Not
-    inherited: what is true of a class is not true of those that derive from it."""
+    """Its text in a spec, with names in other tools (`..language.foreign`).
+
+    Not inherited: a subclass is a different layer.
+    """
     kind: ClassVar[Kind]
     example: ClassVar[str] = ""
-    """How it is written in a network, behind maps of 16 channels: for `cnn help`."""
+    """An example for `cnn help`; its input has 16 channels."""
     arithmetic: ClassVar[str] = ""
-    """What it computes, the size of its output, its parameters and multiply-adds, one a line, where
-    `explain` alone does not say it. C, H and W are channels, height and width of what arrives."""
+    """Formulas for `cnn help`: result, output size, parameters and multiply-adds, one per line, if
+    `explain` does not show them. C, H and W are channels, height and width of the input.
+    """
     called: ClassVar[str] = ""
-    """What the best-known other tools call it: `Keras Conv2D, Caffe Convolution`."""
+    """Its names in the best-known other tools: `Keras Conv2D, Caffe Convolution`."""
     torch_calls: ClassVar[tuple[str, ...]] = ()
-    """What its torch text calls beside modules and `F`: functions (`torch.cat`) and methods of
-    tensors (`chunk`). Emitted text may call nothing else."""
+    """Functions (`torch.cat`) and tensor methods (`chunk`) that its torch code calls, beside
+    modules and `F`. Emitted code may call nothing else.
+    """
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -157,10 +160,10 @@ class Op(Declared):
 
     __hash__ = Declared.__hash__
 
-    # ---- what every operation answers ----
+    # ---- what every operation defines ----
 
     def output(self, *inputs: Shape) -> Shape:
-        """The shape that leaves; raises ShapeError where the inputs do not fit."""
+        """The output shape; raises ShapeError if the inputs do not fit."""
         raise NotImplementedError
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -171,58 +174,63 @@ class Op(Declared):
         raise NotImplementedError
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """Other arithmetic for one image."""
+        """Other operations for one image."""
         raise NotImplementedError
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
         return POINT
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        """What the backward pass needs."""
+        """The memory that the backward pass needs."""
         raise NotImplementedError
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         raise NotImplementedError
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        """The arithmetic with its numbers, line by line: what it gives, how."""
+        """The arithmetic with its numbers, for `cnn explain`: lines of name and text."""
         return []
 
-    # ---- what follows from the operations around it ----
+    # ---- dependence on neighbouring operations ----
 
     def settle(self, followers: Sequence[Op]) -> Op:
-        """This operation, once it is known what its output goes into (`bias=auto`)."""
+        """The final operation, once the readers of its output are known (`bias=auto`)."""
         return self
 
     absorbs_bias: ClassVar[bool] = False
-    """A bias directly before it would be of no use: it takes means away and adds its own."""
+    """A bias directly before it has no effect: it subtracts the mean and adds its own bias."""
     suits: ClassVar[str] = ""
-    """Of an activation: how the weights before it are best drawn at first, as `init` calls it."""
+    """For an activation: the suitable `init` method for the weights before it."""
     passes_zero: ClassVar[bool] = False
-    """A zero stays one, and whatever its gradient was, the input gets it: dropout, a factor."""
+    """It maps zero to zero and passes the gradient on: dropout, a factor."""
 
     @property
     def leak(self) -> float:
-        """Of a rectifier: the slope of its negative side."""
+        """For a rectifier: its negative slope."""
         return 0.0
 
     probabilities: ClassVar[bool] = False
-    """What it makes of a network's output is for who predicts: a loss takes what goes into it."""
+    """As the last layer it is applied in prediction only: losses take its input (softmax,
+    sigmoid).
+    """
     independent: ClassVar[bool] = False
-    """Each of those probabilities is of its own: an image may be of several classes."""
+    """Its probabilities are independent: an image may have several classes."""
     in_place: ClassVar[bool] = False
-    """It may write over its input where nobody else needs that."""
+    """It may overwrite its input if nothing else reads that."""
     inplace: bool = False
-    """It does: `replace(inplace=True)`. No argument, but of the operation's value all the same."""
+    """It does, after `replace(inplace=True)`.
+
+    Not an argument, but part of the operation's value.
+    """
 
     @property
     def shares_storage(self) -> bool:
-        """Its output is its input's memory: seen in another way (flatten), or written over."""
+        """Whether its output shares the input's memory: a view (flatten), or in place."""
         return self.inplace
 
 
 class NoMultiplyAdds(Op):
-    """For operations without a multiply-add of the counted kind."""
+    """Mixin for operations without multiply-adds."""
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
         return 0

@@ -1,4 +1,4 @@
-"""Convolutions."""
+"""Convolution layers: conv, depthwise, separable, deconv."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ BIAS = choice(
 
 
 class Biased(Op):
-    """What may add a number to each of its channels."""
+    """A convolution that may have a bias for each channel."""
 
     bias: bool | str
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One addition for each number, where there is a bias."""
+        """One addition for each output element if there is a bias."""
         return size(output) if self.bias else 0
 
     def settle(self, followers: Sequence[Op]) -> Op:
@@ -62,7 +62,7 @@ class Biased(Op):
 
 
 class Sliding(Op):
-    """What slides filters over a map, in steps of a stride, over its padding too."""
+    """Slides filters over a padded map with a stride: shared by `conv` and its relatives."""
 
     stride: Pair
     pad: Pair
@@ -80,7 +80,7 @@ class Sliding(Op):
         raise NotImplementedError
 
     def grouped(self, channels: int) -> int:
-        """Into how many groups the channels are divided."""
+        """The number of groups that the channels are divided into."""
         raise NotImplementedError
 
     def check(self) -> None:
@@ -106,7 +106,7 @@ class Sliding(Op):
         leaving = window_output(arriving, kernel, stride, before + after, self.dilation[axis])
         if leaving < 1:
             raise ShapeError(
-                f"a filter that reaches over {self.reach(axis)} does not fit into {arriving}"
+                f"a filter that spans {self.reach(axis)} does not fit into {arriving}"
                 + (f" (+ {before + after} padding)" if before + after else ""),
                 "make the filter smaller, pad, or downsample less before it",
                 change={"kernel": self._fitting(arriving + before + after)},
@@ -120,7 +120,7 @@ class Sliding(Op):
         return leaving
 
     def _fitting(self, room: int) -> Pair:
-        """This filter, no larger than fits into some room."""
+        """The kernel size, reduced to what fits into the given number of rows."""
         height, width = (
             min(kernel, (room - 1) // dilation + 1)
             for kernel, dilation in zip(self.kernel, self.dilation, strict=True)
@@ -167,7 +167,7 @@ class Sliding(Op):
         return Kept(inputs=before, own=padded_size(sides, inputs[0]))
 
     def pad_options(self, arriving: Shape) -> dict[str, Option]:
-        """What torch's convolution is told about the padding, if it does the padding."""
+        """The padding arguments of torch's convolution, if it does the padding."""
         (top, bottom), (left, right) = self.sides(arriving)
         even = (top, left) == (bottom, right)
         mode = self.mode if even and (top or left) else "zeros"
@@ -194,7 +194,7 @@ class Sliding(Op):
             how = f"({arriving}{added} - {reach})/{stride} + 1 = {decimal(steps)}{rounded}"
             if self.dilation[axis] > 1 and self.kernel[axis] > 1:
                 spread = f"{self.dilation[axis]}*({self.kernel[axis]} - 1) + 1 = {reach}"
-                how += f", with a filter that reaches over {spread}"
+                how += f", with a filter that spans {spread}"
             lines.append((name, how))
         return lines
 
@@ -222,7 +222,7 @@ class Conv(Biased, Sliding):
     }
     kind: ClassVar[Kind] = "conv"
 
-    out: int = count("number of filters: the output channels")
+    out: int = count("number of filters (output channels)")
     kernel: Pair = pair("filter size", (1, 1))
     stride: Pair = STRIDE
     pad: Pair = PAD
@@ -272,7 +272,7 @@ class Conv(Biased, Sliding):
 
 
 class PerChannel(Biased, Sliding):
-    """What has filters for each channel by itself."""
+    """A convolution with filters of its own for each channel."""
 
     multiplier: int
 
@@ -360,7 +360,7 @@ class Separable(PerChannel):
     }
     kind: ClassVar[Kind] = "conv"
 
-    out: int = count("number of 1x1 filters: the output channels")
+    out: int = count("number of 1x1 filters (output channels)")
     kernel: Pair = pair("filter size of the depthwise convolution")
     stride: Pair = STRIDE
     pad: Pair = PAD
@@ -385,7 +385,7 @@ class Separable(PerChannel):
         )
 
     def _between(self, output: Shape, arriving: Shape) -> Shape:
-        """What goes from the one to the other."""
+        """The shape between the depthwise and the pointwise convolution."""
         return self.filters(arriving[0]), *output[1:]
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
@@ -448,7 +448,7 @@ class Deconv(Biased):
     dilation: Pair = DILATION
     groups: int = count("groups of channels, convolved separately", 1)
     bias: bool | str = BIAS
-    same: bool = flag("cut off so much that the output is `stride` times the input's size")
+    same: bool = flag("cut off the border so that the output is `stride` times the input's size")
 
     def check(self) -> None:
         if self.same and (self.pad != (0, 0) or self.output_pad != (0, 0)):
@@ -460,14 +460,14 @@ class Deconv(Biased):
                 raise ArgumentError(
                     f"`output_pad={plain(self.output_pad)}` has to be below the stride,"
                     f" {plain(self.stride)}, or the dilation",
-                    f"it chooses among the sizes that a stride of {stride} can come from:"
+                    f"it selects one of the sizes that a stride of {stride} reduces to the input:"
                     f" at most {max(stride, dilation) - 1} here",
                 )
         if self.same and any(
             self.padding(axis)[1] >= max(self.stride[axis], self.dilation[axis]) for axis in (0, 1)
         ):
             raise ArgumentError(
-                f"`same` cannot cut evenly what a filter of even size {by(self.kernel)} adds",
+                f"`same` cannot evenly cut off what a filter of even size {by(self.kernel)} adds",
                 "take a filter of odd size, or a stride of 2",
             )
 
@@ -481,7 +481,7 @@ class Deconv(Biased):
         whole = (arriving - 1) * self.stride[axis] + self._reach(axis) + more
         if whole - 2 * pad < 1:
             raise ShapeError(
-                f"nothing is left: {pad} is cut off each side of {whole}",
+                f"nothing is left: `pad` cuts {pad} off each side of {whole}",
                 f"`pad` can be at most {(whole - 1) // 2} here",
             )
         return whole - 2 * pad
@@ -490,7 +490,7 @@ class Deconv(Biased):
         return reach(self.kernel[axis], self.dilation[axis])
 
     def padding(self, axis: int) -> Pair:
-        """What is cut off each side, and what is added at the end."""
+        """What is cut off on each side, and what is added at the end."""
         if not self.same:
             return self.pad[axis], self.output_pad[axis]
         # stride times what arrives is left by cutting off this much in all; an odd amount is
@@ -499,13 +499,14 @@ class Deconv(Biased):
         return (0, -over) if over < 0 else ((over + 1) // 2, over % 2)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        # Torch's order: the channels that arrive come first.
+        # Torch's order: the input channels come first.
         shape = (inputs[0][0], self.out // self.groups, *self.kernel)
         return Weight("weight", shape), *self.biases(self.out)
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
-        """Each number that arrives times each weight that it meets, also where the product falls
-        on what is cut off: as torch's counter does."""
+        """Each input element times each weight applied to it, including products in the border that
+        is cut off: torch's FLOP counter does the same.
+        """
         _, height, width = inputs[0]
         return height * width * size(self.weights(*inputs)[0].shape)
 
@@ -564,7 +565,7 @@ class Deconv(Biased):
 
 
 def reach(kernel: int, dilation: int) -> int:
-    """How far a filter goes from its first point to its last, both included."""
+    """The extent of a dilated filter, from its first to its last element."""
     return dilation * (kernel - 1) + 1
 
 
@@ -573,7 +574,7 @@ def check_groups(channels: int, out: int, groups: int) -> None:
         if number % groups:
             nearest = -(-number // groups) * groups
             raise ShapeError(
-                f"the {number} {what} do not divide into {groups} groups",
+                f"{number} {what} cannot be divided into {groups} groups",
                 f"{nearest} would: {nearest // groups} in each group",
                 change={"groups": gcd(channels, out)},
             )

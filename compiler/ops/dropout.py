@@ -1,7 +1,6 @@
-"""Dropout: while training, something is left out at random; in evaluation nothing is.
-
-What stays is divided by the probability that it stays, so that the mean does not change. Operations
-are counted as they are in evaluation: there are none.
+"""Dropout layers: in training, elements, channels or branches are dropped at random; in evaluation
+nothing is. The rest is divided by the probability of keeping it, so that the mean does not change.
+Operations are counted as in evaluation: none.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Dropout(NoMultiplyAdds):
         return inputs[0]
 
     def drawn(self, arriving: Shape) -> int:
-        """How many are drawn for one image."""
+        """The number of random draws for one image."""
         return size(arriving)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
@@ -59,7 +58,7 @@ class Dropout(NoMultiplyAdds):
         return self.inplace or not self.p
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        # The factors: 0 for what is left out, 1/(1 - p) for the rest.
+        # The factors: 0 for dropped elements, 1/(1 - p) for the rest.
         return Kept(own=self.drawn(output)) if self.p else Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:

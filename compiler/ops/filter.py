@@ -1,4 +1,4 @@
-"""Filters that are known beforehand and are not trained."""
+"""Fixed filters, which are not trained: blur, sobel, laplacian, …."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ KNOWN: dict[str, Rows] = {
     "sharpen": ((0, -1, 0), (-1, 5, -1), (0, -1, 0)),
     "blur": ((0.0625, 0.125, 0.0625), (0.125, 0.25, 0.125), (0.0625, 0.125, 0.0625)),
 }
-"""By name. Like every filter here they are laid on the map as they stand, not turned around; `_x`
-is large where the map becomes brighter to the right, `_y` where it does downwards."""
+"""By name.
+
+As in all layers this is cross-correlation, so kernels are not flipped; `_x` is large where the map
+becomes brighter to the right, `_y` where it becomes brighter downwards.
+"""
 
 _ELSEWHERE = {
     "gaussian": "blur", "gauss": "blur", "smooth": "blur", "box": "blur", "mean": "blur",
     "laplace": "laplacian", "edge": "laplacian", "edges": "laplacian", "unsharp": "sharpen",
 }  # fmt: skip
-"""What others call them."""
+"""Their names in other tools."""
 
 EXAMPLE = "write its rows, like `filter [[0, 1, 1], [1, 0, 0], [1, 0, 1]]`"
 
@@ -54,8 +57,10 @@ def _read(value: object) -> str | Rows:
 
 
 def _rows(value: object) -> list[list[object]]:
-    """Rows of a list of lists, or of text, where `/`, `;` or a new line ends them. Numbers that
-    are not divided into rows are a square if they can be, otherwise one row."""
+    """The rows of a list of lists, or of text with `/`, `;` or line ends between rows.
+
+    Numbers that are not divided into rows form a square if possible, otherwise one row.
+    """
     if isinstance(value, Text):
         lines = re.split(r"[/;\n]", value)
         rows: list[list[object]] = [list(line.replace(",", " ").split()) for line in lines]
@@ -115,7 +120,7 @@ class Filter(Sliding):
         takes_words=True,
         words=tuple(KNOWN),
     )
-    # By name alone: in `filter blur 5x5`, a size would be read as that of the filter.
+    # By name only: in `filter blur 5x5`, people would read the size as that of the filter.
     stride: Pair = replace(STRIDE, keyword_only=True)
     pad: Pair = replace(PAD, keyword_only=True)
     dilation: Pair = replace(DILATION, keyword_only=True)
@@ -138,11 +143,11 @@ class Filter(Sliding):
         return channels
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """One for all channels."""
+        """One kernel for all channels."""
         return (Weight("weight", (1, 1, *self.kernel), trainable=False),)
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
-        """As of a depthwise convolution; products with a weight of zero are counted, too."""
+        """As for a depthwise convolution; products with a weight of zero are counted, too."""
         return math.prod(output) * math.prod(self.kernel)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:

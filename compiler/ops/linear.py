@@ -1,4 +1,4 @@
-"""Fully connected layers."""
+"""The fully connected layer, `fc`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Linear(Op):
     bias: bool = switch("a learned bias for each output", True)
 
     def output(self, *inputs: Shape) -> Shape:
-        # Torch would take the last axis of a map, its width, for the features, in silence.
+        # Torch would silently use the last axis of a map, its width, as the features.
         if len(inputs[0]) != 1:
             channels, *sides = inputs[0]
             pooled = f", or `pool avg global, flatten` for {channels:,}" if size(inputs[0]) else ""
@@ -52,7 +52,7 @@ class Linear(Op):
         return self.out * inputs[0][0]
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One addition for each output, where there is a bias."""
+        """One addition for each output if there is a bias."""
         return self.out if self.bias else 0
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:

@@ -1,4 +1,4 @@
-"""Where paths come together or part, and where the network begins."""
+"""The input of a network, and the operations that merge or split paths: add, concat, mul, chunk."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Input(NoMultiplyAdds):
 
 
 class Merge(NoMultiplyAdds):
-    """Brings two paths or more together."""
+    """Merges two or more paths."""
 
     kind: ClassVar[Kind] = "merge"
 
     done: ClassVar[str] = ""
-    """What is done to the paths, in a word: `added`."""
+    """The participle for messages: these paths cannot be `added`."""
 
     def output(self, *inputs: Shape) -> Shape:
         if len(inputs) < 2:
@@ -64,11 +64,11 @@ class Merge(NoMultiplyAdds):
         return leaving
 
     def merged(self, *inputs: Shape) -> Shape | None:
-        """What leaves; None where the paths do not fit together."""
+        """The output shape; None if the paths do not fit together."""
         return inputs[0] if len(set(inputs)) == 1 else None
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One operation for each number and each path after the first."""
+        """One operation for each element and each path after the first."""
         return (len(inputs) - 1) * size(output)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -108,7 +108,7 @@ class Maximum(Merge):
     torch_calls: ClassVar[tuple[str, ...]] = ("torch.maximum",)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        # Which was larger is found out again from both sides, so what lies between is kept, too.
+        # The backward pass compares both sides again, so intermediate results are kept, too.
         return Kept(inputs=tuple(range(len(inputs))), own=(len(inputs) - 2) * size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
@@ -134,19 +134,19 @@ class Mul(Merge):
         return leaving if fits else None
 
     def _products(self, *inputs: Shape) -> list[int]:
-        """How many numbers there are after each multiplication."""
+        """The number of elements after each multiplication."""
         firsts = [self.merged(*inputs[: n + 1]) for n in range(1, len(inputs))]
         return [size(shape) for shape in firsts if shape is not None]
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One operation for each number that is made, those on the way too."""
+        """One operation for each element of each product, intermediate ones included."""
         return sum(self._products(*inputs))
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=tuple(range(len(inputs))), own=sum(self._products(*inputs)[:-1]))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        # A vector beside maps is one number for each channel.
+        # A vector merged with maps is one number for each channel.
         gates = ["[..., None, None]" if len(s) < len(output) else "" for s in inputs]
         return TorchText(call=" * ".join(f"{{{n}}}{gate}" for n, gate in enumerate(gates)))
 
@@ -198,12 +198,12 @@ def _listed(shapes: tuple[Shape, ...]) -> str:
 
 
 def _spread(shape: Shape, axes: int) -> Shape:
-    """A vector beside maps: a number for each channel."""
+    """A vector, broadcast over maps: one number for each channel."""
     return shape + (1,) * (axes - len(shape)) if len(shape) == 1 else shape
 
 
 def mend(inputs: tuple[Shape, ...], op: Merge) -> str:
-    """What to write so that paths fit together, if that can be told."""
+    """A suggestion that makes the paths fit together, if there is one."""
     first, other = next((a, b) for a in inputs for b in inputs if op.merged(a, b) is None)
     if len(first) != len(other):
         vector = text(min(first, other, key=len))
@@ -214,7 +214,7 @@ def mend(inputs: tuple[Shape, ...], op: Merge) -> str:
             down, across = large[1] // small[1], large[2] // small[2]
             stride = str(down) if down == across else by((down, across))
             return f"`stride={stride}` in the path of {text(large)} makes it {text(small[1:])}"
-        return "see that strides and padding are the same in each path"
+        return "use the same strides and padding in each path"
     if len(first) == 1:
         return f"end one path with `fc {first[0]}`"
     return f"end the path of {other[0]} channels with `conv {first[0]}`, a 1x1 convolution"
@@ -233,7 +233,7 @@ def _whole_stride(large: Shape, small: Shape) -> bool:
 
 
 class Chunk(NoMultiplyAdds):
-    """One part of the channels, where they are divided among paths."""
+    """One part of the channels, which `split` divides among its paths."""
 
     kind: ClassVar[Kind] = "shape"
     torch_calls: ClassVar[tuple[str, ...]] = ("chunk",)
@@ -245,7 +245,7 @@ class Chunk(NoMultiplyAdds):
         channels, *sides = inputs[0]
         if channels % self.count:
             raise ShapeError(
-                f"the {channels} input channels do not divide among {self.count} paths",
+                f"{channels} input channels cannot be divided among {self.count} paths",
                 f"{-(-channels // self.count) * self.count} would",
             )
         return channels // self.count, *sides
@@ -268,18 +268,18 @@ class Chunk(NoMultiplyAdds):
 
 
 class Scaled(NoMultiplyAdds):
-    """What a body adds, made smaller before it is added, so that sums of many do not run away."""
+    """Scales the body of a residual down before it is added, so that deep sums stay bounded."""
 
     kind: ClassVar[Kind] = "shape"
     passes_zero: ClassVar[bool] = True
 
-    factor: float = number("what everything is multiplied by")
+    factor: float = number("factor of all elements")
 
     def output(self, *inputs: Shape) -> Shape:
         return inputs[0]
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One operation for each number."""
+        """One operation for each element."""
         return size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
@@ -293,21 +293,20 @@ class Scaled(NoMultiplyAdds):
 
 
 class PadShortcut(NoMultiplyAdds):
-    """Shortcut without weights: pixels skipped, channels of zeros added (ResNet's option A)."""
+    """Shortcut without weights: skips pixels and adds zero channels (ResNet's option A)."""
 
     short_word: ClassVar[str] = "shortcut"
     kind: ClassVar[Kind] = "shape"
 
     out: int = count("output channels")
-    stride: Pair = pair("which pixels are taken", (1, 1))
+    stride: Pair = pair("step between the pixels that are kept", (1, 1))
 
     @classmethod
     def between(cls, arriving: Shape, leaving: Shape) -> Self:
-        """The one that leads from a shape to another."""
+        """The shortcut that turns one shape into another."""
         if len(arriving) != 3 or len(leaving) != 3 or leaving[0] < arriving[0]:
             raise ShapeError(
-                f"padding with channels of zeros cannot lead from {text(arriving)}"
-                f" to {text(leaving)}"
+                f"padding with zero channels cannot turn {text(arriving)} into {text(leaving)}"
             )
         height, width = (stride_between(arriving[axis], leaving[axis]) for axis in (1, 2))
         return cls(out=leaving[0], stride=(height, width))
@@ -337,8 +336,8 @@ class PadShortcut(NoMultiplyAdds):
         return [("channels", f"{inputs[0][0]} + {more} of zeros = {self.out}")]
 
 
-# As many channels before as after, as is usual; an odd rest comes after. Also where there are none
-# to add: what leaves is then a copy, in its own memory, whatever the shapes.
+# As usual, half of the channels are added before and half after; an odd one comes after. `F.pad`
+# runs even if there are none to add, so that the output is always a copy in memory of its own.
 PAD_SHORTCUT = helper('''\
 class PadShortcut(nn.Module):
     """Skips pixels and adds channels of zeros: a shortcut without weights."""

@@ -1,7 +1,6 @@
-"""Normalisation: numbers brought to a mean of 0 and a variance of 1, by what is around them.
-
-What is seen through them is what is seen without them: that the statistics of a layer, group or
-instance normalisation reach over the map is left out of receptive fields, as it is everywhere else.
+"""Normalisation layers: bn, gn, ln, instancenorm, lrn, layerscale. They do not change receptive
+fields: that the statistics of a layer, group or instance normalisation depend on the whole map is
+ignored, as is usual.
 """
 
 from __future__ import annotations
@@ -58,8 +57,9 @@ class Normalisation(NoMultiplyAdds):
         return self.affine_weights(inputs[0][0])
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """For each number a sum for the mean, a square and a sum for the variance, a subtraction
-        and a division; with `affine`, a product and a sum."""
+        """For each element a sum for the mean, a square and a sum for the variance, a subtraction
+        and a division; with `affine`, a product and a sum.
+        """
         return (7 if self.affine else 5) * size(output)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -75,7 +75,7 @@ class Normalisation(NoMultiplyAdds):
         return f"(x - mean)/sqrt(variance + {self.eps:g}){learned}, {self.over(arriving)}"
 
     def over(self, arriving: Shape) -> str:
-        """What mean and variance are taken over."""
+        """The elements that mean and variance are computed over, in words."""
         raise NotImplementedError
 
     def options(self) -> dict[str, Option]:
@@ -121,7 +121,7 @@ class BatchNorm(Normalisation):
         )
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """A product and a sum for each number: in evaluation everything else is known before."""
+        """A product and a sum for each element: in evaluation everything else is constant."""
         return 2 * size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
@@ -175,7 +175,7 @@ class GroupNorm(Normalisation):
             fitting = [n for n in range(1, min(channels, 1024) + 1) if channels % n == 0]
             closest = min(fitting, key=lambda n: (abs(n - self.groups), n))
             raise ShapeError(
-                f"the {channels} input channels do not divide into {self.groups} groups",
+                f"{channels} input channels cannot be divided into {self.groups} groups",
                 f"`{self.word} {closest}` would",
                 change={"groups": closest},
             )
@@ -254,8 +254,8 @@ class InstanceNorm(Normalisation):
         return arriving
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        # Torch computes it as the batch norm of one image with batch*channels channels, for which
-        # it repeats the weights.
+        # Torch computes it as the batch norm of one image with batch*channels channels, and repeats
+        # the weights for that.
         channels = inputs[0][0]
         return Kept(inputs=(0,), fixed=2 * 4 * channels, own=channels if self.affine else 0)
 
@@ -284,19 +284,19 @@ class LocalResponseNorm(NoMultiplyAdds):
     kind: ClassVar[Kind] = "norm"
 
     size: int = count("number of neighbouring channels, with the channel itself in the middle", 5)
-    alpha: float = number("factor of their squares", 1e-4)
+    alpha: float = number("factor of the sum of squares", 1e-4)
     beta: float = number("the power", 0.75)
-    k: float = number("constant that is added", 1.0)
+    k: float = number("constant that is added to the sum", 1.0)
 
     def output(self, *inputs: Shape) -> Shape:
         return as_map(inputs[0], self.word)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """For each number a square, `size - 1` sums, a factor, an addend, a power, a division."""
+        """For each element a square, `size - 1` sums, a factor, an addend, a power, a division."""
         return (self.size + 4) * size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        # The squares with channels of zeros around them, the sum before the power and after it.
+        # The squares padded with zero channels, and the sum before and after the power.
         channels, height, width = inputs[0]
         padded = (channels + self.size - 1) * height * width
         return Kept(inputs=(0,), own=padded + 2 * size(output))
@@ -336,7 +336,7 @@ class LayerScale(NoMultiplyAdds):
         return (Weight("gamma", (inputs[0][0], 1, 1)),)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One product for each number."""
+        """One product for each element."""
         return size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:

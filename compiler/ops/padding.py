@@ -1,4 +1,4 @@
-"""What convolutions and the `pad` layer share: rows and columns added around a map."""
+"""Padding, shared by convolutions and the `pad` layer: rows and columns added around a map."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Sides = tuple[Pair, Pair]
 
 
 def check_padding(mode: str, sides: Sides, arriving: Shape) -> None:
-    """ShapeError where there is not enough of a map to fill its padding from."""
+    """Raises ShapeError if the map is too small to fill its padding from."""
     for pair, number, name in zip(sides, arriving[1:], ("rows", "columns"), strict=True):
         if mode == "reflect" and max(pair) >= number:
             raise ShapeError(
-                f"{max(pair)} {name} of padding cannot be mirrored from an input of {number}:"
-                " the outermost is not repeated",
+                f"{max(pair)} {name} of padding cannot be mirrored from an input of {number}: the"
+                " border itself is not repeated",
                 "pad less, or write `mode=replicate`",
             )
         if mode == "circular" and max(pair) > number:
@@ -28,7 +28,7 @@ def check_padding(mode: str, sides: Sides, arriving: Shape) -> None:
 
 
 def padded_size(sides: Sides, arriving: Shape) -> int:
-    """How many numbers the padded map holds."""
+    """The number of elements of the padded map."""
     channels, height, width = arriving
     return channels * (height + sum(sides[0])) * (width + sum(sides[1]))
 

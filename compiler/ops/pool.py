@@ -1,8 +1,7 @@
-"""Pooling: each window over a channel, or the whole of it, becomes one number.
-
-Nothing is multiplied by a weight here, except in a tree. Elementwise operations are one for every
-number that a window reads, padding included: K*K for each output of a K*K window; a kind that takes
-more says so. They are counted as in evaluation.
+"""Pooling layers: each window of a channel, or the whole channel, becomes one number. Only `pool
+tree` multiplies by weights. Elementwise operations are counted as one for each element that a
+window reads, padding included: K*K for each output of a K*K window. Kinds of pooling that need more
+override this. Counts are those of evaluation.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ INDEX = 8
 
 
 class Pool(NoMultiplyAdds):
-    """Windows over a map. What only some kinds of pooling can do is off here."""
+    """Windows over a map. Features that only some kinds of pooling have are off here."""
 
     kind: ClassVar[Kind] = "pool"
 
@@ -48,7 +47,7 @@ class Pool(NoMultiplyAdds):
 
     @property
     def target(self) -> Pair | None:
-        """The size that leaves, where that is given and not the size of a window."""
+        """The output size if it is given instead of a window size."""
         return None
 
     @property
@@ -63,7 +62,7 @@ class Pool(NoMultiplyAdds):
 
     @property
     def reach(self) -> Pair:
-        """Rows and columns from one end of a window to the other."""
+        """Rows and columns from one end of a window to the other, dilation included."""
         (height, width), (down, right) = self.span, self.dilation
         return down * (height - 1) + 1, right * (width - 1) + 1
 
@@ -82,7 +81,8 @@ class Pool(NoMultiplyAdds):
             if padding > most:
                 raise ArgumentError(
                     f"{'`same` needs a' if self.same else 'a'} padding of {padding}, and half of a "
-                    f"window of {by(self.span)} is the most: one could lie in the padding alone",
+                    f"window of {by(self.span)} is the most: otherwise a window could lie in the"
+                    " padding alone",
                     "take `dilation` out" if self.same else f"pad by {most} at most",
                 )
 
@@ -97,7 +97,7 @@ class Pool(NoMultiplyAdds):
         leaving = self._windows(axis, side)
         if leaving < 1:
             raise ShapeError(
-                f"a window that reaches over {self.reach[axis]} does not fit into {side}"
+                f"a window that spans {self.reach[axis]} does not fit into {side}"
                 + (f" (+ {2 * padding} padding)" if padding else ""),
                 "take a smaller window"
                 + (", or `global` for the whole map" if "global" in self.fields else ""),
@@ -129,7 +129,7 @@ class Pool(NoMultiplyAdds):
         return "take a window of odd size"
 
     def _windows(self, axis: int, side: int) -> int:
-        """How many windows there are along an axis."""
+        """The number of windows along an axis."""
         return self._rounded(axis, side) - self._dropped(axis, side)
 
     def _rounded(self, axis: int, side: int) -> int:
@@ -137,14 +137,14 @@ class Pool(NoMultiplyAdds):
         return (_divided_up(room, step) if self.ceil else room // step) + 1
 
     def _dropped(self, axis: int, side: int) -> bool:
-        """Whether the last window would start in the padding behind, and see nothing."""
+        """Whether the last window would start in the padding after the map."""
         last = (self._rounded(axis, side) - 1) * self.step[axis]
         return self.ceil and last >= side + self.padding[axis]
 
     # ---- what it costs, how far it sees ----
 
     def reads(self, output: Shape, arriving: Shape) -> int:
-        """How many numbers the windows read, all together."""
+        """The number of elements that all windows read together."""
         if self.target is None:
             return size(output) * self.span[0] * self.span[1]
         return adaptive_reads(arriving, self.target)
@@ -167,7 +167,7 @@ class Pool(NoMultiplyAdds):
     # ---- the text of it ----
 
     def windowed(self, module: str, **more: Option) -> Constructor:
-        """A module of torch's that takes windows."""
+        """A pooling module of torch with a window."""
         return constructor(
             module,
             plain(self.span),
@@ -209,14 +209,14 @@ class Pool(NoMultiplyAdds):
 
 
 class Padded(Pool):
-    """Windows that may reach over the edge."""
+    """Windows that may extend over the border."""
 
     pad: Pair = natural_pair("rows and columns added on each side", (0, 0))
     same: bool = flag("pad evenly, so that stride 1 keeps the size")
 
 
 class Global(Padded):
-    """Windows, or one window over everything."""
+    """Windows, or one window over the whole map."""
 
     kernel: Pair | None = pair("window size", None)
     ceil: bool = flag("add a window where some rows or columns are left over")
@@ -242,7 +242,7 @@ class Global(Padded):
             super().check()
 
     def _check_alone(self, word: str, *also: str) -> None:
-        """Nothing else may say anything about windows."""
+        """Refuses other arguments about windows."""
         for name, usual in self.fields.items():
             allowed = name in (word, *also) or name not in WINDOW_ARGUMENTS
             if not allowed and getattr(self, name) != usual.default:
@@ -262,7 +262,7 @@ def _pair_or_switch(value: object) -> bool | Pair:
 
 
 class Adaptive(Global):
-    """Windows, or as many of them as give a certain size."""
+    """Windows, or as many windows as give a fixed output size."""
 
     adaptive: bool | Pair = custom(
         "a fixed output size, whatever the input: `adaptive 7x7` or `adaptive=7x7`",
@@ -330,7 +330,7 @@ class Max(Adaptive):
 
 
 class Min(Max):
-    """The smallest number of each window: -max(-x). Turning the signs counts too."""
+    """The minimum of each window, computed as -max(-x). Both negations count."""
 
     word: ClassVar[str] = "pool min"
     example: ClassVar[str] = "pool min 2x2"
@@ -460,8 +460,8 @@ class Lp(Norm):
     )
 
 
-# nn.LPPool2d adds up x^p, not |x|^p: with an odd p it is wrong for negative numbers, or nan. With
-# ceil_mode, what it gives for the last windows is too large. It neither pads nor widens float16.
+# nn.LPPool2d sums x^p, not |x|^p: with an odd p it is wrong for negative numbers, or NaN. With
+# ceil_mode, its results for the last windows are too large. It neither pads nor widens float16.
 LP_POOL = helper('''\
 class LpPool2d(nn.Module):
     """The p-norm of each window: (sum |x|^p)^(1/p)."""
@@ -527,7 +527,7 @@ class Mixed(Adaptive):
         return 2 * self.reads(output, inputs[0]) + 3 * size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        # The difference of the two, which the slope of the mixture is, and the sigmoid.
+        # The difference of the two, which is the gradient of the mixture, and the sigmoid.
         return Kept(
             inputs=(0,),
             own=size(output),
@@ -692,7 +692,7 @@ class Tree(Padded):
         return 4 * self.gates * size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        # Of each gate what it lets through, and the difference of what it mixes.
+        # For each gate: its output, and the difference of its two inputs.
         return Kept(inputs=(0,), own=2 * self.gates * size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
@@ -781,13 +781,13 @@ class Wavelet(NoMultiplyAdds):
         for side, name in ((height, "rows"), (width, "columns")):
             if side % 2:
                 raise ShapeError(
-                    f"a wavelet takes {name} in pairs, and its input has {side}",
+                    f"a wavelet takes pairs of {name}, and its input has {side}",
                     "make that an even number, or write `pool avg 2x2`",
                 )
         return channels * (4 if self.keep == "all" else 1), height // 2, width // 2
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        # All four: a sum or difference along each axis, and the halving, for every number.
+        # All four bands: a sum or difference along each axis, and the halving, for every element.
         return 3 * size(output) if self.keep == "all" else 4 * size(output)
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
@@ -899,13 +899,15 @@ class SpatialPyramidPool2d(nn.Module):
 
 
 def longest(side: int, windows: int) -> int:
-    """The size of the largest of them."""
+    """The size of the largest window."""
     rest = side % windows // gcd(side, windows)  # of the fraction in lowest terms
     return side // windows + min(rest, 2)
 
 
 def adaptive_reads(arriving: Shape, target: Pair) -> int:
-    """How many numbers they read, all together: those at a border that is no whole number twice."""
+    """How many numbers they read, all together: those at a border that is not a whole number
+    twice.
+    """
     sides = zip(arriving[1:], target, strict=True)
     along = [side + windows - gcd(side, windows) for side, windows in sides]
     return arriving[0] * along[0] * along[1]

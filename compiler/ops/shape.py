@@ -1,4 +1,6 @@
-"""What rearranges, cuts or repeats numbers and computes nothing, or hardly anything."""
+"""Layers that rearrange, cut, pad or repeat elements: flatten, reshape, permute, crop, upsample,
+….
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from .padding import PADDING_MODES, Sides, check_padding
 
 
 class Rearranging(NoMultiplyAdds):
-    """What computes nothing and needs nothing to go back."""
+    """Computes nothing, and the backward pass needs nothing."""
 
     kind: ClassVar[Kind] = "shape"
 
@@ -27,7 +29,7 @@ class Rearranging(NoMultiplyAdds):
 
 
 class Seen(Rearranging):
-    """The same memory, seen in another way."""
+    """A view of the input: the same memory in another shape."""
 
     @property
     def shares_storage(self) -> bool:
@@ -43,7 +45,7 @@ def product(shape: Shape) -> str:
 
 
 class Flatten(Seen):
-    """Channels, height and width one after the other, as a vector."""
+    """Turns a map into a vector: channels, then rows, then columns."""
 
     word: ClassVar[str] = "flatten"
     example: ClassVar[str] = "flatten"
@@ -79,7 +81,7 @@ def read_shape(value: object) -> Shape:
 
 
 class Reshape(Seen):
-    """The same numbers in another shape."""
+    """Arranges the same numbers in another shape."""
 
     word: ClassVar[str] = "reshape"
     example: ClassVar[str] = "reshape 64x16x16"
@@ -108,7 +110,7 @@ class Reshape(Seen):
         return f"`{self.word} {size(arriving)}` would fit"
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
-        # What lands where follows no window.
+        # The output has no windows over the input.
         if len(output) == 1 or output == inputs[0]:
             return POINT
         return EVERYTHING
@@ -157,7 +159,7 @@ class Permute(Seen):
         return arriving[first], arriving[second], arriving[third]
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
-        # Of height and width changing places, too, no window by height and width can tell.
+        # If height and width are swapped, there is no window by height and width either.
         return POINT if self.axes == (0, 1, 2) else EVERYTHING
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
@@ -172,7 +174,7 @@ class Permute(Seen):
 
 
 class Shuffle(Rearranging):
-    """One channel of each group in turn, so that groups mix (ShuffleNet, arXiv:1707.01083)."""
+    """Channel shuffle: takes one channel of each group in turn (ShuffleNet, arXiv:1707.01083)."""
 
     word: ClassVar[str] = "shuffle"
     example: ClassVar[str] = "shuffle 4"
@@ -188,7 +190,7 @@ class Shuffle(Rearranging):
         channels, height, width = as_map(inputs[0], self.word)
         if channels % self.groups:
             raise ShapeError(
-                f"the {channels} input channels do not divide into {self.groups} groups",
+                f"{channels} input channels cannot be divided into {self.groups} groups",
                 f"{-(-channels // self.groups) * self.groups} would",
             )
         return channels, height, width
@@ -207,7 +209,7 @@ class Shuffle(Rearranging):
 
 
 class Pad(Rearranging):
-    """Rows and columns added around the map."""
+    """Adds rows and columns around the map."""
 
     word: ClassVar[str] = "pad"
     example: ClassVar[str] = "pad 2"
@@ -226,7 +228,7 @@ class Pad(Rearranging):
     bottom: int | None = natural("rows below", None)
     left: int | None = natural("columns to the left", None)
     right: int | None = natural("columns to the right", None)
-    mode: str = choice("what they are filled with", PADDING_MODES, "zeros")
+    mode: str = choice("what the padding is filled with", PADDING_MODES, "zeros")
     value: float = number("the constant for `mode=zeros`", 0.0)
 
     def check(self) -> None:
@@ -281,7 +283,7 @@ class Pad(Rearranging):
 
 
 class Crop(Seen):
-    """A part of the map, by default its centre."""
+    """Cuts out a part of the map, by default its centre."""
 
     word: ClassVar[str] = "crop"
     example: ClassVar[str] = "crop 24x24"
@@ -301,10 +303,10 @@ class Crop(Seen):
             ("rows", self.top or 0, self.to[0], height),
             ("columns", self.left or 0, self.to[1], width),
         ):
-            if start + left > arriving:  # torch would leave less, in silence
+            if start + left > arriving:  # torch would silently return fewer
                 after = f" after the first {start}" if start else ""
                 raise ShapeError(
-                    f"there are no {left} {what}{after}: the input has {arriving}",
+                    f"cannot keep {left} {what}{after}: the input has {arriving}",
                     f"at most {arriving - start} can be kept"
                     if start < arriving
                     else f"only {arriving} can be cut off",
@@ -338,7 +340,7 @@ class Crop(Seen):
 
 
 class Upsample(Rearranging):
-    """A larger map, by repeating pixels or by interpolating between them."""
+    """Enlarges the map by repeating pixels or interpolating between them."""
 
     word: ClassVar[str] = "upsample"
     example: ClassVar[str] = "upsample 2 mode=bilinear"
@@ -361,7 +363,7 @@ class Upsample(Rearranging):
     )
 
     _TAPS: ClassVar[dict[str, int]] = {"nearest": 1, "bilinear": 2, "bicubic": 4}
-    """Pixels that go into one, along an axis."""
+    """Input pixels that one output pixel depends on, along an axis."""
 
     def check(self) -> None:
         if (self.factor is None) == (self.to is None):
@@ -385,7 +387,7 @@ class Upsample(Rearranging):
         return channels, height * self.factor[0], width * self.factor[1]
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """A weighted sum of n pixels is n products and n - 1 sums; repeating them is nothing."""
+        """A weighted sum of n pixels is n products and n - 1 sums; repeating is free."""
         taps = self._TAPS[self.mode] ** 2
         return (2 * taps - 1) * size(output) if taps > 1 else 0
 
@@ -395,8 +397,9 @@ class Upsample(Rearranging):
         return Window(sizes, strides, starts)
 
     def _axis(self, arriving: int, leaving: int) -> tuple[int, Fraction, Fraction]:
-        """Size, stride and start: output i lies at start + i*stride of the input, and mostly
-        between two pixels."""
+        """Window size, stride and start: output i is at position start + i*stride of the input,
+        usually between two pixels.
+        """
         taps = self._TAPS[self.mode]
         ratio, start = Fraction(arriving, leaving), Fraction(0)
         if self.mode == "nearest":

@@ -1,4 +1,4 @@
-"""train, augment, evaluate and transfer sections: typed directives, checked, as one plan."""
+"""The training plan: the train, augment, evaluate and transfer sections, typed and checked."""
 
 from .describe import describe
 from .make import examine, plan

@@ -1,7 +1,6 @@
-"""Directives replaced from outside: `--set train.epochs=3`, `--set train.optimizer.lr=0.1`.
-
-What stands behind the first `=` is written as in a spec, and read as if it stood there:
-`--set train.optimizer="adam lr=1e-3"` puts a whole directive in the place of another.
+"""Applies `--set` to sections: `--set train.epochs=3`, `--set train.optimizer.lr=0.1`. The text
+after the first `=` is parsed as in a spec: `--set train.optimizer="adam lr=1e-3"` replaces a whole
+directive.
 """
 
 from __future__ import annotations
@@ -22,8 +21,11 @@ from .read import Reader, verify
 def apply(
     overrides: Sequence[SectionOverride], reader: Reader, context: Context
 ) -> list[Diagnostic]:
-    """Changes what has been read; returns what is wrong with that. What was to be replaced by a
-    mistake is taken out all the same: nothing is to be said about that."""
+    """Replaces directives; returns the errors.
+
+    A directive whose replacement has an error is removed all the same, so that it causes no further
+    error.
+    """
     found: list[Diagnostic] = []
     for override in overrides:
         try:
@@ -91,7 +93,7 @@ def _usual(section: str, word: str, context: Context) -> Directive | None:
 
 
 def _changed(base: Directive, call: Call, reader: Reader) -> Directive:
-    """The same with another value for one argument."""
+    """The directive with another value for one argument."""
     (argument,) = evaluate_arguments(call.arguments, reader.env)
     name, value = base.one(argument)
     places = {**(base.origin.places if base.origin else {}), name: argument.node.span}

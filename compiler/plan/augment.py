@@ -1,8 +1,7 @@
-"""The augment section: random changes to training images, in the order written.
-
-A directive says here everything but what it does to pixels: its arguments, which passes over a
-batch it is part of (`fusion.py` asks), the size of images and the border behind it, and its cost.
-What it does to pixels is entered for its class under training/augment, with `@implements`.
+"""Directives of the augment section: random changes to training images, in the order written. A
+directive declares everything here except the computation itself: its arguments, the passes over a
+batch that it is part of (for `fusion.py`), the size and border of the images after it, and its
+cost. The computation is registered for its class under training/augment, with `@implements`.
 """
 
 from __future__ import annotations
@@ -40,24 +39,26 @@ Fill = str | tuple[float, ...]
 """`nearest`, `reflect`, or levels from 0 to 255, one or one for each channel."""
 
 INSIDE = "inside"
-"""In the place of a fill: nothing beyond the image is ever looked at."""
+"""Instead of a fill: pixels outside the image are never read."""
 
 
 class PassKind(NamedTuple):
-    """What a pass over a batch of images does."""
+    """A kind of pass over a batch of images."""
 
     name: str
     family: str
-    """Directives join a pass of their family directly before them, or it is said why not."""
+    """Directives join a directly preceding pass of the same family, or `explain` says why not."""
     title: str
     clips: bool = False
-    """Behind it, values are clipped to 0..255."""
+    """Whether values are clipped to 0..255 after it."""
     alone: str = ""
-    """Why two of this kind in a row are two passes; empty where they become one. `{before}` is
-    the word of the first."""
+    """Why two in a row of this kind are two passes; "" if they are combined.
+
+    `{before}` is the word of the first.
+    """
 
 
-MOVE = PassKind("move", "geometry", "pixels are moved as they are")
+MOVE = PassKind("move", "geometry", "pixels are moved without interpolation")
 WARP = PassKind(
     "warp", "geometry", "pixels are moved: one matrix and one interpolation for each image"
 )
@@ -70,48 +71,48 @@ NOISE = PassKind(
 )  # fmt: skip
 BLUR = PassKind(
     "blur", "blur", "blur",
-    alone="each image has a kernel of its own, and images are blurred one after the other",
+    alone="each image has its own kernel, and images are blurred one after the other",
 )  # fmt: skip
 ERASE = PassKind(
     "erase", "erase", "a rectangle is erased", alone="rectangles are erased one after the other"
 )
 POLICY = PassKind(
-    "policy", "policy", "random operations of a list",
-    alone="which operations are drawn is known for each image only",
+    "policy", "policy", "random operations from a list",
+    alone="the operations are drawn separately for each image",
 )  # fmt: skip
 MIX = PassKind(
     "mix", "mix", "images are mixed, and their labels",
-    alone="`{before}` has mixed the images before",
+    alone="`{before}` mixes the images first",
 )  # fmt: skip
 
 
 class Cost(NamedTuple):
-    """Of a pass, for one image."""
+    """The cost of a pass, for one image."""
 
     macs: int
     bytes: int
-    """Read and written, numbers of four bytes."""
+    """Bytes read and written, with four bytes per element."""
 
 
 class ColorChange(NamedTuple):
-    """A linear change of colours, which can be part of a matrix."""
+    """A linear change of colours, which can be combined into a matrix."""
 
     name: str
     largest: float
-    """Its largest factor: above 1, values may leave 0..255."""
+    """Its largest factor: if above 1, values may leave 0..255."""
     mixes_channels: bool = False
-    """The channels of a pixel depend on one another."""
+    """Whether it mixes the channels of a pixel."""
     needs_mean: bool = False
-    """The mean of the image has to be known first."""
+    """Whether it needs the mean of the image."""
 
 
 def numbers(size: Size, channels: int) -> int:
-    """How many an image has."""
+    """The number of elements of an image."""
     return size[0] * size[1] * channels
 
 
 def kernel_size(sigma: float, times: float) -> int:
-    """Width in pixels of a Gaussian kernel, an odd number: `times` its standard deviation."""
+    """The width in pixels of a Gaussian kernel, an odd number: `times` the standard deviation."""
     return int(times * sigma + 1) | 1
 
 
@@ -154,7 +155,7 @@ def _write_fill(value: Any) -> str:
 
 def _filling() -> Any:
     return custom(
-        "fill beyond the border of the image",
+        "what fills the area outside the image",
         _fill,
         "`zero`, `nearest`, `reflect`, or a colour like (124, 116, 104), each from 0 to 255",
         "zero",
@@ -175,15 +176,15 @@ class Augmentation(Directive):
     works_on: ClassVar[Literal["anything", "images", "colours"]] = "images"
     pass_kind: ClassVar[PassKind]
     projective: ClassVar[bool] = False
-    """Of a warp: its matrix is a homography, and not only affine."""
+    """For a warp: its matrix is a homography, not only affine."""
     displaces: ClassVar[bool] = False
-    """Of a warp: it is not a matrix, but a displacement of each pixel, which ends its pass."""
+    """For a warp: it displaces each pixel individually, which ends the pass."""
     keeps_border: ClassVar[bool] = False
-    """It maps the image onto itself, so that nothing from beyond the border is seen."""
+    """It maps the image onto itself, so that nothing outside the border becomes visible."""
     sets_size: ClassVar[bool] = False
-    """Images leave in a size of its own."""
+    """It sets the size of images."""
     when_read: ClassVar[bool] = False
-    """Standing first, it is done when images are read."""
+    """If it is first, it is done when images are read."""
     advice: ClassVar[Mapping[str, str]] = {
         "leave it out: `normalize` in `evaluate` converts pixels to numbers": "ToTensor ToImage"
         " PILToTensor ToDtype ToTensorV2 Compose",
@@ -191,53 +192,53 @@ class Augmentation(Directive):
         " ShiftScaleRotate aug_transforms",
     }
 
-    # ---- which passes it is part of (fusion.py) ----
+    # ---- its passes (for fusion.py) ----
 
     def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
-        """The passes that do it, for images of a size; most often one."""
+        """The passes that it needs for images of a size; usually one."""
         return (self.pass_kind,)
 
     def written_in(self, kind: PassKind) -> str:
-        """The part of it that such a pass does, where that is not all of it."""
+        """The part of the directive that a pass of this kind does; "" if all of it."""
         return ""
 
     def size_after(self, arriving: Size) -> Size:
-        """How large images are behind it."""
+        """The size of images after it."""
         return arriving
 
     def fill_beyond(self, arriving: Size) -> Fill:
-        """What it puts beyond the border, `INSIDE` where nothing is seen of that."""
+        """Its fill for the area outside the image; `INSIDE` if that is never visible."""
         return INSIDE
 
     def resize_when_read(self, evaluated: evaluate.Resize | None) -> evaluate.Resize | None:
-        """How images are resized when they are read, where this is the first to set a size."""
+        """How images are resized when read, if this is the first directive to set a size."""
         return evaluated
 
     def color_changes(self) -> tuple[ColorChange, ...]:
-        """What it adds to a matrix of colours, in this order."""
+        """Its contributions to a colour matrix, in this order."""
         return ()
 
     def smoothing_note(self, arriving: Size) -> str:
-        """Of a resize: what it does to become smaller."""
-        return "antialiased where that makes images smaller"
+        """For a resize: a note on antialiasing."""
+        return "antialiased if it makes images smaller"
 
     def warp_macs(self) -> int:
-        """For each place in a warp, beside the product with its matrix."""
+        """Multiply-adds per position of a warp, beside the product with its matrix."""
         return 0
 
     def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
-        """Of a pass that it makes by itself."""
+        """The cost as a pass of its own."""
         raise NotImplementedError(self.word)
 
     def _touched(self, arriving: Size, channels: int) -> int:
-        """Bytes of an image before it and behind it."""
+        """Bytes of an image before and after it."""
         leaving = self.size_after(arriving)
         return 4 * (numbers(arriving, channels) + numbers(leaving, channels))
 
-    # ---- what can be wrong ----
+    # ---- errors ----
 
     def fill_problem(self, context: Context) -> Iterator[Problem]:
-        """A colour has as many numbers as the image has channels."""
+        """The error for a fill colour with another number of values than the image has channels."""
         fill, place = getattr(self, "fill", ""), self.place("fill")
         if not isinstance(fill, tuple) or not context.channels or place is None:
             return
@@ -298,7 +299,7 @@ class Flip(Augmentation):
 
 
 class Warp(Augmentation):
-    """Pixels moved by a matrix; what comes from beyond the border is filled."""
+    """Base of directives that move pixels by a matrix; the area outside the image is filled."""
 
     pass_kind = WARP
 
@@ -413,16 +414,16 @@ class Elastic(Warp):
     fill: Any = _filling()
 
     def warp_macs(self) -> int:
-        """A separable kernel over both displacements."""
+        """The smoothing: a separable kernel over both displacements."""
         return 4 * kernel_size(self.sigma, 8)
 
 
 _BILINEAR = 4 + 4
-"""Four weights for each place, and for each channel four products."""
+"""Four weights for each position, and four products for each channel."""
 
 
 class Resizing(Augmentation):
-    """Images change their size."""
+    """Base of directives that change the size of images."""
 
     sets_size = True
 
@@ -433,7 +434,7 @@ class Resizing(Augmentation):
         return Cost(macs, self._touched(arriving, channels))
 
     def is_last_size(self, context: Context) -> bool:
-        """Whether the network gets images of its size."""
+        """Whether its size is the final one, which the network gets."""
         return [one for one in context.all(Augmentation) if one.sets_size][-1] is self
 
 
@@ -472,7 +473,7 @@ class Resize(Resizing):
 
 
 SHRINKS = 1.5
-"""Up to this factor, one bilinear interpolation stands for an average over all pixels."""
+"""Up to this factor, bilinear interpolation replaces an average over all pixels."""
 
 
 class Crop(Resizing):
@@ -487,7 +488,7 @@ class Crop(Resizing):
 
     side: Any = size("height and width of the result; by default the network's input", None)
     scale: Range | None = between(
-        "share of the image's area that is cut out before resizing", 0, 1, None,
+        "share of the image's area that is cut out, before resizing", 0, 1, None,
         keyword_only=True,
     )  # fmt: skip
     ratio: Range | None = between(
@@ -506,10 +507,10 @@ class Crop(Resizing):
             )
         if self.pad and self.scale is not None:
             raise ArgumentError(
-                "`pad` is for crops as large as the input", "take `pad` or `scale` out", drop="pad"
+                "`pad` is for crops of a fixed size", "take `pad` or `scale` out", drop="pad"
             )
         if self.scale is not None and self.scale[1] == 0:
-            raise ArgumentError("a crop without any area", "write `scale=35%..100%`")
+            raise ArgumentError("a crop of area zero", "write `scale=35%..100%`")
 
     def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
         if self.scale is None:
@@ -527,7 +528,7 @@ class Crop(Resizing):
         return fill_levels(self.fill) if beyond else INSIDE
 
     def shrinks_by(self, arriving: Size) -> float:
-        """How many pixels become one along a side, where the part is as large as it can be."""
+        """The number of pixels that become one along a side, for the largest possible crop."""
         assert self.scale is not None
         height, width = arriving
         leaving = self.size_after(arriving)
@@ -539,8 +540,8 @@ class Crop(Resizing):
 
     def smoothing_note(self, arriving: Size) -> str:
         return (
-            f"up to {self.shrinks_by(arriving):.2g} pixels become one along each side, too many"
-            f" for an interpolation between four, which is used up to {SHRINKS:g}"
+            f"up to {self.shrinks_by(arriving):.2g} pixels become one along each side; bilinear"
+            f" interpolation reads four, so it is used up to a factor of {SHRINKS:g}"
         )
 
     def settle(self, context: Context) -> Crop:
@@ -609,7 +610,7 @@ class Color(Augmentation):
         return f"color hue={interval(self.hue)}" if kind == HUE else str(self.replace(hue=None))
 
     def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
-        """Of the hue: to and from an angle."""
+        """The cost of the hue: conversion to an angle and back."""
         return Cost(numbers(arriving, channels) * 8, self._touched(arriving, channels))
 
     def needs_colours(self) -> bool:
@@ -640,7 +641,7 @@ class Grayscale(Augmentation):
 
 
 class PcaColor(Augmentation):
-    """Shift colours along the principal components of ImageNet's (Krizhevsky et al., 2012)."""
+    """Shift colours along the principal components of ImageNet (Krizhevsky et al., 2012)."""
 
     word = "pca_color"
     works_on = "colours"
@@ -735,11 +736,11 @@ def _erasing(value: object) -> Any:
     return _fill(value)
 
 
-# ---- images mixed, and policies of others ----------------------------------------------------
+# ---- mixing images, and published policies ----------------------------------------------------
 
 
 class Mixing(Augmentation):
-    """Two images become one, with the labels of both."""
+    """Base of directives that mix two images and their labels."""
 
     several = False
     pass_kind = MIX
@@ -766,8 +767,8 @@ class Mixup(Mixing):
     elsewhere: ClassVar[Mapping[str, str]] = {"mixup": "mixup_alpha mix_up"}
 
     alpha: float = number(
-        "of Beta(alpha, alpha), the distribution of the weights; if small, one image "
-        "dominates", 0.2,
+        "parameter of Beta(alpha, alpha), from which the weights are drawn; if small, one image"
+        " dominates", 0.2,
         minimum=0, above=True, maximum=100,
     )  # fmt: skip
     p: float = _p()
@@ -780,25 +781,25 @@ class CutMix(Mixing):
     elsewhere: ClassVar[Mapping[str, str]] = {"cutmix": "cutmix_alpha cut_mix"}
 
     alpha: float = number(
-        "of Beta(alpha, alpha), the distribution of the areas", 1.0,
+        "parameter of Beta(alpha, alpha), from which the areas are drawn", 1.0,
         minimum=0, above=True, maximum=100,
     )  # fmt: skip
     p: float = _p()
 
 
 class OfAList(Augmentation):
-    """Random operations of a published list."""
+    """Random operations from a published list."""
 
     pass_kind = POLICY
 
     def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
-        """The most expensive ones of the lists look at a neighbourhood of 3 x 3."""
+        """The most expensive operations of the lists read a neighbourhood of 3 x 3."""
         count = numbers(arriving, channels)
         return Cost(count * 12 * self.rounds, self._touched(arriving, channels) * self.rounds)
 
     @property
     def rounds(self) -> int:
-        """How many operations are done to an image."""
+        """The number of operations per image."""
         return 1
 
 

@@ -1,5 +1,6 @@
-"""What `cnn check` says about sections beside what a plan of them would say: the number of classes
-of the data, against what the network ends in."""
+"""Checks of sections for `cnn check` beyond making a plan: the number of classes in the data
+against the number of outputs of the network.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from .make import examine
 def check_sections(
     program: Program, sections: Mapping[str, Call], network: Network | None
 ) -> list[Diagnostic]:
-    """Everything that is to be said about the sections of a spec."""
+    """All diagnostics about the sections of a spec."""
     found = examine(program, sections, network)
     diagnostics = found.diagnostics
     data = found.context.find(Data)
@@ -43,7 +44,7 @@ def _ends_elsewhere(network: Network, classes: int) -> bool:
     return any(output.shape != (classes,) for output in outputs)
 
 
-# ---- how many classes ------------------------------------------------------------------------
+# ---- number of classes -----------------------------------------------------------------------
 
 _MOST_NAMES = 8
 
@@ -51,8 +52,10 @@ _MOST_NAMES = 8
 def wrong_classes(
     data: Data, network: Network, count: int, name: str = "the data", names: Sequence[str] = ()
 ) -> Diagnostic | None:
-    """What is wrong where a network decides among more or fewer classes than there are; auxiliary
-    heads are looked at, too. `names` are those of the classes, where they are known."""
+    """Errors if the number of outputs differs from the number of classes, auxiliary heads included.
+
+    `names` are the names of the classes, if known.
+    """
     heads = [(network.output, LayerNames(network).last or network.output)]
     heads += [(head.output, _maker(head.output)) for head in network.aux]
     wrong = [(output, maker) for output, maker in heads if output.shape != (count,)]
@@ -79,7 +82,7 @@ def wrong_classes(
 
 
 def _maker(output: Node) -> Node:
-    """The layer with weights that an output is made by."""
+    """The layer with weights that computes an output."""
     node = output
     while not node.weights and node.inputs:
         node = node.inputs[0]
@@ -87,7 +90,7 @@ def _maker(output: Node) -> Node:
 
 
 class _Written(NamedTuple):
-    """Win a spec it is written how many outputs a layer has, and how that is mended."""
+    """The place in a spec that sets the number of outputs of a layer, and the fix."""
 
     place: Span
     how: str = "`classes` instead of the number"
@@ -95,11 +98,11 @@ class _Written(NamedTuple):
 
 
 _COUNT = re.compile(r"(?:\w+\s*:\s*)?[A-Za-z_]\w*\s+(\w+)\b")
-"""A statement whose first argument is a number, or a name."""
+"""A statement whose first argument is a number or a name."""
 
 
 def _written(head: Node) -> _Written:
-    """In the layer itself, or where a block is called that takes the number."""
+    """The place of the number: in the layer itself, or in a call of a block that takes it."""
     count = head.shape[0]
     found = _COUNT.match(head.span.text)
     if found is None:
@@ -115,7 +118,7 @@ def _written(head: Node) -> _Written:
         number = re.search(rf"\b{count}\b", call.span.text)
         if number:
             return _Written(call.span, edit=_classes(call.span, *number.span()))
-        if not re.search(rf"\b{name}\b", call.span.text):  # else it is passed on
+        if not re.search(rf"\b{name}\b", call.span.text):  # otherwise the number is passed on
             end = call.span.end
             edit = Edit(Span(call.span.source, end, end), f" {name}=classes")
             return _Written(call.span, f"`{name}=classes` here", edit)
@@ -123,5 +126,5 @@ def _written(head: Node) -> _Written:
 
 
 def _classes(place: Span, start: int, end: int) -> Edit:
-    """`classes` in the place of a part of a statement."""
+    """The fix: replaces a part of a statement by `classes`."""
     return Edit(Span(place.source, place.start + start, place.start + end), "classes")

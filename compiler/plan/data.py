@@ -13,7 +13,7 @@ from ..language.values import Text, percent, quoted
 from .directive import Context, Directive, conflict
 
 SMALL = 64
-"""For grey images up to this size, the digits that come with the program are the default."""
+"""For grayscale inputs up to this size, the bundled digits are the default data."""
 
 PARTS: dict[str, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -36,7 +36,7 @@ def _write(value: Any) -> str:
 
 
 _SHARE = share("", part=True)
-_VAL = "share of images for validation; by default the data's own validation part, else 20 %"
+_VAL = "share of images for validation; by default the data set's own validation part, else 20 %"
 
 
 class Data(Directive):
@@ -60,7 +60,7 @@ class Data(Directive):
     }
 
     classes: ClassVar[int | None] = None
-    """Number of classes, where that is known beforehand."""
+    """Number of classes, if it is known in advance."""
 
     val: Any = share(
         _VAL, None, part=True, keyword_only=True, elsewhere="validation_split valid_pct split"
@@ -74,7 +74,7 @@ class Data(Directive):
 
 
 class Unsaid(Data):
-    """No data is given."""
+    """No `data` directive is given."""
 
 
 class Folder(Data):
@@ -95,7 +95,7 @@ class Folder(Data):
 
 
 class Digits(Data):
-    """1,797 handwritten digits of 8x8 pixels, which come with the program."""
+    """1,797 handwritten digits of 8x8 pixels, which come with dotcnn."""
 
     word = "data digits"
     classes = 10
@@ -134,7 +134,7 @@ class ArraysInMemory(Data):
 
 
 class Named(Data):
-    """A data set of torchvision, downloaded where it is missing."""
+    """A data set of torchvision, downloaded if it is missing."""
 
     root: str = file_name("the folder of the files", "data", keyword_only=True)
     download: bool = switch("download it if it is missing", True)
@@ -175,14 +175,14 @@ class Emnist(Named):
 
 
 class Cifar10(Named):
-    """50,000 + 10,000 pictures of things, 32x32 (Krizhevsky, 2009)."""
+    """50,000 + 10,000 color photos of 10 kinds of objects, 32x32 (Krizhevsky, 2009)."""
 
     word = "data cifar10"
     classes = 10
 
 
 class Cifar100(Named):
-    """50,000 + 10,000 pictures of 100 kinds of things, 32x32 (Krizhevsky, 2009)."""
+    """50,000 + 10,000 color photos of 100 kinds of objects, 32x32 (Krizhevsky, 2009)."""
 
     word = "data cifar100"
     classes = 100
@@ -196,14 +196,14 @@ class Svhn(Named):
 
 
 class Stl10(Named):
-    """5,000 + 8,000 pictures of things, 96x96 (Coates et al., 2011)."""
+    """5,000 + 8,000 color photos of 10 kinds of objects, 96x96 (Coates et al., 2011)."""
 
     word = "data stl10"
     classes = 10
 
 
 class Flowers102(Named):
-    """Flowers of 102 kinds (Nilsback and Zisserman, 2008)."""
+    """102 kinds of flowers (Nilsback and Zisserman, 2008)."""
 
     word = "data flowers102"
     elsewhere: ClassVar[Mapping[str, str]] = {"data flowers102": "flowers oxfordflowers102"}
@@ -211,14 +211,14 @@ class Flowers102(Named):
 
 
 class Food101(Named):
-    """Dishes of 101 kinds (Bossard et al., 2014)."""
+    """101 kinds of dishes (Bossard et al., 2014)."""
 
     word = "data food101"
     classes = 101
 
 
 class Pets(Named):
-    """Cats and dogs of 37 breeds (Parkhi et al., 2012)."""
+    """37 breeds of cats and dogs (Parkhi et al., 2012)."""
 
     word = "data pets"
     elsewhere: ClassVar[Mapping[str, str]] = {"data pets": "oxfordiiitpet oxford_pets"}
@@ -226,7 +226,7 @@ class Pets(Named):
 
 
 class ImageNet(Named):
-    """ILSVRC 2012, 1,000 classes; the files have to be there, as only registered users get them."""
+    """ILSVRC 2012, 1,000 classes; not downloaded, since only registered users get the files."""
 
     word = "data imagenet"
     elsewhere: ClassVar[Mapping[str, str]] = {"data imagenet": "ilsvrc2012 imagenet1k"}
@@ -242,7 +242,7 @@ class ImageNet(Named):
 
 
 def classes_of(data: Data) -> int | None:
-    """How many classes data has, where that is known without looking at it."""
+    """The number of classes of the data, if it is known without reading the files."""
     return Emnist.PARTS[data.part] if isinstance(data, Emnist) else data.classes
 
 
@@ -276,7 +276,7 @@ class Split(Directive):
             raise ArgumentError("nothing is left to train on", "make `val` or `test` smaller")
 
     def settle(self, context: Context) -> Split:
-        """`val` may be said with the data, too."""
+        """Takes over `val` from the `data` line, where it may be given, too."""
         val = context.get(Data).val
         return self.replace(val=val) if isinstance(val, float) else self
 

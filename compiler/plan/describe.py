@@ -1,4 +1,6 @@
-"""A plan in words: each section as a spec would say it, with every default filled in."""
+"""Prints a plan as the text of its sections, with every default filled in: `cnn explain FILE
+train`.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,11 @@ from .directive import Directive
 from .plan import TrainPlan, slots
 
 _COLUMN = 44
-"""Where comments begin, of lines that are short enough."""
+"""The column of comments, for lines that are short enough."""
 
 
 def describe(plan: TrainPlan, section: str | None = None) -> list[str]:
-    """Lines of a section, or of all of them, that could stand in a spec."""
+    """The lines of one section, or of all sections, as valid text of a spec."""
     lines: list[str] = []
     for name in (section,) if section else SECTIONS:
         lines += [""] * bool(lines) + list(_SECTIONS[name](plan))

@@ -1,8 +1,7 @@
-"""What a directive is: one small frozen class that knows everything about itself.
-
-A class states its section and its word, its signature (attributes made with
-`..language.kinds`), what stands for it where a spec does not mention it, what other tools call it,
-and what it cannot go together with. Nothing else knows it by name.
+"""The interface of directives: one small frozen class per directive. A class declares its section
+and word, its signature (attributes of `..language.kinds`), its default if a spec does not mention
+it, its names in other tools, and its conflicts with other directives. Nothing else knows it by
+name.
 """
 
 from __future__ import annotations
@@ -25,47 +24,47 @@ from .layer_names import LayerNames
 
 
 class Origin(NamedTuple):
-    """Where a directive is written."""
+    """The place of a directive in the spec."""
 
     span: Span
     places: Mapping[str, Span]
-    """Of the arguments that are given."""
+    """The places of the arguments that are given."""
     head: Span
 
 
 REGISTRY: dict[str, dict[str, type[Directive]]] = {}
-"""By section: every directive that can be written there, by its word or words."""
+"""By section: every directive, by its word or words."""
 
 
 class Directive(Declared):
-    """A statement of a section."""
+    """A directive: a statement of a section."""
 
     section: ClassVar[str] = ""
     example: ClassVar[str] = ""
-    """How it may be written, where its word and examples of its arguments would not do."""
+    """An example, if its word with example arguments is not good enough."""
     usage: ClassVar[str] = ""
-    """How it is written, where the fields alone would not say it."""
+    """Its usage, if the fields alone do not show it."""
     elsewhere: ClassVar[Mapping[str, str]] = {}
-    """What to write here, and what other tools call it, separated by blanks."""
+    """What to write here, with names in other tools, separated by blanks."""
     advice: ClassVar[Mapping[str, str]] = {}
-    """What to do instead, and words that other tools have for it, separated by blanks."""
+    """Advice, with words of other tools that it applies to, separated by blanks."""
     synonyms: ClassVar[tuple[str, ...]] = ()
-    """Other words for it."""
+    """Synonyms."""
     several: ClassVar[bool] = False
-    """It may be written more than once."""
+    """Whether it may be written more than once."""
     offered: ClassVar[bool] = True
-    """It is listed where a spec could have it; not what only a program can give."""
+    """Whether help lists it; False for what only a program can pass."""
     may_be_off: ClassVar[bool] = False
-    """`off` or `none` in place of its arguments: as if it were not written."""
+    """Whether `off` or `none` in place of its arguments disables it."""
 
     origin: Origin | None = None
-    """None where the spec does not say it. Not an argument, and not part of its value."""
+    """None for a default. Neither an argument nor part of the value."""
     off: bool = False
-    """Written as `off`."""
+    """Whether it was written as `off`."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # Positional arguments come first, also before those that are inherited.
+        # Positional arguments come first, even before inherited ones.
         cls.fields = dict(sorted(cls.fields.items(), key=lambda item: item[1].keyword_only))
         if "word" in vars(cls):
             known = REGISTRY.setdefault(cls.section, {})
@@ -73,16 +72,16 @@ class Directive(Declared):
                 assert word not in known, word
                 known[word] = cls
 
-    # ---- what it is ----
+    # ---- identity ----
 
     @classmethod
     def head(cls) -> str:
-        """Its first word, which it shares with others of its kind: `optimizer`."""
+        """Its first word, which several kinds share: `optimizer`."""
         return cls.word.split(" ", 1)[0]
 
     @property
     def kind(self) -> str:
-        """Its second word, where it has one: `sgd`."""
+        """Its second word, if it has one: `sgd`."""
         return self.word.partition(" ")[2]
 
     @classmethod
@@ -95,15 +94,15 @@ class Directive(Declared):
 
     @property
     def span(self) -> Span | None:
-        """Where the spec says it."""
+        """Its place in the spec."""
         return self.origin.span if self.origin else None
 
     def place(self, name: str) -> Span | None:
-        """Where the spec says an argument; the whole statement where that leaves it out."""
+        """The place of an argument in the spec; the whole statement if it is not given."""
         return self.origin.places.get(name, self.origin.span) if self.origin else None
 
     def placed(self, origin: Origin | None, *, off: bool = False) -> Self:
-        """The same, written there."""
+        """A copy with the given place."""
         copy = type(self)(**self.__dict__)
         copy.__dict__["origin"] = origin
         if off:
@@ -114,7 +113,7 @@ class Directive(Declared):
         return f"<{self}>"
 
     def __str__(self) -> str:
-        """The statement that says it, every argument written out."""
+        """The statement with every argument written out."""
         if self.off:
             return f"{self.head()} off"
         parts = [self.word]
@@ -133,68 +132,68 @@ class Directive(Declared):
 
     @classmethod
     def shown(cls) -> str:
-        """How it may be written."""
+        """An example of how to write it."""
         needed = [field for field in cls.fields.values() if field.required]
         values = [field.example or " ".join(field.words[:1]) for field in needed]
         return cls.example or " ".join([cls.word, *values])
 
     @classmethod
     def doc(cls) -> str:
-        """The first sentence about it, without where it comes from."""
+        """The first sentence of its documentation, without the reference."""
         lines = (cls.__doc__ or "").split("\n\n")[0].split()
         text = " ".join(lines).split(" (")[0].split(": `")[0].rstrip(".")
-        # A name, as of `ImageNet`, keeps its capitals.
+        # Names such as `ImageNet` keep their capitals.
         return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
     def remark(self) -> str:
-        """The comment beside it where a plan is printed."""
+        """The comment beside it in a printed plan."""
         return self.doc()
 
-    # ---- how it is read ----
+    # ---- reading ----
 
     @classmethod
     def arranged(cls, arguments: Sequence[Evaluated]) -> Sequence[Evaluated]:
-        """Its arguments without words that only make a sentence of it."""
+        """Its arguments without filler words such as `at epoch`."""
         return arguments
 
     @classmethod
     def read(
         cls, call: Call, arguments: Sequence[Evaluated], env: Env, words: Collection[str]
     ) -> dict[str, Any]:
-        """The values of its arguments; raises Problem."""
+        """Reads the values of its arguments; raises Problem."""
         return bind(call, cls.signature(), arguments, env, words)
 
     def one(self, argument: Evaluated) -> tuple[str, Any]:
-        """The name and value of a single argument, to replace one of this; raises Problem."""
+        """Reads a single argument that replaces one of this directive; raises Problem."""
         return bind_one(argument, self.signature())
 
-    # ---- what it means in its context ----
+    # ---- defaults and checks in context ----
 
     @classmethod
     def usual(cls, context: Context) -> Self | None:
-        """The default, where nothing is written; None where that is nothing."""
+        """The default if the spec does not mention it; None if there is none."""
         return None if cls.may_be_off else cls()
 
     def settle(self, context: Context) -> Self:
-        """This one with what it leaves open filled in, once all others are known."""
+        """The directive with open arguments filled in, once all others are known."""
         return self
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        """What is wrong with it where it stands."""
+        """Errors of the directive in its context."""
         return iter(())
 
     def warnings(self, context: Context) -> Iterator[Diagnostic]:
-        """What is only unwise."""
+        """Warnings about the directive in its context."""
         return iter(())
 
 
-# ---- what surrounds it -----------------------------------------------------------------------
+# ---- context ---------------------------------------------------------------------------------
 
 D = TypeVar("D", bound=Directive)
 
 
 class Context:
-    """What surrounds a directive: the network, and the other directives."""
+    """The context of a directive: the network and all other directives."""
 
     def __init__(
         self,
@@ -203,28 +202,28 @@ class Context:
         shape: Shape = (),
     ) -> None:
         self.network = network
-        """None where it has mistakes of its own."""
+        """None if the network has errors."""
         self.given = given
-        """By section, in the order written."""
+        """The directives by section, in the order written."""
         self.shape: Shape = network.input.shape if network else shape
-        """Of the network's input; empty where that is not known."""
+        """The shape of the network's input; () if it is unknown."""
 
     # ---- directives ----
 
     def all(self, kind: type[D]) -> list[D]:
-        """The directives of a kind that are written, those that are off left out."""
+        """All written directives of a class, without those that are off."""
         found = self.given.get(kind.section, ())
         return [one for one in found if isinstance(one, kind) and not one.off]
 
     def find(self, kind: type[D]) -> D | None:
-        """The one that is written, else the default."""
+        """The written directive of a class, else its default."""
         for one in self.given.get(kind.section, ()):
             if isinstance(one, kind):
                 return None if one.off else one
         return kind.usual(self)
 
     def get(self, kind: type[D]) -> D:
-        """The same, for what is always there."""
+        """Like `find`, for directives that always have a value."""
         found = self.find(kind)
         assert found is not None, kind
         return found
@@ -242,7 +241,7 @@ class Context:
 
     @property
     def layers(self) -> LayerNames | None:
-        """What names of layers in a directive can mean."""
+        """Resolves names of layers in directives."""
         return LayerNames(self.network) if self.network else None
 
     # ---- mistakes ----
@@ -250,7 +249,7 @@ class Context:
     def unfit(
         self, place: Span, message: str, help: str = "", edits: tuple[Edit, ...] = ()
     ) -> Problem:
-        """For what does not suit the network's input."""
+        """The error for a directive that does not fit the network's input."""
         assert self.network is not None
         label = Label(first_line(self.network.input.span), f"the input is {text(self.shape)}")
         return Problem("unfit-input", message, place, labels=(label,), help=help, edits=edits)
@@ -264,7 +263,9 @@ def conflict(
     help: str = "keep one of them",
     drop: bool = True,
 ) -> Problem:
-    """For two directives that contradict each other; `drop` offers to take the first out."""
+    """The error for two directives that contradict each other; with `drop`, the fix removes the
+    first.
+    """
     assert one.origin is not None
     labels = (Label(other.origin.span, "the other"),) if other.origin else ()
     edits = (Edit(one.origin.span, ""),) if drop else ()
@@ -272,5 +273,5 @@ def conflict(
 
 
 def taken_out(place: Span) -> tuple[Edit, ...]:
-    """The change that takes an argument out, with the blank before it."""
+    """The edit that removes an argument and the blank before it."""
     return (Edit(Span(place.source, place.start - 1, place.end), ""),)

@@ -1,4 +1,6 @@
-"""Preprocessing and test-time augmentation: `evaluate { resize 256, crop 224, tta flip }`."""
+"""Directives of the evaluate section: preprocessing and test-time augmentation, `evaluate { resize
+256, crop 224, tta flip }`.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,16 @@ from ..shapes import by
 from .directive import Context, Directive, taken_out
 
 LARGE = 96
-"""Inputs with such a side and above get images that are a seventh larger, 256 for 224, with the
-border cropped: objects are mostly in the centre."""
+"""For inputs of at least this size, images are resized to one seventh more, 256 for 224, and
+center-cropped: objects are mostly in the centre.
+"""
 
 MODES = ("bilinear", "bicubic", "nearest")
 MODE_DOC = "interpolation"
 
 
 def usual_side(context: Context) -> Any:
-    """The default size: that of the input or, where that is large, a little larger."""
+    """The default size: that of the input, or a little more for large inputs."""
     assert context.size is not None
     height, width = context.size
     if height != width:
@@ -90,7 +93,7 @@ class CentreCrop(Directive):
 
 
 def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Problem]:
-    """A crop gives what the network takes."""
+    """Checks that a crop has the size of the network's input."""
     place = directive.place("side")
     if context.network is None or place is None or side is None:
         return
@@ -175,7 +178,7 @@ class Normalization(NamedTuple):
 
     scale: float
     mean: Levels | None
-    """None where both are measured on the training images."""
+    """None if both are measured on the training images."""
     std: Levels | None
     order: str
     """`rgb` or `bgr`: the order of channels in the network's input, and of mean and std."""
@@ -202,8 +205,9 @@ PRESETS: dict[str, Normalization] = {
         "rgb",
     ),
 }
-"""As published: `imagenet` by torchvision, `inception` and `caffe` by the authors of those networks
-(`caffe`: without scale, blue first), `clip` by OpenAI, the others for their data sets."""
+"""Published values: `imagenet` by torchvision, `inception` and `caffe` by the authors of those
+networks (`caffe`: without scale, blue first), `clip` by OpenAI, the others for their data sets.
+"""
 
 
 def _deviation(value: object) -> float:
@@ -264,12 +268,12 @@ class Normalize(Directive):
         if self.mean and self.std and len(self.mean) != len(self.std):
             raise ArgumentError(
                 f"{len(self.mean)} means and {len(self.std)} deviations",
-                "give one of both for each channel",
+                "give a mean and a deviation for each channel",
             )
 
     @property
     def pixels(self) -> Normalization:
-        """Its numbers."""
+        """Its mean, std and scale."""
         preset = PRESETS[self.preset]
         return Normalization(
             preset.scale if self.scale is None else self.scale,
@@ -296,7 +300,7 @@ class Normalize(Directive):
             assert place is not None
             yield context.unfit(
                 place,
-                f"this has numbers for {len(mean)} channels",
+                f"this has values for {len(mean)} channels",
                 "write `normalize measured`, or `mean=… std=…`",
             )
         if self.order == "bgr" and channels != 3:

@@ -1,4 +1,4 @@
-"""What other tools call directives, and the line for them: `RandomCrop(32, padding=4)`."""
+"""Translates directives of other tools: `RandomCrop(32, padding=4)` becomes `crop 32 pad=4`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ there is no equivalent: `noise 0.05` comes closest
     JPEG ImageCompression JpegCompression Downscale
 write `rotate 20`, which turns by any angle up to 20 degrees
     RandomRotate90 Rot90 Transpose rot90
-write directives one after the other, each as likely as its `p=30%` says
+write directives one after the other, each with its own probability `p=30%`
     OneOf SomeOf Sequential Sometimes RandomApply RandomChoice RandomOrder Transform Lambda Identity
     NoOp
 write `crop pad=4`
@@ -90,7 +90,7 @@ interpolation is set with `resize 256 mode=bicubic`
     interpolation
 """,
 }
-"""Words for which a section has no directive, by what to do instead."""
+"""Words without a corresponding directive, by what to do instead."""
 
 
 LISTS = frozenset({"callbacks", "callback", "cbs"})
@@ -98,17 +98,17 @@ LISTS = frozenset({"callbacks", "callback", "cbs"})
 
 
 def heads(section: str) -> set[str]:
-    """The words that can begin a statement of a section."""
+    """All words that can begin a statement of a section."""
     return {word.split(" ", 1)[0] for word in REGISTRY[section]}
 
 
 def sections_with(word: str) -> list[str]:
-    """The sections that have a directive of that name."""
+    """The sections that have a directive of this name."""
     return [section for section in SECTIONS if word in heads(section)]
 
 
 def known_elsewhere(section: str) -> dict[str, tuple[str, str]]:
-    """Names that other tools have, folded: what to write, or what to do."""
+    """Folded names in other tools, with what to write or advice."""
     found: dict[str, tuple[str, str]] = {}
     for kind in dict.fromkeys(REGISTRY[section].values()):
         for instead, names in kind.elsewhere.items():
@@ -128,7 +128,7 @@ def known_elsewhere(section: str) -> dict[str, tuple[str, str]]:
 def directive(
     section: str, name: str, positional: Sequence[Value], named: Mapping[str, Value]
 ) -> str | None:
-    """The line for it; "" where it says that something is not to be, None where it is not known."""
+    """The translation of a directive; "" if it switches something off, None if it is unknown."""
     if section not in REGISTRY:
         return None
     own = {folded(head): head for head in heads(section)}
@@ -165,7 +165,7 @@ def directive(
 
 
 def advice(section: str, name: str) -> str:
-    """What to do about a word of other tools for which a section has no line."""
+    """Advice for a word of other tools without a corresponding directive."""
     return known_elsewhere(section).get(folded(name), ("", ""))[1] if section in REGISTRY else ""
 
 
@@ -190,7 +190,7 @@ def _argument(field: Field, value: Value) -> str:
 
 
 def _text(field: Field, value: Value) -> str:
-    """A value as a section writes it: two numbers are a range where one is wanted."""
+    """A value as a section writes it: two numbers become a range where one is expected."""
     known = value.known
     if "range" in field.expects and isinstance(known, tuple) and len(known) == 2:
         low, high = known

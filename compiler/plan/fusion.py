@@ -1,11 +1,11 @@
-"""The augmentation of a plan as few passes over the pixels: which directives are done together.
+"""Fusion: combines the directives of an augmentation into few passes over the pixels.
 
     passes = fuse(plan)
 
-Directives that move pixels become one matrix for each image and one interpolation; those that
-change colours linearly become one pass, with a matrix for all that cannot leave 0..255 on the way.
-A directive joins the pass directly before it, or it begins one of its own, which says why. The
-order never changes. What a directive is in a pass, it says itself (`augment.py`).
+Directives that move pixels become one matrix per image and one interpolation; linear colour changes
+become one pass, with one matrix for all changes that cannot leave 0..255 in between. A directive
+joins the pass directly before it, or begins a new one that records why. The order never changes.
+Directives declare their kind of pass themselves (`augment.py`).
 """
 
 from __future__ import annotations
@@ -37,36 +37,36 @@ class Step(NamedTuple):
     """A directive of the plan, or the part of it that belongs to a pass."""
 
     number: int
-    """Its place among the directives: its random numbers depend on it."""
+    """Its index among the directives: its random numbers depend on it."""
     directive: Augmentation
     arriving: Size
-    """How large images are before it."""
+    """The size of images before it."""
     kind: PassKind
-    """The pass that it would make by itself."""
+    """The kind of pass that it belongs to."""
 
     @property
     def leaving(self) -> Size:
-        """How large images are after it."""
+        """The size of images after it."""
         return self.directive.size_after(self.arriving)
 
     @property
     def fill(self) -> Fill:
-        """What it puts beyond the border; `INSIDE` where nothing is seen of that."""
+        """Its fill for the area outside the image; `INSIDE` if that is never visible."""
         return self.directive.fill_beyond(self.arriving)
 
 
 @dataclass(frozen=True)
 class Pass:
-    """Directives that are done in one go."""
+    """Directives that are computed together."""
 
     kind: PassKind
     steps: tuple[Step, ...]
     channels: int
     why: str = ""
-    """Why its first directive does not join the pass of its family before; empty where there is
-    none."""
+    """Why its first directive does not join the previous pass of its family; "" if there is none.
+    """
     normalizes: bool = False
-    """Normalisation, which comes last, is part of it."""
+    """Whether it includes the normalisation, which comes last."""
 
     @property
     def arriving(self) -> Size:
@@ -78,7 +78,7 @@ class Pass:
 
     @property
     def fill(self) -> Fill:
-        """What is put beyond the border; `INSIDE` where nothing is seen of that."""
+        """The fill for the area outside the image; `INSIDE` if that is never visible."""
         return next((step.fill for step in self.steps if step.fill != INSIDE), INSIDE)
 
     @property
@@ -88,23 +88,23 @@ class Pass:
 
 @dataclass(frozen=True)
 class Fusion:
-    """All of it."""
+    """The fused augmentation of a plan."""
 
     passes: tuple[Pass, ...]
     read: tuple[Step, ...]
-    """Directives that are done when images are read: a first `resize`."""
+    """Directives done when images are read: a first `resize`."""
     arriving: Size
-    """How large images are when they come."""
+    """The size of images before the first pass."""
     channels: int
 
     @property
     def normalizes(self) -> bool:
-        """Whether normalisation is a pass of its own."""
+        """Whether normalisation is a separate pass."""
         return not any(one.normalizes for one in self.passes)
 
     @property
     def cost(self) -> Cost:
-        """Of all of it, normalisation included."""
+        """The total cost, normalisation included."""
         macs = sum(one.cost.macs for one in self.passes)
         bytes = sum(one.cost.bytes for one in self.passes)
         if self.normalizes:
@@ -117,13 +117,15 @@ class Fusion:
 
 
 def fuse(plan: TrainPlan) -> Fusion:
-    """The passes of a plan's augmentation, in order."""
+    """Fuses the augmentation of a plan into passes."""
     return fused(plan.augment, size_when_read(plan), plan.input[0])
 
 
 def size_when_read(plan: TrainPlan) -> Size:
-    """How large training images are before they are augmented. Where crops are cut out of them,
-    that is all that the resize leaves, as a square."""
+    """The size of training images before augmentation.
+
+    If crops are cut out of them, it is the whole resized image, taken as a square.
+    """
     resize = resize_when_read(plan)
     if resize is None:
         return plan.input[1:] if len(plan.input) == 3 else (1, 1)
@@ -131,8 +133,9 @@ def size_when_read(plan: TrainPlan) -> Size:
 
 
 def resize_when_read(plan: TrainPlan) -> Resize | None:
-    """What makes training images larger than the input before they are augmented; None where
-    nothing does: then they are read as in evaluation."""
+    """The resize that sets the size of training images before augmentation; None if there is none:
+    then they are read as in evaluation.
+    """
     first = next((one for one in plan.augment if one.sets_size), None)
     if first is None:
         return None
@@ -140,7 +143,7 @@ def resize_when_read(plan: TrainPlan) -> Resize | None:
 
 
 def fused(directives: Sequence[Augmentation], arriving: Size, channels: int) -> Fusion:
-    """The same for directives by themselves."""
+    """Fuses directives without a plan."""
     passes: list[Pass] = []
     read: list[Step] = []
     for step in _steps(directives, arriving):
@@ -154,15 +157,16 @@ def fused(directives: Sequence[Augmentation], arriving: Size, channels: int) -> 
 
 
 def separate(directives: Sequence[Augmentation], arriving: Size, channels: int) -> Fusion:
-    """Every directive by itself, with the same random numbers: what fused passes are compared
-    with."""
+    """Every directive as a pass of its own, with the same random numbers: the reference for tests
+    of fusion.
+    """
     steps = _steps(directives, arriving)
     passes = [Pass(step.kind, (step,), channels) for step in steps]
     return Fusion(tuple(passes), (), arriving, channels)
 
 
 def only(number: int, directives: Sequence[Augmentation], arriving: Size, channels: int) -> Fusion:
-    """One of the directives, with its own random numbers, as if the others were not there."""
+    """Only one of the directives, with its own random numbers."""
     directive = directives[number]
     steps = [Step(number, directive, arriving, kind) for kind in directive.pass_kinds(arriving)]
     if _when_read(steps[0]):
@@ -182,11 +186,11 @@ def _when_read(step: Step) -> bool:
     return step.directive.when_read and step.leaving == step.arriving
 
 
-# ---- which pass ------------------------------------------------------------------------------
+# ---- assigning directives to passes ----------------------------------------------------------
 
 
 def _take(passes: list[Pass], step: Step, channels: int) -> None:
-    """Puts a step into the last pass, or into a new one that says why."""
+    """Adds a step to the last pass, or to a new one that records why."""
     last = passes[-1] if passes else None
     if last is not None and step.kind.family == last.kind.family:
         why = _apart(last, step)
@@ -200,7 +204,7 @@ def _take(passes: list[Pass], step: Step, channels: int) -> None:
 
 
 def _apart(last: Pass, step: Step) -> str:
-    """Why a step does not join a pass of its family directly before it; empty where it does."""
+    """Why a step does not join the directly preceding pass of its family; "" if it does."""
     kind, before = step.kind, last.steps[-1].directive
     if RESIZE in (kind, last.kind):
         averaging = step.directive.word if kind == RESIZE else before.word
@@ -208,7 +212,7 @@ def _apart(last: Pass, step: Step) -> str:
     if before.displaces:
         return f"`{before.word}` displaces each pixel individually, which a matrix cannot do"
     if INSIDE not in (step.fill, last.fill) and step.fill != last.fill:
-        return f"it fills with {_told(step.fill)}, those before with {_told(last.fill)}"
+        return f"it fills with {_told(step.fill)}, the directives before with {_told(last.fill)}"
     if HUE in (kind, last.kind):
         return "rotating hues is not linear"
     return kind.alone.format(before=before.word)
@@ -221,7 +225,7 @@ def _told(fill: Fill) -> str:
 
 
 def _between(passes: Sequence[Pass], kind: PassKind) -> str:
-    """What stands between a new pass and the last one of its family."""
+    """The passes between a new pass and the last one of its family, in words."""
     same = [index for index, one in enumerate(passes) if one.kind.family == kind.family]
     if not same:
         return ""
@@ -238,15 +242,18 @@ def _between(passes: Sequence[Pass], kind: PassKind) -> str:
 
 
 class StepChange(NamedTuple):
-    """One linear change of colours, and the directive that makes it."""
+    """One linear change of colours, and its directive."""
 
     step: Step
     change: ColorChange
 
 
 def color_matrices(one: Pass) -> tuple[tuple[StepChange, ...], ...]:
-    """The changes of a pass over colours, those together that become one matrix. Behind one that
-    may leave 0..255 values are clipped, so that nothing can be multiplied across it."""
+    """The colour changes of a pass, grouped into matrices.
+
+    After a change that may leave 0..255 values are clipped, so that matrices cannot be combined
+    across it.
+    """
     found: list[list[StepChange]] = [[]]
     for step in one.steps:
         for change in step.directive.color_changes():
@@ -257,21 +264,23 @@ def color_matrices(one: Pass) -> tuple[tuple[StepChange, ...], ...]:
 
 
 def mixes_channels(matrix: Sequence[StepChange]) -> bool:
-    """Whether the channels of a pixel depend on one another."""
+    """Whether changes mix the channels of a pixel."""
     return any(one.change.mixes_channels for one in matrix)
 
 
 def needs_mean(matrix: Sequence[StepChange]) -> bool:
-    """Whether the mean of an image has to be known first."""
+    """Whether changes need the mean of an image."""
     return any(one.change.needs_mean for one in matrix)
 
 
-# ---- what it costs ---------------------------------------------------------------------------
+# ---- cost ------------------------------------------------------------------------------------
 
 
 def inner_borders(one: Pass) -> int:
-    """Borders within a pass beyond which nothing counts as image, beside that of the image that
-    arrives: the interpolation itself sees to that one."""
+    """The number of intermediate borders within a pass, outside of which pixels are filled.
+
+    The border of the input image is not counted: the interpolation itself handles it.
+    """
     inside = [step for step in one.steps if not step.directive.keeps_border]
     return sum(step.fill != INSIDE for step in inside[1:])
 
@@ -283,7 +292,7 @@ def _cost(one: Pass) -> Cost:
     touched = 4 * (numbers(one.arriving, one.channels) + leaving)
     if one.kind == MOVE:
         return Cost(0, touched)
-    if one.kind == WARP:  # four weights for each place, four products for each channel
+    if one.kind == WARP:  # four weights for each position, four products for each channel
         borders = inner_borders(one)
         matrix = (6 if any(each.projective for each in directives) else 4) * (1 + borders)
         own = sum(each.warp_macs() for each in directives)

@@ -1,4 +1,4 @@
-"""Layers of a network by name: a layer, a scope with all that is in it, a pattern of names."""
+"""Finds layers by name in directives: a layer, a scope with its layers, a pattern of names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..language.values import name_or_text
 from ..network import Network, Node
 
 _MAX_NAMES = 2_000
-"""Among so many a close spelling is looked for."""
+"""The most names that are compared for a suggestion."""
 
 
 class LayerNames:
@@ -32,7 +32,7 @@ class LayerNames:
         return dict(sorted(found.items(), key=lambda item: item[0].count(".")))
 
     def nodes(self, part: str) -> list[Node]:
-        """The layers of a name or a pattern, in the network's order; empty where there are none."""
+        """The layers of a name or pattern, in the network's order; empty if there are none."""
         if not _is_pattern(part):
             return self.names.get(part, [])
         fitting = {
@@ -59,12 +59,12 @@ class LayerNames:
 
     @property
     def last(self) -> Node | None:
-        """The last layer with weights, auxiliary heads apart: what a classifier's head is."""
+        """The last layer with weights outside auxiliary heads: the head of a classifier."""
         learned = [node for node in self.network.nodes if _learns(node) and not node.aux]
         return learned[-1] if learned else None
 
     def problem(self, part: str, place: Span) -> Problem | None:
-        """For a name that no layer has."""
+        """The error for an unknown name."""
         if self.nodes(part):
             return None
         name = self.network.name
@@ -97,5 +97,5 @@ def _learns(node: Node) -> bool:
 
 
 def learning(nodes: Sequence[Node]) -> list[Node]:
-    """Those with weights to learn."""
+    """The layers with trainable weights."""
     return [node for node in nodes if _learns(node)]

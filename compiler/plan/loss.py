@@ -25,14 +25,14 @@ class Loss(Directive):
     }
 
     several_labels: ClassVar[bool] = False
-    """An image may have several classes at once: each is a decision of its own."""
+    """Whether an image may have several classes, each decided independently."""
 
     @classmethod
     def usual(cls, context: Context) -> Loss:
         return Bce() if ends_in(context) == "each" else CrossEntropy()
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        """The network's last layer says, too, whether classes exclude one another."""
+        """Checks the loss against the last layer, which implies whether classes are exclusive."""
         end = ends_in(context)
         if not end or self.origin is None or self.several_labels == (end == "each"):
             return
@@ -51,7 +51,7 @@ class Loss(Directive):
 
 
 def ends_in(context: Context) -> str:
-    """`each` where the network ends in independent probabilities, `one` where they add up to 1."""
+    """`each` if the network ends in independent probabilities, `one` if they add up to 1."""
     if context.network is None or not context.network.output.op.probabilities:
         return ""
     return "each" if context.network.output.op.independent else "one"
@@ -105,7 +105,7 @@ class Focal(Loss):
     )
 
 
-# ---- classes that count more -----------------------------------------------------------------
+# ---- class weights ---------------------------------------------------------------------------
 
 
 def _weights(value: object) -> Any:
@@ -117,7 +117,7 @@ def _weights(value: object) -> Any:
         raise ArgumentError(f"{show(value)} is not one of them")
     found = tuple(map(real_number, value))
     if min(found) < 0 or not any(found):
-        raise ArgumentError("weights are at least 0, and not all of them 0")
+        raise ArgumentError("weights are at least 0, and at least one is above 0")
     return found
 
 
@@ -126,7 +126,9 @@ def _write_weights(value: Any) -> str:
 
 
 class Weights(Directive):
-    """Weights of classes in the loss: `balanced` gives rare classes as much as frequent ones."""
+    """Weights of classes in the loss: `balanced` gives rare classes as much weight as frequent
+    ones.
+    """
 
     section = "train"
     word = "weights"

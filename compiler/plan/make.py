@@ -1,4 +1,4 @@
-"""Sections to a plan: read, checked against one another and the network, defaults filled in."""
+"""Makes the training plan: reads sections, checks directives, fills in defaults."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ S = TypeVar("S")
 def plan(
     network: Network, overrides: Sequence[SectionOverride] = (), *, needs_data: bool = True
 ) -> TrainPlan:
-    """The plan of a spec's sections; raises SpecError with everything that is wrong with them.
-
-    Without `needs_data`, a plan is also made where no data is given.
+    """The plan of a spec; raises SpecError with all errors. Without `needs_data`, data may be
+    missing.
     """
     return plan_and_warnings(network, overrides, needs_data=needs_data)[0]
 
@@ -40,7 +39,7 @@ def plan(
 def plan_and_warnings(
     network: Network, overrides: Sequence[SectionOverride] = (), *, needs_data: bool = True
 ) -> tuple[TrainPlan, list[Diagnostic]]:
-    """The same, and what is only unwise about it."""
+    """The plan, with warnings about it."""
     found = examine(network.program, network.sections, network, overrides)
     if needs_data and not has_errors(found.diagnostics):
         missing = no_data(found.context)
@@ -67,7 +66,7 @@ def examine(
     network: Network | None,
     overrides: Sequence[SectionOverride] = (),
 ) -> Examined:
-    """Sections with all their diagnostics."""
+    """Reads and checks sections; returns directives and diagnostics."""
     reader = Reader(_env(program, network))
     for section in SECTIONS:
         if section in sections:
@@ -89,7 +88,7 @@ def examine(
 
 
 def _env(program: Program, network: Network | None) -> Env:
-    """The names that a section can use: those of the file, and the network's measures."""
+    """The names visible in a section: those of the file, and the network's shape."""
     env = Env()
     shape = network.input.shape if network else ()
     measures = dict(zip(("channels", "height", "width"), shape, strict=False))
@@ -106,13 +105,13 @@ def _env(program: Program, network: Network | None) -> Env:
         if isinstance(statement, Let):
             try:
                 env.values[statement.name.value] = evaluate(statement.value, env)
-            except (Problem, Quiet):  # told where the network is made
+            except (Problem, Quiet):  # reported when the network is built
                 env.values[statement.name.value] = POISON
     return env
 
 
 def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> list[Diagnostic]:
-    """Missing directives, and a network that cannot be trained."""
+    """Errors about the whole plan: missing directives, a network that cannot be trained."""
     found = []
     begun = context.given.get("transfer")
     spoilt = ("transfer", "from") in reader.spoilt
@@ -148,7 +147,7 @@ def _ends_in_a_map(network: Network) -> Diagnostic:
 
 
 def no_data(context: Context) -> Diagnostic | None:
-    """For a spec without data, whose images are not like the digits that come with the program."""
+    """The error for a spec without data whose input does not suit the bundled digits."""
     if not isinstance(context.find(Data), Unsaid):
         return None
     network = context.network
@@ -160,11 +159,11 @@ def no_data(context: Context) -> Diagnostic | None:
     return Diagnostic("no-data", message, span, help=help)
 
 
-# ---- filling in ------------------------------------------------------------------------------
+# ---- defaults --------------------------------------------------------------------------------
 
 
 def assemble(network: Network, context: Context) -> TrainPlan:
-    """The plan, of directives without mistakes."""
+    """Assembles the plan from directives without errors."""
     augmentations = tuple(one.settle(context) for one in context.all(Augmentation))
     return TrainPlan(
         network.name,

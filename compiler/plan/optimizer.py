@@ -1,4 +1,4 @@
-"""How weights are updated: `optimizer sgd lr=0.05 momentum=0.9 nesterov weight_decay=5e-4`."""
+"""Optimizers: `optimizer sgd lr=0.05 momentum=0.9 nesterov weight_decay=5e-4`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _betas() -> tuple[float, float]:
 
 
 class Optimizer(Directive):
-    """The rule by which a step updates the weights."""
+    """The optimizer, which updates the weights in each step."""
 
     section = "train"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -90,7 +90,7 @@ class Optimizer(Directive):
     decay_all: bool = switch("apply weight decay to biases and normalisation layers, too", False)
 
     torch_name: ClassVar[str] = ""
-    """Its class in torch.optim, which calls the arguments alike."""
+    """Its class in torch.optim, whose arguments have the same names."""
 
     @classmethod
     def usual(cls, context: Context) -> Optimizer:
@@ -115,12 +115,12 @@ class Optimizer(Directive):
 
     @property
     def memory(self) -> OptimizerMemory:
-        """What it needs of memory beside weights and gradients."""
+        """Its memory beside weights and gradients."""
         return OPTIMIZERS[self.kind]
 
 
 class _Moments(Optimizer):
-    """What Adam and AdamW have in common: they keep averages of gradients and of their squares."""
+    """Base of Adam and AdamW: averages of gradients and of their squares."""
 
     lr: float = _rate(1e-3)
     betas: tuple[float, float] = _betas()

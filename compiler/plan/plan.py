@@ -1,4 +1,4 @@
-"""The sections of a spec as one frozen, validated plan: what each has places for, and plan.json."""
+"""TrainPlan: the sections of a spec as one frozen, validated plan, and its file plan.json."""
 
 from __future__ import annotations
 
@@ -53,8 +53,11 @@ from .transfer import (
 S = TypeVar("S")
 
 FORMAT = 1
-"""Of plan.json. It rises only where what older versions wrote can no longer be read: what they did
-not know takes its default, and what this version does not know is an error that names it."""
+"""The format number of plan.json.
+
+It increases only if files of older versions can no longer be read: directives they lack take their
+default, and unknown ones are an error that names them.
+"""
 
 
 class PlanError(ValueError):
@@ -63,7 +66,7 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True)
 class Train:
-    """How the network learns."""
+    """The train section."""
 
     data: Data
     split: Split
@@ -92,10 +95,10 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """How images meet the network; training begins with it, too."""
+    """The evaluate section: preprocessing, which training uses, too."""
 
     resize: Resize | None
-    """None where the network does not take images."""
+    """None if the network does not take images."""
     crop: CentreCrop | None
     normalize: Normalize
     tta: Tta | None
@@ -103,7 +106,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Whose weights are taken, and what becomes of them."""
+    """The transfer section: pretrained weights, and which of them are trained."""
 
     source: From
     freeze: Freeze | None
@@ -119,24 +122,23 @@ class Transfer:
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """Everything that a spec says beside its network, every default filled in.
-
-    Every directive knows win a spec it is written: `plan.train.optimizer.place("lr")`.
+    """Everything that a spec says beside its network, with every default filled in. Every directive
+    knows its place in the spec: `plan.train.optimizer.place("lr")`.
     """
 
     network: str
     input: Shape
     outputs: Shape
-    """Of the network."""
+    """Parameters of the network."""
     train: Train
     augment: tuple[Augmentation, ...]
-    """In the order in which they are done."""
+    """The augment section, in the order of execution."""
     evaluate: Evaluate
     transfer: Transfer | None
-    """None where the network begins with weights of its own."""
+    """None if the network is trained from random weights."""
 
     def to_json(self) -> str:
-        """The same plan gives the same text."""
+        """The plan as JSON; equal plans give equal text."""
         data = {
             "format": FORMAT,
             "dotcnn": __version__,
@@ -152,8 +154,11 @@ class TrainPlan:
 
     @staticmethod
     def from_json(text: str) -> TrainPlan:
-        """The plan that some version of dotcnn wrote. What that one did not know takes its default;
-        raises PlanError for what this one does not know, and for what is not a plan."""
+        """Reads a plan written by any version of dotcnn.
+
+        Directives that are missing take their default; raises PlanError for unknown ones, and for
+        text that is not a plan.
+        """
         try:
             data = json.loads(text)
             return _Reader(data).plan()
@@ -163,7 +168,7 @@ class TrainPlan:
             raise PlanError(f"it is not a plan: {error!r}") from None
 
     def directives(self) -> Iterator[Directive]:
-        """All of them, section by section."""
+        """All directives, section by section."""
         yield from in_section(self.train)
         yield from self.augment
         yield from in_section(self.evaluate)
@@ -200,11 +205,11 @@ def _directive(directive: Directive) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads what `to_json` of this version or of an older one wrote."""
+    """Reads the output of `to_json` of this version or an older one."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
-        version = data.get("dotcnn") or "by a version older than that information"
+        version = data.get("dotcnn") or "by a version that did not record its number"
         self.versions = f"it was written by dotcnn {version}, and this is {__version__}"
         if data["format"] != FORMAT:
             raise PlanError(
@@ -284,7 +289,7 @@ def _shape(value: Any) -> Shape:
 
 
 def _value(field: Field, value: Any) -> Any:
-    """The value of an argument: what a spec could have said for it, and nothing else."""
+    """The value of an argument: only values that a spec could set are accepted."""
     value = _tuples(value)
     if value is None and field.default is None:
         return None
@@ -298,7 +303,7 @@ def _value(field: Field, value: Any) -> Any:
 
 
 def _texts(value: Any, kind: type[str]) -> Any:
-    """With text as a spec has it, also in lists."""
+    """Wraps text as values of a spec, also in lists."""
     if isinstance(value, str):
         return kind(value)
     return [_texts(item, kind) for item in value] if isinstance(value, tuple) else value
@@ -308,19 +313,19 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-# ---- what sections have places for ----------------------------------------------------------
+# ---- the fields of sections ------------------------------------------------------------------
 
 
 class Slot(NamedTuple):
     name: str
     kind: type[Directive]
-    """The class of what goes there, or the one above its kinds."""
+    """The class of its directive, or the common base class of several kinds."""
     optional: bool
     several: bool
 
     @property
     def word(self) -> str:
-        """The word that a spec has for it."""
+        """Its word in a spec."""
         return words_of(self.kind)
 
 
@@ -342,7 +347,7 @@ def _slot(name: str, hint: Any) -> Slot:
 
 
 def words_of(kind: type[Directive]) -> str:
-    """Of a class above several kinds, the word that they share."""
+    """The words of a class; for a base class of several kinds, their common word."""
     if kind.word:
         return kind.head()
     return next(one.head() for one in _below(kind) if one.word)

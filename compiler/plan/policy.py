@@ -1,4 +1,4 @@
-"""`policy auto similar=yes`: what is frozen, found by how much data there is and how alike it is.
+"""`policy auto similar=yes`: decides what to freeze by the amount and the similarity of the data.
 
              similar                             different
 little       all but the head is frozen          features of an early part, frozen
@@ -18,9 +18,9 @@ from .strategy import Group, groups_of
 from .transfer import Decay, Features, Freeze, FreezeAll, FreezeUntil, Head, Policy
 
 LITTLE = 200
-"""With fewer images a class, what is frozen has to be most of a network."""
+"""With fewer images per class, most of the network is frozen."""
 MUCH = 2000
-"""From so many a class on, nothing has to be."""
+"""From this many images per class on, nothing needs to be frozen."""
 
 Amount = Literal["little", "in between", "much"]
 
@@ -28,16 +28,16 @@ Amount = Literal["little", "in between", "much"]
 @dataclass(frozen=True)
 class Decision:
     transfer: Transfer
-    """The section as if it had been written out."""
+    """The transfer section with the decision written out."""
     amount: Amount
     reason: str
-    """Why, in a sentence or two."""
+    """The reason, in one or two sentences."""
     directives: tuple[Directive, ...]
-    """What could be written instead of the policy."""
+    """The equivalent directives."""
 
 
 def decide(network: Network, transfer: Transfer, images: int, classes: int) -> Decision:
-    """`images` are those that are learned from."""
+    """Decides the policy for a number of training images."""
     policy = transfer.policy
     assert policy is not None
     each = images / max(1, classes)
@@ -68,9 +68,9 @@ def decide(network: Network, transfer: Transfer, images: int, classes: int) -> D
 
 
 _AMOUNTS: dict[Amount, str] = {
-    "little": f"which is little (under {LITTLE})",
-    "in between": f"neither little (under {LITTLE}) nor much ({MUCH:,} and more)",
-    "much": f"which is much ({MUCH:,} and more)",
+    "little": f"which is few (under {LITTLE})",
+    "in between": f"which is neither few (under {LITTLE}) nor many ({MUCH:,} or more)",
+    "much": f"which is many ({MUCH:,} or more)",
 }
 
 
@@ -101,19 +101,19 @@ def _decided(amount: Amount, similar: bool, groups: list[Group]) -> tuple[list[D
 
 
 def _at(groups: list[Group], share: float) -> Group | None:
-    """The group that lies so deep; none where a network has too few of them to be divided."""
+    """The layer group at a relative depth; None if a network has too few groups."""
     return groups[round(share * (len(groups) - 1))] if len(groups) >= 4 else None
 
 
 def _end(group: Group) -> str:
-    """What `features` calls the end of a group by."""
+    """The name of the last layer of a group, for `features`."""
     if all(node.name.startswith(f"{group.name}.") for node in group.nodes):
         return group.name
     return group.nodes[-1].name
 
 
 def decided(plan: TrainPlan, network: Network, images: int, classes: int) -> TrainPlan:
-    """The plan with what its policy comes to written out; the same where it has none."""
+    """The plan with its policy replaced by directives; unchanged without a policy."""
     if plan.transfer is None or plan.transfer.policy is None:
         return plan
     decision = decide(network, plan.transfer, images, classes)

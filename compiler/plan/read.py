@@ -1,4 +1,4 @@
-"""From the text of a section to its directives: each typed, every mistake with its place."""
+"""Reads sections: from statements to typed directives, with errors at their place."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from .directive import REGISTRY, Directive, Origin
 from .foreign_directives import LISTS, directive, heads, known_elsewhere
 
 Found = dict[str, list[Directive]]
-"""By section."""
+"""The sections and their directives."""
 
 
 class Reader:
-    """Reads sections one after the other, and goes on after a mistake."""
+    """Reads sections one after the other, and continues after errors."""
 
     def __init__(self, env: Env) -> None:
         self.env = env
         self.found: Found = {}
         self.diagnostics: list[Diagnostic] = []
         self.spoilt: set[tuple[str, str]] = set()
-        """Words that are written and could not be read: nothing is to be said because of them."""
+        """Words of directives with errors: they do not count as missing."""
 
     def section(self, call: Call) -> None:
-        """All directives of a section."""
+        """Reads all directives of a section."""
         section = call.head.value
         self.found[section] = []
         try:
@@ -100,7 +100,7 @@ class Reader:
             raise _without_quotes(section, call) or problem from None
 
     def directive(self, section: str, call: Call) -> Directive:
-        """The directive that a statement says."""
+        """Reads the directive of a statement."""
         words = heads(section)
         word = call.head.value
         known = REGISTRY[section]
@@ -126,11 +126,11 @@ class Reader:
 
 
 _PLACE = re.compile(r"(?=[\w.~-]*[/-][\w.~-])[\w.~-]*+(?:/[\w.~-]++)*+/?")
-"""`data/flowers`, `/data/flowers`, `fashion-mnist`: which would be sums, were they not names."""
+"""`data/flowers`, `/data/flowers`, `fashion-mnist`: names that parse as arithmetic."""
 
 
 def verify(directive: Directive, call: Call) -> None:
-    """Raises Problem where arguments contradict one another."""
+    """Raises Problem if arguments contradict each other."""
     try:
         directive.check()
     except ArgumentError as error:
@@ -145,7 +145,9 @@ def verify(directive: Directive, call: Call) -> None:
 
 
 def _without_quotes(section: str, call: Call) -> Problem | None:
-    """For a path or a name with a hyphen that was read as a sum of names that mean nothing."""
+    """The error for a path, or a name with a hyphen, that was parsed as arithmetic on unknown
+    names.
+    """
     word = call.head.value
     kinds = {name: kind for name, kind in REGISTRY[section].items() if kind.head() == word}
     fields = [field for kind in kinds.values() for field in kind.fields.values()]
@@ -174,7 +176,7 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
 
 
 def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Problem | None:
-    """For a word of other tools as the value of a directive: `metrics accuracy`."""
+    """The error for a foreign word as the value of a directive: `metrics accuracy`."""
     found = problem.diagnostic
     place = found.span
     if place is None or found.code not in ("argument", "unknown-flag") or found.edits:
@@ -195,7 +197,7 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
 
 
 def _is_off(arguments: Sequence[Evaluated]) -> bool:
-    """`ema off`; `freeze none` says the same."""
+    """Whether it is `ema off` or `freeze none`."""
     if len(arguments) != 1 or arguments[0].node.name is not None:
         return False
     value = arguments[0].value
@@ -209,7 +211,7 @@ def _origin(call: Call, places: Mapping[str, Span]) -> Origin:
 def _places(
     kind: type[Directive], arguments: Sequence[Evaluated], values: Mapping[str, object]
 ) -> dict[str, Span]:
-    """Where each argument is written, by its name or its order."""
+    """The place of each argument, by name."""
     waiting = [field.name for field in kind.signature().positional if field.name in values]
     places: dict[str, Span] = {}
     for node, value in arguments:
@@ -228,7 +230,7 @@ def _places(
     return places
 
 
-# ---- what a section consists of --------------------------------------------------------------
+# ---- statements of a section -----------------------------------------------------------------
 
 
 def _statements(call: Call) -> Sequence[Statement]:
@@ -286,7 +288,7 @@ def _call(statement: Statement, section: str) -> Call:
     return statement
 
 
-# ---- words that are not known ----------------------------------------------------------------
+# ---- unknown words ---------------------------------------------------------------------------
 
 
 def _listed_there(section: str, call: Call) -> Problem | None:
@@ -382,7 +384,7 @@ def _listed(section: str) -> str:
 
 
 def _translated(section: str, call: Call) -> list[tuple[Edit, ...]]:
-    """The line for a directive with the arguments of another tool."""
+    """The directive for a line with the arguments of another tool."""
     positional = [value_in(a.value) for a in call.arguments if a.name is None]
     named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
     written = directive(section, call.head.value, positional, named) if call.arguments else None
@@ -390,7 +392,7 @@ def _translated(section: str, call: Call) -> list[tuple[Edit, ...]]:
 
 
 def _written_in(section: str, word: str) -> str:
-    """What a section calls something; empty where it does not know it."""
+    """The section's word for a foreign word; "" if it has none."""
     own = {folded(head): head for head in heads(section)}
     return own.get(folded(word)) or known_elsewhere(section).get(folded(word), ("", ""))[0]
 
@@ -398,7 +400,7 @@ def _written_in(section: str, word: str) -> str:
 def _by_kind(
     section: str, call: Call, arguments: Sequence[Evaluated]
 ) -> tuple[type[Directive], Sequence[Evaluated]]:
-    """A directive whose first argument chooses what it is: `optimizer sgd`."""
+    """A directive whose kind is its first argument: `optimizer sgd`."""
     word = call.head.value
     kinds = dict(_kinds(section, word))
     for index, (node, value) in enumerate(arguments):
@@ -412,7 +414,7 @@ def _by_kind(
         proposed = f"write `{word} {first_kind} …`; " if arguments else ""
         raise Problem(
             "missing-argument",
-            f"`{word}` needs to know its kind",
+            f"`{word}` needs a kind",
             call.head.span,
             help=f"{proposed}there are {listed}",
             edits=(Edit(at, f" {first_kind}"),) if arguments else (),

@@ -1,4 +1,4 @@
-"""How the learning rate changes: `schedule cosine warmup=3`."""
+"""Learning rate schedules: `schedule cosine warmup=3`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .train import SINGLE, Epochs, unreached
 
 
 class Portion(float):
-    """A share of all epochs, as in `warmup=5%`; becomes epochs when their number is known."""
+    """A share of all epochs, as in `warmup=5%`; converted to epochs when their number is known."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ class Schedule(Directive):
         return self
 
     def late(self, epochs: int) -> Iterator[tuple[str, str]]:
-        """What comes too late: the argument, and what is to be said."""
+        """Arguments with an effect only after the last epoch, each with its warning."""
         if not isinstance(self.warmup, Portion) and self.warmup >= epochs:
             whole = "the only epoch" if epochs == 1 else f"all {epochs} epochs"
             yield "warmup", f"the warm-up takes {whole}: the learning rate never decreases"
@@ -185,7 +185,7 @@ class OneCycle(Schedule):
 
 
 class Plateau(Schedule):
-    """Multiplied by a factor when a validation metric no longer improves."""
+    """Multiply the learning rate by a factor when a validation metric stops improving."""
 
     word = "schedule plateau"
     elsewhere: ClassVar[Mapping[str, str]] = {"schedule plateau": "reducelronplateau reduce_lr"}

@@ -1,7 +1,6 @@
-"""What a transfer section comes to in a network: which layers are frozen when, how fast each of the
-others learns, which begin anew.
+"""The strategy of a transfer section: which layers are frozen when, learning rates, new layers.
 
-    strategy = strategy_of(network, plan.transfer)
+strategy = strategy_of(network, plan.transfer)
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ from .transfer import frozen_from, head_of
 
 
 class Stage(NamedTuple):
-    """From an epoch on, until the next one begins."""
+    """A stage of training: from an epoch on, until the next stage."""
 
     epoch: int
-    """Counted from 1."""
+    """Its first epoch, counted from 1."""
     frozen: frozenset[int]
-    """Indices of layers, with weights or without."""
+    """Indices of frozen layers, with or without weights."""
 
 
 class Group(NamedTuple):
-    """A part of a network that is spoken of as one: a layer with its norm, a stage's block."""
+    """A group of layers with a common learning rate: a layer with its norm, or a block."""
 
     name: str
     nodes: tuple[Node, ...]
 
     @property
     def weights(self) -> int:
-        """How many numbers of it can learn."""
+        """The number of trainable weights."""
         return sum(trainable(node) for node in self.nodes)
 
 
@@ -44,16 +43,16 @@ class Group(NamedTuple):
 class Strategy:
     network: Network
     stages: tuple[Stage, ...]
-    """At least one, in the order of their epochs."""
+    """At least one stage, in order."""
     factors: Mapping[int, float]
-    """Of learning rates, by the index of a layer; 1 where there is none."""
+    """Factors of learning rates, by the index of a layer; 1 for others."""
     anew: tuple[str, ...]
-    """The layers with weights that begin anew."""
+    """The layers with weights that are initialized at random."""
     strength: float
-    """How far weights are drawn back to where they began."""
+    """The strength of L2-SP, which pulls weights towards their initial values."""
 
     def stage(self, epoch: int) -> Stage:
-        """The one that an epoch, counted from 1, is in."""
+        """The stage of an epoch, counted from 1."""
         return [stage for stage in self.stages if stage.epoch <= epoch][-1]
 
     @cached_property
@@ -62,7 +61,7 @@ class Strategy:
 
 
 def strategy_of(network: Network, transfer: Transfer) -> Strategy:
-    """Of a section whose policy, if it has one, has been decided."""
+    """The strategy of a section whose policy, if any, has been decided."""
     parts = LayerNames(network)
     context = Context(network, {"transfer": list(in_section(transfer))})
     stages = tuple(Stage(epoch, _settled(frozen)) for epoch, frozen in frozen_from(context))
@@ -75,24 +74,27 @@ def strategy_of(network: Network, transfer: Transfer) -> Strategy:
     )
 
 
-# ---- what is frozen --------------------------------------------------------------------------
+# ---- frozen layers ---------------------------------------------------------------------------
 
 
 def _settled(frozen: Iterable[Node]) -> frozenset[int]:
-    """Without what stands behind the last weights that are frozen: a dropout before a head that
-    learns is the head's."""
+    """Without the layers after the last frozen weights: a dropout before a trained head belongs to
+    the head.
+    """
     nodes = list(frozen)
     last = max((node.index for node in nodes if node.weights), default=-1)
     return frozenset(node.index for node in nodes if node.index <= last)
 
 
-# ---- how fast the rest learns ----------------------------------------------------------------
+# ---- learning rates --------------------------------------------------------------------------
 
 
 def _factors(
     network: Network, transfer: Transfer, parts: LayerNames, context: Context
 ) -> dict[int, float]:
-    """What decay, parts and the head say, multiplied; of several parts the last one counts."""
+    """The product of the factors of `decay`, `lr` and `head`; of several matching `lr` entries the
+    last applies.
+    """
     found: dict[int, float] = {}
     if transfer.decay is not None:
         for depth, group in enumerate(reversed(groups_of(network))):
@@ -111,9 +113,9 @@ def _factors(
 
 
 def groups_of(network: Network) -> tuple[Group, ...]:
-    """All layers with weights to learn, from the input on: those that share the first name that
-    tells them apart (`layer1`, or a round of a loop, `layer1.0`), and norms with what is before
-    them."""
+    """Groups of all layers with trainable weights, from the input on: layers with a common first
+    name (`layer1`, or an iteration of a loop, `layer1.0`), and norms with the layer before them.
+    """
     found: dict[str, list[Node]] = {}
     last = ""
     for node in learning(network.nodes):
@@ -130,7 +132,7 @@ def _key(name: str) -> str:
     return ".".join(pieces[:2]) if len(pieces) > 2 and pieces[1].isdecimal() else pieces[0]
 
 
-# ---- what begins anew ------------------------------------------------------------------------
+# ---- new layers ------------------------------------------------------------------------------
 
 
 def _anew(
@@ -148,11 +150,11 @@ def _anew(
 
 
 def _ends_of_auxiliary_heads(network: Network) -> Iterator[Node]:
-    """They tell the same classes apart as the head."""
+    """The last layers of auxiliary heads: they predict the same classes as the head."""
     for head in network.aux:
         yield from [node for node in head.scope.nodes() if node.weights][-1:]
 
 
 def trainable(node: Node) -> int:
-    """How many numbers of a layer can learn."""
+    """The number of trainable weights of a layer."""
     return sum(size(weight.shape) for weight in node.weights if weight.trainable)

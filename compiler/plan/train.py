@@ -1,5 +1,6 @@
-"""The train section, beside data, optimizer, schedule and loss: epochs, batches, precision, EMA,
-early stopping, seeds, checkpoints."""
+"""Directives of the train section except data, optimizer, schedule and loss: epochs, batch,
+precision, EMA, early stopping, seed, checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +12,13 @@ from ..language.kinds import choice, either, flag, number, switch, whole, words
 from .directive import Context, Directive
 
 UNREACHED = "unreached"
-"""A warning: something is to happen after the last epoch."""
+"""The code of the warning that something would happen only after the last epoch."""
 
 METRICS = ("top1", "top5", "loss", "per_class", "precision", "recall", "f1")
-"""What can be measured. Of `loss` smaller is better, of all others larger."""
+"""The metrics. For `loss` smaller is better, for all others larger."""
 
 SINGLE = ("top1", "top5", "loss", "precision", "recall", "f1")
-"""Those that are one number, by which states can be compared."""
+"""The metrics that are a single number, for comparing epochs."""
 
 
 def unreached(directive: Directive, name: str, message: str) -> Iterator[Diagnostic]:
@@ -61,7 +62,7 @@ class Batch(Directive):
 
 
 class Accumulate(Directive):
-    """Gradient accumulation: batches whose gradients are added up before a step."""
+    """Gradient accumulation: the number of batches whose gradients are summed before a step."""
 
     section = "train"
     word = "accumulate"
@@ -182,7 +183,7 @@ class ChannelsLast(Directive):
 
 
 class _Switch(Directive):
-    """A directive that is on win a spec it is written, unless it says `off`."""
+    """A directive that is on when it is written, unless its argument is `off`."""
 
     on: bool = switch("on or off", True, keyword_only=False)
 
@@ -219,7 +220,7 @@ class Seed(Directive):
 
 
 class Deterministic(_Switch):
-    """Deterministic algorithms: runs that are equal to the last bit, more slowly."""
+    """Deterministic algorithms: runs are reproducible bit for bit, but slower."""
 
     section = "train"
     word = "deterministic"
@@ -275,7 +276,7 @@ class Ensemble(Directive):
         return cls(count=1)
 
 
-# ---- what is kept and shown ------------------------------------------------------------------
+# ---- metrics, checkpoints, logs --------------------------------------------------------------
 
 
 class Metrics(Directive):

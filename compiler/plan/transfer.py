@@ -1,4 +1,6 @@
-"""Transfer learning: `transfer { from "runs/a", freeze until layer4 }`."""
+"""Directives of the transfer section, for fine-tuning: `transfer { from "runs/a", freeze until
+layer4 }`.
+"""
 
 from __future__ import annotations
 
@@ -86,16 +88,16 @@ class From(Directive):
 
     @property
     def library(self) -> str:
-        """`torchvision` or `timm`; empty for a file or folder."""
+        """`torchvision` or `timm`; "" for a file or folder."""
         found = _LIBRARY.match(self.source)
         return found[1] if found else ""
 
 
-# ---- what stays as it is ---------------------------------------------------------------------
+# ---- freezing --------------------------------------------------------------------------------
 
 
 def _unknown(names: Sequence[str], directive: Directive, context: Context) -> Iterator[Problem]:
-    """For names that mean nothing in the network."""
+    """Errors for names that are not in the network."""
     if context.layers is None or directive.origin is None:
         return
     for name in names:
@@ -106,7 +108,7 @@ def _unknown(names: Sequence[str], directive: Directive, context: Context) -> It
 
 
 def _place_of(name: str, directive: Directive) -> Span:
-    """Where a name stands among several."""
+    """The place of one of several names."""
     assert directive.origin is not None
     whole_span = directive.origin.span
     for text in (name_or_text(name), quoted(name)):
@@ -133,7 +135,7 @@ class Freeze(Directive):
 
     @property
     def nothing(self) -> tuple[str, str]:
-        """Where it freezes nothing: why, and what to do."""
+        """Why it freezes nothing, and what to do."""
         return (
             "no layer in it has weights",
             "name a layer with weights, or take it out",
@@ -167,14 +169,14 @@ class Freeze(Directive):
             yield from self._kept_at_random(frozen, context)
 
     def _kept_at_random(self, frozen: Sequence[Node], context: Context) -> Iterator[Problem]:
-        """Where the head is reset, and would stay random."""
+        """The error for a head that is reset but frozen: it would stay random."""
         head = context.find(Head)
         if head is None or not head.reset or context.all(Unfreeze):
             return
         stuck = {node.index for node in head_of(context)} & {node.index for node in frozen}
         if stuck and context.network is not None:
             name = context.network.nodes[min(stuck)].name
-            message = f"`{name}` is reset, but frozen by this"
+            message = f"`{name}` is reset, but this freezes it"
             yield conflict(
                 message, self, head, help="freeze less, or do not reset the head", drop=False
             )
@@ -246,7 +248,7 @@ class FreezeExcept(Freeze):
 
 
 def _head_name(context: Context) -> str:
-    """What the head goes by where it is spoken of."""
+    """The name of the head in messages."""
     last = context.layers.last if context.layers else None
     return name_or_text(last.name) if last else "…"
 
@@ -268,7 +270,7 @@ class Unfreeze(Directive):
 
     @classmethod
     def arranged(cls, arguments: Sequence[Evaluated]) -> list[Evaluated]:
-        """`at` and `epoch` are said for the sake of the sentence; `until` names what follows."""
+        """`at` and `epoch` are filler words; `until` is followed by the name."""
         kept: list[Evaluated] = []
         named: Evaluated | None = None
         for argument in arguments:
@@ -336,11 +338,11 @@ class Unfreeze(Directive):
             )
 
     def _number(self, context: Context) -> int:
-        """Which one it is: two may say the same."""
+        """Its index among all: two may be equal."""
         return [one is self for one in context.all(Unfreeze)].index(True)
 
     def _changes_nothing(self, context: Context) -> bool:
-        """Whether no more weights learn than before, as far as that can be told."""
+        """Whether it trains no more weights than before, as far as that is known."""
         parts, named = context.layers, [one.until for one in context.all(Unfreeze) if one.until]
         if parts is None or not all(map(parts.nodes, named)):
             return False
@@ -355,7 +357,7 @@ class Unfreeze(Directive):
 
 
 def frozen_from(context: Context) -> Iterator[tuple[int, list[Node]]]:
-    """What is frozen from an epoch on, counted from 1, until the next one that is named."""
+    """The frozen layers by first epoch, counted from 1."""
     first = context.find(Features) or context.find(Freeze)
     frozen = first.frozen(context) if first else []
     yield 1, frozen
@@ -367,11 +369,11 @@ def frozen_from(context: Context) -> Iterator[tuple[int, list[Node]]]:
         yield directive.epoch, frozen
 
 
-# ---- how fast the rest learns ----------------------------------------------------------------
+# ---- learning rates --------------------------------------------------------------------------
 
 
 def _pairs(value: object) -> Any:
-    """They are read together, by the class itself."""
+    """Names and factors are read in pairs, by the class itself."""
     raise ArgumentError(f"{show(value)} is not")
 
 
@@ -388,7 +390,7 @@ class Rates(Directive):
     }
 
     factors: tuple[tuple[str, float], ...] = custom(
-        "a layer or scope and its factor, any number of them", _pairs, ""
+        "layers or scopes, each with its factor", _pairs, ""
     )
 
     @classmethod
@@ -417,7 +419,7 @@ class Rates(Directive):
                 f"`lr` needs a factor for `{waiting}`" if waiting else "`lr` needs a layer",
                 call.head.span,
                 notes=(f"it is written `{cls.usage}`",),
-                help="write `lr layer1=0.1x`, with a name of the network's",
+                help="write `lr layer1=0.1x`, with the name of a layer or scope",
             )
         return {"factors": tuple(found)}
 
@@ -461,7 +463,7 @@ class Head(Directive):
     """The classifier head: `head reset` gives it new random weights.
 
     It is the last layer with weights; `head reset part=classifier` names another layer, or a scope
-    with all layers in it. For classes other than the source's, the head has to be reset.
+    with all layers in it. If the classes differ from the source's, the head has to be reset.
     """
 
     section = "transfer"
@@ -493,7 +495,7 @@ class Head(Directive):
 
 
 def head_of(context: Context) -> list[Node]:
-    """The layers that the head is: those that are named, else the last with weights."""
+    """The layers of the head: those that are named, else the last layer with weights."""
     if context.layers is None:
         return []
     head = context.find(Head)
@@ -515,7 +517,7 @@ class Features(Directive):
     name: str = layer_name("the last layer or scope that is kept", example="layer3")
 
     def frozen(self, context: Context) -> list[Node]:
-        """The layers that are taken over."""
+        """The layers that are kept from the source."""
         return context.layers.up_to(self.name) if context.layers else []
 
     def problems(self, context: Context) -> Iterator[Problem]:
@@ -620,7 +622,7 @@ class Cache(Directive):
             )
 
     def _prefix(self, context: Context) -> Iterator[Problem]:
-        """The first layers have to be among those that are frozen."""
+        """Checks that the first layers are frozen: only their outputs can be cached."""
         for freeze in context.all(Freeze):
             if context.network is None or any(True for _ in freeze.problems(context)):
                 continue

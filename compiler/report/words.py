@@ -288,10 +288,12 @@ def _arguments(signature: Signature | None, style: Style) -> list[str]:
 def _described(field: Field) -> str:
     if field.is_flag:
         return f"{field.doc} (written as a bare word)"
+    facts = [field.expects] if field.expects else []
     if field.required:
-        return f"{field.doc} ({field.expects}; required)"
-    default = "" if field.default is None else f"; default: {Signature.default(field)}"
-    return f"{field.doc} ({field.expects}{default})"
+        facts.append("required")
+    elif field.default is not None:
+        facts.append(f"default: {Signature.default(field)}")
+    return f"{field.doc} ({'; '.join(facts)})" if facts else field.doc
 
 
 def _arithmetic(kind: type[Op], style: Style) -> list[str]:

@@ -1,6 +1,5 @@
-"""Mistakes that people make in the syntax, and the sentence each deserves: a file for each topic.
-
-The order of the topics is that in which they are asked: a colon, for one, may be many things.
+"""Common syntax mistakes and their error messages, one file for each topic. The order of imports is
+the order in which topics are tried: a colon, for example, may be several mistakes.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ TOPICS = (
 
 
 def explain(trouble: Trouble) -> Explanation:
-    """What is wrong at the place where the parser could not go on."""
+    """The explanation for the place where the parser could not go on."""
     tried = None
     for _, _, recognise in TABLE:
         if recognise is tried:

@@ -1,4 +1,4 @@
-"""What no row of the table knows: what stands there, and what could stand there instead."""
+"""The fallback for unknown syntax mistakes: names the unexpected token and the expected ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`|` where nothing is merged, a first path without one, `||` for `or`."""
+"""Mistakes with `|`: outside a merge, missing before the first path, `||` for `or`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _stray_bar(at: Trouble) -> Explanation | None:
 
 
 def _head_of_brace(at: Trouble, brace: int) -> str:
-    """The type of the token that the statement opening a brace begins with."""
+    """The type of the first token of the statement that opens a brace."""
     types = at.tokens.types
     index = bisect_left(at.tokens.starts, brace)
     while index > 0 and types[index - 1] not in (*STATEMENT_ENDS, "COLON"):
@@ -66,7 +66,7 @@ def _head_of_brace(at: Trouble, brace: int) -> str:
 
 
 def _bars_behind(at: Trouble, end: str = "") -> Iterator[int]:
-    """The bars that follow in the same body, up to a token of a type."""
+    """The further bars in the same body, up to a token of the given type."""
     depth, offset = 0, 1
     while at.kind_at(offset) not in (END, end):
         kind = at.kind_at(offset)
@@ -79,7 +79,7 @@ def _bars_behind(at: Trouble, end: str = "") -> Iterator[int]:
 
 
 def _with_commas(at: Trouble, bars: list[int]) -> Mend:
-    """Reads bars as commas, so that paths become statements and nobody stumbles again."""
+    """Reads bars as commas, so that paths become statements and cause no further errors."""
     read = list(tokens(at, 0, bars[-1] + 1))
     for bar in bars:
         read[bar] = ("COMMA", *read[bar][1:])
@@ -87,7 +87,7 @@ def _with_commas(at: Trouble, bars: list[int]) -> Mend:
 
 
 def _bar_with_blanks(at: Trouble, bar: int) -> Span:
-    """A bar and the blanks before it on its line."""
+    """The span of a bar and the blanks before it on its line."""
     span = at.span_at(bar)
     if at.kind_at(bar - 1) in ("NEWLINE", END):
         return span

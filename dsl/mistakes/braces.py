@@ -1,4 +1,4 @@
-"""Braces that pair, and stand where none can: `}` that closes nothing, `{` without a word."""
+"""Mistakes with balanced braces: `}` that closes nothing, `{` without a word before it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _stray_brace(at: Trouble) -> Explanation | None:
 
 def _brace_on_next_line(at: Trouble, brace: Span, gap: Span, mend: Mend) -> Explanation:
     between = at.source.text[gap.start : brace.start]
-    # A comment between the two would swallow the brace.
+    # A comment between the two would include the moved brace.
     edits = (Edit(Span(at.source, gap.start, brace.start), " "),) if not between.strip() else ()
     return say(
         "stray-brace",

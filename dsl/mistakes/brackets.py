@@ -1,4 +1,4 @@
-"""Brackets and what they hold: commas too many or too few, parameters of a block."""
+"""Mistakes inside brackets: extra or missing commas, parameters of a block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colons: Python's `repeat 3:` with an indented body, labels without a statement."""
+"""Mistakes with colons: Python's `repeat 3:` with an indented body, labels without a statement."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _label_on_definition(at: Trouble) -> Explanation | None:
 )
 def _colon_for_brace(at: Trouble) -> Explanation | None:
     message = "a body is written in braces; a colon only follows a label"
-    if at.kind == "ELSE" and at.after == "COLON":  # its `if` had a colon, too, and was given up
+    if at.kind == "ELSE" and at.after == "COLON":  # its `if` had a colon, too, and was skipped
         edits = at.braces_around_body(at.span_at(1))
         return say("colon-for-brace", message, at.span_at(1), BRACES, edits=edits)
     if at.kind != "COLON" or at.before == "COLON" or at.in_parentheses:
@@ -134,13 +134,13 @@ BRACES = "write `{` here, and `}` where the body ends"
 
 
 def brace_at_end_of_line(at: Trouble) -> Edit:
-    """A closing brace behind the last word of this line that its body has to itself."""
+    """A closing brace after the last word of this line, if the body is the rest of the line."""
     end = at.span_at(last_of_body(at)).end
     return Edit(Span(at.source, end, end), " }")
 
 
 def last_of_body(at: Trouble) -> int:
-    """The offset of the last token that a body beginning here could hold on this line."""
+    """The offset of the last token on this line that could belong to a body beginning here."""
     last, depth = 0, 0
     while at.kind_at(last + 1) not in ("NEWLINE", END, "ELSE"):
         depth += (at.kind_at(last + 1) == "LBRACE") - (at.kind_at(last + 1) == "RBRACE")

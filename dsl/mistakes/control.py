@@ -1,4 +1,4 @@
-"""`let`, `for`, `repeat`, `if` and `else`: what their heads lack, bodies without braces."""
+"""Mistakes with `let`, `for`, `repeat`, `if`, `else`: incomplete heads, bodies without braces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expressions: a missing operand or value, comparisons that chain, an `=` too many."""
+"""Mistakes in expressions: a missing operand or value, chained comparisons, an extra `=`."""
 
 from __future__ import annotations
 

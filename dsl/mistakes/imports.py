@@ -1,4 +1,4 @@
-"""`import` without quotes, of several files, of names as in Python."""
+"""Mistakes with `import`: no quotes, several files, names as in Python."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _import_path(at: Trouble) -> Explanation | None:
 
 @mistake("import-names", 'import "a.cnn" as b', "from a import b", 'import "a.cnn", "b.cnn"')
 def _import_names(at: Trouble) -> Explanation | None:
-    message = "an `import` makes all blocks of one file known, under their own names"
+    message = "an `import` makes all blocks of one file available under their own names"
     if at.kind == "IMPORT" and at.kind_at(at.first) == "WORD" and at.text_at(at.first) == "from":
         file = at.text_at(-1)
         path = file if file.startswith('"') else f'"{file}.cnn"'

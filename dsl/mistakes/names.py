@@ -1,4 +1,4 @@
-"""Names of blocks, networks and values: missing, of two words, taken by the language."""
+"""Mistakes with names of blocks, networks and values: missing, two words, reserved words."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def _missing_name(at: Trouble) -> Explanation | None:
     "network 50 { conv 3 }",
 )
 def _bad_name(at: Trouble) -> Explanation | None:
-    """Everything behind `network` up to a blank, a parenthesis or a brace is meant as its name."""
+    """Takes everything after `network` up to a blank, a parenthesis or a brace as the intended
+    name.
+    """
     glued = ("MINUS", "NEGATIVE", "NUMBER", "STRING")
     if at.before in DEFINITIONS and at.kind in ("STRING", "PATH", "NUMBER", "SIZE"):
         name = 0
@@ -95,7 +97,7 @@ def _reserved_word(at: Trouble) -> Explanation | None:
         "reserved-word",
         f"`{at.text}` is a word of the language and cannot be a name",
         at.span,
-        f"use another name: `{at.text}_`, say",
+        f"use another name, for example `{at.text}_`",
         edits=(Edit(at.span, f"{at.text}_"),),
         mend=Mend(((read_as, at.start, at.span_at(count - 1).end),), skip=count),
     )

@@ -36,7 +36,7 @@ def _python_call(at: Trouble) -> Explanation | None:
 
 
 def _without_parentheses(at: Trouble, word: int) -> tuple[int, str]:
-    """The end of a call as Python writes them, and how it is written here; "" if that is long."""
+    """The end of a Python-style call, and how to write it here; "" if that is too long."""
     closing = at.matching(word + 1)
     whole = at.span_of(word, closing).text
     arguments = [_as_argument(at, *part) for part in _parts(at, word + 2, closing)]
@@ -46,7 +46,7 @@ def _without_parentheses(at: Trouble, word: int) -> tuple[int, str]:
 
 
 def _parts(at: Trouble, first: int, behind: int) -> Iterator[tuple[int, int]]:
-    """The first and the last token of each argument, between the commas outside of brackets."""
+    """The first and last token of each argument: separated by commas outside brackets."""
     depth, begin = 0, first
     for offset in range(first, behind + 1):
         kind = at.kind_at(offset)
@@ -58,7 +58,7 @@ def _parts(at: Trouble, first: int, behind: int) -> Iterator[tuple[int, int]]:
 
 
 def _as_argument(at: Trouble, first: int, last: int) -> str:
-    """An argument as it is written without commas: in parentheses where blanks divide it."""
+    """An argument written without commas: in parentheses if it contains blanks."""
     name = ""
     if at.kind_at(first) == "KEY":
         name, first = at.text_at(first), first + 1
@@ -108,7 +108,7 @@ def _assignment(at: Trouble) -> Explanation | None:
 
 
 def after_comma(at: Trouble) -> bool:
-    """Whether a comma, meant to separate arguments, has ended the call before this place."""
+    """Whether a comma that was meant to separate arguments ended the call before this place."""
     comma = at.first - 1
     if at.kind_at(comma) != "COMMA":
         return False

@@ -1,4 +1,4 @@
-"""What separates statements and arguments: commas, new lines, comments of other languages."""
+"""Mistakes with separators: commas, new lines, comments of other languages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _argument_behind_body(at: Trouble) -> Explanation | None:
     head = at.words(at.first, begins) if one_body and "\n" not in argument else ""
     return say(
         "argument-behind-body",
-        "arguments go in front of the body",
+        "arguments go before the body",
         at.span_of(0, behind - 1),
         f"write `{head} {shorten(argument)} {{ … }}`" if head else "move it before the `{`",
         edits=(Edit(after_head, f" {argument}"), Edit(taken_out, "")) if head else (),
@@ -65,7 +65,7 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
     comma_at = -2 if equal else -1
     comma = at.span_at(comma_at)
     argument = at.span_at(-1 if equal else 0)
-    # Other commas of the line that arguments follow: the same habit, told once.
+    # Further commas before arguments on this line are the same mistake: reported once.
     others = []
     offset = 0
     while at.kind_at(offset) not in (*STATEMENT_ENDS, END):

@@ -1,4 +1,4 @@
-"""Colons, whatever else they may mean: `stride: 2`, `conv 64: bn`."""
+"""Other mistakes with colons: `stride: 2`, `conv 64: bn`."""
 
 from __future__ import annotations
 

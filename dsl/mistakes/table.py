@@ -1,7 +1,6 @@
-"""The table of syntax mistakes: every row is a broken snippet and the function that knows it.
-
-Rows are tried in the order written; the first that recognises its mistake explains it. A test
-reads every snippet and finds the row that it belongs to.
+"""The table of syntax mistakes: each row is a broken snippet and the function that recognises it.
+Functions are tried in the order written; the first that recognises the mistake explains it. A test
+checks that every snippet is recognised by its own row.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from ..trouble import Explanation, Mend, Trouble
 
 Recogniser = Callable[[Trouble], Explanation | None]
 TABLE: list[tuple[str, str, Recogniser]] = []
-"""Code, broken snippet, and who knows it."""
+"""Code, broken snippet, and the function that recognises it."""
 
 
 def mistake(code: str, *snippets: str) -> Callable[[Recogniser], Recogniser]:
-    """Enters a function into the table, with snippets that it recognises."""
+    """Decorator: adds a function to the table, with snippets that it recognises."""
 
     def enter(recognise: Recogniser) -> Recogniser:
         TABLE.extend((code, snippet, recognise) for snippet in snippets)
@@ -43,7 +42,7 @@ def say(
 
 
 def tokens(at: Trouble, first: int, behind: int) -> Iterator[tuple[str, int, int]]:
-    """Tokens as a mend reads them: type, start, end."""
+    """The tokens of a range, for a recovery: type, start, end."""
     for offset in range(first, behind):
         span = at.span_at(offset)
         yield at.kind_at(offset), span.start, span.end

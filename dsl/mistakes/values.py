@@ -1,4 +1,4 @@
-"""Statements in the place of a value: `let x = if a { 3 } else { 4 }`."""
+"""Mistakes with values: a statement in place of a value, as in `let x = if a { 3 } else { 4 }`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a spec's file, whatever it turns out to be."""
+"""Reads the file of a spec: regular files only, of limited size, in UTF-8."""
 
 from __future__ import annotations
 

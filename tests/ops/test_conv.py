@@ -133,13 +133,13 @@ def test_a_bias_is_left_out_where_a_normalisation_would_absorb_it() -> None:
 
 
 def test_what_conv_refuses() -> None:
-    assert "reaches over 7 does not fit into 4 (+ 2 padding)" in refuses(
+    assert "spans 7 does not fit into 4 (+ 2 padding)" in refuses(
         Conv(out=1, kernel=(7, 7), pad=(1, 1)), (1, 4, 4)
     )
-    assert "9 input channels do not divide into 2 groups\n10 would" in refuses(
+    assert "9 input channels cannot be divided into 2 groups\n10 would" in refuses(
         Conv(out=4, groups=2), (9, 4, 4)
     )
-    refuses(Conv(out=5, groups=2), (4, 4, 4), match="5 filters do not divide")
+    refuses(Conv(out=5, groups=2), (4, 4, 4), match="5 filters cannot be divided")
     refuses(Conv(out=4), (400,), match="put it before the `flatten`")
     refuses(Conv(out=1, kernel=(3, 3), pad=(2, 2), mode="reflect"), (1, 2, 9), match="mirrored")
     refuses(Conv(out=1, kernel=(3, 3), pad=(3, 3), mode="circular"), (1, 2, 9), match="once")
@@ -159,7 +159,7 @@ def test_conv_is_explained() -> None:
     ]
     op = Conv(out=2, kernel=(3, 1), stride=(3, 1), dilation=(2, 1), bias=False)
     assert op.explain(op.output((2, 9, 5)), (2, 9, 5))[:2] == [
-        ("height", "(9 - 5)/3 + 1 = 2.333 -> 2, with a filter that reaches over 2*(3 - 1) + 1 = 5"),
+        ("height", "(9 - 5)/3 + 1 = 2.333 -> 2, with a filter that spans 2*(3 - 1) + 1 = 5"),
         ("width", "(5 - 1)/1 + 1 = 5"),
     ]
 
@@ -218,8 +218,8 @@ def test_separable_is_cheaper() -> None:
 def test_separable_adds_its_bias_at_the_end() -> None:
     names = [weight.name for weight in Separable(out=4, kernel=(3, 3)).weights((2, 5, 5))]
     assert names == ["depthwise.weight", "pointwise.weight", "pointwise.bias"]
-    refuses(Separable(out=4, kernel=(9, 9)), (2, 5, 5), match="reaches over 9")
-    refuses(Separable(out=4, kernel=(3, 3)), (50,), match="`separable` works on maps")
+    refuses(Separable(out=4, kernel=(9, 9)), (2, 5, 5), match="spans 9")
+    refuses(Separable(out=4, kernel=(3, 3)), (50,), match="`separable` needs a map")
 
 
 # ---- deconv -----------------------------------------------------------------------------------

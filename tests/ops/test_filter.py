@@ -147,5 +147,5 @@ def test_nothing_is_trained() -> None:
 
 
 def test_what_a_filter_refuses() -> None:
-    refuses(Filter(values="blur"), (1, 2, 8), match="reaches over 3 does not fit into 2")
-    refuses(Filter(values="blur"), (16,), match="`filter` works on maps")
+    refuses(Filter(values="blur"), (1, 2, 8), match="spans 3 does not fit into 2")
+    refuses(Filter(values="blur"), (16,), match="`filter` needs a map")

@@ -105,7 +105,7 @@ def test_what_does_not_fit_together() -> None:
 def test_any_chunk(count: int, data: st.DataObject, shape: Shape) -> None:
     op = Chunk(index=data.draw(st.integers(0, count - 1)), count=count)
     # Torch makes the last part smaller, or gives fewer parts.
-    attempt(op, shape, stricter="do not divide")
+    attempt(op, shape, stricter="cannot be divided")
 
 
 def test_chunks_put_together_again_are_what_they_were() -> None:

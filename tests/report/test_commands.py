@@ -132,7 +132,7 @@ def test_a_folder_with_files_of_blocks(tmp_path: Path, spec: str, capsys: Captur
     assert out.count("network,name") == 1
     code, _, err = run(capsys, "report", str(tmp_path / "blocks.cnn"))
     assert code == 1
-    assert "holds no network" in err
+    assert "does not define a network" in err
 
 
 def test_one_file_of_several_is_wrong(tmp_path: Path, spec: str, capsys: Capture) -> None:
@@ -164,7 +164,7 @@ def test_the_budget(residual: str, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--input", "3x32"], "is not an input: write channels x height x width"),
+        (["--input", "3x32"], "is not an input size: write channels x height x width"),
         (["--input", "0x3x3"], "is not an input"),
         (["--input", "axbxc"], "is not an input"),
         (["--batch", "0"], "is not a whole number of at least 1"),
@@ -442,7 +442,7 @@ def test_a_new_spec_for_fine_tuning(
 def test_new_overwrites_nothing(spec: str, capsys: Capture) -> None:
     code, out, err = run(capsys, "new", spec)
     assert (code, out) == (2, "")
-    assert "is there already" in err
+    assert "exists already" in err
     assert Path(spec).read_text() == LENET
 
 

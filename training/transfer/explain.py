@@ -27,7 +27,7 @@ def explained(network: Network, plan: TrainPlan, base: Path, style: Style = PLAI
         if count is None:
             return wrapped(
                 "policy: depends on the amount of data: fewer than"
-                f" {LITTLE} images per class are little, {MUCH:,} or more are much.",
+                f" {LITTLE} images per class are few, {MUCH:,} or more are many.",
                 style,
             )
         decision = decide(network, transfer, count, network.output.shape[0])

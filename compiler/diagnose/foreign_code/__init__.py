@@ -1,4 +1,4 @@
-"""Lines written as Keras, torch, Caffe or Darknet write them, and what a spec has for them."""
+"""Recognises code of Keras, torch, Caffe and Darknet in a spec, and translates it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .translation import Translation
 __all__ = ["Translation", "translations"]
 
 _MAX_LINES = 20
-"""That a statement of Python may go on for."""
+"""The most lines of one Python statement."""
 
 _TOP = re.compile(rf"(?m)^[ \t]*({'|'.join((*SECTIONS, 'network', 'block'))})\b")
 
 
 def translations(text: str, places: Sequence[int]) -> Iterator[Translation]:
-    """Foreign code at places where the parser could not go on: each piece of it once."""
+    """Translations of foreign code at the places of syntax errors, each piece once."""
     whole = [*caffe_layers(text, sorted(places)), *darknet_layers(text)]
     has_input = bool(_INPUT.search(text))
     behind = -1
@@ -35,14 +35,14 @@ def translations(text: str, places: Sequence[int]) -> Iterator[Translation]:
 
 
 def section_at(text: str, place: int) -> str:
-    """The section that a place lies in; empty for a network or a block."""
+    """The section that contains a place; "" for a network or a block."""
     before = text[max(0, place - 20_000) : place]
     word = [found[1] for found in _TOP.finditer(before)][-1:]
     return word[0] if word and word[0] in SECTIONS else ""
 
 
 def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
-    """A statement of Python around a place, which may begin some lines above it."""
+    """The Python statement around a place, which may begin some lines above."""
     section = section_at(text, place)
     directive = _directive(section)
     line = text.rfind("\n", 0, place) + 1
@@ -64,7 +64,7 @@ _OPENING = re.compile(r"[(\[,][ \t]*(?:#[^\n]*)?$")
 
 
 def _goes_on(text: str, line: int) -> bool:
-    """Whether the line before one may hold the beginning of its statement."""
+    """Whether the statement of a line may have begun on the line before."""
     before = text[text.rfind("\n", 0, line - 1) + 1 : line - 1]
     return bool(_OPENING.search(before)) or before.rstrip().endswith(")")
 
@@ -77,7 +77,7 @@ def _is_code(code: str) -> bool:
 
 
 def _segments(text: str, start: int, until: int) -> Iterator[tuple[int, int]]:
-    """The statements from a place on, up to one that another lies in: without comments."""
+    """The statements from a place up to the next place, without comments."""
     begin, depth, offset = start, 0, start
     quote = ""
     while offset <= len(text) and offset - start < 2_000:
@@ -107,7 +107,7 @@ def _segments(text: str, start: int, until: int) -> Iterator[tuple[int, int]]:
 
 
 def _directive(section: str) -> Directive:
-    """How a section writes what other tools have."""
+    """The directive for a line of another tool."""
     from ...plan.foreign_directives import advice, directive
 
     return lambda name, positional, named: (

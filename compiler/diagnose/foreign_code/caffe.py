@@ -12,16 +12,16 @@ from ...language.translate import Value, value_of
 from .translation import Translation
 
 MAX_CHARACTERS = 4_000
-"""Of a layer that is looked at."""
+"""The most characters of a Caffe layer that are read."""
 
 _OPENS = re.compile(r"(?m)^[ \t]*layers?[ \t]*\{")
 _PARTS = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|#[^\n]*|[{}]|[A-Za-z_]\w*|[-+]?[0-9.][-+\w.]*|:')
 _LEAVES_OUT = ("scale", "bias", "accuracy", "softmaxwithloss", "softmaxloss", "split", "silence")
-"""Layers of Caffe that a spec goes without."""
+"""Caffe layers that a spec does not need."""
 
 
 def caffe_layers(text: str, places: Sequence[int]) -> Iterator[Translation]:
-    """The layers of Caffe in a text that stand at some places, in their order."""
+    """The Caffe layers at the given places of a text, in order."""
     for opening in _OPENS.finditer(text):
         start = opening.end() - 1
         first = bisect_left(places, opening.start())
@@ -47,7 +47,7 @@ def _closing(text: str, start: int) -> int:
 
 
 def _fields(inside: str) -> dict[str, Any]:
-    """The fields of a layer with those of its `…_param`, without the rest."""
+    """The fields of a layer, with those of its `…_param`."""
     found: dict[str, Any] = {}
     blocks: list[str] = []
     name = ""

@@ -17,7 +17,7 @@ _SETTING = re.compile(r"(?m)^[ \t]*([a-z_]+)[ \t]*=[ \t]*([^\n#]*)")
 
 
 def darknet_layers(text: str) -> Iterator[Translation]:
-    """Every section of Darknet in a text."""
+    """All Darknet sections in a text."""
     for found in _SECTION.finditer(text):
         whole = found.group().rstrip()
         start = found.start() + len(whole) - len(whole.lstrip())
@@ -47,13 +47,14 @@ def _translated(kind: str, settings: dict[str, str], start: int, end: int) -> Tr
 
 
 def _statements(kind: str, values: dict[str, Value]) -> list[str] | None:
-    """What a section comes to; None where there is no such layer."""
+    """The statements for a section; None if there is no such layer."""
     activation = values.pop("activation", value_of("linear"))
     normalized = values.pop("batch_normalize", value_of(0)).known
     name = {"avgpool": "GlobalAveragePool"}.get(kind, kind)
     side = values.get("size", value_of(0)).known
     if kind in ("convolutional", "deconvolutional", "maxpool"):
-        # There, `pad=1` is half of the filter, and a pool of odd size is padded always.
+        # In Darknet, `pad=1` means half of the filter size, and pools of odd size are always
+        # padded.
         padded = values.pop("pad", value_of(0)).known or (kind == "maxpool" and side in (3, 5, 7))
         if padded and side != 1:
             values["padding"] = value_of("same")

@@ -1,7 +1,6 @@
-"""Lines of Keras and torch: `model.add(Conv2D(32, 3))`, `self.conv1 = nn.Conv2d(3, 64, 3)`.
-
-Python reads them; nothing is run. A line may define layers, call them, or do what a spec has no
-lines for.
+"""Translates lines of Keras and torch: `model.add(Conv2D(32, 3))`, `self.conv1 = nn.Conv2d(3, 64,
+3)`. Python's `ast` parses them; nothing is executed. A line may define layers, call them, or do
+something that a spec does not need.
 """
 
 from __future__ import annotations
@@ -17,16 +16,17 @@ from ...language.vocabulary import layer_words
 from .translation import Translation
 
 MAX_CHARACTERS = 2_000
-"""Of a statement of Python that is looked at: no layer is longer."""
+"""The most characters of a Python statement that are parsed: no layer is longer."""
 
 Directive = Callable[[str, list[Value], dict[str, Value]], "tuple[str | None, str]"]
-"""What a section writes for a word of other tools with its arguments, and what to do where it
-writes nothing."""
+"""Translates a word of other tools with its arguments into a directive, or gives advice if there is
+none.
+"""
 
 _PLAIN_NAMES = frozenset(
     "x y h out outputs output net model inputs input features logits z o feat result ret".split()
 )
-"""Variables that do not name a layer: each holds whatever came last."""
+"""Variables that do not name a layer: they are reassigned after each."""
 
 _RUNS = re.compile(
     r"(?:[\w.]+\.)?(?:fit|fit_generator|compile|evaluate|predict|summary|train|eval|to|cuda|cpu"
@@ -39,7 +39,7 @@ _ARGUMENT = "`{}` is an argument: it goes after its layer, as in `conv 64 3x3 st
 
 
 class _Unknown(Exception):
-    """This is not a layer, nor anything else that is known."""
+    """Raised for an expression that is not a layer, nor anything else that is recognised."""
 
     def __init__(self, advice: str = "") -> None:
         super().__init__(advice)
@@ -49,10 +49,9 @@ class _Unknown(Exception):
 def translate_python(
     code: str, start: int, section: str, directive: Directive, *, has_input: bool = True
 ) -> Translation | None:
-    """A statement of Python; None where it is not one, or nothing is known about it.
-
-    `section` is the section that it stands in, "" for a network's body or a block's. Where the
-    network has no input yet, a layer's `input_shape` becomes one.
+    """Translates a Python statement; None if it is not one, or is not recognised. `section` is the
+    section that contains it, "" for the body of a network or block. If the network has no input
+    yet, a layer's `input_shape` becomes one.
     """
     if len(code) > MAX_CHARACTERS:
         return None
@@ -78,7 +77,7 @@ def translate_python(
     if isinstance(statement, ast.FunctionDef):
         return _function(statement, where)
     if isinstance(statement, ast.Expr) and _is_own_call(statement.value):
-        return None  # a word of ours, its arguments in parentheses: the parser knows better
+        return None  # a word of a spec: the parser's message is better
     reader = _Reader(section, directive)
     try:
         lines = list(reader.statement(statement))
@@ -126,11 +125,11 @@ def _function(statement: ast.FunctionDef, where: tuple[int, int]) -> Translation
     names = [a.arg for a in statement.args.args if a.arg not in ("self", "x", "input", "inputs")]
     written = f"block {statement.name}({', '.join(names)}) {{ … }}"
     advice = f"write `{written}` at the top of the file"
-    return Translation(*where, "a part to use again is a block, not a function", None, advice)
+    return Translation(*where, "a reusable part is a block, not a function", None, advice)
 
 
 class _Reader:
-    """Turns expressions of Python into statements of a spec."""
+    """Translates Python expressions into statements of a spec."""
 
     def __init__(self, section: str, directive: Directive) -> None:
         self.section = section
@@ -138,7 +137,7 @@ class _Reader:
         self.left_out: list[str] = []
         self.advice = ""
         self.first_line = ""
-        """What the network's input is, as a layer says it: `input_shape=(28, 28, 1)`."""
+        """The network's input from an argument of a layer: `input_shape=(28, 28, 1)`."""
 
     def statement(self, node: ast.stmt) -> Iterator[str]:
         match node:
@@ -171,7 +170,7 @@ class _Reader:
         yield found
 
     def named(self, target: ast.expr, value: ast.expr) -> Iterator[str]:
-        """`self.conv1 = nn.Conv2d(…)`: the name of a layer is its label."""
+        """`self.conv1 = nn.Conv2d(…)`: the attribute becomes the label."""
         name = _last(target)
         if not isinstance(value, ast.Call | ast.List | ast.Tuple):
             here = foreign.argument(name, foreign.ARGUMENTS)
@@ -184,7 +183,7 @@ class _Reader:
         yield from lines
 
     def layers(self, node: ast.expr) -> Iterator[str]:
-        """The statements for an expression, those of what goes into it first."""
+        """The statements for an expression, those of its inputs first."""
         match node:
             case ast.Call():
                 yield from self.call(node)
@@ -250,7 +249,7 @@ class _Reader:
         yield self.layer(name, arguments, node.keywords)
 
     def data(self, node: ast.expr) -> Iterator[str]:
-        """What goes into a function: layers, or the variable that holds what came before."""
+        """The statements for a function's input: layers, or a variable with an earlier result."""
         if isinstance(node, ast.Call):
             yield from self.layers(node)
 
@@ -288,7 +287,7 @@ class _Reader:
         raise _Unknown("write `flatten`, or `reshape 3x32x32` with channels x height x width")
 
     def input(self, node: ast.Call) -> str:
-        """`Input(shape=(28, 28, 1))`: Keras has the channels last."""
+        """`Input(shape=(28, 28, 1))`: in Keras, channels come last."""
         shapes = [*node.args, *(k.value for k in node.keywords if k.arg and "shape" in k.arg)]
         found = _input(self.value(shapes[0])) if shapes else ""
         if not found:
@@ -313,7 +312,7 @@ class _Reader:
 
 
 def _input(shape: Value) -> str:
-    """`input 1x28x28` for (28, 28, 1), as Keras has the channels last."""
+    """`input 1x28x28` for (28, 28, 1), since in Keras channels come last."""
     known = shape.known
     if type(known) is int:
         return f"input {known}"
@@ -366,16 +365,18 @@ def _is_layer_of_self(node: ast.expr) -> bool:
 
 
 def _is_data(node: ast.expr) -> bool:
-    """A variable, or what a function makes of one."""
+    """Whether it is a variable, or a function of one."""
     return isinstance(node, ast.Name | ast.Call) and not foreign.is_number_of_classes(_last(node))
 
 
 def _is_object(node: ast.expr) -> bool:
-    """What only the program that runs has: `model.parameters()`, `optimizer`."""
+    """Whether it only exists in a running program: `model.parameters()`, `optimizer`."""
     return isinstance(node, ast.Name | ast.Call | ast.Attribute)
 
 
 def _takes_data(node: ast.expr) -> bool:
-    """Functions such as `F.relu` take what they work on first; layers such as `ReLU` do not."""
+    """Whether the first argument is the input, as for functions such as `F.relu`, unlike layers
+    such as `ReLU`.
+    """
     name = _last(node)
     return name[:1].islower() and isinstance(node, ast.Attribute)

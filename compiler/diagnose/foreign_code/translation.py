@@ -1,4 +1,4 @@
-"""What a piece of another tool's code comes to, and where it stands in the text."""
+"""Translation: a piece of another tool's code, its place, and its replacement."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Translation(NamedTuple):
-    """Code of another tool, and what to do about it."""
+    """Code of another tool, and its replacement or advice."""
 
     start: int
     end: int
-    """Where it stands: offsets in the text."""
+    """Its place: offsets in the text."""
     message: str
-    """What it is: "this is a line of Python"."""
+    """The message: "this is a line of Python"."""
     written: str | None = None
-    """What to write in its place; "" to take it out; None where only `advice` can be given."""
+    """The replacement; "" to delete it; None if there is only `advice`."""
     advice: str = ""
-    """What to do, in words, where nothing can be written, or to go with it."""
+    """Advice in words, in addition to the replacement or instead."""

@@ -84,7 +84,7 @@ def test_what_joins_what(directives: str, wanted: list[str]) -> None:
          "`noise` stands between, and values are clipped to 0..255 there"),
         ("color brightness=0.1, blur, color contrast=0.1", "`blur` stands between"),
         ("color hue=0.1, grayscale", "rotating hues is not linear"),
-        ("mixup, cutmix", "`mixup` has mixed the images before"),
+        ("mixup, cutmix", "`mixup` mixes the images first"),
     ],
 )  # fmt: skip
 def test_why_something_does_not_join(directives: str, why: str) -> None:

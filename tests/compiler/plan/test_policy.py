@@ -111,7 +111,7 @@ def test_data_is_counted_without_training(
     text = SPEC.replace("fc 10", "fc classes") + 'train { data folder "pets" }\n'
     text += 'transfer { from "a", policy auto similar=yes }\n'
     found = explained(tmp_path, capsys, monkeypatch, text)
-    assert "80 images in 2 classes are 40 per class, which is little" in found
+    assert "80 images in 2 classes are 40 per class, which is few" in found
     assert "written out: freeze all head reset" in found
     assert "fc 18 initialized at random" in found
 

@@ -142,7 +142,7 @@ def test_what_a_policy_decides_is_said_with_its_reason(tmp_path: Path) -> None:
     looker = Looker()
     trained(tmp_path / "run", spec("policy auto similar=yes"), callback=looker)
     for text in (notes(looker), " ".join((tmp_path / "run" / "transfer.txt").read_text().split())):
-        assert "policy: 1,438 images in 10 classes are 144 per class, which is little" in text
+        assert "policy: 1,438 images in 10 classes are 144 per class, which is few" in text
         assert "The same, written out: `freeze all`, `head reset lr=1x`" in text
 
 
