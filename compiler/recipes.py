@@ -1,9 +1,8 @@
-"""What `cnn new` writes below a network: `train`, `augment` and `transfer` sections that suit it.
-
-Small images from scratch (CIFAR's recipe), large ones from scratch (that of ImageNet, for small
-data), and fine-tuning. A rate of 0.05 is too much where no norms keep numbers in bounds, as in
-AlexNet, VGG and SqueezeNet; it kills the ReLUs of a new head behind features that are not
-normalized, too.
+"""Training recipes of `cnn new`: `train`, `augment` and `transfer` sections that suit a network.
+One for small images from scratch (as for CIFAR), one for large images from scratch (as for
+ImageNet, but for small data sets), and one for fine-tuning. A learning rate of 0.05 is too high
+without norms, as in AlexNet, VGG and SqueezeNet; it also kills the ReLUs of a new head on features
+that are not normalized.
 """
 
 from __future__ import annotations
@@ -12,11 +11,13 @@ from .language.values import quoted
 from .network import Network
 
 SMALL = 64
-"""Pixels along a side, up to which images are handled as those of CIFAR."""
+"""Up to this many pixels along a side, the recipe is that of CIFAR."""
 
 
 def sections(network: Network | None, source: str) -> dict[str, str]:
-    """By name, each with a comment above; `source` is whose weights are taken, empty for none."""
+    """The sections by name, each with a comment above; `source` is the source of pretrained
+    weights, "" for none.
+    """
     shape = network.input.shape if network is not None else (3, 32, 32)
     side = max(shape[1:]) if len(shape) == 3 else 32
     norms = network is None or any(node.op.kind == "norm" for node in network.nodes)

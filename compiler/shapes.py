@@ -1,4 +1,4 @@
-"""Shapes of what flows through a network, without the batch: `(64, 56, 56)`, or `(1000,)`."""
+"""Shapes of activations, without the batch: `(64, 56, 56)`, or `(1000,)`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
 Pair: TypeAlias = tuple[int, int]
-"""Something by height and width."""
+"""A pair for height and width."""
 
 
 class ShapeError(Exception):
-    """An operation cannot take what arrives. It knows no place: the elaborator adds that.
-
-    A mend that can be written into the spec is given as `change`, arguments and the values that
-    would fit (True and False set and drop flags), or as `before`, statements to put in front.
+    """The input shapes of an operation do not fit. The error has no place: the elaborator adds it.
+    A fix is given as `change`, arguments with values that would fit (True and False set and remove
+    flags), or as `before`, statements to insert before it.
     """
 
     def __init__(
@@ -38,12 +37,12 @@ def text(shape: Shape) -> str:
 
 
 def size(shape: Shape) -> int:
-    """How many numbers a tensor of this shape holds."""
+    """The number of elements of a tensor of this shape."""
     return prod(shape)
 
 
 def plain(pair: Pair) -> int | Pair:
-    """3 for 3x3, else (3, 1): as torch takes it."""
+    """3 for 3x3, else (3, 1): as torch arguments."""
     return pair[0] if pair[0] == pair[1] else pair
 
 
@@ -53,10 +52,10 @@ def by(pair: Pair) -> str:
 
 
 def as_map(shape: Shape, word: str) -> tuple[int, int, int]:
-    """Channels, height and width of a map; ShapeError for anything else."""
+    """Channels, height and width of a map; raises ShapeError for other shapes."""
     if len(shape) != 3:
         raise ShapeError(
-            f"`{word}` works on maps, channels x height x width, and its input is {text(shape)}",
+            f"`{word}` needs a map, channels x height x width, but its input is {text(shape)}",
             "put it before the `flatten`, or make the input channels x height x width"
             if len(shape) == 1
             else "",
@@ -65,5 +64,5 @@ def as_map(shape: Shape, word: str) -> tuple[int, int, int]:
 
 
 def window_output(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int:
-    """floor((n + 2p - f) / s) + 1, with the filter spread out by its dilation."""
+    """floor((n + 2p - f) / s) + 1, for a filter with dilation."""
     return (size + pad - dilation * (kernel - 1) - 1) // stride + 1

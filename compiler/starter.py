@@ -1,4 +1,4 @@
-"""`cnn new`: a spec to start from: a small network, or a copy of one in the gallery."""
+"""`cnn new`: creates a spec to start from: a small network, or a copy of another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STARTER = GALLERY / "starter.cnn"
 
 
 def network_name(stem: str) -> str:
-    """A name for a network after that of its file: `my-net` becomes `MyNet`."""
+    """The name of a network from its file name: `my-net` becomes `MyNet`."""
     words = re.split(r"[^A-Za-z0-9]+", stem)
     name = "".join(word[:1].upper() + word[1:] for word in words)
     if not name or name[0].isdigit() or keyword.iskeyword(name):
@@ -34,16 +34,19 @@ def network_name(stem: str) -> str:
 
 
 def starter(file_name: str, like: Source | None, weights: str = "") -> str:
-    """The text of a new spec. With `like`, that spec under another name, and the sections that it
-    lacks, as they suit the network. `weights` is whose it starts with: then the head has as many
-    outputs as the data has classes."""
+    """The text of a new spec.
+
+    With `like`, a copy of that spec under another name, with suitable training sections if it has
+    none. `weights` is the source of pretrained weights: then the head gets as many outputs as the
+    data has classes.
+    """
     template = Source(STARTER.name, STARTER.read_text(encoding="utf-8"), STARTER)
     stem = Path(file_name).name.removesuffix(".cnn")
     text = _renamed(like or template, stem)
     there = _sections(like) if like is not None else {}
     if like is None and not weights:
         return text
-    if like is None:  # the starter's network, with other sections
+    if like is None:  # the starter network, with other sections
         for section in _sections(template).values():
             text = text.replace(section, "")
     network = _network_of(Source(file_name, text))
@@ -75,7 +78,7 @@ def _folders_in(folder: Path) -> set[str]:
 
 
 def _network_of(source: Source) -> NetworkGraph | None:
-    """None where the spec has mistakes, which other commands tell."""
+    """The network of a spec; None if it has errors, which other commands report."""
     try:
         return elaborate(load(source))
     except SpecError:
@@ -83,7 +86,7 @@ def _network_of(source: Source) -> NetworkGraph | None:
 
 
 def _with_classes(text: str, network: NetworkGraph) -> str:
-    """Where the number of outputs is written, `classes` stands."""
+    """Replaces the number of outputs by `classes`."""
     if len(network.output.shape) != 1:
         return text
     found = wrong_classes(Unsaid.make(), network, network.output.shape[0] + 1)
@@ -109,8 +112,9 @@ def _sections(source: Source) -> dict[str, str]:
 
 
 def _renamed(source: Source, stem: str) -> str:
-    """A spec's text with another name for its last network, the one that counts, and imports that
-    find their files from anywhere."""
+    """The text of a spec with another name for its last network, and with imports that work from
+    any folder.
+    """
     spec, _ = read(source)
     text, edits = source.text, []
     networks = [s for s in spec.statements if isinstance(s, Network)]
@@ -127,7 +131,7 @@ def _renamed(source: Source, stem: str) -> str:
 
 
 def _with_header(text: str, source: Source, stem: str) -> str:
-    """The first comment says what a file is; a copy says first what it is a copy of."""
+    """Puts the source of the copy into the first comment."""
     if source.path != STARTER:
         return f"# {stem}.cnn: a copy of {source.name}.\n#\n{text}"
     return re.sub(r"\A# [^:\n]*:", f"# {stem}.cnn:", text)

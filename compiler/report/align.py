@@ -1,8 +1,6 @@
-"""Two sequences side by side: which of their items belong together.
-
-Items that are the same are found with Myers' algorithm, in time that grows with the length and with
-how much differs; what lies between those is small as a rule, and there the best pairs of items that
-are merely akin are worked out.
+"""Sequence alignment for `cnn diff`: which items of two sequences correspond. Equal items are
+matched with Myers' algorithm, in time proportional to the length times the number of differences;
+in the gaps between them, which are usually small, the best pairs of similar items are computed.
 """
 
 from __future__ import annotations
@@ -13,13 +11,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 Pairs = list[tuple[int, int]]
-"""Positions that belong together, rising on both sides."""
+"""Pairs of corresponding positions, ascending on both sides."""
 
 MAX_CELLS = 250_000
-"""Up to so many pairs of items, all are compared with one another."""
+"""Up to this many pairs of items, all are compared with each other."""
 
 MAX_EDITS = 2_000
-"""So many items too many or too few are looked for; beyond that, items are paired in order."""
+"""The most insertions and deletions that are searched; beyond that, items are paired in order."""
 
 
 def align(
@@ -28,8 +26,11 @@ def align(
     key: Callable[[T, bool], object],
     kinship: Callable[[T, T], int],
 ) -> Pairs:
-    """`key` of an item (and whether it is of the right) tells which are the same; `kinship`, how
-    well two would fit that are not, 0 for not at all."""
+    """Aligns two sequences.
+
+    `key` of an item (and whether it is on the right) is equal for equal items; `kinship` is the
+    similarity of two different items, 0 for none.
+    """
     left_keys = [key(item, False) for item in left]
     right_keys = [key(item, True) for item in right]
     begin = 0
@@ -54,7 +55,7 @@ def align(
 
 
 def _shared(left: Sequence[object], right: Sequence[object]) -> Pairs:
-    """What two sequences have in common; looked for among the items that are on both sides."""
+    """The common subsequence, searched among items that occur on both sides."""
     on_left, on_right = set(left), set(right)
     rows = [i for i, item in enumerate(left) if item in on_right]
     columns = [j for j, item in enumerate(right) if item in on_left]
@@ -63,7 +64,7 @@ def _shared(left: Sequence[object], right: Sequence[object]) -> Pairs:
 
 
 def _same(left: Sequence[object], right: Sequence[object]) -> Pairs:
-    """The longest common subsequence (Myers, 1986); nothing where too much differs."""
+    """The longest common subsequence (Myers, 1986); empty if too much differs."""
     furthest = {1: 0}
     trace: list[dict[int, int]] = []
     for edits in range(min(len(left) + len(right), MAX_EDITS) + 1):
@@ -83,7 +84,7 @@ def _same(left: Sequence[object], right: Sequence[object]) -> Pairs:
 
 
 def _back(trace: list[dict[int, int]], x: int, y: int) -> Pairs:
-    """The way that led to the end, from its last step to its first."""
+    """The path that led to the end, from its last step to its first."""
     found: Pairs = []
     for edits in range(len(trace) - 1, -1, -1):
         furthest, diagonal = trace[edits], x - y
@@ -109,7 +110,7 @@ def _akin(
     rows: tuple[int, int],
     columns: tuple[int, int],
 ) -> Pairs:
-    """The pairs in a gap that together fit best."""
+    """The pairs in a gap with the highest total similarity."""
     height, width = rows[1] - rows[0], columns[1] - columns[0]
     if not height or not width:
         return []

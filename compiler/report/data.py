@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def as_json(analyses: Sequence[Analysis]) -> str:
-    """One object for one network, a list for several; a layer a line."""
+    """JSON: one object for one network, a list for several; one line per layer."""
     found = [_lines(report(analysis, analysis.setting.batch)) for analysis in analyses]
     return found[0] if len(found) == 1 else "[" + ",\n".join(found) + "]"
 
@@ -38,8 +38,11 @@ def _value(value: object) -> str:
 
 
 def report(analysis: Analysis, batch: int = 1) -> Json:
-    """The layers do not count the input; auxiliary heads stand apart, and in no total but the
-    memory of training. Everything but the memory is for one image."""
+    """The report as data.
+
+    The input is not counted as a layer; auxiliary heads are listed separately, and only the memory
+    of training includes them. All figures except memory are for one image.
+    """
     network, totals, memory = analysis.network, analysis.totals, analysis.memory
     found: Json = {
         "network": network.name,
@@ -94,7 +97,7 @@ def layer(analysis: Analysis, node: Node) -> Json:
 
 
 def _number(value: int | Fraction) -> int | float:
-    """A whole number where it is one; behind an upsampling, steps are fractions."""
+    """An int if the number is whole; after an upsampling, strides are fractions."""
     return value if isinstance(value, int) else float(value)
 
 
@@ -108,7 +111,7 @@ CSV_COLUMNS = (
 
 
 def as_csv(analyses: Sequence[Analysis]) -> str:
-    """A line for each layer, of one network after the other."""
+    """CSV: one line for each layer, one network after the other."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -180,18 +183,21 @@ def _cells(row: Row) -> list[str]:
 def _markdown_table(
     header: Sequence[str], body: Sequence[Sequence[str]], right: int | None = None
 ) -> list[str]:
-    """Columns from `right` on are numbers."""
+    """A Markdown table; columns from `right` on are numbers."""
     marks = ["--:" if right is not None and i >= right else "---" for i in range(len(header))]
     return [f"| {' | '.join(row)} |" for row in (header, marks, *body)]
 
 
 def _escape(text: str) -> str:
-    """So that Markdown, and HTML inside it, finds nothing to do."""
+    """Escapes Markdown, and HTML inside it."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-.!|~&$" else c for c in text)
 
 
 def _code(text: str) -> str:
-    """As code. What would end a cell or a line is taken out of the way first: in a table, a bar
-    counts even inside backticks."""
+    """Text as code.
+
+    Characters that would end a cell or a line are replaced first: in a table, a bar ends a cell
+    even inside backticks.
+    """
     plain = " ".join(text.replace("`", "'").replace("|", "\\|").split())
     return f"`{plain}`" if plain else ""

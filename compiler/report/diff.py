@@ -1,8 +1,7 @@
-"""What differs between two networks, as data: layers that came, went or changed.
-
-Layers belong together where they are the same and connected in the same way, else where they have
-the same label, else where they are of the same kind in the same place. A part that was put into a
-block, or taken out of one, has not changed.
+"""The difference of two networks as data: layers that were added, removed or changed. Layers
+correspond if they are equal and connected in the same way, else if they have the same label, else
+if they are of the same kind in the same place. A part that was moved into a block, or out of one,
+is unchanged.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from .wording import Wording
 
 @dataclass(frozen=True)
 class Changed:
-    """A layer whose arguments, or whose inputs, are not those that it had."""
+    """A layer whose arguments or inputs changed."""
 
     before: Node
     after: Node
     rewired: bool
-    """It takes its input from elsewhere."""
+    """Whether its inputs come from other layers."""
 
 
 @dataclass
@@ -35,11 +34,13 @@ class Difference:
     added: list[Part] = field(default_factory=list)
     changed: list[Changed] = field(default_factory=list)
     affected: list[tuple[Node, Node]] = field(default_factory=list)
-    """As written before, but with other shapes or figures, because of what comes before them."""
+    """Layers written as before, but with other shapes or figures, because of layers before them.
+    """
     renamed: list[tuple[Node, Node]] = field(default_factory=list)
-    """With weights and another name: a checkpoint of one does not fit the other there."""
+    """Layers with weights and another name: checkpoints of one network do not fit the other there.
+    """
     partner: dict[int, int] = field(default_factory=dict)
-    """By the index of a layer before: its index after."""
+    """From the index of a layer in the old network to its index in the new one."""
 
     @property
     def same(self) -> bool:
@@ -58,7 +59,7 @@ def difference(before: Analysis, after: Analysis) -> Difference:
     for old_index, new_index in partner.items():
         old, new = before.network.nodes[old_index], after.network.nodes[new_index]
         rewired = _rewired(found, old, new, matched)
-        # What `auto` comes to may change with what follows; that is no change of the layer.
+        # The value of `auto` may depend on the next layers; that is not a change of the layer.
         same = left.op_key(old) == right.op_key(new) or was.layer(old) == now.layer(new)
         if rewired or not same:
             found.changed.append(Changed(old, new, rewired))
@@ -74,7 +75,7 @@ def _figures(analysis: Analysis, node: Node) -> object:
 
 
 class _Matching:
-    """Finds which layers of two networks belong together."""
+    """Matches the layers of two networks."""
 
     def __init__(self, left: Structure, right: Structure) -> None:
         self.left = left
@@ -86,7 +87,7 @@ class _Matching:
             todo += self.scopes(list(parts(old)), list(parts(new)))
 
     def scopes(self, old: Sequence[Part], new: Sequence[Part]) -> list[tuple[Scope, Scope]]:
-        """Pairs the parts of two scopes; returns those that remain to be looked into."""
+        """Pairs the parts of two scopes; returns pairs whose insides remain to be matched."""
         pairs = align(old, new, self.key, self.kinship)
         todo: list[tuple[Scope, Scope]] = []
         i = j = 0
@@ -110,7 +111,7 @@ class _Matching:
         return []
 
     def gap(self, old: Sequence[Part], new: Sequence[Part]) -> None:
-        """Parts that match no part: their layers may have been put into a block, or taken out."""
+        """Parts without a match: their layers may have been moved into a block, or out of one."""
         if not old or not new or not any(isinstance(part, Scope) for part in (*old, *new)):
             return
         before = [node for part in old for node in self.left.nodes(part)]
@@ -122,8 +123,11 @@ class _Matching:
     def much_the_same(
         self, before: Sequence[Node], after: Sequence[Node], pairs: Sequence[tuple[int, int]]
     ) -> bool:
-        """Whether most layers with weights are as they were. One block in the place of another has
-        this and that in common with it, and is another block all the same."""
+        """Whether most layers with weights are unchanged.
+
+        A block that replaces another may have some layers in common with it, and is still another
+        block.
+        """
         kept = sum(
             bool(before[i].weights)
             and before[i].op.kind != "norm"
@@ -143,13 +147,13 @@ class _Matching:
         return (self.right if of_right else self.left).op_key(node), node.label
 
     def kinship(self, old: Part, new: Part) -> int:
-        """How well two parts that differ fit; labels count most, then what they are."""
+        """The similarity of two different parts; labels count most, then their kind."""
         labelled = old.label is not None and old.label == new.label
         alike = 60 * labelled + 40 * (_word(old) == _word(new)) + (old.name == new.name)
         if isinstance(old, Node) and isinstance(new, Node):
             if _word(old) == _word(new):
                 return alike + 20 * (self.left.op_key(old) == self.right.op_key(new))
-            # One activation in the place of another.
+            # One activation replaced by another.
             return alike + 10 if old.op.kind == new.op.kind else 0
         if isinstance(old, Node) or isinstance(new, Node):
             return 0
@@ -167,7 +171,7 @@ def _word(part: Part) -> tuple[str, str]:
 
 
 def _whole_parts(structure: Structure, matched: set[int]) -> list[Part]:
-    """What has no partner, with parts that have none at all in one piece."""
+    """Layers without a partner; parts without any partner inside are returned whole."""
     found: list[Part] = []
     stack: list[Part] = [structure.network.root]
     while stack:
@@ -183,8 +187,11 @@ def _whole_parts(structure: Structure, matched: set[int]) -> list[Part]:
 
 
 def _rewired(found: Difference, old: Node, new: Node, matched: set[int]) -> bool:
-    """Whether a layer takes its inputs from elsewhere. One that came or went in between is no
-    such change: it is followed back to something that both networks have."""
+    """Whether the inputs of a layer come from other layers.
+
+    A layer inserted or removed in between does not count: inputs are followed back to layers that
+    both networks have.
+    """
     if len(old.inputs) != len(new.inputs):
         return True
     for source, now in zip(old.inputs, new.inputs, strict=True):

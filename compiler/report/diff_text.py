@@ -1,4 +1,4 @@
-"""`cnn diff` for people, and as JSON."""
+"""The output of `cnn diff`, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Figure = Callable[[int], str]
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One layer or part that came, went or changed."""
+    """A line for a layer or part that was added, removed or changed."""
 
     sign: str
     name: str
@@ -34,7 +34,7 @@ class _Line:
     params: int
     macs: int
     place: tuple[int, int]
-    """Where it stands in the network as it is now."""
+    """Its position in the new network."""
 
 
 _COLORS = {"+": ADDED, "-": REMOVED, "~": CHANGED}
@@ -79,7 +79,7 @@ def _columns(params: Figure, macs: Figure) -> list[Column[_Line]]:
 
 
 def _lines(found: Difference) -> list[_Line]:
-    """In the order of the network as it is now; what went, where it was."""
+    """Lines in the order of the new network; removed layers at their old position."""
     positions = _positions(found)
     lines = [
         _came_or_went("-", row, (positions[row.nodes[0].index], 2))
@@ -94,7 +94,7 @@ def _lines(found: Difference) -> list[_Line]:
 
 
 def _positions(found: Difference) -> list[int]:
-    """By the index of a layer before: the index of what comes before it after."""
+    """From the index of an old layer to the index of its predecessor in the new network."""
     position = 0
     positions = []
     for index in range(len(found.before.network.nodes)):

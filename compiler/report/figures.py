@@ -1,4 +1,4 @@
-"""Figures as text: exact where there is room, short where there is none."""
+"""Formats numbers: exact with separators, short with units, bytes, shares."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def exact(number: int) -> str:
 
 
 def short(number: int) -> str:
-    """Three digits: `25.6M`, `999`, `4.09G`; beyond all units `1.23e30`."""
+    """Three significant digits: `25.6M`, `999`, `4.09G`; beyond all units `1.23e30`."""
     sign, magnitude = ("-", -number) if number < 0 else ("", number)
     if magnitude < 1000:
         return f"{sign}{magnitude}"
-    # By digits and not by division: these numbers may be larger than any float.
+    # Computed from the digits and not by division: these numbers may be larger than any float.
     rounded = _three_digits(magnitude)
     power = len(rounded) - 1
     unit = power // 3
@@ -57,7 +57,7 @@ def signed(number: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """`12.3 %`; nothing where there is no whole."""
+    """`12.3 %`; "" if the total is 0."""
     if not whole:
         return ""
     thousandths = (part * 2000 // whole + 1) // 2
@@ -67,7 +67,7 @@ def share(part: int, whole: int) -> str:
 
 
 def change(before: int, after: int) -> str:
-    """How much more or less: `+12.3 %`, or `x 3.20` where it is more than twice."""
+    """A relative change: `+12.3 %`, or `x 3.20` if it is more than twofold."""
     if not before or before == after:
         return ""
     if after > 2 * before:
@@ -79,7 +79,7 @@ def change(before: int, after: int) -> str:
 
 
 def pair(value: Pair | tuple[Figure, Figure]) -> str:
-    """`7`, or `7x1` where height and width differ."""
+    """`7`, or `7x1` if height and width differ."""
     return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
 
 
@@ -95,11 +95,11 @@ def plural(number: int, word: str) -> str:
 
 
 class SizeError(ValueError):
-    """No amount of memory."""
+    """The text is not an amount of memory."""
 
 
 def read_data_size(text: str) -> int:
-    """Bytes of `24GB`, `16 GiB`, `512m`; GB are thousands, as drives and cards are sold."""
+    """Parses `24GB`, `16 GiB`, `512m` into bytes; GB are powers of 1000, as for drives and GPUs."""
     import re
 
     match = re.fullmatch(r"\s*+(\d++(?:\.\d++)?)\s*+([kmgt]?)(i?)(b?)\s*+", text.lower())

@@ -1,4 +1,4 @@
-"""`cnn gallery`: the specs that come along, with what they cost and where they are from."""
+"""`cnn gallery`: the bundled specs, with their cost and source."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from .style import PLAIN, Style
 
 @dataclass(frozen=True)
 class Entry:
-    """One spec. `name` is what `cnn report NAME` takes."""
+    """A spec of the gallery; `name` is the NAME of `cnn report NAME`."""
 
     name: str
     title: str
     authors: str
     year: int | None
     source: str
-    """`arXiv:1512.03385`, where that is known."""
+    """`arXiv:1512.03385`, if it is known."""
     params: int
     macs: int
     file: str
 
 
 def gallery(folder: Path = GALLERY) -> list[Entry]:
-    """Those with a network, families together; files of blocks for import are left out."""
+    """All specs with a network, grouped by family; files that only define blocks are left out."""
     entries = [_entry(path, folder) for path in sorted(folder.rglob("*.cnn"))]
     return [entry for entry in entries if entry is not None]
 
@@ -63,8 +63,8 @@ def _entry(path: Path, folder: Path) -> Entry | None:
 
 
 def header(text: str) -> tuple[str, str, int | None, str]:
-    """Title, authors, year and source from the comment at the top of a spec:
-    `# ResNet-50: He, Zhang, Ren and Sun, 2015, arXiv:1512.03385; …`."""
+    """Reads title, authors, year and source from the comment at the top of a spec: `# ResNet-50:
+    He, Zhang, Ren and Sun, 2015, arXiv:1512.03385; …`."""
     paragraph = re.match(r"(?:#[^\n]+\n?)*", text)
     joined = " ".join(re.sub(r"(?m)^#", "", paragraph[0] if paragraph else "").split())
     title, colon, rest = joined.partition(": ")

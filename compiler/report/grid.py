@@ -1,7 +1,6 @@
-"""Tables that fit: in full where there is room, with short figures, cut off or left out where not.
-
-Not made with rich: for the 500 layers of ResNet-152 it takes longer than everything else that the
-command does, and for 100,000 a minute.
+"""Tables that fit the terminal: columns are shortened, cut off or left out if needed. Not made with
+rich: for the 500 layers of ResNet-152 it takes longer than everything else that the command does,
+and for 100,000 layers a minute.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ class Column(Generic[R]):
     cell: Callable[[R], str]
     right: bool = False
     yields: int = 0
-    """Where there is no room, the column with the lowest number gives way first; 0 never does."""
+    """If space is short, the column with the lowest number is shortened first; 0 never is."""
     least: int = 0
-    """It is cut off down to this, where it can be."""
+    """The least width that it may be cut to."""
     wraps: bool = False
-    """It is not cut off but goes on below."""
+    """Whether it wraps to further lines instead of being cut."""
     optional: bool = True
-    """Where that is not enough, it is left out."""
+    """Whether it may be left out."""
 
 
 def grid(
@@ -37,8 +36,11 @@ def grid(
     style: Style,
     paint: Callable[[R, str], str] = lambda row, column: "",
 ) -> list[str]:
-    """The lines of a table. `variants` are its columns in ever shorter forms; `paint` gives the
-    colour of a cell, by row and name of the column."""
+    """The lines of a table.
+
+    `variants` are its columns in shorter and shorter forms; `paint` returns the colour of a cell,
+    by row and column name.
+    """
     columns, cells, widths = _fit(variants, rows, style.width)
     header = _padded(columns, [column.name for column in columns], widths)
     rule = style.rule * (sum(widths) + len(GAP) * (len(widths) - 1))
@@ -58,7 +60,7 @@ def grid(
 def _fitted(
     columns: Sequence[Column[R]], row: Sequence[str], widths: Sequence[int]
 ) -> list[list[str]]:
-    """A row in as many lines as it takes."""
+    """A row as one or more lines."""
     if all(len(cell) <= width for cell, width in zip(row, widths, strict=True)):
         return [list(row)]
     stacks = [
@@ -103,7 +105,7 @@ def _fit(
 
 
 def _cut(cell: str, width: int) -> str:
-    """Without its middle: of a name, the end is what tells it apart."""
+    """Text cut in the middle: the ends of names distinguish them."""
     if len(cell) <= width:
         return cell
     behind = (width - 1) // 2

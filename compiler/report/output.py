@@ -1,4 +1,4 @@
-"""What `cnn report` prints, by format."""
+"""The output of `cnn report`, by format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .table import table, title
 
 
 def report(analyses: Sequence[Analysis], format: str, *, depth: int | None, style: Style) -> str:
-    """JSON and CSV have all layers, whatever the depth."""
+    """The report as text; JSON and CSV list all layers, whatever the depth."""
     if format != "table":
         from . import data  # not needed by most
 
@@ -30,7 +30,7 @@ FIT_FORMATS = ("table", "json")
 
 
 def fit(analyses: Sequence[Analysis], format: str, limit: int, style: Style) -> str:
-    """The largest batches that can be trained on in so many bytes."""
+    """The largest batches that can be trained in this many bytes: `cnn report --fit`."""
     if format == "json":
         import json
 

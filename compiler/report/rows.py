@@ -1,4 +1,4 @@
-"""The lines of a report: a layer each, or a part of the network with all that is in it."""
+"""The rows of a report: one per layer, or per part of the network."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from .wording import Wording
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One layer, or several."""
+    """A row for one or several layers."""
 
     name: str
-    """`layer1.0.conv2`; of several rounds `layer1.1..2`."""
+    """`layer1.0.conv2`; for several iterations `layer1.1..2`."""
     layer: str
-    """As written, with the values filled in."""
+    """The layer as written, with values filled in."""
     output: Shape
     params: int
     macs: int
     field: Pair
-    """What an output sees of the network's input, by height and width."""
+    """The receptive field, by height and width."""
     whole: bool
-    """Every output sees everything."""
+    """Whether every output sees the whole input."""
     aux: bool
-    """Only there in training."""
+    """Whether it exists in training only."""
     layers: int
-    """How many it stands for."""
+    """The number of layers or parts in the row."""
     nodes: Sequence[Node]
 
 
 def rows(analysis: Analysis, max_depth: int | None = None) -> list[Row]:
-    """In the order written. Parts whose names have more than `max_depth` parts are taken together
-    by what their names begin with; such parts that are alike and follow one another, in one row.
+    """The rows in the order written. Parts with more than `max_depth` names in their path are
+    combined by the beginning of their names; equal consecutive parts share one row.
     """
     network = analysis.network
     maker = _Rows(analysis)
@@ -70,13 +70,13 @@ def rows(analysis: Analysis, max_depth: int | None = None) -> list[Row]:
 
 
 def rows_of(analysis: Analysis, nodes: Sequence[Node]) -> list[Row]:
-    """A row for each of some layers."""
+    """One row for each of the layers."""
     maker = _Rows(analysis)
     return [maker.layer(node) for node in nodes]
 
 
 def rows_of_parts(analysis: Analysis, structure: Structure, found: Sequence[Part]) -> list[Row]:
-    """A row for each of some parts; those that are alike and next to one another, in one."""
+    """One row for each of the parts; equal consecutive parts share one."""
     maker = _Rows(analysis)
     lines: list[Row] = []
     closed: list[Scope] = []
@@ -116,7 +116,7 @@ class _Rows:
         )
 
     def scopes(self, scopes: list[Scope], structure: Structure) -> Iterator[Row]:
-        """Scopes that follow one another, a row for each kind."""
+        """Consecutive scopes: one row for each kind."""
 
         def kind(scope: Scope) -> object:
             inside = structure.nodes(scope)
@@ -125,7 +125,7 @@ class _Rows:
         for _, alike in groupby(scopes, kind):
             yield self._scopes(list(alike), structure)
         for head in self.analysis.network.aux:
-            # One that hangs off a part that is shown as a whole.
+            # An auxiliary head inside a part that is shown as one row.
             if any(scope is not head.scope and _holds(scope, head.scope) for scope in scopes):
                 yield self._scopes([head.scope], structure)
 
@@ -135,7 +135,7 @@ class _Rows:
             node
             for scope in alike
             for node in structure.nodes(scope)
-            if node.aux == last.aux  # of an auxiliary head inside, there is a row of its own
+            if node.aux == last.aux  # an auxiliary head inside has a row of its own
         ]
         costs = [self.analysis.costs[node.index] for node in nodes]
         field = self.analysis.fields[last.index]
@@ -159,7 +159,7 @@ def _holds(outer: Scope, inner: Scope) -> bool:
 
 
 def name_of_several(names: Sequence[str]) -> str:
-    """`layer1.1..4`, of names that differ in the number at their end."""
+    """`layer1.1..4`, for names that differ in the number at the end."""
     if len(names) == 1:
         return names[0]
     stem = names[0].rstrip(digits)

@@ -1,4 +1,4 @@
-"""Finding the layers that somebody means: by name, by the beginning or end of one, by line."""
+"""Selects layers on the command line: by name, by the beginning or end of a name, by line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .structure import Part
 
 
 class NotFound(Exception):
-    """Nothing in the network is called so."""
+    """The network has no layer of this name."""
 
     def __init__(self, message: str, help: str = "") -> None:
         super().__init__(message)
@@ -20,20 +20,20 @@ class NotFound(Exception):
 
 @dataclass(frozen=True)
 class Selection:
-    """One part of a network, or several layers that go by what was asked for."""
+    """The selected part of a network, or several layers that match."""
 
     part: Part | None
     layers: tuple[Node, ...]
     others: int = 0
-    """How many more layers come from the same line."""
+    """The number of further layers from the same line."""
 
 
 _MAX_CANDIDATES = 20_000
-"""Names that are compared with a misspelt one: beyond that, it would take long."""
+"""The most names compared with a misspelled one, for speed."""
 
 
 def select(network: Network, wanted: str) -> Selection:
-    """Raises NotFound."""
+    """Selects layers; raises NotFound."""
     if wanted.isdecimal():
         return _by_line(network, int(wanted))
     node = network.by_name.get(wanted)
@@ -50,8 +50,7 @@ def select(network: Network, wanted: str) -> Selection:
 
 
 def _scope(network: Network, name: str) -> Scope | None:
-    """The outermost scope of a name: of a round of a loop and the block that it is one with, the
-    round."""
+    """The outermost scope of a name: for an iteration merged with its block, the iteration."""
     if not name:
         return None
     for node in network.nodes:
@@ -85,7 +84,7 @@ def _by_line(network: Network, line: int) -> Selection:
 
 
 def _calls(network: Network) -> list[Scope]:
-    """Blocks and loops, outer ones first, as they follow one another."""
+    """All blocks and loops, outer ones first, in order."""
     found: list[Scope] = []
     stack: list[Scope] = [network.root]
     while stack:

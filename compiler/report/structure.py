@@ -1,7 +1,6 @@
-"""How a network is made of parts: which there are, which are alike, which repeat.
-
-A part is a layer, or a scope with a name of its own; scopes without one (`residual`, paths) are
-seen through, as names see through them.
+"""The structure of a network: its parts, which of them are equal, which repeat. A part is a layer,
+or a scope with a name of its own; scopes without a name (`residual`, paths) are transparent, as in
+names.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def parts(scope: Scope) -> Iterator[Part]:
 
 
 def merged_block(iteration: Scope) -> Scope | None:
-    """The block that a round of a loop is one with (see `naming`)."""
+    """The block that an iteration of a loop is merged with (see `naming`)."""
     stack: list[Scope | Node] = list(iteration.children)
     while stack:
         item = stack.pop()
@@ -39,13 +38,13 @@ def merged_block(iteration: Scope) -> Scope | None:
 
 
 def depth(part: Part) -> int:
-    """How many names its name is made of; 0 for the network."""
+    """The number of components of its name; 0 for the network."""
     return part.name.count(".") + 1 if part.name else 0
 
 
 class Structure:
-    """Which parts of a network are alike: the same layers with the same arguments, connected in the
-    same way, whatever shapes arrive and whatever they are called. Parts alike have equal keys.
+    """Keys of parts: equal for parts with the same layers, arguments and connections, whatever
+    their input shapes and names.
     """
 
     def __init__(
@@ -56,20 +55,20 @@ class Structure:
     ) -> None:
         self.network = network
         self.alike = alike
-        """What two operations have in common that count as the same."""
+        """The key of an operation."""
         self.keys = {} if keys is None else keys
-        """A number for each content that a part can have; two networks that share this can be
-        compared."""
+        """Numbers for the contents of parts; shared by networks that are compared."""
         self.first: dict[int, int] = {}
         self.length: dict[int, int] = {}
-        """Where a scope's nodes begin in `Network.nodes`, and how many there are: they are next to
-        one another. By the id of the scope, which the network keeps alive."""
+        """The index of a scope's first node in `Network.nodes`, and the number of its nodes, which
+        are consecutive. By the id of the scope, which the network keeps alive.
+        """
         self._scopes: dict[int, int] = {}
         self._ops: dict[int, int] = {}
         self._measure()
 
     def _measure(self) -> None:
-        """From the inside outwards, without recursion: nesting is as deep as a spec makes it."""
+        """From the inside out, without recursion: a spec may nest deeply."""
         stack: list[tuple[Scope, bool]] = [(self.network.root, False)]
         while stack:
             scope, inside_done = stack.pop()
@@ -81,7 +80,7 @@ class Structure:
             self.first[id(scope)] = min(indices, default=0)
             self.length[id(scope)] = sum(map(self.size, scope.children))
             content = tuple(self.key(child) for child in scope.children if self.size(child))
-            # A scope around a single part is like that part.
+            # A scope around a single part equals that part.
             single = len(content) == 1
             self._scopes[id(scope)] = content[0] if single else self._number(content)
 
@@ -89,7 +88,7 @@ class Structure:
         return self.keys.setdefault(content, len(self.keys))
 
     def op_key(self, node: Node) -> int:
-        """Equal for layers written alike."""
+        """A key that is equal for layers with equal arguments."""
         op = node.op
         known = self._ops.get(id(op))
         if known is None:
@@ -99,7 +98,7 @@ class Structure:
     def key(self, part: Part) -> int:
         if isinstance(part, Scope):
             return self._scopes[id(part)]
-        # How far back its inputs lie is the same in parts connected alike.
+        # The distance to its inputs is the same in parts with the same connections.
         back = tuple([part.index - source.index for source in part.inputs])
         return self._number((self.op_key(part), back))
 
@@ -107,18 +106,18 @@ class Structure:
         return part.index if isinstance(part, Node) else self.first[id(part)]
 
     def end(self, part: Part) -> int:
-        """The index behind its last node."""
+        """The index after its last node."""
         return self.start(part) + self.size(part)
 
     def size(self, part: Part) -> int:
-        """How many layers it holds."""
+        """The number of its layers."""
         return 1 if isinstance(part, Node) else self.length[id(part)]
 
     def nodes(self, part: Part) -> list[Node]:
         return self.network.nodes[self.start(part) : self.end(part)]
 
     def last(self, part: Part) -> Node:
-        """What leaves it."""
+        """Its output node."""
         if isinstance(part, Node):
             return part
         return part.output if part.output is not None else self.nodes(part)[-1]
@@ -128,13 +127,13 @@ MAX_PERIOD = 8
 
 
 class Run:
-    """Parts that repeat: `period` of them, `count` times over."""
+    """A run of repeated parts: `period` of them, `count` times."""
 
     __slots__ = ("count", "parts", "period")
 
     def __init__(self, parts: Sequence[Part], period: int, count: int) -> None:
         self.parts = parts
-        """All of them, each time."""
+        """All parts of the run."""
         self.period = period
         self.count = count
 
@@ -144,8 +143,8 @@ class Run:
 
 
 def runs(structure: Structure, items: Sequence[Part], max_period: int = MAX_PERIOD) -> list[Run]:
-    """The parts as a sequence of runs, those that do not repeat as runs of one."""
-    # What has a label is one of its kind to whoever gave it.
+    """Divides parts into runs; parts that do not repeat are runs of one."""
+    # A labelled part is not folded: its author distinguishes it.
     keys = [(structure.key(item), item.label) for item in items]
     found: list[Run] = []
     at = 0
@@ -159,7 +158,7 @@ def runs(structure: Structure, items: Sequence[Part], max_period: int = MAX_PERI
 def _best(
     structure: Structure, items: Sequence[Part], keys: Sequence[object], at: int, max_period: int
 ) -> tuple[int, int]:
-    """The period and count that leave the least to be drawn."""
+    """The period and count that leave the fewest parts to draw."""
     best = 1, 1
     for period in range(1, min(max_period, (len(keys) - at) // 2) + 1):
         pattern = keys[at : at + period]
@@ -174,7 +173,7 @@ def _best(
 
 
 def _only_goes_on(structure: Structure, items: Sequence[Part], at: int, period: int) -> bool:
-    """Whether what one round makes is used by the next round, and by nothing further away."""
+    """Whether the output of each repetition is only used by the next one."""
     begin = structure.start(items[at])
     end = structure.end(items[at + 2 * period - 1])
     network = structure.network

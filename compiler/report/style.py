@@ -1,4 +1,4 @@
-"""How text is laid out: in how many columns, in which colours."""
+"""The style of text output: width, colours, wrapping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOLD, FAINT, HEAVY, ADDED, REMOVED, CHANGED = "1", "2", "33", "32", "31", "33"
 
 
 class Style(NamedTuple):
-    """How much room there is, and whether it is a terminal that shows colours."""
+    """The available width, and whether to use colours."""
 
     width: int = 100
     color: bool = False
@@ -25,7 +25,7 @@ PLAIN = Style()
 
 
 def wrapped(text: str, style: Style, indent: str = "", code: str = FAINT) -> list[str]:
-    """A text in as many lines as it takes."""
+    """Text wrapped to lines."""
     lines = textwrap.wrap(
         text,
         max(style.width, len(indent) + 10),
@@ -37,7 +37,7 @@ def wrapped(text: str, style: Style, indent: str = "", code: str = FAINT) -> lis
 
 
 def laid_out(pairs: Sequence[tuple[str, str]], style: Style, indent: str = "  ") -> list[str]:
-    """Names, and beside them what belongs to each."""
+    """Two columns: names, and the wrapped text of each."""
     names = max((len(name) for name, _ in pairs), default=0)
     start = len(indent) + names + len(GAP)
     lines = []

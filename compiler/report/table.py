@@ -14,13 +14,13 @@ from .rows import Row, rows
 from .style import BOLD, FAINT, GAP, HEAVY, PLAIN, Style, wrapped
 
 _HEAVY_SHARE = 10
-"""A tenth of all parameters or multiply-adds is worth a second look."""
+"""Layers with a tenth of all parameters or multiply-adds are highlighted."""
 
 
 def table(
     analysis: Analysis, *, batch: int = 1, depth: int | None = None, style: Style = PLAIN
 ) -> str:
-    """The whole report: what it is, its layers, its totals."""
+    """The whole report: title, layers, totals."""
     found = rows(analysis, depth)
     main = [row for row in found if not row.aux]
     lines = [*wrapped(title(analysis), style, code=BOLD), ""]
@@ -71,11 +71,11 @@ def _columns(params: Callable[[int], str], macs: Callable[[int], str]) -> list[C
 
 
 def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
-    """What the totals say: name, figure, remark."""
+    """The totals: name, figure, remark."""
     network, totals, memory = analysis.network, analysis.totals, analysis.memory
     setting = analysis.setting
     frozen = f"{exact(totals.frozen)} of them frozen" if totals.frozen else ""
-    buffers = f"beside them {exact(totals.buffers)} in buffers" if totals.buffers else ""
+    buffers = f"plus {exact(totals.buffers)} in buffers" if totals.buffers else ""
     found = [
         ("layers", exact(totals.layers), ""),
         ("parameters", exact(totals.params), ", ".join(filter(None, [frozen, buffers]))),
@@ -102,7 +102,7 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
 
 
 def before_the_head(analysis: Analysis) -> tuple[int, int] | None:
-    """What an output of the last map sees, before places are taken together; None without maps."""
+    """The receptive field on the last map, before positions are combined; None without maps."""
     network = analysis.network
     for node in reversed(network.nodes):
         if not node.aux and node.inputs and not analysis.fields[node.index].whole:
@@ -113,7 +113,7 @@ def before_the_head(analysis: Analysis) -> tuple[int, int] | None:
 def _totals(analysis: Analysis, batch: int, style: Style) -> list[str]:
     found = facts(analysis, batch)
     names = max(len(name) for name, _, _ in found)
-    # Bytes have a unit behind them: the digits stand below one another all the same.
+    # Bytes are followed by a unit: align the digits all the same.
     figures = max(len(figure) for _, figure, _ in found)
     lines = []
     for name, figure, remark in found:
@@ -127,7 +127,7 @@ def _totals(analysis: Analysis, batch: int, style: Style) -> list[str]:
 
 
 def _aux(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
-    """Auxiliary heads, which are in none of the totals."""
+    """The line on auxiliary heads, which the totals do not include."""
     network, totals = analysis.network, analysis.totals
     if not network.aux:
         return []
@@ -141,7 +141,7 @@ def _aux(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
 
 
 def conventions() -> list[str]:
-    """What the figures mean, printed with them."""
+    """The explanation of the figures, printed below them."""
     return [
         "A multiply-add (MAC) is one product and sum of a convolution or linear layer, for one"
         " image; it is two FLOPs. Biases, normalisation, activations, pooling and sums are"

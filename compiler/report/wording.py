@@ -1,4 +1,4 @@
-"""Layers and parts in the words of the language, with the values that they came to."""
+"""Writes layers and parts as in a spec, with values filled in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .structure import merged_block
 
 
 class Wording:
-    """What the layers of one network are called; repeated ones are put into words once."""
+    """The texts of one network's layers; repeated ones are computed once."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -29,7 +29,7 @@ class Wording:
         }
 
     def layer(self, node: Node) -> str:
-        """`conv 64 7x7 stride=2 same`: as one would write it with its values filled in."""
+        """The text of a layer with its values: `conv 64 7x7 stride=2 same`."""
         followers = [consumer.op for consumer in self.network.consumers[node.index]]
         key = (id(node.op), node.span.start, *map(id, followers))
         known = self._known.get(key)
@@ -39,7 +39,7 @@ class Wording:
         return known[1]
 
     def scope(self, item: Scope) -> str:
-        """`bottleneck 64 stride=2`, `basic x3`, `round 2 of 3`: what a part of the network is."""
+        """The text of a part: `bottleneck 64 stride=2`, `basic x3`, `round 2 of 3`."""
         if item.kind == "loop":
             return f"{self._rounds(item)} x{item.count}"
         if item.kind == "iteration":
@@ -55,7 +55,7 @@ class Wording:
         return printable(" ".join(parts))
 
     def _rounds(self, loop: Scope) -> str:
-        """What a loop repeats, if that is always the same block; else its own word."""
+        """The block that a loop repeats, if it is always the same; else the word of the loop."""
         blocks = [merged_block(each) for each in loop.children if isinstance(each, Scope)]
         words = {block.word if block else "" for block in blocks}
         if len(words) != 1 or "" in words:
@@ -64,7 +64,7 @@ class Wording:
         return texts.pop() if len(texts) == 1 else words.pop()
 
     def _is_default(self, item: Scope, name: str, value: object) -> bool:
-        """Whether a block would have been called with this if nothing had been said."""
+        """Whether the value equals the default of the block's parameter."""
         block = self._blocks.get((item.word, tuple(name for name, _ in item.arguments)))
         parameters = block.parameters if block else ()
         default = next((p.default for p in parameters if p.name.value == name), None)
@@ -77,7 +77,7 @@ class Wording:
 
 
 def argument_changes(before: Op, after: Op) -> list[str]:
-    """`kernel 7x7 -> 3x3`, for each argument of two operations of the same word; else none."""
+    """`kernel 7x7 -> 3x3`, for each changed argument of two operations with the same word."""
     if type(before) is not type(after):
         return []
     sizes = _first_size(after)
@@ -96,8 +96,9 @@ def argument_changes(before: Op, after: Op) -> list[str]:
 
 
 def _first_size(op: Op) -> str:
-    """The argument that is written as a size, `3x3`, where others are written `2`: the filter's,
-    first or, behind the number of filters, second."""
+    """The argument that is written as a size, `3x3`, while others are written `2`: the filter size,
+    which is the first argument or follows the number of filters.
+    """
     by_place = [name for name, field in op.fields.items() if not field.keyword_only]
     values = ((name, getattr(op, name)) for name in by_place[:2])
     return next((name for name, v in values if isinstance(v, tuple) and len(v) == 2), "")
@@ -107,7 +108,7 @@ def _layer(node: Node, followers: list[Op]) -> str:
     op = node.op
     parts = [op.word or op.short_word]
     written = _statement(node)
-    # What no spec writes has arguments that nobody knows by their place.
+    # Arguments of internal operations are always named.
     bare = bool(op.word)
     size = _first_size(op)
     for name, field in op.fields.items():
@@ -129,14 +130,14 @@ def _layer(node: Node, followers: list[Op]) -> str:
 
 
 def _statement(node: Node) -> str:
-    """The text that the layer is written as; nothing for one that something else came with."""
+    """The statement of a layer; "" for a layer that a form added."""
     text = node.span.text
     word = re.match(r"(?:\w+\s*:\s*)?(\w+)", text)
     return text if word and word[1] == node.op.short_word else ""
 
 
 def _follows(op: Op, name: str, field: Field, followers: list[Op]) -> bool:
-    """Whether this is what `auto` comes to here."""
+    """Whether this is the value of `auto` here."""
     if not isinstance(field.default, str) or isinstance(getattr(op, name), str):
         return False
     return op.replace(**{name: field.default}).settle(followers) == op

@@ -1,7 +1,5 @@
-"""`cnn help WORD`: what a word of the language means, its arguments, arithmetic and an example.
-
-All of it comes from the registries of layers, forms and directives; the figures of an example are
-computed from it.
+"""`cnn help WORD`: explains a word of the language: arguments, arithmetic, an example. Everything
+comes from the registries of layers, forms and directives; the figures of an example are computed.
 """
 
 from __future__ import annotations
@@ -31,41 +29,41 @@ from .figures import exact
 from .style import BOLD, Style, laid_out, wrapped
 
 _TIED = "\u00a0"
-"""Between the words of one name, where no line may end."""
+"""Joins the words of one name, so that no line breaks there."""
 
 _ARRIVING = "16x32x32"
-"""What arrives at the example of a layer."""
+"""The input of the examples."""
 
 
 class Unknown(Exception):
-    """A word that the language does not have."""
+    """The word is not in the language."""
 
 
 class Answer(NamedTuple):
     text: str
     remark: str = ""
-    """That a word of another tool was asked for."""
+    """A note that the word is from another tool."""
 
 
 # ---- all words ---------------------------------------------------------------------------------
 
 
 def words() -> list[str]:
-    """Everything that can be asked for."""
+    """All words that can be explained."""
     directives = [word for section in SECTIONS for word in _offered(section)]
     return list(dict.fromkeys([*STATEMENTS, *FORMS, *REGISTRY, *SECTIONS, *directives]))
 
 
 def _offered(section: str) -> list[str]:
-    """The directives of a section, without what only Python can give."""
+    """The directives of a section that a spec can write."""
     return [word for word, kind in DIRECTIVES[section].items() if kind.offered]
 
 
 def overview(style: Style) -> str:
-    """All words, by kind."""
+    """The list of all words, by kind."""
     groups: dict[str, Iterable[str]] = {
         "statements": STATEMENTS,
-        "ways to put layers together": FORMS,
+        "ways to combine layers": FORMS,
     }
     layers = [(kind.kind, word) for word, kind in REGISTRY.items() if word not in FORMS]
     titles = {"conv": "convolutions", "linear": "fully connected", "pool": "pooling",
@@ -93,7 +91,7 @@ def _first(pair: tuple[str, str]) -> str:
 
 
 def explain(word: str, style: Style) -> Answer:
-    """What a word means, also one of another tool; raises Unknown."""
+    """Explains a word, also one of another tool; raises Unknown."""
     paragraphs = list(_meanings(word, style))
     if paragraphs:
         return Answer("\n\n\n".join(paragraphs))
@@ -116,7 +114,7 @@ def explain(word: str, style: Style) -> Answer:
 
 
 def _known(line: str) -> str:
-    """The word that a line begins with: `pool avg` of `pool avg global`."""
+    """The word at the beginning of a line: `pool avg` of `pool avg global`."""
     parts = line.split(" ")
     return next(
         (known for n in range(len(parts), 0, -1) if (known := " ".join(parts[:n])) in words()),
@@ -125,7 +123,7 @@ def _known(line: str) -> str:
 
 
 def _meanings(word: str, style: Style, only: str = "") -> Iterator[str]:
-    """A word may be a layer and a directive: `crop`; `only` is the one section that is meant."""
+    """All meanings: `crop` is a layer and a directive; `only` restricts them to one section."""
     if not only:
         yield from _outside_sections(word, style)
     for section in SECTIONS:
@@ -202,7 +200,7 @@ def _layer(word: str, kind: type[Op], style: Style) -> str:
 
 
 def example_of(kind: type[Op]) -> Node:
-    """The layer that its example makes."""
+    """The layer in its example."""
     body = (
         f"{kind.example}, flatten"
         if issubclass(kind, Input)

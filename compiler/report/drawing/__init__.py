@@ -1,5 +1,5 @@
 """Networks as pictures: SVG, PNG, HTML, Graphviz and Mermaid.
 
-paint.py    a network to a picture (picture.py), which place.py lays out; formats.py: `cnn draw`
+paint.py    network to picture (picture.py), which place.py lays out; formats.py: `cnn draw`
 svg.py  png.py  page.py  dot.py  mermaid.py: the formats
 """

@@ -1,4 +1,4 @@
-"""A drawing as Graphviz text: for people to go on with, and for the layout of our own drawings."""
+"""Graphviz output: for `cnn draw -o net.dot`, and for the layout of all other drawings."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from .picture import Arrow, Box, Frame, Picture
 
 
 def dot(picture: Picture) -> str:
-    """With all text and colours, for Graphviz to draw."""
+    """The complete drawing with text and colours, for Graphviz."""
     return _text(picture, _Look(_box, _frame, _arrow, _head))
 
 
 class Sizes(NamedTuple):
-    """How large things are, in points."""
+    """The sizes of boxes and margins, in points."""
 
     box: Callable[[Box], tuple[float, float]]
     frame_title: Callable[[Frame], tuple[float, float]]
 
 
 def skeleton(picture: Picture, sizes: Sizes) -> str:
-    """Only what decides where things are: no text, so that no font does."""
+    """Only what the layout needs: no text, so that the layout does not depend on fonts."""
 
     def box(box: Box) -> str:
         width, height = sizes.box(box)
@@ -37,7 +37,7 @@ def skeleton(picture: Picture, sizes: Sizes) -> str:
         return f"label=<{table}<TR><TD></TD></TR></TABLE>> labeljust=l margin=10"
 
     def arrow(arrow: Arrow) -> str:
-        # Every arrow leaves from the middle, where the shape stands beside it.
+        # Every arrow starts in the middle, with the shape beside it.
         enters = "" if arrow.target.small else " headport=n"
         return f"weight={4 if arrow.straight else 1} tailport=s{enters}"
 
@@ -61,7 +61,7 @@ def _text(picture: Picture, look: _Look) -> str:
 
 
 def _inside(picture: Picture, look: _Look) -> Iterator[str]:
-    """The boxes in their frames."""
+    """Boxes nested in their frames."""
     stack: list[tuple[Frame | None, int]] = [(picture.root, 0)]
     opened: list[Frame] = []
     while stack:
@@ -89,7 +89,7 @@ def _bare_head(picture: Picture) -> list[str]:
     ]
 
 
-# ---- the look of `cnn draw -o net.dot` -------------------------------------------------------
+# ---- the style of `cnn draw -o net.dot` ------------------------------------------------------
 
 
 def _head(picture: Picture) -> list[str]:
@@ -130,7 +130,7 @@ def _arrow(arrow: Arrow) -> str:
 
 
 def quoted(text: str) -> str:
-    """As a string of Graphviz, in which a backslash has a meaning of its own."""
+    """A quoted Graphviz string, in which backslashes are escaped."""
     plain = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
     escaped = plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

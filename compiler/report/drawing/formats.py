@@ -1,4 +1,4 @@
-"""`cnn draw`: a picture in one of several formats."""
+"""Drawing formats of `cnn draw`: svg, png, html, dot, mermaid."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ SUFFIXES = {
 
 
 def format_of(file: str) -> str | None:
-    """By the ending of a file's name."""
+    """The format for a file name, by its ending."""
     return SUFFIXES.get(PurePath(file).suffix.lower())
 
 
 def draw(
     analysis: Analysis, format: str, *, unfold: bool = False, max_depth: int | None = None
 ) -> bytes:
-    """Raises paint.TooLarge, place.NotInstalled and png.NoFont."""
+    """Draws networks; raises paint.TooLarge, place.NotInstalled and png.NoFont."""
     found = picture(analysis, unfold=unfold, max_depth=max_depth)
-    # Each imported where it is needed: drawing as text needs no layout.
+    # Imported when needed: text formats need no layout.
     if format == "dot":
         from .dot import dot
 
@@ -43,7 +43,7 @@ def draw(
     if format == "png":
         from .png import png
 
-        # A picture has no reader's screen to go by.
+        # A PNG cannot adapt to dark screens.
         return png(*svg(found, dark=False))
     text, _, _ = svg(found)
     if format == "html":

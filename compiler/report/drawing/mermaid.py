@@ -1,4 +1,4 @@
-"""A drawing as Mermaid text, which GitHub and many editors draw by themselves."""
+"""Mermaid output, which GitHub and many editors render."""
 
 from __future__ import annotations
 
@@ -55,8 +55,7 @@ def quoted(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """Everything that could mean something to Mermaid, to Markdown in it or to HTML, as the number
-    of its character."""
+    """Escapes every character that is special in Mermaid, Markdown or HTML by its number."""
     return "".join(c if c.isalnum() or c in " .,:=+-/()·" else f"#{ord(c)};" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""A drawing as a page of its own: the picture to move about in, and the table of layers below."""
+"""HTML output: a page with a zoomable picture, and the table of layers below."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..rows import Row, rows
 from ..table import conventions, facts, title
 from .palette import FAINT, FRAME, GROUND, PAGE, TEXT
 
-# The wheel zooms about the pointer, dragging moves, a double click shows everything again. The
-# picture is moved by its viewBox, so that lines and text stay sharp.
+# The wheel zooms around the pointer, dragging moves, a double click shows everything again. Zooming
+# changes the viewBox, so that lines and text stay sharp.
 _SCRIPT = """
 const stage = document.getElementById("stage"), svg = stage.querySelector("svg");
 const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
@@ -73,13 +73,14 @@ def page(analysis: Analysis, svg: str) -> str:
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        # Whatever a spec may have smuggled in: nothing is loaded from anywhere.
+        # Whatever a spec may have injected: nothing is loaded from anywhere.
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">",
         f"<title>{escape(network.name)}</title><style>{_STYLE}</style></head><body>",
         f'<div id="stage">{svg}</div>',
         "<main>",
-        f"<p>{escape(title(analysis))}. Wheel: zoom. Drag: move. Double click: all of it.</p>",
+        f"<p>{escape(title(analysis))}. Wheel: zoom. Drag: move. Double click: show"
+        " everything.</p>",
         _totals(analysis),
         _table(layers),
     ]

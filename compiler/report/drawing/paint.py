@@ -1,7 +1,6 @@
-"""From a network to a picture of it.
-
-Parts that are alike and follow one another are drawn once, with a count. A normalisation, an
-activation or a dropout stands in the box of the layer that it follows. With `unfold`, neither.
+"""From a network to a picture of it. Equal consecutive parts are drawn once, with a count. A
+normalisation, an activation or a dropout is drawn in the box of the layer before it. `unfold` turns
+off both.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ MAX_BOXES = 3_000
 
 
 class TooLarge(Exception):
-    """More boxes than anybody could look at."""
+    """The drawing would have too many boxes to be readable."""
 
 
 def picture(analysis: Analysis, *, unfold: bool = False, max_depth: int | None = None) -> Picture:
-    """Raises TooLarge."""
+    """The picture of a network; raises TooLarge."""
     network, totals = analysis.network, analysis.totals
     painter = _Painter(analysis, unfold, max_depth)
     painter.scope(network.root, painter.root)
@@ -42,11 +41,11 @@ def picture(analysis: Analysis, *, unfold: bool = False, max_depth: int | None =
 
 _JOINS_ANY = ("activation", "dropout")
 _CARRIES = ("conv", "linear", "filter")
-"""What norms, activations and dropouts are seen as belonging to."""
+"""The kinds of layers whose box includes a following norm, activation or dropout."""
 
 
 def _alike(op: Op) -> object:
-    """Rounds are the same to the eye although each drops a little more than the one before."""
+    """Arguments that may differ between iterations drawn as one: the probability of `droppath`."""
     return type(op) if op.kind == "dropout" else (type(op), *op.arguments.values())
 
 
@@ -61,9 +60,9 @@ class _Painter:
         self.root = Frame("", None)
         self.boxes: list[Box] = []
         self.box_of: dict[int, Box] = {}
-        """By the index of a node that is drawn."""
+        """The boxes, by index of the node."""
         self.drawn_as = list(range(len(self.network.nodes)))
-        """By the index of a node: that of the node which stands for it; itself for most."""
+        """From the index of a node to that of the node drawn for it; usually itself."""
 
     # ---- walking ----
 
@@ -84,7 +83,7 @@ class _Painter:
                 self.part(item, inner, 1)
 
     def fold(self, run: Run) -> None:
-        """Notes for the nodes of later rounds that those of the first stand for them."""
+        """Records that nodes of the first iteration represent those of later ones."""
         nodes = [node for part in run.parts for node in self.structure.nodes(part)]
         length = len(nodes) // run.count
         for position, node in enumerate(nodes[length:]):
@@ -96,7 +95,7 @@ class _Painter:
         return index
 
     def part(self, part: Part, frame: Frame, count: int, same: Sequence[Part] = ()) -> None:
-        """Draws a part, which may stand for several that are the same."""
+        """Draws a part, which may represent several equal ones."""
         names = [each.name for each in same] or [part.name]
         if isinstance(part, Node):
             self.node(part, frame, count)
@@ -113,7 +112,7 @@ class _Painter:
             self.scope(part, inner)
 
     def title(self, scope: Scope, names: Sequence[str], around: str) -> str:
-        """`layer1.0: bottleneck 64`, without what the frame around it says already."""
+        """`layer1.0: bottleneck 64`, without what the enclosing frame shows already."""
         own = name_of_several(names).removeprefix(f"{around}." if around else "")
         if scope.aux and scope.parent is not None and not scope.parent.aux:
             return f"{own}, only in training"
@@ -141,7 +140,7 @@ class _Painter:
         return box
 
     def closed(self, scope: Scope, name: str, frame: Frame, count: int) -> None:
-        """A part of which the inside is not shown."""
+        """A part drawn as one box."""
         nodes = self.structure.nodes(scope)
         box = Box("part", frame, name, part=scope, aux=scope.aux, count=count)
         box.behind.append(f"{self.wording.scope(scope)}, {plural(len(nodes), 'layer')}")
@@ -157,7 +156,7 @@ class _Painter:
             label = node.label or ""
             host = self.box(Box(node.op.kind, frame, text, label, count=count, aux=node.aux))
         elif host.kind in ("norm", "activation") and node.op.kind in _CARRIES:
-            # Norm and activation first, and then what they are there for.
+            # Norm and activation come before the main layer (pre-activation).
             host.before.append(host.main)
             host.before += host.behind
             host.behind = []
@@ -168,8 +167,7 @@ class _Painter:
         self.box_of[node.index] = host
 
     def host(self, node: Node, frame: Frame) -> Box | None:
-        """The box that a layer can stand in: that of its only input, of which it is the only
-        reader."""
+        """The box that a layer can join: that of its only input, if it is the only reader."""
         if len(node.inputs) != 1 or node.label is not None:
             return None
         source = node.inputs[0]
@@ -190,10 +188,10 @@ class _Painter:
             joins = kind in _CARRIES and box.kind in ("norm", "activation")
         return box if joins else None
 
-    # ---- what is known once all boxes are there ----
+    # ---- after all boxes are created ----
 
     def finish(self) -> None:
-        """Shapes that leave, tooltips, and the end of the network."""
+        """Adds output shapes, tooltips, and the end of the network."""
         shapes: dict[int, list[Shape]] = {}
         for node in self.network.nodes:
             stand_in = self.stand_in(node.index)
@@ -221,7 +219,7 @@ class _Painter:
         self.end = self.box(Box("input", self.root, "output", about=f"output {shape}"))
 
     def spread(self, first: Node, last: Node) -> None:
-        """Says `droppath 0..0.1` of what differs from round to round."""
+        """Writes `droppath 0..0.1` for a value that differs between iterations."""
         texts = self.box_of[first.index].behind
         was, now = self.wording.layer(first), self.wording.layer(last)
         _, _, value = now.rpartition(" ")
@@ -230,7 +228,7 @@ class _Painter:
                 texts[position] = f"{was}..{value.rpartition('=')[2]}"
 
     def last(self, box: Box) -> Node:
-        """What leaves a box: of a part, its output."""
+        """The output node of a box."""
         return box.nodes[-1] if box.part is None else self.structure.last(box.part)
 
     def arrows(self) -> list[Arrow]:
@@ -252,7 +250,7 @@ class _Painter:
             Arrow(
                 begin,
                 end,
-                # The box of the input says so itself.
+                # The box of the input shows its shape itself.
                 labelled=nearest[begin] is end and begin is not first,
                 straight=(begin, end) in straight,
             )
@@ -261,13 +259,14 @@ class _Painter:
 
 
 def _only_name(scope: Scope) -> bool:
-    """Whether there is nothing to say about a part but what it is called."""
+    """Whether a part has no title except its name."""
     return scope.kind == "loop" or (scope.kind == "iteration" and not merged_block(scope))
 
 
 def _straight(found: Sequence[tuple[Box, Box]]) -> set[tuple[Box, Box]]:
-    """Of the ways that leave a box, a shortcut to where paths meet is none; if one is left, it
-    should be drawn straight, and so should the only way to a box."""
+    """Marks arrows to be drawn straight: the only one into or out of a box, not counting shortcuts
+    to a merge.
+    """
     leaving: Counter[Box] = Counter(a for a, b in found if b.kind != "merge")
     both = {a for a, b in found if b.kind == "merge"}
     arriving: Counter[Box] = Counter()
@@ -283,7 +282,7 @@ def _straight(found: Sequence[tuple[Box, Box]]) -> set[tuple[Box, Box]]:
 
 
 def _span_of(shapes: list[Shape]) -> str:
-    """`64x56x56`, or `64..224x56x56` where it grows from round to round."""
+    """`64x56x56`, or `64..224x56x56` if it grows between iterations."""
     first, last = shapes[0], shapes[-1]
     if first == last or len(first) != len(last):
         return text(last)
@@ -292,7 +291,7 @@ def _span_of(shapes: list[Shape]) -> str:
 
 
 def _simplify(root: Frame) -> None:
-    """Takes away frames around a single box or a single frame: what they say moves there."""
+    """Removes frames around a single box or frame, which takes over their title."""
     order = [root, *frames_in(root)]
     for frame in reversed(order[1:]):
         parent = frame.parent

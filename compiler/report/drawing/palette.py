@@ -1,4 +1,4 @@
-"""Colours of a drawing: one for each kind of layer, by day and by night."""
+"""The colours of drawings: one for each kind of layer, for light and dark screens."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Tint(NamedTuple):
     meaning: str
 
 
-# Told apart by people who see no difference between red and green, too: the two that are close in
-# hue, `pool` and `activation`, differ in lightness.
+# Also distinguishable with red-green colour blindness: the two with similar hues, `pool` and
+# `activation`, differ in lightness.
 TINTS: dict[str, Tint] = {
     "input": Tint("#ffffff", "#4a5361", "#262b33", "#c3cad4", "input, output"),
     "conv": Tint("#dbe9fb", "#3670b8", "#1c3350", "#78aef0", "convolution"),
@@ -28,7 +28,7 @@ TINTS: dict[str, Tint] = {
     "merge": Tint("#d8f1e2", "#278a55", "#173d29", "#5fcb92", "paths meet"),
     "part": Tint("#f6f0e4", "#8a7647", "#3a3323", "#cbb783", "part of several layers"),
 }
-"""By `Op.kind`; `part` is what is drawn as one box because it lies deeper than was asked for."""
+"""By `Op.kind`; `part` is for parts drawn as one box because of `--depth`."""
 
 
 class Ink(NamedTuple):
@@ -42,5 +42,5 @@ FAINT = Ink("#5d6875", "#9aa5b3")
 LINE = Ink("#7b8794", "#8590a0")
 FRAME = Ink("#c2c9d2", "#434c58")
 GROUND = Ink("#f7f8fa", "#1c2026")
-"""What lies inside a frame; the deeper, the more of it."""
+"""The background of frames; more opaque the deeper they are nested."""
 BADGE = Ink("#35404d", "#cdd5de")

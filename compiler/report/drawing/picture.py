@@ -1,4 +1,4 @@
-"""What a drawing shows, before anybody knows where: boxes, frames around them, arrows."""
+"""The contents of a drawing before layout: boxes, frames around them, arrows."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from .palette import TINTS
 
 @dataclass(eq=False)
 class Frame:
-    """A part of the network, around its boxes."""
+    """A frame around the boxes of a part of the network."""
 
     title: str
     parent: Frame | None
     count: int = 1
     name: str = ""
-    """Of the part of the network that it goes around."""
+    """The scope that it encloses."""
     label: str = ""
     """What the spec calls it."""
     only_name: bool = False
-    """Its title says nothing but its name."""
+    """Whether its title is only its name."""
     aux: bool = False
-    """All of an auxiliary head."""
+    """Whether it is an auxiliary head."""
     inside_aux: bool = False
     boxes: list[Box] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
@@ -34,30 +34,30 @@ class Box:
     kind: str
     frame: Frame
     main: str
-    """What it is, in bold."""
+    """The main line, in bold."""
     label: str = ""
     """What the spec calls it."""
     before: list[str] = field(default_factory=list)
     behind: list[str] = field(default_factory=list)
-    """What else happens in it, before and behind that."""
+    """Further lines, before and after the main line."""
     nodes: list[Node] = field(default_factory=list)
     part: Scope | None = None
-    """The scope of which the inside is not shown."""
+    """The scope that is drawn as this box."""
     about: str = ""
-    """More about it, for a tooltip."""
+    """The tooltip."""
     leaves: str = ""
-    """The shape of what leaves it; of several rounds, from the first to the last."""
+    """Its output shape; for several iterations, from the first to the last."""
     count: int = 1
     aux: bool = False
     number: int = 0
 
     @property
     def small(self) -> bool:
-        """Drawn as a pill: where paths meet, and where the network begins and ends."""
+        """Whether it is drawn as a pill: merges, and the beginning and end of the network."""
         return self.kind in ("merge", "input")
 
     def lines(self) -> list[tuple[str, bool]]:
-        """Its text, and which of it is the main line."""
+        """Its text, and the index of the main line."""
         found = [(f"{self.label}:" if self.label else "", False)]
         found += [(" · ".join(self.before), False), (self.main, True)]
         found.append((" · ".join(self.behind), False))
@@ -69,9 +69,9 @@ class Arrow:
     source: Box
     target: Box
     labelled: bool
-    """It carries the shape of what leaves its source."""
+    """Whether it shows the output shape of its source."""
     straight: bool
-    """The only way from its source, or to its target, that is no shortcut."""
+    """Whether it is the only arrow from its source or to its target, shortcuts excepted."""
 
 
 @dataclass
@@ -81,17 +81,17 @@ class Picture:
     root: Frame
     boxes: list[Box]
     frames: list[Frame]
-    """Outer ones first, the root not among them."""
+    """The frames, outer ones first, without the root."""
     arrows: list[Arrow]
 
     def kinds(self) -> list[str]:
-        """Those that appear, in the order of the legend."""
+        """The kinds of layers that occur, in the order of the legend."""
         there = {box.kind for box in self.boxes}
         return [kind for kind in TINTS if kind in there]
 
 
 def frames_in(root: Frame) -> list[Frame]:
-    """Outer ones first."""
+    """All frames inside, outer ones first."""
     found: list[Frame] = []
     stack = list(reversed(root.frames))
     while stack:

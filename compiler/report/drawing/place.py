@@ -1,7 +1,6 @@
-"""Where things go: Graphviz's `dot`, which comes with the wheel of pygraphviz, works it out.
-
-Only sizes and connections are handed to it: neither text nor fonts have a part in it, so that a
-drawing looks the same everywhere, and nothing that a spec says reaches it.
+"""Layout with Graphviz' `dot`, which comes with the wheel of pygraphviz. It gets only sizes and
+connections, no text and no fonts: so drawings look the same everywhere, and no text of a spec
+reaches it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ Point = tuple[float, float]
 
 
 class NotInstalled(Exception):
-    """A library that only drawing needs is not there."""
+    """A library that only drawing needs is not installed."""
 
     def __init__(self, library: str) -> None:
         super().__init__(library)
@@ -27,20 +26,20 @@ class NotInstalled(Exception):
 
 @dataclass
 class Placed:
-    """From the left and from the top, in pixels."""
+    """Positions from the top left corner, in pixels."""
 
     width: float
     height: float
     boxes: dict[Box, Point] = field(default_factory=dict)
-    """The centre of each."""
+    """The centre of each box."""
     frames: dict[Frame, tuple[float, float, float, float]] = field(default_factory=dict)
-    """Left, top, right, bottom."""
+    """Left, top, right, bottom of each frame."""
     arrows: list[tuple[Arrow, list[Point]]] = field(default_factory=list)
-    """Points of Bezier curves, one after the other; the last is where the arrow's head ends."""
+    """The points of each arrow's Bezier curves; the last is the tip of the arrow."""
 
 
 def place(picture: Picture, sizes: Sizes) -> Placed:
-    """Raises NotInstalled."""
+    """Lays out a picture; raises NotInstalled."""
     found = _graphviz(skeleton(picture, sizes))
     left, bottom, right, top = map(float, found["bb"].split(","))
     placed = Placed(right - left, top - bottom)
@@ -61,7 +60,7 @@ def place(picture: Picture, sizes: Sizes) -> Placed:
     arrows = {(a.source.number, a.target.number): a for a in picture.arrows}
     for edge in found.get("edges", ()):
         ends = boxes[names[edge["tail"]]].number, boxes[names[edge["head"]]].number
-        # `e,x,y` is the tip; the curve before it begins at the other box.
+        # `e,x,y` is the tip; the curve itself begins at the other box.
         tips = [part for part in edge["pos"].split() if part.startswith("e,")]
         curve = [point(part) for part in edge["pos"].split() if part[0] not in "es"]
         placed.arrows.append((arrows[ends], [*curve, *map(point, tips)]))

@@ -1,4 +1,4 @@
-"""A drawing as PNG, made from the SVG by resvg."""
+"""PNG output, rendered from the SVG by resvg."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from functools import cache
 from .place import NotInstalled
 
 _LARGEST = 12_000
-"""Pixels along a side: a longer drawing comes out smaller."""
+"""The most pixels along a side: larger drawings are scaled down."""
 _SCALE = 2.0
 
-# resvg knows fonts by their names only: which `sans-serif` is, it has to be told.
+# resvg knows fonts only by name: it needs to be told which one is `sans-serif`.
 _FAMILIES = (
     "DejaVu Sans", "Verdana", "Liberation Sans", "Noto Sans", "Arial", "Helvetica", "Segoe UI",
     "Roboto", "Ubuntu", "Open Sans", "Cantarell", "FreeSans", "Nimbus Sans",
@@ -18,11 +18,11 @@ _FAMILIES = (
 
 
 class NoFont(Exception):
-    """There is none to draw text with."""
+    """No font is installed."""
 
 
 def png(svg: str, width: float, height: float) -> bytes:
-    """Raises NotInstalled, NoFont."""
+    """Renders a drawing; raises NotInstalled and NoFont."""
     try:
         import resvg_py
     except ImportError:
@@ -30,14 +30,14 @@ def png(svg: str, width: float, height: float) -> bytes:
     family = _family()
     if family is None:
         tried = ", ".join(_FAMILIES[:4])
-        raise NoFont(f"png needs a font to draw text with ({tried}, ...); svg needs none")
+        raise NoFont(f"png needs an installed font ({tried}, ...); svg does not")
     zoom = min(_SCALE, _LARGEST / max(width, height))
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=zoom, sans_serif_family=family))
 
 
 @cache
 def _family() -> str | None:
-    """The first in which a letter leaves a mark."""
+    """The first font family that renders a letter."""
     import resvg_py
 
     def drawn(family: str, text: str) -> bytes:

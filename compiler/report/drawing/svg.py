@@ -1,4 +1,4 @@
-"""A drawing as SVG: one file, no script, no font of its own; dark where the reader's screen is."""
+"""SVG output: one file without scripts or fonts; dark on dark screens."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ FONT = "'DejaVu Sans', Verdana, 'Helvetica Neue', Arial, sans-serif"
 _MAIN, _SMALL, _LABEL, _TITLE, _SUBTITLE = 12.0, 10.5, 9.5, 18.0, 11.5
 _LINE_HEIGHT = 15.0
 _WIDEST = 300.0
-"""Of a box's text; longer ones are shown in full by the tooltip."""
+"""The largest width of a box's text; the tooltip shows longer ones in full."""
 _MARGIN = 24.0
 _HEAD = 58.0
 _BAND = 14.0
 _LEAST_WIDTH = 330.0
 _STACKED = 4.0
-"""By how much the boxes behind a repeated one look out."""
+"""The offset of the boxes drawn behind a repeated one."""
 
 
 def svg(picture: Picture, *, dark: bool = True) -> tuple[str, float, float]:
-    """The text, and its width and height in pixels. With `dark`, the colours follow the reader's
-    screen. Raises NotInstalled."""
+    """The SVG text, its width and height in pixels.
+
+    With `dark`, colours follow the reader's screen. Raises NotInstalled.
+    """
     labelled = {arrow.source for arrow in picture.arrows if arrow.labelled}
 
     def band(box: Box) -> float:
-        """The room below a box in which the shape stands that leaves it."""
+        """The space below a box for its output shape."""
         return (_BAND if box in labelled else 0.0) + (_STACKED if box.count > 1 else 0.0)
 
     def node_size(box: Box) -> tuple[float, float]:
@@ -39,7 +41,7 @@ def svg(picture: Picture, *, dark: bool = True) -> tuple[str, float, float]:
         return width, height + band(box)
 
     placed = place(picture, Sizes(node_size, _frame_title_size))
-    # Graphviz knows box and band as one; from here on, a box is a box.
+    # For Graphviz, box and band are one; from here on they are separate.
     placed.boxes = {box: (x, y - band(box) / 2) for box, (x, y) in placed.boxes.items()}
     return _assembled(picture, placed, dark)
 
@@ -87,7 +89,7 @@ def _box_size(box: Box) -> tuple[float, float]:
 
 def _box_lines(box: Box) -> list[tuple[str, bool]]:
     if box.small:
-        # Where paths meet, what else happens goes on the same line.
+        # In merges, further operations are on the same line.
         texts = [f"{box.label}:" if box.label else "", *box.before, box.main, *box.behind]
         return [(measure.cut(" · ".join(filter(None, texts)), _SMALL, _WIDEST), False)]
     return [
@@ -114,7 +116,7 @@ def _badge_width(count: int) -> float:
     return measure.width(f"×{count}", _SMALL, bold=True) + 10
 
 
-# ---- what is drawn ---------------------------------------------------------------------------
+# ---- drawing ---------------------------------------------------------------------------------
 
 
 def _legend(picture: Picture, width: float) -> Iterator[str]:
@@ -158,7 +160,7 @@ def _frames(picture: Picture, placed: Placed) -> Iterator[str]:
 
 
 def _frame_titles(picture: Picture, placed: Placed) -> Iterator[str]:
-    """Above the arrows that pass."""
+    """Titles of frames, drawn above arrows."""
     for frame in picture.frames:
         if frame not in placed.frames:
             continue
@@ -211,7 +213,7 @@ def _badge(x: float, y: float, count: int) -> Iterator[str]:
 def _arrows(placed: Placed) -> Iterator[str]:
     for arrow, points in placed.arrows:
         *curve, tip = points
-        # Through the band below its box.
+        # The arrow starts with a line through the band below its box.
         x, y = placed.boxes[arrow.source]
         stub = f"M{_n(x)},{_n(y + _box_size(arrow.source)[1] / 2)}L"
         dashes = ' stroke-dasharray="4 3"' if arrow.target.aux else ""
@@ -228,7 +230,7 @@ def _path(curve: Sequence[Point]) -> str:
 
 
 def _head(base: Point, tip: Point) -> str:
-    """A triangle from where the curve ends to the box."""
+    """The arrow's head: a triangle from the end of the curve to the box."""
     dx, dy = tip[0] - base[0], tip[1] - base[1]
     length = (dx * dx + dy * dy) ** 0.5 or 1.0
     across, along = (-dy / length * 3, dx / length * 3), (dx, dy)
@@ -241,7 +243,7 @@ def _head(base: Point, tip: Point) -> str:
 
 
 def _labels(placed: Placed) -> Iterator[str]:
-    """The shape that leaves a box, beside the beginning of its arrow; above all lines."""
+    """Output shapes, beside the beginning of each arrow; drawn above all lines."""
     for arrow, _ in placed.arrows:
         if arrow.labelled:
             x, y = placed.boxes[arrow.source]
@@ -266,7 +268,7 @@ def _text(
     weight = ' font-weight="600"' if bold else ""
     outline = ""
     if halo:
-        # Lines that pass behind the text stay clear of it.
+        # An outline separates the text from lines behind it.
         css += " halo"
         outline = f' stroke="{GROUND.light}" stroke-width="3" paint-order="stroke"'
     return (

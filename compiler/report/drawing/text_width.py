@@ -1,7 +1,5 @@
-"""How wide text is, without a font at hand.
-
-Measured after DejaVu Sans, wider than most that a browser might take instead: what fits there, fits
-everywhere.
+"""Estimates the width of text without a font. The widths are those of DejaVu Sans, which is wider
+than most fonts that browsers substitute: text that fits in it fits everywhere.
 """
 
 from __future__ import annotations
@@ -15,19 +13,19 @@ _WIDTHS = {
 }
 _OTHERS = 0.62
 _WIDE = 1.05
-"""Of characters beyond Latin ones."""
+"""The width of non-Latin characters."""
 
 BOLD = 1.1
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """In pixels."""
+    """The width in pixels."""
     ems = sum(_WIDTHS.get(c, _OTHERS if ord(c) < 0x2000 else _WIDE) for c in text)
     return ems * size * (BOLD if bold else 1)
 
 
 def cut(text: str, size: float, room: float, *, bold: bool = False) -> str:
-    """Without its middle, where it is too wide."""
+    """Shortens text that is too wide, in the middle."""
     if width(text, size, bold=bold) <= room:
         return text
     for length in range(len(text) - 1, 2, -1):

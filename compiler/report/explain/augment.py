@@ -1,4 +1,4 @@
-"""`cnn explain FILE augment`: which directives are done together, why others are not, the cost."""
+"""`cnn explain FILE augment`: which directives are combined, why others are not, and the cost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..style import BOLD, PLAIN, Style, laid_out, wrapped
 
 
 def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
-    """As lines; none where nothing is augmented."""
+    """The explanation as lines; [] without augmentation."""
     if not fusion.passes:
         return []
     size = f"{fusion.channels}x{by(fusion.arriving)}"
@@ -38,12 +38,14 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
         text = "Normalisation (`normalize`) is a multiplication and an addition at the end."
         found += wrapped(text, style)
     cost = fusion.cost
-    total = f"An image: {short(cost.macs)} multiply-adds, {data_size(cost.bytes)} read and written."
+    total = (
+        f"Per image: {short(cost.macs)} multiply-adds, {data_size(cost.bytes)} read and written."
+    )
     return found + wrapped(total, style)
 
 
 def in_short(fusion: Fusion) -> str:
-    """Empty where nothing is left to do but what is done when images are read."""
+    """A summary; "" if everything is done when images are read."""
     directives = {step.number for one in fusion.passes for step in one.steps}
     if not directives:
         return ""
@@ -70,13 +72,13 @@ def _lines(one: Pass) -> Iterator[tuple[str, str]]:
 
 
 def _said(step: Step, one: Pass) -> str:
-    """The directive, or that part of it that belongs to the pass."""
+    """The directive, or the part of it that belongs to the pass."""
     whole, part = _as_written(step.directive), step.directive.written_in(step.kind)
     return f"{part}, of `{whole}`" if part else whole
 
 
 def _as_written(directive: Augmentation) -> str:
-    """On one line."""
+    """The directive as written, on one line."""
     if directive.span is None:
         return str(directive)
     return printable(" ".join(directive.span.text.split()))
@@ -92,7 +94,7 @@ def _notes(one: Pass) -> Iterator[str]:
     elif one.kind == COLOR:
         yield from _of_colours(one)
     elif one.kind.clips:
-        yield "values are clipped to 0..255 behind it"
+        yield "values are clipped to 0..255 after it"
     if one.normalizes:
         yield "normalisation (`normalize`) is part of the matrix"
 
@@ -100,7 +102,7 @@ def _notes(one: Pass) -> Iterator[str]:
 def _of_colours(one: Pass) -> Iterator[str]:
     found = color_matrices(one)
     if found[-1][-1].change.largest > 1:
-        yield "values are clipped to 0..255 behind " + ("it" if len(found) == 1 else "each")
+        yield "values are clipped to 0..255 after " + ("it" if len(found) == 1 else "each")
     for matrix in found:
         words = ", ".join(part.change.name for part in matrix)
         size = "3x4" if mixes_channels(matrix) else "a factor and an offset"

@@ -1,4 +1,4 @@
-"""`cnn explain`: where the figures of a layer or of a part come from, written out."""
+"""`cnn explain FILE LAYER`: the arithmetic of a layer or of a part of the network, written out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .network import explain_network
 
 
 class Line(NamedTuple):
-    """What it gives, how it comes about."""
+    """A line of an explanation: name and text."""
 
     name: str
     text: str
@@ -35,7 +35,7 @@ _LISTED = 5
 def explain(
     analysis: Analysis, selection: Selection | None, *, batch: int = 1, style: Style = PLAIN
 ) -> str:
-    """Of the layer or part selected, else of the whole network."""
+    """Explains the selected layer or part, or the whole network."""
     if selection is None:
         paragraphs = explain_network(analysis, batch, style)
     elif isinstance(selection.part, Node):
@@ -46,7 +46,7 @@ def explain(
         paragraphs = _several(analysis, selection.layers, style)
     if selection is not None and selection.others:
         more = plural(selection.others, "more layer")
-        paragraphs.append(wrapped(f"The same line makes {more}.", style))
+        paragraphs.append(wrapped(f"The same line of the spec makes {more}.", style))
     return "\n\n".join("\n".join(line.rstrip() for line in lines) for lines in paragraphs)
 
 
@@ -66,7 +66,7 @@ def _indented(notes: Iterable[str], style: Style) -> list[str]:
 
 
 def _origin(node: Node, what: str) -> Iterable[str]:
-    """Win a spec it is written, and how it came about."""
+    """The place in the spec, and the chain of calls."""
     written = node.span.text.partition("{")[0].split("\n")[0].strip()
     as_written = f": {printable(written)}" if written != what else ""
     yield f"{place(node.span)}{as_written}"
@@ -76,7 +76,7 @@ def _origin(node: Node, what: str) -> Iterable[str]:
 
 
 def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
-    """Everything that there is to say about a layer, with its numbers."""
+    """All figures of a layer, with their arithmetic."""
     cost, totals = analysis.costs[node.index], analysis.totals
     found: list[Line] = []
     if not node.inputs:
@@ -128,7 +128,7 @@ def _leaves(analysis: Analysis, node: Node) -> str:
 
 
 def _merged_axes(lines: list[Line]) -> list[Line]:
-    """Height and width in one line where they are the same."""
+    """Combines height and width into one line if they are equal."""
     names, texts = [line.name for line in lines[:2]], {line.text for line in lines[:2]}
     if names == ["height", "width"] and len(texts) == 1:
         return [Line("height, width", lines[0].text), *lines[2:]]
@@ -164,7 +164,7 @@ def _field_lines(analysis: Analysis, node: Node) -> list[Line]:
 
 
 def _recurrence(axis: Axis, before: Axis, kernel: int) -> str:
-    """`r = r_in + (k - 1)*jump`, where that is all that there is to it."""
+    """The recurrence `r = r_in + (k - 1)*jump`, if it applies."""
     if axis.whole:
         return f"all, {axis.size}"
     if kernel == 1 and axis.size == before.size:
@@ -213,7 +213,7 @@ def _memory_lines(analysis: Analysis, node: Node) -> list[Line]:
 
 def _kept(analysis: Analysis, node: Node) -> str:
     if not trained(analysis.network, analysis.setting.frozen)[node.index]:
-        return "nothing, as nothing before it is trained"
+        return "nothing, since no layer before it is trained"
     kept = node.op.kept(node.shape, *node.input_shapes)
     parts = []
     for position in kept.inputs:
@@ -224,9 +224,9 @@ def _kept(analysis: Analysis, node: Node) -> str:
         parts.append("its output")
     own = kept.own * analysis.setting.itemsize + kept.fixed
     if own:
-        parts.append(f"{data_size(own)} of its own per image")
+        parts.append(f"{data_size(own)} of intermediate results per image")
     if kept.once:
-        parts.append(f"{exact(kept.once)} numbers for the batch")
+        parts.append(f"{exact(kept.once)} numbers per batch")
     return ", ".join(parts) or "nothing"
 
 
@@ -235,7 +235,7 @@ def _product(numbers: int, itemsize: int) -> str:
 
 
 def _connection_lines(analysis: Analysis, node: Node) -> list[Line]:
-    """What a fully connected layer between the same two shapes would have."""
+    """The connections of a layer, compared with a fully connected one of the same shapes."""
     cost = analysis.costs[node.index]
     if not cost.connections:
         return []
@@ -243,9 +243,9 @@ def _connection_lines(analysis: Analysis, node: Node) -> list[Line]:
     product = f"{exact(arriving)}*{exact(size(node.shape))} = {exact(cost.connections)}"
     if cost.macs == cost.connections:
         return [Line("connections", f"fully connected: {product}")]
-    found = [Line("connections", f"fully connected it would have {product};")]
+    found = [Line("connections", f"a fully connected layer would have {product};")]
     part = share(cost.macs, cost.connections)
-    found.append(Line("", f"it has {exact(cost.macs)} ({part})"))
+    found.append(Line("", f"this one has {exact(cost.macs)} ({part})"))
     weights = cost.params or cost.buffers
     if 0 < weights < cost.macs:
         often = f"{exact(cost.macs // weights)} times"
@@ -263,7 +263,7 @@ def _part(
     what = Wording(analysis.network).scope(scope)
     found = wrapped(f"{name}: {what}", style, code=BOLD)
     found += _indented([place(scope.span), *call_chain(scope.parent)], style)
-    # Of an auxiliary head inside, there is the table.
+    # The table shows auxiliary heads inside.
     own = [node for node in layers if node.aux == scope.aux]
     found += ["", *laid_out(_sums(analysis, own, scope.output or own[-1]), style)]
     return [found, layer_table(analysis, rows_of(analysis, layers), style)]
@@ -292,7 +292,7 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
 
 
 def _several(analysis: Analysis, layers: Sequence[Node], style: Style) -> list[list[str]]:
-    """Layers that go by the same name: few are explained, many are listed."""
+    """Several layers of the same name: few are explained, many are listed."""
     if len(layers) <= _LISTED:
         return [_layer(analysis, node, style) for node in layers]
     found = layer_table(analysis, rows_of(analysis, layers), style)

@@ -1,4 +1,4 @@
-"""Where the totals of a network come from: which kinds of layers, which layers, which moment."""
+"""`cnn explain FILE`: the totals of a network by kind of layer, and the moment of peak memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def explain_network(analysis: Analysis, batch: int, style: Style) -> list[list[s
 
 
 def _counted(analysis: Analysis, what: str, each: list[int], style: Style) -> list[str]:
-    """A total, by kind of layer, and where most of it is."""
+    """A total by kind of layer, and the layers with the largest part."""
     nodes = [node for node in analysis.network.nodes if not node.aux]
     total = sum(each[node.index] for node in nodes)
     kinds: dict[str, int] = {}
@@ -52,7 +52,7 @@ def _with_share(node: Node, number: int, total: int) -> str:
 
 
 def _stages(analysis: Analysis, style: Style) -> list[str]:
-    """How the receptive field grows: the last layer before the map gets smaller again."""
+    """How the receptive field grows: for each map size, its last layer."""
     network = analysis.network
     stages: list[Node] = []
     for node in network.nodes:
@@ -99,13 +99,13 @@ def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
 
 
 def moment(analysis: Analysis, batch: int) -> str:
-    """When a step of training needs the most memory, and what it consists of."""
+    """The moment of peak memory in a training step, and its parts."""
     worst = analysis.memory.training.moment(batch)
     fixed, each = data_size(worst.fixed), data_size(worst.each)
     when = (
         f"the {worst.phase} of {_at(analysis.network, worst.node)}"
         if worst.node >= 0
-        else ("the change of the weights")
+        else ("the optimizer's update")
     )
     return f"{fixed} + {each} for each image, in {when}"
 

@@ -1,5 +1,7 @@
-"""`cnn explain FILE transfer`, and what training says before it begins: what is frozen, how fast
-the rest learns, and what that saves."""
+"""`cnn explain FILE transfer`: frozen layers, learning rates, and the memory that freezing saves.
+
+Training prints it, too.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from ..style import BOLD, PLAIN, Style, wrapped
 
 
 def explain_transfer(strategy: Strategy, plan: TrainPlan, style: Style = PLAIN) -> list[str]:
-    """A line for each part, and a summary for each stage."""
+    """One line for each part, and a summary for each stage."""
     if not strategy.groups:
         return []
     rate = float(plan.train.optimizer.arguments["lr"])
@@ -84,8 +86,7 @@ def counts(strategy: Strategy, stage: Stage) -> str:
 
 
 def needed(strategy: Strategy, stage: Stage, plan: TrainPlan) -> str:
-    """What a training step needs of memory; where something is frozen, beside what it would need
-    if all learned."""
+    """The memory of a training step; if layers are frozen, compared with training all of them."""
     batch, optimizer = plan.train.batch.size, plan.train.optimizer.memory
     all_learn, now = (
         Memory(strategy.network, Setting(optimizer=optimizer, frozen=frozen)).training.at(batch)
@@ -96,13 +97,13 @@ def needed(strategy: Strategy, stage: Stage, plan: TrainPlan) -> str:
 
 
 def decision_in_words(decision: Decision) -> str:
-    """The same in one line, for where a training begins."""
+    """The decision of a policy in one line, for the start of training."""
     directives = ", ".join(f"`{directive}`" for directive in decision.directives)
     return f"policy: {decision.reason}. The same, written out: {directives or 'nothing is frozen'}"
 
 
 def explain_decision(decision: Decision, style: Style = PLAIN) -> list[str]:
-    """Why, and what could be written instead."""
+    """The decision of a policy: the reason, and the equivalent directives."""
     lines = [str(directive) for directive in decision.directives]
     return [
         *wrapped(f"policy: {decision.reason}.", style, code=BOLD),

@@ -79,7 +79,7 @@ def test_what_joins_what(directives: str, wanted: list[str]) -> None:
          "`elastic` displaces each pixel individually, which a matrix cannot do"),
         ("rotate 15, noise 0.1, rotate 15", "`noise` stands between"),
         ("rotate 15, noise 0.1, erase, rotate 15", "`noise` and `erase` stand between"),
-        ("rotate 15 fill=9, shift 10%", "it fills with zero, those before with (9)"),
+        ("rotate 15 fill=9, shift 10%", "it fills with zero, the directives before with (9)"),
         ("color brightness=0.1, noise 0.1, color contrast=0.1",
          "`noise` stands between, and values are clipped to 0..255 there"),
         ("color brightness=0.1, blur, color contrast=0.1", "`blur` stands between"),
