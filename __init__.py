@@ -379,7 +379,7 @@ def predict(
     return list(predictions(model, named_images(images), top=top, tta=views))
 
 
-# ---- what the arguments mean -----------------------------------------------------------------
+# ---- reading arguments -----------------------------------------------------------------------
 
 
 def _source(spec: str | Path) -> Source:
@@ -395,7 +395,7 @@ def _is_run(spec: object) -> bool:
     """Whether `spec` names a folder. A damaged run counts, so that the error can describe it."""
     try:
         return isinstance(spec, (str, Path)) and "{" not in str(spec) and Path(spec).is_dir()
-    except OSError:  # a name that no file can have
+    except OSError:  # not a valid file name
         return False
 
 
