@@ -1,4 +1,4 @@
-"""Modules of torchvision beside ours as they are emitted, with the same weights."""
+"""Compares torchvision's modules with emitted ones that have the same weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For all tests of training."""
+"""Fixtures for all tests of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules of somebody else: torchvision's, and networks of ours under other names."""
+"""Modules of others: torchvision's, and our networks with other names."""
 
 from __future__ import annotations
 

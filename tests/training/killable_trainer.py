@@ -1,8 +1,8 @@
-"""A process that trains in processes of its own, which can be killed at any moment.
+"""A process that trains in child processes, which can be killed at any moment.
 
-Reads jobs from standard input, a JSON object a line, and answers each with one. Each job is done
-in a fork, so that torch is loaded once. `die_at` kills it at that call of fsync or rename, counted
-from 1, with half of the file written; `die_after` after so many seconds.
+It reads jobs from standard input, one JSON object on each line, and answers each with one line.
+Each job runs in a fork, so that torch is imported only once. `die_at` kills it at that call of
+fsync or rename, counted from 1, with half of the file written; `die_after` after that many seconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A network and a training that take no time, and ways to look on."""
+"""A small network that trains quickly, and callbacks to observe it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings in processes of their own."""
+"""Training in other processes."""
 
 from __future__ import annotations
 

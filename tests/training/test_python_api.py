@@ -1,4 +1,4 @@
-"""Training, evaluation and prediction from a program: arrays, Pillow's images, runs, errors."""
+"""The Python API: arrays, Pillow images, runs, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small network that has learned digits: the run of it, made once for all tests of a process."""
+"""A small network trained on digits: its run, made once for each test process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of augmentation share: directives as a spec has them, done to batches."""
+"""Helpers for tests of augmentation: directives as in a spec, applied to batches."""
 
 from __future__ import annotations
 

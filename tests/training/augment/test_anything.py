@@ -1,4 +1,4 @@
-"""Any directives on images of any size, with any number of channels."""
+"""Random directives on images of any size, with any number of channels."""
 
 from __future__ import annotations
 

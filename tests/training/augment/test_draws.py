@@ -1,4 +1,4 @@
-"""Random numbers belong to an image, whatever else is in its batch."""
+"""The random numbers of an image do not depend on its batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mixed images have mixed labels, in the shares in which they are mixed."""
+"""Mixup and CutMix: labels are mixed in the same proportion as images."""
 
 from __future__ import annotations
 

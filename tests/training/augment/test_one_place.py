@@ -1,4 +1,4 @@
-"""A directive of `augment` is added by a class and by what it does to pixels, and nothing else."""
+"""A new directive of `augment` needs only its class and its implementation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`randaugment` and `trivial`: the published lists, and each change as torchvision does it."""
+"""`randaugment` and `trivial`: the published operations, compared with torchvision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each directive alone is what torchvision does with the same parameters."""
+"""Each directive alone, compared with torchvision with the same parameters."""
 
 from __future__ import annotations
 

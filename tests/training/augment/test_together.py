@@ -1,4 +1,4 @@
-"""Passes is what is done one after the other."""
+"""Fused passes give the same result as directives one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training on augmented images, and the sheet that shows them."""
+"""Training on augmented images, and the contact sheet of `cnn augment`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written to the disk: whole, read as numbers alone, compared with what is asked for."""
+"""Checkpoint files: written atomically, read safely, compared with the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights that never learn are written once, and checkpoints go without them."""
+"""Frozen weights are written once, and checkpoints leave them out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run folder that somebody else wrote: whatever lies in it, something is said, and soon."""
+"""A run folder from somebody else: any contents give an error quickly, and never a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 at any moment: the run goes on and ends in the same weights to the last bit."""
+"""kill -9 at any moment: the run is resumed and ends with bit-identical weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that older versions have begun, one of each released version under tests/runs, go on.
+"""Runs of older versions can be resumed: one of each released version is in tests/runs.
 
 When a version is released: train `spec.cnn` of the last folder with it, and keep the run folder
 here without its report; `base` and `platform` of its record.json say nothing of the machine.

@@ -1,4 +1,4 @@
-"""A run that was stopped goes on; one of another spec does not."""
+"""A stopped run is resumed; a run of another spec is refused."""
 
 from __future__ import annotations
 

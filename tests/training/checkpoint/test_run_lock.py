@@ -1,4 +1,4 @@
-"""Nobody trains a run that somebody else is training."""
+"""Two processes never train the same run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of tensors as safetensors itself writes and reads them."""
+"""Our safetensors files compared with those of the safetensors library."""
 
 from __future__ import annotations
 

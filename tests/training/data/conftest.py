@@ -1,4 +1,4 @@
-"""What is remembered of files is remembered for a test alone."""
+"""The cache of checked files is separate for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small data sets, made for a test, and plans to open them with."""
+"""Small data sets for tests, and specs that open them."""
 
 from __future__ import annotations
 

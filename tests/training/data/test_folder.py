@@ -1,4 +1,4 @@
-"""`data folder`: folders as people have them, and what is said about others."""
+"""`data folder`: the usual layouts, and errors for others."""
 
 from __future__ import annotations
 

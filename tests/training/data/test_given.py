@@ -1,4 +1,4 @@
-"""`--data`, and how many classes there are before there is a network."""
+"""`--data`, and counting classes before the network is built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`data idx`, and MNIST's relatives by name: their files, packed or not, whole or not."""
+"""`data idx`, and MNIST and similar data sets by name: compressed or not, damaged or not."""
 
 from __future__ import annotations
 

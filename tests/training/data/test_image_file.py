@@ -1,4 +1,4 @@
-"""Files to pixels: every kind of file and of picture, and everything that is none."""
+"""Reading image files: all formats and color modes, and all kinds of bad files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets by name, through torchvision: read where they lie, or said what to put where."""
+"""Data sets by name, through torchvision: read from disk, or an error with the files to get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`data npz`: arrays as people save them."""
+"""`data npz`: arrays in the usual forms."""
 
 from __future__ import annotations
 

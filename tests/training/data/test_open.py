@@ -1,4 +1,4 @@
-"""Data that is ready: what cannot be used is named, what is small is kept, classes are counted."""
+"""Opening data: bad files are named, small data is kept in memory, classes are counted."""
 
 from __future__ import annotations
 

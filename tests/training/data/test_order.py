@@ -1,4 +1,4 @@
-"""Which images come when: of one process or several, from the start or from anywhere."""
+"""The order of images: for one process or several, from the start or from any position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an image to what the network sees: as torchvision does it, and as pixels are measured."""
+"""Preprocessing compared with torchvision, and measured mean and deviation."""
 
 from __future__ import annotations
 

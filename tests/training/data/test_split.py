@@ -1,4 +1,4 @@
-"""Who is drawn for validation and test."""
+"""The random split into training, validation and test images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images read by processes of their own: the same batches, and no waiting for the dead."""
+"""Worker processes: the same batches, and no hang when a worker dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dotcnn.export`: what is in the file computes what the module does, or there is no file."""
+"""`dotcnn.export`: the file computes what the module does, or no file is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batch norms put into the layers before them: the same numbers, and only where that is so."""
+"""Folding batch norms: the same outputs, and only where folding is possible."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`cnn export --script`: the script beside an ONNX file says of any photograph what `cnn predict`
-says."""
+"""`cnn export --script`: the script classifies photographs exactly as `cnn predict` does."""
 
 from __future__ import annotations
 

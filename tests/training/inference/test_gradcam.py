@@ -1,4 +1,4 @@
-"""Grad-CAM: where it takes hold of a network, and what comes out."""
+"""Grad-CAM: which layer is used, and the heat map."""
 
 from __future__ import annotations
 

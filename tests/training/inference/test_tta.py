@@ -1,4 +1,4 @@
-"""Several looks at an image: `tta`."""
+"""Test-time augmentation: the views of an image."""
 
 from __future__ import annotations
 

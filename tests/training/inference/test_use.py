@@ -1,4 +1,4 @@
-"""`cnn evaluate` and `cnn predict`, and the same from Python, on a run that is there."""
+"""`cnn evaluate`, `cnn predict` and their Python functions, on an existing run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted of answers, worked out by hand."""
+"""Metrics compared with results computed by hand."""
 
 from __future__ import annotations
 

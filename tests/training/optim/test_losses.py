@@ -1,4 +1,4 @@
-"""Losses against torch's own, and against arithmetic."""
+"""Losses compared with torch's, and with arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimizers of a plan: torch's own, with the parameters in the right groups."""
+"""Optimizers compared with torch's, and parameter groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `precision auto` and `channels_last auto` come to, and why."""
+"""The choices of `precision auto` and `channels_last auto`, and their reasons."""
 
 from __future__ import annotations
 

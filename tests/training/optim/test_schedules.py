@@ -1,4 +1,4 @@
-"""Learning rates against torch's own schedulers, step by step."""
+"""Learning-rate schedules compared with torch's, step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory of a step is there for the next one, until the training ends."""
+"""Freed memory is kept for the next step until training ends."""
 
 from __future__ import annotations
 

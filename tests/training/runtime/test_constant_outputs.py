@@ -1,4 +1,4 @@
-"""A network that has died is told of, once: its outputs are the same for every image."""
+"""A dead network, whose outputs are constant, is reported once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of numbers that are none, and of memory that is not enough."""
+"""Messages about NaN, and about too little memory."""
 
 from __future__ import annotations
 

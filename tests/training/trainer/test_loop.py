@@ -1,4 +1,4 @@
-"""The loop against a loop that anybody would write."""
+"""The training loop compared with a plain loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training from its request to its folder, and what is said where that cannot be."""
+"""Training from a request to a run folder, and its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network for digits that has learned a little, and specs that begin with its weights."""
+"""A network that is trained a little on digits, and specs that start from its weights."""
 
 from __future__ import annotations
 

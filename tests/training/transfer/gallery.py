@@ -1,4 +1,4 @@
-"""Networks of the gallery that begin with weights, the way a spec does."""
+"""Networks of the gallery that start from pretrained weights, as in a spec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights that fit, of a network that computes something else: said before anything learns."""
+"""Weights that fit, but are of a network that computes something else: a warning."""
 
 from __future__ import annotations
 

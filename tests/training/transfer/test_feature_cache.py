@@ -1,5 +1,4 @@
-"""`cache features`: the same as without, computed once, never stale, never more than there is room
-for."""
+"""`cache features`: the same result as without, computed once, never stale."""
 
 from __future__ import annotations
 

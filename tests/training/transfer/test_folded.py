@@ -1,4 +1,4 @@
-"""Files whose norms an export has put into the convolutions before them."""
+"""Files in which an export has folded the norms into the convolutions."""
 
 from __future__ import annotations
 

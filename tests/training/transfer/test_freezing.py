@@ -1,4 +1,4 @@
-"""What is frozen does not learn, what is not does, each part at its own rate."""
+"""Frozen layers do not change, and the others are trained with their own learning rates."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Every network of the gallery that torchvision has too begins with the weights of torchvision's,
-from a file, the way a training does: a spec, its `transfer` section, and what is done before the
-first step. Weights are random; the table has to say that all are there, and outputs have to agree.
+"""Every network of the gallery that torchvision has, too, starts from torchvision's weights in a
+file, as in training: a spec, its `transfer` section, and all that happens before the first step.
+The weights are random; the report must list all of them, and the outputs must agree.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Somebody's weights put into a network: what comes from where, and what is said of the rest."""
+"""Loading pretrained weights into a network, and what is reported about it."""
 
 from __future__ import annotations
 

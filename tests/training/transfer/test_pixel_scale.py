@@ -1,5 +1,4 @@
-"""Weights that do not say what their network did to pixels: what suits them is measured, and said
-before anything learns."""
+"""Weights without recorded preprocessing: the best one is measured and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and folders to take weights from that hold something else, or more than was asked for."""
+"""Files and folders of weights that have something else, or more than is needed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Weights of timm's: with something that stands in for it; and where it is installed, with itself,
-its cache filled with random weights."""
+"""Weights of timm: with a stand-in, and, where it is installed, with timm itself."""
 
 from __future__ import annotations
 

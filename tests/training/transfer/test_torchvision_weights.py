@@ -1,4 +1,4 @@
-"""Weights of torchvision's: names, its cache, and what its modules take pixels to be."""
+"""Weights of torchvision: names, its cache, and preprocessing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""numpy's archives: what they claim is checked before it is unpacked."""
+"""NumPy archives from others: sizes are checked before unpacking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regular files alone, no larger than they may be; JSON of bounded depth and a known form."""
+"""Only regular files of bounded size; JSON of bounded depth and expected form."""
 
 from __future__ import annotations
 

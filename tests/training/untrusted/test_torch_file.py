@@ -1,4 +1,4 @@
-"""What `torch.save` writes comes back as plain data; nothing is called, bombs are refused."""
+"""Files of `torch.save` as plain data; no code is run, and zip bombs are refused."""
 
 from __future__ import annotations
 
