@@ -57,8 +57,10 @@ class Loop:
 
     def run(self) -> str:
         """Trains until all epochs are done or there is another reason to end, which is returned."""
-        epochs, patience = self.train.epochs.count, self.learner.patience
-        if patience is not None and patience.over:  # a resumed run that had already ended
+        epochs, early_stopping = self.train.epochs.count, self.learner.early_stopping
+        if (
+            early_stopping is not None and early_stopping.over
+        ):  # a resumed run that had already ended
             return EARLY
         while self.position.epoch < epochs:
             began = time.perf_counter()
@@ -219,13 +221,15 @@ class Loop:
         best = is_best(self.metric, val_metrics, position.best_metrics)
         if best:
             position.best_metrics, position.best_epoch = val_metrics, position.epoch
-        plateau, patience = learner.rates.plateau, learner.patience
+        plateau, early_stopping = learner.rates.plateau, learner.early_stopping
         if plateau is not None and plateau.epoch(val_metrics[plateau.schedule.metric]):
             self.callback.note(
                 f"no improvement for {plateau.schedule.patience} epochs: the learning rate falls to"
                 f" {learner.rates.at(position.steps):.3g}"
             )
-        stop = patience is not None and patience.epoch(val_metrics[patience.directive.metric])
+        stop = early_stopping is not None and early_stopping.epoch(
+            val_metrics[early_stopping.directive.metric]
+        )
         return (
             EpochRecord(
                 epoch=position.epoch,

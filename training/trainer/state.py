@@ -41,7 +41,7 @@ class Learner:
     device: torch.device
     scaler: torch.amp.GradScaler | None
     average: Average | None
-    patience: EarlyStopping | None
+    early_stopping: EarlyStopping | None
     parameters: list[nn.Parameter] = field(repr=False)
     """The parameters that are trained in at least one epoch."""
     wrap: Callable[[Any], Any] | None = None
@@ -94,7 +94,7 @@ class Learner:
             "scaler": self.scaler.state_dict() if self.scaler else None,
             "average": self.average.state() if self.average else None,
             "plateau": plateau.state() if plateau else None,
-            "patience": self.patience.state() if self.patience else None,
+            "patience": self.early_stopping.state() if self.early_stopping else None,
             "anchor": self.anchor.state() if self.anchor else None,
         }
 
@@ -106,7 +106,7 @@ class Learner:
         for part, name in (
             (self.average, "average"),
             (self.rates.plateau, "plateau"),
-            (self.patience, "patience"),
+            (self.early_stopping, "patience"),
             (self.anchor, "anchor"),
         ):
             if part is not None and state.get(name) is not None:
@@ -169,7 +169,7 @@ def make_learner(
         device=device,
         scaler=torch.amp.GradScaler(device.type) if precision.dtype == torch.float16 else None,
         average=Average(module, train.ema.decay) if train.ema else None,
-        patience=EarlyStopping(train.early_stop) if train.early_stop else None,
+        early_stopping=EarlyStopping(train.early_stop) if train.early_stop else None,
         parameters=trainable,
         wrap=wrapped,
         freezing=freezing,

@@ -14,13 +14,13 @@ from ...dsl.diagnostics import SpecError
 from ..data.diagnostic import listed
 from ..runtime.import_torchvision import torchvision
 from .preprocessing_of_weights import Pixels
-from .torchvision_weights import Found, problem, reason
+from .torchvision_weights import PretrainedModel, problem, reason
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
 """The usual names of files with weights, the preferred one first."""
 
 
-def from_timm(name: str) -> Found:
+def from_timm(name: str) -> PretrainedModel:
     """A pretrained model of timm: `resnet50.a1_in1k`, or `resnet50` for timm's default weights."""
     timm = _timm(name)
     _must_be_known(timm, name)

@@ -15,10 +15,10 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..runtime.import_torchvision import torchvision
 from .preprocessing_of_weights import Pixels
 
-Found = tuple[nn.Module, Pixels | None]
+PretrainedModel = tuple[nn.Module, Pixels | None]
 
 
-def from_torchvision(name: str) -> Found:
+def from_torchvision(name: str) -> PretrainedModel:
     """A pretrained model, such as `ResNet50_Weights.IMAGENET1K_V2`, from the cache or a
     download."""
     try:

@@ -15,7 +15,7 @@ class Labels(NamedTuple):
     numbers: list[Any]
     """For each part: int64, or float32 of images x classes if images have several classes."""
     classes: tuple[str, ...]
-    several: bool
+    multi_label: bool
     """Whether images have several classes (multi-label)."""
 
 
@@ -40,9 +40,9 @@ def _rows(arrays: list[Any], names: tuple[str, ...]) -> Labels:
     if any(not ((array == 0) | (array == 1)).all() for array in arrays):
         raise Unfit("rows of labels may contain only 0 and 1")
     _must_be_named(width, names)
-    several = any((array.sum(axis=1) != 1).any() for array in arrays)
+    multi_label = any((array.sum(axis=1) != 1).any() for array in arrays)
     classes = names or tuple(map(str, range(width)))
-    if several:
+    if multi_label:
         return Labels([a.astype(numpy.float32) for a in arrays], classes, True)
     return Labels([a.argmax(axis=1).astype(numpy.int64) for a in arrays], classes, False)
 
