@@ -99,7 +99,7 @@ def _with_classes(text: str, network: NetworkGraph) -> str:
 def _sections(source: Source) -> dict[str, str]:
     """The sections of a spec, with the comments above them."""
     spec, _ = read(source)
-    found = {}
+    by_name = {}
     for statement in spec.statements:
         if isinstance(statement, Call) and statement.head.value in SECTIONS:
             before = source.text[: statement.span.start].rstrip(" \n")
@@ -107,8 +107,8 @@ def _sections(source: Source) -> dict[str, str]:
             comments = list(takewhile(lambda line: line.startswith("#"), reversed(lines)))
             above = sum(len(line) + 1 for line in comments)
             start = len(before) + 1 - above if comments else statement.span.start
-            found[statement.head.value] = source.text[start : statement.span.end]
-    return found
+            by_name[statement.head.value] = source.text[start : statement.span.end]
+    return by_name
 
 
 def _renamed(source: Source, stem: str) -> str:

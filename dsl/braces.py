@@ -52,7 +52,7 @@ def _bodies_without_brace(types: list[str]) -> set[int]:
     """The ends of statements such as `repeat 3` and `residual:`, whose missing body the parser will
     report.
     """
-    found = set()
+    indices = set()
     header = False
     before = follows = ""
     for index, kind in enumerate(types):
@@ -61,15 +61,15 @@ def _bodies_without_brace(types: list[str]) -> set[int]:
         elif kind == "LBRACE":
             header = False
         elif kind == "RBRACE" and header:  # all on one line
-            found.add(index)
+            indices.add(index)
             header = False
         elif kind == "NEWLINE":
             follows = types[index + 1] if index + 1 < len(types) else ""
             if follows != "LBRACE" and (header or before == "COLON"):
-                found.add(index)
+                indices.add(index)
             header = header and follows == "LBRACE"
         before = kind
-    return found
+    return indices
 
 
 @dataclass(slots=True)

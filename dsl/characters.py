@@ -27,11 +27,11 @@ def _look_alikes() -> dict[str, str]:
     table.update(zip("аеорсуіјѕ", "aeopcyijs", strict=True))
     table.update(zip("АВЕКМНОРСТ", "ABEKMHOPCT", strict=True))
     table.update(zip("οΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "oABEZHIKMNOPTYX", strict=True))
-    found = {char: plain for chars, plain in table.items() for char in chars}
+    by_name = {char: plain for chars, plain in table.items() for char in chars}
     # Full-width forms, as Chinese and Japanese input methods type them.
     for code in range(0xFF01, 0xFF5F):
-        found.setdefault(chr(code), chr(code - 0xFEE0))
-    return found
+        by_name.setdefault(chr(code), chr(code - 0xFEE0))
+    return by_name
 
 
 LOOK_ALIKES = _look_alikes()

@@ -33,7 +33,7 @@ def has_errors(diagnostics: Sequence[Diagnostic]) -> bool:
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Sorted by file in order of appearance, then by place in the file."""
     files: dict[str, int] = {}
-    found = list(diagnostics)
-    for diagnostic in found:
+    reported = list(diagnostics)
+    for diagnostic in reported:
         files.setdefault(diagnostic.where, len(files))
-    return sorted(found, key=lambda d: (files[d.where], d.span.start if d.span else -1))
+    return sorted(reported, key=lambda d: (files[d.where], d.span.start if d.span else -1))

@@ -259,8 +259,8 @@ _NOT_A_BLANK = re.compile(r"[^ \t]")
 
 
 def _indented(text: str, start: int, end: int) -> int:
-    found = _NOT_A_BLANK.search(text, start, end)
-    return found.start() if found else end
+    match = _NOT_A_BLANK.search(text, start, end)
+    return match.start() if match else end
 
 
 # ---- text: the rows ----------------------------------------------------------------------------
@@ -414,14 +414,14 @@ def render_text(
     diagnostics: Iterable[Diagnostic], *, color: bool = False, width: int = 100, limit: int = 20
 ) -> str:
     """For a person to read. Lines of a spec are cut to fit the width; texts are not."""
-    found = list(diagnostics)
+    reported = list(diagnostics)
     # Where not all are shown, no warning keeps an error from being shown.
-    by_weight = sorted(range(len(found)), key=lambda n: found[n].severity != "error")
+    by_weight = sorted(range(len(reported)), key=lambda n: reported[n].severity != "error")
     shown, left_out = sorted(by_weight[:limit]), by_weight[limit:]
     paint = _in_color if color else _plain
-    blocks = ["\n".join(_Page(found[n], width, paint).rows()) for n in shown]
+    blocks = ["\n".join(_Page(reported[n], width, paint).rows()) for n in shown]
     if left_out:
-        blocks.append("… and " + _count((found[n] for n in left_out), "more "))
+        blocks.append("… and " + _count((reported[n] for n in left_out), "more "))
     return "\n\n".join(blocks)
 
 
@@ -476,13 +476,13 @@ def _point(source: Source, offset: int) -> dict[str, int]:
 
 def render_sarif(diagnostics: Iterable[Diagnostic], version: str) -> str:
     """SARIF 2.1.0, which code hosts and editors read; `version` is the program's own."""
-    found = list(diagnostics)
-    codes = sorted({diagnostic.code for diagnostic in found})
+    reported = list(diagnostics)
+    codes = sorted({diagnostic.code for diagnostic in reported})
     driver = {"name": "dotcnn", "version": version, "rules": [{"id": code} for code in codes]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_sarif_result(it, codes.index(it.code)) for it in found],
+        "results": [_sarif_result(it, codes.index(it.code)) for it in reported],
     }
     return _dump({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]})
 

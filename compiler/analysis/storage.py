@@ -15,13 +15,13 @@ def storages(network: Network, *, training: bool = True) -> list[int]:
     """For each node, the index of the node that allocated the memory of its output. In evaluation,
     a dropout returns its input.
     """
-    found: list[int] = []
+    indices: list[int] = []
     for node in network.nodes:
         same = bool(node.inputs) and (
             node.op.shares_storage or (not training and node.op.kind == "dropout")
         )
-        found.append(found[node.inputs[0].index] if same else node.index)
-    return found
+        indices.append(indices[node.inputs[0].index] if same else node.index)
+    return indices
 
 
 def legal_in_place(network: Network, node: Node) -> bool:

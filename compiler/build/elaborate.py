@@ -287,5 +287,9 @@ def _said_in_a_section(name: str) -> str:
     section, _, word = name.rpartition(".")
     if section:
         return "sections matter to `cnn train` and `cnn explain` only"
-    found = sections_with(word)
-    return f"write `{found[0]}.{word}=…`: it is a directive of `{found[0]}`" if found else ""
+    sections = sections_with(word)
+    return (
+        (f"write `{sections[0]}.{word}=…`: it is a directive of `{sections[0]}`")
+        if sections
+        else ""
+    )

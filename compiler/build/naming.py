@@ -130,12 +130,12 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
 
 def scopes_with_weights(nodes: Iterable[Node]) -> set[int]:
     """The ids of all scopes that contain weights."""
-    found: set[int] = set()
+    indices: set[int] = set()
     for node in nodes:
         if not node.weights:
             continue
         for scope in node.scope.chain():
-            if id(scope) in found:
+            if id(scope) in indices:
                 break
-            found.add(id(scope))
-    return found
+            indices.add(id(scope))
+    return indices

@@ -139,11 +139,11 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
 
 def sections_of(program: Program) -> dict[str, Call]:
     """The sections of the main file: train, augment, evaluate, transfer."""
-    found: dict[str, Call] = {}
+    by_name: dict[str, Call] = {}
     for statement in program.main.statements:
         if isinstance(statement, Call) and statement.head.value in SECTIONS:
-            found.setdefault(statement.head.value, statement)
-    return found
+            by_name.setdefault(statement.head.value, statement)
+    return by_name
 
 
 def _twice(parameters: Sequence[Parameter]) -> Diagnostic | None:

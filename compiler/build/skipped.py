@@ -21,14 +21,14 @@ LOOP = "blocks"
 
 def words_of(body: Body | Branches | None, resolve: Resolve) -> Counter[str]:
     """The number of layers of each word that a body would add to the numbering of its scope."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     if isinstance(body, Branches):
         for path in body.paths:
-            found += words_of(path, resolve)
+            counts += words_of(path, resolve)
     elif body is not None:
         for statement in body.statements:
-            found += _words(statement, resolve)
-    return found
+            counts += _words(statement, resolve)
+    return counts
 
 
 def not_taken(statement: If, taken: Body | Branches | None, resolve: Resolve) -> Counter[str]:

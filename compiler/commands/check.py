@@ -33,23 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for source in sources(options.files):
-        found += source if isinstance(source, list) else _examine(source)
-    found = _without_repetition(found)
-    if not found and options.format == "text":
+        diagnostics += source if isinstance(source, list) else _examine(source)
+    diagnostics = _without_repetition(diagnostics)
+    if not diagnostics and options.format == "text":
         return OK
 
     from ...dsl import render
 
     if options.format == "json":
-        print(render.render_json(found))
+        print(render.render_json(diagnostics))
     elif options.format == "sarif":
-        print(render.render_sarif(found, __version__))
+        print(render.render_sarif(diagnostics, __version__))
     else:
-        print_diagnostics(found, options, sys.stdout)
-        say(render.summary(found))
-    return ERRORS if has_errors(found) else OK
+        print_diagnostics(diagnostics, options, sys.stdout)
+        say(render.summary(diagnostics))
+    return ERRORS if has_errors(diagnostics) else OK
 
 
 def _without_repetition(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

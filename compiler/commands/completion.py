@@ -66,7 +66,7 @@ class _Described(NamedTuple):
 
 
 def _described(commands: Mapping[str, Command]) -> list[_Described]:
-    found = []
+    described = []
     for name, command in commands.items():
         options, arguments = [], _Value()
         for action in command.parser()._actions:
@@ -76,8 +76,8 @@ def _described(commands: Mapping[str, Command]) -> list[_Described]:
             names = tuple(action.option_strings)
             value = None if action.nargs == 0 else _value(action)
             options.append(_Option(names, _first_sentence(action.help or ""), value))
-        found.append(_Described(name, command.summary, tuple(options), arguments))
-    return found
+        described.append(_Described(name, command.summary, tuple(options), arguments))
+    return described
 
 
 def _first_sentence(help: str) -> str:

@@ -42,10 +42,10 @@ def run(options: argparse.Namespace) -> int:
             diagnostics += error.diagnostics
     if diagnostics:
         raise SpecError(diagnostics)
-    found = difference(*analyses)
+    changes = difference(*analyses)
     batch = options.batch or 1
     if options.format == "json":
-        print(diff_json(found, batch))
+        print(diff_json(changes, batch))
     else:
-        print(diff_text(found, batch=batch, style=style(options)))
+        print(diff_text(changes, batch=batch, style=style(options)))
     return OK

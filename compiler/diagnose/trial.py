@@ -280,10 +280,10 @@ class _Trials:
     def errors(self, text: str) -> list[Diagnostic]:
         """The errors of a text; raises _Exhausted if a limit is exceeded."""
         self.left -= 1
-        found = _errors(self.diagnose(text))
-        if not self.limited and any(d.code == "limit" for d in found):
+        diagnostics = _errors(self.diagnose(text))
+        if not self.limited and any(d.code == "limit" for d in diagnostics):
             raise _Exhausted
-        return found
+        return diagnostics
 
     def fix(self, edits: Sequence[Edit]) -> _Fix | None:
         """Combines edits into one change of the statements around them; None if they are in another

@@ -54,15 +54,15 @@ def _unread_parameters(definition: Block | Network) -> Iterator[Diagnostic]:
 
 def _names_in(definition: Block | Network) -> set[str]:
     """All names used in the body, and in the defaults of later parameters."""
-    found: set[str] = set()
+    names: set[str] = set()
     parts = [p.default for p in definition.parameters if p.default is not None]
     for part in [definition.body, *parts]:
         for node in walk(part):
             if isinstance(node, Name):
-                found.add(node.value)
+                names.add(node.value)
             elif isinstance(node, Path):
-                found.add(node.parts[0])
-    return found
+                names.add(node.parts[0])
+    return names
 
 
 def unused_label(label: Name, reference_span: Span) -> Diagnostic:

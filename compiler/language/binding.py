@@ -39,12 +39,12 @@ class Evaluated(NamedTuple):
 
 
 def evaluate_arguments(arguments: Sequence[Argument], env: Env) -> list[Evaluated]:
-    found = [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
+    evaluated = [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
     if arguments:
         # Readers of values visit all elements of a list.
-        size = len(found) + sum([elements(value) for _, value in found])
+        size = len(evaluated) + sum([elements(value) for _, value in evaluated])
         env.fuel.spend(size, arguments[0].span)
-    return found
+    return evaluated
 
 
 def bind(
@@ -57,7 +57,7 @@ def bind(
     """Binds the arguments of a call to the fields of a signature. `words` are all words that can
     begin a statement: one of them among the arguments usually means a missing comma.
     """
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     places: dict[str, Span] = {}
     waiting = signature.positional
     many: list[Any] = []
@@ -80,7 +80,7 @@ def bind(
                 many.extend(_read(field, value, node, signature))
                 places[field.name] = node.span
                 continue
-        if field.name in found:
+        if field.name in by_name:
             raise Problem(
                 "repeated-argument",
                 f"`{field.name}` is given twice",
@@ -92,12 +92,12 @@ def bind(
             )
         if field in waiting:
             waiting = [f for f in waiting if f is not field]
-        found[field.name] = _read(field, value, node, signature)
+        by_name[field.name] = _read(field, value, node, signature)
         places[field.name] = node.span
     if many:
-        found[waiting[0].name] = tuple(many)
+        by_name[waiting[0].name] = tuple(many)
     for field in signature.fields.values():
-        if field.required and field.name not in found:
+        if field.required and field.name not in by_name:
             raise Problem(
                 "missing-argument",
                 f"`{signature.word}` needs `{field.name}`: {field.doc}",
@@ -106,7 +106,7 @@ def bind(
                 help=f"write `{signature.word} {_example(field)}`",
                 edits=(Edit(_behind(_head(call, signature)), f" {_example(field)}"),),
             )
-    return found
+    return by_name
 
 
 def bind_one(argument: Evaluated, signature: Signature) -> tuple[str, Any]:

@@ -260,17 +260,17 @@ def elements(value: object) -> int:
     """
     if type(value) is not list and type(value) is not tuple:
         return 0
-    found = 0
+    number = 0
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []
         for items in level:
-            found += len(items)
+            number += len(items)
             inner += [item for item in items if type(item) in (list, tuple)]
-            if found > MAX_ITEMS:
-                return found
+            if number > MAX_ITEMS:
+                return number
         if not inner:
-            return found
+            return number
         level = inner
     return MAX_ITEMS + 1
 

@@ -326,11 +326,11 @@ def known_layers() -> dict[str, Meaning]:
 
 @lru_cache(maxsize=1)
 def _arguments() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for ours, names in ARGUMENTS.items():
         for name in names.split():
-            found.setdefault(folded(name), []).append(ours)
-    return found
+            by_name.setdefault(folded(name), []).append(ours)
+    return by_name
 
 
 @lru_cache(maxsize=1)
@@ -342,14 +342,14 @@ def table(text: str) -> dict[str, str]:
     """Reads a table of sentences, each followed by an indented list of the names it applies to;
     returns it by name.
     """
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     sentence = ""
     for line in text.strip().splitlines():
         if line.startswith("    "):
-            found.update(dict.fromkeys(line.split(), sentence))
+            by_name.update(dict.fromkeys(line.split(), sentence))
         else:
             sentence = f"{sentence} {line.strip()}" if line.startswith(" ") else line
-    return found
+    return by_name
 
 
 def argument(name: str, fields: Mapping[str, object]) -> str:

@@ -171,10 +171,10 @@ def _file(value: object) -> str:
 
 def read_factor(value: object) -> float:
     plain = float(value) if isinstance(value, Factor) else value
-    found = real_number(plain)
-    if found < 0:
+    number = real_number(plain)
+    if number < 0:
         raise ArgumentError(f"{show(value)} is below 0")
-    return found
+    return number
 
 
 def write_factor(value: float) -> str:

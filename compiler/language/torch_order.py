@@ -38,20 +38,20 @@ def convolution(text: str, channels: int) -> str:
     than any usual one, or the stride a size that filters have and strides between as many channels
     do not.
     """
-    found = _CONVOLUTION.fullmatch(text)
-    if found is None or int(found["arrive"]) != channels:
+    match = _CONVOLUTION.fullmatch(text)
+    if match is None or int(match["arrive"]) != channels:
         return ""
-    leave, kernel = int(found["leave"]), int(found["kernel"])
+    leave, kernel = int(match["leave"]), int(match["kernel"])
     if leave < _LARGE and (kernel < 3 or kernel % 2 == 0 or kernel == leave):
         return ""
     size = f"{kernel}x{kernel}"
-    further = [f" {name}={found[name]}" for name in ("stride", "pad") if found[name]]
-    return f"{found['word']} {leave} {size}{''.join(further)}{found['rest']}"
+    further = [f" {name}={match[name]}" for name in ("stride", "pad") if match[name]]
+    return f"{match['word']} {leave} {size}{''.join(further)}{match['rest']}"
 
 
 def connected(text: str) -> str:
     """The same for a fully connected layer, which takes one number."""
-    found = _CONNECTED.fullmatch(text)
-    if found is None or found["rest"] in ("on", "off"):
+    match = _CONNECTED.fullmatch(text)
+    if match is None or match["rest"] in ("on", "off"):
         return ""
-    return f"{found['word']} {found['rest']}"
+    return f"{match['word']} {match['rest']}"

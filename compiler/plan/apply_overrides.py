@@ -26,16 +26,16 @@ def apply(
     A directive whose replacement has an error is removed all the same, so that it causes no further
     error.
     """
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for override in overrides:
         try:
             _apply(override, reader, context)
         except Problem as problem:
-            found.append(problem.diagnostic)
+            diagnostics.append(problem.diagnostic)
             _spoil(override, reader)
         except Quiet:
             _spoil(override, reader)
-    return found
+    return diagnostics
 
 
 def _spoil(override: SectionOverride, reader: Reader) -> None:

@@ -129,10 +129,10 @@ _FILLS_ELSEWHERE = {
 
 
 def _level(value: object) -> float:
-    found = real_number(value)
-    if not 0 <= found <= 255:
-        raise ArgumentError(f"{found:g} is not from 0 to 255")
-    return found
+    number = real_number(value)
+    if not 0 <= number <= 255:
+        raise ArgumentError(f"{number:g} is not from 0 to 255")
+    return number
 
 
 def _fill(value: object) -> Any:

@@ -104,12 +104,12 @@ _COUNT = re.compile(r"(?:\w+\s*:\s*)?[A-Za-z_]\w*\s+(\w+)\b")
 def _written(head: Node) -> _Written:
     """The place of the number: in the layer itself, or in a call of a block that takes it."""
     count = head.shape[0]
-    found = _COUNT.match(head.span.text)
-    if found is None:
+    match = _COUNT.match(head.span.text)
+    if match is None:
         return _Written(head.span)
-    if found[1] == str(count):
-        return _Written(head.span, edit=_classes(head.span, found.start(1), found.end(1)))
-    name = found[1]
+    if match[1] == str(count):
+        return _Written(head.span, edit=_classes(head.span, match.start(1), match.end(1)))
+    name = match[1]
     for call in head.scope.chain():
         if call.kind != "block":
             continue

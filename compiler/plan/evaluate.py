@@ -122,10 +122,10 @@ def _crops(value: object) -> int:
 
 
 def _scale(value: object) -> float:
-    found = real_number(value)
-    if not 0.1 <= found <= 10:
-        raise ArgumentError(f"{found:g} is not")
-    return found
+    number = real_number(value)
+    if not 0.1 <= number <= 10:
+        raise ArgumentError(f"{number:g} is not")
+    return number
 
 
 class Tta(Directive):
@@ -211,10 +211,10 @@ networks (`caffe`: without scale, blue first), `clip` by OpenAI, the others for 
 
 
 def _deviation(value: object) -> float:
-    found = real_number(value)
-    if found <= 0:
-        raise ArgumentError(f"{found:g} is not above 0")
-    return found
+    number = real_number(value)
+    if number <= 0:
+        raise ArgumentError(f"{number:g} is not above 0")
+    return number
 
 
 def _per_channel(doc: str, deviation: bool) -> Any:

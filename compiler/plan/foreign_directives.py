@@ -109,20 +109,20 @@ def sections_with(word: str) -> list[str]:
 
 def known_elsewhere(section: str) -> dict[str, tuple[str, str]]:
     """Folded names in other tools, with what to write or advice."""
-    found: dict[str, tuple[str, str]] = {}
+    by_name: dict[str, tuple[str, str]] = {}
     for kind in dict.fromkeys(REGISTRY[section].values()):
         for instead, names in kind.elsewhere.items():
-            found.update({folded(name): (instead, "") for name in names.split()})
+            by_name.update({folded(name): (instead, "") for name in names.split()})
     for kind in dict.fromkeys(REGISTRY[section].values()):
         for what, names in kind.advice.items():
             for name in map(folded, names.split()):
-                found[name] = found.get(name, ("", ""))[0], what
+                by_name[name] = by_name.get(name, ("", ""))[0], what
     for name, what in table(NO_DIRECTIVE.get(section, "")).items():
-        found.setdefault(folded(name), ("", what))
+        by_name.setdefault(folded(name), ("", what))
     for word in REGISTRY[section]:  # `Adam`, without `optimizer` before it
         if " " in word:
-            found.setdefault(folded(word.split(" ")[1]), (word, ""))
-    return found
+            by_name.setdefault(folded(word.split(" ")[1]), (word, ""))
+    return by_name
 
 
 def directive(

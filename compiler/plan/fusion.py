@@ -254,13 +254,13 @@ def color_matrices(one: Pass) -> tuple[tuple[StepChange, ...], ...]:
     After a change that may leave 0..255 values are clipped, so that matrices cannot be combined
     across it.
     """
-    found: list[list[StepChange]] = [[]]
+    matrices: list[list[StepChange]] = [[]]
     for step in one.steps:
         for change in step.directive.color_changes():
-            if found[-1] and found[-1][-1].change.largest > 1:
-                found.append([])
-            found[-1].append(StepChange(step, change))
-    return tuple(map(tuple, found))
+            if matrices[-1] and matrices[-1][-1].change.largest > 1:
+                matrices.append([])
+            matrices[-1].append(StepChange(step, change))
+    return tuple(map(tuple, matrices))
 
 
 def mixes_channels(matrix: Sequence[StepChange]) -> bool:

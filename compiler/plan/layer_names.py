@@ -24,12 +24,12 @@ class LayerNames:
     @cached_property
     def names(self) -> dict[str, list[Node]]:
         """Every name with its layers, larger scopes first."""
-        found: dict[str, list[Node]] = {}
+        by_name: dict[str, list[Node]] = {}
         for node in self.network.nodes[1:]:
             pieces = node.name.split(".")
             for count in range(1, len(pieces) + 1):
-                found.setdefault(".".join(pieces[:count]), []).append(node)
-        return dict(sorted(found.items(), key=lambda item: item[0].count(".")))
+                by_name.setdefault(".".join(pieces[:count]), []).append(node)
+        return dict(sorted(by_name.items(), key=lambda item: item[0].count(".")))
 
     def nodes(self, part: str) -> list[Node]:
         """The layers of a name or pattern, in the network's order; empty if there are none."""

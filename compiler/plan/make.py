@@ -77,9 +77,9 @@ def examine(
     diagnostics += apply(overrides, reader, context)
     told = {(d.code, d.span) for d in diagnostics}
     for directive in [one for directives in given.values() for one in directives if not one.off]:
-        found = [problem.diagnostic for problem in directive.problems(context)]
-        found += [] if found else directive.warnings(context)
-        for diagnostic in found:
+        reported = [problem.diagnostic for problem in directive.problems(context)]
+        reported += [] if reported else directive.warnings(context)
+        for diagnostic in reported:
             if (diagnostic.code, diagnostic.span) not in told:
                 told.add((diagnostic.code, diagnostic.span))
                 diagnostics.append(diagnostic)
@@ -112,12 +112,12 @@ def _env(program: Program, network: Network | None) -> Env:
 
 def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> list[Diagnostic]:
     """Errors about the whole plan: missing directives, a network that cannot be trained."""
-    found = []
+    diagnostics = []
     begun = context.given.get("transfer")
     spoilt = ("transfer", "from") in reader.spoilt
     if begun and not context.all(From) and not spoilt:
         call = sections.get("transfer")
-        found.append(
+        diagnostics.append(
             Diagnostic(
                 "missing-directive",
                 "`transfer` needs `from`: the source of its weights",
@@ -129,8 +129,8 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
     network = context.network
     trains = "train" in sections or bool(context.given.get("train"))
     if network is not None and trains and len(network.output.shape) != 1:
-        found.append(_ends_in_a_map(network))
-    return found
+        diagnostics.append(_ends_in_a_map(network))
+    return diagnostics
 
 
 def _ends_in_a_map(network: Network) -> Diagnostic:

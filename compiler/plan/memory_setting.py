@@ -15,11 +15,11 @@ def said_in_train(network: Network) -> dict[str, Any]:
     context = examine(network.program, network.sections, network).context
     batch, precision = context.find(Batch), context.find(Precision)
     optimizer = context.find(Optimizer)
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     if batch is not None and batch.written:
-        found["batch"] = batch.size
+        by_name["batch"] = batch.size
     if optimizer is not None and optimizer.written:
-        found["optimizer"] = optimizer.memory
+        by_name["optimizer"] = optimizer.memory
     if precision is not None and precision.written and precision.mode != "auto":
-        found["precision"] = precision.mode
-    return found
+        by_name["precision"] = precision.mode
+    return by_name

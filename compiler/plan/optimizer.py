@@ -52,10 +52,10 @@ def _eps() -> float:
 
 
 def _beta(value: object) -> float:
-    found = real_number(value)
-    if not 0 <= found < 1:
-        raise ArgumentError(f"{found:g} is not from 0 to below 1")
-    return found
+    number = real_number(value)
+    if not 0 <= number < 1:
+        raise ArgumentError(f"{number:g} is not from 0 to below 1")
+    return number
 
 
 def _betas() -> tuple[float, float]:

@@ -190,14 +190,14 @@ def in_section(section: object) -> Iterator[Directive]:
 
 
 def _section(section: object) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for slot in slots(type(section)):
         value = getattr(section, slot.name)
         if slot.several:
-            found[slot.word] = [_directive(one) for one in value]
+            by_name[slot.word] = [_directive(one) for one in value]
         else:
-            found[slot.word] = None if value is None else _directive(value)
-    return found
+            by_name[slot.word] = None if value is None else _directive(value)
+    return by_name
 
 
 def _directive(directive: Directive) -> dict[str, Any]:
@@ -354,7 +354,7 @@ def words_of(kind: type[Directive]) -> str:
 
 
 def _below(kind: type[Directive]) -> list[type[Directive]]:
-    found = []
+    kinds = []
     for one in kind.__subclasses__():
-        found += [one, *_below(one)]
-    return found
+        kinds += [one, *_below(one)]
+    return kinds

@@ -24,10 +24,10 @@ def _duration(value: object) -> float:
         if not 0 <= value < 1:
             raise ArgumentError(f"{show(value)} is not")
         return Portion(value)
-    found = real_number(value)
-    if not 0 <= found <= 10**9:
+    number = real_number(value)
+    if not 0 <= number <= 10**9:
         raise ArgumentError(f"{show(value)} is not")
-    return found
+    return number
 
 
 def _write_duration(value: float) -> str:
@@ -35,10 +35,10 @@ def _write_duration(value: float) -> str:
 
 
 def _epoch(value: object) -> int:
-    found = real_number(value)
-    if not found.is_integer() or not 1 <= found <= 10**9:
+    number = real_number(value)
+    if not number.is_integer() or not 1 <= number <= 10**9:
         raise ArgumentError(f"{show(value)} is not an epoch, a whole number of at least 1")
-    return int(found)
+    return int(number)
 
 
 def _factor(default: float = 0.1) -> float:

@@ -95,36 +95,36 @@ def _factors(
     """The product of the factors of `decay`, `lr` and `head`; of several matching `lr` entries the
     last applies.
     """
-    found: dict[int, float] = {}
+    factors: dict[int, float] = {}
     if transfer.decay is not None:
         for depth, group in enumerate(reversed(groups_of(network))):
             for node in group.nodes:
-                found[node.index] = transfer.decay.factor**depth
+                factors[node.index] = transfer.decay.factor**depth
     if transfer.rates is not None:
         said: dict[int, float] = {}
         for name, factor in transfer.rates.factors:
             said |= {node.index: factor for node in parts.nodes(name)}
         for index, factor in said.items():
-            found[index] = found.get(index, 1.0) * factor
+            factors[index] = factors.get(index, 1.0) * factor
     if transfer.head is not None and transfer.head.lr != 1:
         for node in head_of(context):
-            found[node.index] = found.get(node.index, 1.0) * transfer.head.lr
-    return {index: factor for index, factor in found.items() if network.nodes[index].weights}
+            factors[node.index] = factors.get(node.index, 1.0) * transfer.head.lr
+    return {index: factor for index, factor in factors.items() if network.nodes[index].weights}
 
 
 def groups_of(network: Network) -> tuple[Group, ...]:
     """Groups of all layers with trainable weights, from the input on: layers with a common first
     name (`layer1`, or an iteration of a loop, `layer1.0`), and norms with the layer before them.
     """
-    found: dict[str, list[Node]] = {}
+    by_name: dict[str, list[Node]] = {}
     last = ""
     for node in learning(network.nodes):
         key = _key(node.name)
         if key == node.name and node.op.kind == "norm" and last:
             key = last
-        found.setdefault(key, []).append(node)
+        by_name.setdefault(key, []).append(node)
         last = key
-    return tuple(Group(name, tuple(nodes)) for name, nodes in found.items())
+    return tuple(Group(name, tuple(nodes)) for name, nodes in by_name.items())
 
 
 def _key(name: str) -> str:

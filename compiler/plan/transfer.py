@@ -89,8 +89,8 @@ class From(Directive):
     @property
     def library(self) -> str:
         """`torchvision` or `timm`; "" for a file or folder."""
-        found = _LIBRARY.match(self.source)
-        return found[1] if found else ""
+        match = _LIBRARY.match(self.source)
+        return match[1] if match else ""
 
 
 # ---- freezing --------------------------------------------------------------------------------
@@ -112,10 +112,10 @@ def _place_of(name: str, directive: Directive) -> Span:
     assert directive.origin is not None
     whole_span = directive.origin.span
     for text in (name_or_text(name), quoted(name)):
-        found = re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.])", whole_span.text)
-        if found:
+        match = re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.])", whole_span.text)
+        if match:
             start = whole_span.start
-            return Span(whole_span.source, start + found.start(), start + found.end())
+            return Span(whole_span.source, start + match.start(), start + match.end())
     return whole_span
 
 

@@ -45,13 +45,13 @@ def align(
     a, b = left_keys[begin : len(left) - end], right_keys[begin : len(right) - end]
     if len(a) * len(b) > MAX_CELLS:
         same += [(i + begin, j + begin) for i, j in _shared(a, b)]
-    found: Pairs = []
+    matched: Pairs = []
     i, j = 0, 0
     for next_i, next_j in [*same, *behind, (len(left), len(right))]:
-        found += _akin(left, right, left_keys, right_keys, kinship, (i, next_i), (j, next_j))
-        found.append((next_i, next_j))
+        matched += _akin(left, right, left_keys, right_keys, kinship, (i, next_i), (j, next_j))
+        matched.append((next_i, next_j))
         i, j = next_i + 1, next_j + 1
-    return found[:-1]
+    return matched[:-1]
 
 
 def _shared(left: Sequence[object], right: Sequence[object]) -> Pairs:
@@ -85,7 +85,7 @@ def _same(left: Sequence[object], right: Sequence[object]) -> Pairs:
 
 def _back(trace: list[dict[int, int]], x: int, y: int) -> Pairs:
     """The path that led to the end, from its last step to its first."""
-    found: Pairs = []
+    matched: Pairs = []
     for edits in range(len(trace) - 1, -1, -1):
         furthest, diagonal = trace[edits], x - y
         down = diagonal == -edits or (
@@ -96,9 +96,9 @@ def _back(trace: list[dict[int, int]], x: int, y: int) -> Pairs:
         start_y = start_x - before
         while x > max(start_x, 0) and y > max(start_y, 0):
             x, y = x - 1, y - 1
-            found.append((x, y))
+            matched.append((x, y))
         x, y = start_x, start_y
-    return found[::-1]
+    return matched[::-1]
 
 
 def _akin(
@@ -131,14 +131,14 @@ def _akin(
         for j in range(width - 1, -1, -1):
             together = fit[j] + below[j + 1] if fit[j] else 0
             row[j] = max(together, below[j], row[j + 1])
-    found: Pairs = []
+    matched: Pairs = []
     i = j = 0
     while i < height and j < width:
         if fits[i][j] and best[i][j] == fits[i][j] + best[i + 1][j + 1]:
-            found.append((i + rows[0], j + columns[0]))
+            matched.append((i + rows[0], j + columns[0]))
             i, j = i + 1, j + 1
         elif best[i][j] == best[i + 1][j]:
             i += 1
         else:
             j += 1
-    return found
+    return matched

@@ -205,7 +205,7 @@ def _rewired(found: Difference, old: Node, new: Node, matched: set[int]) -> bool
 
 def _sources(node: Node, matched: Container[int]) -> set[int]:
     """The nearest layers that have a partner, going back along every path."""
-    found: set[int] = set()
+    indices: set[int] = set()
     seen: set[int] = set()
     stack = [node]
     while stack:
@@ -214,7 +214,7 @@ def _sources(node: Node, matched: Container[int]) -> set[int]:
             continue
         seen.add(node.index)
         if node.index in matched:
-            found.add(node.index)
+            indices.add(node.index)
         else:
             stack.extend(node.inputs)
-    return found
+    return indices

@@ -68,11 +68,11 @@ def header(text: str) -> tuple[str, str, int | None, str]:
     paragraph = re.match(r"(?:#[^\n]+\n?)*", text)
     joined = " ".join(re.sub(r"(?m)^#", "", paragraph[0] if paragraph else "").split())
     title, colon, rest = joined.partition(": ")
-    found = re.search(r"\b((?:19|20)\d\d)\b(?:, ([^;\s,]+[^;,.\s]))?", rest)
-    if not colon or found is None:
+    match = re.search(r"\b((?:19|20)\d\d)\b(?:, ([^;\s,]+[^;,.\s]))?", rest)
+    if not colon or match is None:
         return title if colon else "", "", None, ""
-    authors = rest[: found.start()].rstrip(", ")
-    return title, authors, int(found[1]), found[2] or ""
+    authors = rest[: match.start()].rstrip(", ")
+    return title, authors, int(match[1]), match[2] or ""
 
 
 def gallery_text(entries: Sequence[Entry], style: Style = PLAIN) -> str:

@@ -85,14 +85,14 @@ def _by_line(network: Network, line: int) -> Selection:
 
 def _calls(network: Network) -> list[Scope]:
     """All blocks and loops, outer ones first, in order."""
-    found: list[Scope] = []
+    scopes: list[Scope] = []
     stack: list[Scope] = [network.root]
     while stack:
         scope = stack.pop()
         if scope.kind in ("block", "loop"):
-            found.append(scope)
+            scopes.append(scope)
         stack.extend(c for c in reversed(scope.children) if isinstance(c, Scope))
-    return found
+    return scopes
 
 
 def _did_you_mean(network: Network, wanted: str) -> str:

@@ -81,18 +81,18 @@ def argument_changes(before: Op, after: Op) -> list[str]:
     if type(before) is not type(after):
         return []
     sizes = _first_size(after)
-    found = []
+    lines = []
     for name, field in after.fields.items():
         old, new = getattr(before, name), getattr(after, name)
         if old == new:
             continue
         if field.is_flag:
-            found.append(f"{name} {show(new)}")
+            lines.append(f"{name} {show(new)}")
         elif name == sizes:
-            found.append(f"{name} {_bare(old)} -> {_bare(new)}")
+            lines.append(f"{name} {_bare(old)} -> {_bare(new)}")
         else:
-            found.append(f"{name} {_shown(field, old)} -> {_shown(field, new)}")
-    return found
+            lines.append(f"{name} {_shown(field, old)} -> {_shown(field, new)}")
+    return lines
 
 
 def _first_size(op: Op) -> str:

@@ -50,9 +50,9 @@ def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
         for start, end in _segments(text, line, place):
             code = text[start:end]
             if start <= place <= end and _is_code(code):
-                found = translate_python(code, start, section, directive, has_input=has_input)
-                if found is not None:
-                    return found
+                translation = translate_python(code, start, section, directive, has_input=has_input)
+                if translation is not None:
+                    return translation
         if line == 0 or not _goes_on(text, line):
             return None
         line = text.rfind("\n", 0, line - 1) + 1

@@ -48,7 +48,7 @@ def _closing(text: str, start: int) -> int:
 
 def _fields(inside: str) -> dict[str, Any]:
     """The fields of a layer, with those of its `…_param`."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     blocks: list[str] = []
     name = ""
     for part in _PARTS.findall(inside):
@@ -59,11 +59,11 @@ def _fields(inside: str) -> dict[str, Any]:
         elif part == ":" or part.startswith("#"):
             continue
         elif name and (not blocks or (len(blocks) == 1 and blocks[0].endswith("_param"))):
-            found.setdefault(name, part)
+            by_name.setdefault(name, part)
             name = ""
             continue
         name = "" if part in "{}" else part
-    return found
+    return by_name
 
 
 def _translated(kind: str, fields: dict[str, Any], start: int, end: int) -> Translation:
@@ -82,11 +82,15 @@ def _translated(kind: str, fields: dict[str, Any], start: int, end: int) -> Tran
         for name, value in values.items()
         if name not in ("type", "name", "bottom", "top", "pool", "global_pooling", "phase")
     }
-    found = translate.layer(word, [], used)
-    if found is not None:
+    translated = translate.layer(word, [], used)
+    if translated is not None:
         label = str(fields.get("name", "")).strip("\"'")
-        named = f"{label}: {found.text}" if label.isidentifier() and found.text != "relu" else ""
-        return Translation(start, end, message, named or found.text)
+        named = (
+            f"{label}: {translated.text}"
+            if label.isidentifier() and translated.text != "relu"
+            else ""
+        )
+        return Translation(start, end, message, named or translated.text)
     meaning = foreign.layer(kind)
     advice = meaning.advice if meaning else ""
     return Translation(start, end, message, "" if folded in _LEAVES_OUT else None, advice)

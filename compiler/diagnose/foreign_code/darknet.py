@@ -60,11 +60,11 @@ def _statements(kind: str, values: dict[str, Value]) -> list[str] | None:
             values["padding"] = value_of("same")
     if kind == "dropout":
         values = {"p": values.get("probability", value_of(0.5))}
-    found = translate.layer(name, [], values)
-    if found is None:
+    translated = translate.layer(name, [], values)
+    if translated is None:
         return None
     flat = translate.layer("Flatten", [], {}) if kind == "connected" else None
-    lines = [flat.text, found.text] if flat else [found.text]
+    lines = [flat.text, translated.text] if flat else [translated.text]
     lines = [line.replace("same_upper", "same") for line in lines]
     if normalized:
         bn = translate.layer("batch_norm", [], {})

@@ -261,21 +261,21 @@ class _Reader:
         shape = next((named[one] for one in ("input_shape", "input_dim") if one in named), None)
         if shape is not None:
             self.first_line = _input(shape)
-        found = translate.layer(name, [self.value(a) for a in args], named)
-        if found is None:
+        translated = translate.layer(name, [self.value(a) for a in args], named)
+        if translated is None:
             meaning = foreign.layer(name)
             raise _Unknown(meaning.advice if meaning else "")
-        self.left_out += found.left_out
-        return found.text
+        self.left_out += translated.left_out
+        return translated.text
 
     def in_section(self, name: str, node: ast.Call) -> str:
         positional = [self.value(a) for a in node.args if not _is_object(a)]
         named = {k.arg: self.value(k.value) for k in node.keywords if k.arg is not None}
-        found, advice = self.directive(name, positional, named)
-        if found is None:
+        text, advice = self.directive(name, positional, named)
+        if text is None:
             raise _Unknown(advice)
         self.advice = advice
-        return found
+        return text
 
     def reshaped(self, node: ast.Call) -> str:
         """`x.view(-1, 400)`, `x.view(x.size(0), -1)` flatten."""
@@ -289,10 +289,10 @@ class _Reader:
     def input(self, node: ast.Call) -> str:
         """`Input(shape=(28, 28, 1))`: in Keras, channels come last."""
         shapes = [*node.args, *(k.value for k in node.keywords if k.arg and "shape" in k.arg)]
-        found = _input(self.value(shapes[0])) if shapes else ""
-        if not found:
+        text = _input(self.value(shapes[0])) if shapes else ""
+        if not text:
             raise _Unknown("write `input 3x224x224`: channels x height x width")
-        return found
+        return text
 
     def value(self, node: ast.expr) -> Value:
         try:

@@ -28,24 +28,24 @@ def draw(
     analysis: Analysis, format: str, *, unfold: bool = False, max_depth: int | None = None
 ) -> bytes:
     """Draws networks; raises paint.TooLarge, place.NotInstalled and png.NoFont."""
-    found = picture(analysis, unfold=unfold, max_depth=max_depth)
+    drawing = picture(analysis, unfold=unfold, max_depth=max_depth)
     # Imported when needed: text formats need no layout.
     if format == "dot":
         from .dot import dot
 
-        return f"{dot(found)}\n".encode()
+        return f"{dot(drawing)}\n".encode()
     if format == "mermaid":
         from .mermaid import mermaid
 
-        return f"{mermaid(found)}\n".encode()
+        return f"{mermaid(drawing)}\n".encode()
     from .svg import svg
 
     if format == "png":
         from .png import png
 
         # A PNG cannot adapt to dark screens.
-        return png(*svg(found, dark=False))
-    text, _, _ = svg(found)
+        return png(*svg(drawing, dark=False))
+    text, _, _ = svg(drawing)
     if format == "html":
         from .page import page
 

@@ -92,10 +92,10 @@ class Picture:
 
 def frames_in(root: Frame) -> list[Frame]:
     """All frames inside, outer ones first."""
-    found: list[Frame] = []
+    frames: list[Frame] = []
     stack = list(reversed(root.frames))
     while stack:
         frame = stack.pop()
-        found.append(frame)
+        frames.append(frame)
         stack.extend(reversed(frame.frames))
-    return found
+    return frames

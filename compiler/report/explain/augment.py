@@ -27,21 +27,21 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
         return []
     size = f"{fusion.channels}x{by(fusion.arriving)}"
     title = f"{in_short(fusion)}, for a whole batch at once; images are {size}"
-    found = wrapped(title, style, code=BOLD)
+    lines = wrapped(title, style, code=BOLD)
     for step in fusion.read:
-        found += wrapped(f"`{_as_written(step.directive)}` is done when images are read.", style)
+        lines += wrapped(f"`{_as_written(step.directive)}` is done when images are read.", style)
     for number, one in enumerate(fusion.passes, 1):
-        found += ["", *wrapped(f"{number}. {_title(one)}", style, code=BOLD)]
-        found += laid_out(list(_lines(one)), style, "   ")
-    found.append("")
+        lines += ["", *wrapped(f"{number}. {_title(one)}", style, code=BOLD)]
+        lines += laid_out(list(_lines(one)), style, "   ")
+    lines.append("")
     if fusion.normalizes:
         text = "Normalisation (`normalize`) is a multiplication and an addition at the end."
-        found += wrapped(text, style)
+        lines += wrapped(text, style)
     cost = fusion.cost
     total = (
         f"Per image: {short(cost.macs)} multiply-adds, {data_size(cost.bytes)} read and written."
     )
-    return found + wrapped(total, style)
+    return lines + wrapped(total, style)
 
 
 def in_short(fusion: Fusion) -> str:
@@ -100,14 +100,14 @@ def _notes(one: Pass) -> Iterator[str]:
 
 
 def _of_colours(one: Pass) -> Iterator[str]:
-    found = color_matrices(one)
-    if found[-1][-1].change.largest > 1:
-        yield "values are clipped to 0..255 after " + ("it" if len(found) == 1 else "each")
-    for matrix in found:
+    matrices = color_matrices(one)
+    if matrices[-1][-1].change.largest > 1:
+        yield "values are clipped to 0..255 after " + ("it" if len(matrices) == 1 else "each")
+    for matrix in matrices:
         words = ", ".join(part.change.name for part in matrix)
         size = "3x4" if mixes_channels(matrix) else "a factor and an offset"
         mean = ", with the mean of the image" if needs_mean(matrix) else ""
-        which = f"{words}: " if len(found) > 1 else ""
+        which = f"{words}: " if len(matrices) > 1 else ""
         yield f"{which}{size}{mean}"
 
 

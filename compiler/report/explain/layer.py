@@ -55,10 +55,10 @@ def explain(
 
 def _layer(analysis: Analysis, node: Node, style: Style) -> list[str]:
     what = Wording(analysis.network).layer(node)
-    found = wrapped(f"{node.name}: {what}", style, code=BOLD)
-    found += _indented(_origin(node, what), style)
-    found.append("")
-    return found + laid_out(layer_lines(analysis, node), style)
+    lines = wrapped(f"{node.name}: {what}", style, code=BOLD)
+    lines += _indented(_origin(node, what), style)
+    lines.append("")
+    return lines + laid_out(layer_lines(analysis, node), style)
 
 
 def _indented(notes: Iterable[str], style: Style) -> list[str]:
@@ -78,11 +78,11 @@ def _origin(node: Node, what: str) -> Iterable[str]:
 def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
     """All figures of a layer, with their arithmetic."""
     cost, totals = analysis.costs[node.index], analysis.totals
-    found: list[Line] = []
+    lines: list[Line] = []
     if not node.inputs:
         return [Line("output", _leaves(analysis, node))]
-    found += [Line("input", f"{text(each.shape)}, from {each.name}") for each in node.inputs]
-    found.append(Line("output", _leaves(analysis, node)))
+    lines += [Line("input", f"{text(each.shape)}, from {each.name}") for each in node.inputs]
+    lines.append(Line("output", _leaves(analysis, node)))
     worked_out = [Line(*line) for line in node.op.explain(node.shape, *node.input_shapes)]
     told = {line.name for line in worked_out}
     if cost.params and "parameters" not in told:
@@ -95,17 +95,17 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
         "multiply-adds": f"{of_macs}; {exact(cost.flops)} FLOPs",
     }
     for line in _merged_axes(worked_out):
-        found.append(line)
+        lines.append(line)
         if remarks.get(line.name):
-            found.append(Line("", remarks[line.name]))
+            lines.append(Line("", remarks[line.name]))
     if cost.buffers:
-        found.append(Line("buffers", f"{exact(cost.buffers)} numbers that are not trained"))
+        lines.append(Line("buffers", f"{exact(cost.buffers)} numbers that are not trained"))
     if cost.elementwise:
-        found.append(Line("elementwise", exact(cost.elementwise)))
-    found += _field_lines(analysis, node)
-    found += _memory_lines(analysis, node)
-    found += _connection_lines(analysis, node)
-    return found
+        lines.append(Line("elementwise", exact(cost.elementwise)))
+    lines += _field_lines(analysis, node)
+    lines += _memory_lines(analysis, node)
+    lines += _connection_lines(analysis, node)
+    return lines
 
 
 def _part_of(figure: int, total: int, aux: bool) -> str:
@@ -149,18 +149,18 @@ def _field_lines(analysis: Analysis, node: Node) -> list[Line]:
         return [Line(name, f"all of its input's, {area(field.size)}")]
     if len(arriving) > 1 or window == POINT:
         return [Line(name, _union(node, field, arriving))]
-    found: list[Line] = []
+    lines: list[Line] = []
     square = field.height == field.width
     for axis, before, label in zip(field, arriving[0], ("height", "width"), strict=True):
         position = 0 if label == "height" else 1
         kernel, stride = window.size[position], window.stride[position]
         shown = name if square else f"{name}, {label}"
-        found.append(Line(shown, _recurrence(axis, before, kernel)))
+        lines.append(Line(shown, _recurrence(axis, before, kernel)))
         if stride != 1:
-            found.append(Line("jump" if square else f"jump, {label}", _jump(axis, before, stride)))
+            lines.append(Line("jump" if square else f"jump, {label}", _jump(axis, before, stride)))
         if square:
             break
-    return found
+    return lines
 
 
 def _recurrence(axis: Axis, before: Axis, kernel: int) -> str:
@@ -194,21 +194,21 @@ def _union(node: Node, field: Field, arriving: Sequence[Field]) -> str:
 
 
 def _memory_lines(analysis: Analysis, node: Node) -> list[Line]:
-    found: list[Line] = []
+    lines: list[Line] = []
     setting = analysis.setting
     itemsize = setting.itemsize
     cost = analysis.costs[node.index]
     if cost.params:
-        found.append(Line("memory", f"weights {_product(cost.params, 4)}"))
-    where = "" if found else "memory"
+        lines.append(Line("memory", f"weights {_product(cost.params, 4)}"))
+    where = "" if lines else "memory"
     if node.op.inplace:
-        found.append(Line(where, "output: written over its input"))
+        lines.append(Line(where, "output: written over its input"))
     elif node.op.shares_storage:
-        found.append(Line(where, "output: a view of its input"))
+        lines.append(Line(where, "output: a view of its input"))
     else:
-        found.append(Line(where, f"output {_product(size(node.shape), itemsize)} an image"))
-    found.append(Line("", f"kept for the backward pass: {_kept(analysis, node)}"))
-    return found
+        lines.append(Line(where, f"output {_product(size(node.shape), itemsize)} an image"))
+    lines.append(Line("", f"kept for the backward pass: {_kept(analysis, node)}"))
+    return lines
 
 
 def _kept(analysis: Analysis, node: Node) -> str:
@@ -243,14 +243,14 @@ def _connection_lines(analysis: Analysis, node: Node) -> list[Line]:
     product = f"{exact(arriving)}*{exact(size(node.shape))} = {exact(cost.connections)}"
     if cost.macs == cost.connections:
         return [Line("connections", f"fully connected: {product}")]
-    found = [Line("connections", f"a fully connected layer would have {product};")]
+    lines = [Line("connections", f"a fully connected layer would have {product};")]
     part = share(cost.macs, cost.connections)
-    found.append(Line("", f"this one has {exact(cost.macs)} ({part})"))
+    lines.append(Line("", f"this one has {exact(cost.macs)} ({part})"))
     weights = cost.params or cost.buffers
     if 0 < weights < cost.macs:
         often = f"{exact(cost.macs // weights)} times"
-        found.append(Line("", f"that share {exact(weights)} numbers, each used about {often}"))
-    return found
+        lines.append(Line("", f"that share {exact(weights)} numbers, each used about {often}"))
+    return lines
 
 
 # ---- parts and lists -------------------------------------------------------------------------
@@ -261,12 +261,12 @@ def _part(
 ) -> list[list[str]]:
     name = scope.name or scope.word
     what = Wording(analysis.network).scope(scope)
-    found = wrapped(f"{name}: {what}", style, code=BOLD)
-    found += _indented([place(scope.span), *call_chain(scope.parent)], style)
+    lines = wrapped(f"{name}: {what}", style, code=BOLD)
+    lines += _indented([place(scope.span), *call_chain(scope.parent)], style)
     # The table shows auxiliary heads inside.
     own = [node for node in layers if node.aux == scope.aux]
-    found += ["", *laid_out(_sums(analysis, own, scope.output or own[-1]), style)]
-    return [found, layer_table(analysis, rows_of(analysis, layers), style)]
+    lines += ["", *laid_out(_sums(analysis, own, scope.output or own[-1]), style)]
+    return [lines, layer_table(analysis, rows_of(analysis, layers), style)]
 
 
 def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
@@ -274,21 +274,21 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
     inside = {node.index for node in layers}
     costs = [analysis.costs[node.index] for node in layers]
     arriving = {s.index: s for node in layers for s in node.inputs if s.index not in inside}
-    found = [Line("input", f"{text(s.shape)}, from {s.name}") for s in arriving.values()]
-    found.append(Line("output", _leaves(analysis, last)))
+    lines = [Line("input", f"{text(s.shape)}, from {s.name}") for s in arriving.values()]
+    lines.append(Line("output", _leaves(analysis, last)))
     params, macs = sum(c.params for c in costs), sum(c.macs for c in costs)
     for name, figure, total in (
         ("parameters", params, totals.params),
         ("multiply-adds", macs, totals.macs),
     ):
         remark = f", {_part_of(figure, total, last.aux)}" if figure else ""
-        found.append(Line(name, f"{exact(figure)}{remark}"))
-    found.append(Line("elementwise", exact(sum(c.elementwise for c in costs))))
+        lines.append(Line(name, f"{exact(figure)}{remark}"))
+    lines.append(Line("elementwise", exact(sum(c.elementwise for c in costs))))
     if arriving and len(analysis.network.input.shape) == 3:
         before = [pair(analysis.fields[index].size) for index in arriving]
         after = pair(analysis.fields[last.index].size)
-        found.append(Line("receptive field", f"{', '.join(before)} -> {after}"))
-    return found
+        lines.append(Line("receptive field", f"{', '.join(before)} -> {after}"))
+    return lines
 
 
 def _several(analysis: Analysis, layers: Sequence[Node], style: Style) -> list[list[str]]:

@@ -28,10 +28,10 @@ def explain_transfer(strategy: Strategy, plan: TrainPlan, style: Style = PLAIN) 
         Column[Group]("", lambda group: _state(group, strategy)),
         Column[Group]("lr", lambda group: _rate(group, strategy, rate), right=True),
     ]
-    found = list(grid([columns], strategy.groups, style))
+    lines = list(grid([columns], strategy.groups, style))
     for number, stage in enumerate(strategy.stages):
-        found += ["", *_summary(strategy, stage, plan, number, style)]
-    return found
+        lines += ["", *_summary(strategy, stage, plan, number, style)]
+    return lines
 
 
 def _state(group: Group, strategy: Strategy) -> str:
