@@ -105,7 +105,7 @@ class _Step:
         self.holders = self._holders()
         self.gradients: dict[int, tuple[_Gradient, bool]] = {}
         """By node: the gradient of its output so far, and whether it fills its memory."""
-        self.ways: dict[object, _Way] = {}
+        self.ways: dict[object, _Flow] = {}
 
     def peak(self) -> Peak:
         for node in self.nodes[1:]:
@@ -181,7 +181,7 @@ class _Step:
         for target, gradient, alone in made:
             self._accumulate(target, gradient, alone)
 
-    def _way(self, node: Node) -> _Way:
+    def _way(self, node: Node) -> _Flow:
         key = question(node)
         way = self.ways.get(key)
         if way is None:
@@ -224,7 +224,7 @@ class _Step:
         self.ledger.note("step", -1, Bytes(scratch))
 
 
-class _Way(NamedTuple):
+class _Flow(NamedTuple):
     """How a gradient passes through an operation."""
 
     inputs: tuple[tuple[bool, bool], ...]
@@ -235,18 +235,18 @@ class _Way(NamedTuple):
     """Bytes needed temporarily."""
 
 
-def _way(node: Node, setting: Setting) -> _Way:
+def _way(node: Node, setting: Setting) -> _Flow:
     op, shapes = node.op, node.input_shapes
     alike = [size(shape) == size(node.shape) for shape in shapes]
     if op.kind == "merge":
         if op.kept(node.shape, *shapes) == Kept():
             # A sum passes the gradient on, a concatenation passes on parts.
-            return _Way(tuple([(True, same) for same in alike]), Bytes())
+            return _Flow(tuple([(True, same) for same in alike]), Bytes())
         # The gradient of a broadcast factor has the full size before it is summed.
         full = 0 if all(alike) else setting.itemsize * size(node.shape)
-        return _Way(tuple([(False, True) for _ in alike]), Bytes(0, full))
+        return _Flow(tuple([(False, True) for _ in alike]), Bytes(0, full))
     view = op.shares_storage and not op.inplace
     low = setting.precision != "fp32" and op.kind in ("conv", "linear")
     # The gradient of a weight has two bytes per element before it becomes fp32.
     scratch = Bytes(trained_bytes(node, setting) // 2 if low else 0)
-    return _Way(tuple([(view and same, True) for same in alike]), scratch)
+    return _Flow(tuple([(view and same, True) for same in alike]), scratch)

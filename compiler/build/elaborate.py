@@ -217,7 +217,7 @@ class _Elaborator:
         for name in given:
             if name not in names:
                 help, _ = did_you_mean(name, names, root.span)
-                help = help or _said_in_a_section(name)
+                help = help or _directive_help(name)
                 listed = ", ".join(f"`{n}`" for n in names) or "none"
                 message = f"{root.word} has no parameter `{name}`; it has {listed}"
                 value = given[name]
@@ -280,7 +280,7 @@ class _Elaborator:
                     self.reporter.problem(unknown_layer(word, call, ref.module.blocks), None)
 
 
-def _said_in_a_section(name: str) -> str:
+def _directive_help(name: str) -> str:
     """Help for a directive that is set like a parameter of the network."""
     from ..plan.foreign_directives import sections_with
 

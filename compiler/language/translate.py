@@ -77,8 +77,8 @@ class Statement:
 def layer(name: str, positional: Sequence[Value], named: Mapping[str, Value]) -> Statement | None:
     """Translates a layer of another tool; None if there is no equivalent."""
     if foreign.folded(name) in _ACTIVATION_LAYERS and len(positional) == 1 and not named:
-        name_here = activation(positional[0])
-        return Statement(name_here) if name_here else None
+        after = activation(positional[0])
+        return Statement(after) if after else None
     whole = [value.text for value in positional] + [f"{k}={v.text}" for k, v in named.items()]
     call = f"{name}({','.join(whole)})"
     meaning = foreign.layer(name, call)
@@ -120,10 +120,10 @@ def _written(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> St
     # The meaning of `same` depends on the other arguments.
     for name, value in sorted(given, key=lambda one: one[0] in foreign.PADDING):
         if name in foreign.ACTIVATION and name not in fields:
-            name_here = activation(value)
-            if name_here is None:
+            after = activation(value)
+            if after is None:
                 result.left_out.append(f"{name}={value.text}")
-            behind = name_here or behind
+            behind = after or behind
             continue
         if name == "name" and value.word and value.text.isidentifier():
             label = f"{value.text}: "

@@ -212,13 +212,16 @@ def _apart(last: Pass, step: Step) -> str:
     if before.displaces:
         return f"`{before.word}` displaces each pixel individually, which a matrix cannot do"
     if INSIDE not in (step.fill, last.fill) and step.fill != last.fill:
-        return f"it fills with {_told(step.fill)}, the directives before with {_told(last.fill)}"
+        return (
+            f"it fills with {_fill_text(step.fill)}, the directives before with"
+            f" {_fill_text(last.fill)}"
+        )
     if HUE in (kind, last.kind):
         return "rotating hues is not linear"
     return kind.alone.format(before=before.word)
 
 
-def _told(fill: Fill) -> str:
+def _fill_text(fill: Fill) -> str:
     if isinstance(fill, str):
         return fill
     return "zero" if not any(fill) else f"({', '.join(f'{level:g}' for level in fill)})"

@@ -209,7 +209,7 @@ def test_a_dense_block_keeps_its_name() -> None:
         ("conv 64 3x3 s=2", "write `stride=2`"),
         ("conv 64 3x3 strides=2", "write `stride=2`"),
         ("conv 10 3x3 bias", "write `bias=on`, without spaces"),
-        ("conv 64 5*5", "write `5x5`; or `25`, if that is meant"),
+        ("conv 64 5*5", "write `5x5`, or `25` if that is meant"),
         ("Activation relu", "write `relu`"),
         ("conv 64 3x3 activation=relu", "an activation is a statement of its own, after the"
          " layer: `, relu`"),

@@ -11,7 +11,7 @@ from .picture import Arrow, Box, Frame, Picture
 
 def dot(picture: Picture) -> str:
     """The complete drawing with text and colours, for Graphviz."""
-    return _text(picture, _Look(_box, _frame, _arrow, _head))
+    return _text(picture, _Style(_box, _frame, _arrow, _head))
 
 
 class Sizes(NamedTuple):
@@ -41,17 +41,17 @@ def skeleton(picture: Picture, sizes: Sizes) -> str:
         enters = "" if arrow.target.small else " headport=n"
         return f"weight={4 if arrow.straight else 1} tailport=s{enters}"
 
-    return _text(picture, _Look(box, frame, arrow, _bare_head))
+    return _text(picture, _Style(box, frame, arrow, _bare_head))
 
 
-class _Look(NamedTuple):
+class _Style(NamedTuple):
     box: Callable[[Box], str]
     frame: Callable[[Frame], str]
     arrow: Callable[[Arrow], str]
     head: Callable[[Picture], list[str]]
 
 
-def _text(picture: Picture, look: _Look) -> str:
+def _text(picture: Picture, look: _Style) -> str:
     lines = ["digraph network {", *[f"  {line}" for line in look.head(picture)]]
     lines += _inside(picture, look)
     for arrow in picture.arrows:
@@ -60,7 +60,7 @@ def _text(picture: Picture, look: _Look) -> str:
     return "\n".join([*lines, "}"])
 
 
-def _inside(picture: Picture, look: _Look) -> Iterator[str]:
+def _inside(picture: Picture, look: _Style) -> Iterator[str]:
     """Boxes nested in their frames."""
     stack: list[tuple[Frame | None, int]] = [(picture.root, 0)]
     opened: list[Frame] = []

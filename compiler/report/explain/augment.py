@@ -65,13 +65,13 @@ def _lines(one: Pass) -> Iterator[tuple[str, str]]:
     if one.why:
         yield "apart", one.why
     for index, step in enumerate(one.steps):
-        yield ("does" if index == 0 else ""), _said(step, one)
+        yield ("does" if index == 0 else ""), _directive_text(step, one)
     yield from (("", line) for line in _notes(one))
     cost = one.cost
     yield "costs", f"{short(cost.macs)} multiply-adds, {data_size(cost.bytes)}"
 
 
-def _said(step: Step, one: Pass) -> str:
+def _directive_text(step: Step, one: Pass) -> str:
     """The directive, or the part of it that belongs to the pass."""
     whole, part = _as_written(step.directive), step.directive.written_in(step.kind)
     return f"{part}, of `{whole}`" if part else whole
