@@ -52,7 +52,7 @@ def test_weights_that_were_not_given_are_said_to_be_untrained(capfd: Capture) ->
     assert result.code == 0
     assert result.err.splitlines() == [
         "no --weights: the network is exported with its initial weights, untrained",
-        "net.safetensors read back: 8 tensors, bit for bit",
+        "net.safetensors read back: 8 tensors are bit-identical",
         "wrote net.safetensors",
     ]
 
@@ -69,7 +69,7 @@ def test_onnx_with_all_options(capfd: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-o", "net.pth"], "net.pth ends in .pth, and it may be .onnx (ONNX), .pt2"),
+        (["-o", "net.pth"], "net.pth ends in .pth; known are .onnx (ONNX), .pt2"),
         (["-o", "net.onx"], "did you mean .onnx?"),
         (["-o", "net"], "net has no ending"),
         (["-o", "net.py"], "`cnn emit`"),

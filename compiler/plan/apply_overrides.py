@@ -23,8 +23,7 @@ def apply(
 ) -> list[Diagnostic]:
     """Replaces directives; returns the errors.
 
-    A directive whose replacement has an error is removed all the same, so that it causes no further
-    error.
+    A directive whose replacement has an error is also removed, so that it causes no further error.
     """
     diagnostics: list[Diagnostic] = []
     for override in overrides:
