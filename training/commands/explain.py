@@ -108,8 +108,8 @@ def _explain_transfer(network: Network, plan: TrainPlan, options: argparse.Names
         outputs = network.output.shape[0]
         if network_of(options.file, options, outputs + 1).output.shape[0] != outputs:
             unknown = (
-                f"The number of classes is not known, so the head is counted with {outputs};"
-                " name the images with `--data`."
+                f"The number of classes is not known, so the head is counted with {outputs}"
+                " classes; name the images with `--data`."
             )
             lines += ["", *wrapped(unknown, style(options))]
     return lines

@@ -68,8 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--opset",
         type=natural,
         metavar="N",
-        help="opset of ONNX; an older one for an older runtime (default: the newest that torch"
-        " writes)",
+        help="ONNX opset; older runtimes need an older one (default: the newest that torch writes)",
     )
     add_network_options(parser)
 

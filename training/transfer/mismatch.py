@@ -72,9 +72,9 @@ def _help(network: Network, matched: Match, layers: Sequence[str], anew: Sequenc
     ambiguous, candidates = _ambiguous(matched)
     if ambiguous and ambiguous == candidates:
         return (
-            "in this file, layers of the same shape cannot be told apart. Name the run folder, or"
-            " the model (`torchvision:…`), whose computation is known; or label the layers of the"
-            " spec with the names in the file"
+            "this file does not tell layers of the same shape apart: name the run folder, or the"
+            " model (`torchvision:…`), instead; or label the layers of the spec with the names in"
+            " the file"
         )
     if ambiguous:
         return (
