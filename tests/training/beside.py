@@ -18,7 +18,7 @@ from .foreign import fill, ours, pairs, side, torchvision
 
 
 class Compared(NamedTuple):
-    """A network of ours and torchvision's of that name."""
+    """An emitted network and torchvision's network of the same name."""
 
     tensors: int
     """That ours has, but for what needs nothing from anybody."""
@@ -47,7 +47,7 @@ class Compared(NamedTuple):
 
 
 def compare(name: str) -> Compared:
-    """Both with random weights, in float64 and without dropout, for the same images."""
+    """Compares both with random weights, in float64, without dropout, for the same images."""
     torch.manual_seed(0)
     images = torch.randn(2, 3, side(name), side(name), dtype=torch.float64)
     module, network = torchvision(name).double(), ours(name)
@@ -70,7 +70,7 @@ def compare(name: str) -> Compared:
 
 
 def emitted(network: Network, found: Match) -> nn.Module:
-    """The module of a network, with weights that were found for all of it, without dropout."""
+    """The emitted module of a network with the matched weights, without dropout."""
     with torch.device("meta"):  # no time is spent on weights that are written over
         model = dotcnn.load(network).double()
     model.to_empty(device="cpu")
@@ -129,7 +129,7 @@ def _gradients_compared(
 
 
 def outputs(result: Any) -> list[Tensor]:
-    """The network's own first, then those of its heads in their order."""
+    """The outputs of the network, then those of its auxiliary heads."""
     if isinstance(result, Tensor):
         return [result]
     named: dict[str, Tensor] = result._asdict()
@@ -138,7 +138,7 @@ def outputs(result: Any) -> list[Tensor]:
 
 
 def loss(found: list[Tensor]) -> Tensor:
-    """Of all outputs, each number with a share of its own."""
+    """A randomly weighted sum of all outputs."""
     random = torch.Generator().manual_seed(1)
     shares = (torch.randn(output.shape, generator=random, dtype=output.dtype) for output in found)
     parts = [(output * share).sum() for output, share in zip(found, shares, strict=True)]

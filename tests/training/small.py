@@ -39,7 +39,7 @@ SPEC = NETWORK + TRAIN
 
 
 class Looker(Callback):
-    """Remembers what it is told; presses Ctrl-C after a step, where that is wanted."""
+    """A callback that records all events, and can press Ctrl-C after a step."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.begun: RunStart | None = None
@@ -72,7 +72,7 @@ class Looker(Callback):
 
 
 def trained(folder: Path, spec: str = SPEC, **options: Any) -> Result:
-    """On the CPU, into a folder."""
+    """Trains on the CPU, into a folder."""
     changes: Mapping[str, object] = options.pop("set", {})
     return dotcnn.train(spec, output=folder, device="cpu", set=changes, **options)
 
@@ -82,7 +82,7 @@ def gone_on(folder: Path, spec: str | None = None, **options: Any) -> Result:
 
 
 def last(folder: Path) -> dict[str, Tensor]:
-    """The weights at the end of a run."""
+    """The last weights of a run."""
     state: dict[str, Tensor] = read_checkpoint(folder / "last.ckpt")["model"]
     return state
 

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Trainer:
-    """Trains in another process."""
+    """Trains in other processes."""
 
     def __init__(self) -> None:
         script = Path(__file__).with_name("killable_trainer.py")
@@ -24,7 +24,7 @@ class Trainer:
         )
 
     def __call__(self, spec: str, folder: Path, *, resume: bool = False, **job: Any) -> int:
-        """The exit code; of several processes, that of the first one which fails."""
+        """The exit code; with several processes, that of the first one that fails."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         job = {"spec": spec, "set": {}, "folder": str(folder), "resume": resume, **job}

@@ -34,7 +34,7 @@ _KEPT: list[TemporaryDirectory[str]] = []
 
 @cache
 def small_run() -> Path:
-    """Its folder; not to be written into."""
+    """The run folder, which tests must not change."""
     _KEPT.append(TemporaryDirectory())
     folder = Path(_KEPT[0].name) / "run"
     train(request(Source("small.cnn", SPEC)), __version__, output=folder, device="cpu")

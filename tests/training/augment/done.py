@@ -34,7 +34,7 @@ def resources() -> Resources:
 
 
 def module(fusion: Fusion, seed: int = 0, channels: int | None = None) -> Augmenter:
-    """It leaves pixels as numbers from 0 to 255."""
+    """An augmentation module without normalization: pixels remain from 0 to 255."""
     count = channels or fusion.channels
     return Augmenter(fusion, (torch.ones(count), torch.zeros(count)), seed=seed, classes=CLASSES)
 
@@ -48,7 +48,7 @@ def done(
     seed: int = 0,
     epoch: int = 0,
 ) -> Tensor:
-    """Images of 0..255 after directives, done together or each by itself."""
+    """Images (0 to 255) after directives, fused or one after the other."""
     size = (images.shape[2], images.shape[3])
     height, width = out or size
     found = augmentations(directives, f"{images.shape[1]}x{height}x{width}")
@@ -59,14 +59,14 @@ def done(
 
 
 def in_a_ring(augment: Augmenter, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """With the first ones once more behind the last, as many as there are to be to mix with."""
+    """The images with the first ones repeated at the end, as many as mixing needs."""
     indices = torch.arange(len(images) + augment.guests) % len(images)
     given = images[indices] if augment.guests else images
     return given, labels[indices] if augment.guests else labels, indices
 
 
 def noisy(count: int = 3, channels: int = 3, size: Size = (33, 47)) -> Tensor:
-    """The hardest images to look between the pixels of."""
+    """Images of noise, the hardest to interpolate."""
     generator = torch.Generator().manual_seed(1)
     return torch.randint(0, 256, (count, channels, *size), dtype=torch.uint8, generator=generator)
 

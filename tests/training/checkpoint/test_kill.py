@@ -44,7 +44,7 @@ def undisturbed(trainer: Trainer, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def must_be_equal(folder: Path, other: Path) -> None:
-    """Weights, averages, the optimizer's numbers, random states and what was measured."""
+    """Compares weights, averages, optimizer state, random states and running metrics."""
     one, two = (read_checkpoint(each / "last.ckpt") for each in (folder, other))
     for state in (one, two):
         state["position"].pop("seconds")
@@ -91,7 +91,7 @@ def calls_of(folder: Path) -> int:
 
 
 def goes_on(trainer: Trainer, folder: Path, spec: str = SPEC, **job: Any) -> None:
-    """By --resume; where nothing had been written yet, there is nothing to go on with."""
+    """Resumes the run, unless nothing had been written yet."""
     resume = (folder / "plan.json").exists()
     if not resume and folder.exists():
         for file in folder.iterdir():
@@ -105,7 +105,7 @@ def goes_on(trainer: Trainer, folder: Path, spec: str = SPEC, **job: Any) -> Non
 def test_killed_during_a_write(
     trainer: Trainer, undisturbed: Path, tmp_path: Path, share: float
 ) -> None:
-    """Half of the file is there; what was there before is still whole."""
+    """Half of the new file is there; the old file is still intact."""
     folder = tmp_path / "run"
     assert trainer(SPEC, folder, die_at=round(share * calls_of(undisturbed))) == -9
     if share > 0.5:

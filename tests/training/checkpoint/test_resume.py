@@ -173,7 +173,7 @@ RARELY = 1e-9
 
 
 class Ended(Looker):
-    """In the middle of the third epoch, by a person or by a mistake."""
+    """A run that ends in the middle of the third epoch, by Ctrl-C or by an error."""
 
     def __init__(self, how: str) -> None:
         super().__init__(stop_after=2 * STEPS + 1 if how == "by a person" else None)
@@ -231,7 +231,7 @@ def test_weights_that_could_not_be_written_stay_those_of_their_epoch(
 
 
 class Full:
-    """A disk that is full for a while."""
+    """A disk that is full for some time."""
 
     def __init__(self) -> None:
         self.full = False
@@ -246,7 +246,7 @@ class Full:
 def test_a_full_disk_keeps_what_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said, training goes on, and what could not be written comes later."""
+    """A note is shown, training continues, and the missing lines are written later."""
     monkeypatch.setattr(keeper, "WRITING", 1)
     disk = Full()
     monkeypatch.setattr(os, "fsync", disk.fsync)

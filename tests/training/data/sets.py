@@ -20,12 +20,12 @@ from dotcnn.training.data.sources.count_classes import classes_for
 
 
 def colour(place: int) -> tuple[int, int, int]:
-    """Many that differ."""
+    """A color for each number; they differ."""
     return place * 37 % 256, place * 91 % 256, place * 151 % 256
 
 
 def picture(place: int = 0, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> Image.Image:
-    """Of one colour, with another in its upper left quarter."""
+    """An image of one color, with another color in its upper left quarter."""
     image = Image.new("RGB", size, colour(place))
     image.paste(colour(place + 100), (0, 0, size[0] // 2, size[1] // 2))
     return image.convert(mode)
@@ -34,7 +34,7 @@ def picture(place: int = 0, size: tuple[int, int] = (8, 8), mode: str = "RGB") -
 def fill(
     root: Path, counts: Mapping[str, int], ending: str = "png", size: tuple[int, int] = (8, 8)
 ) -> Path:
-    """A folder of so many images for each class."""
+    """Creates a folder with this number of images for each class."""
     for label, (name, count) in enumerate(counts.items()):
         (root / name).mkdir(parents=True, exist_ok=True)
         for place in range(count):
@@ -43,7 +43,7 @@ def fill(
 
 
 def spec(data: str, *, input: str = "3x8x8", head: str = "classes", more: str = "") -> Program:
-    """A program that learns from a `data` line; further lines of `train` may follow in it."""
+    """A spec with a `data` line, which may have further lines of `train`."""
     text = (
         f"network Net {{\n  input {input}\n  conv 4 3x3 same, relu\n  pool avg global, flatten\n"
         f"  fc {head}\n}}\ntrain {{\n  data {data}\n}}\n{more}\n"
@@ -62,12 +62,12 @@ def planned(data: str, base: Path = Path(), **options: Any) -> TrainPlan:
 def opened(
     data: str, base: Path = Path(), *, opening: Mapping[str, Any] = {}, **options: Any
 ) -> Opened:
-    """The data of such a program."""
+    """The opened data of such a spec."""
     return open_data(planned(data, base, **options), base, **{"threads": 2, **opening})
 
 
 def refused(data: str, base: Path = Path(), **options: Any) -> Diagnostic:
-    """What is said in place of opening it; it is one thing."""
+    """The single diagnostic if the data cannot be opened."""
     with pytest.raises(SpecError) as caught:
         opened(data, base, **options)
     (diagnostic,) = caught.value.diagnostics

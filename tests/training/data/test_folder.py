@@ -25,7 +25,7 @@ def names(found: object, part: str) -> list[str]:
 
 
 def test_a_folder_for_each_class(tmp_path: Path) -> None:
-    """A fifth of each is kept for validation."""
+    """A fifth of each class is kept for validation."""
     fill(tmp_path / "pets", TWO)
     found = opened('folder "pets"', tmp_path)
     assert found.dataset.name == "pets"
@@ -64,7 +64,7 @@ def test_existing_parts_are_used(tmp_path: Path) -> None:
 
 
 def test_without_validation_the_test_is_taken(tmp_path: Path) -> None:
-    """And is said; with `val=` it stays what it is."""
+    """This is noted. With `val=` it remains the test part."""
     fill(tmp_path / "train", TWO)
     fill(tmp_path / "test", {"cats": 1, "dogs": 2})
     found = opened(f'folder "{tmp_path}"')
@@ -98,7 +98,7 @@ def test_circular_links(tmp_path: Path) -> None:
 
 
 def test_system_files_are_ignored(tmp_path: Path) -> None:
-    """Hidden files and the like are nobody's images; other files are counted and said."""
+    """Hidden files are ignored; other files are counted and noted."""
     fill(tmp_path, TWO)
     for name in (".DS_Store", "._000.png", "Thumbs.db"):
         (tmp_path / "cats" / name).write_bytes(b"x")
@@ -113,7 +113,7 @@ def test_system_files_are_ignored(tmp_path: Path) -> None:
 
 
 def test_odd_names(tmp_path: Path) -> None:
-    """Accents taken apart are the same class as accents composed; what cannot be text is shown."""
+    """Decomposed accents give the same class as composed ones; invalid UTF-8 is replaced."""
     fill(tmp_path, {"chaton é": 4, "Über/größe": 4, "a b": 4})
     os.mkdir(os.fsencode(tmp_path) + b"/\xff")
     shutil.copy(tmp_path / "a b" / "000.png", os.fsencode(tmp_path) + b"/\xff/x.png")
@@ -217,7 +217,7 @@ def test_an_empty_class_is_described_with_its_own_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["test", "test/images"])
 def test_a_test_folder_without_labels_is_left_out(tmp_path: Path, place: str) -> None:
-    """Images to be predicted, as competitions have them."""
+    """Images without labels, as in competitions."""
     fill(tmp_path, {"train/cats": 5, "train/dogs": 5, place: 4})
     found = opened(f'folder "{tmp_path}"')
     assert [part.name for part in found.dataset.parts] == ["train", "val"]
@@ -255,7 +255,7 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
 
 
 def test_classes_are_as_many_as_there_are_folders(tmp_path: Path) -> None:
-    """`fc classes`; a spec that says another number is told, with both places."""
+    """`fc classes`; another number in the spec is an error that shows both places."""
     from dotcnn.training.data.check_classes import check_classes
 
     fill(tmp_path, {"a": 3, "b": 3, "c": 3})

@@ -25,7 +25,7 @@ def said(text: str, here: Path) -> str:
 
 
 def test_the_words_of_a_data_line(tmp_path: Path) -> None:
-    """Where a folder has the same name, nothing is guessed."""
+    """If a folder has the same name, it is an error."""
     assert said("digits", tmp_path) == "data digits"
     (tmp_path / "digits").mkdir()
     with pytest.raises(SpecError, match=r"\./digits") as caught:
@@ -81,7 +81,7 @@ def test_anything_else_is_refused(tmp_path: Path, text: str, code: str) -> None:
 def test_a_mistake_is_shown_at_the_argument(
     tmp_path: Path, text: str, shown: str, help: str
 ) -> None:
-    """And not at the data that the spec names, which is to be replaced."""
+    """And not at the data line of the spec, which is replaced."""
     program = spec('folder "elsewhere"')
 
     def planned() -> None:
@@ -118,7 +118,7 @@ def test_classes_of_named_data_sets() -> None:
 
 
 def test_classes_of_folders(tmp_path: Path) -> None:
-    """Without a look at any file; those to learn from count."""
+    """No image is read; the training folder counts."""
     fill(tmp_path / "flat", {"a": 1, "b": 0, "c": 1, ".hidden": 1})
     fill(tmp_path / "parts", {"train/a": 1, "train/b": 1, "val/a": 1, "val/c": 1, "val/d": 1})
     assert classes_for(spec('folder "flat"'), tmp_path) == 3

@@ -36,7 +36,7 @@ _KEPT: list[TemporaryDirectory[str]] = []
 
 
 def spec(*lines: str, source: object = "", input: str = "1x8x8", classes: str = "classes") -> str:
-    """With these lines in its transfer section."""
+    """A spec with these lines in its transfer section."""
     body = "\n  ".join([f'from "{source or first()}"', *lines])
     network = NETWORK.format(input=input, classes=classes)
     return f"{network}{TRAIN}transfer {{\n  {body}\n}}\n"
@@ -44,7 +44,7 @@ def spec(*lines: str, source: object = "", input: str = "1x8x8", classes: str = 
 
 @cache
 def first() -> Path:
-    """The folder of a run; not to be written into."""
+    """The run folder, which tests must not change."""
     _KEPT.append(TemporaryDirectory())
     folder = Path(_KEPT[0].name) / "first"
     network = NETWORK.format(input="1x8x8", classes="classes")
@@ -53,13 +53,13 @@ def first() -> Path:
 
 
 def small_set(folder: Path) -> None:
-    """Twelve images of three classes, 32 by 32 in colours."""
+    """Twelve color images of three classes, 32 by 32."""
     numbers = numpy.random.default_rng(0)
     images = numbers.integers(0, 256, (12, 32, 32, 3), dtype=numpy.uint8)
     numpy.savez(folder / "set.npz", x_train=images, y_train=numpy.arange(12) % 3)
 
 
 def notes(looker: Looker) -> str:
-    """All that a person is told before it learns."""
+    """All notes that are shown before training."""
     assert looker.begun is not None
     return "\n".join([*looker.begun.choices, *looker.notes])

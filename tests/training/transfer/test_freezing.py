@@ -32,7 +32,7 @@ def strategy(*lines: str) -> Strategy:
 
 
 def moved(folder: Path, text: str, **options: object) -> set[str]:
-    """The tensors that a training has changed, statistics too, of those that it began with."""
+    """The names of the tensors (running statistics included) that training has changed."""
     trained(folder / "still", text, set={"train.optimizer": "sgd lr=1e-30", "train.epochs": 1})
     trained(folder / "run", text, **options)  # type: ignore[arg-type]
     before, after = last(folder / "still"), last(folder / "run")

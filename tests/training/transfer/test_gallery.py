@@ -64,7 +64,7 @@ each_kind = pytest.mark.parametrize(
 
 
 def theirs(name: str, file: Path, **options: object) -> nn.Module:
-    """A module of torchvision's with random weights, which are in the file, too."""
+    """A module of torchvision with random weights, and the file that they are saved in."""
     torch.manual_seed(0)
     images = torch.randn(2, 3, side(name), side(name))
     module = torchvision(name, **options)
@@ -75,7 +75,7 @@ def theirs(name: str, file: Path, **options: object) -> nn.Module:
 
 
 def largest_difference(name: str, found: Begun, module: nn.Module) -> float:
-    """Of outputs, in evaluation and in float64."""
+    """The largest difference of the outputs, in evaluation and float64."""
     torch.manual_seed(1)
     images = torch.randn(2, 3, side(name), side(name), dtype=torch.float64)
     with torch.no_grad():
