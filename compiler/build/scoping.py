@@ -228,7 +228,7 @@ def check_module_name(name: Name, what: str) -> None:
         return
     raise Problem(
         "taken-name",
-        f"`{word}` {reason}, and a {what} names a part of the emitted module",
+        f"`{word}` {reason}: it cannot name a {what}, which becomes part of the emitted module",
         name.span,
         help=f"use another name: `{word.strip('_')}_`",
         edits=(Edit(name.span, f"{word.strip('_')}_"),),

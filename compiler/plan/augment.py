@@ -373,8 +373,8 @@ class Shear(Warp):
     word = "shear"
     elsewhere: ClassVar[Mapping[str, str]] = {"shear": "skew ShearX Shear shear_range RandomShear"}
 
-    x: Range = ranged("the angle by which columns lean", 89, "degrees", example="10")
-    y: Range = ranged("the angle by which rows lean", 89, "degrees", (0.0, 0.0), keyword_only=True)
+    x: Range = ranged("shear angle of columns", 89, "degrees", example="10")
+    y: Range = ranged("shear angle of rows", 89, "degrees", (0.0, 0.0), keyword_only=True)
     p: float = _p()
     fill: Any = _filling()
 

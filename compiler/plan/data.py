@@ -237,7 +237,9 @@ class ImageNet(Named):
     def check(self) -> None:
         if self.download:
             raise ArgumentError(
-                "ImageNet cannot be downloaded", "put its files into `root`", drop="download"
+                "ImageNet cannot be downloaded",
+                "download its files yourself, into the folder `root`",
+                drop="download",
             )
 
 

@@ -569,7 +569,7 @@ class Policy(Directive):
         kinds: tuple[type[Directive], ...] = (Freeze, Unfreeze, Features, Rates, Decay)
         for kind in kinds:
             for other in context.all(kind):
-                message = f"`policy auto` decides this, and so does `{other.head()}`"
+                message = f"`policy auto` and `{other.head()}` both decide how layers are trained"
                 yield conflict(message, other, self)
 
 
