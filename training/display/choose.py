@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TextIO
 
 from ...compiler.plan.plan import TrainPlan
@@ -16,8 +15,6 @@ from .tensorboard import TensorBoard
 
 _CANNOT_MOVE = ("dumb", "unknown")
 """Terminals that cannot move the cursor."""
-
-_LOGS: dict[str, Callable[[], Callback]] = {"csv": CsvFile, "tensorboard": TensorBoard}
 
 
 def callback_for(
@@ -44,5 +41,8 @@ def callback_for(
 
 
 def logs_of(plan: TrainPlan) -> list[Callback]:
-    """The log files that a plan asks for."""
-    return [_LOGS[name]() for name in plan.train.log.to] if plan.train.log is not None else []
+    """The log files that a plan asks for; raises SpecError where a package is missing."""
+    log = plan.train.log
+    if log is None:
+        return []
+    return [CsvFile() if name == "csv" else TensorBoard(log.span) for name in log.to]

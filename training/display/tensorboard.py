@@ -1,24 +1,33 @@
-"""`log tensorboard`: a file of events in the run's folder; `tensorboard --logdir runs` shows it."""
+"""`log tensorboard`: an event file in the run's folder; `tensorboard --logdir runs` shows it."""
 
 from __future__ import annotations
 
 import os
 import socket
 import time
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.source import Span
 from ..checkpoint.run_folder import inner_folder
 from ..trainer.callbacks import Callback, EpochRecord, RunStart
-from . import events
 
 FOLDER = "tensorboard"
 
 
 class TensorBoard(Callback):
-    """Each process writes a file of its own, as TensorBoard expects; it needs no library."""
+    """Each process writes a file of its own, as TensorBoard expects. Records are written at once,
+    not by a thread as `SummaryWriter` does: what cannot be written is reported in its epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, requested: Span | None = None) -> None:
+        """Raises SpecError where TensorBoard is not installed; `requested` is the line that asks
+        for it."""
+        if find_spec("tensorboard") is None:
+            message = "`log tensorboard` needs tensorboard, which is not installed"
+            help = 'pip install "dotcnn[tensorboard]"'
+            raise SpecError([Diagnostic("missing-package", message, requested, help=help)])
         self._path: Path | None = None
         self._folder: Path | None = None
 
@@ -27,9 +36,9 @@ class TensorBoard(Callback):
         self._path = None
 
     def epoch(self, record: EpochRecord) -> None:
-        now = time.time()
         if self._path is None:
-            self._path = self._begin(now, record.epoch)
+            self._path = self._begin(record.epoch)
+        event = _event(step=record.epoch)
         values = {
             "lr": record.lr,
             **{f"{name}/train": value for name, value in record.train.items()},
@@ -37,18 +46,31 @@ class TensorBoard(Callback):
             "images_per_second": record.images_per_second,
             "waiting": record.waiting,
         }
-        self._write(self._path, events.figures(now, record.epoch, values))
+        for name, value in values.items():
+            event.summary.value.add(tag=name, simple_value=value)
+        _write(self._path, event)
 
-    def _begin(self, now: float, epoch: int) -> Path:
+    def _begin(self, epoch: int) -> Path:
         assert self._folder is not None
         inner_folder(self._folder)
-        name = f"events.out.tfevents.{int(now):010}.{socket.gethostname()}.{os.getpid()}.0"
+        name = f"events.out.tfevents.{int(time.time()):010}.{socket.gethostname()}.{os.getpid()}.0"
         path = self._folder / name
-        self._write(path, events.version(now), mode="xb")  # never through a link
-        if epoch > 1:
-            self._write(path, events.restart(now, epoch))
+        _write(path, _event(file_version="brain.Event:2"), mode="xb")  # never through a link
+        if (
+            epoch > 1
+        ):  # events of this epoch and later ones, from before the run was resumed, are void
+            _write(path, _event(step=epoch, session_log={"status": "START"}))
         return path
 
-    def _write(self, path: Path, event: bytes, mode: Literal["ab", "xb"] = "ab") -> None:
-        with path.open(mode) as file:
-            file.write(events.record(event))
+
+def _event(**content: object) -> Any:
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    return Event(wall_time=time.time(), **content)
+
+
+def _write(path: Path, event: Any, mode: Literal["ab", "xb"] = "ab") -> None:
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    with path.open(mode) as file:
+        RecordWriter(file).write(event.SerializeToString())

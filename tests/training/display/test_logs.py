@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import struct
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.display.choose import callback_for
 from dotcnn.training.display.csv_file import CsvFile
-from dotcnn.training.display.events import crc32c
 from dotcnn.training.display.tensorboard import TensorBoard
 
 from .events import a_plan, record, start, whole_run
@@ -70,90 +67,46 @@ def test_epochs_that_are_learned_again_are_written_once(tmp_path: Path) -> None:
 # ---- TensorBoard -------------------------------------------------------------------------------
 
 
-def test_the_checksum_is_castagnolis() -> None:
-    """Vectors of RFC 3720, B.4."""
-    assert crc32c(bytes(32)) == 0x8A9136AA
-    assert crc32c(b"\xff" * 32) == 0x62A8AB43
-    assert crc32c(bytes(range(32))) == 0x46DD794E
-    assert crc32c(b"123456789") == 0xE3069283
-
-
 def test_the_file_says_what_happened(tmp_path: Path) -> None:
     log = TensorBoard()
     log.started(start(tmp_path))
     log.epoch(record(1, 0.25, 0.875))
     log.epoch(record(2, 0.125, 0.9375))
-    (path,) = (tmp_path / "tensorboard").iterdir()
-    version, *events = [fields(data) for data in records(path.read_bytes())]
-    assert version[3] == [b"brain.Event:2"]
-    assert [event[2] for event in events] == [[1], [2]]
-    assert figures(events[0])["loss/train"] == 0.25
-    assert figures(events[1])["top1/val"] == 0.9375
-    assert figures(events[1])["lr"] == pytest.approx(0.05)
+    found = scalars(tmp_path)
+    assert found["loss/train"] == [(1, 0.25), (2, 0.125)]
+    assert found["top1/val"] == [(1, 0.875), (2, 0.9375)]
+    assert found["lr"] == [(1, pytest.approx(0.05)), (2, pytest.approx(0.05))]
 
 
-def test_a_resumed_run_takes_back_what_it_learns_again(tmp_path: Path) -> None:
-    log = TensorBoard()
-    log.started(start(tmp_path))
-    log.epoch(record(5))
-    (path,) = (tmp_path / "tensorboard").iterdir()
-    _, again, _ = [fields(data) for data in records(path.read_bytes())]
-    assert again[2] == [5]
-    assert fields(again[7][0])[1] == [1], "SessionLog.START"
+def test_a_resumed_run_replaces_the_epochs_that_it_repeats(tmp_path: Path) -> None:
+    """The other process wrote epochs that were lost with it."""
+    for pid, epochs, loss in ((1, (1, 2, 3), 9.0), (2, (3, 4), 5.0)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("os.getpid", lambda pid=pid: pid)
+            log = TensorBoard()
+            log.started(start(tmp_path))
+            for epoch in epochs:
+                log.epoch(record(epoch, loss))
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 2
+    assert scalars(tmp_path)["loss/train"] == [(1, 9.0), (2, 9.0), (3, 5.0), (4, 5.0)]
 
 
-def records(data: bytes) -> Iterator[bytes]:
-    """As TensorFlow's record reader reads them, checksums and all."""
-    while data:
-        (length,) = struct.unpack("<Q", data[:8])
-        assert data[8:12] == masked(data[:8])
-        body, end = data[12 : 12 + length], data[12 + length : 16 + length]
-        assert len(body) == length
-        assert end == masked(body)
-        yield body
-        data = data[16 + length :]
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """As TensorBoard shows them."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    found = accumulator.EventAccumulator(str(folder / "tensorboard"))
+    found.Reload()
+    return {
+        tag: [(event.step, event.value) for event in found.Scalars(tag)]
+        for tag in found.Tags()["scalars"]
+    }
 
 
-def masked(data: bytes) -> bytes:
-    value = crc32c(data)
-    return (((value >> 15 | value << 17) + 0xA282EAD8) % 2**32).to_bytes(4, "little")
-
-
-def fields(data: bytes) -> dict[int, list[Any]]:
-    """A message of protobuf, by the number of the field."""
-    found: dict[int, list[Any]] = {}
-    place = 0
-
-    def varint() -> int:
-        nonlocal place
-        value = shift = 0
-        while True:
-            byte = data[place]
-            place += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    while place < len(data):
-        key = varint()
-        kind = key & 7
-        value: Any
-        if kind == 0:
-            value = varint()
-        elif kind == 2:
-            length = varint()
-            value = data[place : place + length]
-            place += length
-        else:
-            size, code = {1: (8, "<d"), 5: (4, "<f")}[kind]
-            (value,) = struct.unpack(code, data[place : place + size])
-            place += size
-        found.setdefault(key >> 3, []).append(value)
-    return found
-
-
-def figures(event: dict[int, list[Any]]) -> dict[str, float]:
-    (summary,) = event[5]
-    values = [fields(value) for value in fields(summary)[1]]
-    return {value[1][0].decode(): value[2][0] for value in values}
+def test_without_tensorboard_training_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dotcnn.training.display.tensorboard.find_spec", lambda name: None)
+    with pytest.raises(SpecError) as raised:
+        callback_for(io.StringIO(), color=False, plan=a_plan())
+    (found,) = raised.value.diagnostics
+    assert found.help == 'pip install "dotcnn[tensorboard]"'
+    assert found.span is not None
+    assert found.span.text == "log csv tensorboard"
