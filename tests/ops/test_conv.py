@@ -275,7 +275,7 @@ def test_what_deconv_refuses() -> None:
     )
     refuses(Deconv(out=2, kernel=(1, 1), pad=(3, 3)), (1, 4, 4), match="`pad` can be at most 1")
     refuses(Deconv(out=2, kernel=(1, 1), groups=2), (3, 4, 4), match="4 would")
-    refuses(Deconv(out=2, kernel=(1, 1)), (3,), match="maps")
+    refuses(Deconv(out=2, kernel=(1, 1)), (3,), match="needs a map")
     refuses(
         Deconv(out=2, kernel=(1, 1), same=True, pad=(1, 1)), (3, 4, 4), stricter=True, match="out"
     )

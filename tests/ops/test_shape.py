@@ -98,7 +98,7 @@ def test_shuffle_takes_a_channel_of_each_group_in_turn() -> None:
     assert order == [0, 3, 6, 1, 4, 7, 2, 5, 8]
     assert op.explain((9, 1, 1), (9, 1, 1)) == [("order", "0, 3, 6, 1, 4, 7, 2, 5, …")]
     assert "8 input channels cannot be divided into 3 groups\n9 would" in refuses(op, (8, 4, 4))
-    refuses(op, (9,), match="maps")
+    refuses(op, (9,), match="needs a map")
 
 
 # ---- more and less ----------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_what_pad_refuses() -> None:
     refuses(Pad(by=(0, 3), mode="reflect"), (1, 9, 3), match="3 columns .* cannot be mirrored")
     refuses(Pad(top=4, mode="circular"), (1, 3, 9), match="4 rows .* more than once")
     # Torch would pad the batch, too; and the rest it is never asked.
-    refuses(Pad(by=(1, 1)), (9,), match="maps", stricter=True)
+    refuses(Pad(by=(1, 1)), (9,), match="needs a map", stricter=True)
     refuses(Pad(), (1, 3, 3), match="write `pad 1` for every side", stricter=True)
     refuses(
         Pad(by=(1, 1), top=1), (1, 3, 3), match="`pad 1` already sets every side", stricter=True
@@ -239,4 +239,4 @@ def test_what_upsample_refuses() -> None:
     refuses(both, (1, 2, 2), match="a factor or `to`, not both")
     refuses(Upsample(factor=(2, 2), align_corners=True), (1, 2, 2), match="repeats pixels")
     # Torch takes a vector for a map of another kind.
-    refuses(Upsample(factor=(2, 2)), (4,), match="maps")
+    refuses(Upsample(factor=(2, 2)), (4,), match="needs a map")
