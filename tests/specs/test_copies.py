@@ -1,0 +1,44 @@
+"""Copies of gallery networks for fine-tuning end in as many outputs as the data has classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.load_spec import load
+from dotcnn.compiler.plan.check import wrong_classes
+from dotcnn.compiler.plan.data import Unsaid
+from dotcnn.compiler.starter import starter
+from dotcnn.dsl.parser import read
+from dotcnn.dsl.program import GALLERY
+from dotcnn.dsl.source import Source
+from dotcnn.dsl.syntax import Network
+
+
+def classifiers() -> list[str]:
+    """All gallery files with a network, by family and name."""
+    paths = sorted(GALLERY.rglob("*.cnn"))
+    return [
+        path.relative_to(GALLERY).as_posix()
+        for path in paths
+        if any(isinstance(one, Network) for one in read(_source(path))[0].statements)
+    ]
+
+
+def _source(path: Path) -> Source:
+    return Source(path.name, path.read_text(encoding="utf-8"), path)
+
+
+@pytest.mark.parametrize("name", classifiers())
+def test_a_copy_for_other_classes_starts_to_train(name: str) -> None:
+    """The head is written in the copy itself, not in an imported file of the gallery, and every
+    auxiliary head follows it."""
+    copy = Source("mine.cnn", starter("mine.cnn", _source(GALLERY / name), "weights.npz"))
+    network = elaborate(load(copy), classes=2)
+    if len(network.output.shape) > 1:
+        return  # a map, not classes
+    assert network.output.shape == (2,)
+    assert [head.output.shape for head in network.aux] == [(2,)] * len(network.aux)
+    assert wrong_classes(Unsaid.make(), network, 2) is None
