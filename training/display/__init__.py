@@ -1,12 +1,12 @@
-"""Displays of a training: live on a terminal, plain lines, log files.
+"""Reports the progress of training: live on a terminal, as plain lines, in log files.
 
-choose.py          which of them; called by the rest of the program
-live.py            the live display, with rich; terminal_resize.py: when the window gets narrower
+choose.py          chooses among them; called by the rest of the program
+live.py            the live display, with rich; terminal_resize.py: redraws it in a narrower window
 plain.py           plain lines
-messages.py        the lines at the start, after each epoch and at the end
+messages.py        the lines at the start, after each epoch, and at the end
 progress.py        progress and remaining time
 number_format.py   numbers as text; sparkline.py: a curve in one line
 csv_file.py        `log csv`; tensorboard.py: `log tensorboard`
-combined.py        several of them at once
+combined.py        sends progress to several of them
 outcome_text.py    what `cnn evaluate` prints; prediction_text.py: `cnn predict`
 """

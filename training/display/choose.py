@@ -1,4 +1,4 @@
-"""Which display follows a training: live or lines, and the log files that the spec asks for."""
+"""Chooses how progress is reported: live display or plain lines, and log files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .plain import Plain
 from .tensorboard import TensorBoard
 
 _CANNOT_MOVE = ("dumb", "unknown")
-"""Terminals that cannot move the cursor."""
+"""Values of TERM for terminals that cannot move the cursor."""
 
 
 def callback_for(
@@ -25,8 +25,8 @@ def callback_for(
     width: int = 100,
     live: bool | None = None,
 ) -> Callback:
-    """A live display on a terminal, else plain lines; and the log files that a plan asks for.
-    `width` is that of the lines; a live display has its terminal's."""
+    """A live display on a terminal, else plain lines; and the log files of the plan. `width` is for
+    plain lines; a live display uses the width of its terminal."""
     if live is None:
         live = stream.isatty() and os.environ.get("TERM") not in _CANNOT_MOVE
     shown: Callback
@@ -41,7 +41,7 @@ def callback_for(
 
 
 def logs_of(plan: TrainPlan) -> list[Callback]:
-    """The log files that a plan asks for; raises SpecError where a package is missing."""
+    """The log files that the plan asks for; raises SpecError if a package is missing."""
     log = plan.train.log
     if log is None:
         return []

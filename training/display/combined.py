@@ -1,4 +1,4 @@
-"""Several callbacks as one: a display and log files."""
+"""Sends progress to several callbacks: a display and log files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
 
 
 class Combined(Callback):
-    """Calls each of them, in order. One that can no longer write is left out from then on, and the
-    others are told so: a full disk is no reason to stop training."""
+    """Calls each callback, in order. One that cannot write any more is not called again, and the
+    others report that: a full disk does not stop training."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self.callbacks = tuple(callbacks)
-        self._gone: list[Callback] = []
+        self._failed: list[Callback] = []
 
     def reading(self, what: str, done: int, total: int | None) -> None:
         self._each(lambda callback: callback.reading(what, done, total))
@@ -40,17 +40,17 @@ class Combined(Callback):
         self._each(lambda callback: callback.finished(end))
 
     def close(self) -> None:
-        """All of them, also where one cannot be."""
+        """Closes all callbacks, even if closing one of them fails."""
         with ExitStack() as stack:
-            for callback in (*self.callbacks, *self._gone):
+            for callback in (*self.callbacks, *self._failed):
                 stack.callback(callback.close)
 
-    def _each(self, tell: Callable[[Callback], None]) -> None:
+    def _each(self, call: Callable[[Callback], None]) -> None:
         for callback in self.callbacks:
             try:
-                tell(callback)
+                call(callback)
             except OSError as error:
-                self._gone.append(callback)
+                self._failed.append(callback)
                 self.callbacks = tuple(each for each in self.callbacks if each is not callback)
                 reason = error.strerror or type(error).__name__
                 where = f" {error.filename}" if error.filename else ""

@@ -1,4 +1,4 @@
-"""`log csv`: metrics.csv in the run's folder, a row for each epoch."""
+"""`log csv`: writes metrics.csv into the run folder, one row for each epoch."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ MAX_BYTES = 256 * 2**20
 
 
 class CsvFile(Callback):
-    """Rows of epochs that are repeated after resuming are replaced."""
+    """If a run is resumed, the rows of repeated epochs are replaced."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
-        self._begun = False
+        self._started = False
 
     def started(self, start: RunStart) -> None:
         self._path = start.folder / NAME
-        self._begun = False
+        self._started = False
 
     def epoch(self, record: EpochRecord) -> None:
         assert self._path is not None
         row = _row(record)
-        if not self._begun:
-            self._begin(list(row), record.epoch)
-            self._begun = True
+        if not self._started:
+            self._start_file(list(row), record.epoch)
+            self._started = True
         with self._path.open("a", encoding="utf-8", newline="") as file:
             file.write(_line(row.values()))
 
-    def _begin(self, header: list[str], epoch: int) -> None:
+    def _start_file(self, header: list[str], epoch: int) -> None:
         assert self._path is not None
         kept = ""
-        with suppress(BadFile, csv.Error):  # none yet, or of something else
+        with suppress(BadFile, csv.Error):  # no file yet, or not a CSV file
             before = list(csv.reader(io.StringIO(read_text(self._path, MAX_BYTES), newline="")))
             if before and before[0] == header:
                 kept = "".join(_line(row) for row in before[1:] if _epoch_of(row) < epoch)
@@ -47,7 +47,7 @@ class CsvFile(Callback):
 
 
 def _epoch_of(row: list[str]) -> float:
-    """An incomplete row counts as none."""
+    """The epoch of a row; of an incomplete row, infinity: it is not kept."""
     return int(row[0]) if row and row[0].isdecimal() and len(row[0]) < 20 else float("inf")
 
 

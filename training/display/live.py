@@ -1,6 +1,6 @@
-"""The live display of a training on a terminal, drawn with rich.
+"""The live progress display on a terminal, drawn with rich.
 
-The callback's methods only keep a few values; a thread of rich draws a few times a second.
+The callbacks only store a few values; a thread of rich draws them a few times a second.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from rich.text import Text
 from ...compiler.report.style import Style
 from ...dsl.render import show
 from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
-from .messages import beginning, end, epoch_line, fitting
+from .messages import end_lines, epoch_line, fitting, start_lines
 from .number_format import clock, loss, metric, percent, rate, speed
 from .progress import Clock, Progress
 from .sparkline import ASCII, BLOCKS, sparkline
 from .terminal_resize import Reflow
 
 REFRESHES = 5
-"""Per second."""
+"""Frames per second."""
 
 _LABELS = 12
 _WIDEST = 120
-"""Lines that are longer than this are hard to follow."""
+"""Longer lines are hard to read."""
 
 
 class Signs(NamedTuple):
-    """The characters of bars and curves."""
+    """The characters that bars and curves are drawn with."""
 
     done: str
     rest: str
@@ -49,7 +49,7 @@ def signs_for(stream: TextIO) -> Signs:
 
 
 class Live(Callback):
-    """A block of lines that changes in place, below the lines of what has happened."""
+    """Draws lines that change in place, below the lines that stay."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Live(Callback):
         self._reflow = Reflow(self._console)
         self._drawing: Drawing | None = None
 
-    # ---- what the loop says ----
+    # ---- called by the training loop ----
 
     def reading(self, what: str, done: int, total: int | None) -> None:
         self._reading = what, done, total
@@ -80,7 +80,7 @@ class Live(Callback):
     def started(self, start: RunStart) -> None:
         self._reading = None
         width = min(self._console.width, _WIDEST)
-        self._print(*beginning(start, Style(width)), "")
+        self._print(*start_lines(start, Style(width)), "")
         self._progress = Progress(start, self._now)
         self._draw()
 
@@ -102,9 +102,9 @@ class Live(Callback):
     def note(self, line: str) -> None:
         self._print(*map(show, line.splitlines()), style="yellow")
 
-    def finished(self, end_: RunEnd) -> None:
+    def finished(self, end: RunEnd) -> None:
         self.close()
-        first, *rest = end(end_, self._progress.start if self._progress else None)
+        first, *rest = end_lines(end, self._progress.start if self._progress else None)
         self._print("", first, style="bold")
         self._print(*rest)
 
@@ -118,7 +118,7 @@ class Live(Callback):
     # ---- drawing ----
 
     def _print(self, *lines: str, style: str = "") -> None:
-        with suppress(OSError):  # the terminal has gone; that is no reason to stop learning
+        with suppress(OSError):  # training goes on even if the terminal is closed
             for line in lines:
                 self._console.print(Text(line, style, overflow="fold"), soft_wrap=False)
 
@@ -132,7 +132,7 @@ class Live(Callback):
             self._console.push_render_hook(self._reflow)
 
     def block(self) -> Group:
-        """The current lines."""
+        """The lines to draw now."""
         width = min(self._console.width - 1, _WIDEST)
         lines = [line for line in self._lines(width) if line.cell_len]
         for line in lines:
@@ -182,15 +182,14 @@ class Live(Callback):
         return progress.share, text
 
     def _line(self, label: str, bar: tuple[float, list[str]], width: int) -> Text:
-        """A label, a bar, and its text."""
-        share, words = bar
-        shown = "  ".join(words)
-        room = width - max(_LABELS, len(label) + 1) - _WORDS - 2
+        """A label, a progress bar, and the text beside it."""
+        share, texts = bar
+        room = width - max(_LABELS, len(label) + 1) - _TEXT - 2
         line = Text().append(f"{label:<{_LABELS - 1}} ", "dim")
         if room >= _SHORTEST_BAR:
             line.append_text(self._bar(share, room))
             line.append("  ")
-        return line.append(shown)
+        return line.append("  ".join(texts))
 
     def _bar(self, share: float, width: int) -> Text:
         done = max(0, min(width, round(share * width)))
@@ -211,33 +210,33 @@ class Live(Callback):
 
 
 _SHORTEST_BAR = 8
-_WORDS = 30
-"""Columns beside a bar."""
+_TEXT = 30
+"""Columns reserved for the text beside a bar."""
 
 
 def _now(progress: Progress) -> list[tuple[int, str]]:
-    """The figures of the current step, with their priorities."""
+    """The current loss, learning rate and speed, with their priorities."""
     step = progress.step
     if step is None:
         return [(0, "waiting for the first step")]
-    found = [] if progress.loss is None else [(0, f"loss {loss(progress.loss)}")]
-    found.append((3, f"lr {rate(step.lr)}"))
-    found.append((1, speed(step.images_per_second)))
-    found.append((2, f"waiting for images {percent(step.waiting)}"))
-    return found
+    fields = [] if progress.loss is None else [(0, f"loss {loss(progress.loss)}")]
+    fields.append((3, f"lr {rate(step.lr)}"))
+    fields.append((1, speed(step.images_per_second)))
+    fields.append((2, f"data wait {percent(step.waiting)}"))
+    return fields
 
 
 def _best(record: EpochRecord) -> list[tuple[int, str]]:
-    found = [(0, f"best so far: epoch {record.epoch}")]
-    found += [
+    fields = [(0, f"best so far: epoch {record.epoch}")]
+    fields += [
         (place + 1, f"{'val loss' if name == 'loss' else name} {metric(name, value)}")
         for place, (name, value) in enumerate(record.val.items())
     ]
-    return found
+    return fields
 
 
 def _heights(name: str, values: Sequence[float]) -> Sequence[float]:
-    """Losses are shown by their logarithm: next to the first one, all others would look alike."""
+    """Losses are drawn on a log scale: next to the first one, all others would look alike."""
     if "loss" not in name or not all(value > 0 for value in values):
         return values
     return [log(value) for value in values]

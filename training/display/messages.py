@@ -1,4 +1,4 @@
-"""The lines at the start of a training, after each epoch, and at its end."""
+"""Progress messages of a run: at its start, after each epoch, and at its end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..trainer.callbacks import EpochRecord, RunEnd, RunStart
 from .number_format import duration, loss, metric, percent, rate, speed
 
 
-def beginning(start: RunStart, style: Style = PLAIN) -> list[str]:
-    """Network, device, choices, data and run."""
+def start_lines(start: RunStart, style: Style = PLAIN) -> list[str]:
+    """The network, the device, what was chosen automatically, and the run folder."""
     size = f"{plural(start.parameters, 'parameter')}"
     if start.trainable != start.parameters:
         size += f", {exact(start.trainable)} trainable"
@@ -40,8 +40,8 @@ def _batches(count: int) -> str:
 
 
 def epoch_line(record: EpochRecord, epochs: int, width: int = 100) -> str:
-    """One epoch. What there is no room for is left out, the least important first; room is kept
-    for every column at its widest, so that all lines of a run have the same columns."""
+    """The line of an epoch. If `width` is too small, the least important columns are left out.
+    Each column is as wide as its widest value, so that the lines of a run align."""
     digits = len(str(epochs))
     fields: list[tuple[int, str]] = [(0, f"epoch {record.epoch:>{digits}}/{epochs}")]
 
@@ -56,25 +56,27 @@ def epoch_line(record: EpochRecord, epochs: int, width: int = 100) -> str:
         column(2 if place < _METRICS else 8, f"{label} {metric(name, value)}", widest)
     column(5, f"lr {rate(record.lr)}", "lr 0.000123")
     column(6, speed(record.images_per_second), "123,456 images/s")
-    column(4, f"waited {percent(record.waiting)}", "waited 100 %")
+    column(4, f"data wait {percent(record.waiting)}", "data wait 100 %")
     column(3, duration(record.seconds), "1:23:45")
     column(2, "best" if record.best else "", "best")
     return fitting(fields, width).rstrip()
 
 
 _METRICS = 2
+"""Metrics of the validation set that are left out last."""
 
 
 def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:
-    """The fields side by side; those with the highest numbers are left out where it is narrow."""
-    left = list(fields)
-    while len(left) > 1 and sum(len(text) + 2 for _, text in left) - 2 > width:
-        left.remove(max(left, key=lambda field: field[0]))
-    return "  ".join(text for _, text in left)
+    """The fields side by side. If `width` is too small, those with the highest numbers are left
+    out."""
+    kept = list(fields)
+    while len(kept) > 1 and sum(len(text) + 2 for _, text in kept) - 2 > width:
+        kept.remove(max(kept, key=lambda field: field[0]))
+    return "  ".join(text for _, text in kept)
 
 
-def end(finished: RunEnd, start: RunStart | None) -> list[str]:
-    """Why it ended, the best epoch with the plan's metrics, and the files."""
+def end_lines(finished: RunEnd, start: RunStart | None) -> list[str]:
+    """Why the run ended, the metrics of the best epoch, and where the results are."""
     lines = [f"{finished.reason}: {epochs_of(finished.epochs)} in {duration(finished.seconds)}"]
     if finished.best_epoch is not None:
         wanted = start.plan.train.metrics.names if start is not None else ()

@@ -1,9 +1,9 @@
-"""Numbers of a training as people read them."""
+"""Formats durations, metrics, losses, learning rates and speeds for people to read."""
 
 from __future__ import annotations
 
 SHARES = ("top1", "top5", "precision", "recall", "f1")
-"""Metrics between 0 and 1, of which more is better."""
+"""Metrics between 0 and 1, for which higher is better."""
 
 
 def duration(seconds: float) -> str:
@@ -11,22 +11,18 @@ def duration(seconds: float) -> str:
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{whole} s" if whole < 60 else clock(whole)
 
 
 def clock(seconds: float) -> str:
-    """`0:42`, `3:07`, `2:03:07`: of one width while it runs."""
+    """`0:42`, `3:07`, `2:03:07`: a running clock, whose width does not jump."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def metric(name: str, value: float) -> str:
-    """`97.50 %` of what is a share, `0.1234` of what is not."""
+    """`97.50 %` for shares, `0.1234` for other metrics."""
     return f"{100 * value:.2f} %" if name in SHARES else loss(value)
 
 
@@ -43,11 +39,11 @@ def rate(value: float) -> str:
 
 
 def speed(images_per_second: float) -> str:
-    """`12,345 images/s`; of slow ones a tenth more."""
+    """`12,345 images/s`; below 10 with one decimal."""
     number = f"{images_per_second:,.0f}" if images_per_second >= 10 else f"{images_per_second:.1f}"
     return f"{number} images/s"
 
 
 def percent(share: float) -> str:
-    """`2 %`, of a share of the time."""
+    """A share of the time: `2 %`."""
     return f"{100 * share:.0f} %"

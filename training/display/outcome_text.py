@@ -1,4 +1,4 @@
-"""What `cnn evaluate` prints: metrics, confusion matrix, classes; or the same as JSON."""
+"""What `cnn evaluate` prints: metrics, confusion matrix, metrics per class; or JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from ..metrics.most_confused import Confused, confused
 from ..metrics.outcome import Outcome
 from .number_format import metric
 
-_PARTS = {"train": "for training", "val": "for validation", "test": "for the test", "all": "in all"}
+_PARTS = {"train": "for training", "val": "for validation", "test": "for testing", "all": "in all"}
 _LARGEST = 20
-"""Classes of a matrix that is printed."""
+"""A confusion matrix with more classes is not printed."""
 _SHOWN = 12
-"""Signs of a class's name above its column."""
+"""Characters of a class name above its column."""
 _CONFUSIONS = 10
+"""Pairs of classes that are listed instead."""
 
 
 def outcome_text(about: str, outcome: Outcome, classes: Sequence[str], style: Style) -> str:
@@ -39,17 +40,17 @@ def outcome_text(about: str, outcome: Outcome, classes: Sequence[str], style: St
 def _confusions(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
     matrix = _matrix(outcome, names, style) if len(names) <= _LARGEST else []
     if matrix and max(map(_columns, matrix)) <= style.width:
-        how = "Confusion matrix: rows are true classes, columns predicted ones"
+        how = "Confusion matrix: rows are true classes, columns are predicted classes"
         return ["", style.paint(how, FAINT), *matrix]
-    found = confused(outcome.confusion, _CONFUSIONS)
-    if not found:
+    pairs = confused(outcome.confusion, _CONFUSIONS)
+    if not pairs:
         return []
     how = "Most frequent confusions:"
-    return ["", style.paint(how, FAINT), *_pairs(found, names, style)]
+    return ["", style.paint(how, FAINT), *_pairs(pairs, names, style)]
 
 
 def _columns(line: str) -> int:
-    """Of a line with its colours."""
+    """The width of a line without its color codes."""
     import re
 
     return len(re.sub("\x1b\\[[0-9;]*m", "", line))
@@ -76,14 +77,14 @@ def _matrix(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
     return lines
 
 
-def _pairs(found: Sequence[Confused], names: Sequence[str], style: Style) -> list[str]:
+def _pairs(pairs: Sequence[Confused], names: Sequence[str], style: Style) -> list[str]:
     columns: list[Column[Confused]] = [
-        Column("is", lambda pair: names[pair.label], least=8),
-        Column("taken for", lambda pair: names[pair.taken_for], least=8),
+        Column("true class", lambda pair: names[pair.label], least=8),
+        Column("predicted as", lambda pair: names[pair.taken_for], least=8),
         Column("images", lambda pair: exact(pair.times), right=True),
-        Column("of its class", lambda pair: f"{100 * pair.times / pair.images:.1f} %", right=True),
+        Column("of the class", lambda pair: f"{100 * pair.times / pair.images:.1f} %", right=True),
     ]
-    return grid([columns], found, style)
+    return grid([columns], pairs, style)
 
 
 def _per_class(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
@@ -102,7 +103,7 @@ def _per_class(outcome: Outcome, names: Sequence[str], style: Style) -> list[str
 def outcome_json(
     about: Mapping[str, object], outcome: Outcome, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Numbers as they are; what is none is null."""
+    """Unrounded values; NaN and infinity become null."""
     return {
         **about,
         "part": outcome.part,

@@ -1,4 +1,4 @@
-"""What `cnn predict` prints: a line for each guess, or the same as JSON."""
+"""What `cnn predict` prints: the most probable classes of each image, as a table or JSON."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class _Line(NamedTuple):
     first: bool
 
 
-def prediction_text(found: Sequence[Prediction], style: Style) -> str:
-    """Those that could be used; the likeliest class of each stands beside its name."""
+def prediction_text(predictions: Sequence[Prediction], style: Style) -> str:
+    """A table of the images that could be read; the name of an image is beside its top class."""
     lines = [
         _Line(show(each.image) if not place else "", show(guess.name), guess.probability, not place)
-        for each in found
+        for each in predictions
         for place, guess in enumerate(each.guesses)
     ]
     columns: list[Column[_Line]] = [
@@ -35,7 +35,7 @@ def prediction_text(found: Sequence[Prediction], style: Style) -> str:
 
 
 def prediction_json(
-    about: Mapping[str, object], found: Sequence[Prediction], classes: Sequence[str]
+    about: Mapping[str, object], predictions: Sequence[Prediction], classes: Sequence[str]
 ) -> dict[str, Any]:
     return {
         **about,
@@ -49,6 +49,6 @@ def prediction_json(
                 ],
                 **({"problem": each.reason} if each.reason else {}),
             }
-            for each in found
+            for each in predictions
         ],
     }

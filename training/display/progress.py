@@ -1,4 +1,4 @@
-"""Progress of a training and its remaining time."""
+"""Tracks the progress of a run and estimates the remaining time."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ Clock = Callable[[], float]
 
 @dataclass
 class Progress:
-    """The state that the display is drawn from.
+    """The state that the live display draws.
 
-    The training thread writes it and the drawing thread reads it, so no two values are relied upon
-    to be of the same moment.
+    The training thread writes it while the drawing thread reads it, so two values need not be from
+    the same step.
     """
 
     start: RunStart
     now: Clock = time.monotonic
     step: Step | None = None
     loss: float | None = None
-    """The last one that was known."""
+    """The last known loss: not every step fetches it from the device."""
     evaluating: tuple[str, int, int] | None = None
-    """Which part, how many batches are done, and of how many."""
+    """The part of the data, the number of evaluated batches, and of all batches."""
     records: list[EpochRecord] = field(default_factory=list)
-    """Of this process: those before a resumption are not among them."""
+    """The epochs since the start of this process: none from before the run was resumed."""
     best: EpochRecord | None = None
     began: float = 0.0
     epoch_began: float = 0.0
     first_batch: int = 0
-    """Batches of the running epoch that were done before."""
+    """Batches of the current epoch that were trained before the run was resumed."""
 
     def __post_init__(self) -> None:
         self.began = self.epoch_began = self.now()
 
     def stepped(self, step: Step) -> None:
-        """As little as possible: it is called for every batch."""
+        """Called for every batch, so it does little."""
         if self.step is None or step.epoch != self.step.epoch:
             self.first_batch = step.batch - 1
         self.step = step
@@ -53,51 +53,51 @@ class Progress:
         self.epoch_began = self.now()
         self.evaluating = None
 
-    # ---- how far ----
+    # ---- progress ----
 
     @property
     def done(self) -> int:
-        """Whole epochs."""
+        """The number of completed epochs."""
         if self.records:
             return self.records[-1].epoch
         return self.step.epoch - 1 if self.step else 0
 
     @property
     def epoch(self) -> int:
-        """The one that is running, from 1; the last one when all are done."""
+        """The current epoch, from 1; the last one after training."""
         return min(self.done + 1, self.start.epochs)
 
     @property
     def batch(self) -> int:
-        """Of the running epoch, how many are done."""
+        """The number of completed batches of the current epoch."""
         if self.step is None or self.step.epoch <= self.done:
             return 0
         return min(self.step.batch, self.start.batches)
 
     @property
     def share(self) -> float:
-        """Of the whole run."""
+        """The completed share of the run."""
         inside = self.batch / self.start.batches if self.start.batches else 0.0
         return min(1.0, (self.done + inside) / self.start.epochs) if self.start.epochs else 1.0
 
-    # ---- how long ----
+    # ---- time ----
 
     @property
     def elapsed(self) -> float:
         return self.now() - self.began
 
     def epoch_left(self) -> float | None:
-        """Seconds of training that this epoch still takes; None where that cannot be told yet."""
-        seen = self.batch - self.first_batch
-        if seen < _ENOUGH and self.records:
+        """Estimated seconds of training left in this epoch; None before an estimate is possible."""
+        trained = self.batch - self.first_batch
+        if trained < _ENOUGH and self.records:
             return self._mean() * (1 - self.batch / max(1, self.start.batches))
-        if seen < _ENOUGH:
+        if trained < _ENOUGH:
             return None
         spent = self.now() - self.epoch_began
-        return spent / seen * (self.start.batches - self.batch)
+        return spent / trained * (self.start.batches - self.batch)
 
     def left(self) -> float | None:
-        """Seconds until all epochs are done; None where that cannot be told yet."""
+        """Estimated seconds left in the run; None before an estimate is possible."""
         rest = self.epoch_left()
         if self.done >= self.start.epochs:
             return 0.0
@@ -111,10 +111,12 @@ class Progress:
         return rest + after * whole
 
     def _mean(self) -> float:
-        """Of the last epochs: the first one is slower than the rest."""
-        last = self.records[-_MEMORY:]
+        """Mean seconds of the latest epochs: the first epoch of a run is slower than the rest."""
+        last = self.records[-_LATEST:]
         return sum(record.seconds for record in last) / len(last)
 
 
 _ENOUGH = 3
-_MEMORY = 5
+"""Batches before the time of an epoch is estimated from them."""
+_LATEST = 5
+"""Epochs of which the mean duration is taken."""

@@ -1,4 +1,4 @@
-"""A curve in one line of text."""
+"""Draws a curve as one line of characters."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ ASCII = "_.-~^"
 
 
 def sparkline(values: Sequence[float], width: int, levels: str = BLOCKS) -> str:
-    """Each value as a sign of its height, from the smallest to the largest; of more values than
-    there is room for, each sign is the mean of a few. What is no number leaves a gap."""
-    points = _condensed(values, width) if len(values) > width else list(values)
-    known = [value for value in points if isfinite(value)]
-    if not known:
+    """One character for each value, from the lowest level for the minimum to the highest for the
+    maximum. More values than `width` are averaged. NaN and infinite values leave gaps."""
+    points = _averaged(values, width) if len(values) > width else list(values)
+    finite = [value for value in points if isfinite(value)]
+    if not finite:
         return " " * len(points)
-    low, high = min(known), max(known)
+    low, high = min(finite), max(finite)
     step = (high - low) / (len(levels) - 1)
-    # All alike: in the middle, neither at the bottom nor at the top.
+    # A constant curve is drawn at half height.
     flat = levels[len(levels) // 2 - 1]
     return "".join(
         " " if not isfinite(value) else levels[round((value - low) / step)] if step else flat
@@ -26,10 +26,10 @@ def sparkline(values: Sequence[float], width: int, levels: str = BLOCKS) -> str:
     )
 
 
-def _condensed(values: Sequence[float], width: int) -> list[float]:
-    found = []
+def _averaged(values: Sequence[float], width: int) -> list[float]:
+    means = []
     for place in range(width):
         start, stop = place * len(values) // width, (place + 1) * len(values) // width
-        known = [value for value in values[start:stop] if isfinite(value)]
-        found.append(sum(known) / len(known) if known else float("nan"))
-    return found
+        finite = [value for value in values[start:stop] if isfinite(value)]
+        means.append(sum(finite) / len(finite) if finite else float("nan"))
+    return means

@@ -1,4 +1,7 @@
-"""`log tensorboard`: an event file in the run's folder; `tensorboard --logdir runs` shows it."""
+"""`log tensorboard`: writes an event file into the run folder.
+
+`tensorboard --logdir runs` shows the curves of all runs.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ FOLDER = "tensorboard"
 
 
 class TensorBoard(Callback):
-    """Each process writes a file of its own, as TensorBoard expects. Records are written at once,
-    not by a thread as `SummaryWriter` does: what cannot be written is reported in its epoch."""
+    """Each process writes its own file, as TensorBoard expects. Unlike `SummaryWriter`, no thread
+    writes the records: an error is reported in the epoch in which it occurs."""
 
     def __init__(self, requested: Span | None = None) -> None:
-        """Raises SpecError where TensorBoard is not installed; `requested` is the line that asks
-        for it."""
+        """Raises SpecError if TensorBoard is not installed; `requested` is the directive in the
+        spec."""
         if find_spec("tensorboard") is None:
             message = "`log tensorboard` needs tensorboard, which is not installed"
             help = 'pip install "dotcnn[tensorboard]"'
@@ -37,7 +40,7 @@ class TensorBoard(Callback):
 
     def epoch(self, record: EpochRecord) -> None:
         if self._path is None:
-            self._path = self._begin(record.epoch)
+            self._path = self._start_file(record.epoch)
         event = _event(step=record.epoch)
         values = {
             "lr": record.lr,
@@ -50,15 +53,13 @@ class TensorBoard(Callback):
             event.summary.value.add(tag=name, simple_value=value)
         _write(self._path, event)
 
-    def _begin(self, epoch: int) -> Path:
+    def _start_file(self, epoch: int) -> Path:
         assert self._folder is not None
         inner_folder(self._folder)
         name = f"events.out.tfevents.{int(time.time()):010}.{socket.gethostname()}.{os.getpid()}.0"
         path = self._folder / name
         _write(path, _event(file_version="brain.Event:2"), mode="xb")  # never through a link
-        if (
-            epoch > 1
-        ):  # events of this epoch and later ones, from before the run was resumed, are void
+        if epoch > 1:  # a resumed run: TensorBoard discards older events from this epoch on
             _write(path, _event(step=epoch, session_log={"status": "START"}))
         return path
 

@@ -1,4 +1,4 @@
-"""Line charts as SVG, in the colours of the page."""
+"""Draws the report's learning curves as SVG line charts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .markup import Html, element, escape, joined
 WIDTH, HEIGHT = 440, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 26, 34
 _DOTS = 40
-"""Up to so many points, each is marked and has a tooltip."""
+"""With more points, they have no dots and tooltips."""
 
 
 class Line(NamedTuple):
@@ -26,11 +26,15 @@ def chart(
     value: Callable[[float], str],
     *,
     best: int | None = None,
+    share: bool = False,
 ) -> Html:
-    """Values over epochs; `best` is marked. Points that are no numbers leave a gap."""
+    """A chart of values over epochs. A dashed line marks the epoch `best`. NaN and infinite values
+    leave gaps. The axis of a `share` stays between 0 and 1."""
     points = [point for line in lines for point in line.points if isfinite(point[1])]
     first, last = min(x for x, _ in points), max(x for x, _ in points)
     ticks = round_numbers(min(y for _, y in points), max(y for _, y in points))
+    if share:
+        ticks = [tick for tick in ticks if 0 <= round(tick, 9) <= 1]
     low, high = ticks[0], ticks[-1]
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -56,17 +60,17 @@ def chart(
 
 
 def round_numbers(low: float, high: float, most: int = 5) -> list[float]:
-    """Round ones around a range, from below it to above it."""
+    """Equally spaced round numbers that cover a range."""
     if low == high:
         pad = abs(low) / 10 or 1.0
         low, high = low - pad, high + pad
     rough = (high - low) / most
     power = 10.0 ** floor(log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
-    found = [floor(low / step + 1e-9) * step]
-    while found[-1] < high - step * 1e-9:
-        found.append(found[0] + len(found) * step)
-    return found
+    numbers = [floor(low / step + 1e-9) * step]
+    while numbers[-1] < high - step * 1e-9:
+        numbers.append(numbers[0] + len(numbers) * step)
+    return numbers
 
 
 def _grid(

@@ -1,4 +1,4 @@
-"""The confusion matrix and the most frequent confusions."""
+"""The report's confusion matrix and its list of the most frequent confusions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from .markup import Html, element, escape, joined, scrolling, section, table
 from .picture import tag
 
 LARGEST_TABLE = 20
-"""Classes; of more than that the matrix is shown as a picture."""
+"""With more classes, the matrix is shown as an image."""
 LARGEST_PICTURE = 1000
+"""With more classes, the matrix is not shown."""
 _LISTED = 20
+"""Pairs of classes in the list."""
 _LONG = 4
-"""Names of classes that are longer stand upright above their column."""
+"""Longer class names are written vertically above their column."""
 
 
 def confusion(contents: Contents) -> Html | None:
@@ -26,20 +28,21 @@ def confusion(contents: Contents) -> Html | None:
         return None
     matrix = contents.outcome.confusion
     wrong = int(matrix.sum() - matrix.diagonal().sum())
-    right = "All images are classified correctly." if not wrong else ""
     shown: Html | str = ""
     if len(matrix) <= LARGEST_TABLE:
         shown = _table(contents.classes, matrix)
     elif len(matrix) <= LARGEST_PICTURE:
         shown = _picture(matrix)
-    how = "Rows are true classes, columns predicted ones."
     return section(
         "confusion",
-        "Confusions",
-        element("p", how, class_="faint") if shown else "",
+        "Confusion matrix",
+        element("p", f"{_HOW}.", class_="faint") if shown else "",
         shown,
-        element("p", right) if right else _most(contents, wrong),
+        _most(contents, wrong) if wrong else element("p", "All images are classified correctly."),
     )
+
+
+_HOW = "Rows are true classes, columns are predicted classes"
 
 
 def _table(classes: tuple[str, ...], matrix: Tensor) -> Html:
@@ -60,12 +63,11 @@ def _table(classes: tuple[str, ...], matrix: Tensor) -> Html:
         )
         for row, counts in enumerate(matrix.tolist())
     ]
-    caption = "Confusion matrix: rows are true classes, columns predicted ones"
     return scrolling(
         "Confusion matrix",
         element(
             "table",
-            element("caption", caption, class_="hidden"),
+            element("caption", f"Confusion matrix. {_HOW}", class_="hidden"),
             element("thead", element("tr", element("td"), *head)),
             element("tbody", joined(rows)),
             class_="confusion",
@@ -78,18 +80,18 @@ def _cell(classes: tuple[str, ...], row: int, column: int, count: int, total: in
         return Html('<td class="none">0</td>')
     share = count / total
     css = "right" if row == column else "wrong"
-    # Few mistakes are to be seen, too; and the text is to be read on the strongest colour.
+    # Rare confusions should be visible, and the text readable on the strongest color.
     strength = 0.12 + 0.4 * (share if row == column else sqrt(share))
-    said = escape(f"{classes[row]} predicted as {classes[column]}: {count} of {total}")
+    title = escape(f"{classes[row]} predicted as {classes[column]}: {count} of {total}")
     return Html(
-        f'<td class="{css}" style="--share:{strength:.2f}" title="{said}">{exact(count)}</td>'
+        f'<td class="{css}" style="--share:{strength:.2f}" title="{title}">{exact(count)}</td>'
     )
 
 
 def _picture(matrix: Tensor) -> Html:
     shares = matrix.float() / matrix.sum(1, keepdim=True).clamp(min=1)
     pixels = (shares.sqrt() * 255).round().to(torch.uint8)[None]
-    alt = f"Confusion matrix of {len(matrix)} classes: bright means many, the diagonal is correct"
+    alt = f"Confusion matrix of {len(matrix)} classes: brighter means more images"
     return tag(pixels, alt, "matrix")
 
 
@@ -104,15 +106,13 @@ def _most(contents: Contents, wrong: int) -> Html:
         ]
         for pair in pairs
     ]
-    total = len(contents.outcome.labels)
-    said = (
-        f"{plural(wrong, 'image')} of {exact(total)} {'is' if wrong == 1 else 'are'} misclassified."
-    )
+    total = plural(len(contents.outcome.labels), "image")
+    count = f"{exact(wrong)} of {total} {'is' if wrong == 1 else 'are'} misclassified."
     head = ["true class", "predicted as", "images", "of the class"]
     return joined(
         [
             element("h3", "Most frequent confusions"),
-            element("p", said),
+            element("p", count),
             table("Most frequent confusions", head, rows, numbers_from=2),
         ]
     )

@@ -1,4 +1,4 @@
-"""The data of the page."""
+"""Everything that the report shows: network, outcome, data, epochs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..trainer.callbacks import EpochRecord
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """A trained network and everything the page shows of it."""
+    """A trained network and everything that the page shows about it."""
 
     network: Network
     module: nn.Module
@@ -35,31 +35,31 @@ class Contents:
 
     @property
     def multi_label(self) -> bool:
-        """An image may be of several classes at once."""
+        """Whether an image can have several classes."""
         return self.outcome.labels.ndim == 2
 
     @property
     def device(self) -> torch.device:
-        """Where the module is."""
+        """The device that the module is on."""
         return next((p.device for p in self.module.parameters()), torch.device("cpu"))
 
     @cached_property
-    def taken_for(self) -> Tensor:
-        """The class with the highest probability."""
+    def predicted(self) -> Tensor:
+        """The most probable class of each image."""
         return self.outcome.probabilities.argmax(1)
 
     @cached_property
     def wrong(self) -> list[int]:
-        """Misclassified images, the most confident first."""
+        """The indices of misclassified images, most confident first."""
         if self.multi_label:
             return []
-        sure = self.outcome.probabilities.amax(1)
-        places = (self.taken_for != self.outcome.labels).nonzero().flatten()
-        order = sure[places].argsort(descending=True, stable=True)
+        confidence = self.outcome.probabilities.amax(1)
+        places = (self.predicted != self.outcome.labels).nonzero().flatten()
+        order = confidence[places].argsort(descending=True, stable=True)
         return [int(place) for place in places[order]]
 
     def image(self, index: int) -> Tensor:
-        """uint8, as the network saw it."""
+        """An image as the network sees it, before normalization: uint8."""
         return self.data.image(self.outcome.part, index)
 
     def name(self, index: int) -> str:

@@ -1,4 +1,4 @@
-"""The style sheet: light and dark, for phones and large screens."""
+"""The style sheet of the report: light and dark, for phones and large screens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning curves: loss, metrics and learning rate."""
+"""The report's learning curves: loss, metrics and learning rate over epochs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def curves(contents: Contents) -> Html | None:
         for name, drawn in _charts(epochs, wanted, best)
     ]
     marked = (
-        element("p", f"The dashed line marks epoch {best}, the best one.", class_="faint")
+        element("p", f"The dashed line marks the best epoch, {best}.", class_="faint")
         if best is not None
         else ""
     )
-    figures = details("All figures", _figures(epochs))
+    every = details("All epochs as a table", _every_epoch(epochs))
     return section(
-        "curves", "Learning curves", element("div", *charts, class_="charts"), marked, figures
+        "curves", "Learning curves", element("div", *charts, class_="charts"), marked, every
     )
 
 
@@ -59,21 +59,22 @@ def _charts(
             if any(isfinite(y) for _, y in line.points)
         ]
         if lines:
-            shown = _percent if name in SHARES else _short
-            yield name, chart(_title(name), lines, shown, best=best)
+            share = name in SHARES
+            value = _percent if share else _short
+            yield name, chart(_title(name), lines, value, best=best, share=share)
     rates = Line("learning rate", "one", [(each.epoch, each.lr) for each in epochs])
     yield "lr", chart("Learning rate", [rates], rate)
 
 
 def _names(epochs: Sequence[EpochRecord]) -> list[str]:
-    """Metrics that were measured, the loss first."""
-    found = {name: None for each in epochs for name in (*each.train, *each.val)}
-    return sorted(found, key=lambda name: name != "loss")
+    """The metrics of any epoch, the loss first."""
+    names = {name: None for each in epochs for name in (*each.train, *each.val)}
+    return sorted(names, key=lambda name: name != "loss")
 
 
 def _points(epochs: Sequence[EpochRecord], part: str, name: str) -> list[tuple[float, float]]:
     values = [(each.epoch, each.train if part == "train" else each.val) for each in epochs]
-    return [(epoch, found[name]) for epoch, found in values if name in found]
+    return [(epoch, metrics[name]) for epoch, metrics in values if name in metrics]
 
 
 def _percent(share: float) -> str:
@@ -84,7 +85,7 @@ def _short(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _figures(epochs: Sequence[EpochRecord]) -> Html:
+def _every_epoch(epochs: Sequence[EpochRecord]) -> Html:
     names = _names(epochs)
     train = [name for name in names if any(name in each.train for each in epochs)]
     val = [name for name in names if any(name in each.val for each in epochs)]
@@ -103,4 +104,4 @@ def _figures(epochs: Sequence[EpochRecord]) -> Html:
         ]
         for each in epochs
     ]
-    return table("Figures of all epochs", head, rows)
+    return table("All epochs", head, rows)

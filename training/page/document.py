@@ -1,4 +1,4 @@
-"""The page around its sections."""
+"""Puts the sections of the report into one HTML document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .css import STYLE
 from .markup import Html, element, joined
 
-# Whatever a spec or a data set may have smuggled in: nothing is run, nothing is fetched.
+# If a spec or a data set smuggles in HTML after all, no script runs and nothing is fetched.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -37,7 +37,7 @@ _HEADING = re.compile(r'<section id="(\w+)"[^>]*><h2 id="[^"]*">([^<]*)</h2>')
 def _contents(sections: Sequence[Html]) -> Html:
     links = []
     for each in sections:
-        found = _HEADING.match(each)
-        assert found is not None
-        links.append(element("li", element("a", Html(found[2]), href=f"#{found[1]}")))
+        heading = _HEADING.match(each)
+        assert heading is not None
+        links.append(element("li", element("a", Html(heading[2]), href=f"#{heading[1]}")))
     return element("nav", element("ul", *links), aria_label="Contents")

@@ -1,4 +1,4 @@
-"""Filters of the first layer as small images."""
+"""The report's images of the filters of the first convolution."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from .markup import Html, element, section
 from .picture import tag
 
 _SHOWN = 256
+"""Filters that are shown at most."""
 _GAP = 1
-_BETWEEN = 160
-"""Grey level of the lines between filters."""
+_GAP_LEVEL = 160
+"""Gray level of the lines between filters."""
 
 
 def filters(contents: Contents) -> Html | None:
-    found = first_filters(contents.network, contents.module)
-    if found is None:
+    first = first_filters(contents.network, contents.module)
+    if first is None:
         return None
-    name, weights = found
+    name, weights = first
     count, channels, height, width = weights.shape
     shown = weights[:_SHOWN]
-    more = f", the first {_SHOWN} of {count}" if count > _SHOWN else ""
-    said = (
-        f"{name}: {count} filters of {height}x{width}{more}. Each is scaled to its own range;"
-        " grey is zero."
+    which = f", the first {_SHOWN} of {count}" if count > _SHOWN else ""
+    about = (
+        f"{name}: {count} filters of {height}x{width}{which}. Each is scaled to its own range;"
+        " mid-gray is zero."
     )
     if channels not in (1, 3):
-        said += f" The mean over its {channels} channels is shown."
+        about += f" Each image is the mean over the {channels} input channels."
     return section(
         "filters",
         "Filters of the first layer",
-        element("p", said, class_="faint"),
+        element("p", about, class_="faint"),
         tag(_grid(_pictures(shown)), f"{len(shown)} filters of {name}", "filters"),
     )
 
 
 def first_filters(network: Network, module: nn.Module) -> tuple[str, Tensor] | None:
-    """The first convolution that looks at the image with more than single points, and is learned:
-    its name and weights."""
+    """The name and weights of the first trainable convolution of the image with a kernel larger
+    than 1x1; None if there is none."""
     inputs = network.input.index
     for node in network.nodes:
         if node.op.kind != "conv" or not any(w.trainable for w in node.weights):
@@ -57,7 +58,7 @@ def first_filters(network: Network, module: nn.Module) -> tuple[str, Tensor] | N
 
 
 def _pictures(weights: Tensor) -> Tensor:
-    """uint8, with zero in the middle."""
+    """The weights as uint8 images in which mid-gray is zero."""
     if weights.shape[1] not in (1, 3):
         weights = weights.mean(1, keepdim=True)
     reach = weights.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
@@ -65,13 +66,13 @@ def _pictures(weights: Tensor) -> Tensor:
 
 
 def _grid(pictures: Tensor) -> Tensor:
-    """Side by side, in a rectangle about twice as wide as high."""
+    """One image of all filters, about twice as wide as high."""
     count, channels, height, width = pictures.shape
     columns = min(count, max(8, round((2 * count) ** 0.5)))
     rows = -(-count // columns)
     sheet = torch.full(
         (channels, rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP),
-        _BETWEEN,
+        _GAP_LEVEL,
         dtype=torch.uint8,
     )
     for place, picture in enumerate(pictures):

@@ -1,4 +1,4 @@
-"""Grad-CAM for some correct and some wrong predictions."""
+"""The report's Grad-CAM heatmaps of some correct and some wrong predictions."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from .picture import overlay, tag, viewable
 _RIGHT, _WRONG = 8, 8
 
 
-def looks(contents: Contents) -> Html | None:
+def gradcam_section(contents: Contents) -> Html | None:
     if contents.multi_label:
         return None
     place = last_map(contents.network, contents.module)
     if place is None:
         return None
     _, height, width = place.node.shape
-    said = (
-        f"Grad-CAM on the {height}x{width} feature map of {place.node.name}: bright regions"
+    about = (
+        f"Computed on the {height}x{width} feature map of {place.node.name}. Bright regions"
         " contributed most to the prediction."
     )
     groups = [("Correct", of_each_class(contents)), ("Wrong", contents.wrong[:_WRONG])]
     return section(
-        "looks",
-        "Where the network looks",
-        element("p", said, class_="faint"),
+        "gradcam",
+        "Grad-CAM: where the network looks",
+        element("p", about, class_="faint"),
         *(_group(contents, title, indices) for title, indices in groups if indices),
     )
 
 
 def of_each_class(contents: Contents) -> list[int]:
-    """Correctly classified images: the first of each class, then the second, …"""
+    """Indices of correctly classified images: the first of each class, then the second, …"""
     outcome = contents.outcome
-    right = contents.taken_for == outcome.labels
+    right = contents.predicted == outcome.labels
     each = [
         (right & (outcome.labels == label)).nonzero().flatten().tolist()
         for label in range(len(contents.classes))
@@ -49,7 +49,7 @@ def of_each_class(contents: Contents) -> list[int]:
 
 def _group(contents: Contents, title: str, indices: list[int]) -> Html:
     images = [contents.image(index) for index in indices]
-    heat = _heat(contents, images, contents.taken_for[indices])
+    heat = _heat(contents, images, contents.predicted[indices])
     items = [
         element("li", _figure(contents, index, image, each))
         for index, image, each in zip(indices, images, heat, strict=True)
@@ -59,22 +59,21 @@ def _group(contents: Contents, title: str, indices: list[int]) -> Html:
 
 def _heat(contents: Contents, images: list[Tensor], classes: Tensor) -> Tensor:
     prepared = contents.data.preparation.prepare(torch.stack(images).to(contents.device))
-    found = gradcam(contents.network, contents.module, prepared, classes)
-    assert found is not None
-    return found
+    heat = gradcam(contents.network, contents.module, prepared, classes)
+    assert heat is not None
+    return heat
 
 
 def _figure(contents: Contents, index: int, image: Tensor, heat: Tensor) -> Html:
-    taken = contents.classes[int(contents.taken_for[index])]
-    is_ = contents.class_of(index)
-    sure = 100 * float(contents.outcome.probabilities[index].amax())
-    what = f"predicted as {taken}" if taken != is_ else "correct"
+    predicted, label = contents.classes[int(contents.predicted[index])], contents.class_of(index)
+    confidence = 100 * float(contents.outcome.probabilities[index].amax())
+    what = f"predicted as {predicted}" if predicted != label else "correct"
     pair = element(
         "div",
-        tag(viewable(image), f"{contents.name(index)}: {is_}, {what}"),
-        tag(overlay(image, heat), f"Grad-CAM for {taken}"),
+        tag(viewable(image), f"{contents.name(index)}: {label}, {what}"),
+        tag(overlay(image, heat), f"Grad-CAM for {predicted}"),
         class_="pair",
     )
-    said = "" if taken == is_ else f", is {is_}"
-    caption = element("figcaption", element("strong", taken), f" {sure:.1f} %{said}")
+    true = "" if predicted == label else f", true class: {label}"
+    caption = element("figcaption", element("strong", predicted), f" {confidence:.1f} %{true}")
     return element("figure", pair, caption)

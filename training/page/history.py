@@ -1,4 +1,4 @@
-"""Reads metrics.jsonl, record.json and transfer.txt of a run."""
+"""Reads metrics.jsonl, record.json and transfer.txt from a run folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..untrusted.bad_file import BadFile
 
 
 def epochs(folder: Path) -> list[EpochRecord]:
-    """Those that are written whole: the last line may have been cut short."""
+    """All complete records; the last line of the file may be cut short."""
     return [_record(line) for line in read_epochs(folder)]
 
 
@@ -31,17 +31,17 @@ def _record(data: Mapping[str, Any]) -> EpochRecord:
 
 
 def _numbers(data: Mapping[str, Any]) -> dict[str, float]:
-    """JSON has no NaN: it is null there."""
+    """JSON has no NaN: null stands for it."""
     return {name: float("nan") if value is None else float(value) for name, value in data.items()}
 
 
 def transfer(folder: Path) -> str:
-    """transfer.txt; empty where there is none."""
+    """The text of transfer.txt; empty if the run has none."""
     return read_transfer(folder)
 
 
 def record(folder: Path) -> dict[str, Any]:
-    """Versions, device, seed and the like; empty where there is none yet."""
+    """Versions, device, seed and so on; empty if record.json is missing or invalid."""
     try:
         return read_record(folder)
     except BadFile:

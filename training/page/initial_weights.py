@@ -1,4 +1,4 @@
-"""Transfer learning: the source of the weights, and the frozen layers."""
+"""The report's section about transfer learning: source of the weights, frozen layers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .contents import Contents
 from .markup import Html, details, escape, scrolling, section
 
 _SHOWN = "\nweights of "
-"""Behind it stands where each layer is from: a line a layer."""
+"""In transfer.txt, the table of all layers follows this."""
 
 
 def transfer(contents: Contents) -> Html | None:
@@ -14,11 +14,11 @@ def transfer(contents: Contents) -> Html | None:
     if not contents.transfer:
         return None
     strategy, mark, layers = contents.transfer.partition(_SHOWN)
-    found = [scrolling("Frozen layers", _text(strategy))]
+    parts = [scrolling("Frozen layers", _text(strategy))]
     if layers:
         text = scrolling("Source of the weights", _text(mark.strip("\n") + layers))
-        found.append(details("Source of each layer's weights", text))
-    return section("transfer", "Transfer learning", *found)
+        parts.append(details("Source of each layer's weights", text))
+    return section("transfer", "Transfer learning", *parts)
 
 
 def _text(text: str) -> Html:

@@ -1,4 +1,4 @@
-"""HTML, in which whatever comes from a spec, from data or from files is escaped."""
+"""Builds HTML elements and tables; text from specs, data and files is escaped."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from ...dsl.render import show
 
 
 def escape(text: str) -> str:
-    """Any text as it can stand in a page, between tags or in quotes; on one line, without
-    characters that nobody sees."""
+    """Text for use between tags or in quotes: on one line, with invisible characters made
+    visible."""
     return _escape(show(text))
 
 
 class Html(str):
-    """Markup of ours, in which nothing is to be escaped any more."""
+    """Finished HTML, which must not be escaped again."""
 
     __slots__ = ()
 
 
 def safe(content: str) -> str:
-    """Markup as it is, everything else escaped."""
+    """Escapes text, but not finished HTML."""
     return content if isinstance(content, Html) else escape(content)
 
 
 def element(tag: str, *contents: str, **attributes: str | None) -> Html:
-    """`element("p", text, class_="note")`; an underscore inside a name is a hyphen there."""
+    """`element("p", text, class_="note")`; an underscore inside a name becomes a hyphen."""
     written = "".join(
         f' {name.removesuffix("_").replace("_", "-")}="{escape(value)}"'
         for name, value in attributes.items()
@@ -51,7 +51,7 @@ def table(
     *,
     numbers_from: int = 1,
 ) -> Html:
-    """It scrolls by itself where the screen is narrow; columns of numbers stand to the right."""
+    """A table that scrolls on a narrow screen; columns from `numbers_from` on are right-aligned."""
 
     def cell(place: int, content: str, scope: str | None) -> Html:
         css = "number" if place >= numbers_from else None
@@ -74,7 +74,7 @@ def table(
 
 
 def scrolling(label: str, content: Html) -> Html:
-    """A part that may be wider than the screen; also for those who have only a keyboard."""
+    """Content that can be wider than the screen, and scrolls with the keyboard too."""
     return element("div", content, class_="wide", role="region", aria_label=label, tabindex="0")
 
 

@@ -1,4 +1,4 @@
-"""The most confident mistakes."""
+"""The report's gallery of the most confident wrong predictions."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ def mistakes(contents: Contents) -> Html | None:
     if not wrong:
         return None
     items = [element("li", _figure(contents, index)) for index in wrong[:_SHOWN]]
-    said = "Wrong predictions with the highest confidence. Mislabelled images show up here, too."
+    about = "Wrong predictions with the highest confidence. Mislabeled images show up here, too."
     return section(
         "mistakes",
         "Most confident mistakes",
-        element("p", said, class_="faint"),
+        element("p", about, class_="faint"),
         element("ul", *items, class_="gallery"),
     )
 
 
 def _figure(contents: Contents, index: int) -> Html:
-    taken = contents.classes[int(contents.taken_for[index])]
-    is_ = contents.class_of(index)
-    sure = 100 * float(contents.outcome.probabilities[index].amax())
+    predicted, label = contents.classes[int(contents.predicted[index])], contents.class_of(index)
+    confidence = 100 * float(contents.outcome.probabilities[index].amax())
     name = contents.name(index)
-    image = tag(viewable(contents.image(index)), f"{name}: {is_}, predicted as {taken}")
+    image = tag(viewable(contents.image(index)), f"{name}: {label}, predicted as {predicted}")
     caption = element(
         "figcaption",
-        element("strong", taken),
-        f" {sure:.1f} %",
+        element("strong", predicted),
+        f" {confidence:.1f} %",
         element("br"),
-        f"is {is_}",
+        f"true class: {label}",
         element("br"),
         name,
     )

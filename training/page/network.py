@@ -1,4 +1,4 @@
-"""The network: drawing, layers and spec."""
+"""The report's drawing of the network, table of its layers, and spec."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from .markup import Html, details, element, escape, section, table
 
 
 def network(contents: Contents, analysis: Analysis) -> Html:
-    found = rows(analysis)
+    layers = rows(analysis)
+    main, heads = [row for row in layers if not row.aux], [row for row in layers if row.aux]
     parts = [
         element("p", _about(analysis), class_="faint"),
         _drawing(analysis),
-        details("All layers", _table([row for row in found if not row.aux], "Layers"), _counted()),
+        details("All layers", _table(main, "Layers"), _conventions()),
     ]
-    heads = [row for row in found if row.aux]
     if heads:
-        parts.append(details("In training only", _table(heads, "Auxiliary heads")))
+        caption = "Auxiliary heads, for training only"
+        parts.append(details(caption, _table(heads, caption)))
     return section("network", "Network", *parts)
 
 
 def _about(analysis: Analysis) -> str:
     totals = analysis.totals
     return (
-        f"{analysis.network.name} takes {text(analysis.network.input.shape)} and has"
-        f" {exact(totals.params)} parameters; one image costs {exact(totals.macs)} multiply-adds."
+        f"{analysis.network.name} takes an input of {text(analysis.network.input.shape)} and has"
+        f" {exact(totals.params)} parameters; one image needs {exact(totals.macs)} multiply-adds."
     )
 
 
 def spec(contents: Contents) -> Html:
     lines = contents.network.program.main.source.text.splitlines()
-    # A spec has line ends, which `escape` makes visible: line by line.
+    # Line by line, because `escape` makes line breaks visible.
     return section("spec", "Spec", Html(f"<pre>{chr(10).join(map(escape, lines))}</pre>"))
 
 
@@ -50,16 +51,15 @@ def _drawing(analysis: Analysis) -> Html:
     except TooLarge as error:
         return element("p", f"No drawing: {error}.", class_="faint")
     except NotInstalled as error:
-        said = f"For a drawing: {error.help}"
-        return element("p", said, class_="faint")
-    # As an image, so that its styles stay in it.
+        return element("p", f"To draw the network: {error.help}", class_="faint")
+    # An image keeps its style sheet apart from that of the page.
     address = f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode('ascii')}"
     alt = f"Drawing of {analysis.network.name}; its layers are in the table below"
     image = element("img", src=address, alt=alt, loading="lazy")
     return element("div", image, class_="tall", role="region", aria_label="Drawing", tabindex="0")
 
 
-def _table(found: Sequence[Row], caption: str) -> Html:
+def _table(layers: Sequence[Row], caption: str) -> Html:
     head = ["name", "layer", "output", "params", "MACs", "sees"]
     lines = [
         [
@@ -70,10 +70,10 @@ def _table(found: Sequence[Row], caption: str) -> Html:
             exact(row.macs) if row.macs else "",
             "all" if row.whole else pair(row.field),
         ]
-        for row in found
+        for row in layers
     ]
     return table(caption, head, lines, numbers_from=3)
 
 
-def _counted() -> Html:
+def _conventions() -> Html:
     return element("p", " ".join(conventions()), class_="faint")

@@ -1,4 +1,4 @@
-"""Precision and recall of each class."""
+"""The report's table of precision, recall and F1 of each class."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from .contents import Contents
 from .markup import Html, details, element, section, table
 
 _SHOWN = 40
-"""Of more classes than that, those with the lowest F1."""
+"""With more classes, those with the lowest F1 are shown first, and the others folded."""
 
 
 def classes(contents: Contents) -> Html | None:
-    found = contents.outcome.per_class
-    if not found:
+    per_class = contents.outcome.per_class
+    if not per_class:
         return None
-    names = list(found)
+    names = list(per_class)
     if len(names) <= _SHOWN:
-        return section("classes", "Classes", _table(contents, names))
-    order = sorted(names, key=lambda name: found[name].get("f1", 0.0))
+        return section("classes", "Metrics per class", _table(contents, names))
+    order = sorted(names, key=lambda name: per_class[name].get("f1", 0.0))
     rest = details(
         f"The other {exact(len(order) - _SHOWN)} classes", _table(contents, order[_SHOWN:])
     )
-    said = element("p", f"The {_SHOWN} classes with the lowest F1.", class_="faint")
-    return section("classes", "Classes", said, _table(contents, order[:_SHOWN]), rest)
+    which = element("p", f"The {_SHOWN} classes with the lowest F1.", class_="faint")
+    return section("classes", "Metrics per class", which, _table(contents, order[:_SHOWN]), rest)
 
 
 def _table(contents: Contents, names: list[str]) -> Html:
@@ -35,13 +35,13 @@ def _table(contents: Contents, names: list[str]) -> Html:
             [
                 name,
                 exact(int(figures.get("images", 0))),
-                *map(_metered, shares),
+                *map(_with_bar, shares),
             ]
         )
-    return table("Figures of each class", head, rows)
+    return table("Metrics per class", head, rows)
 
 
-def _metered(share: float) -> Html:
+def _with_bar(share: float) -> Html:
     if share != share:
         return Html("")
     bar = Html(f'<span style="width:{100 * share:.1f}%"></span>')

@@ -1,4 +1,4 @@
-"""The metrics and facts of a run."""
+"""The report's summary: metrics, data, device, versions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def summary(contents: Contents, analysis: Analysis) -> Html:
     ]
     part = _PARTS.get(contents.outcome.part, contents.outcome.part)
     count = exact(len(contents.outcome.labels))
-    said = f"Measured on the {count} {part} images, with the best weights."
+    weights = ", with the weights of the best epoch" if _best(contents) is not None else ""
     facts = [
         piece
         for name, text in _facts(contents)
@@ -31,9 +31,9 @@ def summary(contents: Contents, analysis: Analysis) -> Html:
     ]
     return section(
         "summary",
-        "Result",
+        "Results",
         element("dl", *cards, class_="figures"),
-        element("p", said, class_="faint"),
+        element("p", f"Measured on the {count} {part} images{weights}.", class_="faint"),
         element("dl", *facts, class_="facts"),
     )
 
@@ -47,11 +47,11 @@ def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]
     yield "parameters", short(analysis.totals.params)
     yield "multiply-adds", short(analysis.totals.macs)
     if contents.epochs:
-        yield "time", duration(_seconds(contents))
+        yield "training time", duration(_seconds(contents))
 
 
 def _seconds(contents: Contents) -> float:
-    """Of the whole training: features that were computed before the first epoch count, too."""
+    """Seconds of the whole run, including features that were cached before the first epoch."""
     result = contents.record.get("result")
     whole = result.get("seconds") if isinstance(result, Mapping) else None
     if isinstance(whole, (int, float)):
@@ -66,19 +66,23 @@ def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
     yield "Data", "; ".join(line.strip() for line in dataset.lines())
     yield "Preprocessing", preparation
     if contents.epochs:
-        best = max((each.epoch for each in contents.epochs if each.best), default=None)
-        told = f", the best one is {best}" if best is not None else ""
-        yield "Epochs", f"{contents.epochs[-1].epoch}{told}"
-    known = {*dataset.lines(), f"preprocessing: {preparation}"}
-    yield from _record(contents.record, known)
+        best = _best(contents)
+        which = f"; the best epoch is {best}" if best is not None else ""
+        yield "Epochs", f"{contents.epochs[-1].epoch}{which}"
+    shown = {*dataset.lines(), f"preprocessing: {preparation}"}
+    yield from _record(contents.record, shown)
 
 
-def _record(record: Mapping[str, Any], told: Set[str]) -> Iterator[tuple[str, str]]:
-    """What the run wrote of itself, as far as it is of use to a reader and not told before."""
+def _best(contents: Contents) -> int | None:
+    return max((each.epoch for each in contents.epochs if each.best), default=None)
+
+
+def _record(record: Mapping[str, Any], shown: Set[str]) -> Iterator[tuple[str, str]]:
+    """The useful entries of record.json, without the lines that are shown already."""
     for key, name in _RECORDED.items():
         value = record.get(key)
         if isinstance(value, list):
-            value = [each for each in value if each not in told]
+            value = [each for each in value if each not in shown]
         text = _text(value)
         if text:
             yield name, text
@@ -87,11 +91,11 @@ def _record(record: Mapping[str, Any], told: Set[str]) -> Iterator[tuple[str, st
         yield "Versions", _text(versions)
     made_with, result = record.get("made_with"), record.get("result")
     if isinstance(made_with, Mapping) and made_with.get("set"):
-        yield "Set", _text(made_with["set"])
+        yield "Overrides", _text(made_with["set"])
     if isinstance(result, Mapping) and isinstance(result.get("test"), Mapping):
         numbers = {key: value for key, value in result["test"].items() if value is not None}
         yield (
-            "On the test set",
+            "Test set",
             ", ".join(f"{key} {metric(key, value)}" for key, value in numbers.items()),
         )
 
@@ -100,14 +104,14 @@ _RECORDED = {
     "started": "Started",
     "device": "Device",
     "seed": "Seed",
-    "choices": "Choices",
+    "choices": "Chosen automatically",
     "platform": "System",
 }
 _VERSIONS = ("dotcnn", "torch", "numpy", "python")
 
 
 def _text(value: Any) -> str:
-    """What record.json says, whatever kind it is."""
+    """A value of record.json, of any type, as text."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Writes report.html."""
+"""Writes report.html, the report of a run or an evaluation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .contents import Contents
 from .curves import curves
 from .document import document
 from .filters import filters
-from .gradcam_section import looks
+from .gradcam_section import gradcam_section
 from .initial_weights import transfer
 from .mistakes import mistakes
 from .network import network as drawn
@@ -32,10 +32,10 @@ NAME = "report.html"
 def write_report(
     folder: Path, network: Network, module: nn.Module, outcome: Outcome, data: Opened
 ) -> Path:
-    """Writes it into a run's folder, whole or not at all; raises OSError.
+    """Writes the report into a run folder, completely or not at all; raises OSError.
 
-    `module` has the weights that `outcome` was measured with; the rest comes from the folder's
-    metrics.jsonl and record.json.
+    `outcome` was measured with the weights of `module`. The rest comes from metrics.jsonl,
+    record.json and transfer.txt in the folder.
     """
     contents = Contents(
         network,
@@ -49,12 +49,13 @@ def write_report(
     return _into_run(folder / NAME, contents)
 
 
-def write_page(path: Path, ready: TrainedModel, outcome: Outcome, data: Opened) -> Path:
-    """The same for an evaluation; of an ensemble, filters and Grad-CAM are the first network's."""
-    folder = ready.folder
+def write_page(path: Path, model: TrainedModel, outcome: Outcome, data: Opened) -> Path:
+    """Writes the report of an evaluation. For an ensemble, filters and Grad-CAM are those of its
+    first network."""
+    folder = model.folder
     contents = Contents(
-        ready.request.network,
-        ready.modules[0],
+        model.request.network,
+        model.modules[0],
         outcome,
         data,
         history.epochs(folder) if folder is not None else [],
@@ -70,29 +71,28 @@ def write_page(path: Path, ready: TrainedModel, outcome: Outcome, data: Opened) 
 
 
 def _into_run(path: Path, contents: Contents) -> Path:
-    """A run may come from anybody: a link that lies in its folder is replaced, not followed."""
+    """Writes into a run, which may be from anybody: a link at `path` is replaced, not followed."""
     write_whole(path, report(contents).encode())
     return path
 
 
 def report(contents: Contents) -> str:
-    """The page's text."""
+    """The HTML of the report."""
     analysis = analyse(contents.network)
-    found = [
+    sections = [
         summary(contents, analysis),
         curves(contents),
         confusion(contents),
         classes(contents),
         mistakes(contents),
-        looks(contents),
+        gradcam_section(contents),
         filters(contents),
         transfer(contents),
         drawn(contents, analysis),
         spec(contents),
     ]
     dataset = contents.data.dataset
-    how = "trained" if contents.epochs else "measured"
+    how = "trained" if contents.epochs else "evaluated"
     subtitle = f"A convolutional network, {how} on {dataset.name}"
-    foot = "Written by dotcnn. This page loads nothing from the network."
-    sections = [each for each in found if each is not None]
-    return document(contents.network.name, subtitle, sections, foot)
+    foot = "Written by dotcnn. This page is self-contained: it loads nothing from the internet."
+    return document(contents.network.name, subtitle, [each for each in sections if each], foot)

@@ -80,7 +80,7 @@ def test_an_epoch_says_what_there_is_room_for() -> None:
     long = epoch_line(record(7, best=True, waiting=0.3), 120, 200)
     assert long == (
         "epoch   7/120  loss 0.5000   val loss 0.5500   top1 90.00 %   top5 99.00 %   lr 0.05    "
-        "  6,400 images/s    waited 30 %   2.0 s    best"
+        "  6,400 images/s    data wait 30 %   2.0 s    best"
     )
     assert epoch_line(record(7, best=True), 120, 70) == (
         "epoch   7/120  loss 0.5000   val loss 0.5500   top1 90.00 %   best"
@@ -97,10 +97,10 @@ def test_all_lines_of_a_run_have_the_same_columns(width: int) -> None:
         record(3, waiting=0.01, seconds=42.0),
     ]
     lines = [epoch_line(each, 120, width) for each in records]
-    names = ("epoch", "loss", "val loss", "top1", "top5", "lr", "images/s", "waited")
+    names = ("epoch", "loss", "val loss", "top1", "top5", "lr", "images/s", "data wait")
     for name in names:
         assert len({name in line for line in lines}) == 1, name
-    for name in ("val loss", "top1", "waited"):
+    for name in ("val loss", "top1", "data wait"):
         assert len({line.find(name) for line in lines}) == 1, name
 
 

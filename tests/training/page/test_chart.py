@@ -52,3 +52,14 @@ def test_higher_is_higher_and_later_is_further_right() -> None:
     x1, y1, x2, y2 = map(float, path.groups())
     assert x2 > x1
     assert y2 < y1
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=9))
+def test_the_axis_of_a_share_does_not_go_beyond_100_percent(right: list[int]) -> None:
+    values = [count / 10_000 for count in right]
+    line = Line("validation", "two", list(enumerate(values, 1)))
+    drawn = chart("Top-1 accuracy", [line], "{:.9f}".format, share=True)
+    ticks = [float(tick) for tick in re.findall(r'text-anchor="end">([-\d.]+)<', drawn)]
+    assert len(ticks) >= 2
+    assert 0 <= ticks[0] <= round(min(values), 9)
+    assert round(max(values), 9) <= ticks[-1] <= 1

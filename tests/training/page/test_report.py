@@ -104,7 +104,7 @@ def changed(**what: Any) -> Contents:
 def test_training_ends_in_a_page_with_every_section() -> None:
     ids = [attributes["id"] for attributes in whole().all("section")]
     assert ids == [
-        "summary", "curves", "confusion", "classes", "mistakes", "looks", "filters", "network",
+        "summary", "curves", "confusion", "classes", "mistakes", "gradcam", "filters", "network",
         "spec",
     ]  # fmt: skip
     links = [attributes["href"] for attributes in whole().all("a")]
@@ -156,7 +156,7 @@ def test_images_are_the_pixels_that_the_network_met() -> None:
 def test_of_what_was_recognised_every_class_has_its_turn() -> None:
     outcome = contents().outcome
     chosen = of_each_class(contents())
-    right = contents().taken_for == outcome.labels
+    right = contents().predicted == outcome.labels
     assert len(chosen) == len(set(chosen)) == 8
     assert all(bool(right[index]) for index in chosen)
     known = sorted(set(outcome.labels[right].tolist()))
@@ -314,7 +314,7 @@ def test_of_many_classes_the_matrix_is_a_picture_and_the_worst_are_listed() -> N
     assert matrix["width"] == "120"
     assert 'class="confusion"' not in text
     assert "The other 80 classes" in page.text
-    assert "3 images of" in page.text
+    assert "3 of " in page.text
 
 
 def test_without_mistakes_there_are_none_to_show() -> None:
@@ -328,7 +328,7 @@ def test_a_network_without_maps_or_filters_has_no_such_sections() -> None:
     network = dotcnn.compile("network Plain { input 1x8x8\n flatten, fc 10 }")
     page = Page(report(changed(network=network, module=dotcnn.load(network).eval())))
     ids = [each["id"] for each in page.all("section")]
-    assert "looks" not in ids
+    assert "gradcam" not in ids
     assert "filters" not in ids
 
 
