@@ -275,11 +275,11 @@ class Network:
     @cached_property
     def consumers(self) -> list[list[Node]]:
         """For each node, by index: the nodes that read its output, once for each input."""
-        found: list[list[Node]] = [[] for _ in self.nodes]
+        readers: list[list[Node]] = [[] for _ in self.nodes]
         for node in self.nodes:
             for source in node.inputs:
-                found[source.index].append(node)
-        return found
+                readers[source.index].append(node)
+        return readers
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -310,6 +310,6 @@ class Network:
                 assert source.index < index, f"{node} comes before its input {source}"
                 assert self.nodes[source.index] is source, f"{source} is not of this network"
             if node.inputs:
-                made = node.op.output(*node.input_shapes)
-                assert made == node.shape, f"{node} claims {node.shape}, makes {made}"
+                computed = node.op.output(*node.input_shapes)
+                assert computed == node.shape, f"{node} claims {node.shape}, makes {computed}"
         assert self.nodes[self.output.index] is self.output

@@ -80,7 +80,7 @@ def costs(network: Network, frozen: Container[int] = ()) -> list[Cost]:
     trained.
     """
     known: dict[object, Cost] = {}
-    found: list[Cost] = []
+    node_costs: list[Cost] = []
     for node in network.nodes:
         key = question(node)
         cost = known.get(key)
@@ -88,8 +88,8 @@ def costs(network: Network, frozen: Container[int] = ()) -> list[Cost]:
             cost = known[key] = _cost(node)
         if cost.trainable and node.index in frozen:
             cost = cost._replace(trainable=0, frozen=cost.trainable)
-        found.append(cost)
-    return found
+        node_costs.append(cost)
+    return node_costs
 
 
 def _cost(node: Node) -> Cost:
@@ -103,29 +103,29 @@ def _cost(node: Node) -> Cost:
             trainable += size(weight.shape)
         else:
             buffers += size(weight.shape)
-    leaving = size(node.shape)
+    elements = size(node.shape)
     return Cost(
         trainable=trainable,
         buffers=buffers,
         macs=macs,
         elementwise=node.op.elementwise(node.shape, *shapes),
-        activations=leaving,
-        connections=leaving * sum(map(size, shapes)) if macs else 0,
+        activations=elements,
+        connections=elements * sum(map(size, shapes)) if macs else 0,
     )
 
 
-def totals(network: Network, found: list[Cost]) -> Totals:
+def totals(network: Network, node_costs: list[Cost]) -> Totals:
     """The totals over the result of `costs`."""
     nodes = [node for node in network.nodes if not node.aux]
-    heads = [found[node.index] for node in network.nodes if node.aux]
-    main = [found[node.index] for node in nodes]
+    heads = [node_costs[node.index] for node in network.nodes if node.aux]
+    main = [node_costs[node.index] for node in nodes]
     return Totals(
         trainable=sum(cost.trainable for cost in main),
         frozen=sum(cost.frozen for cost in main),
         buffers=sum(cost.buffers for cost in main),
         macs=sum(cost.macs for cost in main),
         elementwise=sum(cost.elementwise for cost in main),
-        activations=sum(found[node.index].activations for node in _writing(nodes)),
+        activations=sum(node_costs[node.index].activations for node in _writing(nodes)),
         layers=sum(1 for node in nodes if node.inputs),
         aux_params=sum(cost.params for cost in heads),
         aux_macs=sum(cost.macs for cost in heads),

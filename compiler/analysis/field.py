@@ -93,17 +93,21 @@ class Field(NamedTuple):
 @gc_paused()
 def fields(network: Network) -> list[Field]:
     """The receptive field of every node, by index."""
-    found: list[Field] = []
+    node_fields: list[Field] = []
     for node in network.nodes:
         if not node.inputs:
-            found.append(_arriving(node.shape))
+            node_fields.append(_arriving(node.shape))
             continue
         if len(node.inputs) == 1:
-            height, width = found[node.inputs[0].index]
+            height, width = node_fields[node.inputs[0].index]
         else:
-            arriving = [found[source.index] for source in node.inputs]
-            height = _merge([field.height for field in arriving])
-            width = height if _square(arriving) else _merge([field.width for field in arriving])
+            source_fields = [node_fields[source.index] for source in node.inputs]
+            height = _merge([field.height for field in source_fields])
+            width = (
+                height
+                if _square(source_fields)
+                else _merge([field.width for field in source_fields])
+            )
         window = node.op.window(node.shape, *node.input_shapes)
         if window == EVERYTHING:
             field = Field(_everything(height), _everything(width))
@@ -115,8 +119,8 @@ def fields(network: Network) -> list[Field]:
             alike = height == width and all(pair[0] == pair[1] for pair in window)
             left = top if alike else _slide(width, size[1], stride[1], start[1])
             field = Field(top, left)
-        found.append(_counted(field, node))
-    return found
+        node_fields.append(_counted(field, node))
+    return node_fields
 
 
 def _arriving(shape: Shape) -> Field:
@@ -141,8 +145,8 @@ def _counted(field: Field, node: Node) -> Field:
     )
 
 
-def _square(arriving: Sequence[Field]) -> bool:
-    return all(field.height is field.width for field in arriving)
+def _square(source_fields: Sequence[Field]) -> bool:
+    return all(field.height is field.width for field in source_fields)
 
 
 def _slide(axis: Axis, size: int, stride: Number, start: Number) -> Axis:
@@ -166,10 +170,10 @@ def _slide(axis: Axis, size: int, stride: Number, start: Number) -> Axis:
     repeats = lcm(stride.numerator, period) // stride.numerator * stride.denominator
     if repeats > MAX_PERIOD:
         return _everything(axis)
-    looks = [floor(start + output * stride) for output in range(repeats)]
+    positions = [floor(start + output * stride) for output in range(repeats)]
     return Axis(
-        tuple([axis.at(place)[0] for place in looks]),
-        tuple([axis.at(place + size - 1)[1] for place in looks]),
+        tuple([axis.at(place)[0] for place in positions]),
+        tuple([axis.at(place + size - 1)[1] for place in positions]),
         _plain(jump * stride),
         places,
     )
@@ -183,16 +187,16 @@ def _everything(axis: Axis) -> Axis:
 
 def _merge(axes: list[Axis]) -> Axis:
     """The field where paths merge."""
-    one = axes[0]
-    if all(axis is one or axis == one for axis in axes):
-        return one
+    first = axes[0]
+    if all(axis is first or axis == first for axis in axes):
+        return first
     places = max(axis.places for axis in axes)
     maps = [axis for axis in axes if not axis.whole]
     if len(maps) < len(axes) or any(axis.places != places for axis in axes):
         # A gate, or another path that is the same for all positions.
         extents = [axis.extent() for axis in axes]
         low, high = min(low for low, _ in extents), max(high for _, high in extents)
-        leading = next((axis for axis in maps if axis.places == places), one)
+        leading = next((axis for axis in maps if axis.places == places), first)
         return Axis((low,), (high,), leading.jump, places, True)
     return reduce(_hull, sorted(maps, key=lambda axis: axis.jump, reverse=True))
 

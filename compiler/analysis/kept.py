@@ -38,21 +38,21 @@ NOTHING = Saved()
 
 def trained(network: Network, frozen: frozenset[int]) -> list[bool]:
     """Whether a gradient flows through the output of each node, by index."""
-    found: list[bool] = []
+    needs_gradient: list[bool] = []
     for node in network.nodes:
         own = node.index not in frozen and any(weight.trainable for weight in node.weights)
-        found.append(own or any(found[source.index] for source in node.inputs))
-    return found
+        needs_gradient.append(own or any(needs_gradient[source.index] for source in node.inputs))
+    return needs_gradient
 
 
 def saved(network: Network, setting: Setting, places: list[int]) -> list[Saved]:
     """The memory that each operation keeps, by index."""
     flows = trained(network, setting.frozen)
     known: dict[object, tuple[Kept, Bytes]] = {}
-    found: list[Saved] = []
+    entries: list[Saved] = []
     for node in network.nodes:
         if not flows[node.index]:
-            found.append(NOTHING)
+            entries.append(NOTHING)
             continue
         key = question(node)
         if key not in known:
@@ -66,10 +66,10 @@ def saved(network: Network, setting: Setting, places: list[int]) -> list[Saved]:
             if 0 in stay:
                 stay.remove(0)  # the input of the network
                 own = own.plus(_cast(node, setting))
-            found.append(Saved(tuple(stay), own))
+            entries.append(Saved(tuple(stay), own))
         else:
-            found.append(Saved((), own) if own != Bytes() else NOTHING)
-    return found
+            entries.append(Saved((), own) if own != Bytes() else NOTHING)
+    return entries
 
 
 def _own(node: Node, kept: Kept, setting: Setting) -> Bytes:

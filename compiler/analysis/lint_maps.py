@@ -18,18 +18,18 @@ from .warn import map_before, warning, written
 AXES = ("rows", "columns")
 
 
-def small_field(network: Network, found: list[Field]) -> Iterator[Diagnostic]:
+def small_field(network: Network, node_fields: list[Field]) -> Iterator[Diagnostic]:
     """Warns if the receptive field before the head is too small. The head is where all positions of
     a map are combined. A global pool only averages them, so each should see the whole input; a
     fully connected layer learns how they relate, and half of the input's side is enough, as in
     well-known networks (LeNet: exactly half).
     """
-    head = _head(network, found)
+    head = _head(network, node_fields)
     if head is None or len(network.input.shape) != 3:
         return
     if "transfer" in network.sections:
         return  # added layers would not have pretrained weights
-    field, sides = found[head.inputs[0].index], network.input.shape[1:]
+    field, sides = node_fields[head.inputs[0].index], network.input.shape[1:]
     if field.size == (1, 1):
         return  # not a convolutional network: layers directly on the pixels
     share = 1 if head.op.kind == "pool" else Fraction(1, 2)
@@ -56,14 +56,14 @@ def _more(head: Node, field: Field, layers: int) -> str:
     return f"put `{text}` before {where} (each adds {adds}), or downsample earlier"
 
 
-def _head(network: Network, found: list[Field]) -> Node | None:
+def _head(network: Network, node_fields: list[Field]) -> Node | None:
     """The last operation before the output that reduces a whole map to one position."""
     todo, seen = [network.output], {network.output.index}
     while todo:
         node = todo.pop()
         if not node.inputs:
             continue
-        field = found[node.inputs[0].index]
+        field = node_fields[node.inputs[0].index]
         if field.height.places * field.width.places > 1 and _sees_all(node):
             return node
         for source in node.inputs:

@@ -30,17 +30,18 @@ def wide_fc(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
         if source is None:
             continue
         height, width = source.shape[1:]
-        has = sum(size(w.shape) for w in node.weights if w.trainable and len(w.shape) > 1)
-        saved = has - has // (height * width)
-        if saved < LEAST_SAVED or saved * LEAST_SHARE < total:
+        weights = sum(size(w.shape) for w in node.weights if w.trainable and len(w.shape) > 1)
+        fewer = weights - weights // (height * width)
+        if fewer < LEAST_SAVED or fewer * LEAST_SHARE < total:
             continue
         yield warning(
             "wide-fc",
-            f"`{node.op.word}` has {has:,} weights, {100 * has // total} % of the network's",
+            f"`{node.op.word}` has {weights:,} weights, {100 * weights // total} % of the "
+            "network's",
             node,
             notes=(
                 f"one for each of the {text(source.shape)} = {size(source.shape):,} inputs; "
-                f"after a global pool it would have {has - saved:,}, {saved:,} fewer",
+                f"after a global pool it would have {weights - fewer:,}, {fewer:,} fewer",
             ),
             labels=(Label(source.span, f"its output is {text(source.shape)}"),),
             help="write `pool avg global, flatten` in place of `flatten`",

@@ -33,28 +33,28 @@ RULES: dict[str, Rule] = {
 
 
 @gc_paused()
-def lint(network: Network, found: list[Field] | None = None) -> list[Diagnostic]:
-    """All warnings, sorted by place; `found` are the receptive fields if they are known already."""
-    seen = fields(network) if found is None else found
+def lint(network: Network, node_fields: list[Field] | None = None) -> list[Diagnostic]:
+    """All warnings, sorted by place; `node_fields` are the receptive fields if known."""
+    if node_fields is None:
+        node_fields = fields(network)
     kept: dict[object, Diagnostic] = {}
-    more: dict[object, int] = {}
+    repeats: dict[object, int] = {}
     for code, rule in RULES.items():
-        for warning in rule(network, seen):
+        for warning in rule(network, node_fields):
             assert warning.code == code, warning.code
             assert warning.severity == "warning", warning.code
             span = warning.span
             key = (code, span and (span.source.name, span.start, span.end))
             if key in kept:
-                more[key] = more.get(key, 0) + 1
+                repeats[key] = repeats.get(key, 0) + 1
             else:
                 kept[key] = warning
-    return [_counted(warning, more.get(key, 0)) for key, warning in kept.items()]
+    return [_counted(warning, repeats.get(key, 0)) for key, warning in kept.items()]
 
 
-def _counted(warning: Diagnostic, more: int) -> Diagnostic:
-    if not more:
+def _counted(warning: Diagnostic, repeats: int) -> Diagnostic:
+    if not repeats:
         return warning
-    note = (
-        f"the same is true of {more} more {'layer' if more == 1 else 'layers'} from this statement"
-    )
+    layers = "layer" if repeats == 1 else "layers"
+    note = f"the same is true of {repeats} more {layers} from this statement"
     return replace(warning, notes=(*warning.notes, note))

@@ -81,9 +81,9 @@ class Ledger:
         self.fixed -= amount.fixed
         self.each -= amount.each
 
-    def note(self, phase: str, node: int, more: Bytes = Bytes()) -> None:  # noqa: B008 (a tuple)
+    def note(self, phase: str, node: int, scratch: Bytes = Bytes()) -> None:  # noqa: B008 (a tuple)
         """Records this moment, with scratch memory that is freed immediately."""
-        fixed, each = self.fixed + more.fixed, self.each + more.each
+        fixed, each = self.fixed + scratch.fixed, self.each + scratch.each
         # Most moments are below an earlier one in both numbers; dropping them here is cheap.
         if fixed <= self._most_fixed and each <= self._most_each:
             return

@@ -59,8 +59,8 @@ class Setting(NamedTuple):
     @property
     def described(self) -> str:
         """`sgd, fp32, cuda`, and what of it the spec says."""
-        said = f" ({', '.join(self.from_train)} from `train`)" if self.from_train else ""
-        return f"{self.optimizer.name}, {self.precision}, {self.device}{said}"
+        origin = f" ({', '.join(self.from_train)} from `train`)" if self.from_train else ""
+        return f"{self.optimizer.name}, {self.precision}, {self.device}{origin}"
 
     @property
     def itemsize(self) -> int:

@@ -160,25 +160,25 @@ class _Step:
 
     def _backward(self, node: Node) -> None:
         index, ledger = node.index, self.ledger
-        arriving, _ = self.gradients.pop(index)
+        output_gradient, _ = self.gradients.pop(index)
         way = self._way(node)
-        made = []
+        input_gradients = []
         for source, (handed_on, alone) in zip(node.inputs, way.inputs, strict=True):
             if not self.flows[source.index]:
                 continue
-            gradient = arriving if handed_on else _Gradient(self.amounts[source.index])
+            gradient = output_gradient if handed_on else _Gradient(self.amounts[source.index])
             if not handed_on:
                 ledger.each += gradient.amount
             gradient.holders += 1
-            made.append((source.index, gradient, alone))
+            input_gradients.append((source.index, gradient, alone))
         ledger.fixed += self.weights[index]
         ledger.note("backward", index, way.scratch)
-        self._drop(arriving)
+        self._drop(output_gradient)
         kept = self.saved[index]
         ledger.give(kept.own)
         for place in kept.places:
             self._let_go(place)
-        for target, gradient, alone in made:
+        for target, gradient, alone in input_gradients:
             self._accumulate(target, gradient, alone)
 
     def _way(self, node: Node) -> _Flow:

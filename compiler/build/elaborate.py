@@ -86,11 +86,11 @@ def examine(
 
     def once(variant: Program, fuel: Fuel) -> tuple[Network | None, Reporter]:
         elaborator = _Elaborator(variant, input_shape, classes, fuel)
-        found = elaborator.run(network, overrides or {}, needs_network)
-        return found, elaborator.reporter
+        built = elaborator.run(network, overrides or {}, needs_network)
+        return built, elaborator.reporter
 
     with gc_paused():
-        found, reporter = once(program, Fuel(max_layers))
+        result, reporter = once(program, Fuel(max_layers))
         diagnostics = reporter.diagnostics
         if tries:
             for_trials = Fuel(max_layers // 4)
@@ -98,7 +98,7 @@ def examine(
                 program, diagnostics, lambda variant: once(variant, for_trials)[1].diagnostics
             )
     diagnostics = in_order([*program.warnings, *diagnostics])
-    return Elaboration(None if has_errors(diagnostics) else found, diagnostics)
+    return Elaboration(None if has_errors(diagnostics) else result, diagnostics)
 
 
 class _Elaborator:

@@ -356,13 +356,15 @@ def _merge_named(
             help=f"write `{call.head.value} {{ | path | path }}`, or name them: "
             f"`{call.head.value} left right`",
         )
-    found = [(graph.labels.reference(argument, scope), argument) for argument in call.arguments]
+    references = [
+        (graph.labels.reference(argument, scope), argument) for argument in call.arguments
+    ]
     if arriving is None:
         return None
-    nodes = [node for node, _ in found]
+    nodes = [node for node, _ in references]
     labels = [
         Label(argument.span, f"`{argument.span.text}` is {text(node.shape)}")
-        for node, argument in found
+        for node, argument in references
     ]
     if all(node is not arriving for node in nodes):
         nodes.insert(0, arriving)

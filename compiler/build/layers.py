@@ -195,8 +195,8 @@ def translated(call: Call, word: str) -> str:
     positional = [value_in(a.value) for a in call.arguments if a.name is None]
     named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
     # Bare words are flags, or values.
-    found = translate.layer(word, positional, named)
-    return found.text if found is not None and not found.left_out else ""
+    translation = translate.layer(word, positional, named)
+    return translation.text if translation is not None and not translation.left_out else ""
 
 
 def missing_body(call: Call, usage: str) -> Problem:

@@ -24,14 +24,14 @@ def assign_names(root: Scope) -> None:
     stack: list[Scope] = [root]
     while stack:
         scope = stack.pop()
-        found = list(_items(scope, weighted))
-        scope.parts = items = [item for item in found if not isinstance(item, Counter)]
+        counted = list(_items(scope, weighted))
+        scope.parts = items = [item for item in counted if not isinstance(item, Counter)]
         taken = {item.label for item in items if item.label is not None}
         # A layer that is the only one of its kind keeps its plain word: a sixth `relu` is not
         # called `relu6` beside one.
-        alone = _alone(found) - taken
+        alone = _alone(counted) - taken
         numbers: Counter[str] = Counter()
-        for item in found:
+        for item in counted:
             if isinstance(item, Counter):
                 numbers.update(item)
                 continue
@@ -47,9 +47,9 @@ def assign_names(root: Scope) -> None:
                 stack.append(item)
 
 
-def _alone(found: list[Scope | Node | Counter[str]]) -> set[str]:
+def _alone(counted: list[Scope | Node | Counter[str]]) -> set[str]:
     counts: Counter[str] = Counter()
-    for item in found:
+    for item in counted:
         if isinstance(item, Counter):
             counts.update(item)
         elif item.label is None:

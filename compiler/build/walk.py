@@ -145,8 +145,8 @@ class Walk(GraphBuilder):
         """
         known = self.sizes.get(id(statement))
         if known is None:
-            found = sum(isinstance(node, Statement) for node in parts_of(statement))
-            known = self.sizes[id(statement)] = found
+            number_of = sum(isinstance(node, Statement) for node in parts_of(statement))
+            known = self.sizes[id(statement)] = number_of
         return known
 
     def meaning(self, word: str, env: Env) -> str:

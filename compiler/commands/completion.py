@@ -101,12 +101,12 @@ def _value(action: argparse.Action) -> _Value:
     return _Value((), name in _SPECS, name in (*_RUNS, *_SPECS), name in _FILES)
 
 
-def _joined(one: _Value, other: _Value) -> _Value:
+def _joined(first: _Value, second: _Value) -> _Value:
     return _Value(
-        one.words + other.words,
-        one.specs or other.specs,
-        one.folders or other.folders,
-        one.files or other.files,
+        first.words + second.words,
+        first.specs or second.specs,
+        first.folders or second.folders,
+        first.files or second.files,
     )
 
 

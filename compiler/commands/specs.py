@@ -48,14 +48,14 @@ def source_of(file: str) -> Source:
 
 def _specs_in(folder: Path) -> list[str]:
     """All specs in a folder and its subfolders, hidden ones excluded."""
-    found = [
+    specs = [
         path
         for path in folder.rglob("*.cnn")
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
-    if not found:
+    if not specs:
         say(f"cnn: no .cnn files in {folder}")
-    return [str(path) for path in sorted(found)]
+    return [str(path) for path in sorted(specs)]
 
 
 def network_of(file: str, options: argparse.Namespace, classes: int | None = None) -> Network:
@@ -122,11 +122,14 @@ def _analysed(
 
     given: dict[str, Any] = {"batch": options.batch, "precision": options.precision}
     given["optimizer"] = OPTIMIZERS[options.optimizer] if options.optimizer else None
-    said: dict[str, Any] = {}
+    in_train: dict[str, Any] = {}
     if as_trained and None in given.values() and "train" in network.sections:
         from ..plan.memory_setting import said_in_train
 
-        said = said_in_train(network)
-    from_train = tuple(name for name in said if given[name] is None)
-    values = {**said, **{name: value for name, value in given.items() if value is not None}}
+        in_train = said_in_train(network)
+    from_train = tuple(name for name in in_train if given[name] is None)
+    values = {
+        **in_train,
+        **{name: value for name, value in given.items() if value is not None},
+    }
     return analyse(network, Setting(device=options.device, from_train=from_train, **values))

@@ -83,12 +83,12 @@ class Env:
 
     def names(self) -> set[str]:
         """The names visible here; of very many, only the nearest."""
-        found = set(ARRIVING)
+        visible = set(ARRIVING)
         env: Env | None = self
-        while env is not None and len(found) < MAX_CANDIDATES:
-            found.update(islice(env.values, MAX_CANDIDATES))
+        while env is not None and len(visible) < MAX_CANDIDATES:
+            visible.update(islice(env.values, MAX_CANDIDATES))
             env = env.parent
-        return found
+        return visible
 
 
 ARRIVING = ("channels", "height", "width", "classes")
@@ -245,11 +245,11 @@ def _unary(node: Unary, env: Env) -> Any:
 def _sequence(node: Tuple | List, env: Env) -> Any:
     env.fuel.spend(len(node.items), node.span)
     items = [evaluate(item, env) for item in node.items]
-    found = elements(items)
-    if found > MAX_ITEMS:
+    size = elements(items)
+    if size > MAX_ITEMS:
         message = f"more than {MAX_ITEMS:,} items, with those of the lists inside"
         raise Problem("limit", message, node.span)
-    env.fuel.spend(found, node.span)
+    env.fuel.spend(size, node.span)
     return tuple(items) if isinstance(node, Tuple) else items
 
 

@@ -65,10 +65,10 @@ def _is_whole(minimum: int, maximum: float) -> tuple[Callable[[object], int], st
         expects = f"a whole number from {minimum:,} to {maximum:,}"
 
     def read(value: object) -> int:
-        found = _whole(value)
-        if found is None or not minimum <= found <= maximum:
+        integer = _whole(value)
+        if integer is None or not minimum <= integer <= maximum:
             raise ArgumentError(f"{show(value)} is not {expects}")
-        return found
+        return integer
 
     return read, expects
 
@@ -87,7 +87,7 @@ def _bracketed(value: object) -> Sequence[object] | None:
     return value if inside else None  # type: ignore[return-value]
 
 
-def _each(one: Read) -> Read:
+def _each(read_item: Read) -> Read:
     """Reads the values in brackets, or a single value."""
 
     def read(value: object) -> tuple[Any, ...]:
@@ -96,7 +96,7 @@ def _each(one: Read) -> Read:
             items = [value]
         if not items:
             raise ArgumentError("it is empty")
-        return tuple(map(one, items))
+        return tuple(map(read_item, items))
 
     return read
 
@@ -192,22 +192,22 @@ def number(
     maximum: float = math.inf,
     above: bool = False,
     below: bool = False,
-    **more: Any,
+    **options: Any,
 ) -> Any:
     """A number in a range; `above` and `below` exclude its ends."""
     expects = _bounds(minimum, maximum, above, below)
 
     def read(value: object) -> float:
-        found = real_number(value)
-        low_enough = found < maximum if below else found <= maximum
-        high_enough = found > minimum if above else found >= minimum
+        real = real_number(value)
+        low_enough = real < maximum if below else real <= maximum
+        high_enough = real > minimum if above else real >= minimum
         if not (low_enough and high_enough):
-            share = (minimum, maximum) == (0, 1) and not above and 1 < found <= 100
-            instead = f"{exact(found)}%" if share and not isinstance(value, Percent) else ""
+            share = (minimum, maximum) == (0, 1) and not above and 1 < real <= 100
+            instead = f"{exact(real)}%" if share and not isinstance(value, Percent) else ""
             raise ArgumentError(f"{show(value)} is not {expects}", instead=instead)
-        return found
+        return real
 
-    return Field(read, expects, default, doc, write=exact, **more)
+    return Field(read, expects, default, doc, write=exact, **options)
 
 
 def _bounds(minimum: float, maximum: float, above: bool, below: bool) -> str:
@@ -219,12 +219,12 @@ def _bounds(minimum: float, maximum: float, above: bool, below: bool) -> str:
 
 
 def whole(
-    doc: str, default: Any = REQUIRED, *, minimum: int = 1, maximum: float = MANY, **more: Any
+    doc: str, default: Any = REQUIRED, *, minimum: int = 1, maximum: float = MANY, **options: Any
 ) -> Any:
     """A whole number in a range."""
     read, expects = _is_whole(minimum, maximum)
-    more.setdefault("example", str(max(minimum, 1)))
-    return Field(read, expects, default, doc, write=str, **more)
+    options.setdefault("example", str(max(minimum, 1)))
+    return Field(read, expects, default, doc, write=str, **options)
 
 
 def count(doc: str, default: Any = REQUIRED) -> Any:
@@ -239,17 +239,19 @@ def natural(doc: str, default: Any = REQUIRED) -> Any:
 
 def counts(doc: str, default: Any = REQUIRED) -> Any:
     """Any number of whole numbers of at least 1: `spp 4 2 1`."""
-    one, _ = _is_whole(1, math.inf)
-    return Field(_each(one), "whole numbers of at least 1", default, doc, many=True, example="64")
+    read_whole, _ = _is_whole(1, math.inf)
+    return Field(
+        _each(read_whole), "whole numbers of at least 1", default, doc, many=True, example="64"
+    )
 
 
 def pair(doc: str, default: Any = REQUIRED, *, minimum: int = 1) -> Any:
     """A pair for height and width: `3`, `3x1` or `(3, 1)`."""
-    one, _ = _is_whole(minimum, math.inf)
+    read_whole, _ = _is_whole(minimum, math.inf)
 
     def read(value: object) -> tuple[int, int]:
         height, width = _sides(value) or (value, value)
-        return one(height), one(width)
+        return read_whole(height), read_whole(width)
 
     def write(value: tuple[int, int]) -> str:
         return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
@@ -263,38 +265,40 @@ def natural_pair(doc: str, default: Any = REQUIRED) -> Any:
     return pair(doc, default, minimum=0)
 
 
-def size(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+def size(doc: str, default: Any = REQUIRED, **options: Any) -> Any:
     """An image size: `224`, which stays one number, or `224x192` for height and width."""
-    one, _ = _is_whole(1, MANY)
+    read_whole, _ = _is_whole(1, MANY)
 
     def read(value: object) -> Any:
         sides = _sides(value)
-        return one(value) if sides is None else (one(sides[0]), one(sides[1]))
+        return read_whole(value) if sides is None else (read_whole(sides[0]), read_whole(sides[1]))
 
     def write(value: Any) -> str:
         return f"{value[0]}x{value[1]}" if isinstance(value, tuple) else str(value)
 
-    more.setdefault("example", "224")
-    return Field(read, "a whole number or a size like 224x192", default, doc, write=write, **more)
+    options.setdefault("example", "224")
+    return Field(
+        read, "a whole number or a size like 224x192", default, doc, write=write, **options
+    )
 
 
-def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **more: Any) -> Any:
+def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **options: Any) -> Any:
     """A share: `20%` or `0.2`; with `part`, neither 0 % nor 100 %."""
     expects = "a share above 0 % and below 100 %" if part else "a share from 0 % to 100 %"
 
     def read(value: object) -> float:
-        found = real_number(value)
-        if not 0 <= found <= 1 or (part and found in (0, 1)):
+        real = real_number(value)
+        if not 0 <= real <= 1 or (part and real in (0, 1)):
             instead = (
-                f"{exact(found)}%" if 1 <= found < 100 and not isinstance(value, Percent) else ""
+                f"{exact(real)}%" if 1 <= real < 100 and not isinstance(value, Percent) else ""
             )
             raise ArgumentError(f"{show(value)} is not {expects}", instead=instead)
-        return found
+        return real
 
-    return Field(read, expects, default, doc, write=percent, **more)
+    return Field(read, expects, default, doc, write=percent, **options)
 
 
-def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: Any) -> Any:
+def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **options: Any) -> Any:
     """A range around zero: `20` means -20..20. `unit` is for messages: `degrees`."""
     most = f"{limit:g} {unit}".rstrip()
     expects = (
@@ -313,13 +317,13 @@ def ranged(doc: str, limit: float, unit: str, default: Any = REQUIRED, **more: A
         low, high = (_within(end, -limit, limit, "within that") for end in ends)
         return low, high
 
-    return Field(read, expects, default, doc, write=interval, **more)
+    return Field(read, expects, default, doc, write=interval, **options)
 
 
-def about_one(doc: str, default: Any = REQUIRED, *, above: bool = False, **more: Any) -> Any:
+def about_one(doc: str, default: Any = REQUIRED, *, above: bool = False, **options: Any) -> Any:
     """A range of factors around 1: `0.2` means 0.8..1.2."""
     least = "above 0" if above else "of at least 0"
-    expects = f"a range of factors {least}, like 0.8..1.2, or a deviation like 0.2"
+    expects = f"a range of factors {least}, like 0.8..1.2 (0.2 for short)"
 
     def read(value: object) -> Range:
         ends = _ends(value)
@@ -335,11 +339,11 @@ def about_one(doc: str, default: Any = REQUIRED, *, above: bool = False, **more:
             raise ArgumentError(f"{show(value)} begins below that")
         return low, high
 
-    return Field(read, expects, default, doc, write=interval, **more)
+    return Field(read, expects, default, doc, write=interval, **options)
 
 
 def between(
-    doc: str, minimum: float, maximum: float = math.inf, default: Any = REQUIRED, **more: Any
+    doc: str, minimum: float, maximum: float = math.inf, default: Any = REQUIRED, **options: Any
 ) -> Any:
     """A range, or one number for a constant."""
     if maximum < math.inf:
@@ -352,13 +356,13 @@ def between(
         problem = f"within {minimum:g} and {maximum:g}" if maximum < math.inf else "as large"
         return _within(low, minimum, maximum, problem), _within(high, minimum, maximum, problem)
 
-    return Field(read, expects, default, doc, write=interval, **more)
+    return Field(read, expects, default, doc, write=interval, **options)
 
 
-def factor(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+def factor(doc: str, default: Any = REQUIRED, **options: Any) -> Any:
     """A factor: `10x` or `0.1x`; a plain number works, too."""
     return Field(
-        read_factor, "a factor like `10x` or `0.1x`", default, doc, write=write_factor, **more
+        read_factor, "a factor like `10x` or `0.1x`", default, doc, write=write_factor, **options
     )
 
 
@@ -385,7 +389,7 @@ def choice(
     *,
     switches: bool = False,
     elsewhere: Mapping[str, str] = NOTHING,
-    **more: Any,
+    **options: Any,
 ) -> Any:
     """One of several words; with `switches`, also `on` or `off`.
 
@@ -393,24 +397,24 @@ def choice(
     """
     expects = f"one of {_listed((*words, *(('on', 'off') if switches else ())))}"
     read = _one_of(words, switches, elsewhere)
-    return Field(read, expects, default, doc, takes_words=True, words=tuple(words), **more)
+    return Field(read, expects, default, doc, takes_words=True, words=tuple(words), **options)
 
 
-def words(doc: str, known: Sequence[str], default: Any = REQUIRED, **more: Any) -> Any:
+def words(doc: str, known: Sequence[str], default: Any = REQUIRED, **options: Any) -> Any:
     """One or more words of a list."""
     read = _each(_one_of(known, False, NOTHING))
     return Field(
         read, f"some of {_listed(known)}", default, doc,
-        takes_words=True, many=True, words=tuple(known), write=" ".join, **more,
+        takes_words=True, many=True, words=tuple(known), write=" ".join, **options,
     )  # fmt: skip
 
 
-def layer_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+def layer_name(doc: str, default: Any = REQUIRED, **options: Any) -> Any:
     """The name of a layer or scope: a label, `layer1.0`, or a pattern in quotes, `"layer*.bn"`."""
-    more.setdefault("write", name_or_text)
+    options.setdefault("write", name_or_text)
     return Field(
         _name, 'a name of the network\'s, or a pattern like "layer1.*"', default, doc,
-        takes_words=True, **more,
+        takes_words=True, **options,
     )  # fmt: skip
 
 
@@ -427,37 +431,43 @@ def layer_names(doc: str, *, example: str = "") -> Any:
     )  # fmt: skip
 
 
-def file_name(doc: str, default: Any = REQUIRED, **more: Any) -> Any:
+def file_name(doc: str, default: Any = REQUIRED, **options: Any) -> Any:
     """A path of a file or folder, relative to the spec's folder."""
-    more.setdefault("example", '"data"')
-    return Field(_file, 'text between `"`', default, doc, takes_words=True, write=quoted, **more)
+    options.setdefault("example", '"data"')
+    return Field(_file, 'text between `"`', default, doc, takes_words=True, write=quoted, **options)
 
 
 def tuple_of(
-    doc: str, one: Read, expects: str, default: Any = REQUIRED, *, single: bool = True, **more: Any
+    doc: str,
+    read_item: Read,
+    expects: str,
+    default: Any = REQUIRED,
+    *,
+    single: bool = True,
+    **options: Any,
 ) -> Any:
     """Values in brackets; with `single`, a single value needs no brackets."""
-    each = _each(one)
+    each = _each(read_item)
 
     def read(value: object) -> tuple[Any, ...]:
         if not single and _bracketed(value) is None:
             raise ArgumentError(f"{show(value)} is not {expects}")
         return each(value)  # type: ignore[no-any-return]
 
-    return Field(read, expects, default, doc, **more)
+    return Field(read, expects, default, doc, **options)
 
 
-def either(doc: str, word: str, other: Read, expects: str, default: Any, **more: Any) -> Any:
+def either(doc: str, word: str, other: Read, expects: str, default: Any, **options: Any) -> Any:
     """A given word, or a value for another reader."""
 
     def read(value: object) -> Any:
         return word if isinstance(value, Word) and value == word else other(value)
 
     return Field(
-        read, f"{expects}, or `{word}`", default, doc, takes_words=True, words=(word,), **more
+        read, f"{expects}, or `{word}`", default, doc, takes_words=True, words=(word,), **options
     )
 
 
-def custom(doc: str, read: Read, expects: str, default: Any = REQUIRED, **more: Any) -> Any:
+def custom(doc: str, read: Read, expects: str, default: Any = REQUIRED, **options: Any) -> Any:
     """An argument with a reader of its own."""
-    return Field(read, expects, default, doc, **more)
+    return Field(read, expects, default, doc, **options)

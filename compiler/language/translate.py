@@ -105,16 +105,16 @@ def _by_name(
     if any(name and fields[name].required and name not in given for name in ours):
         # `Linear 10`: a single number is the number of outputs; a spec does not state inputs.
         order = list(dropwhile(foreign.why_left_out, order))
-    found = list(zip(order, positional, strict=False))
-    found += [("", value) for value in positional[len(order) :]]
-    return found + [(here.get(name, name), value) for name, value in named.items()]
+    arguments = list(zip(order, positional, strict=False))
+    arguments += [("", value) for value in positional[len(order) :]]
+    return arguments + [(here.get(name, name), value) for name, value in named.items()]
 
 
 def _written(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> Statement:
     fields = meaning.kind.fields
     values: dict[str, Value] = {}
     flags: list[str] = []
-    behind = ""
+    next_layer = ""
     label = ""
     result = Statement("")
     # The meaning of `same` depends on the other arguments.
@@ -123,7 +123,7 @@ def _written(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> St
             after = activation(value)
             if after is None:
                 result.left_out.append(f"{name}={value.text}")
-            behind = after or behind
+            next_layer = after or next_layer
             continue
         if name == "name" and value.word and value.text.isidentifier():
             label = f"{value.text}: "
@@ -136,7 +136,7 @@ def _written(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> St
             flags += [part] if part else []
         else:
             values[part[0]] = part[1]
-    result.text = label + _line(meaning, values, flags) + (f", {behind}" if behind else "")
+    result.text = label + _line(meaning, values, flags) + (f", {next_layer}" if next_layer else "")
     return result
 
 

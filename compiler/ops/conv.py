@@ -438,7 +438,7 @@ class Deconv(Biased):
     }
     kind: ClassVar[Kind] = "conv"
 
-    # No `mode`: the padding is cut off what leaves, there is nothing to fill.
+    # No `mode`: the padding is cut off the output, there is nothing to fill.
 
     out: int = count("output channels")
     kernel: Pair = pair("filter size")
@@ -455,8 +455,10 @@ class Deconv(Biased):
             raise ArgumentError(
                 "`same` computes the padding itself", "take `pad` and `output_pad` out"
             )
-        for more, stride, dilation in zip(self.output_pad, self.stride, self.dilation, strict=True):
-            if more >= max(stride, dilation):
+        for added, stride, dilation in zip(
+            self.output_pad, self.stride, self.dilation, strict=True
+        ):
+            if added >= max(stride, dilation):
                 raise ArgumentError(
                     f"`output_pad={plain(self.output_pad)}` has to be below the stride,"
                     f" {plain(self.stride)}, or the dilation",
@@ -477,8 +479,8 @@ class Deconv(Biased):
         return self.out, self._axis(0, height), self._axis(1, width)
 
     def _axis(self, axis: int, arriving: int) -> int:
-        pad, more = self.padding(axis)
-        whole = (arriving - 1) * self.stride[axis] + self._reach(axis) + more
+        pad, added = self.padding(axis)
+        whole = (arriving - 1) * self.stride[axis] + self._reach(axis) + added
         if whole - 2 * pad < 1:
             raise ShapeError(
                 f"nothing is left: `pad` cuts {pad} off each side of {whole}",
@@ -545,19 +547,19 @@ class Deconv(Biased):
         lines = []
         for axis, name in enumerate(("height", "width")):
             arriving, stride = inputs[0][1 + axis], self.stride[axis]
-            pad, more = self.padding(axis)
+            pad, added = self.padding(axis)
             cut = f" - 2*{pad}" if pad else ""
-            added = f" + {more}" if more else ""
-            how = f"({arriving} - 1)*{stride}{cut} + {self._reach(axis)}{added}"
+            plus = f" + {added}" if added else ""
+            how = f"({arriving} - 1)*{stride}{cut} + {self._reach(axis)}{plus}"
             lines.append((name, f"{how} = {output[1 + axis]}"))
         weights = self.weights(*inputs)
         macs = self.macs(output, *inputs)
-        arriving_numbers = "*".join(map(str, inputs[0]))
+        input_elements = "*".join(map(str, inputs[0]))
         each = "*".join(map(str, weights[0].shape[1:]))
         return [
             *lines,
             ("parameters", parameters(weights, "channels")),
-            ("multiply-adds", f"{arriving_numbers} inputs * {each} = {macs:,}"),
+            ("multiply-adds", f"{input_elements} inputs * {each} = {macs:,}"),
         ]
 
 

@@ -327,13 +327,13 @@ class PadShortcut(NoMultiplyAdds):
         return Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        more = self.out - inputs[0][0]
-        module = constructor("PadShortcut", more, stride=(plain(self.stride), 1))
+        added = self.out - inputs[0][0]
+        module = constructor("PadShortcut", added, stride=(plain(self.stride), 1))
         return TorchText(module, helper=PAD_SHORTCUT)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        more = self.out - inputs[0][0]
-        return [("channels", f"{inputs[0][0]} + {more} of zeros = {self.out}")]
+        added = self.out - inputs[0][0]
+        return [("channels", f"{inputs[0][0]} + {added} of zeros = {self.out}")]
 
 
 # As usual, half of the channels are added before and half after; an odd one comes after. `F.pad`

@@ -166,7 +166,7 @@ class Pool(NoMultiplyAdds):
 
     # ---- the text of it ----
 
-    def windowed(self, module: str, **more: Option) -> Constructor:
+    def windowed(self, module: str, **options: Option) -> Constructor:
         """A pooling module of torch with a window."""
         return constructor(
             module,
@@ -175,7 +175,7 @@ class Pool(NoMultiplyAdds):
             padding=(plain(self.padding), 0),
             dilation=(plain(self.dilation), 1),
             ceil_mode=(self.ceil, False),
-            **more,
+            **options,
         )
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:

@@ -61,11 +61,11 @@ def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
             call.head.span,
             help="change the spec itself",
         )
-    made = _made(override, call, reader, context, directives[same[0]] if same else None)
+    directive = _made(override, call, reader, context, directives[same[0]] if same else None)
     if same:
-        directives[same[0]] = made
+        directives[same[0]] = directive
     else:
-        directives.append(made)
+        directives.append(directive)
 
 
 def _head(section: str, word: str) -> str:
@@ -96,8 +96,8 @@ def _changed(base: Directive, call: Call, reader: Reader) -> Directive:
     (argument,) = evaluate_arguments(call.arguments, reader.env)
     name, value = base.one(argument)
     places = {**(base.origin.places if base.origin else {}), name: argument.node.span}
-    made = base.replace(**{name: value}).placed(
+    changed = base.replace(**{name: value}).placed(
         Origin(statement_span(call), places, call.head.span)
     )
-    verify(made, call)
-    return made
+    verify(changed, call)
+    return changed

@@ -116,8 +116,8 @@ def kernel_size(sigma: float, times: float) -> int:
     return int(times * sigma + 1) | 1
 
 
-def _p(default: float = 1.0, **more: Any) -> float:
-    return share("probability", default, keyword_only=True, elsewhere="prob", **more)  # type: ignore[no-any-return]
+def _p(default: float = 1.0, **options: Any) -> float:
+    return share("probability", default, keyword_only=True, elsewhere="prob", **options)  # type: ignore[no-any-return]
 
 
 _FILLS = ("zero", "nearest", "reflect")
@@ -591,14 +591,14 @@ class Color(Augmentation):
             raise ArgumentError("no argument is given", "write `color brightness=0.2 contrast=0.2`")
 
     def color_changes(self) -> tuple[ColorChange, ...]:
-        found = []
+        changes = []
         if self.brightness:
-            found.append(ColorChange("brightness", self.brightness[1]))
+            changes.append(ColorChange("brightness", self.brightness[1]))
         if self.contrast:
-            found.append(ColorChange("contrast", self.contrast[1], needs_mean=True))
+            changes.append(ColorChange("contrast", self.contrast[1], needs_mean=True))
         if self.saturation:
-            found.append(ColorChange("saturation", self.saturation[1], mixes_channels=True))
-        return tuple(found)
+            changes.append(ColorChange("saturation", self.saturation[1], mixes_channels=True))
+        return tuple(changes)
 
     def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
         linear = (COLOR,) if self.color_changes() else ()

@@ -25,9 +25,9 @@ def check_sections(
     program: Program, sections: Mapping[str, Call], network: Network | None
 ) -> list[Diagnostic]:
     """All diagnostics about the sections of a spec."""
-    found = examine(program, sections, network)
-    diagnostics = found.diagnostics
-    data = found.context.find(Data)
+    examined = examine(program, sections, network)
+    diagnostics = examined.diagnostics
+    data = examined.context.find(Data)
     classes = classes_of(data) if data is not None and data.written else None
     if network is not None and classes is not None and _ends_elsewhere(network, classes):
         # `fc classes` has as many outputs as the data has classes.
@@ -67,8 +67,8 @@ def wrong_classes(
     numbers = text(output.shape)
     counted = f"{count:,} class{'es' * (count != 1)}"
     there = data.place("path") or data.span
-    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
-    listed = ", ".join(f"`{one}`" for one in names[:_MOST_NAMES]) + more
+    rest = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    listed = ", ".join(f"`{one}`" for one in names[:_MOST_NAMES]) + rest
     return Diagnostic(
         "classes",
         f"{name} has {counted}, and {ends} in {numbers}",

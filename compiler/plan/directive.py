@@ -212,8 +212,8 @@ class Context:
 
     def all(self, kind: type[D]) -> list[D]:
         """All written directives of a class, without those that are off."""
-        found = self.given.get(kind.section, ())
-        return [one for one in found if isinstance(one, kind) and not one.off]
+        directives = self.given.get(kind.section, ())
+        return [one for one in directives if isinstance(one, kind) and not one.off]
 
     def find(self, kind: type[D]) -> D | None:
         """The written directive of a class, else its default."""
@@ -224,9 +224,9 @@ class Context:
 
     def get(self, kind: type[D]) -> D:
         """Like `find`, for directives that always have a value."""
-        found = self.find(kind)
-        assert found is not None, kind
-        return found
+        directive = self.find(kind)
+        assert directive is not None, kind
+        return directive
 
     # ---- the network ----
 
@@ -257,7 +257,7 @@ class Context:
 
 def conflict(
     message: str,
-    one: Directive,
+    first: Directive,
     other: Directive,
     *,
     help: str = "keep one of them",
@@ -266,10 +266,10 @@ def conflict(
     """The error for two directives that contradict each other; with `drop`, the fix removes the
     first.
     """
-    assert one.origin is not None
+    assert first.origin is not None
     labels = (Label(other.origin.span, "the other"),) if other.origin else ()
-    edits = (Edit(one.origin.span, ""),) if drop else ()
-    return Problem("conflict", message, one.origin.span, labels=labels, help=help, edits=edits)
+    edits = (Edit(first.origin.span, ""),) if drop else ()
+    return Problem("conflict", message, first.origin.span, labels=labels, help=help, edits=edits)
 
 
 def taken_out(place: Span) -> tuple[Edit, ...]:

@@ -100,13 +100,13 @@ def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Pr
     if context.size is None:
         yield context.unfit(place, "only images can be cropped", f"take `{directive.word}` out")
         return
-    found = side if isinstance(side, tuple) else (side, side)
-    if found != context.size:
+    sides = side if isinstance(side, tuple) else (side, side)
+    if sides != context.size:
         height, width = context.size
         right = str(height) if height == width else by(context.size)
         yield context.unfit(
             place,
-            f"a crop of {by(found)} does not fit the network's input",
+            f"a crop of {by(sides)} does not fit the network's input",
             f"write `crop {right}`, or change the input",
             (Edit(place, right),),
         )

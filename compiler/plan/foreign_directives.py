@@ -154,10 +154,10 @@ def directive(
         text = _text(field, value)
         parts.append(f"{field.name}={text}" if field.keyword_only else text)
     for theirs, value in named.items():
-        found = _field(kind, theirs)
-        if found is not None and value.word != "none":
-            further = [word for word in further if not word.startswith(f"{found.name}=")]
-            parts.append(_argument(found, value))
+        own_field = _field(kind, theirs)
+        if own_field is not None and value.word != "none":
+            further = [word for word in further if not word.startswith(f"{own_field.name}=")]
+            parts.append(_argument(own_field, value))
     if further and further[0] in kind.fields and kind.fields[further[0]].is_flag:
         return " ".join([kind.word, *parts, *further])
     bare = [word for word in further if "=" not in word]

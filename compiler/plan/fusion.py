@@ -100,7 +100,7 @@ class Fusion:
     @property
     def normalizes(self) -> bool:
         """Whether normalisation is a separate pass."""
-        return not any(one.normalizes for one in self.passes)
+        return not any(pass_.normalizes for pass_ in self.passes)
 
     @property
     def cost(self) -> Cost:
@@ -251,14 +251,14 @@ class StepChange(NamedTuple):
     change: ColorChange
 
 
-def color_matrices(one: Pass) -> tuple[tuple[StepChange, ...], ...]:
+def color_matrices(pass_: Pass) -> tuple[tuple[StepChange, ...], ...]:
     """The colour changes of a pass, grouped into matrices.
 
     After a change that may leave 0..255 values are clipped, so that matrices cannot be combined
     across it.
     """
     matrices: list[list[StepChange]] = [[]]
-    for step in one.steps:
+    for step in pass_.steps:
         for change in step.directive.color_changes():
             if matrices[-1] and matrices[-1][-1].change.largest > 1:
                 matrices.append([])
@@ -279,34 +279,34 @@ def needs_mean(matrix: Sequence[StepChange]) -> bool:
 # ---- cost ------------------------------------------------------------------------------------
 
 
-def inner_borders(one: Pass) -> int:
+def inner_borders(pass_: Pass) -> int:
     """The number of intermediate borders within a pass, outside of which pixels are filled.
 
     The border of the input image is not counted: the interpolation itself handles it.
     """
-    inside = [step for step in one.steps if not step.directive.keeps_border]
+    inside = [step for step in pass_.steps if not step.directive.keeps_border]
     return sum(step.fill != INSIDE for step in inside[1:])
 
 
-def _cost(one: Pass) -> Cost:
-    directives = [step.directive for step in one.steps]
-    place = numbers(one.leaving, 1)
-    leaving = place * one.channels
-    touched = 4 * (numbers(one.arriving, one.channels) + leaving)
-    if one.kind == MOVE:
+def _cost(pass_: Pass) -> Cost:
+    directives = [step.directive for step in pass_.steps]
+    place = numbers(pass_.leaving, 1)
+    leaving = place * pass_.channels
+    touched = 4 * (numbers(pass_.arriving, pass_.channels) + leaving)
+    if pass_.kind == MOVE:
         return Cost(0, touched)
-    if one.kind == WARP:  # four weights for each position, four products for each channel
-        borders = inner_borders(one)
+    if pass_.kind == WARP:  # four weights for each position, four products for each channel
+        borders = inner_borders(pass_)
         matrix = (6 if any(each.projective for each in directives) else 4) * (1 + borders)
         own = sum(each.warp_macs() for each in directives)
-        macs = place * (matrix + 4 + 4 * one.channels + own)
+        macs = place * (matrix + 4 + 4 * pass_.channels + own)
         return Cost(macs, touched + 4 * place * (2 + borders))
-    if one.kind == COLOR:
+    if pass_.kind == COLOR:
         macs = moved = 0
-        for matrix_of in color_matrices(one):
+        for matrix_of in color_matrices(pass_):
             mean = needs_mean(matrix_of)
-            macs += leaving * ((one.channels if mixes_channels(matrix_of) else 1) + mean)
+            macs += leaving * ((pass_.channels if mixes_channels(matrix_of) else 1) + mean)
             moved += touched + 4 * leaving * mean
         return Cost(macs, moved)
     (directive,) = directives
-    return directive.cost(one.kind, one.arriving, one.channels)
+    return directive.cost(pass_.kind, pass_.arriving, pass_.channels)

@@ -84,8 +84,8 @@ class LayerNames:
     def _listed(self) -> str:
         tops = [name for name, nodes in self.names.items() if "." not in name and any(
             _learns(node) for node in nodes)]  # fmt: skip
-        more = f" and {len(tops) - 8} more" if len(tops) > 8 else ""
-        return ", ".join(f"`{name}`" for name in tops[:8]) + more if tops else "none with weights"
+        rest = f" and {len(tops) - 8} more" if len(tops) > 8 else ""
+        return ", ".join(f"`{name}`" for name in tops[:8]) + rest if tops else "none with weights"
 
 
 def _is_pattern(part: str) -> bool:

@@ -38,11 +38,11 @@ class Loss(Directive):
             return
         assert context.network is not None
         last = context.network.output
-        said = "each class independently" if end == "each" else "one class out of several"
+        meaning = "each class independently" if end == "each" else "one class out of several"
         instead = "bce" if end == "each" else "cross_entropy"
         yield Problem(
             "conflict",
-            f"the network's last layer predicts {said}; this loss does not",
+            f"the network's last layer predicts {meaning}; this loss does not",
             self.origin.span,
             labels=(Label(first_line(last.span), f"`{last.op.word}` is the last"),),
             help=f"write `loss {instead}`, or take the last layer out: the loss has it built in",
@@ -115,10 +115,10 @@ def _weights(value: object) -> Any:
         raise ArgumentError(f"{show(value)} is not one of them", instead="equal")
     if not isinstance(value, (list, tuple)) or not value:
         raise ArgumentError(f"{show(value)} is not one of them")
-    found = tuple(map(real_number, value))
-    if min(found) < 0 or not any(found):
+    weights = tuple(map(real_number, value))
+    if min(weights) < 0 or not any(weights):
         raise ArgumentError("weights are at least 0, and at least one is above 0")
-    return found
+    return weights
 
 
 def _write_weights(value: Any) -> str:

@@ -40,19 +40,19 @@ def plan_and_warnings(
     network: Network, overrides: Sequence[SectionOverride] = (), *, needs_data: bool = True
 ) -> tuple[TrainPlan, list[Diagnostic]]:
     """The plan, with warnings about it."""
-    found = examine(network.program, network.sections, network, overrides)
-    if needs_data and not has_errors(found.diagnostics):
-        missing = no_data(found.context)
+    examined = examine(network.program, network.sections, network, overrides)
+    if needs_data and not has_errors(examined.diagnostics):
+        missing = no_data(examined.context)
         if missing is not None:
             raise SpecError([missing])
-    if has_errors(found.diagnostics):
+    if has_errors(examined.diagnostics):
         diagnostics = tried_in(
             network.program,
-            found.diagnostics,
+            examined.diagnostics,
             lambda changed: examine(changed, sections_of(changed), network, overrides).diagnostics,
         )
         raise SpecError(d for d in diagnostics if d.severity == "error")
-    return assemble(network, found.context), found.diagnostics
+    return assemble(network, examined.context), examined.diagnostics
 
 
 class Examined(NamedTuple):
@@ -75,13 +75,13 @@ def examine(
     context = Context(network, given)
     diagnostics = reader.diagnostics
     diagnostics += apply(overrides, reader, context)
-    told = {(d.code, d.span) for d in diagnostics}
+    seen = {(d.code, d.span) for d in diagnostics}
     for directive in [one for directives in given.values() for one in directives if not one.off]:
-        reported = [problem.diagnostic for problem in directive.problems(context)]
-        reported += [] if reported else directive.warnings(context)
-        for diagnostic in reported:
-            if (diagnostic.code, diagnostic.span) not in told:
-                told.add((diagnostic.code, diagnostic.span))
+        problems = [problem.diagnostic for problem in directive.problems(context)]
+        problems += [] if problems else directive.warnings(context)
+        for diagnostic in problems:
+            if (diagnostic.code, diagnostic.span) not in seen:
+                seen.add((diagnostic.code, diagnostic.span))
                 diagnostics.append(diagnostic)
     diagnostics += _whole(sections, reader, context)
     return Examined(context, in_order(diagnostics))
@@ -180,8 +180,10 @@ def _filled(section: type[S], context: Context) -> S:
     values: dict[str, Any] = {}
     for slot in slots(section):
         if slot.several:
-            values[slot.name] = tuple(one.settle(context) for one in context.all(slot.kind))
+            values[slot.name] = tuple(
+                directive.settle(context) for directive in context.all(slot.kind)
+            )
             continue
-        one: Directive | None = context.find(slot.kind)
-        values[slot.name] = one.settle(context) if one is not None else None
+        directive: Directive | None = context.find(slot.kind)
+        values[slot.name] = directive.settle(context) if directive is not None else None
     return section(**values)

@@ -15,11 +15,11 @@ def said_in_train(network: Network) -> dict[str, Any]:
     context = examine(network.program, network.sections, network).context
     batch, precision = context.find(Batch), context.find(Precision)
     optimizer = context.find(Optimizer)
-    by_name: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     if batch is not None and batch.written:
-        by_name["batch"] = batch.size
+        settings["batch"] = batch.size
     if optimizer is not None and optimizer.written:
-        by_name["optimizer"] = optimizer.memory
+        settings["optimizer"] = optimizer.memory
     if precision is not None and precision.written and precision.mode != "auto":
-        by_name["precision"] = precision.mode
-    return by_name
+        settings["precision"] = precision.mode
+    return settings

@@ -233,9 +233,9 @@ class _Reader:
 
     def augmentations(self, data: Sequence[Any]) -> Iterator[Augmentation]:
         for item in data:
-            made = self.directive("augment", item)
-            assert isinstance(made, Augmentation)
-            yield made
+            directive = self.directive("augment", item)
+            assert isinstance(directive, Augmentation)
+            yield directive
 
     def section(self, section: type[S], name: str, data: dict[str, Any]) -> S:
         known = slots(section)
@@ -247,14 +247,14 @@ class _Reader:
             return tuple(self.directive(section, one) for one in data.get(slot.word, ()))
         item = data.get(slot.word)
         if slot.word not in data:
-            made = slot.kind.usual(self.defaults)
+            directive = slot.kind.usual(self.defaults)
         else:
-            made = None if item is None else self.directive(section, item)
-        if made is None and slot.optional:
+            directive = None if item is None else self.directive(section, item)
+        if directive is None and slot.optional:
             return None
-        if not isinstance(made, slot.kind):
+        if not isinstance(directive, slot.kind):
             raise PlanError(f"`{section}` lacks `{slot.word}`")
-        return made
+        return directive
 
     def directive(self, section: str, item: Any) -> Directive:
         values = dict(item)
@@ -268,11 +268,11 @@ class _Reader:
             elif field.required:
                 raise PlanError(f"`{word}` lacks its argument `{field.name}`")
         try:
-            made = kind.make(**values)
-            made.check()
+            directive = kind.make(**values)
+            directive.check()
         except ArgumentError as error:
             raise PlanError(f"`{word}`: {error.message}") from None
-        return made
+        return directive
 
     def must_be_known(self, words: Iterable[str], known: Collection[str], message: str) -> None:
         unknown = [word for word in words if word not in known]

@@ -155,11 +155,11 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
     if not paths:
         return None
     span = statement_span(call)
-    for found in re.finditer(r"(?<!\S)(?:(\w+)=)?([^\s=,]+)", span.text):
-        name, text = found.groups()
+    for match in re.finditer(r"(?<!\S)(?:(\w+)=)?([^\s=,]+)", span.text):
+        name, text = match.groups()
         if not _PLACE.fullmatch(text) or (name and name not in paths):
             continue
-        place = Span(span.source, span.start + found.start(2), span.start + found.end(2))
+        place = Span(span.source, span.start + match.start(2), span.start + match.end(2))
         instead = folded(text)
         known = {folded(name.partition(" ")[2]): name for name in kinds if " " in name}
         if instead in known:
@@ -177,9 +177,9 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
 
 def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Problem | None:
     """The error for a foreign word as the value of a directive: `metrics accuracy`."""
-    found = problem.diagnostic
-    place = found.span
-    if place is None or found.code not in ("argument", "unknown-flag") or found.edits:
+    diagnostic = problem.diagnostic
+    place = diagnostic.span
+    if place is None or diagnostic.code not in ("argument", "unknown-flag") or diagnostic.edits:
         return None
     word = place.text.rpartition("=")[2]
     instead, what = known_elsewhere(section).get(folded(word), ("", ""))
@@ -190,7 +190,7 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
         return None
     at = Span(place.source, place.end - len(word), place.end)
     return Problem(
-        found.code, found.message, place, notes=found.notes,
+        diagnostic.code, diagnostic.message, place, notes=diagnostic.notes,
         help=f"in a spec it is called `{here}`" if here else what,
         edits=(Edit(at, here),) if here else (),
     )  # fmt: skip

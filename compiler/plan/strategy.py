@@ -101,10 +101,10 @@ def _factors(
             for node in group.nodes:
                 factors[node.index] = transfer.decay.factor**depth
     if transfer.rates is not None:
-        said: dict[int, float] = {}
+        set_factors: dict[int, float] = {}
         for name, factor in transfer.rates.factors:
-            said |= {node.index: factor for node in parts.nodes(name)}
-        for index, factor in said.items():
+            set_factors |= {node.index: factor for node in parts.nodes(name)}
+        for index, factor in set_factors.items():
             factors[index] = factors.get(index, 1.0) * factor
     if transfer.head is not None and transfer.head.lr != 1:
         for node in head_of(context):
@@ -138,13 +138,13 @@ def _key(name: str) -> str:
 def _anew(
     network: Network, transfer: Transfer, parts: LayerNames, context: Context
 ) -> Iterator[str]:
-    anew: list[Node] = []
+    nodes: list[Node] = []
     if transfer.features is not None:
         taken = parts.up_to(transfer.features.name)
-        anew = network.nodes[len(taken) + 1 :]
+        nodes = network.nodes[len(taken) + 1 :]
     elif transfer.head is not None and transfer.head.reset:
-        anew = [*head_of(context), *_ends_of_auxiliary_heads(network)]
-    for node in anew:
+        nodes = [*head_of(context), *_ends_of_auxiliary_heads(network)]
+    for node in nodes:
         if node.weights:
             yield node.name
 

@@ -397,7 +397,7 @@ class Rates(Directive):
     def read(
         cls, call: Call, arguments: Sequence[Evaluated], env: Env, words: Collection[str]
     ) -> dict[str, Any]:
-        found: list[tuple[str, float]] = []
+        factors: list[tuple[str, float]] = []
         waiting = ""
         for node, value in arguments:
             name = node.name or waiting
@@ -406,14 +406,14 @@ class Rates(Directive):
                     raise cls._wrong(f"`{node.span.text}` is not a name", node.span)
                 waiting = str(value)
                 continue
-            if name in [known for known, _ in found]:
+            if name in [known for known, _ in factors]:
                 raise cls._wrong(f"`{name}` is given twice", node.span, "repeated-argument")
             try:
-                found.append((name, read_factor(value)))
+                factors.append((name, read_factor(value)))
             except ArgumentError as error:
                 raise cls._wrong(f"a rate is a factor; {error.message}", node.span) from None
             waiting = ""
-        if waiting or not found:
+        if waiting or not factors:
             raise Problem(
                 "missing-argument",
                 f"`lr` needs a factor for `{waiting}`" if waiting else "`lr` needs a layer",
@@ -421,7 +421,7 @@ class Rates(Directive):
                 notes=(f"it is written `{cls.usage}`",),
                 help="write `lr layer1=0.1x`, with the name of a layer or scope",
             )
-        return {"factors": tuple(found)}
+        return {"factors": tuple(factors)}
 
     def one(self, argument: Evaluated) -> tuple[str, Any]:
         name = str(argument.node.name)

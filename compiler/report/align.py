@@ -41,13 +41,13 @@ def align(
     while end < shorter - begin and left_keys[-1 - end] == right_keys[-1 - end]:
         end += 1
     same: Pairs = [(i, i) for i in range(begin)]
-    behind = [(len(left) - i, len(right) - i) for i in range(end, 0, -1)]
+    common_end = [(len(left) - i, len(right) - i) for i in range(end, 0, -1)]
     a, b = left_keys[begin : len(left) - end], right_keys[begin : len(right) - end]
     if len(a) * len(b) > MAX_CELLS:
         same += [(i + begin, j + begin) for i, j in _shared(a, b)]
     matched: Pairs = []
     i, j = 0, 0
-    for next_i, next_j in [*same, *behind, (len(left), len(right))]:
+    for next_i, next_j in [*same, *common_end, (len(left), len(right))]:
         matched += _akin(left, right, left_keys, right_keys, kinship, (i, next_i), (j, next_j))
         matched.append((next_i, next_j))
         i, j = next_i + 1, next_j + 1

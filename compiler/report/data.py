@@ -22,12 +22,12 @@ Json = dict[str, Any]
 
 def as_json(analyses: Sequence[Analysis]) -> str:
     """JSON: one object for one network, a list for several; one line per layer."""
-    found = [_lines(report(analysis, analysis.setting.batch)) for analysis in analyses]
-    return found[0] if len(found) == 1 else "[" + ",\n".join(found) + "]"
+    reports = [_lines(report(analysis, analysis.setting.batch)) for analysis in analyses]
+    return reports[0] if len(reports) == 1 else "[" + ",\n".join(reports) + "]"
 
 
-def _lines(found: Json) -> str:
-    return "{" + ",\n ".join(f"{json.dumps(k)}: {_value(v)}" for k, v in found.items()) + "}"
+def _lines(fields: Json) -> str:
+    return "{" + ",\n ".join(f"{json.dumps(k)}: {_value(v)}" for k, v in fields.items()) + "}"
 
 
 def _value(value: object) -> str:
@@ -44,7 +44,7 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
     of training includes them. All figures except memory are for one image.
     """
     network, totals, memory = analysis.network, analysis.totals, analysis.memory
-    found: Json = {
+    data: Json = {
         "network": network.name,
         "file": network.program.main.source.name,
         "input": list(network.input.shape),
@@ -68,7 +68,7 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
         "layers": [layer(analysis, node) for node in network.nodes if node.inputs and not node.aux],
     }
     if network.aux:
-        found["aux"] = [
+        data["aux"] = [
             {
                 "name": head.scope.name,
                 "weight": head.weight,
@@ -76,7 +76,7 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
             }
             for head in network.aux
         ]
-    return found
+    return data
 
 
 def layer(analysis: Analysis, node: Node) -> Json:
@@ -124,21 +124,21 @@ def as_csv(analyses: Sequence[Analysis]) -> str:
 
 
 def _csv_line(analysis: Analysis, node: Node, wording: Wording) -> list[object]:
-    found = layer(analysis, node)
+    fields = layer(analysis, node)
     return [
         analysis.network.name,
-        found["name"],
-        found["op"],
+        fields["name"],
+        fields["op"],
         wording.layer(node),
         " ".join(text(shape) for shape in node.input_shapes),
         text(node.shape),
-        found["params"],
-        found["macs"],
-        found["elementwise"],
-        *found["receptive_field"],
-        *found["jump"],
-        found["connections"],
-        found["line"],
+        fields["params"],
+        fields["macs"],
+        fields["elementwise"],
+        *fields["receptive_field"],
+        *fields["jump"],
+        fields["connections"],
+        fields["line"],
         int(node.aux),
     ]
 
@@ -151,20 +151,20 @@ def as_markdown(analyses: Sequence[Analysis], depth: int | None = None) -> str:
 
 
 def _markdown(analysis: Analysis, batch: int, depth: int | None) -> str:
-    network, found = analysis.network, rows(analysis, depth)
+    network, table_rows = analysis.network, rows(analysis, depth)
     header = ["name", "layer", "output", "params", "MACs", "sees"]
     lines = [
         f"## {_escape(network.name)}",
         "",
         f"{_code(network.program.main.source.name)}, input {text(network.input.shape)}",
         "",
-        *_markdown_table(header, [_cells(row) for row in found if not row.aux], right=3),
+        *_markdown_table(header, [_cells(row) for row in table_rows if not row.aux], right=3),
         "",
         *_markdown_table(["total", "", ""], [list(fact) for fact in facts(analysis, batch)]),
     ]
     if network.aux:
         lines += ["", "Only in training:", ""]
-        lines += _markdown_table(header, [_cells(row) for row in found if row.aux], right=3)
+        lines += _markdown_table(header, [_cells(row) for row in table_rows if row.aux], right=3)
     lines += ["", *conventions()]
     return "\n".join(lines)
 

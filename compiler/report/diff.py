@@ -51,23 +51,23 @@ def difference(before: Analysis, after: Analysis) -> Difference:
     keys: dict[object, int] = {}
     left, right = Structure(before.network, keys), Structure(after.network, keys)
     partner = dict(sorted(_Matching(left, right).partner.items()))
-    found = Difference(before, after, partner=partner)
-    matched = set(found.partner.values())
+    diff = Difference(before, after, partner=partner)
+    matched = set(diff.partner.values())
     was, now = Wording(before.network), Wording(after.network)
-    found.removed = _whole_parts(left, set(partner))
-    found.added = _whole_parts(right, matched)
+    diff.removed = _whole_parts(left, set(partner))
+    diff.added = _whole_parts(right, matched)
     for old_index, new_index in partner.items():
         old, new = before.network.nodes[old_index], after.network.nodes[new_index]
-        rewired = _rewired(found, old, new, matched)
+        rewired = _rewired(diff, old, new, matched)
         # The value of `auto` may depend on the next layers; that is not a change of the layer.
         same = left.op_key(old) == right.op_key(new) or was.layer(old) == now.layer(new)
         if rewired or not same:
-            found.changed.append(Changed(old, new, rewired))
+            diff.changed.append(Changed(old, new, rewired))
         elif _figures(before, old) != _figures(after, new):
-            found.affected.append((old, new))
+            diff.affected.append((old, new))
         if old.name != new.name and old.weights and new.weights:
-            found.renamed.append((old, new))
-    return found
+            diff.renamed.append((old, new))
+    return diff
 
 
 def _figures(analysis: Analysis, node: Node) -> object:
@@ -172,7 +172,7 @@ def _word(part: Part) -> tuple[str, str]:
 
 def _whole_parts(structure: Structure, matched: set[int]) -> list[Part]:
     """Layers without a partner; parts without any partner inside are returned whole."""
-    found: list[Part] = []
+    whole: list[Part] = []
     stack: list[Part] = [structure.network.root]
     while stack:
         part = stack.pop()
@@ -180,13 +180,13 @@ def _whole_parts(structure: Structure, matched: set[int]) -> list[Part]:
         if all(node.index in matched for node in nodes):
             continue
         if isinstance(part, Node) or not any(node.index in matched for node in nodes):
-            found.append(part)
+            whole.append(part)
         else:
             stack.extend(reversed(list(parts(part))))
-    return found
+    return whole
 
 
-def _rewired(found: Difference, old: Node, new: Node, matched: set[int]) -> bool:
+def _rewired(diff: Difference, old: Node, new: Node, matched: set[int]) -> bool:
     """Whether the inputs of a layer come from other layers.
 
     A layer inserted or removed in between does not count: inputs are followed back to layers that
@@ -195,9 +195,9 @@ def _rewired(found: Difference, old: Node, new: Node, matched: set[int]) -> bool
     if len(old.inputs) != len(new.inputs):
         return True
     for source, now in zip(old.inputs, new.inputs, strict=True):
-        if found.partner.get(source.index) == now.index:
+        if diff.partner.get(source.index) == now.index:
             continue
-        before = {found.partner.get(i) for i in _sources(source, found.partner)}
+        before = {diff.partner.get(i) for i in _sources(source, diff.partner)}
         if before != _sources(now, matched):
             return True
     return False

@@ -40,24 +40,24 @@ class _Line:
 _COLORS = {"+": ADDED, "-": REMOVED, "~": CHANGED}
 
 
-def diff_text(found: Difference, *, batch: int = 1, style: Style = PLAIN) -> str:
-    before, after = found.before, found.after
+def diff_text(diff: Difference, *, batch: int = 1, style: Style = PLAIN) -> str:
+    before, after = diff.before, diff.after
     lines = [
         *wrapped(f"- {title(before)}", style, code=REMOVED),
         *wrapped(f"+ {title(after)}", style, code=ADDED),
         "",
     ]
-    rows = _lines(found)
+    rows = _lines(diff)
     if rows:
         variants = [_columns(exact, exact), _columns(exact, short), _columns(short, short)]
         lines += grid(variants, rows, style, lambda row, column: _COLORS[row.sign])
-    elif found.same:
+    elif diff.same:
         lines += wrapped("The same layers, connected in the same way.", style, code=BOLD)
     else:
         lines += wrapped("The same layers; their inputs differ.", style, code=BOLD)
-    for remark in _remarks(found):
+    for remark in _remarks(diff):
         lines += ["", *wrapped(remark, style, code="")]
-    lines += ["", *_totals(found, batch, style)]
+    lines += ["", *_totals(diff, batch, style)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -78,27 +78,27 @@ def _columns(params: Figure, macs: Figure) -> list[Column[_Line]]:
 # ---- layers ----------------------------------------------------------------------------------
 
 
-def _lines(found: Difference) -> list[_Line]:
+def _lines(diff: Difference) -> list[_Line]:
     """Lines in the order of the new network; removed layers at their old position."""
-    positions = _positions(found)
+    positions = _positions(diff)
     lines = [
         _came_or_went("-", row, (positions[row.nodes[0].index], 2))
-        for row in _rows(found.before, found.removed)
+        for row in _rows(diff.before, diff.removed)
     ]
     lines += [
-        _came_or_went("+", row, (row.nodes[0].index, 1)) for row in _rows(found.after, found.added)
+        _came_or_went("+", row, (row.nodes[0].index, 1)) for row in _rows(diff.after, diff.added)
     ]
-    was, now = Wording(found.before.network), Wording(found.after.network)
-    lines += [_changed(found, each, was, now) for each in found.changed]
+    was, now = Wording(diff.before.network), Wording(diff.after.network)
+    lines += [_changed(diff, each, was, now) for each in diff.changed]
     return sorted(lines, key=lambda line: line.place)
 
 
-def _positions(found: Difference) -> list[int]:
+def _positions(diff: Difference) -> list[int]:
     """From the index of an old layer to the index of its predecessor in the new network."""
     position = 0
     positions = []
-    for index in range(len(found.before.network.nodes)):
-        position = found.partner.get(index, position)
+    for index in range(len(diff.before.network.nodes)):
+        position = diff.partner.get(index, position)
         positions.append(position)
     return positions
 
@@ -113,23 +113,23 @@ def _came_or_went(sign: str, row: Row, place: tuple[int, int]) -> _Line:
     return _Line(sign, row.name, row.layer, output, factor * row.params, factor * row.macs, place)
 
 
-def _changed(found: Difference, each: Changed, was: Wording, now: Wording) -> _Line:
+def _changed(diff: Difference, each: Changed, was: Wording, now: Wording) -> _Line:
     old, new = each.before, each.after
-    told = []
+    changes_text = []
     if old.op.word != new.op.word:
-        told.append(f"{was.layer(old)} -> {now.layer(new)}")
+        changes_text.append(f"{was.layer(old)} -> {now.layer(new)}")
     elif changes := argument_changes(old.op, new.op):
-        told.append(f"{new.op.word}: {', '.join(changes)}")
+        changes_text.append(f"{new.op.word}: {', '.join(changes)}")
     if each.rewired:
-        told.append(f"from {_sources(old)} -> {_sources(new)}")
+        changes_text.append(f"from {_sources(old)} -> {_sources(new)}")
     output = text(new.shape)
     if old.shape != new.shape:
         output = f"{text(old.shape)} -> {output}"
-    before, after = found.before.costs[old.index], found.after.costs[new.index]
+    before, after = diff.before.costs[old.index], diff.after.costs[new.index]
     return _Line(
         "~",
         new.name,
-        "; ".join(told),
+        "; ".join(changes_text),
         output,
         after.params - before.params,
         after.macs - before.macs,
@@ -144,27 +144,27 @@ def _sources(node: Node) -> str:
 # ---- the rest --------------------------------------------------------------------------------
 
 
-def _remarks(found: Difference) -> list[str]:
+def _remarks(diff: Difference) -> list[str]:
     remarks = []
-    if found.affected:
-        old = [found.before.costs[a.index] for a, _ in found.affected]
-        new = [found.after.costs[b.index] for _, b in found.affected]
+    if diff.affected:
+        old = [diff.before.costs[a.index] for a, _ in diff.affected]
+        new = [diff.after.costs[b.index] for _, b in diff.affected]
         params = sum(c.params for c in new) - sum(c.params for c in old)
         macs = sum(c.macs for c in new) - sum(c.macs for c in old)
         changes = [f"{signed(params)} parameters"] * bool(params)
         changes += [f"{signed(macs)} multiply-adds"] * bool(macs)
-        count = plural(len(found.affected), "layer")
-        one = len(found.affected) == 1
-        verb = "is written as before and has" if one else "are written as before and have"
+        count = plural(len(diff.affected), "layer")
+        single = len(diff.affected) == 1
+        verb = "is written as before and has" if single else "are written as before and have"
         figures = ": " + ", ".join(changes) if changes else ""
         remarks.append(f"{count} {verb} different shapes or figures{figures}.")
-    if found.renamed:
-        examples = ", ".join(f"{a.name} -> {b.name}" for a, b in found.renamed[:_EXAMPLES])
-        left = len(found.renamed) - _EXAMPLES
+    if diff.renamed:
+        examples = ", ".join(f"{a.name} -> {b.name}" for a, b in diff.renamed[:_EXAMPLES])
+        left = len(diff.renamed) - _EXAMPLES
         more = f", and {exact(left)} more" if left > 0 else ""
-        count = plural(len(found.renamed), "layer")
-        one = len(found.renamed) == 1
-        verb = "with weights has another name" if one else "with weights have other names"
+        count = plural(len(diff.renamed), "layer")
+        single = len(diff.renamed) == 1
+        verb = "with weights has another name" if single else "with weights have other names"
         remarks.append(f"{count} {verb}, which checkpoints depend on: {examples}{more}.")
     return remarks
 
@@ -183,8 +183,8 @@ def _figures(analysis: Analysis, batch: int) -> dict[str, int]:
     }
 
 
-def _totals(found: Difference, batch: int, style: Style) -> list[str]:
-    before, after = _figures(found.before, batch), _figures(found.after, batch)
+def _totals(diff: Difference, batch: int, style: Style) -> list[str]:
+    before, after = _figures(diff.before, batch), _figures(diff.after, batch)
     rows: list[tuple[str, str, str, str]] = []
     for name, old in before.items():
         new = after[name]
@@ -196,9 +196,9 @@ def _totals(found: Difference, batch: int, style: Style) -> list[str]:
         percent = change(old, new)
         rows.append((name, figure(old), figure(new), f"{shown}  {percent}".strip()))
     for name, old_shape, new_shape in (
-        ("receptive field", _seen(found.before), _seen(found.after)),
-        ("input", text(found.before.network.input.shape), text(found.after.network.input.shape)),
-        ("output", text(found.before.network.output.shape), text(found.after.network.output.shape)),
+        ("receptive field", _seen(diff.before), _seen(diff.after)),
+        ("input", text(diff.before.network.input.shape), text(diff.after.network.input.shape)),
+        ("output", text(diff.before.network.output.shape), text(diff.after.network.output.shape)),
     ):
         rows.append((name, old_shape, new_shape, "" if old_shape == new_shape else "changed"))
     columns: list[Column[tuple[str, str, str, str]]] = [
@@ -218,14 +218,14 @@ def _seen(analysis: Analysis) -> str:
 # ---- JSON ------------------------------------------------------------------------------------
 
 
-def diff_json(found: Difference, batch: int = 1) -> str:
-    before, after = _figures(found.before, batch), _figures(found.after, batch)
+def diff_json(diff: Difference, batch: int = 1) -> str:
+    before, after = _figures(diff.before, batch), _figures(diff.after, batch)
     return json.dumps(
         {
-            "before": _network(found.before),
-            "after": _network(found.after),
-            "removed": _parts(found.before, found.removed),
-            "added": _parts(found.after, found.added),
+            "before": _network(diff.before),
+            "after": _network(diff.after),
+            "removed": _parts(diff.before, diff.removed),
+            "added": _parts(diff.after, diff.added),
             "changed": [
                 {
                     "before": each.before.name,
@@ -238,10 +238,10 @@ def diff_json(found: Difference, batch: int = 1) -> str:
                     ],
                     "output": [list(each.before.shape), list(each.after.shape)],
                 }
-                for each in found.changed
+                for each in diff.changed
             ],
-            "affected": [[a.name, b.name] for a, b in found.affected],
-            "renamed": [[a.name, b.name] for a, b in found.renamed],
+            "affected": [[a.name, b.name] for a, b in diff.affected],
+            "renamed": [[a.name, b.name] for a, b in diff.renamed],
             "totals": {
                 name.replace(": ", "_").replace("-", "_"): [before[name], after[name]]
                 for name in before

@@ -108,8 +108,8 @@ def _cut(cell: str, width: int) -> str:
     """Text cut in the middle: the ends of names distinguish them."""
     if len(cell) <= width:
         return cell
-    behind = (width - 1) // 2
-    return cell[: width - 2 - behind] + ".." + cell[len(cell) - behind :]
+    tail = (width - 1) // 2
+    return cell[: width - 2 - tail] + ".." + cell[len(cell) - tail :]
 
 
 def _padded(columns: Sequence[Column[R]], row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -34,8 +34,8 @@ def fit(analyses: Sequence[Analysis], format: str, limit: int, style: Style) -> 
     if format == "json":
         import json
 
-        found = [_fit_json(analysis, limit) for analysis in analyses]
-        return json.dumps(found[0] if len(found) == 1 else found, indent=2)
+        results = [_fit_json(analysis, limit) for analysis in analyses]
+        return json.dumps(results[0] if len(results) == 1 else results, indent=2)
     return "\n\n".join(_fit_text(analysis, limit, style) for analysis in analyses)
 
 
@@ -61,15 +61,15 @@ def _fit_text(analysis: Analysis, limit: int, style: Style) -> str:
     )
     batch = training.fit(limit)
     if batch:
-        found = f"largest batch: {exact(batch)}"
+        answer = f"largest batch: {exact(batch)}"
         needs = f"{plural(batch, 'image')} take {data_size(training.at(batch))}"
     else:
-        found = "largest batch: none"
+        answer = "largest batch: none"
         needs = f"one image takes {data_size(training.at(1))}"
     reason = moment(analysis, max(batch, 1))
     lines = [
         *wrapped(title(analysis), style, code=BOLD),
-        *wrapped(found, style, code=BOLD),
+        *wrapped(answer, style, code=BOLD),
         *wrapped(
             f"{needs} of {data_size(limit)}, in training with {setting.described}: {reason}.",
             style,

@@ -46,7 +46,7 @@ def rows(analysis: Analysis, max_depth: int | None = None) -> list[Row]:
     if max_depth is None:
         return [maker.layer(node) for node in network.nodes]
     structure = Structure(network)
-    found: list[Row] = []
+    result: list[Row] = []
     stack: list[Iterator[Part]] = [parts(network.root)]
     while stack:
         closed: list[Scope] = []
@@ -58,15 +58,15 @@ def rows(analysis: Analysis, max_depth: int | None = None) -> list[Row]:
                     break
                 closed.append(part)
                 continue
-            found += maker.scopes(closed, structure)
+            result += maker.scopes(closed, structure)
             closed = []
-            found += map(maker.layer, structure.nodes(part))
-        found += maker.scopes(closed, structure)
+            result += map(maker.layer, structure.nodes(part))
+        result += maker.scopes(closed, structure)
         if opened is None:
             stack.pop()
         else:
             stack.append(parts(opened))
-    return found
+    return result
 
 
 def rows_of(analysis: Analysis, nodes: Sequence[Node]) -> list[Row]:
@@ -75,12 +75,12 @@ def rows_of(analysis: Analysis, nodes: Sequence[Node]) -> list[Row]:
     return [maker.layer(node) for node in nodes]
 
 
-def rows_of_parts(analysis: Analysis, structure: Structure, found: Sequence[Part]) -> list[Row]:
+def rows_of_parts(analysis: Analysis, structure: Structure, selected: Sequence[Part]) -> list[Row]:
     """One row for each of the parts; equal consecutive parts share one."""
     maker = _Rows(analysis)
     lines: list[Row] = []
     closed: list[Scope] = []
-    for part in [*found, None]:
+    for part in [*selected, None]:
         if isinstance(part, Scope):
             follows = not closed or structure.start(part) == structure.end(closed[-1])
             if not follows:

@@ -42,10 +42,10 @@ def select(network: Network, wanted: str) -> Selection:
     scope = _scope(network, wanted)
     if scope is not None:
         return Selection(scope, tuple(scope.nodes()))
-    found = [node for node in network.nodes if node.name.startswith(wanted)]
-    found = found or [node for node in network.nodes if node.name.endswith(f".{wanted}")]
-    if wanted and found:
-        return Selection(found[0] if len(found) == 1 else None, tuple(found))
+    nodes = [node for node in network.nodes if node.name.startswith(wanted)]
+    nodes = nodes or [node for node in network.nodes if node.name.endswith(f".{wanted}")]
+    if wanted and nodes:
+        return Selection(nodes[0] if len(nodes) == 1 else None, tuple(nodes))
     raise NotFound(f"{network.name} has no layer `{wanted}`", _did_you_mean(network, wanted))
 
 

@@ -146,13 +146,13 @@ def runs(structure: Structure, items: Sequence[Part], max_period: int = MAX_PERI
     """Divides parts into runs; parts that do not repeat are runs of one."""
     # A labelled part is not folded: its author distinguishes it.
     keys = [(structure.key(item), item.label) for item in items]
-    found: list[Run] = []
+    result: list[Run] = []
     at = 0
     while at < len(items):
         period, count = _best(structure, items, keys, at, max_period)
-        found.append(Run(items[at : at + period * count], period, count))
+        result.append(Run(items[at : at + period * count], period, count))
         at += period * count
-    return found
+    return result
 
 
 def _best(

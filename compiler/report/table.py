@@ -21,12 +21,12 @@ def table(
     analysis: Analysis, *, batch: int = 1, depth: int | None = None, style: Style = PLAIN
 ) -> str:
     """The whole report: title, layers, totals."""
-    found = rows(analysis, depth)
-    main = [row for row in found if not row.aux]
+    table_rows = rows(analysis, depth)
+    main = [row for row in table_rows if not row.aux]
     lines = [*wrapped(title(analysis), style, code=BOLD), ""]
     lines += layer_table(analysis, main, style)
     lines += ["", *_totals(analysis, batch, style)]
-    lines += _aux(analysis, [row for row in found if row.aux], style)
+    lines += _aux(analysis, [row for row in table_rows if row.aux], style)
     lines += ["", *_conventions(style)]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -40,7 +40,7 @@ def title(analysis: Analysis) -> str:
 # ---- layers ----------------------------------------------------------------------------------
 
 
-def layer_table(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
+def layer_table(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> list[str]:
     """The lines of a table of layers."""
     totals = analysis.totals
 
@@ -53,7 +53,7 @@ def layer_table(analysis: Analysis, found: Sequence[Row], style: Style) -> list[
     variants = [
         _columns(params, macs) for params, macs in ((exact, exact), (exact, short), (short, short))
     ]
-    return grid(variants, found, style, heavy)
+    return grid(variants, table_rows, style, heavy)
 
 
 def _columns(params: Callable[[int], str], macs: Callable[[int], str]) -> list[Column[Row]]:
@@ -76,7 +76,7 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
     setting = analysis.setting
     frozen = f"{exact(totals.frozen)} of them frozen" if totals.frozen else ""
     buffers = f"plus {exact(totals.buffers)} in buffers" if totals.buffers else ""
-    found = [
+    entries = [
         ("layers", exact(totals.layers), ""),
         ("parameters", exact(totals.params), ", ".join(filter(None, [frozen, buffers]))),
         ("multiply-adds", exact(totals.macs), f"{exact(totals.flops)} FLOPs"),
@@ -87,9 +87,9 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
     if seen is not None and len(network.input.shape) == 3:
         _, height, width = network.input.shape
         remark = f"of {height}x{width}, before the head"
-        found.append(("receptive field", area(seen), remark))
+        entries.append(("receptive field", area(seen), remark))
     images = plural(batch, "image")
-    found += [
+    entries += [
         ("memory: weights", data_size(memory.weights), "parameters and buffers"),
         ("memory: forward", data_size(memory.forward.at(batch)), f"at most, for {images}"),
         (
@@ -98,7 +98,7 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
             f"at most, in a step with {images}, {setting.described}",
         ),
     ]
-    return found
+    return entries
 
 
 def before_the_head(analysis: Analysis) -> tuple[int, int] | None:
@@ -111,12 +111,12 @@ def before_the_head(analysis: Analysis) -> tuple[int, int] | None:
 
 
 def _totals(analysis: Analysis, batch: int, style: Style) -> list[str]:
-    found = facts(analysis, batch)
-    names = max(len(name) for name, _, _ in found)
+    entries = facts(analysis, batch)
+    names = max(len(name) for name, _, _ in entries)
     # Bytes are followed by a unit: align the digits all the same.
-    figures = max(len(figure) for _, figure, _ in found)
+    figures = max(len(figure) for _, figure, _ in entries)
     lines = []
-    for name, figure, remark in found:
+    for name, figure, remark in entries:
         start = f"{name.ljust(names)}{GAP}{style.paint(figure.rjust(figures), BOLD)}"
         room = style.width - names - figures - 2 * len(GAP)
         if remark and room < len(remark):
@@ -126,7 +126,7 @@ def _totals(analysis: Analysis, batch: int, style: Style) -> list[str]:
     return lines
 
 
-def _aux(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
+def _aux(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> list[str]:
     """The line on auxiliary heads, which the totals do not include."""
     network, totals = analysis.network, analysis.totals
     if not network.aux:
@@ -137,7 +137,7 @@ def _aux(analysis: Analysis, found: Sequence[Row], style: Style) -> list[str]:
         f"only in training; of the figures above, only training memory includes them: "
         f"{heads}; {cost}"
     )
-    return ["", *wrapped(above, style), "", *layer_table(analysis, found, style)]
+    return ["", *wrapped(above, style), "", *layer_table(analysis, table_rows, style)]
 
 
 def conventions() -> list[str]:

@@ -214,13 +214,13 @@ def example_of(kind: type[Op]) -> Node:
 def _worked(node: Node) -> Iterator[tuple[str, str]]:
     lines = node.op.explain(node.shape, *node.input_shapes)
     yield from lines
-    told = {name for name, _ in lines}
+    explained = {name for name, _ in lines}
     weights = node.op.weights(*node.input_shapes)
-    if weights and "parameters" not in told:
+    if weights and "parameters" not in explained:
         cost = sum(prod(weight.shape) for weight in weights if weight.trainable)
         yield "parameters", exact(cost)
     macs = node.op.macs(node.shape, *node.input_shapes)
-    if macs and "multiply-adds" not in told:
+    if macs and "multiply-adds" not in explained:
         yield "multiply-adds", exact(macs)
 
 

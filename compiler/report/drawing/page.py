@@ -100,13 +100,13 @@ def _totals(analysis: Analysis) -> str:
     return f"<table>{body}</table>"
 
 
-def _table(found: list[Row]) -> str:
+def _table(table_rows: list[Row]) -> str:
     names = ["name", "layer", "output", "params", "MACs", "sees"]
     head = "".join(
         f'<th class="number">{name}</th>' if position > 2 else f"<th>{name}</th>"
         for position, name in enumerate(names)
     )
-    body = "\n".join(_row(row) for row in found)
+    body = "\n".join(_row(row) for row in table_rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
 

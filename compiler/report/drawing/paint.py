@@ -232,20 +232,20 @@ class _Painter:
         return box.nodes[-1] if box.part is None else self.structure.last(box.part)
 
     def arrows(self) -> list[Arrow]:
-        found: dict[tuple[Box, Box], None] = {}
+        pairs: dict[tuple[Box, Box], None] = {}
         for box in self.boxes:
             for node in box.nodes:
                 for source in node.inputs:
                     other = self.box_of[self.stand_in(source.index)]
                     if other is not box:
-                        found[other, box] = None
-        found[self.box_of[self.stand_in(self.network.output.index)], self.end] = None
+                        pairs[other, box] = None
+        pairs[self.box_of[self.stand_in(self.network.output.index)], self.end] = None
         nearest: dict[Box, Box] = {}
-        for begin, end in found:
+        for begin, end in pairs:
             if begin not in nearest or end.number < nearest[begin].number:
                 nearest[begin] = end
         first = self.boxes[0]
-        straight = _straight(list(found))
+        straight = _straight(list(pairs))
         return [
             Arrow(
                 begin,
@@ -254,7 +254,7 @@ class _Painter:
                 labelled=nearest[begin] is end and begin is not first,
                 straight=(begin, end) in straight,
             )
-            for begin, end in found
+            for begin, end in pairs
         ]
 
 
@@ -263,21 +263,21 @@ def _only_name(scope: Scope) -> bool:
     return scope.kind == "loop" or (scope.kind == "iteration" and not merged_block(scope))
 
 
-def _straight(found: Sequence[tuple[Box, Box]]) -> set[tuple[Box, Box]]:
+def _straight(pairs: Sequence[tuple[Box, Box]]) -> set[tuple[Box, Box]]:
     """Marks arrows to be drawn straight: the only one into or out of a box, not counting shortcuts
     to a merge.
     """
-    leaving: Counter[Box] = Counter(a for a, b in found if b.kind != "merge")
-    both = {a for a, b in found if b.kind == "merge"}
-    arriving: Counter[Box] = Counter()
-    shortcuts = {(a, b) for a, b in found if b.kind == "merge" and leaving[a]}
-    arriving.update(b for a, b in found if (a, b) not in shortcuts)
+    out_degree: Counter[Box] = Counter(a for a, b in pairs if b.kind != "merge")
+    both = {a for a, b in pairs if b.kind == "merge"}
+    in_degree: Counter[Box] = Counter()
+    shortcuts = {(a, b) for a, b in pairs if b.kind == "merge" and out_degree[a]}
+    in_degree.update(b for a, b in pairs if (a, b) not in shortcuts)
     return {
         (a, b)
-        for a, b in found
+        for a, b in pairs
         if (a, b) not in shortcuts
-        and arriving[b] == 1
-        and leaving[a] + (a in both and not leaving[a]) == 1
+        and in_degree[b] == 1
+        and out_degree[a] + (a in both and not out_degree[a]) == 1
     }
 
 

@@ -58,10 +58,10 @@ class Box:
 
     def lines(self) -> list[tuple[str, bool]]:
         """Its text, and the index of the main line."""
-        found = [(f"{self.label}:" if self.label else "", False)]
-        found += [(" · ".join(self.before), False), (self.main, True)]
-        found.append((" · ".join(self.behind), False))
-        return [(line, main) for line, main in found if line]
+        parts = [(f"{self.label}:" if self.label else "", False)]
+        parts += [(" · ".join(self.before), False), (self.main, True)]
+        parts.append((" · ".join(self.behind), False))
+        return [(line, main) for line, main in parts if line]
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,8 +40,8 @@ class Placed:
 
 def place(picture: Picture, sizes: Sizes) -> Placed:
     """Lays out a picture; raises NotInstalled."""
-    found = _graphviz(skeleton(picture, sizes))
-    left, bottom, right, top = map(float, found["bb"].split(","))
+    layout = _graphviz(skeleton(picture, sizes))
+    left, bottom, right, top = map(float, layout["bb"].split(","))
     placed = Placed(right - left, top - bottom)
 
     def point(text: str) -> Point:
@@ -50,15 +50,15 @@ def place(picture: Picture, sizes: Sizes) -> Placed:
 
     boxes = {f"n{box.number}": box for box in picture.boxes}
     frames = {f"cluster_{frame.number}": frame for frame in picture.frames}
-    for item in found.get("objects", ()):
+    for item in layout.get("objects", ()):
         if item["name"] in boxes:
             placed.boxes[boxes[item["name"]]] = point(item["pos"])
         elif "bb" in item:
             x1, y1, x2, y2 = map(float, item["bb"].split(","))
             placed.frames[frames[item["name"]]] = (x1 - left, top - y2, x2 - left, top - y1)
-    names = [item["name"] for item in found["objects"]]
+    names = [item["name"] for item in layout["objects"]]
     arrows = {(a.source.number, a.target.number): a for a in picture.arrows}
-    for edge in found.get("edges", ()):
+    for edge in layout.get("edges", ()):
         ends = boxes[names[edge["tail"]]].number, boxes[names[edge["head"]]].number
         # `e,x,y` is the tip; the curve itself begins at the other box.
         tips = [part for part in edge["pos"].split() if part.startswith("e,")]

@@ -130,15 +130,15 @@ def _legend(picture: Picture, width: float) -> Iterator[str]:
 
 
 def _legend_places(picture: Picture, width: float) -> list[tuple[str, float, float]]:
-    found = []
+    places = []
     x = y = 0.0
     for kind in picture.kinds():
         needed = 17 + measure.width(TINTS[kind].meaning, _LABEL + 0.5) + 14
         if x and x + needed > width:
             x, y = 0.0, y + 18
-        found.append((kind, x, y))
+        places.append((kind, x, y))
         x += needed
-    return found
+    return places
 
 
 def _legend_height(picture: Picture, width: float) -> float:
@@ -154,8 +154,8 @@ def _frames(picture: Picture, placed: Placed) -> Iterator[str]:
         shape = f'width="{_n(x2 - x1)}" height="{_n(y2 - y1)}" rx="8"'
         colours = f'fill="{GROUND.light}" stroke="{FRAME.light}"{dashes}'
         if frame.count > 1:
-            behind = f'x="{_n(x1 + _STACKED)}" y="{_n(y1 + _STACKED)}"'
-            yield f'<rect class="frame" {behind} {shape} {colours}/>'
+            stacked = f'x="{_n(x1 + _STACKED)}" y="{_n(y1 + _STACKED)}"'
+            yield f'<rect class="frame" {stacked} {shape} {colours}/>'
         yield f'<rect class="frame" x="{_n(x1)}" y="{_n(y1)}" {shape} {colours}/>'
 
 
@@ -184,8 +184,8 @@ def _boxes(picture: Picture, placed: Placed) -> Iterator[str]:
         colours = f'fill="{tint.fill}" stroke="{tint.stroke}"{dashes}'
         yield f"<g><title>{escape(box.about)}</title>"
         if box.count > 1:
-            behind = f'x="{_n(left + _STACKED)}" y="{_n(top + _STACKED)}"'
-            yield f'<rect class="{box.kind}" {behind} {shape} {colours}/>'
+            stacked = f'x="{_n(left + _STACKED)}" y="{_n(top + _STACKED)}"'
+            yield f'<rect class="{box.kind}" {stacked} {shape} {colours}/>'
         yield f'<rect class="{box.kind}" x="{_n(left)}" y="{_n(top)}" {shape} {colours}/>'
         lines = _box_lines(box)
         baseline = y - (len(lines) - 1) * _LINE_HEIGHT / 2 + 4

@@ -29,8 +29,8 @@ def cut(text: str, size: float, room: float, *, bold: bool = False) -> str:
     if width(text, size, bold=bold) <= room:
         return text
     for length in range(len(text) - 1, 2, -1):
-        behind = length // 3
-        shorter = f"{text[: length - behind]}…{text[len(text) - behind :]}"
+        tail = length // 3
+        shorter = f"{text[: length - tail]}…{text[len(text) - tail :]}"
         if width(shorter, size, bold=bold) <= room:
             return shorter
     return "…"

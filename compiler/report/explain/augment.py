@@ -30,9 +30,9 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     lines = wrapped(title, style, code=BOLD)
     for step in fusion.read:
         lines += wrapped(f"`{_as_written(step.directive)}` is done when images are read.", style)
-    for number, one in enumerate(fusion.passes, 1):
-        lines += ["", *wrapped(f"{number}. {_title(one)}", style, code=BOLD)]
-        lines += laid_out(list(_lines(one)), style, "   ")
+    for number, pass_ in enumerate(fusion.passes, 1):
+        lines += ["", *wrapped(f"{number}. {_title(pass_)}", style, code=BOLD)]
+        lines += laid_out(list(_lines(pass_)), style, "   ")
     lines.append("")
     if fusion.normalizes:
         text = "Normalisation (`normalize`) is a multiplication and an addition at the end."
@@ -54,24 +54,24 @@ def in_short(fusion: Fusion) -> str:
     return f"{plural(len(directives), 'directive')} in {count}"
 
 
-def _title(one: Pass) -> str:
-    if one.kind != COLOR:
-        return one.kind.title
-    count = len(color_matrices(one))
+def _title(pass_: Pass) -> str:
+    if pass_.kind != COLOR:
+        return pass_.kind.title
+    count = len(color_matrices(pass_))
     return f"colours: {'one matrix' if count == 1 else f'{count} matrices'} for each image"
 
 
-def _lines(one: Pass) -> Iterator[tuple[str, str]]:
-    if one.why:
-        yield "apart", one.why
-    for index, step in enumerate(one.steps):
-        yield ("does" if index == 0 else ""), _directive_text(step, one)
-    yield from (("", line) for line in _notes(one))
-    cost = one.cost
+def _lines(pass_: Pass) -> Iterator[tuple[str, str]]:
+    if pass_.why:
+        yield "apart", pass_.why
+    for index, step in enumerate(pass_.steps):
+        yield ("does" if index == 0 else ""), _directive_text(step, pass_)
+    yield from (("", line) for line in _notes(pass_))
+    cost = pass_.cost
     yield "costs", f"{short(cost.macs)} multiply-adds, {data_size(cost.bytes)}"
 
 
-def _directive_text(step: Step, one: Pass) -> str:
+def _directive_text(step: Step, pass_: Pass) -> str:
     """The directive, or the part of it that belongs to the pass."""
     whole, part = _as_written(step.directive), step.directive.written_in(step.kind)
     return f"{part}, of `{whole}`" if part else whole
@@ -84,23 +84,23 @@ def _as_written(directive: Augmentation) -> str:
     return printable(" ".join(directive.span.text.split()))
 
 
-def _notes(one: Pass) -> Iterator[str]:
-    if one.arriving != one.leaving:
-        yield f"from {by(one.arriving)} to {by(one.leaving)}"
-    if one.kind == WARP:
-        yield from _of_warp(one)
-    elif one.kind == RESIZE:
-        yield one.steps[0].directive.smoothing_note(one.arriving)
-    elif one.kind == COLOR:
-        yield from _of_colours(one)
-    elif one.kind.clips:
+def _notes(pass_: Pass) -> Iterator[str]:
+    if pass_.arriving != pass_.leaving:
+        yield f"from {by(pass_.arriving)} to {by(pass_.leaving)}"
+    if pass_.kind == WARP:
+        yield from _of_warp(pass_)
+    elif pass_.kind == RESIZE:
+        yield pass_.steps[0].directive.smoothing_note(pass_.arriving)
+    elif pass_.kind == COLOR:
+        yield from _of_colours(pass_)
+    elif pass_.kind.clips:
         yield "values are clipped to 0..255 after it"
-    if one.normalizes:
+    if pass_.normalizes:
         yield "normalisation (`normalize`) is part of the matrix"
 
 
-def _of_colours(one: Pass) -> Iterator[str]:
-    matrices = color_matrices(one)
+def _of_colours(pass_: Pass) -> Iterator[str]:
+    matrices = color_matrices(pass_)
     if matrices[-1][-1].change.largest > 1:
         yield "values are clipped to 0..255 after " + ("it" if len(matrices) == 1 else "each")
     for matrix in matrices:
@@ -111,11 +111,11 @@ def _of_colours(one: Pass) -> Iterator[str]:
         yield f"{which}{size}{mean}"
 
 
-def _of_warp(one: Pass) -> Iterator[str]:
-    if one.fill == INSIDE:
+def _of_warp(pass_: Pass) -> Iterator[str]:
+    if pass_.fill == INSIDE:
         return
-    fill = one.fill if isinstance(one.fill, str) else _colour(one.fill)
-    count = inner_borders(one)
+    fill = pass_.fill if isinstance(pass_.fill, str) else _colour(pass_.fill)
+    count = inner_borders(pass_)
     between = ", and beyond " + ("a border" if count == 1 else f"{count} borders") + " in between"
     yield f"beyond the image{between if count else ''}: {fill}"
 

@@ -84,10 +84,10 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
     lines += [Line("input", f"{text(each.shape)}, from {each.name}") for each in node.inputs]
     lines.append(Line("output", _leaves(analysis, node)))
     worked_out = [Line(*line) for line in node.op.explain(node.shape, *node.input_shapes)]
-    told = {line.name for line in worked_out}
-    if cost.params and "parameters" not in told:
+    explained = {line.name for line in worked_out}
+    if cost.params and "parameters" not in explained:
         worked_out.append(Line("parameters", exact(cost.params)))
-    if cost.macs and "multiply-adds" not in told:
+    if cost.macs and "multiply-adds" not in explained:
         worked_out.append(Line("multiply-adds", exact(cost.macs)))
     of_macs = _part_of(cost.macs, totals.macs, node.aux)
     remarks = {
@@ -142,16 +142,16 @@ def _field_lines(analysis: Analysis, node: Node) -> list[Line]:
     if len(analysis.network.input.shape) != 3:
         return []
     field = analysis.fields[node.index]
-    arriving = [analysis.fields[source.index] for source in node.inputs]
+    source_fields = [analysis.fields[source.index] for source in node.inputs]
     window = node.op.window(node.shape, *node.input_shapes)
     name = "receptive field"
     if window == EVERYTHING:
         return [Line(name, f"all of its input's, {area(field.size)}")]
-    if len(arriving) > 1 or window == POINT:
-        return [Line(name, _union(node, field, arriving))]
+    if len(source_fields) > 1 or window == POINT:
+        return [Line(name, _union(node, field, source_fields))]
     lines: list[Line] = []
     square = field.height == field.width
-    for axis, before, label in zip(field, arriving[0], ("height", "width"), strict=True):
+    for axis, before, label in zip(field, source_fields[0], ("height", "width"), strict=True):
         position = 0 if label == "height" else 1
         kernel, stride = window.size[position], window.stride[position]
         shown = name if square else f"{name}, {label}"
@@ -178,13 +178,13 @@ def _jump(axis: Axis, before: Axis, stride: object) -> str:
     return f"{before.jump}*{stride} = {axis.jump}: distance between neighbours, in input pixels"
 
 
-def _union(node: Node, field: Field, arriving: Sequence[Field]) -> str:
+def _union(node: Node, field: Field, source_fields: Sequence[Field]) -> str:
     shown = "all, " + area(field.size) if field.whole else pair(field.size)
-    if len(arriving) == 1:
+    if len(source_fields) == 1:
         return f"{shown}, as before"
     parts = [
         f"{pair(each.size)} ({source.name})"
-        for each, source in zip(arriving, node.inputs, strict=True)
+        for each, source in zip(source_fields, node.inputs, strict=True)
     ]
     listed = ", ".join(parts[:_LISTED]) + (", ..." if len(parts) > _LISTED else "")
     return f"{shown}, the union of {listed}"
@@ -202,7 +202,7 @@ def _memory_lines(analysis: Analysis, node: Node) -> list[Line]:
         lines.append(Line("memory", f"weights {_product(cost.params, 4)}"))
     where = "" if lines else "memory"
     if node.op.inplace:
-        lines.append(Line(where, "output: written over its input"))
+        lines.append(Line(where, "output: overwrites its input, in place"))
     elif node.op.shares_storage:
         lines.append(Line(where, "output: a view of its input"))
     else:
@@ -239,8 +239,8 @@ def _connection_lines(analysis: Analysis, node: Node) -> list[Line]:
     cost = analysis.costs[node.index]
     if not cost.connections:
         return []
-    arriving = sum(map(size, node.input_shapes))
-    product = f"{exact(arriving)}*{exact(size(node.shape))} = {exact(cost.connections)}"
+    source_fields = sum(map(size, node.input_shapes))
+    product = f"{exact(source_fields)}*{exact(size(node.shape))} = {exact(cost.connections)}"
     if cost.macs == cost.connections:
         return [Line("connections", f"fully connected: {product}")]
     lines = [Line("connections", f"a fully connected layer would have {product};")]
@@ -273,8 +273,8 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
     totals = analysis.totals
     inside = {node.index for node in layers}
     costs = [analysis.costs[node.index] for node in layers]
-    arriving = {s.index: s for node in layers for s in node.inputs if s.index not in inside}
-    lines = [Line("input", f"{text(s.shape)}, from {s.name}") for s in arriving.values()]
+    source_fields = {s.index: s for node in layers for s in node.inputs if s.index not in inside}
+    lines = [Line("input", f"{text(s.shape)}, from {s.name}") for s in source_fields.values()]
     lines.append(Line("output", _leaves(analysis, last)))
     params, macs = sum(c.params for c in costs), sum(c.macs for c in costs)
     for name, figure, total in (
@@ -284,8 +284,8 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
         remark = f", {_part_of(figure, total, last.aux)}" if figure else ""
         lines.append(Line(name, f"{exact(figure)}{remark}"))
     lines.append(Line("elementwise", exact(sum(c.elementwise for c in costs))))
-    if arriving and len(analysis.network.input.shape) == 3:
-        before = [pair(analysis.fields[index].size) for index in arriving]
+    if source_fields and len(analysis.network.input.shape) == 3:
+        before = [pair(analysis.fields[index].size) for index in source_fields]
         after = pair(analysis.fields[last.index].size)
         lines.append(Line("receptive field", f"{', '.join(before)} -> {after}"))
     return lines
@@ -295,6 +295,6 @@ def _several(analysis: Analysis, layers: Sequence[Node], style: Style) -> list[l
     """Several layers of the same name: few are explained, many are listed."""
     if len(layers) <= _LISTED:
         return [_layer(analysis, node, style) for node in layers]
-    found = layer_table(analysis, rows_of(analysis, layers), style)
+    table = layer_table(analysis, rows_of(analysis, layers), style)
     advice = f"{plural(len(layers), 'layer')}; name one of them for its arithmetic."
-    return [found, wrapped(advice, style)]
+    return [table, wrapped(advice, style)]
