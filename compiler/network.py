@@ -31,13 +31,13 @@ class Scope:
 
     __slots__ = (
         "arguments",
-        "arriving",
         "aux",
         "children",
         "count",
         "definition",
         "env",
         "index",
+        "input",
         "just",
         "kind",
         "label",
@@ -81,7 +81,7 @@ class Scope:
         self.statement: Statement | None = None
         """The executed statement (not for paths), with its environment and its input."""
         self.env: Env | None = None
-        self.arriving: Node | None = None
+        self.input: Node | None = None
         self.children: list[Scope | Node] = []
         self.named: dict[str, Scope | Node] = {}
         """Labelled nodes and scopes, for references."""

@@ -18,7 +18,7 @@ from .language.vocabulary import SECTIONS
 from .load_spec import load
 from .network import Network as NetworkGraph
 from .plan.check import wrong_classes
-from .plan.data import PARTS, Unsaid
+from .plan.data import PARTS, NoData
 from .recipes import sections
 
 STARTER = GALLERY / "starter.cnn"
@@ -89,7 +89,7 @@ def _with_classes(text: str, network: NetworkGraph) -> str:
     """Replaces the number of outputs by `classes`."""
     if len(network.output.shape) != 1:
         return text
-    found = wrong_classes(Unsaid.make(), network, network.output.shape[0] + 1)
+    found = wrong_classes(NoData.make(), network, network.output.shape[0] + 1)
     edits = [edit for edit in found.edits if edit.span.source.text == text] if found else []
     for edit in sorted(edits, key=lambda edit: -edit.span.start):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]

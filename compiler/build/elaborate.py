@@ -244,7 +244,7 @@ class _Elaborator:
         """The names that a file defines with `let`."""
         if module not in self.globals:
             env = Env(fuel=self.fuel)
-            env.arriving = self.look_around
+            env.look_around = self.look_around
             self.globals[module] = env
             for let in module.lets.values():
                 env.values[let.name.value] = self.value_or_poison(let.value, env, module)

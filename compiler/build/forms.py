@@ -24,7 +24,7 @@ from ..ops.base import REGISTRY
 from ..ops.merge import Chunk, PadShortcut, Scaled
 from ..ops.shortcut import projection
 from ..shapes import ShapeError, text
-from .graph_builder import Arriving, GraphBuilder
+from .graph_builder import GraphBuilder, MaybeNode
 from .initial import INIT, init
 from .layers import missing_body, refuse_body
 
@@ -124,36 +124,36 @@ def _end(node: Node, body: Body | Branches, what: str) -> Label:
 
 
 def residual(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
     """Executes `residual`: input + body; if the shapes differ, the input passes through a
     shortcut.
     """
-    written = _need_body(call, "residual { conv 64 3x3 same, bn, relu, … }")
+    syntax = _need_body(call, "residual { conv 64 3x3 same, bn, relu, … }")
     arguments = _arguments(graph, call, _RESIDUAL, env)
     kind = arguments.get("shortcut", "auto")
     scale = arguments.get("scale", 1.0)
     inner = _scope(call, scope)
-    if isinstance(written, Branches):
-        leaving = _written_out(graph, call, written, scale, inner, env, arriving)
-        return graph.named(call.label, scope, inner, leaving)
-    body = graph.body(written, inner, env, arriving)
-    if body is None or arriving is None:
+    if isinstance(syntax, Branches):
+        output = _two_paths(graph, call, syntax, scale, inner, env, input_node)
+        return graph.named(call.label, scope, inner, output)
+    body = graph.body(syntax, inner, env, input_node)
+    if body is None or input_node is None:
         return None
-    if body is arriving:
+    if body is input_node:
         raise Problem(
             "empty-body",
             "the body of this `residual` is empty, so it adds nothing",
             call.head.span,
             help="write layers into it",
         )
-    if kind == "match" and body.shape != arriving.shape:
+    if kind == "match" and body.shape != input_node.shape:
         return graph.named(call.label, scope, inner, body)
     body = _scaled(graph, scale, body, inner)
-    shortcut = _shortcut(graph, kind, call, inner, arriving, body)
-    labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
-    help, edits = _mend_residual(call, kind, arriving, body)
-    leaving = _merge(
+    shortcut = _shortcut(graph, kind, call, inner, input_node, body)
+    labels = (_end(input_node, syntax, "the input"), _end(body, syntax, "the body"))
+    help, edits = _mend_residual(call, kind, input_node, body)
+    output = _merge(
         graph,
         "add",
         call,
@@ -162,40 +162,40 @@ def residual(
         labels,
         help,
         edits,
-        [written],
+        [syntax],
     )
-    graph.residual_sums.append(leaving)
-    return graph.named(call.label, scope, inner, leaving)
+    graph.residual_sums.append(output)
+    return graph.named(call.label, scope, inner, output)
 
 
-def _written_out(
+def _two_paths(
     graph: GraphBuilder,
     call: Call,
-    written: Branches,
+    syntax: Branches,
     scale: float,
     inner: Scope,
     env: Env,
-    arriving: Arriving,
-) -> Arriving:
-    if len(written.paths) != 2:
+    input_node: MaybeNode,
+) -> MaybeNode:
+    if len(syntax.paths) != 2:
         raise Problem(
             "paths",
             "a `residual` has two paths, its body and its shortcut; here there are"
-            f" {len(written.paths)}",
+            f" {len(syntax.paths)}",
             call.head.span,
             help="write `residual { | body | shortcut }`, or `add { | … | … | … }` for more",
         )
-    ends = _build_paths(graph, call, written, inner, env, arriving)
+    ends = _build_paths(graph, call, syntax, inner, env, input_node)
     if ends is None:
         return None
     labels = (
-        _end(ends[0], written.paths[0], "the body"),
-        _end(ends[1], written.paths[1], "the shortcut"),
+        _end(ends[0], syntax.paths[0], "the body"),
+        _end(ends[1], syntax.paths[1], "the shortcut"),
     )
     ends[0] = _scaled(graph, scale, ends[0], inner)
-    leaving = _merge(graph, "add", call, inner, ends, labels, bodies=written.paths)
-    graph.residual_sums.append(leaving)
-    return leaving
+    output = _merge(graph, "add", call, inner, ends, labels, bodies=syntax.paths)
+    graph.residual_sums.append(output)
+    return output
 
 
 def _scaled(graph: GraphBuilder, scale: float, body: Node, scope: Scope) -> Node:
@@ -205,20 +205,20 @@ def _scaled(graph: GraphBuilder, scale: float, body: Node, scope: Scope) -> Node
 
 
 def _shortcut(
-    graph: GraphBuilder, kind: str, call: Call, scope: Scope, arriving: Node, body: Node
+    graph: GraphBuilder, kind: str, call: Call, scope: Scope, input_node: Node, body: Node
 ) -> Node:
     """The output of the shortcut."""
-    same = arriving.shape == body.shape
+    same = input_node.shape == body.shape
     if kind in ("identity", "match") or (same and kind != "project"):
-        return arriving
+        return input_node
     if kind == "pad":
-        return _padded(graph, call, scope, arriving, body)
+        return _padded(graph, call, scope, input_node, body)
     try:
-        ops = projection(arriving.shape, body.shape)
+        ops = projection(input_node.shape, body.shape)
     except ShapeError:
-        return arriving  # the addition will report the mismatch
+        return input_node  # the addition will report the mismatch
     inner = Scope("block", "shortcut", call.head.span, scope)
-    node = arriving
+    node = input_node
     for op in ops:
         shape = op.output(node.shape)
         node = graph.add(op, (node,), shape, call.head.span, inner)
@@ -226,46 +226,46 @@ def _shortcut(
     return node
 
 
-def _padded(graph: GraphBuilder, call: Call, scope: Scope, arriving: Node, body: Node) -> Node:
+def _padded(graph: GraphBuilder, call: Call, scope: Scope, input_node: Node, body: Node) -> Node:
     try:
-        op = PadShortcut.between(arriving.shape, body.shape)
+        op = PadShortcut.between(input_node.shape, body.shape)
     except ShapeError:
-        return arriving
-    return graph.add(op, (arriving,), body.shape, call.head.span, scope)
+        return input_node
+    return graph.add(op, (input_node,), body.shape, call.head.span, scope)
 
 
 def _mend_residual(
-    call: Call, kind: str, arriving: Node, body: Node
+    call: Call, kind: str, input_node: Node, body: Node
 ) -> tuple[str, tuple[Edit, ...]]:
     """Help for a residual whose shapes differ."""
-    if kind not in ("identity", "pad") or arriving.shape == body.shape:
+    if kind not in ("identity", "pad") or input_node.shape == body.shape:
         return "", ()
     try:
-        projection(arriving.shape, body.shape)
+        projection(input_node.shape, body.shape)
     except ShapeError:
         return "", ()
     place = next(a.value.span for a in call.arguments if a.name == "shortcut" or a.name is None)
     help = "write `shortcut=auto` for a 1x1 projection"
-    if arriving.shape[1:] == body.shape[1:]:
-        help += f", or end the body with `conv {arriving.shape[0]} 1x1`"
+    if input_node.shape[1:] == body.shape[1:]:
+        help += f", or end the body with `conv {input_node.shape[0]} 1x1`"
     return help, (Edit(place, "auto"),)
 
 
 def dense(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
     """Executes `dense`: concatenates input and body by channels."""
     return _with_input(
-        graph, word, "concat", call, scope, env, arriving, "dense { bn, relu, conv 32 }"
+        graph, word, "concat", call, scope, env, input_node, "dense { bn, relu, conv 32 }"
     )
 
 
 def gate(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
     """Executes `gate`: input times body, broadcast over the map if the body is 1x1."""
     usage = "gate { pool avg global, conv channels 1x1, sigmoid }"
-    return _with_input(graph, word, "mul", call, scope, env, arriving, usage)
+    return _with_input(graph, word, "mul", call, scope, env, input_node, usage)
 
 
 def _with_input(
@@ -275,18 +275,18 @@ def _with_input(
     call: Call,
     scope: Scope,
     env: Env,
-    arriving: Arriving,
+    input_node: MaybeNode,
     usage: str,
-) -> Arriving:
-    written = _need_body(call, usage)
+) -> MaybeNode:
+    syntax = _need_body(call, usage)
     _arguments(graph, call, SIGNATURES[word], env)
     inner = _scope(call, scope)
-    body = graph.body(written, inner, env, arriving)
-    if body is None or arriving is None:
+    body = graph.body(syntax, inner, env, input_node)
+    if body is None or input_node is None:
         return None
-    labels = (_end(arriving, written, "the input"), _end(body, written, "the body"))
-    leaving = _merge(graph, merged_by, call, inner, (arriving, body), labels, bodies=[written])
-    return graph.named(call.label, scope, inner, leaving)
+    labels = (_end(input_node, syntax, "the input"), _end(body, syntax, "the body"))
+    output = _merge(graph, merged_by, call, inner, (input_node, body), labels, bodies=[syntax])
+    return graph.named(call.label, scope, inner, output)
 
 
 # ---- paths -----------------------------------------------------------------------------------
@@ -295,26 +295,26 @@ def _with_input(
 def _build_paths(
     graph: GraphBuilder,
     call: Call,
-    written: Branches,
+    syntax: Branches,
     scope: Scope,
     env: Env,
-    arriving: Arriving,
+    input_node: MaybeNode,
 ) -> list[Node] | None:
     ends: list[Node | None] = []
-    for index, path in enumerate(written.paths):
-        inner = Scope("path", "path", path.span, scope, index=index, count=len(written.paths))
-        inner.output = graph.body(path, inner, env, arriving)
+    for index, path in enumerate(syntax.paths):
+        inner = Scope("path", "path", path.span, scope, index=index, count=len(syntax.paths))
+        inner.output = graph.body(path, inner, env, input_node)
         ends.append(inner.output)
     return None if None in ends else [end for end in ends if end is not None]
 
 
 def merge(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
     """Executes `concat { | path | path }`, or `concat name other` with labelled layers."""
     word = "concat" if word == "inception" else word
     if call.body is None:
-        return _merge_named(graph, word, call, scope, arriving)
+        return _merge_named(graph, word, call, scope, input_node)
     if call.arguments:
         raise Problem(
             "too-many-arguments",
@@ -333,20 +333,20 @@ def merge(
             edits=(Edit(Span(call.span.source, start + 1, start + 1), " |"),),
         )
     inner = _scope(call, scope)
-    ends = _build_paths(graph, call, call.body, inner, env, arriving)
+    ends = _build_paths(graph, call, call.body, inner, env, input_node)
     if ends is None:
         return None
     labels = [
         _end(end, path, f"path {index}")
         for index, (end, path) in enumerate(zip(ends, call.body.paths, strict=True), 1)
     ]
-    leaving = _merge(graph, word, call, inner, ends, labels, bodies=call.body.paths)
-    return graph.named(call.label, scope, inner, leaving)
+    output = _merge(graph, word, call, inner, ends, labels, bodies=call.body.paths)
+    return graph.named(call.label, scope, inner, output)
 
 
 def _merge_named(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, input_node: MaybeNode
+) -> MaybeNode:
     """The current input, then the named layers; in the order written if the input is among them."""
     if not call.arguments:
         raise Problem(
@@ -359,30 +359,30 @@ def _merge_named(
     references = [
         (graph.labels.reference(argument, scope), argument) for argument in call.arguments
     ]
-    if arriving is None:
+    if input_node is None:
         return None
     nodes = [node for node, _ in references]
     labels = [
         Label(argument.span, f"`{argument.span.text}` is {text(node.shape)}")
         for node, argument in references
     ]
-    if all(node is not arriving for node in nodes):
-        nodes.insert(0, arriving)
-        labels.insert(0, arrives(arriving))
-    leaving = _merge(graph, word, call, scope, nodes, labels)
+    if all(node is not input_node for node in nodes):
+        nodes.insert(0, input_node)
+        labels.insert(0, arrives(input_node))
+    output = _merge(graph, word, call, scope, nodes, labels)
     if call.label is not None:
-        leaving.label = call.label.value
-        graph.labels.enter(call.label, scope, leaving)
-    return leaving
+        output.label = call.label.value
+        graph.labels.enter(call.label, scope, output)
+    return output
 
 
 def split(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
     """Executes `split`: divides the channels among the paths, then concatenates the results."""
-    written = _need_body(call, "split { | path | path }")
+    syntax = _need_body(call, "split { | path | path }")
     _arguments(graph, call, SIGNATURES["split"], env)
-    if isinstance(written, Body) or len(written.paths) < 2:
+    if isinstance(syntax, Body) or len(syntax.paths) < 2:
         raise Problem(
             "paths",
             "`split` divides the channels among two or more paths",
@@ -390,24 +390,24 @@ def split(
             help="write `split { | path | path }`; an empty path passes its share on",
         )
     inner = _scope(call, scope)
-    count = len(written.paths)
+    count = len(syntax.paths)
     ends: list[Node | None] = []
-    for index, path in enumerate(written.paths):
+    for index, path in enumerate(syntax.paths):
         within = Scope("path", "path", path.span, inner, index=index, count=count)
         part: Node | None = None
-        if arriving is not None:
+        if input_node is not None:
             op = Chunk(index=index, count=count)
             try:
-                shape = op.output(arriving.shape)
+                shape = op.output(input_node.shape)
             except ShapeError as error:
                 raise Problem(
                     "shape",
                     error.message,
                     call.head.span,
-                    labels=(arrives(arriving),),
+                    labels=(arrives(input_node),),
                     help=error.help,
                 ) from None
-            part = graph.add(op, (arriving,), shape, call.head.span, within)
+            part = graph.add(op, (input_node,), shape, call.head.span, within)
         within.output = graph.body(path, within, env, part)
         ends.append(within.output)
     nodes = [end for end in ends if end is not None]
@@ -415,34 +415,34 @@ def split(
         return None
     labels = [
         _end(end, path, f"path {index}")
-        for index, (end, path) in enumerate(zip(nodes, written.paths, strict=True), 1)
+        for index, (end, path) in enumerate(zip(nodes, syntax.paths, strict=True), 1)
     ]
-    leaving = _merge(graph, "concat", call, inner, nodes, labels, bodies=written.paths)
-    return graph.named(call.label, scope, inner, leaving)
+    output = _merge(graph, "concat", call, inner, nodes, labels, bodies=syntax.paths)
+    return graph.named(call.label, scope, inner, output)
 
 
 # ---- aux, from, allow ------------------------------------------------------------------------
 
 
 def aux(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
     """Executes `aux`: an extra output for training; the input passes on unchanged."""
-    written = _need_body(call, "aux weight=0.3 { pool avg global, flatten, fc classes }")
+    syntax = _need_body(call, "aux weight=0.3 { pool avg global, flatten, fc classes }")
     weight = _arguments(graph, call, _AUX, env).get("weight", 0.3)
     label = call.label.value if call.label else None
     inner = Scope("block", "aux", call.span, scope, label)
     inner.aux = True
-    output = graph.body(written, inner, env, arriving)
+    output = graph.body(syntax, inner, env, input_node)
     graph.named(call.label, scope, inner, output)
     if output is not None:
         graph.aux.append(AuxHead(inner.name, output, weight, inner))
-    return arriving
+    return input_node
 
 
 def from_(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
     """Executes `from`: continues from a labelled layer."""
     refuse_body(call, "`from`")
     if len(call.arguments) != 1:
@@ -456,15 +456,15 @@ def from_(
 
 
 def allow(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
     """Executes `allow`: silences warnings in the body that contains it."""
     refuse_body(call, "`allow`")
     graph.allow(call, graph.region)
-    return arriving
+    return input_node
 
 
-Form = Callable[[GraphBuilder, str, Call, Scope, Env, Arriving], Arriving]
+Form = Callable[[GraphBuilder, str, Call, Scope, Env, MaybeNode], MaybeNode]
 FORMS: dict[str, Form] = {
     "residual": residual,
     "dense": dense,

@@ -26,8 +26,8 @@ from .labels import Labels
 from .layers import Layers
 from .scoping import BlockRef, Module
 
-Arriving = Node | None
-"""The input of a statement; None if an error made it unknown."""
+MaybeNode = Node | None
+"""The input or output of a statement; None if an error made it unknown."""
 
 
 class InitDirective(NamedTuple):
@@ -64,7 +64,8 @@ class GraphBuilder(ABC):
         self.layers = Layers()
         self.labels = Labels()
         self.words = layer_words()
-        self.arriving: Arriving = None
+        self.current: MaybeNode = None
+        """The input of the statement being executed."""
         self.has_input = False
         self.calls: list[BlockRef] = []
         """The blocks being executed, outermost first."""
@@ -77,16 +78,18 @@ class GraphBuilder(ABC):
         """The additions of residuals; the body is the first input of each."""
 
     @abstractmethod
-    def body(self, body: Body | Branches, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def body(
+        self, body: Body | Branches, scope: Scope, env: Env, input_node: MaybeNode
+    ) -> MaybeNode:
         """Executes statements in order; returns the output of the last."""
 
     def look_around(self, name: str) -> object:
         """The shape of the current input by name: `channels`, `height`, `width`."""
         if name not in ("channels", "height", "width"):
             raise KeyError(name)
-        if self.arriving is None:
+        if self.current is None:
             raise Quiet if self.has_input else KeyError(name)
-        shape = self.arriving.shape
+        shape = self.current.shape
         if len(shape) == 3:
             return shape[("channels", "height", "width").index(name)]
         if name == "channels":
@@ -98,11 +101,11 @@ class GraphBuilder(ABC):
     def apply(self, op: Op, inputs: tuple[Node, ...], call: Call, scope: Scope) -> Node:
         """Adds a node for an operation if its input shapes fit."""
         try:
-            arriving = tuple([node.shape for node in inputs])
-            key = (id(op), arriving)  # the entry keeps the operation, and so its id, alive
+            shapes = tuple([node.shape for node in inputs])
+            key = (id(op), shapes)  # the entry keeps the operation, and so its id, alive
             known = self.applied.get(key)
             if known is None:
-                known = self.applied[key] = op, op.output(*arriving)
+                known = self.applied[key] = op, op.output(*shapes)
             shape = known[1]
         except ShapeError as error:
             raise shape_problem(error, op, inputs, call) from None
@@ -127,12 +130,12 @@ class GraphBuilder(ABC):
             self.labels.enter(label, scope, node)
         return node
 
-    def named(self, label: Name | None, scope: Scope, item: Scope, leaving: Arriving) -> Arriving:
+    def named(self, label: Name | None, scope: Scope, item: Scope, output: MaybeNode) -> MaybeNode:
         """Registers the label of a statement with a scope, once its output is known."""
-        item.output = leaving
+        item.output = output
         if label is not None:
             self.labels.enter(label, scope, item)
-        return leaving
+        return output
 
     # ---- allow ----
 

@@ -17,7 +17,7 @@ from ..language.kinds import choice, flag, number
 from ..language.problems import Problem
 from ..language.signature import declare
 from ..network import Init
-from .graph_builder import Arriving, GraphBuilder, InitDirective
+from .graph_builder import GraphBuilder, InitDirective, MaybeNode
 from .layers import refuse_body, without
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ INIT = declare(
 
 
 def init(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving
-) -> Arriving:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
     """Records the `init` statement; `decide` applies it when the network is complete."""
     refuse_body(call, "`init`")
     if scope.kind != "network":
@@ -104,7 +104,7 @@ def init(
                 help=f"take it out, or write {listed}",
                 edits=without(name, call),
             )
-    return arriving
+    return input_node
 
 
 def decide(network: Network, written: InitDirective | None, sums: list[Node]) -> Init:

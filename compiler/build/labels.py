@@ -37,12 +37,12 @@ class Labels:
         named[label.value] = item
         self.given[id(item)] = (label, item)
 
-    def enter_spoilt(self, label: Name, scope: Scope) -> None:
+    def enter_failed(self, label: Name, scope: Scope) -> None:
         """Registers the label of a statement with an error, so that references to it cause no
         further error.
         """
-        spoilt = Scope("form", "", label.span, None)
-        _owner(scope).named.setdefault(label.value, spoilt)
+        failed = Scope("form", "", label.span, None)
+        _owner(scope).named.setdefault(label.value, failed)
 
     def reference(self, argument: Argument, scope: Scope) -> Node:
         """The node that a label refers to, looked up in this scope and the scopes around it."""

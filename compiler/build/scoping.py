@@ -36,7 +36,7 @@ class BlockRef:
 
     block: Block
     module: Module
-    spoilt: bool = False
+    is_invalid: bool = False
     """Its definition has an error, so calls of it are not checked."""
 
     def __str__(self) -> str:
@@ -109,7 +109,9 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 if problem and statement.name.value in layer_words():
                     diagnostics.append(problem)
                     continue  # calls of it refer to the layer
-                ref = BlockRef(statement, module, spoilt=_twice(statement.parameters) is not None)
+                ref = BlockRef(
+                    statement, module, is_invalid=_twice(statement.parameters) is not None
+                )
                 module.blocks[statement.name.value] = ref
                 imported_names.pop(statement.name.value, None)
                 module.own_blocks.append(ref)

@@ -20,7 +20,7 @@ from ..language.vocabulary import FORMS
 from ..network import Scope
 from ..ops.merge import Input
 from . import forms
-from .graph_builder import Arriving, GraphBuilder
+from .graph_builder import GraphBuilder, MaybeNode
 from .layers import input_shape, refuse_body
 from .scoping import BlockRef, not_for_modules
 from .skipped import not_taken
@@ -40,7 +40,9 @@ class Walk(GraphBuilder):
 
     # ---- statements ----
 
-    def body(self, body: Body | Branches, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def body(
+        self, body: Body | Branches, scope: Scope, env: Env, input_node: MaybeNode
+    ) -> MaybeNode:
         """Executes statements in order; returns the output of the last."""
         if isinstance(body, Branches):
             bar = Span(body.span.source, body.paths[0].span.start, body.paths[0].span.start + 1)
@@ -66,21 +68,21 @@ class Walk(GraphBuilder):
         outer_region, self.region = self.region, body.span
         inner = Env(env)
         for statement in body.statements:
-            arriving = self.statement(statement, scope, inner, arriving)
+            input_node = self.statement(statement, scope, inner, input_node)
         self.region = outer_region
         self.depth -= 1
-        return arriving
+        return input_node
 
     def statement(
-        self, statement: Statement, scope: Scope, env: Env, arriving: Arriving
-    ) -> Arriving:
+        self, statement: Statement, scope: Scope, env: Env, input_node: MaybeNode
+    ) -> MaybeNode:
         fuel = self.fuel
         before = fuel.left
         fuel.spend(STATEMENT, statement.span)
-        self.arriving = arriving
-        leaving: Arriving = None
+        self.current = input_node
+        output: MaybeNode = None
         try:
-            leaving = self.carry_out(statement, scope, env, arriving)
+            output = self.carry_out(statement, scope, env, input_node)
         except OutOfFuel as out:
             if not out.placed and before - fuel.left > fuel.total // 2:
                 out.move(_head(statement))
@@ -90,25 +92,25 @@ class Walk(GraphBuilder):
             self.reporter.problem(problem, scope)
         except Quiet:
             pass
-        made = scope.children[-1] if scope.children else None
-        if isinstance(made, Scope) and made.statement is None:
-            made.statement, made.env, made.arriving = statement, env, arriving
+        last_child = scope.children[-1] if scope.children else None
+        if isinstance(last_child, Scope) and last_child.statement is None:
+            last_child.statement, last_child.env, last_child.input = statement, env, input_node
         label = getattr(statement, "label", None)
-        if leaving is None and label is not None:
-            self.labels.enter_spoilt(label, scope)
-        return leaving
+        if output is None and label is not None:
+            self.labels.enter_failed(label, scope)
+        return output
 
     def carry_out(
-        self, statement: Statement, scope: Scope, env: Env, arriving: Arriving
-    ) -> Arriving:
+        self, statement: Statement, scope: Scope, env: Env, input_node: MaybeNode
+    ) -> MaybeNode:
         if isinstance(statement, Call):
-            return self.call(statement, scope, env, arriving)
+            return self.call(statement, scope, env, input_node)
         if isinstance(statement, Repeat):
-            return self.repeat(statement, scope, env, arriving)
+            return self.repeat(statement, scope, env, input_node)
         if isinstance(statement, For):
-            return self.loop(statement, scope, env, arriving)
+            return self.loop(statement, scope, env, input_node)
         if isinstance(statement, If):
-            return self.choice(statement, scope, env, arriving)
+            return self.choice(statement, scope, env, input_node)
         assert isinstance(statement, Let)
         name = statement.name.value
         if name in env.values:
@@ -123,9 +125,9 @@ class Walk(GraphBuilder):
         except (Problem, Quiet):
             env.values[name] = POISON
             raise
-        return arriving
+        return input_node
 
-    def choice(self, statement: If, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def choice(self, statement: If, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
         taken: Body | Branches | None = statement.otherwise
         for arm in statement.arms:
             if truth(arm.condition, env):
@@ -133,11 +135,11 @@ class Walk(GraphBuilder):
                 break
         self.fuel.spend(NOT_TAKEN * self.statements_in(statement), statement.span)
         inner = self.labelled(scope, statement.label, "if", statement.span)
-        leaving = self.body(taken, inner, env, arriving) if taken else arriving
+        output = self.body(taken, inner, env, input_node) if taken else input_node
         others = not_taken(statement, taken, lambda word: self.meaning(word, env))
         if others:
             Scope("form", "if", statement.span, inner).skipped = others
-        return self.named(statement.label, scope, inner, leaving)
+        return self.named(statement.label, scope, inner, output)
 
     def statements_in(self, statement: If) -> int:
         """The number of statements in all branches of an `if`: names count branches not taken,
@@ -167,7 +169,7 @@ class Walk(GraphBuilder):
             return scope
         return Scope("form", word, span, scope, label.value)
 
-    def repeat(self, statement: Repeat, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def repeat(self, statement: Repeat, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
         value = number(statement.count, env)
         if not isinstance(value, int) or value < 0:
             raise Problem(
@@ -185,9 +187,9 @@ class Walk(GraphBuilder):
         index = statement.index
         names = () if index is None else (index,)
         rounds = [()] * value if index is None else [(i,) for i in range(value)]
-        return self.rounds(statement, "repeat", names, rounds, scope, env, arriving)
+        return self.rounds(statement, "repeat", names, rounds, scope, env, input_node)
 
-    def loop(self, statement: For, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def loop(self, statement: For, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
         items = evaluate(statement.items, env)
         if not isinstance(items, (list, tuple)):
             raise Problem(
@@ -219,7 +221,7 @@ class Walk(GraphBuilder):
                     help=f"every item is a tuple: `({', '.join(n.value for n in names)})`",
                 )
             rounds.append(tuple(item))
-        return self.rounds(statement, "for", names, rounds, scope, env, arriving)
+        return self.rounds(statement, "for", names, rounds, scope, env, input_node)
 
     def rounds(
         self,
@@ -229,8 +231,8 @@ class Walk(GraphBuilder):
         rounds: Sequence[tuple[object, ...]],
         scope: Scope,
         env: Env,
-        arriving: Arriving,
-    ) -> Arriving:
+        input_node: MaybeNode,
+    ) -> MaybeNode:
         label = statement.label.value if statement.label else None
         outer = Scope("loop", word, statement.span, scope, label, count=len(rounds))
         for index, items in enumerate(rounds):
@@ -239,15 +241,15 @@ class Walk(GraphBuilder):
                 "iteration", word, statement.span, outer, index=index, count=len(rounds)
             )
             iteration.arguments = tuple(zip((n.value for n in names), items, strict=True))
-            iteration.statement, iteration.arriving = statement, arriving
+            iteration.statement, iteration.input = statement, input_node
             iteration.env = inner = Env(env, dict(iteration.arguments))
-            arriving = self.body(statement.body, iteration, inner, arriving)
-            iteration.output = arriving
-        return self.named(statement.label, scope, outer, arriving)
+            input_node = self.body(statement.body, iteration, inner, input_node)
+            iteration.output = input_node
+        return self.named(statement.label, scope, outer, input_node)
 
     # ---- calls ----
 
-    def call(self, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def call(self, call: Call, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
         word = call.head.value
         given = None
         if env.has(word):
@@ -255,7 +257,7 @@ class Walk(GraphBuilder):
             if value is POISON:
                 raise Quiet
             if isinstance(value, BlockRef):
-                return self.call_block(value, call, scope, env, arriving)
+                return self.call_block(value, call, scope, env, input_node)
             if not isinstance(value, Word):
                 hidden = word in self.words or word in self.module.blocks
                 raise Problem(
@@ -269,16 +271,16 @@ class Walk(GraphBuilder):
             word = str(value)
         ref = self.module.blocks.get(word)
         if ref is not None:
-            return self.call_block(ref, call, scope, env, arriving)
+            return self.call_block(ref, call, scope, env, input_node)
         if word in FORMS:
             if word == "input":
-                return self.input(call, scope, env, arriving)
+                return self.input(call, scope, env, input_node)
             self.need_input(call)
-            return forms.FORMS[word](self, word, call, scope, env, arriving)
-        leaving = self.layer(word, call, scope, env, arriving)
-        if given is not None and leaving is not None and not not_for_modules(given):
-            leaving.given = given
-        return leaving
+            return forms.FORMS[word](self, word, call, scope, env, input_node)
+        output = self.layer(word, call, scope, env, input_node)
+        if given is not None and output is not None and not not_for_modules(given):
+            output.given = given
+        return output
 
     def need_input(self, call: Call) -> None:
         if not self.has_input:
@@ -299,7 +301,7 @@ class Walk(GraphBuilder):
         span = statements[0].span
         return (Edit(Span(span.source, span.start, span.start), f"{text}, "),)
 
-    def input(self, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def input(self, call: Call, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
         if scope.kind == "network" and self.has_input and self.nodes:
             raise Problem(
                 "second-input",
@@ -323,11 +325,11 @@ class Walk(GraphBuilder):
         return self.add(op, (), shape, call.span, scope, call.label)
 
     def call_block(
-        self, ref: BlockRef, call: Call, scope: Scope, env: Env, arriving: Arriving
-    ) -> Arriving:
+        self, ref: BlockRef, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+    ) -> MaybeNode:
         block = ref.block
         self.block_calls.used.add(id(block))
-        if ref.spoilt:
+        if ref.is_invalid:
             raise Quiet
         refuse_body(call, f"the block `{block.name.value}`")
         if ref in self.calls or len(self.calls) >= MAX_CALL_DEPTH:
@@ -342,13 +344,13 @@ class Walk(GraphBuilder):
         outer_module, self.module = self.module, ref.module
         self.calls.append(ref)
         try:
-            leaving = self.body(
-                block.body, inner, Env(self.globals_of(ref.module), values), arriving
+            output = self.body(
+                block.body, inner, Env(self.globals_of(ref.module), values), input_node
             )
         finally:
             self.calls.pop()
             self.module = outer_module
-        return self.named(call.label, scope, inner, leaving)
+        return self.named(call.label, scope, inner, output)
 
     def recursion(self, ref: BlockRef, call: Call) -> Problem:
         name = ref.block.name.value
@@ -367,12 +369,14 @@ class Walk(GraphBuilder):
 
     # ---- layers ----
 
-    def layer(self, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def layer(
+        self, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+    ) -> MaybeNode:
         op = self.layers.operation(word, call, env, self.module.blocks)
         self.need_input(call)
-        if arriving is None:
+        if input_node is None:
             return None
-        return self.apply(op, (arriving,), call, scope)
+        return self.apply(op, (input_node,), call, scope)
 
 
 def _head(statement: Statement) -> Span:

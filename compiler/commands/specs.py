@@ -124,9 +124,9 @@ def _analysed(
     given["optimizer"] = OPTIMIZERS[options.optimizer] if options.optimizer else None
     in_train: dict[str, Any] = {}
     if as_trained and None in given.values() and "train" in network.sections:
-        from ..plan.memory_setting import said_in_train
+        from ..plan.memory_setting import settings_in_train
 
-        in_train = said_in_train(network)
+        in_train = settings_in_train(network)
     from_train = tuple(name for name in in_train if given[name] is None)
     values = {
         **in_train,

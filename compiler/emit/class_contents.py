@@ -167,9 +167,9 @@ class Expressions:
             found.append(Parameter(name, argument_of(word), values, default))
         first: Read | None = None
         wanted = "in_channels"
-        if what.arriving is not None:
+        if what.input is not None:
             first = channels_arriving
-            wanted = "in_channels" if len(what.arriving.shape) > 1 else "in_features"
+            wanted = "in_channels" if len(what.input.shape) > 1 else "in_features"
         elif what.kind == "block" and bodies[0].inputs:
             bodies_of = self.modules.bodies
 

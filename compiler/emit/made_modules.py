@@ -136,7 +136,7 @@ def argument_of(word: str) -> Read:
 
 
 def channels_arriving(of: Of, scope: Scope) -> Any:
-    return channels(of(origin(scope).arriving))
+    return channels(of(origin(scope).input))
 
 
 def class_of_layer(word: str) -> ClassName:

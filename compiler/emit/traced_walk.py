@@ -13,7 +13,7 @@ from typing import Any
 
 from ...dsl.syntax import Binary, Call, Expression, If, Let, Name, Repeat, Unary
 from ..build.calls import BlockCalls
-from ..build.graph_builder import Arriving
+from ..build.graph_builder import MaybeNode
 from ..build.scoping import BlockRef, Module
 from ..build.walk import Walk
 from ..diagnose.reporter import GiveUp, Reporter
@@ -91,17 +91,17 @@ class TracedWalk(Walk):
             env = Env(None, real.values, self.fuel)
 
             def arriving(name: str) -> object:
-                if name == "classes" and real.arriving is not None:
-                    return real.arriving(name)
+                if name == "classes" and real.look_around is not None:
+                    return real.look_around(name)
                 return self.look_around(name)
 
-            env.arriving = arriving
+            env.look_around = arriving
             self.files[module] = env
         return self.files[module]
 
     def again(self, what: Scope) -> Scope:
         """The twin of a scope."""
-        arriving = what.arriving
+        arriving = what.input
         if arriving is not None:
             shape = (traced(arriving.shape[0], Named(self.names[""])), *arriving.shape[1:])
             self.first = Node(-1, arriving.op, (), shape, arriving.span, arriving.scope)
@@ -159,7 +159,7 @@ class TracedWalk(Walk):
 
     # ---- what is taken down on the way ----
 
-    def carry_out(self, statement: Any, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def carry_out(self, statement: Any, scope: Scope, env: Env, arriving: MaybeNode) -> MaybeNode:
         leaving = super().carry_out(statement, scope, env, arriving)
         if isinstance(statement, Let):
             name = statement.name.value
@@ -189,7 +189,7 @@ class TracedWalk(Walk):
             at = at.parent
         return at is self.own
 
-    def choice(self, statement: If, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def choice(self, statement: If, scope: Scope, env: Env, arriving: MaybeNode) -> MaybeNode:
         if self.is_own(scope):
             asked = [self.question(arm.condition, env) for arm in statement.arms]
             self.choices.setdefault(id(statement), asked)
@@ -199,7 +199,7 @@ class TracedWalk(Walk):
         finally:
             self.optional -= 1
 
-    def rounds(self, statement: Any, word: str, names: Any, rounds: Any, *rest: Any) -> Arriving:
+    def rounds(self, statement: Any, word: str, names: Any, rounds: Any, *rest: Any) -> MaybeNode:
         scope, env = rest[0], rest[1]
         if isinstance(statement, Repeat):
             count = number(statement.count, env)
@@ -217,8 +217,8 @@ class TracedWalk(Walk):
         return leaving
 
     def call_block(
-        self, ref: BlockRef, call: Call, scope: Scope, env: Env, arriving: Arriving
-    ) -> Arriving:
+        self, ref: BlockRef, call: Call, scope: Scope, env: Env, arriving: MaybeNode
+    ) -> MaybeNode:
         leaving = super().call_block(ref, call, scope, env, arriving)
         made = scope.children[-1]
         assert isinstance(made, Scope)
@@ -231,7 +231,7 @@ class TracedWalk(Walk):
         made.arguments = tuple(values.items())
         return leaving
 
-    def call(self, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def call(self, call: Call, scope: Scope, env: Env, arriving: MaybeNode) -> MaybeNode:
         leaving = super().call(call, scope, env, arriving)
         word = call.head.value
         if leaving is not None and leaving.given is not None and env.has(word):
@@ -240,7 +240,9 @@ class TracedWalk(Walk):
                 leaving.given = traced(Word(word), given.code)
         return leaving
 
-    def layer(self, word: str, call: Call, scope: Scope, env: Env, arriving: Arriving) -> Arriving:
+    def layer(
+        self, word: str, call: Call, scope: Scope, env: Env, arriving: MaybeNode
+    ) -> MaybeNode:
         node = super().layer(word, call, scope, env, arriving)
         for argument in call.arguments if node is not None else ():
             name = argument.name
@@ -316,8 +318,8 @@ class Twin:
                 self.project(what, names)
             else:
                 self.pair(what, self.walk.again(what))
-                if what.arriving is not None and self.walk.first is not None:
-                    self.nodes[what.arriving.index] = self.walk.first
+                if what.input is not None and self.walk.first is not None:
+                    self.nodes[what.input.index] = self.walk.first
                 self.strides(what)
         except (Problem, Quiet, GiveUp, Untraced, KeyError, ArithmeticError):
             self.nodes, self.scopes = {}, {}

@@ -47,7 +47,7 @@ POISON: Any = object()
 class Env:
     """An environment: names and their values in a scope, with the scopes around it."""
 
-    __slots__ = ("arriving", "fuel", "parent", "values")
+    __slots__ = ("fuel", "look_around", "parent", "values")
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Env:
     ) -> None:
         self.parent = parent
         self.values = values if values is not None else {}
-        self.arriving: Callable[[str], object] | None = parent.arriving if parent else None
+        self.look_around: Callable[[str], object] | None = parent.look_around if parent else None
         """Looks up `channels`, `height`, `width`, `classes`; None if they are not available."""
         self.fuel: Fuel = parent.fuel if parent else fuel or Fuel()
         """The fuel that evaluation uses."""
@@ -69,8 +69,8 @@ class Env:
             if name in env.values:
                 return env.values[name]
             env = env.parent
-        if self.arriving is not None:
-            return self.arriving(name)
+        if self.look_around is not None:
+            return self.look_around(name)
         raise KeyError(name)
 
     def has(self, name: str) -> bool:
@@ -83,7 +83,7 @@ class Env:
 
     def names(self) -> set[str]:
         """The names visible here; of very many, only the nearest."""
-        visible = set(ARRIVING)
+        visible = set(CONTEXT_NAMES)
         env: Env | None = self
         while env is not None and len(visible) < MAX_CANDIDATES:
             visible.update(islice(env.values, MAX_CANDIDATES))
@@ -91,7 +91,7 @@ class Env:
         return visible
 
 
-ARRIVING = ("channels", "height", "width", "classes")
+CONTEXT_NAMES = ("channels", "height", "width", "classes")
 
 
 def evaluate(node: Expression, env: Env) -> Any:

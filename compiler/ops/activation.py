@@ -38,7 +38,7 @@ class Activation(NoMultiplyAdds):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(self.module(inputs[0]))
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         """The constructor of the torch module."""
         raise NotImplementedError
 
@@ -70,7 +70,7 @@ class ReLU(Activation):
     keeps: ClassVar[Literal["input", "output"]] = "output"
     in_place: ClassVar[bool] = True
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.ReLU", inplace=self._inplace())
 
 
@@ -93,7 +93,7 @@ class ReLU6(Activation):
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(own=size(output)) if self.inplace else Kept(inputs=(0,))
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.ReLU6", inplace=self._inplace())
 
 
@@ -117,7 +117,7 @@ class Leaky(Activation):
     def leak(self) -> float:
         return self.slope
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         slope = (self.slope, 0.01)
         return constructor("nn.LeakyReLU", negative_slope=slope, inplace=self._inplace())
 
@@ -142,14 +142,14 @@ class PReLU(Activation):
     def leak(self) -> float:
         return self.init
 
-    def _slopes(self, arriving: Shape) -> int:
-        return arriving[0] if self.per == "channel" else 1
+    def _slopes(self, input_shape: Shape) -> int:
+        return input_shape[0] if self.per == "channel" else 1
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         return (Weight("weight", (self._slopes(inputs[0]),)),)
 
-    def module(self, arriving: Shape) -> Constructor:
-        slopes = self._slopes(arriving)
+    def module(self, input_shape: Shape) -> Constructor:
+        slopes = self._slopes(input_shape)
         several = [] if slopes == 1 else [slopes]
         return constructor("nn.PReLU", *several, init=(self.init, 0.25))
 
@@ -173,7 +173,7 @@ class ELU(Activation):
 
     alpha: float = number("minus the limit for x towards -infinity", 1.0, minimum=0)
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.ELU", alpha=(self.alpha, 1.0), inplace=self._inplace())
 
 
@@ -186,7 +186,7 @@ class SELU(Activation):
     formula: ClassVar[str] = "1.0507*x where x > 0, else 1.0507*1.6733*(exp(x) - 1)"
     in_place: ClassVar[bool] = True
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.SELU", inplace=self._inplace())
 
 
@@ -202,7 +202,7 @@ class GELU(Activation):
 
     approximate: str = choice("`tanh`: a faster approximation", ["none", "tanh"], "none")
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.GELU", approximate=(self.approximate, "none"))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -222,7 +222,7 @@ class SiLU(Activation):
     }
     formula: ClassVar[str] = "x*sigmoid(x)"
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.SiLU")
 
 
@@ -233,7 +233,7 @@ class Mish(Activation):
     example: ClassVar[str] = "mish"
     formula: ClassVar[str] = "x*tanh(log(1 + exp(x)))"
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Mish")
 
 
@@ -247,7 +247,7 @@ class Softplus(Activation):
     beta: float = number("how sharp the corner is", 1.0, minimum=0, above=True)
     threshold: float = number("above this value of beta*x, the identity is used", 20.0)
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         beta, threshold = (self.beta, 1.0), (self.threshold, 20.0)
         return constructor("nn.Softplus", beta=beta, threshold=threshold)
 
@@ -267,7 +267,7 @@ class Sigmoid(Activation):
     formula: ClassVar[str] = "1/(1 + exp(-x))"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Sigmoid")
 
 
@@ -284,7 +284,7 @@ class Tanh(Activation):
     formula: ClassVar[str] = "(exp(x) - exp(-x))/(exp(x) + exp(-x))"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Tanh")
 
 
@@ -299,7 +299,7 @@ class Hardsigmoid(Activation):
     }
     formula: ClassVar[str] = "min(max(0, x + 3), 6)/6"
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Hardsigmoid")
 
 
@@ -313,7 +313,7 @@ class Hardswish(Activation):
     }
     formula: ClassVar[str] = "x*min(max(0, x + 3), 6)/6"
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Hardswish")
 
 
@@ -331,5 +331,5 @@ class Softmax(Activation):
     formula: ClassVar[str] = "exp(x) / the sum of exp over the channels"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
-    def module(self, arriving: Shape) -> Constructor:
+    def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Softmax", dim=(1, None))

@@ -93,31 +93,31 @@ class Sliding(Op):
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)
-        leaving = self._axis(0, height), self._axis(1, width)
+        output_side = self._axis(0, height), self._axis(1, width)
         check_padding(self.mode, self.sides(inputs[0]), inputs[0])
-        return self.filters(channels), *leaving
+        return self.filters(channels), *output_side
 
     def reach(self, axis: int) -> int:
         return reach(self.kernel[axis], self.dilation[axis])
 
-    def _axis(self, axis: int, arriving: int) -> int:
-        before, after = self.padding(axis, arriving)
+    def _axis(self, axis: int, side: int) -> int:
+        before, after = self.padding(axis, side)
         kernel, stride = self.kernel[axis], self.stride[axis]
-        leaving = window_output(arriving, kernel, stride, before + after, self.dilation[axis])
-        if leaving < 1:
+        output_side = window_output(side, kernel, stride, before + after, self.dilation[axis])
+        if output_side < 1:
             raise ShapeError(
-                f"a filter that spans {self.reach(axis)} does not fit into {arriving}"
+                f"a filter that spans {self.reach(axis)} does not fit into {side}"
                 + (f" (+ {before + after} padding)" if before + after else ""),
                 "make the filter smaller, pad, or downsample less before it",
-                change={"kernel": self._fitting(arriving + before + after)},
+                change={"kernel": self._fitting(side + before + after)},
             )
-        if self.same and leaving != -(-arriving // stride):
+        if self.same and output_side != -(-side // stride):
             raise ShapeError(
                 f"`same` cannot pad a filter of even size {by(self.kernel)} evenly",
                 "take a filter of odd size, or `same_upper`",
                 change={"same": False, "same_upper": True},
             )
-        return leaving
+        return output_side
 
     def _fitting(self, room: int) -> Pair:
         """The kernel size, reduced to what fits into the given number of rows."""
@@ -127,23 +127,23 @@ class Sliding(Op):
         )
         return height, width
 
-    def padding(self, axis: int, arriving: int) -> Pair:
+    def padding(self, axis: int, side: int) -> Pair:
         """Rows or columns added before and after."""
         reach = self.reach(axis)
         if self.same:
             return (reach - 1) // 2, (reach - 1) // 2
         if self.same_upper:
             stride = self.stride[axis]
-            total = max((-(-arriving // stride) - 1) * stride + reach - arriving, 0)
+            total = max((-(-side // stride) - 1) * stride + reach - side, 0)
             return total // 2, total - total // 2
         return self.pad[axis], self.pad[axis]
 
-    def sides(self, arriving: Shape) -> Sides:
-        return self.padding(0, arriving[1]), self.padding(1, arriving[2])
+    def sides(self, input_shape: Shape) -> Sides:
+        return self.padding(0, input_shape[1]), self.padding(1, input_shape[2])
 
-    def uneven(self, arriving: Shape) -> bool:
+    def uneven(self, input_shape: Shape) -> bool:
         """Whether torch needs a separate padding step."""
-        return any(before != after for before, after in self.sides(arriving))
+        return any(before != after for before, after in self.sides(input_shape))
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         channels = inputs[0][0]
@@ -166,9 +166,9 @@ class Sliding(Op):
         before = (0,) if self.mode in ("reflect", "replicate") else ()
         return Kept(inputs=before, own=padded_size(sides, inputs[0]))
 
-    def pad_options(self, arriving: Shape) -> dict[str, Option]:
+    def pad_options(self, input_shape: Shape) -> dict[str, Option]:
         """The padding arguments of torch's convolution, if it does the padding."""
-        (top, bottom), (left, right) = self.sides(arriving)
+        (top, bottom), (left, right) = self.sides(input_shape)
         even = (top, left) == (bottom, right)
         mode = self.mode if even and (top or left) else "zeros"
         return {
@@ -176,22 +176,22 @@ class Sliding(Op):
             "padding_mode": (mode, "zeros"),
         }
 
-    def call(self, arriving: Shape) -> str:
-        if not self.uneven(arriving):
+    def call(self, input_shape: Shape) -> str:
+        if not self.uneven(input_shape):
             return "{m}({0})"
-        return f"{{m}}({pad_text(self.sides(arriving), self.mode)})"
+        return f"{{m}}({pad_text(self.sides(input_shape), self.mode)})"
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = []
         for axis, name in enumerate(("height", "width")):
-            arriving, leaving = inputs[0][1 + axis], output[1 + axis]
-            before, after = self.padding(axis, arriving)
+            side, output_side = inputs[0][1 + axis], output[1 + axis]
+            before, after = self.padding(axis, side)
             reach, stride = self.reach(axis), self.stride[axis]
             padding = f"2*{before}" if before == after else f"{before} + {after}"
             added = f" + {padding}" if before + after else ""
-            steps = Fraction(arriving + before + after - reach, stride) + 1
-            rounded = "" if steps == leaving else f" -> {leaving}"
-            how = f"({arriving}{added} - {reach})/{stride} + 1 = {decimal(steps)}{rounded}"
+            steps = Fraction(side + before + after - reach, stride) + 1
+            rounded = "" if steps == output_side else f" -> {output_side}"
+            how = f"({side}{added} - {reach})/{stride} + 1 = {decimal(steps)}{rounded}"
             if self.dilation[axis] > 1 and self.kernel[axis] > 1:
                 spread = f"{self.dilation[axis]}*({self.kernel[axis]} - 1) + 1 = {reach}"
                 how += f", with a filter that spans {spread}"
@@ -282,9 +282,9 @@ class PerChannel(Biased, Sliding):
     def grouped(self, channels: int) -> int:
         return channels
 
-    def module(self, arriving: Shape, bias: Option) -> Constructor:
-        channels = arriving[0]
-        pads = self.pad_options(arriving)
+    def module(self, input_shape: Shape, bias: Option) -> Constructor:
+        channels = input_shape[0]
+        pads = self.pad_options(input_shape)
         return constructor(
             "nn.Conv2d",
             channels,
@@ -384,9 +384,9 @@ class Separable(PerChannel):
             *(bias._replace(name="pointwise.bias") for bias in self.biases(self.out)),
         )
 
-    def _between(self, output: Shape, arriving: Shape) -> Shape:
+    def _between(self, output: Shape, input_shape: Shape) -> Shape:
         """The shape between the depthwise and the pointwise convolution."""
-        return self.filters(arriving[0]), *output[1:]
+        return self.filters(input_shape[0]), *output[1:]
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
         depthwise, pointwise = self.weights(*inputs)[:2]
@@ -478,9 +478,9 @@ class Deconv(Biased):
         check_groups(channels, self.out, self.groups)
         return self.out, self._axis(0, height), self._axis(1, width)
 
-    def _axis(self, axis: int, arriving: int) -> int:
+    def _axis(self, axis: int, side: int) -> int:
         pad, added = self.padding(axis)
-        whole = (arriving - 1) * self.stride[axis] + self._reach(axis) + added
+        whole = (side - 1) * self.stride[axis] + self._reach(axis) + added
         if whole - 2 * pad < 1:
             raise ShapeError(
                 f"nothing is left: `pad` cuts {pad} off each side of {whole}",
@@ -546,11 +546,11 @@ class Deconv(Biased):
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = []
         for axis, name in enumerate(("height", "width")):
-            arriving, stride = inputs[0][1 + axis], self.stride[axis]
+            side, stride = inputs[0][1 + axis], self.stride[axis]
             pad, added = self.padding(axis)
             cut = f" - 2*{pad}" if pad else ""
             plus = f" + {added}" if added else ""
-            how = f"({arriving} - 1)*{stride}{cut} + {self._reach(axis)}{plus}"
+            how = f"({side} - 1)*{stride}{cut} + {self._reach(axis)}{plus}"
             lines.append((name, f"{how} = {output[1 + axis]}"))
         weights = self.weights(*inputs)
         macs = self.macs(output, *inputs)

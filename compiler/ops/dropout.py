@@ -46,9 +46,9 @@ class Dropout(NoMultiplyAdds):
     def output(self, *inputs: Shape) -> Shape:
         return inputs[0]
 
-    def drawn(self, arriving: Shape) -> int:
+    def drawn(self, input_shape: Shape) -> int:
         """The number of random draws for one image."""
-        return size(arriving)
+        return size(input_shape)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return 0
@@ -72,8 +72,8 @@ class Dropout(NoMultiplyAdds):
             ("in evaluation", "nothing is dropped, nothing is scaled"),
         ]
 
-    def _left_out(self, arriving: Shape) -> str:
-        drawn = self.drawn(arriving)
+    def _left_out(self, input_shape: Shape) -> str:
+        drawn = self.drawn(input_shape)
         mean = _rounded(Fraction(self.p) * drawn)
         return f"{self.p:g} * {drawn:,} {self.what} = {mean} on average"
 
@@ -102,8 +102,8 @@ class Dropout2d(Dropout):
             )
         return inputs[0]
 
-    def drawn(self, arriving: Shape) -> int:
-        return arriving[0]
+    def drawn(self, input_shape: Shape) -> int:
+        return input_shape[0]
 
 
 class DropPath(Dropout):
@@ -124,10 +124,10 @@ class DropPath(Dropout):
     in_place: ClassVar[bool] = False
     module: ClassVar[str] = "DropPath"
 
-    def drawn(self, arriving: Shape) -> int:
+    def drawn(self, input_shape: Shape) -> int:
         return 1
 
-    def _left_out(self, arriving: Shape) -> str:
+    def _left_out(self, input_shape: Shape) -> str:
         return f"everything, for {self.p * 100:g} % of the images"
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:

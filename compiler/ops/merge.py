@@ -57,11 +57,11 @@ class Merge(NoMultiplyAdds):
                 f"`{self.word}` merges two or more paths, and there is only one",
                 "write another path",
             )
-        leaving = self.merged(*inputs)
-        if leaving is None:
-            arriving = _listed(inputs)
-            raise ShapeError(f"these paths cannot be {self.done}: {arriving}", mend(inputs, self))
-        return leaving
+        output = self.merged(*inputs)
+        if output is None:
+            listed = _listed(inputs)
+            raise ShapeError(f"these paths cannot be {self.done}: {listed}", mend(inputs, self))
+        return output
 
     def merged(self, *inputs: Shape) -> Shape | None:
         """The output shape; None if the paths do not fit together."""
@@ -129,9 +129,9 @@ class Mul(Merge):
     def merged(self, *inputs: Shape) -> Shape | None:
         axes = len(max(inputs, key=len))
         spread = [_spread(shape, axes) for shape in inputs]
-        leaving = tuple(max(sides) for sides in zip(*spread, strict=True))
-        fits = all(n in (1, most) for s in spread for n, most in zip(s, leaving, strict=True))
-        return leaving if fits else None
+        output = tuple(max(sides) for sides in zip(*spread, strict=True))
+        fits = all(n in (1, most) for s in spread for n, most in zip(s, output, strict=True))
+        return output if fits else None
 
     def _products(self, *inputs: Shape) -> list[int]:
         """The number of elements after each multiplication."""
@@ -302,14 +302,15 @@ class PadShortcut(NoMultiplyAdds):
     stride: Pair = pair("step between the pixels that are kept", (1, 1))
 
     @classmethod
-    def between(cls, arriving: Shape, leaving: Shape) -> Self:
+    def between(cls, input_shape: Shape, output_shape: Shape) -> Self:
         """The shortcut that turns one shape into another."""
-        if len(arriving) != 3 or len(leaving) != 3 or leaving[0] < arriving[0]:
+        if len(input_shape) != 3 or len(output_shape) != 3 or output_shape[0] < input_shape[0]:
             raise ShapeError(
-                f"padding with zero channels cannot turn {text(arriving)} into {text(leaving)}"
+                f"padding with zero channels cannot turn {text(input_shape)} into "
+                f"{text(output_shape)}"
             )
-        height, width = (stride_between(arriving[axis], leaving[axis]) for axis in (1, 2))
-        return cls(out=leaving[0], stride=(height, width))
+        height, width = (stride_between(input_shape[axis], output_shape[axis]) for axis in (1, 2))
+        return cls(out=output_shape[0], stride=(height, width))
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], "shortcut=pad")

@@ -70,11 +70,11 @@ class Normalisation(NoMultiplyAdds):
             lines.append(("parameters", f"{names} = {sum(size(w.shape) for w in learned):,}"))
         return lines
 
-    def formula(self, arriving: Shape) -> str:
+    def formula(self, input_shape: Shape) -> str:
         learned = " * weight + bias" if self.affine else ""
-        return f"(x - mean)/sqrt(variance + {self.eps:g}){learned}, {self.over(arriving)}"
+        return f"(x - mean)/sqrt(variance + {self.eps:g}){learned}, {self.over(input_shape)}"
 
-    def over(self, arriving: Shape) -> str:
+    def over(self, input_shape: Shape) -> str:
         """The elements that mean and variance are computed over, in words."""
         raise NotImplementedError
 
@@ -140,7 +140,7 @@ class BatchNorm(Normalisation):
         )
         return TorchText(module)
 
-    def over(self, arriving: Shape) -> str:
+    def over(self, input_shape: Shape) -> str:
         return "of a channel over the batch"
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -188,8 +188,8 @@ class GroupNorm(Normalisation):
         channels = inputs[0][0]
         return TorchText(constructor("nn.GroupNorm", self.groups, channels, **self.options()))
 
-    def over(self, arriving: Shape) -> str:
-        return f"of {'*'.join(map(str, (arriving[0] // self.groups, *arriving[1:])))} numbers"
+    def over(self, input_shape: Shape) -> str:
+        return f"of {'*'.join(map(str, (input_shape[0] // self.groups, *input_shape[1:])))} numbers"
 
 
 class LayerNorm(Normalisation):
@@ -222,9 +222,9 @@ class LayerNorm(Normalisation):
         module = constructor("LayerNorm2d", inputs[0][0], **options)
         return TorchText(module, helper=LAYER_NORM)
 
-    def over(self, arriving: Shape) -> str:
-        where = " at its position" if len(arriving) == 3 else ""
-        return f"of the {arriving[0]} numbers{where}"
+    def over(self, input_shape: Shape) -> str:
+        where = " at its position" if len(input_shape) == 3 else ""
+        return f"of the {input_shape[0]} numbers{where}"
 
 
 class InstanceNorm(Normalisation):
@@ -245,13 +245,13 @@ class InstanceNorm(Normalisation):
     affine: bool = switch("a learned scale and bias for each channel", False)
 
     def output(self, *inputs: Shape) -> Shape:
-        arriving = as_map(inputs[0], self.word)
-        if arriving[1:] == (1, 1):
+        input_shape = as_map(inputs[0], self.word)
+        if input_shape[1:] == (1, 1):
             raise ShapeError(
                 f"`{self.word}` of a 1x1 map gives only zeros: each number is its own mean",
                 "take it out here, or write `ln`, which normalises over the channels",
             )
-        return arriving
+        return input_shape
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # Torch computes it as the batch norm of one image with batch*channels channels, and repeats
@@ -264,8 +264,8 @@ class InstanceNorm(Normalisation):
         options["affine"] = (self.affine, False)
         return TorchText(constructor("nn.InstanceNorm2d", inputs[0][0], **options))
 
-    def over(self, arriving: Shape) -> str:
-        return f"of the {'*'.join(map(str, arriving[1:]))} numbers of a channel"
+    def over(self, input_shape: Shape) -> str:
+        return f"of the {'*'.join(map(str, input_shape[1:]))} numbers of a channel"
 
 
 class LocalResponseNorm(NoMultiplyAdds):

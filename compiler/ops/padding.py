@@ -10,9 +10,9 @@ Sides = tuple[Pair, Pair]
 """Rows above and below, columns left and right."""
 
 
-def check_padding(mode: str, sides: Sides, arriving: Shape) -> None:
+def check_padding(mode: str, sides: Sides, input_shape: Shape) -> None:
     """Raises ShapeError if the map is too small to fill its padding from."""
-    for pair, number, name in zip(sides, arriving[1:], ("rows", "columns"), strict=True):
+    for pair, number, name in zip(sides, input_shape[1:], ("rows", "columns"), strict=True):
         if mode == "reflect" and max(pair) >= number:
             raise ShapeError(
                 f"{max(pair)} {name} of padding cannot be mirrored from an input of {number}: the"
@@ -27,9 +27,9 @@ def check_padding(mode: str, sides: Sides, arriving: Shape) -> None:
             )
 
 
-def padded_size(sides: Sides, arriving: Shape) -> int:
+def padded_size(sides: Sides, input_shape: Shape) -> int:
     """The number of elements of the padded map."""
-    channels, height, width = arriving
+    channels, height, width = input_shape
     return channels * (height + sum(sides[0])) * (width + sum(sides[1]))
 
 

@@ -89,19 +89,21 @@ class Pool(NoMultiplyAdds):
     # ---- the shape that leaves ----
 
     def output(self, *inputs: Shape) -> Shape:
-        arriving = as_map(inputs[0], self.word)
-        return arriving[0], *(self.target or (self._axis(0, arriving), self._axis(1, arriving)))
+        input_shape = as_map(inputs[0], self.word)
+        return input_shape[0], *(
+            self.target or (self._axis(0, input_shape), self._axis(1, input_shape))
+        )
 
-    def _axis(self, axis: int, arriving: Shape) -> int:
-        side, padding = arriving[1 + axis], self.padding[axis]
-        leaving = self._windows(axis, side)
-        if leaving < 1:
+    def _axis(self, axis: int, input_shape: Shape) -> int:
+        side, padding = input_shape[1 + axis], self.padding[axis]
+        windows = self._windows(axis, side)
+        if windows < 1:
             raise ShapeError(
                 f"a window that spans {self.reach[axis]} does not fit into {side}"
                 + (f" (+ {2 * padding} padding)" if padding else ""),
                 "take a smaller window"
                 + (", or `global` for the whole map" if "global" in self.fields else ""),
-                change={"kernel": min(arriving[1:])},
+                change={"kernel": min(input_shape[1:])},
             )
         if padding and self.dilation[axis] > side:
             # torch would give -inf, and write beyond its memory in the backward pass.
@@ -110,18 +112,18 @@ class Pool(NoMultiplyAdds):
                 f"step over all of {side}",
                 "take `dilation` or the padding out",
             )
-        if self.same and leaving != _divided_up(side, self.step[axis]):
+        if self.same and windows != _divided_up(side, self.step[axis]):
             raise ShapeError(
                 f"`same` cannot pad a window of even size {by(self.span)} evenly over {side}",
-                self._instead_of_same(arriving),
+                self._instead_of_same(input_shape),
             )
-        return leaving
+        return windows
 
-    def _instead_of_same(self, arriving: Shape) -> str:
+    def _instead_of_same(self, input_shape: Shape) -> str:
         if "ceil" in self.fields:
             other = self.replace(same=False, ceil=True)
-            wanted = [_divided_up(arriving[1 + axis], self.step[axis]) for axis in (0, 1)]
-            if [other._windows(axis, arriving[1 + axis]) for axis in (0, 1)] == wanted:
+            wanted = [_divided_up(input_shape[1 + axis], self.step[axis]) for axis in (0, 1)]
+            if [other._windows(axis, input_shape[1 + axis]) for axis in (0, 1)] == wanted:
                 return (
                     f"write `ceil` in place of `same`: the output is then "
                     f"{by((wanted[0], wanted[1]))}"
@@ -143,11 +145,11 @@ class Pool(NoMultiplyAdds):
 
     # ---- what it costs, how far it sees ----
 
-    def reads(self, output: Shape, arriving: Shape) -> int:
+    def reads(self, output: Shape, input_shape: Shape) -> int:
         """The number of elements that all windows read together."""
         if self.target is None:
             return size(output) * self.span[0] * self.span[1]
-        return adaptive_reads(arriving, self.target)
+        return adaptive_reads(input_shape, self.target)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return self.reads(output, inputs[0])
@@ -179,14 +181,14 @@ class Pool(NoMultiplyAdds):
         )
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        arriving = inputs[0]
+        input_shape = inputs[0]
         lines = [
-            (name, self._explain_axis(axis, arriving[1 + axis], output[1 + axis]))
+            (name, self._explain_axis(axis, input_shape[1 + axis], output[1 + axis]))
             for axis, name in enumerate(("height", "width"))
         ]
-        before, after = size(arriving), size(output)
+        before, after = size(input_shape), size(output)
         lines.append(("numbers", f"{after:,} of {before:,} = {_percent(after, before)}"))
-        reads = f"{self.reads(output, arriving):,}"
+        reads = f"{self.reads(output, input_shape):,}"
         if self.target is None:
             windows = "*".join(map(str, output))
             lines.append(("reads", f"{windows} windows * {self.span[0]}*{self.span[1]} = {reads}"))
@@ -194,9 +196,9 @@ class Pool(NoMultiplyAdds):
             lines.append(("reads", reads))
         return lines
 
-    def _explain_axis(self, axis: int, side: int, leaving: int) -> str:
+    def _explain_axis(self, axis: int, side: int, output_side: int) -> str:
         if self.target is not None:
-            return _explain_adaptive(side, leaving)
+            return _explain_adaptive(side, output_side)
         padding, step = self.padding[axis], self.step[axis]
         exact = _decimal(side + 2 * padding - self.reach[axis] + step, step)
         rounded = str(self._rounded(axis, side))
@@ -204,7 +206,7 @@ class Pool(NoMultiplyAdds):
         if exact != rounded:
             line += f" -> {rounded}"
         if self._dropped(axis, side):
-            line += f" -> {leaving}, since the last window would start in the padding"
+            line += f" -> {output_side}, since the last window would start in the padding"
         return line
 
 
@@ -517,8 +519,8 @@ class Mixed(Adaptive):
         "one mixture for the `layer`, or one for each `channel`", ["layer", "channel"], "layer"
     )
 
-    def _mixtures(self, arriving: Shape) -> int:
-        return arriving[0] if self.per == "channel" else 1
+    def _mixtures(self, input_shape: Shape) -> int:
+        return input_shape[0] if self.per == "channel" else 1
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         return (Weight("mix", (self._mixtures(inputs[0]), 1, 1)),)
@@ -904,13 +906,13 @@ def longest(side: int, windows: int) -> int:
     return side // windows + min(rest, 2)
 
 
-def adaptive_reads(arriving: Shape, target: Pair) -> int:
+def adaptive_reads(input_shape: Shape, target: Pair) -> int:
     """How many numbers they read, all together: those at a border that is not a whole number
     twice.
     """
-    sides = zip(arriving[1:], target, strict=True)
+    sides = zip(input_shape[1:], target, strict=True)
     along = [side + windows - gcd(side, windows) for side, windows in sides]
-    return arriving[0] * along[0] * along[1]
+    return input_shape[0] * along[0] * along[1]
 
 
 def _explain_adaptive(side: int, windows: int) -> str:

@@ -103,11 +103,11 @@ class Reshape(Seen):
             )
         return self.to
 
-    def _fitting(self, arriving: Shape) -> str:
-        channels, rest = divmod(size(arriving), size(self.to[1:]))
+    def _fitting(self, input_shape: Shape) -> str:
+        channels, rest = divmod(size(input_shape), size(self.to[1:]))
         if len(self.to) == 3 and not rest:
             return f"`{self.word} {text((channels, *self.to[1:]))}` would fit"
-        return f"`{self.word} {size(arriving)}` would fit"
+        return f"`{self.word} {size(input_shape)}` would fit"
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
         # The output has no windows over the input.
@@ -154,9 +154,9 @@ class Permute(Seen):
     )
 
     def output(self, *inputs: Shape) -> Shape:
-        arriving = as_map(inputs[0], self.word)
+        side = as_map(inputs[0], self.word)
         first, second, third = self.axes
-        return arriving[first], arriving[second], arriving[third]
+        return side[first], side[second], side[third]
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
         # If height and width are swapped, there is no window by height and width either.
@@ -299,23 +299,23 @@ class Crop(Seen):
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)
-        for what, start, left, arriving in (
+        for what, start, left, side in (
             ("rows", self.top or 0, self.to[0], height),
             ("columns", self.left or 0, self.to[1], width),
         ):
-            if start + left > arriving:  # torch would silently return fewer
+            if start + left > side:  # torch would silently return fewer
                 after = f" after the first {start}" if start else ""
                 raise ShapeError(
-                    f"cannot keep {left} {what}{after}: the input has {arriving}",
-                    f"at most {arriving - start} can be kept"
-                    if start < arriving
-                    else f"only {arriving} can be cut off",
+                    f"cannot keep {left} {what}{after}: the input has {side}",
+                    f"at most {side - start} can be kept"
+                    if start < side
+                    else f"only {side} can be cut off",
                 )
         return channels, *self.to
 
-    def _start(self, arriving: Shape) -> Pair:
-        top = (arriving[1] - self.to[0]) // 2 if self.top is None else self.top
-        left = (arriving[2] - self.to[1]) // 2 if self.left is None else self.left
+    def _start(self, input_shape: Shape) -> Pair:
+        top = (input_shape[1] - self.to[0]) // 2 if self.top is None else self.top
+        left = (input_shape[2] - self.to[1]) // 2 if self.left is None else self.left
         return top, left
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
@@ -396,16 +396,16 @@ class Upsample(Rearranging):
         sizes, strides, starts = zip(*axes, strict=True)
         return Window(sizes, strides, starts)
 
-    def _axis(self, arriving: int, leaving: int) -> tuple[int, Fraction, Fraction]:
+    def _axis(self, side: int, output_side: int) -> tuple[int, Fraction, Fraction]:
         """Window size, stride and start: output i is at position start + i*stride of the input,
         usually between two pixels.
         """
         taps = self._TAPS[self.mode]
-        ratio, start = Fraction(arriving, leaving), Fraction(0)
+        ratio, start = Fraction(side, output_side), Fraction(0)
         if self.mode == "nearest":
             return 1, ratio, start
         if self.align_corners:
-            ratio = Fraction(arriving - 1, leaving - 1) if leaving > 1 else Fraction(0)
+            ratio = Fraction(side - 1, output_side - 1) if output_side > 1 else Fraction(0)
         else:
             start = (ratio - 1) / 2
         if ratio.denominator == start.denominator == 1:

@@ -6,20 +6,23 @@ from ..shapes import Shape, ShapeError, text
 from .base import REGISTRY, Op
 
 
-def projection(arriving: Shape, leaving: Shape) -> list[Op]:
+def projection(input_shape: Shape, output_shape: Shape) -> list[Op]:
     """A 1x1 convolution of the needed stride, and a batch norm (ResNet's option B)."""
-    if len(arriving) != 3 or len(leaving) != 3:
-        raise ShapeError(f"no projection turns {text(arriving)} into {text(leaving)}")
-    stride = (stride_between(arriving[1], leaving[1]), stride_between(arriving[2], leaving[2]))
+    if len(input_shape) != 3 or len(output_shape) != 3:
+        raise ShapeError(f"no projection turns {text(input_shape)} into {text(output_shape)}")
+    stride = (
+        stride_between(input_shape[1], output_shape[1]),
+        stride_between(input_shape[2], output_shape[2]),
+    )
     return [
-        REGISTRY["conv"].make(out=leaving[0], stride=stride, bias=False),
+        REGISTRY["conv"].make(out=output_shape[0], stride=stride, bias=False),
         REGISTRY["bn"](),
     ]
 
 
-def stride_between(arriving: int, leaving: int) -> int:
+def stride_between(side: int, output_side: int) -> int:
     """The stride with which a 1x1 filter reduces one size to another."""
-    for stride in (arriving // leaving, -(-arriving // leaving)):
-        if stride >= 1 and (arriving - 1) // stride + 1 == leaving:
+    for stride in (side // output_side, -(-side // output_side)):
+        if stride >= 1 and (side - 1) // stride + 1 == output_side:
             return stride
-    raise ShapeError(f"no stride reduces {arriving} to {leaving}")
+    raise ShapeError(f"no stride reduces {side} to {output_side}")

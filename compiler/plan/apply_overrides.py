@@ -31,27 +31,27 @@ def apply(
             _apply(override, reader, context)
         except Problem as problem:
             diagnostics.append(problem.diagnostic)
-            _spoil(override, reader)
+            _mark_failed(override, reader)
         except Quiet:
-            _spoil(override, reader)
+            _mark_failed(override, reader)
     return diagnostics
 
 
-def _spoil(override: SectionOverride, reader: Reader) -> None:
+def _mark_failed(override: SectionOverride, reader: Reader) -> None:
     assert override.call is not None
     section = override.section
     word = _head(section, override.call.head.value)
-    reader.spoilt.add((section, word))
-    directives = reader.found.setdefault(section, [])
+    reader.failed.add((section, word))
+    directives = reader.directives.setdefault(section, [])
     directives[:] = [one for one in directives if one.head() != word]
 
 
 def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
     section, call = override.section, override.call
     if call is None:
-        reader.found[section] = []
+        reader.directives[section] = []
         return
-    directives = reader.found.setdefault(section, [])
+    directives = reader.directives.setdefault(section, [])
     word = _head(section, call.head.value)
     same = [index for index, one in enumerate(directives) if one.head() == word]
     if len(same) > 1:

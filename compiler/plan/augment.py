@@ -194,7 +194,7 @@ class Augmentation(Directive):
 
     # ---- its passes (for fusion.py) ----
 
-    def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
+    def pass_kinds(self, input_size: Size) -> tuple[PassKind, ...]:
         """The passes that it needs for images of a size; usually one."""
         return (self.pass_kind,)
 
@@ -202,11 +202,11 @@ class Augmentation(Directive):
         """The part of the directive that a pass of this kind does; "" if all of it."""
         return ""
 
-    def size_after(self, arriving: Size) -> Size:
+    def size_after(self, input_size: Size) -> Size:
         """The size of images after it."""
-        return arriving
+        return input_size
 
-    def fill_beyond(self, arriving: Size) -> Fill:
+    def fill_beyond(self, input_size: Size) -> Fill:
         """Its fill for the area outside the image; `INSIDE` if that is never visible."""
         return INSIDE
 
@@ -218,7 +218,7 @@ class Augmentation(Directive):
         """Its contributions to a colour matrix, in this order."""
         return ()
 
-    def smoothing_note(self, arriving: Size) -> str:
+    def smoothing_note(self, input_size: Size) -> str:
         """For a resize: a note on antialiasing."""
         return "antialiased if it makes images smaller"
 
@@ -226,14 +226,14 @@ class Augmentation(Directive):
         """Multiply-adds per position of a warp, beside the product with its matrix."""
         return 0
 
-    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+    def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
         """The cost as a pass of its own."""
         raise NotImplementedError(self.word)
 
-    def _touched(self, arriving: Size, channels: int) -> int:
+    def _touched(self, input_size: Size, channels: int) -> int:
         """Bytes of an image before and after it."""
-        leaving = self.size_after(arriving)
-        return 4 * (numbers(arriving, channels) + numbers(leaving, channels))
+        output_size = self.size_after(input_size)
+        return 4 * (numbers(input_size, channels) + numbers(output_size, channels))
 
     # ---- errors ----
 
@@ -303,7 +303,7 @@ class Warp(Augmentation):
 
     pass_kind = WARP
 
-    def fill_beyond(self, arriving: Size) -> Fill:
+    def fill_beyond(self, input_size: Size) -> Fill:
         return fill_levels(self.arguments["fill"])
 
 
@@ -427,11 +427,11 @@ class Resizing(Augmentation):
 
     sets_size = True
 
-    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
-        leaving = self.size_after(arriving)
-        factor = max(1.0, arriving[0] / leaving[0])
-        macs = int(numbers(leaving, channels) * _BILINEAR * factor)
-        return Cost(macs, self._touched(arriving, channels))
+    def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
+        output_size = self.size_after(input_size)
+        factor = max(1.0, input_size[0] / output_size[0])
+        macs = int(numbers(output_size, channels) * _BILINEAR * factor)
+        return Cost(macs, self._touched(input_size, channels))
 
     def is_last_size(self, context: Context) -> bool:
         """Whether its size is the final one, which the network gets."""
@@ -455,10 +455,10 @@ class Resize(Resizing):
     def resize_when_read(self, evaluated: evaluate.Resize | None) -> evaluate.Resize:
         return evaluate.Resize(side=self.side, mode=self.mode)
 
-    def size_after(self, arriving: Size) -> Size:
+    def size_after(self, input_size: Size) -> Size:
         if isinstance(self.side, tuple):
             return self.side
-        height, width = arriving
+        height, width = input_size
         if height <= width:
             return self.side, int(self.side * width / height)
         return int(self.side * height / width), self.side
@@ -512,35 +512,35 @@ class Crop(Resizing):
         if self.scale is not None and self.scale[1] == 0:
             raise ArgumentError("a crop of area zero", "write `scale=35%..100%`")
 
-    def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
+    def pass_kinds(self, input_size: Size) -> tuple[PassKind, ...]:
         if self.scale is None:
             return (MOVE,)
-        return (RESIZE,) if self.shrinks_by(arriving) > SHRINKS else (WARP,)
+        return (RESIZE,) if self.shrinks_by(input_size) > SHRINKS else (WARP,)
 
-    def size_after(self, arriving: Size) -> Size:
-        side = self.side or arriving
+    def size_after(self, input_size: Size) -> Size:
+        side = self.side or input_size
         return side if isinstance(side, tuple) else (side, side)
 
-    def fill_beyond(self, arriving: Size) -> Fill:
-        height, width = self.size_after(arriving)
-        smaller = arriving[0] < height or arriving[1] < width
+    def fill_beyond(self, input_size: Size) -> Fill:
+        height, width = self.size_after(input_size)
+        smaller = input_size[0] < height or input_size[1] < width
         beyond = self.scale is None and (self.pad or smaller)
         return fill_levels(self.fill) if beyond else INSIDE
 
-    def shrinks_by(self, arriving: Size) -> float:
+    def shrinks_by(self, input_size: Size) -> float:
         """The number of pixels that become one along a side, for the largest possible crop."""
         assert self.scale is not None
-        height, width = arriving
-        leaving = self.size_after(arriving)
+        height, width = input_size
+        output_size = self.size_after(input_size)
         ratio = self.ratio or (0.75, 4 / 3)
         area = self.scale[1] * height * width
         tall = min(height, math.sqrt(area / ratio[0]))
         wide = min(width, math.sqrt(area * ratio[1]))
-        return max(tall / leaving[0], wide / leaving[1])
+        return max(tall / output_size[0], wide / output_size[1])
 
-    def smoothing_note(self, arriving: Size) -> str:
+    def smoothing_note(self, input_size: Size) -> str:
         return (
-            f"up to {self.shrinks_by(arriving):.2g} pixels become one along each side; bilinear"
+            f"up to {self.shrinks_by(input_size):.2g} pixels become one along each side; bilinear"
             f" interpolation reads four, so it is used up to a factor of {SHRINKS:g}"
         )
 
@@ -600,7 +600,7 @@ class Color(Augmentation):
             changes.append(ColorChange("saturation", self.saturation[1], mixes_channels=True))
         return tuple(changes)
 
-    def pass_kinds(self, arriving: Size) -> tuple[PassKind, ...]:
+    def pass_kinds(self, input_size: Size) -> tuple[PassKind, ...]:
         linear = (COLOR,) if self.color_changes() else ()
         return (*linear, HUE) if self.hue else linear
 
@@ -609,9 +609,9 @@ class Color(Augmentation):
             return ""
         return f"color hue={interval(self.hue)}" if kind == HUE else str(self.replace(hue=None))
 
-    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+    def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
         """The cost of the hue: conversion to an angle and back."""
-        return Cost(numbers(arriving, channels) * 8, self._touched(arriving, channels))
+        return Cost(numbers(input_size, channels) * 8, self._touched(input_size, channels))
 
     def needs_colours(self) -> bool:
         return self.saturation is not None or self.hue is not None
@@ -673,9 +673,9 @@ class Noise(Augmentation):
     )
     p: float = _p()
 
-    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
-        count = numbers(arriving, channels)
-        return Cost(count, self._touched(arriving, channels) + 4 * count)
+    def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
+        count = numbers(input_size, channels)
+        return Cost(count, self._touched(input_size, channels) + 4 * count)
 
 
 class Blur(Augmentation):
@@ -691,9 +691,9 @@ class Blur(Augmentation):
     sigma: Range = between("standard deviation of the kernel, in pixels", 0, 100, (0.1, 2.0))
     p: float = _p()
 
-    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
-        macs = numbers(arriving, channels) * 2 * kernel_size(self.sigma[1], 6)
-        return Cost(macs, 2 * self._touched(arriving, channels))
+    def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
+        macs = numbers(input_size, channels) * 2 * kernel_size(self.sigma[1], 6)
+        return Cost(macs, 2 * self._touched(input_size, channels))
 
 
 class Erase(Augmentation):
@@ -721,8 +721,8 @@ class Erase(Augmentation):
     )
     p: float = _p(0.25)
 
-    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
-        return Cost(0, 4 * numbers(arriving, channels))
+    def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
+        return Cost(0, 4 * numbers(input_size, channels))
 
 
 def _erasing(value: object) -> Any:
@@ -745,9 +745,9 @@ class Mixing(Augmentation):
     several = False
     pass_kind = MIX
 
-    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
-        count = numbers(arriving, channels)
-        return Cost(count * 2, self._touched(arriving, channels) + 4 * count)
+    def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
+        count = numbers(input_size, channels)
+        return Cost(count * 2, self._touched(input_size, channels) + 4 * count)
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from super().problems(context)
@@ -792,10 +792,10 @@ class OfAList(Augmentation):
 
     pass_kind = POLICY
 
-    def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
+    def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
         """The most expensive operations of the lists read a neighbourhood of 3 x 3."""
-        count = numbers(arriving, channels)
-        return Cost(count * 12 * self.rounds, self._touched(arriving, channels) * self.rounds)
+        count = numbers(input_size, channels)
+        return Cost(count * 12 * self.rounds, self._touched(input_size, channels) * self.rounds)
 
     @property
     def rounds(self) -> int:

@@ -62,22 +62,22 @@ def wrong_classes(
     if not wrong:
         return None
     output = wrong[0][0]
-    written = [_written(maker) for _, maker in wrong]
+    places = [_count_place(maker) for _, maker in wrong]
     ends = "an auxiliary head ends" if output.aux else "the network ends"
     numbers = text(output.shape)
     counted = f"{count:,} class{'es' * (count != 1)}"
     there = data.place("path") or data.span
     rest = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
-    listed = ", ".join(f"`{one}`" for one in names[:_MOST_NAMES]) + rest
+    listed = ", ".join(f"`{each}`" for each in names[:_MOST_NAMES]) + rest
     return Diagnostic(
         "classes",
         f"{name} has {counted}, and {ends} in {numbers}",
-        first_line(written[0].place),
+        first_line(places[0].place),
         label=f"{ends} in {numbers}",
         labels=(Label(there, counted),) if there else (),
         notes=(f"the classes are {listed}",) if names else (),
-        help=f"write {written[0].how}: it is the number of classes in the data",
-        edits=tuple(dict.fromkeys(one.edit for one in written if one.edit)),
+        help=f"write {places[0].how}: it is the number of classes in the data",
+        edits=tuple(dict.fromkeys(each.edit for each in places if each.edit)),
     )
 
 
@@ -89,7 +89,7 @@ def _maker(output: Node) -> Node:
     return node
 
 
-class _Written(NamedTuple):
+class _CountPlace(NamedTuple):
     """The place in a spec that sets the number of outputs of a layer, and the fix."""
 
     place: Span
@@ -101,14 +101,14 @@ _COUNT = re.compile(r"(?:\w+\s*:\s*)?[A-Za-z_]\w*\s+(\w+)\b")
 """A statement whose first argument is a number or a name."""
 
 
-def _written(head: Node) -> _Written:
+def _count_place(head: Node) -> _CountPlace:
     """The place of the number: in the layer itself, or in a call of a block that takes it."""
     count = head.shape[0]
     match = _COUNT.match(head.span.text)
     if match is None:
-        return _Written(head.span)
+        return _CountPlace(head.span)
     if match[1] == str(count):
-        return _Written(head.span, edit=_classes(head.span, match.start(1), match.end(1)))
+        return _CountPlace(head.span, edit=_classes(head.span, match.start(1), match.end(1)))
     name = match[1]
     for call in head.scope.chain():
         if call.kind != "block":
@@ -117,12 +117,12 @@ def _written(head: Node) -> _Written:
             break
         number = re.search(rf"\b{count}\b", call.span.text)
         if number:
-            return _Written(call.span, edit=_classes(call.span, *number.span()))
+            return _CountPlace(call.span, edit=_classes(call.span, *number.span()))
         if not re.search(rf"\b{name}\b", call.span.text):  # otherwise the number is passed on
             end = call.span.end
             edit = Edit(Span(call.span.source, end, end), f" {name}=classes")
-            return _Written(call.span, f"`{name}=classes` here", edit)
-    return _Written(head.span)
+            return _CountPlace(call.span, f"`{name}=classes` here", edit)
+    return _CountPlace(head.span)
 
 
 def _classes(place: Span, start: int, end: int) -> Edit:

@@ -69,11 +69,11 @@ class Data(Directive):
 
     @classmethod
     def usual(cls, context: Context) -> Data:
-        small_and_grey = context.size and context.channels == 1 and max(context.size) <= SMALL
-        return Digits() if small_and_grey else Unsaid()
+        small_and_gray = context.size and context.channels == 1 and max(context.size) <= SMALL
+        return Digits() if small_and_gray else NoData()
 
 
-class Unsaid(Data):
+class NoData(Data):
     """No `data` directive is given."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..language.vocabulary import SECTIONS
-from .data import Unsaid
+from .data import NoData
 from .directive import Directive
 from .plan import TrainPlan, slots
 
@@ -60,7 +60,7 @@ def _body(name: str, section: object) -> Iterator[str]:
     yield f"{name} {{"
     for slot in slots(type(section)):
         value = getattr(section, slot.name)
-        if isinstance(value, Unsaid):
+        if isinstance(value, NoData):
             yield '  # data: none; write `data folder "images"`'
         elif isinstance(value, tuple):
             yield from map(_line, value)

@@ -39,20 +39,20 @@ class Step(NamedTuple):
     number: int
     """Its index among the directives: its random numbers depend on it."""
     directive: Augmentation
-    arriving: Size
+    input_size: Size
     """The size of images before it."""
     kind: PassKind
     """The kind of pass that it belongs to."""
 
     @property
-    def leaving(self) -> Size:
+    def output_size(self) -> Size:
         """The size of images after it."""
-        return self.directive.size_after(self.arriving)
+        return self.directive.size_after(self.input_size)
 
     @property
     def fill(self) -> Fill:
         """Its fill for the area outside the image; `INSIDE` if that is never visible."""
-        return self.directive.fill_beyond(self.arriving)
+        return self.directive.fill_beyond(self.input_size)
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Pass:
     """Whether it includes the normalisation, which comes last."""
 
     @property
-    def arriving(self) -> Size:
-        return self.steps[0].arriving
+    def input_size(self) -> Size:
+        return self.steps[0].input_size
 
     @property
-    def leaving(self) -> Size:
-        return self.steps[-1].leaving
+    def output_size(self) -> Size:
+        return self.steps[-1].output_size
 
     @property
     def fill(self) -> Fill:
@@ -93,7 +93,7 @@ class Fusion:
     passes: tuple[Pass, ...]
     read: tuple[Step, ...]
     """Directives done when images are read: a first `resize`."""
-    arriving: Size
+    input_size: Size
     """The size of images before the first pass."""
     channels: int
 
@@ -109,7 +109,7 @@ class Fusion:
         bytes = sum(one.cost.bytes for one in self.passes)
         if self.normalizes:
             count = numbers(
-                self.passes[-1].leaving if self.passes else self.arriving, self.channels
+                self.passes[-1].output_size if self.passes else self.input_size, self.channels
             )
             macs += count
             bytes += 8 * count
@@ -142,48 +142,50 @@ def resize_when_read(plan: TrainPlan) -> Resize | None:
     return first.resize_when_read(plan.evaluate.resize)
 
 
-def fused(directives: Sequence[Augmentation], arriving: Size, channels: int) -> Fusion:
+def fused(directives: Sequence[Augmentation], input_size: Size, channels: int) -> Fusion:
     """Fuses directives without a plan."""
     passes: list[Pass] = []
     read: list[Step] = []
-    for step in _steps(directives, arriving):
+    for step in _steps(directives, input_size):
         if _when_read(step):
             read.append(step)
         else:
             _take(passes, step, channels)
     if passes and passes[-1].kind == COLOR:
         passes[-1] = replace(passes[-1], normalizes=True)
-    return Fusion(tuple(passes), tuple(read), arriving, channels)
+    return Fusion(tuple(passes), tuple(read), input_size, channels)
 
 
-def separate(directives: Sequence[Augmentation], arriving: Size, channels: int) -> Fusion:
+def separate(directives: Sequence[Augmentation], input_size: Size, channels: int) -> Fusion:
     """Every directive as a pass of its own, with the same random numbers: the reference for tests
     of fusion.
     """
-    steps = _steps(directives, arriving)
+    steps = _steps(directives, input_size)
     passes = [Pass(step.kind, (step,), channels) for step in steps]
-    return Fusion(tuple(passes), (), arriving, channels)
+    return Fusion(tuple(passes), (), input_size, channels)
 
 
-def only(number: int, directives: Sequence[Augmentation], arriving: Size, channels: int) -> Fusion:
+def only(
+    number: int, directives: Sequence[Augmentation], input_size: Size, channels: int
+) -> Fusion:
     """Only one of the directives, with its own random numbers."""
     directive = directives[number]
-    steps = [Step(number, directive, arriving, kind) for kind in directive.pass_kinds(arriving)]
+    steps = [Step(number, directive, input_size, kind) for kind in directive.pass_kinds(input_size)]
     if _when_read(steps[0]):
-        return Fusion((), tuple(steps), arriving, channels)
+        return Fusion((), tuple(steps), input_size, channels)
     passes = [Pass(step.kind, (step,), channels) for step in steps]
-    return Fusion(tuple(passes), (), arriving, channels)
+    return Fusion(tuple(passes), (), input_size, channels)
 
 
-def _steps(directives: Sequence[Augmentation], arriving: Size) -> Iterator[Step]:
+def _steps(directives: Sequence[Augmentation], input_size: Size) -> Iterator[Step]:
     for number, directive in enumerate(directives):
-        for kind in directive.pass_kinds(arriving):
-            yield Step(number, directive, arriving, kind)
-        arriving = directive.size_after(arriving)
+        for kind in directive.pass_kinds(input_size):
+            yield Step(number, directive, input_size, kind)
+        input_size = directive.size_after(input_size)
 
 
 def _when_read(step: Step) -> bool:
-    return step.directive.when_read and step.leaving == step.arriving
+    return step.directive.when_read and step.output_size == step.input_size
 
 
 # ---- assigning directives to passes ----------------------------------------------------------
@@ -290,9 +292,9 @@ def inner_borders(pass_: Pass) -> int:
 
 def _cost(pass_: Pass) -> Cost:
     directives = [step.directive for step in pass_.steps]
-    place = numbers(pass_.leaving, 1)
-    leaving = place * pass_.channels
-    touched = 4 * (numbers(pass_.arriving, pass_.channels) + leaving)
+    place = numbers(pass_.output_size, 1)
+    output_size = place * pass_.channels
+    touched = 4 * (numbers(pass_.input_size, pass_.channels) + output_size)
     if pass_.kind == MOVE:
         return Cost(0, touched)
     if pass_.kind == WARP:  # four weights for each position, four products for each channel
@@ -305,8 +307,8 @@ def _cost(pass_: Pass) -> Cost:
         macs = moved = 0
         for matrix_of in color_matrices(pass_):
             mean = needs_mean(matrix_of)
-            macs += leaving * ((pass_.channels if mixes_channels(matrix_of) else 1) + mean)
-            moved += touched + 4 * leaving * mean
+            macs += output_size * ((pass_.channels if mixes_channels(matrix_of) else 1) + mean)
+            moved += touched + 4 * output_size * mean
         return Cost(macs, moved)
     (directive,) = directives
-    return directive.cost(pass_.kind, pass_.arriving, pass_.channels)
+    return directive.cost(pass_.kind, pass_.input_size, pass_.channels)

@@ -18,7 +18,7 @@ from ..network import Network
 from ..shapes import size, text
 from .apply_overrides import apply
 from .augment import Augmentation
-from .data import Data, Unsaid
+from .data import Data, NoData
 from .directive import Context, Directive
 from .plan import Evaluate, Train, TrainPlan, Transfer, slots
 from .read import Reader
@@ -71,7 +71,7 @@ def examine(
     for section in SECTIONS:
         if section in sections:
             reader.section(sections[section])
-    given = reader.found
+    given = reader.directives
     context = Context(network, given)
     diagnostics = reader.diagnostics
     diagnostics += apply(overrides, reader, context)
@@ -100,7 +100,7 @@ def _env(program: Program, network: Network | None) -> Env:
             raise Quiet
         return measures[name]
 
-    env.arriving = look_around
+    env.look_around = look_around
     for statement in program.main.statements:
         if isinstance(statement, Let):
             try:
@@ -114,8 +114,8 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
     """Errors about the whole plan: missing directives, a network that cannot be trained."""
     diagnostics = []
     begun = context.given.get("transfer")
-    spoilt = ("transfer", "from") in reader.spoilt
-    if begun and not context.all(From) and not spoilt:
+    failed = ("transfer", "from") in reader.failed
+    if begun and not context.all(From) and not failed:
         call = sections.get("transfer")
         diagnostics.append(
             Diagnostic(
@@ -148,7 +148,7 @@ def _ends_in_a_map(network: Network) -> Diagnostic:
 
 def no_data(context: Context) -> Diagnostic | None:
     """The error for a spec without data whose input does not suit the bundled digits."""
-    if not isinstance(context.find(Data), Unsaid):
+    if not isinstance(context.find(Data), NoData):
         return None
     network = context.network
     assert network is not None

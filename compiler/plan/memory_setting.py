@@ -10,8 +10,9 @@ from .optimizer import Optimizer
 from .train import Batch, Precision
 
 
-def said_in_train(network: Network) -> dict[str, Any]:
-    """What of it is written, by the names of `Setting`; what is wrong with it, others tell."""
+def settings_in_train(network: Network) -> dict[str, Any]:
+    """The settings that `train` contains, under their names in `Setting`. Errors in it are reported
+    elsewhere."""
     context = examine(network.program, network.sections, network).context
     batch, precision = context.find(Batch), context.find(Precision)
     optimizer = context.find(Optimizer)

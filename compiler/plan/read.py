@@ -32,7 +32,7 @@ from ..language.vocabulary import SECTIONS, layer_words
 from .directive import REGISTRY, Directive, Origin
 from .foreign_directives import LISTS, directive, heads, known_elsewhere
 
-Found = dict[str, list[Directive]]
+Directives = dict[str, list[Directive]]
 """The sections and their directives."""
 
 
@@ -41,15 +41,15 @@ class Reader:
 
     def __init__(self, env: Env) -> None:
         self.env = env
-        self.found: Found = {}
+        self.directives: Directives = {}
         self.diagnostics: list[Diagnostic] = []
-        self.spoilt: set[tuple[str, str]] = set()
+        self.failed: set[tuple[str, str]] = set()
         """Words of directives with errors: they do not count as missing."""
 
     def section(self, call: Call) -> None:
         """Reads all directives of a section."""
         section = call.head.value
-        self.found[section] = []
+        self.directives[section] = []
         try:
             statements = _statements(call)
         except Problem as problem:
@@ -62,19 +62,19 @@ class Reader:
                 self.enter(section, self.directive(section, _call(statement, section)))
             except Problem as problem:
                 self.diagnostics.append(problem.diagnostic)
-                self._spoil(section, statement)
+                self._mark_failed(section, statement)
             except Quiet:
-                self._spoil(section, statement)
+                self._mark_failed(section, statement)
 
-    def _spoil(self, section: str, statement: Statement) -> None:
+    def _mark_failed(self, section: str, statement: Statement) -> None:
         if isinstance(statement, Call):
-            self.spoilt.add((section, statement.head.value))
+            self.failed.add((section, statement.head.value))
 
     def enter(self, section: str, directive: Directive) -> None:
         before = (
             []
             if directive.several
-            else [one for one in self.found[section] if one.head() == directive.head()]
+            else [one for one in self.directives[section] if one.head() == directive.head()]
         )
         if before:
             assert directive.origin is not None
@@ -89,7 +89,7 @@ class Reader:
                 help="keep one of them",
                 edits=(Edit(directive.origin.span, ""),),
             )
-        self.found[section].append(directive)
+        self.directives[section].append(directive)
 
     # ---- one statement ----
 

@@ -46,7 +46,7 @@ class Strategy:
     """At least one stage, in order."""
     factors: Mapping[int, float]
     """Factors of learning rates, by the index of a layer; 1 for others."""
-    anew: tuple[str, ...]
+    new_layers: tuple[str, ...]
     """The layers with weights that are initialized at random."""
     strength: float
     """The strength of L2-SP, which pulls weights towards their initial values."""
@@ -69,7 +69,7 @@ def strategy_of(network: Network, transfer: Transfer) -> Strategy:
         network,
         stages,
         _factors(network, transfer, parts, context),
-        tuple(_anew(network, transfer, parts, context)),
+        tuple(_new_layers(network, transfer, parts, context)),
         transfer.l2.strength if transfer.l2 else 0.0,
     )
 
@@ -135,7 +135,7 @@ def _key(name: str) -> str:
 # ---- new layers ------------------------------------------------------------------------------
 
 
-def _anew(
+def _new_layers(
     network: Network, transfer: Transfer, parts: LayerNames, context: Context
 ) -> Iterator[str]:
     nodes: list[Node] = []

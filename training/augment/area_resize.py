@@ -18,7 +18,7 @@ class AreaResize:
     """Resizes all images to the same size."""
 
     def __init__(self, directive: Resize, step: Step, resources: Resources) -> None:
-        self._size, self._mode = step.leaving, directive.mode
+        self._size, self._mode = step.output_size, directive.mode
 
     def __call__(self, drawn: Tensor) -> BoundPass:
         return lambda images, _: _resized(images, self._size, self._mode)
@@ -33,8 +33,8 @@ class AreaCrop:
         self._at = resources.layout.reserve(step.number, 1, PART_DRAWS)
 
     def __call__(self, drawn: Tensor) -> BoundPass:
-        size = self._step.leaving
-        boxes = parts(drawn[self._at], self._directive, self._step.arriving).int().tolist()
+        size = self._step.output_size
+        boxes = parts(drawn[self._at], self._directive, self._step.input_size).int().tolist()
 
         def crop(images: Tensor, piece: slice) -> Tensor:
             resized = [

@@ -25,7 +25,7 @@ class EraseRectangle:
     def __init__(self, directive: Erase, step: Step, resources: Resources) -> None:
         self._directive = directive
         self._table = resources.normal
-        self._size = step.arriving
+        self._size = step.input_size
         normalization = resources.normalization
         self._factor, self._offset = (tuple(numbers.tolist()) for numbers in normalization)
         fill = self._directive.fill

@@ -20,7 +20,7 @@ class Geometry:
 
     def __init__(self, one: Pass, resources: Resources) -> None:
         self._moves = one.kind == MOVE
-        self._out = one.leaving
+        self._out = one.output_size
         self._fill: Fill = (0.0,) if isinstance(one.fill, str) else one.fill
         self._border: Border = one.fill if isinstance(one.fill, str) else "constant"  # type: ignore[assignment]
         self._transforms: list[MakeTransform] = []

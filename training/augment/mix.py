@@ -75,7 +75,7 @@ class Paste(Mix):
 
     def __init__(self, directive: CutMix, step: Step, resources: Resources) -> None:
         self._p = directive.p
-        self._size = step.arriving
+        self._size = step.input_size
         self._shares = Shares(directive.alpha)
         self._at = resources.layout.reserve(step.number, 0, 4)
 

@@ -65,7 +65,7 @@ class Policy:
     """A pass of one or more rounds; in each, every image gets an operation of its own."""
 
     def __init__(self, directive: RandAugment | Trivial, step: Step, resources: Resources) -> None:
-        self._size = step.arriving
+        self._size = step.input_size
         fill = directive.fill
         self._fill: Fill = (0.0,) if isinstance(fill, str) else fill
         self._border: Border = fill if fill in ("nearest", "reflect") else "constant"

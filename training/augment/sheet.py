@@ -54,7 +54,7 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     ]
     alone = []
     for number, directive in enumerate(plan.augment):
-        one = only(number, plan.augment, fusion.arriving, fusion.channels)
+        one = only(number, plan.augment, fusion.input_size, fusion.channels)
         if one.passes:
             augmented = shown(opened, one, batch, indices, labels, 0)
             alone.append(Row(as_written(directive), augmented))

@@ -76,7 +76,7 @@ def flip(directive: Flip, step: Step, resources: Resources) -> MakeTransform:
         }
         horizontal, vertical = axes[directive.axis]
         back = h.mirrored(horizontal, vertical)
-        return Transform(back, "inside", step.arriving, bijective=True)
+        return Transform(back, "inside", step.input_size, bijective=True)
 
     return make
 
@@ -99,7 +99,7 @@ def scale(directive: Scale, step: Step, resources: Resources) -> MakeTransform:
 
 @implements(Shift, WARP)
 def shift(directive: Shift, step: Step, resources: Resources) -> MakeTransform:
-    height, width = step.arriving
+    height, width = step.input_size
     x, y = (axis or directive.by or (0.0, 0.0) for axis in (directive.x, directive.y))
     return _sometimes(
         directive, directive.p, step, resources.layout, 2,
@@ -121,7 +121,7 @@ def shear(directive: Shear, step: Step, resources: Resources) -> MakeTransform:
 
 @implements(Perspective, WARP)
 def perspective(directive: Perspective, step: Step, resources: Resources) -> MakeTransform:
-    size = step.arriving
+    size = step.input_size
     return _sometimes(
         directive, directive.p, step, resources.layout, 8,
         lambda drawn: h.quadrilateral(corners(drawn, directive.distortion, size), size),
@@ -145,7 +145,7 @@ def _sometimes(
         back = matrix(drawn[at])
         if p < 1:
             back = h.chosen(drawn[chance][0] < p, back, h.IDENTITY)
-        return Transform(back, border, step.arriving, projective=directive.projective)
+        return Transform(back, border, step.input_size, projective=directive.projective)
 
     return make
 
@@ -169,7 +169,7 @@ def _tangent(uniform: Tensor, low: float, high: float) -> Entry:
 @implements(Crop, MOVE)
 def crop(directive: Crop, step: Step, resources: Resources) -> MakeTransform:
     """A random crop of the size of the output, without resizing."""
-    size, out, border = step.arriving, step.leaving, border_of(step)
+    size, out, border = step.input_size, step.output_size, border_of(step)
     at = resources.layout.reserve(step.number, 1, 2)
 
     def make(drawn: Tensor) -> Transform:
@@ -185,7 +185,7 @@ def crop(directive: Crop, step: Step, resources: Resources) -> MakeTransform:
 @implements(Crop, WARP)
 def resized_crop(directive: Crop, step: Step, resources: Resources) -> MakeTransform:
     """A random crop of random size, interpolated to the size of the output."""
-    size, out = step.arriving, step.leaving
+    size, out = step.input_size, step.output_size
     at = resources.layout.reserve(step.number, 1, PART_DRAWS)
 
     def make(drawn: Tensor) -> Transform:

@@ -49,7 +49,7 @@ def _about_the_head(strategy: Strategy, transfer: Transfer) -> str:
     head = f"The head is {named or last.name}"
     if named is None:
         head += ", the last layer with weights; `head reset part=NAME` names another"
-    if strategy.anew:
+    if strategy.new_layers:
         return f"{head}."
     outputs = plural(last.shape[0], "output")
     return (

@@ -81,7 +81,7 @@ def _reset_layers(network: Network, strategy: Strategy, matched: Match) -> tuple
         if layers and layers <= missing:
             heads.append(head.scope.name)
     inside = tuple(f"{name}." for name in heads)
-    return (*(name for name in strategy.anew if not name.startswith(inside)), *heads)
+    return (*(name for name in strategy.new_layers if not name.startswith(inside)), *heads)
 
 
 def _with_dataflow(

@@ -32,7 +32,7 @@ def incomplete(
         f" {network.name}",
         transfer.source.span or network.root.span,
         notes=tuple(notes),
-        help=_help(network, matched, [row.layer for row in layers], strategy.anew),
+        help=_help(network, matched, [row.layer for row in layers], strategy.new_layers),
     )
 
 
@@ -67,7 +67,9 @@ def invalid_weights(
     )
 
 
-def _help(network: Network, matched: Match, layers: Sequence[str], anew: Sequence[str]) -> str:
+def _help(
+    network: Network, matched: Match, layers: Sequence[str], new_layers: Sequence[str]
+) -> str:
     last = LayerNames(network).last
     ambiguous, candidates = _ambiguous(matched)
     if ambiguous and ambiguous == candidates:
@@ -83,11 +85,11 @@ def _help(network: Network, matched: Match, layers: Sequence[str], anew: Sequenc
             " the spec with the structure of the source"
         )
     if last is not None and list(layers) == [last.name]:
-        reset = f"head reset part={last.name}" if anew else "head reset"
+        reset = f"head reset part={last.name}" if new_layers else "head reset"
         return (
             f"write `{reset}` into `transfer`: the head is initialized at random, with its own size"
         )
-    before = _last_filled(network, {*layers, *anew})
+    before = _last_filled(network, {*layers, *new_layers})
     if before:
         return (
             f"write `features {before}` to use only the layers up to there, frozen, or use weights"

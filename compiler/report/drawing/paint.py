@@ -143,7 +143,7 @@ class _Painter:
         """A part drawn as one box."""
         nodes = self.structure.nodes(scope)
         box = Box("part", frame, name, part=scope, aux=scope.aux, count=count)
-        box.behind.append(f"{self.wording.scope(scope)}, {plural(len(nodes), 'layer')}")
+        box.after.append(f"{self.wording.scope(scope)}, {plural(len(nodes), 'layer')}")
         self.box(box)
         for node in nodes:
             box.nodes.append(node)
@@ -158,11 +158,11 @@ class _Painter:
         elif host.kind in ("norm", "activation") and node.op.kind in _CARRIES:
             # Norm and activation come before the main layer (pre-activation).
             host.before.append(host.main)
-            host.before += host.behind
-            host.behind = []
+            host.before += host.after
+            host.after = []
             host.main, host.kind = text, node.op.kind
         else:
-            host.behind.append(text)
+            host.after.append(text)
         host.nodes.append(node)
         self.box_of[node.index] = host
 
@@ -220,7 +220,7 @@ class _Painter:
 
     def spread(self, first: Node, last: Node) -> None:
         """Writes `droppath 0..0.1` for a value that differs between iterations."""
-        texts = self.box_of[first.index].behind
+        texts = self.box_of[first.index].after
         was, now = self.wording.layer(first), self.wording.layer(last)
         _, _, value = now.rpartition(" ")
         for position, shown in enumerate(texts):

@@ -18,7 +18,7 @@ class Frame:
     name: str = ""
     """The scope that it encloses."""
     label: str = ""
-    """What the spec calls it."""
+    """Its label in the spec."""
     only_name: bool = False
     """Whether its title is only its name."""
     aux: bool = False
@@ -36,9 +36,9 @@ class Box:
     main: str
     """The main line, in bold."""
     label: str = ""
-    """What the spec calls it."""
+    """Its label in the spec."""
     before: list[str] = field(default_factory=list)
-    behind: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
     """Further lines, before and after the main line."""
     nodes: list[Node] = field(default_factory=list)
     part: Scope | None = None
@@ -60,7 +60,7 @@ class Box:
         """Its text, and the index of the main line."""
         parts = [(f"{self.label}:" if self.label else "", False)]
         parts += [(" · ".join(self.before), False), (self.main, True)]
-        parts.append((" · ".join(self.behind), False))
+        parts.append((" · ".join(self.after), False))
         return [(line, main) for line, main in parts if line]
 
 

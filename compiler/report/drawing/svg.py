@@ -90,7 +90,7 @@ def _box_size(box: Box) -> tuple[float, float]:
 def _box_lines(box: Box) -> list[tuple[str, bool]]:
     if box.small:
         # In merges, further operations are on the same line.
-        texts = [f"{box.label}:" if box.label else "", *box.before, box.main, *box.behind]
+        texts = [f"{box.label}:" if box.label else "", *box.before, box.main, *box.after]
         return [(measure.cut(" · ".join(filter(None, texts)), _SMALL, _WIDEST), False)]
     return [
         (measure.cut(line, _MAIN if main else _SMALL, _WIDEST, bold=main), main)

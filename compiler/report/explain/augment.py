@@ -25,7 +25,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     """The explanation as lines; [] without augmentation."""
     if not fusion.passes:
         return []
-    size = f"{fusion.channels}x{by(fusion.arriving)}"
+    size = f"{fusion.channels}x{by(fusion.input_size)}"
     title = f"{in_short(fusion)}, for a whole batch at once; images are {size}"
     lines = wrapped(title, style, code=BOLD)
     for step in fusion.read:
@@ -85,12 +85,12 @@ def _as_written(directive: Augmentation) -> str:
 
 
 def _notes(pass_: Pass) -> Iterator[str]:
-    if pass_.arriving != pass_.leaving:
-        yield f"from {by(pass_.arriving)} to {by(pass_.leaving)}"
+    if pass_.input_size != pass_.output_size:
+        yield f"from {by(pass_.input_size)} to {by(pass_.output_size)}"
     if pass_.kind == WARP:
         yield from _of_warp(pass_)
     elif pass_.kind == RESIZE:
-        yield pass_.steps[0].directive.smoothing_note(pass_.arriving)
+        yield pass_.steps[0].directive.smoothing_note(pass_.input_size)
     elif pass_.kind == COLOR:
         yield from _of_colours(pass_)
     elif pass_.kind.clips:

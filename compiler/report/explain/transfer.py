@@ -41,14 +41,14 @@ def _state(group: Group, strategy: Strategy) -> str:
     )
     first = _free(group, strategy.stages[0])
     if since == 1:
-        return "initialized at random" if _is_anew(group, strategy) else "trained"
+        return "initialized at random" if _is_new(group, strategy) else "trained"
     if since is not None:
         return f"frozen, trained from epoch {since} on"
     return f"{exact(group.weights - first)} frozen" if first else "frozen"
 
 
-def _is_anew(group: Group, strategy: Strategy) -> bool:
-    return all(node.name in strategy.anew for node in group.nodes)
+def _is_new(group: Group, strategy: Strategy) -> bool:
+    return all(node.name in strategy.new_layers for node in group.nodes)
 
 
 def _free(group: Group, stage: Stage) -> int:

@@ -171,8 +171,8 @@ def test_nothing_is_lost_doubled_or_put_into_another_order(texts: list[str]) -> 
     size = (32, 32)
     for one in fusion.passes:
         for step in one.steps:
-            assert step.arriving == size
-            size = step.leaving
+            assert step.input_size == size
+            size = step.output_size
         assert one.cost.macs >= 0
         assert one.cost.bytes > 0
     apart = separate(directives, (32, 32), 3)

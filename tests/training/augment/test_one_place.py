@@ -31,8 +31,8 @@ def added() -> Iterator[None]:
 
         p: float = share("probability", 0.5)
 
-        def cost(self, kind: PassKind, arriving: Size, channels: int) -> Cost:
-            return Cost(numbers(arriving, channels), 8 * numbers(arriving, channels))
+        def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
+            return Cost(numbers(input_size, channels), 8 * numbers(input_size, channels))
 
     @implements(Invert, INVERT)
     class InvertLevels:
