@@ -93,9 +93,9 @@ class Sliding(Op):
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)
-        output_side = self._axis(0, height), self._axis(1, width)
+        output_sides = self._axis(0, height), self._axis(1, width)
         check_padding(self.mode, self.sides(inputs[0]), inputs[0])
-        return self.filters(channels), *output_side
+        return self.filters(channels), *output_sides
 
     def reach(self, axis: int) -> int:
         return reach(self.kernel[axis], self.dilation[axis])
