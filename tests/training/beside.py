@@ -61,7 +61,7 @@ def compare(name: str) -> Compared:
         sum(len(node.weights) for node in network.nodes) - len(found.having("kept")),
         len(pairs(found)),
         len(pairs(known)),
-        Counter(row.evidence for row in known.rows if row.ours in pairs(known)),
+        Counter(row.evidence for row in known.rows if row.target in pairs(known)),
         pairs(found) == pairs(known),
         evaluation,
         training,

@@ -136,18 +136,18 @@ def holding(network: Network) -> list[str]:
 def pairs(found: Match) -> dict[str, str]:
     """Theirs, by ours: the tensors that come from somewhere."""
     taken = ("matched", "reshaped", "adapted")
-    return {row.ours: row.theirs for row in found.rows if row.status in taken}
+    return {row.target: row.source for row in found.rows if row.status in taken}
 
 
 def layer_pairs(found: Match) -> dict[str, str]:
     """Likewise, layers."""
-    return {row.layer: row.their_layer for row in found.rows if row.ours in pairs(found)}
+    return {row.layer: row.source_layer for row in found.rows if row.target in pairs(found)}
 
 
 def statuses(found: Match) -> dict[str, str]:
     """Of layers of ours: that of their first tensor."""
     told: dict[str, str] = {}
     for row in found.rows:
-        if row.ours:
+        if row.target:
             told.setdefault(row.layer, row.status)
     return told

@@ -99,7 +99,7 @@ def _load(
         return
     matched = match(network, tensors)
     if not matched.missing(name.rstrip(".") for name in optional) and not matched.having(
-        "unused", ours=False
+        "unused", in_target=False
     ):
         matched.load_into(module)  # the same network, with other names
         return

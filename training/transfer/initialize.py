@@ -134,7 +134,7 @@ def _lines(matched: Match, source: Source, reset: Sequence[str], norms: Sequence
             f"{plural(len(norms), 'norm')} of {matched.network} were folded into the convolutions"
             " before them; frozen, they only add the bias of these"
         )
-    lines += [f"{row.ours}: {row.note}" for row in matched.having("adapted", ours=True)]
+    lines += [f"{row.target}: {row.note}" for row in matched.having("adapted", in_target=True)]
     if reset:
         lines.append(f"{listed(list(reset), 3)} {_verb(reset)} initialized at random")
     return lines
@@ -156,8 +156,8 @@ def _text(matched: Match, source: Source, reset: Sequence[str]) -> str:
 def _agreement(
     network: Network, matched: Match, source: nn.Module, reset: Sequence[str], module: nn.Module
 ) -> Agreement | None:
-    rows = matched.having("matched", "reshaped", "adapted", ours=True)
-    adapted = [row.their_shape for row in rows if row.status == "adapted"]
+    rows = matched.having("matched", "reshaped", "adapted", in_target=True)
+    adapted = [row.source_shape for row in rows if row.status == "adapted"]
     shape = network.input.shape
     channels = adapted[0][1] if adapted and adapted[0] else shape[0]
     reset_nodes = [
@@ -165,16 +165,16 @@ def _agreement(
         for node in network.nodes
         if node.weights and any(f"{node.name}.".startswith(f"{name}.") for name in reset)
     ]
-    partners = {row.layer: row.their_layer for row in rows if row.status != "adapted"}
+    partners = {row.layer: row.source_layer for row in rows if row.status != "adapted"}
     return compare(module, source, partners, reset_nodes, shape, channels)
 
 
 def _divergence(matched: Match, source: Source, divergence: Divergence) -> str:
     off = divergence.difference
     how = "their sizes differ" if off is None else f"off by {off:.2g} of their standard deviation"
-    remarks = {row.layer: row.note for row in matched.rows if ", theirs " in row.note}
-    first = next((f"{layer} has {note}" for layer, note in remarks.items()), "")
-    others = f", and {len(remarks) - 1} more" if len(remarks) > 1 else ""
+    differing = {row.layer: ", ".join(row.differences) for row in matched.rows if row.differences}
+    first = next((f"{layer} has {settings}" for layer, settings in differing.items()), "")
+    others = f", and {len(differing) - 1} more" if len(differing) > 1 else ""
     why = f"{first}{others}" if first else "an activation, a pool or a padding differs"
     return (
         f"warning: the weights of {source.name} fit, but activations diverge at {divergence.layer}"

@@ -11,7 +11,7 @@ from ...compiler.plan.strategy import Strategy
 from ...compiler.report.figures import plural
 from ...dsl.diagnostics import Diagnostic
 from ..data.diagnostic import listed
-from ..weights.match import Match, Row
+from ..weights.match import Match, MatchRow
 
 
 def incomplete(
@@ -19,7 +19,7 @@ def incomplete(
     transfer: Transfer,
     strategy: Strategy,
     matched: Match,
-    missing: Sequence[Row],
+    missing: Sequence[MatchRow],
 ) -> Diagnostic:
     """The error for layers that get no weights, or weights of another shape."""
     layers = list({row.layer: row for row in reversed(missing)}.values())[::-1]
@@ -74,9 +74,8 @@ def _help(
     ambiguous, candidates = _ambiguous(matched)
     if ambiguous and ambiguous == candidates:
         return (
-            "this file does not tell layers of the same shape apart: name the run folder, or the"
-            " model (`torchvision:…`), instead; or label the layers of the spec with the names in"
-            " the file"
+            "layers of the same shape are ambiguous in this file: use the run folder or the model"
+            " (`torchvision:…`) instead, or label the layers of the spec with the names in the file"
         )
     if ambiguous:
         return (
@@ -100,9 +99,9 @@ def _help(
 
 def _ambiguous(matched: Match) -> tuple[int, int]:
     """The number of ambiguous layers of the network, and of the source."""
-    ours = {row.layer for row in matched.having("ambiguous", ours=True)}
-    theirs = {row.their_layer for row in matched.having("ambiguous", ours=False)}
-    return len(ours), len(theirs)
+    targets = {row.layer for row in matched.having("ambiguous", in_target=True)}
+    sources = {row.source_layer for row in matched.having("ambiguous", in_target=False)}
+    return len(targets), len(sources)
 
 
 def _last_filled(network: Network, missing: Set[str]) -> str:

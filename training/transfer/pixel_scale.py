@@ -87,7 +87,7 @@ class Comparison(NamedTuple):
         tried = ", ".join(f"`{one.normalize}` {one.score:.3g}" for one in (self.used, *self.others))
         compared = f"{_MEASURES[self.evidence]} (lower is better): {tried}"
         if not self.clear:
-            return [f"{unknown}; `{used}` suits them", compared]
+            return [f"{unknown}; no candidate scored clearly better than `{used}`", compared]
         if options:
             ways = [
                 f"`--set evaluate.normalize={shlex.quote(_as_value(one))}`" for one in (best, used)
@@ -95,8 +95,8 @@ class Comparison(NamedTuple):
         else:
             ways = [f"`evaluate {{ {one} }}`" for one in (best, used)]
         return [
-            f"warning: {unknown}. `{used}` is used, but `{best}` suits them better: write"
-            f" {ways[0]}, or {ways[1]} to keep it",
+            f"warning: {unknown}. `{used}` is used, but `{best}` scored better: write {ways[0]}, or"
+            f" {ways[1]} to keep it",
             compared,
         ]
 

@@ -88,7 +88,7 @@ def largest_difference(name: str, found: Begun, module: nn.Module) -> float:
 def test_networks_start_from_torchvisions_weights(name: str, tmp_path: Path) -> None:
     module = theirs(name, tmp_path / "weights.pth")
     found = begun(tmp_path, spec(name, "weights.pth"), side(name))
-    for status in ("reinitialised", "ambiguous", "unused", "adapted", "anew"):
+    for status in ("reinitialized", "ambiguous", "unused", "adapted", "anew"):
         assert status not in found.start.table
     assert found.start.transferred == found.fresh.keys()
     assert largest_difference(name, found, module) <= TOLERANCE

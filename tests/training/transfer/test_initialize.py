@@ -83,7 +83,7 @@ def test_color_weights_for_gray_input(tmp_path: Path) -> None:
     trained(tmp_path / "run", text, set=STILL, callback=looker)
     found = last(tmp_path / "run")["conv.weight"]
     assert torch.allclose(found, of_the_first()["conv.weight"], atol=1e-6)
-    assert "conv.weight: colours summed" in notes(looker)
+    assert "conv.weight: color channels summed" in notes(looker)
 
 
 def test_features_take_over_a_part_and_the_rest_is_the_specs_own(tmp_path: Path) -> None:

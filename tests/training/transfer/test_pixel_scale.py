@@ -95,7 +95,7 @@ def test_nothing_to_warn_of_where_what_is_used_suits(asked: Request, opened: Ope
         module.train()(opened.preparation.prepare(images))
     found = compared(asked, opened, module)
     assert not found.clear
-    assert found.lines("net.npz")[0].endswith("`normalize measured` suits them")
+    assert found.lines("net.npz")[0].endswith("scored clearly better than `normalize measured`")
 
 
 def test_without_norms_features_tell_the_scale(opened: Opened) -> None:

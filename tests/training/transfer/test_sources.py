@@ -117,7 +117,7 @@ def test_a_head_of_another_size_leaves_no_doubt_about_the_rest(tmp_path: Path) -
     assert "dataflow" in notes(looker)
 
     problem = refused(tmp_path / "other", spec(source=tmp_path / "a.safetensors"))
-    assert problem.notes == ("fc.weight is 10x8, theirs (fc.weight) is 7x8",)
+    assert problem.notes == ("fc.weight is 10x8 in the spec, but 7x8 in the source (fc.weight)",)
     assert "`head reset`" in problem.help
 
 
@@ -128,7 +128,7 @@ def test_the_best_weights_of_a_run_are_those_of_the_run(tmp_path: Path) -> None:
     text = spec("head reset", source=tmp_path / "first" / "best.safetensors")
     text = text.replace("layer1: repeat 2", "early: repeat 2").replace("layer2: conv", "late: conv")
     trained(tmp_path / "run", text, callback=looker)
-    assert "Known by its dataflow" in notes(looker)
+    assert "Matched by dataflow" in notes(looker)
 
 
 def test_a_head_that_is_something_else(tmp_path: Path) -> None:

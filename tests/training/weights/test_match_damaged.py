@@ -109,7 +109,7 @@ def test_a_row_of_another_shape_keeps_its_place(
     changed = {**weights, "layer2.1.conv1.weight": torch.empty(128, 128, 1, 1, device="meta")}
     found = match(ours("resnet18"), naming(changed))
     (row,) = found.missing()
-    assert (row.ours, row.our_shape, row.their_shape) == (
+    assert (row.target, row.target_shape, row.source_shape) == (
         "layer2.1.conv1.weight", (128, 128, 3, 3), (128, 128, 1, 1)
     )  # fmt: skip
 
@@ -129,9 +129,9 @@ def test_two_rows_that_changed_places(weights: Weights) -> None:
     assert not_filled(found) == {"layer1.0.conv2", "layer1.1.conv1"}
     assert {row.status for row in found.missing()} == {"ambiguous"}
     found = match(ours("resnet18"), nameless(other))
-    told_by = {row.ours: row.evidence for row in found.rows}
+    told_by = {row.target: row.evidence for row in found.rows}
     assert told_by["layer1.0.conv2.weight"] == told_by["layer1.1.conv1.weight"] == "order"
-    assert "told apart by order" in found.summary()
+    assert "assigned by order" in found.summary()
 
 
 def test_a_bias_tells_layers_of_one_shape_apart() -> None:
@@ -199,7 +199,7 @@ def test_weights_that_theirs_shares_go_to_each_of_ours() -> None:
     for found in (match(network, source), by_dict):
         assert pairs(found)["conv1.weight"] == "first.weight"
         assert pairs(found)["conv2.weight"] == "second.weight"
-        assert {row.their_layer for row in found.having("unused")} == {"never"}
+        assert {row.source_layer for row in found.having("unused")} == {"never"}
         state = found.state_dict()
         assert torch.equal(state["conv1.weight"], state["conv2.weight"])
         assert torch.equal(state["conv2.bias"], source.second.bias)
@@ -209,5 +209,5 @@ def test_a_weight_without_axes_does_not_fit_and_breaks_nothing() -> None:
     network = layers("conv 4 3x3, layerscale, conv 8")
     weights = {"a.weight": (4, 3, 3, 3), "scale.gamma": (), "b.weight": (8, 4, 1, 1)}
     found = match(network, {key: torch.zeros(shape) for key, shape in weights.items()})
-    assert statuses(found)["layerscale"] == "reinitialised"
+    assert statuses(found)["layerscale"] == "reinitialized"
     assert layer_pairs(found)["conv2"] == "b"

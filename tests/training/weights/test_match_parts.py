@@ -15,9 +15,9 @@ from dotcnn.compiler.report.style import Style
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.weights.match import Match, match
 from dotcnn.training.weights.match.align import align
-from dotcnn.training.weights.match.arrange import TooMany, positions
 from dotcnn.training.weights.match.flow import Flow
 from dotcnn.training.weights.match.layer import Layer
+from dotcnn.training.weights.match.name_order import TooMany, positions
 from dotcnn.training.weights.match.names import (
     contradict,
     count_upwards,
@@ -25,7 +25,7 @@ from dotcnn.training.weights.match.names import (
     template,
     told_apart,
 )
-from dotcnn.training.weights.match.ours import flow_of_network
+from dotcnn.training.weights.match.network_flow import flow_of_network
 from dotcnn.training.weights.match.state_dict import layers_of_dict, unwrapped
 from networks import layers
 
@@ -222,8 +222,8 @@ def test_kernels_with_outputs_last() -> None:
     }
     found = match(network, keras)
     found.require_complete()
-    told = {row.ours: (row.status, row.notes) for row in found.rows}
-    assert told["conv.weight"] == ("reshaped", ("outputs were last",))
+    told = {row.target: (row.status, row.notes) for row in found.rows}
+    assert told["conv.weight"] == ("reshaped", ("output channels last in the source",))
     assert told["fc.weight"] == ("reshaped", ("flattened with channels last",))
     assert told["bn.running_mean"] == ("matched", ())
     expected = match(network, module).state_dict()
@@ -264,7 +264,7 @@ def test_a_convolution_over_the_whole_map_and_a_fully_connected_layer() -> None:
     )
     assert statuses(back) == {"conv1": "matched", "conv2": "reshaped"}
     other = match(layers("conv 4\nflatten, fc 6", "3x4x16"), module)
-    assert statuses(other) == {"conv": "matched", "fc": "reinitialised"}
+    assert statuses(other) == {"conv": "matched", "fc": "reinitialized"}
 
 
 @pytest.mark.parametrize(("mine", "their"), [(1, 3), (3, 1)])
@@ -273,7 +273,7 @@ def test_channels_of_the_image_are_adapted_so_that_grey_images_give_the_same(
 ) -> None:
     module = nn.Sequential(nn.Conv2d(their, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1))
     network = layers("conv 4 3x3, relu\nconv 4", f"{mine}x8x8")
-    assert statuses(match(network, module))["conv1"] == "reinitialised"
+    assert statuses(match(network, module))["conv1"] == "reinitialized"
     found = match(network, module, adapt_channels=True)
     assert statuses(found) == {"conv1": "adapted", "conv2": "matched"}
     grey = torch.randn(2, 1, 8, 8)
@@ -288,7 +288,7 @@ def test_only_the_first_layer_is_adapted() -> None:
     module = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), nn.Conv2d(3, 4, 3))
     network = layers("conv 1\nrelu\nconv 4 3x3")
     found = match(network, module, adapt_channels=True)
-    assert statuses(found)["conv2"] == "reinitialised"
+    assert statuses(found)["conv2"] == "reinitialized"
 
 
 # ---- what a match can do ------------------------------------------------------------------------
@@ -338,17 +338,17 @@ def test_a_module_of_another_network_is_not_loaded_into() -> None:
 def test_the_table() -> None:
     found = match(layers(SPEC), THEIRS)
     assert found.table(Style(120)).splitlines() == [
-        "ours  theirs  status         shape    their shape  note",
-        "----------------------------------------------------------------",
+        "spec  source  status         shape    source shape  note",
+        "-------------------------------------------------------------------",
         "conv  0       matched        8x3x3x3",
         "bn    1       matched        8",
-        "fc    5       reinitialised  10x8     4x8          another shape",
+        "fc    5       reinitialized  10x8     4x8           different shape",
         "",
-        "3 layers of Net: 2 matched, 1 reinitialised (90 numbers get no weights)."
-        " Known by its dataflow, by torch.fx.",
+        "3 layers of Net: 2 matched, 1 reinitialized (90 values are not loaded)."
+        " Matched by dataflow (torch.fx).",
         'help: `require_complete(allow=["fc"])` allows these to be initialized at random',
     ]
-    assert found.counts() == {"matched": 2, "reinitialised": 1}
+    assert found.counts() == {"matched": 2, "reinitialized": 1}
 
 
 TWINS = "conv 8\nadd {\n| conv 8 3x3 same\n| conv 8 3x3 same\n}"
@@ -394,7 +394,7 @@ def test_an_error_names_each_layer_once_with_both_shapes() -> None:
     assert str(error.value).split("\n") == [
         "",
         "error[weights]: these weights do not fill 1 layer of Net",
-        "  = fc.weight is 10x8, theirs (5.weight) is 4x8",
+        "  = fc.weight is 10x8 in the spec, but 4x8 in the source (5.weight)",
         '  help: `require_complete(allow=["fc"])` allows these to be initialized at random',
     ]
     found.require_complete(allow=["fc"])
@@ -402,5 +402,5 @@ def test_an_error_names_each_layer_once_with_both_shapes() -> None:
 
 def test_an_empty_dict_gives_nothing() -> None:
     found = match(layers(SPEC), {})
-    assert set(statuses(found).values()) == {"reinitialised"}
+    assert set(statuses(found).values()) == {"reinitialized"}
     assert layer_pairs(found) == {}

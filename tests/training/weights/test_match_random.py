@@ -38,13 +38,15 @@ def wrong(found: Match, names: dict[str, str]) -> list[str]:
     """Rows of ours that would get what belongs to another."""
     rights = {}
     for row in found.rows:
-        name = max((name for name in names if row.ours.startswith(f"{name}.")), key=len, default="")
-        rights[row.ours] = names.get(name, "") + row.ours.removeprefix(name)
+        name = max(
+            (name for name in names if row.target.startswith(f"{name}.")), key=len, default=""
+        )
+        rights[row.target] = names.get(name, "") + row.target.removeprefix(name)
     return [
-        f"{row.ours} from {row.theirs}"
+        f"{row.target} from {row.source}"
         for row in found.rows
-        if row.ours and row.theirs and row.status != "reinitialised"
-        if row.theirs != rights[row.ours]
+        if row.target and row.source and row.status != "reinitialized"
+        if row.source != rights[row.target]
     ]
 
 
@@ -60,7 +62,9 @@ def test_a_module_is_matched_rightly_or_not_at_all(text: str, seed: int) -> None
     found = match(mine, module)
     assert wrong(found, names) == []
     assert {row.status for row in found.rows} <= {"matched", "ambiguous"}
-    assert len(found.having("ambiguous", ours=True)) == len(found.having("ambiguous", ours=False))
+    assert len(found.having("ambiguous", in_target=True)) == len(
+        found.having("ambiguous", in_target=False)
+    )
     assert match(mine, module, by_order=True).complete
 
 
@@ -74,6 +78,6 @@ def test_a_dict_is_matched_rightly_or_not_at_all(text: str, seed: int) -> None:
     assert wrong(match(mine, weights), names) == []
     keys = random.Random(seed).sample(list(weights), len(weights))
     shuffled = match(mine, {key: weights[key] for key in keys})
-    by_order = {row.ours for row in shuffled.rows if row.ours and row.evidence == "order"}
+    by_order = {row.target for row in shuffled.rows if row.target and row.evidence == "order"}
     assert all(problem.split()[0] in by_order for problem in wrong(shuffled, names))
-    assert all("by order" in row.notes for row in shuffled.rows if row.ours in by_order)
+    assert all("by order" in row.notes for row in shuffled.rows if row.target in by_order)

@@ -100,8 +100,8 @@ def test_what_is_truly_alike_is_ambiguous(source: nn.Module | dict[str, Tensor])
     assert found.ambiguous
     assert layer_pairs(found) == {"conv1": "stem", "fc": "head"}
     alike = [row for row in found.rows if row.status == "ambiguous"]
-    assert {row.layer or row.their_layer for row in alike} == {"conv2", "conv3", "left", "right"}
-    assert {row.notes for row in alike if row.ours} == {("one of 2: left, right",)}
+    assert {row.layer or row.source_layer for row in alike} == {"conv2", "conv3", "left", "right"}
+    assert {row.notes for row in alike if row.target} == {("one of 2: left, right",)}
     with pytest.raises(SpecError, match="do not fill 2 layers"):
         found.require_complete()
 
@@ -192,15 +192,15 @@ def test_a_layer_that_ours_does_not_have() -> None:
     """Nor does it matter that another is never carried out."""
     found = match(layers(CHAIN), Extra())
     found.require_complete()
-    unused = {row.their_layer: row.notes for row in found.having("unused")}
-    assert unused == {"more": (), "never": ("not in its dataflow",)}
+    unused = {row.source_layer: row.notes for row in found.having("unused")}
+    assert unused == {"more": (), "never": ("not in the dataflow of the source",)}
     assert layer_pairs(found)["conv2"] == "first"
 
 
 def test_a_layer_that_theirs_does_not_have() -> None:
     spec = f"conv 8 3x3 same\nconv 8 3x3 same, relu\nconv 8\nconv 8 3x3 same\n{HEAD}"
     found = match(layers(spec), Plain())
-    assert statuses(found)["conv3"] == "reinitialised"
+    assert statuses(found)["conv3"] == "reinitialized"
     assert layer_pairs(found)["conv4"] == "second"
     with pytest.raises(SpecError) as error:
         found.require_complete()
@@ -220,7 +220,7 @@ class Three(Plain):
 
 def test_which_of_three_in_a_row_are_the_two_of_ours_is_not_guessed() -> None:
     found = match(layers(CHAIN), Three())
-    notes = {row.layer: row.notes for row in found.having("ambiguous", ours=True)}
+    notes = {row.layer: row.notes for row in found.having("ambiguous", in_target=True)}
     assert notes == {
         "conv2": ("one of 2: first, second",),
         "conv3": ("one of 2: second, third",),
@@ -239,19 +239,19 @@ def test_a_tensor_of_another_shape_in_the_middle() -> None:
     """Its place is known, its numbers are of no use; both shapes are said."""
     found = match(layers(CHAIN), Wrong())
     assert statuses(found) == {
-        "conv1": "matched", "conv2": "reinitialised", "conv3": "reinitialised", "fc": "matched"
+        "conv1": "matched", "conv2": "reinitialized", "conv3": "reinitialized", "fc": "matched"
     }  # fmt: skip
-    (row,) = [row for row in found.rows if row.ours == "conv2.weight"]
-    assert (row.theirs, row.our_shape, row.their_shape) == (
+    (row,) = [row for row in found.rows if row.target == "conv2.weight"]
+    assert (row.source, row.target_shape, row.source_shape) == (
         "first.weight",
         (8, 8, 3, 3),
         (4, 8, 3, 3),
     )
-    (bias,) = [row for row in found.rows if row.ours == "conv3.bias"]
-    assert (bias.status, bias.notes) == ("reinitialised", ("its weight has a different shape",))
+    (bias,) = [row for row in found.rows if row.target == "conv3.bias"]
+    assert (bias.status, bias.notes) == ("reinitialized", ("its weight has a different shape",))
     with pytest.raises(SpecError) as error:
         found.require_complete()
-    assert "conv2.weight is 8x8x3x3, theirs (first.weight) is 4x8x3x3" in str(error.value)
+    assert "conv2.weight is 8x8x3x3 in the spec, but 4x8x3x3 in the source" in str(error.value)
 
 
 # ---- what is written otherwise ------------------------------------------------------------------
@@ -349,7 +349,7 @@ def test_modules_that_cannot_be_traced(module: Callable[[], nn.Module]) -> None:
     made = module().eval()
     before = {key: tensor.clone() for key, tensor in made.state_dict().items()}
     found = match(layers(CHAIN), made)
-    assert found.how == "its dataflow, by a traced run"
+    assert found.how == "dataflow (a traced run)"
     assert layer_pairs(found)["conv3"] == "second"
     assert not made.training
     assert all(torch.equal(tensor, before[key]) for key, tensor in made.state_dict().items())
@@ -363,7 +363,7 @@ class Fails(Plain):
 def test_a_module_that_does_not_run_is_matched_by_its_state_dict() -> None:
     """And the match says why, and what to do."""
     found = match(layers(CHAIN), Fails())
-    assert "could not be followed" in found.how
+    assert "could not be traced" in found.how
     assert "only in production" in found.how
     assert "example=images" in found.table()
     assert statuses(found)["conv1"] == "matched"
@@ -380,7 +380,7 @@ class Shared(Plain):
 def test_a_layer_that_theirs_uses_twice_goes_to_both_of_ours() -> None:
     found = match(layers(CHAIN), Shared())
     assert layer_pairs(found)["conv2"] == layer_pairs(found)["conv3"] == "first"
-    assert {row.their_layer for row in found.having("unused")} == {"second"}
+    assert {row.source_layer for row in found.having("unused")} == {"second"}
 
 
 def test_settings_that_differ_are_said() -> None:
@@ -391,15 +391,15 @@ def test_settings_that_differ_are_said() -> None:
     found = match(layers("conv 8 3x3 same bias=on, bn, relu"), module)
     assert found.complete
     notes = {row.layer: row.notes for row in found.rows}
-    assert notes["conv"] == ("stride 1x1, theirs 2x2",)
-    assert notes["bn"] == ("eps 1e-05, theirs 0.001",)
+    assert notes["conv"] == ("stride 1x1 in the spec, 2x2 in the source",)
+    assert notes["bn"] == ("eps 1e-05 in the spec, 0.001 in the source",)
 
 
 def test_a_bias_that_one_side_does_not_have() -> None:
     module = nn.Sequential(nn.Conv2d(3, 8, 1, bias=False), nn.ReLU(), nn.Conv2d(8, 8, 1))
     found = match(layers("conv 8, relu\nconv 8 bias=off"), module)
-    told = {row.ours or row.theirs: (row.status, row.note) for row in found.rows}
-    assert told["conv1.bias"] == ("reinitialised", "there is no bias in the source")
+    told = {row.target or row.source: (row.status, row.note) for row in found.rows}
+    assert told["conv1.bias"] == ("reinitialized", "there is no bias in the source")
     assert told["2.bias"] == ("unused", "there is no bias in the spec")
     assert not found.complete
 
@@ -411,7 +411,7 @@ def test_old_files_without_the_counter_of_a_norm() -> None:
     del weights["1.num_batches_tracked"]
     found = match(network, weights)
     found.require_complete()
-    assert [row.ours for row in found.having("kept")] == ["bn.num_batches_tracked"]
+    assert [row.target for row in found.having("kept")] == ["bn.num_batches_tracked"]
 
 
 def test_fixed_filters_need_nothing() -> None:
@@ -438,7 +438,7 @@ def test_kinds_that_only_a_module_tells_apart() -> None:
     """A transposed convolution of the same shape is none of ours."""
     module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ConvTranspose2d(8, 8, 2, stride=2))
     found = match(layers("conv 8\nconv 8 2x2 stride=2"), module)
-    assert statuses(found) == {"conv1": "matched", "conv2": "reinitialised"}
+    assert statuses(found) == {"conv1": "matched", "conv2": "reinitialized"}
     found = match(layers("conv 8\ndeconv 8 2x2 stride=2"), module)
     assert found.complete
 
@@ -447,11 +447,11 @@ def test_everything_of_both_sides_is_told_once() -> None:
     for source in (Extra(), Three(), Sum("left", "right"), Wrong()):
         network = layers(CHAIN)
         found = match(network, source)
-        ours = [row.ours for row in found.rows if row.ours]
+        ours = [row.target for row in found.rows if row.target]
         assert sorted(ours) == sorted(
             f"{node.name}.{weight.name}" for node in network.nodes for weight in node.weights
         )
-        theirs = [row.theirs for row in found.rows if row.theirs]
+        theirs = [row.source for row in found.rows if row.source]
         assert sorted(theirs) == sorted(source.state_dict())
 
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from dotcnn.training.weights.match import Match, match
 from dotcnn.training.weights.match.by_structure import pair_flows
 from dotcnn.training.weights.match.flow import Flow
-from dotcnn.training.weights.match.ours import flow_of_network
-from dotcnn.training.weights.match.traced import traced
-from dotcnn.training.weights.match.watched import watched
+from dotcnn.training.weights.match.fx_trace import traced
+from dotcnn.training.weights.match.network_flow import flow_of_network
+from dotcnn.training.weights.match.traced_run import watched
 
 from ..beside import compare
 from ..foreign import QUICK, TORCHVISION, nameless, ours, pairs, side, statuses, torchvision
@@ -39,7 +39,7 @@ def test_followed_by_torch_fx_nothing_is_left_over(name: str) -> None:
     found = match(ours(name), torchvision(name))
     assert found.complete
     assert not found.having("ambiguous", "unused")
-    assert found.how == "its dataflow, by torch.fx"
+    assert found.how == "dataflow (torch.fx)"
 
 
 def in_its_order(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -69,7 +69,7 @@ def test_a_state_dict_is_matched_as_the_module_is(
     assert found.complete
     assert not found.having("ambiguous", "unused")
     for row in found.rows:
-        assert row.evidence == "place" or f"by {row.evidence}" in row.notes or not row.ours
+        assert row.evidence == "place" or f"by {row.evidence}" in row.notes or not row.target
     assert not any(row.evidence == "order" for row in found.rows)
 
 
@@ -145,9 +145,9 @@ def test_a_head_of_another_size_and_images_of_another_colour(as_module: bool) ->
     source = module if as_module else module.state_dict()
     found = match(network, source)
     others = {name: status for name, status in statuses(found).items() if status != "matched"}
-    assert others == {"conv": "reinitialised", "fc": "reinitialised"}
-    (stem,) = [row for row in found.rows if row.ours == "conv.weight"]
-    assert (stem.our_shape, stem.their_shape) == ((64, 3, 7, 7), (64, 1, 7, 7))
+    assert others == {"conv": "reinitialized", "fc": "reinitialized"}
+    (stem,) = [row for row in found.rows if row.target == "conv.weight"]
+    assert (stem.target_shape, stem.source_shape) == ((64, 3, 7, 7), (64, 1, 7, 7))
     adapted = match(network, source, adapt_channels=True)
     assert statuses(adapted) == {**statuses(found), "conv": "adapted"}
 
@@ -172,5 +172,5 @@ def test_another_network_altogether_gives_next_to_nothing() -> None:
     network = ours("resnet18")
     for source in (torchvision("densenet121"), torchvision("densenet121").state_dict()):
         found = match(network, source)
-        assert found.numbers("matched", "reshaped") < 0.01 * found.numbers("reinitialised")
+        assert found.values("matched", "reshaped") < 0.01 * found.values("reinitialized")
         assert not found.complete

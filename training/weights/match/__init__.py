@@ -1,13 +1,23 @@
-"""Somebody's weights for one of our networks: matched by structure, not by names.
+"""Matches pretrained weights of another model to the layers of a network, by structure.
 
-    found = match(network, torchvision.models.resnet50())     # or its state dict
-    print(found.table())
-    found.require_complete()
-    found.load_into(module)
+    matched = match(network, torchvision.models.resnet50())     # or its state dict
+    print(matched.table())
+    matched.require_complete()
+    matched.load_into(module)
 
-Of a module, the graph of its dataflow is compared with ours. Of a mere dict of tensors there are
-kinds, shapes, an order and names; where these leave several ways, nothing is taken unless names
-decide clearly or `by_order` allows it, and the table says so.
+If the source is a module, its dataflow graph is compared with that of the network. A state dict
+has only layer types, shapes, an order and names. If these allow several assignments, the layers are
+ambiguous and get no weights, unless names decide clearly or `by_order` is set; the table says so.
+
+__init__.py          match; result.py, rows.py, table.py: its result, as data and text
+flow.py, layer.py    the dataflow graph of layers with weights, and one layer of it
+network_flow.py      the graph of a compiled network
+module_flow.py       the graph of a torch module: fx_trace.py, else traced_run.py; builder.py
+by_structure.py      matches two graphs: color_refinement.py, align.py
+state_dict.py        a state dict as a list of layers
+dicts.py             matches it to a graph: by_order.py, by_names.py, sides.py
+names.py, paths.py   what names say about order and kinds of paths
+folded.py            batch norms that were folded into convolutions
 """
 
 from __future__ import annotations
@@ -20,15 +30,15 @@ from ....compiler.network import Network
 from .by_structure import pair_flows
 from .dicts import pair_dict
 from .flow import Flow
+from .fx_trace import held_by
 from .layer import Held, Layer, prefix_of
-from .ours import flow_of_network, layers_of_node
-from .result import Known, Match
-from .rows import Row, Status, rows_of, unused
+from .module_flow import trace
+from .network_flow import flow_of_network, layers_of_node
+from .result import Basis, Match
+from .rows import MatchRow, Status, rows_of, unused
 from .state_dict import layers_of_dict, unwrapped
-from .theirs import follow
-from .traced import held_by
 
-__all__ = ["Match", "Row", "Status", "match"]
+__all__ = ["Match", "MatchRow", "Status", "match"]
 
 
 def match(
@@ -39,55 +49,59 @@ def match(
     adapt_channels: bool = False,
     by_order: bool = False,
 ) -> Match:
-    """What of `source` belongs to what of the network.
+    """Finds the tensor of `source` for each tensor of the network.
 
-    `example` is an input for modules that can only be followed with one. `adapt_channels` lets the
-    first convolution be one for images of three colours where ours are grey, or the other way
-    around. `by_order` lets the order decide what nothing else tells apart.
+    `example` is an input batch for modules that cannot be traced without one. `adapt_channels`
+    adapts the first convolution from three color channels to gray, or the reverse. `by_order`
+    assigns ambiguous layers in the order of the source.
     """
-    ours = flow_of_network(network)
+    flow = flow_of_network(network)
     if isinstance(source, nn.Module):
         tensors = {key: tensor.detach() for key, tensor in held_by(source)}
         saved: Set[str] = source.state_dict().keys()
-        followed = follow(source, network.input.shape, example)
-        flow, how = followed.flow, followed.how
+        source_flow, how = trace(source, network.input.shape, example)
     else:
         tensors = unwrapped(source)
-        saved, flow, how = tensors.keys(), None, ""
-    known: Known = "unfollowed" if how else "dict"
-    if flow is not None:
-        known = "dataflow"
-        theirs, pairing = list(flow.places), pair_flows(ours, flow, by_order=by_order)
+        saved, source_flow, how = tensors.keys(), None, ""
+    basis: Basis = "untraced" if how else "dict"
+    if source_flow is not None:
+        basis = "dataflow"
+        sources = list(source_flow.places)
+        pairing = pair_flows(flow, source_flow, by_order=by_order)
     else:
-        theirs = layers_of_dict({key: tensors[key] for key in tensors if key in saved})
-        pairing = pair_dict(ours, theirs, by_order=by_order)
-        how = f"kinds, shapes, order and names{how and ', as '}{how}"
-    first = _first(ours) if adapt_channels else ()
-    rows = [*rows_of(_all_of(network, ours), theirs, pairing, first)]
-    taken = {row.theirs for row in rows if row.ours}
-    rows = [row for row in rows if row.ours or row.theirs not in taken]
-    placed = {row.theirs for row in rows}
+        sources = layers_of_dict({key: tensors[key] for key in tensors if key in saved})
+        pairing = pair_dict(flow, sources, by_order=by_order)
+        how = f"layer types, shapes, order and names{how and ', because '}{how}"
+    first = _first(flow) if adapt_channels else ()
+    rows = [*rows_of(_all_layers(network, flow), sources, pairing, first)]
+    taken = {row.source for row in rows if row.target}
+    rows = [row for row in rows if row.target or row.source not in taken]
+    placed = {row.source for row in rows}
     rows += [
-        unused(Held(key, tuple(tensor.shape)), prefix_of(key) or key, note="not in its dataflow")
+        unused(
+            Held(key, tuple(tensor.shape)),
+            prefix_of(key) or key,
+            note="not in the dataflow of the source",
+        )
         for key, tensor in tensors.items()
         if key in saved and key not in placed
     ]
-    return Match(tuple(rows), network.name, known, how, tensors)
+    return Match(tuple(rows), network.name, basis, how, tensors)
 
 
-def _all_of(network: Network, ours: Flow) -> list[Layer]:
-    """Also the layers that no output needs, which have no place in the flow."""
-    found = {layer.name: layer for layer in ours.places}
+def _all_layers(network: Network, flow: Flow) -> list[Layer]:
+    """All layers with weights, also those that no output needs: these are not in the flow."""
+    layers = {layer.name: layer for layer in flow.places}
     for node in network.nodes:
         for layer in layers_of_node(node) if node.weights else ():
-            found.setdefault(layer.name, layer)
-    return list(found.values())
+            layers.setdefault(layer.name, layer)
+    return list(layers.values())
 
 
-def _first(ours: Flow) -> set[Layer]:
-    """The layers that take the image."""
+def _first(flow: Flow) -> set[Layer]:
+    """The layers whose input is the image."""
     return {
         layer
-        for layer, part in ours.places.items()
-        if any(ours.parts[link.part].what == "input" for link in ours.parts[part].inputs)
+        for layer, part in flow.places.items()
+        if any(flow.parts[link.part].what == "input" for link in flow.parts[part].inputs)
     }

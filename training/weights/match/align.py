@@ -55,13 +55,15 @@ def align(first: Sequence[Layer], second: Sequence[Layer], sign: Sign) -> Alignm
 def agreed(found: Sequence[Alignment], sign: Sign) -> Alignment:
     """What several alignments agree in; what they pair differently is in doubt."""
     both = Alignment({}, {}, found[0].score)
-    for our in dict.fromkeys(our for each in found for our in (*each.pairs, *each.doubtful)):
-        among = {each.pairs[our] for each in found if our in each.pairs}
-        among.update(*(each.doubtful.get(our, ()) for each in found))
-        if len(among) == 1 and all(our in each.pairs for each in found):
-            both.pairs[our] = among.pop()
-        elif fitting := {their for their in among if sign(their) == sign(our)}:
-            both.doubtful[our] = fitting
+    for target in dict.fromkeys(
+        target for each in found for target in (*each.pairs, *each.doubtful)
+    ):
+        among = {each.pairs[target] for each in found if target in each.pairs}
+        among.update(*(each.doubtful.get(target, ()) for each in found))
+        if len(among) == 1 and all(target in each.pairs for each in found):
+            both.pairs[target] = among.pop()
+        elif fitting := {source for source in among if sign(source) == sign(target)}:
+            both.doubtful[target] = fitting
     return both
 
 

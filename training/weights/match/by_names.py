@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from .arrange import TooMany, positions
 from .layer import Layer, last_part, prefix_of
+from .name_order import TooMany, positions
 from .names import count_upwards, rank, tags
 from .pairing import Pairing
 from .sides import Sides
@@ -34,48 +34,48 @@ def arranged(sides: Sides) -> Pairing | None:
             break
         settled.update(more)
     found = Pairing()
-    for their, among in stands.items():
-        for our in among:
+    for source, among in stands.items():
+        for target in among:
             if len(among) == 1:
-                found.pair(our, their, "place" if sides.is_single(our) else "names")
+                found.pair(target, source, "place" if sides.is_single(target) else "names")
             else:
-                found.doubt([our], [their])
+                found.doubt([target], [source])
     return found
 
 
 def numbered(sides: Sides) -> Pairing:
     """Shape by shape: those whose names differ in numbers only."""
     found = Pairing()
-    for sign in sides.our_count.keys() & sides.their_count.keys():
-        ours = [layer for layer in sides.ours if sides.sign[layer] == sign]
-        theirs = [layer for layer in sides.theirs if sides.sign[layer] == sign]
-        theirs.sort(key=lambda layer: rank(layer.name))
-        if len(ours) == len(theirs) and count_upwards([layer.name for layer in theirs]):
-            for our, their in zip(ours, theirs, strict=True):
-                found.pair(our, their, "place" if len(ours) == 1 else "names")
+    for sign in sides.target_count.keys() & sides.source_count.keys():
+        targets = [layer for layer in sides.targets if sides.sign[layer] == sign]
+        sources = [layer for layer in sides.sources if sides.sign[layer] == sign]
+        sources.sort(key=lambda layer: rank(layer.name))
+        if len(targets) == len(sources) and count_upwards([layer.name for layer in sources]):
+            for target, source in zip(targets, sources, strict=True):
+                found.pair(target, source, "place" if len(targets) == 1 else "names")
         else:
-            found.doubt(ours, theirs)
+            found.doubt(targets, sources)
     return found
 
 
 def _stands(sides: Sides, settled: dict[Layer, Layer]) -> Stands | None:
-    theirs = [layer for layer in sides.theirs if sides.our_count[sides.sign[layer]]]
-    names = [layer.name for layer in theirs]
-    back = {our: their for their, our in settled.items()}
+    sources = [layer for layer in sides.sources if sides.target_count[sides.sign[layer]]]
+    names = [layer.name for layer in sources]
+    back = {target: source for source, target in settled.items()}
     for between in _LEVELS:
         found: Stands = {}
         for line in sides.lines:
-            ours = [layer for layer in line if sides.their_count[sides.sign[layer]]]
+            targets = [layer for layer in line if sides.source_count[sides.sign[layer]]]
 
-            def fits(number: int, at: int, ours: Sequence[Layer] = ours) -> bool:
-                their, our = theirs[number], ours[at]
-                if their in settled or our in back:
-                    return settled.get(their) is our
-                return sides.sign[their] == sides.sign[our]
+            def fits(number: int, at: int, targets: Sequence[Layer] = targets) -> bool:
+                source, target = sources[number], targets[at]
+                if source in settled or target in back:
+                    return settled.get(source) is target
+                return sides.sign[source] == sides.sign[target]
 
-            places = positions(names, len(ours), fits, between)
-            for their, among in zip(theirs, places or (), strict=False):
-                found.setdefault(their, set()).update(ours[at] for at in among)
+            places = positions(names, len(targets), fits, between)
+            for source, among in zip(sources, places or (), strict=False):
+                found.setdefault(source, set()).update(targets[at] for at in among)
         if found:
             return found
     return None
@@ -84,52 +84,54 @@ def _stands(sides: Sides, settled: dict[Layer, Layer]) -> Stands | None:
 def _told_by_words(sides: Sides, stands: Stands, settled: dict[Layer, Layer]) -> dict[Layer, Layer]:
     """Those that alone, of all that may be one of ours, have a word for what that is."""
     found: dict[Layer, Layer] = {}
-    for our, among in _contested(stands):
-        for tag in sides.tags[our]:
-            called = [their for their in among if tag in tags(their.name)]
+    for target, among in _contested(stands):
+        for tag in sides.tags[target]:
+            called = [source for source in among if tag in tags(source.name)]
             if len(called) == 1 and called[0] not in settled:
-                found.setdefault(called[0], our)
+                found.setdefault(called[0], target)
     return found
 
 
 def _contested(stands: Stands) -> Iterator[tuple[Layer, list[Layer]]]:
     """Ours that several of theirs may be."""
     candidates: dict[Layer, list[Layer]] = {}
-    for their, among in stands.items():
-        for our in among:
-            candidates.setdefault(our, []).append(their)
-    return ((our, among) for our, among in candidates.items() if len(among) > 1)
+    for source, among in stands.items():
+        for target in among:
+            candidates.setdefault(target, []).append(source)
+    return ((target, among) for target, among in candidates.items() if len(among) > 1)
 
 
 def _told_by_numbers(sides: Sides, stands: Stands) -> dict[Layer, Layer]:
     """Norms that are numbered like the convolution beside them (`conv1`, `bn1`), always on the same
     side of it, as far as that is known."""
-    certain = {our: their for their, among in stands.items() if len(among) == 1 for our in among}
+    certain = {
+        target: source for source, among in stands.items() if len(among) == 1 for target in among
+    }
     known = Counter(
         forward
-        for our, their in certain.items()
-        for forward, beside in _beside(sides, our)
-        if beside in certain and _numbered_alike(their, certain[beside])
+        for target, source in certain.items()
+        for forward, beside in _beside(sides, target)
+        if beside in certain and _numbered_alike(source, certain[beside])
     )
     if len(known) != 1:
         return {}
     (side,) = known
     found: dict[Layer, Layer] = {}
-    for our, among in _contested(stands):
-        for forward, beside in _beside(sides, our):
+    for target, among in _contested(stands):
+        for forward, beside in _beside(sides, target):
             if forward == side and beside in certain:
-                alike = [their for their in among if _numbered_alike(their, certain[beside])]
+                alike = [source for source in among if _numbered_alike(source, certain[beside])]
                 if len(alike) == 1:
-                    found[alike[0]] = our
+                    found[alike[0]] = target
     return found
 
 
-def _beside(sides: Sides, our: Layer) -> Iterator[tuple[bool, Layer]]:
+def _beside(sides: Sides, target: Layer) -> Iterator[tuple[bool, Layer]]:
     """Of a norm: the layers directly before and behind it, if these are of another kind."""
     flow = sides.flow
-    if our.kind == "products":
+    if target.kind == "products":
         return
-    place = flow.places[our]
+    place = flow.places[target]
     near = [(False, link.part) for link in flow.parts[place].inputs]
     near += [(True, taken.by) for taken in flow.taken[place]]
     for forward, part in near:

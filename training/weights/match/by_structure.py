@@ -14,21 +14,21 @@ from .align import align
 from .color_refinement import Colours, alike, refine, same
 from .flow import Flow, Label, Part
 from .layer import Layer
-from .line import depths, visit
+from .linear_order import depths, visit
 from .names import count_upwards, rank
 from .pairing import Evidence, Pairing, decide_by_names
 from .paths import path_tags
 
 
-def pair_flows(ours: Flow, theirs: Flow, *, by_order: bool = False) -> Pairing:
+def pair_flows(targets: Flow, sources: Flow, *, by_order: bool = False) -> Pairing:
     """`by_order` takes what cannot be told apart as it comes."""
-    found = _same_graph(ours, theirs, by_order)
+    found = _same_graph(targets, sources, by_order)
     if found is not None:
         return found
-    if len(ours.outputs) > 1 or len(theirs.outputs) > 1:
+    if len(targets.outputs) > 1 or len(sources.outputs) > 1:
         # Many modules come without their auxiliary heads, which are of no use after training.
-        found = _same_graph(ours.without_heads(), theirs.without_heads(), by_order)
-    return _aligned(ours, theirs, found or Pairing(), by_order)
+        found = _same_graph(targets.without_heads(), sources.without_heads(), by_order)
+    return _aligned(targets, sources, found or Pairing(), by_order)
 
 
 def _with_shape(part: Part) -> Hashable:
@@ -51,9 +51,9 @@ def _with_settings(part: Part) -> Hashable:
 # ---- the same graph -----------------------------------------------------------------------------
 
 
-def _same_graph(ours: Flow, theirs: Flow, by_order: bool) -> Pairing | None:
+def _same_graph(targets: Flow, sources: Flow, by_order: bool) -> Pairing | None:
     """None where the graphs differ."""
-    flows = ours, theirs
+    flows = targets, sources
     colours = _coloured(flows, _with_shape)
     if not same(colours):
         colours = _coloured(flows, _without_shape)
@@ -79,8 +79,8 @@ def _divided(
         for each, flow in zip(colours, flows, strict=True)
     ]
     # One by one: that one of them is written differently says nothing about the others.
-    ours, theirs = (Counter(each) for each in begin)
-    uneven = {colour for colour, _ in (ours - theirs) + (theirs - ours)}
+    targets, sources = (Counter(each) for each in begin)
+    uneven = {colour for colour, _ in (targets - sources) + (sources - targets)}
     even = [[(c, None if c in uneven else more) for c, more in each] for each in begin]
     new = refine(flows, even, details=details)
     return new if same(new) else colours
@@ -106,9 +106,9 @@ def _paired(flows: Sequence[Flow], colours: list[Colours], by_order: bool) -> Pa
     undecided: list[Group] = []
     while True:
         groups = _groups(flows, colours)
-        for ours, theirs in groups:
-            if len(ours) == 1 and ours[0] not in pairing.pairs:
-                pairing.pair(ours[0], theirs[0], evidence)
+        for targets, sources in groups:
+            if len(targets) == 1 and targets[0] not in pairing.pairs:
+                pairing.pair(targets[0], sources[0], evidence)
         group = next((g for g in groups if len(g[0]) > 1 and g not in undecided), None)
         if group is None:
             break
@@ -118,8 +118,8 @@ def _paired(flows: Sequence[Flow], colours: list[Colours], by_order: bool) -> Pa
             undecided.append(group)
         else:
             colours, undecided = new, []
-    for ours, theirs in undecided:
-        pairing.doubt(ours, theirs)
+    for targets, sources in undecided:
+        pairing.doubt(targets, sources)
     return pairing
 
 
@@ -146,24 +146,24 @@ def _separated(
 # ---- what agrees of two graphs ------------------------------------------------------------------
 
 
-def _aligned(ours: Flow, theirs: Flow, found: Pairing, by_order: bool) -> Pairing:
+def _aligned(targets: Flow, sources: Flow, found: Pairing, by_order: bool) -> Pairing:
     """Pairs of what has none so far, by lines that follow both graphs in one order."""
-    flows = ours, theirs
+    flows = targets, sources
     known = {*found.pairs, *found.undecided}, {*found.taken, *found.doubtful}
-    ours_left, theirs_left = (
+    targets_left, sources_left = (
         [layer for layer in _in_one_order(flow, colours) if layer not in done]
         for flow, colours, done in zip(flows, _coloured(flows, _with_shape), known, strict=True)
     )
     alignment = align(
-        ours_left, theirs_left, lambda layer: ((layer.kind, layer.variant), layer.form)
+        targets_left, sources_left, lambda layer: ((layer.kind, layer.variant), layer.form)
     )
-    for our, their in alignment.pairs.items():
-        found.pair(our, their)
-    for our, among in alignment.doubtful.items():
-        found.doubt([our], among)
-    _doubt_the_displaced(ours, theirs, found)
-    groups = alike(ours, _with_shape, details=True, ordered=True)
-    decide_by_names(groups, found, path_tags(ours), by_order)
+    for target, source in alignment.pairs.items():
+        found.pair(target, source)
+    for target, among in alignment.doubtful.items():
+        found.doubt([target], among)
+    _doubt_the_displaced(targets, sources, found)
+    groups = alike(targets, _with_shape, details=True, ordered=True)
+    decide_by_names(groups, found, path_tags(targets), by_order)
     return found
 
 
@@ -172,18 +172,18 @@ def _in_one_order(flow: Flow, colours: Colours) -> list[Layer]:
     return visit(flow, lambda part: (-depth[part], colours[part]))
 
 
-def _doubt_the_displaced(ours: Flow, theirs: Flow, found: Pairing) -> None:
+def _doubt_the_displaced(targets: Flow, sources: Flow, found: Pairing) -> None:
     """What has no neighbour in common with its partner, neither before nor behind it, stands
     elsewhere, whatever its shape. Layers without partners are no neighbours but passed over."""
     taken = found.taken
     displaced = [
-        (our, their)
-        for our, their in found.pairs.items()
+        (target, source)
+        for target, source in found.pairs.items()
         if not any(
-            {mine and found.pairs[mine] for mine in ours.nearest(our, forward, found.pairs)}
-            & {*theirs.nearest(their, forward, taken)}
+            {mine and found.pairs[mine] for mine in targets.nearest(target, forward, found.pairs)}
+            & {*sources.nearest(source, forward, taken)}
             for forward in (False, True)
         )
     ]
-    for our, their in displaced:
-        found.doubt([our], [their])
+    for target, source in displaced:
+        found.doubt([target], [source])

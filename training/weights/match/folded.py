@@ -1,8 +1,9 @@
-"""Norms that an export has put into the convolutions before them (`cnn export --fold`, most ONNX).
+"""Loads weights whose batch norms were folded into convolutions (`cnn export --fold`, most ONNX).
 
-What is left of conv and bn is one convolution with a bias. Ours takes that as it is, and its norm
-changes nothing but for the bias: the same outputs, as long as it does not learn. One that learned
-would measure batches, and what it was is not in the file any more.
+Folding turns a convolution and its batch norm into one convolution with a bias. The network gets
+that convolution, and batch norms that only add the bias. The outputs are the same as long as the
+batch norms are frozen; their original statistics are not in the file any more, so they cannot be
+trained on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from ....compiler.network import Network, Node
 from .layer import COUNTER, last_part
 from .result import Match
-from .rows import Row, Transfer
+from .rows import MatchRow, Transfer
 
 _NOTE = "no norm in the source"
 _TAKEN = ("matched", "reshaped", "adapted")
@@ -25,61 +26,63 @@ _TAKEN = ("matched", "reshaped", "adapted")
 
 class Unfolded(NamedTuple):
     match: Match
-    """With norms in the place of those that were folded."""
+    """The match with neutral values for the norms that were folded."""
     norms: tuple[str, ...]
-    """Their names."""
+    """The names of these norms."""
 
 
-def unfolded(network: Network, found: Match) -> Unfolded:
-    """Fills the norms of ours that have nothing, where theirs has a bias instead."""
-    ours = {row.ours: row for row in found.rows if row.ours}
-    biases = {row.their_layer: row for row in found.having("unused", ours=False) if _is_bias(row)}
+def unfolded(network: Network, match: Match) -> Unfolded:
+    """Fills norms that get no weights if the source's convolution before them has a bias."""
+    rows = {row.target: row for row in match.rows if row.target}
+    unused = match.having("unused", in_target=False)
+    biases = {row.source_layer: row for row in unused if _is_bias(row)}
     placed: set[str] = set()
     neutral: dict[str, Tensor] = {}
     norms: list[str] = []
     for node in network.nodes:
         before = _convolution_before(node)
-        if before is None or not _is_empty(node, ours):
+        if before is None or not _is_empty(node, rows):
             continue
-        matched, own = ours[f"{before.name}.weight"], ours.get(f"{before.name}.bias")
-        bias = biases.get(matched.their_layer) if own is None else own
-        if matched.status not in _TAKEN or bias is None or bias.their_shape != node.shape[:1]:
+        matched, own = rows[f"{before.name}.weight"], rows.get(f"{before.name}.bias")
+        bias = biases.get(matched.source_layer) if own is None else own
+        if matched.status not in _TAKEN or bias is None or bias.source_shape != node.shape[:1]:
             continue
         norms.append(node.name)
         for name, values in _neutral(node):
             key, beside = f"{node.name}.{name}", f"{_NOTE}: {node.name}.{name}"
-            row = replace(ours[key], notes=(_NOTE,))
+            row = replace(rows[key], notes=(_NOTE,))
             if name == "bias" and own is None:
-                placed.add(bias.theirs)
-                ours[key] = replace(
-                    row, theirs=bias.theirs, status="matched", their_shape=bias.their_shape,
-                    their_layer=bias.their_layer, transfer=Transfer(bias.theirs),
+                placed.add(bias.source)
+                rows[key] = replace(
+                    row, source=bias.source, status="matched", source_shape=bias.source_shape,
+                    source_layer=bias.source_layer, transfer=Transfer(bias.source),
                 )  # fmt: skip
             else:
                 neutral[beside] = values
-                ours[key] = replace(row, status="kept", transfer=Transfer(beside))
-    rows = [ours.get(row.ours, row) for row in found.rows if row.ours or row.theirs not in placed]
-    return Unfolded(found.amended(rows, neutral), tuple(norms))
+                rows[key] = replace(row, status="kept", transfer=Transfer(beside))
+    left = [row for row in match.rows if row.target or row.source not in placed]
+    amended = match.amended([rows.get(row.target, row) for row in left], neutral)
+    return Unfolded(amended, tuple(norms))
 
 
-def _is_bias(row: Row) -> bool:
-    return bool(row.layer) and last_part(row.theirs) == "bias"
+def _is_bias(row: MatchRow) -> bool:
+    return bool(row.layer) and last_part(row.source) == "bias"
 
 
 def _convolution_before(node: Node) -> Node | None:
-    """What a norm could have been put into."""
+    """The layer that a batch norm could have been folded into."""
     if node.op.word != "bn" or not any(weight.trainable for weight in node.weights):
         return None
     (before,) = node.inputs
     return before if any(weight.name == "weight" for weight in before.weights) else None
 
 
-def _is_empty(node: Node, rows: Mapping[str, Row]) -> bool:
-    return not any(rows[f"{node.name}.{weight.name}"].theirs for weight in node.weights)
+def _is_empty(node: Node, rows: Mapping[str, MatchRow]) -> bool:
+    return not any(rows[f"{node.name}.{weight.name}"].source for weight in node.weights)
 
 
 def _neutral(node: Node) -> Iterator[tuple[str, Tensor]]:
-    """What a batch norm holds that gives what it takes."""
+    """The tensors of a batch norm that passes its input on unchanged."""
     eps = float(node.op.arguments["eps"])
     full = {"weight": (1 + eps) ** 0.5, "running_var": 1.0}
     for weight in node.weights:

@@ -68,12 +68,14 @@ def tags(name: str) -> frozenset[Tag]:
 def told_apart(tagged: Sequence[Iterable[Tag]], names: Sequence[str]) -> list[int] | None:
     """By words: for each of ours, with its tags, the place of its one name among `names`; None
     unless every one of both sides has a partner that nothing else goes with."""
-    ours = _but_for_shared([frozenset(each) for each in tagged])
-    known = frozenset[Tag]().union(*ours)
-    theirs = _but_for_shared([tags(name) & known for name in names])
-    if len(set(ours)) < len(ours) or sorted(map(sorted, ours)) != sorted(map(sorted, theirs)):
+    targets = _but_for_shared([frozenset(each) for each in tagged])
+    known = frozenset[Tag]().union(*targets)
+    sources = _but_for_shared([tags(name) & known for name in names])
+    if len(set(targets)) < len(targets) or sorted(map(sorted, targets)) != sorted(
+        map(sorted, sources)
+    ):
         return None
-    return [theirs.index(each) for each in ours]
+    return [sources.index(each) for each in targets]
 
 
 def _but_for_shared(tagged: Sequence[frozenset[Tag]]) -> list[frozenset[Tag]]:

@@ -24,18 +24,18 @@ class Pairing:
     undecided: dict[Layer, set[Layer]] = field(default_factory=dict)
     """Of ours that cannot be told apart: those of theirs that may belong to it."""
 
-    def pair(self, our: Layer, their: Layer, evidence: Evidence = "place") -> None:
-        self.pairs[our] = their
-        self.evidence[our] = evidence
-        self.undecided.pop(our, None)
+    def pair(self, target: Layer, source: Layer, evidence: Evidence = "place") -> None:
+        self.pairs[target] = source
+        self.evidence[target] = evidence
+        self.undecided.pop(target, None)
 
-    def doubt(self, ours: Iterable[Layer], theirs: Iterable[Layer]) -> None:
+    def doubt(self, targets: Iterable[Layer], sources: Iterable[Layer]) -> None:
         """Takes back what was said about these."""
-        candidates = set(theirs)
-        for our in list(ours):
-            self.pairs.pop(our, None)
-            self.evidence.pop(our, None)
-            self.undecided.setdefault(our, set()).update(candidates)
+        candidates = set(sources)
+        for target in list(targets):
+            self.pairs.pop(target, None)
+            self.evidence.pop(target, None)
+            self.undecided.setdefault(target, set()).update(candidates)
 
     @property
     def taken(self) -> set[Layer]:
@@ -44,7 +44,7 @@ class Pairing:
     @property
     def doubtful(self) -> set[Layer]:
         """Of theirs."""
-        return {their for candidates in self.undecided.values() for their in candidates}
+        return {source for candidates in self.undecided.values() for source in candidates}
 
 
 def decide_by_names(
@@ -56,18 +56,18 @@ def decide_by_names(
     """Pairs of layers that are alike stay where names say the same, or where order may decide;
     else they are in doubt."""
     for group in groups:
-        paired = [our for our in group if our in found.pairs]
+        paired = [target for target in group if target in found.pairs]
         if not paired:
             continue
-        theirs = [found.pairs[our] for our in paired]
-        names = [their.name for their in theirs]
-        words = told_apart([tagged[our] for our in paired], names)
+        sources = [found.pairs[target] for target in paired]
+        names = [source.name for source in sources]
+        words = told_apart([tagged[target] for target in paired], names)
         if count_upwards(names) or words == list(range(len(names))):
             evidence: Evidence = "names"
         elif by_order and words is None:
             evidence = "order"
         else:
-            found.doubt(group, theirs)
+            found.doubt(group, sources)
             continue
-        for our in paired:
-            found.evidence[our] = evidence
+        for target in paired:
+            found.evidence[target] = evidence

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from .flow import Flow
 from .layer import Layer
-from .line import depths
+from .linear_order import depths
 from .names import Tag
 from .operations import telling
 

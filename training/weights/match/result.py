@@ -1,4 +1,4 @@
-"""What a match came to: every tensor, what can be loaded, and what to do about the rest."""
+"""The result of `match`: state dict, table, and errors with advice if layers get no weights."""
 
 from __future__ import annotations
 
@@ -14,95 +14,95 @@ from torch import Tensor, nn
 from ....compiler.report.figures import plural
 from ....compiler.report.style import PLAIN, Style
 from ....dsl.diagnostics import Diagnostic, SpecError
-from .rows import Row, Status, shown
+from .rows import MatchRow, Status, shown
 from .table import by_layer, summary, table
 
-Known = Literal["dataflow", "unfollowed", "dict"]
-"""What there is of theirs: a module, one whose dataflow could not be followed, or mere tensors."""
+Basis = Literal["dataflow", "untraced", "dict"]
+"""The source is a module that was traced, one that could not be traced, or a state dict."""
 
-_MISSING: tuple[Status, ...] = ("reinitialised", "ambiguous")
+_MISSING: tuple[Status, ...] = ("reinitialized", "ambiguous")
 
 
 @dataclass(frozen=True)
 class Match:
-    """Every tensor of a network, and of what its weights are to come from."""
+    """Which tensor of the source fills which tensor of a network, and which are left over."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[MatchRow, ...]
     network: str
-    known: Known
+    basis: Basis
     how: str
-    """What theirs was known by, in words: its dataflow, or kinds, shapes and order."""
+    """The basis of the match in words: dataflow, or layer types, shapes, order and names."""
     _source: Mapping[str, Tensor] = field(repr=False)
 
     @property
     def complete(self) -> bool:
-        """Whether ours gets all that it needs."""
+        """Whether every tensor of the network that needs weights gets them."""
         return not self.missing()
 
     @property
     def ambiguous(self) -> bool:
         return bool(self.having("ambiguous"))
 
-    def having(self, *statuses: Status, ours: bool | None = None) -> list[Row]:
-        """The rows of some statuses; only those of ours, or those of theirs alone."""
+    def having(self, *statuses: Status, in_target: bool | None = None) -> list[MatchRow]:
+        """The rows with these statuses. `in_target` limits them to tensors of the network, or
+        (False) to those that only the source has."""
         return [
             row
             for row in self.rows
-            if row.status in statuses and (ours is None or bool(row.ours) == ours)
+            if row.status in statuses and (in_target is None or bool(row.target) == in_target)
         ]
 
-    def missing(self, allow: Iterable[str] = ()) -> list[Row]:
-        """The rows of ours that get nothing, but for layers whose names begin like these."""
+    def missing(self, allow: Iterable[str] = ()) -> list[MatchRow]:
+        """The rows of the network that get no weights, except in the layers or blocks `allow`."""
         allowed = tuple(f"{name}." for name in allow)
         return [
             row
-            for row in self.having(*_MISSING, ours=True)
-            if not f"{row.ours}.".startswith(allowed)
+            for row in self.having(*_MISSING, in_target=True)
+            if not f"{row.target}.".startswith(allowed)
         ]
 
     def counts(self) -> Counter[Status]:
-        """Layers by status: that of what a layer has worst off."""
+        """The number of layers for each status; a layer has the worst status of its tensors."""
         return Counter(row.status for row in by_layer(self.rows))
 
-    def numbers(self, *statuses: Status) -> int:
-        """How many numbers of ours are in tensors of some statuses."""
-        return sum(prod(row.our_shape or ()) for row in self.having(*statuses, ours=True))
+    def values(self, *statuses: Status) -> int:
+        """The number of values in the network's tensors with these statuses."""
+        return sum(prod(row.target_shape or ()) for row in self.having(*statuses, in_target=True))
 
     # ---- the tensors ---------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What was found, under our keys and in our shapes, buffers too."""
+        """The matched tensors, buffers included, with the keys and shapes of the network."""
         return {
-            row.ours: row.transfer.apply(self._source[row.transfer.key], row.our_shape or ())
+            row.target: row.transfer.apply(self._source[row.transfer.key], row.target_shape or ())
             for row in self.rows
             if row.transfer is not None
         }
 
-    def amended(self, rows: Iterable[Row], beside: Mapping[str, Tensor]) -> Match:
-        """With other rows, which may take tensors from beside theirs."""
+    def amended(self, rows: Iterable[MatchRow], beside: Mapping[str, Tensor]) -> Match:
+        """The match with other rows, which may also use the tensors in `beside`."""
         return replace(self, rows=tuple(rows), _source={**self._source, **beside})
 
     def load_into(self, module: nn.Module) -> None:
-        """Copies what was found into a module of this network; the rest of it stays as it is."""
+        """Copies the matched tensors into a module of this network; the others stay as they are."""
         state = self.state_dict()
-        there = module.state_dict()
+        own = module.state_dict()
         wrong = [
-            f"{key}: {shown(tensor.shape)} does not fit into {shown(there[key].shape)}"
-            if key in there
+            f"{key}: {shown(tensor.shape)} does not fit into {shown(own[key].shape)}"
+            if key in own
             else f"{key}: the module has no such weight"
             for key, tensor in state.items()
-            if key not in there or there[key].shape != tensor.shape
+            if key not in own or own[key].shape != tensor.shape
         ]
         if wrong:
             message = f"this module is not {self.network}"
             raise SpecError([_diagnostic(message, wrong, "load the spec that was matched")])
         with torch.no_grad():
             for key, tensor in state.items():
-                there[key].copy_(tensor)
+                own[key].copy_(tensor)
 
     def require_complete(self, allow: Iterable[str] = ()) -> None:
-        """Raises SpecError unless ours gets all that it needs, but for layers whose names begin
-        like one of those allowed."""
+        """Raises SpecError if a layer gets no weights, except the layers or blocks `allow`."""
         missing = self.missing(allow)
         if missing:
             first = list({row.layer: row for row in reversed(missing)}.values())[::-1]
@@ -113,44 +113,45 @@ class Match:
     # ---- as text -------------------------------------------------------------------------------
 
     def summary(self) -> str:
-        return summary(self.rows, self.numbers(*_MISSING), self.network, self.how)
+        return summary(self.rows, self.values(*_MISSING), self.network, self.how)
 
     def table(self, style: Style = PLAIN) -> str:
-        """One line a layer, and a summary."""
+        """A table with one line for each layer, a summary, and advice about missing weights."""
         return table(self.rows, self.summary(), self._advice(self.missing()), style)
 
-    def _advice(self, missing: Sequence[Row]) -> list[str]:
-        """What can be done about layers that get nothing: something to paste, where there is."""
-        return [*self._about_doubt(missing), *_about_other_shapes(missing)]
+    def _advice(self, missing: Sequence[MatchRow]) -> list[str]:
+        """What to do about layers that get no weights, with code to paste where possible."""
+        return [*self._about_ambiguous(missing), *_about_other_shapes(missing)]
 
-    def _about_doubt(self, missing: Sequence[Row]) -> Iterator[str]:
-        ours = _layers(missing, "ambiguous")
-        theirs = {row.their_layer for row in self.having("ambiguous", ours=False)}
-        if ours and len(theirs) != len(ours):
+    def _about_ambiguous(self, missing: Sequence[MatchRow]) -> Iterator[str]:
+        targets = _layers(missing, "ambiguous")
+        sources = {row.source_layer for row in self.having("ambiguous", in_target=False)}
+        if targets and len(sources) != len(targets):
             yield (
-                f"the source has {len(theirs)} candidates for these {len(ours)} layers: use weights"
-                " of a network with the same number"
+                f"the source has {len(sources)} candidates for these {len(targets)} layers: use"
+                " weights of a network with the same number"
             )
-        elif ours:
-            yield _IN_DOUBT[self.known]
+        elif targets:
+            yield _AMBIGUOUS[self.basis]
             yield (
-                "`match(…, by_order=True)` assigns them in their order, which has to be the spec's"
+                "`match(…, by_order=True)` assigns them in the order of the source: check that it"
+                " is the order of the spec"
             )
 
 
-_IN_DOUBT: Mapping[Known, str] = {
-    "dataflow": "numbered names (`path1`, `path2`) would tell these apart",
-    "unfollowed": "its dataflow could not be followed: `match(network, module, example=images)`"
-    " runs it on images of a suitable size",
+_AMBIGUOUS: Mapping[Basis, str] = {
+    "dataflow": "numbered names (`path1`, `path2`) would tell these layers apart",
+    "untraced": "the module could not be traced: `match(network, module, example=images)` runs it"
+    " on images of a suitable size",
     "dict": "pass the module instead of its state dict: its dataflow may tell them apart",
 }
 
 _FEW = 4
-"""Layers that are likely meant to begin anew: a head, a stem."""
+"""The most layers that are probably meant to be reinitialized: a head, a stem."""
 
 
-def _about_other_shapes(missing: Sequence[Row]) -> Iterator[str]:
-    layers = _layers(missing, "reinitialised")
+def _about_other_shapes(missing: Sequence[MatchRow]) -> Iterator[str]:
+    layers = _layers(missing, "reinitialized")
     if layers and len(layers) <= _FEW:
         listed = ", ".join(f'"{name}"' for name in layers)
         yield f"`require_complete(allow=[{listed}])` allows these to be initialized at random"
@@ -158,7 +159,7 @@ def _about_other_shapes(missing: Sequence[Row]) -> Iterator[str]:
         yield f"with {len(layers)} layers of different shapes, the source is a different network"
 
 
-def _layers(rows: Sequence[Row], status: Status) -> list[str]:
+def _layers(rows: Sequence[MatchRow], status: Status) -> list[str]:
     return list(dict.fromkeys(row.layer for row in rows if row.status == status))
 
 

@@ -1,4 +1,7 @@
-"""What becomes of every tensor of both sides, once it is known which layers belong together."""
+"""The rows of a match: one for each tensor of the spec and of the source, with its status.
+
+The spec's network is the target: its tensors are filled from those of the source.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,25 @@ from torch import Tensor
 from .layer import COUNTER, Axes, Held, Layer, Shape, without_ones
 from .pairing import Evidence, Pairing
 
-Status = Literal["matched", "reshaped", "adapted", "kept", "reinitialised", "ambiguous", "unused"]
-"""`kept` is ours that needs nothing from anybody: fixed values, the counter of a batch norm."""
+Status = Literal["matched", "reshaped", "adapted", "kept", "reinitialized", "ambiguous", "unused"]
+"""`kept` tensors need no weights: fixed values, the counter of a batch norm."""
 
 _EVIDENCE: Mapping[Evidence, str] = {"place": "", "order": "by order", "names": "by names"}
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """How one of ours comes from one of theirs."""
+    """How to compute a tensor of the target from one of the source."""
 
     key: str
     axes: Axes = ()
-    """The order that theirs have to be brought into first."""
+    """The permutation of the source's axes that comes first."""
     flat_map: Shape = ()
-    """The map, channels x height x width, that theirs took made flat with its channels last."""
+    """The shape of the feature map, channels x height x width, that the source flattens with its
+    channels last."""
     channels: Literal["", "sum", "spread"] = ""
-    """What is done about channels of the image: weights of three colours are summed for grey, where
-    all three would be the same; those of grey are spread evenly over three."""
+    """How weights are adapted to images with another number of channels. For gray images, the
+    weights of the three colors are summed; for color images, those of gray are spread evenly."""
 
     def apply(self, tensor: Tensor, shape: Shape) -> Tensor:
         if self.axes:
@@ -45,82 +49,86 @@ class Transfer:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One tensor of ours, of theirs, or both."""
+class MatchRow:
+    """A tensor of the target, of the source, or a pair of both; see also `by_layer`."""
 
-    ours: str
-    theirs: str
+    target: str
+    """Its key in the spec's network; empty if only the source has it."""
+    source: str
+    """Its key in the source; empty if only the target has it."""
     status: Status
-    our_shape: Shape | None
-    their_shape: Shape | None
+    target_shape: Shape | None
+    source_shape: Shape | None
     notes: tuple[str, ...] = ()
     evidence: Evidence = "place"
-    """What it was told by."""
+    """How the layers were paired."""
     layer: str = ""
-    """The layer of ours that it belongs to, or whose partner it belongs to."""
-    their_layer: str = ""
+    """The layer of the target that it belongs to, or that its layer is paired with."""
+    source_layer: str = ""
     transfer: Transfer | None = field(default=None, repr=False)
-    """None where ours gets nothing."""
+    """None if the target gets no weights."""
+    differences: tuple[str, ...] = ()
+    """Settings that differ between the two layers, such as the stride; also in `notes`."""
 
     @property
     def note(self) -> str:
         return ", ".join(self.notes)
 
     def described(self) -> str:
-        """What ours is, and why it gets nothing."""
-        if self.their_shape:
-            why = f", theirs ({self.theirs}) is {shown(self.their_shape)}"
+        """The shape of the target, and why it gets no weights."""
+        if self.source_shape:
+            why = f" in the spec, but {shown(self.source_shape)} in the source ({self.source})"
         else:
             why = f": {self.note}" if self.note else ""
-        return f"{self.ours} is {shown(self.our_shape)}{why}"
+        return f"{self.target} is {shown(self.target_shape)}{why}"
 
 
 def shown(shape: Iterable[int] | None) -> str:
-    return "x".join(map(str, shape or ())) or "one number"
+    return "x".join(map(str, shape or ())) or "a scalar"
 
 
 def rows_of(
-    ours: Sequence[Layer], theirs: Sequence[Layer], found: Pairing, first: Collection[Layer]
-) -> Iterator[Row]:
-    """`first` are the layers of ours whose weights may be adapted to images of other colours."""
-    for layer in ours:
-        if layer in found.pairs:
-            yield from _pair(layer, found.pairs[layer], found.evidence[layer], layer in first)
+    targets: Sequence[Layer], sources: Sequence[Layer], pairing: Pairing, first: Collection[Layer]
+) -> Iterator[MatchRow]:
+    """`first` are the target's layers whose weights may be adapted to other image channels."""
+    for layer in targets:
+        if layer in pairing.pairs:
+            yield from _pair(layer, pairing.pairs[layer], pairing.evidence[layer], layer in first)
         else:
-            among = found.undecided.get(layer, ())
-            yield from _alone(layer, [other.name for other in theirs if other in among])
-    used, doubtful = found.taken, found.doubtful
-    for layer in theirs:
+            among = pairing.undecided.get(layer, ())
+            yield from _alone(layer, [other.name for other in sources if other in among])
+    used, doubtful = pairing.taken, pairing.doubtful
+    for layer in sources:
         if layer not in used:
             status: Status = "ambiguous" if layer in doubtful else "unused"
             for held in layer.tensors.values():
                 yield unused(held, layer.name, status)
 
 
-def unused(held: Held, layer: str, status: Status = "unused", note: str = "") -> Row:
+def unused(held: Held, layer: str, status: Status = "unused", note: str = "") -> MatchRow:
     notes = (note,) if note else ()
-    return Row("", held.key, status, None, held.shape, notes, their_layer=layer)
+    return MatchRow("", held.key, status, None, held.shape, notes, source_layer=layer)
 
 
-def _alone(layer: Layer, among: Sequence[str]) -> Iterator[Row]:
+def _alone(layer: Layer, among: Sequence[str]) -> Iterator[MatchRow]:
     status: Status
     if layer.fixed:
         status, note = "kept", "its values are fixed"
     elif among:
         status = "ambiguous"
         many = len(among) > 1
-        note = f"one of {len(among)}: {_listed(among)}" if many else f"{among[0]} or nothing"
+        note = f"one of {len(among)}: {_listed(among)}" if many else f"{among[0]} or none"
     else:
-        status, note = "reinitialised", "no counterpart"
-    for our in layer.tensors.values():
-        yield Row(our.key, "", status, our.shape, None, (note,), layer=layer.name)
+        status, note = "reinitialized", "no counterpart"
+    for target in layer.tensors.values():
+        yield MatchRow(target.key, "", status, target.shape, None, (note,), layer=layer.name)
 
 
 def _listed(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names) if len(names) <= most else ", ".join([*names[: most - 1], "…"])
 
 
-# ---- two layers that belong together -----------------------------------------------------------
+# ---- pairs of layers ---------------------------------------------------------------------------
 
 
 class _Verdict(NamedTuple):
@@ -129,97 +137,100 @@ class _Verdict(NamedTuple):
     note: str = ""
 
 
-def _pair(ours: Layer, theirs: Layer, evidence: Evidence, adapt: bool) -> Iterator[Row]:
-    remarks = [_EVIDENCE[evidence], *_differences(ours, theirs)]
+def _pair(layer: Layer, source_layer: Layer, evidence: Evidence, adapt: bool) -> Iterator[MatchRow]:
+    differences = tuple(_differences(layer, source_layer))
 
-    def row(our: Held | None, their: Held | None, verdict: _Verdict) -> Row:
-        return Row(
-            our.key if our else "",
-            their.key if their else "",
+    def row(target: Held | None, source: Held | None, verdict: _Verdict) -> MatchRow:
+        return MatchRow(
+            target.key if target else "",
+            source.key if source else "",
             verdict.status,
-            our.shape if our else None,
-            their.shape if their else None,
-            tuple(filter(None, [verdict.note, *remarks])),
+            target.shape if target else None,
+            source.shape if source else None,
+            tuple(filter(None, [verdict.note, _EVIDENCE[evidence], *differences])),
             evidence,
-            ours.name,
-            theirs.name,
+            layer.name,
+            source_layer.name,
             verdict.transfer,
+            differences,
         )
 
     weights = None
-    if "weight" in ours.tensors and "weight" in theirs.tensors:
-        weights = _of_weights(ours, theirs.tensors["weight"], adapt)
-    for role, our in ours.tensors.items():
-        their = theirs.tensors.get(role)
-        if their is None:
+    if "weight" in layer.tensors and "weight" in source_layer.tensors:
+        weights = _weight_verdict(layer, source_layer.tensors["weight"], adapt)
+    for role, target in layer.tensors.items():
+        source = source_layer.tensors.get(role)
+        if source is None:
             kept = role == COUNTER
-            verdict = _Verdict("kept") if kept else _nothing(f"there is no {role} in the source")
+            verdict = _Verdict("kept") if kept else _rejected(f"there is no {role} in the source")
         elif role == "weight" and weights is not None:
             verdict = weights
         else:
-            verdict = _of_tensors(our, their)
+            verdict = _verdict(target, source)
             if weights is not None and weights.transfer is None and verdict.transfer is not None:
-                verdict = _nothing("its weight has a different shape")
-        yield row(our, their, verdict)
-    for role, their in theirs.tensors.items():
-        if role not in ours.tensors:
+                verdict = _rejected("its weight has a different shape")
+        yield row(target, source, verdict)
+    for role, extra in source_layer.tensors.items():
+        if role not in layer.tensors:
             note = "" if role == COUNTER else f"there is no {role} in the spec"
-            yield row(None, their, _Verdict("unused", note=note))
+            yield row(None, extra, _Verdict("unused", note=note))
 
 
-def _nothing(note: str) -> _Verdict:
-    return _Verdict("reinitialised", note=note)
+def _rejected(note: str) -> _Verdict:
+    return _Verdict("reinitialized", note=note)
 
 
-def _of_tensors(our: Held, their: Held) -> _Verdict:
-    """Of any tensor: the same, or the same but for ones at the end or the order of its axes."""
-    if without_ones(our.shape) != without_ones(their.shape):
-        return _nothing("another shape")
-    how = Transfer(their.key, their.axes)
-    if their.axes:
-        return _Verdict("reshaped", how, "outputs were last")
-    return _Verdict("matched" if our.shape == their.shape else "reshaped", how)
+def _verdict(target: Held, source: Held) -> _Verdict:
+    """Accepts shapes that are equal up to trailing ones and the order of the axes."""
+    if without_ones(target.shape) != without_ones(source.shape):
+        return _rejected("different shape")
+    how = Transfer(source.key, source.axes)
+    if source.axes:
+        return _Verdict("reshaped", how, "output channels last in the source")
+    return _Verdict("matched" if target.shape == source.shape else "reshaped", how)
 
 
-def _of_weights(ours: Layer, their: Held, adapt: bool) -> _Verdict:
-    """Of what makes a layer what it is."""
-    our, arriving = ours.tensors["weight"], ours.arriving
-    verdict = _of_tensors(our, their)
+def _weight_verdict(layer: Layer, source: Held, adapt: bool) -> _Verdict:
+    """As `_verdict`; a weight can also be reshaped or adapted to other image channels."""
+    target, arriving = layer.tensors["weight"], layer.arriving
+    verdict = _verdict(target, source)
     if verdict.transfer is not None:
-        is_flat = len(our.shape) == 2 and len(arriving) == 3 and prod(arriving[1:]) > 1
-        if their.axes and is_flat:
-            how = Transfer(their.key, their.axes, arriving)
+        is_flat = len(target.shape) == 2 and len(arriving) == 3 and prod(arriving[1:]) > 1
+        if source.axes and is_flat:
+            how = Transfer(source.key, source.axes, arriving)
             return _Verdict("reshaped", how, "flattened with channels last")
         return verdict
-    if our.shape[:1] == their.shape[:1] and _as_large_as_the_map(arriving, our.shape, their.shape):
-        how = Transfer(their.key, their.axes)
-        return _Verdict("reshaped", how, "a filter as large as the map")
-    channels = _channels(our.shape, their.shape)
+    same_outputs = target.shape[:1] == source.shape[:1]
+    if same_outputs and _covers_map(arriving, target.shape, source.shape):
+        how = Transfer(source.key, source.axes)
+        return _Verdict("reshaped", how, "a kernel as large as the feature map")
+    channels = _channels(target.shape, source.shape)
     if channels and adapt:
-        note = "colours summed" if channels == "sum" else "grey repeated for each color"
-        return _Verdict("adapted", Transfer(their.key, their.axes, channels=channels), note)
+        note = "color channels summed" if channels == "sum" else "gray spread over three channels"
+        return _Verdict("adapted", Transfer(source.key, source.axes, channels=channels), note)
     return verdict
 
 
-def _as_large_as_the_map(arriving: Shape, our: Shape, their: Shape) -> bool:
-    """Whether one is a linear layer over a flat map, and the other a convolution over all of it."""
+def _covers_map(arriving: Shape, target: Shape, source: Shape) -> bool:
+    """Whether one is a linear layer on the flattened feature map, and the other a convolution whose
+    kernel is as large as the map."""
     flat = (prod(arriving),)
-    filters = {(bool(our[2:]), our[1:]), (bool(their[2:]), their[1:])}
+    filters = {(bool(target[2:]), target[1:]), (bool(source[2:]), source[1:])}
     return filters == {(True, arriving), (False, flat)}
 
 
-def _channels(our: Shape, their: Shape) -> Literal["", "sum", "spread"]:
-    if len(our) != 4 or len(their) != 4 or (our[0], our[2:]) != (their[0], their[2:]):
+def _channels(target: Shape, source: Shape) -> Literal["", "sum", "spread"]:
+    if len(target) != 4 or len(source) != 4 or (target[0], target[2:]) != (source[0], source[2:]):
         return ""
-    return {(1, 3): "sum", (3, 1): "spread"}.get((our[1], their[1]), "")  # type: ignore[return-value]
+    return {(1, 3): "sum", (3, 1): "spread"}.get((target[1], source[1]), "")  # type: ignore[return-value]
 
 
-def _differences(ours: Layer, theirs: Layer) -> Iterator[str]:
-    """Settings that are known of both and differ: weights fit, outputs do not."""
-    for name, value in ours.settings.items():
-        other = theirs.settings.get(name, value)
+def _differences(target: Layer, source: Layer) -> Iterator[str]:
+    """Known settings that differ: the weights fit, but the outputs differ."""
+    for name, value in target.settings.items():
+        other = source.settings.get(name, value)
         if other != value:
-            yield f"{name} {_short(value)}, theirs {_short(other)}"
+            yield f"{name} {_short(value)} in the spec, {_short(other)} in the source"
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from .flow import Flow, Part
 from .layer import Kind, Layer
-from .line import Heads, Paths, line
+from .linear_order import Heads, Paths, line
 from .names import Tag
 from .paths import path_tags
 
@@ -18,15 +18,15 @@ have a bias, where as many of both sides have one."""
 
 
 class Sides:
-    def __init__(self, flow: Flow, theirs: Sequence[Layer]) -> None:
+    def __init__(self, flow: Flow, sources: Sequence[Layer]) -> None:
         self.flow = flow
-        self.ours = list(flow.places)
-        self.theirs = theirs
-        mine, others = _biases(self.ours), _biases(theirs)
+        self.targets = list(flow.places)
+        self.sources = sources
+        mine, others = _biases(self.targets), _biases(sources)
         self._told_by_bias = {key for key, counted in mine.items() if others.get(key) == counted}
-        self.sign = {layer: self._sign(layer) for layer in (*self.ours, *theirs)}
-        self.our_count = Counter(self.sign[layer] for layer in self.ours)
-        self.their_count = Counter(self.sign[layer] for layer in theirs)
+        self.sign = {layer: self._sign(layer) for layer in (*self.targets, *sources)}
+        self.target_count = Counter(self.sign[layer] for layer in self.targets)
+        self.source_count = Counter(self.sign[layer] for layer in sources)
 
     def _sign(self, layer: Layer) -> Sign:
         if (layer.kind, layer.form) in self._told_by_bias:
@@ -39,7 +39,7 @@ class Sides:
     def is_single(self, layer: Layer) -> bool:
         """Whether there is nothing else of its shape, here or there."""
         sign = self.sign[layer]
-        return self.our_count[sign] == self.their_count[sign] == 1
+        return self.target_count[sign] == self.source_count[sign] == 1
 
     @cached_property
     def lines(self) -> list[list[Layer]]:

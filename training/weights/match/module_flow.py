@@ -1,4 +1,4 @@
-"""The flow of a foreign module, by the first way that works."""
+"""Traces the dataflow of a torch module: symbolically, on shapes, or on images."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from .flow import Flow
+from .fx_trace import CannotFollow, traced
 from .layer import Shape
-from .traced import CannotFollow, traced
-from .watched import watched
+from .traced_run import watched
 
 
-class Followed(NamedTuple):
-    """How data flows through a module; None where that could not be found out."""
-
+class Traced(NamedTuple):
     flow: Flow | None
+    """None if the module could not be traced."""
     how: str
-    """In a few words."""
+    """How it was traced, or why it could not be, in words."""
 
 
-def follow(module: nn.Module, input_shape: Shape, example: Tensor | None = None) -> Followed:
-    """Symbolically if that can be (nothing runs), else with an example: what is given, or images
-    of zeros in the shape that our network takes. A run on shapes alone is enough, unless the module
-    looks at numbers."""
+def trace(module: nn.Module, input_shape: Shape, example: Tensor | None = None) -> Traced:
+    """Traces symbolically if possible, without running the module. Otherwise runs it on `example`,
+    by default zeros of the network's input shape: first on shapes only, then on values, in case its
+    Python code depends on them."""
     images = example if example is not None else _images(module, input_shape)
     reasons: dict[str, str] = {}
     ways: list[tuple[str, Callable[[], Flow]]] = [
@@ -40,13 +39,13 @@ def follow(module: nn.Module, input_shape: Shape, example: Tensor | None = None)
             reasons[how] = str(reason)
             continue
         if flow.places:
-            return Followed(flow, f"its dataflow, by {how}")
+            return Traced(flow, f"dataflow ({how})")
         reasons[how] = "no layer between input and output"
     why = "; ".join(f"{how}: {reason}" for how, reason in reasons.items())
-    return Followed(None, f"its dataflow could not be followed ({why})")
+    return Traced(None, f"the module could not be traced ({why})")
 
 
 def _images(module: nn.Module, shape: Shape) -> Tensor:
-    """Two, as a batch norm in training takes more than one."""
+    """Two images: a batch norm in training mode needs more than one."""
     like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
     return torch.zeros(2, *shape, dtype=like.dtype, device=like.device)

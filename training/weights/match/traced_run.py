@@ -17,8 +17,8 @@ from torch.utils._pytree import tree_leaves
 
 from .builder import Builder, Value
 from .flow import Flow
+from .fx_trace import CannotFollow, held_by, in_a_line, in_training
 from .operations import plain, settings_of_call
-from .traced import CannotFollow, held_by, in_a_line, in_training
 
 
 def watched(module: nn.Module, example: Tensor) -> Flow:
