@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.language import foreign
+from dotcnn.compiler.load_spec import load
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.plan.directive import REGISTRY as DIRECTIVES
 from dotcnn.compiler.plan.foreign_directives import NO_DIRECTIVE
+from dotcnn.dsl.diagnostics import Diagnostic, SpecError
+from dotcnn.dsl.source import Source
 
 
 class Mistake(NamedTuple):
@@ -39,6 +43,15 @@ def section(word: str, line: str, *, says_data: bool = False) -> str:
     other = "" if word == "train" else f"{word} {{\n  {line}\n}}\n"
     start = "network Net {\n  input 3x32x32\n  conv 8 3x3 same, bn, relu\n"
     return f"{start}  pool avg global, flatten, fc classes\n}}\n{train}{other}"
+
+
+def errors(text: str) -> list[Diagnostic]:
+    """What is wrong with a spec, with the fixes that hold."""
+    try:
+        found = check(load(Source("net.cnn", text)))
+    except SpecError as error:
+        found = list(error.diagnostics)
+    return [d for d in found if d.severity == "error"]
 
 
 # ---- layers ----------------------------------------------------------------------------------

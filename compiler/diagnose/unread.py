@@ -61,7 +61,7 @@ def _about(translation: Translation, source: Source) -> Diagnostic:
     notes = (advice,) if written and advice else ()
     edits = (Edit(Span(source, start, end), written),)
     head = written.rpartition(": ")[2].split(" ")[0]
-    otherwise = f"here it begins with `{head}`" if head else advice
+    otherwise = f"in a spec it is written `{written}`" if head else advice
     return Diagnostic(
         "foreign-code", message, place,
         notes=notes, help=help, edits=edits, otherwise=otherwise,

@@ -285,7 +285,7 @@ class Flip(Augmentation):
     keeps_border = True
     elsewhere: ClassVar[Mapping[str, str]] = {
         "flip horizontal": "RandomHorizontalFlip HorizontalFlip horizontal_flip fliplr hflip"
-        " RandomFlip do_flip mirror rand_mirror random_mirror Fliplr left_right",
+        " RandomFlip FlipItem do_flip mirror rand_mirror random_mirror Fliplr left_right",
         "flip vertical": "RandomVerticalFlip VerticalFlip Flipud rand_flip up_down vertical_flip"
         " flipud vflip flip_vert",
     }
@@ -320,7 +320,8 @@ class Rotate(Warp):
         " rotation SafeRotate max_rotate degrees",
     }
 
-    degrees: Range = ranged("largest angle, counter-clockwise", 180, "degrees", example="20")
+    degrees: Range = ranged("largest angle, counter-clockwise", 180, "degrees", example="20",
+                           elsewhere="limit angle angles max_angle factor")  # fmt: skip
     p: float = _p()
     fill: Any = _filling()
 
@@ -347,7 +348,7 @@ class Shift(Warp):
     example = "shift 10%"
     usage = "shift by x=… y=… p=100% fill=zero"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "shift": "translate RandomTranslation Translate jitter",
+        "shift": "translate RandomTranslation Translate",
         "shift x=10%": "width_shift_range TranslateX shift_x",
         "shift y=10%": "height_shift_range TranslateY shift_y",
     }
@@ -386,7 +387,7 @@ class Perspective(Warp):
     projective = True
     elsewhere: ClassVar[Mapping[str, str]] = {
         "perspective": "PerspectiveTransform RandomPerspective Perspective max_warp"
-        " distortion_scale",
+        " distortion_scale warp warping",
     }
 
     distortion: float = share("how far corners may move, as a share of half the image", 0.5)
@@ -400,7 +401,7 @@ class Elastic(Warp):
     word = "elastic"
     displaces = True
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "elastic": "OpticalDistortion ElasticTransformation2d warp warping local_warp"
+        "elastic": "OpticalDistortion RandomElasticTransform ElasticTransformation2d local_warp"
         " ElasticTransformation PiecewiseAffine ElasticTransform GridDistortion",
     }
 
@@ -565,14 +566,14 @@ class Color(Augmentation):
     example = "color brightness=0.2 contrast=0.2"
     synonyms = ("colour",)
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "color": "RandomPhotometricDistort PhotometricDistort ColorJiggle RGBShift color_distort"
-        " ColorJitter color_jitter",
+        "color": "RandomColorJitter RandomPhotometricDistort PhotometricDistort ColorJiggle"
+        " RGBShift color_distort ColorJitter color_jitter",
         "color brightness=0.2": "Multiply Brightness exposure random_brightness brightness"
         " brightness_range RandomBrightness",
         "color contrast=0.2": "LinearContrast ContrastNormalization random_contrast contrast"
         " RandomContrast",
-        "color brightness=0.2 contrast=0.2": "max_lighting RandomBrightnessContrast lighting",
-        "color saturation=0.2": "saturation RandomSaturation",
+        "color brightness=0.2 contrast=0.2": "max_lighting RandomBrightnessContrast",
+        "color saturation=0.2": "saturation RandomSaturation RandomColorDegeneration",
         "color hue=0.05": "AddToHueAndSaturation random_hue hue RandomHue HueSaturationValue",
     }
 
@@ -647,7 +648,7 @@ class PcaColor(Augmentation):
     works_on = "colours"
     pass_kind = COLOR
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "pca_color": "pca pca_jitter pca_noise lighting_noise PCA FancyPCA pca_lighting"
+        "pca_color": "lighting pca pca_jitter pca_noise lighting_noise PCA FancyPCA pca_lighting"
     }
 
     deviation: float = number("standard deviation of the shift", 0.1, minimum=0, maximum=10)
@@ -684,8 +685,8 @@ class Blur(Augmentation):
     word = "blur"
     pass_kind = BLUR
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "blur": "ZoomBlur GlassBlur gaussian_blur MedianBlur Defocus AverageBlur GaussianBlur"
-        " RandomGaussianBlur MotionBlur",
+        "blur": "AdvancedBlur ZoomBlur GlassBlur gaussian_blur MedianBlur Defocus AverageBlur"
+        " GaussianBlur RandomGaussianBlur MotionBlur",
     }
 
     sigma: Range = between("standard deviation of the kernel, in pixels", 0, 100, (0.1, 2.0))

@@ -17,7 +17,7 @@ from ..language.binding import Evaluated, bind, bind_one
 from ..language.declared import Declared
 from ..language.evaluate import Env
 from ..language.problems import Problem
-from ..language.signature import Signature
+from ..language.signature import Field, Signature
 from ..network import Network
 from ..shapes import Shape, text
 from .layer_names import LayerNames
@@ -131,10 +131,14 @@ class Directive(Declared):
         return " ".join(parts)
 
     @classmethod
+    def needed(cls) -> list[Field]:
+        """The arguments without a default."""
+        return [field for field in cls.fields.values() if field.required]
+
+    @classmethod
     def shown(cls) -> str:
         """An example of how to write it."""
-        needed = [field for field in cls.fields.values() if field.required]
-        values = [field.example or " ".join(field.words[:1]) for field in needed]
+        values = [field.example or " ".join(field.words[:1]) for field in cls.needed()]
         return cls.example or " ".join([cls.word, *values])
 
     @classmethod

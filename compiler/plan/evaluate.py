@@ -108,7 +108,6 @@ def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Pr
             place,
             f"a crop of {by(sides)} does not fit the network's input",
             f"write `crop {right}`, or change the input",
-            (Edit(place, right),),
         )
 
 

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Edit, Label
 from ..diagnose.blame import first_line
+from ..language.foreign import folded
 from ..language.kinds import custom, number, real_number
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
-from ..language.values import Word, show, spelled
+from ..language.values import Text, Word, show, spelled
 from .directive import Context, Directive
 
 
@@ -21,7 +22,7 @@ class Loss(Directive):
     elsewhere: ClassVar[Mapping[str, str]] = {"loss": "criterion loss_func loss_fn objective"}
     advice: ClassVar[Mapping[str, str]] = {
         "give it to the loss: `loss cross_entropy smoothing=0.1`": "label_smoothing smoothing",
-        "a regression loss; networks are trained on classes here": "mse mseloss l1 mae huber",
+        "a regression loss; networks are trained on classes here": "mse mseloss mae huber",
     }
 
     several_labels: ClassVar[bool] = False
@@ -108,11 +109,19 @@ class Focal(Loss):
 # ---- class weights ---------------------------------------------------------------------------
 
 
+_PRETRAINED = frozenset({"imagenet", "imagenet1k", "imagenet1kv1", "default", "pretrained", "coco"})
+
+
 def _weights(value: object) -> Any:
     if isinstance(value, Word) and value in ("balanced", "equal"):
         return str(value)
     if isinstance(value, Word) and value == "none":
         raise ArgumentError(f"{show(value)} is not one of them", instead="equal")
+    if isinstance(value, (Word, Text)) and folded(value) in _PRETRAINED:
+        raise ArgumentError(
+            f"{show(value)} is not one of them",
+            "`weights` are those of classes; pretrained weights are named in `transfer { from … }`",
+        )
     if not isinstance(value, (list, tuple)) or not value:
         raise ArgumentError(f"{show(value)} is not one of them")
     weights = tuple(map(real_number, value))

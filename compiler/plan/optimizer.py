@@ -65,6 +65,7 @@ def _betas() -> tuple[float, float]:
         "two numbers from 0 to below 1, like (0.9, 0.999)",
         (0.9, 0.999),
         single=False,
+        elsewhere="beta beta1 beta2 beta_1 beta_2 adam_betas opt_betas",
     )
 
 
@@ -76,7 +77,7 @@ class Optimizer(Directive):
         "optimizer": "solver_type solver optimiser optim opt",
         "optimizer sgd lr=0.1": "lr learning_rate learningrate base_lr lr0 init_lr",
         "optimizer sgd momentum=0.9": "momentum mom",
-        "optimizer sgd weight_decay=5e-4": "weight_decay wd l2 l2_regularization l2_reg"
+        "optimizer sgd weight_decay=5e-4": "weight_decay wd decay l2 l2_regularization l2_reg"
         " kernel_regularizer regularization",
     }
     advice: ClassVar[Mapping[str, str]] = {
@@ -84,7 +85,7 @@ class Optimizer(Directive):
         " base_lr lr0 init_lr",
         "give it to the optimizer: `optimizer sgd lr=0.1 momentum=0.9`": "momentum mom nesterov",
         "give it to the optimizer: `optimizer sgd lr=0.1 weight_decay=5e-4`": "weight_decay wd"
-        " l2 l2_regularization l2_reg kernel_regularizer regularization",
+        " decay l2 l2_regularization l2_reg kernel_regularizer regularization",
     }
 
     decay_all: bool = switch("apply weight decay to biases and normalisation layers, too", False)
@@ -180,7 +181,6 @@ class Sgd(Optimizer):
             raise ArgumentError(
                 "`nesterov` needs momentum, and there is none",
                 "write `momentum=0.9`, or take `nesterov` out",
-                drop="nesterov",
             )
         if self.nesterov and self.dampening:
             raise ArgumentError(
@@ -221,5 +221,6 @@ _KINDS = [kind.word.partition(" ")[2] for kind in (Sgd, Adam, AdamW, RmsProp)]
 Optimizer.advice = {
     **Optimizer.advice,
     f"there are {', '.join(_KINDS[:-1])} and {_KINDS[-1]}": "lamb lion adagrad adadelta nadam"
-    " adamax lbfgs radam asgd ftrl adafactor nadamw lars rprop adan sparseadam",
+    " adamax lbfgs radam asgd ftrl adafactor nadamw lars rprop adan sparseadam muon"
+    " rangerlars ranger",
 }

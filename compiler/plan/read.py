@@ -25,12 +25,22 @@ from ..language.binding import Evaluated, evaluate_arguments, value_in
 from ..language.evaluate import Env
 from ..language.foreign import folded
 from ..language.problems import MAX_MISTAKES, Problem, Quiet, did_you_mean
-from ..language.signature import ArgumentError
-from ..language.translate import Value
-from ..language.values import Word, quoted
+from ..language.signature import ArgumentError, Field
+from ..language.translate import Value, value_of
+from ..language.values import Text, Word, quoted
 from ..language.vocabulary import SECTIONS, layer_words
-from .directive import REGISTRY, Directive, Origin
-from .foreign_directives import LISTS, directive, heads, known_elsewhere
+from .directive import REGISTRY, Directive, Origin, taken_out
+from .foreign_directives import (
+    LISTS,
+    VALUES,
+    directive,
+    heads,
+    in_another_section,
+    instead_of,
+    kind_elsewhere,
+    known_elsewhere,
+    needs_text,
+)
 
 Directives = dict[str, list[Directive]]
 """The sections and their directives."""
@@ -111,6 +121,14 @@ class Reader:
         kinds = [one for one in known.values() if one.head() == word or word in one.synonyms]
         if _is_off(arguments) and kinds and kinds[0].may_be_off:
             return kinds[0].make().placed(_origin(call, {}), off=True)
+        if _is_on(arguments) and kinds and kinds[0].may_be_off and not kinds[0].needed():
+            raise Problem(
+                "argument",
+                f"`{word}` is on when it is written",
+                arguments[0].node.span,
+                help=f"write `{word}`",
+                edits=taken_out(arguments[0].node.span),
+            )
         kind_of = known.get(word)
         if kind_of is None:
             kind_of, arguments = _by_kind(section, call, arguments)
@@ -179,13 +197,26 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
     """The error for a foreign word as the value of a directive: `metrics accuracy`."""
     diagnostic = problem.diagnostic
     place = diagnostic.span
-    if place is None or diagnostic.code not in ("argument", "unknown-flag") or diagnostic.edits:
+    if place is None:
         return None
+    keyed = all(field.keyword_only for field in kind.fields.values()) and "p" in kind.fields
+    if diagnostic.code == "too-many-arguments" and keyed:
+        text = f"p={place.text}"
+        return Problem(
+            diagnostic.code, diagnostic.message, place, notes=diagnostic.notes,
+            help=f"write `{text}`", edits=(Edit(place, text),),
+        )  # fmt: skip
     word = place.text.rpartition("=")[2]
+    special = VALUES.get(kind.head(), {}).get(word.strip("\"'"))
+    if diagnostic.code not in ("argument", "unknown-flag") or (diagnostic.edits and not special):
+        return None
     instead, what = known_elsewhere(section).get(folded(word), ("", ""))
     here = instead.removeprefix(f"{kind.word} ")
     if not instead.startswith(f"{kind.word} ") or "=" in here:
         here = ""
+    here, what = special or (here, what)
+    if here.startswith(f"{place.text.rpartition('=')[0]}="):
+        here = here.rpartition("=")[2]
     if not here and not what:
         return None
     at = Span(place.source, place.end - len(word), place.end)
@@ -202,6 +233,14 @@ def _is_off(arguments: Sequence[Evaluated]) -> bool:
         return False
     value = arguments[0].value
     return value is False or (isinstance(value, Word) and value == "none")
+
+
+def _is_on(arguments: Sequence[Evaluated]) -> bool:
+    """Whether it is `ema on`."""
+    if len(arguments) != 1 or arguments[0].node.name is not None:
+        return False
+    value = arguments[0].value
+    return value is True or (isinstance(value, Word) and value == "True")
 
 
 def _origin(call: Call, places: Mapping[str, Span]) -> Origin:
@@ -276,6 +315,10 @@ def _call(statement: Statement, section: str) -> Call:
         )
     if statement.label is not None:
         label = statement.label
+        if not statement.arguments and statement.body is None:
+            setting = _setting(section, label.value, value_of(statement.head.value), statement)
+            if setting is not None:
+                raise setting
         after = label.span.source.text.find(":", label.span.end) + 1
         whole = Span(label.span.source, label.span.start, after)
         raise Problem(
@@ -288,6 +331,28 @@ def _call(statement: Statement, section: str) -> Call:
     return statement
 
 
+def _setting(section: str, name: str, value: Value, statement: Call) -> Problem | None:
+    """The error for a setting of Caffe: `solver_mode: GPU`, `mirror: true`."""
+    if value.text in ("true", "false"):
+        value = value_of(value.text == "true")
+    written = directive(section, name, [value], {})
+    what = known_elsewhere(section).get(folded(name), ("", ""))[1]
+    what = what or in_another_section(section, name, [value], {})
+    if written is None and not what:
+        return None
+    span = statement_span(statement)
+    text = written.text if written is not None and not written.left_out else ""
+    gone = (Edit(span, ""),) if "take it out" in what else ()
+    return Problem(
+        "unknown-directive",
+        f"`{name}` is not a directive of `{section}`",
+        span,
+        help=f"in a spec it is written `{text}`" if text else what or "take it out",
+        otherwise=what,
+        edits=(Edit(span, text),) if text else gone,
+    )
+
+
 # ---- unknown words ---------------------------------------------------------------------------
 
 
@@ -297,14 +362,15 @@ def _listed_there(section: str, call: Call) -> Problem | None:
     lines, advice, unknown = [], [], False
     for name, positional, named in _items(call):
         written = directive(section, name, positional, named)
-        if written == "":
+        if written is not None and not written.text:
             continue
         if written is None:
             what = known.get(folded(name), ("", ""))[1]
             advice.append(f"`{name}`: {what}" if what else "")
             unknown = unknown or "take it out" not in what
         else:
-            lines.append(written if " " in written else _shown(section, written))
+            text = written.text
+            lines.append(text if " " in text else _shown(section, text))
     if not lines and not any(advice):
         return None
     line = ", ".join(lines)
@@ -312,7 +378,7 @@ def _listed_there(section: str, call: Call) -> Problem | None:
         "unknown-directive",
         f"`{call.head.value}` is not a directive of `{section}`",
         call.head.span,
-        notes=tuple(filter(None, advice)) if line else (),
+        notes=tuple(one for one in advice if one and "take it out" not in one) if line else (),
         help=f"write `{line}`" if line else "; ".join(filter(None, advice)),
         edits=() if unknown and not line else (Edit(statement_span(call), line),),
     )
@@ -346,18 +412,22 @@ def _unknown(section: str, call: Call) -> Problem:
         one_by_one = _listed_there(section, call)
         if one_by_one is not None:
             return one_by_one
-    instead, what = known_elsewhere(section).get(folded(word), ("", ""))
+    what = known_elsewhere(section).get(folded(word), ("", ""))[1]
+    instead = instead_of(section, word)
     message = f"`{word}` is not a directive of `{section}`"
     if instead:
+        translated = _translated(section, call)
+        free = translated is None and not needs_text(section, instead)
+        replaced = (Edit(place, instead),) if free else ()
+        said = f"in a spec it is written `{instead}`"
         return Problem(
             "unknown-directive", message, place,
-            help=f"in a spec it is written `{instead}`", edits=(Edit(place, instead),),
-            proposals=_translated(section, call),
-            otherwise=what or f"in a spec it is written `{instead}`",
+            help=said if replaced else what or said, edits=replaced, proposals=translated or (),
+            otherwise=what or said,
         )  # fmt: skip
     if what:
         taken_out = (Edit(statement_span(call), ""),)
-        proposals = [taken_out] if "take it out" in what else _translated(section, call)
+        proposals = [taken_out] if "take it out" in what else _translated(section, call) or []
         return Problem("unknown-directive", message, place, help=what, proposals=proposals)
     for other in SECTIONS:
         there = _written_in(other, word)
@@ -370,6 +440,8 @@ def _unknown(section: str, call: Call) -> Problem:
                 help=f"write `{there} …` into `{other} {{ … }}`",
             )
     help, edits = did_you_mean(word, heads(section), place)
+    if not help and word not in layer_words():
+        help = in_another_section(section, word, *_arguments(call))
     if word in layer_words() and not help:
         help = f"`{word}` is part of a network: write it into `network Name {{ … }}`"
     listed = _listed(section)
@@ -383,12 +455,21 @@ def _listed(section: str) -> str:
     return f"there are {', '.join(f'`{head}`' for head in sorted(words))}"
 
 
-def _translated(section: str, call: Call) -> list[tuple[Edit, ...]]:
-    """The directive for a line with the arguments of another tool."""
+def _arguments(call: Call) -> tuple[list[Value], dict[str, Value]]:
     positional = [value_in(a.value) for a in call.arguments if a.name is None]
-    named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
-    written = directive(section, call.head.value, positional, named) if call.arguments else None
-    return [(Edit(statement_span(call), written),)] if written else []
+    return positional, {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
+
+
+def _translated(section: str, call: Call) -> list[tuple[Edit, ...]] | None:
+    """The directive for a line with the arguments of another tool; None if it has no arguments,
+    and an empty list if not all of them have a place here.
+    """
+    written = directive(section, call.head.value, *_arguments(call))
+    if not call.arguments:
+        return None
+    if written is None or written.left_out:
+        return []
+    return [(Edit(statement_span(call), written.text),)]
 
 
 def _written_in(section: str, word: str) -> str:
@@ -408,36 +489,62 @@ def _by_kind(
             return kinds[str(value)], [a for i, a in enumerate(arguments) if i != index]
     listed = ", ".join(f"`{word} {kind}`" for kind in sorted(kinds) if kinds[kind].offered)
     first = arguments[0] if arguments and arguments[0].node.name is None else None
-    if first is None or not isinstance(first.value, Word):
-        at = Span(call.span.source, call.head.span.end, call.head.span.end)
-        first_kind = next(iter(kinds))
+    first_kind, kind = next(iter(kinds.items()))
+    waiting = kind.signature().positional
+    takes_text = bool(waiting) and waiting[0].write is quoted
+    switch = isinstance(first.value, bool) if first is not None else False
+    names_kind = first is not None and isinstance(first.value, Text) and not takes_text
+    if first is None or not (isinstance(first.value, Word) or switch or names_kind):
+        whole = statement_span(call)
+        rest = whole.text[len(word) :]
         proposed = f"write `{word} {first_kind} …`; " if arguments else ""
         raise Problem(
             "missing-argument",
             f"`{word}` needs a kind",
             call.head.span,
             help=f"{proposed}there are {listed}",
-            edits=(Edit(at, f" {first_kind}"),) if arguments else (),
+            otherwise=f"there are {listed}",
+            edits=(Edit(whole, f"{word} {first_kind}{rest}"),) if arguments else (),
         )
-    name = str(first.value)
+    name = first.node.span.text.strip('"') if switch or names_kind else str(first.value)
+    rest = statement_span(call).text[len(word) :].replace(first.node.span.text, "", 1).strip()
     instead, what = known_elsewhere(section).get(folded(name), ("", ""))
+    edits: tuple[Edit, ...]
     help, edits = did_you_mean(name, kinds, first.node.span)
-    if instead.startswith(f"{word} "):
-        there = instead.removeprefix(f"{word} ")
-        help, edits = f"in a spec it is written `{instead}`", (Edit(first.node.span, there),)
-    first_kind, kind = next(iter(kinds.items()))
-    waiting = kind.signature().positional
-    if not (help or what) and waiting and waiting[0].takes_words and not waiting[0].words:
+    here, why = kind_elsewhere(word, name)
+    if name in kinds:
+        help, edits = f"write `{word} {name}`", (Edit(first.node.span, name),)
+    elif instead.startswith(f"{word} "):
+        positional, named = _arguments(call)
+        written = directive(section, name, positional[1:], named) if rest else None
+        help, edits = f"in a spec it is written `{instead}`", ()
+        if not rest:
+            edits = (Edit(first.node.span, instead.removeprefix(f"{word} ")),)
+        elif written is not None and not written.left_out:
+            edits = (Edit(statement_span(call), written.text),)
+    elif here and (rest or not takes_text):
+        instead = f"{word} {here}"
+        help, edits = f"in a spec it is written `{instead}`", (Edit(first.node.span, here),)
+    elif here:
+        help, edits = f"write `{kinds[here].shown()}`", ()
+    elif why:
+        help, edits, what = why, (), why
+    elif not (help or what or rest or switch) and waiting and _is_free(waiting[0]):
         help = f"write `{word} {first_kind} {name}`, or another of {listed}"
-        at = Span(call.span.source, first.node.span.start, first.node.span.start)
-        edits = (Edit(at, f"{first_kind} "),)
+        edits = (Edit(first.node.span, f"{first_kind} {name}"),)
     raise Problem(
         "unknown-kind",
         f"there is no `{word} {name}`",
         first.node.span,
         help=help or what or f"there are {listed}",
+        otherwise=what or f"there are {listed}",
         edits=edits,
     )
+
+
+def _is_free(field: Field) -> bool:
+    """Whether an argument takes any name."""
+    return field.takes_words and not field.words
 
 
 def _kinds(section: str, word: str) -> Iterator[tuple[str, type[Directive]]]:

@@ -118,7 +118,8 @@ class Step(Schedule):
 
     word = "schedule step"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "schedule step": "steplr exponential exponentiallr exponentialdecay stepdecay",
+        "schedule step": "steplr stepdecay",
+        "schedule step 1": "exponential exponentiallr exponentialdecay exp",
     }
 
     every: int = whole("epochs between steps", example="30", elsewhere="step_size")
@@ -164,6 +165,9 @@ class OneCycle(Schedule):
     word = "schedule onecycle"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "schedule onecycle": "onecyclelr one_cycle fit_one_cycle superconvergence",
+    }
+    advice: ClassVar[Mapping[str, str]] = {
+        "write `epochs 10` and `schedule onecycle`": "fit_one_cycle",
     }
 
     up: float = share(

