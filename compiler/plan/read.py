@@ -204,7 +204,7 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
         text = f"p={place.text}"
         return Problem(
             diagnostic.code, diagnostic.message, place, notes=diagnostic.notes,
-            help=f"write `{text}`", edits=(Edit(place, text),),
+            help=f"write `{text}`", edits=(Edit(place, text),), otherwise=diagnostic.help,
         )  # fmt: skip
     word = place.text.rpartition("=")[2]
     special = VALUES.get(kind.head(), {}).get(word.strip("\"'"))
