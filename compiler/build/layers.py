@@ -7,7 +7,7 @@ from typing import Any
 
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
-from ...dsl.syntax import Call, Function, Name, Number, Size
+from ...dsl.syntax import Call, Function, List, Name, Number, Size, Tuple
 from ..diagnose.blame import statement_span
 from ..language import foreign, torch_order, translate
 from ..language.binding import Evaluated, bind, evaluate_arguments, value_in
@@ -122,6 +122,9 @@ def _by_second_word(
             edits=(Edit(statement_span(call), usual),) if usual else (),
         )
     help, edits = did_you_mean(str(first.value), kinds, first.node.span)
+    usual = _usual_kind_with(word, str(first.value), call, kinds)
+    if usual:
+        help, edits = f"write `{usual}`", (Edit(statement_span(call), usual),)
     raise Problem(
         "unknown-kind",
         f"there is no `{word} {first.value}`",
@@ -129,6 +132,17 @@ def _by_second_word(
         help=help or f"there are {listed}",
         edits=edits,
     )
+
+
+def _usual_kind_with(word: str, argument: str, call: Call, kinds: Collection[str]) -> str:
+    """`pool avg global` for `pool global`, and `pool avg adaptive=2x2` for `pool adaptive 2x2`."""
+    kind = next((k for k in kinds if argument in REGISTRY[f"{word} {k}"].fields), "")
+    if not kind:
+        return ""
+    rest = [a.span.text for a in call.arguments[1:]]
+    if REGISTRY[f"{word} {kind}"].fields[argument].is_flag:
+        return " ".join([word, kind, argument, *rest])
+    return " ".join([word, kind, f"{argument}={rest[0]}", *rest[1:]]) if rest else ""
 
 
 def _usual_kind(word: str, call: Call, kinds: Collection[str]) -> str:
@@ -163,11 +177,15 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
         )
     elif here:
         help, edits = here.advice, ()
-        if "take it out" in help:
+        if "take it out" in help and not call.arguments:
             proposals = [(Edit(statement_span(call), ""),)]
     whole = translated(call, word) if call.arguments and call.body is None else ""
     if whole:
         proposals = [(Edit(statement_span(call), whole),)]
+    if not here and word not in blocks:
+        belongs = _elsewhere_than_here(word)
+        if belongs:
+            help, edits, proposals = belongs, (), []
     if word in SECTIONS:
         help, edits = f"`{word}` goes outside the network, at the top of the file", ()
     return Problem(
@@ -183,10 +201,46 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     )
 
 
+def _elsewhere_than_here(word: str) -> str:
+    """Where a word belongs that is not of a network: a directive, an argument, one of Python."""
+    from ..diagnose.foreign_words import meanings
+    from ..plan.foreign_directives import heads
+
+    if word in _PYTHON:
+        return _PYTHON[word]
+    for section in SECTIONS:
+        if word in heads(section):
+            return f"it is a directive of `{section} {{ … }}`, a section after the network"
+    for meaning in meanings(word):
+        if meaning.where in SECTIONS and meaning.instead:
+            section = f"`{meaning.where} {{ {meaning.instead} }}`"
+            return f"it belongs in a section after the network: {section}"
+        if meaning.where in SECTIONS:
+            return f"it does not belong in a network; in `{meaning.where}`: {meaning.advice}"
+        if meaning.instead:
+            return _argument_of_a_layer(word, meaning.instead)
+    return ""
+
+
+_PYTHON = {
+    "while": "a body is repeated a fixed number of times: `repeat 3 { … }`",
+    "class": "write `network Net { … }`, or `block part(width) { … }`",
+    "lambda": "a reusable part is a block: `block part(width) { … }`",
+    "pass": "take it out: a path of `add` or `concat` may be empty",
+    "print": "take it out: `cnn report` prints the network",
+}
+"""Statements of Python."""
+
+
+def _argument_of_a_layer(word: str, ours: str) -> str:
+    return f"an argument goes after its layer, with `=`: `{ours}=…`"
+
+
 def _no_such_word(word: str) -> str:
     """Help for an unknown word without a similar one."""
-    if foreign.argument(word, foreign.ARGUMENTS):
-        return f"an argument goes after its layer, with `=`: `{word}=…`"
+    ours = foreign.argument(word, foreign.ARGUMENTS)
+    if ours:
+        return _argument_of_a_layer(word, ours)
     return f"define one: `block {word}(…) {{ … }}`"
 
 
@@ -195,7 +249,7 @@ def translated(call: Call, word: str) -> str:
     positional = [value_in(a.value) for a in call.arguments if a.name is None]
     named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
     # Bare words are flags, or values.
-    translation = translate.layer(word, positional, named)
+    translation = translate.layer(word, positional, named, as_spec=True)
     return translation.text if translation is not None and not translation.left_out else ""
 
 
@@ -226,6 +280,7 @@ def _channels_last(call: Call, dims: tuple[int, int, int]) -> Problem:
     """Refuses `input 28x28x1`, the channel order of Keras: 28 channels of 28 x 1 are not meant."""
     height, width, channels = dims
     value = call.arguments[0].value.span
+    value = Span(value.source, value.start, call.arguments[-1].span.end)
     kind = "grey images" if channels == 1 else "colour images"
     meant = f"{channels}x{height}x{width}"
     return Problem(
@@ -235,29 +290,63 @@ def _channels_last(call: Call, dims: tuple[int, int, int]) -> Problem:
         value,
         notes=("an input is channels x height x width",),
         help=f"write `input {meant}` for {kind} of {height}x{width} pixels; for {height} channels,"
-        f" write `input ({height}, {width}, {channels})`",
+        f" name them: `let bands = {height}`, `input (bands, {width}, {channels})`",
         edits=(Edit(value, meant),),
     )
 
 
+def _plain_sides(call: Call) -> list[int]:
+    """The sides of an input written as numbers, in one of the ways of other tools: `28x28x1`,
+    `(28, 28, 1)`, `28 28 1`; the size of the batch before them is left out. Empty for others."""
+    sides: list[int] = []
+    for argument in call.arguments:
+        value = argument.value
+        items = value.items if isinstance(value, Tuple | List) else [value]
+        for item in items:
+            match item:
+                case Number(value=int() as side) if argument.name is None and side > 0:
+                    sides.append(side)
+                case Size(dims=dims) if argument.name is None:
+                    sides.extend(dims)
+                case Name(value="None") if not sides:
+                    continue
+                case _:
+                    return []
+    return sides
+
+
 def input_shape(call: Call, env: Env) -> Shape:
     """The shape of `input 3x224x224`."""
+    plain = _plain_sides(call)
+    if len(plain) == 3 and plain[2] in (1, 3) and not {1, 3} & {*plain[:2]}:
+        raise _channels_last(call, (plain[0], plain[1], plain[2]))
+    span = statement_span(call)
+    if len(call.arguments) > 1 and len(plain) == 3:
+        size = text(tuple(plain))
+        place = Span(span.source, call.arguments[0].span.start, span.end)
+        raise Problem(
+            "input",
+            "an input is one size: channels x height x width",
+            place,
+            help=f"write `input {size}`",
+            edits=(Edit(place, size),),
+        )
     arguments = evaluate_arguments(call.arguments, env)
     value: Any = arguments[0].value if len(arguments) == 1 and not call.arguments[0].name else ()
     dims: Any = (value,) if type(value) is int else value
     whole = isinstance(dims, tuple) and all(type(d) is int and d > 0 for d in dims)
-    is_size = call.arguments and isinstance(call.arguments[0].value, Size)
-    if whole and is_size and len(dims) == 3 and dims[2] in (1, 3) and not {1, 3} & {*dims[:2]}:
-        raise _channels_last(call, dims)
     if whole and len(dims) in (1, 3):
         return tuple(dims)
-    span = statement_span(call)
     edits: tuple[Edit, ...] = (Edit(span, "input 3x224x224"),)
     help = "write `input 3x224x224`, or `input 784` for plain numbers"
     if call.arguments:
         edits = ()
         span = Span(span.source, call.arguments[0].span.start, span.end)
-        if whole and len(dims) == 2:
+        if whole and len(dims) == 2 and {1, 3} & {dims[0]}:
+            size = text((*dims, dims[1]))
+            edits = (Edit(span, size),)
+            help = f"the width is missing: write `{size}` if it is {dims[1]}, too"
+        elif whole and len(dims) == 2:
             size = text(dims)
             edits = (Edit(span, f"3x{size}"),)
             help = f"write `3x{size}` for colour images, `1x{size}` for grey"

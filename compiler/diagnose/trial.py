@@ -115,10 +115,14 @@ class _Fix:
     """The ranges in the new text that the fix itself wrote, without the unchanged text between
     them.
     """
+    invented: bool = False
+    """It writes values that the text does not have, as an example."""
 
     def wrote(self, diagnostic: Diagnostic) -> bool:
         """Whether an error in the new text is in a part that the fix wrote."""
         span = diagnostic.span
+        if self.invented and diagnostic.code == "shape":
+            return True
         if span is None or diagnostic.code in _OTHER:
             return False
         return any(start < span.end and span.start < end for start, end in self.written)
@@ -128,7 +132,7 @@ class _Fix:
         inside = [(e.span.start - self.start, e.span.end - self.start, e.text) for e in edits]
         text, written = _made(self.text, inside)
         places = tuple((self.start + first, self.start + last) for first, last in written)
-        return _Fix(self.start, self.end, text, places)
+        return _Fix(self.start, self.end, text, places, self.invented)
 
 
 class _Exhausted(Exception):
@@ -202,7 +206,7 @@ class _Trials:
         for proposal in proposals:
             if self.left <= 0:  # candidates are generated lazily, and can be many
                 break
-            fix = self.fix(proposal)
+            fix = self.fix(proposal, diagnostic)
             if fix is None:
                 continue
             found = self.follow(diagnostic, fix, fewer_than=len(_errors(all)))
@@ -210,7 +214,7 @@ class _Trials:
                 return self.offered(diagnostic, found)
         if not diagnostic.edits:
             return diagnostic
-        fix = self.fix(diagnostic.edits)
+        fix = self.fix(diagnostic.edits, diagnostic)
         if fix is None or self.left <= 0:
             return replace(diagnostic, edits=())
         found = self.follow(diagnostic, fix)
@@ -251,7 +255,9 @@ class _Trials:
             if (first.code, first.message) in said:
                 return held
             said.add((first.code, first.message))
-            further = first.edits
+            further = first.edits or next(iter(first.proposals), ())
+            if first.code == "missing-argument":
+                fix = replace(fix, invented=True)
             inside = all(fix.start <= e.span.start and e.span.end <= end for e in further)
             if not further or not inside:
                 return held
@@ -285,7 +291,7 @@ class _Trials:
             raise _Exhausted
         return diagnostics
 
-    def fix(self, edits: Sequence[Edit]) -> _Fix | None:
+    def fix(self, edits: Sequence[Edit], diagnostic: Diagnostic | None = None) -> _Fix | None:
         """Combines edits into one change of the statements around them; None if they are in another
         file.
         """
@@ -295,7 +301,8 @@ class _Trials:
         start, end = statements_around(
             text, min(e.span.start for e in edits), max(e.span.end for e in edits)
         )
-        return _Fix(start, end, text[start:end]).changed(edits)
+        invented = diagnostic is not None and diagnostic.code == "missing-argument"
+        return _Fix(start, end, text[start:end], invented=invented).changed(edits)
 
 
 def _made(text: str, changes: Sequence[tuple[int, int, str]]) -> tuple[str, list[tuple[int, int]]]:

@@ -39,12 +39,28 @@ class Evaluated(NamedTuple):
 
 
 def evaluate_arguments(arguments: Sequence[Argument], env: Env) -> list[Evaluated]:
+    for argument in arguments:
+        _refuse_strided_size(argument)
     evaluated = [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
     if arguments:
         # Readers of values visit all elements of a list.
         size = len(evaluated) + sum([elements(value) for _, value in evaluated])
         env.fuel.spend(size, arguments[0].span)
     return evaluated
+
+
+def _refuse_strided_size(argument: Argument) -> None:
+    """Refuses `3x3/2`, which papers write for a window with a stride of 2."""
+    match argument.value:
+        case Binary(left=Size() as size, operator="/", right=Number() as stride):
+            meant = f"{size.span.text} stride={stride.span.text}"
+            raise Problem(
+                "argument",
+                f"`{argument.value.span.text}` is not a size",
+                argument.value.span,
+                help=f"write `{meant}`",
+                edits=(Edit(argument.value.span, meant),),
+            )
 
 
 def bind(
@@ -72,8 +88,6 @@ def bind(
             raise _too_many(node, value, signature)
         else:
             field = waiting[0]
-            if _is_product_for_size(node.value, field):
-                raise _product_for_size(node, value, field, signature)
             if field.many:
                 if field.words and isinstance(value, Word) and value in {*words} - {*field.words}:
                     raise missing_separator(call, node, value)
@@ -90,22 +104,19 @@ def bind(
                 help="keep one of them",
                 edits=(Edit(_with_blank_before(node.span), ""),),
             )
+        if _is_product_for_size(node.value, field):
+            raise _product_for_size(node, value, field, signature)
         if field in waiting:
+            if node.name is None and _are_swapped(field, value, node, arguments, waiting):
+                raise _swapped(call, node, field, signature)
             waiting = [f for f in waiting if f is not field]
         by_name[field.name] = _read(field, value, node, signature)
         places[field.name] = node.span
     if many:
         by_name[waiting[0].name] = tuple(many)
-    for field in signature.fields.values():
-        if field.required and field.name not in by_name:
-            raise Problem(
-                "missing-argument",
-                f"`{signature.word}` needs `{field.name}`: {field.doc}",
-                call.head.span,
-                notes=_usage(signature),
-                help=f"write `{signature.word} {_example(field)}`",
-                edits=(Edit(_behind(_head(call, signature)), f" {_example(field)}"),),
-            )
+    missing = [f for f in signature.fields.values() if f.required and f.name not in by_name]
+    if missing:
+        raise _missing(call, missing, signature, arguments)
     return by_name
 
 
@@ -229,6 +240,65 @@ def _product_for_size(node: Argument, value: Any, field: Field, signature: Signa
         notes=_usage(signature),
         help=f"write `{size}`, or `{value}` if that is meant",
         edits=(Edit(node.value.span, size),),
+    )
+
+
+def _missing(
+    call: Call, missing: Sequence[Field], signature: Signature, arguments: Sequence[Evaluated]
+) -> Problem:
+    """The error for arguments that are not given; the example keeps those that are in their place:
+    `deconv 64` becomes `deconv 64 3x3`."""
+    last = _head(call, signature)
+    for node, value in arguments:
+        flag = isinstance(value, Word) and _is_flag(value, signature)
+        if node.name is None and not flag and node.span.start > last.start:
+            last = node.span
+    source, behind = call.span.source, " ".join(map(_example, missing))
+    end = call.arguments[-1].span.end if call.arguments else call.head.span.end
+    before = Span(source, call.head.span.start, last.end).text
+    after = Span(source, last.end, max(end, last.end)).text
+    whole = f"{before} {behind}{after}"
+    first = missing[0]
+    return Problem(
+        "missing-argument",
+        f"`{signature.word}` needs `{first.name}`: {first.doc}",
+        call.head.span,
+        notes=_usage(signature),
+        help=f"write `{whole}`" if "\n" not in whole else f"write `{signature.word} {behind}`",
+        edits=(Edit(_behind(last), f" {behind}"),),
+    )
+
+
+def _are_swapped(
+    field: Field,
+    value: object,
+    node: Argument,
+    arguments: Sequence[Evaluated],
+    waiting: Sequence[Field],
+) -> bool:
+    """Whether a size stands where a number is expected, and the number follows: `conv 3x3 64`."""
+    if not isinstance(node.value, Size) or _takes(field, value) or len(waiting) < 2:
+        return False
+    index = next(i for i, one in enumerate(arguments) if one.node is node)
+    following = arguments[index + 1] if index + 1 < len(arguments) else None
+    return (
+        following is not None
+        and following.node.name is None
+        and _takes(field, following.value)
+        and _takes(waiting[1], value)
+    )
+
+
+def _swapped(call: Call, node: Argument, field: Field, signature: Signature) -> Problem:
+    index = next(i for i, argument in enumerate(call.arguments) if argument is node)
+    size, number = node.span, call.arguments[index + 1].span
+    return Problem(
+        "argument-order",
+        f"`{field.name}` of `{signature.word}` comes first, and is {field.expects}",
+        node.span,
+        notes=_usage(signature),
+        help=f"write `{number.text} {size.text}`",
+        edits=(Edit(Span(size.source, size.start, number.end), f"{number.text} {size.text}"),),
     )
 
 

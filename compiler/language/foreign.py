@@ -116,35 +116,57 @@ write `input 3x224x224` (channels x height x width) as the network's first line
 give the layers labels (`a: conv 64`), then write `concat a b`; or write paths side by side:
   `concat { | path | path }`
     Concatenate Concat concatenate cat route torch_cat Concat_ merge Merge DepthConcat ConcatTable
-    FilterConcat Maximum hstack JoinTable
-    Minimum Dot CosineSimilarity PairwiseDistance Slice
+    FilterConcat hstack JoinTable
+give the layers labels, then write `maximum a b`; or write paths side by side:
+  `maximum { | path | path }`
+    Maximum
+this merge is not available: there are `add`, `mul`, `maximum` and `concat`
+    Minimum minimum Subtract subtract sub Dot CosineSimilarity PairwiseDistance CosineDistance
+an average of layers is not available: `add a b` gives their sum, which differs by a factor
+    Average
+parts of a layer's channels are taken by `split { | path | path }`
+    Slice slice chunk narrow
 write what is added into `residual { … }`, or give the layers labels and write `add a b`
     Eltwise Add eltwise shortcut sum_layer skip skip_connection CAddTable residual_block
-    residual_connection ElementWiseSum ElemwiseSum
-    Average Subtract local_add
+    residual_connection ElementWiseSum ElemwiseSum Sum sum local_add
 write `gate { … }`, or give the layers labels and write `mul a b`
-    Multiply Mul multiply scale_channels sam SEBlock SqueezeExcite SqueezeExcitation se_block
-    CMulTable
+    Multiply Mul multiply scale_channels sam CMulTable
+write `gate { pool avg global, conv 4 1x1, relu, conv 16 1x1, sigmoid }`, here for 16 channels
+    SEBlock SqueezeExcite SqueezeExcitation se_block se SELayer se_layer SEModule se_module
+    squeeze_excite squeeze_excitation squeeze_and_excite
+it is made of several layers: write it out as a block, as specs of the gallery do (`cnn gallery`)
+    mbconv fused_mbconv InvertedResidual inverted_residual bottleneck BasicBlock basic_block
+    DenseBlock dense_block transition_layer TransitionLayer ghost GhostModule res_block ResBlock
+    resnet_block conv_block ConvBlock conv_bn conv_bn_relu ConvBNReLU ConvNormActivation
+    Conv2dNormActivation CSP C3 C2f DarknetBottleneck InceptionModule inception_module
+write `conv 16 1x1, relu, concat { | conv 64 1x1, relu | conv 64 3x3 same, relu }`
+    fire FireModule fire_module
+write `conv 32 3x3 groups=4`
+    grouped_conv group_conv GroupConv GroupedConv2D grouped_convolution
 take it out; where a path of `add` or `concat` is to change nothing, leave the path empty: `|`
     Identity Lambda noop no_op passthrough Blob Silence Permute_ Split
 take it out: layers follow one another in the order written
     Sequential Model Module ModuleList Functional model net nn keras tf layers add_module
     forward super
     Container ModuleDict ParameterDict ParameterList Parameter Layer Wrapper Python
-    BatchReindex HDF5Output
+    BatchReindex HDF5Output DataParallel SequentialModule history empty
 take it out: the output is the result of the last line
-    return output outputs
+    return
+the output is the result of the last line: write the layer itself, `fc 10` for 10 outputs
+    output outputs out logits classifier prediction predictions
 `bn` has a scale and a bias of its own (`affine=on`); for a learned scale per channel, write
   `layerscale`
     Scale Affine Bias ScaleLayer Normalize
 losses go in `train`: `loss cross_entropy`; the network ends in `fc classes`
     softmax_loss SoftmaxWithLoss SoftmaxLoss SigmoidCrossEntropyLoss EuclideanLoss HingeLoss
     ContrastiveLoss InfogainLoss MultinomialLogisticLoss cost CrossEntropyLoss BCELoss NLLLoss
-    MSELoss
+    MSELoss criterion loss_fn logxent
     AdaptiveLogSoftmaxWithLoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss GaussianNLLLoss
     HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss LinearCrossEntropyLoss MarginRankingLoss
     MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss2d PoissonNLLLoss
     SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss contrastive
+training is started by `cnn train`; its settings go in `train { epochs 10, batch 64 }`
+    fit fit_generator train_on_batch
 metrics go in `train`: `metrics top1 top5`
     Accuracy accuracy ArgMax
 detection is not part of the language: a network classifies images, or each pixel of them
@@ -174,10 +196,12 @@ there is no attention here; `gate { … }` reweights channels
     TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer
     SelfAttention NonLocal PatchEmbed PositionalEncoding cbam
     GroupQueryAttention EinsumDense
-there are no embeddings here: an input is an image, or plain numbers
+there are no embeddings or sequences here: an input is an image, or plain numbers
     Embedding EmbeddingBag CategoryEncoding TextVectorization StringLookup Hashing
     IntegerLookup Masking
-    Discretization HashedCrossing Embed MelSpectrogram Bilinear RepeatVector
+    Discretization HashedCrossing Embed MelSpectrogram RepeatVector STFTSpectrogram
+a bilinear form of two layers is not available: write `mul a b`, or `concat a b` and `fc 64`
+    Bilinear
 there is no such activation here; `tanh` comes closest
     Softsign softsign Hardtanh hard_tanh hardtan ClippedReLU Tanhshrink LogSigmoid ScaledTanh
     scaled_tanh BNLL
@@ -192,8 +216,9 @@ there is no such activation here; `gate { conv channels 1x1, sigmoid }` reweight
     GLU glu maxout MaxoutDense Maxout Highway
 there is no unpooling here: write `upsample 2`, or `deconv channels 2x2 stride=2`
     MaxUnpool2d MaxUnpool2D Unpooling PixelShuffle pixel_shuffle depth_to_space DepthToSpace
-    SubPixel PixelUnshuffle pixel_unshuffle space_to_depth SpaceToDepth reorg Fold Unfold
-    Im2col
+    SubPixel
+pixels are not moved into channels here: `conv channels 2x2 stride=2` halves the map
+    PixelUnshuffle pixel_unshuffle space_to_depth SpaceToDepth reorg reorg_old Fold Unfold Im2col
 write `pool stochastic 2x2`, which is random too
     FractionalMaxPool2d FractionalMaxPool3d fractional_max_pool2d
 write `crop 24x24`, with the size of the result
@@ -208,17 +233,19 @@ write `augment { noise 0.05 }`
 write `evaluate { normalize none }`: pixels are then from 0 to 1
     Rescaling rescaling rescale
 write `evaluate { normalize measured }`
-    Normalization_layer Standardize
-weight decay is set at the optimizer: `train { optimizer sgd weight_decay=5e-4 }`
-    ActivityRegularization SpectralNorm spectral_norm weight_norm WeightNormalization
+    Normalization Normalization_layer Standardize
+weights are not normalized here: `bn` normalizes what a layer computes
+    SpectralNorm spectral_norm weight_norm WeightNormalization
     WeightNorm UnitNormalization
-    SpectralNormalization
+    SpectralNormalization parametrize
+penalties on what layers compute are not available: `dropout 0.5` regularizes, too
+    ActivityRegularization
 there is no such layer here; `bn` comes closest
     RMSNorm MVN l2norm
 there is no such layer here; `conv 64 3x3` shares its weights among all positions
     local LocallyConnected2D locally_connected
 write the activation itself: `relu`
-    activation Activation
+    activation Activation act act_layer activation_layer nonlinearity
 write `pool avg 2x2`, or `pool avg global`
     local_avgpool Reduction
 write `augment { color brightness=0.2 }`

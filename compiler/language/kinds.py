@@ -227,9 +227,9 @@ def whole(
     return Field(read, expects, default, doc, write=str, **options)
 
 
-def count(doc: str, default: Any = REQUIRED) -> Any:
+def count(doc: str, default: Any = REQUIRED, *, example: str = "64") -> Any:
     """A whole number of at least 1."""
-    return whole(doc, default, maximum=math.inf, example="64")
+    return whole(doc, default, maximum=math.inf, example=example)
 
 
 def natural(doc: str, default: Any = REQUIRED) -> Any:
@@ -241,11 +241,11 @@ def counts(doc: str, default: Any = REQUIRED) -> Any:
     """Any number of whole numbers of at least 1: `spp 4 2 1`."""
     read_whole, _ = _is_whole(1, math.inf)
     return Field(
-        _each(read_whole), "whole numbers of at least 1", default, doc, many=True, example="64"
+        _each(read_whole), "whole numbers of at least 1", default, doc, many=True, example="4 2 1"
     )
 
 
-def pair(doc: str, default: Any = REQUIRED, *, minimum: int = 1) -> Any:
+def pair(doc: str, default: Any = REQUIRED, *, minimum: int = 1, example: str = "3x3") -> Any:
     """A pair for height and width: `3`, `3x1` or `(3, 1)`."""
     read_whole, _ = _is_whole(minimum, math.inf)
 
@@ -257,7 +257,7 @@ def pair(doc: str, default: Any = REQUIRED, *, minimum: int = 1) -> Any:
         return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
 
     expects = f"a whole number or a size like {'3x1' if minimum else '1x0'}"
-    return Field(read, expects, default, doc, write=write, example="3")
+    return Field(read, expects, default, doc, write=write, example=example)
 
 
 def natural_pair(doc: str, default: Any = REQUIRED) -> Any:

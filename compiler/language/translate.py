@@ -74,8 +74,12 @@ class Statement:
     """Arguments without an equivalent, as they were written."""
 
 
-def layer(name: str, positional: Sequence[Value], named: Mapping[str, Value]) -> Statement | None:
-    """Translates a layer of another tool; None if there is no equivalent."""
+def layer(
+    name: str, positional: Sequence[Value], named: Mapping[str, Value], *, as_spec: bool = False
+) -> Statement | None:
+    """Translates a layer of another tool; None if there is no equivalent. With `as_spec` it is
+    written without parentheses: `UpSample 2` is a factor, where torch's `Upsample(2)` is a size.
+    """
     if foreign.folded(name) in _ACTIVATION_LAYERS and len(positional) == 1 and not named:
         after = activation(positional[0])
         return Statement(after) if after else None
@@ -86,19 +90,24 @@ def layer(name: str, positional: Sequence[Value], named: Mapping[str, Value]) ->
         return None
     if meaning != foreign.layer(name):  # an entry for exactly this call: `ReLU(6)`
         return Statement(meaning.instead)
-    return _written(meaning, _by_name(meaning, positional, named))
+    return _written(meaning, _by_name(meaning, positional, named, as_spec=as_spec))
 
 
 def _by_name(
-    meaning: foreign.Meaning, positional: Sequence[Value], named: Mapping[str, Value]
+    meaning: foreign.Meaning,
+    positional: Sequence[Value],
+    named: Mapping[str, Value],
+    *,
+    as_spec: bool = False,
 ) -> list[tuple[str, Value]]:
     """All arguments by their name in the other tool, or by the name here if the signature states
     it.
     """
     here = {theirs: ours or theirs for theirs, ours in meaning.parameters}
     order = [ours or theirs for theirs, ours in meaning.parameters]
-    if not order:
-        order = [f.name for f in meaning.kind.signature().positional]
+    own = [f.name for f in meaning.kind.signature().positional]
+    if not order or (as_spec and order[0] == "to" and "factor" in own):
+        order = own
     fields = meaning.kind.fields
     ours = [foreign.argument(name, fields) for name in order]
     given = {*ours[: len(positional)], *(foreign.argument(name, fields) for name in named)}

@@ -217,7 +217,12 @@ class Conv(Biased, Sliding):
         "LazyConv2d(out_channels,kernel_size,stride,padding,dilation,groups,bias,padding_mode) "
         "Convolution convolutional conv_2d conv2 conv_layer ConvLayer(ni,nf,ks,stride,padding,"
         "bias) SpatialConvolution convolution2dLayer",
-        "conv kernel=1x1": "conv1x1(in_planes,out_planes,stride) pointwise pointwise_conv",
+        "conv kernel=1x1": "conv1x1(in_planes,out_planes,stride) pointwise pointwise_conv "
+        "pw pw_conv pwconv PWConv",
+        "conv dilation=2": "dilated_conv(filters,kernel_size,rate>dilation) atrous(filters,"
+        "kernel_size,rate>dilation) atrous_conv(filters,kernel_size,rate>dilation) "
+        "AtrousConvolution2D(nb_filter,nb_row,nb_col) DilatedConv dilated_conv2d(filters,"
+        "kernel_size,rate>dilation) dilated_convolution(filters,kernel_size,rate>dilation)",
         "conv kernel=3x3 same": "conv3x3(in_planes,out_planes,stride,groups,dilation)",
     }
     kind: ClassVar[Kind] = "conv"
@@ -313,7 +318,7 @@ class Depthwise(PerChannel):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "depthwise": "DepthwiseConv2D(kernel_size,strides,padding,depth_multiplier,data_format,"
         "dilation_rate,activation,use_bias) depthwise_conv dwconv depthwise_convolution "
-        "ConvolutionDepthwise DepthwiseConv2d DepthwiseConvolution2D",
+        "ConvolutionDepthwise dw dw_conv DWConv DepthwiseConv2d DepthwiseConvolution2D",
     }
     kind: ClassVar[Kind] = "conv"
 

@@ -165,7 +165,7 @@ class GroupNorm(Normalisation):
         "epsilon) group_norm",
     }
 
-    groups: int = count("groups of channels")
+    groups: int = count("groups of channels", example="8")
     eps: float = eps()
     affine: bool = switch("a learned scale and bias for each channel", True)
 

@@ -314,7 +314,7 @@ class Max(Adaptive):
         "max_pooling SpatialMaxPooling maxPooling2dLayer pooling max "
         "AdaptiveMaxPool2d(output_size) adaptive_max_pool2d(output_size)",
         "pool max global": "GlobalMaxPooling2D(data_format,keepdims) GlobalMaxPool2D "
-        "GlobalMaxPool global_max_pool global_max_pooling global_maxpool",
+        "GlobalMaxPool gmp global_max_pool global_max_pooling global_maxpool",
     }
 
     dilation: Pair = pair("distance between the elements of a window", (1, 1))

@@ -184,7 +184,7 @@ class Shuffle(Rearranging):
         "shuffle": "ChannelShuffle(groups) channel_shuffle(groups) ShuffleChannel(group)",
     }
 
-    groups: int = count("number of groups")
+    groups: int = count("number of groups", example="2")
 
     def output(self, *inputs: Shape) -> Shape:
         channels, height, width = as_map(inputs[0], self.word)
@@ -217,10 +217,11 @@ class Pad(Rearranging):
     called: ClassVar[str] = "Keras ZeroPadding2D"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pad": "ZeroPad2d(padding) ZeroPadding2D(padding) ConstantPad2d(padding,value) padding "
-        "SpatialZeroPadding",
-        "pad mode=reflect": "ReflectionPad2d(padding) ReflectionPadding2D(padding)",
-        "pad mode=replicate": "ReplicationPad2d(padding)",
-        "pad mode=circular": "CircularPad2d(padding)",
+        "SpatialZeroPadding zero_pad zero_padding zeropad pad2d",
+        "pad mode=reflect": "ReflectionPad2d(padding) ReflectionPadding2D(padding) "
+        "reflection_pad reflect_pad reflection_padding",
+        "pad mode=replicate": "ReplicationPad2d(padding) replication_pad replicate_pad edge_pad",
+        "pad mode=circular": "CircularPad2d(padding) circular_pad",
     }
 
     by: Pair | None = natural_pair("rows and columns added on each side", None)
@@ -293,7 +294,7 @@ class Crop(Seen):
         "crop": "CenterCrop(size>to) center_crop",
     }
 
-    to: Pair = pair("height and width of the part")
+    to: Pair = pair("height and width of the part", example="24x24")
     top: int | None = natural("rows cut off at the top", None)
     left: int | None = natural("columns cut off at the left", None)
 
@@ -352,7 +353,8 @@ class Upsample(Rearranging):
         "UpsamplingNearest2d(size>to,scale_factor) resize Interp upsampling unpool "
         "SpatialUpSamplingNearest",
         "upsample mode=bilinear": "UpsamplingBilinear2d(size>to,scale_factor) resize_bilinear "
-        "bilinear_upsample ResizeBilinear",
+        "bilinear_upsample ResizeBilinear bilinear",
+        "upsample mode=bicubic": "bicubic resize_bicubic",
     }
 
     factor: Pair | None = pair("scale factor", None)

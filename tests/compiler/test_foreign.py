@@ -248,18 +248,99 @@ def test_weight_decay_beside_an_optimizer_is_given_to_it() -> None:
     assert found.edits == ()
 
 
-@pytest.mark.parametrize(("written", "meant"), [("28x28x1", "1x28x28"), ("32x40x3", "3x32x40")])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("28x28x1", "1x28x28"),
+        ("32x40x3", "3x32x40"),
+        ("(28,28,1)", "1x28x28"),
+        ("[28, 28, 1]", "1x28x28"),
+        ("28 28 1", "1x28x28"),
+        ("(None, 224, 224, 3)", "3x224x224"),
+    ],
+)
 def test_channels_that_come_last_are_asked_about(written: str, meant: str) -> None:
     text = network(f"input {written}", "input")
     assert "last?" in the_error(text).message
     assert f"input {meant}" in fixed(text)
 
 
-@pytest.mark.parametrize("written", ["1x28x28", "3x32x3", "3x8x1", "(28, 28, 1)", "64x1x1"])
+@pytest.mark.parametrize("written", ["1x28x28", "3x32x3", "3x8x1", "(7 * 4, 28, 1)", "64x1x1"])
 def test_other_inputs_are_not(written: str) -> None:
     assert [
         d for d in errors(f"network N {{\n  input {written}\n  conv 8\n}}") if d.code == "input"
     ] == []
+
+
+def test_channels_that_are_named_come_first() -> None:
+    """What the help says of an input of 28 channels."""
+    assert errors("network N {\n  let bands = 28\n  input (bands, 28, 1)\n  conv 8\n}") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("28,28,1", "1x28x28"),
+        ("None,224,224,3", "3x224x224"),
+        ("3, 224, 224", "3x224x224"),
+        ("3 224 224", "3x224x224"),
+        ("3x224", "3x224x224"),
+    ],
+)
+def test_an_input_is_one_size(line: str, meant: str) -> None:
+    assert fixed(network(f"input {line}", "input")) == network(f"input {meant}", "input")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("conv 64 kernel=3*3", "conv 64 kernel=3x3"),
+        ("conv 64 size=3*3", "conv 64 kernel=3x3"),
+        ("conv 64 3x3 stride=2*2", "conv 64 3x3 stride=2x2"),
+        ("pool max size=2*2", "pool max kernel=2x2"),
+        ("conv 3x3 64", "conv 64 3x3"),
+        ("conv 64 3x3/2", "conv 64 3x3 stride=2"),
+        ("deconv 64", "deconv 64 3x3"),
+        ("separable_conv 32", "separable 32 3x3"),
+        ("shuffle", "shuffle 2"),
+        ("pool global", "pool avg global"),
+        ("pool adaptive 2x2", "pool avg adaptive 2x2"),
+        ("UpSample 2", "upsample 2"),
+        ("interpolate 2", "upsample 2"),
+        ("bilinear 2", "upsample 2 mode=bilinear"),
+        ("dilated_conv 32 3", "conv 32 3x3 dilation=2"),
+    ],
+)
+def test_a_fix_keeps_what_is_given(line: str, meant: str) -> None:
+    text = network(line)
+    assert fixed(text) == network(meant)
+    assert errors(fixed(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("noise 0.1", "directive of `augment"),
+        ("fire 16 64", "concat {"),
+        ("InvertedResidual", "block"),
+        ("mbconv 32", "block"),
+        ("se", "gate {"),
+        ("Maximum", "`maximum a b`"),
+        ("Subtract", "not available"),
+        ("spectral_norm", "not normalized"),
+        ("reorg", "stride=2"),
+        ("output 10", "fc 10"),
+        ("while", "repeat 3"),
+    ],
+)
+def test_a_word_of_another_meaning_is_not_replaced(line: str, part: str) -> None:
+    found = the_error(network(line))
+    assert part in found.help
+    assert found.edits == ()
+
+
+def test_dense_with_a_number_in_parentheses_is_a_fully_connected_layer() -> None:
+    assert fixed(network("dense(10)", "linear")) == network("fc 10", "linear")
 
 
 def test_a_filter_has_the_size_of_its_rows() -> None:

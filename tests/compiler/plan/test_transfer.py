@@ -165,7 +165,7 @@ def test_what_would_help() -> None:
     assert found.help == "write `unfreeze at epoch 5 until …`"
     assert mistake("freeze only").help == "write `freeze only stem layer1`"
     assert "freeze except fc" in mistake('freeze only "*"').help
-    assert mistake("policy auto").help == "write `policy similar=yes`"
+    assert mistake("policy auto").help == "write `policy auto similar=yes`"
     assert "`1x` is the factor 1x" in mistake("lr stem=-1x").message
     with pytest.raises(SpecError) as caught:
         plan(network(f'{SPEC}\ntransfer {{ from "https://example.org/a.pth" }}'))
