@@ -1,1 +1,1 @@
-"""Weights from others' files (read.py, onnx.py), and which of them belongs where (match/)."""
+"""Weights of other models: reads files (read.py, onnx.py), and matches them to layers (match/)."""

@@ -1,7 +1,7 @@
-"""The weights in a graph of ONNX, by what they are for. The graph is read, not run.
+"""Reads the weights of an ONNX model as a state dict. The graph is read, not run.
 
-Exporters name what they put together as they like (`onnx::Conv_193`). Which tensors are a layer,
-and which of them is its bias, is said by the node that takes them; and so is the order.
+Exporters may give tensors any name (`onnx::Conv_193`). The nodes that use the tensors show which of
+them form a layer, which is the weight and which the bias, and their order.
 """
 
 from __future__ import annotations
@@ -22,34 +22,35 @@ _ROLES: dict[str, tuple[str, ...]] = {
     "LayerNormalization": _NORM[:3],
     "PRelu": ("", "weight"),
 }
-"""What the inputs of a node are, in their order."""
+"""The roles of the inputs of a node, in order."""
 
 
 def arrays_of(graph: Any) -> dict[str, Any]:
-    """Of each tensor the array, in the order in which they are used; as torch has its axes."""
+    """The arrays by key, in the order of their use; axes in the order of torch."""
     from onnx import numpy_helper
 
     held = {tensor.name: tensor for tensor in graph.initializer}
     same = {}
     for node in graph.node:
-        if node.op_type == "Identity" and node.input[0] in held:  # one for several that are equal
+        # Exporters store equal tensors once.
+        if node.op_type == "Identity" and node.input[0] in held:
             same[node.output[0]] = node.input[0]
-    found: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     used: set[str] = set()
     for node, name, key in _named(graph, {*held, *same}):
         tensor = held[same.get(name, name)]
         used.add(tensor.name)
         array = numpy_helper.to_array(tensor)
-        found.setdefault(key, array.T if _outputs_last(node, array) else array)
+        arrays.setdefault(key, array.T if _outputs_last(node, array) else array)
     for name, tensor in held.items():
         if name not in used:
-            found.setdefault(name, numpy_helper.to_array(tensor))
-    return found
+            arrays.setdefault(name, numpy_helper.to_array(tensor))
+    return arrays
 
 
 def _named(graph: Any, held: set[str]) -> Iterator[tuple[Any, str, str]]:
-    """Of each tensor that a node takes: the node, the tensor's name, and what it is to be called,
-    after the layer and what it is for there; as it is where that is not known."""
+    """For each use of a tensor: the node, the tensor's name, and its key, of layer and role; if the
+    role is unknown, its name."""
     layers: dict[str, str] = {}
     known: set[str] = set()
     for number, node in enumerate(graph.node):
@@ -71,15 +72,15 @@ def _named(graph: Any, held: set[str]) -> Iterator[tuple[Any, str, str]]:
 
 
 def _layer(node: Any, takes: Sequence[str], number: int, known: Collection[str]) -> str:
-    """What it was called in the module, where a tensor says that; else what the graph calls it."""
-    said = [prefix_of(name) for name in takes if role_of(name) and prefix_of(name)]
-    if said and said[0] not in known:
-        return said[0]
+    """The name of the layer in the module, if a tensor has it; else the name of the node."""
+    prefixes = [prefix_of(name) for name in takes if role_of(name) and prefix_of(name)]
+    if prefixes and prefixes[0] not in known:
+        return prefixes[0]
     return str(node.name) or f"{node.op_type}.{number}"
 
 
 def _outputs_last(node: Any, array: Any) -> bool:
-    """Whether a matrix has inputs x outputs, which torch has the other way around."""
+    """Whether a matrix is inputs x outputs; that of torch is outputs x inputs."""
     if array.ndim != 2 or node.op_type not in ("Gemm", "MatMul"):
         return False
     return not any(one.name == "transB" and one.i for one in node.attribute)

@@ -1,7 +1,7 @@
-"""Weights from files: safetensors, torch's own, numpy's, ONNX. Nothing in them is ever run.
+"""Reads files of weights: safetensors, torch, NumPy, ONNX. No code in them is ever executed.
 
-What cannot be read ends in a SpecError that says what is wrong with the file: missing, cut short,
-damaged, of another kind, holding code, or made to exhaust memory (`training/untrusted`).
+If a file cannot be read, a SpecError says why: it is missing, cut short, damaged, of another
+format, contains code, or would exhaust memory (`training/untrusted`).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _CODES: dict[Kind, str] = {
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file, on the CPU, under the names that they had in the module: what is
-    usually put around them is taken off (see `unwrapped`)."""
+    """The tensors of a file, on the CPU, by their names in the module; outer dicts and prefixes of
+    checkpoints are removed (see `unwrapped`)."""
     file = Path(path)
     name = str(path)
     read = _READERS.get(file.suffix.lower())
@@ -40,12 +40,12 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if read is None:
             raise _not_weights(file)
         with guarded():
-            found = read(file)
+            content = read(file)
     except BadFile as error:
         raise _cannot_use(error, file, name) from None
-    tensors = unwrapped(found) if isinstance(found, Mapping) else {}
+    tensors = unwrapped(content) if isinstance(content, Mapping) else {}
     if not tensors:
-        what = "a dict without tensors" if isinstance(found, Mapping) else type(found).__name__
+        what = "a dict without tensors" if isinstance(content, Mapping) else type(content).__name__
         help = "save a module's `state_dict()`"
         raise _problem("no-weights", f"{name} contains {what}, not weights", name, help)
     if any(tensor.is_meta for tensor in tensors.values()):
@@ -59,7 +59,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 def _not_weights(file: Path) -> BadFile:
     from ..untrusted.open_file import open_regular
 
-    open_regular(file).close()  # what is missing, or a folder, is said to be that first
+    open_regular(file).close()  # a missing file or a folder has its own message
     known = ", ".join(_READERS)
     return BadFile("is not a file of weights", "kind", f"files of weights end in {known}")
 
@@ -69,7 +69,7 @@ def _cannot_use(error: BadFile, file: Path, name: str) -> SpecError:
     if error.kind == "missing" and not help:
         help = _similar(file)
     if error.kind == "code" and not help:
-        help = "where it was made, save the weights alone: torch.save(module.state_dict(), …)"
+        help = "save the weights without code: torch.save(module.state_dict(), …)"
     return _problem(_CODES[error.kind], f"{name} {error}", name, help)
 
 
@@ -116,13 +116,13 @@ def _onnx(file: Path) -> object:
 
 
 def _from_array(key: str, array: Any) -> Tensor:
-    if array.dtype.name == "bfloat16":  # which numpy itself does not know
+    if array.dtype.name == "bfloat16":  # a type that NumPy itself does not have
         array = array.astype("float32")
     try:
         native = array.astype(array.dtype.newbyteorder("="), order="C", copy=True)
         return torch.from_numpy(native)
     except TypeError:
-        message = f"holds `{key}` of {array.dtype}, which torch does not know as numbers"
+        message = f"has `{key}` of type {array.dtype}, which torch does not support"
         raise BadFile(message, "kind") from None
 
 

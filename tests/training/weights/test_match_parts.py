@@ -19,11 +19,11 @@ from dotcnn.training.weights.match.flow import Flow
 from dotcnn.training.weights.match.layer import Layer
 from dotcnn.training.weights.match.name_order import TooMany, positions
 from dotcnn.training.weights.match.names import (
+    assign_by_words,
     contradict,
     count_upwards,
     tags,
     template,
-    told_apart,
 )
 from dotcnn.training.weights.match.network_flow import flow_of_network
 from dotcnn.training.weights.match.state_dict import layers_of_dict, unwrapped
@@ -102,9 +102,9 @@ def test_words_in_names() -> None:
     assert tags("Mixed_5b.branch_pool.conv") == {"pool"}
     assert tags("AuxLogits.fc") == tags("aux1.fc") == {"aux"}
     assert tags("spoon.projector") == set()
-    assert told_apart([(), ("pool",)], ["a.pool_proj", "a.one"]) == [1, 0]
-    assert told_apart([(), ("pool",)], ["a.one", "a.two"]) is None
-    assert told_apart([(), ("pool",)], ["stem.pool.a", "stem.pool.b"]) is None
+    assert assign_by_words([(), ("pool",)], ["a.pool_proj", "a.one"]) == [1, 0]
+    assert assign_by_words([(), ("pool",)], ["a.one", "a.two"]) is None
+    assert assign_by_words([(), ("pool",)], ["stem.pool.a", "stem.pool.b"]) is None
 
 
 def arranged(names: Sequence[str], line: str, between: str = r"\.") -> list[set[int]] | None:

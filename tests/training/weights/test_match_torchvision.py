@@ -14,7 +14,7 @@ from dotcnn.training.weights.match.by_structure import pair_flows
 from dotcnn.training.weights.match.flow import Flow
 from dotcnn.training.weights.match.fx_trace import traced
 from dotcnn.training.weights.match.network_flow import flow_of_network
-from dotcnn.training.weights.match.traced_run import watched
+from dotcnn.training.weights.match.traced_run import recorded
 
 from ..beside import compare
 from ..foreign import QUICK, TORCHVISION, nameless, ours, pairs, side, statuses, torchvision
@@ -112,7 +112,7 @@ def test_each_way_to_follow_a_module_comes_to_the_same(name: str) -> None:
     module, mine = torchvision(name), flow_of_network(ours(name))
     expected = names_of_pairs(mine, traced(module))
     images = torch.empty(2, 3, side(name), side(name), device="meta")
-    assert names_of_pairs(mine, watched(module, images)) == expected
+    assert names_of_pairs(mine, recorded(module, images)) == expected
     assert len(expected) == len(mine.places)
 
 

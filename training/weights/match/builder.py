@@ -1,7 +1,7 @@
-"""Collects operations, one after the other, into a flow: for whoever watches a module.
+"""Builds a dataflow graph from the operations of a module, in the order of execution.
 
-A value is one of three things: data (a link to where it comes from), something made of tensors that
-are held (their keys), or neither (a size, a number, None).
+A value is one of three things: data (a link to its source), something computed from parameters and
+buffers (their keys), or neither (a size, a number, None).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .operations import NUMBERS, SAME, plain, variant_of
 
 @dataclass(frozen=True)
 class Keys:
-    """Tensors that a value is made of."""
+    """The parameters and buffers that a value is computed from."""
 
     keys: tuple[str, ...]
 
@@ -25,7 +25,7 @@ Value = Link | Keys | None
 
 
 class Builder:
-    """`tensors` are the shapes of all parameters and buffers that there are, by key."""
+    """`tensors` has the shapes of all parameters and buffers, by key."""
 
     def __init__(self, tensors: Mapping[str, Shape]) -> None:
         self._tensors = tensors
@@ -47,7 +47,7 @@ class Builder:
         settings: Mapping[str, object] | None = None,
         own: Sequence[str] = (),
     ) -> Value:
-        """What an operation gives. `own` are the keys that it holds itself, as a module does."""
+        """The result of an operation. `own` are the keys of its own tensors, if it is a module."""
         short = plain(name)
         data = [value for value in operands if isinstance(value, Link)]
         held = [key for value in operands if isinstance(value, Keys) for key in value.keys]
@@ -63,7 +63,7 @@ class Builder:
         return data[0] if short in SAME else _further(data[0], short)
 
     def element(self, value: Value, index: object) -> Value:
-        """A piece of what an operation gave: one of its several results, or a slice."""
+        """An element of a result: one of several outputs, or a slice."""
         if not isinstance(value, Link):
             return value
         return _further(value, f"part {index}" if isinstance(index, int) else "slice")
@@ -73,7 +73,8 @@ class Builder:
     ) -> Layer:
         name = common_name(keys)
         counter = f"{name}.{COUNTER}"
-        if counter in self._tensors and counter not in keys:  # not given to the function
+        # torch functions do not get the counter as an argument.
+        if counter in self._tensors and counter not in keys:
             keys = (*keys, counter)
         tensors = [Held(key, self._tensors[key]) for key in keys]
         return layer_of(name, tensors, variant_of(operation), settings)
@@ -88,8 +89,8 @@ def _further(link: Link, name: str) -> Link:
 
 
 def common_name(keys: Sequence[str]) -> str:
-    """`layer1.0.bn1` of its weight, bias and statistics; of a single tensor that is not called
-    like one of a layer's, its whole key."""
+    """`layer1.0.bn1` for its weight, bias and statistics; the whole key of a single tensor that is
+    neither a weight nor a bias."""
     prefixes = {prefix_of(key) for key in keys}
     if len(keys) == 1 and not keys[0].endswith((".weight", ".bias")):
         return keys[0]

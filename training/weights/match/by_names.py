@@ -1,4 +1,4 @@
-"""The layers of a dict by their names, where its order says nothing."""
+"""Matches the layers of a state dict by their names, if its order is not that of execution."""
 
 from __future__ import annotations
 
@@ -12,58 +12,60 @@ from .pairing import Pairing
 from .sides import Sides
 
 _LEVELS = r"[._/]", r"[./]"
-"""`branch3x3_2a` stands beside `branch3x3_1`, if that can be; `conv_dw` not beside `conv_pw`."""
+"""Separators in names. An underscore is tried first: `branch3x3_2a` belongs to the same branch as
+`branch3x3_1`, but `conv_dw` and `conv_pw` are different layers."""
 
-Stands = dict[Layer, set[Layer]]
-"""By layer of theirs: those of ours that it may be."""
+Candidates = dict[Layer, set[Layer]]
+"""For each layer of the source: the layers of the target that it may be."""
 
 
 def arranged(sides: Sides) -> Pairing | None:
-    """By the tree of names, if that fits a line of ours. Layers of a shape that the other side has
-    nothing of (a head for other classes) are left out of it."""
+    """Pairs by the tree of names, if it fits an order of the target's layers; else None. Layers of
+    shapes that the other side does not have (a head for other classes) are left out."""
     settled: dict[Layer, Layer] = {}
     while True:
         try:
-            stands = _stands(sides, settled)
+            candidates = _candidates(sides, settled)
         except TooMany:
             return None
-        if stands is None:
+        if candidates is None:
             return None
-        more = _told_by_words(sides, stands, settled) or _told_by_numbers(sides, stands)
-        if not more:
+        assigned = _by_words(sides, candidates, settled) or _by_numbers(sides, candidates)
+        if not assigned:
             break
-        settled.update(more)
-    found = Pairing()
-    for source, among in stands.items():
+        settled.update(assigned)
+    pairing = Pairing()
+    for source, among in candidates.items():
         for target in among:
             if len(among) == 1:
-                found.pair(target, source, "place" if sides.is_single(target) else "names")
+                pairing.pair(target, source, "place" if sides.is_single(target) else "names")
             else:
-                found.doubt([target], [source])
-    return found
+                pairing.doubt([target], [source])
+    return pairing
 
 
 def numbered(sides: Sides) -> Pairing:
-    """Shape by shape: those whose names differ in numbers only."""
-    found = Pairing()
+    """Pairs the layers of each shape in the order of their numbers, if their names differ only in
+    these."""
+    pairing = Pairing()
     for sign in sides.target_count.keys() & sides.source_count.keys():
         targets = [layer for layer in sides.targets if sides.sign[layer] == sign]
         sources = [layer for layer in sides.sources if sides.sign[layer] == sign]
         sources.sort(key=lambda layer: rank(layer.name))
         if len(targets) == len(sources) and count_upwards([layer.name for layer in sources]):
             for target, source in zip(targets, sources, strict=True):
-                found.pair(target, source, "place" if len(targets) == 1 else "names")
+                pairing.pair(target, source, "place" if len(targets) == 1 else "names")
         else:
-            found.doubt(targets, sources)
-    return found
+            pairing.doubt(targets, sources)
+    return pairing
 
 
-def _stands(sides: Sides, settled: dict[Layer, Layer]) -> Stands | None:
+def _candidates(sides: Sides, settled: dict[Layer, Layer]) -> Candidates | None:
     sources = [layer for layer in sides.sources if sides.target_count[sides.sign[layer]]]
     names = [layer.name for layer in sources]
     back = {target: source for source, target in settled.items()}
     for between in _LEVELS:
-        found: Stands = {}
+        found: Candidates = {}
         for line in sides.lines:
             targets = [layer for layer in line if sides.source_count[sides.sign[layer]]]
 
@@ -81,10 +83,12 @@ def _stands(sides: Sides, settled: dict[Layer, Layer]) -> Stands | None:
     return None
 
 
-def _told_by_words(sides: Sides, stands: Stands, settled: dict[Layer, Layer]) -> dict[Layer, Layer]:
-    """Those that alone, of all that may be one of ours, have a word for what that is."""
+def _by_words(
+    sides: Sides, candidates: Candidates, settled: dict[Layer, Layer]
+) -> dict[Layer, Layer]:
+    """Layers of the source that are the only candidate with a word for a path (`downsample`)."""
     found: dict[Layer, Layer] = {}
-    for target, among in _contested(stands):
+    for target, among in _contested(candidates):
         for tag in sides.tags[target]:
             called = [source for source in among if tag in tags(source.name)]
             if len(called) == 1 and called[0] not in settled:
@@ -92,20 +96,23 @@ def _told_by_words(sides: Sides, stands: Stands, settled: dict[Layer, Layer]) ->
     return found
 
 
-def _contested(stands: Stands) -> Iterator[tuple[Layer, list[Layer]]]:
-    """Ours that several of theirs may be."""
-    candidates: dict[Layer, list[Layer]] = {}
-    for source, among in stands.items():
+def _contested(candidates: Candidates) -> Iterator[tuple[Layer, list[Layer]]]:
+    """Layers of the target with several candidates, and these."""
+    by_target: dict[Layer, list[Layer]] = {}
+    for source, among in candidates.items():
         for target in among:
-            candidates.setdefault(target, []).append(source)
-    return ((target, among) for target, among in candidates.items() if len(among) > 1)
+            by_target.setdefault(target, []).append(source)
+    return ((target, among) for target, among in by_target.items() if len(among) > 1)
 
 
-def _told_by_numbers(sides: Sides, stands: Stands) -> dict[Layer, Layer]:
-    """Norms that are numbered like the convolution beside them (`conv1`, `bn1`), always on the same
-    side of it, as far as that is known."""
+def _by_numbers(sides: Sides, candidates: Candidates) -> dict[Layer, Layer]:
+    """Norms with the number of the convolution beside them (`conv1`, `bn1`): the one before, or the
+    one after, as for the norms that are certain."""
     certain = {
-        target: source for source, among in stands.items() if len(among) == 1 for target in among
+        target: source
+        for source, among in candidates.items()
+        if len(among) == 1
+        for target in among
     }
     known = Counter(
         forward
@@ -117,7 +124,7 @@ def _told_by_numbers(sides: Sides, stands: Stands) -> dict[Layer, Layer]:
         return {}
     (side,) = known
     found: dict[Layer, Layer] = {}
-    for target, among in _contested(stands):
+    for target, among in _contested(candidates):
         for forward, beside in _beside(sides, target):
             if forward == side and beside in certain:
                 alike = [source for source in among if _numbered_alike(source, certain[beside])]
@@ -127,13 +134,13 @@ def _told_by_numbers(sides: Sides, stands: Stands) -> dict[Layer, Layer]:
 
 
 def _beside(sides: Sides, target: Layer) -> Iterator[tuple[bool, Layer]]:
-    """Of a norm: the layers directly before and behind it, if these are of another kind."""
+    """The convolutions and linear layers next to a norm, each with whether it comes after."""
     flow = sides.flow
     if target.kind == "products":
         return
     place = flow.places[target]
     near = [(False, link.part) for link in flow.parts[place].inputs]
-    near += [(True, taken.by) for taken in flow.taken[place]]
+    near += [(True, use.by) for use in flow.uses[place]]
     for forward, part in near:
         layer = flow.parts[part].layer
         if layer is not None and layer.kind == "products":

@@ -1,11 +1,11 @@
-"""The layers of a dict, in its order, aligned with ours."""
+"""Matches the layers of a state dict in its order, by aligning them with those of the target."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from .align import Alignment, agreed, align
-from .color_refinement import alike
+from .color_refinement import interchangeable
 from .layer import Kind
 from .names import contradict
 from .pairing import Pairing, decide_by_names
@@ -13,13 +13,13 @@ from .sides import Sides, Sign
 
 
 def is_alphabetical(sides: Sides) -> bool:
-    """Some formats sort what they keep, so the order says nothing."""
+    """Whether the names are sorted, as some formats do: then the order has no meaning."""
     names = [layer.name for layer in sides.sources]
     return len(names) > 2 and names == sorted(names)
 
 
 def is_contradicted(sides: Sides) -> bool:
-    """Whether the numbers in names of layers of one shape say that the order is another."""
+    """Whether numbers in the names of layers of one shape contradict the order."""
     like: dict[Sign, list[str]] = {}
     for layer in sides.sources:
         like.setdefault(sides.sign[layer], []).append(layer.name)
@@ -30,14 +30,14 @@ def is_contradicted(sides: Sides) -> bool:
 class InOrder:
     pairing: Pairing
     fits: bool
-    """Whether the order is that in which the network is carried out: nothing had to be left out
-    that has a partner somewhere, but perhaps for one that cannot be anything else."""
+    """Whether the order is that of execution: every layer that has a counterpart has it in order,
+    except for at most one whose shape is unique."""
 
 
 def in_order(sides: Sides, by_order: bool) -> InOrder:
     best = _best_line(sides)
     if best.score < min(len(sides.targets), len(sides.sources)):
-        # Some files keep all convolutions first, and all norms behind them.
+        # Some files have all convolutions first, and all norms after them.
         kinds = dict.fromkeys(layer.kind for layer in sides.sources)
         by_kind = [_best_line(sides, kind) for kind in kinds]
         if sum(part.score for part in by_kind) > best.score:
@@ -45,42 +45,43 @@ def in_order(sides: Sides, by_order: bool) -> InOrder:
             for part in by_kind:
                 best.pairs.update(part.pairs)
                 best.doubtful.update(part.doubtful)
-    found = Pairing()
+    pairing = Pairing()
     for target, source in best.pairs.items():
         by_place = sides.is_single(target) or sides.sign[target] != sides.sign[source]
-        found.pair(target, source, "place" if by_place else "order")
+        pairing.pair(target, source, "place" if by_place else "order")
     for target, among in best.doubtful.items():
-        found.doubt([target], among)
-    elsewhere = _pair_singles(sides, found)
-    groups = alike(sides.flow, sides.label, details=False, ordered=False)
-    decide_by_names(groups, found, sides.tags, by_order)
-    could = sum(
+        pairing.doubt([target], among)
+    elsewhere = _pair_singles(sides, pairing)
+    groups = interchangeable(sides.flow, sides.label, details=False, ordered=False)
+    decide_by_names(groups, pairing, sides.tags, by_order)
+    possible = sum(
         min(number, sides.source_count[sign]) for sign, number in sides.target_count.items()
     )
-    return InOrder(found, elsewhere < 2 and best.score + elsewhere == could)
+    return InOrder(pairing, elsewhere < 2 and best.score + elsewhere == possible)
 
 
 def _best_line(sides: Sides, kind: Kind | None = None) -> Alignment:
-    """The best that any line of ours comes to; where several do, what they agree in. Of one kind of
-    layer, or of all."""
+    """The best alignment with any order of the target's layers; of several, what they agree on.
+    With `kind`, only layers of this kind are aligned."""
     sources = [layer for layer in sides.sources if kind in (None, layer.kind)]
     sign = sides.sign.__getitem__
-    found = [
+    alignments = [
         align([layer for layer in line if kind in (None, layer.kind)], sources, sign)
         for line in sides.lines
     ]
-    most = max(alignment.score for alignment in found)
-    return agreed([alignment for alignment in found if alignment.score == most], sign)
+    most = max(alignment.score for alignment in alignments)
+    return agreed([alignment for alignment in alignments if alignment.score == most], sign)
 
 
-def _pair_singles(sides: Sides, found: Pairing) -> int:
-    """What stands elsewhere, but cannot be anything else; how many that are."""
+def _pair_singles(sides: Sides, pairing: Pairing) -> int:
+    """Pairs layers of unique shapes that are out of order; returns how many there are."""
     sources = {sides.sign[layer]: layer for layer in sides.sources}
     elsewhere = 0
     for target in sides.targets:
-        if sides.is_single(target) and found.pairs.get(target) is not (
-            source := sources[sides.sign[target]]
-        ):
-            found.pair(target, source)
+        if not sides.is_single(target):
+            continue
+        source = sources[sides.sign[target]]
+        if pairing.pairs.get(target) is not source:
+            pairing.pair(target, source)
             elsewhere += 1
     return elsewhere

@@ -1,8 +1,8 @@
-"""Layers of two flows brought together: the same graph if it can be, else what agrees of them.
+"""Matches the layers of two dataflow graphs: isomorphic graphs completely, others in parts.
 
-Where both are the same graph, every layer has its partner, unless places are alike. First the
-shapes of the weights have to be the same, then not even those: a head for other classes, or a
-tensor of another shape in the middle, stands in its place all the same.
+In isomorphic graphs every layer has a counterpart, unless several layers are interchangeable. First
+the shapes of the weights have to be equal; then not even they, so that a head for other classes, or
+a layer of another shape, is still paired with its counterpart.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from .align import align
-from .color_refinement import Colours, alike, refine, same
+from .color_refinement import Colors, interchangeable, refine, same
 from .flow import Flow, Label, Part
 from .layer import Layer
 from .linear_order import depths, visit
@@ -20,15 +20,15 @@ from .pairing import Evidence, Pairing, decide_by_names
 from .paths import path_tags
 
 
-def pair_flows(targets: Flow, sources: Flow, *, by_order: bool = False) -> Pairing:
-    """`by_order` takes what cannot be told apart as it comes."""
-    found = _same_graph(targets, sources, by_order)
-    if found is not None:
-        return found
-    if len(targets.outputs) > 1 or len(sources.outputs) > 1:
-        # Many modules come without their auxiliary heads, which are of no use after training.
-        found = _same_graph(targets.without_heads(), sources.without_heads(), by_order)
-    return _aligned(targets, sources, found or Pairing(), by_order)
+def pair_flows(target_flow: Flow, source_flow: Flow, *, by_order: bool = False) -> Pairing:
+    """Pairs the layers of both. `by_order` assigns interchangeable layers in their order."""
+    pairing = _same_graph(target_flow, source_flow, by_order)
+    if pairing is not None:
+        return pairing
+    if len(target_flow.outputs) > 1 or len(source_flow.outputs) > 1:
+        # Many modules come without their auxiliary heads, which are not needed after training.
+        pairing = _same_graph(target_flow.without_heads(), source_flow.without_heads(), by_order)
+    return _aligned(target_flow, source_flow, pairing or Pairing(), by_order)
 
 
 def _with_shape(part: Part) -> Hashable:
@@ -51,61 +51,61 @@ def _with_settings(part: Part) -> Hashable:
 # ---- the same graph -----------------------------------------------------------------------------
 
 
-def _same_graph(targets: Flow, sources: Flow, by_order: bool) -> Pairing | None:
-    """None where the graphs differ."""
-    flows = targets, sources
-    colours = _coloured(flows, _with_shape)
-    if not same(colours):
-        colours = _coloured(flows, _without_shape)
-        if not same(colours):
+def _same_graph(target_flow: Flow, source_flow: Flow, by_order: bool) -> Pairing | None:
+    """Pairs for isomorphic graphs; None if the graphs differ."""
+    flows = target_flow, source_flow
+    colors = _colored(flows, _with_shape)
+    if not same(colors):
+        colors = _colored(flows, _without_shape)
+        if not same(colors):
             return None
-        colours = _divided(flows, colours, _with_shape)
-    if any(len(mine) > 1 for mine, _ in _groups(flows, colours)):
-        colours = _divided(flows, colours, _with_settings, details=True)
-    return _paired(flows, colours, by_order)
+        colors = _divided(flows, colors, _with_shape)
+    if any(len(other) > 1 for other, _ in _groups(flows, colors)):
+        colors = _divided(flows, colors, _with_settings, details=True)
+    return _paired(flows, colors, by_order)
 
 
-def _coloured(flows: Sequence[Flow], label: Label) -> list[Colours]:
+def _colored(flows: Sequence[Flow], label: Label) -> list[Colors]:
     return refine(flows, [[label(part) for part in flow.parts] for flow in flows])
 
 
 def _divided(
-    flows: Sequence[Flow], colours: list[Colours], label: Label, details: bool = False
-) -> list[Colours]:
-    """Colours that several have, divided by something more; as they were, unless both sides are
-    divided in the same way."""
+    flows: Sequence[Flow], colors: list[Colors], label: Label, details: bool = False
+) -> list[Colors]:
+    """Colors refined by another property of the parts. Where the two graphs do not have the same
+    values of the property equally often, colors stay as they are."""
     begin: list[list[tuple[int, Hashable]]] = [
-        [(colour, label(part)) for colour, part in zip(each, flow.parts, strict=True)]
-        for each, flow in zip(colours, flows, strict=True)
+        [(color, label(part)) for color, part in zip(each, flow.parts, strict=True)]
+        for each, flow in zip(colors, flows, strict=True)
     ]
-    # One by one: that one of them is written differently says nothing about the others.
+    # Color by color: if one part is set differently, the others can still be told apart.
     targets, sources = (Counter(each) for each in begin)
-    uneven = {colour for colour, _ in (targets - sources) + (sources - targets)}
+    uneven = {color for color, _ in (targets - sources) + (sources - targets)}
     even = [[(c, None if c in uneven else more) for c, more in each] for each in begin]
     new = refine(flows, even, details=details)
-    return new if same(new) else colours
+    return new if same(new) else colors
 
 
 Group = tuple[list[Layer], list[Layer]]
-"""Layers of one colour, ours and theirs."""
+"""Layers of one color, in the target and in the source."""
 
 
-def _groups(flows: Sequence[Flow], colours: Sequence[Colours]) -> list[Group]:
-    found: dict[int, Group] = {}
+def _groups(flows: Sequence[Flow], colors: Sequence[Colors]) -> list[Group]:
+    groups: dict[int, Group] = {}
     for side, flow in enumerate(flows):
         for layer, index in flow.places.items():
-            found.setdefault(colours[side][index], ([], []))[side].append(layer)
-    return list(found.values())
+            groups.setdefault(colors[side][index], ([], []))[side].append(layer)
+    return list(groups.values())
 
 
-def _paired(flows: Sequence[Flow], colours: list[Colours], by_order: bool) -> Pairing:
-    """One group of layers that are alike after the other is told apart by something else, which
-    may tell others apart."""
+def _paired(flows: Sequence[Flow], colors: list[Colors], by_order: bool) -> Pairing:
+    """Pairs layers of unique colors. Groups of interchangeable layers are assigned by names or
+    order, one after the other, because each assignment may decide other groups."""
     pairing = Pairing()
     evidence: Evidence = "place"
     undecided: list[Group] = []
     while True:
-        groups = _groups(flows, colours)
+        groups = _groups(flows, colors)
         for targets, sources in groups:
             if len(targets) == 1 and targets[0] not in pairing.pairs:
                 pairing.pair(targets[0], sources[0], evidence)
@@ -113,18 +113,18 @@ def _paired(flows: Sequence[Flow], colours: list[Colours], by_order: bool) -> Pa
         if group is None:
             break
         order, evidence = _decided(group[1], by_order)
-        new = _separated(flows, colours, (group[0], order)) if order else None
+        new = _separated(flows, colors, (group[0], order)) if order else None
         if new is None:
             undecided.append(group)
         else:
-            colours, undecided = new, []
+            colors, undecided = new, []
     for targets, sources in undecided:
         pairing.doubt(targets, sources)
     return pairing
 
 
 def _decided(alike: Sequence[Layer], by_order: bool) -> tuple[Sequence[Layer], Evidence]:
-    """The order in which they go with ours; nothing where nothing decides that."""
+    """The layers of the source in the order of the target; empty if nothing decides it."""
     named = sorted(alike, key=lambda layer: rank(layer.name))
     if count_upwards([layer.name for layer in named]):
         return named, "names"
@@ -132,58 +132,61 @@ def _decided(alike: Sequence[Layer], by_order: bool) -> tuple[Sequence[Layer], E
 
 
 def _separated(
-    flows: Sequence[Flow], colours: Sequence[Colours], group: tuple[Sequence[Layer], ...]
-) -> list[Colours] | None:
-    """Colours in which each of these has one of its own, if that can be."""
+    flows: Sequence[Flow], colors: Sequence[Colors], group: tuple[Sequence[Layer], ...]
+) -> list[Colors] | None:
+    """Colors in which these layers are distinct; None if the graphs then differ."""
     begin = []
-    for flow, each, layers in zip(flows, colours, group, strict=True):
+    for flow, each, layers in zip(flows, colors, group, strict=True):
         place = {flow.places[layer]: number for number, layer in enumerate(layers)}
-        begin.append([(colour, place.get(index)) for index, colour in enumerate(each)])
+        begin.append([(color, place.get(index)) for index, color in enumerate(each)])
     new = refine(flows, begin)
     return new if same(new) else None
 
 
-# ---- what agrees of two graphs ------------------------------------------------------------------
+# ---- graphs that differ -------------------------------------------------------------------------
 
 
-def _aligned(targets: Flow, sources: Flow, found: Pairing, by_order: bool) -> Pairing:
-    """Pairs of what has none so far, by lines that follow both graphs in one order."""
-    flows = targets, sources
-    known = {*found.pairs, *found.undecided}, {*found.taken, *found.doubtful}
+def _aligned(target_flow: Flow, source_flow: Flow, pairing: Pairing, by_order: bool) -> Pairing:
+    """Pairs the remaining layers by aligning them, both graphs in the same order of execution."""
+    flows = target_flow, source_flow
+    known = {*pairing.pairs, *pairing.undecided}, {*pairing.taken, *pairing.doubtful}
     targets_left, sources_left = (
-        [layer for layer in _in_one_order(flow, colours) if layer not in done]
-        for flow, colours, done in zip(flows, _coloured(flows, _with_shape), known, strict=True)
+        [layer for layer in _in_one_order(flow, colors) if layer not in done]
+        for flow, colors, done in zip(flows, _colored(flows, _with_shape), known, strict=True)
     )
     alignment = align(
         targets_left, sources_left, lambda layer: ((layer.kind, layer.variant), layer.form)
     )
     for target, source in alignment.pairs.items():
-        found.pair(target, source)
+        pairing.pair(target, source)
     for target, among in alignment.doubtful.items():
-        found.doubt([target], among)
-    _doubt_the_displaced(targets, sources, found)
-    groups = alike(targets, _with_shape, details=True, ordered=True)
-    decide_by_names(groups, found, path_tags(targets), by_order)
-    return found
+        pairing.doubt([target], among)
+    _doubt_the_displaced(target_flow, source_flow, pairing)
+    groups = interchangeable(target_flow, _with_shape, details=True, ordered=True)
+    decide_by_names(groups, pairing, path_tags(target_flow), by_order)
+    return pairing
 
 
-def _in_one_order(flow: Flow, colours: Colours) -> list[Layer]:
+def _in_one_order(flow: Flow, colors: Colors) -> list[Layer]:
     depth = depths(flow)
-    return visit(flow, lambda part: (-depth[part], colours[part]))
+    return visit(flow, lambda part: (-depth[part], colors[part]))
 
 
-def _doubt_the_displaced(targets: Flow, sources: Flow, found: Pairing) -> None:
-    """What has no neighbour in common with its partner, neither before nor behind it, stands
-    elsewhere, whatever its shape. Layers without partners are no neighbours but passed over."""
-    taken = found.taken
+def _doubt_the_displaced(target_flow: Flow, source_flow: Flow, pairing: Pairing) -> None:
+    """Doubts pairs whose layers have no neighbor in common, neither before nor after: they are in
+    different places. Layers without a counterpart are skipped when looking for neighbors."""
+    taken = pairing.taken
     displaced = [
         (target, source)
-        for target, source in found.pairs.items()
+        for target, source in pairing.pairs.items()
         if not any(
-            {mine and found.pairs[mine] for mine in targets.nearest(target, forward, found.pairs)}
-            & {*sources.nearest(source, forward, taken)}
+            {
+                other and pairing.pairs[other]
+                for other in target_flow.nearest(target, forward, pairing.pairs)
+            }
+            & {*source_flow.nearest(source, forward, taken)}
             for forward in (False, True)
         )
     ]
     for target, source in displaced:
-        found.doubt([target], [source])
+        pairing.doubt([target], [source])

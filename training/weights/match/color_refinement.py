@@ -1,9 +1,9 @@
-"""Which parts of two flows stand in the same place: colour refinement (Weisfeiler and Lehman).
+"""Finds corresponding parts of two graphs by color refinement (Weisfeiler-Lehman).
 
-Parts begin with a colour for what they are. Then each gets a new one made of its own and of those
-of what it is fed from, in the order of the flow, and of what it feeds, in the opposite order; and
-again, until no colour divides any further. Parts of one colour cannot be told apart by anything
-that lies before or behind them. Colours of several flows can be compared: same place, same number.
+The initial color of a part is its label. In each round, it gets a new color from its own, those of
+its inputs (in the order of the flow) and those of the parts that use it (in reverse order), until
+the number of colors stays the same. Then nothing before or after two parts of one color tells them
+apart. Colors of several flows can be compared: parts in the same place have the same number.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from .flow import COMMUTATIVE, Flow, Label, Part
 from .layer import Layer
-from .operations import telling
+from .operations import comparable
 
-Colours = list[int]
+Colors = list[int]
 
 
 def refine(
@@ -24,29 +24,30 @@ def refine(
     *,
     details: bool = False,
     ordered: bool = True,
-) -> list[Colours]:
-    """`details` looks at activations and pools on the links too, where all flows have as many of
-    them; without `ordered`, paths of a concatenation may stand in any order."""
+) -> list[Colors]:
+    """The colors of each flow. `details` also compares activations and pools on the links, if all
+    flows have the same number of them. Without `ordered`, the paths of a concatenation may be in
+    any order."""
     names = _shared(flows) if details else frozenset[str]()
     palette: dict[Hashable, int] = {}
-    found = [[palette.setdefault(label, len(palette)) for label in labels] for labels in begin]
-    # A round that divides nothing ends it, so there are fewer rounds than parts.
+    colors_of = [[palette.setdefault(label, len(palette)) for label in labels] for labels in begin]
+    # It ends with a round that splits no color, so there are fewer rounds than parts.
     while True:
         palette = {}
         new = [
-            _round(flow, colours, palette, names, ordered)
-            for flow, colours in zip(flows, found, strict=True)
+            _round(flow, colors, palette, names, ordered)
+            for flow, colors in zip(flows, colors_of, strict=True)
         ]
-        if _classes(new) == _classes(found):
+        if _classes(new) == _classes(colors_of):
             return new
-        found = new
+        colors_of = new
 
 
 def _shared(flows: Sequence[Flow]) -> frozenset[str]:
-    """What operations on links are called, without what is not called the same in all of them."""
+    """Names of operations on links that occur equally often in all flows."""
     counts = [
         Counter(
-            name for part in flow.parts for link in part.inputs for name in telling(link.through)
+            name for part in flow.parts for link in part.inputs for name in comparable(link.through)
         )
         for flow in flows
     ]
@@ -55,61 +56,60 @@ def _shared(flows: Sequence[Flow]) -> frozenset[str]:
     )
 
 
-def _classes(colours: Iterable[Colours]) -> int:
-    return len({colour for each in colours for colour in each})
+def _classes(colors: Iterable[Colors]) -> int:
+    return len({color for each in colors for color in each})
 
 
 def _round(
     flow: Flow,
-    colours: Colours,
+    colors: Colors,
     palette: dict[Hashable, int],
     names: frozenset[str],
     ordered: bool,
-) -> Colours:
+) -> Colors:
     def number(label: Hashable) -> int:
         return palette.setdefault(label, len(palette))
 
     def way(through: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in through if name in names)
 
-    before: Colours = []
-    for part, colour in zip(flow.parts, colours, strict=True):
+    before: Colors = []
+    for part, color in zip(flow.parts, colors, strict=True):
         sources = [(before[link.part], way(link.through)) for link in part.inputs]
         if not fixed_order(part, ordered):
             sources.sort()
-        before.append(number(("before", colour, tuple(sources))))
-    behind: Colours = [0] * len(colours)
-    for index in range(len(colours) - 1, -1, -1):
+        before.append(number(("before", color, tuple(sources))))
+    behind: Colors = [0] * len(colors)
+    for index in range(len(colors) - 1, -1, -1):
         uses = sorted(
             (
-                behind[taken.by],
-                taken.slot if fixed_order(flow.parts[taken.by], ordered) else 0,
-                way(taken.through),
+                behind[use.by],
+                use.slot if fixed_order(flow.parts[use.by], ordered) else 0,
+                way(use.through),
             )
-            for taken in flow.taken[index]
+            for use in flow.uses[index]
         )
-        behind[index] = number(("behind", colours[index], tuple(uses)))
+        behind[index] = number(("behind", colors[index], tuple(uses)))
     return [number(("both", *pair)) for pair in zip(before, behind, strict=True)]
 
 
 def fixed_order(part: Part, ordered: bool) -> bool:
-    """Whether it matters in which order a part takes its inputs."""
+    """Whether the order of a part's inputs matters."""
     return part.what not in COMMUTATIVE and (ordered or part.what != "concat")
 
 
-def same(colours: Sequence[Colours]) -> bool:
-    """Whether there are as many of each in all of them."""
-    counted = [Counter(each) for each in colours]
+def same(colors: Sequence[Colors]) -> bool:
+    """Whether every color occurs equally often in all flows."""
+    counted = [Counter(each) for each in colors]
     return all(each == counted[0] for each in counted)
 
 
-def alike(flow: Flow, label: Label, *, details: bool, ordered: bool) -> list[list[Layer]]:
-    """Groups of two layers or more that stand alike, so that any of theirs might belong to any; in
-    the order of the flow."""
-    (colours,) = refine(
+def interchangeable(flow: Flow, label: Label, *, details: bool, ordered: bool) -> list[list[Layer]]:
+    """Groups of at least two interchangeable layers, in the order of the flow."""
+    (colors,) = refine(
         [flow], [[label(part) for part in flow.parts]], details=details, ordered=ordered
     )
     groups: dict[int, list[Layer]] = {}
     for layer, part in flow.places.items():
-        groups.setdefault(colours[part], []).append(layer)
+        groups.setdefault(colors[part], []).append(layer)
     return [group for group in groups.values() if len(group) > 1]

@@ -1,8 +1,7 @@
-"""How data flows through the layers of a network: its graph without everything that holds nothing.
+"""The dataflow graph of a network: layers with weights, merges, and the links between them.
 
-Only layers with tensors and the places where paths come together are left. What lies between two of
-them (activations, pools, reshapes) is written on the link. A sum of sums is one sum, and a
-concatenation of concatenations one concatenation, however they were carried out.
+Operations without weights (activations, pools, reshapes) are names on the links. A sum of sums is
+one sum, and a concatenation of concatenations is one concatenation, however the code computes them.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from typing import NamedTuple
 from .layer import Layer
 
 COMMUTATIVE = frozenset({"add", "mul", "maximum", "minimum"})
-"""Merges whose paths may be written in any order."""
+"""Merges whose inputs can be in any order."""
 
 
 class Link(NamedTuple):
-    """Where something comes from, and what happened to it on the way."""
+    """An input of a part: the part that it comes from, and the operations on the way."""
 
     part: int
     through: tuple[str, ...] = ()
@@ -29,17 +28,17 @@ class Part(NamedTuple):
     """The input, a layer, a merge or an output."""
 
     what: str
-    """`input`, `layer`, `output`, or what a merge does."""
+    """`input`, `layer`, `output`, or the operation of a merge."""
     inputs: tuple[Link, ...]
     layer: Layer | None = None
 
 
 Label = Callable[[Part], Hashable]
-"""What two parts have to agree in."""
+"""The properties in which corresponding parts have to be equal."""
 
 
-class Taken(NamedTuple):
-    """One use of what a part gives."""
+class Use(NamedTuple):
+    """A use of a part's output: by which part, as which of its inputs."""
 
     by: int
     slot: int
@@ -48,43 +47,43 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True)
 class Flow:
-    """Parts in an order in which they can be computed."""
+    """Parts in an order of execution."""
 
     parts: tuple[Part, ...]
 
     @cached_property
-    def taken(self) -> list[list[Taken]]:
-        """By part: what takes its output."""
-        found: list[list[Taken]] = [[] for _ in self.parts]
+    def uses(self) -> list[list[Use]]:
+        """For each part, the uses of its output."""
+        uses: list[list[Use]] = [[] for _ in self.parts]
         for index, part in enumerate(self.parts):
             for slot, link in enumerate(part.inputs):
-                found[link.part].append(Taken(index, slot, link.through))
-        return found
+                uses[link.part].append(Use(index, slot, link.through))
+        return uses
 
     @cached_property
     def places(self) -> dict[Layer, int]:
-        """Of each layer, the part that it is; in the order of the parts."""
+        """The index of the part of each layer, in the order of the parts."""
         return {part.layer: index for index, part in enumerate(self.parts) if part.layer}
 
     @cached_property
     def outputs(self) -> list[int]:
-        """The network's own first."""
+        """The main output first, then those of auxiliary heads."""
         return [index for index, part in enumerate(self.parts) if part.what == "output"]
 
     @cached_property
     def main(self) -> frozenset[int]:
-        """The parts that the network's own output needs: without auxiliary heads."""
+        """The parts that the main output needs: all except auxiliary heads."""
         return frozenset(_needed(self.parts, self.outputs[:1]))
 
     def without_heads(self) -> Flow:
-        """Itself, but for what only auxiliary outputs need."""
+        """The flow without the parts that only auxiliary heads need."""
         return Flow(_kept(self.parts, self.main))
 
     def nearest(
         self, layer: Layer, forward: bool, among: Container[Layer]
     ) -> Iterator[Layer | None]:
-        """The first layers behind (or before) one that are `among` those, on every way; None where
-        a way reaches the end of the network."""
+        """The nearest layers of `among` after (or before) a layer, on every path; None for a path
+        that reaches the end of the network."""
         todo, seen = self._beside(self.places[layer], forward), set[int]()
         while todo:
             index = todo.pop()
@@ -101,15 +100,15 @@ class Flow:
 
     def _beside(self, index: int, forward: bool) -> list[int]:
         if forward:
-            return [taken.by for taken in self.taken[index]]
+            return [use.by for use in self.uses[index]]
         return [link.part for link in self.parts[index].inputs]
 
 
 def flow_of(parts: Sequence[Part], outputs: Iterable[Link]) -> Flow:
-    """The flow of parts as they were met, which may hold more than what the outputs need."""
-    met = [*parts, *(Part("output", (link,)) for link in outputs)]
-    ends = [index for index, part in enumerate(met) if part.what == "output"]
-    flat = _flattened(met, _needed(met, ends))
+    """The flow of the parts that the outputs need, with nested merges joined."""
+    every = [*parts, *(Part("output", (link,)) for link in outputs)]
+    ends = [index for index, part in enumerate(every) if part.what == "output"]
+    flat = _flattened(every, _needed(every, ends))
     return Flow(_kept(flat, _needed(flat, ends)))
 
 
@@ -124,7 +123,7 @@ def _needed(parts: Sequence[Part], ends: Iterable[int]) -> set[int]:
 
 
 def _kept(parts: Sequence[Part], wanted: Iterable[int]) -> tuple[Part, ...]:
-    """Some of the parts, numbered anew."""
+    """A selection of the parts, renumbered."""
     number = {old: new for new, old in enumerate(sorted(wanted))}
     return tuple(
         parts[old]._replace(
@@ -147,8 +146,8 @@ def _flattened(parts: Sequence[Part], needed: set[int]) -> list[Part]:
         inputs: list[Link] = []
         for link in part.inputs:
             inner = flat[link.part]
-            # A sum that others need too (the one before, in a chain of residuals) is a place of
-            # its own; the maps in a concatenation can be told apart wherever they end up.
+            # A sum that other parts use too (in a chain of residual blocks) stays separate; the
+            # inputs of a concatenation are distinct in any case.
             same = inner.what == part.what and not link.through
             if same and (part.what == "concat" or uses[link.part] == 1):
                 inputs += inner.inputs

@@ -1,4 +1,4 @@
-"""The flow of a module by symbolic tracing (torch.fx): nothing is computed."""
+"""Builds the dataflow graph of a module by symbolic tracing (torch.fx), without running it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from .flow import Flow
 from .operations import plain, settings_of_call, settings_of_object
 
 
-class CannotFollow(Exception):
-    """This way of finding out how data flows does not work here; says why."""
+class CannotTrace(Exception):
+    """A module cannot be traced in this way; the message says why."""
 
 
 def traced(module: nn.Module) -> Flow:
-    """Raises CannotFollow for modules whose Python looks at what is in the tensors."""
+    """Raises CannotTrace if the module's Python code depends on the values of tensors."""
     try:
         with in_training(module):
             graph = _Tracer().trace(module)
-    except Exception as error:  # noqa: BLE001 - it runs foreign code on stand-ins
-        raise CannotFollow(in_a_line(error)) from None
+    except Exception as error:  # noqa: BLE001 - this runs code of the module
+        raise CannotTrace(in_a_line(error)) from None
     return _flow(module, graph)
 
 
 @contextmanager
 def in_training(module: nn.Module) -> Iterator[None]:
-    """Auxiliary heads are only there in training. Each part is as it was, afterwards."""
+    """Sets training mode, because only then auxiliary heads run; restores the mode of each part."""
     modes = {inner: inner.training for inner in module.modules()}
     module.train()
     try:
@@ -43,7 +43,7 @@ def in_training(module: nn.Module) -> Iterator[None]:
 
 
 class _Tracer(fx.Tracer):
-    """Goes into modules written by others also where they are derived from torch's."""
+    """Traces into all modules that are not torch's own, even if they inherit from one of them."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return type(m).__module__.startswith("torch.nn") and not isinstance(
@@ -88,7 +88,7 @@ def _flow(module: nn.Module, graph: fx.Graph) -> Flow:
 
 
 def _is_data(node: fx.Node) -> bool:
-    """An argument with a default (a mask, a flag) may be left out, and is."""
+    """Whether it is the image: arguments with a default (a mask, a flag) are left out."""
     return not node.args or node.args[0] is inspect.Parameter.empty
 
 
@@ -102,7 +102,7 @@ def _tensors(module: nn.Module) -> list[str]:
 
 
 def held_by(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """All parameters and buffers, under every name that they have."""
+    """All parameters and buffers; shared ones under each of their names."""
     yield from module.named_parameters(remove_duplicate=False)
     yield from module.named_buffers(remove_duplicate=False)
 

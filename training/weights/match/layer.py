@@ -1,8 +1,8 @@
-"""A layer as the matcher sees it: the tensors it holds, of what kind it is, how it is set.
+"""A layer for matching: its tensors, its kind, its settings.
 
-Of what kind a layer is follows from its tensors alone, by the same rule for both sides, since of a
-file of weights nothing else is known: a weight of several axes is multiplied with, running means
-belong to a batch norm, and so on. What else a module tells, `variant` and `settings`, is extra.
+The kind follows from the tensors alone, because a file of weights has nothing else: a weight with
+several axes is that of a convolution or linear layer, running means belong to a batch norm, and so
+on. A network or a module also has a `variant` and `settings`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ROLES = {
     "moving_var": "running_var",
     "num_batches_tracked": "num_batches_tracked",
 }
-"""What a tensor is for, by the last part of its key."""
+"""The role of a tensor, by the last part of its key."""
 
 STATISTICS = ("running_mean", "running_var")
 COUNTER = "num_batches_tracked"
@@ -43,25 +43,25 @@ class Held(NamedTuple):
 
     key: str
     shape: Shape
-    """As it is used here: what a source keeps with its axes in another order is turned around."""
+    """In the order of axes that torch uses."""
     axes: Axes = ()
-    """That order, if it is another."""
+    """The permutation from the source's order of axes, if it differs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """Tensors that belong together. Each is itself only: others may look the same."""
+    """The tensors of a layer; compared by identity, because other layers may look the same."""
 
     name: str
     tensors: Mapping[str, Held]
     """By role: weight, bias, running_mean, …"""
     variant: str = ""
-    """What more is known of its kind: transposed, layer, group."""
+    """transposed, layer, group or instance, if known."""
     settings: Mapping[str, object] = field(default_factory=dict)
     fixed: bool = False
-    """Its values are given, not learned."""
-    arriving: Shape = ()
-    """Of ours: the shape of what it takes; the map, where that has only been made flat."""
+    """Whether its values are fixed and not trained."""
+    input_shape: Shape = ()
+    """For the target: its input shape; before flattening, if the input is a flattened map."""
 
     @property
     def kind(self) -> Kind:
@@ -76,7 +76,7 @@ class Layer:
 
     @property
     def shape(self) -> Shape:
-        """That of what makes it what it is."""
+        """The shape of its weight, or else of its statistics or first tensor."""
         for role in ("weight", *STATISTICS):
             if role in self.tensors:
                 return self.tensors[role].shape
@@ -84,8 +84,8 @@ class Layer:
 
     @property
     def form(self) -> Shape:
-        """Its shape without the ones at the end: a 1x1 convolution is a fully connected layer at
-        each place, and a factor for each channel may be written 64 or 64x1x1."""
+        """Its shape without trailing ones: a 1x1 convolution is a linear layer at each position,
+        and one factor for each channel may have the shape 64 or 64x1x1."""
         return without_ones(self.shape)
 
 
@@ -101,9 +101,9 @@ def layer_of(
     variant: str = "",
     settings: Mapping[str, object] | None = None,
     fixed: bool = False,
-    arriving: Shape = (),
+    input_shape: Shape = (),
 ) -> Layer:
-    """A layer of these tensors, each in the role that its key or, failing that, its shape says."""
+    """A layer of these tensors; their keys determine their roles, or else their shapes."""
     roles: dict[str, Held] = {}
     unknown: list[Held] = []
     for held in tensors:
@@ -115,7 +115,7 @@ def layer_of(
     for held in sorted(unknown, key=lambda held: -len(held.shape)):
         free = [role for role in ("weight", "bias") if role not in roles]
         roles[free[0] if free else held.key] = held
-    return Layer(name, roles, variant, settings or {}, fixed, arriving)
+    return Layer(name, roles, variant, settings or {}, fixed, input_shape)
 
 
 def role_of(key: str) -> str | None:

@@ -1,7 +1,7 @@
-"""A flow as a line: its layers one after the other, as code that carries it out might have them.
+"""Orders the layers of a graph as code might define them, and so as a state dict has them.
 
-What leads to a layer comes before it, and each path is followed to its end before the next begins.
-Which of two paths comes first is a matter of taste; so is where auxiliary heads stand.
+The inputs of a layer come before it, and each path is finished before the next begins. Code may
+define either of two paths first, and auxiliary heads in several places, so there are variants.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from .flow import COMMUTATIVE, Flow
 from .layer import Layer
 
 Paths = Literal["written", "short", "long"]
-"""In a sum: as it is written, or the path of fewer layers (the shortcut) first, or last."""
+"""The paths of a sum: as in the graph, or the shorter one (the shortcut) first or last."""
 Heads = Literal["written", "last", "before"]
-"""Auxiliary heads: where they branch off, behind everything, or before the last layer."""
+"""Auxiliary heads: where they branch off, after all layers, or before the last layer."""
 
 
 def line(flow: Flow, paths: Paths = "written", heads: Heads = "written") -> list[Layer]:
-    """The layers, in the order in which they may have been put down."""
+    """The layers in one of these orders."""
     if paths == "written":
         order = list(flow.places)
     else:
@@ -34,16 +34,17 @@ def line(flow: Flow, paths: Paths = "written", heads: Heads = "written") -> list
 
 
 def depths(flow: Flow) -> list[int]:
-    """By part: how many layers there are on the longest way to it, itself included."""
-    found: list[int] = []
+    """For each part, the number of layers on the longest path to it, itself included."""
+    depth: list[int] = []
     for part in flow.parts:
-        before = max((found[link.part] for link in part.inputs), default=0)
-        found.append(before + (part.layer is not None))
-    return found
+        before = max((depth[link.part] for link in part.inputs), default=0)
+        depth.append(before + (part.layer is not None))
+    return depth
 
 
 def visit(flow: Flow, key: Callable[[int], object]) -> list[Layer]:
-    """From the outputs, the own one first, the others by depth; paths of a sum by the key."""
+    """Layers in depth-first order from the outputs: the main one, then the others by depth. The
+    paths of a sum are sorted by `key`."""
     depth = depths(flow)
     outputs = flow.outputs[:1] + sorted(flow.outputs[1:], key=lambda part: depth[part])
     order: list[Layer] = []

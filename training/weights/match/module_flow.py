@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from .flow import Flow
-from .fx_trace import CannotFollow, traced
+from .fx_trace import CannotTrace, traced
 from .layer import Shape
-from .traced_run import watched
+from .traced_run import recorded
 
 
 class Traced(NamedTuple):
@@ -29,13 +29,13 @@ def trace(module: nn.Module, input_shape: Shape, example: Tensor | None = None) 
     reasons: dict[str, str] = {}
     ways: list[tuple[str, Callable[[], Flow]]] = [
         ("torch.fx", lambda: traced(module)),
-        ("a traced run", lambda: watched(module, images.to("meta"))),
-        ("a traced run", lambda: watched(module, images)),
+        ("a traced run", lambda: recorded(module, images.to("meta"))),
+        ("a traced run", lambda: recorded(module, images)),
     ]
     for how, way in ways:
         try:
             flow = way()
-        except CannotFollow as reason:
+        except CannotTrace as reason:
             reasons[how] = str(reason)
             continue
         if flow.places:

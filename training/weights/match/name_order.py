@@ -1,9 +1,9 @@
-"""An order of layers from their names alone, that fits a line of ours.
+"""Finds the order of layers from their names alone, so that it fits the target's layers.
 
-For files that keep no order of their own, or an alphabetical one. Names are taken as a tree. What
-is below a name lies side by side; what differs in numbers only comes in their order; and how
-different words follow each other (`conv1`, `bn1`, `downsample`) is whatever fits. Everything that
-fits is found, so what fits in one way only is certain, as far as names can be trusted.
+For files that are sorted by name or not ordered at all. The names form a tree. The layers below a
+name are contiguous; names that differ in numbers only are in the order of these; different words
+(`conv1`, `bn1`, `downsample`) can be in any order that fits. All fitting orders are found, so a
+position that is the same in all of them is certain, as far as names can be trusted.
 """
 
 from __future__ import annotations
@@ -15,34 +15,32 @@ from dataclasses import dataclass, field
 from .names import rank, template
 
 Fits = Callable[[int, int], bool]
-"""Whether a layer of theirs can stand at a position of the line."""
+"""Whether a layer of the source can be at a position of the target's order."""
 
 _MOST_TRIALS = 100_000
-"""The networks that people use take about a thousand."""
+"""Common networks take about a thousand."""
 _MOST_LEVELS = 30
 
 
 @dataclass
 class _Tree:
-    """A name, or the beginning of names."""
+    """A name, or a prefix of names."""
 
     leaf: int | None = None
-    """Which layer it is."""
+    """The index of its layer."""
     below: dict[str, _Tree] = field(default_factory=dict)
     size: int = 0
     chains: list[list[_Tree]] = field(default_factory=list)
-    """What is below, by words; each in the order of its numbers."""
+    """The subtrees by word, each sorted by its numbers."""
 
 
 class TooMany(Exception):
-    """There are more ways to arrange these names than can be looked at."""
+    """There are too many orders of these names to try."""
 
 
 def positions(names: Sequence[str], length: int, fits: Fits, between: str) -> list[set[int]] | None:
-    """For each name, where it stands in some arrangement that fills a line from end to end; None
-    where there is none. `between` matches what stands between the levels of a name.
-
-    Raises TooMany where there are more ways than can be looked at."""
+    """The possible positions of each name in the complete orders that fit; None if there is none.
+    `between` is the pattern of separators in names. Raises TooMany if there are too many orders."""
     if len(names) != length:
         return None
     return _Search(_tree(names, between), fits).positions(len(names))
@@ -77,7 +75,7 @@ def _chain(tree: _Tree) -> None:
 
 
 _State = tuple[int, ...]
-"""How much of each chain has been placed."""
+"""The number of placed subtrees in each chain."""
 _Step = tuple[_State, _Tree, int, _State]
 
 
@@ -91,7 +89,7 @@ class _Search:
     def positions(self, count: int) -> list[set[int]] | None:
         if not self._can_stand(self._root, 0):
             return None
-        found: list[set[int]] = [set() for _ in range(count)]
+        places: list[set[int]] = [set() for _ in range(count)]
         todo, seen = [(self._root, 0)], set[tuple[int, int]]()
         while todo:
             tree, start = todo.pop()
@@ -99,10 +97,10 @@ class _Search:
                 continue
             seen.add((id(tree), start))
             if tree.leaf is not None:
-                found[tree.leaf].add(start)
+                places[tree.leaf].add(start)
             else:
                 todo += [(child, at) for _, child, at, _ in self._ways(tree, start)]
-        return found
+        return places
 
     def _can_stand(self, tree: _Tree, start: int) -> bool:
         if tree.leaf is not None:
@@ -110,19 +108,19 @@ class _Search:
         return bool(self._ways(tree, start))
 
     def _ways(self, tree: _Tree, start: int) -> list[_Step]:
-        """The steps of all ways to lay out what is below a name, from a position on."""
+        """The steps of all orders of the subtrees of a name, from a position on."""
         key = id(tree), start
         if key not in self._steps:
-            self._steps[key] = self._found_ways(tree, start)
+            self._steps[key] = self._find_ways(tree, start)
         return self._steps[key] or []
 
-    def _found_ways(self, tree: _Tree, start: int) -> list[_Step]:
+    def _find_ways(self, tree: _Tree, start: int) -> list[_Step]:
         none = tuple(0 for _ in tree.chains)
         full = tuple(len(chain) for chain in tree.chains)
         places = {none: start}
         steps: list[_Step] = []
         todo = [none]
-        for state in todo:  # grows while it is gone through
+        for state in todo:  # grows during the loop
             for number, chain in enumerate(tree.chains):
                 if state[number] == len(chain):
                     continue
@@ -141,7 +139,7 @@ class _Search:
 
 
 def _leading_to(end: _State, steps: Sequence[_Step]) -> Iterable[_Step]:
-    """Steps come in an order in which each follows those that it needs."""
+    """The steps that lead to `end`. Each step comes after those that it depends on."""
     reached = {end}
     for step in reversed(steps):
         if step[3] in reached:

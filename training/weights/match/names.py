@@ -1,8 +1,8 @@
-"""What names say: numbers that count, and words for kinds of paths.
+"""Reads the names of layers: their numbers, and words such as `downsample`.
 
-Names never decide where the place does. Among layers that nothing else tells apart they are taken
-for clear in two cases only: they differ in nothing but numbers, which count upwards as ours stand;
-or one of them alone has a word for what ours is (`downsample`, `pool`).
+Names are used only for layers that are otherwise interchangeable, and decide in two cases only:
+the names differ in nothing but numbers, which increase in the target's order; or exactly one name
+has a word for the kind of path that the target's layer is on.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ Rank = tuple[tuple[int, str], ...]
 
 
 def template(name: str) -> str:
-    """A name without what counts in it: `layer#.#.conv#`. Letters count behind numbers (`Mixed_5b`)
-    and, the first few of the alphabet, where they stand alone (`f.a`)."""
+    """A name without its numbers: `layer#.#.conv#`. Letters after a digit (`Mixed_5b`) and single
+    letters from a to h (`f.a`) count as numbers."""
     return _COUNTING.sub("#", name)
 
 
 def rank(name: str) -> Rank:
-    """What counts in a name, in a form that can be compared."""
+    """The numbers of a name, as a sort key."""
     return tuple(
-        (int(found), "") if found.isdigit() else (0, found) for found in _COUNTING.findall(name)
+        (int(number), "") if number.isdigit() else (0, number) for number in _COUNTING.findall(name)
     )
 
 
 def count_upwards(names: Sequence[str]) -> bool:
-    """Whether they differ in numbers only, and these grow."""
+    """Whether the names differ in numbers only, and these increase."""
     if len({template(name) for name in names}) != 1:
         return False
     ranks = [rank(name) for name in names]
@@ -49,7 +49,7 @@ def count_upwards(names: Sequence[str]) -> bool:
 
 
 def contradict(names: Sequence[str]) -> bool:
-    """Whether among names that differ in numbers only, these do not grow."""
+    """Whether some names differ in numbers only, and these decrease."""
     last: dict[str, Rank] = {}
     for name in names:
         kind, place = template(name), rank(name)
@@ -60,14 +60,14 @@ def contradict(names: Sequence[str]) -> bool:
 
 
 def tags(name: str) -> frozenset[Tag]:
-    """Which kinds of paths it has words for."""
+    """The kinds of paths that a name has words for."""
     words = {word.lower() for word in re.findall(r"[A-Za-z][a-z]*|[A-Z]+", name)}
     return frozenset(tag for tag, known in _WORDS.items() if words & known)
 
 
-def told_apart(tagged: Sequence[Iterable[Tag]], names: Sequence[str]) -> list[int] | None:
-    """By words: for each of ours, with its tags, the place of its one name among `names`; None
-    unless every one of both sides has a partner that nothing else goes with."""
+def assign_by_words(tagged: Sequence[Iterable[Tag]], names: Sequence[str]) -> list[int] | None:
+    """Assigns names to layers by their tags: for each layer of the target, the index of its name.
+    None unless the assignment is complete and unique."""
     targets = _but_for_shared([frozenset(each) for each in tagged])
     known = frozenset[Tag]().union(*targets)
     sources = _but_for_shared([tags(name) & known for name in names])

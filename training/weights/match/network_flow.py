@@ -1,4 +1,4 @@
-"""The flow of a compiled network."""
+"""Builds the dataflow graph of a compiled network."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from .layer import Held, Layer, Shape, layer_of, prefix_of
 from .operations import SAME, plain, settings_of_object, variant_of
 
 _SHAPELESS = ("shape", "activation", "dropout")
-"""Kinds of operations that leave each number where it is, in a vector."""
+"""Kinds of operations that keep the position of each value of a vector."""
 
 
 def flow_of_network(network: Network) -> Flow:
-    """What each node is called follows from the torch text that it is computed with."""
+    """The graph; names of operations are those of the emitted torch modules."""
     parts: list[Part] = []
     links: list[Link] = []
     for node in network.nodes:
         inputs = tuple(links[source.index] for source in node.inputs)
-        links.append(_follow(node, inputs, parts))
+        links.append(_add(node, inputs, parts))
     outputs = [network.output, *(head.output for head in network.aux)]
     return flow_of(parts, [links[node.index] for node in outputs])
 
 
-def _follow(node: Node, inputs: tuple[Link, ...], parts: list[Part]) -> Link:
-    """Where its output comes from; new parts are put down."""
+def _add(node: Node, inputs: tuple[Link, ...], parts: list[Part]) -> Link:
+    """Adds the parts of a node; returns the link to its output."""
     if not inputs:
         parts.append(Part("input", ()))
         return Link(len(parts) - 1)
@@ -41,28 +41,28 @@ def _follow(node: Node, inputs: tuple[Link, ...], parts: list[Part]) -> Link:
     (link,) = inputs
     if name in SAME:
         return link
-    part = getattr(node.op, "index", None)  # of channels that are divided among paths
+    part = getattr(node.op, "index", None)  # the index of a channel split
     through = (*link.through, name) if part is None else (*link.through, name, f"part {part}")
     return Link(link.part, through)
 
 
 def layers_of_node(node: Node, variant: str = "") -> Iterator[Layer]:
-    """One, or where an operation holds several modules (`depthwise.weight`), one for each."""
+    """The layer of a node; one for each module, if it has several (`depthwise.weight`)."""
     groups: dict[str, list[Held]] = {}
     for weight in node.weights:
         key = f"{node.name}.{weight.name}"
         groups.setdefault(prefix_of(weight.name), []).append(Held(key, weight.shape))
     fixed = not any(weight.trainable for weight in node.weights) and node.op.kind == "filter"
     settings = settings_of_object(node.op)
-    arriving = _arriving(node.inputs[0])
+    input_shape = _input_shape(node.inputs[0])
     for prefix, tensors in groups.items():
         name = f"{node.name}.{prefix}" if prefix else node.name
-        yield layer_of(name, tensors, variant, settings, fixed, arriving)
-        settings, arriving = {}, ()
+        yield layer_of(name, tensors, variant, settings, fixed, input_shape)
+        settings, input_shape = {}, ()
 
 
-def _arriving(node: Node) -> Shape:
-    """The shape of what a node gives, before it was made flat."""
+def _input_shape(node: Node) -> Shape:
+    """The output shape of a node, before flattening."""
     source = node
     while len(source.shape) == 1 and len(source.inputs) == 1 and source.op.kind in _SHAPELESS:
         source = source.inputs[0]
@@ -70,5 +70,5 @@ def _arriving(node: Node) -> Shape:
 
 
 def _operation(node: Node) -> str:
-    made = node.op.torch(node.shape, *node.input_shapes).module
-    return plain(made.name.removeprefix("nn.") if made is not None else node.op.short_word)
+    module = node.op.torch(node.shape, *node.input_shapes).module
+    return plain(module.name.removeprefix("nn.") if module is not None else node.op.short_word)

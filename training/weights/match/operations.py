@@ -1,4 +1,4 @@
-"""What operations are called: torch has several names for each, this package needs one."""
+"""Maps the names of torch operations to one name each, and reads their settings."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ NUMBERS = frozenset(
     is_floating_point sym_size sym_numel sym_stride type len isinstance eq ne lt le gt ge not_
     is_contiguous _assert _assert_async storage_offset layout is_grad_enabled""".split()
 )
-"""They give no tensor of data, whatever they are asked about."""
+"""Operations whose result is not a tensor of data, but a size, type or flag."""
 
 SAME = frozenset(
     """dropout dropout2d dropout1d dropout3d featuredropout alphadropout featurealphadropout
     identity stochasticdepth droppath contiguous clone detach alias float double half quantstub
     dequantstub""".split()
 )
-"""In evaluation they do nothing, so they are not put down at all."""
+"""Operations that do nothing in evaluation mode; they are left out of the graph."""
 
 RESHAPES = frozenset(
     """flatten unflatten view viewas reshape reshapeas to type squeeze unsqueeze permute transpose
     swapaxes expand expandas chunk split splitwithsizes tensorsplit unbind slice shuffle
     channelshuffle pixelshuffle crop pad""".split()
 )
-"""The same numbers seen otherwise: written in so many ways that nothing can be told by them."""
+"""Operations that only rearrange values. Code writes them in many ways, so they tell nothing."""
 
 
-def telling(through: Sequence[str]) -> tuple[str, ...]:
-    """What of the operations on a link is called the same by everybody."""
+def comparable(through: Sequence[str]) -> tuple[str, ...]:
+    """The operations on a link that do not depend on how the code is written."""
     return tuple(name for name in through if name not in RESHAPES)
 
 
@@ -59,7 +59,7 @@ VARIANTS = {
     "groupnorm": "group",
     "instancenorm": "instance",
 }
-"""What kinds of layers there are that their tensors do not tell apart."""
+"""Variants of layers that have the same tensors."""
 
 
 def plain(name: str) -> str:
@@ -82,33 +82,33 @@ _POSITIONS: Mapping[str, Mapping[str, int]] = {
     "layernorm": {"eps": 4},
     "groupnorm": {"eps": 4},
 }
-"""Where the arguments of functions stand that a layer is told by."""
+"""The positions of the arguments that are compared as settings."""
 
 
 def settings_of_call(
     operation: str, args: Sequence[object], named: Mapping[str, object]
 ) -> dict[str, object]:
-    found: dict[str, object] = {}
+    settings: dict[str, object] = {}
     for name, position in _POSITIONS.get(operation, {}).items():
         value = named.get(name, args[position] if position < len(args) else None)
-        setting(found, name, value)
-    return found
+        setting(settings, name, value)
+    return settings
 
 
 def settings_of_object(thing: object) -> dict[str, object]:
-    """Of a module of torch's, or of an operation of ours."""
-    found: dict[str, object] = {}
+    """The settings of a torch module or of an operation of a spec."""
+    settings: dict[str, object] = {}
     for name in ("stride", "dilation", "eps"):
-        setting(found, name, getattr(thing, name, None))
-    return found
+        setting(settings, name, getattr(thing, name, None))
+    return settings
 
 
-def setting(found: dict[str, object], name: str, value: object) -> None:
-    """Puts it down if it is known; what holds for both axes as a pair."""
+def setting(settings: dict[str, object], name: str, value: object) -> None:
+    """Adds a setting if its value is known; a single value for both axes becomes a pair."""
     if name == "eps":
         if isinstance(value, float):
-            found[name] = value
+            settings[name] = value
     elif isinstance(value, int):
-        found[name] = (value, value)
+        settings[name] = (value, value)
     elif isinstance(value, (tuple, list)) and value and all(isinstance(n, int) for n in value):
-        found[name] = tuple(value) if len(value) > 1 else (value[0], value[0])
+        settings[name] = tuple(value) if len(value) > 1 else (value[0], value[0])

@@ -1,4 +1,4 @@
-"""Which layer of theirs belongs to which of ours: what all ways to find that out answer."""
+"""Which layers of the source and the target are paired, and on what evidence."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .layer import Layer
-from .names import Tag, count_upwards, told_apart
+from .names import Tag, assign_by_words, count_upwards
 
 Evidence = Literal["place", "order", "names"]
-"""By its place in the flow of data, or failing that by the order in a file, or by names."""
+"""How a pair was found: by its place in the graph, else by the order in a file, or by names."""
 
 
 @dataclass
 class Pairing:
-    """What is in neither has nothing to go with."""
+    """Layers that are neither paired nor undecided have no counterpart."""
 
     pairs: dict[Layer, Layer] = field(default_factory=dict)
-    """Theirs, by ours."""
+    """The source's layer for each layer of the target."""
     evidence: dict[Layer, Evidence] = field(default_factory=dict)
-    """What a pair was told by, by ours."""
+    """The evidence for each pair, by the layer of the target."""
     undecided: dict[Layer, set[Layer]] = field(default_factory=dict)
-    """Of ours that cannot be told apart: those of theirs that may belong to it."""
+    """For each ambiguous layer of the target, its candidates in the source."""
 
     def pair(self, target: Layer, source: Layer, evidence: Evidence = "place") -> None:
         self.pairs[target] = source
@@ -30,7 +30,7 @@ class Pairing:
         self.undecided.pop(target, None)
 
     def doubt(self, targets: Iterable[Layer], sources: Iterable[Layer]) -> None:
-        """Takes back what was said about these."""
+        """Makes layers ambiguous; pairs with them are dissolved."""
         candidates = set(sources)
         for target in list(targets):
             self.pairs.pop(target, None)
@@ -43,31 +43,31 @@ class Pairing:
 
     @property
     def doubtful(self) -> set[Layer]:
-        """Of theirs."""
+        """The candidates of ambiguous layers."""
         return {source for candidates in self.undecided.values() for source in candidates}
 
 
 def decide_by_names(
     groups: Iterable[Sequence[Layer]],
-    found: Pairing,
+    pairing: Pairing,
     tagged: Mapping[Layer, frozenset[Tag]],
     by_order: bool,
 ) -> None:
-    """Pairs of layers that are alike stay where names say the same, or where order may decide;
-    else they are in doubt."""
+    """Checks pairs of interchangeable layers: they stay if names confirm them, or if the order may
+    decide; else the layers are ambiguous."""
     for group in groups:
-        paired = [target for target in group if target in found.pairs]
+        paired = [target for target in group if target in pairing.pairs]
         if not paired:
             continue
-        sources = [found.pairs[target] for target in paired]
+        sources = [pairing.pairs[target] for target in paired]
         names = [source.name for source in sources]
-        words = told_apart([tagged[target] for target in paired], names)
+        words = assign_by_words([tagged[target] for target in paired], names)
         if count_upwards(names) or words == list(range(len(names))):
             evidence: Evidence = "names"
         elif by_order and words is None:
             evidence = "order"
         else:
-            found.doubt(group, sources)
+            pairing.doubt(group, sources)
             continue
         for target in paired:
-            found.evidence[target] = evidence
+            pairing.evidence[target] = evidence

@@ -1,4 +1,4 @@
-"""On what kind of path a layer stands: what a name may have a word for."""
+"""Finds layers on shortcut and pooling paths, which names have words for (`downsample`, `pool`)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from .flow import Flow
 from .layer import Layer
 from .linear_order import depths
 from .names import Tag
-from .operations import telling
+from .operations import comparable
 
 
 def path_tags(flow: Flow) -> dict[Layer, frozenset[Tag]]:
-    """By layer. A path reaches from where something is used several times, or from a merge, to
-    the next such place."""
+    """The tags of each layer. A path goes from one fork or merge to the next."""
     depth = depths(flow)
     return {
         layer: frozenset(_tags(flow, _path(flow, part), depth))
@@ -23,28 +22,28 @@ def path_tags(flow: Flow) -> dict[Layer, frozenset[Tag]]:
 
 
 def _path(flow: Flow, part: int) -> list[int]:
-    """The layers of its path, in order."""
+    """The layers on the path of a part, in order."""
     path = [part]
     while (first := _only_source(flow, path[0])) is not None:
         path.insert(0, first)
-    while len(taken := flow.taken[path[-1]]) == 1 and flow.parts[taken[0].by].layer is not None:
-        path.append(taken[0].by)
+    while len(uses := flow.uses[path[-1]]) == 1 and flow.parts[uses[0].by].layer is not None:
+        path.append(uses[0].by)
     return path
 
 
 def _only_source(flow: Flow, part: int) -> int | None:
     inputs = flow.parts[part].inputs
     source = inputs[0].part
-    alone = len(inputs) == 1 and len(flow.taken[source]) == 1
+    alone = len(inputs) == 1 and len(flow.uses[source]) == 1
     return source if alone and flow.parts[source].layer is not None else None
 
 
 def _tags(flow: Flow, path: list[int], depth: list[int]) -> Iterator[Tag]:
-    ends = flow.taken[path[-1]]
-    through = [*_own_way(flow, path[0])]
+    ends = flow.uses[path[-1]]
+    through = [*_own_operations(flow, path[0])]
     through += [name for part in path[1:] for name in flow.parts[part].inputs[0].through]
-    through += [name for taken in ends for name in taken.through] if len(ends) == 1 else []
-    if any("pool" in name for name in telling(through)):
+    through += [name for use in ends for name in use.through] if len(ends) == 1 else []
+    if any("pool" in name for name in comparable(through)):
         yield "pool"
     if len(ends) == 1 and flow.parts[ends[0].by].what == "add":
         others = [link.part for link in flow.parts[ends[0].by].inputs if link.part != path[-1]]
@@ -52,10 +51,10 @@ def _tags(flow: Flow, path: list[int], depth: list[int]) -> Iterator[Tag]:
             yield "shortcut"
 
 
-def _own_way(flow: Flow, part: int) -> list[str]:
-    """What happens before a path begins, but for what happens before all paths from there."""
+def _own_operations(flow: Flow, part: int) -> list[str]:
+    """The operations before the first layer of a path, without those that all paths share."""
     link = flow.parts[part].inputs[0]
-    ways = [taken.through for taken in flow.taken[link.part]]
+    ways = [use.through for use in flow.uses[link.part]]
     steps = zip(*ways, strict=False) if len(ways) > 1 else ()
     shared = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, steps))
     return list(link.through[shared:])

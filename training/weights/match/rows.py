@@ -192,16 +192,16 @@ def _verdict(target: Held, source: Held) -> _Verdict:
 
 def _weight_verdict(layer: Layer, source: Held, adapt: bool) -> _Verdict:
     """As `_verdict`; a weight can also be reshaped or adapted to other image channels."""
-    target, arriving = layer.tensors["weight"], layer.arriving
+    target, input_shape = layer.tensors["weight"], layer.input_shape
     verdict = _verdict(target, source)
     if verdict.transfer is not None:
-        is_flat = len(target.shape) == 2 and len(arriving) == 3 and prod(arriving[1:]) > 1
+        is_flat = len(target.shape) == 2 and len(input_shape) == 3 and prod(input_shape[1:]) > 1
         if source.axes and is_flat:
-            how = Transfer(source.key, source.axes, arriving)
+            how = Transfer(source.key, source.axes, input_shape)
             return _Verdict("reshaped", how, "flattened with channels last")
         return verdict
     same_outputs = target.shape[:1] == source.shape[:1]
-    if same_outputs and _covers_map(arriving, target.shape, source.shape):
+    if same_outputs and _covers_map(input_shape, target.shape, source.shape):
         how = Transfer(source.key, source.axes)
         return _Verdict("reshaped", how, "a kernel as large as the feature map")
     channels = _channels(target.shape, source.shape)
@@ -211,12 +211,12 @@ def _weight_verdict(layer: Layer, source: Held, adapt: bool) -> _Verdict:
     return verdict
 
 
-def _covers_map(arriving: Shape, target: Shape, source: Shape) -> bool:
+def _covers_map(input_shape: Shape, target: Shape, source: Shape) -> bool:
     """Whether one is a linear layer on the flattened feature map, and the other a convolution whose
     kernel is as large as the map."""
-    flat = (prod(arriving),)
+    flat = (prod(input_shape),)
     filters = {(bool(target[2:]), target[1:]), (bool(source[2:]), source[1:])}
-    return filters == {(True, arriving), (False, flat)}
+    return filters == {(True, input_shape), (False, flat)}
 
 
 def _channels(target: Shape, source: Shape) -> Literal["", "sum", "spread"]:

@@ -1,4 +1,4 @@
-"""Both sides of a match where theirs is a dict, and what they agree in."""
+"""The layers of target and source while a state dict is matched, with counts by shape."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .names import Tag
 from .paths import path_tags
 
 Sign = tuple[Kind, Hashable]
-"""What two layers have to agree in: their kind and the shape of their weight; and in whether they
-have a bias, where as many of both sides have one."""
+"""What paired layers have in common: their kind and the shape of their weight; also whether they
+have a bias, if on both sides equally many layers of that kind and shape have one."""
 
 
 class Sides:
@@ -22,14 +22,16 @@ class Sides:
         self.flow = flow
         self.targets = list(flow.places)
         self.sources = sources
-        mine, others = _biases(self.targets), _biases(sources)
-        self._told_by_bias = {key for key, counted in mine.items() if others.get(key) == counted}
+        in_target, in_source = _biases(self.targets), _biases(sources)
+        self._bias_counts = {
+            key for key, counted in in_target.items() if in_source.get(key) == counted
+        }
         self.sign = {layer: self._sign(layer) for layer in (*self.targets, *sources)}
         self.target_count = Counter(self.sign[layer] for layer in self.targets)
         self.source_count = Counter(self.sign[layer] for layer in sources)
 
     def _sign(self, layer: Layer) -> Sign:
-        if (layer.kind, layer.form) in self._told_by_bias:
+        if (layer.kind, layer.form) in self._bias_counts:
             return layer.kind, (layer.form, "bias" in layer.tensors)
         return layer.kind, layer.form
 
@@ -37,17 +39,17 @@ class Sides:
         return part.what if part.layer is None else self.sign[part.layer]
 
     def is_single(self, layer: Layer) -> bool:
-        """Whether there is nothing else of its shape, here or there."""
+        """Whether no other layer has its kind and shape, on either side."""
         sign = self.sign[layer]
         return self.target_count[sign] == self.source_count[sign] == 1
 
     @cached_property
     def lines(self) -> list[list[Layer]]:
-        """All orders in which ours may have been put down."""
+        """The orders in which code may define the target's layers."""
         paths: tuple[Paths, ...] = ("written", "short", "long")
         heads: tuple[Heads, ...] = ("written", "last", "before")
-        found = [line(self.flow, path, head) for head in heads for path in paths]
-        return [each for number, each in enumerate(found) if each not in found[:number]]
+        orders = [line(self.flow, path, head) for head in heads for path in paths]
+        return [each for number, each in enumerate(orders) if each not in orders[:number]]
 
     @cached_property
     def tags(self) -> dict[Layer, frozenset[Tag]]:
@@ -55,8 +57,8 @@ class Sides:
 
 
 def _biases(layers: Iterable[Layer]) -> dict[Sign, Counter[bool]]:
-    """By kind and shape: how many layers have a bias, and how many have none."""
-    found: dict[Sign, Counter[bool]] = {}
+    """For each kind and shape, the number of layers with and without a bias."""
+    biases: dict[Sign, Counter[bool]] = {}
     for layer in layers:
-        found.setdefault((layer.kind, layer.form), Counter())["bias" in layer.tensors] += 1
-    return found
+        biases.setdefault((layer.kind, layer.form), Counter())["bias" in layer.tensors] += 1
+    return biases

@@ -1,8 +1,7 @@
-"""A dict of tensors as layers: keys that begin alike belong to one, in the order of the dict.
+"""Reads a state dict, also inside a checkpoint, as a list of layers: keys with one prefix each.
 
-First what people put around a state dict before they save it is taken off. Torch's own way to lay
-out a kernel is outputs x inputs x height x width. Keras, TensorFlow and Flax keep height x width x
-inputs x outputs; they also call it `kernel`, by which they are known.
+Torch stores a kernel as outputs x inputs x height x width. Keras, TensorFlow and Flax store height
+x width x inputs x outputs, and call it `kernel`, by which they are recognized.
 """
 
 from __future__ import annotations
@@ -21,23 +20,25 @@ _DEEPEST = 8
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 
 
-def unwrapped(found: Mapping[str, object]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by the names that they had in the module: out of the dict among
-    other things (epochs, optimisers) in which they usually lie, and without what parallel and
-    compiled modules put before every name."""
-    for _ in range(_DEEPEST):  # a dict may even lie within itself
-        inner = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), Mapping)), None)
+def unwrapped(checkpoint: Mapping[str, object]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, by their names in the module. In most checkpoints they are in an
+    inner dict, beside the epoch and the optimizer. Prefixes of parallel and compiled modules are
+    removed."""
+    for _ in range(_DEEPEST):  # a dict can even contain itself
+        inner = next(
+            (checkpoint[key] for key in _WRAPPERS if isinstance(checkpoint.get(key), Mapping)), None
+        )
         if not isinstance(inner, Mapping):
             break
-        found = inner
-    tensors = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
+        checkpoint = inner
+    tensors = {str(key): value for key, value in checkpoint.items() if isinstance(value, Tensor)}
     while (prefix := _shared_prefix(tensors)) is not None:
         tensors = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
     return tensors
 
 
 def _shared_prefix(tensors: Mapping[str, Tensor]) -> str | None:
-    """The one that is before all names, as long as something is left of each."""
+    """A known prefix of all names, if none of the names would become empty."""
     for prefix in _PREFIXES:
         if tensors and all(key.startswith(prefix) and key != prefix for key in tensors):
             return prefix
@@ -53,7 +54,7 @@ def layers_of_dict(tensors: Mapping[str, Tensor]) -> list[Layer]:
     outputs_last = keeps_outputs_last(tensors)
     groups: dict[str, list[Held]] = {}
     for key, tensor in tensors.items():
-        # What is not called like a part of a layer is one by itself: `layer_scale`, `pos_embed`.
+        # A tensor that is not named after a role is a layer by itself: `layer_scale`, `pos_embed`.
         name = prefix_of(key) if _in_a_layer(key) else key
         if last_part(key) == "depthwise_kernel" and _beside(key, "pointwise_kernel") in tensors:
             name = key  # two convolutions in one layer; the bias belongs to the second
@@ -62,9 +63,9 @@ def layers_of_dict(tensors: Mapping[str, Tensor]) -> list[Layer]:
 
 
 def keeps_outputs_last(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether the kernels are called so, and nothing is called as torch would."""
-    called = {last_part(key) for key in tensors}
-    return any(name.endswith("kernel") for name in called) and "weight" not in called
+    """Whether kernels are named as in Keras, and no tensor is named as in torch."""
+    names = {last_part(key) for key in tensors}
+    return any(name.endswith("kernel") for name in names) and "weight" not in names
 
 
 def _beside(key: str, name: str) -> str:
@@ -76,12 +77,12 @@ def _in_a_layer(key: str) -> bool:
 
 
 def _held(key: str, shape: Shape, outputs_last: bool) -> Held:
-    """With its axes as torch has them."""
-    called = last_part(key)
-    if not outputs_last or not called.endswith("kernel") or len(shape) not in _OUTPUTS_LAST:
+    """The tensor with its axes in the order of torch."""
+    name = last_part(key)
+    if not outputs_last or not name.endswith("kernel") or len(shape) not in _OUTPUTS_LAST:
         return Held(key, shape)
-    if called == "depthwise_kernel" and len(shape) == 4:
-        # Height x width x channels x filters of each: torch counts the filters of all channels.
+    if name == "depthwise_kernel" and len(shape) == 4:
+        # Height x width x channels x filters of each channel; torch has one axis for all filters.
         height, width, channels, each = shape
         return Held(key, (channels * each, 1, height, width), (2, 3, 0, 1))
     axes = _OUTPUTS_LAST[len(shape)]

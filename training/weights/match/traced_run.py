@@ -1,7 +1,7 @@
-"""The flow of a module by watching it run: what every function of torch is given and gives.
+"""Builds the dataflow graph of a module by running it and recording every torch function.
 
-The last resort, for modules whose Python looks at their data. Buffers are stand-ins, so that the
-module stays as it is.
+The last resort, for modules whose Python code depends on their data. The module runs with copies of
+its buffers, so that it is not changed.
 """
 
 from __future__ import annotations
@@ -17,52 +17,52 @@ from torch.utils._pytree import tree_leaves
 
 from .builder import Builder, Value
 from .flow import Flow
-from .fx_trace import CannotFollow, held_by, in_a_line, in_training
+from .fx_trace import CannotTrace, held_by, in_a_line, in_training
 from .operations import plain, settings_of_call
 
 
-def watched(module: nn.Module, example: Tensor) -> Flow:
-    """Raises CannotFollow where it does not run. With an example on the device `meta` nothing is
-    computed but shapes."""
-    tensors = _stand_ins(module, example.is_meta)
-    watch = _Watch(tensors, example)
+def recorded(module: nn.Module, example: Tensor) -> Flow:
+    """Raises CannotTrace if the module does not run. With an example on the device `meta`, only
+    shapes are computed."""
+    tensors = _copies(module, example.is_meta)
+    recorder = _Recorder(tensors, example)
     hooks = []
     try:
-        hooks += [inner.register_forward_hook(watch.after) for inner in module.modules()]
+        hooks += [inner.register_forward_hook(recorder.after) for inner in module.modules()]
         eager = torch.compiler.set_stance("force_eager")
-        with in_training(module), torch.no_grad(), eager, watch:
+        with in_training(module), torch.no_grad(), eager, recorder:
             result = functional_call(module, tensors, (example,))
-    except Exception as error:  # noqa: BLE001 - this is foreign code
-        raise CannotFollow(in_a_line(error)) from None
+    except Exception as error:  # noqa: BLE001 - this runs code of the module
+        raise CannotTrace(in_a_line(error)) from None
     finally:
         for hook in hooks:
             hook.remove()
-    return watch.builder.flow(watch.value(leaf) for leaf in tree_leaves(result))
+    return recorder.builder.flow(recorder.value(leaf) for leaf in tree_leaves(result))
 
 
-def _stand_ins(module: nn.Module, meta: bool) -> dict[str, Tensor]:
-    """What a layer shares with another is shared here, too."""
+def _copies(module: nn.Module, meta: bool) -> dict[str, Tensor]:
+    """Tensors to run with; those that layers share stay shared."""
     buffers = {id(buffer) for buffer in module.buffers()}
-    made: dict[int, Tensor] = {}
+    copies: dict[int, Tensor] = {}
     for tensor in (*module.parameters(), *module.buffers()):
         data = tensor.detach()
         copied = data.to("meta") if meta else data.clone() if id(tensor) in buffers else data
-        made[id(tensor)] = copied
-    return {key: made[id(tensor)] for key, tensor in held_by(module)}
+        copies[id(tensor)] = copied
+    return {key: copies[id(tensor)] for key, tensor in held_by(module)}
 
 
-class _Watch(TorchFunctionMode):
+class _Recorder(TorchFunctionMode):
     def __init__(self, tensors: Mapping[str, Tensor], example: Tensor) -> None:
         super().__init__()
         self.builder = Builder({key: tuple(tensor.shape) for key, tensor in tensors.items()})
         self._values: dict[int, Value] = {id(example): self.builder.input()}
-        # A tensor that is freed would leave its id to another.
+        # Keeps the tensors alive, because the id of a freed one can be reused.
         self._alive: list[Tensor] = [example]
         for key, tensor in tensors.items():
             self._note(tensor, self.builder.held(key))
 
-    def value(self, thing: object) -> Value:
-        return self._values.get(id(thing)) if isinstance(thing, Tensor) else None
+    def value(self, leaf: object) -> Value:
+        return self._values.get(id(leaf)) if isinstance(leaf, Tensor) else None
 
     def _note(self, tensor: Tensor, value: Value) -> None:
         self._values[id(tensor)] = value
@@ -77,10 +77,10 @@ class _Watch(TorchFunctionMode):
         if name == "__get__":  # an attribute: x.T, x.shape
             name = getattr(getattr(func, "__self__", None), "__name__", "")
         operands = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        self._made(name, operands, result, settings_of_call(plain(name), args, kwargs), args)
+        self._record(name, operands, result, settings_of_call(plain(name), args, kwargs), args)
         return result
 
-    def _made(
+    def _record(
         self,
         name: str,
         operands: Iterable[Tensor],
@@ -88,22 +88,22 @@ class _Watch(TorchFunctionMode):
         settings: dict[str, object] | None = None,
         args: Any = (),
     ) -> None:
-        made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-        if not made:
+        results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        if not results:
             return
         if name == "__getitem__":
             index = args[1] if len(args) > 1 else None
-            self._note(made[0], self.builder.element(self.value(args[0]), index))
+            self._note(results[0], self.builder.element(self.value(args[0]), index))
             return
         value = self.builder.operation(name, [self.value(each) for each in operands], settings)
-        for number, tensor in enumerate(made):
+        for number, tensor in enumerate(results):
             several = not isinstance(result, Tensor)
             self._note(tensor, self.builder.element(value, number) if several else value)
 
     def after(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        """Of what no function of torch was seen to make: it comes from what the module took."""
+        """Attributes outputs that no recorded function computed to the module and its inputs."""
         for leaf in tree_leaves(output):
             if isinstance(leaf, Tensor) and id(leaf) not in self._values:
                 taken = [each for each in tree_leaves(inputs) if isinstance(each, Tensor)]
                 own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-                self._made(type(module).__name__, [*taken, *own], leaf)
+                self._record(type(module).__name__, [*taken, *own], leaf)
