@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,10 +91,27 @@ def _metrics(value: object) -> bool:
     return isinstance(value, dict) and not misfit(value, {str: number}) and "loss" in value
 
 
+def _plan(value: object) -> bool:
+    """Whether `value` is a plan as JSON."""
+    try:
+        return isinstance(value, str) and isinstance(json.loads(value), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _hash(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]+", value) is not None
+
+
 _TENSORS = {str: Tensor}
 _COUNTER = {"best": (None, number), "waited": natural}
 _FORM = {
     "network": str,
+    "plan": Optional(_plan),
+    "spec": Optional(_hash),
+    "seed": Optional(natural),
+    "version": Optional(str),
+    "world": Optional(natural),
     "model": _TENSORS,
     "still": Optional((None, str)),
     "optimizer": {"state": {int: {str: object}}, "param_groups": [{"params": [natural]}]},

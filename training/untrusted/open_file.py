@@ -37,6 +37,16 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     return open(descriptor, "rb")
 
 
+LFS = b"version https://git-lfs"
+"""The beginning of a pointer of Git LFS, which stands for a file until it is fetched."""
+
+
+def refuse_pointer(start: bytes) -> None:
+    """Raises BadFile for the beginning of a pointer of Git LFS."""
+    if start.startswith(LFS):
+        raise damaged("it is a pointer of Git LFS: `git lfs pull` fetches the file itself")
+
+
 def size_of(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .bad_file import BadFile, damaged, guarded, too_large
-from .open_file import open_regular, size_of
+from .open_file import LFS, open_regular, refuse_pointer, size_of
 
 MAX_HEADER = 16 * 2**20
 MAX_TENSORS = 100_000
@@ -39,6 +39,8 @@ def _check_header(path: Path) -> None:
         size = size_of(file)
         if not size:
             raise damaged("it is empty")
+        refuse_pointer(file.read(len(LFS)))
+        file.seek(0)
         length = int.from_bytes(file.read(8), "little")
         if length > size - 8:
             raise damaged(f"its header should have {length:,} bytes, but the file has {size:,}")

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from .bad_file import BadFile, damaged, guarded, too_large
-from .open_file import open_regular, size_of
+from .open_file import LFS, open_regular, refuse_pointer, size_of
 from .pickle_data import Named, Opaque, key, load_pickle
 from .zip_archive import open_zip, read_member, start_of
 
@@ -36,11 +36,12 @@ _SPREAD = 2**20
 def read_torch(path: Path) -> object:
     """The saved object; raises BadFile."""
     with open_regular(path) as file:
-        start = file.read(4)
+        start = file.read(len(LFS))
         if not start:
             raise damaged("it is empty")
+        refuse_pointer(start)
         file.seek(0)
-        return _from_zip(file) if start == b"PK\x03\x04" else _from_pickles(file)
+        return _from_zip(file) if start[:4] == b"PK\x03\x04" else _from_pickles(file)
 
 
 # ---- the zip archive ----------------------------------------------------------------------------

@@ -138,6 +138,15 @@ def changed(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
     torch.save(state, run / "last.ckpt")
 
 
+@pytest.mark.parametrize("entry", ["plan", "spec", "seed", "world"])
+@pytest.mark.parametrize("value", ["text", 5.5, [3]])
+def test_entries_that_only_tell_are_of_their_type_too(run: Path, entry: str, value: object) -> None:
+    changed(run, lambda state: state.update({entry: value}))
+    found = refused(run)
+    assert found.code == "checkpoint"
+    assert entry in found.message
+
+
 @pytest.mark.parametrize(
     "entry",
     ["model", "optimizer", "scaler", "average", "position", "gauges", "random", "threads",

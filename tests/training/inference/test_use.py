@@ -374,6 +374,10 @@ def test_what_has_other_channels_is_refused(
     run_of_channels(4)
     Image.new("RGB", (9, 9)).save("colors.png")
     numpy.save("flat.npy", numpy.zeros((5, 6, 7)))
+    pages = [Image.new("L", (9, 9)) for _ in range(5)]
+    pages[0].save("pages.tiff", save_all=True, append_images=pages[1:])
+    surplus = cnn("predict", "run4", "pages.tiff")
+    assert "its pages have more than the 4 channels that the network takes" in surplus.err
     told = cnn("predict", "run4", "colors.png", "flat.npy", "missing.npy")
     assert told.code == 1
     assert "colors.png: it has 3 channels, but the network takes 4" in told.err

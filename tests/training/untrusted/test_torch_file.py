@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from dotcnn.training.untrusted.bad_file import BadFile
+from dotcnn.training.untrusted.safetensors_file import about_safetensors
 from dotcnn.training.untrusted.torch_file import read_torch
 
 OLD = {"_use_new_zipfile_serialization": False}
@@ -244,3 +245,10 @@ def test_pickles_before_torch_1_6_that_claim_more_than_there_is(tmp_path: Path) 
     assert data.count(b"M,\x01") == 2
     (tmp_path / "a.pt").write_bytes(data.replace(b"M,\x01", b"J\xff\xff\xff\x7f"))
     assert told(tmp_path / "a.pt").kind == "damaged"
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
+def test_a_pointer_of_git_lfs_says_so(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
+    with pytest.raises(BadFile, match="git lfs pull"):
+        (read_torch if name.endswith(".pt") else about_safetensors)(tmp_path / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,11 @@ def decode(source: Any, channels: int) -> Tensor:
     bytes of a file, a Pillow image or an array. Raises BadImage."""
     if is_array(source):
         return array_pixels(source, channels)
+    if not isinstance(source, (str, bytes, os.PathLike, Image.Image)):
+        raise BadImage(
+            "an image is a path, the bytes of a file, a Pillow image or an array, not"
+            f" {type(source).__name__}"
+        )
     images = iter([upright(source)]) if isinstance(source, Image.Image) else pages(source)
     try:
         if channels not in (1, 3):
@@ -43,6 +49,8 @@ def _bands(images: Iterator[Image.Image], channels: int) -> Tensor:
         planes += bands.unbind()
         if len(planes) >= channels:
             break
+    if len(planes) == channels and next(images, None) is not None:
+        raise BadImage(f"its pages have more than the {channels} channels that the network takes")
     if len(planes) != channels:
         many = f"{len(planes)} channel{'s' * (len(planes) != 1)}"
         raise BadImage(f"it has {many}, but the network takes {channels}")

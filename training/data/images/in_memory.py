@@ -28,7 +28,8 @@ def array_pixels(image: Any, channels: int) -> Tensor:
     array = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
     try:
         if array.ndim not in (2, 3):
-            raise Unfit(f"an array of {array.ndim} dimensions is not one image")
+            sizes = f"{array.ndim} dimension{'s' * (array.ndim != 1)}"
+            raise Unfit(f"an array of {sizes} is not an image of H x W, H x W x C or C x H x W")
         pixels = as_images(array[None], (channels, 0, 0))[0]
         return in_channels(pixels, channels)
     except (Unfit, ValueError) as error:
