@@ -11,7 +11,7 @@ from .markup import Html, element, section
 from .picture import tag
 
 _SHOWN = 256
-"""Filters that are shown at most."""
+"""The most filters that are shown."""
 _GAP = 1
 _GAP_LEVEL = 160
 """Gray level of the lines between filters."""

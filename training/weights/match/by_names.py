@@ -65,7 +65,7 @@ def _candidates(sides: Sides, settled: dict[Layer, Layer]) -> Candidates | None:
     names = [layer.name for layer in sources]
     back = {target: source for source, target in settled.items()}
     for between in _LEVELS:
-        found: Candidates = {}
+        candidates: Candidates = {}
         for line in sides.lines:
             targets = [layer for layer in line if sides.source_count[sides.sign[layer]]]
 
@@ -77,9 +77,9 @@ def _candidates(sides: Sides, settled: dict[Layer, Layer]) -> Candidates | None:
 
             places = positions(names, len(targets), fits, between)
             for source, among in zip(sources, places or (), strict=False):
-                found.setdefault(source, set()).update(targets[at] for at in among)
-        if found:
-            return found
+                candidates.setdefault(source, set()).update(targets[at] for at in among)
+        if candidates:
+            return candidates
     return None
 
 
@@ -87,13 +87,13 @@ def _by_words(
     sides: Sides, candidates: Candidates, settled: dict[Layer, Layer]
 ) -> dict[Layer, Layer]:
     """Layers of the source that are the only candidate with a word for a path (`downsample`)."""
-    found: dict[Layer, Layer] = {}
+    assigned: dict[Layer, Layer] = {}
     for target, among in _contested(candidates):
         for tag in sides.tags[target]:
             called = [source for source in among if tag in tags(source.name)]
             if len(called) == 1 and called[0] not in settled:
-                found.setdefault(called[0], target)
-    return found
+                assigned.setdefault(called[0], target)
+    return assigned
 
 
 def _contested(candidates: Candidates) -> Iterator[tuple[Layer, list[Layer]]]:
@@ -123,14 +123,14 @@ def _by_numbers(sides: Sides, candidates: Candidates) -> dict[Layer, Layer]:
     if len(known) != 1:
         return {}
     (side,) = known
-    found: dict[Layer, Layer] = {}
+    assigned: dict[Layer, Layer] = {}
     for target, among in _contested(candidates):
         for forward, beside in _beside(sides, target):
             if forward == side and beside in certain:
                 alike = [source for source in among if _numbered_alike(source, certain[beside])]
                 if len(alike) == 1:
-                    found[alike[0]] = target
-    return found
+                    assigned[alike[0]] = target
+    return assigned
 
 
 def _beside(sides: Sides, target: Layer) -> Iterator[tuple[bool, Layer]]:

@@ -72,8 +72,8 @@ def _colored(flows: Sequence[Flow], label: Label) -> list[Colors]:
 def _divided(
     flows: Sequence[Flow], colors: list[Colors], label: Label, details: bool = False
 ) -> list[Colors]:
-    """Colors refined by another property of the parts. Where the two graphs do not have the same
-    values of the property equally often, colors stay as they are."""
+    """Colors refined by another property of the parts. A color is split only if its parts have the
+    same values of the property, equally often, in both graphs."""
     begin: list[list[tuple[int, Hashable]]] = [
         [(color, label(part)) for color, part in zip(each, flow.parts, strict=True)]
         for each, flow in zip(colors, flows, strict=True)
@@ -81,7 +81,9 @@ def _divided(
     # Color by color: if one part is set differently, the others can still be told apart.
     targets, sources = (Counter(each) for each in begin)
     uneven = {color for color, _ in (targets - sources) + (sources - targets)}
-    even = [[(c, None if c in uneven else more) for c, more in each] for each in begin]
+    even = [
+        [(color, None if color in uneven else value) for color, value in each] for each in begin
+    ]
     new = refine(flows, even, details=details)
     return new if same(new) else colors
 
@@ -134,7 +136,7 @@ def _decided(alike: Sequence[Layer], by_order: bool) -> tuple[Sequence[Layer], E
 def _separated(
     flows: Sequence[Flow], colors: Sequence[Colors], group: tuple[Sequence[Layer], ...]
 ) -> list[Colors] | None:
-    """Colors in which these layers are distinct; None if the graphs then differ."""
+    """Colors in which these layers are distinct; None if the two graphs then have different colors."""
     begin = []
     for flow, each, layers in zip(flows, colors, group, strict=True):
         place = {flow.places[layer]: number for number, layer in enumerate(layers)}

@@ -34,8 +34,8 @@ def pair_dict(flow: Flow, sources: Sequence[Layer], *, by_order: bool = False) -
 
 
 def _without_heads(sides: Sides, by_order: bool) -> Pairing | None:
-    """Pairs of all layers outside of auxiliary heads, which many files and networks do not have.
-    None if that is not a complete match, or if the source has all of the heads."""
+    """Pairs of all layers except auxiliary heads, which many files and networks leave out. None if
+    that is not a complete match, or if the source has all of the heads."""
     kept = [layer for layer in sides.sources if "aux" not in tags(layer.name)]
     has_heads = len(sides.flow.outputs) > 1
     if not has_heads and len(kept) == len(sides.sources):
