@@ -26,22 +26,15 @@ class Step(NamedTuple):
     key: Key
     item: Node | Scope
     name: str
-    """The attribute that holds its module; empty where there is none."""
+    """The attribute that holds its module, made in the constructor; empty where there is none."""
     template: str
     """As TorchText.call."""
     operands: tuple[Ref, ...]
     outputs: int
     shapes: tuple[Shape, ...] = ()
     """Of the outputs."""
-    loop: Scope | None = None
-    """Of a loop, or the first step of one that is not one call: what its module holds."""
     zero: bool = False
     """A norm whose weight is zero at first."""
-
-    @property
-    def is_made(self) -> bool:
-        """Whether a line of the constructor makes a module for it."""
-        return bool(self.name) and (self.loop is not None or not self.template.startswith("{m}["))
 
 
 class Body(NamedTuple):
@@ -189,10 +182,8 @@ class Bodies:
         return expected == leaving
 
     def is_list(self, scope: Scope) -> bool:
-        """Whether it is a round that is a loop in its turn, and one that is no chain."""
-        return (
-            scope.kind == "iteration" and origin(scope).kind == "loop" and not self.is_chain(scope)
-        )
+        """Whether it is a loop, or a round that is one in its turn, and no chain."""
+        return origin(scope).kind == "loop" and not self.is_chain(scope)
 
     def body(self, scope: Scope) -> Body:
         """The steps of a scope."""
@@ -223,7 +214,7 @@ class Bodies:
 
     def _all_steps(self, scope: Scope) -> Iterator[_Connected]:
         if self.is_list(scope):
-            yield from self._rounds(_key(scope), scope, "self")
+            yield from self._rounds(scope)
             return
         keys: dict[Key, int] = {}
         for part in self.parts(scope):
@@ -238,24 +229,15 @@ class Bodies:
             step = Step(key, part, name if text.module else "", text.call, (), 1)
             yield step._replace(zero=part.name in self.zero), part.inputs, [part]
             return
-        is_loop = origin(part).kind == "loop"
-        if not is_loop or self.is_chain(part):
-            taken, given = self.interface(part)
-            loop = part if is_loop else None
-            yield Step(key, part, name, _called("{m}", taken), (), 0, loop=loop), taken, given
-            return
-        held: Scope | None = part
-        for step, arriving, leaving in self._rounds(key, part, "{m}"):
-            yield step._replace(name=name, loop=held), arriving, leaving
-            held = None
+        taken, given = self.interface(part)
+        yield Step(key, part, name, _called("{m}", taken), (), 0), taken, given
 
-    def _rounds(self, key: Key, loop: Scope, held: str) -> Iterator[_Connected]:
-        """The rounds of a loop that is no chain, each a step; `held` is the list of them."""
+    def _rounds(self, loop: Scope) -> Iterator[_Connected]:
+        """The rounds of a loop that is no chain, each a step."""
         for number, inner in enumerate(self.rounds(loop)):
-            if not self.is_empty(inner):
-                taken, given = self.interface(inner)
-                template = _called(f"{held}[{number}]", taken)
-                yield Step((*key, number), inner, str(number), template, (), 0), taken, given
+            taken, given = self.interface(inner)
+            key, template = (*_key(loop), number), _called(f"self[{number}]", taken)
+            yield Step(key, inner, str(number), template, (), 0), taken, given
 
 
 def _in_a_row(

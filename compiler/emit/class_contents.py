@@ -198,7 +198,7 @@ class Expressions:
                     if isinstance(step.item, Node)
                     else self.modules.made(step, as_it_is)
                     for step in body.steps
-                    if step.is_made
+                    if step.name
                 ]
             )
             key = kind_of[number], repr(names), made
@@ -226,7 +226,7 @@ class Expressions:
     # ---- modules ----
 
     def contents(self) -> Contents:
-        made = {p.step.key: self.module(p) for p in places(self.items) if p.step.is_made}
+        made = {p.step.key: self.module(p) for p in places(self.items) if p.step.name}
         self.ask(self.items)
         contents = Contents(together(self.items), self.outputs, made, self.local)
         contents, self.parameters = without_unused(self.with_widths(contents), self.parameters)

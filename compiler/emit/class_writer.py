@@ -54,7 +54,7 @@ class Classes(Modules):
     def as_it_is(self, body: Body) -> Contents:
         """The contents of a class that there is one of, and that takes no arguments."""
         items, outputs = arrange([body], {})
-        made = {step.key: self.made(step, as_it_is) for step in body.steps if step.is_made}
+        made = {step.key: self.made(step, as_it_is) for step in body.steps if step.name}
         return Contents(items, outputs, made)
 
     # ---- which calls are one class ----
@@ -84,7 +84,7 @@ class Classes(Modules):
         """The calls whose modules differ in values alone, where one class cannot be all."""
         found: dict[object, list[Scope]] = {}
         for scope in scopes:
-            steps = [step for step in self.steps[id(scope)].values() if step.is_made]
+            steps = [step for step in self.steps[id(scope)].values() if step.name]
             frames = tuple([frame(self.made(step, as_it_is)) for step in steps])
             found.setdefault((frames, structure(self.bodies.body(scope))), []).append(scope)
         return found.values()

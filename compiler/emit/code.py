@@ -229,8 +229,6 @@ class Call(Code):
             return Group(f"{docs[0]}(", tuple(docs[1:]), ")")
         if self.own.name:
             return Group(f"{self.own.name}(", tuple(docs), ")")
-        if len(docs) == 1 and isinstance(docs[0], Group) and isinstance(self.parts[0], Loop):
-            return docs[0]._replace(before="[")
         return Group("[", tuple(docs), "]")
 
 

@@ -389,13 +389,7 @@ class Forward:
         names = [self.variables[value] for value in self.outputs]
         if self.together:
             together = Group(f"{self.together}(", tuple(names), ")")
-            line = f"return {together} if self.training else {names[0]}"
-            if len(STEP * self.indent + line) <= WIDTH:
-                self.put(line)
-                return
-            self.put("if not self.training:")
-            self.put(f"{STEP}return {names[0]}")
-            self.put(together, "return ")
+            self.put(together._replace(after=f") if self.training else {names[0]}"), "return ")
             return
         if len(names) == 1 and names[0] not in self.typed:
             # What a module returns is of any type; a checker wants to know what `forward` does.

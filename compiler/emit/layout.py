@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 WIDTH = 88
@@ -28,10 +27,6 @@ class Group(NamedTuple):
 
 
 Doc = str | Group
-
-
-def call(name: str, arguments: Sequence[Doc]) -> Group:
-    return Group(f"{name}(", tuple(arguments), ")")
 
 
 def statement(doc: Doc, indent: int, before: str = "", after: str = "") -> list[str]:

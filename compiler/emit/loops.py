@@ -35,7 +35,7 @@ Values = list[Code]
 """What the modules of one round are made with."""
 
 
-def loop(rounds: Sequence[Code], count: Code, chain: bool) -> Code:
+def loop(rounds: Sequence[Code], count: Code) -> Code:
     """Rounds, one after the other, as short as they can be said. `count` is how many they are,
     which the spec may compute."""
     items = None if isinstance(count, Constant) else _counted(rounds, count)
@@ -43,9 +43,7 @@ def loop(rounds: Sequence[Code], count: Code, chain: bool) -> Code:
         items = []
         for _, group in groupby(rounds, key=frame):
             items += _Alike([*group], len(items)).items()
-    if chain:
-        return _call("nn.Sequential", items)
-    return _call("nn.ModuleList", [_call("", items)])
+    return _call("nn.Sequential", items)
 
 
 def _call(name: str, items: Sequence[Code]) -> Code:

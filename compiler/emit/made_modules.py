@@ -87,11 +87,7 @@ class Modules:
 
     def made(self, step: Step, of: Of) -> Code:
         """How the module of a step is made."""
-        if step.loop is not None:
-            return self.loop(step.loop, of)
-        if isinstance(step.item, Node):
-            return self.layer(step.item, of)
-        return self.classes[id(step.item)].call(of, step.item)
+        return (self.layer if isinstance(step.item, Node) else self.part)(step.item, of)
 
     def layer(self, real: Node, of: Of) -> Code:
         node = of(real)
@@ -111,10 +107,10 @@ class Modules:
 
     def loop(self, scope: Scope, of: Of) -> Code:
         count = code_of(of(origin(scope)).count)
-        rounds = [self.round(part, of) for part in self.bodies.rounds(scope)]
-        return loop(rounds, count, self.bodies.is_chain(scope))
+        rounds = [self.part(part, of) for part in self.bodies.rounds(scope)]
+        return loop(rounds, count)
 
-    def round(self, part: Scope, of: Of) -> Code:
+    def part(self, part: Scope, of: Of) -> Code:
         if self.bodies.is_empty(part):
             return Call(Callee("nn.Identity", ()))
         if origin(part).kind == "loop" and self.bodies.is_chain(part):
