@@ -5,7 +5,6 @@ The same for all that becomes a class: a block, a round of a loop, a labelled re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -71,31 +70,9 @@ def is_shortcut(scope: Scope) -> bool:
     return scope.word == "shortcut" and scope.kind == "block" and scope.definition is None
 
 
-_ADDEND = re.compile(r"\.add_\((\{\d+\})\)")
-
-
 def in_place(template: str) -> bool:
     """`y += shortcut(x)`: a sum in the place of its first part."""
     return template.startswith("{0}.add_(")
-
-
-def with_sums(bodies: Sequence[Body]) -> list[Body]:
-    """The bodies of one class, each sum written in one way: in place in all calls or in none."""
-    ways: dict[Key, set[bool]] = {}
-    for body in bodies:
-        for step in body.steps:
-            if in_place(step.template) or " + " in step.template:
-                ways.setdefault(step.key, set()).add(in_place(step.template))
-    mixed = {key for key, found in ways.items() if len(found) > 1}
-
-    def changed(step: Step) -> Step:
-        if step.key not in mixed:
-            return step
-        return step._replace(template=_ADDEND.sub(r" + \1", step.template))
-
-    if not mixed:
-        return list(bodies)
-    return [body._replace(steps=tuple(map(changed, body.steps))) for body in bodies]
 
 
 _Connected = tuple[Step, Sequence[Node], Sequence[Node]]

@@ -153,10 +153,8 @@ class _Arrangement:
                 around = self.path(step, level)
                 token: object = step.key if around is None else id(around[0])
                 found.setdefault(token, []).append(step)
-        order = _merged([list(found) for found in tokens.values()])
         items: list[Item] = []
-        while order:
-            token = order.pop(0)
+        for token in _merged([list(found) for found in tokens.values()]):
             having = [kind for kind in steps if token in tokens[kind]]
             arms: dict[int, list[int]] = {}
             for kind in having:
@@ -169,12 +167,6 @@ class _Arrangement:
                 else:
                     items.append(self.place({kind: one[0] for kind, one in own_steps.items()}))
                 continue
-            while order and len(arms) == 1 and not isinstance(token, int):
-                after = order[0]
-                if isinstance(after, int) or [k for k in steps if after in tokens[k]] != having:
-                    break
-                own_steps = {k: [*own, *tokens[k][order[0]]] for k, own in own_steps.items()}
-                order.pop(0)
             items.append(self.choice(arms, own_steps, frozenset(steps), level))
         return items
 

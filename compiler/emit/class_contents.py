@@ -116,8 +116,6 @@ class Expressions:
         self.parameters, self.python_names = self.arguments_of(scopes, bodies)
         self.calls = self.distinct(scopes, bodies, [order[structure(body)] for body in bodies])
         self.twins = self.traced()
-        self.derived: dict[str, Parameter] = {}
-        """The arguments that the spec does not have."""
         local: dict[str, Code] = {}
         for twin, _ in self.twins:
             local |= {n: code for n, code in twin.walk.locals if n not in local}
@@ -310,20 +308,13 @@ class Expressions:
         except NO_VALUE:
             return False
 
-    def argument(
-        self, leaf: Leaf, own: Sequence[Any], calls: Sequence[_Call], read: Read, name: str = ""
-    ) -> Code:
+    def argument(self, leaf: Leaf, own: Sequence[Any], calls: Sequence[_Call], read: Read) -> Code:
         """An argument for what differs from call to call in a way that the text does not say."""
         values = dict(zip(map(id, calls), own, strict=True))
         whole = [values.get(id(call), own[0]) for call in self.calls]
-        for known in self.derived.values():
-            if known.values == whole:
-                return Named(known.name)
-        wanted = name or leaf.name or ("channels" if isinstance(own[0], int) else VALUE)
-        name = self.taken.free(wanted)
+        name = self.taken.free(leaf.name or ("channels" if isinstance(own[0], int) else VALUE))
         default = leaf.usual if type(leaf.usual) in (bool, int) else ...
-        self.derived[name] = Parameter(name, read, whole, default)
-        self.parameters.append(self.derived[name])
+        self.parameters.append(Parameter(name, read, whole, default))
         for call, value in zip(self.calls, whole, strict=True):
             call.names[name] = value
         return Named(name)
@@ -345,14 +336,7 @@ class Expressions:
                 for arm, code in zip(choice.arms, codes, strict=True):
                     arm.condition = None if code is None else self.with_locals(code)
                 return
-        if len(choice.arms) > 1:
-            raise Unlike
-        (arm,) = choice.arms
-        named = next((p.step.name for p in places(arm.items) if p.step.name), "optional")
-        key, steps = next(places(arm.items)).step.key, self.modules.steps
-        present = [call.kind in arm.calls for call in calls]
-        read: Read = lambda of, scope: key in steps[id(scope)]  # noqa: E731
-        arm.condition = self.argument(Leaf("", False), present, calls, read, f"has_{named}")
+        raise Unlike
 
     def answers(self, choice: Choice) -> Iterator[list[Code | None]]:
         """Conditions for the arms of a choice, as each traced call has them; None is `else`."""

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from ..language.evaluate import divisible
 from ..network import Node, Scope
 from ..ops.base import helper
-from .body import Bodies, Body, is_shortcut, origin, structure, with_sums
+from .body import Bodies, Body, is_shortcut, origin, structure
 from .branches import Ref, Unlike, arrange
 from .class_contents import Contents, Expressions
 from .code import Callee, frame
@@ -62,7 +62,7 @@ class Classes(Modules):
     def kinds(self, scopes: Sequence[Scope]) -> list[list[Scope]]:
         """The calls that one class can stand for: mostly all that come from one place."""
         alike: dict[object, tuple[Body, list[int]]] = {}
-        for number, body in enumerate(with_sums([*map(self.bodies.body, scopes)])):
+        for number, body in enumerate(map(self.bodies.body, scopes)):
             self.steps[id(scopes[number])] = {step.key: step for step in body.steps}
             alike.setdefault(structure(body), (body, []))[1].append(number)
         paths = self.paths(scopes[0])
@@ -92,7 +92,7 @@ class Classes(Modules):
     # ---- a class ----
 
     def class_of(self, scopes: Sequence[Scope]) -> None:
-        bodies = with_sums([*map(self.bodies.body, scopes)])
+        bodies = [*map(self.bodies.body, scopes)]
         writer = Expressions(self, scopes, bodies)
         contents = writer.contents()
         name = self.names.free(self.class_name(scopes[0]), "Part")
@@ -184,13 +184,8 @@ def definitions(root: Scope, bodies: Bodies) -> list[list[Scope]]:
         stack += _scopes_in(order[-1], bodies)[::-1]
     try:
         return _sorted(order, bodies, _origin)
-    except CycleError:
-        # Blocks that are handed to one another: what is deeper is another class.
-        height: dict[int, int] = {}
-        for scope in reversed(order):
-            inside = [height[id(part)] for part in _scopes_in(scope, bodies)]
-            height[id(scope)] = 1 + max(inside, default=0)
-        return _sorted(order, bodies, lambda scope: (_origin(scope), height[id(scope)]))
+    except CycleError:  # blocks that are handed to one another: each call is a class
+        return _sorted(order, bodies, id)
 
 
 def _sorted(

@@ -168,9 +168,6 @@ class Several(Code):
         return tuple([part.value(names) for part in self.parts])
 
     def doc(self) -> Doc:
-        whole = [part.parts[0] for part in self.parts if isinstance(part, Item)]
-        if self.parts == tuple([Item(n, of) for n, of in enumerate(whole)]) and whole:
-            return whole[0].doc()
         return f"({', '.join(map(str, self.parts))}{',' if len(self.parts) == 1 else ''})"
 
 

@@ -67,8 +67,6 @@ def traced(value: Any, code: Code) -> Any:
         found = TracedWord(value)
     elif type(value) is tuple:
         found = TracedTuple([traced(each, Item(n, code)) for n, each in enumerate(value)])
-    elif type(value) is list:
-        found = TracedList([traced(each, Item(n, code)) for n, each in enumerate(value)])
     elif isinstance(value, ClassName):
         found = TracedClass(value)
     else:
@@ -126,37 +124,12 @@ class TracedTuple(Traced, tuple):  # type: ignore[type-arg]
     """A tuple, whose items are traced too."""
 
 
-class TracedList(Traced, list):  # type: ignore[type-arg]
-    """A list, whose items are traced too."""
-
-
-class TracedTruth(Traced):
-    """True or False, which Python lets nobody inherit from. No evaluation meets one: they come
-    into arguments once these are settled."""
-
-    def __init__(self, value: bool, code: Code) -> None:
-        self.truth = value
-        self.code = code
-
-    def __bool__(self) -> bool:
-        return self.truth
-
-    def __eq__(self, other: object) -> bool:
-        return self.truth == (other.truth if isinstance(other, TracedTruth) else other)
-
-    def __hash__(self) -> int:
-        return hash(self.truth)
-
-
 _PLAIN: dict[type, Callable[[Any], Any]] = {
     TracedInt: int,
     TracedFloat: float,
     TracedClass: ClassName,
-    TracedTruth: bool,
     TracedTuple: lambda value: tuple(map(plain, value)),
     tuple: lambda value: tuple(map(plain, value)),
-    TracedList: lambda value: list(map(plain, value)),
-    list: lambda value: list(map(plain, value)),
 }
 
 

@@ -24,7 +24,7 @@ from ..language.values import Word
 from ..network import Network, Node, Scope
 from ..ops.base import Op
 from .body import is_shortcut, origin
-from .code import INDEX, Code, Constant, Named, Operation, all_of, function, negated
+from .code import INDEX, Code, Constant, Named, Operation, all_of, negated
 from .scopes import (
     as_it_is,
     default_of,
@@ -34,7 +34,7 @@ from .scopes import (
     text_of,
     value_of,
 )
-from .traced_values import Traced, TracedFloat, TracedInt, TracedList, TracedTruth, code_of, traced
+from .traced_values import Traced, TracedFloat, TracedInt, code_of, traced
 
 _PLENTY = 10**9
 _NOBODY: Any = object()
@@ -140,7 +140,7 @@ class TracedWalk(Walk):
         if self.reporter.diagnostics:
             raise Untraced
         for (_, name), (table, code) in self.truths.items():
-            table[name] = TracedTruth(bool(table[name]), code)
+            table[name] = code
         return twin
 
     def module_of(self, source: object) -> Module:
@@ -206,10 +206,7 @@ class TracedWalk(Walk):
             if names:
                 rounds = [(traced(n, Named(INDEX)),) for n in range(len(rounds))]
         else:
-            items = evaluate(statement.items, env)
-            count = len(items)
-            if isinstance(items, TracedList):
-                count = traced(count, function("len", items.code))
+            count = len(rounds)
         leaving = super().rounds(statement, word, names, rounds, *rest)
         for child in scope.children[-1:]:
             if isinstance(child, Scope) and child.kind == "loop":
@@ -227,7 +224,7 @@ class TracedWalk(Walk):
             if isinstance(values[name], bool):
                 code = self.question(argument.value, env)
                 if code is not None:
-                    values[name] = TracedTruth(bool(values[name]), code)
+                    values[name] = code
         made.arguments = tuple(values.items())
         return leaving
 
@@ -239,19 +236,6 @@ class TracedWalk(Walk):
             if isinstance(given, Traced):
                 leaving.given = traced(Word(word), given.code)
         return leaving
-
-    def layer(
-        self, word: str, call: Call, scope: Scope, env: Env, arriving: MaybeNode
-    ) -> MaybeNode:
-        node = super().layer(word, call, scope, env, arriving)
-        for argument in call.arguments if node is not None else ():
-            name = argument.name
-            if name is not None and isinstance(getattr(node.op, name, None), bool):  # type: ignore[union-attr]
-                code = self.question(argument.value, env)
-                if code is not None and not isinstance(code, Constant):
-                    value = TracedTruth(getattr(node.op, name), code)  # type: ignore[union-attr]
-                    node.op = node.op.replace(**{name: value})  # type: ignore[union-attr]
-        return node
 
     # ---- questions ----
 
@@ -276,9 +260,6 @@ class TracedWalk(Walk):
             left, right = self.asked(node.left, env), self.asked(node.right, env)
             if left is None or right is None:
                 return None
-            for one, two in ((left, right), (right, left)):
-                if isinstance(one, Constant):
-                    return two if one.own == (sign == "and") else one
             return Operation(sign, left, right)
         if sign not in ("==", "!=", "<", "<=", ">", ">="):
             return None
@@ -291,15 +272,15 @@ class TracedWalk(Walk):
 
     def named_truth(self, name: str, env: Env) -> Code | None:
         at: Env | None = env
-        while at is not None:
-            if name in at.values:
-                value = at.values[name]
-                known = self.truths.get((id(at.values), name))
-                if known is not None:
-                    return known[1]
-                return Constant(value) if isinstance(value, bool) else None
+        while at is not None and name not in at.values:
             at = at.parent
-        return None
+        value = None if at is None else at.values[name]
+        constant = {}, Constant(value)
+        return (
+            self.truths.get((id(at and at.values), name), constant)[1]
+            if isinstance(value, bool)
+            else None
+        )
 
 
 class Twin:
@@ -409,7 +390,7 @@ def _settled(real: Op, twin: Op) -> Op:
     for name, value in real.__dict__.items():
         other = twin.__dict__.get(name)
         same = other is not value and other == value
-        if same and isinstance(other, type(value) | TracedTruth):
+        if same and isinstance(other, type(value)):
             changes[name] = other
     return real.replace(**changes) if changes else real
 
