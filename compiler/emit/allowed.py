@@ -199,23 +199,20 @@ class _Checker:
             known = self.own | self.layers | _BUILTINS
             _require(function.id in known or ast.unparse(node) in ("super()", _GROUPS), node)
             return
-        held = function
-        while isinstance(held, ast.Subscript):  # self.blocks[0](x)
-            held = held.value
-        if held is not function and _is_self(held):  # self[0](x), of a list of modules
+        if isinstance(function, ast.Subscript):  # self[0](x), of a list of modules
+            _require(_is_self(function.value), node)
             return
-        _require(isinstance(held, ast.Attribute), node)
-        assert isinstance(held, ast.Attribute)
-        path = ast.unparse(held)
+        _require(isinstance(function, ast.Attribute), node)
+        assert isinstance(function, ast.Attribute)
+        path = ast.unparse(function)
+        of_torch = path in TORCH_CALLS and path.startswith("torch.")
         if path == "super().__init__":
-            _require(held is function and not node.args and not node.keywords, node)
-        elif _is_self(held.value):
-            _require(held.attr in self.held | _OF_MODULES, node)
-        elif _OF_LIBRARIES.fullmatch(path) or (path.startswith("torch.") and path in TORCH_CALLS):
-            _require(held is function, node)
-        else:
-            _require(held is function and held.attr in _OF_VALUES | TORCH_CALLS.keys(), node)
-            self.visit(held.value)
+            _require(not node.args and not node.keywords, node)
+        elif _is_self(function.value):
+            _require(function.attr in self.held | _OF_MODULES, node)
+        elif not (of_torch or _OF_LIBRARIES.fullmatch(path)):
+            _require(function.attr in _OF_VALUES | TORCH_CALLS.keys(), node)
+            self.visit(function.value)
 
     def attribute(self, node: ast.Attribute, stored: bool) -> None:
         if stored:

@@ -250,40 +250,6 @@ class _Arrangement:
         return leaving[0]
 
 
-def together(items: Sequence[Item]) -> list[Item]:
-    """The same, with neighbours of one condition as one choice."""
-    found: list[Item] = []
-    for item in items:
-        if isinstance(item, Choice):
-            for arm in item.arms:
-                arm.items = together(arm.items)
-            before = found[-1] if found else None
-            if isinstance(before, Choice) and _alike(before, item):
-                first, second = before.arms[0], item.arms[0]
-                if _renamed(second.items, before.value, first.exit):
-                    first.items += second.items
-                    first.exit = second.exit
-                    before.value = item.value
-                    continue
-        found.append(item)
-    return found
-
-
-def _alike(one: Choice, two: Choice) -> bool:
-    if len(one.arms) > 1 or len(two.arms) > 1 or two.entry not in (one.entry, one.value):
-        return False
-    return one.arms[0].condition == two.arms[0].condition
-
-
-def _renamed(items: Sequence[Item], old: Ref, new: Ref) -> bool:
-    """Whether steps can go by a new name for a value, and do from here on."""
-    if any(isinstance(item, Choice) for item in items):
-        return False
-    for place in places(items):
-        place.operands = tuple([new if ref == old else ref for ref in place.operands])
-    return True
-
-
 def lone_steps(items: Sequence[Item], alone: dict[Key, Code], stands: dict[Ref, Ref]) -> list[Item]:
     """The same, where a lone step that may be missing is one that is always there: nn.Identity
     where it is not. `alone`: the conditions of these; `stands`: what goes by another name now."""

@@ -30,7 +30,6 @@ from .branches import (
     arrange,
     lone_steps,
     places,
-    together,
 )
 from .code import (
     INDEX,
@@ -226,7 +225,7 @@ class Expressions:
     def contents(self) -> Contents:
         made = {p.step.key: self.module(p) for p in places(self.items) if p.step.name}
         self.ask(self.items)
-        contents = Contents(together(self.items), self.outputs, made, self.local)
+        contents = Contents(self.items, self.outputs, made, self.local)
         contents, self.parameters = without_unused(self.with_widths(contents), self.parameters)
         alone: dict[Key, Code] = {}
         stands: dict[Ref, Ref] = {}

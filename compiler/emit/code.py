@@ -36,7 +36,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 """What an expression may call; any other call makes a module."""
 
 _COMMUTE = frozenset({"==", "!=", "and", "or"})
-_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 NO_VALUE = (ArithmeticError, TypeError, KeyError, IndexError)
 """What `Code.value` raises where an expression means nothing."""
@@ -326,7 +326,7 @@ def operation(sign: str, left: Code, right: Code, whole: bool = True) -> Code:
     if not whole:
         return plain
     if sign in ("+", "-"):
-        return _total(sign, left, right)
+        return from_sum(as_sum(plain))
     if sign == "*" and isinstance(right, Constant):
         return operation("*", right, left)
     if sign == "*" and isinstance(left, Constant):
@@ -339,34 +339,6 @@ def operation(sign: str, left: Code, right: Code, whole: bool = True) -> Code:
         if not any(often % right.own for often in found.values()):
             return from_sum({key: often // right.own for key, often in found.items()})
     return plain
-
-
-def _total(sign: str, left: Code, right: Code) -> Code:
-    (one, first), (two, second) = _apart(left), _apart(right)
-    number = first + second if sign == "+" else first - second
-    base = one or two
-    if one is not None and two is not None:
-        base = Operation(sign, one, two)
-        found = as_sum(base)
-        if len(found) < len(as_sum(one)) + len(as_sum(two)):
-            base = from_sum(found)
-    elif one is None and sign == "-":
-        return Operation("-", Constant(number), right if two is None else two)
-    if base is None or isinstance(base, Constant):
-        return Constant(number if base is None else base.own + number)
-    sign = "+" if number > 0 else "-"
-    return Operation(sign, base, Constant(abs(number))) if number else base
-
-
-def _apart(code: Code) -> tuple[Code | None, int]:
-    """What is added to a number, and the number."""
-    if isinstance(code, Constant):
-        return None, code.own
-    if isinstance(code, Operation) and code.own in ("+", "-"):
-        left, right = code.parts
-        if isinstance(right, Constant):
-            return left, right.own if code.own == "+" else -right.own
-    return code, 0
 
 
 Sum = dict[tuple[Code, ...], int]
@@ -398,7 +370,7 @@ def plus(one: Sum, two: Sum, times: int = 1) -> Sum:
 def from_sum(parts: Sum) -> Code:
     found: Code = Constant(0)
     for key in sorted(parts, key=lambda key: (not key, parts[key] < 0, *map(str, key))):
-        first = found == Constant(0)
+        first = found == Constant(0) and parts[key] > 0
         often = parts[key] if first else abs(parts[key])
         factors = [Constant(often)] * (often != 1 or not key) + [*key]
         product = reduce(lambda one, two: Operation("*", one, two), factors)
@@ -422,8 +394,8 @@ def negated(code: Code) -> Code:
         return code.parts[0]
     if isinstance(code, Operation) and code.own in ("and", "or"):
         return Operation("or" if code.own == "and" else "and", *map(negated, code.parts))
-    if isinstance(code, Operation) and code.own in _OPPOSITE:
-        return Operation(_OPPOSITE[code.own], *code.parts)
+    if isinstance(code, Operation) and code.own in OPPOSITE:
+        return Operation(OPPOSITE[code.own], *code.parts)
     return Operation("not", code)
 
 

@@ -39,13 +39,16 @@ def initial(network: Network) -> InitText:
     init, found = network.init, _look(network)
     if init.method == "torch" or not found.classes:
         return InitText((), init.zero_residual)
-    lines = ["def init_weights(module: nn.Module) -> None:", f'    """{_reason(init)}"""']
+    lines = ["def init_weights(module: nn.Module) -> None:", f'    """{_REASONS[init.method]}"""']
     arms = _arms(init, found)
     for number, (classes, body) in enumerate(arms):
         kind = f"({', '.join(classes)})" if len(classes) > 1 else classes[0]
         word = "elif" if number else "if"
         lines.append(f"    {word} isinstance(module, {kind}):")
-        lines += [f"        {line}" for line in (*body, *_biases(found))]
+        lines += [f"        {line}" for line in body]
+        if found.biases:
+            lines += ["        if module.bias is not None:"]
+            lines += ["            nn.init.zeros_(module.bias)"]
     return InitText(tuple(lines), init.zero_residual)
 
 
@@ -83,10 +86,6 @@ _REASONS = {
     "normal": "The same for all.",
     "orthogonal": "Saxe et al., 2013, arXiv:1312.6120.",
 }
-
-
-def _reason(init: Init) -> str:
-    return _REASONS[init.method].format(std=init.std)
 
 
 Arms = list[tuple[tuple[str, ...], tuple[str, ...]]]
@@ -156,9 +155,3 @@ def _drawn(init: Init, variance: float, over: str) -> tuple[str, ...]:
             "nn.init.uniform_(module.weight, -bound, bound)",
         )
     return (f"nn.init.normal_(module.weight, std=({variance:.6g} / {over}) ** 0.5)",)
-
-
-def _biases(found: _Found) -> tuple[str, ...]:
-    if not found.biases:
-        return ()
-    return ("if module.bias is not None:", "    nn.init.zeros_(module.bias)")

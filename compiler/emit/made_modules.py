@@ -87,7 +87,9 @@ class Modules:
 
     def made(self, step: Step, of: Of) -> Code:
         """How the module of a step is made."""
-        return (self.layer if isinstance(step.item, Node) else self.part)(step.item, of)
+        if isinstance(step.item, Node):
+            return self.layer(step.item, of)
+        return self.part(step.item, of)
 
     def layer(self, real: Node, of: Of) -> Code:
         node = of(real)

@@ -24,7 +24,7 @@ from ..language.values import Word
 from ..network import Network, Node, Scope
 from ..ops.base import Op
 from .body import is_shortcut, origin
-from .code import INDEX, Code, Constant, Named, Operation, all_of, negated
+from .code import INDEX, OPPOSITE, Code, Constant, Named, Operation, all_of, negated
 from .scopes import (
     as_it_is,
     default_of,
@@ -246,41 +246,23 @@ class TracedWalk(Walk):
         except (Problem, Quiet, KeyError, ArithmeticError):
             return None
 
-    def asked(self, node: Expression, env: Env) -> Code | None:
+    def asked(self, node: Expression, env: Env) -> Code:
         if isinstance(node, Name):
-            return self.named_truth(node.value, env)
-        if isinstance(node, Unary) and node.operator == "not":
-            of = self.asked(node.operand, env)
-            return None if of is None else negated(of)
-        if not isinstance(node, Binary):
-            value = evaluate(node, env)
-            return Constant(value) if isinstance(value, bool) else None
-        sign = node.operator
-        if sign in ("and", "or"):
-            left, right = self.asked(node.left, env), self.asked(node.right, env)
-            if left is None or right is None:
-                return None
-            return Operation(sign, left, right)
-        if sign not in ("==", "!=", "<", "<=", ">", ">="):
-            return None
-        sides = evaluate(node.left, env), evaluate(node.right, env)
-        one, two = map(code_of, sides)
-        constant = isinstance(one, Constant) and isinstance(two, Constant)
-        if constant or one == two or any(isinstance(side, str | bool) for side in sides):
-            return Constant(truth(node, env))
-        return Operation(sign, one, two)
-
-    def named_truth(self, name: str, env: Env) -> Code | None:
-        at: Env | None = env
-        while at is not None and name not in at.values:
-            at = at.parent
-        value = None if at is None else at.values[name]
-        constant = {}, Constant(value)
-        return (
-            self.truths.get((id(at and at.values), name), constant)[1]
-            if isinstance(value, bool)
-            else None
-        )
+            while node.value not in env.values and env.parent is not None:
+                env = env.parent
+            known = self.truths.get((id(env.values), node.value))
+            if known is not None:
+                return known[1]
+        elif isinstance(node, Unary) and node.operator == "not":
+            return negated(self.asked(node.operand, env))
+        elif isinstance(node, Binary) and node.operator in ("and", "or"):
+            return Operation(node.operator, self.asked(node.left, env), self.asked(node.right, env))
+        elif isinstance(node, Binary) and node.operator in OPPOSITE:
+            sides = evaluate(node.left, env), evaluate(node.right, env)
+            one, two = map(code_of, sides)
+            if one != two and any(isinstance(e, Traced) and not isinstance(e, str) for e in sides):
+                return Operation(node.operator, one, two)
+        return Constant(truth(node, env))
 
 
 class Twin:

@@ -62,8 +62,7 @@ class Mbconv(nn.Module):
         self.sigmoid = nn.Sigmoid()
         self.conv4 = nn.Conv2d(wide, width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width, eps=eps, momentum=momentum)
-        if adds:
-            self.droppath = DropPath(drop)
+        self.droppath = DropPath(drop) if adds else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = x
@@ -72,9 +71,8 @@ class Mbconv(nn.Module):
         y = self.silu2(self.bn2(self.depthwise(y)))
         z = self.sigmoid(self.conv3(self.silu3(self.conv2(self.pool(y)))))
         y = y * z
-        y = self.bn3(self.conv4(y))
+        y = self.droppath(self.bn3(self.conv4(y)))
         if self.adds:
-            y = self.droppath(y)
             y += x
         return y
 
