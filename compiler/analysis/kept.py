@@ -24,7 +24,7 @@ SCALAR = 4
 """Bytes of a loss, and of the sum of class weights, which it keeps whatever the batch size."""
 
 
-class Saved(NamedTuple):
+class SavedTensors(NamedTuple):
     """The memory that one operation keeps."""
 
     places: tuple[int, ...] = ()
@@ -33,10 +33,10 @@ class Saved(NamedTuple):
     """Bytes kept beside those outputs."""
 
 
-NOTHING = Saved()
+NOTHING = SavedTensors()
 
 
-def trained(network: Network, frozen: frozenset[int]) -> list[bool]:
+def requires_grad(network: Network, frozen: frozenset[int]) -> list[bool]:
     """Whether a gradient flows through the output of each node, by index."""
     needs_gradient: list[bool] = []
     for node in network.nodes:
@@ -45,13 +45,13 @@ def trained(network: Network, frozen: frozenset[int]) -> list[bool]:
     return needs_gradient
 
 
-def saved(network: Network, setting: Setting, places: list[int]) -> list[Saved]:
+def saved_tensors(network: Network, setting: Setting, places: list[int]) -> list[SavedTensors]:
     """The memory that each operation keeps, by index."""
-    flows = trained(network, setting.frozen)
+    needs_gradient = requires_grad(network, setting.frozen)
     known: dict[object, tuple[Kept, Bytes]] = {}
-    entries: list[Saved] = []
+    entries: list[SavedTensors] = []
     for node in network.nodes:
-        if not flows[node.index]:
+        if not needs_gradient[node.index]:
             entries.append(NOTHING)
             continue
         key = question(node)
@@ -66,9 +66,9 @@ def saved(network: Network, setting: Setting, places: list[int]) -> list[Saved]:
             if 0 in stay:
                 stay.remove(0)  # the input of the network
                 own = own.plus(_cast(node, setting))
-            entries.append(Saved(tuple(stay), own))
+            entries.append(SavedTensors(tuple(stay), own))
         else:
-            entries.append(Saved((), own) if own != Bytes() else NOTHING)
+            entries.append(SavedTensors((), own) if own != Bytes() else NOTHING)
     return entries
 
 
@@ -103,15 +103,15 @@ def loss(node: Node) -> Bytes:
 def kept(network: Network, setting: Setting = Setting()) -> Bytes:  # noqa: B008 (a tuple)
     """The total, with a cross-entropy at each output; labels and images are not counted."""
     places = storages(network)
-    flows = trained(network, setting.frozen)
+    needs_gradient = requires_grad(network, setting.frozen)
     total = Bytes()
     stay: set[int] = set()
-    for entry in saved(network, setting, places):
+    for entry in saved_tensors(network, setting, places):
         total = total.plus(entry.own)
         stay.update(entry.places)
     for place in stay:
         total = total.plus(Bytes(0, setting.itemsize * size(network.nodes[place].shape)))
     for node in outputs(network):
-        if flows[node.index]:
+        if needs_gradient[node.index]:
             total = total.plus(loss(node))
     return total

@@ -13,7 +13,7 @@ from ..network import Network, Node
 from ..ops.base import EVERYTHING
 from ..shapes import ShapeError, by
 from .field import Axis, Field, Number
-from .warn import map_before, warning, written
+from .warn import map_before, statement_text, warning
 
 AXES = ("rows", "columns")
 
@@ -134,7 +134,7 @@ def skipped_pixels(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
 def _skipped(reader: Node, reads: _Reads, gap: int, axis: int, side: int) -> Diagnostic:
     unread = (reads.times - 1) * gap + max(side - 1 - reads.last, 0)
     kernel, stride = by((reads.size, reads.size)), by((reads.stride, reads.stride))
-    text = written(reader)
+    text = statement_text(reader)
     wider = f"write `{text.replace(kernel, stride, 1)}`, or " if kernel in text else ""
     return warning(
         "skipped-pixels",
@@ -167,7 +167,7 @@ def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
 def _dropped(reader: Node, axis: int, side: int, rest: int) -> Diagnostic:
     what = AXES[axis] if rest > 1 else AXES[axis][:-1]
     flag = next((flag for flag in ("same", "ceil") if _reads_all(reader, flag)), "")
-    text = written(reader)
+    text = statement_text(reader)
     return warning(
         "dropped-remainder",
         f"the last {f'{rest} {what} of {side} are' if rest > 1 else f'{what} of {side} is'} "

@@ -11,7 +11,7 @@ from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ..network import Network, Node
 from ..shapes import size
 from .field import Field
-from .warn import warning, written
+from .warn import statement_text, warning
 
 
 def double_activation(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
@@ -48,7 +48,7 @@ def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
         after = network.consumers[node.index]
         if bias is None or not after or not all(map(_centres_channels, after)):
             continue
-        mended = re.sub(r"\bbias\s*=\s*\w+", "bias=off", written(node))
+        mended = re.sub(r"\bbias\s*=\s*\w+", "bias=off", statement_text(node))
         if mended and mended == node.span.text:
             mended += " bias=off"
         yield warning(
@@ -122,4 +122,4 @@ def _centres_channels(node: Node) -> bool:
 
 
 def _text(node: Node) -> str:
-    return written(node) or node.op.word
+    return statement_text(node) or node.op.word

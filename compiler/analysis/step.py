@@ -14,7 +14,7 @@ from ...dsl.gc_pause import gc_paused
 from ..network import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
-from .kept import LABEL, SCALAR, loss, outputs, saved, trained
+from .kept import LABEL, SCALAR, loss, outputs, requires_grad, saved_tensors
 from .peak import Bytes, Ledger, Peak
 from .question import question
 from .setting import Setting
@@ -95,23 +95,23 @@ class _Step:
         self.setting = setting
         self.nodes = network.nodes
         self.places = storages(network)
-        self.flows = trained(network, setting.frozen)
-        self.saved = saved(network, setting, self.places)
+        self.requires_grad = requires_grad(network, setting.frozen)
+        self.saved = saved_tensors(network, setting, self.places)
         self.amounts = _amounts(network, setting)
         self.weights = [trained_bytes(node, setting) for node in self.nodes]
         state = setting.optimizer.state * sum(self.weights)
-        there = sum(map(weight_bytes, self.nodes)) + state
-        self.ledger = Ledger(Bytes(there, 4 * size(network.input.shape) + LABEL))
+        constant = sum(map(weight_bytes, self.nodes)) + state
+        self.ledger = Ledger(Bytes(constant, 4 * size(network.input.shape) + LABEL))
         self.holders = self._holders()
         self.gradients: dict[int, tuple[_Gradient, bool]] = {}
         """By node: the gradient of its output so far, and whether it fills its memory."""
-        self.ways: dict[object, _Flow] = {}
+        self.flows: dict[object, _Flow] = {}
 
     def peak(self) -> Peak:
         for node in self.nodes[1:]:
             self._forward(node)
         for node in reversed(outputs(self.network)):
-            if self.flows[node.index]:
+            if self.requires_grad[node.index]:
                 self._loss(node)
         for node in reversed(self.nodes):
             if node.index in self.gradients:  # otherwise no loss depends on it
@@ -161,37 +161,37 @@ class _Step:
     def _backward(self, node: Node) -> None:
         index, ledger = node.index, self.ledger
         output_gradient, _ = self.gradients.pop(index)
-        way = self._way(node)
+        flow = self._flow(node)
         input_gradients = []
-        for source, (handed_on, alone) in zip(node.inputs, way.inputs, strict=True):
-            if not self.flows[source.index]:
+        for source, (shared, fills) in zip(node.inputs, flow.inputs, strict=True):
+            if not self.requires_grad[source.index]:
                 continue
-            gradient = output_gradient if handed_on else _Gradient(self.amounts[source.index])
-            if not handed_on:
+            gradient = output_gradient if shared else _Gradient(self.amounts[source.index])
+            if not shared:
                 ledger.each += gradient.amount
             gradient.holders += 1
-            input_gradients.append((source.index, gradient, alone))
+            input_gradients.append((source.index, gradient, fills))
         ledger.fixed += self.weights[index]
-        ledger.note("backward", index, way.scratch)
+        ledger.note("backward", index, flow.scratch)
         self._drop(output_gradient)
         kept = self.saved[index]
         ledger.give(kept.own)
         for place in kept.places:
             self._let_go(place)
-        for target, gradient, alone in input_gradients:
-            self._accumulate(target, gradient, alone)
+        for target, gradient, fills in input_gradients:
+            self._accumulate(target, gradient, fills)
 
-    def _way(self, node: Node) -> _Flow:
+    def _flow(self, node: Node) -> _Flow:
         key = question(node)
-        way = self.ways.get(key)
-        if way is None:
-            way = self.ways[key] = _way(node, self.setting)
-        return way
+        flow = self.flows.get(key)
+        if flow is None:
+            flow = self.flows[key] = _flow(node, self.setting)
+        return flow
 
-    def _accumulate(self, target: int, gradient: _Gradient, alone: bool) -> None:
+    def _accumulate(self, target: int, gradient: _Gradient, fills: bool) -> None:
         before = self.gradients.get(target)
         if before is None:
-            self.gradients[target] = gradient, alone
+            self.gradients[target] = gradient, fills
             return
         if before[1] and before[0].holders == 1:
             self._drop(gradient)  # accumulated into the existing gradient
@@ -235,7 +235,7 @@ class _Flow(NamedTuple):
     """Bytes needed temporarily."""
 
 
-def _way(node: Node, setting: Setting) -> _Flow:
+def _flow(node: Node, setting: Setting) -> _Flow:
     op, shapes = node.op, node.input_shapes
     alike = [size(shape) == size(node.shape) for shape in shapes]
     if op.kind == "merge":

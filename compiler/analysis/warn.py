@@ -32,7 +32,7 @@ def warning(
     )
 
 
-def written(node: Node) -> str:
+def statement_text(node: Node) -> str:
     """The statement of a node, if it is the operation itself and not a block or form around it."""
     word = node.op.word.split(" ")[0]
     return node.span.text if re.match(rf"(\w+:\s*)?{word}\b", node.span.text) else ""

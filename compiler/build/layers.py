@@ -169,14 +169,14 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     candidates = {*layer_words(), *blocks, "repeat", "for", "if", "let"}
     help, edits = did_you_mean(word, candidates, call.head.span)
     proposals: list[tuple[Edit, ...]] = []
-    here = foreign.layer(word) if word not in candidates else None
-    if here and here.instead:
+    meaning = foreign.layer(word) if word not in candidates else None
+    if meaning and meaning.instead:
         help, edits = (
-            f"in a spec it is written `{here.instead}`",
-            (Edit(call.head.span, here.instead),),
+            f"in a spec it is written `{meaning.instead}`",
+            (Edit(call.head.span, meaning.instead),),
         )
-    elif here:
-        help, edits = here.advice, ()
+    elif meaning:
+        help, edits = meaning.advice, ()
         if "take it out" in help and not call.arguments:
             proposals = [(Edit(statement_span(call), ""),)]
     whole = translated(call, word) if call.arguments and call.body is None else ""
@@ -195,8 +195,8 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
         help=help or _no_such_word(word),
         edits=edits,
         proposals=proposals,
-        otherwise=f"in a spec it is written `{here.instead}`"
-        if here and here.instead
+        otherwise=f"in a spec it is written `{meaning.instead}`"
+        if meaning and meaning.instead
         else _no_such_word(word),
     )
 

@@ -29,7 +29,7 @@ def assign_names(root: Scope) -> None:
         taken = {item.label for item in items if item.label is not None}
         # A layer that is the only one of its kind keeps its plain word: a sixth `relu` is not
         # called `relu6` beside one.
-        alone = _alone(counted) - taken
+        unique = _unique_words(counted) - taken
         numbers: Counter[str] = Counter()
         for item in counted:
             if isinstance(item, Counter):
@@ -40,14 +40,14 @@ def assign_names(root: Scope) -> None:
             elif isinstance(item, Scope) and item.kind == "iteration":
                 own = str(item.index)
             else:
-                own = _free(_word(item), alone, numbers, taken)
+                own = _free(_word(item), unique, numbers, taken)
                 taken.add(own)
             item.name = f"{scope.name}.{own}" if scope.name else own
             if isinstance(item, Scope):
                 stack.append(item)
 
 
-def _alone(counted: list[Scope | Node | Counter[str]]) -> set[str]:
+def _unique_words(counted: list[Scope | Node | Counter[str]]) -> set[str]:
     counts: Counter[str] = Counter()
     for item in counted:
         if isinstance(item, Counter):
@@ -63,14 +63,14 @@ def _word(item: Scope | Node) -> str:
     return LOOP if item.kind == "loop" else item.word
 
 
-def _free(word: str, alone: set[str], numbers: Counter[str], taken: set[str]) -> str:
-    if word in alone:
+def _free(word: str, unique: set[str], numbers: Counter[str], taken: set[str]) -> str:
+    if word in unique:
         return word
     between = "_" if word[-1].isdigit() else ""
     while True:
         numbers[word] += 1
         name = f"{word}{between}{numbers[word]}"
-        if name not in taken and name not in alone:
+        if name not in taken and name not in unique:
             return name
 
 

@@ -242,7 +242,7 @@ def _fish(commands: list[_Described]) -> str:
             yield (
                 f"complete -c cnn -n __fish_use_subcommand -a {command.name} -d '{command.summary}'"
             )
-            here = f"complete -c cnn -n '__fish_seen_subcommand_from {command.name}'"
+            prefix = f"complete -c cnn -n '__fish_seen_subcommand_from {command.name}'"
             for option in command.options:
                 names = "".join(
                     f" -l {name[2:]}" if name.startswith("--") else f" -s {name[1:]}"
@@ -255,11 +255,11 @@ def _fish(commands: list[_Described]) -> str:
                     takes = " -r -F"
                 else:
                     takes = f" -x -a '{offered(value)}'"
-                yield f"{here}{names}{takes} -d '{option.help}'"
+                yield f"{prefix}{names}{takes} -d '{option.help}'"
             if command.argument.files:
-                yield f"{here} -F"
+                yield f"{prefix} -F"
             if words := offered(command.argument):
-                yield f"{here} -a '{words}'"
+                yield f"{prefix} -a '{words}'"
 
     return "\n".join(lines()) + "\n"
 

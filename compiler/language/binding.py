@@ -73,7 +73,7 @@ def bind(
     """Binds the arguments of a call to the fields of a signature. `words` are all words that can
     begin a statement: one of them among the arguments usually means a missing comma.
     """
-    by_name: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     places: dict[str, Span] = {}
     waiting = signature.positional
     many: list[Any] = []
@@ -94,7 +94,7 @@ def bind(
                 many.extend(_read(field, value, node, signature))
                 places[field.name] = node.span
                 continue
-        if field.name in by_name:
+        if field.name in values:
             raise Problem(
                 "repeated-argument",
                 f"`{field.name}` is given twice",
@@ -110,14 +110,14 @@ def bind(
             if node.name is None and _are_swapped(field, value, node, arguments, waiting):
                 raise _swapped(call, node, field, signature)
             waiting = [f for f in waiting if f is not field]
-        by_name[field.name] = _read(field, value, node, signature)
+        values[field.name] = _read(field, value, node, signature)
         places[field.name] = node.span
     if many:
-        by_name[waiting[0].name] = tuple(many)
-    missing = [f for f in signature.fields.values() if f.required and f.name not in by_name]
+        values[waiting[0].name] = tuple(many)
+    missing = [f for f in signature.fields.values() if f.required and f.name not in values]
     if missing:
         raise _missing(call, missing, signature, arguments)
-    return by_name
+    return values
 
 
 def bind_one(argument: Evaluated, signature: Signature) -> tuple[str, Any]:
@@ -265,7 +265,7 @@ def _missing(
         call.head.span,
         notes=_usage(signature),
         help=f"write `{whole}`" if "\n" not in whole else f"write `{signature.word} {behind}`",
-        edits=(Edit(_behind(last), f" {behind}"),),
+        edits=(Edit(_after(last), f" {behind}"),),
     )
 
 
@@ -423,12 +423,12 @@ def _join_with_next(call: Call, node: Argument) -> tuple[tuple[Edit, ...], str]:
 
 
 def _too_many(node: Argument, value: object, signature: Signature) -> Problem:
-    by_name = [
+    names = [
         f"`{field.name}={node.span.text}`"
         for field in signature.fields.values()
         if field.keyword_only and isinstance(value, tuple) and _takes(field, value)
     ]
-    listed = " or ".join(filter(None, [", ".join(by_name[:-1]), *by_name[-1:]]))
+    listed = " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
     return Problem(
         "too-many-arguments",
         f"`{signature.word}` takes no further argument: `{node.span.text}`",
@@ -453,7 +453,7 @@ def _with_blank_before(span: Span) -> Span:
     return Span(span.source, _blank_before(span).start, span.end)
 
 
-def _behind(span: Span) -> Span:
+def _after(span: Span) -> Span:
     return Span(span.source, span.end, span.end)
 
 

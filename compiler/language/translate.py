@@ -90,7 +90,7 @@ def layer(
         return None
     if meaning != foreign.layer(name):  # an entry for exactly this call: `ReLU(6)`
         return Statement(meaning.instead)
-    return _written(meaning, _by_name(meaning, positional, named, as_spec=as_spec))
+    return _statement(meaning, _by_name(meaning, positional, named, as_spec=as_spec))
 
 
 def _by_name(
@@ -103,7 +103,7 @@ def _by_name(
     """All arguments by their name in the other tool, or by the name here if the signature states
     it.
     """
-    here = {theirs: ours or theirs for theirs, ours in meaning.parameters}
+    renamed = {theirs: ours or theirs for theirs, ours in meaning.parameters}
     order = [ours or theirs for theirs, ours in meaning.parameters]
     own = [f.name for f in meaning.kind.signature().positional]
     if not order or (as_spec and order[0] == "to" and "factor" in own):
@@ -116,10 +116,10 @@ def _by_name(
         order = list(dropwhile(foreign.why_left_out, order))
     arguments = list(zip(order, positional, strict=False))
     arguments += [("", value) for value in positional[len(order) :]]
-    return arguments + [(here.get(name, name), value) for name, value in named.items()]
+    return arguments + [(renamed.get(name, name), value) for name, value in named.items()]
 
 
-def _written(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> Statement:
+def _statement(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> Statement:
     fields = meaning.kind.fields
     values: dict[str, Value] = {}
     flags: list[str] = []

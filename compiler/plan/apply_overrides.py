@@ -43,7 +43,7 @@ def _mark_failed(override: SectionOverride, reader: Reader) -> None:
     word = _head(section, override.call.head.value)
     reader.failed.add((section, word))
     directives = reader.directives.setdefault(section, [])
-    directives[:] = [one for one in directives if one.head() != word]
+    directives[:] = [old for old in directives if old.head() != word]
 
 
 def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
@@ -53,7 +53,7 @@ def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
         return
     directives = reader.directives.setdefault(section, [])
     word = _head(section, call.head.value)
-    same = [index for index, one in enumerate(directives) if one.head() == word]
+    same = [index for index, old in enumerate(directives) if old.head() == word]
     if len(same) > 1:
         raise Problem(
             "conflict",

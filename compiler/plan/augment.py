@@ -436,7 +436,7 @@ class Resizing(Augmentation):
 
     def is_last_size(self, context: Context) -> bool:
         """Whether its size is the final one, which the network gets."""
-        return [one for one in context.all(Augmentation) if one.sets_size][-1] is self
+        return [other for other in context.all(Augmentation) if other.sets_size][-1] is self
 
 
 class Resize(Resizing):

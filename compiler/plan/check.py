@@ -66,7 +66,7 @@ def wrong_classes(
     ends = "an auxiliary head ends" if output.aux else "the network ends"
     numbers = text(output.shape)
     counted = f"{count:,} class{'es' * (count != 1)}"
-    there = data.place("path") or data.span
+    data_place = data.place("path") or data.span
     rest = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     listed = ", ".join(f"`{each}`" for each in names[:_MOST_NAMES]) + rest
     return Diagnostic(
@@ -74,7 +74,7 @@ def wrong_classes(
         f"{name} has {counted}, and {ends} in {numbers}",
         first_line(places[0].place),
         label=f"{ends} in {numbers}",
-        labels=(Label(there, counted),) if there else (),
+        labels=(Label(data_place, counted),) if data_place else (),
         notes=(f"the classes are {listed}",) if names else (),
         help=f"write {places[0].how}: it is the number of classes in the data",
         edits=tuple(dict.fromkeys(each.edit for each in places if each.edit)),

@@ -287,14 +287,14 @@ class Split(Directive):
         if data.val is None or not data.origin or not self.origin:
             return
         if self.val is not None and self.val != data.val:
-            here, there = self.place("val"), data.place("val")
-            assert here is not None
-            assert there is not None
+            own_place, data_place = self.place("val"), data.place("val")
+            assert own_place is not None
+            assert data_place is not None
             yield Problem(
                 "conflict",
                 "the validation share is given twice, with different values",
-                here,
-                labels=(Label(there, "the other"),),
+                own_place,
+                labels=(Label(data_place, "the other"),),
                 help="keep one of them",
                 edits=conflict("", self, data).diagnostic.edits,
             )

@@ -217,7 +217,7 @@ class Context:
     def all(self, kind: type[D]) -> list[D]:
         """All written directives of a class, without those that are off."""
         directives = self.given.get(kind.section, ())
-        return [one for one in directives if isinstance(one, kind) and not one.off]
+        return [entry for entry in directives if isinstance(entry, kind) and not entry.off]
 
     def find(self, kind: type[D]) -> D | None:
         """The written directive of a class, else its default."""

@@ -105,8 +105,8 @@ class Fusion:
     @property
     def cost(self) -> Cost:
         """The total cost, normalisation included."""
-        macs = sum(one.cost.macs for one in self.passes)
-        bytes = sum(one.cost.bytes for one in self.passes)
+        macs = sum(pass_.cost.macs for pass_ in self.passes)
+        bytes = sum(pass_.cost.bytes for pass_ in self.passes)
         if self.normalizes:
             count = numbers(
                 self.passes[-1].output_size if self.passes else self.input_size, self.channels
@@ -136,7 +136,7 @@ def resize_when_read(plan: TrainPlan) -> Resize | None:
     """The resize that sets the size of training images before augmentation; None if there is none:
     then they are read as in evaluation.
     """
-    first = next((one for one in plan.augment if one.sets_size), None)
+    first = next((directive for directive in plan.augment if directive.sets_size), None)
     if first is None:
         return None
     return first.resize_when_read(plan.evaluate.resize)
@@ -231,12 +231,14 @@ def _fill_text(fill: Fill) -> str:
 
 def _between(passes: Sequence[Pass], kind: PassKind) -> str:
     """The passes between a new pass and the last one of its family, in words."""
-    same = [index for index, one in enumerate(passes) if one.kind.family == kind.family]
+    same = [index for index, pass_ in enumerate(passes) if pass_.kind.family == kind.family]
     if not same:
         return ""
     between = passes[same[-1] + 1 :]
-    words = list(dict.fromkeys(f"`{step.directive.word}`" for one in between for step in one.steps))
-    clipped = any(one.kind.clips for one in between) and kind.family == COLOR.family
+    words = list(
+        dict.fromkeys(f"`{step.directive.word}`" for pass_ in between for step in pass_.steps)
+    )
+    clipped = any(pass_.kind.clips for pass_ in between) and kind.family == COLOR.family
     stands = "stands" if len(words) == 1 else "stand"
     tail = ", and values are clipped to 0..255 there" if clipped else ""
     listed = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
@@ -270,12 +272,12 @@ def color_matrices(pass_: Pass) -> tuple[tuple[StepChange, ...], ...]:
 
 def mixes_channels(matrix: Sequence[StepChange]) -> bool:
     """Whether changes mix the channels of a pixel."""
-    return any(one.change.mixes_channels for one in matrix)
+    return any(each.change.mixes_channels for each in matrix)
 
 
 def needs_mean(matrix: Sequence[StepChange]) -> bool:
     """Whether changes need the mean of an image."""
-    return any(one.change.needs_mean for one in matrix)
+    return any(each.change.needs_mean for each in matrix)
 
 
 # ---- cost ------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def examine(
     diagnostics = reader.diagnostics
     diagnostics += apply(overrides, reader, context)
     seen = {(d.code, d.span) for d in diagnostics}
-    for directive in [one for directives in given.values() for one in directives if not one.off]:
+    for directive in [entry for entries in given.values() for entry in entries if not entry.off]:
         problems = [problem.diagnostic for problem in directive.problems(context)]
         problems += [] if problems else directive.warnings(context)
         for diagnostic in problems:
@@ -164,7 +164,7 @@ def no_data(context: Context) -> Diagnostic | None:
 
 def assemble(network: Network, context: Context) -> TrainPlan:
     """Assembles the plan from directives without errors."""
-    augmentations = tuple(one.settle(context) for one in context.all(Augmentation))
+    augmentations = tuple(directive.settle(context) for directive in context.all(Augmentation))
     return TrainPlan(
         network.name,
         network.input.shape,

@@ -146,7 +146,7 @@ class TrainPlan:
             "input": self.input,
             "outputs": self.outputs,
             "train": _section(self.train),
-            "augment": [_directive(one) for one in self.augment],
+            "augment": [_directive(directive) for directive in self.augment],
             "evaluate": _section(self.evaluate),
             "transfer": _section(self.transfer) if self.transfer else None,
         }
@@ -190,14 +190,14 @@ def in_section(section: object) -> Iterator[Directive]:
 
 
 def _section(section: object) -> dict[str, Any]:
-    by_name: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     for slot in slots(type(section)):
         value = getattr(section, slot.name)
         if slot.several:
-            by_name[slot.word] = [_directive(one) for one in value]
+            data[slot.word] = [_directive(directive) for directive in value]
         else:
-            by_name[slot.word] = None if value is None else _directive(value)
-    return by_name
+            data[slot.word] = None if value is None else _directive(value)
+    return data
 
 
 def _directive(directive: Directive) -> dict[str, Any]:
@@ -244,7 +244,7 @@ class _Reader:
 
     def slot(self, section: str, slot: Slot, data: dict[str, Any]) -> Any:
         if slot.several:
-            return tuple(self.directive(section, one) for one in data.get(slot.word, ()))
+            return tuple(self.directive(section, entry) for entry in data.get(slot.word, ()))
         item = data.get(slot.word)
         if slot.word not in data:
             directive = slot.kind.usual(self.defaults)
@@ -350,11 +350,11 @@ def words_of(kind: type[Directive]) -> str:
     """The words of a class; for a base class of several kinds, their common word."""
     if kind.word:
         return kind.head()
-    return next(one.head() for one in _below(kind) if one.word)
+    return next(subclass.head() for subclass in _below(kind) if subclass.word)
 
 
 def _below(kind: type[Directive]) -> list[type[Directive]]:
     kinds = []
-    for one in kind.__subclasses__():
-        kinds += [one, *_below(one)]
+    for subclass in kind.__subclasses__():
+        kinds += [subclass, *_below(subclass)]
     return kinds

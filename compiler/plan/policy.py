@@ -31,7 +31,7 @@ class Decision:
     """The transfer section with the decision written out."""
     amount: Amount
     reason: str
-    """The reason, in one or two sentences."""
+    """The reason, in directive or two sentences."""
     directives: tuple[Directive, ...]
     """The equivalent directives."""
 
@@ -45,7 +45,7 @@ def decide(network: Network, transfer: Transfer, images: int, classes: int) -> D
     groups = [group for group in groups_of(network) if not any(n.aux for n in group.nodes)]
     directives, because = _decided(amount, policy.similar, groups)
     head = transfer.head
-    if head is None and not any(isinstance(one, Features) for one in directives):
+    if head is None and not any(isinstance(directive, Features) for directive in directives):
         head = Head.make(reset=True)
         directives.append(head)
     alike = "like" if policy.similar else "unlike"
@@ -56,9 +56,15 @@ def decide(network: Network, transfer: Transfer, images: int, classes: int) -> D
     return Decision(
         replace(
             transfer,
-            freeze=next((one for one in directives if isinstance(one, Freeze)), None),
-            features=next((one for one in directives if isinstance(one, Features)), None),
-            decay=next((one for one in directives if isinstance(one, Decay)), None),
+            freeze=next(
+                (directive for directive in directives if isinstance(directive, Freeze)), None
+            ),
+            features=next(
+                (directive for directive in directives if isinstance(directive, Features)), None
+            ),
+            decay=next(
+                (directive for directive in directives if isinstance(directive, Decay)), None
+            ),
             head=head,
         ),
         amount,

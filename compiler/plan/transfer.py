@@ -343,11 +343,14 @@ class Unfreeze(Directive):
 
     def _number(self, context: Context) -> int:
         """Its index among all: two may be equal."""
-        return [one is self for one in context.all(Unfreeze)].index(True)
+        return [unfreeze is self for unfreeze in context.all(Unfreeze)].index(True)
 
     def _changes_nothing(self, context: Context) -> bool:
         """Whether it trains no more weights than before, as far as that is known."""
-        parts, named = context.layers, [one.until for one in context.all(Unfreeze) if one.until]
+        parts, named = (
+            context.layers,
+            [other.until for other in context.all(Unfreeze) if other.until],
+        )
         if parts is None or not all(map(parts.nodes, named)):
             return False
         frozen = [len(learning(nodes)) for _, nodes in frozen_from(context)]
@@ -609,11 +612,11 @@ class Cache(Directive):
             )
         yield from self._prefix(context)
         augmented = context.all(Augmentation)
-        mixing = [one for one in augmented if isinstance(one, Mixing)]
-        for one in mixing:
+        mixing = [change for change in augmented if isinstance(change, Mixing)]
+        for change in mixing:
             yield conflict(
-                f"`{one.word}` mixes images in each step, but features are computed once",
-                self, one, help=f"take `{one.word}` out, or this",
+                f"`{change.word}` mixes images in each step, but features are computed once",
+                self, change, help=f"take `{change.word}` out, or this",
             )  # fmt: skip
         if augmented and not mixing and self.passes is None:
             place = augmented[0].span

@@ -24,11 +24,11 @@ def align(
     left: Sequence[T],
     right: Sequence[T],
     key: Callable[[T, bool], object],
-    kinship: Callable[[T, T], int],
+    similarity: Callable[[T, T], int],
 ) -> Pairs:
     """Aligns two sequences.
 
-    `key` of an item (and whether it is on the right) is equal for equal items; `kinship` is the
+    `key` of an item (and whether it is on the right) is equal for equal items; `similarity` is the
     similarity of two different items, 0 for none.
     """
     left_keys = [key(item, False) for item in left]
@@ -48,7 +48,9 @@ def align(
     matched: Pairs = []
     i, j = 0, 0
     for next_i, next_j in [*same, *common_end, (len(left), len(right))]:
-        matched += _akin(left, right, left_keys, right_keys, kinship, (i, next_i), (j, next_j))
+        matched += _match_similar(
+            left, right, left_keys, right_keys, similarity, (i, next_i), (j, next_j)
+        )
         matched.append((next_i, next_j))
         i, j = next_i + 1, next_j + 1
     return matched[:-1]
@@ -101,12 +103,12 @@ def _back(trace: list[dict[int, int]], x: int, y: int) -> Pairs:
     return matched[::-1]
 
 
-def _akin(
+def _match_similar(
     left: Sequence[T],
     right: Sequence[T],
     left_keys: Sequence[object],
     right_keys: Sequence[object],
-    kinship: Callable[[T, T], int],
+    similarity: Callable[[T, T], int],
     rows: tuple[int, int],
     columns: tuple[int, int],
 ) -> Pairs:
@@ -116,11 +118,11 @@ def _akin(
         return []
     if height * width > MAX_CELLS:
         pairs = zip(range(*rows), range(*columns), strict=False)
-        return [(i, j) for i, j in pairs if kinship(left[i], right[j])]
+        return [(i, j) for i, j in pairs if similarity(left[i], right[j])]
     exact = 1_000
     fits = [
         [
-            exact if left_keys[i] == right_keys[j] else kinship(left[i], right[j])
+            exact if left_keys[i] == right_keys[j] else similarity(left[i], right[j])
             for j in range(*columns)
         ]
         for i in range(*rows)

@@ -88,7 +88,7 @@ class _Matching:
 
     def scopes(self, old: Sequence[Part], new: Sequence[Part]) -> list[tuple[Scope, Scope]]:
         """Pairs the parts of two scopes; returns pairs whose insides remain to be matched."""
-        pairs = align(old, new, self.key, self.kinship)
+        pairs = align(old, new, self.key, self.similarity)
         todo: list[tuple[Scope, Scope]] = []
         i = j = 0
         for next_i, next_j in [*pairs, (len(old), len(new))]:
@@ -116,7 +116,7 @@ class _Matching:
             return
         before = [node for part in old for node in self.left.nodes(part)]
         after = [node for part in new for node in self.right.nodes(part)]
-        pairs = align(before, after, self.op_key, self.kinship)
+        pairs = align(before, after, self.op_key, self.similarity)
         if self.much_the_same(before, after, pairs):
             self.partner.update((before[i].index, after[j].index) for i, j in pairs)
 
@@ -146,7 +146,7 @@ class _Matching:
     def op_key(self, node: Node, of_right: bool) -> object:
         return (self.right if of_right else self.left).op_key(node), node.label
 
-    def kinship(self, old: Part, new: Part) -> int:
+    def similarity(self, old: Part, new: Part) -> int:
         """The similarity of two different parts; labels count most, then their kind."""
         labelled = old.label is not None and old.label == new.label
         alike = 60 * labelled + 40 * (_word(old) == _word(new)) + (old.name == new.name)

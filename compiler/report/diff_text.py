@@ -82,11 +82,12 @@ def _lines(diff: Difference) -> list[_Line]:
     """Lines in the order of the new network; removed layers at their old position."""
     positions = _positions(diff)
     lines = [
-        _came_or_went("-", row, (positions[row.nodes[0].index], 2))
+        _added_or_removed("-", row, (positions[row.nodes[0].index], 2))
         for row in _rows(diff.before, diff.removed)
     ]
     lines += [
-        _came_or_went("+", row, (row.nodes[0].index, 1)) for row in _rows(diff.after, diff.added)
+        _added_or_removed("+", row, (row.nodes[0].index, 1))
+        for row in _rows(diff.after, diff.added)
     ]
     was, now = Wording(diff.before.network), Wording(diff.after.network)
     lines += [_changed(diff, each, was, now) for each in diff.changed]
@@ -107,7 +108,7 @@ def _rows(analysis: Analysis, parts: Sequence[Part]) -> list[Row]:
     return rows_of_parts(analysis, Structure(analysis.network), parts) if parts else []
 
 
-def _came_or_went(sign: str, row: Row, place: tuple[int, int]) -> _Line:
+def _added_or_removed(sign: str, row: Row, place: tuple[int, int]) -> _Line:
     factor = -1 if sign == "-" else 1
     output = text(row.output)
     return _Line(sign, row.name, row.layer, output, factor * row.params, factor * row.macs, place)
@@ -196,7 +197,7 @@ def _totals(diff: Difference, batch: int, style: Style) -> list[str]:
         percent = change(old, new)
         rows.append((name, figure(old), figure(new), f"{shown}  {percent}".strip()))
     for name, old_shape, new_shape in (
-        ("receptive field", _seen(diff.before), _seen(diff.after)),
+        ("receptive field", _receptive_field(diff.before), _receptive_field(diff.after)),
         ("input", text(diff.before.network.input.shape), text(diff.after.network.input.shape)),
         ("output", text(diff.before.network.output.shape), text(diff.after.network.output.shape)),
     ):
@@ -210,7 +211,7 @@ def _totals(diff: Difference, batch: int, style: Style) -> list[str]:
     return grid([columns], rows, style, lambda row, column: "" if row[3] else FAINT)
 
 
-def _seen(analysis: Analysis) -> str:
+def _receptive_field(analysis: Analysis) -> str:
     seen = before_the_head(analysis)
     return area(seen) if seen else "all"
 

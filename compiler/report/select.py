@@ -62,16 +62,16 @@ def _scope(network: Network, name: str) -> Scope | None:
 
 def _by_line(network: Network, line: int) -> Selection:
     source = network.program.main.source
-    here = [n for n in network.nodes if n.span.source is source and n.span.line == line]
+    nodes = [n for n in network.nodes if n.span.source is source and n.span.line == line]
     calls = [s for s in _calls(network) if s.span.source is source and s.span.line == line]
-    if calls and (not here or calls[0].span.start < here[0].span.start):
+    if calls and (not nodes or calls[0].span.start < nodes[0].span.start):
         scope = calls[0]
         inside = tuple(scope.nodes())
         return Selection(scope, inside, sum(len(list(s.nodes())) for s in calls[1:]))
-    if here:
-        same = {id(node.scope) for node in here}
-        first = tuple(node for node in here if node.scope is here[0].scope)
-        others = len(here) - len(first)
+    if nodes:
+        same = {id(node.scope) for node in nodes}
+        first = tuple(node for node in nodes if node.scope is nodes[0].scope)
+        others = len(nodes) - len(first)
         only = first[0] if len(first) == 1 else None
         return Selection(only, first, others if len(same) > 1 else 0)
     if not 1 <= line <= source.line_count:

@@ -99,7 +99,7 @@ def test_layers_alike_without_a_block_are_folded_too() -> None:
 def test_rounds_that_grow_say_from_where_to_where() -> None:
     drawn = of(DENSE)
     concat = next(box for box in drawn.boxes if box.kind == "merge")
-    assert concat.leaves == "24..56x32x32"
+    assert concat.output == "24..56x32x32"
     assert [count for _, count in frames(drawn)] == [5]
 
 
@@ -270,7 +270,7 @@ def test_svg_is_well_formed_and_says_everything(name: str) -> None:
             assert all(line in said for line, _ in box.lines())
     for arrow in drawn.arrows:
         if arrow.labelled:
-            assert arrow.source.leaves in said
+            assert arrow.source.output in said
 
 
 def test_the_same_drawing_every_time() -> None:

@@ -110,7 +110,7 @@ def _box(box: Box) -> str:
         lines.append(f"x{box.count}")
     style = ' style="rounded,filled,dashed"' if box.aux else ""
     return (
-        f"label={quoted(chr(10).join(lines))} tooltip={quoted(box.about)} "
+        f"label={quoted(chr(10).join(lines))} tooltip={quoted(box.tooltip)} "
         f"fillcolor={quoted(tint.fill)} color={quoted(tint.stroke)}{style}"
     )
 
@@ -125,7 +125,7 @@ def _frame(frame: Frame) -> str:
 
 
 def _arrow(arrow: Arrow) -> str:
-    label = f" label={quoted(arrow.source.leaves)}" if arrow.labelled else ""
+    label = f" label={quoted(arrow.source.output)}" if arrow.labelled else ""
     return f"weight={4 if arrow.straight else 1}{label}"
 
 

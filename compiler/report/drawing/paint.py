@@ -201,22 +201,22 @@ class _Painter:
         costs = self.analysis.costs
         for box in self.boxes:
             last = self.last(box)
-            box.leaves = _span_of(shapes[last.index])
+            box.output = _span_of(shapes[last.index])
             params = sum(costs[node.index].params for node in box.nodes)
             macs = sum(costs[node.index].macs for node in box.nodes)
-            about = [" ".join(node.name for node in box.nodes[:4])]
+            tooltip_lines = [" ".join(node.name for node in box.nodes[:4])]
             if len(box.nodes) > 4:
-                about[0] += f" and {len(box.nodes) - 4} more"
+                tooltip_lines[0] += f" and {len(box.nodes) - 4} more"
             if params:
-                about.append(f"{exact(params)} parameters")
+                tooltip_lines.append(f"{exact(params)} parameters")
             if macs:
-                about.append(f"{exact(macs)} multiply-adds")
+                tooltip_lines.append(f"{exact(macs)} multiply-adds")
             field = self.analysis.fields[last.index]
             seen = "all" if field.whole else pair(field.size)
-            about += [f"output {box.leaves}", f"receptive field {seen}"]
-            box.about = "\n".join(about)
+            tooltip_lines += [f"output {box.output}", f"receptive field {seen}"]
+            box.tooltip = "\n".join(tooltip_lines)
         shape = text(self.network.output.shape)
-        self.end = self.box(Box("input", self.root, "output", about=f"output {shape}"))
+        self.end = self.box(Box("input", self.root, "output", tooltip=f"output {shape}"))
 
     def spread(self, first: Node, last: Node) -> None:
         """Writes `droppath 0..0.1` for a value that differs between iterations."""

@@ -43,9 +43,9 @@ class Box:
     nodes: list[Node] = field(default_factory=list)
     part: Scope | None = None
     """The scope that is drawn as this box."""
-    about: str = ""
+    tooltip: str = ""
     """The tooltip."""
-    leaves: str = ""
+    output: str = ""
     """Its output shape; for several iterations, from the first to the last."""
     count: int = 1
     aux: bool = False
@@ -86,8 +86,8 @@ class Picture:
 
     def kinds(self) -> list[str]:
         """The kinds of layers that occur, in the order of the legend."""
-        there = {box.kind for box in self.boxes}
-        return [kind for kind in TINTS if kind in there]
+        used = {box.kind for box in self.boxes}
+        return [kind for kind in TINTS if kind in used]
 
 
 def frames_in(root: Frame) -> list[Frame]:

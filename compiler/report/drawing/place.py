@@ -77,5 +77,5 @@ def _graphviz(text: str) -> dict[str, Any]:
         data: bytes = graph.draw(format="json0", prog="dot")
     finally:
         graph.close()
-    by_name: dict[str, Any] = json.loads(data)
-    return by_name
+    layout: dict[str, Any] = json.loads(data)
+    return layout

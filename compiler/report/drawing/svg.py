@@ -182,7 +182,7 @@ def _boxes(picture: Picture, placed: Placed) -> Iterator[str]:
         shape = f'width="{_n(width)}" height="{_n(height)}" rx="{_n(radius)}"'
         dashes = ' stroke-dasharray="4 3"' if box.aux else ""
         colours = f'fill="{tint.fill}" stroke="{tint.stroke}"{dashes}'
-        yield f"<g><title>{escape(box.about)}</title>"
+        yield f"<g><title>{escape(box.tooltip)}</title>"
         if box.count > 1:
             stacked = f'x="{_n(left + _STACKED)}" y="{_n(top + _STACKED)}"'
             yield f'<rect class="{box.kind}" {stacked} {shape} {colours}/>'
@@ -249,7 +249,7 @@ def _labels(placed: Placed) -> Iterator[str]:
             x, y = placed.boxes[arrow.source]
             below = y + _box_size(arrow.source)[1] / 2 + 11
             below += _STACKED if arrow.source.count > 1 else 0
-            label = arrow.source.leaves
+            label = arrow.source.output
             yield _text(x + 5, below, label, _LABEL, faint=True, anchor="start", halo=True)
 
 

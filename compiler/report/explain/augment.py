@@ -46,7 +46,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
 
 def in_short(fusion: Fusion) -> str:
     """A summary; "" if everything is done when images are read."""
-    directives = {step.number for one in fusion.passes for step in one.steps}
+    directives = {step.number for pass_ in fusion.passes for step in pass_.steps}
     if not directives:
         return ""
     passes = len(fusion.passes)
