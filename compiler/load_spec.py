@@ -1,6 +1,6 @@
 """Loads a spec with its imports; if it does not parse, gives errors with fixes that were tried. The
 parser knows the grammar, but no layers. Text that it cannot parse may be a line of Keras, torch,
-Caffe or Darknet, which is recognised here; and a fix of the parser is only offered if the text
+Caffe or Darknet, which is recognized here; and a fix of the parser is only offered if the text
 compiles with it. With those fixes applied, the rest of the file is checked as well, so that one
 syntax error does not hide all other errors.
 """

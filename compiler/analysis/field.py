@@ -1,5 +1,5 @@
 """Receptive fields: the part of the network's input that an output can depend on. Exact for every
-position: after upsampling, neighbouring outputs may have windows of different sizes; after
+position: after upsampling, neighboring outputs may have windows of different sizes; after
 branches, the window is the hull of those of all paths. Windows are not clipped to the input:
 padding counts, as in published figures. Where paths with different strides meet, the result is the
 smallest windows at the larger stride that contain both; that is an upper bound, and the only
@@ -36,7 +36,7 @@ class Axis(NamedTuple):
     first: tuple[int, ...]
     last: tuple[int, ...]
     jump: Number
-    """The distance between the windows of neighbouring outputs, in input pixels."""
+    """The distance between the windows of neighboring outputs, in input pixels."""
     places: int
     """The number of positions (after `flatten`: before it)."""
     whole: bool = False

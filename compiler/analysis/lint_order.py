@@ -46,7 +46,7 @@ def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
             continue
         bias = next((w for w in node.weights if w.name == "bias" and w.trainable), None)
         after = network.consumers[node.index]
-        if bias is None or not after or not all(map(_centres_channels, after)):
+        if bias is None or not after or not all(map(_centers_channels, after)):
             continue
         mended = re.sub(r"\bbias\s*=\s*\w+", "bias=off", statement_text(node))
         if mended and mended == node.span.text:
@@ -112,7 +112,7 @@ def _keeps_statistics(node: Node) -> bool:
     return node.op.kind == "norm" and any(w.name == "running_var" for w in node.weights)
 
 
-def _centres_channels(node: Node) -> bool:
+def _centers_channels(node: Node) -> bool:
     """Whether it subtracts the mean of each channel.
 
     (A layer or group norm subtracts a mean over several channels: a bias before it changes the

@@ -311,7 +311,7 @@ def _build_paths(
 def merge(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
 ) -> MaybeNode:
-    """Executes `concat { | path | path }`, or `concat name other` with labelled layers."""
+    """Executes `concat { | path | path }`, or `concat name other` with labeled layers."""
     word = "concat" if word == "inception" else word
     if call.body is None:
         return _merge_named(graph, word, call, scope, input_node)
@@ -443,7 +443,7 @@ def aux(
 def from_(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
 ) -> MaybeNode:
-    """Executes `from`: continues from a labelled layer."""
+    """Executes `from`: continues from a labeled layer."""
     refuse_body(call, "`from`")
     if len(call.arguments) != 1:
         raise Problem(

@@ -18,7 +18,7 @@ from .scoping import check_module_name
 class Labels:
     def __init__(self) -> None:
         self.given: dict[int, tuple[Name, Scope | Node]] = {}
-        """By the id of the labelled node or scope."""
+        """By the id of the labeled node or scope."""
         self.used: set[int] = set()
         """The ids of the nodes and scopes that something refers to."""
 
@@ -62,7 +62,7 @@ class Labels:
             help, edits = did_you_mean(first, labels, value.span)
             raise Problem(
                 "unknown-label",
-                f"nothing before this is labelled `{first}`",
+                f"nothing before this is labeled `{first}`",
                 value.span,
                 help=help or f"label the layer itself: `{first}: conv 64 3x3`",
                 edits=edits if not rest else (),
@@ -116,5 +116,5 @@ def _part(item: Scope | Node, part: str, span: Span) -> Scope | Node:
     known = item.named if isinstance(item, Scope) else ()
     help, _ = did_you_mean(part, known, span)
     raise Problem(
-        "unknown-label", f"nothing in it is labelled `{part}`", span, help=help or "label it there"
+        "unknown-label", f"nothing in it is labeled `{part}`", span, help=help or "label it there"
     )

@@ -182,7 +182,7 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     whole = translated(call, word) if call.arguments and call.body is None else ""
     if whole:
         proposals = [(Edit(statement_span(call), whole),)]
-    if not here and word not in blocks:
+    if not meaning and word not in blocks:
         belongs = _elsewhere_than_here(word)
         if belongs:
             help, edits, proposals = belongs, (), []
@@ -281,7 +281,7 @@ def _channels_last(call: Call, dims: tuple[int, int, int]) -> Problem:
     height, width, channels = dims
     value = call.arguments[0].value.span
     value = Span(value.source, value.start, call.arguments[-1].span.end)
-    kind = "grey images" if channels == 1 else "colour images"
+    kind = "gray images" if channels == 1 else "color images"
     meant = f"{channels}x{height}x{width}"
     return Problem(
         "input",
@@ -349,6 +349,6 @@ def input_shape(call: Call, env: Env) -> Shape:
         elif whole and len(dims) == 2:
             size = text(dims)
             edits = (Edit(span, f"3x{size}"),)
-            help = f"write `3x{size}` for colour images, `1x{size}` for grey"
+            help = f"write `3x{size}` for color images, `1x{size}` for gray"
     message = "an input is channels x height x width"
     raise Problem("input", message, span, help=help, edits=edits)

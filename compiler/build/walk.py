@@ -134,7 +134,7 @@ class Walk(GraphBuilder):
                 taken = arm.body
                 break
         self.fuel.spend(NOT_TAKEN * self.statements_in(statement), statement.span)
-        inner = self.labelled(scope, statement.label, "if", statement.span)
+        inner = self.labeled(scope, statement.label, "if", statement.span)
         output = self.body(taken, inner, env, input_node) if taken else input_node
         others = not_taken(statement, taken, lambda word: self.meaning(word, env))
         if others:
@@ -163,7 +163,7 @@ class Walk(GraphBuilder):
             return word
         return str(value) if isinstance(value, Word) else word
 
-    def labelled(self, scope: Scope, label: Name | None, word: str, span: Span) -> Scope:
+    def labeled(self, scope: Scope, label: Name | None, word: str, span: Span) -> Scope:
         """A new scope for a statement with a label; otherwise the current one."""
         if label is None:
             return scope

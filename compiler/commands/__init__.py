@@ -7,6 +7,6 @@ command is run, and prints its errors. Commands that need torch are under traini
 command.py      a command: its name, its parser, how it is imported
 options.py      arguments that several commands share
 specs.py        reads, compiles and analyses the specs named on the command line
-terminal.py     exit codes, messages, colours and width
+terminal.py     exit codes, messages, colors and width
 output_file.py  files that a command writes
 """

@@ -49,7 +49,7 @@ class Command:
             "--color",
             choices=["auto", "always", "never"],
             default="auto",
-            help="use colours on a terminal (auto), always or never; NO_COLOR is respected",
+            help="use colors on a terminal (auto), always or never; NO_COLOR is respected",
         )
         return parser
 

@@ -53,23 +53,23 @@ FORMS: dict[str, Form] = {
     ),
     "concat": Form(
         "name name … or concat { | path | path … }",
-        "Concatenates paths, or labelled layers, by channels.",
+        "Concatenates paths, or labeled layers, by channels.",
         "a: conv 16 1x1, b: conv 8 3x3 same, concat a b",
     ),
     "add": Form(
         "name name … or add { | path | path … }",
-        "The sum of paths, or of labelled layers, of equal shape. With one name, the other"
+        "The sum of paths, or of labeled layers, of equal shape. With one name, the other"
         " summand is the current input.",
         "a: conv 16 1x1, conv 16 3x3 same, add a",
     ),
     "mul": Form(
         "name name … or mul { | path | path … }",
-        "The product of paths, or of labelled layers.",
+        "The product of paths, or of labeled layers.",
         "mul { | conv 16 1x1 | conv 16 3x3 same, sigmoid }",
     ),
     "maximum": Form(
         "name name … or maximum { | path | path … }",
-        "The elementwise maximum of paths (maxout), or of labelled layers.",
+        "The elementwise maximum of paths (maxout), or of labeled layers.",
         "maximum { | conv 16 1x1 | conv 16 3x3 same }",
     ),
     "split": Form(
@@ -86,7 +86,7 @@ FORMS: dict[str, Form] = {
     ),
     "from": Form(
         "name",
-        "Continues from a labelled layer, instead of from the line before.",
+        "Continues from a labeled layer, instead of from the line before.",
         "a: conv 16 3x3 same, conv 8 1x1, from a",
     ),
     "allow": Form(

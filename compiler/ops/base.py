@@ -191,7 +191,7 @@ class Op(Declared):
         """The arithmetic with its numbers, for `cnn explain`: lines of name and text."""
         return []
 
-    # ---- dependence on neighbouring operations ----
+    # ---- dependence on neighboring operations ----
 
     def settle(self, followers: Sequence[Op]) -> Op:
         """The final operation, once the readers of its output are known (`bias=auto`)."""

@@ -32,7 +32,7 @@ MODE = choice("what the padding is filled with", PADDING_MODES, "zeros")
 SAME = flag("pad evenly, so that stride 1 keeps the size")
 SAME_UPPER = flag("pad as Keras and ONNX do, with an odd row or column at the end")
 BIAS = choice(
-    "a learned bias for each channel; `auto`: unless a normalisation follows",
+    "a learned bias for each channel; `auto`: unless a normalization follows",
     ["auto"],
     "auto",
     switches=True,
@@ -447,7 +447,7 @@ class Deconv(Biased):
 
     out: int = count("output channels")
     kernel: Pair = pair("filter size")
-    stride: Pair = pair("distance between the windows of two neighbouring inputs", (1, 1))
+    stride: Pair = pair("distance between the windows of two neighboring inputs", (1, 1))
     pad: Pair = natural_pair("rows and columns cut off on each side", (0, 0))
     output_pad: Pair = natural_pair("rows and columns added at the end; below the stride", (0, 0))
     dilation: Pair = DILATION

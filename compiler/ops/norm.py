@@ -1,5 +1,5 @@
-"""Normalisation layers: bn, gn, ln, instancenorm, lrn, layerscale. They do not change receptive
-fields: that the statistics of a layer, group or instance normalisation depend on the whole map is
+"""Normalization layers: bn, gn, ln, instancenorm, lrn, layerscale. They do not change receptive
+fields: that the statistics of a layer, group or instance normalization depend on the whole map is
 ignored, as is usual.
 """
 
@@ -36,7 +36,7 @@ def eps() -> float:
     return field  # type: ignore[no-any-return]
 
 
-class Normalisation(NoMultiplyAdds):
+class Normalization(NoMultiplyAdds):
     """Subtracts a mean and divides by a deviation; `affine` adds a learned scale and bias."""
 
     kind: ClassVar[Kind] = "norm"
@@ -82,8 +82,8 @@ class Normalisation(NoMultiplyAdds):
         return {"eps": (self.eps, 1e-5), "affine": (self.affine, True)}
 
 
-class BatchNorm(Normalisation):
-    """Normalises each channel over a batch; in evaluation by running averages of the statistics."""
+class BatchNorm(Normalization):
+    """Normalizes each channel over a batch; in evaluation by running averages of the statistics."""
 
     word: ClassVar[str] = "bn"
     example: ClassVar[str] = "bn"
@@ -96,7 +96,7 @@ class BatchNorm(Normalisation):
         "bn": "BatchNorm2d(num_features,eps,momentum,affine,track_running_stats) "
         "BatchNormalization(axis,momentum>1-momentum,epsilon,center,scale) "
         "BatchNorm1d(num_features,eps,momentum,affine) batch_norm batch_normalize SyncBatchNorm "
-        "FrozenBatchNorm2d norm LazyBatchNorm2d BatchNormalisation SpatialBatchNormalization "
+        "FrozenBatchNorm2d norm LazyBatchNorm2d BatchNormalization SpatialBatchNormalization "
         "batchNormalizationLayer normalization",
     }
 
@@ -150,8 +150,8 @@ class BatchNorm(Normalisation):
         return lines
 
 
-class GroupNorm(Normalisation):
-    """Normalises groups of channels of one image (Wu and He, 2018, arXiv:1803.08494)."""
+class GroupNorm(Normalization):
+    """Normalizes groups of channels of one image (Wu and He, 2018, arXiv:1803.08494)."""
 
     word: ClassVar[str] = "gn"
     example: ClassVar[str] = "gn 4"
@@ -192,8 +192,8 @@ class GroupNorm(Normalisation):
         return f"of {'*'.join(map(str, (input_shape[0] // self.groups, *input_shape[1:])))} numbers"
 
 
-class LayerNorm(Normalisation):
-    """Normalises the channels at each position of a map (as ConvNeXt does), or a vector."""
+class LayerNorm(Normalization):
+    """Normalizes the channels at each position of a map (as ConvNeXt does), or a vector."""
 
     word: ClassVar[str] = "ln"
     example: ClassVar[str] = "ln"
@@ -227,8 +227,8 @@ class LayerNorm(Normalisation):
         return f"of the {input_shape[0]} numbers{where}"
 
 
-class InstanceNorm(Normalisation):
-    """Normalises each channel of one image (Ulyanov et al., 2016, arXiv:1607.08022)."""
+class InstanceNorm(Normalization):
+    """Normalizes each channel of one image (Ulyanov et al., 2016, arXiv:1607.08022)."""
 
     word: ClassVar[str] = "instancenorm"
     example: ClassVar[str] = "instancenorm"
@@ -249,7 +249,7 @@ class InstanceNorm(Normalisation):
         if input_shape[1:] == (1, 1):
             raise ShapeError(
                 f"`{self.word}` of a 1x1 map gives only zeros: each number is its own mean",
-                "take it out here, or write `ln`, which normalises over the channels",
+                "take it out here, or write `ln`, which normalizes over the channels",
             )
         return input_shape
 
@@ -269,12 +269,12 @@ class InstanceNorm(Normalisation):
 
 
 class LocalResponseNorm(NoMultiplyAdds):
-    """Divides by the strength of neighbouring channels at the same position (AlexNet)."""
+    """Divides by the strength of neighboring channels at the same position (AlexNet)."""
 
     word: ClassVar[str] = "lrn"
     example: ClassVar[str] = "lrn 5"
     arithmetic: ClassVar[str] = (
-        "x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta"
+        "x / (k + alpha / size * sum of x^2 over `size` neighboring channels) ^ beta"
     )
     called: ClassVar[str] = "Caffe LRN"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -283,7 +283,7 @@ class LocalResponseNorm(NoMultiplyAdds):
     }
     kind: ClassVar[Kind] = "norm"
 
-    size: int = count("number of neighbouring channels, with the channel itself in the middle", 5)
+    size: int = count("number of neighboring channels, with the channel itself in the middle", 5)
     alpha: float = number("factor of the sum of squares", 1e-4)
     beta: float = number("the power", 0.75)
     k: float = number("constant that is added to the sum", 1.0)
@@ -355,7 +355,7 @@ class LayerScale(NoMultiplyAdds):
 
 LAYER_NORM = helper('''\
 class LayerNorm2d(nn.LayerNorm):
-    """Normalises the channels at each place of a map."""
+    """Normalizes the channels at each place of a map."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)

@@ -284,7 +284,7 @@ class Pad(Rearranging):
 
 
 class Crop(Seen):
-    """Cuts out a part of the map, by default its centre."""
+    """Cuts out a part of the map, by default its center."""
 
     word: ClassVar[str] = "crop"
     example: ClassVar[str] = "crop 24x24"
@@ -361,7 +361,7 @@ class Upsample(Rearranging):
     to: Pair | None = pair("output height and width, instead of a factor", None)
     mode: str = choice("interpolation", ["nearest", "bilinear", "bicubic"], "nearest")
     align_corners: bool = switch(
-        "whether the centres of corner pixels are aligned, when interpolating", False
+        "whether the centers of corner pixels are aligned, when interpolating", False
     )
 
     _TAPS: ClassVar[dict[str, int]] = {"nearest": 1, "bilinear": 2, "bicubic": 4}

@@ -63,7 +63,7 @@ WARP = PassKind(
     "warp", "geometry", "pixels are moved: one matrix and one interpolation for each image"
 )
 RESIZE = PassKind("resize", "geometry", "images are resized, averaging over pixels")
-COLOR = PassKind("color", "color", "colours", clips=True)
+COLOR = PassKind("color", "color", "colors", clips=True)
 HUE = PassKind("hue", "color", "hues are rotated")
 NOISE = PassKind(
     "noise", "noise", "noise", clips=True,
@@ -95,7 +95,7 @@ class Cost(NamedTuple):
 
 
 class ColorChange(NamedTuple):
-    """A linear change of colours, which can be combined into a matrix."""
+    """A linear change of colors, which can be combined into a matrix."""
 
     name: str
     largest: float
@@ -157,7 +157,7 @@ def _filling() -> Any:
     return custom(
         "what fills the area outside the image",
         _fill,
-        "`zero`, `nearest`, `reflect`, or a colour like (124, 116, 104), each from 0 to 255",
+        "`zero`, `nearest`, `reflect`, or a color like (124, 116, 104), each from 0 to 255",
         "zero",
         takes_words=True,
         keyword_only=True,
@@ -173,7 +173,7 @@ class Augmentation(Directive):
     section = "augment"
     several = True
 
-    works_on: ClassVar[Literal["anything", "images", "colours"]] = "images"
+    works_on: ClassVar[Literal["anything", "images", "colors"]] = "images"
     pass_kind: ClassVar[PassKind]
     projective: ClassVar[bool] = False
     """For a warp: its matrix is a homography, not only affine."""
@@ -215,7 +215,7 @@ class Augmentation(Directive):
         return evaluated
 
     def color_changes(self) -> tuple[ColorChange, ...]:
-        """Its contributions to a colour matrix, in this order."""
+        """Its contributions to a color matrix, in this order."""
         return ()
 
     def smoothing_note(self, input_size: Size) -> str:
@@ -238,17 +238,17 @@ class Augmentation(Directive):
     # ---- errors ----
 
     def fill_problem(self, context: Context) -> Iterator[Problem]:
-        """The error for a fill colour with another number of values than the image has channels."""
+        """The error for a fill color with another number of values than the image has channels."""
         fill, place = getattr(self, "fill", ""), self.place("fill")
         if not isinstance(fill, tuple) or not context.channels or place is None:
             return
         if len(fill) not in (1, context.channels):
             yield context.unfit(
-                place, f"this colour has {len(fill)} numbers", "write one for each channel"
+                place, f"this color has {len(fill)} numbers", "write one for each channel"
             )
 
-    def needs_colours(self) -> bool:
-        return self.works_on == "colours"
+    def needs_colors(self) -> bool:
+        return self.works_on == "colors"
 
     def problems(self, context: Context) -> Iterator[Problem]:
         if context.network is None or self.span is None:
@@ -260,15 +260,15 @@ class Augmentation(Directive):
                 "take it out, or make the input channels x height x width",
                 (Edit(self.span, ""),),
             )
-        elif context.channels not in (None, 3) and self.needs_colours():
-            yield self.colourless(context)
+        elif context.channels not in (None, 3) and self.needs_colors():
+            yield self.colorless(context)
         yield from self.fill_problem(context)
 
-    def colourless(self, context: Context) -> Problem:
+    def colorless(self, context: Context) -> Problem:
         assert self.span is not None
         return context.unfit(
             self.span,
-            f"`{self.word}` works on the three colours of an image",
+            f"`{self.word}` works on the three colors of an image",
             "take it out",
             (Edit(self.span, ""),),
         )
@@ -312,7 +312,7 @@ def fill_levels(fill: Fill) -> Fill:
 
 
 class Rotate(Warp):
-    """Rotate about the centre by a random angle."""
+    """Rotate about the center by a random angle."""
 
     word = "rotate"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -327,7 +327,7 @@ class Rotate(Warp):
 
 
 class Scale(Warp):
-    """Zoom in or out about the centre."""
+    """Zoom in or out about the center."""
 
     word = "scale"
     synonyms = ("zoom",)
@@ -556,7 +556,7 @@ class Crop(Resizing):
             yield from fits_input(self, self.side, context)
 
 
-# ---- colours ---------------------------------------------------------------------------------
+# ---- colors ---------------------------------------------------------------------------------
 
 
 class Color(Augmentation):
@@ -579,10 +579,10 @@ class Color(Augmentation):
 
     brightness: Range | None = about_one("factor of the brightness", None, keyword_only=True)
     contrast: Range | None = about_one(
-        "factor of the distance from the mean grey of the image", None, keyword_only=True
+        "factor of the distance from the mean gray of the image", None, keyword_only=True
     )
     saturation: Range | None = about_one(
-        "factor of the distance from the grey of each pixel", None, keyword_only=True
+        "factor of the distance from the gray of each pixel", None, keyword_only=True
     )
     hue: Range | None = ranged("rotation of the hues", 0.5, "turns", None, keyword_only=True)
     p: float = _p()
@@ -614,10 +614,10 @@ class Color(Augmentation):
         """The cost of the hue: conversion to an angle and back."""
         return Cost(numbers(input_size, channels) * 8, self._touched(input_size, channels))
 
-    def needs_colours(self) -> bool:
+    def needs_colors(self) -> bool:
         return self.saturation is not None or self.hue is not None
 
-    def colourless(self, context: Context) -> Problem:
+    def colorless(self, context: Context) -> Problem:
         name = "saturation" if self.saturation is not None else "hue"
         place = self.place(name)
         assert place is not None
@@ -627,11 +627,11 @@ class Color(Augmentation):
 
 
 class Grayscale(Augmentation):
-    """Remove colours at random, leaving three equal channels."""
+    """Remove colors at random, leaving three equal channels."""
 
     word = "grayscale"
     synonyms = ("greyscale",)
-    works_on = "colours"
+    works_on = "colors"
     pass_kind = COLOR
     elsewhere: ClassVar[Mapping[str, str]] = {"grayscale": "RandomGrayscale ToGray RandomGrayScale"}
 
@@ -642,10 +642,10 @@ class Grayscale(Augmentation):
 
 
 class PcaColor(Augmentation):
-    """Shift colours along the principal components of ImageNet (Krizhevsky et al., 2012)."""
+    """Shift colors along the principal components of ImageNet (Krizhevsky et al., 2012)."""
 
     word = "pca_color"
-    works_on = "colours"
+    works_on = "colors"
     pass_kind = COLOR
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pca_color": "lighting pca pca_jitter pca_noise lighting_noise PCA FancyPCA pca_lighting"
@@ -712,7 +712,7 @@ class Erase(Augmentation):
     fill: Any = custom(
         "what the rectangle is filled with",
         lambda value: _erasing(value),
-        "`zero`, `noise`, or a colour like (124, 116, 104), each from 0 to 255",
+        "`zero`, `noise`, or a color like (124, 116, 104), each from 0 to 255",
         "zero",
         takes_words=True,
         keyword_only=True,
@@ -794,7 +794,7 @@ class OfAList(Augmentation):
     pass_kind = POLICY
 
     def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
-        """The most expensive operations of the lists read a neighbourhood of 3 x 3."""
+        """The most expensive operations of the lists read a neighborhood of 3 x 3."""
         count = numbers(input_size, channels)
         return Cost(count * 12 * self.rounds, self._touched(input_size, channels) * self.rounds)
 

@@ -141,14 +141,14 @@ class Named(Data):
 
 
 class Mnist(Named):
-    """60,000 + 10,000 handwritten digits, 28x28, grey (LeCun et al., 1998)."""
+    """60,000 + 10,000 handwritten digits, 28x28, gray (LeCun et al., 1998)."""
 
     word = "data mnist"
     classes = 10
 
 
 class FashionMnist(Named):
-    """60,000 + 10,000 pieces of clothing, 28x28, grey (arXiv:1708.07747)."""
+    """60,000 + 10,000 pieces of clothing, 28x28, gray (arXiv:1708.07747)."""
 
     word = "data fashion_mnist"
     elsewhere: ClassVar[Mapping[str, str]] = {"data fashion_mnist": "fashionmnist"}
@@ -156,14 +156,14 @@ class FashionMnist(Named):
 
 
 class Kmnist(Named):
-    """60,000 + 10,000 characters of old Japanese script, 28x28, grey (arXiv:1812.01718)."""
+    """60,000 + 10,000 characters of old Japanese script, 28x28, gray (arXiv:1812.01718)."""
 
     word = "data kmnist"
     classes = 10
 
 
 class Emnist(Named):
-    """Handwritten letters and digits, 28x28, grey (arXiv:1702.05373)."""
+    """Handwritten letters and digits, 28x28, gray (arXiv:1702.05373)."""
 
     word = "data emnist"
 

@@ -17,7 +17,7 @@ from .directive import Context, Directive, taken_out
 
 LARGE = 96
 """For inputs of at least this size, images are resized to one seventh more, 256 for 224, and
-center-cropped: objects are mostly in the centre.
+center-cropped: objects are mostly in the center.
 """
 
 MODES = ("bilinear", "bicubic", "nearest")
@@ -71,7 +71,7 @@ class Resize(Directive):
 
 
 class CentreCrop(Directive):
-    """Crop the centre of an image."""
+    """Crop the center of an image."""
 
     section = "evaluate"
     word = "crop"
@@ -141,7 +141,7 @@ class Tta(Directive):
     }
 
     crops: int = custom(
-        "1 is the centre, 5 adds the corners, 10 also mirrors all of them",
+        "1 is the center, 5 adds the corners, 10 also mirrors all of them",
         _crops,
         "1, 5 or 10",
         1,
@@ -167,7 +167,7 @@ class Tta(Directive):
             )
 
 
-# ---- normalisation ---------------------------------------------------------------------------
+# ---- normalization ---------------------------------------------------------------------------
 
 Levels = tuple[float, ...]
 
@@ -222,7 +222,7 @@ def _per_channel(doc: str, deviation: bool) -> Any:
 
 
 class Normalize(Directive):
-    """Normalise pixels: in training, evaluation, prediction and export alike."""
+    """Normalize pixels: in training, evaluation, prediction and export alike."""
 
     section = "evaluate"
     word = "normalize"

@@ -2,7 +2,7 @@
 
     passes = fuse(plan)
 
-Directives that move pixels become one matrix per image and one interpolation; linear colour changes
+Directives that move pixels become one matrix per image and one interpolation; linear color changes
 become one pass, with one matrix for all changes that cannot leave 0..255 in between. A directive
 joins the pass directly before it, or begins a new one that records why. The order never changes.
 Directives declare their kind of pass themselves (`augment.py`).
@@ -66,7 +66,7 @@ class Pass:
     """Why its first directive does not join the previous pass of its family; "" if there is none.
     """
     normalizes: bool = False
-    """Whether it includes the normalisation, which comes last."""
+    """Whether it includes the normalization, which comes last."""
 
     @property
     def input_size(self) -> Size:
@@ -99,12 +99,12 @@ class Fusion:
 
     @property
     def normalizes(self) -> bool:
-        """Whether normalisation is a separate pass."""
+        """Whether normalization is a separate pass."""
         return not any(pass_.normalizes for pass_ in self.passes)
 
     @property
     def cost(self) -> Cost:
-        """The total cost, normalisation included."""
+        """The total cost, normalization included."""
         macs = sum(pass_.cost.macs for pass_ in self.passes)
         bytes = sum(pass_.cost.bytes for pass_ in self.passes)
         if self.normalizes:
@@ -245,18 +245,18 @@ def _between(passes: Sequence[Pass], kind: PassKind) -> str:
     return f"{listed} {stands} between{tail}"
 
 
-# ---- colours ---------------------------------------------------------------------------------
+# ---- colors ---------------------------------------------------------------------------------
 
 
 class StepChange(NamedTuple):
-    """One linear change of colours, and its directive."""
+    """One linear change of colors, and its directive."""
 
     step: Step
     change: ColorChange
 
 
 def color_matrices(pass_: Pass) -> tuple[tuple[StepChange, ...], ...]:
-    """The colour changes of a pass, grouped into matrices.
+    """The color changes of a pass, grouped into matrices.
 
     After a change that may leave 0..255 values are clipped, so that matrices cannot be combined
     across it.

@@ -16,7 +16,7 @@ from .directive import Context, Directive
 
 
 class Loss(Directive):
-    """The function that training minimises."""
+    """The function that training minimizes."""
 
     section = "train"
     elsewhere: ClassVar[Mapping[str, str]] = {"loss": "criterion loss_func loss_fn objective"}

@@ -88,7 +88,7 @@ class Optimizer(Directive):
         " decay l2 l2_regularization l2_reg kernel_regularizer regularization",
     }
 
-    decay_all: bool = switch("apply weight decay to biases and normalisation layers, too", False)
+    decay_all: bool = switch("apply weight decay to biases and normalization layers, too", False)
 
     torch_name: ClassVar[str] = ""
     """Its class in torch.optim, whose arguments have the same names."""

@@ -84,7 +84,7 @@ class Reader:
         before = (
             []
             if directive.several
-            else [one for one in self.directives[section] if one.head() == directive.head()]
+            else [other for other in self.directives[section] if other.head() == directive.head()]
         )
         if before:
             assert directive.origin is not None
@@ -118,7 +118,7 @@ class Reader:
             raise _unknown(section, call)
         refuse_body(call, f"`{word}`")
         arguments = self._evaluated(section, call)
-        kinds = [one for one in known.values() if one.head() == word or word in one.synonyms]
+        kinds = [kind for kind in known.values() if kind.head() == word or word in kind.synonyms]
         if _is_off(arguments) and kinds and kinds[0].may_be_off:
             return kinds[0].make().placed(_origin(call, {}), off=True)
         if _is_on(arguments) and kinds and kinds[0].may_be_off and not kinds[0].needed():
@@ -211,19 +211,19 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
     if diagnostic.code not in ("argument", "unknown-flag") or (diagnostic.edits and not special):
         return None
     instead, what = known_elsewhere(section).get(folded(word), ("", ""))
-    here = instead.removeprefix(f"{kind.word} ")
-    if not instead.startswith(f"{kind.word} ") or "=" in here:
-        here = ""
+    wanted = instead.removeprefix(f"{kind.word} ")
+    if not instead.startswith(f"{kind.word} ") or "=" in wanted:
+        wanted = ""
     here, what = special or (here, what)
     if here.startswith(f"{place.text.rpartition('=')[0]}="):
-        here = here.rpartition("=")[2]
-    if not here and not what:
+        wanted = here.rpartition("=")[2]
+    if not wanted and not what:
         return None
     at = Span(place.source, place.end - len(word), place.end)
     return Problem(
         diagnostic.code, diagnostic.message, place, notes=diagnostic.notes,
-        help=f"in a spec it is called `{here}`" if here else what,
-        edits=(Edit(at, here),) if here else (),
+        help=f"in a spec it is called `{wanted}`" if wanted else what,
+        edits=(Edit(at, wanted),) if wanted else (),
     )  # fmt: skip
 
 
@@ -430,14 +430,14 @@ def _unknown(section: str, call: Call) -> Problem:
         proposals = [taken_out] if "take it out" in what else _translated(section, call) or []
         return Problem("unknown-directive", message, place, help=what, proposals=proposals)
     for other in SECTIONS:
-        there = _written_in(other, word)
+        own_word = _written_in(other, word)
         own = word in heads(other) or word not in layer_words()  # `dropout` is a layer, not `erase`
-        if other != section and there and own:
+        if other != section and own_word and own:
             return Problem(
                 "misplaced-directive",
                 f"`{word}` cannot be used in `{section}`",
                 place,
-                help=f"write `{there} …` into `{other} {{ … }}`",
+                help=f"write `{own_word} …` into `{other} {{ … }}`",
             )
     help, edits = did_you_mean(word, heads(section), place)
     if not help and word not in layer_words():

@@ -124,7 +124,7 @@ def _place_of(name: str, directive: Directive) -> Span:
 
 
 class Freeze(Directive):
-    """Layers that keep their weights and the statistics of their normalisation."""
+    """Layers that keep their weights and the statistics of their normalization."""
 
     section = "transfer"
     may_be_off = True

@@ -148,8 +148,8 @@ class _Matching:
 
     def similarity(self, old: Part, new: Part) -> int:
         """The similarity of two different parts; labels count most, then their kind."""
-        labelled = old.label is not None and old.label == new.label
-        alike = 60 * labelled + 40 * (_word(old) == _word(new)) + (old.name == new.name)
+        labeled = old.label is not None and old.label == new.label
+        alike = 60 * labeled + 40 * (_word(old) == _word(new)) + (old.name == new.name)
         if isinstance(old, Node) and isinstance(new, Node):
             if _word(old) == _word(new):
                 return alike + 20 * (self.left.op_key(old) == self.right.op_key(new))
@@ -157,7 +157,7 @@ class _Matching:
             return alike + 10 if old.op.kind == new.op.kind else 0
         if isinstance(old, Node) or isinstance(new, Node):
             return 0
-        return alike if labelled or _word(old) == _word(new) else 0
+        return alike if labeled or _word(old) == _word(new) else 0
 
 
 def _word(part: Part) -> tuple[str, str]:

@@ -38,7 +38,7 @@ def grid(
 ) -> list[str]:
     """The lines of a table.
 
-    `variants` are its columns in shorter and shorter forms; `paint` returns the colour of a cell,
+    `variants` are its columns in shorter and shorter forms; `paint` returns the color of a cell,
     by row and column name.
     """
     columns, cells, widths = _fit(variants, rows, style.width)

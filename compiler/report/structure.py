@@ -144,7 +144,7 @@ class Run:
 
 def runs(structure: Structure, items: Sequence[Part], max_period: int = MAX_PERIOD) -> list[Run]:
     """Divides parts into runs; parts that do not repeat are runs of one."""
-    # A labelled part is not folded: its author distinguishes it.
+    # A labeled part is not folded: its author distinguishes it.
     keys = [(structure.key(item), item.label) for item in items]
     result: list[Run] = []
     at = 0

@@ -1,4 +1,4 @@
-"""The style of text output: width, colours, wrapping."""
+"""The style of text output: width, colors, wrapping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOLD, FAINT, HEAVY, ADDED, REMOVED, CHANGED = "1", "2", "33", "32", "31", "33"
 
 
 class Style(NamedTuple):
-    """The available width, and whether to use colours."""
+    """The available width, and whether to use colors."""
 
     width: int = 100
     color: bool = False

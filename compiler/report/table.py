@@ -144,7 +144,7 @@ def conventions() -> list[str]:
     """The explanation of the figures, printed below them."""
     return [
         "A multiply-add (MAC) is one product and sum of a convolution or linear layer, for one"
-        " image; it is two FLOPs. Biases, normalisation, activations, pooling and sums are"
+        " image; it is two FLOPs. Biases, normalization, activations, pooling and sums are"
         " elementwise.",
         "sees: the receptive field, how many pixels of the input's height and width an output "
         "depends"

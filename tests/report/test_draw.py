@@ -269,7 +269,7 @@ def test_svg_is_well_formed_and_says_everything(name: str) -> None:
         if not box.small:
             assert all(line in said for line, _ in box.lines())
     for arrow in drawn.arrows:
-        if arrow.labelled:
+        if arrow.labeled:
             assert arrow.source.output in said
 
 

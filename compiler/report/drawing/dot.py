@@ -10,7 +10,7 @@ from .picture import Arrow, Box, Frame, Picture
 
 
 def dot(picture: Picture) -> str:
-    """The complete drawing with text and colours, for Graphviz."""
+    """The complete drawing with text and colors, for Graphviz."""
     return _text(picture, _Style(_box, _frame, _arrow, _head))
 
 
@@ -125,7 +125,7 @@ def _frame(frame: Frame) -> str:
 
 
 def _arrow(arrow: Arrow) -> str:
-    label = f" label={quoted(arrow.source.output)}" if arrow.labelled else ""
+    label = f" label={quoted(arrow.source.output)}" if arrow.labeled else ""
     return f"weight={4 if arrow.straight else 1}{label}"
 
 

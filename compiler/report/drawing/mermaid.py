@@ -12,7 +12,7 @@ def mermaid(picture: Picture) -> str:
     lines = ["---", f"title: {_yaml(f'{picture.title}: {picture.subtitle}')}", "---"]
     lines += ["flowchart TB", *_inside(picture)]
     for arrow in picture.arrows:
-        label = f"|{quoted(arrow.source.output)}|" if arrow.labelled else ""
+        label = f"|{quoted(arrow.source.output)}|" if arrow.labeled else ""
         line = "-.->" if arrow.target.aux else "-->"
         lines.append(f"  n{arrow.source.number} {line}{label} n{arrow.target.number}")
     for kind in picture.kinds():

@@ -1,5 +1,5 @@
 """From a network to a picture of it. Equal consecutive parts are drawn once, with a count. A
-normalisation, an activation or a dropout is drawn in the box of the layer before it. `unfold` turns
+normalization, an activation or a dropout is drawn in the box of the layer before it. `unfold` turns
 off both.
 """
 
@@ -251,7 +251,7 @@ class _Painter:
                 begin,
                 end,
                 # The box of the input shows its shape itself.
-                labelled=nearest[begin] is end and begin is not first,
+                labeled=nearest[begin] is end and begin is not first,
                 straight=(begin, end) in straight,
             )
             for begin, end in pairs

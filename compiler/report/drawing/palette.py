@@ -1,4 +1,4 @@
-"""The colours of drawings: one for each kind of layer, for light and dark screens."""
+"""The colors of drawings: one for each kind of layer, for light and dark screens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Tint(NamedTuple):
     meaning: str
 
 
-# Also distinguishable with red-green colour blindness: the two with similar hues, `pool` and
+# Also distinguishable with red-green color blindness: the two with similar hues, `pool` and
 # `activation`, differ in lightness.
 TINTS: dict[str, Tint] = {
     "input": Tint("#ffffff", "#4a5361", "#262b33", "#c3cad4", "input, output"),
@@ -21,7 +21,7 @@ TINTS: dict[str, Tint] = {
     "filter": Tint("#d3eff1", "#17808a", "#123c40", "#57c3cd", "fixed filter"),
     "linear": Tint("#e9defa", "#7449bd", "#35264f", "#b294ec", "fully connected"),
     "pool": Tint("#fde2d0", "#c4611d", "#4d2a14", "#f0985c", "pooling"),
-    "norm": Tint("#e6eaee", "#6b7885", "#2d333a", "#9fabb8", "normalisation"),
+    "norm": Tint("#e6eaee", "#6b7885", "#2d333a", "#9fabb8", "normalization"),
     "activation": Tint("#fff4c7", "#a68200", "#453a0c", "#e0bf3f", "activation"),
     "dropout": Tint("#f3e6ee", "#a3507f", "#43253a", "#d88bb8", "dropout"),
     "shape": Tint("#f0f0f0", "#808080", "#303030", "#a8a8a8", "shape"),

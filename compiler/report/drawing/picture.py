@@ -68,7 +68,7 @@ class Box:
 class Arrow:
     source: Box
     target: Box
-    labelled: bool
+    labeled: bool
     """Whether it shows the output shape of its source."""
     straight: bool
     """Whether it is the only arrow from its source or to its target, shortcuts excepted."""

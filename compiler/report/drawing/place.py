@@ -31,7 +31,7 @@ class Placed:
     width: float
     height: float
     boxes: dict[Box, Point] = field(default_factory=dict)
-    """The centre of each box."""
+    """The center of each box."""
     frames: dict[Frame, tuple[float, float, float, float]] = field(default_factory=dict)
     """Left, top, right, bottom of each frame."""
     arrows: list[tuple[Arrow, list[Point]]] = field(default_factory=list)

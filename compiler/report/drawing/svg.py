@@ -28,13 +28,13 @@ _STACKED = 4.0
 def svg(picture: Picture, *, dark: bool = True) -> tuple[str, float, float]:
     """The SVG text, its width and height in pixels.
 
-    With `dark`, colours follow the reader's screen. Raises NotInstalled.
+    With `dark`, colors follow the reader's screen. Raises NotInstalled.
     """
-    labelled = {arrow.source for arrow in picture.arrows if arrow.labelled}
+    labeled = {arrow.source for arrow in picture.arrows if arrow.labeled}
 
     def band(box: Box) -> float:
         """The space below a box for its output shape."""
-        return (_BAND if box in labelled else 0.0) + (_STACKED if box.count > 1 else 0.0)
+        return (_BAND if box in labeled else 0.0) + (_STACKED if box.count > 1 else 0.0)
 
     def node_size(box: Box) -> tuple[float, float]:
         width, height = _box_size(box)
@@ -152,11 +152,11 @@ def _frames(picture: Picture, placed: Placed) -> Iterator[str]:
         x1, y1, x2, y2 = placed.frames[frame]
         dashes = ' stroke-dasharray="4 3"' if frame.aux else ""
         shape = f'width="{_n(x2 - x1)}" height="{_n(y2 - y1)}" rx="8"'
-        colours = f'fill="{GROUND.light}" stroke="{FRAME.light}"{dashes}'
+        colors = f'fill="{GROUND.light}" stroke="{FRAME.light}"{dashes}'
         if frame.count > 1:
             stacked = f'x="{_n(x1 + _STACKED)}" y="{_n(y1 + _STACKED)}"'
-            yield f'<rect class="frame" {stacked} {shape} {colours}/>'
-        yield f'<rect class="frame" x="{_n(x1)}" y="{_n(y1)}" {shape} {colours}/>'
+            yield f'<rect class="frame" {stacked} {shape} {colors}/>'
+        yield f'<rect class="frame" x="{_n(x1)}" y="{_n(y1)}" {shape} {colors}/>'
 
 
 def _frame_titles(picture: Picture, placed: Placed) -> Iterator[str]:
@@ -181,12 +181,12 @@ def _boxes(picture: Picture, placed: Placed) -> Iterator[str]:
         radius = height / 2 if box.small else 5
         shape = f'width="{_n(width)}" height="{_n(height)}" rx="{_n(radius)}"'
         dashes = ' stroke-dasharray="4 3"' if box.aux else ""
-        colours = f'fill="{tint.fill}" stroke="{tint.stroke}"{dashes}'
+        colors = f'fill="{tint.fill}" stroke="{tint.stroke}"{dashes}'
         yield f"<g><title>{escape(box.tooltip)}</title>"
         if box.count > 1:
             stacked = f'x="{_n(left + _STACKED)}" y="{_n(top + _STACKED)}"'
-            yield f'<rect class="{box.kind}" {stacked} {shape} {colours}/>'
-        yield f'<rect class="{box.kind}" x="{_n(left)}" y="{_n(top)}" {shape} {colours}/>'
+            yield f'<rect class="{box.kind}" {stacked} {shape} {colors}/>'
+        yield f'<rect class="{box.kind}" x="{_n(left)}" y="{_n(top)}" {shape} {colors}/>'
         lines = _box_lines(box)
         baseline = y - (len(lines) - 1) * _LINE_HEIGHT / 2 + 4
         for position, (line, main) in enumerate(lines):
@@ -245,7 +245,7 @@ def _head(base: Point, tip: Point) -> str:
 def _labels(placed: Placed) -> Iterator[str]:
     """Output shapes, beside the beginning of each arrow; drawn above all lines."""
     for arrow, _ in placed.arrows:
-        if arrow.labelled:
+        if arrow.labeled:
             x, y = placed.boxes[arrow.source]
             below = y + _box_size(arrow.source)[1] / 2 + 11
             below += _STACKED if arrow.source.count > 1 else 0

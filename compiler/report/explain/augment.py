@@ -35,7 +35,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
         lines += laid_out(list(_lines(pass_)), style, "   ")
     lines.append("")
     if fusion.normalizes:
-        text = "Normalisation (`normalize`) is a multiplication and an addition at the end."
+        text = "Normalization (`normalize`) is a multiplication and an addition at the end."
         lines += wrapped(text, style)
     cost = fusion.cost
     total = (
@@ -58,7 +58,7 @@ def _title(pass_: Pass) -> str:
     if pass_.kind != COLOR:
         return pass_.kind.title
     count = len(color_matrices(pass_))
-    return f"colours: {'one matrix' if count == 1 else f'{count} matrices'} for each image"
+    return f"colors: {'one matrix' if count == 1 else f'{count} matrices'} for each image"
 
 
 def _lines(pass_: Pass) -> Iterator[tuple[str, str]]:
@@ -92,14 +92,14 @@ def _notes(pass_: Pass) -> Iterator[str]:
     elif pass_.kind == RESIZE:
         yield pass_.steps[0].directive.smoothing_note(pass_.input_size)
     elif pass_.kind == COLOR:
-        yield from _of_colours(pass_)
+        yield from _of_colors(pass_)
     elif pass_.kind.clips:
         yield "values are clipped to 0..255 after it"
     if pass_.normalizes:
-        yield "normalisation (`normalize`) is part of the matrix"
+        yield "normalization (`normalize`) is part of the matrix"
 
 
-def _of_colours(pass_: Pass) -> Iterator[str]:
+def _of_colors(pass_: Pass) -> Iterator[str]:
     matrices = color_matrices(pass_)
     if matrices[-1][-1].change.largest > 1:
         yield "values are clipped to 0..255 after " + ("it" if len(matrices) == 1 else "each")
@@ -114,11 +114,11 @@ def _of_colours(pass_: Pass) -> Iterator[str]:
 def _of_warp(pass_: Pass) -> Iterator[str]:
     if pass_.fill == INSIDE:
         return
-    fill = pass_.fill if isinstance(pass_.fill, str) else _colour(pass_.fill)
+    fill = pass_.fill if isinstance(pass_.fill, str) else _color(pass_.fill)
     count = inner_borders(pass_)
     between = ", and beyond " + ("a border" if count == 1 else f"{count} borders") + " in between"
     yield f"beyond the image{between if count else ''}: {fill}"
 
 
-def _colour(fill: tuple[float, ...]) -> str:
+def _color(fill: tuple[float, ...]) -> str:
     return "zero" if not any(fill) else spelled(fill if len(fill) > 1 else fill[0])

@@ -175,7 +175,7 @@ def _recurrence(axis: Axis, before: Axis, kernel: int) -> str:
 
 
 def _jump(axis: Axis, before: Axis, stride: object) -> str:
-    return f"{before.jump}*{stride} = {axis.jump}: distance between neighbours, in input pixels"
+    return f"{before.jump}*{stride} = {axis.jump}: distance between neighbors, in input pixels"
 
 
 def _union(node: Node, field: Field, source_fields: Sequence[Field]) -> str:

@@ -66,7 +66,7 @@ def _stages(analysis: Analysis, style: Style) -> list[str]:
         (
             f"map {area((node.shape[1], node.shape[2]))}",
             f"{pair(analysis.fields[node.index].size)} after {node.name}; "
-            f"neighbours are {pair(analysis.fields[node.index].jump)} apart",
+            f"neighbors are {pair(analysis.fields[node.index].jump)} apart",
         )
         for node in stages
     ]
