@@ -95,7 +95,7 @@ def _prepare(preparation: Preparation) -> str:
 def _load(channels: int) -> str:
     if channels not in (1, 3):
         return _LOAD_CHANNELS.format(channels=channels)
-    mode, words = ("L", "grey") if channels == 1 else ("RGB", "RGB")
+    mode, words = ("L", "gray") if channels == 1 else ("RGB", "RGB")
     gray = ".convert('RGB')" if channels == 1 else ""
     add_axis = "[..., None]" if channels == 1 else ""
     return _LOAD.format(mode=mode, words=words, gray=gray.replace("'", '"'), add_axis=add_axis)
