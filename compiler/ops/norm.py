@@ -96,7 +96,7 @@ class BatchNorm(Normalization):
         "bn": "BatchNorm2d(num_features,eps,momentum,affine,track_running_stats) "
         "BatchNormalization(axis,momentum>1-momentum,epsilon,center,scale) "
         "BatchNorm1d(num_features,eps,momentum,affine) batch_norm batch_normalize SyncBatchNorm "
-        "FrozenBatchNorm2d norm LazyBatchNorm2d BatchNormalization SpatialBatchNormalization "
+        "FrozenBatchNorm2d norm LazyBatchNorm2d BatchNormalisation SpatialBatchNormalization "
         "batchNormalizationLayer normalization",
     }
 

@@ -214,9 +214,9 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
     wanted = instead.removeprefix(f"{kind.word} ")
     if not instead.startswith(f"{kind.word} ") or "=" in wanted:
         wanted = ""
-    here, what = special or (here, what)
-    if here.startswith(f"{place.text.rpartition('=')[0]}="):
-        wanted = here.rpartition("=")[2]
+    wanted, what = special or (wanted, what)
+    if wanted.startswith(f"{place.text.rpartition('=')[0]}="):
+        wanted = wanted.rpartition("=")[2]
     if not wanted and not what:
         return None
     at = Span(place.source, place.end - len(word), place.end)
