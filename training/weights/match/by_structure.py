@@ -136,7 +136,7 @@ def _decided(alike: Sequence[Layer], by_order: bool) -> tuple[Sequence[Layer], E
 def _separated(
     flows: Sequence[Flow], colors: Sequence[Colors], group: tuple[Sequence[Layer], ...]
 ) -> list[Colors] | None:
-    """Colors in which these layers are distinct; None if the two graphs then have different colors."""
+    """Colors in which these layers are distinct; None if the graphs then have different ones."""
     begin = []
     for flow, each, layers in zip(flows, colors, group, strict=True):
         place = {flow.places[layer]: number for number, layer in enumerate(layers)}

@@ -24,7 +24,7 @@ RESHAPES = frozenset(
     swapaxes expand expandas chunk split splitwithsizes tensorsplit unbind slice shuffle
     channelshuffle pixelshuffle crop pad""".split()
 )
-"""Operations that only rearrange values. Code writes them in many ways, so they are not compared."""
+"""Operations that only rearrange values. Code does that in many ways, so they are not compared."""
 
 
 def comparable(through: Sequence[str]) -> tuple[str, ...]:
