@@ -379,9 +379,20 @@ def frozen_from(context: Context) -> Iterator[tuple[int, list[Node]]]:
 # ---- learning rates --------------------------------------------------------------------------
 
 
-def _pairs(value: object) -> Any:
-    """Names and factors are read in pairs, by the class itself."""
-    raise ArgumentError(f"{show(value)} is not")
+def _pairs(value: object) -> tuple[tuple[str, float], ...]:
+    """The layers and factors of a saved plan; in a spec, `Rates.read` reads them one by one."""
+    if not isinstance(value, tuple) or not value:
+        raise ArgumentError(f"{show(value)} is not a list of layers and factors")
+    pairs = []
+    for pair in value:
+        match pair:
+            case (str(name), factor):
+                pairs.append((name, read_factor(factor)))
+            case _:
+                raise ArgumentError(f"{show(pair)} is not a layer and a factor")
+    if len(dict(pairs)) < len(pairs):
+        raise ArgumentError("a layer is given twice")
+    return tuple(pairs)
 
 
 class Rates(Directive):

@@ -69,6 +69,18 @@ def test_what_it_says_can_be_read_again(section: str, line: str) -> None:
     assert in_section == [one for one in again.directives() if one.section == section]
 
 
+@pytest.mark.parametrize(("section", "line"), STATEMENTS)
+def test_a_saved_plan_can_be_read(section: str, line: str) -> None:
+    """Whatever a spec can say: a run whose `plan.json` cannot be read cannot be resumed."""
+    text = spec(section, line)
+    if section != "train":
+        text += "train { data digits }\n"
+    elif not line.startswith("data"):
+        text = text.replace("train {\n", "train {\ndata digits\n")
+    saved = plan(elaborated(text), needs_data=False).to_json()
+    assert TrainPlan.from_json(saved).to_json() == saved
+
+
 @pytest.mark.parametrize(("section", "word"), ALL)
 def test_it_is_documented(section: str, word: str) -> None:
     kind = REGISTRY[section][word]
