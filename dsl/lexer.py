@@ -701,7 +701,7 @@ class _Lexer:
             replace="#" if alone else None,
         )
         if not closed:
-            raise _GiveUp  # all the rest is in it
+            raise _GiveUp  # the rest of the file is inside it
         return None, end
 
     def nothing_to_divide(self) -> bool:
@@ -739,7 +739,7 @@ class _Lexer:
         fixed = tuple(edits) if one_line else ()
         self.report("quotes", message, start, start + 3, help=help, edits=fixed)
         if not closed:
-            raise _GiveUp  # all the rest is in it
+            raise _GiveUp  # the rest of the file is inside it
         return (None if self.at_statement_start() else "STRING"), end
 
     def single_quoted(self, start: int, end: int) -> tuple[str | None, int]:

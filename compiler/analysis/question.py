@@ -1,4 +1,4 @@
-"""Caching of analyses: repeated parts of a network share operations and shapes, so each is analysed
+"""Caching of analyses: repeated parts of a network share operations and shapes, so each is analyzed
 once.
 """
 

@@ -1,6 +1,6 @@
-"""Weight initialization: `init he`, `init truncated_normal std=0.02 zero_residual`. By default it
-follows from the activations, each of which knows a suitable method for the weights before it. Norms
-and layers with special weights are initialized as their operation says.
+"""Weight initialization: `init he`, `init truncated_normal std=0.02 zero_residual`. The default
+follows from the activations: each knows a suitable method for the weights before it. Norms and
+layers with special weights are initialized as their operation says.
 """
 
 from __future__ import annotations

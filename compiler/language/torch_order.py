@@ -1,7 +1,7 @@
-"""`conv 3 64 7` and `fc 512 10`, as torch orders its arguments: what arrives, what leaves, kernel.
+"""`conv 3 64 7` and `fc 512 10`, the order of torch's arguments: inputs, outputs, kernel.
 
-Here the channels that arrive are known, and the first number is how many leave. Such a line is
-often a sound one that means something else: 3 filters of 64x64, with a stride of 7.
+In a spec the input channels are known, and the first number is that of the output channels. Such a
+line is often a sound one that means something else: 3 filters of 64x64, with a stride of 7.
 """
 
 from __future__ import annotations
