@@ -333,7 +333,7 @@ class Scale(Warp):
     synonyms = ("zoom",)
     elsewhere: ClassVar[Mapping[str, str]] = {
         "scale": "RandomZoomOut ScaleX ScaleY stretch aspect_scale RandomZoom zoom_range"
-        " RandomScale ScaleJitter max_zoom zoomout",
+        " RandomScale ScaleJitter max_zoom min_zoom zoomout",
     }
 
     factor: Range = about_one("the factor; above 1 enlarges", above=True, example="0.9..1.1")

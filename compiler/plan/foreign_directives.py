@@ -131,7 +131,7 @@ there are no boxes here: a network classifies images, or each pixel of them
     ClampBoundingBoxes ConvertBoundingBoxFormat SanitizeBoundingBoxes ClampKeyPoints
     SanitizeKeyPoints SetClampingMode MaskDropout MaxNumBoundingBoxes mosaic TemplateTransform
 leave it out: images are read as the network's input needs them
-    ToPILImage ToPureTensor RGB ToFloat UniformTemporalSubsample
+    ToPILImage ToPureTensor RGB force_color ToFloat UniformTemporalSubsample
 write `p=30%` as an argument of a directive
     mixup_prob cutmix_prob prob p_affine p_lighting
 interpolation is always bilinear: leave it out

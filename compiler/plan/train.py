@@ -203,7 +203,9 @@ class Compile(_Switch):
     section = "train"
     word = "compile"
     usage = "compile on/off"
-    elsewhere: ClassVar[Mapping[str, str]] = {"compile": "torch_compile torchcompile jit dynamo"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "compile": "torch_compile torchcompile jit jit_compile dynamo"
+    }
 
 
 class Seed(Directive):
