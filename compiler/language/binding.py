@@ -178,13 +178,29 @@ def _for_foreign_argument(
             whole = Span(node.span.source, taken_out.span.start, end)
             return _FOLLOWS.format(statement), (Edit(whole, f", {statement}"),)
         return _FOLLOWS.format(statement), (taken_out, put_behind)
+    taken_out = Edit(_with_blank_before(node.span), "")
+    if node.name in foreign.PADDING and {"same", "mode"} <= {*signature.fields}:
+        if value.word in foreign.PADDING_MODES:
+            meant = f"{_SAME} mode={foreign.PADDING_MODES[value.word]}"
+            return f"write `{meant}`", (Edit(node.span, meant),)
+        if value.word in foreign.NOT_AVAILABLE:
+            return foreign.NOT_AVAILABLE[value.word], ()
+    is_label = node.name == "name" and value.word and value.text.isidentifier()
+    if is_label and call is not None and call.label is None:
+        start = call.head.span.start
+        label = Edit(Span(node.span.source, start, start), f"{value.text}: ")
+        help = f"a layer is named by a label: `{value.text}: {call.head.value} …`"
+        return help, (label, taken_out)
+    if foreign.is_number_of_classes(node.name) and "out" in signature.fields:
+        return "in a spec it is called `out`", (Edit(node.name_span, "out"),)
+    if node.name in ("scale", "center") and "affine" in signature.fields:
+        return "scale and bias are one here: `affine=off` leaves out both", ()
     part = translate.argument(node.name, value, signature.fields, _given(call))
     if isinstance(part, tuple):
         name, value = part
         return f"write `{name}={value.text}`", (Edit(node.span, f"{name}={value.text}"),)
     if part:
         return f"write `{part}`", (Edit(node.span, part),)
-    taken_out = Edit(_with_blank_before(node.span), "")
     if part == "":
         return "take it out; this is the default", (taken_out,)
     why = foreign.why_left_out(node.name)
@@ -371,6 +387,18 @@ def _stray_word(
             notes=_usage(signature),
             help=f"take it out: without `{_SAME}`, nothing is padded",
             edits=(Edit(_with_blank_before(node.span), ""),),
+        )
+    known = foreign.folded(word)
+    instead = foreign.FLAGS.get(known, "")
+    advice = foreign.NOT_AVAILABLE.get(known, "") if _SAME in fields else ""
+    if advice or (instead and instead.partition("=")[0] in fields):
+        raise Problem(
+            "unknown-flag",
+            f"`{signature.word}` does not take the word `{word}`",
+            node.span,
+            notes=_usage(signature),
+            help=advice or f"write `{instead}`",
+            edits=() if advice else (Edit(node.span, instead),),
         )
     close = closest(word, [name for name, field in fields.items() if field.is_flag])
     needs_value = any(field.required for field in waiting)

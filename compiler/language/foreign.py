@@ -76,7 +76,22 @@ PADDING = frozenset({"pad", "padding", "border_mode", "pad_mode", "auto_pad"})
 """Arguments that may take a word: `same`, `valid`."""
 
 NOTHING_TO_PAD = frozenset({"valid", "none", "no"})
-SAME_WORDS = frozenset({"same", "sameupper", "samelower", "half"})
+SAME_WORDS = frozenset({"same", "sameupper", "half"})
+PADDING_MODES = {
+    "reflect": "reflect", "reflection": "reflect", "replicate": "replicate", "edge": "replicate",
+    "circular": "circular", "wrap": "circular",
+}  # fmt: skip
+"""Words for what padding is filled with."""
+
+NOT_AVAILABLE = {
+    "samelower": "padding more above and to the left is not available; where the kernel is odd and"
+    " the stride 1, `same` gives the same result",
+    "full": "full padding is the size of the kernel less one: `pad=2` for a kernel of 3x3",
+}
+"""Words for padding without an equivalent."""
+
+FLAGS = dict.fromkeys(("nobias", "withoutbias", "biasfree"), "bias=off")
+"""Bare words among the arguments of a layer, and what is written for them."""
 LINEAR = frozenset({"linear", "none", "identity"})
 """Activations that do nothing."""
 

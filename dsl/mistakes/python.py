@@ -98,12 +98,31 @@ def _assignment(at: Trouble) -> Explanation | None:
         )
     behind = at.kind_at(at.behind_value(1))
     complete = at.after in VALUES | WORDS and behind in {*NOTHING_MORE, *SIGNS}
+    if not _is_used(at, name):
+        return say(
+            "assignment",
+            f"`{shorten(name)}=…` cannot begin a statement",
+            span,
+            "an argument goes after its word: `conv 64 3x3 stride=2`; a value that is used further"
+            " down gets its name with `let`: `let width = 64`",
+        )
     return say(
         "assignment",
         "a value gets its name with `let`",
         span,
         f"write `let {shorten(name)} = {at.words(1, at.end_of_head(1))}`",
         edits=(Edit(sign, f"let {name} ="),) if complete else (),
+    )
+
+
+def _is_used(at: Trouble, name: str) -> bool:
+    """Whether a name is used further down, outside of its own line."""
+    behind = at.end_of_head(1) + at.position
+    types = at.tokens.types
+    return any(
+        types[i] in ("WORD", "PATH", "FUNCTION_NAME")
+        and at.source.text[at.tokens.starts[i] : at.tokens.ends[i]] == name
+        for i in range(behind, len(types))
     )
 
 

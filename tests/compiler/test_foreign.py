@@ -309,6 +309,10 @@ def test_an_input_is_one_size(line: str, meant: str) -> None:
         ("interpolate 2", "upsample 2"),
         ("bilinear 2", "upsample 2 mode=bilinear"),
         ("dilated_conv 32 3", "conv 32 3x3 dilation=2"),
+        ("conv 64 3x3 no_bias", "conv 64 3x3 bias=off"),
+        ("conv 64 3x3 padding=reflect", "conv 64 3x3 same mode=reflect"),
+        ("conv 64 3x3 name=conv1", "conv1: conv 64 3x3"),
+        ("activation=gelu", "gelu"),
     ],
 )
 def test_a_fix_keeps_what_is_given(line: str, meant: str) -> None:
@@ -331,6 +335,11 @@ def test_a_fix_keeps_what_is_given(line: str, meant: str) -> None:
         ("reorg", "stride=2"),
         ("output 10", "fc 10"),
         ("while", "repeat 3"),
+        ("conv 32 3x3 same_lower", "not available"),
+        ("conv 32 3x3 border_mode=full", "`pad=2`"),
+        ("bn scale=False", "`affine=off`"),
+        ("width=64", "goes after its layer"),
+        ("torch.cat", "`concat a b`"),
     ],
 )
 def test_a_word_of_another_meaning_is_not_replaced(line: str, part: str) -> None:

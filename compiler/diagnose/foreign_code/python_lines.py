@@ -181,6 +181,10 @@ class _Reader:
         """`self.conv1 = nn.Conv2d(…)`: the attribute becomes the label."""
         name = _last(target)
         if not isinstance(value, ast.Call | ast.List | ast.Tuple):
+            meant = _own_line(name, self.value(value))
+            if meant:
+                yield meant
+                return
             here = foreign.argument(name, foreign.ARGUMENTS)
             raise _Unknown(_ARGUMENT.format(name) if here else "")
         lines = list(self.layers(value))
@@ -200,6 +204,11 @@ class _Reader:
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 for item in items:
                     yield from self.layers(item)
+            case ast.Attribute(value=ast.Name()):
+                meaning = foreign.layer(_last(node))
+                if meaning is None:
+                    raise _Unknown
+                yield self.layer(_last(node), [], [])
             case ast.BinOp(op=ast.Add()):
                 raise _Unknown(
                     "write what is added into `residual { … }`, or label both and write `add a b`"
@@ -336,6 +345,15 @@ def _input(shape: Value) -> str:
     if len(known) == 3 and known[2] <= 4 < known[0]:
         known = (known[2], known[0], known[1])
     return f"input {'x'.join(map(str, known))}"
+
+
+def _own_line(name: str, value: Value) -> str:
+    """A statement for `activation=gelu` and `batch_normalize=1` on lines of their own."""
+    if name in foreign.ACTIVATION:
+        return translate.activation(value) or ""
+    if name == "batch_normalize" and value.known == 1:
+        return "bn"
+    return ""
 
 
 def _advice(name: str) -> str:
