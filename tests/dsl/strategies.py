@@ -91,10 +91,26 @@ atoms = st.one_of(
 )
 
 
+def _binary(sign: str, left: Expression, right: Expression) -> Binary:
+    """Draws no `//` after a size, text or switch, where it is read as a comment."""
+    if sign == "//" and isinstance(_last(left), (Size, String, Switch)):
+        sign = "%"
+    return Binary(NOWHERE, sign, left, right)
+
+
+def _last(node: Expression) -> Expression:
+    """The part whose text ends an expression, without brackets."""
+    match node:
+        case Binary(right=end) | Unary(operand=end) | Range(high=end):
+            return _last(end)
+        case _:
+            return node
+
+
 def _compound(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
     items = st.lists(inner, max_size=4).map(tuple)
     return st.one_of(
-        st.builds(Binary, st.just(NOWHERE), st.sampled_from(_BINARY), inner, inner),
+        st.builds(_binary, st.sampled_from(_BINARY), inner, inner),
         st.builds(Unary, st.just(NOWHERE), st.sampled_from(["-", "not"]), inner),
         st.builds(Range, st.just(NOWHERE), inner, inner),
         st.builds(List, st.just(NOWHERE), items),
