@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
 from ...dsl.syntax import Call, Function, List, Name, Number, Size, Tuple
@@ -170,6 +171,10 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     help, edits = did_you_mean(word, candidates, call.head.span)
     proposals: list[tuple[Edit, ...]] = []
     meaning = foreign.layer(word) if word not in candidates else None
+    foreign_word = word
+    if not help and not meaning:  # a foreign word may be misspelled too
+        foreign_word = closest(word, foreign.known_layers()) or word
+        meaning = foreign.layer(foreign_word)
     if meaning and meaning.instead:
         help, edits = (
             f"in a spec it is written `{meaning.instead}`",
@@ -179,7 +184,7 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
         help, edits = meaning.advice, ()
         if "take it out" in help and not call.arguments:
             proposals = [(Edit(statement_span(call), ""),)]
-    whole = translated(call, word) if call.arguments and call.body is None else ""
+    whole = translated(call, foreign_word) if call.arguments and call.body is None else ""
     if whole:
         proposals = [(Edit(statement_span(call), whole),)]
     if not meaning and word not in blocks:

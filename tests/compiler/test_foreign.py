@@ -313,6 +313,7 @@ def test_an_input_is_one_size(line: str, meant: str) -> None:
         ("conv 64 3x3 padding=reflect", "conv 64 3x3 same mode=reflect"),
         ("conv 64 3x3 name=conv1", "conv1: conv 64 3x3"),
         ("activation=gelu", "gelu"),
+        ("maxpol 2", "pool max 2x2"),
     ],
 )
 def test_a_fix_keeps_what_is_given(line: str, meant: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.load_spec import load
 from dotcnn.compiler.plan.check import wrong_classes
-from dotcnn.compiler.plan.data import Unsaid
+from dotcnn.compiler.plan.data import NoData
 from dotcnn.compiler.starter import starter
 from dotcnn.dsl.parser import read
 from dotcnn.dsl.program import GALLERY
@@ -41,4 +41,4 @@ def test_a_copy_for_other_classes_starts_to_train(name: str) -> None:
         return  # a map, not classes
     assert network.output.shape == (2,)
     assert [head.output.shape for head in network.aux] == [(2,)] * len(network.aux)
-    assert wrong_classes(Unsaid.make(), network, 2) is None
+    assert wrong_classes(NoData.make(), network, 2) is None

@@ -55,8 +55,9 @@ def reason(error: Exception) -> str:
 def _meant(models: ModuleType, name: str) -> str:
     """Help for an unknown name: a similar one, or weights of the network with that name."""
     network, _, version = name.partition(".")
-    if network.lower() in models.list_models(module=models):
-        kind = models.get_model_weights(network.lower())
+    network = network.lower().removesuffix("_weights")
+    if network in models.list_models(module=models):
+        kind = models.get_model_weights(network)
         close = f"{kind.__name__}.{closest(version, kind.__members__) or kind.DEFAULT.name}"
     else:
         close = closest(name, _names(models))
