@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-KNOWN = "what arrives is known; the first number is how many leave"
+KNOWN = "the input channels are known; the first number is the number of outputs"
 
 _CONVOLUTION = re.compile(
     r"(?P<word>(?:\w+:[ ]*)?(?:de)?conv)"

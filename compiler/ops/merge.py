@@ -246,7 +246,8 @@ class Chunk(NoMultiplyAdds):
         if channels % self.count:
             raise ShapeError(
                 f"{channels} input channels cannot be divided among {self.count} paths",
-                f"{-(-channels // self.count) * self.count} would",
+                f"use {-(-channels // self.count) * self.count} channels before it, or another "
+                "number of paths",
             )
         return channels // self.count, *sides
 

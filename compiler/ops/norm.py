@@ -27,7 +27,7 @@ def eps() -> float:
             if isinstance(value, int) and value > 1:  # `BatchNorm2d(64)`
                 raise ArgumentError(
                     error.message,
-                    "take it out: what arrives is known",
+                    "take it out: the input channels are known",
                     drop="eps",
                 ) from None
             raise

@@ -191,7 +191,8 @@ class Shuffle(Rearranging):
         if channels % self.groups:
             raise ShapeError(
                 f"{channels} input channels cannot be divided into {self.groups} groups",
-                f"{-(-channels // self.groups) * self.groups} would",
+                f"use a number of groups that divides {channels}, or "
+                f"{-(-channels // self.groups) * self.groups} channels before it",
             )
         return channels, height, width
 

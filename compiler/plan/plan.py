@@ -164,8 +164,10 @@ class TrainPlan:
             return _Reader(data).plan()
         except PlanError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise PlanError(f"it is not a plan: {error!r}") from None
+        except KeyError as error:
+            raise PlanError(f"it is not a plan: it has no {error}") from None
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise PlanError(f"it is not a plan: {error}") from None
 
     def directives(self) -> Iterator[Directive]:
         """All directives, section by section."""
