@@ -29,7 +29,7 @@ from ..network import Network, Scope
 from ..shapes import Shape
 from .calls import BlockCalls
 from .initial import decide
-from .layers import unknown_layer
+from .layer_mistakes import unknown_layer
 from .naming import assign_names
 from .scoping import Module, build_modules
 from .settle import settle

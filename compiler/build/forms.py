@@ -26,7 +26,8 @@ from ..ops.shortcut import projection
 from ..shapes import ShapeError, text
 from .graph_builder import GraphBuilder, MaybeNode
 from .initial import INIT, init
-from .layers import missing_body, refuse_body
+from .layer_mistakes import missing_body
+from .layers import refuse_body
 
 _RESIDUAL = declare(
     "residual",

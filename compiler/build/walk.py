@@ -21,7 +21,8 @@ from ..network import Scope
 from ..ops.merge import Input
 from . import forms
 from .graph_builder import GraphBuilder, MaybeNode
-from .layers import input_shape, refuse_body
+from .input_shape import input_shape
+from .layers import refuse_body
 from .scoping import BlockRef, not_for_modules
 from .skipped import not_taken
 

@@ -1,0 +1,92 @@
+"""The shape of a network's input, and the errors of one that is written as in other tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...dsl.diagnostics import Edit
+from ...dsl.source import Span
+from ...dsl.syntax import Call, List, Name, Number, Size, Tuple
+from ..diagnose.blame import statement_span
+from ..language.binding import evaluate_arguments
+from ..language.evaluate import Env
+from ..language.problems import Problem
+from ..shapes import Shape, text
+
+
+def _channels_last(call: Call, dims: tuple[int, int, int]) -> Problem:
+    """Refuses `input 28x28x1`, the channel order of Keras: 28 channels of 28 x 1 are not meant."""
+    height, width, channels = dims
+    value = call.arguments[0].value.span
+    value = Span(value.source, value.start, call.arguments[-1].span.end)
+    kind = "gray images" if channels == 1 else "color images"
+    meant = f"{channels}x{height}x{width}"
+    return Problem(
+        "input",
+        f"`{value.text}` is {height} channels of {width}x{channels} pixels: are the channels meant"
+        " to come last?",
+        value,
+        notes=("an input is channels x height x width",),
+        help=f"write `input {meant}` for {kind} of {height}x{width} pixels; for {height} channels,"
+        f" name them: `let bands = {height}`, `input (bands, {width}, {channels})`",
+        edits=(Edit(value, meant),),
+    )
+
+
+def _plain_sides(call: Call) -> list[int]:
+    """The sides of an input written as numbers, in one of the ways of other tools: `28x28x1`,
+    `(28, 28, 1)`, `28 28 1`; the size of the batch before them is left out. Empty for others."""
+    sides: list[int] = []
+    for argument in call.arguments:
+        value = argument.value
+        items = value.items if isinstance(value, Tuple | List) else [value]
+        for item in items:
+            match item:
+                case Number(value=int() as side) if argument.name is None and side > 0:
+                    sides.append(side)
+                case Size(dims=dims) if argument.name is None:
+                    sides.extend(dims)
+                case Name(value="None") if not sides:
+                    continue
+                case _:
+                    return []
+    return sides
+
+
+def input_shape(call: Call, env: Env) -> Shape:
+    """The shape of `input 3x224x224`."""
+    plain = _plain_sides(call)
+    if len(plain) == 3 and plain[2] in (1, 3) and not {1, 3} & {*plain[:2]}:
+        raise _channels_last(call, (plain[0], plain[1], plain[2]))
+    span = statement_span(call)
+    if len(call.arguments) > 1 and len(plain) == 3:
+        size = text(tuple(plain))
+        place = Span(span.source, call.arguments[0].span.start, span.end)
+        raise Problem(
+            "input",
+            "an input is one size: channels x height x width",
+            place,
+            help=f"write `input {size}`",
+            edits=(Edit(place, size),),
+        )
+    arguments = evaluate_arguments(call.arguments, env)
+    value: Any = arguments[0].value if len(arguments) == 1 and not call.arguments[0].name else ()
+    dims: Any = (value,) if type(value) is int else value
+    whole = isinstance(dims, tuple) and all(type(d) is int and d > 0 for d in dims)
+    if whole and len(dims) in (1, 3):
+        return tuple(dims)
+    edits: tuple[Edit, ...] = (Edit(span, "input 3x224x224"),)
+    help = "write `input 3x224x224`, or `input 784` for plain numbers"
+    if call.arguments:
+        edits = ()
+        span = Span(span.source, call.arguments[0].span.start, span.end)
+        if whole and len(dims) == 2 and {1, 3} & {dims[0]}:
+            size = text((*dims, dims[1]))
+            edits = (Edit(span, size),)
+            help = f"the width is missing: write `{size}` if it is {dims[1]}, too"
+        elif whole and len(dims) == 2:
+            size = text(dims)
+            edits = (Edit(span, f"3x{size}"),)
+            help = f"write `3x{size}` for color images, `1x{size}` for gray"
+    message = "an input is channels x height x width"
+    raise Problem("input", message, span, help=help, edits=edits)

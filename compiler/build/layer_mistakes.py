@@ -1,0 +1,174 @@
+"""Errors of a statement that is not a layer: unknown words, words and argument orders of other
+tools, a kind or a body that is missing; each with what to write instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ...dsl.closest import closest
+from ...dsl.diagnostics import Edit
+from ...dsl.syntax import Call, Function, Number
+from ..diagnose.blame import statement_span
+from ..language import foreign, torch_order, translate
+from ..language.binding import value_in
+from ..language.problems import Problem, did_you_mean
+from ..language.vocabulary import SECTIONS, layer_words
+from ..ops import REGISTRY
+
+
+def in_torch_order(call: Call, problem: Problem) -> Problem | None:
+    """For `fc 512 10` and `conv 3 32 kernel=3`, which have one number too many."""
+    place = statement_span(call)
+    meant = ""
+    if problem.diagnostic.code == "too-many-arguments":
+        meant = torch_order.connected(place.text)
+    elif problem.diagnostic.code == "repeated-argument" and isinstance(
+        first := call.arguments[0].value, Number
+    ):
+        meant = torch_order.convolution(place.text, int(first.value))
+    if not meant:
+        return None
+    return Problem(
+        "argument-order",
+        f"`{place.text}` has a number too many",
+        place,
+        notes=(torch_order.KNOWN,),
+        help=f"write `{meant}`",
+        edits=(Edit(place, meant),),
+    )
+
+
+def usual_kind_with(word: str, argument: str, call: Call, kinds: Collection[str]) -> str:
+    """`pool avg global` for `pool global`, and `pool avg adaptive=2x2` for `pool adaptive 2x2`."""
+    kind = next((k for k in kinds if argument in REGISTRY[f"{word} {k}"].fields), "")
+    if not kind:
+        return ""
+    rest = [a.span.text for a in call.arguments[1:]]
+    if REGISTRY[f"{word} {kind}"].fields[argument].is_flag:
+        return " ".join([word, kind, argument, *rest])
+    return " ".join([word, kind, f"{argument}={rest[0]}", *rest[1:]]) if rest else ""
+
+
+def usual_kind(word: str, call: Call, kinds: Collection[str]) -> str:
+    """`pool 2` is meant as `pool max 2x2`, and so is `pool max(2)`; nothing where that is open."""
+    values: list[str] = []
+    named: list[str] = []
+    kind = "max"
+    for argument in call.arguments:
+        value = argument.value
+        if isinstance(value, Function) and value.name.value in kinds and argument.name is None:
+            kind = value.name.value
+            values += [inner.span.text for inner in value.arguments]
+        else:
+            (named if argument.name else values).append(argument.span.text)
+    if kind not in kinds:
+        return ""
+    if not call.arguments or (values and values[0].isdigit()):
+        size = values[0] if values else "2"
+        values[:1] = [f"{size}x{size}"]
+    return " ".join([word, kind, *values, *named])
+
+
+def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
+    candidates = {*layer_words(), *blocks, "repeat", "for", "if", "let"}
+    help, edits = did_you_mean(word, candidates, call.head.span)
+    proposals: list[tuple[Edit, ...]] = []
+    meaning = foreign.layer(word) if word not in candidates else None
+    foreign_word = word
+    if not help and not meaning:  # a foreign word may be misspelled too
+        foreign_word = closest(word, foreign.known_layers()) or word
+        meaning = foreign.layer(foreign_word)
+    if meaning and meaning.instead:
+        help, edits = (
+            f"in a spec it is written `{meaning.instead}`",
+            (Edit(call.head.span, meaning.instead),),
+        )
+    elif meaning:
+        help, edits = meaning.advice, ()
+        if "take it out" in help and not call.arguments:
+            proposals = [(Edit(statement_span(call), ""),)]
+    whole = translated(call, foreign_word) if call.arguments and call.body is None else ""
+    if whole:
+        proposals = [(Edit(statement_span(call), whole),)]
+    if not meaning and word not in blocks:
+        belongs = _elsewhere_than_here(word)
+        if belongs:
+            help, edits, proposals = belongs, (), []
+    if word in SECTIONS:
+        help, edits = f"`{word}` goes outside the network, at the top of the file", ()
+    return Problem(
+        "unknown-layer",
+        f"there is no layer or block `{word}`",
+        call.head.span,
+        help=help or _no_such_word(word),
+        edits=edits,
+        proposals=proposals,
+        otherwise=f"in a spec it is written `{meaning.instead}`"
+        if meaning and meaning.instead
+        else _no_such_word(word),
+    )
+
+
+def _elsewhere_than_here(word: str) -> str:
+    """Where a word belongs that is not of a network: a directive, an argument, one of Python."""
+    from ..diagnose.foreign_words import meanings
+    from ..plan.foreign_directives import heads
+
+    if word in _PYTHON:
+        return _PYTHON[word]
+    for section in SECTIONS:
+        if word in heads(section):
+            return f"it is a directive of `{section} {{ … }}`, a section after the network"
+    for meaning in meanings(word):
+        if meaning.where in SECTIONS and meaning.instead:
+            section = f"`{meaning.where} {{ {meaning.instead} }}`"
+            return f"it belongs in a section after the network: {section}"
+        if meaning.where in SECTIONS:
+            return f"it does not belong in a network; in `{meaning.where}`: {meaning.advice}"
+        if meaning.instead:
+            return _argument_of_a_layer(word, meaning.instead)
+    return ""
+
+
+_PYTHON = {
+    "while": "a body is repeated a fixed number of times: `repeat 3 { … }`",
+    "class": "write `network Net { … }`, or `block part(width) { … }`",
+    "lambda": "a reusable part is a block: `block part(width) { … }`",
+    "pass": "take it out: a path of `add` or `concat` may be empty",
+    "print": "take it out: `cnn report` prints the network",
+}
+"""Statements of Python."""
+
+
+def _argument_of_a_layer(word: str, ours: str) -> str:
+    return f"an argument goes after its layer, with `=`: `{ours}=…`"
+
+
+def _no_such_word(word: str) -> str:
+    """Help for an unknown word without a similar one."""
+    ours = foreign.argument(word, foreign.ARGUMENTS)
+    if ours:
+        return _argument_of_a_layer(word, ours)
+    return f"define one: `block {word}(…) {{ … }}`"
+
+
+def translated(call: Call, word: str) -> str:
+    """Translates a layer written with the word and the arguments of another tool."""
+    positional = [value_in(a.value) for a in call.arguments if a.name is None]
+    named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
+    # Bare words are flags, or values.
+    translation = translate.layer(word, positional, named, as_spec=True)
+    return translation.text if translation is not None and not translation.left_out else ""
+
+
+def missing_body(call: Call, usage: str) -> Problem:
+    """The error for a form without its body; in Keras, `Dense 10` is a layer."""
+    elsewhere = translated(call, call.head.value.capitalize()) if call.arguments else ""
+    return Problem(
+        "missing-body",
+        f"`{call.head.value}` needs a body",
+        statement_span(call),
+        help=f"write `{usage}`" + (f"; a fully connected layer is `{elsewhere}`" * bool(elsewhere)),
+        proposals=[(Edit(statement_span(call), elsewhere),)] if elsewhere else (),
+    )
