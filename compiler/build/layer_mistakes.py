@@ -4,6 +4,7 @@ tools, a kind or a body that is missing; each with what to write instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from ...dsl.closest import closest
@@ -76,7 +77,8 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     proposals: list[tuple[Edit, ...]] = []
     meaning = foreign.layer(word) if word not in candidates else None
     foreign_word = word
-    if not help and not meaning:  # a foreign word may be misspelled too
+    belongs = "" if meaning or word in blocks else _elsewhere_than_here(word)
+    if not help and not meaning and not belongs:  # a foreign word may be misspelled too
         foreign_word = closest(word, foreign.known_layers()) or word
         meaning = foreign.layer(foreign_word)
     if meaning and meaning.instead:
@@ -91,10 +93,8 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     whole = translated(call, foreign_word) if call.arguments and call.body is None else ""
     if whole:
         proposals = [(Edit(statement_span(call), whole),)]
-    if not meaning and word not in blocks:
-        belongs = _elsewhere_than_here(word)
-        if belongs:
-            help, edits, proposals = belongs, (), []
+    if belongs:
+        help, edits, proposals = belongs, (), []
     if word in SECTIONS:
         help, edits = f"`{word}` goes outside the network, at the top of the file", ()
     return Problem(
@@ -104,10 +104,25 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
         help=help or _no_such_word(word),
         edits=edits,
         proposals=proposals,
-        otherwise=f"in a spec it is written `{meaning.instead}`"
+        otherwise=f"in a spec it is written `{_example(meaning)}`"
         if meaning and meaning.instead
         else _no_such_word(word),
     )
+
+
+def _example(meaning: foreign.Meaning) -> str:
+    """A foreign word's statement with the size that it needs: `pool max 2x2`, `pad 2 mode=reflect`;
+    for those that cannot be written without one.
+    """
+    kind = meaning.kind
+    size = "2x2" if kind.kind == "pool" else _SETTING.sub("", kind.example[len(kind.word) :])
+    alone = meaning.instead.endswith("global") or not kind.example.startswith(kind.word)
+    return (
+        meaning.instead if alone else " ".join([kind.word, *size.split(), *meaning.further.split()])
+    )
+
+
+_SETTING = re.compile(r"\w+=\S*")
 
 
 def _elsewhere_than_here(word: str) -> str:

@@ -136,6 +136,7 @@ give the layers labels, then write `maximum a b`; or write paths side by side:
   `maximum { | path | path }`
     Maximum
 this merge is not available: there are `add`, `mul`, `maximum` and `concat`
+    pdist
     Minimum minimum Subtract subtract sub Dot CosineSimilarity PairwiseDistance CosineDistance
 an average of layers is not available: `add a b` gives their sum, which differs by a factor
     Average
@@ -145,7 +146,7 @@ write what is added into `residual { … }`, or give the layers labels and write
     Eltwise Add eltwise shortcut sum_layer skip skip_connection CAddTable residual_block
     residual_connection ElementWiseSum ElemwiseSum Sum sum local_add
 write `gate { … }`, or give the layers labels and write `mul a b`
-    Multiply Mul multiply scale_channels sam CMulTable
+    Multiply Mul multiply scale_channels sam CMulTable Axpy
 write `gate { pool avg global, conv 4 1x1, relu, conv 16 1x1, sigmoid }`, here for 16 channels
     SEBlock SqueezeExcite SqueezeExcitation se_block se SELayer se_layer SEModule se_module
     squeeze_excite squeeze_excitation squeeze_and_excite
@@ -159,82 +160,123 @@ write `conv 16 1x1, relu, concat { | conv 64 1x1, relu | conv 64 3x3 same, relu 
 write `conv 32 3x3 groups=4`
     grouped_conv group_conv GroupConv GroupedConv2D grouped_convolution
 take it out; where a path of `add` or `concat` is to change nothing, leave the path empty: `|`
-    Identity Lambda noop no_op passthrough Blob Silence Permute_ Split
+    Identity noop no_op passthrough Blob Silence Permute_ Split
 take it out: layers follow one another in the order written
     Sequential Model Module ModuleList Functional model net nn keras tf layers add_module
     forward super
-    Container ModuleDict ParameterDict ParameterList Parameter Layer Wrapper Python
-    BatchReindex HDF5Output DataParallel SequentialModule history empty
+    Container ModuleDict ParameterDict ParameterList Parameter Layer Wrapper
+    HDF5Output DataParallel SequentialModule history empty
 take it out: the output is the result of the last line
     return
 the output is the result of the last line: write the layer itself, `fc 10` for 10 outputs
     output outputs out logits classifier prediction predictions
 `bn` has a scale and a bias of its own (`affine=on`); for a learned scale per channel, write
   `layerscale`
-    Scale Affine Bias ScaleLayer Normalize
+    Scale Affine Bias ScaleLayer implicit_add implicit_mul
 losses go in `train`: `loss cross_entropy`; the network ends in `fc classes`
-    softmax_loss SoftmaxWithLoss SoftmaxLoss SigmoidCrossEntropyLoss EuclideanLoss HingeLoss
-    ContrastiveLoss InfogainLoss MultinomialLogisticLoss cost CrossEntropyLoss BCELoss NLLLoss
+    kl_div linear_cross_entropy
+    softmax_loss SoftmaxWithLoss SoftmaxLoss EuclideanLoss HingeLoss
+    ContrastiveLoss InfogainLoss MultinomialLogisticLoss cost CrossEntropyLoss NLLLoss
     MSELoss criterion loss_fn logxent
-    AdaptiveLogSoftmaxWithLoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss GaussianNLLLoss
+    AdaptiveLogSoftmaxWithLoss CTCLoss CosineEmbeddingLoss GaussianNLLLoss
     HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss LinearCrossEntropyLoss MarginRankingLoss
-    MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss2d PoissonNLLLoss
+    MultiLabelMarginLoss MultiMarginLoss NLLLoss2d PoissonNLLLoss
     SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss contrastive
+losses go in `train`: `loss bce`; the network ends in `fc classes`
+    BCELoss BCEWithLogitsLoss binary_cross_entropy_with_logits SigmoidCrossEntropyLoss
+    MultiLabelSoftMarginLoss
 training is started by `cnn train`; its settings go in `train { epochs 10, batch 64 }`
     fit fit_generator train_on_batch
 metrics go in `train`: `metrics top1 top5`
     Accuracy accuracy ArgMax
 detection is not part of the language: a network classifies images, or each pixel of them
+    MultiBoxLoss
     yolo region detection Detection DetectionOutput PriorBox RPN RoIPool RoIAlign ROIPooling
     anchors iseg Gaussian_yolo nms
 layers are two-dimensional here: write `conv 64 3x3`
-    Conv1d Conv1D Conv3d Conv3D ConvTranspose1d ConvTranspose3d Conv1DTranspose
-    Conv3DTranspose SeparableConv1D LazyConv1d LazyConv3d ZeroPadding1D ZeroPadding3D
+    Conv1d Conv1D Conv3d Conv3D Convolution1D Convolution3D LazyConv1d LazyConv3d conv_tbc
     VolumetricConvolution TemporalConvolution
-    BatchNorm3d Dropout3d SpatialDropout1D SpatialDropout3D DepthwiseConv1D ConstantPad1d
-    ConstantPad3d CircularPad1d CircularPad3d InstanceNorm1d InstanceNorm3d LazyBatchNorm1d
-    LazyBatchNorm3d LazyConvTranspose1d LazyConvTranspose3d LazyInstanceNorm1d
-    LazyInstanceNorm3d ReflectionPad1d ReflectionPad3d ReplicationPad1d ReplicationPad3d
-    ZeroPad1d ZeroPad3d
+layers are two-dimensional here: write `deconv 64 2x2 stride=2`
+    ConvTranspose1d ConvTranspose3d Conv1DTranspose Conv3DTranspose Convolution1DTranspose
+    Convolution3DTranspose LazyConvTranspose1d LazyConvTranspose3d
+layers are two-dimensional here: write `separable 64 3x3`
+    SeparableConv1D SeparableConvolution1D
+layers are two-dimensional here: write `depthwise 3x3`
+    DepthwiseConv1D
+layers are two-dimensional here: write `pad 1`
+    ZeroPadding1D ZeroPadding3D ZeroPad1d ZeroPad3d ConstantPad1d ConstantPad3d
+layers are two-dimensional here: write `pad 1 mode=circular`
+    CircularPad1d CircularPad3d
+layers are two-dimensional here: write `pad 1 mode=reflect`
+    ReflectionPad1d ReflectionPad3d
+layers are two-dimensional here: write `pad 1 mode=replicate`
+    ReplicationPad1d ReplicationPad3d
+layers are two-dimensional here: write `bn`
+    BatchNorm3d LazyBatchNorm1d LazyBatchNorm3d
+layers are two-dimensional here: write `instancenorm`
+    InstanceNorm1d InstanceNorm3d LazyInstanceNorm1d LazyInstanceNorm3d
+layers are two-dimensional here: write `dropout2d 0.1`, which drops whole channels
+    Dropout3d SpatialDropout1D SpatialDropout3D
 layers are two-dimensional here: write `pool max 2x2`
-    MaxPool1d MaxPool3d AvgPool1d AvgPool3d MaxPooling1D MaxPooling3D AveragePooling1D
-    AveragePooling3D GlobalMaxPooling1D GlobalAveragePooling1D GlobalMaxPooling3D
-    GlobalAveragePooling3D AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveMaxPool1d
-    AdaptiveMaxPool3d UpSampling1D UpSampling3D Cropping1D Cropping3D
-    LPPool1d LPPool3d MaxUnpool1d MaxUnpool3d
+    MaxPool1d MaxPool3d MaxPooling1D MaxPooling3D max_pool1d_with_indices
+    max_pool3d_with_indices
+layers are two-dimensional here: write `pool avg 2x2`
+    AvgPool1d AvgPool3d AveragePooling1D AveragePooling3D
+layers are two-dimensional here: write `pool max global`
+    GlobalMaxPooling1D GlobalMaxPooling3D GlobalMaxPool1D GlobalMaxPool3D
+layers are two-dimensional here: write `pool avg global`
+    GlobalAveragePooling1D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool3D
+layers are two-dimensional here: write `pool max adaptive=7x7`
+    AdaptiveMaxPool1d AdaptiveMaxPool3d AdaptiveMaxPooling1D AdaptiveMaxPooling3D
+    adaptive_max_pool1d_with_indices adaptive_max_pool3d_with_indices
+layers are two-dimensional here: write `pool avg adaptive=7x7`
+    AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveAveragePooling1D AdaptiveAveragePooling3D
+layers are two-dimensional here: write `pool lp 2x2`
+    LPPool1d LPPool3d
+layers are two-dimensional here: write `upsample 2`
+    UpSampling1D UpSampling3D
+layers are two-dimensional here: write `crop 24x24`, with the size of the result
+    Cropping1D Cropping3D
 there are no recurrent layers here: networks are made of convolutions
+    LSTMUnit AbstractRNNCell
     LSTM GRU RNN SimpleRNN LSTMCell GRUCell RNNCell ConvLSTM2D Bidirectional TimeDistributed
     crnn CuDNNLSTM conv_lstm
     RNNBase RNNCellBase ConvLSTM1D ConvLSTM3D SimpleRNNCell StackedRNNCells Recurrent
 there is no attention here; `gate { … }` reweights channels
+    scaled_dot_product_attention multi_head_attention_forward
     MultiheadAttention MultiHeadAttention Attention AdditiveAttention Transformer
     TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer
     SelfAttention NonLocal PatchEmbed PositionalEncoding cbam
-    GroupQueryAttention EinsumDense
+    GroupQueryAttention
 there are no embeddings or sequences here: an input is an image, or plain numbers
+    ReversibleEmbedding one_hot
     Embedding EmbeddingBag CategoryEncoding TextVectorization StringLookup Hashing
     IntegerLookup Masking
     Discretization HashedCrossing Embed MelSpectrogram RepeatVector STFTSpectrogram
 a bilinear form of two layers is not available: write `mul a b`, or `concat a b` and `fc 64`
     Bilinear
 there is no such activation here; `tanh` comes closest
+    lhtan
     Softsign softsign Hardtanh hard_tanh hardtan ClippedReLU Tanhshrink LogSigmoid ScaledTanh
-    scaled_tanh BNLL
-    Softmin Clip
+    scaled_tanh
+    Clip
 there is no such activation here; `elu` comes closest
     CELU celu loggy plse exponential elu_plus
 there is no such activation here; `leaky` comes closest
     RReLU rrelu Threshold ThresholdedReLU ramp hardshrink Hardshrink Softshrink softshrink
     relie stair normalize_channels CReLU crelu
-    AbsVal Exp Log Power
 there is no such activation here; `gate { conv channels 1x1, sigmoid }` reweights channels
     GLU glu maxout MaxoutDense Maxout Highway
 there is no unpooling here: write `upsample 2`, or `deconv channels 2x2 stride=2`
+    MaxUnpool1d MaxUnpool3d
     MaxUnpool2d MaxUnpool2D Unpooling PixelShuffle pixel_shuffle depth_to_space DepthToSpace
     SubPixel
 pixels are not moved into channels here: `conv channels 2x2 stride=2` halves the map
-    PixelUnshuffle pixel_unshuffle space_to_depth SpaceToDepth reorg reorg_old Fold Unfold Im2col
+    PixelUnshuffle pixel_unshuffle space_to_depth SpaceToDepth reorg reorg_old
+    reorg3d Fold Unfold Im2col
 write `pool stochastic 2x2`, which is random too
+    fractional_max_pool2d_with_indices fractional_max_pool3d
+    fractional_max_pool3d_with_indices
     FractionalMaxPool2d FractionalMaxPool3d fractional_max_pool2d
 write `crop 24x24`, with the size of the result
     Cropping2D cropping
@@ -244,31 +286,52 @@ the initialization of weights is set once for the whole network: `init he`
     kaiming_normal_ kaiming_normal xavier_uniform_ xavier_uniform xavier_normal he_normal
     he_uniform glorot_uniform glorot_normal lecun_normal kaiming_uniform
 write `augment { noise 0.05 }`
-    GaussianNoise GaussianDropout gaussian_noise
+    GaussianNoise gaussian_noise
 write `evaluate { normalize none }`: pixels are then from 0 to 1
     Rescaling rescaling rescale
 write `evaluate { normalize measured }`
     Normalization Normalization_layer Standardize
 weights are not normalized here: `bn` normalizes what a layer computes
     SpectralNorm spectral_norm weight_norm WeightNormalization
-    WeightNorm UnitNormalization
+    WeightNorm
     SpectralNormalization parametrize
 penalties on what layers compute are not available: `dropout 0.5` regularizes, too
     ActivityRegularization
 there is no such layer here; `bn` comes closest
+    UnitNormalization
+    Normalize RMSNormalization
     RMSNorm MVN l2norm
 there is no such layer here; `conv 64 3x3` shares its weights among all positions
-    local LocallyConnected2D locally_connected
+    local LocallyConnected1D LocallyConnected2D locally_connected
 write the activation itself: `relu`
     activation Activation act act_layer activation_layer nonlinearity
 write `pool avg 2x2`, or `pool avg global`
-    local_avgpool Reduction
-write `augment { color brightness=0.2 }`
-    RandomBrightness RandomContrast
+    local_avgpool local_avg Reduction
 write `upsample 2`
-    Tile
 write out the layers of such a head: `conv 256 1x1`, `upsample 2`, `concat`
     ASPP FPN PAN feature_pyramid DeepLabHead FCNHead
+there is no such activation here; `softplus` comes closest
+    squareplus sparse_plus sparseplus
+there is no such activation here; `hardsigmoid` comes closest
+    sparse_sigmoid
+there is no such activation here; `mish` comes closest
+    hard_mish
+there is no such activation here; `softmax` comes closest
+    Softmin
+    sparsemax gumbel_softmax
+a function of your own is not available: a spec is made of the layers that `cnn help` lists
+    Lambda Python BatchReindex FlaxLayer JaxLayer TorchModuleWrapper TFSMLayer
+there is no random noise between layers; `dropout 0.5` comes closest
+    GaussianDropout
+maps are not repeated side by side here; `upsample 2` enlarges each pixel
+    Tile
+there is no such function of single numbers here; `cnn help` lists the activations
+    AbsVal Exp Log Power
+there is no such transformation here; images are turned and moved by `augment`
+    affine_grid grid_sample
+there are no products of matrices here: `fc 64` and `conv 64 1x1` are linear layers
+    EinsumDense
+    grouped_mm scaled_mm scaled_grouped_mm
 images are always shuffled before each epoch; `shuffle 2` shuffles channels
     reshuffle
 """

@@ -242,6 +242,9 @@ class Softplus(Activation):
 
     word: ClassVar[str] = "softplus"
     example: ClassVar[str] = "softplus"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "softplus": "Softplus(beta,threshold) BNLL",
+    }
     formula: ClassVar[str] = "log(1 + exp({beta}*x))/{beta}"
 
     beta: float = number("how sharp the corner is", 1.0, minimum=0, above=True)
@@ -309,7 +312,7 @@ class Hardswish(Activation):
     word: ClassVar[str] = "hardswish"
     example: ClassVar[str] = "hardswish"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "hardswish": "Hardswish(inplace) hard_swish hswish h_swish",
+        "hardswish": "Hardswish(inplace) hard_swish hswish h_swish hard_silu",
     }
     formula: ClassVar[str] = "x*min(max(0, x + 3), 6)/6"
 
@@ -326,7 +329,7 @@ class Softmax(Activation):
     probabilities: ClassVar[bool] = True
     suits: ClassVar[str] = ""
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "softmax": "Softmax(axis) Softmax2d LogSoftmax(dim) log_softmax(dim)",
+        "softmax": "Softmax(axis) Softmax2d LogSoftmax(dim) log_softmax(dim) soft",
     }
     formula: ClassVar[str] = "exp(x) / the sum of exp over the channels"
     keeps: ClassVar[Literal["input", "output"]] = "output"

@@ -439,7 +439,8 @@ class Deconv(Biased):
         "padding,output_padding,data_format,dilation_rate,activation,use_bias) conv_transpose "
         "upconv transposed_conv Deconvolution Deconvolution2D deconvolutional deconv2d "
         "LazyConvTranspose2d(out_channels,kernel_size,stride,padding,output_padding,groups,bias) "
-        "SpatialFullConvolution Conv2DTransposed",
+        "SpatialFullConvolution Conv2DTransposed "
+        "Convolution2DTranspose(filters,kernel_size,strides,padding)",
     }
     kind: ClassVar[Kind] = "conv"
 

@@ -24,7 +24,7 @@ class Linear(Op):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "fc": "Linear(in_features,out_features,bias) Dense(units,activation,use_bias) "
         "LazyLinear(out_features,bias) fully_connected InnerProduct inner_product connected Gemm "
-        "dense_layer FullyConnected fullyConnectedLayer LinBnDrop(n_in,n_out)",
+        "conn dense_layer FullyConnected fullyConnectedLayer LinBnDrop(n_in,n_out)",
     }
     kind: ClassVar[Kind] = "linear"
 

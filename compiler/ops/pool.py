@@ -312,9 +312,11 @@ class Max(Adaptive):
         "stride,padding,dilation,return_indices,ceil_mode) MaxPool2D(pool_size,strides,padding) "
         "max_pool2d(kernel_size,stride,padding,dilation,ceil_mode) maxpool max_pool maxpooling "
         "max_pooling SpatialMaxPooling maxPooling2dLayer pooling max "
-        "AdaptiveMaxPool2d(output_size) adaptive_max_pool2d(output_size)",
+        "max_pool2d_with_indices(kernel_size,stride,padding,dilation,ceil_mode)",
         "pool max global": "GlobalMaxPooling2D(data_format,keepdims) GlobalMaxPool2D "
-        "GlobalMaxPool gmp global_max_pool global_max_pooling global_maxpool",
+        "GlobalMaxPool gmp global_max_pool global_max_pooling global_maxpool "
+        "AdaptiveMaxPool2d(output_size) adaptive_max_pool2d(output_size) "
+        "AdaptiveMaxPooling2D(output_size) adaptive_max_pool2d_with_indices(output_size)",
     }
 
     dilation: Pair = pair("distance between the elements of a window", (1, 1))
@@ -372,7 +374,7 @@ class Average(Adaptive):
         "pool avg global": "GlobalAveragePooling2D(data_format,keepdims) GlobalAvgPool2D "
         "GlobalAveragePool GlobalAvgPool global_avg_pool global_average_pooling global_avgpool "
         "global_pool gap AdaptiveAvgPool2d(output_size) adaptive_avg_pool2d(output_size) "
-        "reduce_mean SelectAdaptivePool2d",
+        "reduce_mean SelectAdaptivePool2d AdaptiveAveragePooling2D(output_size)",
     }
 
     count_pad: bool = switch("whether the padding's zeros count in the mean", True)

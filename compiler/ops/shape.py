@@ -181,7 +181,8 @@ class Shuffle(Rearranging):
     arithmetic: ClassVar[str] = "channel g * C / groups + i becomes channel i * groups + g"
     called: ClassVar[str] = "Caffe ShuffleChannel"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "shuffle": "ChannelShuffle(groups) channel_shuffle(groups) ShuffleChannel(group)",
+        "shuffle": "ChannelShuffle(groups) channel_shuffle(groups) ShuffleChannel(group) "
+        "native_channel_shuffle(groups)",
     }
 
     groups: int = count("number of groups", example="2")
@@ -352,8 +353,9 @@ class Upsample(Rearranging):
         "upsample": "UpSampling2D(size,data_format,interpolation) Upsample(size>to,scale_factor,"
         "mode,align_corners) interpolate(size>to,scale_factor,mode,align_corners) "
         "UpsamplingNearest2d(size>to,scale_factor) resize Interp upsampling unpool "
-        "SpatialUpSamplingNearest",
+        "SpatialUpSamplingNearest upsample_nearest(size>to,scale_factor)",
         "upsample mode=bilinear": "UpsamplingBilinear2d(size>to,scale_factor) resize_bilinear "
+        "upsample_bilinear(size>to,scale_factor) "
         "bilinear_upsample ResizeBilinear bilinear",
         "upsample mode=bicubic": "bicubic resize_bicubic",
     }
