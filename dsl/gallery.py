@@ -33,6 +33,14 @@ def names() -> list[str]:
     return [path.stem for path in _specs() if with_network.search(path.read_text("utf-8"))]
 
 
+def in_gallery(name: str) -> str:
+    """The gallery's spec for a name of another tool, `mobilenet_v2` for MobileNetV2; "" if there is
+    none.
+    """
+    plain = name.lower().replace("_", "").replace("-", "")
+    return next((path.stem for path in _specs() if path.stem.replace("_", "") == plain), "")
+
+
 def find(name: str) -> Path | None:
     """The path of the gallery spec of this name, with or without `.cnn`."""
     stem = name.removesuffix(".cnn")

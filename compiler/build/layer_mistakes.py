@@ -4,11 +4,11 @@ tools, a kind or a body that is missing; each with what to write instead.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit
+from ...dsl.gallery import in_gallery
 from ...dsl.syntax import Call, Function, Number
 from ..diagnose.blame import statement_span
 from ..language import foreign, torch_order, translate
@@ -81,14 +81,17 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     if not help and not meaning and not belongs:  # a foreign word may be misspelled too
         foreign_word = closest(word, foreign.known_layers()) or word
         meaning = foreign.layer(foreign_word)
-    if meaning and meaning.instead:
+    if meaning and meaning.instead and not call.arguments and meaning.kind.kind == "pool":
+        written = foreign.example(meaning)
+        help, edits = f"write `{written}`", (Edit(call.head.span, written),)
+    elif meaning and meaning.instead:
         help, edits = (
             f"in a spec it is written `{meaning.instead}`",
             (Edit(call.head.span, meaning.instead),),
         )
     elif meaning:
         help, edits = meaning.advice, ()
-        if "take it out" in help and not call.arguments:
+        if "take it out" in help and (not call.arguments or word == "return"):
             proposals = [(Edit(statement_span(call), ""),)]
     whole = translated(call, foreign_word) if call.arguments and call.body is None else ""
     if whole:
@@ -104,25 +107,10 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
         help=help or _no_such_word(word),
         edits=edits,
         proposals=proposals,
-        otherwise=f"in a spec it is written `{_example(meaning)}`"
+        otherwise=f"in a spec it is written `{foreign.example(meaning)}`"
         if meaning and meaning.instead
         else _no_such_word(word),
     )
-
-
-def _example(meaning: foreign.Meaning) -> str:
-    """A foreign word's statement with the size that it needs: `pool max 2x2`, `pad 2 mode=reflect`;
-    for those that cannot be written without one.
-    """
-    kind = meaning.kind
-    size = "2x2" if kind.kind == "pool" else _SETTING.sub("", kind.example[len(kind.word) :])
-    alone = meaning.instead.endswith("global") or not kind.example.startswith(kind.word)
-    return (
-        meaning.instead if alone else " ".join([kind.word, *size.split(), *meaning.further.split()])
-    )
-
-
-_SETTING = re.compile(r"\w+=\S*")
 
 
 def _elsewhere_than_here(word: str) -> str:
@@ -141,8 +129,10 @@ def _elsewhere_than_here(word: str) -> str:
             return f"it belongs in a section after the network: {section}"
         if meaning.where in SECTIONS:
             return f"it does not belong in a network; in `{meaning.where}`: {meaning.advice}"
-        if meaning.instead:
-            return _argument_of_a_layer(word, meaning.instead)
+        if meaning.where == "argument":
+            return (
+                _argument_of_a_layer(word, meaning.instead) if meaning.instead else meaning.advice
+            )
     return ""
 
 
@@ -151,6 +141,15 @@ _PYTHON = {
     "class": "write `network Net { … }`, or `block part(width) { … }`",
     "lambda": "a reusable part is a block: `block part(width) { … }`",
     "pass": "take it out: a path of `add` or `concat` may be empty",
+    "with": "take it out: `cnn train` runs the training loop",
+    **dict.fromkeys(
+        ("true", "false"), "a switch is `on` or `off`, after its layer: `conv 64 3x3 bias=off`"
+    ),
+    "elif": "write `else if … { … }`",
+    **dict.fromkeys(
+        ("assert", "raise", "del", "global", "nonlocal", "yield", "await", "try", "except"),
+        "take it out: a spec is a list of layers, not a program",
+    ),
     "print": "take it out: `cnn report` prints the network",
 }
 """Statements of Python."""
@@ -165,6 +164,9 @@ def _no_such_word(word: str) -> str:
     ours = foreign.argument(word, foreign.ARGUMENTS)
     if ours:
         return _argument_of_a_layer(word, ours)
+    network = in_gallery(word)
+    if network:
+        return f"it is a network of its own: `cnn new net --like {network}` writes a copy to change"
     return f"define one: `block {word}(…) {{ … }}`"
 
 

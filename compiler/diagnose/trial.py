@@ -340,12 +340,15 @@ def _without_fix(help: str) -> str:
 
 def statements_around(text: str, start: int, end: int) -> tuple[int, int]:
     """The range of the statements that a change touches: up to a comma, a line end, or a brace."""
+    changed = start
     depth = 0
     while start > 0 and (depth or text[start - 1] not in "\n\r{,|}"):
         start -= 1
         depth += (text[start] in ")]") - (text[start] in "([")
         if depth < 0:
             depth = 0
+    if depth:  # a bracket that nothing opens, which is on this line
+        start = max(text.rfind(sign, 0, changed) for sign in "\n\r{,|}") + 1
     depth = 0
     while end < len(text) and (depth > 0 or text[end] not in "\n\r{,|}#"):
         depth += (text[end] in "([") - (text[end] in ")]")

@@ -168,6 +168,12 @@ take it out: layers follow one another in the order written
     HDF5Output DataParallel SequentialModule history empty
 take it out: the output is the result of the last line
     return
+the fields of a layer of Caffe are its arguments here: `conv 32 3x3 stride=2`
+    convolution_param pooling_param inner_product_param lrn_param dropout_param relu_param
+    batch_norm_param scale_param eltwise_param concat_param softmax_param prelu_param elu_param
+    reshape_param slice_param crop_param bias_param loss_param
+write `input 3x224x224` (channels x height x width) as the network's first line
+    input_param input_shape data_param transform_param image_data_param
 the output is the result of the last line: write the layer itself, `fc 10` for 10 outputs
     output outputs out logits classifier prediction predictions
 `bn` has a scale and a bias of its own (`affine=on`); for a learned scale per channel, write
@@ -283,6 +289,7 @@ write `crop 24x24`, with the size of the result
 write `dropout2d 0.1`, which drops whole channels
     DropBlock DropBlock2d DropBlock2D drop_block dropblock
 the initialization of weights is set once for the whole network: `init he`
+    xavier msra
     kaiming_normal_ kaiming_normal xavier_uniform_ xavier_uniform xavier_normal he_normal
     he_uniform glorot_uniform glorot_normal lecun_normal kaiming_uniform
 write `augment { noise 0.05 }`
@@ -384,8 +391,8 @@ def names_of(kind: type[Op]) -> Iterator[tuple[str, str]]:
 
 
 def _is_call(inside: str) -> bool:
-    """Whether the parentheses contain a value and not a signature: `ReLU(6)`."""
-    return inside[:1].isdigit() or "=" in inside
+    """Whether the parentheses contain a value and not a signature: `ReLU(6)`, `MaxPooling2D()`."""
+    return inside[:1].isdigit() or "=" in inside or inside == ")"
 
 
 @lru_cache(maxsize=1)
@@ -399,13 +406,14 @@ def _layers() -> tuple[dict[str, Meaning], dict[str, Meaning]]:
         for instead, names in vars(kind).get("elsewhere", {}).items():
             for written in names.split():
                 name, _, inside = written.partition("(")
-                inside = inside.rstrip(")")
                 if _is_call(inside):
                     exact[written] = Meaning(instead)
                     continue
                 parameters = tuple(
                     (theirs, ours)
-                    for theirs, _, ours in (p.partition(">") for p in inside.split(",") if p)
+                    for theirs, _, ours in (
+                        p.partition(">") for p in inside.rstrip(")").split(",") if p
+                    )
                 )
                 meaning = Meaning(instead, parameters)
                 exact.setdefault(name, meaning)
@@ -427,6 +435,18 @@ def layer(name: str, call: str = "") -> Meaning | None:
 def known_layers() -> dict[str, Meaning]:
     """All foreign words for layers, as their tools write them."""
     return {name: meaning for name, meaning in _layers()[0].items() if "(" not in name}
+
+
+def example(meaning: Meaning) -> str:
+    """What is written instead of a word that came without the size its layer needs: `pool max 2x2`,
+    `pad 2 mode=reflect`.
+    """
+    kind = meaning.kind
+    if meaning.instead.endswith("global") or not kind.example.startswith(kind.word):
+        return meaning.instead
+    size = "2x2" if kind.kind == "pool" else kind.example[len(kind.word) :]
+    values = [part for part in size.split() if "=" not in part]
+    return " ".join([kind.word, *values, *meaning.further.split()])
 
 
 @lru_cache(maxsize=1)

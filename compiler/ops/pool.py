@@ -313,6 +313,7 @@ class Max(Adaptive):
         "max_pool2d(kernel_size,stride,padding,dilation,ceil_mode) maxpool max_pool maxpooling "
         "max_pooling SpatialMaxPooling maxPooling2dLayer pooling max "
         "max_pool2d_with_indices(kernel_size,stride,padding,dilation,ceil_mode)",
+        "pool max 2x2": "MaxPooling2D() MaxPool2D()",
         "pool max global": "GlobalMaxPooling2D(data_format,keepdims) GlobalMaxPool2D "
         "GlobalMaxPool gmp global_max_pool global_max_pooling global_maxpool "
         "AdaptiveMaxPool2d(output_size) adaptive_max_pool2d(output_size) "
@@ -371,6 +372,7 @@ class Average(Adaptive):
         "strides,padding) avg_pool2d(kernel_size,stride,padding,ceil_mode,count_include_pad) "
         "avgpool avg_pool AveragePool average_pool average_pooling avg_pooling meanpool "
         "mean_pool SpatialAveragePooling averagePooling2dLayer avg average mean",
+        "pool avg 2x2": "AveragePooling2D() AvgPool2D()",
         "pool avg global": "GlobalAveragePooling2D(data_format,keepdims) GlobalAvgPool2D "
         "GlobalAveragePool GlobalAvgPool global_avg_pool global_average_pooling global_avgpool "
         "global_pool gap AdaptiveAvgPool2d(output_size) adaptive_avg_pool2d(output_size) "

@@ -354,6 +354,7 @@ class Upsample(Rearranging):
         "mode,align_corners) interpolate(size>to,scale_factor,mode,align_corners) "
         "UpsamplingNearest2d(size>to,scale_factor) resize Interp upsampling unpool "
         "SpatialUpSamplingNearest upsample_nearest(size>to,scale_factor)",
+        "upsample 2": "UpSampling2D()",
         "upsample mode=bilinear": "UpsamplingBilinear2d(size>to,scale_factor) resize_bilinear "
         "upsample_bilinear(size>to,scale_factor) "
         "bilinear_upsample ResizeBilinear bilinear",

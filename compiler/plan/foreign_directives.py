@@ -459,9 +459,11 @@ def advice(section: str, name: str) -> str:
 def in_another_section(
     section: str, name: str, positional: Sequence[Value], named: Mapping[str, Value]
 ) -> str:
-    """Advice for a word that belongs to another section; "" if there is none."""
+    """Advice for a word that belongs to another section; "" if there is none. In a network, whose
+    section is "", too.
+    """
     for other in SECTIONS:
-        if other == section or section not in REGISTRY:
+        if other == section or (section and section not in REGISTRY):
             continue
         written = directive(other, name, positional, named)
         if written is not None and written.text:

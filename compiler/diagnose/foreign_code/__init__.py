@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ...language.vocabulary import SECTIONS
-from .caffe import caffe_layers
+from .caffe import caffe_field, caffe_layers
 from .darknet import darknet_layers
 from .python_lines import Directive, translate_python
 from .translation import Translation
@@ -28,6 +28,10 @@ def translations(text: str, places: Sequence[int]) -> Iterator[Translation]:
         if place < behind:
             continue
         found = next((one for one in whole if one.start <= place < one.end), None)
+        found = found or _opening_at(text, place)
+        found = found or (
+            None if section_at(text, place) else caffe_field(*_line_at(text, place), place)
+        )
         found = found or _python_at(text, place, has_input)
         if found is not None and found.start >= behind:
             behind = found.end
@@ -41,6 +45,50 @@ def section_at(text: str, place: int) -> str:
     return word[0] if word and word[0] in SECTIONS else ""
 
 
+def _opening_at(text: str, place: int) -> Translation | None:
+    """A line that only opens the list of a network's layers, and does not close it."""
+    start, line = _line_at(text, place)
+    code = line.partition("#")[0].strip()
+    called = code.partition("(")[0]
+    name = re.split(r"[.= \t]", called.rstrip())[-1]
+    if name not in _LISTS or code[len(called) :].replace(" ", "") not in ("(", "(["):
+        return None
+    begin = start + line.index(code)
+    end = begin + len(code)
+    if _closes(text, end):
+        return None
+    message = "a spec does not need this: a network is the list of its layers"
+    return Translation(begin, end, message, "", "take it out, with the bracket that ends it")
+
+
+_LISTS = frozenset({"Sequential", "ModuleList", "Model"})
+_LONGEST_LINE = 500
+"""The most characters of a line that are read."""
+
+
+def _line_at(text: str, place: int) -> tuple[int, str]:
+    """Where the line of a place begins, and its text."""
+    start = text.rfind("\n", 0, place) + 1
+    end = text.find("\n", start, start + _LONGEST_LINE)
+    return start, text[start : end if end >= 0 else start + _LONGEST_LINE]
+
+
+def _closes(text: str, start: int) -> bool:
+    """Whether the brackets of a list close before anything that only a spec has."""
+    depth = 1
+    for sign in re.finditer(r"[()\[\]{}]", text[start : start + _MAX_LIST]):
+        if sign[0] in "{}":
+            return False
+        depth += 1 if sign[0] in "([" else -1
+        if depth <= 0:
+            return True
+    return False
+
+
+_MAX_LIST = 2_000
+"""The most characters of a list of layers that are read."""
+
+
 def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
     """The Python statement around a place, which may begin some lines above."""
     section = section_at(text, place)
@@ -48,12 +96,15 @@ def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
     line = text.rfind("\n", 0, place) + 1
     for _ in range(_MAX_LINES):
         for start, end in _segments(text, line, place):
+            if text.startswith(_WITH_COMMAS, start):  # `from x import a, b`, `for a, b in x:`
+                rest = _line_at(text, start)[1][start - line :]
+                end = max(end, start + len(re.split(r"[#;{}]", rest)[0].rstrip()))
             code = text[start:end]
             if start <= place <= end and _is_code(code):
                 own_line = not text[line:start].strip(" \t{}")
                 translation = translate_python(
                     _as_python(code, section), start, section, directive,
-                    has_input=has_input, own_line=own_line,
+                    train=_directive("train"), has_input=has_input, own_line=own_line,
                 )  # fmt: skip
                 if translation is not None:
                     return translation._replace(end=end)
@@ -63,6 +114,7 @@ def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
     return None
 
 
+_WITH_COMMAS = ("import ", "from ", "for ")
 _INPUT = re.compile(r"(?m)(?:^|[{,])[ \t]*input[ \t]+[0-9(]")
 _OPENING = re.compile(r"[(\[,][ \t]*(?:#[^\n]*)?$")
 
@@ -127,6 +179,9 @@ _OBJECT = re.compile(r"(\w+)[ \t]+((?:\w+\.)*\w+\(.*\))\Z", re.DOTALL)
 """A directive whose kind is written in Python: `loss nn.CrossEntropyLoss()`."""
 
 
+_FROM = re.compile(r"\Afrom[ \t]*=")
+
+
 def _as_python(code: str, section: str) -> str:
     """A line of a section whose syntax is neither a spec's nor Python's, as Python."""
     setting, call = _SETTING.match(code), _OBJECT.match(code)
@@ -135,4 +190,4 @@ def _as_python(code: str, section: str) -> str:
         return f"{setting[1]}={value.title() if value in ('true', 'false') else value}"
     if section and call is not None:
         return f"{call[1]}={call[2]}"
-    return code
+    return _FROM.sub("from_=", code)  # a word of Python, and a setting of Darknet's

@@ -106,3 +106,57 @@ def _value(text: str) -> Value:
         except ValueError:
             continue
     return value_of(plain)
+
+
+# ---- fields without their layer -----------------------------------------------------------------
+
+_FIELD = re.compile(
+    r"(?<![\w.])(?P<name>[a-z_]\w*)[ \t]*:[ \t]*(?P<value>\"[^\"\n]*\"|-?[0-9.][\w.+-]*|true|false)"
+)
+_INPUTS = frozenset({"input", "input_dim", "dim"})
+_WIRES = frozenset({"bottom", "top", "phase"})
+
+
+def caffe_field(start: int, line: str, place: int) -> Translation | None:
+    """A field of Caffe at a place of a network, such as `num_output: 32`, without its layer.
+    `start` is where the line begins.
+    """
+    at = place - start
+    field = next((one for one in _FIELD.finditer(line) if one.start() <= at < one.end()), None)
+    if field is None:
+        return None
+    name, value = field["name"], field["value"].strip('"')
+    advice = _advice_on_field(name, value)
+    written = "" if advice.startswith("take it out") else None
+    message = "this is a field of a layer of Caffe"
+    return (
+        Translation(start + field.start(), start + field.end(), message, written, advice)
+        if advice
+        else None
+    )
+
+
+def _advice_on_field(name: str, value: str) -> str:
+    if name == "name":
+        return (
+            f"a network's name follows `network`: `network {_plain(value)} {{ … }}`; a layer's is a"
+            f" label in front of it: `{_plain(value)}: conv 64 3x3`"
+        )
+    if name == "type":
+        meaning = foreign.layer(value)
+        if meaning is None:
+            return "write the layer itself: `conv 64 3x3`"
+        written = f"write the layer itself: `{foreign.example(meaning)}`" if meaning.instead else ""
+        return written or meaning.advice
+    if name in _INPUTS:
+        return "write `input 3x224x224` (channels x height x width) as the network's first line"
+    if name in _WIRES:
+        return "take it out: layers follow one another, and one that is used elsewhere has a label"
+    ours = foreign.argument(name, foreign.ARGUMENTS)
+    if ours:
+        return f"`{name}` is an argument: it goes after its layer, as in `conv 64 3x3 stride=2`"
+    return foreign.why_left_out(name)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W+", "_", name).strip("_") or "Net"

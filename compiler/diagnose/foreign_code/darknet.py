@@ -16,6 +16,18 @@ _SECTION = re.compile(
 _SETTING = re.compile(r"(?m)^[ \t]*([a-z_]+)[ \t]*=[ \t]*([^\n#]*)")
 
 
+_SETTINGS = {"from_": "shortcut", "layers": "route", **dict.fromkeys(
+    ("anchors", "mask", "num", "ignore_thresh", "truth_thresh", "iou_thresh", "coords"), "yolo",
+)}  # fmt: skip
+"""Settings that only layers without an equivalent have."""
+
+
+def advice_on_setting(name: str) -> str:
+    """Advice for a setting without its section: `from=-3`; "" if it is not one of Darknet's."""
+    meaning = foreign.layer(_SETTINGS[name]) if name in _SETTINGS else None
+    return meaning.advice if meaning else ""
+
+
 def darknet_layers(text: str) -> Iterator[Translation]:
     """All Darknet sections in a text."""
     for found in _SECTION.finditer(text):
@@ -43,6 +55,9 @@ def _translated(kind: str, settings: dict[str, str], start: int, end: int) -> Tr
         if meaning and meaning.instead:
             advice = activation.advice if activation else "write the layer itself, without brackets"
         return Translation(start, end, message, None, advice)
+    meaning = foreign.layer(kind)
+    if meaning and statements == [meaning.instead]:  # a section without settings
+        statements = [foreign.example(meaning)]
     return Translation(start, end, message, ", ".join(statements))
 
 

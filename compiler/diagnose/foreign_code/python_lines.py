@@ -10,9 +10,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 
+from ....dsl.gallery import in_gallery
 from ...language import foreign, translate
 from ...language.translate import Statement, Value, value_of
 from ...language.vocabulary import layer_words
+from .darknet import advice_on_setting
 from .translation import Translation
 
 MAX_CHARACTERS = 2_000
@@ -31,8 +33,14 @@ _PLAIN_NAMES = frozenset(
 _RUNS = re.compile(
     r"(?:[\w.]+\.)?(?:fit|fit_generator|compile|evaluate|predict|summary|train|eval|to|cuda|cpu"
     r"|build|save|load_weights|load_state_dict|zero_grad|backward|step|parameters|print|__init__"
-    r"|to_categorical|astype|cnn_learner|vision_learner|fine_tune|fit_one_cycle)\Z"
+    r"|to_categorical|astype|cnn_learner|vision_learner|fine_tune|fit_one_cycle|device"
+    r"|manual_seed|set_seed)\Z"
 )
+_LOOP = frozenset({"backward", "step", "zero_grad"})
+"""Methods that a training loop calls."""
+_NO_LOOP = "`cnn train` runs the training loop; its settings go in `train { epochs 10, batch 64 }`"
+_EPOCHS = re.compile(r"epoch|batch|step|iter|loader|data|images|inputs|enumerate|True")
+"""What a training loop goes through."""
 _ADDS = frozenset({"add", "append", "add_module", "push"})
 _IN_TRAIN = frozenset({"compile", "fit", "fit_generator", "fine_tune", "fit_one_cycle"})
 _ARGUMENT = "`{}` is an argument: it goes after its layer, as in `conv 64 3x3 stride=2`"
@@ -52,11 +60,13 @@ def translate_python(
     section: str,
     directive: Directive,
     *,
+    train: Directive,
     has_input: bool = True,
     own_line: bool = False,
 ) -> Translation | None:
     """Translates a Python statement; None if it is not one, or is not recognised. `section` is the
-    section that contains it, "" for the body of a network or block. If the network has no input
+    section that contains it, "" for the body of a network or block; `train` translates directives
+    of training, which code for a network has in its midst. If the network has no input
     yet, a layer's `input_shape` becomes one. With `own_line`, nothing but it is on its line.
     """
     if len(code) > MAX_CHARACTERS:
@@ -84,7 +94,7 @@ def translate_python(
         return _function(statement, where)
     if isinstance(statement, ast.Expr) and _is_own_call(statement.value):
         return None  # a word of a spec: the parser's message is better
-    reader = _Reader(section, directive)
+    reader = _Reader(section, directive, train)
     try:
         lines = list(reader.statement(statement))
     except _Unknown as unknown:
@@ -93,7 +103,8 @@ def translate_python(
         if section and own_line and isinstance(target, ast.Name):
             message = f"`{target.id}` is not a directive of `{section}`"
             advice = advice or "a directive is a word and its arguments: `flip horizontal p=50%`"
-        gone = "" if section and "take it out" in advice else None
+        takes_out = "take it out" in advice if section else advice.startswith("take it out")
+        gone = "" if takes_out else None
         return Translation(*where, message, gone, advice) if advice else None
     except (RecursionError, ValueError):
         return None
@@ -142,9 +153,10 @@ def _function(statement: ast.FunctionDef, where: tuple[int, int]) -> Translation
 class _Reader:
     """Translates Python expressions into statements of a spec."""
 
-    def __init__(self, section: str, directive: Directive) -> None:
+    def __init__(self, section: str, directive: Directive, train: Directive) -> None:
         self.section = section
         self.directive = directive
+        self.train = train
         self.left_out: list[str] = []
         self.advice = ""
         self.first_line = ""
@@ -163,6 +175,14 @@ class _Reader:
                 yield from self.named(target, value)
             case ast.AugAssign(op=ast.Add()):
                 raise _Unknown("write what is added into `residual { … }`")
+            case ast.For(iter=over):
+                raise _Unknown(_loop(ast.unparse(node.target), over))
+            case ast.While(test=ast.Constant(value=True)):
+                raise _Unknown(_NO_LOOP)
+            case ast.With():
+                raise _Unknown("take it out: `cnn train` knows when gradients are needed")
+            case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
+                raise _Unknown("take it out: a spec is read, not run")
             case _:
                 raise _Unknown
 
@@ -181,18 +201,52 @@ class _Reader:
         """`self.conv1 = nn.Conv2d(…)`: the attribute becomes the label."""
         name = _last(target)
         if not isinstance(value, ast.Call | ast.List | ast.Tuple):
-            meant = _own_line(name, self.value(value))
+            known = self.value(value)
+            if name in foreign.ACTIVATION and known.text in foreign.LINEAR:
+                self.advice = "take it out: a layer without an activation is linear"
+                return
+            meant = _own_line(name, known)
             if meant:
                 yield meant
                 return
-            here = foreign.argument(name, foreign.ARGUMENTS)
-            raise _Unknown(_ARGUMENT.format(name) if here else "")
+            if isinstance(value, ast.BinOp):
+                yield from self.layers(value)
+            raise _Unknown(self.setting_of_a_layer(name, known))
         lines = list(self.layers(value))
         if len(lines) == 1 and name.isidentifier() and name not in _PLAIN_NAMES and lines[0]:
             first = lines[0].split(" ", 1)[0]
             if not first.endswith(":") and first != "input":
                 lines[0] = f"{name}: {lines[0]}"
         yield from lines
+
+    def setting_of_a_layer(self, name: str, value: Value) -> str:
+        """Advice for `filters=32`, `from=-3` and `batch=64` on lines of their own in a network."""
+        if foreign.argument(name, foreign.ARGUMENTS):
+            return _ARGUMENT.format(name)
+        return advice_on_setting(name) or self.directive(name, [value], {})[1]
+
+    def training(self, node: ast.Call) -> list[str]:
+        """The directives for `model.compile(optimizer="adam")`, `model.fit(x, y, epochs=5)`."""
+        lines = []
+        named = {k.arg: k.value for k in node.keywords if k.arg is not None}
+        if _last(node.func) in ("fine_tune", "fit_one_cycle") and node.args:
+            named.setdefault("epochs", node.args[0])
+        for name, example in _OF_TRAIN.items():
+            if name not in named:
+                continue
+            value = named[name]
+            written = None
+            if name in ("optimizer", "loss"):
+                call = value if isinstance(value, ast.Call) else ast.Call(value, [], [])
+                settings = {k.arg: self.value(k.value) for k in call.keywords if k.arg is not None}
+                kind = _last(call.func) or self.value(call.func).text
+                written = self.train(kind, [], settings)[0]
+            elif isinstance(value, ast.Constant) and type(value.value) is int:
+                written = self.train(name, [self.value(value)], {})[0]
+            sound = written is not None and not written.left_out
+            of_it = sound and written is not None and written.text.startswith(example.split()[0])
+            lines.append(written.text if of_it and written is not None else example)
+        return lines
 
     def layers(self, node: ast.expr) -> Iterator[str]:
         """The statements for an expression, those of its inputs first."""
@@ -240,12 +294,22 @@ class _Reader:
             return
         if name == "Model" or (name == "__init__" and not self.section):
             return
+        if name in _IN_TRAIN and isinstance(function, ast.Attribute):
+            lines = self.training(node)
+            if self.section == "train" and lines:
+                yield from lines
+                return
+            listed = ", ".join(lines or ['data folder "images"', "epochs 10"])
+            raise _Unknown(
+                f"write training settings into a section of their own: `train {{ {listed} }}`"
+            )
+        if name in _LOOP and isinstance(function, ast.Attribute):
+            self.advice = "take it out: `cnn train` runs the training loop"
+            return
         if self.section:
             yield self.in_section(name, node)
             return
         if _RUNS.match(_path(function)):
-            if name in _IN_TRAIN:
-                raise _Unknown(_training(node))
             return
         if isinstance(function, ast.Attribute) and name in ("view", "reshape"):
             yield from self.layers_of_data(function.value)
@@ -281,9 +345,18 @@ class _Reader:
         translated = translate.layer(name, [self.value(a) for a in args], named)
         if translated is None:
             meaning = foreign.layer(name)
-            raise _Unknown(meaning.advice if meaning else "")
+            raise _Unknown(meaning.advice if meaning else self.no_layer(name, args, named))
         self.left_out += translated.left_out
         return translated.text
+
+    def no_layer(self, name: str, args: list[ast.expr], named: dict[str, Value]) -> str:
+        """Advice for a call that makes no layer: a whole network, or what belongs in a section."""
+        first = args[0].value if args and isinstance(args[0], ast.Constant) else ""
+        network = in_gallery(name) or (in_gallery(first) if isinstance(first, str) else "")
+        if network or name in ("create_model", "load_model", "get_model"):
+            return of_the_gallery(network)
+        positional = [self.value(a) for a in args if not _is_object(a)]
+        return self.directive(name, positional, named)[1]
 
     def in_section(self, name: str, node: ast.Call) -> str:
         positional = [self.value(a) for a in node.args if not _is_object(a)]
@@ -368,15 +441,27 @@ def _forward(name: str) -> str:
     )
 
 
-def _training(node: ast.Call) -> str:
-    named = {k.arg for k in node.keywords}
-    lines = ["epochs 10"] if "epochs" in named else []
-    lines += ["batch 64"] if "batch_size" in named else []
-    lines += ["optimizer adam"] if "optimizer" in named else []
-    lines += ["loss cross_entropy"] if "loss" in named else []
-    lines += ["metrics top1"] if "metrics" in named else []
-    listed = ", ".join(lines or ['data folder "images"', "epochs 10"])
-    return f"write training settings into a section of their own: `train {{ {listed} }}`"
+_OF_TRAIN = {
+    "optimizer": "optimizer adam", "loss": "loss cross_entropy", "metrics": "metrics top1",
+    "epochs": "epochs 10", "batch_size": "batch 64",
+}  # fmt: skip
+"""Arguments of Keras' `compile` and `fit`, each with a directive for it."""
+
+
+def of_the_gallery(network: str) -> str:
+    """Advice for code that loads a known network; `network` is its name in the gallery, or ""."""
+    what = f"`cnn new net --like {network or 'resnet18'}` writes such a network"
+    listed = "" if network else "`cnn gallery` lists the networks that there are; "
+    return f"{listed}{what}; pretrained weights are loaded by `transfer {{ from … }}`"
+
+
+def _loop(target: str, over: ast.expr) -> str:
+    """Advice for the head of a Python loop; "" if a spec has the same one."""
+    if _EPOCHS.search(f"{target} {ast.unparse(over)}"):
+        return _NO_LOOP
+    if isinstance(over, ast.Call) and _last(over.func) == "range" and len(over.args) == 1:
+        return f"write `repeat {ast.unparse(over.args[0])} {{ … }}`, with what is repeated in it"
+    return ""
 
 
 def _last(node: ast.expr) -> str:
