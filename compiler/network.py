@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ..dsl.program import Program
 from ..dsl.source import Span
 from ..dsl.syntax import Block, Call, Statement
-from .ops.base import Op, TorchText, Weight
+from .ops.base import Op, TorchText, Weight, Window
 from .shapes import Shape
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Node:
     """One operation of a network, with its inputs."""
 
     __slots__ = (
-        "_torch", "_weights", "given", "index", "inputs", "label", "name", "op", "scope", "shape",
+        "_torch", "_weights", "_window", "given", "index", "inputs", "label", "name", "op", "scope", "shape",
         "span",
     )  # fmt: skip
 
@@ -158,6 +158,7 @@ class Node:
         """Its word in the spec if a parameter stands for the layer: `act`."""
         self._weights: tuple[Weight, ...] | None = None
         self._torch: tuple[Op, TorchText] | None = None
+        self._window: tuple[Op, Window | Literal["everything"]] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.name or self.index}: {self.op.word}>"
@@ -183,6 +184,13 @@ class Node:
         if self._torch is None or self._torch[0] is not self.op:
             self._torch = self.op, self.op.torch(self.shape, *self.input_shapes)
         return self._torch[1]
+
+    @property
+    def window(self) -> Window | Literal["everything"]:
+        """The part of its input that each position of its output reads."""
+        if self._window is None or self._window[0] is not self.op:
+            self._window = self.op, self.op.window(self.shape, *self.input_shapes)
+        return self._window[1]
 
     def forget_weights(self) -> None:
         """Clears cached weights after a change of the operation."""

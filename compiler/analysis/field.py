@@ -108,7 +108,7 @@ def fields(network: Network) -> list[Field]:
                 if _square(source_fields)
                 else _merge([field.width for field in source_fields])
             )
-        window = node.op.window(node.shape, *node.input_shapes)
+        window = node.window
         if window == EVERYTHING:
             field = Field(_everything(height), _everything(width))
         elif window == POINT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import ceil
 from typing import NamedTuple
@@ -74,7 +74,7 @@ def _head(network: Network, node_fields: list[Field]) -> Node | None:
 
 
 def _sees_all(node: Node) -> bool:
-    return node.op.window(node.shape, *node.input_shapes) == EVERYTHING
+    return node.window == EVERYTHING
 
 
 def _convolutions(axis: Axis, wanted: int) -> int:
@@ -122,7 +122,7 @@ def skipped_pixels(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
     Only if no other layer reads them: a 1x1 shortcut of stride 2 beside a 3x3 convolution is normal
     in residual networks.
     """
-    for node, readers in _partly_read(network):
+    for node, readers in _maps_read_by(_strides_over, network):
         for axis in (0, 1):
             reads = [_reads(reader, axis) for reader in readers]
             gap = _gap(reads)
@@ -151,7 +151,7 @@ def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
 
     Only pixels count, not padding, and only if no other layer reads them.
     """
-    for node, readers in _partly_read(network):
+    for node, readers in _maps_read_by(_slides, network):
         for axis in (0, 1):
             side, reads = node.shape[1 + axis], [_reads(reader, axis) for reader in readers]
             last = max(read.last for read in reads)
@@ -198,11 +198,13 @@ def _reads_all(reader: Node, flag: str) -> bool:
     )
 
 
-def _partly_read(network: Network) -> Iterator[tuple[Node, list[Node]]]:
-    """Maps whose readers all use sliding windows, with these readers."""
+def _maps_read_by(
+    kind: Callable[[Node], bool], network: Network
+) -> Iterator[tuple[Node, list[Node]]]:
+    """Maps all of whose readers are of a kind, with these readers."""
     for node in network.nodes:
         readers = network.consumers[node.index]
-        if len(node.shape) == 3 and readers and all(map(_slides, readers)):
+        if readers and all(map(kind, readers)) and len(node.shape) == 3:
             yield node, readers
 
 
@@ -210,16 +212,23 @@ def _slides(node: Node) -> bool:
     """Whether it slides a window over a map. (A crop leaves pixels out on purpose.)"""
     if node.op.kind not in ("conv", "pool", "filter"):
         return False
-    window = node.op.window(node.shape, *node.input_shapes)
+    window = node.window
     if window == EVERYTHING:
         return False
-    return all(type(stride) is int for stride in window.stride) and all(
-        type(start) is int for start in window.start
-    )
+    return all([type(number) is int for number in (*window.stride, *window.start)])
+
+
+def _strides_over(node: Node) -> bool:
+    """Whether it slides a window by more than its size: between two there are pixels it skips."""
+    window = node.window
+    if window == EVERYTHING:
+        return False
+    (height, width), (down, across), _ = window
+    return (down > height or across > width) and _slides(node)
 
 
 def _reads(node: Node, axis: int) -> _Reads:
-    window = node.op.window(node.shape, *node.input_shapes)
+    window = node.window
     assert window != EVERYTHING
     size, stride, start = (pair[axis] for pair in window)
     return _Reads(int(size), int(stride), int(start), node.shape[1 + axis])

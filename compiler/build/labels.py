@@ -79,6 +79,8 @@ class Labels:
 
     def unused(self, network: Network) -> Iterator[Diagnostic]:
         """Labels that are never referred to and do not name weights."""
+        if not self.given:
+            return
         with_weights = scopes_with_weights(network.nodes)
         for key, (label, item) in self.given.items():
             names_weights = item.weights if isinstance(item, Node) else key in with_weights

@@ -385,7 +385,7 @@ def stride_between(first: Node, last: Node) -> Any:
     while at is not first:
         if not at.inputs:
             return None
-        window = at.op.window(at.shape, *at.input_shapes)
+        window = at.window
         if window == "everything" or len(at.shape) != 3:
             return None
         if any(step != int(step) for step in window.stride):

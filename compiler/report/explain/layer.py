@@ -143,7 +143,7 @@ def _field_lines(analysis: Analysis, node: Node) -> list[Line]:
         return []
     field = analysis.fields[node.index]
     source_fields = [analysis.fields[source.index] for source in node.inputs]
-    window = node.op.window(node.shape, *node.input_shapes)
+    window = node.window
     name = "receptive field"
     if window == EVERYTHING:
         return [Line(name, f"all of its input's, {area(field.size)}")]
