@@ -1,27 +1,27 @@
 """A network as the text of a torch module: one class for each block, written from its syntax.
 
-  Network, with the Walk that carried its program out
+  Network, with the Walk that executed its program
     -> Body        the steps of one call of a block, from the graph                    body
     -> Item, ...   the steps of all its calls; where they differ, a Choice, which is
                    an `if` of the spec or the shortcut of a residual                   branches
-    -> Twin        a call of each kind carried out once more, its parameters traced    traced_walk
-    -> Code        how the module of a step is made, in that call              made_modules, loops
-    -> Contents    that of each step, right in all calls; arguments            class_contents
+    -> Twin        one call of each kind executed again with traced parameters         traced_walk
+    -> Code        the code that creates the module of a step, in that call    made_modules, loops
+    -> Contents    the code of each step, right in all calls; arguments        class_contents
     -> list[str]   the lines of a class: its constructor                       constructor
                    and its `forward`                                           forward
 
-A value on the way is a value: what `Op.torch` gives is a `Constructor` with numbers in it. A traced
-number (`traced_values`) is the number and the `Code` that it comes from, so that `conv 4*width 1x1`
-leads to `nn.Conv2d(in_channels, 4 * width, 1)`: names of parameters, what a `let` is called, what
-arrives as `in_channels`, and arithmetic. A module, a loop of modules and a number are all `Code`
-(`code`): a tree that has a text, and a value once its names have some. One of a traced call is
-written only where its value is right in every call that the network makes; what the text does not
-say (the padding of a kernel that is 3 in one call and 1x7 in another) becomes an argument. Calls
-that no `if` tells apart, as those of a block that is handed another block, are classes of their
-own.
+Values stay values until the end: `Op.torch` returns a `Constructor` with numbers in it. A traced
+number (`traced_values`) is a number with the `Code` that computes it, so that `conv 4*width 1x1`
+leads to `nn.Conv2d(in_channels, 4 * width, 1)`: names of parameters and of `let` statements,
+`in_channels`, and arithmetic. Modules, loops of modules and numbers are all `Code` (`code`): a tree
+with a text, and with a value for given values of its names. The code of a traced call is written
+only if its value is right in every call that the network makes; a value that the text of the spec
+does not determine (the padding of a kernel that is 3 in one call and 1x7 in another) becomes an
+argument. Calls that no `if` distinguishes, for example of a block that another block is passed to,
+become separate classes.
 
-Steps are named, and modules with them, by `build.naming`; that is a public format. All text passes
-`allowed` before it is run.
+`build.naming` names steps and thereby modules; that is a public format. All text passes `allowed`
+before it is executed.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What emitted text may consist of: checked before it is run.
+"""An allow-list for emitted text, checked before it is executed.
 
-Nothing that a spec says can get into the text but through `source` and `repr`; this looks again, at
-what Python understands, place by place: a docstring, imports of torch, classes of modules with
-`__init__` and `forward`, and in these assignments and calls of torch, of what the text defines and
-of a few builtins. Names that are read are those of the text itself. The classes that layers come
-with are texts of this project; they are left out where they stand there to the letter.
+Text of a spec can reach the emitted source only through `source` and `repr`; this is a second
+check, on the syntax tree: a docstring, imports of torch, module classes with `__init__` and
+`forward`, and in them assignments and calls of torch, of names that the text defines and of a few
+builtins. Only names of the text itself may be read. Helper classes of layers are part of this
+project; they are skipped if they appear letter by letter.
 
-`--main` is for people: it prints, and is no part of what is loaded.
+The code of `--main` is for people: it prints, and is not part of what is loaded.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _IMPORTS = frozenset(
 _BASES = frozenset({"nn.Module", "nn.Sequential", "nn.ModuleList", "NamedTuple"})
 _METHODS = frozenset({"__init__", "forward", "predict"})
 _OF_LIBRARIES = re.compile(r"nn\.[A-Z]\w*|nn\.init\.[a-z]\w*_|F\.[a-z]\w*")
-"""What is called of torch: modules, how weights begin, functions. Never what lies deeper, where
-other modules are found, unless an operation declares it (`Op.torch_calls`)."""
+"""Calls of torch: modules, initializers, functions. Deeper names, which may lead to other modules,
+are allowed only if an operation declares them (`Op.torch_calls`)."""
 _OF_VALUES = frozenset("copy_ detach float forward modules numel".split())
-"""What is called of tensors and of modules, beside what operations declare."""
+"""Methods of tensors and of modules, besides those that operations declare."""
 _OF_MODULES = frozenset({"append", "forward", "modules"})
-"""What is called of `self`, beside what it holds."""
+"""Methods of `self`, besides its attributes."""
 _READ = _OF_VALUES | {"bias", "groups", "logits", "shape", "stride", "training", "weight"}
 _GROUPS = "getattr(module, 'groups', 1)"
 _BUILTINS = frozenset({"isinstance", "len", "max", "min", "range", "round"})
@@ -48,18 +48,18 @@ _PLAIN = (
     ast.IfExp, ast.List, ast.Return, ast.Slice, ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp,
     ast.boolop, ast.cmpop, ast.expr_context, ast.keyword, ast.operator, ast.unaryop,
 )  # fmt: skip
-"""Allowed where all inside is."""
+"""Allowed if everything inside is."""
 _TARGETS = (ast.Name, ast.Attribute, ast.Tuple)
-"""What may be assigned to."""
+"""Allowed targets of assignments."""
 _RESERVED = frozenset({"F", "NamedTuple", "Tensor", "nn", "super", "torch"}) | _BUILTINS
 
 
 class NotAllowed(Exception):
-    """Emitted text holds what it never should: a fault of the compiler, not of the spec."""
+    """Emitted text contains something not allowed: a fault of the compiler, not of the spec."""
 
 
 def check(source: str) -> None:
-    """Raises NotAllowed where text is more than the definition of modules."""
+    """Raises NotAllowed if text does more than define modules."""
     checker = _Checker(source.split("\n"), _helpers((*HELPERS, DIVISIBLE)))
     for number, node in enumerate(ast.parse(source).body):
         checker.top(node, first=number == 0)
@@ -67,13 +67,13 @@ def check(source: str) -> None:
 
 @cache
 def _helpers(sources: Iterable[str]) -> Mapping[str, str]:
-    """The classes and functions that layers come with: their texts, and what they are called."""
-    found = {}
+    """The helper classes and functions of layers: their names, by text."""
+    result = {}
     for source in sources:
         for node in ast.parse(source).body:
             assert isinstance(node, ast.ClassDef | ast.FunctionDef)
-            found[_text(node, source.split("\n"))] = node.name
-    return found
+            result[_text(node, source.split("\n"))] = node.name
+    return result
 
 
 def _text(node: ast.stmt, lines: list[str]) -> str:
@@ -86,7 +86,7 @@ def _require(allowed: bool, node: ast.AST) -> None:
 
 
 class _Checker:
-    """What is known where something stands."""
+    """The names that are known at a place in the text."""
 
     def __init__(self, lines: list[str], helpers: Mapping[str, str]) -> None:
         self.lines = lines
@@ -94,7 +94,7 @@ class _Checker:
         self.own: set[str] = set()
         """Classes and functions that the text defines."""
         self.held: set[str] = set()
-        """Attributes of `self` that its class gives it."""
+        """Attributes of `self` that its class assigns."""
         self.local: set[str] = set()
         self.layers: set[str] = set()
         """Arguments that are classes of modules."""

@@ -1,8 +1,9 @@
-"""Calls of one block brought together: steps that all have, and choices, which are its `if`s.
+"""Combines the calls of one block: steps that all calls have, and choices, which are its `if`s.
 
 Calls of a block differ where an `if` of its text took another arm, and where a residual has a
-shortcut, or a sum, in some of them. Both are choices of one class. Calls that differ in another way
-(a block was handed to them, say) are `Unlike`, and become classes of their own.
+shortcut, or a sum, in some of them only. Both become choices in one class. Calls that differ in any
+other way (because another block was passed to them, for example) are `Unlike` and become separate
+classes.
 """
 
 from __future__ import annotations
@@ -17,25 +18,25 @@ from .body import Body, Key, Step
 from .code import Code
 
 Ref = tuple[object, int]
-"""A value of a class: the key of the step that makes it (below 0: an input), which of its outputs
-it is."""
+"""A value in a class: the key of the step that computes it (negative: an input), and which of its
+outputs it is."""
 
 Path = tuple[tuple[If, int], ...]
-"""The `if`s around a statement, each with the arm that it stands in."""
+"""The `if`s around a statement, each with the arm that contains it."""
 
 
 class Unlike(Exception):
-    """Calls that no one class can stand for."""
+    """Calls that cannot share one class."""
 
 
 @dataclass(eq=False)
 class Place:
-    """A step of a class."""
+    """A step of a class, with its operands."""
 
     step: Step
     operands: tuple[Ref, ...]
     calls: frozenset[int]
-    """Which of the kinds of calls have it."""
+    """The kinds of calls that contain it."""
 
     @property
     def value(self) -> Ref:
@@ -49,21 +50,21 @@ class Arm:
     exit: Ref
     statement: If | None
     number: int
-    """Which arm of the statement it is; -1 where there is none."""
+    """The number of the arm in the statement; -1 if there is no statement."""
     condition: Code | None = None
-    """What its class asks, over its arguments; None for `else`."""
+    """The condition, over the arguments of the class; None for `else`."""
     question: str = ""
-    """How `forward` asks that; empty for `else`."""
+    """The text of the condition in `forward`; empty for `else`."""
 
 
 @dataclass(eq=False)
 class Choice:
-    """Steps that are there, or others in their place, or none."""
+    """Alternative groups of steps, at most one of which is executed."""
 
     arms: list[Arm]
     value: Ref
     entry: Ref | None = None
-    """What goes on where no arm is taken."""
+    """The value that is passed on if no arm is taken."""
     missing: frozenset[int] = field(default_factory=frozenset)
 
 
@@ -81,7 +82,7 @@ def places(items: Sequence[Item]) -> Iterator[Place]:
 
 
 def arms_in(items: Sequence[Item]) -> Iterator[Arm]:
-    """All arms of choices, with those inside of them."""
+    """All arms of choices, nested ones included."""
     for item in items:
         if isinstance(item, Choice):
             for arm in item.arms:
@@ -92,22 +93,22 @@ def arms_in(items: Sequence[Item]) -> Iterator[Arm]:
 def arrange(
     kinds: Sequence[Body], paths: dict[tuple[str, int], Path]
 ) -> tuple[list[Item], tuple[Ref, ...]]:
-    """The steps of all kinds of calls, and what the class gives."""
+    """The steps of all kinds of calls, and the outputs of the class."""
     if len({(len(body.inputs), body.heads) for body in kinds}) > 1:
         raise Unlike
     whole = _Arrangement(kinds, paths)
     items = whole.arranged({n: list(body.steps) for n, body in enumerate(kinds)}, 0)
-    outputs = whole.brought_together(
+    outputs = whole.common_operands(
         {n: tuple([whole.ref(n, ref) for ref in body.outputs]) for n, body in enumerate(kinds)}
     )
     for choice in whole.choices:
-        if choice.missing and choice.entry is None:  # where it is missing, nothing takes it
+        if choice.missing and choice.entry is None:  # where it is missing, nothing reads it
             first = choice.arms[0].items[0]
             if not isinstance(first, Place) or not first.operands:
                 raise Unlike
             choice.entry = first.operands[0]
     for choice in whole.choices:
-        whole.hand_on(choice)
+        whole.chain_entries(choice)
     return items, outputs
 
 
@@ -116,7 +117,7 @@ class _Arrangement:
         self.kinds = kinds
         self.paths = paths
         self.alias: list[dict[Ref, Ref]] = [{} for _ in kinds]
-        """By kind: what stands for a value, once a choice has been made."""
+        """For each kind: the value of a choice, by the values that it replaces."""
         self.choices: list[Choice] = []
         self.users: list[dict[Ref, set[Key]]] = []
         for body in kinds:
@@ -129,9 +130,9 @@ class _Arrangement:
             self.users.append(users)
 
     def ref(self, kind: int, ref: tuple[int, int]) -> Ref:
-        return self.stand_in(kind, _named(self.kinds[kind], ref))
+        return self.resolve(kind, _named(self.kinds[kind], ref))
 
-    def stand_in(self, kind: int, ref: Ref) -> Ref:
+    def resolve(self, kind: int, ref: Ref) -> Ref:
         alias = self.alias[kind]
         while ref in alias:
             ref = alias[ref]
@@ -148,13 +149,13 @@ class _Arrangement:
             return [self.place({kind: step}) for step in own]
         tokens: dict[int, dict[object, list[Step]]] = {}
         for kind, own in steps.items():
-            found = tokens[kind] = {}
+            result = tokens[kind] = {}
             for step in own:
                 around = self.path(step, level)
                 token: object = step.key if around is None else id(around[0])
-                found.setdefault(token, []).append(step)
+                result.setdefault(token, []).append(step)
         items: list[Item] = []
-        for token in _merged([list(found) for found in tokens.values()]):
+        for token in _merged([list(result) for result in tokens.values()]):
             having = [kind for kind in steps if token in tokens[kind]]
             arms: dict[int, list[int]] = {}
             for kind in having:
@@ -178,16 +179,18 @@ class _Arrangement:
             kind: tuple([self.ref(kind, ref) for ref in each.operands])
             for kind, each in own.items()
         }
-        return Place(step, self.brought_together(operands), frozenset(own))
+        return Place(step, self.common_operands(operands), frozenset(own))
 
-    def brought_together(self, found: dict[int, tuple[Ref, ...]]) -> tuple[Ref, ...]:
-        """What goes into a step, for all kinds of calls: where that differs, a choice was made."""
-        if len({len(refs) for refs in found.values()}) > 1:
+    def common_operands(self, operands: dict[int, tuple[Ref, ...]]) -> tuple[Ref, ...]:
+        """The operands of a step for all kinds of calls; where they differ, a choice."""
+        if len({len(refs) for refs in operands.values()}) > 1:
             raise Unlike
-        columns = zip(*found.values(), strict=True)
-        return tuple([self.one_of(dict(zip(found, column, strict=True))) for column in columns])
+        columns = zip(*operands.values(), strict=True)
+        return tuple(
+            [self.common_ref(dict(zip(operands, column, strict=True))) for column in columns]
+        )
 
-    def one_of(self, refs: dict[int, Ref]) -> Ref:
+    def common_ref(self, refs: dict[int, Ref]) -> Ref:
         different = {*refs.values()}
         if len(different) == 1:
             return different.pop()
@@ -217,7 +220,7 @@ class _Arrangement:
             inner = self.arranged(
                 {kind: steps[kind] for kind in having}, level + (path is not None)
             )
-            resolved = {self.stand_in(kind, exit) for kind, exit in exits.items()}
+            resolved = {self.resolve(kind, exit) for kind, exit in exits.items()}
             if len(resolved) != 1:
                 raise Unlike
             choice.arms.append(Arm(inner, frozenset(having), resolved.pop(), statement, number))
@@ -226,8 +229,8 @@ class _Arrangement:
                 self.alias[kind][arm.exit] = choice.value
         return choice
 
-    def hand_on(self, choice: Choice) -> None:
-        """What arrives at an `if` goes on behind it: what comes of the choice before, if any."""
+    def chain_entries(self, choice: Choice) -> None:
+        """Connects a choice to the choice before it, if both would pass the same value on."""
         first = choice.arms[0].items[0]
         if choice.entry is None or not isinstance(first, Place) or not first.operands:
             return
@@ -237,53 +240,56 @@ class _Arrangement:
                 choice.entry = before.value
 
     def exit(self, kind: int, own: Sequence[Step]) -> Ref:
-        """The one value of some steps that others take."""
+        """The only value of some steps that other steps read."""
         keys = {step.key for step in own}
-        leaving = [
+        exits = [
             (step.key, n)
             for step in own
             for n in range(max(1, step.outputs))
             if self.users[kind].get((step.key, n), set()) - keys
         ]
-        if len(leaving) != 1:
+        if len(exits) != 1:
             raise Unlike
-        return leaving[0]
+        return exits[0]
 
 
-def lone_steps(items: Sequence[Item], alone: dict[Key, Code], stands: dict[Ref, Ref]) -> list[Item]:
-    """The same, where a lone step that may be missing is one that is always there: nn.Identity
-    where it is not. `alone`: the conditions of these; `stands`: what goes by another name now."""
+def with_identities(
+    items: Sequence[Item], optional: dict[Key, Code], renamed: dict[Ref, Ref]
+) -> list[Item]:
+    """Replaces choices between one step and nothing by a step that is always there, and is an
+    nn.Identity otherwise. Enters the conditions of these steps in `optional`, and their values in
+    `renamed`."""
 
-    def ref(found: Ref) -> Ref:
-        return stands.get(found, found)
+    def ref(value: Ref) -> Ref:
+        return renamed.get(value, value)
 
-    found: list[Item] = []
+    result: list[Item] = []
     for item in items:
-        lone = _lone(item)
+        lone = _single_step(item)
         if isinstance(item, Choice) and lone is not None:
             assert item.arms[0].condition is not None
-            alone[lone.step.key] = item.arms[0].condition
-            stands[item.value] = lone.value
+            optional[lone.step.key] = item.arms[0].condition
+            renamed[item.value] = lone.value
             item = lone
         if isinstance(item, Place):
             item.operands = tuple(map(ref, item.operands))
         else:
             item.entry = None if item.entry is None else ref(item.entry)
             for arm in item.arms:
-                arm.items = lone_steps(arm.items, alone, stands)
+                arm.items = with_identities(arm.items, optional, renamed)
                 arm.exit = ref(arm.exit)
-        found.append(item)
-    return found
+        result.append(item)
+    return result
 
 
-def _lone(item: Item) -> Place | None:
+def _single_step(item: Item) -> Place | None:
     if isinstance(item, Place) or len(item.arms) != 1 or len(item.arms[0].items) != 1:
         return None
     (place,) = item.arms[0].items
     if not isinstance(place, Place) or place.step.template != "{m}({0})" or place.step.zero:
         return None
-    is_lone = item.entry == place.operands[0] and item.arms[0].exit == place.value
-    return place if is_lone else None
+    is_single = item.entry == place.operands[0] and item.arms[0].exit == place.value
+    return place if is_single else None
 
 
 def _named(body: Body, ref: tuple[int, int]) -> Ref:
@@ -292,16 +298,16 @@ def _named(body: Body, ref: tuple[int, int]) -> Ref:
 
 
 def _merged(sequences: Sequence[Sequence[object]]) -> list[object]:
-    """An order of all that is the order in each."""
+    """One order of all tokens that keeps the order of each sequence."""
     order: list[object] = []
     for sequence in sorted(sequences, key=len, reverse=True):
         at = 0
         for token in sequence:
             if token in order:
-                found = order.index(token)
-                if found < at:
+                position = order.index(token)
+                if position < at:
                     raise Unlike
-                at = found + 1
+                at = position + 1
             else:
                 order.insert(at, token)
                 at += 1
@@ -309,8 +315,8 @@ def _merged(sequences: Sequence[Sequence[object]]) -> list[object]:
 
 
 def paths_in(region: Node) -> dict[tuple[str, int], Path]:
-    """By where a statement begins: the `if`s around it, within a block or a round of a loop."""
-    found: dict[tuple[str, int], Path] = {}
+    """The `if`s around each statement of a block or loop body, by the start of the statement."""
+    result: dict[tuple[str, int], Path] = {}
 
     def visit(node: object, path: Path) -> None:
         if isinstance(node, BodySyntax):
@@ -320,17 +326,17 @@ def paths_in(region: Node) -> dict[tuple[str, int], Path]:
             for inner in node.paths:
                 visit(inner, path)
         elif isinstance(node, If):
-            found[node.span.source.name, node.span.start] = path
+            result[node.span.source.name, node.span.start] = path
             for number, arm in enumerate([*node.arms, node.otherwise]):
                 if arm is not None:
                     body = arm.body if isinstance(arm, ArmSyntax) else arm
                     visit(body, path if node.label else (*path, (node, number)))
         elif isinstance(node, Call | For | Repeat):
-            found[node.span.source.name, node.span.start] = path
+            result[node.span.source.name, node.span.start] = path
             if isinstance(node, Call):
-                found[node.head.span.source.name, node.head.span.start] = path
+                result[node.head.span.source.name, node.head.span.start] = path
             if node.body is not None and not isinstance(node, For | Repeat):
                 visit(node.body, path)
 
     visit(region, ())
-    return found
+    return result

@@ -1,9 +1,9 @@
-"""What is written in a class: how each module is made, over its arguments; its conditions.
+"""The contents of a class: the code of each module, over the arguments of the class; conditions.
 
-A class is written from the steps of all calls of a block, brought together (`branches`), and a call
-of each kind carried out once more with its parameters traced (`traced_walk`). An expression is
-written where it comes out right in every call that the network makes; a value for which there is
-none becomes an argument of its own.
+A class is written from the combined steps of all calls of a block (`branches`), and from the traced
+copies of one call of each kind (`traced_walk`). An expression is written only if its value is right
+in every call that the network makes; a value without such an expression becomes an additional
+argument.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .branches import (
     Unlike,
     arms_in,
     arrange,
-    lone_steps,
     places,
+    with_identities,
 )
 from .code import (
     INDEX,
@@ -42,8 +42,8 @@ from .code import (
     Leaf,
     Named,
     Operation,
-    alike,
     all_of,
+    equal_values,
     frame,
     holds,
     leaves,
@@ -57,50 +57,50 @@ from .made_modules import (
     Parameter,
     Read,
     argument_of,
-    channels_arriving,
     class_of_layer,
     default_for,
     defaults_of,
+    input_channels,
     is_literal,
     plain_pair,
     type_text,
 )
-from .scopes import Of, as_it_is, channels, default_of, names_of, text_of, value_of
+from .scopes import Of, channels, default_of, names_of, text_of, unchanged, value_of
 from .source import Names
 from .traced_values import code_of
 from .traced_walk import Twin
 
 _LITERALS = (Number, Switch, Size, Tuple, List, Percent)
 _KINDS = 16
-"""Of calls, so many are traced."""
+"""At most this number of calls is traced."""
 _OFTEN = 3
-"""A width that stands in a class so many times gets a name."""
+"""An expression that occurs this often in a class gets a name."""
 
 
 class Contents(NamedTuple):
-    """What a class holds and does."""
+    """The modules of a class and the steps of its `forward`."""
 
     items: Sequence[Item]
     outputs: tuple[Ref, ...]
     made: Mapping[Key, Code]
-    """By step: how its module is made."""
+    """The code that creates the module of each step."""
     local: Sequence[tuple[str, Code]] = ()
-    """Names for expressions, in the constructor."""
+    """Local variables of the constructor, with their expressions."""
 
 
 class _Call(NamedTuple):
-    """One of the scopes that become a class."""
+    """One of the scopes that become the class."""
 
     scope: Scope
     body: Body
     kind: int
-    """Which of the kinds of calls it is."""
+    """The number of its kind of call."""
     names: dict[str, Any]
-    """What the arguments of the class are in it."""
+    """The values of the arguments of the class."""
 
 
 class Expressions:
-    """Works out the contents of a class, and its arguments."""
+    """Determines the contents of a class and its arguments."""
 
     def __init__(self, modules: Modules, scopes: Sequence[Scope], bodies: Sequence[Body]) -> None:
         self.modules = modules
@@ -111,7 +111,7 @@ class Expressions:
         self.items, self.outputs = arrange([*kinds.values()], modules.paths(scopes[0]))
         if len(kinds) > 1 and modules.bodies.is_list(scopes[0]):
             raise Unlike
-        self.hand_over(bodies)
+        self.pass_layers(bodies)
         self.parameters, self.python_names = self.arguments_of(scopes, bodies)
         self.calls = self.distinct(scopes, bodies, [order[structure(body)] for body in bodies])
         self.twins = self.traced()
@@ -126,8 +126,8 @@ class Expressions:
 
     # ---- arguments ----
 
-    def hand_over(self, bodies: Sequence[Body]) -> None:
-        """Layers that a block is handed become arguments, where nothing but their class differs."""
+    def pass_layers(self, bodies: Sequence[Body]) -> None:
+        """Makes layers that are passed to a block arguments if only their class differs."""
         found: dict[str, list[Node]] = {}
         for node in _given(bodies):
             found.setdefault(node.given, []).append(node)  # type: ignore[arg-type]
@@ -135,12 +135,12 @@ class Expressions:
             modules = [n.torch.module for n in nodes]
             if not any(map(_is_special, modules)):
                 inplace = all(("inplace", True, False) in m.options for m in modules if m)
-                self.modules.handed |= dict.fromkeys((node.index for node in nodes), inplace)
+                self.modules.passed |= dict.fromkeys((node.index for node in nodes), inplace)
 
     def arguments_of(
         self, scopes: Sequence[Scope], bodies: Sequence[Body]
     ) -> tuple[list[Parameter], dict[str, str]]:
-        """What arrives, then the names that the text of the spec can use there."""
+        """The input channels, then the names that the text of the spec can use there."""
         origins = [*map(origin, scopes)]
         what = origins[0]
         taken = self.taken = Names(
@@ -148,13 +148,13 @@ class Expressions:
         )
         found: list[Parameter] = []
         python_names: dict[str, str] = {}
-        handed = {node.given for node in _given(bodies) if node.index in self.modules.handed}
+        handed = {node.given for node in _given(bodies) if node.index in self.modules.passed}
         defaults = defaults_of(what)
         for word in names_of(what):
             expressions = [default_of(scope, word) for scope in origins]
             if all(each is not None and not isinstance(each, _LITERALS) for each in expressions):
-                continue  # it is what others are, in each call
-            values = [plain_pair(value_of(as_it_is, scope, word)) for scope in origins]
+                continue  # every call computes it from other parameters
+            values = [plain_pair(value_of(unchanged, scope, word)) for scope in origins]
             if word in handed and all(isinstance(value, Word) for value in values):
                 values = [class_of_layer(value) for value in values]
             elif not all(map(is_literal, values)):
@@ -165,7 +165,7 @@ class Expressions:
         first: Read | None = None
         wanted = "in_channels"
         if what.input is not None:
-            first = channels_arriving
+            first = input_channels
             wanted = "in_channels" if len(what.input.shape) > 1 else "in_features"
         elif what.kind == "block" and bodies[0].inputs:
             bodies_of = self.modules.bodies
@@ -175,7 +175,7 @@ class Expressions:
 
         if first is not None:
             name = python_names[""] = taken.free(wanted)
-            found.insert(0, Parameter(name, first, [first(as_it_is, scope) for scope in scopes]))
+            found.insert(0, Parameter(name, first, [first(unchanged, scope) for scope in scopes]))
         region = text_of(what)
         for part in parts_of(region) if region is not None else ():
             if isinstance(part, Let) and f"let {part.name.value}" not in python_names:
@@ -185,7 +185,7 @@ class Expressions:
     def distinct(
         self, scopes: Sequence[Scope], bodies: Sequence[Body], kind_of: Sequence[int]
     ) -> list[_Call]:
-        """The calls; of those that are the same in all, one."""
+        """The calls, without duplicates."""
         found: dict[object, _Call] = {}
         for number, (scope, body) in enumerate(zip(scopes, bodies, strict=True)):
             names = {p.name: p.values[number] for p in self.parameters}
@@ -193,7 +193,7 @@ class Expressions:
                 [
                     (id(step.item.op), step.item.shape, step.item.input_shapes)
                     if isinstance(step.item, Node)
-                    else self.modules.made(step, as_it_is)
+                    else self.modules.made(step, unchanged)
                     for step in body.steps
                     if step.name
                 ]
@@ -206,8 +206,8 @@ class Expressions:
         return [*found.values()]
 
     def traced(self) -> list[tuple[Twin, _Call]]:
-        """A call of each kind, carried out once more. Of those of a kind the one with most rounds,
-        since that says most about loops."""
+        """The traced copy of one call of each kind: of the one with the most iterations, since it
+        shows most about loops."""
         bodies = self.modules.bodies
         most: dict[object, _Call] = {}
         for call in self.calls:
@@ -224,12 +224,12 @@ class Expressions:
 
     def contents(self) -> Contents:
         made = {p.step.key: self.module(p) for p in places(self.items) if p.step.name}
-        self.ask(self.items)
+        self.find_all_conditions(self.items)
         contents = Contents(self.items, self.outputs, made, self.local)
         contents, self.parameters = without_unused(self.with_widths(contents), self.parameters)
         alone: dict[Key, Code] = {}
         stands: dict[Ref, Ref] = {}
-        items = lone_steps(contents.items, alone, stands)
+        items = with_identities(contents.items, alone, stands)
         made = {
             key: Either(None, code, alone[key]) if key in alone else code
             for key, code in contents.made.items()
@@ -241,11 +241,11 @@ class Expressions:
         return self.modules.steps[id(call.scope)].get(key)
 
     def module(self, place: Place) -> Code:
-        """How a module is made: as one of the traced calls has it, if that is right in all."""
+        """The code of a module: that of a traced call if it is right in all calls."""
         key = place.step.key
         calls = [call for call in self.calls if call.kind in place.calls]
         made = [
-            self.modules.made(self.modules.steps[id(call.scope)][key], as_it_is) for call in calls
+            self.modules.made(self.modules.steps[id(call.scope)][key], unchanged) for call in calls
         ]
         found: dict[Code, None] = {}
         for twin, call in self.twins:
@@ -254,7 +254,7 @@ class Expressions:
                 found[self.modules.made(step, twin.of)] = None
         wanted = [code.value({}) for code in made]
         for code in found:
-            if self.is_right(code, wanted, calls):
+            if self.matches(code, wanted, calls):
                 return code
         whole = frame(made[0])
         if any(frame(code) != whole for code in made):
@@ -277,16 +277,16 @@ class Expressions:
         key: Key,
         number: int,
     ) -> Code:
-        """The expression for a value that is right in all calls; an argument if there is none."""
+        """The expression of a value that is right in all calls; a new argument if there is none."""
         if not all(isinstance(code, Constant) for code in own):
             if any(code != own[0] for code in own):
                 raise Unlike
             return own[0]
-        values = [code.own for code in own]
+        values = [code.content for code in own]
         for code in dict.fromkeys(candidates):
-            if self.is_right(code, values, calls):
+            if self.matches(code, values, calls):
                 return code
-        if all(alike(value, values[0]) for value in values):
+        if all(equal_values(value, values[0]) for value in values):
             return own[0]
         modules = self.modules
 
@@ -298,17 +298,17 @@ class Expressions:
 
         return self.argument(leaf, values, calls, read)
 
-    def is_right(self, code: Code, wanted: Sequence[Any], calls: Sequence[_Call]) -> bool:
+    def matches(self, code: Code, wanted: Sequence[Any], calls: Sequence[_Call]) -> bool:
         try:
             return all(
-                alike(code.value(call.names), value)
+                equal_values(code.value(call.names), value)
                 for call, value in zip(calls, wanted, strict=True)
             )
         except NO_VALUE:
             return False
 
     def argument(self, leaf: Leaf, own: Sequence[Any], calls: Sequence[_Call], read: Read) -> Code:
-        """An argument for what differs from call to call in a way that the text does not say."""
+        """A new argument for a value that the text of the spec does not determine."""
         values = dict(zip(map(id, calls), own, strict=True))
         whole = [values.get(id(call), own[0]) for call in self.calls]
         name = self.taken.free(leaf.name or ("channels" if isinstance(own[0], int) else VALUE))
@@ -320,50 +320,50 @@ class Expressions:
 
     # ---- conditions ----
 
-    def ask(self, items: Sequence[Item]) -> None:
+    def find_all_conditions(self, items: Sequence[Item]) -> None:
         for item in items:
             if isinstance(item, Choice):
-                self.ask_choice(item)
+                self.find_conditions(item)
                 for arm in item.arms:
-                    self.ask(arm.items)
+                    self.find_all_conditions(arm.items)
 
-    def ask_choice(self, choice: Choice) -> None:
+    def find_conditions(self, choice: Choice) -> None:
         around = frozenset(choice.missing.union(*(arm.calls for arm in choice.arms)))
         calls = [call for call in self.calls if call.kind in around]
-        for codes in self.answers(choice):
-            if _decides(choice, codes, calls):
+        for codes in self.candidate_conditions(choice):
+            if _selects_arms(choice, codes, calls):
                 for arm, code in zip(choice.arms, codes, strict=True):
                     arm.condition = None if code is None else self.with_locals(code)
                 return
         raise Unlike
 
-    def answers(self, choice: Choice) -> Iterator[list[Code | None]]:
-        """Conditions for the arms of a choice, as each traced call has them; None is `else`."""
+    def candidate_conditions(self, choice: Choice) -> Iterator[list[Code | None]]:
+        """Conditions for the arms of a choice, one list for each traced call; None is `else`."""
         statement = next((arm.statement for arm in choice.arms if arm.statement), None)
         for twin, _ in self.twins:
             asked = twin.walk.choices.get(id(statement))
             if asked is not None:
                 yield from _by_arm(choice, asked)
         if len(choice.arms) == 1:
-            for channels_alone in (False, True):
+            for channels_only in (False, True):
                 for twin, call in self.twins:
-                    code = self.implied(choice.arms[0], twin, call, channels_alone)
+                    code = self.implied(choice.arms[0], twin, call, channels_only)
                     if code is not None:
                         yield [code]
 
-    def implied(self, arm: Arm, twin: Twin, call: _Call, channels_alone: bool) -> Code | None:
-        """What a residual asks, if an arm is its sum or its shortcut."""
+    def implied(self, arm: Arm, twin: Twin, call: _Call, channels_only: bool) -> Code | None:
+        """The condition of a residual, if an arm is its sum or its shortcut."""
         for place in places(arm.items):
             step = self.step(call, place.step.key)
             if step is not None:
                 nodes = step.item.nodes() if isinstance(step.item, Scope) else [step.item]
-                code = twin.question(next(iter(nodes)), channels_alone)
+                code = twin.condition(next(iter(nodes)), channels_only)
                 if code is not None:
                     return code
         return None
 
     def with_locals(self, code: Code) -> Code:
-        """A condition that a `let` of the spec has a name for goes by that."""
+        """The name of a condition if a `let` of the spec defines one; else the condition."""
         for name, own in self.local:
             if meaning(own) == meaning(code):
                 return Named(name)
@@ -372,7 +372,7 @@ class Expressions:
     # ---- names ----
 
     def with_widths(self, contents: Contents) -> Contents:
-        """With names for what the constructor would work out again and again: `hidden`."""
+        """Gives names to expressions that occur repeatedly in the constructor: `hidden`."""
         often: Counter[Code] = Counter()
         for made in contents.made.values():
             often.update(
@@ -382,13 +382,13 @@ class Expressions:
             )
         for condition in {*_conditions(contents.items)}:
             often.update(code for code in often if holds(condition, code))
-        leaving = {code_of(channels(node)) for node in self.leaving()}
+        outputs = {code_of(channels(node)) for node in self.outputs_of_class()}
         names: dict[Code, Code] = {}
         local = list(contents.local)
         for code, count in often.items():
             if count >= _OFTEN and INDEX not in code.names():
                 wanted = "half" if str(code).endswith("// 2") else "hidden"
-                name = self.taken.free("out_channels" if code in leaving else wanted)
+                name = self.taken.free("out_channels" if code in outputs else wanted)
                 names[code] = Named(name)
                 local.append((name, code))
         if not names:
@@ -396,11 +396,11 @@ class Expressions:
         for arm in arms_in(contents.items):
             if arm.condition is not None:
                 arm.condition = replaced(arm.condition, names)
-        made_ = {key: replaced(code, names) for key, code in contents.made.items()}
-        return contents._replace(made=made_, local=local)
+        with_names = {key: replaced(code, names) for key, code in contents.made.items()}
+        return contents._replace(made=with_names, local=local)
 
-    def leaving(self) -> Iterator[Node]:
-        """What leaves the class."""
+    def outputs_of_class(self) -> Iterator[Node]:
+        """The outputs of the class, traced."""
         for twin, call in self.twins:
             step, _ = call.body.outputs[0]
             item = call.body.steps[step].item if step >= 0 else None
@@ -412,7 +412,7 @@ class Expressions:
 def without_unused(
     contents: Contents, parameters: Sequence[Parameter]
 ) -> tuple[Contents, list[Parameter]]:
-    """Without the `let`s and arguments that nothing refers to; arguments with defaults last."""
+    """Removes unused local variables and arguments; moves arguments with defaults to the end."""
     codes = [*contents.made.values(), *_conditions(contents.items)]
     used: set[str] = set().union(*[code.names() for code in codes])
     local: list[tuple[str, Code]] = []
@@ -430,7 +430,7 @@ def _conditions(items: Sequence[Item]) -> Iterator[Code]:
 
 
 def _given(bodies: Iterable[Body]) -> Iterator[Node]:
-    """The layers that blocks are handed."""
+    """The layers that are passed to blocks."""
     for body in bodies:
         for step in body.steps:
             if isinstance(step.item, Node) and step.item.given is not None and step.name:
@@ -438,7 +438,7 @@ def _given(bodies: Iterable[Body]) -> Iterator[Node]:
 
 
 def _by_arm(choice: Choice, asked: Sequence[Code | None]) -> Iterator[list[Code | None]]:
-    """The questions of an `if` for those of its arms that calls take."""
+    """The conditions of an `if`, for those of its arms that calls take."""
     own = {arm.number for arm in choice.arms}
     found: list[Code | None] = []
     for arm in choice.arms:
@@ -457,8 +457,8 @@ def _by_arm(choice: Choice, asked: Sequence[Code | None]) -> Iterator[list[Code 
         yield found
 
 
-def _decides(choice: Choice, codes: Sequence[Code | None], calls: Sequence[_Call]) -> bool:
-    """Whether conditions lead each call to its arm."""
+def _selects_arms(choice: Choice, codes: Sequence[Code | None], calls: Sequence[_Call]) -> bool:
+    """Whether conditions select the right arm in each call."""
     for call in calls:
         taken = None
         for arm, code in zip(choice.arms, codes, strict=True):
@@ -481,7 +481,7 @@ def _rounds_in(call: _Call) -> int:
 
 
 def _is_special(module: Constructor | None) -> bool:
-    """Whether more than its class says how a layer is made."""
+    """Whether a layer has arguments besides its class."""
     if module is None or module.arguments:
         return True
     return any(value != usual for name, value, usual in module.options if name != "inplace")

@@ -1,4 +1,4 @@
-"""Classes: one for each block of the spec, written from its text, after those it is made of."""
+"""Writes the classes: one for each block of the spec, after the classes that it uses."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .body import Bodies, Body, is_shortcut, origin, structure
 from .branches import Ref, Unlike, arrange
 from .class_contents import Contents, Expressions
 from .code import Callee, frame
-from .constructor import assignments, is_chain, questions, signature
+from .constructor import assignments, condition_attributes, is_chain, signature
 from .forward import SHORT, Forward
 from .layout import Group, statement
 from .made_modules import Class, Modules, Parameter
-from .scopes import as_it_is
+from .scopes import unchanged
 from .source import Comments, Names, camel, docstring
 
 DIVISIBLE = helper(
@@ -28,8 +28,8 @@ def divisible(value: float, by: int = 8) -> int:
 )
 assert divisible(30) == 32  # as the language has it
 
-_TRIED = 8
-"""So many classes of one place are tried for calls of another kind."""
+_MAX_TRIED = 8
+"""At most this number of classes is tried for calls of another kind."""
 
 
 class Classes(Modules):
@@ -41,34 +41,34 @@ class Classes(Modules):
         self.names = names
 
     def write(self, root: Scope) -> Contents:
-        """Writes the classes of all that a network is made of; returns the network's own steps."""
+        """Writes the classes of all parts; returns the contents of the class of the network."""
         for scopes in definitions(root, self.bodies):
-            for alike in self.kinds(scopes):
+            for same_class in self.kinds(scopes):
                 try:
-                    self.class_of(alike)
+                    self.class_of(same_class)
                 except Unlike:
-                    for same in self.of_one_frame(alike):
+                    for same in self.split_by_frame(same_class):
                         self.class_of(same)
-        return self.as_it_is(self.bodies.body(root))
+        return self.unchanged(self.bodies.body(root))
 
-    def as_it_is(self, body: Body) -> Contents:
-        """The contents of a class that there is one of, and that takes no arguments."""
+    def unchanged(self, body: Body) -> Contents:
+        """The contents of a class that is used once and has no arguments."""
         items, outputs = arrange([body], {})
-        made = {step.key: self.made(step, as_it_is) for step in body.steps if step.name}
+        made = {step.key: self.made(step, unchanged) for step in body.steps if step.name}
         return Contents(items, outputs, made)
 
-    # ---- which calls are one class ----
+    # ---- which calls share a class ----
 
     def kinds(self, scopes: Sequence[Scope]) -> list[list[Scope]]:
-        """The calls that one class can stand for: mostly all that come from one place."""
-        alike: dict[object, tuple[Body, list[int]]] = {}
+        """Groups the calls of one place in the spec by the class they share; mostly one group."""
+        same_class: dict[object, tuple[Body, list[int]]] = {}
         for number, body in enumerate(map(self.bodies.body, scopes)):
             self.steps[id(scopes[number])] = {step.key: step for step in body.steps}
-            alike.setdefault(structure(body), (body, []))[1].append(number)
+            same_class.setdefault(structure(body), (body, []))[1].append(number)
         paths = self.paths(scopes[0])
-        found: list[tuple[list[Body], list[int]]] = []
-        for body, numbers in sorted(alike.values(), key=lambda each: -len(each[0].steps)):
-            for bodies, own in found[:_TRIED]:
+        result: list[tuple[list[Body], list[int]]] = []
+        for body, numbers in sorted(same_class.values(), key=lambda each: -len(each[0].steps)):
+            for bodies, own in result[:_MAX_TRIED]:
                 try:
                     arrange([*bodies, body], paths)
                 except Unlike:
@@ -77,19 +77,19 @@ class Classes(Modules):
                 own += numbers
                 break
             else:
-                found.append(([body], [*numbers]))
-        return [[scopes[n] for n in own] for own in sorted(sorted(own) for _, own in found)]
+                result.append(([body], [*numbers]))
+        return [[scopes[n] for n in own] for own in sorted(sorted(own) for _, own in result)]
 
-    def of_one_frame(self, scopes: Sequence[Scope]) -> Iterable[list[Scope]]:
-        """The calls whose modules differ in values alone, where one class cannot be all."""
-        found: dict[object, list[Scope]] = {}
+    def split_by_frame(self, scopes: Sequence[Scope]) -> Iterable[list[Scope]]:
+        """Groups calls whose modules differ only in values, where one class cannot express all."""
+        result: dict[object, list[Scope]] = {}
         for scope in scopes:
             steps = [step for step in self.steps[id(scope)].values() if step.name]
-            frames = tuple([frame(self.made(step, as_it_is)) for step in steps])
-            found.setdefault((frames, structure(self.bodies.body(scope))), []).append(scope)
-        return found.values()
+            frames = tuple([frame(self.made(step, unchanged)) for step in steps])
+            result.setdefault((frames, structure(self.bodies.body(scope))), []).append(scope)
+        return result.values()
 
-    # ---- a class ----
+    # ---- one class ----
 
     def class_of(self, scopes: Sequence[Scope]) -> None:
         bodies = [*map(self.bodies.body, scopes)]
@@ -119,7 +119,7 @@ class Classes(Modules):
             base = "nn.ModuleList"
         block = origin(scope).definition
         described = self.comments.above(block.span) if block is not None else []
-        made = assignments(contents, questions(contents))
+        made = assignments(contents, condition_attributes(contents))
         forward = [] if chain else _forward(contents, body)
         return class_text(f"{name}({base})", described, parameters, made, forward)
 
@@ -171,12 +171,12 @@ def _forward(contents: Contents, body: Body) -> list[str]:
 # ---- which scopes become classes ----------------------------------------------------------------
 
 Origin = object
-"""Where in the spec a scope comes from: a block, a loop, a statement."""
+"""The place in the spec that a scope comes from: a block, a loop, a statement."""
 
 
 def definitions(root: Scope, bodies: Bodies) -> list[list[Scope]]:
-    """The scopes that need a class, those together that come from one place of the spec, and each
-    place after those of what is inside."""
+    """The scopes that need a class, grouped by their place in the spec; each place comes after the
+    places of the scopes inside it."""
     order: list[Scope] = []
     stack = [root]
     while stack:
@@ -184,19 +184,19 @@ def definitions(root: Scope, bodies: Bodies) -> list[list[Scope]]:
         stack += _scopes_in(order[-1], bodies)[::-1]
     try:
         return _sorted(order, bodies, _origin)
-    except CycleError:  # blocks that are handed to one another: each call is a class
+    except CycleError:  # blocks that are passed to one another: each call is a class
         return _sorted(order, bodies, id)
 
 
 def _sorted(
     order: list[Scope], bodies: Bodies, origin_of: Callable[[Scope], Origin]
 ) -> list[list[Scope]]:
-    found: dict[Origin, list[Scope]] = {}
+    result: dict[Origin, list[Scope]] = {}
     inside: dict[Origin, dict[Origin, None]] = {}  # no sets: their order differs from run to run
     for scope in order:
         if _is_class(scope, bodies):
             place = origin_of(scope)
-            found.setdefault(place, []).append(scope)
+            result.setdefault(place, []).append(scope)
             needed = inside.setdefault(place, {})
             stack = _scopes_in(scope, bodies)
             while stack:
@@ -205,11 +205,11 @@ def _sorted(
                     needed[origin_of(inner)] = None
                 else:
                     stack += _scopes_in(inner, bodies)
-    return [found[place] for place in TopologicalSorter(inside).static_order()]
+    return [result[place] for place in TopologicalSorter(inside).static_order()]
 
 
 def _is_class(scope: Scope, bodies: Bodies) -> bool:
-    """Whether it is one, and no loop, which is made where it stands."""
+    """Whether a scope becomes a class; a loop is written where it is used."""
     return scope.parent is not None and (origin(scope).kind != "loop" or bodies.is_list(scope))
 
 

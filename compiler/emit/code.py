@@ -1,8 +1,8 @@
-"""Expressions of Python over names: what stands in the constructor of a class.
+"""Python expressions over names, as they appear in the constructor of a class.
 
-`conv 4*width 1x1` of a block becomes `Call(nn.Conv2d, in_channels, 4 * width, 1)`, a tree of these.
-A tree has a text (`doc`), and a value once its names have some, by which it is compared with what
-the network says.
+`conv 4*width 1x1` of a block becomes the tree `Call(nn.Conv2d, in_channels, 4 * width, 1)`. A tree
+has a text (`doc`), and a value for given values of its names, which is compared with the value in
+the network.
 """
 
 from __future__ import annotations
@@ -33,38 +33,38 @@ COMPUTE: Mapping[str, Callable[..., Any]] = {
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "max": max, "min": min, "round": round, "len": len, "divisible": divisible, "range": range,
 }  # fmt: skip
-"""What an expression may call; any other call makes a module."""
+"""The functions that expressions call; any other call creates a module."""
 
 _COMMUTE = frozenset({"==", "!=", "and", "or"})
 OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 NO_VALUE = (ArithmeticError, TypeError, KeyError, IndexError)
-"""What `Code.value` raises where an expression means nothing."""
+"""The exceptions of `Code.value` for an expression that has no value."""
 
 INDEX, VALUE = "i", "value"
-"""The variables of comprehensions, where there is no better name."""
+"""The variables of comprehensions, if there is no better name."""
 
 
 class Code:
-    """An expression: what is its own (a name, a sign, a function), and the expressions in it."""
+    """An expression: its content (a name, a constant, an operator, a function) and its operands."""
 
-    __slots__ = ("own", "parts")
+    __slots__ = ("content", "parts")
 
-    def __init__(self, own: Any, *parts: Code) -> None:
-        self.own = own
+    def __init__(self, content: Any, *parts: Code) -> None:
+        self.content = content
         self.parts = parts
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Code) or type(self) is not type(other):
             return False
-        same = type(self.own) is type(other.own) and self.own == other.own
+        same = type(self.content) is type(other.content) and self.content == other.content
         return bool(same and self.parts == other.parts)
 
     def __hash__(self) -> int:
-        return hash((self.own, self.parts))
+        return hash((self.content, self.parts))
 
     def value(self, names: Mapping[str, Any]) -> Any:
-        """What it comes to, with a value for each name."""
+        """Its value, given a value for each name."""
         raise NotImplementedError
 
     def doc(self) -> Doc:
@@ -73,17 +73,17 @@ class Code:
 
     @property
     def binding(self) -> int:
-        """How strongly its parts hold together."""
+        """The precedence of its operator."""
         return _ATOM
 
     def text(self, around: int = 0) -> str:
-        """Its text, in parentheses where what is around it binds more strongly."""
+        """Its text, in parentheses if the precedence around it is higher."""
         return f"({self.doc()})" if self.binding < around else str(self.doc())
 
     __str__ = text
 
     def with_parts(self, parts: Sequence[Code]) -> Code:
-        return type(self)(self.own, *parts)
+        return type(self)(self.content, *parts)
 
     def names(self) -> set[str]:
         return set().union(*[part.names() for part in self.parts])
@@ -95,13 +95,13 @@ class Named(Code):
     __slots__ = ()
 
     def value(self, names: Mapping[str, Any]) -> Any:
-        return names[self.own]
+        return names[self.content]
 
     def doc(self) -> Doc:
-        return str(self.own)
+        return str(self.content)
 
     def names(self) -> set[str]:
-        return {self.own}
+        return {self.content}
 
 
 class Constant(Code):
@@ -110,19 +110,21 @@ class Constant(Code):
     __slots__ = ()
 
     def __hash__(self) -> int:
-        return hash(repr(self.own))
+        return hash(repr(self.content))
 
     def value(self, names: Mapping[str, Any]) -> Any:
-        return self.own
+        return self.content
 
     def doc(self) -> Doc:
-        if isinstance(self.own, list) and not any(isinstance(e, list | tuple) for e in self.own):
-            return Group("[", tuple(map(python, self.own)), "]")  # may need several lines
-        return python(self.own)
+        if isinstance(self.content, list) and not any(
+            isinstance(item, list | tuple) for item in self.content
+        ):
+            return Group("[", tuple(map(python, self.content)), "]")  # may need several lines
+        return python(self.content)
 
     @property
     def binding(self) -> int:
-        return 7 if isinstance(self.own, int | float) and self.own < 0 else _ATOM
+        return 7 if isinstance(self.content, int | float) and self.content < 0 else _ATOM
 
     def names(self) -> set[str]:
         return set()
@@ -134,17 +136,17 @@ class Operation(Code):
     __slots__ = ()
 
     def value(self, names: Mapping[str, Any]) -> Any:
-        return COMPUTE[self.own](*[part.value(names) for part in self.parts])
+        return COMPUTE[self.content](*[part.value(names) for part in self.parts])
 
     def doc(self) -> Doc:
-        if self.own == "not":
+        if self.content == "not":
             return f"not {self.parts[0].text(self.binding)}"
         left = self.parts[0].text(self.binding + (self.binding == 4))
-        return f"{left} {self.own} {self.parts[1].text(self.binding + 1)}"
+        return f"{left} {self.content} {self.parts[1].text(self.binding + 1)}"
 
     @property
     def binding(self) -> int:
-        return _BINDING[self.own]
+        return _BINDING[self.content]
 
 
 class Item(Code):
@@ -153,10 +155,10 @@ class Item(Code):
     __slots__ = ()
 
     def value(self, names: Mapping[str, Any]) -> Any:
-        return self.parts[0].value(names)[self.own]
+        return self.parts[0].value(names)[self.content]
 
     def doc(self) -> Doc:
-        return f"{self.parts[0].text(_ATOM)}[{self.own}]"
+        return f"{self.parts[0].text(_ATOM)}[{self.content}]"
 
 
 class Several(Code):
@@ -172,23 +174,23 @@ class Several(Code):
 
 
 class Leaf(NamedTuple):
-    """A place for a value."""
+    """The place of an argument in a call."""
 
     name: str = ""
-    """`stride`, where that is known."""
+    """`stride`, if it is known."""
     usual: Any = ...
-    """Of an option: left out where it is this. `...` for what is no option."""
+    """The default of an option, which is then left out; `...` for a positional argument."""
 
 
 BY_NAME: Any = object()
-"""In place of what an option usually is: it has to be given, and is given by name."""
+"""In place of a default: the argument is required, and written by name."""
 
 
 class Callee(NamedTuple):
-    """What is called, and a place for each of its arguments."""
+    """The function or class that is called, and the places of its arguments."""
 
     name: str
-    """Empty for a list; GIVEN where the first argument says it."""
+    """Empty for a list; GIVEN if the first argument is the class."""
     leaves: tuple[Leaf, ...]
 
 
@@ -207,14 +209,14 @@ class Call(Code):
                 values += part.value(names)
             else:
                 values.append(part.value(names))
-        if self.own.name in FUNCTIONS:
-            return FUNCTIONS[self.own.name](*values)
-        options = [leaf.name for leaf in self.own.leaves if leaf.usual is not ...]
-        return (self.own.name, options, *values) if self.own.name else values
+        if self.content.name in FUNCTIONS:
+            return FUNCTIONS[self.content.name](*values)
+        options = [leaf.name for leaf in self.content.leaves if leaf.usual is not ...]
+        return (self.content.name, options, *values) if self.content.name else values
 
     def doc(self) -> Doc:
         docs: list[Doc] = []
-        for leaf, part in zip(self.own.leaves, self.parts, strict=True):
+        for leaf, part in zip(self.content.leaves, self.parts, strict=True):
             if leaf.usual is ...:
                 docs.append(part.doc())
             elif not _is_usual(leaf.usual, part):
@@ -222,38 +224,38 @@ class Call(Code):
                 is_group = isinstance(doc, Group)
                 named = f"{leaf.name}={doc.before if is_group else doc}"  # type: ignore[union-attr]
                 docs.append(doc._replace(before=named) if isinstance(doc, Group) else named)
-        if self.own.name == GIVEN:
+        if self.content.name == GIVEN:
             return Group(f"{docs[0]}(", tuple(docs[1:]), ")")
-        if self.own.name:
-            return Group(f"{self.own.name}(", tuple(docs), ")")
+        if self.content.name:
+            return Group(f"{self.content.name}(", tuple(docs), ")")
         return Group("[", tuple(docs), "]")
 
 
 def _is_usual(usual: Any, code: Code) -> bool:
     return isinstance(code, Constant) and (
-        code == Constant(usual) or python(code.own) == python(usual)
+        code == Constant(usual) or python(code.content) == python(usual)
     )
 
 
 class Loop(Code):
-    """`*[nn.ReLU() for i in range(3)]`: its variable, what is made in each round, and what of."""
+    """`*[nn.ReLU() for i in range(3)]`: the variable, the element and the iterable."""
 
     __slots__ = ()
 
     def value(self, names: Mapping[str, Any]) -> list[Any]:
         element, source = self.parts
-        return [element.value({**names, self.own: each}) for each in source.value(names)]
+        return [element.value({**names, self.content: each}) for each in source.value(names)]
 
     def doc(self) -> Doc:
         element, source = self.parts
         of = source.doc()
-        each: Doc = f"for {self.own} in {of}"
+        each: Doc = f"for {self.content} in {of}"
         if isinstance(of, Group) and of.before.endswith("["):
-            each = of._replace(before=f"for {self.own} in {of.before}")
+            each = of._replace(before=f"for {self.content} in {of.before}")
         return Group("*[", (element.doc(), each), "]", commas=False)
 
     def names(self) -> set[str]:
-        return self.parts[0].names() - {self.own} | self.parts[1].names()
+        return self.parts[0].names() - {self.content} | self.parts[1].names()
 
 
 class Either(Code):
@@ -269,59 +271,64 @@ def function(name: str, *arguments: Code) -> Call:
     return Call(Callee(name, (Leaf(),) * len(arguments)), *arguments)
 
 
-# ---- modules and the values that they are made with ---------------------------------------------
+# ---- modules and their arguments -----------------------------------------------------------------
 
 
 def leaves(code: Code, leaf: Leaf = Leaf()) -> Iterator[tuple[Leaf, Code]]:  # noqa: B008
-    """The values that modules are made with, each with its place, in order."""
+    """The arguments of modules, each with its place, in order."""
     if isinstance(code, Loop):
         yield from leaves(code.parts[0])
-        yield from leaves(code.parts[1], Leaf(f"{code.own}s"))
-    elif isinstance(code, Call) and code.own.name == "range":
+        yield from leaves(code.parts[1], Leaf(f"{code.content}s"))
+    elif isinstance(code, Call) and code.content.name == "range":
         yield from ((Leaf("count"), part) for part in code.parts)
-    elif isinstance(code, Call) and code.own.name not in FUNCTIONS:
-        for inner, part in zip(code.own.leaves, code.parts, strict=True):
+    elif isinstance(code, Call) and code.content.name not in FUNCTIONS:
+        for inner, part in zip(code.content.leaves, code.parts, strict=True):
             yield from leaves(part, inner)
     else:
         yield leaf, code
 
 
 def with_leaves(code: Code, values: Iterator[Code]) -> Code:
-    """The same modules, made with other values."""
+    """The same modules with other arguments."""
     if isinstance(code, Loop) or (
-        isinstance(code, Call) and (code.own.name == "range" or code.own.name not in FUNCTIONS)
+        isinstance(code, Call)
+        and (code.content.name == "range" or code.content.name not in FUNCTIONS)
     ):
         return code.with_parts([with_leaves(part, values) for part in code.parts])
     return next(values)
 
 
 def frame(code: Code) -> Code:
-    """The modules without their values: the same where only values differ."""
+    """The modules without their arguments: equal for code that differs only in values."""
     return with_leaves(code, repeat(_ANY))
 
 
 _ANY = Named("")
 
 
-def alike(one: Any, two: Any) -> bool:
-    """Whether values are equal, of numbers but for rounding: sums of rates may differ by that."""
-    if isinstance(one, tuple | list):
-        return isinstance(two, tuple | list) and len(one) == len(two) and all(map(alike, one, two))
-    if isinstance(one, bool) or isinstance(two, bool):
-        return bool(one == two) and isinstance(one, bool) == isinstance(two, bool)
-    if isinstance(one, float) and isinstance(two, float):
-        return f"{one:.14g}" == f"{two:.14g}"
-    return bool(one == two)
+def equal_values(first: Any, second: Any) -> bool:
+    """Whether values are equal, floats up to rounding: sums of rates may differ by that."""
+    if isinstance(first, tuple | list):
+        return (
+            isinstance(second, tuple | list)
+            and len(first) == len(second)
+            and all(map(equal_values, first, second))
+        )
+    if isinstance(first, bool) or isinstance(second, bool):
+        return bool(first == second) and isinstance(first, bool) == isinstance(second, bool)
+    if isinstance(first, float) and isinstance(second, float):
+        return f"{first:.14g}" == f"{second:.14g}"
+    return bool(first == second)
 
 
 # ---- arithmetic ---------------------------------------------------------------------------------
 
 
 def operation(sign: str, left: Code, right: Code, whole: bool = True) -> Code:
-    """Two expressions brought together; of whole numbers, what is known about them is worked out
-    at once: `kernel - 1 + 1` is `kernel`."""
+    """An operation on second expressions, simplified if both are integers: `kernel - 1 + 1` is
+    `kernel`."""
     if isinstance(left, Constant) and isinstance(right, Constant):
-        return Constant(COMPUTE[sign](left.own, right.own))
+        return Constant(COMPUTE[sign](left.content, right.content))
     plain = Operation(sign, left, right)
     if not whole:
         return plain
@@ -330,58 +337,60 @@ def operation(sign: str, left: Code, right: Code, whole: bool = True) -> Code:
     if sign == "*" and isinstance(right, Constant):
         return operation("*", right, left)
     if sign == "*" and isinstance(left, Constant):
-        one = left.own in (0, 1) or len(as_sum(right)) == 1
-        return from_sum(as_sum(plain)) if one else plain
-    if sign == "//" and isinstance(right, Constant) and right.own:
-        found = as_sum(left)
-        if right.own == 1:
+        first = left.content in (0, 1) or len(as_sum(right)) == 1
+        return from_sum(as_sum(plain)) if first else plain
+    if sign == "//" and isinstance(right, Constant) and right.content:
+        result = as_sum(left)
+        if right.content == 1:
             return left
-        if not any(often % right.own for often in found.values()):
-            return from_sum({key: often // right.own for key, often in found.items()})
+        if not any(factor % right.content for factor in result.values()):
+            return from_sum({key: factor // right.content for key, factor in result.items()})
     return plain
 
 
 Sum = dict[tuple[Code, ...], int]
-"""Products of what cannot be taken apart, with how often each is added."""
+"""A sum of products, each with its coefficient."""
 
 
 def as_sum(code: Code) -> Sum:
-    if isinstance(code, Constant) and type(code.own) is int:
-        return {(): code.own} if code.own else {}
-    if not isinstance(code, Operation) or code.own not in ("+", "-", "*"):
+    if isinstance(code, Constant) and type(code.content) is int:
+        return {(): code.content} if code.content else {}
+    if not isinstance(code, Operation) or code.content not in ("+", "-", "*"):
         return {(code,): 1}
     left, right = map(as_sum, code.parts)
-    if code.own != "*":
-        return plus(left, right, 1 if code.own == "+" else -1)
-    found: Sum = {}
-    for one, often in left.items():
-        for two, more in right.items():
-            found = plus(found, {tuple(sorted((*one, *two), key=str)): often * more})
-    return found
+    if code.content != "*":
+        return plus(left, right, 1 if code.content == "+" else -1)
+    result: Sum = {}
+    for first, factor in left.items():
+        for second, other_factor in right.items():
+            result = plus(
+                result, {tuple(sorted((*first, *second), key=str)): factor * other_factor}
+            )
+    return result
 
 
-def plus(one: Sum, two: Sum, times: int = 1) -> Sum:
-    found = dict(one)
-    for key, often in two.items():
-        found[key] = found.get(key, 0) + times * often
-    return {key: often for key, often in found.items() if often}
+def plus(first: Sum, second: Sum, times: int = 1) -> Sum:
+    result = dict(first)
+    for key, factor in second.items():
+        result[key] = result.get(key, 0) + times * factor
+    return {key: factor for key, factor in result.items() if factor}
 
 
 def from_sum(parts: Sum) -> Code:
-    found: Code = Constant(0)
+    result: Code = Constant(0)
     for key in sorted(parts, key=lambda key: (not key, parts[key] < 0, *map(str, key))):
-        first = found == Constant(0) and parts[key] > 0
-        often = parts[key] if first else abs(parts[key])
-        factors = [Constant(often)] * (often != 1 or not key) + [*key]
-        product = reduce(lambda one, two: Operation("*", one, two), factors)
+        first = result == Constant(0) and parts[key] > 0
+        factor = parts[key] if first else abs(parts[key])
+        factors = [Constant(factor)] * (factor != 1 or not key) + [*key]
+        product = reduce(lambda first, second: Operation("*", first, second), factors)
         sign = "+" if parts[key] > 0 else "-"
-        found = product if first else Operation(sign, found, product)
-    return found
+        result = product if first else Operation(sign, result, product)
+    return result
 
 
-def same(one: Code, two: Code) -> bool:
-    """Whether two expressions are equal, whatever the names stand for."""
-    return one == two or as_sum(one) == as_sum(two)
+def same(first: Code, second: Code) -> bool:
+    """Whether second expressions are equal for all values of their names."""
+    return first == second or as_sum(first) == as_sum(second)
 
 
 # ---- conditions ---------------------------------------------------------------------------------
@@ -389,47 +398,51 @@ def same(one: Code, two: Code) -> bool:
 
 def negated(code: Code) -> Code:
     if isinstance(code, Constant):
-        return Constant(not code.own)
-    if isinstance(code, Operation) and code.own == "not":
+        return Constant(not code.content)
+    if isinstance(code, Operation) and code.content == "not":
         return code.parts[0]
-    if isinstance(code, Operation) and code.own in ("and", "or"):
-        return Operation("or" if code.own == "and" else "and", *map(negated, code.parts))
-    if isinstance(code, Operation) and code.own in OPPOSITE:
-        return Operation(OPPOSITE[code.own], *code.parts)
+    if isinstance(code, Operation) and code.content in ("and", "or"):
+        return Operation("or" if code.content == "and" else "and", *map(negated, code.parts))
+    if isinstance(code, Operation) and code.content in OPPOSITE:
+        return Operation(OPPOSITE[code.content], *code.parts)
     return Operation("not", code)
 
 
 def all_of(parts: Sequence[Code]) -> Code:
-    """One condition that holds where each of some does."""
+    """The conjunction of conditions."""
     return reduce(lambda whole, part: Operation("and", whole, part), parts)
 
 
 def meaning(code: Code) -> object:
-    """The same for conditions that ask the same in another order."""
-    if isinstance(code, Operation) and code.own in _COMMUTE:
-        found: list[object] = []
+    """A key that is equal for conditions that differ only in order."""
+    if isinstance(code, Operation) and code.content in _COMMUTE:
+        result: list[object] = []
         for part in map(meaning, code.parts):
-            is_same = isinstance(part, tuple) and part[0] == code.own and code.own in ("and", "or")
-            found += part[1] if is_same else [part]  # type: ignore[index]
-        return code.own, frozenset(found)
+            is_same = (
+                isinstance(part, tuple)
+                and part[0] == code.content
+                and code.content in ("and", "or")
+            )
+            result += part[1] if is_same else [part]  # type: ignore[index]
+        return code.content, frozenset(result)
     return code
 
 
 def replaced(code: Code, by: Mapping[Code, Code]) -> Code:
-    """The same, with others in the place of some expressions."""
+    """The same code with some expressions replaced."""
     if code in by:
         return by[code]
     if not code.parts:
         return code
-    if isinstance(code, Loop):  # its variable is another than the one outside
-        inside = {old: new for old, new in by.items() if code.own not in old.names()}
+    if isinstance(code, Loop):  # its variable hides first of the same name outside
+        inside = {old: new for old, new in by.items() if code.content not in old.names()}
         return code.with_parts([replaced(code.parts[0], inside), replaced(code.parts[1], by)])
     parts = [replaced(part, by) for part in code.parts]
     if isinstance(code, Operation) and all(isinstance(part, Constant) for part in parts):
-        return Constant(COMPUTE[code.own](*[part.own for part in parts]))
+        return Constant(COMPUTE[code.content](*[part.content for part in parts]))
     return code.with_parts(parts)
 
 
 def holds(code: Code, part: Code) -> bool:
-    """Whether an expression is another, or has it inside."""
+    """Whether an expression equals another or contains it."""
     return code == part or any(holds(each, part) for each in code.parts)

@@ -1,4 +1,4 @@
-"""The constructor of a class: the lines that make its modules and keep what `forward` asks."""
+"""The constructor of a class: creates its modules and stores the conditions of `forward`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .source import Names
 
 _SEQUENTIAL_METHODS = frozenset({"append", "extend", "insert", "pop"})
 _OPTIONS = frozenset({"stride", "kernel", "width", "groups", "dilation", "padding", "in_channels"})
-"""Names that everybody knows as sizes, not as answers."""
+"""Names that stand for sizes and would mislead as names of conditions."""
 
 
-def questions(contents: Contents) -> Mapping[Code, str]:
-    """How `forward` asks what the constructor was told: the attribute that keeps each condition.
-    Enters how each arm of a choice is asked for."""
+def condition_attributes(contents: Contents) -> Mapping[Code, str]:
+    """The attributes that store the conditions of `forward`. Enters the text of each
+    condition in its arm."""
     kept: dict[Code, str] = {}
     names = {place.step.name for place in places(contents.items)}
 
@@ -39,7 +39,7 @@ def questions(contents: Contents) -> Mapping[Code, str]:
         if several and all(
             kept.get(code) == name or name not in names for code, name in asked.items()
         ):
-            # Several questions: what they ask about is kept, not the answers.
+            # Several conditions: the values that they compare are stored, not the results.
             kept.update(asked)
             names.update(asked.values())
             return str(replaced(condition, {code: Named(f"self.{code}") for code in asked}))
@@ -53,7 +53,7 @@ def questions(contents: Contents) -> Mapping[Code, str]:
 
 
 def _flag(condition: Code, arm: Arm) -> str:
-    """What the answer to a question is called."""
+    """The name of the attribute for a condition."""
     text = str(condition)
     if text.isidentifier():
         return text
@@ -67,7 +67,7 @@ def _flag(condition: Code, arm: Arm) -> str:
 
 
 def assignments(contents: Contents, kept: Mapping[Code, str]) -> list[str]:
-    """The lines of a constructor that make what a class holds."""
+    """The lines of a constructor that assign attributes."""
     lines = [f"{STEP * 2}super().__init__()"]
     lines += [f"{STEP * 2}{name} = {code}" for name, code in contents.local]
     lines += [f"{STEP * 2}self.{name} = {code}" for code, name in kept.items()]
@@ -79,7 +79,7 @@ def _assigned(contents: Contents, items: Sequence[Item], indent: int) -> list[st
     for item in items:
         if isinstance(item, Place):
             if item.step.key in contents.made:
-                lines += _made(contents.made[item.step.key], item, indent)
+                lines += _made_lines(contents.made[item.step.key], item, indent)
             continue
         word = "if"
         without: list[Code] = []
@@ -99,9 +99,9 @@ def _assigned(contents: Contents, items: Sequence[Item], indent: int) -> list[st
     return lines
 
 
-def _made(code: Code, place: Place, indent: int) -> list[str]:
+def _made_lines(code: Code, place: Place, indent: int) -> list[str]:
     margin, name, doc = STEP * indent, place.step.name, code.doc()
-    if name.isdigit():  # the place in a list
+    if name.isdigit():  # an item of a list
         return statement(Group("self.append(", (doc,), ")"), indent)
     if isinstance(code, Either) and len(f"{margin}self.{name} = {doc}") > WIDTH:
         return [
@@ -124,7 +124,7 @@ def signature(parameters: Sequence[Parameter]) -> list[str]:
 
 
 def is_chain(contents: Contents, inputs: int) -> bool:
-    """Whether each step takes what leaves the one before, so that nobody has to write `forward`."""
+    """Whether each step reads only the output of the one before: an `nn.Sequential`."""
     expected: Ref = (-1, 0)
     for item in contents.items:
         if isinstance(item, Choice) or item.operands != (expected,) or item.step.zero:

@@ -1,7 +1,7 @@
-"""The body of `forward`: calls put into one another as a person would, a statement for each step.
+"""Writes the body of `forward`, nesting calls as a programmer would.
 
-What is computed, and in which order, is what the spec says: an expression is only put into another
-where nothing comes between the two.
+The order of computation is that of the spec: an expression is nested into another only if nothing
+is computed between the two.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from .layout import STEP, WIDTH, Doc, Group, statement
 from .source import Names
 
 SHORT = tuple("xyzabcde")
-"""What values are called that have no label."""
+"""The names of variables for values without a label."""
 
 _PART = re.compile(r"(.+)\[(\d+)\]")
 _LONGEST = 60
-"""A path may stand inside what brings paths together if it is no longer than this."""
+"""A path may be nested in the merge that reads it if its text is not longer than this."""
 _DEEPEST = 3
-"""How deep calls stand in one another that are on several lines of the spec."""
+"""The deepest nesting of calls from several lines of the spec."""
 
 
 class _Pending(NamedTuple):
-    """An expression that has not been given a name yet."""
+    """An expression that is not assigned to a variable yet."""
 
     place: Place
     text: str
     reads: tuple[Ref, ...]
-    """The variables in it, once for each time."""
+    """The variables in it, once for each use."""
     calls: int
-    """How deep calls stand in one another."""
+    """The depth of nested calls."""
 
 
 class Forward:
@@ -53,38 +53,38 @@ class Forward:
         together: str = "",
         line_each: bool = False,
     ) -> None:
-        self.items = _alive(items, {*outputs})
+        self.items = _without_unused(items, {*outputs})
         self.places = list(places(self.items))
         self.outputs = tuple(outputs)
         self.names = names
         self.shapes = shapes
         self.heads = heads or {}
-        """Outputs that there are in training alone, with the names that they go by."""
+        """Outputs that exist only in training, with the names of their variables."""
         self.together = together
-        """The named tuple that they are returned in."""
+        """The named tuple that is returned; empty if there is only one output."""
         self.line_each = line_each
-        """Whether each step is a statement of its own."""
+        """Whether each step is a separate statement."""
         self.lines: list[str] = []
         self.indent = 2
         self.pending: list[_Pending] = []
         self.uses: Counter[Ref] = Counter([*outputs, *_operands(self.items)])
-        self.handed_on = self.only_handed_on()
+        self.passed_on = self.only_passed_on()
         labels = {place.step.item.label for place in self.places}
-        # A label that is as short goes before.
+        # A label of one letter takes precedence.
         own = {n for n in SHORT if n in labels and n not in inputs and n not in self.heads.values()}
         self.spare = [name for name in SHORT if name not in own]
         self.names.taken -= own
         self.variables: dict[Ref, str] = {}
         self.holds: dict[str, Ref] = {}
         self.first: dict[str, int] = {}
-        """The line at which a variable first gets a value, where that says no type."""
+        """The line that first assigns a variable without an annotation."""
         for number, name in enumerate(inputs):
             self.bind((-1 - number, 0), name)
         self.typed = {*inputs}
         self.unpacked: set[Ref] = set()
 
-    def only_handed_on(self) -> set[Ref]:
-        """What the next step takes and no other, but for auxiliary heads."""
+    def only_passed_on(self) -> set[Ref]:
+        """The values that only the next step reads, apart from auxiliary heads."""
         if not self.heads:
             return set()
         main = [place for place in self.places if not place.step.item.aux]
@@ -99,7 +99,7 @@ class Forward:
     # ---- lines and variables ----
 
     def put(self, text: Doc, before: str = "") -> None:
-        """A statement."""
+        """Writes a statement."""
         self.lines += statement(text, self.indent, before=before)
 
     def bind(self, value: Ref, name: str) -> None:
@@ -107,9 +107,9 @@ class Forward:
         self.holds[name] = value
 
     def variable(self, value: Ref, reads: Sequence[Ref], label: str | None = None) -> str:
-        """A name for a value: its label, if it is needed more than once; else one whose own value
-        is not needed any more once this has been computed."""
-        if label is not None and self.uses[value] > 1 and value not in self.handed_on:
+        """A variable for a value: its label if it is read more than once; else one whose current
+        value is not needed after this statement."""
+        if label is not None and self.uses[value] > 1 and value not in self.passed_on:
             return self.names.free(label)
         held = {read for each in self.pending for read in each.reads}
         for name in self.spare:
@@ -128,13 +128,13 @@ class Forward:
         self.bind(value, name)
 
     def remark(self, value: Ref) -> None:
-        """Adds the shape of a value to the line that makes it."""
+        """Adds the shape of a value as a comment to the line that computes it."""
         comment = f"  # {self.shapes(value)}" if self.shapes else ""
         if len(self.lines[-1]) + len(comment) <= WIDTH:
             self.lines[-1] += comment
 
     def flush(self, keep: int = 0) -> None:
-        """Gives names to what waits, in order, but to the last few."""
+        """Assigns pending expressions to variables, in order, except for the last `keep`."""
         while len(self.pending) > keep:
             place, text, reads, _ = self.pending.pop(0)
             self.assign(place.value, text, reads, self.variable(place.value, reads))
@@ -171,7 +171,7 @@ class Forward:
         """`aux = self.aux(x) if self.training else None`."""
         self.flush()
         values = [(place.step.key, number) for number in range(place.step.outputs)]
-        names = [self.heads[value] for value in values]  # more than one: a head in a head
+        names = [self.heads[value] for value in values]  # more than one: nested heads
         operands = [self.variables[operand] for operand in place.operands]
         text = place.step.template.format(*operands, m=f"self.{place.step.name}")
         self.uses.subtract(place.operands)
@@ -181,7 +181,7 @@ class Forward:
             self.bind(value, name)
 
     def head(self, items: Sequence[Item]) -> None:
-        """An auxiliary output, one layer after the other."""
+        """Writes the layers of an auxiliary head."""
         self.flush()
         value = items[-1].value
         self.put(f"{self.heads[value]} = None")
@@ -193,7 +193,7 @@ class Forward:
         self.indent -= 1
 
     def choice(self, choice: Choice) -> None:
-        """Steps that are not always there, in an `if`; what comes out has one name."""
+        """Writes a choice as an `if`; its value has one variable in all arms."""
         self.flush()
         entry = choice.entry
         inside = [list(_operands(arm.items)) for arm in choice.arms]
@@ -211,7 +211,7 @@ class Forward:
         start = -1
         for number, arm in enumerate(choice.arms):
             later = Counter(chain.from_iterable(inside[number + 1 :]))
-            self.uses.subtract(later)  # of one value, only one arm takes it
+            self.uses.subtract(later)  # only one arm reads the value
             self.variables, self.holds = dict(before[0]), dict(before[1])
             word = "elif" if number else "if"
             self.put(f"{word} {arm.question}:" if arm.question else "else:")
@@ -223,7 +223,7 @@ class Forward:
             self.indent -= 1
             self.uses.update(later)
             if number and arm.question and self.lines[start : body - 1] == self.lines[body:]:
-                # Other modules of the same names: what is done with them is said once.
+                # The same statements with other modules of the same names: written once.
                 del self.lines[body - 1 :]
                 self.lines[start - 1] = f"{self.lines[start - 1][:-1]} or {arm.question}:"
             else:
@@ -232,7 +232,7 @@ class Forward:
         self.bind(choice.value, name)
 
     def settle(self, value: Ref, name: str) -> None:
-        """Sees that a value has this name."""
+        """Makes sure that a value is in this variable."""
         if self.pending:
             self.flush(keep=1)
             last = self.pending.pop()
@@ -258,7 +258,7 @@ class Forward:
         if in_place(template):
             self.add_to(place)
             return
-        self.make_way(place)
+        self.name_blocking(place)
         waiting = {each.place.value: each for each in self.pending}
         inside = {operand: waiting[operand] for operand in place.operands if operand in waiting}
         self.pending = [each for each in self.pending if each.place.value not in inside]
@@ -279,13 +279,13 @@ class Forward:
     def written(
         self, operands: Sequence[Ref], inside: Mapping[Ref, _Pending]
     ) -> tuple[list[str], list[Ref]]:
-        """The text of each operand, and the variables that are read in them."""
+        """The text of each operand, and the variables that it reads."""
         texts = [inside[o].text if o in inside else self.variables[o] for o in operands]
         reads = [read for o in operands for read in (inside[o].reads if o in inside else (o,))]
         return texts, reads
 
     def add_to(self, place: Place) -> None:
-        """`y += shortcut(x)`: a sum that takes the place of its first part."""
+        """Writes a sum in place: `y += shortcut(x)`."""
         into, *others = place.operands
         kept = [each.place.value for each in self.pending[-len(others) :]] == others
         self.flush(len(others) if kept else 0)
@@ -301,7 +301,7 @@ class Forward:
         self.bind(place.value, name)
 
     def short(self, text: str, place: Place, texts: Sequence[str]) -> str:
-        """The expression; of one too long for a line, the paths are listed before it."""
+        """The expression; if it is too long for a line, the paths become a list before it."""
         if self.fits(text) or not _joins(place):
             return text
         self.flush()
@@ -310,7 +310,7 @@ class Forward:
         return f"{before}paths{after.rpartition(']')[2]}"
 
     def several(self, values: Sequence[Ref], text: str, reads: Sequence[Ref]) -> None:
-        """`a, b = text`: what gives several values, each with a name."""
+        """Writes `a, b = text` for a step with several outputs."""
         self.uses.subtract(reads)
         for value in values:
             self.bind(value, self.variable(value, ()))
@@ -319,7 +319,7 @@ class Forward:
         self.put(f"{', '.join(names)} = {text}")
 
     def unpack(self, place: Place, source: str) -> bool:
-        """`a, b = x.chunk(2, 1)`: all parts of something at once, if all are taken."""
+        """Writes `a, b = x.chunk(2, 1)` if all parts are read; returns whether it did."""
         parts = [
             each
             for each in self.places
@@ -335,21 +335,21 @@ class Forward:
         self.unpacked.update(values)
         return True
 
-    def make_way(self, place: Place) -> None:
-        """Gives names to all that waits and cannot stand inside this step."""
+    def name_blocking(self, place: Place) -> None:
+        """Assigns the pending expressions that cannot be nested in this step to variables."""
         waiting = {each.place.value: each for each in self.pending}
         wanted = [operand for operand in place.operands if operand in waiting]
         if not wanted:
             if not all(operand in self.variables for operand in place.operands):
                 self.flush()
-            return  # a step that takes nothing of what waits begins a path beside it
+            return  # a step that reads no pending expression begins another path
         keep = 0
         if [each.place.value for each in self.pending[-len(wanted) :]] == wanted:
             for each in reversed(self.pending[-len(wanted) :]):
-                if not self.may_stand(each, place):
+                if not self.can_nest(each, place):
                     break
                 keep += 1
-        # All that stands before what is kept is computed first, as it should be.
+        # Expressions before those kept are computed first, in the order of the spec.
         if keep < len(wanted):
             self.flush(keep)
             return
@@ -358,7 +358,7 @@ class Forward:
         if not self.fits(text) and not _joins(place):
             self.flush()
 
-    def may_stand(self, each: _Pending, place: Place) -> bool:
+    def can_nest(self, each: _Pending, place: Place) -> bool:
         template = place.step.template
         atom = _is_call(each.place.step.template)
         if len(place.operands) > 1:
@@ -370,7 +370,7 @@ class Forward:
         item = place.step.item
         if _line(each.place) == _line(place) or (isinstance(item, Node) and not item.weights):
             return True
-        # `classifier` may stand around what it classifies; what has a label stands by itself.
+        # A step with a label is a separate statement; a call without one may be nested.
         return isinstance(item, Scope) and item.label is None and each.calls < _DEEPEST
 
     def fits(self, text: str) -> bool:
@@ -383,7 +383,7 @@ class Forward:
         if len(self.outputs) == 1 and last is not None:
             self.flush(keep=1)
             if last.place.step.template.startswith("torch.") and self.shapes is None:
-                self.put(last.text, "return ")  # a type checker knows that it is a tensor
+                self.put(last.text, "return ")  # torch functions are annotated as returning tensors
                 return
         self.flush()
         names = [self.variables[value] for value in self.outputs]
@@ -392,15 +392,15 @@ class Forward:
             self.put(together._replace(after=f") if self.training else {names[0]}"), "return ")
             return
         if len(names) == 1 and names[0] not in self.typed:
-            # What a module returns is of any type; a checker wants to know what `forward` does.
+            # Calls of modules have the type Any; the annotation tells type checkers more.
             at, name = self.first[names[0]], names[0]
             self.lines[at] = self.lines[at].replace(f"{name} = ", f"{name}: Tensor = ", 1)
         self.put(f"return {', '.join(names)}")
 
 
-def _alive(items: Sequence[Item], wanted: set[Ref]) -> list[Item]:
-    """Without the steps that nothing comes of."""
-    found: list[Item] = []
+def _without_unused(items: Sequence[Item], wanted: set[Ref]) -> list[Item]:
+    """Removes steps whose values are not used."""
+    result: list[Item] = []
     for item in reversed(items):
         if isinstance(item, Place):
             values = [(item.step.key, n) for n in range(max(1, item.step.outputs))]
@@ -413,13 +413,13 @@ def _alive(items: Sequence[Item], wanted: set[Ref]) -> list[Item]:
             wanted |= {item.entry} - {None}  # type: ignore[arg-type]
             for arm in item.arms:
                 wanted.add(arm.exit)
-                arm.items = _alive(arm.items, wanted)
-        found.append(item)
-    return found[::-1]
+                arm.items = _without_unused(arm.items, wanted)
+        result.append(item)
+    return result[::-1]
 
 
 def _operands(items: Sequence[Item]) -> Iterator[Ref]:
-    """All that steps take, once for each time."""
+    """The operands of all steps, once for each use."""
     for item in items:
         if isinstance(item, Place):
             yield from item.operands
@@ -435,7 +435,7 @@ def _joins(place: Place) -> bool:
 
 
 def _is_call(template: str) -> bool:
-    """Whether what it makes is one call, and takes its operands as arguments."""
+    """Whether its text is one call with the operands as arguments."""
     begins = not template.startswith(("-", "{0}"))
     return template.endswith(")") and begins and " * {m}" not in template
 

@@ -1,7 +1,7 @@
-"""`init` as torch text: a function of one module, which the network applies to all of its own.
+"""`init` as torch text: a function that initializes one module, applied to all modules.
 
-It knows the classes that occur in the network and no others. What begins in a way of its own
-(norms, fixed filters, learned pooling) is of none of these classes and stays as it is.
+It handles only the classes that occur in the network. Layers with an initialization of their own
+(norms, fixed filters, learned pooling) are of other classes and are left alone.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from ..ops.base import Constructor
 
 _TRANSPOSED = "nn.ConvTranspose2d"
 _CLASSES = ("nn.Conv2d", _TRANSPOSED, "nn.Linear")
-"""What begins as `init` says, in the order in which they are listed."""
+"""The classes that `init` applies to, in the order in which they are listed."""
 
 
 class InitText(NamedTuple):
-    """What the emitted module needs, so that its weights begin as the spec says."""
+    """The text that initializes the weights of the emitted module."""
 
     lines: tuple[str, ...]
-    """The function `init_weights`; none where everything begins as torch has it anyway."""
+    """The function `init_weights`; empty if torch's defaults are right."""
     zero: tuple[str, ...]
-    """The norms, by name, whose weight is set to zero after it."""
+    """The names of norms whose weight is set to zero afterwards."""
 
 
-class _Found(NamedTuple):
-    """What the network consists of, as far as it matters here."""
+class _Facts(NamedTuple):
+    """The properties of a network that matter for initialization."""
 
     classes: tuple[str, ...]
     biases: bool
@@ -36,38 +36,38 @@ class _Found(NamedTuple):
 
 def initial(network: Network) -> InitText:
     """The torch text of `Network.init`."""
-    init, found = network.init, _look(network)
-    if init.method == "torch" or not found.classes:
+    init, facts = network.init, _facts_of(network)
+    if init.method == "torch" or not facts.classes:
         return InitText((), init.zero_residual)
     lines = ["def init_weights(module: nn.Module) -> None:", f'    """{_REASONS[init.method]}"""']
-    arms = _arms(init, found)
+    arms = _arms(init, facts)
     for number, (classes, body) in enumerate(arms):
         kind = f"({', '.join(classes)})" if len(classes) > 1 else classes[0]
         word = "elif" if number else "if"
         lines.append(f"    {word} isinstance(module, {kind}):")
         lines += [f"        {line}" for line in body]
-        if found.biases:
+        if facts.biases:
             lines += ["        if module.bias is not None:"]
             lines += ["            nn.init.zeros_(module.bias)"]
     return InitText(tuple(lines), init.zero_residual)
 
 
-def _look(network: Network) -> _Found:
+def _facts_of(network: Network) -> _Facts:
     classes: set[str] = set()
     biases = grouped = False
     for node in network.nodes:
         parts = list(_parts(node)) if node.weights else []
-        made = {part.name for part in parts}
-        if made & {*_CLASSES}:
-            classes |= made
+        names = {part.name for part in parts}
+        if names & {*_CLASSES}:
+            classes |= names
             biases |= any(w.trainable and len(w.shape) == 1 for w in node.weights)
             options = [option for part in parts for option in part.options]
             grouped |= any(name == "groups" and value != 1 for name, value, _ in options)
-    return _Found(tuple(c for c in _CLASSES if c in classes), biases, grouped)
+    return _Facts(tuple(c for c in _CLASSES if c in classes), biases, grouped)
 
 
 def _parts(node: Node) -> Iterator[Constructor]:
-    """The modules that a layer is made of."""
+    """The modules that a layer consists of."""
     module = node.torch.module
     stack = [] if module is None else [module]
     while stack:
@@ -89,38 +89,38 @@ _REASONS = {
 
 
 Arms = list[tuple[tuple[str, ...], tuple[str, ...]]]
-"""Classes, and what is done to a module of them."""
+"""Classes, and the statements that initialize a module of them."""
 
 
-def _arms(init: Init, found: _Found) -> Arms:
+def _arms(init: Init, facts: _Facts) -> Arms:
     if init.method in ("he", "lecun"):
-        return _by_inputs(init, found)
+        return _by_inputs(init, facts)
     if init.method == "xavier":
-        return [(found.classes, _xavier(init, found))]
+        return [(facts.classes, _xavier(init, facts))]
     if init.method == "orthogonal":
         gain = "" if init.gain == 1 else f", gain={init.gain!r}"
         weight = "weight = module.weight.detach()"
         # As 32-bit numbers: halves have no QR decomposition.
         drawn = f"weight.copy_(nn.init.orthogonal_(weight.float(){gain}))"
-        return [(found.classes, (weight, drawn))]
+        return [(facts.classes, (weight, drawn))]
     draw = f"nn.init.normal_(module.weight, std={init.std!r})"
     if init.method == "truncated_normal":
         cut = float(f"{2 * init.std:.6g}")
         draw = f"nn.init.trunc_normal_(module.weight, std={init.std!r}, a={-cut!r}, b={cut!r})"
-    return [(found.classes, (draw,))]
+    return [(facts.classes, (draw,))]
 
 
-def _by_inputs(init: Init, found: _Found) -> Arms:
-    """By how many numbers each sum is of, which torch knows of all but transposed convolutions."""
+def _by_inputs(init: Init, facts: _Facts) -> Arms:
+    """Variance by fan-in, which torch computes right except for transposed convolutions."""
     draw = "kaiming_uniform_" if init.uniform else "kaiming_normal_"
     what = 'nonlinearity="linear"' if init.method == "lecun" else 'nonlinearity="relu"'
     if init.slope:
         what = f'{init.slope!r}, nonlinearity="leaky_relu"'
     arms: Arms = []
-    usual = tuple(name for name in found.classes if name != _TRANSPOSED)
+    usual = tuple(name for name in facts.classes if name != _TRANSPOSED)
     if usual:
         arms.append((usual, (f"nn.init.{draw}(module.weight, {what})",)))
-    if _TRANSPOSED in found.classes:
+    if _TRANSPOSED in facts.classes:
         arms.append(((_TRANSPOSED,), _transposed(init)))
     return arms
 
@@ -134,8 +134,8 @@ def _transposed(init: Init) -> tuple[str, ...]:
     )
 
 
-def _xavier(init: Init, found: _Found) -> tuple[str, ...]:
-    if not found.grouped:
+def _xavier(init: Init, facts: _Facts) -> tuple[str, ...]:
+    if not facts.grouped:
         draw = "xavier_uniform_" if init.uniform else "xavier_normal_"
         gain = "" if init.gain == 1 else f", gain={init.gain!r}"
         return (f"nn.init.{draw}(module.weight{gain})",)
@@ -148,7 +148,7 @@ def _xavier(init: Init, found: _Found) -> tuple[str, ...]:
 
 
 def _drawn(init: Init, variance: float, over: str) -> tuple[str, ...]:
-    """Numbers of mean 0 and variance `variance/over`."""
+    """Statements that draw numbers of mean 0 and variance `variance/over`."""
     if init.uniform:
         return (
             f"bound = ({3 * variance:.6g} / {over}) ** 0.5",

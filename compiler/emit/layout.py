@@ -1,11 +1,11 @@
-"""Lines of Python, broken where `ruff format` would break them."""
+"""Lines of Python, wrapped as `ruff format` would wrap them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 WIDTH = 88
-"""What ruff and black allow a line unless they are told otherwise."""
+"""The default line length of ruff and black."""
 
 STEP = "    "
 
@@ -14,10 +14,10 @@ class Group(NamedTuple):
     """Something in brackets: a call, a list, a comprehension."""
 
     before: str
-    """Up to the opening bracket, with it."""
+    """The text up to the opening bracket, including it."""
     items: tuple[Doc, ...]
     after: str
-    """The closing bracket, and what follows it."""
+    """The closing bracket and what follows it."""
     commas: bool = True
     """Whether items are separated by commas; the parts of a comprehension are not."""
 
@@ -30,7 +30,7 @@ Doc = str | Group
 
 
 def statement(doc: Doc, indent: int, before: str = "", after: str = "") -> list[str]:
-    """The lines of a statement: on one if it fits, else what is in its brackets is indented."""
+    """The lines of a statement: one if it fits, else the contents of its brackets are indented."""
     margin = STEP * indent
     line = f"{margin}{before}{doc}{after}"
     if len(line) <= WIDTH or isinstance(doc, str) or not doc.items:
@@ -42,7 +42,9 @@ def statement(doc: Doc, indent: int, before: str = "", after: str = "") -> list[
 def _inside(group: Group, indent: int) -> list[str]:
     between = ", " if group.commas else " "
     line = STEP * indent + between.join(map(str, group.items))
-    is_list = group.commas and group.before.endswith("[")  # those are never on one line inside
+    is_list = group.commas and group.before.endswith(
+        "["
+    )  # the formatter never puts their items on one line
     if len(line) <= WIDTH and not is_list:
         return [line]
     after = "," if group.commas else ""

@@ -1,4 +1,4 @@
-"""Loops of a spec as comprehensions: rounds that repeat are written once."""
+"""Loops of a spec as list comprehensions: iterations that repeat are written once."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from .code import (
 )
 
 _LISTED = 4
-"""So many rounds that differ in one value are a loop over the values; fewer are written out."""
+"""From this number on, iterations that differ in one value become a loop over the values."""
 
-Values = list[Code]
-"""What the modules of one round are made with."""
+Arguments = list[Code]
+"""The arguments of the modules of one iteration."""
 
 
 def loop(rounds: Sequence[Code], count: Code) -> Code:
-    """Rounds, one after the other, as short as they can be said. `count` is how many they are,
-    which the spec may compute."""
-    items = None if isinstance(count, Constant) else _counted(rounds, count)
+    """The iterations of a loop as an `nn.Sequential`, as short as possible. `count` is the number
+    of iterations, which the spec may compute."""
+    items = None if isinstance(count, Constant) else _of_any_count(rounds, count)
     if items is None:
         items = []
         for _, group in groupby(rounds, key=frame):
-            items += _Alike([*group], len(items)).items()
+            items += _SameFrame([*group], len(items)).items()
     return _call("nn.Sequential", items)
 
 
@@ -50,38 +50,38 @@ def _call(name: str, items: Sequence[Code]) -> Code:
     return Call(Callee(name, (Leaf(),) * len(items)), *items)
 
 
-def _values(code: Code) -> Values:
+def _arguments(code: Code) -> Arguments:
     return [part for _, part in leaves(code)]
 
 
-def _counted(rounds: Sequence[Code], count: Code) -> list[Code] | None:
-    """Any number of rounds: all alike, growing, or the first of its own kind."""
+def _of_any_count(rounds: Sequence[Code], count: Code) -> list[Code] | None:
+    """Code for any number of iterations: equal, growing evenly, or only the first different."""
     if len({*map(frame, rounds)}) != 1:
         return None
-    found = [*map(_values, rounds)]
-    whole = _formula(found)
-    if whole is not None and (len(rounds) != 2 or whole == found[0]):
-        return [_run(rounds[0], whole, 0, count)]
-    rest = _formula(found[1:]) if len(rounds) > 1 else None
-    if rest is not None and rest == found[1]:
-        start = 1 if _counts(rest) else 0
+    arguments = [*map(_arguments, rounds)]
+    formulas = _formulas(arguments)
+    if formulas is not None and (len(rounds) != 2 or formulas == arguments[0]):
+        return [_comprehension(rounds[0], formulas, 0, count)]
+    rest = _formulas(arguments[1:]) if len(rounds) > 1 else None
+    if rest is not None and rest == arguments[1]:
+        start = 1 if _uses_index(rest) else 0
         rounds_left = operation("-", count, Constant(1))
-        return [_alone(rounds[0], 0), _run(rounds[1], rest, start, rounds_left)]
+        return [_single_round(rounds[0], 0), _comprehension(rounds[1], rest, start, rounds_left)]
     return None
 
 
-def _counts(values: Values) -> bool:
-    """Whether values are computed from the number of their round."""
+def _uses_index(values: Arguments) -> bool:
+    """Whether values depend on the loop index."""
     return any(INDEX in value.names() for value in values)
 
 
-def _alone(code: Code, number: int) -> Code:
-    """A round that stands by itself, whose number is known."""
+def _single_round(code: Code, number: int) -> Code:
+    """A single iteration, with its index filled in."""
     return replaced(code, {Named(INDEX): Constant(number)})
 
 
-def _run(code: Code, values: Values, start: int, count: Code) -> Code:
-    """`*[… for i in range(count)]`; the first round is number `start`."""
+def _comprehension(code: Code, values: Arguments, start: int, count: Code) -> Code:
+    """`*[… for i in range(count)]`; the index of the first iteration is `start`."""
     element = with_leaves(code, iter(values))
     counts = INDEX in element.names()
     source = function("range", count)
@@ -90,45 +90,45 @@ def _run(code: Code, values: Values, start: int, count: Code) -> Code:
     return Loop(INDEX if counts else "_", element, source)
 
 
-def _formula(found: Sequence[Values]) -> Values | None:
-    """Expressions for the values of all rounds, by their number; None where there are none."""
-    whole = [_grown(column) for column in zip(*found, strict=True)]
-    return None if None in whole else whole  # type: ignore[return-value]
+def _formulas(arguments: Sequence[Arguments]) -> Arguments | None:
+    """Expressions over the loop index for the arguments of all iterations, if there are any."""
+    formulas = [_linear(column) for column in zip(*arguments, strict=True)]
+    return None if None in formulas else formulas  # type: ignore[return-value]
 
 
-def _grown(column: Sequence[Code], start: int = 0) -> Code | None:
-    """What stays the same, or grows evenly: `64 + 32 * i`."""
+def _linear(column: Sequence[Code], start: int = 0) -> Code | None:
+    """One expression for a value that stays the same or grows evenly: `64 + 32 * i`."""
     first = as_sum(column[0])
     growth = plus(as_sum(column[1]), first, -1) if len(column) > 1 else {}
     if not growth:
         return column[0] if all(same(column[0], code) for code in column) else None
     if any(isinstance(factor, Constant) for product in growth for factor in product):
-        return None  # only whole numbers grow
+        return None  # only formulas numbers grow
     if len(growth) >= len(first) + len(as_sum(column[1])) and first:
-        return None  # nothing cancels: these have nothing to do with one another
+        return None  # nothing cancels: the expressions are unrelated
     for number, code in enumerate(column):
         if as_sum(code) != plus(first, growth, number):
             return None
     by = from_sum(growth)
     base = from_sum(plus(first, growth, -start)) if start else column[0]
-    if isinstance(by, Constant) and by.own < 0:
-        return Operation("-", base, operation("*", Constant(-by.own), Named(INDEX)))
+    if isinstance(by, Constant) and by.content < 0:
+        return Operation("-", base, operation("*", Constant(-by.content), Named(INDEX)))
     times = operation("*", by, Named(INDEX))
     return times if base == Constant(0) else Operation("+", base, times)
 
 
-class _Alike:
-    """Rounds of one frame, one after the other."""
+class _SameFrame:
+    """Consecutive iterations that differ only in values."""
 
     def __init__(self, rounds: Sequence[Code], number: int) -> None:
         self.rounds = rounds
         self.number = number
-        """Of the first of them."""
-        self.found = [*map(_values, rounds)]
-        self.changes = [0] * len(self.found[0])
-        """Of each value, the last round in which it is not what it was before."""
+        """The index of the first of them."""
+        self.arguments = [*map(_arguments, rounds)]
+        self.changes = [0] * len(self.arguments[0])
+        """For each value, the last iteration in which it differs from the one before."""
         for at in range(1, len(rounds)):
-            for place, (one, two) in enumerate(zip(*self.found[at - 1 : at + 1], strict=True)):
+            for place, (one, two) in enumerate(zip(*self.arguments[at - 1 : at + 1], strict=True)):
                 if not same(one, two):
                     self.changes[place] = at
 
@@ -142,29 +142,29 @@ class _Alike:
         return items
 
     def longest(self, at: int) -> tuple[int, Code]:
-        """As many rounds from here on as are one comprehension."""
+        """The longest comprehension from here on: its number of iterations, and its code."""
         first, rest = self.rounds[at], len(self.rounds) - at
         number = self.number + at
         length = min(rest, 2)
-        if rest > 1 and _formula(self.found[at : at + 2]) is not None:
+        if rest > 1 and _formulas(self.arguments[at : at + 2]) is not None:
             while length < rest and self.follows(at, length):
                 length += 1
-            found = self.found[at : at + length]
-            whole = _formula(found)
-            assert whole is not None
-            if length > 2 or whole == found[0]:
-                start = number if _counts(found[0]) else 0
-                columns = zip(*found, strict=True)
-                shifted = [_grown(column[:2], start) for column in columns] if start else whole
-                return length, _run(first, shifted, start, Constant(length))  # type: ignore[arg-type]
+            arguments = self.arguments[at : at + length]
+            formulas = _formulas(arguments)
+            assert formulas is not None
+            if length > 2 or formulas == arguments[0]:
+                start = number if _uses_index(arguments[0]) else 0
+                columns = zip(*arguments, strict=True)
+                shifted = [_linear(column[:2], start) for column in columns] if start else formulas
+                return length, _comprehension(first, shifted, start, Constant(length))  # type: ignore[arg-type]
         changing = [place for place, last in enumerate(self.changes) if last > at]
-        if rest >= _LISTED and len(changing) == 1 and not _counts(self.found[at]):
+        if rest >= _LISTED and len(changing) == 1 and not _uses_index(self.arguments[at]):
             return rest, self.listed(at, changing[0])
-        return 1, _alone(first, number)
+        return 1, _single_round(first, number)
 
     def follows(self, at: int, number: int) -> bool:
-        """Whether a round goes on as the first two began."""
-        first, second, here = (self.found[at + n] for n in (0, 1, number))
+        """Whether an iteration continues the progression of the first two."""
+        first, second, here = (self.arguments[at + n] for n in (0, 1, number))
         return all(
             as_sum(value) == plus(as_sum(one), plus(as_sum(two), as_sum(one), -1), number)
             for one, two, value in zip(first, second, here, strict=True)
@@ -172,14 +172,14 @@ class _Alike:
 
     def listed(self, at: int, place: int) -> Code:
         """`*[… for width in [64, 128, …]]`."""
-        column = [values[place] for values in self.found[at:]]
+        column = [values[place] for values in self.arguments[at:]]
         leaf = [leaf for leaf, _ in leaves(self.rounds[at])][place]
-        others = [value for n, value in enumerate(self.found[at]) if n != place]
+        others = [value for n, value in enumerate(self.arguments[at]) if n != place]
         name = leaf.name or VALUE
         if any(name in value.names() for value in others):
             name = VALUE
-        values = [*self.found[at]]
+        values = [*self.arguments[at]]
         values[place] = Named(name)
-        constants = [code.own for code in column if isinstance(code, Constant)]
+        constants = [code.content for code in column if isinstance(code, Constant)]
         source = Constant(constants) if len(constants) == len(column) else _call("", column)
         return Loop(name, with_leaves(self.rounds[at], iter(values)), source)

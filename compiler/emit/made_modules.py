@@ -1,4 +1,4 @@
-"""How the module of each step is made: a layer, a call of a class, a loop of them."""
+"""The code that creates the module of each step: a layer, a call of a class, a loop of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .scopes import Of, channels, one_of_pair, text_of, value_of
 from .traced_values import Traced, code_of, plain, traced
 
 Read = Callable[[Of, Scope], Any]
-"""The value of an argument in a call."""
+"""Reads the value of an argument in a call."""
 
 
 @dataclass
@@ -28,13 +28,13 @@ class Parameter:
     name: str
     read: Read
     values: list[Any] = field(default_factory=list)
-    """In each call."""
+    """Its value in each call."""
     default: Any = ...
-    """`...` where there is none."""
+    """`...` if there is none."""
 
     @property
     def leaf(self) -> Leaf:
-        """Its place in a call: rates have to be given, by name."""
+        """Its place in a call; rates are required, by name."""
         is_rate = self.default is ... and any(type(value) is float for value in self.values)
         return Leaf(self.name, BY_NAME if is_rate else self.default)
 
@@ -54,11 +54,11 @@ def type_text(value: Any) -> str:
 
 
 class Class(NamedTuple):
-    """A class, as those see it that call it."""
+    """A written class, as its callers see it."""
 
     callee: Callee
     reads: tuple[Read, ...]
-    """Its arguments."""
+    """Readers of its arguments."""
     lines: list[str]
 
     def call(self, of: Of, scope: Scope) -> Code:
@@ -66,27 +66,26 @@ class Class(NamedTuple):
 
 
 class Modules:
-    """The classes that are written so far, and how the modules of a network are made with them."""
+    """The classes written so far, and the code of modules that use them."""
 
     def __init__(self, bodies: Bodies) -> None:
         self.bodies = bodies
         self.written: list[Class] = []
         self.helpers: dict[str, None] = {}
-        """Sources of the classes that layers come with, in the order in which they are needed."""
+        """Sources of helper classes of layers, in the order in which they are needed."""
         self.classes: dict[int, Class] = {}
-        """By the id of a scope: what it is a call of."""
+        """The class of each scope, by its id."""
         self.steps: dict[int, dict[Key, Step]] = {}
-        """By the id of a scope that is a class."""
-        self.handed: dict[int, bool] = {}
-        """The layers that blocks are handed as classes, by index, and whether these are told to
-        work in place."""
+        """The steps of each scope that becomes a class, by its id."""
+        self.passed: dict[int, bool] = {}
+        """The layers passed to blocks as classes, by index, and whether they work in place."""
 
     def paths(self, scope: Scope) -> dict[tuple[str, int], Any]:
         region = text_of(origin(scope))
         return {} if region is None else paths_in(region)
 
     def made(self, step: Step, of: Of) -> Code:
-        """How the module of a step is made."""
+        """The code that creates the module of a step."""
         if isinstance(step.item, Node):
             return self.layer(step.item, of)
         return self.part(step.item, of)
@@ -96,7 +95,7 @@ class Modules:
         text = node.torch
         if text.helper:
             self.helpers.setdefault(text.helper)
-        inplace = self.handed.get(real.index)
+        inplace = self.passed.get(real.index)
         if inplace is None:
             return code_of(text.module)
         made: Code = Constant(ClassName(text.module.name))
@@ -133,7 +132,7 @@ def argument_of(word: str) -> Read:
     return read
 
 
-def channels_arriving(of: Of, scope: Scope) -> Any:
+def input_channels(of: Of, scope: Scope) -> Any:
     return channels(of(origin(scope).input))
 
 
@@ -145,7 +144,7 @@ def class_of_layer(word: str) -> ClassName:
 
 
 def defaults_of(what: Scope) -> Mapping[str, Any]:
-    """What parameters are where a call does not say, as far as a class can have it."""
+    """The defaults of a block's parameters that a class can express."""
     if is_shortcut(what):
         return {"stride": 1}
     parameters = () if what.definition is None else what.definition.parameters
@@ -165,7 +164,7 @@ def default_for(values: Sequence[Any], default: Any) -> Any:
     if any(type(value) is not type(default) for value in values):
         default = ...
     if default is ... and all(type(value) is bool for value in values):
-        return False  # nobody reads `Part(16, False)`
+        return False  # `Part(16, False)` is hard to read
     return default
 
 

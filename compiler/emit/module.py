@@ -1,4 +1,4 @@
-"""A whole module: header, imports, helpers, classes, and the network's own class last."""
+"""Assembles the module: header, imports, helpers, classes, the class of the network last."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .source import NAMESPACE, Comments, Names, docstring
 Lines = list[str]
 
 EMITTED = re.compile(rb'\A(?:"""|.*\n)From .* by dotcnn ')
-"""How all begins that is made here: what may be replaced without a question."""
+"""The beginning of every emitted file: such a file may be overwritten without asking."""
 
 
 def module(network: Network, version: str, *, flat: bool = False, main: bool = False) -> str:
-    """The source of a torch module, with a class for each block of the spec, or one for all."""
+    """The source of a torch module, with a class for each block of the spec, or one class."""
     start = initial(network)
     bodies = Bodies(network, frozenset(start.zero))
     comments = Comments(network.program)
@@ -34,7 +34,7 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     own = names.free(network.name, "Network")
     outputs = names.free(f"{own}Outputs") if network.aux else ""
     classes = Classes(bodies, comments, names)
-    contents = classes.as_it_is(bodies.flat()) if flat else classes.write(network.root)
+    contents = classes.unchanged(bodies.flat()) if flat else classes.write(network.root)
     parts: list[Sequence[str]] = [helper.rstrip("\n").split("\n") for helper in classes.helpers]
     parts += [made.lines for made in classes.written]
     fields = _head_fields(network.aux)
@@ -47,7 +47,7 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
         node, last = network.output, network.output.name.replace(".", "_")
         made.append(f"{STEP * 2}self.{last} = {node.torch.module}")
         predict = _predict(last, bool(outputs))
-    if start.lines:  # the function of one module, put into a loop over all
+    if start.lines:  # the body of `init_weights`, as a loop over all modules
         reason = start.lines[1].strip().strip('"').rstrip(".")
         made.append(f"{STEP * 2}for module in self.modules():  # {reason}")
         made += [STEP * 2 + line for line in start.lines[2:]]
@@ -61,7 +61,7 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
 
 
 def _assembled(top: Lines, parts: Sequence[Sequence[str]]) -> str:
-    """The parts of a module one below the other, and the imports that they need."""
+    """The parts of a module, preceded by the imports that they need."""
     text = "\n\n\n".join("\n".join(part) for part in parts)
     imports = []
     if re.search(r"\bNamedTuple\b", text):
@@ -75,16 +75,16 @@ def _assembled(top: Lines, parts: Sequence[Sequence[str]]) -> str:
 
 
 def _header(network: Network, comments: Comments, version: str, note: str) -> Lines:
-    """What it is, from where, and how weights get into it."""
+    """The docstring of the module: what it is, where it comes from, how to load weights."""
     source = network.program.main.source
     file = Path(source.path or source.name).name
-    said = comments.top(source)
-    if said:
-        said[0] = said[0].removeprefix(f"{file}: ")
+    lines = comments.top(source)
+    if lines:
+        lines[0] = lines[0].removeprefix(f"{file}: ")
     weights = "Weights: model.load_state_dict(torch.load(path))"
     made = f"From {file} by dotcnn {version}. {note or weights}"
-    said[1:1] = [made, weights] if note else [made]
-    return docstring(said, 0)
+    lines[1:1] = [made, weights] if note else [made]
+    return docstring(lines, 0)
 
 
 def _helper_names(network: Network) -> set[str]:
@@ -133,9 +133,9 @@ def _predict(last: str, several: bool) -> Lines:
 
 
 def _check_run(name: str, network: Network, dot: str) -> Lines:
-    """`--main`: random images through the network, for who runs the file: the shapes, and how many
-    parameters, as a report counts them: those of auxiliary heads apart. `dot`: what stands for dots
-    in names of weights."""
+    """The code of `--main`: random images through the network, printing shapes and the number of
+    parameters, those of auxiliary heads apart, as in a report. `dot` replaces dots in names of
+    weights."""
     lines = [
         f"model = {name}().eval()",
         f"images = torch.randn(2, {', '.join(map(str, network.input.shape))})",

@@ -1,7 +1,8 @@
-"""What a class takes from the spec: the names in the text of its scope, and their values.
+"""The arguments of a class: the names in the text of its scope, and their values.
 
-Whatever reads a value takes `of`, which turns a layer or scope of the network into the one to read:
-`as_it_is`, or its twin (`traced_walk`), which says how it is computed.
+Functions that read a value have a parameter `of`, which maps a layer or scope of the network to the
+one to read: to itself (`unchanged`), or to its traced copy (`traced_walk`), whose values carry
+expressions.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .body import is_shortcut
 Of = Callable[[Any], Any]
 
 
-def as_it_is(item: Any) -> Any:
+def unchanged(item: Any) -> Any:
     return item
 
 
@@ -34,7 +35,7 @@ def one_of_pair(value: Any) -> Any:
 
 
 def text_of(scope: Scope) -> Any:
-    """The text that a class comes from: of a block and of a round, its body."""
+    """The syntax that a class is written from: the body of a block or of a loop, or a statement."""
     if scope.definition is not None:
         return scope.definition.body
     if scope.kind == "iteration" and isinstance(scope.statement, For | Repeat):
@@ -43,8 +44,8 @@ def text_of(scope: Scope) -> Any:
 
 
 def names_of(scope: Scope) -> tuple[str, ...]:
-    """What a class of a scope takes from the spec: the parameters of a block; of anything else the
-    names in its text that get a value outside, outermost first."""
+    """The names that become arguments of a class: the parameters of a block; otherwise the names in
+    its text whose values come from outside, outermost first."""
     if is_shortcut(scope):
         return ("out_channels", "stride")
     if scope.definition is not None:
@@ -59,7 +60,7 @@ def names_of(scope: Scope) -> tuple[str, ...]:
 
 
 def _place_of(env: Env, name: str) -> tuple[int, ...]:
-    """Where a name gets its value, outermost first; empty for what a whole file knows."""
+    """A sort key: the scope that defines a name, outermost first; empty for names of the file."""
     frames = []
     at: Env | None = env
     while at is not None and at.parent is not None:
@@ -72,20 +73,20 @@ def _place_of(env: Env, name: str) -> tuple[int, ...]:
 
 
 def value_of(of: Of, scope: Scope, name: str) -> Any:
-    """What a name stands for in a scope that is a class."""
+    """The value of a name in a scope that becomes a class."""
     if is_shortcut(scope):
         first, *_, last = scope.nodes()
         if name == "stride":
             return one_of_pair(of(first).op.stride)
         return channels(of(last))
-    found = of(scope)
-    if found.definition is not None:
-        return dict(found.arguments)[name]
-    return found.env.find(name)
+    traced = of(scope)
+    if traced.definition is not None:
+        return dict(traced.arguments)[name]
+    return traced.env.find(name)
 
 
 def default_of(scope: Scope, name: str) -> Expression | None:
-    """The default of a block's parameter, where its call leaves it at that."""
+    """The default of a block's parameter, if the call does not give the argument."""
     call = scope.statement
     if scope.definition is None or not isinstance(call, Call):
         return None

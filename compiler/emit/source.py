@@ -1,6 +1,6 @@
-"""Texts of a spec as Python: names that are free, comments as docstrings.
+"""Texts of a spec as Python: unused names, comments as docstrings.
 
-Nothing that a spec says reaches the source except through here or through `repr`.
+Text of a spec reaches the emitted source only through this module or through `repr`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMESPACE = frozenset(
     "torch nn F Tensor NamedTuple typing self cls super forward predict main init_weights model "
     "module annotations".split()
 )
-"""What emitted text uses itself, beside keywords and builtins."""
+"""Names that emitted text uses itself, besides keywords and builtins."""
 
 RESERVED = NAMESPACE | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | {*dir(builtins)}
 
@@ -30,33 +30,33 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z_0-9]*\Z")
 
 
 class Names:
-    """The identifiers of one scope of the emitted text; each is given once."""
+    """The identifiers of one scope of the emitted text; each is used once."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self.taken = {*taken}
 
     def free(self, wanted: str, fallback: str = "value") -> str:
-        """The name that was wanted, or the nearest to it that Python allows and nobody has."""
+        """The wanted name, or a similar one that is a valid identifier and not used yet."""
         name = wanted.lstrip("_")
         if not _WORD.match(name):
             name = fallback
         if name in RESERVED:
             name += "_"
-        found, number = name, 1
-        while found in self.taken or found in RESERVED:
+        result, number = name, 1
+        while result in self.taken or result in RESERVED:
             number += 1
-            found = f"{name.rstrip('_')}{number}"
-        self.taken.add(found)
-        return found
+            result = f"{name.rstrip('_')}{number}"
+        self.taken.add(result)
+        return result
 
 
 def camel(word: str) -> str:
-    """`inverted_residual` as a class is called: `InvertedResidual`; `SEUnit` stays."""
+    """The class name for a word: `InvertedResidual` for `inverted_residual`; `SEUnit` stays."""
     return "".join(part[:1].upper() + part[1:] for part in word.split("_"))
 
 
 def docstring(lines: list[str], indent: int) -> list[str]:
-    """Lines of text as a docstring that says them and does nothing else."""
+    """Lines of text as a docstring, escaped so that they cannot end it."""
     margin = "    " * indent
     safe = [_plain(line) for line in lines]
     if indent:
@@ -68,39 +68,39 @@ def docstring(lines: list[str], indent: int) -> list[str]:
     if not safe:
         return []
     if len(safe) == 1:
-        end = " " if safe[0].endswith('"') else ""  # or four quotes would stand together
+        end = " " if safe[0].endswith('"') else ""  # so that there are not four quotes in a row
         return [f'{margin}"""{safe[0]}{end}"""']
     return [f'{margin}"""{safe[0]}', *(margin + line if line else "" for line in safe[1:]),
             f'{margin}"""']  # fmt: skip
 
 
 def _refilled(lines: list[str], width: int) -> list[str]:
-    """Paragraphs that have become too wide, on more lines."""
-    found: list[str] = []
+    """Wraps paragraphs that are too wide."""
+    result: list[str] = []
     for is_text, group in groupby(lines, key=bool):
         paragraph = list(group)
         if is_text and max(map(len, paragraph)) > width:
             whole = " ".join(paragraph)
             paragraph = wrap(whole, width, break_long_words=False, break_on_hyphens=False)
-        found += paragraph
-    return found
+        result += paragraph
+    return result
 
 
 def _plain(line: str) -> str:
-    """A line that cannot end the docstring it stands in, nor mean anything else than it shows."""
+    """A line that cannot end its docstring and contains no hidden characters."""
     line = _visible(line.expandtabs().strip())
     return line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
 
 def _visible(line: str) -> str:
-    """Without what ends a line or is not seen: controls, directions, separators, surrogates."""
+    """Replaces control characters, separators and surrogates by `?`."""
     return "".join(
         char if char == " " or unicodedata.category(char)[0] not in "CZ" else "?" for char in line
     )
 
 
 class Comments:
-    """The spec's own: those above a block or a network, those at the top of a file."""
+    """The comments of a spec: above a block or a network, and at the top of a file."""
 
     def __init__(self, program: Program) -> None:
         self.by_line: dict[Source, dict[int, Comment]] = {
@@ -109,21 +109,21 @@ class Comments:
         }
 
     def above(self, span: Span) -> list[str]:
-        """The lines of comment directly above; those that begin the file are its own."""
-        known = self.by_line.get(span.source, {})
+        """The comment lines directly above; those at the top of a file belong to the file."""
+        comments = self.by_line.get(span.source, {})
         first = span.line
-        while first - 1 in known:
+        while first - 1 in comments:
             first -= 1
         return [] if first == 1 else self.lines(span.source, first)
 
     def top(self, source: Source) -> list[str]:
-        """The lines of comment that a file begins with."""
+        """The comment lines at the top of a file."""
         return self.lines(source, 1)
 
     def lines(self, source: Source, line: int) -> list[str]:
-        known = self.by_line.get(source, {})
-        found = []
-        while line in known:
-            found.append(known[line].text.lstrip("#").strip())
+        comments = self.by_line.get(source, {})
+        result = []
+        while line in comments:
+            result.append(comments[line].text.lstrip("#").strip())
             line += 1
-        return found
+        return result

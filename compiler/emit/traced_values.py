@@ -1,8 +1,8 @@
-"""Values that remember the Python expression that they come from.
+"""Values that carry the Python expression they were computed from.
 
-The emitter carries a block out once more with such values for its parameters: `conv 4*width 1x1`
-then makes a convolution whose filters are 256 and `4 * width`. They are numbers, words and tuples
-like any others, and compare as such; only what is computed from them says how.
+The emitter executes a block again with such values as its parameters: `conv 4*width 1x1` then
+creates a convolution whose number of filters is 256 and also `4 * width`. Traced values are
+ordinary numbers, words and tuples and compare as such; values computed from them are traced, too.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..language.values import Traced as Remembers
+from ..language.values import Traced as TracedValue
 from ..language.values import Word
 from ..ops.base import ClassName, Constructor
 from .code import COMPUTE, Call, Callee, Code, Constant, Item, Leaf, Several, function, operation
 
 
-class Traced(Remembers):
-    """A value with the expression for it."""
+class Traced(TracedValue):
+    """A value with its expression."""
 
     code: Code
 
@@ -30,13 +30,13 @@ class Traced(Remembers):
     def operand(self, value: float) -> Any:
         if isinstance(value, Traced):
             return value
-        found = TracedFloat(value)
-        found.code = Constant(float(value))
-        return found
+        result = TracedFloat(value)
+        result.code = Constant(float(value))
+        return result
 
 
 def code_of(value: Any) -> Code:
-    """The expression for a value."""
+    """The expression of a value."""
     if isinstance(value, Code):
         return value
     if isinstance(value, Traced):
@@ -55,24 +55,24 @@ _POSITIONAL = Leaf()
 
 
 def traced(value: Any, code: Code) -> Any:
-    """The same value, with an expression for it where it can carry one."""
+    """The same value with an expression, if values of its type can carry one."""
     if isinstance(code, Constant) or isinstance(value, bool):
         return value
-    found: Any
+    result: Any
     if isinstance(value, int):
-        found = TracedInt(value)
+        result = TracedInt(value)
     elif isinstance(value, float):
-        found = TracedFloat(value)
+        result = TracedFloat(value)
     elif isinstance(value, Word):
-        found = TracedWord(value)
+        result = TracedWord(value)
     elif type(value) is tuple:
-        found = TracedTuple([traced(each, Item(n, code)) for n, each in enumerate(value)])
+        result = TracedTuple([traced(each, Item(n, code)) for n, each in enumerate(value)])
     elif isinstance(value, ClassName):
-        found = TracedClass(value)
+        result = TracedClass(value)
     else:
         return value
-    found.code = code
-    return found
+    result.code = code
+    return result
 
 
 def _number(value: Any, sign: str, left: Any, right: Any) -> Any:
@@ -113,15 +113,15 @@ class TracedFloat(_Arithmetic, float):
 
 
 class TracedWord(Traced, Word):
-    """A word: a layer that is handed to a block."""
+    """A word: a layer passed to a block."""
 
 
 class TracedClass(Traced, ClassName):
-    """A class of layers."""
+    """A layer class."""
 
 
 class TracedTuple(Traced, tuple):  # type: ignore[type-arg]
-    """A tuple, whose items are traced too."""
+    """A tuple with traced items."""
 
 
 _PLAIN: dict[type, Callable[[Any], Any]] = {

@@ -1,9 +1,9 @@
-"""A part of the spec carried out once more, with its parameters traced.
+"""Executes a part of the spec a second time, with traced parameters.
 
-A class is written from a `Twin` of one call: the compiler's own walk carries the text of the block
-out again, with values that remember which expression they come from (`traced_values`), and makes a
-twin of each scope and layer. On the way it takes down which questions the text asks, how many
-rounds its loops have, and what its `let`s are called.
+A class is written from the `Twin` of one call: the compiler's own walk executes the text of the
+block again, with values that carry the expression they come from (`traced_values`). The result is a
+copy of each scope and layer whose arguments are expressions. The walk also records the conditions
+of `if` statements, the number of iterations of loops and the names of `let` statements.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ from ..ops.base import Op
 from .body import is_shortcut, origin
 from .code import INDEX, OPPOSITE, Code, Constant, Named, Operation, all_of, negated
 from .scopes import (
-    as_it_is,
     default_of,
     given_arguments,
     names_of,
     one_of_pair,
     text_of,
+    unchanged,
     value_of,
 )
 from .traced_values import Traced, TracedFloat, TracedInt, code_of, traced
 
-_PLENTY = 10**9
-_NOBODY: Any = object()
+_UNLIMITED = 10**9
+_NO_CALLER: Any = object()
 
 
 class Untraced(Exception):
-    """A twin that is not one."""
+    """The second execution did not give the same layers."""
 
 
-class _Forgets(dict[Any, Any]):
-    """A cache that holds nothing: equal values may come from different expressions."""
+class _NoCache(dict[Any, Any]):
+    """A cache that stays empty: equal values may come from different expressions."""
 
     def __setitem__(self, key: Any, value: Any) -> None: ...
 
 
 class TracedWalk(Walk):
-    """Carries a scope out; `names` are those of its parameters in the class."""
+    """Executes one scope; `names` maps its parameters to their names in the class."""
 
     def __init__(self, real: Walk, names: Mapping[str, str]) -> None:
         self.real = real
         self.names = names
         self.files: dict[Module, Env] = {}
         fuel = Fuel()
-        fuel.left = fuel.total = fuel.max_layers = _PLENTY
+        fuel.left = fuel.total = fuel.max_layers = _UNLIMITED
         calls = BlockCalls(self.names_of_file)
         super().__init__(
             real.syntax,
@@ -70,19 +70,19 @@ class TracedWalk(Walk):
             fuel,
         )
         self.has_input = True
-        self.layers.known = _Forgets()
-        self.applied = _Forgets()
+        self.layers.known = _NoCache()
+        self.applied = _NoCache()
         self.first: Node | None = None
-        """What arrives."""
+        """The input of the scope."""
         self.own: Scope | None = None
-        """The scope that becomes a class."""
-        self.truths: dict[tuple[int, str], tuple[dict[str, object], Code]] = {}
-        """By the id of a table of names, and a name in it: the expression of a switch, which cannot
-        carry one."""
+        """The scope that becomes the class."""
+        self.conditions: dict[tuple[int, str], tuple[dict[str, object], Code]] = {}
+        """The expressions of booleans, which cannot carry one: by the id of a table of names, and a
+        name in it."""
         self.choices: dict[int, list[Code | None]] = {}
-        """By the id of an `if`: its questions."""
+        """The conditions of each `if`, by its id."""
         self.locals: list[tuple[str, Code]] = []
-        """The `let`s that the class has."""
+        """The names from `let` statements that the class defines, with their expressions."""
         self.optional = 0
 
     def names_of_file(self, module: Module) -> Env:
@@ -90,40 +90,40 @@ class TracedWalk(Walk):
             real = self.real.globals_of(module)
             env = Env(None, real.values, self.fuel)
 
-            def arriving(name: str) -> object:
+            def look_around(name: str) -> object:
                 if name == "classes" and real.look_around is not None:
                     return real.look_around(name)
                 return self.look_around(name)
 
-            env.look_around = arriving
+            env.look_around = look_around
             self.files[module] = env
         return self.files[module]
 
-    def again(self, what: Scope) -> Scope:
-        """The twin of a scope."""
-        arriving = what.input
-        if arriving is not None:
-            shape = (traced(arriving.shape[0], Named(self.names[""])), *arriving.shape[1:])
-            self.first = Node(-1, arriving.op, (), shape, arriving.span, arriving.scope)
+    def execute(self, what: Scope) -> Scope:
+        """Executes a scope; returns the copy."""
+        input_node = what.input
+        if input_node is not None:
+            shape = (traced(input_node.shape[0], Named(self.names[""])), *input_node.shape[1:])
+            self.first = Node(-1, input_node.op, (), shape, input_node.span, input_node.scope)
         self.module = self.module_of((what.definition or what).span.source)
         values: dict[str, object] = {}
         env = Env(self.names_of_file(self.module), values)
         for name in names_of(what):
-            value, default = value_of(as_it_is, what, name), default_of(what, name)
+            value, default = value_of(unchanged, what, name), default_of(what, name)
             if name in self.names:
                 code: Code = Named(self.names[name])
                 if isinstance(value, bool):
-                    self.truths[id(values), name] = values, code
+                    self.conditions[id(values), name] = values, code
                 value = traced(one_of_pair(value), code)
             elif default is not None:
                 value = self.block_calls.value(default, env, self.module)
             values[name] = value
         if what.definition is not None:
-            self.calls.append(_NOBODY)
+            self.calls.append(_NO_CALLER)
             twin = Scope("block", what.word, what.span, None, arguments=tuple(values.items()))
             twin.definition = what.definition
         else:
-            # As if it stood in a round of its own: what it refers to is found further out.
+            # Treated as an iteration of its own: the names it refers to belong to scopes around it.
             twin = Scope("iteration", what.word, what.span, None, index=what.index)
             twin.parent, twin.statement = what.parent, what.statement
             twin.arguments, twin.env = what.arguments, env
@@ -139,12 +139,12 @@ class TracedWalk(Walk):
             twin = inner
         if self.reporter.diagnostics:
             raise Untraced
-        for (_, name), (table, code) in self.truths.items():
+        for (_, name), (table, code) in self.conditions.items():
             table[name] = code
         return twin
 
     def module_of(self, source: object) -> Module:
-        """The file of a text, among those that a walk has come to know."""
+        """The module that a source belongs to, among those reachable from the main file."""
         known = {id(self.real.module): self.real.module}
         stack = [*known.values()]
         while stack:
@@ -157,24 +157,24 @@ class TracedWalk(Walk):
                     stack.append(ref.module)
         raise Untraced
 
-    # ---- what is taken down on the way ----
+    # ---- recorded during execution ----
 
-    def carry_out(self, statement: Any, scope: Scope, env: Env, arriving: MaybeNode) -> MaybeNode:
-        leaving = super().carry_out(statement, scope, env, arriving)
+    def carry_out(self, statement: Any, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+        output = super().carry_out(statement, scope, env, input_node)
         if isinstance(statement, Let):
             name = statement.name.value
             value = env.values[name]
             if isinstance(value, bool):
-                code = self.question(statement.value, env)
+                code = self.condition(statement.value, env)
                 if code is not None:
                     code = self.local(scope, name, code)
-                    self.truths[id(env.values), name] = env.values, code
+                    self.conditions[id(env.values), name] = env.values, code
             elif isinstance(value, TracedInt | TracedFloat):
                 env.values[name] = traced(value, self.local(scope, name, value.code))
-        return leaving
+        return output
 
     def local(self, scope: Scope, name: str, code: Code) -> Code:
-        """A name for an expression, where its class gives it one."""
+        """The name of an expression in the class, if the class defines one; else the expression."""
         own = self.names.get(f"let {name}")
         if isinstance(code, Named | Constant) or self.optional or not self.is_own(scope):
             return code
@@ -189,13 +189,13 @@ class TracedWalk(Walk):
             at = at.parent
         return at is self.own
 
-    def choice(self, statement: If, scope: Scope, env: Env, arriving: MaybeNode) -> MaybeNode:
+    def choice(self, statement: If, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
         if self.is_own(scope):
-            asked = [self.question(arm.condition, env) for arm in statement.arms]
-            self.choices.setdefault(id(statement), asked)
+            conditions = [self.condition(arm.condition, env) for arm in statement.arms]
+            self.choices.setdefault(id(statement), conditions)
         self.optional += 1
         try:
-            return super().choice(statement, scope, env, arriving)
+            return super().choice(statement, scope, env, input_node)
         finally:
             self.optional -= 1
 
@@ -207,56 +207,58 @@ class TracedWalk(Walk):
                 rounds = [(traced(n, Named(INDEX)),) for n in range(len(rounds))]
         else:
             count = len(rounds)
-        leaving = super().rounds(statement, word, names, rounds, *rest)
+        output = super().rounds(statement, word, names, rounds, *rest)
         for child in scope.children[-1:]:
             if isinstance(child, Scope) and child.kind == "loop":
                 child.count = count  # type: ignore[assignment]
-        return leaving
+        return output
 
     def call_block(
-        self, ref: BlockRef, call: Call, scope: Scope, env: Env, arriving: MaybeNode
+        self, ref: BlockRef, call: Call, scope: Scope, env: Env, input_node: MaybeNode
     ) -> MaybeNode:
-        leaving = super().call_block(ref, call, scope, env, arriving)
+        output = super().call_block(ref, call, scope, env, input_node)
         made = scope.children[-1]
         assert isinstance(made, Scope)
         values = dict(made.arguments)
         for name, argument in given_arguments(ref.block, call):
             if isinstance(values[name], bool):
-                code = self.question(argument.value, env)
+                code = self.condition(argument.value, env)
                 if code is not None:
                     values[name] = code
         made.arguments = tuple(values.items())
-        return leaving
+        return output
 
-    def call(self, call: Call, scope: Scope, env: Env, arriving: MaybeNode) -> MaybeNode:
-        leaving = super().call(call, scope, env, arriving)
+    def call(self, call: Call, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+        output = super().call(call, scope, env, input_node)
         word = call.head.value
-        if leaving is not None and leaving.given is not None and env.has(word):
+        if output is not None and output.given is not None and env.has(word):
             given = env.find(word)
             if isinstance(given, Traced):
-                leaving.given = traced(Word(word), given.code)
-        return leaving
+                output.given = traced(Word(word), given.code)
+        return output
 
-    # ---- questions ----
+    # ---- conditions ----
 
-    def question(self, node: Expression, env: Env) -> Code | None:
-        """A condition as an expression; None for what is none."""
+    def condition(self, node: Expression, env: Env) -> Code | None:
+        """A condition as an expression; None if it cannot be expressed."""
         try:
-            return self.asked(node, env)
+            return self.condition_of(node, env)
         except (Problem, Quiet, KeyError, ArithmeticError):
             return None
 
-    def asked(self, node: Expression, env: Env) -> Code:
+    def condition_of(self, node: Expression, env: Env) -> Code:
         if isinstance(node, Name):
             while node.value not in env.values and env.parent is not None:
                 env = env.parent
-            known = self.truths.get((id(env.values), node.value))
+            known = self.conditions.get((id(env.values), node.value))
             if known is not None:
                 return known[1]
         elif isinstance(node, Unary) and node.operator == "not":
-            return negated(self.asked(node.operand, env))
+            return negated(self.condition_of(node.operand, env))
         elif isinstance(node, Binary) and node.operator in ("and", "or"):
-            return Operation(node.operator, self.asked(node.left, env), self.asked(node.right, env))
+            return Operation(
+                node.operator, self.condition_of(node.left, env), self.condition_of(node.right, env)
+            )
         elif isinstance(node, Binary) and node.operator in OPPOSITE:
             sides = evaluate(node.left, env), evaluate(node.right, env)
             one, two = map(code_of, sides)
@@ -266,21 +268,21 @@ class TracedWalk(Walk):
 
 
 class Twin:
-    """A scope of a network, with all that is inside, as it was traced."""
+    """The traced copy of a scope and of everything inside it."""
 
     def __init__(self, network: Network, scope: Scope, names: Mapping[str, str]) -> None:
         what = origin(scope)
         assert isinstance(network.walk, Walk)
         self.walk = TracedWalk(network.walk, names)
         self.nodes: dict[int, Node] = {}
-        """By the index of a layer."""
+        """Traced nodes, by the index of the real one."""
         self.scopes: dict[int, Scope] = {}
-        """By the id of a scope."""
+        """Traced scopes, by the id of the real one."""
         try:
             if is_shortcut(what):
                 self.project(what, names)
             else:
-                self.pair(what, self.walk.again(what))
+                self.pair(what, self.walk.execute(what))
                 if what.input is not None and self.walk.first is not None:
                     self.nodes[what.input.index] = self.walk.first
                 self.strides(what)
@@ -288,15 +290,15 @@ class Twin:
             self.nodes, self.scopes = {}, {}
 
     def of(self, item: Any) -> Any:
-        """The twin of a layer or scope; itself, where it has none."""
+        """The traced copy of a layer or scope; the item itself if there is none."""
         if isinstance(item, Node):
             return self.nodes.get(item.index, item)
         return self.scopes.get(id(item), item)
 
     def project(self, scope: Scope, names: Mapping[str, str]) -> None:
-        """A shortcut has no text: its arguments are what it leads to, and in which steps."""
+        """Traces a shortcut, which has no text: its arguments are output channels and stride."""
         out, stride = (
-            traced(value_of(as_it_is, scope, name), Named(names[name]))
+            traced(value_of(unchanged, scope, name), Named(names[name]))
             for name in ("out_channels", "stride")
         )
         real = list(scope.nodes())
@@ -328,10 +330,10 @@ class Twin:
             self.scopes[id(one)] = two
             stack += zip(one.children, two.children, strict=True)
 
-    # ---- what residuals ask ----
+    # ---- residuals ----
 
     def strides(self, scope: Scope) -> None:
-        """Shortcuts go as many steps at a time as what they lie beside, all layers together."""
+        """Gives shortcuts the product of the strides of the path beside them."""
         for real in scope.nodes():
             twin = self.nodes[real.index]
             if not (is_shortcut(real.scope) or real.op.short_word == "shortcut"):
@@ -341,33 +343,33 @@ class Twin:
                 twin.op = twin.op.replace(stride=steps)
 
     def beside(self, twin: Node) -> Any:
-        """The strides of what a shortcut lies beside."""
+        """The strides of the path beside a shortcut."""
         sum_ = self.sum_of(twin)
         return None if sum_ is None else stride_between(twin.inputs[0], sum_.inputs[0])
 
     def sum_of(self, twin: Node) -> Node | None:
-        """What adds the shortcut that begins with a layer."""
+        """The sum that a shortcut, given by its first layer, ends in."""
         last = twin.scope.output if is_shortcut(twin.scope) else twin
         taking = (n for n in self.walk.nodes if any(each is last for each in n.inputs))
         return next((n for n in taking if n.op.kind == "merge"), None)
 
-    def question(self, real: Node, channels_alone: bool) -> Code | None:
-        """What a residual asks so that there is this sum, or this shortcut: whether its body has
-        the shape of its input."""
+    def condition(self, real: Node, channels_only: bool) -> Code | None:
+        """The condition under which a residual has this sum or this shortcut: whether the shape of
+        its body equals that of its input."""
         node = self.nodes.get(real.index)
         if node is None:
             return None
         if node.op.kind == "merge" and len(node.inputs) == 2:
-            return agree(node.inputs[1], node.inputs[0], channels_alone)
+            return agree(node.inputs[1], node.inputs[0], channels_only)
         if node.op.short_word == "shortcut" or node.scope.word == "shortcut":
             sum_ = self.sum_of(node)
-            code = agree(node.inputs[0], sum_.inputs[0], channels_alone) if sum_ else None
+            code = agree(node.inputs[0], sum_.inputs[0], channels_only) if sum_ else None
             return None if code is None else negated(code)
         return None
 
 
 def _settled(real: Op, twin: Op) -> Op:
-    """The operation as the network has it, with what is known about its arguments."""
+    """The operation of the network, with the expressions of those arguments that are traced."""
     changes: dict[str, Any] = {}
     for name, value in real.__dict__.items():
         other = twin.__dict__.get(name)
@@ -378,7 +380,7 @@ def _settled(real: Op, twin: Op) -> Op:
 
 
 def stride_between(first: Node, last: Node) -> Any:
-    """The product of strides from one layer to another, each way; None where no way leads."""
+    """The product of strides from one layer to another, for each axis; None if there is no path."""
     down: Any = 1
     across: Any = 1
     at = last
@@ -389,21 +391,23 @@ def stride_between(first: Node, last: Node) -> Any:
         if window == "everything" or len(at.shape) != 3:
             return None
         if any(step != int(step) for step in window.stride):
-            return None  # some layer makes the map larger
+            return None  # a layer that upsamples
         steps = [step if isinstance(step, int) else int(step) for step in window.stride]
         down, across = steps[0] * down, steps[1] * across
         at = at.inputs[0]
     return down, across
 
 
-def agree(first: Node, last: Node, channels_alone: bool = False) -> Code | None:
-    """The question whether what leaves one layer has the shape of what leaves another."""
-    steps: Sequence[Any] | None = () if channels_alone else stride_between(first, last)
+def agree(first: Node, last: Node, channels_only: bool = False) -> Code | None:
+    """The condition that the outputs of two layers have the same shape."""
+    steps: Sequence[Any] | None = () if channels_only else stride_between(first, last)
     if steps is None or len(first.shape) != len(last.shape):
         return None
-    asked: list[tuple[Code, Code]] = [(code_of(step), Constant(1)) for step in steps]
-    asked = list(dict.fromkeys([*asked, (code_of(first.shape[0]), code_of(last.shape[0]))]))
-    parts = [Operation("==", one, two) for one, two in asked if one != two]
+    conditions: list[tuple[Code, Code]] = [(code_of(step), Constant(1)) for step in steps]
+    conditions = list(
+        dict.fromkeys([*conditions, (code_of(first.shape[0]), code_of(last.shape[0]))])
+    )
+    parts = [Operation("==", one, two) for one, two in conditions if one != two]
     if any(all(isinstance(side, Constant) for side in part.parts) for part in parts):
         return None
     return all_of(parts) if parts else None
