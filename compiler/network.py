@@ -129,8 +129,8 @@ class Node:
     """One operation of a network, with its inputs."""
 
     __slots__ = (
-        "_torch", "_weights", "_window", "given", "index", "inputs", "label", "name", "op", "scope", "shape",
-        "span",
+        "_torch", "_weights", "_window", "given", "index", "inputs", "label", "name", "op",
+        "scope", "shape", "span",
     )  # fmt: skip
 
     def __init__(
