@@ -215,7 +215,7 @@ def _slides(node: Node) -> bool:
     window = node.window
     if window == EVERYTHING:
         return False
-    return all([type(number) is int for number in (*window.stride, *window.start)])
+    return all(type(number) is int for number in (*window.stride, *window.start))
 
 
 def _strides_over(node: Node) -> bool:
