@@ -29,7 +29,9 @@ Importing `dotcnn` is fast: torch is imported by the functions that need it, whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,8 +165,8 @@ def load(
 
     The module is the source that `emit` writes, executed. Given a spec, its weights are initialized
     as the spec says, unless `weights` names a file (safetensors, or a state dict saved by torch;
-    no code in such a file is executed). It is in training mode. Raises SpecError if the weights do
-    not fit: see `match`.
+    no code in such a file is executed) or a run, whose best weights are then taken. It is in
+    training mode. Raises SpecError if the weights do not fit: see `match`.
 
     Given a run (`load("runs/net")`), it has the best weights and is in evaluation mode. An ensemble
     averages the probabilities of its networks and returns their mean as logits. To classify image
@@ -175,6 +177,10 @@ def load(
     if weights is None and _is_run(spec):
         _must_be_alone("a run", input=input, classes=classes, network=network)
         return _module_of_run(spec, parameters)
+    if weights is not None and _is_run(weights):
+        from .training.saved_request import best_of
+
+        weights = best_of(Path(weights))
     if isinstance(spec, (str, Path)):
         spec = compile(spec, parameters=parameters, input=input, classes=classes, network=network)
     return open_trained(spec, __version__, weights).module.train()
@@ -295,14 +301,15 @@ def train(
 
     changes = overrides_of({**(parameters or {}), **(set or {})}, epochs)
     arrays_or_text = _data(data)
-    if spec is None:
-        if resume is None:
-            raise TypeError("train() needs a spec, or a run to resume")
-        training_request = request_of(Path(resume), changes, arrays_or_text)
-    else:
-        training_request = request(
-            _source(spec), set=changes, data=arrays_or_text, network=network, input=input
-        )
+    with _arguments_of("train", epochs=epochs is not None):
+        if spec is None:
+            if resume is None:
+                raise TypeError("train() needs a spec, or a run to resume")
+            training_request = request_of(Path(resume), changes, arrays_or_text)
+        else:
+            training_request = request(
+                _source(spec), set=changes, data=arrays_or_text, network=network, input=input
+            )
     display = _callback(training_request, callback, quiet)
     if training_request.warnings:
         from .dsl.render import render_text
@@ -425,6 +432,36 @@ def _must_be_alone(what: str, **arguments: object) -> None:
     for name, value in arguments.items():
         if value is not None:
             raise TypeError(f"{what} has its own `{name}`: it cannot be given")
+
+
+@contextmanager
+def _arguments_of(function: str, *, epochs: bool = False) -> Iterator[None]:
+    """Errors name the arguments of a Python function, `train(epochs=…)`, in place of the options of
+    the command line, `--set`. With `epochs`, that is an argument of its own.
+    """
+    from .dsl.diagnostics import SpecError
+    from .dsl.source import Source, Span
+
+    def renamed(diagnostic: Diagnostic) -> Diagnostic:
+        span = diagnostic.span
+        if span is None or span.source.name not in ("--set", "--data"):
+            return diagnostic
+        text = span.source.text
+        argument = span.source.name.lstrip("-")
+        if argument == "set" and epochs and text.startswith("epochs "):
+            argument = "epochs"
+        source = Source(f"{function}({argument}=…)", text)
+        edits = tuple(
+            replace(edit, span=Span(source, edit.span.start, edit.span.end))
+            for edit in diagnostic.edits
+            if edit.span.source.name == span.source.name
+        )
+        return replace(diagnostic, span=Span(source, span.start, span.end), edits=edits)
+
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError([renamed(diagnostic) for diagnostic in error.diagnostics]) from None
 
 
 def _data(data: object) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 import dotcnn
@@ -51,3 +53,32 @@ def test_weights_are_loaded_or_said_not_to_fit(tmp_path: Path) -> None:
     assert all(map(torch.equal, again.state_dict().values(), first.state_dict().values()))
     with pytest.raises(SpecError, match=r"does not fit Small.*2 of a different shape"):
         dotcnn.load(text.replace("WIDE", "6"), weights=file)
+
+
+def test_weights_are_also_those_of_a_run(tmp_path: Path) -> None:
+    text = "network Small { input 3x8x8, conv 4, flatten, fc 5 }"
+    first = dotcnn.load(text)
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(SpecError, match=r"no best\.safetensors yet"):
+        dotcnn.load(text, weights=run)
+    safetensors.torch.save_file(first.state_dict(), run / "best.safetensors")
+    again = dotcnn.load(text, weights=run)
+    assert all(map(torch.equal, again.state_dict().values(), first.state_dict().values()))
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"epochs": -3}, "train(epochs=…)"),
+        ({"set": {"train.epochs": -3}}, "train(set=…)"),
+        ({"set": {"train.batch": 0}, "epochs": 2}, "train(set=…)"),
+        ({"data": "/no/such/folder"}, "train(data=…)"),
+    ],
+)
+def test_an_argument_that_is_wrong_is_named(given: dict[str, Any], place: str) -> None:
+    """Not the option of the command line that does the same."""
+    text = "network N { input 1x28x28, flatten, fc classes }\ntrain { data digits }"
+    with pytest.raises(SpecError) as caught:
+        dotcnn.train(text, **given)
+    assert [d.span.source.name for d in caught.value.diagnostics if d.span] == [place]

@@ -12,7 +12,7 @@ from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
 from ...dsl.syntax import Body, Branches, Call, Name, String
 from ...dsl.syntax import Network as NetworkSyntax
-from ..diagnose.blame import shape_problem
+from ..diagnose.blame import refuse_torch_order, shape_problem
 from ..diagnose.reporter import Reporter
 from ..language.evaluate import Env
 from ..language.fuel import Fuel
@@ -106,6 +106,7 @@ class GraphBuilder(ABC):
             known = self.applied.get(key)
             if known is None:
                 known = self.applied[key] = op, op.output(*shapes)
+                refuse_torch_order(op, call)
             shape = known[1]
         except ShapeError as error:
             raise shape_problem(error, op, inputs, call) from None

@@ -114,6 +114,24 @@ def shape_problem(error: ShapeError, op: Op, inputs: Sequence[Node], call: Call)
     )
 
 
+def refuse_torch_order(op: Op, call: Call) -> None:
+    """Raises a problem for `conv 16 32 3`, which fits, but is not meant as it stands."""
+    does: Any = op
+    if op.kind != "conv" or len(call.arguments) < 3 or max(does.kernel) <= max(does.stride):
+        return
+    place = statement_span(call)
+    if torch_order.is_certain(place.text):
+        meant = torch_order.convolution(place.text, 0)
+        raise Problem(
+            "argument-order",
+            f"`{place.text}` is {torch_order.meaning(does.out, does.kernel, does.stride)}",
+            place,
+            notes=(torch_order.KNOWN,),
+            help=f"write `{meant}`, or `{torch_order.named(place.text)}` if that is meant",
+            edits=(Edit(place, meant),),
+        )
+
+
 _FAR = 100
 """Layers before one that does not fit that are looked at."""
 

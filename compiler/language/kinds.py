@@ -202,7 +202,7 @@ def number(
         low_enough = real < maximum if below else real <= maximum
         high_enough = real > minimum if above else real >= minimum
         if not (low_enough and high_enough):
-            share = (minimum, maximum) == (0, 1) and not above and 1 < real <= 100
+            share = (minimum, maximum) == (0, 1) and 1 < real <= 100 and not (below and real == 100)
             instead = f"{exact(real)}%" if share and not isinstance(value, Percent) else ""
             raise ArgumentError(f"{show(value)} is not {expects}", instead=instead)
         return real
@@ -451,7 +451,10 @@ def tuple_of(
 
     def read(value: object) -> tuple[Any, ...]:
         if not single and _bracketed(value) is None:
-            raise ArgumentError(f"{show(value)} is not {expects}")
+            example = expects.partition(", like ")[2]
+            raise ArgumentError(
+                f"{show(value)} is not {expects}", f"write both: `{example}`" if example else ""
+            )
         return each(value)  # type: ignore[no-any-return]
 
     return Field(read, expects, default, doc, **options)

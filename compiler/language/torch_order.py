@@ -30,16 +30,19 @@ def meaning(out: int, kernel: tuple[int, int], stride: tuple[int, int]) -> str:
 _LARGE = 16
 """No usual filter is as large."""
 
+_USUAL = frozenset({3, 5, 7, 9, 11})
+"""Usual sizes of filters, which are no usual strides of large ones."""
+
 
 def convolution(text: str, channels: int) -> str:
     """What a statement that was meant for torch is here; empty where it may well mean what it says.
 
-    The first number has to be that of the channels that arrive; and the filter has to be larger
-    than any usual one, or the stride a size that filters have and strides between as many channels
-    do not.
+    The first number has to be that of the channels that arrive, unless it is certain; and the
+    filter has to be larger than any usual one, or the stride a size that filters have and strides
+    between as many channels do not.
     """
     match = _CONVOLUTION.fullmatch(text)
-    if match is None or int(match["arrive"]) != channels:
+    if match is None or (int(match["arrive"]) != channels and not is_certain(text)):
         return ""
     leave, kernel = int(match["leave"]), int(match["kernel"])
     if leave < _LARGE and (kernel < 3 or kernel % 2 == 0 or kernel == leave):
@@ -47,6 +50,26 @@ def convolution(text: str, channels: int) -> str:
     size = f"{kernel}x{kernel}"
     further = [f" {name}={match[name]}" for name in ("stride", "pad") if match[name]]
     return f"{match['word']} {leave} {size}{''.join(further)}{match['rest']}"
+
+
+def is_certain(text: str) -> bool:
+    """Whether a statement cannot be meant as it stands, whatever arrives: a filter of 32x32 that
+    moves by 3. One who means it writes `kernel=32 stride=3`.
+    """
+    match = _CONVOLUTION.fullmatch(text)
+    return match is not None and int(match["leave"]) >= _LARGE and int(match["kernel"]) in _USUAL
+
+
+def named(text: str) -> str:
+    """The statement as it stands, with its arguments named: `conv 16 kernel=32 stride=3`."""
+    match = _CONVOLUTION.fullmatch(text)
+    assert match is not None
+    names = {
+        "kernel": match["leave"], "stride": match["kernel"], "pad": match["stride"],
+        "dilation": match["pad"],
+    }  # fmt: skip
+    written = [f" {name}={value}" for name, value in names.items() if value]
+    return f"{match['word']} {match['arrive']}{''.join(written)}{match['rest']}"
 
 
 def connected(text: str) -> str:

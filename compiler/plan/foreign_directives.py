@@ -259,10 +259,31 @@ VALUES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         **{mode: (f"mode={mode}", "") for mode in ("bilinear", "bicubic", "nearest")},
         **dict.fromkeys(("lanczos", "area", "box"), ("", "write `mode=bicubic`")),
     },
+    "flip": {
+        **dict.fromkeys(
+            ("lr", "left_right", "leftright", "h", "horiz", "hflip", "fliplr", "mirror"),
+            ("horizontal", ""),
+        ),
+        **dict.fromkeys(
+            ("ud", "up_down", "updown", "v", "vert", "vflip", "flipud", "upside_down"),
+            ("vertical", ""),
+        ),
+        **dict.fromkeys(("xy", "all", "hv", "horizontal_and_vertical"), ("both", "")),
+        **dict.fromkeys(
+            ("x", "y", "width", "height", "left", "right", "up", "down", "random", "0", "1", "-1"),
+            ("", "`horizontal` swaps left and right, `vertical` swaps top and bottom"),
+        ),
+    },
     "rotate": dict.fromkeys(("deg", "degree", "degrees"), ("", "degrees need no unit")),
     "shear": dict.fromkeys(("deg", "degree", "degrees"), ("", "degrees need no unit")),
 }
 """By the first word of a directive: values of other tools, with what to write and advice."""
+
+NUMBERED: Mapping[str, str] = {
+    "freeze": "layers have names, not numbers: `freeze until` takes the first layer that is"
+    " trained, and `freeze all` leaves only a new head to train (`cnn report` shows the names)",
+}
+"""By the first word of a directive: advice for a number where it takes a kind."""
 
 SIGNATURES: Mapping[str, str] = {
     "gaussianblur": "kernel_size sigma",

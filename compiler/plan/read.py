@@ -32,6 +32,7 @@ from ..language.vocabulary import SECTIONS, layer_words
 from .directive import REGISTRY, Directive, Origin, taken_out
 from .foreign_directives import (
     LISTS,
+    NUMBERED,
     VALUES,
     directive,
     heads,
@@ -497,6 +498,12 @@ def _by_kind(
     if first is None or not (isinstance(first.value, Word) or switch or names_kind):
         whole = statement_span(call)
         rest = whole.text[len(word) :]
+        why = NUMBERED.get(word, "") if first is not None and isinstance(first.value, int) else ""
+        if why:
+            raise Problem(
+                "missing-argument", f"`{word}` needs a kind", call.head.span,
+                notes=(f"there are {listed}",), help=why,
+            )  # fmt: skip
         proposed = f"write `{word} {first_kind} …`; " if arguments else ""
         raise Problem(
             "missing-argument",

@@ -146,7 +146,10 @@ augment rotate 20 deg
 augment rotate limit=20
 augment rotate angle=20
 augment flip x
+augment flip ud
+augment flip left_right
 train ema on
+train ema 99
 train checkpoint best
 train log wandb
 train metrics error_rate
