@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,8 @@ def request_of(
 def best_of(folder: Path) -> Path:
     """The file of the best weights of a run; raises SpecError if there is none yet."""
     best = folder / BEST
-    if best.is_file():
-        return best
+    if os.path.lexists(best):
+        return best  # if it is not a file, its reader says what it is
     help = (
         "continue training with `--resume`; for an ensemble, name the folder of one of its networks"
     )

@@ -99,6 +99,10 @@ def _plan(value: object) -> bool:
         return False
 
 
+def _version(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\d[\w.+!-]{0,60}", value) is not None
+
+
 def _hash(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[0-9a-f]+", value) is not None
 
@@ -110,7 +114,7 @@ _FORM = {
     "plan": Optional(_plan),
     "spec": Optional(_hash),
     "seed": Optional(natural),
-    "version": Optional(str),
+    "version": Optional(_version),
     "world": Optional(natural),
     "model": _TENSORS,
     "still": Optional((None, str)),

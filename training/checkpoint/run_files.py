@@ -69,7 +69,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     record = load_json(read_text(folder / RECORD, MAX_BYTES))
     place = misfit(record, _RECORD)
     if place:
-        raise damaged(f"it is not the record of a run ({place})")
+        where = "" if place == "it" else f": `{place}` is missing, or not of the expected type"
+        raise damaged(f"it is not the record of a run{where}")
     return dict(record)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -58,6 +59,8 @@ def guarded(reason: str = "") -> Iterator[None]:
         raise too_large("needs more memory than there is") from None
     except EOFError:
         raise damaged("it is truncated") from None
+    except zlib.error:
+        raise damaged("what is compressed in it cannot be unpacked") from None
     except OSError as error:
         if error.errno in (None, errno.EINVAL):  # a seek to an invalid position
             raise damaged(reason or first_line(error)) from None

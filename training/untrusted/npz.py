@@ -49,8 +49,17 @@ class NpzArrays(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         member = self._members[name]
-        with guarded(f"`{name}` in it is truncated"), self._archive.open(member) as stream:
-            return read_array(stream, member.file_size)
+        with guarded(f"`{name}` in it is not an array that numpy wrote"):
+            try:
+                with self._archive.open(member) as stream:
+                    return read_array(stream, member.file_size)
+            except zipfile.BadZipFile as error:
+                wrong = "CRC" in str(error)
+                raise damaged(
+                    f"the checksum of `{name}` in it is wrong"
+                    if wrong
+                    else f"`{name}` is not where its list of members says"
+                ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
@@ -76,7 +85,7 @@ def open_npz(path: Path) -> Iterator[NpzArrays]:
 
 def read_npy(path: Path) -> Any:
     """The array of a .npy file; raises BadFile."""
-    with open_regular(path) as file, guarded("it is truncated"):
+    with open_regular(path) as file, guarded("it is not an array that numpy wrote"):
         return read_array(file, size_of(file))
 
 
@@ -89,6 +98,8 @@ def read_array(stream: IO[bytes], size: int) -> Any:
         count = math.prod(shape)
         if dtype.hasobject:
             raise BadFile(CODE, "code", "save plain numbers: array.astype(numpy.float32)")
+        if count * dtype.itemsize > size - len(start) and min(shape, default=0) >= 0:
+            raise damaged("an array in it is truncated: it has fewer bytes than its shape needs")
         if min(shape, default=0) < 0 or count * dtype.itemsize != size - len(start):
             raise damaged("an array in it claims a shape that does not fit its data")
         if count > size:  # items of zero bytes
@@ -105,7 +116,7 @@ def _claimed(start: bytes) -> tuple[tuple[int, ...], Any]:
     """The shape and data type that a header claims."""
     try:
         shape, _, dtype = npy.read_array_header_2_0(io.BytesIO(_as_version_2(start)))
-    except MemoryError:  # raised by Python's parser for deep nesting
+    except Exception:  # noqa: BLE001 (numpy parses it as Python: SyntaxError, TokenError, …)
         raise damaged("an array in it has a header that cannot be read") from None
     return shape, dtype
 
@@ -113,6 +124,8 @@ def _claimed(start: bytes) -> tuple[tuple[int, ...], Any]:
 def _start(stream: IO[bytes]) -> bytes:
     """Reads everything before the data: magic, version and header."""
     start = stream.read(_PREFIX + 2)
+    if len(start) < _PREFIX + 2 and npy.MAGIC_PREFIX.startswith(start[: len(npy.MAGIC_PREFIX)]):
+        raise damaged("it is truncated")
     if not start.startswith(npy.MAGIC_PREFIX):
         raise damaged("an array in it does not start with numpy's header")
     if start[_MAJOR] == 1:

@@ -119,6 +119,23 @@ def test_a_record_of_another_form(run: Path, text: str) -> None:
     assert history.record(run) == {}
 
 
+def test_what_is_wrong_with_a_record_is_said_in_words(run: Path) -> None:
+    (run / "record.json").write_text("[]")
+    with pytest.raises(SpecError, match=r"it is not the record of a run\n"):
+        read_record(run)
+    (run / "record.json").write_text('{"base": 3}')
+    with pytest.raises(SpecError, match=r"`made_with` is missing, or not of the expected type"):
+        read_record(run)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_named_pipe_in_place_of_the_weights(run: Path) -> None:
+    (run / "best.safetensors").unlink()
+    os.mkfifo(run / "best.safetensors")
+    with pytest.raises(SpecError, match=r"is a named pipe, not a file"):
+        open_run(run, "0.1.0", device=torch.device("cpu"))
+
+
 @pytest.mark.parametrize(
     "line",
     ["", "[]", '{"epoch": "a"}', '{"epoch": 1, "train": 3}', "nan", '{"epoch": {"a": []}}'],
@@ -138,7 +155,7 @@ def changed(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
     torch.save(state, run / "last.ckpt")
 
 
-@pytest.mark.parametrize("entry", ["plan", "spec", "seed", "world"])
+@pytest.mark.parametrize("entry", ["plan", "spec", "seed", "world", "version"])
 @pytest.mark.parametrize("value", ["text", 5.5, [3]])
 def test_entries_that_only_tell_are_of_their_type_too(run: Path, entry: str, value: object) -> None:
     changed(run, lambda state: state.update({entry: value}))

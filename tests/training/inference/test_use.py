@@ -17,6 +17,7 @@ import dotcnn
 from dotcnn import cli
 from dotcnn.compiler.plan.evaluate import Tta
 from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.training.data.images.decode import BadImage, decode
 from dotcnn.training.data.loader.image_source import Arrays
 from dotcnn.training.data.sources.digits import digits
 from dotcnn.training.inference.evaluate import assess, data_of
@@ -366,6 +367,19 @@ def test_channels_of_files_and_arrays_are_the_same(
     first, *others = guesses(told)
     assert len(others) == len(files)
     assert all(other == pytest.approx(first) for other in others)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_surplus_pages_are_refused_where_a_thumbnail_is_not(tmp_path: Path, mode: str) -> None:
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    page, other = Image.new(mode, (9, 6), 200 if mode == "L" else "red"), Image.new(mode, (9, 6))
+    file = tmp_path / "pages.tiff"
+    page.save(file, save_all=True, append_images=[other])
+    with pytest.raises(BadImage, match="it has several pages"):
+        decode(file, channels)
+    page.save(file, save_all=True, append_images=[other.resize((3, 2))])
+    page.save(tmp_path / "page.tiff")
+    assert torch.equal(decode(file, channels), decode(tmp_path / "page.tiff", channels))
 
 
 def test_what_has_other_channels_is_refused(

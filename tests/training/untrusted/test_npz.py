@@ -174,3 +174,27 @@ def test_a_list_of_members_that_would_fill_memory(tmp_path: Path) -> None:
     data[end + 12 : end + 16] = (2**30).to_bytes(4, "little")
     path.write_bytes(data)
     assert "has a directory of" in str(told(path))
+
+
+def test_what_is_damaged_is_said(tmp_path: Path) -> None:
+    """Not always that it is truncated."""
+    stored = archive(tmp_path, a=as_npy())
+    data = bytearray(stored.read_bytes())
+    at = data.index(NUMBERS.tobytes())
+    data[at] ^= 255
+    stored.write_bytes(bytes(data))
+    assert "checksum of `a`" in str(told(stored))
+    headless = {
+        header(plain("(2.0,)")) + bytes(8): "header that cannot be read",
+        header("1" * 9000): "header that cannot be read",
+        header(plain("(3,)")) + bytes(8): "truncated",
+        b"\x93NUMPY\x01": "truncated",
+        b"not an array at all": "does not start with numpy's header",
+    }
+    for content, reason in headless.items():
+        assert reason in str(told(archive(tmp_path, a=content)))
+    packed = archive(tmp_path, zipfile.ZIP_DEFLATED, a=as_npy(numpy.zeros(1000)))
+    data = bytearray(packed.read_bytes())
+    data[36:44] = b"\xff" * 8
+    packed.write_bytes(bytes(data))
+    assert "unpacked" in str(told(packed))

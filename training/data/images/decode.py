@@ -30,11 +30,27 @@ def decode(source: Any, channels: int) -> Tensor:
     try:
         if channels not in (1, 3):
             return _bands(images, channels)
-        image = plain(next(images), channels)
+        first = next(images)
+        size = first.size
+        image = plain(first, channels)
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+        _refuse_more(images, size, channels)
     except DAMAGE as error:
         raise BadImage(f"damaged: {error}") from None
-    return pixels.view(image.height, image.width, channels).permute(2, 0, 1)
+    return pixels.view(size[1], size[0], channels).permute(2, 0, 1)
+
+
+def _refuse_more(images: Iterator[Image.Image], size: tuple[int, int], channels: int) -> None:
+    """Raises BadImage for a further page of the same size; a smaller one is a thumbnail."""
+    try:
+        further = next(images, None)
+    except BadImage:
+        return
+    if further is not None and further.size == size:
+        raise BadImage(
+            f"it has several pages, and the network takes one image of {channels}"
+            f" channel{'s' * (channels != 1)}: save the page as a file of its own"
+        )
 
 
 def _bands(images: Iterator[Image.Image], channels: int) -> Tensor:
