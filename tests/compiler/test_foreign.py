@@ -190,8 +190,8 @@ def test_a_dense_block_keeps_its_name() -> None:
 @pytest.mark.parametrize(
     ("line", "help"),
     [
-        ("GlobalAveragePooling2D", "in a spec it is written `pool avg global`"),
-        ("global_avg_pool", "in a spec it is written `pool avg global`"),
+        ("GlobalAveragePooling2D", "write `pool avg global`"),
+        ("global_avg_pool", "write `pool avg global`"),
         ("conv 64 3x3 filters=32", "write `conv 64 3x3`"),
         ("conv 64 3x3 pad=same", "write `same`"),
         ("conv 64 3x3 padding=same", "write `same`"),
