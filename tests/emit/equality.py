@@ -42,12 +42,12 @@ def pair(network: Network, *, flat: bool = False) -> Pair:
         if node.index not in alive:
             interpreter.calls[node.index] = untouched
     both = Pair(network, source, model, interpreter, own_names(network, model, flat), alive)
-    made = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    values = model.state_dict()
+    made = {name: tuple(value.shape) for name, value in values.items()}
     assert made == {both.names[key]: shape for key, shape in shapes(network).items()}
     for node in network.nodes:
         if node.weights:
             held = interpreter.held[str(node.index)]
-            values = model.state_dict()
             names = {name: both.names[f"{node.name}.{name}"] for name in held.state_dict()}
             held.load_state_dict({name: values[own] for name, own in names.items()})
     return both
