@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from .closest import closest
@@ -47,7 +49,8 @@ def find(name: str) -> Path | None:
     return next((path for path in _specs() if path.stem == stem), None)
 
 
-def _specs() -> list[Path]:
+@cache
+def _specs() -> Sequence[Path]:
     return sorted(GALLERY.rglob("*.cnn"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from ..language.foreign import folded, table
@@ -346,7 +347,8 @@ def sections_with(word: str) -> list[str]:
     return [section for section in SECTIONS if word in heads(section)]
 
 
-def known_elsewhere(section: str) -> dict[str, tuple[str, str]]:
+@cache
+def known_elsewhere(section: str) -> Mapping[str, tuple[str, str]]:
     """Folded names in other tools, with what to write or advice."""
     by_name: dict[str, tuple[str, str]] = {}
     kinds = list(dict.fromkeys(REGISTRY[section].values()))
