@@ -3,6 +3,12 @@
 It reads jobs from standard input, one JSON object on each line, and answers each with one line.
 Each job runs in a fork, so that torch is imported only once. `die_at` kills it at that call of
 fsync or rename, counted from 1, with half of the file written; `die_after` after that many seconds.
+
+A job with a `command` runs that instead, as `cnn` would, with its output in `error`. If it has
+`folders`, each process runs in one of its own, as on machines that have no disk in common.
+`bug` is an unexpected error in it. `slow_checkpoint` is the seconds that writing a checkpoint
+takes; `stuck_group`: a process that leaves the group waits for ever, as NCCL does if another
+process is gone. `environment` is variables for the processes.
 """
 
 from __future__ import annotations
@@ -17,12 +23,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch.distributed as dist
 from small import Looker
 
 import dotcnn
 import dotcnn.training.checkpoint.writer as keeper
 import dotcnn.training.page.write as page
+from dotcnn import cli
 from dotcnn.dsl.source import Source
+from dotcnn.training.checkpoint.run_folder import CHECKPOINT
 from dotcnn.training.request import overrides_of, request
 from dotcnn.training.runtime.distributed import joined
 from dotcnn.training.trainer.train import train
@@ -50,7 +59,39 @@ def forked(job: dict[str, Any], rank: int, world: int) -> int:
         places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": job["port"]}
         os.environ.update({name: str(value) for name, value in places.items()})
         os.environ["MASTER_ADDR"] = "127.0.0.1"
-    os._exit(learn(job))
+    os.environ.update(job.get("environment", {}))
+    if job.get("slow_checkpoint"):
+        os.replace = slow(os.replace, job["slow_checkpoint"])
+    if job.get("stuck_group"):
+        dist.destroy_process_group = lambda: time.sleep(600)
+    os._exit(run_command(job, rank) if "command" in job else learn(job))
+
+
+def slow(replace: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    def slowly(source: Any, target: Any, **others: Any) -> Any:
+        if Path(target).name == CHECKPOINT:
+            time.sleep(seconds)
+        return replace(source, target, **others)
+
+    return slowly
+
+
+def run_command(job: dict[str, Any], rank: int) -> int:
+    if job.get("folders"):
+        os.chdir(job["folders"][rank])
+    place = os.open(job["error"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(place, stream)
+    page.write_report = no_report
+    if "bug" in job:
+        keeper.CheckpointWriter.epoch = lambda *_, **__: raise_(job["bug"])
+    code = cli.main(job["command"])
+    sys.stderr.flush()
+    return code
+
+
+def raise_(message: str) -> None:
+    raise ValueError(message)
 
 
 def learn(job: dict[str, Any]) -> int:
@@ -60,9 +101,13 @@ def learn(job: dict[str, Any]) -> int:
     calls = Calls(job.get("die_at"))
     os.fsync = calls.around(os.fsync)
     os.replace = calls.around(os.replace)
+    folder = Path(job["folder"])
+
+    def report(error: BaseException) -> None:
+        folder.with_suffix(".error").write_text(repr(error) + str(error))
+
     try:
-        folder = Path(job["folder"])
-        with joined("cpu", os.environ) as processes:
+        with joined("cpu", os.environ, report) as processes:
             train(
                 request(Source("<text>", job["spec"]), set=overrides_of(job["set"])),
                 dotcnn.__version__,
@@ -72,10 +117,16 @@ def learn(job: dict[str, Any]) -> int:
                 callback=Looker(job.get("stop_after")),
                 processes=processes,
             )
+        if not processes.writes:
+            seen = {
+                "saved": (folder / CHECKPOINT).exists(),
+                "local_world": processes.local_world,
+            }
+            folder.with_suffix(".seen").write_text(json.dumps(seen))
     except BaseException as error:  # noqa: BLE001 (a fork of this process must not go on)
-        Path(job["folder"]).with_suffix(".error").write_text(repr(error) + str(error))
+        report(error)
         return 1
-    Path(job["folder"]).with_suffix(".calls").write_text(str(calls.count))
+    folder.with_suffix(".calls").write_text(str(calls.count))
     return 0
 
 

@@ -25,9 +25,15 @@ class Trainer:
 
     def __call__(self, spec: str, folder: Path, *, resume: bool = False, **job: Any) -> int:
         """The exit code; with several processes, that of the first one that fails."""
+        return self.run(spec=spec, set={}, folder=str(folder), resume=resume, **job)
+
+    def command(self, *arguments: object, error: Path, **job: Any) -> int:
+        """The exit code of `cnn` with these arguments; what it prints is in the file `error`."""
+        return self.run(command=[str(argument) for argument in arguments], error=str(error), **job)
+
+    def run(self, **job: Any) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        job = {"spec": spec, "set": {}, "folder": str(folder), "resume": resume, **job}
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
         codes: list[int] = json.loads(self.process.stdout.readline())["codes"]

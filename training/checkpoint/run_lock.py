@@ -35,15 +35,13 @@ _HOLDER = 4096
 def lock_run(folder: Path, processes: Processes) -> Iterator[None]:
     """Locks a run. In distributed training, the first process holds the lock for all. Raises
     SpecError, in all of them, if another program is training the run."""
-    path, handle, problem = folder.resolve() / NAME, None, None
-    if processes.writes:
-        try:
-            handle = _acquire(path, shown(folder))
-        except SpecError as error:
-            problem = list(error.diagnostics)
-    problem = processes.broadcast(problem)
-    if problem:
-        raise SpecError(problem)
+    path, handle = folder.resolve() / NAME, None
+
+    def acquire() -> None:
+        nonlocal handle
+        handle = _acquire(path, shown(folder))
+
+    processes.from_first(acquire)
     try:
         yield
     finally:

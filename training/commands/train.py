@@ -21,6 +21,7 @@ from ...compiler.commands.terminal import (
     width,
 )
 from ...dsl.diagnostics import SpecError
+from ..runtime.launch_environment import place_of
 from .common import add_data, add_device, needs_torch, request_for
 
 if TYPE_CHECKING:
@@ -72,39 +73,52 @@ def run(options: argparse.Namespace) -> int:
     try:
         return _train(options)
     except SpecError as error:
-        rank = os.environ.get("RANK", "0")
-        if rank == "0":
-            raise
-        # In distributed training, the first process shows the errors; the others add one line.
-        say(f"process {rank}: {error.diagnostics[0].message}")
+        _report(error, options)
         return ERRORS
+
+
+def _report(error: SpecError, options: argparse.Namespace) -> None:
+    """Prints an error. In distributed training, the first process shows it as a whole, and the
+    others add one line."""
+    rank = os.environ.get("RANK", "0")
+    if rank == "0":
+        print_diagnostics(error.diagnostics, options)
+    else:
+        say(f"process {rank}: {error.diagnostics[0].message}")
 
 
 def _train(options: argparse.Namespace) -> int:
     resume = Path(options.resume) if options.resume is not None else None
-    request = _request(options, resume)
+    alone = place_of(os.environ) is None
+    # The folder of a run may be on the machine of the first process alone.
+    request = _request(options, resume) if alone or options.file is not None else None
     needs_torch("training")
 
+    from ..checkpoint.copied_texts import copied_texts
     from ..display.choose import callback_for
-    from ..runtime.distributed import is_one_of_several, joined, start
+    from ..runtime.distributed import joined, start
     from ..trainer.train import train
 
-    if options.devices is not None and not is_one_of_several(os.environ):
+    if alone and options.devices is not None:
         return start(options.devices, options.arguments, options.device)
-    if request.warnings and os.environ.get("RANK", "0") == "0":
-        print_diagnostics(request.warnings, options)
-    callback = callback_for(
-        sys.stderr,
-        color=wants_color(options, sys.stderr),
-        plan=request.plan,
-        width=width(sys.stderr),
-    )
-    with joined(options.device, os.environ) as processes:
+    with (
+        joined(options.device, os.environ, lambda error: _report(error, options)) as processes,
+        copied_texts(resume, processes) as folder,
+    ):
+        request = request or _request(options, folder)
+        if request.warnings and processes.writes:
+            print_diagnostics(request.warnings, options)
+        callback = callback_for(
+            sys.stderr,
+            color=wants_color(options, sys.stderr),
+            plan=request.plan,
+            width=width(sys.stderr),
+        )
         result = train(
             request,
             __version__,
             output=None if options.output is None else Path(options.output),
-            resume=resume,
+            resume=folder,
             device=options.device,
             callback=callback,
             processes=processes,

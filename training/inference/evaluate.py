@@ -19,6 +19,7 @@ from ..data.open import Opened, open_data
 from ..metrics.evaluation import evaluate, outcome_of
 from ..metrics.outcome import Outcome
 from ..runtime.allocator import freed_memory_kept
+from ..runtime.devices import using
 from ..trainer.callbacks import Callback
 from .predict import probabilities
 from .trained_model import TrainedModel
@@ -30,13 +31,14 @@ _TOGETHER = 32
 
 def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
     """Opens the data of a model; raises SpecError if its classes are not those of the network."""
-    opened = open_data(
-        model.plan,
-        model.request.base,
-        device=model.device,
-        progress=progress,
-        arrays=model.request.arrays,
-    )
+    with using(model.device):
+        opened = open_data(
+            model.plan,
+            model.request.base,
+            device=model.device,
+            progress=progress,
+            arrays=model.request.arrays,
+        )
     _must_have_classes(model, opened)
     return opened
 
@@ -55,7 +57,7 @@ def assess(
     if part != "all" and part not in opened.stores:
         raise _no_part(part, opened)
     try:
-        with freed_memory_kept(model.device):
+        with using(model.device), freed_memory_kept(model.device):
             if tta is None and len(model.modules) == 1 and len(parts) == 1:
                 return evaluate(model.modules[0], opened, part, callback=_Progress(progress))
             each = [_probabilities(model, opened, one, tta, progress) for one in parts]

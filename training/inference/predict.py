@@ -22,6 +22,7 @@ from ..data.images.preprocessing import Preparation
 from ..data.loader.memory_budget import cores
 from ..data.sources.file_names import clean, is_image
 from ..metrics.evaluation import probabilities_of
+from ..runtime.devices import using
 from .trained_model import TrainedModel
 from .tta import TtaViews
 
@@ -90,9 +91,9 @@ def probabilities(model: TrainedModel, preparation: Preparation, views: Sequence
     if not views:
         return torch.empty(0, 0)
     counts = [len(each) for each in views]
-    images = preparation.prepare(torch.cat(list(views)).to(model.device))
     total: Tensor | None = None
-    with torch.inference_mode():
+    with using(model.device), torch.inference_mode():
+        images = preparation.prepare(torch.cat(list(views)).to(model.device))
         for module in model.modules:
             parts = torch.split(images, _TOGETHER)
             multi_label = bool(model.multi_label)

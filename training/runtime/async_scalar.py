@@ -22,7 +22,9 @@ class AsyncScalar:
             self._number = number
             return
         self._number.copy_(number.detach(), non_blocking=True)
-        self._arrived.record()
+        # On the stream that computes the number: the current one of its device, which need not be
+        # the current device.
+        self._arrived.record(torch.cuda.current_stream(number.device))
 
     def value(self) -> float:
         assert self._number is not None

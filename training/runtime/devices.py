@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -12,6 +12,7 @@ from ...compiler.plan.train import Compile, Deterministic, Precision
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.memory_budget import cores
 from .allocator import freed_memory_kept
+from .missing_operation import missing_operation
 
 KINDS = ("cpu", "cuda", "mps")
 
@@ -58,6 +59,21 @@ def describe(device: torch.device) -> str:
 
 
 @contextmanager
+def using(device: torch.device) -> Iterator[None]:
+    """A context in which a GPU is the current one, to which streams, events and pinned memory
+    belong: by default that is `cuda:0`, whatever the device of the tensors is. An operation that
+    the device lacks becomes a SpecError."""
+    with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+        try:
+            yield
+        except Exception as error:
+            missing = missing_operation(error, device)
+            if missing is None:
+                raise
+            raise SpecError([missing]) from None
+
+
+@contextmanager
 def set_up_torch(
     device: torch.device, precision: Precision, deterministic: Deterministic, compile: Compile
 ) -> Iterator[None]:
@@ -82,7 +98,7 @@ def set_up_torch(
         torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
         torch.backends.cuda.matmul.allow_tf32 = precision.tf32
         torch.backends.cudnn.allow_tf32 = precision.tf32
-        with freed_memory_kept(device):
+        with using(device), freed_memory_kept(device):
             yield
     finally:
         if deterministic.on and compile.on:

@@ -6,51 +6,96 @@ cnn train net.cnn --devices 2
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .devices import find_device
-from .process_group import ALONE, Processes
+from .errors import broken_group
+from .interrupts import SAME, SIGNALS
+from .launch_environment import Place, place_of
+from .process_group import ALONE, PATIENCE, Processes
 
-PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others, which may still read images."""
+ERRORS, INTERRUPTED = 1, 130
+"""Exit codes, as in cli.py: a failure; saved after a signal, or ended by it."""
 
-_SET_BY_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-
-
-def is_one_of_several(environment: Mapping[str, str]) -> bool:
-    """Whether torchrun has started this process."""
-    return all(name in environment for name in _SET_BY_TORCHRUN)
+Report = Callable[[SpecError], None]
+"""Prints an error."""
 
 
 @contextmanager
-def joined(device: str, environment: Mapping[str, str]) -> Iterator[Processes]:
-    """A context with the group of processes that were started together, or with a single one."""
-    if not is_one_of_several(environment):
+def joined(device: str, environment: Mapping[str, str], report: Report) -> Iterator[Processes]:
+    """A context with the group of processes that were started together, or with a single one. If
+    there is an error in one of several, it is reported here, and the process ends: leaving the
+    group properly could wait forever for processes that are gone, and hide the error."""
+    place = place_of(environment)
+    if place is None:
         yield ALONE
         return
-    local = int(environment["LOCAL_RANK"])
     kind = find_device(device).type
     mine = torch.device("cpu")
     if kind == "cuda":
-        mine = find_device(f"cuda:{local}")
+        mine = local_gpu(place)
         torch.cuda.set_device(mine)
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
+    store, rank, world = next(rendezvous("env://", timeout=PATIENCE))
+    store.set_timeout(PATIENCE)
+    dist.init_process_group(
+        "nccl" if kind == "cuda" else "gloo",
+        store=PrefixStore("group", store),
+        rank=rank,
+        world_size=world,
+        timeout=PATIENCE,
+    )
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size(), mine)
+        group = Processes(rank, world, mine)
+        local_world = place.local_world
+        if local_world is None:
+            local_world = group.gathered(socket.gethostname()).count(socket.gethostname())
+        yield Processes(rank, world, mine, local_world=local_world, store=store)
+    except BaseException as error:  # noqa: BLE001 (the process ends here)
+        _leave(error, report)
+    dist.destroy_process_group()
+
+
+def local_gpu(place: Place) -> torch.device:
+    """The GPU of a process: the one with its number on this machine; or the only one that it can
+    see, if each process was given another one (`srun --gpus-per-task 1`)."""
+    only = torch.cuda.device_count() == 1
+    return find_device("cuda:0" if only else f"cuda:{place.local_rank}")
+
+
+def _leave(error: BaseException, report: Report) -> NoReturn:
+    """Reports an error and ends this process at once, without Python's clean-up, in which NCCL
+    would wait for the other processes."""
+    code = ERRORS
+    try:
+        broken = broken_group(error)
+        if isinstance(error, KeyboardInterrupt):
+            code = INTERRUPTED
+        elif isinstance(error, SpecError):
+            report(error)
+        elif broken is not None:
+            report(SpecError([broken]))
+        else:
+            traceback.print_exception(error)
+        sys.stdout.flush()
+        sys.stderr.flush()
     finally:
-        dist.destroy_process_group()
+        os._exit(code)
 
 
 # ---- starting them ---------------------------------------------------------------------------
@@ -79,8 +124,8 @@ def start(count: int, arguments: Sequence[str], device: str) -> int:
         )
         for rank in range(count)
     ]
-    with _passing_signals_on(processes):
-        return _wait_for(processes)
+    with _passing_signals_on(processes) as signals:
+        return _wait_for(processes, signals)
 
 
 def _free_port() -> int:
@@ -97,43 +142,76 @@ def _threads(count: int) -> int:
 
 
 @contextmanager
-def _passing_signals_on(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """A context that passes signals on to the started processes, and ends them when it is left."""
+def _passing_signals_on(
+    processes: Sequence[subprocess.Popen[bytes]],
+) -> Iterator[list[float]]:
+    """A context that passes signals on to the started processes, and ends them when it is left.
+    Yields the times of the signals; those within a moment count as one, as in the processes."""
+    times: list[float] = []
 
     def pass_on(number: int, frame: object) -> None:
+        now = time.monotonic()
+        if not times or now - times[-1] > SAME:
+            times.append(now)
         for process in processes:
             if process.poll() is None:
                 process.send_signal(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, pass_on) for number in numbers]
+    before = {
+        number: signal.signal(number, pass_on)
+        for number in (getattr(signal, name, None) for name in SIGNALS)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
-        yield
+        yield times
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         for process in processes:
             if process.poll() is None:
                 process.kill()
             process.wait()
 
 
-_GRACE = 10.0
+GRACE = 10.0
 """The seconds that the other processes have to end when one has failed."""
+SAVING = PATIENCE.total_seconds()
+"""The seconds that processes have to end after a signal: the first one writes a checkpoint."""
 
 
-def _wait_for(processes: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Waits for all processes; if one fails, the others are given some seconds to end. Returns the
-    first exit code that is not 0, or 0."""
-    failed, since = 0, 0.0
+def _wait_for(processes: Sequence[subprocess.Popen[bytes]], signals: Sequence[float]) -> int:
+    """Waits for all processes, and returns the exit code of the first one that fails; if none does,
+    130 if they were interrupted, else 0. If one fails, the others have some seconds to end, unless
+    there was a signal before: then they save the run, which may take longer, and end with 130. A
+    second signal says that whoever sent it does not want to wait. `signals` has their times."""
+    failed, deadline = 0, math.inf
     while any(process.poll() is None for process in processes):
-        codes = [process.poll() for process in processes]
+        codes = [_code(process, signals) for process in processes]
+        now = time.monotonic()
+        if INTERRUPTED in codes:
+            deadline = min(deadline, now + SAVING)
         if not failed:
-            failed = next((code for code in codes if code), 0)
-            since = time.monotonic()
-        elif time.monotonic() - since > _GRACE:
+            failed = next((code for code in codes if code not in (None, 0, INTERRUPTED)), 0) or 0
+            if failed:
+                saving = signals or INTERRUPTED in codes
+                deadline = min(deadline, now + (SAVING if saving else GRACE))
+        if len(signals) > 1:
+            deadline = min(deadline, signals[1] + GRACE)
+        if now > deadline:
             break
         time.sleep(0.05)
-    codes = [process.poll() for process in processes]
-    code = failed or next((code for code in codes if code), 0)
-    return 1 if code < 0 else code
+    codes = [_code(process, signals) for process in processes]
+    others = (code for code in codes if code not in (0, INTERRUPTED))
+    failed = failed or next(filter(None, others), 0)
+    if failed:
+        return max(failed, ERRORS)  # a process that was killed has a negative code
+    return INTERRUPTED if INTERRUPTED in codes or None in codes else 0
+
+
+def _code(process: subprocess.Popen[bytes], signals: Sequence[float]) -> int | None:
+    """The exit code of a process; None while it runs. One that was ended by a signal that was
+    passed on to it has not failed."""
+    code = process.poll()
+    if signals and code in {-getattr(signal, name, 0) for name in SIGNALS}:
+        return INTERRUPTED
+    return code

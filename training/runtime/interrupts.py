@@ -13,7 +13,7 @@ from typing import Any
 SAME = 0.3
 """Signals within this many seconds count as one."""
 
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Interruption:
@@ -39,7 +39,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            for name in _SIGNALS:
+            for name in SIGNALS:
                 number = getattr(signal, name, None)  # some do not exist on Windows
                 # A signal may be ignored on purpose: `nohup cnn train …` outlives its terminal.
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:

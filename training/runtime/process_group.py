@@ -7,25 +7,52 @@ for many.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributed.distributed_c10d import Store
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils._pytree import tree_map
 
+from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.batches import Sharing
+
+PATIENCE = timedelta(minutes=30)
+"""How long a process waits for the others, which may still read images or write a checkpoint."""
+
+_FAREWELL = 5.0
+"""The seconds that the first process, which may host the store, waits for the others at the end."""
+_PAUSE = 0.05
+
+_T = TypeVar("_T")
 
 
 class Processes:
     """The process group from the view of one process: its rank, the world size, its device."""
 
-    def __init__(self, rank: int = 0, world: int = 1, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        rank: int = 0,
+        world: int = 1,
+        device: torch.device | None = None,
+        *,
+        local_world: int | None = None,
+        store: Store | None = None,
+    ) -> None:
         self.rank = rank
         self.world = world
         self.device = device or torch.device("cpu")
+        self.local_world = world if local_world is None else local_world
+        """The number of processes on this machine, which share its memory and its cores."""
+        self._store = store
+        self._meetings = 0
 
     @property
     def sharing(self) -> Sharing:
@@ -41,11 +68,14 @@ class Processes:
         return self.rank == 0
 
     def wrapped(self, module: Any) -> Any:
-        """The module with gradients summed over all processes."""
+        """The module with gradients summed over all processes. Buffers such as the running
+        statistics of norms are not: see `share_buffers`."""
         if self.world == 1:
             return module
         on_card = self.device.type == "cuda"
-        return DistributedDataParallel(module, device_ids=[self.device.index] if on_card else None)
+        return DistributedDataParallel(
+            module, device_ids=[self.device.index] if on_card else None, broadcast_buffers=False
+        )
 
     def without_sum(self, forward: object) -> AbstractContextManager[object]:
         """A context without gradient synchronization, for accumulated batches."""
@@ -84,6 +114,105 @@ class Processes:
         box = [value]
         dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
+
+    def from_first(self, work: Callable[[], _T]) -> _T:
+        """The result of `work` in the first process, in all processes. A SpecError in it is raised
+        in all of them, so that none waits for the others."""
+        if self.world == 1:
+            return work()
+        result: _T | None = None
+        problem: list[Diagnostic] | None = None
+        if self.writes:
+            try:
+                result = work()
+            except SpecError as error:
+                problem = list(error.diagnostics)
+        result, problem = self.broadcast((result, problem))
+        if problem is not None:
+            raise SpecError(problem)
+        return result
+
+    def broadcast_state(self, state: Any) -> Any:
+        """The state of the first process, a structure with tensors in it such as a checkpoint, in
+        all processes. Tensors are sent one by one: neither all of them together nor a pickled copy
+        has to fit into the memory of the device."""
+        if self.world == 1:
+            return state
+        tensors: list[Tensor] = []
+
+        def described(value: Any) -> Any:
+            if not isinstance(value, Tensor):
+                return value
+            order = sorted(range(value.ndim), key=value.stride, reverse=True)
+            tensors.append(value.detach().permute(order).contiguous())
+            return _Described(value.dtype, tuple(tensors[-1].shape), tuple(order))
+
+        outline = self.broadcast(tree_map(described, state) if self.writes else None)
+        if self.writes:
+            for tensor in tensors:
+                self._broadcast_bytes(tensor)
+            return state
+
+        def received(value: Any) -> Any:
+            if not isinstance(value, _Described):
+                return value
+            tensor = self._broadcast_bytes(torch.empty(value.shape, dtype=value.dtype))
+            places = sorted(range(tensor.ndim), key=value.order.__getitem__)
+            return tensor.permute(places)
+
+        return tree_map(received, outline)
+
+    def _broadcast_bytes(self, tensor: Tensor) -> Tensor:
+        """Sends a tensor on the CPU from the first process to the others, where it is filled."""
+        if tensor.numel():
+            own = tensor.reshape(-1).view(torch.uint8)
+            sent = own.to(self.device)
+            dist.broadcast(sent, src=0)
+            if not self.writes:
+                own.copy_(sent)
+        return tensor
+
+    def share_buffers(self, module: nn.Module) -> None:
+        """Gives the module of each process the buffers of the first one: the running statistics of
+        norms, which each process measures on its own images. Called before validation, so that all
+        processes validate the same network: the one that the first process saves. (Nothing else
+        depends on the statistics of the other processes.)"""
+        if self.world > 1:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def wait_for_first(self) -> None:
+        """Waits until the first process gets here as well, because it still writes files: if the
+        others ended before, whoever started them might end the first one, too. Gives up after
+        `PATIENCE`, or when the first process has ended. Signals are handled meanwhile."""
+        if self._store is None:
+            return
+        self._meetings += 1
+        here, seen = f"first/{self._meetings}", f"seen/{self._meetings}"
+        limit = _FAREWELL if self.writes else PATIENCE.total_seconds()
+        end = time.monotonic() + limit
+        try:
+            if self.writes:
+                self._store.set(here, "yes")
+            while time.monotonic() < end:
+                if self.writes and self._store.add(seen, 0) >= self.world - 1:
+                    return
+                if not self.writes and self._store.check([here]):
+                    self._store.add(seen, 1)
+                    return
+                time.sleep(_PAUSE)
+        except RuntimeError:  # the process that hosts the store has ended
+            return
+
+
+@dataclass(frozen=True)
+class _Described:
+    """Stands for a tensor until it is received."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    """The shape with the axes in the order in which they are in memory."""
+    order: tuple[int, ...]
 
 
 ALONE = Processes()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,12 @@ def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
     for number in range(1, count + 1):
         member = replace(job, request=_member_request(job.request, number), ensemble_folder=path)
         member_folder = path / member_name(number)
-        if _is_done(member_folder, job.plan.train.epochs.count):
+        epochs = job.plan.train.epochs.count
+        if job.processes.from_first(partial(_is_done, member_folder, epochs)):
             job.callback.note(f"network {number} of {count} is trained already")
             continue
         job.callback.note(f"network {number} of {count}, seed {member.plan.train.seed.value}")
-        if job.processes.writes:
-            inner_folder(member_folder)
+        job.processes.from_first(partial(inner_folder, member_folder))
         with lock_run(member_folder, job.processes):
             results.append(train_network(member, member_folder, interruption))
         if number == 1 and job.processes.writes:
@@ -72,9 +73,7 @@ def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
             )
         if results[-1].interrupted:
             return replace(results[-1], folder=path, outcome=None)
-    if not job.processes.writes:
-        return results[-1]
-    return _finish(job, folder, results)
+    return _finish(job, folder, results) if job.processes.writes else _without_files(job, path)
 
 
 def _member_request(request: Request, number: int) -> Request:
@@ -97,6 +96,25 @@ def _is_done(folder: Path, epochs: int) -> bool:
         return record["state"] == EARLY or (record["state"] == DONE and enough)
     except (SpecError, KeyError, TypeError):  # not started, or not finished
         return False
+
+
+def _without_files(job: Job, path: Path) -> Result:
+    """The result in the processes that do not write: they do not evaluate the ensemble, whose
+    networks are in files of the first process."""
+    return Result(
+        folder=path,
+        reason=DONE,
+        epochs=job.plan.train.epochs.count,
+        best_epoch=None,
+        metrics={},
+        seconds=0.0,
+        module=nn.Module(),
+        classes=job.data.dataset.classes,
+        preparation=job.data.preparation,
+        outcome=None,
+        test=None,
+        report=None,
+    )
 
 
 def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:

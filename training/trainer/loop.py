@@ -199,6 +199,7 @@ class Loop:
         train_metrics = metrics.metrics()
         metrics.reset()
         waiting, elapsed = self.batches.waiting, self.batches.elapsed
+        self.processes.share_buffers(learner.evaluated)
         guessing = math.log(max(2, len(self.data.dataset.classes)))
         if train_metrics["loss"] > FAR * guessing:
             raise too_large(train_metrics["loss"], guessing, self.moment(), self.advice())

@@ -27,9 +27,11 @@ def _run_loop(run: Run, interruption: Interruption) -> str:
     which is also written to the record."""
     job = run.job
     loop = Loop(run, interruption)
+    diverged = False
     try:
         return loop.run()
     except Diverged as error:
+        diverged = True
         raise record_failure(run, DIVERGED, [error.diagnostic]) from None
     except SpecError as error:
         raise record_failure(run, STOPPED, error.diagnostics) from None
@@ -49,3 +51,5 @@ def _run_loop(run: Run, interruption: Interruption) -> str:
         loop.close()
         if job.processes.writes:
             run.writer.close(run.learner)
+        if diverged:  # which all processes notice at the same step
+            job.processes.wait_for_first()

@@ -32,6 +32,7 @@ from ..optim.choose_precision import Choice, choose
 from ..optim.precision import Precision
 from ..runtime.devices import describe
 from ..runtime.interrupts import Interruption
+from ..runtime.process_group import Processes
 from ..runtime.seeding import seed_all
 from ..runtime.sync_batchnorm import synchronised
 from ..transfer.feature_cache import CachedFeatures, FeatureCache
@@ -68,7 +69,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     network."""
     folder = RunFolder(path)
     network, train, processes = job.request.network, job.plan.train, job.processes
-    checkpoint = read_checkpoint(folder.checkpoint) if folder.checkpoint.exists() else None
+    checkpoint = _checkpoint(folder, processes)
     if checkpoint is not None:
         must_be_same(checkpoint, network, shown(path))
     elif processes.writes:
@@ -132,6 +133,22 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     if processes.writes:
         folder.write_record(record)
     return Run(job=job, learner=learner, data=data, batches=batches, writer=writer, record=record)
+
+
+def _checkpoint(folder: RunFolder, processes: Processes) -> dict[str, Any] | None:
+    """The checkpoint to continue from; None for a new run. The first process reads it for all of
+    them, which may be on machines that do not have the run folder."""
+    checkpoint: dict[str, Any] | None = None
+
+    def read() -> None:
+        nonlocal checkpoint
+        if folder.checkpoint.exists():
+            checkpoint = read_checkpoint(folder.checkpoint)
+
+    processes.from_first(read)
+    # The best weights in it are for the first process, which alone writes them.
+    sent = processes.broadcast_state({**checkpoint, "best": None} if checkpoint else None)
+    return checkpoint if processes.writes else sent
 
 
 _STORES = {

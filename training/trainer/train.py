@@ -46,7 +46,8 @@ def train(
     processes: Processes = ALONE,
 ) -> Result:
     """Trains the network of a request. `output` is the run folder to create, `resume` the folder of
-    a run to continue.
+    a run to continue. In distributed training, only the first process needs the folder itself; the
+    others a copy of its text files (`copied_texts`).
 
     Raises SpecError for errors in the spec, the data or the run folder, and if training diverges.
     """
@@ -69,7 +70,7 @@ def train(
                 request.base,
                 device=torch_device,
                 progress=callback.reading,
-                world=processes.world,
+                world=processes.local_world,
                 arrays=request.arrays,
             )
             _check_data(request, data)
@@ -86,16 +87,14 @@ def train(
                 open_weights=open_weights,
                 policy_lines=policy.lines,
             )
-            new_folder = None
-            if resume is None and processes.writes:
-                new_folder = make_folder(job.request, output)
-            folder = resume or processes.broadcast(new_folder)
+            folder = processes.from_first(lambda: resume or make_folder(job.request, output))
             if resume is None:
                 locks.enter_context(lock_run(folder, processes))
+            train_job = train_ensemble if train.ensemble.count > 1 else train_network
             with Interruption() as interruption:
-                if train.ensemble.count > 1:
-                    return train_ensemble(job, folder, interruption)
-                return train_network(job, folder, interruption)
+                result = train_job(job, folder, interruption)
+                processes.wait_for_first()
+                return result
     finally:
         callback.close()
 

@@ -11,6 +11,7 @@ import numpy
 import pytest
 import torch
 
+import dotcnn
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
 
 from ..small import last
@@ -45,6 +46,11 @@ def port() -> int:
 
 def measured(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def seen(folder: Path) -> dict[str, Any]:
+    """What the second process saw when it left."""
+    return json.loads(folder.with_suffix(".seen").read_text())  # type: ignore[no-any-return]
 
 
 def close(one: Path, two: Path) -> None:
@@ -126,9 +132,85 @@ def test_processes_stop_together_and_resume(trainer: Trainer, tmp_path: Path) ->
 
 def test_figures_of_two_processes_agree(trainer: Trainer, tmp_path: Path) -> None:
     """What the record says of the best epoch is what its line says, to the last digit."""
-    assert trainer(SPEC, tmp_path / "run", world=2, port=port()) == 0
+    alone_here = {"LOCAL_WORLD_SIZE": "1"}  # as on two machines
+    job = {"world": 2, "port": port(), "environment": alone_here}
+    assert trainer(SPEC, tmp_path / "run", **job) == 0
+    assert seen(tmp_path / "run")["local_world"] == 1
     result = json.loads((tmp_path / "run" / "record.json").read_text())["result"]
     best = next(
         line for line in measured(tmp_path / "run") if line["epoch"] == result["best_epoch"]
     )
     assert {name: result["val"][name] for name in best["val"]} == best["val"]
+
+
+def test_no_process_leaves_before_the_first_has_written(trainer: Trainer, tmp_path: Path) -> None:
+    """Whoever started them takes the end of one for a failure, and ends the others."""
+    folder = tmp_path / "run"
+    code = trainer(SPEC, folder, world=2, port=port(), stop_after=3, slow_checkpoint=0.4)
+    assert code == 0
+    assert seen(folder) == {"saved": True, "local_world": 2}
+
+
+def test_an_error_is_printed_although_the_group_cannot_be_left(
+    trainer: Trainer, tmp_path: Path
+) -> None:
+    spec, error = tmp_path / "net.cnn", tmp_path / "error.txt"
+    spec.write_text(SPEC)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "file").touch()
+    command = ("train", spec, "-o", tmp_path / "run", "--device", "cpu")
+    assert trainer.command(*command, error=error, world=2, port=port(), stuck_group=True) == 1
+    lines = error.read_text().splitlines()
+    assert f"error[run-exists]: {tmp_path}/run is not empty; nothing is overwritten" in lines
+    assert f"process 1: {tmp_path}/run is not empty; nothing is overwritten" in lines
+
+
+def test_a_bug_is_printed_although_the_group_cannot_be_left(
+    trainer: Trainer, tmp_path: Path
+) -> None:
+    error = tmp_path / "error.txt"
+    command = ("train", "digits", "-o", tmp_path / "run", "--device", "cpu")
+    job = {"world": 2, "port": port(), "stuck_group": True, "bug": "no such luck"}
+    assert trainer.command(*command, error=error, **job) == 1
+    assert "ValueError: no such luck" in error.read_text()
+
+
+def test_a_run_continues_on_machines_that_do_not_have_its_folder(
+    trainer: Trainer, tmp_path: Path
+) -> None:
+    """Only the first process can read it; the others get what is in it from the first."""
+    assert trainer(SPEC, tmp_path / "whole", world=2, port=port()) == 0
+    machines = [tmp_path / "one", tmp_path / "two"]
+    for machine in machines:
+        machine.mkdir()
+    assert trainer(SPEC, machines[0] / "run", world=2, port=port(), stop_after=3) == 0
+    error = tmp_path / "error.txt"
+    code = trainer.command(
+        *("train", "--resume", "run", "--device", "cpu"),
+        error=error,
+        world=2,
+        port=port(),
+        folders=[str(machine) for machine in machines],
+    )
+    assert code == 0, error.read_text()
+    assert list(machines[1].iterdir()) == []
+    whole = last(tmp_path / "whole")
+    assert all(torch.equal(value, whole[key]) for key, value in last(machines[0] / "run").items())
+
+
+def test_all_validate_with_the_statistics_that_are_saved(trainer: Trainer, tmp_path: Path) -> None:
+    """Without `sync_bn`, each process has norm statistics of its own. The metrics are those of the
+    weights in the run folder, in which the statistics of the first process are."""
+    spec = SPEC.replace("sync_bn on", "").replace("epochs 2", "epochs 1\n  ema 0.9")
+    assert trainer(spec, tmp_path / "run", world=2, port=port()) == 0
+    (line,) = measured(tmp_path / "run")
+    outcome = dotcnn.evaluate(tmp_path / "run", device="cpu")
+    assert {name: outcome.metrics[name] for name in line["val"]} == pytest.approx(
+        line["val"], rel=1e-5
+    )
+
+
+def test_an_ensemble_that_is_finished_can_be_resumed(trainer: Trainer, tmp_path: Path) -> None:
+    spec = SPEC.replace("epochs 2", "epochs 1\n  ensemble 2")
+    assert trainer(spec, tmp_path / "run", world=2, port=port()) == 0
+    assert trainer(spec, tmp_path / "run", resume=True, world=2, port=port()) == 0
