@@ -6,9 +6,10 @@ fsync or rename, counted from 1, with half of the file written; `die_after` afte
 
 A job with a `command` runs that instead, as `cnn` would, with its output in `error`. If it has
 `folders`, each process runs in one of its own, as on machines that have no disk in common.
-`bug` is an unexpected error in it. `slow_checkpoint` is the seconds that writing a checkpoint
-takes; `stuck_group`: a process that leaves the group waits for ever, as NCCL does if another
-process is gone. `environment` is variables for the processes.
+`bug` is an unexpected error in all but the first. `slow_checkpoint` is the seconds that writing a
+checkpoint takes; `stuck_group`: a process that leaves the group waits for ever, as NCCL does if
+another process is gone. `environment` is variables for the processes. `apart`: only the first has
+the run folder.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ import dotcnn.training.checkpoint.writer as keeper
 import dotcnn.training.page.write as page
 from dotcnn import cli
 from dotcnn.dsl.source import Source
+from dotcnn.training.checkpoint.copied_texts import copied_texts
 from dotcnn.training.checkpoint.run_folder import CHECKPOINT
 from dotcnn.training.request import overrides_of, request
 from dotcnn.training.runtime.distributed import joined
@@ -83,7 +86,7 @@ def run_command(job: dict[str, Any], rank: int) -> int:
     for stream in (1, 2):
         os.dup2(place, stream)
     page.write_report = no_report
-    if "bug" in job:
+    if "bug" in job and rank:
         keeper.CheckpointWriter.epoch = lambda *_, **__: raise_(job["bug"])
     code = cli.main(job["command"])
     sys.stderr.flush()
@@ -107,12 +110,16 @@ def learn(job: dict[str, Any]) -> int:
         folder.with_suffix(".error").write_text(repr(error) + str(error))
 
     try:
-        with joined("cpu", os.environ, report) as processes:
+        with joined("cpu", os.environ, report) as processes, ExitStack() as stack:
+            resume = folder if job["resume"] else None
+            if job.get("apart"):
+                own = folder if processes.writes else folder / "not on this machine"
+                resume = stack.enter_context(copied_texts(own, processes))
             train(
                 request(Source("<text>", job["spec"]), set=overrides_of(job["set"])),
                 dotcnn.__version__,
                 output=None if job["resume"] else folder,
-                resume=folder if job["resume"] else None,
+                resume=resume,
                 device="cpu",
                 callback=Looker(job.get("stop_after")),
                 processes=processes,

@@ -16,7 +16,7 @@ class Trainer:
     def __init__(self) -> None:
         script = Path(__file__).with_name("killable_trainer.py")
         self.process = subprocess.Popen(
-            [sys.executable, str(script)],
+            [sys.executable, "-W", "error::FutureWarning", str(script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -50,7 +50,7 @@ class Opened:
     where: Where
     device: torch.device
     local_world: int = 1
-    """The number of processes on this machine that open the same data."""
+    """The number of processes on this machine, which share its memory and its cores."""
 
     def training(
         self,

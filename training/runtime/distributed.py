@@ -65,7 +65,14 @@ def joined(device: str, environment: Mapping[str, str], report: Report) -> Itera
         local_world = place.local_world
         if local_world is None:
             local_world = group.gathered(socket.gethostname()).count(socket.gethostname())
-        yield Processes(rank, world, mine, local_world=local_world, store=store)
+        yield Processes(
+            rank,
+            world,
+            mine,
+            local_rank=place.local_rank,
+            local_world=local_world,
+            store=store,
+        )
     except BaseException as error:  # noqa: BLE001 (the process ends here)
         _leave(error, report)
     dist.destroy_process_group()

@@ -7,6 +7,7 @@ for many.
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -31,6 +32,11 @@ _FAREWELL = 5.0
 """The seconds that the first process, which may host the store, waits for the others at the end."""
 _PAUSE = 0.05
 
+_SYNC_BUFFERS = "forward_sync_buffers"
+"""The option by which the buffers of the first process are broadcast in each forward pass."""
+if _SYNC_BUFFERS not in inspect.signature(DistributedDataParallel).parameters:
+    _SYNC_BUFFERS = "broadcast_buffers"  # before torch 2.13
+
 _T = TypeVar("_T")
 
 
@@ -43,6 +49,7 @@ class Processes:
         world: int = 1,
         device: torch.device | None = None,
         *,
+        local_rank: int | None = None,
         local_world: int | None = None,
         store: Store | None = None,
     ) -> None:
@@ -51,6 +58,8 @@ class Processes:
         self.device = device or torch.device("cpu")
         self.local_world = world if local_world is None else local_world
         """The number of processes on this machine, which share its memory and its cores."""
+        self.local = Sharing(rank if local_rank is None else local_rank, self.local_world)
+        """The rank among the processes of this machine, and their number."""
         self._store = store
         self._meetings = 0
 
@@ -73,8 +82,9 @@ class Processes:
         if self.world == 1:
             return module
         on_card = self.device.type == "cuda"
+        options: dict[str, Any] = {_SYNC_BUFFERS: False}
         return DistributedDataParallel(
-            module, device_ids=[self.device.index] if on_card else None, broadcast_buffers=False
+            module, device_ids=[self.device.index] if on_card else None, **options
         )
 
     def without_sum(self, forward: object) -> AbstractContextManager[object]:

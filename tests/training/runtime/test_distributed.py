@@ -114,17 +114,21 @@ def test_an_error_in_one_process_ends_all(trainer: Trainer, tmp_path: Path) -> N
 
 
 def test_processes_stop_together_and_resume(trainer: Trainer, tmp_path: Path) -> None:
-    """One of them is asked to; all end with the same step. Then they go on, or one alone does."""
+    """One of them is asked to; all end with the same step. Then they go on, or one alone does.
+
+    None ends before the first has written the checkpoint: whoever started them may take the end of
+    one for a failure, and end the others. To go on, only the first needs the run folder."""
     whole, folder, alone = (tmp_path / name for name in ("whole", "run", "alone"))
     assert trainer(SPEC, whole, world=2, port=port()) == 0
-    assert trainer(SPEC, folder, world=2, port=port(), stop_after=3) == 0
+    assert trainer(SPEC, folder, world=2, port=port(), stop_after=3, slow_checkpoint=0.3) == 0
+    assert seen(folder) == {"saved": True, "local_world": 2}
     state = read_checkpoint(folder / "last.ckpt")
     assert 0 < state["position"]["position"] < 1438
     assert len(state["random"]) == 2
     alone.mkdir()
     for file in folder.iterdir():
         (alone / file.name).write_bytes(file.read_bytes())
-    assert trainer(SPEC, folder, resume=True, world=2, port=port()) == 0
+    assert trainer(SPEC, folder, resume=True, world=2, port=port(), apart=True) == 0
     assert all(torch.equal(value, last(whole)[key]) for key, value in last(folder).items())
     assert trainer(SPEC, alone, resume=True) == 0
     close(alone, whole)
@@ -143,14 +147,6 @@ def test_figures_of_two_processes_agree(trainer: Trainer, tmp_path: Path) -> Non
     assert {name: result["val"][name] for name in best["val"]} == best["val"]
 
 
-def test_no_process_leaves_before_the_first_has_written(trainer: Trainer, tmp_path: Path) -> None:
-    """Whoever started them takes the end of one for a failure, and ends the others."""
-    folder = tmp_path / "run"
-    code = trainer(SPEC, folder, world=2, port=port(), stop_after=3, slow_checkpoint=0.4)
-    assert code == 0
-    assert seen(folder) == {"saved": True, "local_world": 2}
-
-
 def test_an_error_is_printed_although_the_group_cannot_be_left(
     trainer: Trainer, tmp_path: Path
 ) -> None:
@@ -165,16 +161,21 @@ def test_an_error_is_printed_although_the_group_cannot_be_left(
     assert f"process 1: {tmp_path}/run is not empty; nothing is overwritten" in lines
 
 
+@pytest.mark.slow
 def test_a_bug_is_printed_although_the_group_cannot_be_left(
     trainer: Trainer, tmp_path: Path
 ) -> None:
+    """And the other process says why it ends."""
     error = tmp_path / "error.txt"
     command = ("train", "digits", "-o", tmp_path / "run", "--device", "cpu")
     job = {"world": 2, "port": port(), "stuck_group": True, "bug": "no such luck"}
     assert trainer.command(*command, error=error, **job) == 1
     assert "ValueError: no such luck" in error.read_text()
+    assert "error[process-ended]: the connection to another process" in error.read_text()
+    assert json.loads((tmp_path / "run" / "record.json").read_text())["state"] == "stopped"
 
 
+@pytest.mark.slow
 def test_a_run_continues_on_machines_that_do_not_have_its_folder(
     trainer: Trainer, tmp_path: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_all_validate_with_the_statistics_that_are_saved(trainer: Trainer, tmp_p
     )
 
 
+@pytest.mark.slow
 def test_an_ensemble_that_is_finished_can_be_resumed(trainer: Trainer, tmp_path: Path) -> None:
     spec = SPEC.replace("epochs 2", "epochs 1\n  ensemble 2")
     assert trainer(spec, tmp_path / "run", world=2, port=port()) == 0
