@@ -49,8 +49,6 @@ class Opened:
     """`train`, `val` and, if there is one, `test`."""
     where: Where
     device: torch.device
-    local_world: int = 1
-    """The number of processes on this machine, which share its memory and its cores."""
 
     def training(
         self,
@@ -71,7 +69,7 @@ class Opened:
             seed=train.seed.value if seed is None else seed,
             drop_last=train.batch.drop_last,
             sharing=sharing,
-            workers=self._workers(),
+            workers=self._workers(sharing),
         )
 
     def evaluation(
@@ -85,7 +83,7 @@ class Opened:
             self.device,
             shuffle=False,
             sharing=sharing,
-            workers=self._workers(),
+            workers=self._workers(sharing),
         )
 
     def image(self, part: str, index: int) -> Tensor:
@@ -96,11 +94,11 @@ class Opened:
         """The name of an image, to be shown."""
         return self.stores[part].source.name(index)
 
-    def _workers(self) -> int:
+    def _workers(self, sharing: Sharing) -> int:
         wanted = self.plan.train.workers.count
         if isinstance(wanted, int):
             return wanted
-        return max(1, min(MOST_WORKERS, cores() // self.local_world))
+        return max(1, min(MOST_WORKERS, cores() // sharing.world))
 
     def _must_be_shared(self, batch: int, sharing: Sharing) -> None:
         directive, count = self.plan.train.batch, len(self.stores["train"])
@@ -176,8 +174,7 @@ def open_data(
         mean, std = measured(stores["train"], pixels.scale, threads, progress)
         if pixels.order == "bgr":
             mean, std = mean[::-1], std[::-1]
-    preparation = Preparation.of(plan, mean, std)
-    return Opened(plan, dataset, preparation, stores, where, device, local_world=world)
+    return Opened(plan, dataset, Preparation.of(plan, mean, std), stores, where, device)
 
 
 def _store(

@@ -22,9 +22,7 @@ class AsyncScalar:
             self._number = number
             return
         self._number.copy_(number.detach(), non_blocking=True)
-        # On the stream that computes the number: the current one of its device, which need not be
-        # the current device.
-        self._arrived.record(torch.cuda.current_stream(number.device))
+        self._arrived.record()
 
     def value(self) -> float:
         assert self._number is not None

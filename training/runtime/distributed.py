@@ -24,8 +24,8 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from ...dsl.diagnostics import Diagnostic, SpecError
+from .broken_connection import broken_connection
 from .devices import find_device
-from .errors import broken_group
 from .interrupts import SAME, SIGNALS
 from .launch_environment import Place, place_of
 from .process_group import ALONE, PATIENCE, Processes
@@ -90,7 +90,7 @@ def _leave(error: BaseException, report: Report) -> NoReturn:
     would wait for the other processes."""
     code = ERRORS
     try:
-        broken = broken_group(error)
+        broken = broken_connection(error)
         if isinstance(error, KeyboardInterrupt):
             code = INTERRUPTED
         elif isinstance(error, SpecError):

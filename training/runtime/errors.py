@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 
 from ...compiler.network import Network
 from ...compiler.plan.plan import Train
 from ...dsl.diagnostics import Diagnostic
 from ..optim.precision import Precision
+from .broken_connection import broken_connection
 from .missing_operation import missing_operation
 from .out_of_memory import is_out_of_memory, out_of_memory
 
@@ -50,29 +50,4 @@ def explain_error(
             notes=(first,),
             help="remove `compile`",
         )
-    return missing_operation(error, device) or broken_group(error)
-
-
-def broken_group(error: BaseException) -> Diagnostic | None:
-    """The diagnostic for communication between processes that failed; None for other errors."""
-    text = str(error)
-    if "Duplicate GPU detected" in text:
-        return Diagnostic(
-            "no-device",
-            "two processes were given the same GPU",
-            notes=(text.strip().rpartition("\n")[2][:200],),
-            help="start one process for each GPU: `--devices N`, `torchrun --nproc-per-node N`, or"
-            " `srun --gpus-per-task 1`",
-        )
-    lost = isinstance(error, dist.DistError) or (
-        isinstance(error, RuntimeError) and "gloo/transport" in text
-    )
-    if not lost:
-        return None
-    return Diagnostic(
-        "process-ended",
-        "the connection to another process of this training broke, most likely because it ended",
-        notes=(text.strip().partition("\n")[0][:200],),
-        help="if that process printed an error, it is the cause; to go on from the last checkpoint,"
-        " use `--resume`",
-    )
+    return missing_operation(error, device) or broken_connection(error)

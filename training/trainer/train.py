@@ -70,7 +70,7 @@ def train(
                 request.base,
                 device=torch_device,
                 progress=callback.reading,
-                world=processes.local_world,
+                world=processes.world,
                 arrays=request.arrays,
             )
             _check_data(request, data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import torch
 
 from dotcnn.compiler.plan.train import Compile, Deterministic, Precision
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.runtime import async_scalar
 from dotcnn.training.runtime.devices import set_up_torch, using
 from dotcnn.training.runtime.errors import explain_error
 from dotcnn.training.runtime.missing_operation import missing_operation
@@ -44,38 +42,6 @@ def test_training_makes_its_gpu_the_current_one(current: list[int]) -> None:
     ):
         assert current[-1] == 1
     assert current == [0]
-
-
-def test_a_loss_is_read_when_its_own_gpu_has_computed_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not when the stream of the current GPU, on which nothing runs, gets there: at once."""
-
-    class Event:
-        stream: object = "the stream of the current GPU"
-
-        def record(self, stream: object = None) -> None:
-            self.stream = stream
-
-        def synchronize(self) -> None:
-            streams.append(self.stream)
-
-    class OnSecond:
-        """A number on the second GPU."""
-
-        device = SECOND
-
-        def detach(self) -> torch.Tensor:
-            return torch.tensor(0.5)
-
-    empty: Callable[..., torch.Tensor] = torch.empty
-    streams: list[object] = []
-    monkeypatch.setattr(torch, "empty", lambda *shape, pin_memory: empty(*shape))
-    monkeypatch.setattr(torch.cuda, "Event", Event)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"stream of {device}")
-    number: Any = OnSecond()
-    scalar = async_scalar.AsyncScalar(SECOND)
-    scalar.copy(number)
-    assert scalar.value() == 0.5
-    assert streams == ["stream of cuda:1"]
 
 
 # ---- what a device cannot do -----------------------------------------------------------------

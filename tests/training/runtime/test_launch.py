@@ -14,8 +14,8 @@ import torch
 
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.runtime import distributed
+from dotcnn.training.runtime.broken_connection import broken_connection
 from dotcnn.training.runtime.distributed import local_gpu
-from dotcnn.training.runtime.errors import broken_group
 from dotcnn.training.runtime.launch_environment import Place, place_of
 
 TORCHRUN = {
@@ -58,10 +58,10 @@ def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_processes_with_one_gpu() -> None:
     """What NCCL says at the first communication."""
     text = "NCCL error in: …\nLast error:\nDuplicate GPU detected : rank 0 and rank 1 both on CUDA"
-    found = broken_group(torch.distributed.DistBackendError(text))
+    found = broken_connection(torch.distributed.DistBackendError(text))
     assert found is not None
     assert found.message == "two processes were given the same GPU"
-    assert broken_group(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+    assert broken_connection(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
 
 
 # ---- how they end ----------------------------------------------------------------------------
