@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import weakref
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 
 def torchvision_models() -> ModuleType:
@@ -94,3 +98,57 @@ class LiveBytes(TorchDispatchMode):
             if isinstance(leaf, Tensor):
                 self.meet(leaf)
         return result
+
+
+@cache
+def autocast_lists() -> dict[str, set[str]]:
+    """What autocast does with functions on a GPU, as torch's own header says: which take two bytes
+    per element, which float32, and which the widest of their inputs."""
+    header = Path(torch.__file__).parent / "include/ATen/autocast_mode.h"
+    text = header.read_text(encoding="utf-8")
+    lists: dict[str, set[str]] = {}
+    for name, body in re.findall(r"#define AT_FORALL_(\w+)\(_\)((?:.*\\\n)*.*)", text):
+        lists.setdefault(name, set()).update(re.findall(r"_\((\w+)", body))
+    return {
+        "low": lists["LOWER_PRECISION_FP"],
+        "fp32": lists["FP32"] | lists["FP32_SET_OPT_DTYPE"],
+        "widest": lists["PROMOTE"],
+    }
+
+
+class GpuAutocast(TorchFunctionMode):
+    """Autocast to bf16 as on a GPU, but computed on the CPU. Functions that call others in Python
+    (`F.lp_pool2d`) are not taken apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights: dict[Tensor, Tensor] = {}
+        """Converted once, as long as autocast is on."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        name, lists = getattr(func, "__name__", ""), autocast_lists()
+        if name == "dropout":  # on a GPU, its mask consists of bytes
+            return torch.native_dropout(args[0], kwargs["p"], kwargs["training"])[0]
+        if name in lists["low"]:
+            args, kwargs = tree_map_only(Tensor, self.low, (args, kwargs))
+        elif name in lists["fp32"]:
+            args, kwargs = tree_map_only(Tensor, _full, (args, kwargs))
+        elif name in lists["widest"]:
+            kinds = {leaf.dtype for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+            if torch.float32 in kinds:
+                args, kwargs = tree_map_only(Tensor, _full, (args, kwargs))
+        return func(*args, **kwargs)
+
+    def low(self, tensor: Tensor) -> Tensor:
+        if tensor.dtype != torch.float32:
+            return tensor
+        if not (tensor.is_leaf and tensor.requires_grad):
+            return tensor.bfloat16()
+        if tensor not in self.weights:
+            self.weights[tensor] = tensor.bfloat16()
+        return self.weights[tensor]
+
+
+def _full(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor

@@ -13,6 +13,7 @@ from ...dsl.gc_pause import gc_paused
 from ..network import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
+from .autocast import FULL, Width, widths
 from .peak import Bytes
 from .question import question
 from .setting import Setting
@@ -48,45 +49,44 @@ def requires_grad(network: Network, frozen: frozenset[int]) -> list[bool]:
 def saved_tensors(network: Network, setting: Setting, places: list[int]) -> list[SavedTensors]:
     """The memory that each operation keeps, by index."""
     needs_gradient = requires_grad(network, setting.frozen)
+    each_width = widths(network, setting)
     known: dict[object, tuple[Kept, Bytes]] = {}
     entries: list[SavedTensors] = []
     for node in network.nodes:
         if not needs_gradient[node.index]:
             entries.append(NOTHING)
             continue
-        key = question(node)
+        width = each_width[node.index]
+        key = question(node) if width is FULL else (width, question(node))
         if key not in known:
             kept = node.op.kept(node.shape, *node.input_shapes)
-            known[key] = kept, _own(node, kept, setting)
+            known[key] = kept, _own(node, kept, width, setting)
         kept, own = known[key]
         if kept.output or kept.inputs:
-            stay = {places[node.inputs[position].index] for position in kept.inputs}
+            stay = set()
+            for position in kept.inputs:
+                if not width.converts(position):
+                    stay.add(places[node.inputs[position].index])
             if kept.output:
                 stay.add(places[node.index])
-            if 0 in stay:
-                stay.remove(0)  # the input of the network
-                own = own.plus(_cast(node, setting))
+            stay.discard(0)  # the input of the network
             entries.append(SavedTensors(tuple(stay), own))
         else:
             entries.append(SavedTensors((), own) if own != Bytes() else NOTHING)
     return entries
 
 
-def _own(node: Node, kept: Kept, setting: Setting) -> Bytes:
-    """The bytes kept beside inputs and outputs."""
-    each, fixed = setting.itemsize * kept.own + kept.fixed, 4 * kept.once
+def _own(node: Node, kept: Kept, width: Width, setting: Setting) -> Bytes:
+    """The bytes kept beside inputs and outputs, with the copies of inputs that were converted."""
+    each, fixed = width.inside * kept.own + kept.fixed, 4 * kept.once
     if setting.device == "cuda" and node.op.kind == "dropout" and kept.own == size(node.shape):
         each = kept.own  # its mask consists of bytes on a GPU, of floats on the CPU
     if setting.precision != "fp32" and node.op.macs(node.shape, *node.input_shapes):
         fixed += 2 * sum(size(weight.shape) for weight in node.weights if len(weight.shape) > 1)
+    for position in kept.inputs:
+        if width.converts(position):
+            each += width.inside * size(node.inputs[position].shape)
     return Bytes(fixed, each)
-
-
-def _cast(node: Node, setting: Setting) -> Bytes:
-    """The converted copy of the network's input for an operation that does not take fp32."""
-    if setting.precision != "fp32" and node.op.macs(node.shape, *node.input_shapes):
-        return Bytes(0, 2 * size(node.inputs[0].shape))
-    return Bytes()
 
 
 def outputs(network: Network) -> list[Node]:
@@ -104,13 +104,15 @@ def kept(network: Network, setting: Setting = Setting()) -> Bytes:  # noqa: B008
     """The total, with a cross-entropy at each output; labels and images are not counted."""
     places = storages(network)
     needs_gradient = requires_grad(network, setting.frozen)
+    each_width = widths(network, setting)
     total = Bytes()
     stay: set[int] = set()
     for entry in saved_tensors(network, setting, places):
         total = total.plus(entry.own)
         stay.update(entry.places)
     for place in stay:
-        total = total.plus(Bytes(0, setting.itemsize * size(network.nodes[place].shape)))
+        shape, width = network.nodes[place].shape, each_width[place].output
+        total = total.plus(Bytes(0, width * size(shape)))
     for node in outputs(network):
         if needs_gradient[node.index]:
             total = total.plus(loss(node))

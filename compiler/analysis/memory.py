@@ -1,22 +1,51 @@
-"""The memory that a network needs, and the largest batch that fits. Tensors are counted, not pages:
-the allocator's rounding, fragmentation, and the workspace of cuDNN, oneDNN or the driver are not
-included (see `EXCLUDED`).
+"""The memory that a network needs, and the largest batch that fits.
+
+Tensors are counted, and on a GPU also what torch's allocator and CUDA take (`on_gpu`). Workspace of
+cuDNN and oneDNN is not included (see `excluded`).
 """
 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 from ..network import Network
+from .caching_allocator import OutOfMemory, Usage, simulate
+from .gpu import WORKSPACE, largest_batch, outside_torch, resident
 from .kept import kept
 from .peak import Bytes, Peak
 from .setting import Setting
-from .step import forward_peak, trained_bytes, training_peak, weight_bytes
+from .step import TrainingStep, forward_peak, training_step
+from .weights import trained_bytes, weight_bytes
 
 EXCLUDED = (
     "workspace of cuDNN or oneDNN (on a CPU it grows with the threads), the allocator's rounding,"
     " the driver's own memory"
 )
+EXCLUDED_ON_GPU = "workspace of cuDNN, memory of augmentation, other programs and the display"
+
+
+class OnGpu(NamedTuple):
+    """The memory of a training step on a GPU."""
+
+    tensors: int
+    """Bytes of the tensors in use at the peak."""
+    allocated: int
+    """The same as torch's allocator rounds them, with cuBLAS's workspace."""
+    reserved: int
+    """What the allocator takes from the GPU for them."""
+    outside: int
+    """Of CUDA's context and NCCL, an assumption."""
+
+    @property
+    def needed(self) -> int:
+        """What the GPU must have."""
+        return self.allocated + self.outside
+
+    @property
+    def wanted(self) -> int:
+        """What is taken from a GPU that has more."""
+        return self.reserved + self.outside
 
 
 class Memory:
@@ -26,7 +55,10 @@ class Memory:
         self.network = network
         self.setting = setting
 
-    excluded = EXCLUDED
+    @property
+    def excluded(self) -> str:
+        """What the figures leave out."""
+        return EXCLUDED_ON_GPU if self.setting.device == "cuda" else EXCLUDED
 
     @cached_property
     def weights(self) -> int:
@@ -53,8 +85,61 @@ class Memory:
         """Peak memory of a training step: weights, their gradients, optimizer state, images, kept
         activations, and their gradients.
         """
-        return training_peak(self.network, self.setting)
+        return self._step.peak
+
+    @cached_property
+    def _step(self) -> TrainingStep:
+        return training_step(self.network, self.setting)
+
+    def needed(self, batch: int) -> int:
+        """The bytes that a training step needs; on a GPU, with those of CUDA itself."""
+        if self.setting.device == "cuda":
+            return self.on_gpu(batch).needed
+        return self.training.at(batch)
 
     def fit(self, limit: int) -> int:
         """The largest batch that can be trained in this many bytes; 0 if none fits."""
-        return self.training.fit(limit)
+        if self.setting.device != "cuda":
+            return self.training.fit(limit)
+        most = min(self.training.fit(limit - self.outside), self.largest_batch)
+        if most < 1 or self._runs(most, limit):
+            return max(most, 0)
+        least = 0
+        while most - least > 1:
+            middle = (least + most) // 2
+            if self._runs(middle, limit):
+                least = middle
+            else:
+                most = middle
+        return least
+
+    # ---- on a GPU ----
+
+    def on_gpu(self, batch: int) -> OnGpu:
+        usage = self._simulated(batch)
+        return OnGpu(self.training.at(batch), usage.allocated, usage.reserved, self.outside)
+
+    @property
+    def outside(self) -> int:
+        """Bytes of the GPU that are not torch's: those of CUDA's context and NCCL."""
+        return outside_torch(self.setting)
+
+    @cached_property
+    def largest_batch(self) -> int:
+        """The largest batch whose feature maps torch can index."""
+        return largest_batch(self.network)
+
+    @cached_property
+    def _resident(self) -> list[Bytes]:
+        return [*resident(self.network, self.setting), *WORKSPACE]
+
+    def _simulated(self, batch: int, limit: int | None = None) -> Usage:
+        return simulate(self._resident, self._step.events, batch, limit)
+
+    def _runs(self, batch: int, limit: int) -> bool:
+        """Whether the allocator finds room for a step within this many bytes of the GPU."""
+        try:
+            self._simulated(batch, limit - self.outside)
+        except OutOfMemory:
+            return False
+        return True

@@ -65,24 +65,44 @@ class Peak:
         return most or 0
 
 
-class Ledger:
-    """The account of memory in use during a walk through a step."""
+class Event(NamedTuple):
+    """A tensor is allocated, or freed: then with 0 bytes."""
 
-    def __init__(self, start: Bytes) -> None:
+    tensor: object
+    """What identifies the tensor."""
+    fixed: int = 0
+    each: int = 0
+
+
+class Ledger:
+    """The account of memory in use during a walk through a step; with `record`, of each tensor in
+    `events`, from which an allocator can be simulated.
+    """
+
+    def __init__(self, start: Bytes, *, record: bool = False) -> None:
         self.fixed, self.each = start
         self.moments: list[Moment] = []
+        self.events: list[Event] | None = [] if record else None
         self._most_fixed = self._most_each = -1
 
-    def take(self, amount: Bytes) -> None:
-        self.fixed += amount.fixed
-        self.each += amount.each
+    def take(self, tensor: object, fixed: int, each: int) -> None:
+        """Allocates a tensor, or several that are freed together."""
+        self.fixed += fixed
+        self.each += each
+        if self.events is not None:
+            self.events.append(Event(tensor, fixed, each))
 
-    def give(self, amount: Bytes) -> None:
-        self.fixed -= amount.fixed
-        self.each -= amount.each
+    def give(self, tensor: object, fixed: int, each: int) -> None:
+        """Frees what was taken under the same name."""
+        self.fixed -= fixed
+        self.each -= each
+        if self.events is not None:
+            self.events.append(Event(tensor))
 
     def note(self, phase: str, node: int, scratch: Bytes = Bytes()) -> None:  # noqa: B008 (a tuple)
         """Records this moment, with scratch memory that is freed immediately."""
+        if self.events is not None and (scratch.fixed or scratch.each):
+            self.events += [Event("scratch", *scratch), Event("scratch")]
         fixed, each = self.fixed + scratch.fixed, self.each + scratch.each
         # Most moments are below an earlier one in both numbers; dropping them here is cheap.
         if fixed <= self._most_fixed and each <= self._most_each:

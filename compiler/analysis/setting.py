@@ -15,10 +15,15 @@ class OptimizerMemory(NamedTuple):
     state: int
     """State elements for each weight."""
     scratch: int
-    """Copies of a weight that exist while it is updated: on the CPU, where weights are updated one
-    after the other, copies of the largest; on a GPU, where torch updates all at once, one copy of
-    all.
+    """Copies of a weight that exist while it is updated on the CPU, where weights are updated one
+    after the other: copies of the largest.
     """
+    gpu_scratch: int = 0
+    """Copies of all weights that exist while they are updated on a GPU: none where torch has a
+    fused implementation.
+    """
+    counts_steps: bool = False
+    """Whether there is a number for each weight on the GPU, the steps so far."""
 
 
 OPTIMIZERS = {
@@ -26,9 +31,9 @@ OPTIMIZERS = {
     for optimizer in (
         OptimizerMemory("sgd", state=0, scratch=0),
         OptimizerMemory("momentum", state=1, scratch=0),
-        OptimizerMemory("rmsprop", state=1, scratch=1),
-        OptimizerMemory("adam", state=2, scratch=2),
-        OptimizerMemory("adamw", state=2, scratch=2),
+        OptimizerMemory("rmsprop", state=1, scratch=1, gpu_scratch=1),
+        OptimizerMemory("adam", state=2, scratch=2, counts_steps=True),
+        OptimizerMemory("adamw", state=2, scratch=2, counts_steps=True),
     )
 }
 """By the name that `--optimizer` takes.
@@ -38,12 +43,17 @@ import them.
 """
 
 
+LABELS = 3 * 8
+"""Bytes for each image of the data set beside its pixels: its label, and of the current epoch its
+index and label in their order.
+"""
+
+
 class Setting(NamedTuple):
     """How a network is trained, as far as its memory depends on it. bf16 and fp16 mean autocast:
-    weights, their gradients, statistics and the loss have four bytes per element, activations two,
-    and convolutions and linear layers keep two-byte copies of their weights and of the network's
-    input. (torch runs a few operations, such as layer norm on a GPU, in fp32: the figure is then
-    too low.)
+    weights, their gradients, statistics and the loss have four bytes per element, activations two
+    (on a GPU not all of them: autocast.py), and convolutions and linear layers keep two-byte copies
+    of their weights and of the network's input. What follows `from_train` counts on a GPU only.
     """
 
     precision: Precision = "fp32"
@@ -52,17 +62,30 @@ class Setting(NamedTuple):
     frozen: frozenset[int] = frozenset()
     """Indices of nodes whose weights are not trained."""
     batch: int = 1
-    """Images in a step, where nothing else is asked for."""
+    """Images in a step."""
     from_train: tuple[str, ...] = ()
     """Which of these the spec's own `train` section says."""
+    ema: bool = False
+    """Whether there is a copy with averaged weights."""
+    anchor: bool = False
+    """Whether L2-SP keeps a copy of the weights as they were at the start."""
+    accumulate: int = 1
+    """Batches whose gradients are added up for a step."""
+    processes: int = 1
+    """GPUs that train together, each with `batch` images."""
+    data: int = 0
+    """Bytes of the data set that stay on the GPU."""
+    batch_known: bool = False
+    """Whether somebody, or the spec, says how large the batch is."""
 
     @property
     def described(self) -> str:
         """`sgd, fp32, cuda`, and what of it the spec says."""
         origin = f" ({', '.join(self.from_train)} from `train`)" if self.from_train else ""
-        return f"{self.optimizer.name}, {self.precision}, {self.device}{origin}"
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes per element of an activation."""
-        return 4 if self.precision == "fp32" else 2
+        words = [self.optimizer.name, self.precision, self.device]
+        if self.device == "cuda":
+            words += ["EMA"] if self.ema else []
+            words += ["L2-SP"] if self.anchor else []
+            words += [f"{self.accumulate} accumulated batches"] if self.accumulate > 1 else []
+            words += [f"{self.processes} GPUs"] if self.processes > 1 else []
+        return f"{', '.join(words)}{origin}"

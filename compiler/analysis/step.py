@@ -3,7 +3,8 @@ forward pass, an output exists from its computation until its last reader is don
 keeps it, until the last backward operation that needs it. In the backward pass, gradients of
 activations are freed likewise; those of weights stay. Gradients that pass unchanged (through a sum,
 a concatenation, a `flatten`) take no new memory. Scratch memory of single operations is not
-counted.
+counted. On a GPU, what the training loop keeps there is counted, too (gpu.py), and each tensor is
+recorded, so that torch's allocator can be simulated (caching_allocator.py).
 """
 
 from __future__ import annotations
@@ -14,30 +15,22 @@ from ...dsl.gc_pause import gc_paused
 from ..network import Network, Node
 from ..ops.base import Kept
 from ..shapes import size
+from .autocast import Width, widths
+from .gpu import resident
 from .kept import LABEL, SCALAR, loss, outputs, requires_grad, saved_tensors
-from .peak import Bytes, Ledger, Peak
+from .peak import Bytes, Event, Ledger, Peak
 from .question import question
 from .setting import Setting
 from .storage import storages
-
-
-def weight_bytes(node: Node) -> int:
-    """Bytes of a node's weights and buffers."""
-    return sum(size(weight.shape) * (weight.itemsize or 4) for weight in node.weights)
-
-
-def trained_bytes(node: Node, setting: Setting) -> int:
-    """Bytes of the gradients of a node's weights."""
-    if node.index in setting.frozen:
-        return 0
-    return sum(4 * size(weight.shape) for weight in node.weights if weight.trainable)
+from .weights import gradient_sizes, trained_bytes, weight_bytes
 
 
 @gc_paused()
 def forward_peak(network: Network, setting: Setting) -> Peak:
     """Peak memory in evaluation: weights, images, and tensors in use between operations."""
     nodes = [node for node in network.nodes if not node.aux]
-    amounts = _amounts(network, setting)
+    each_width = widths(network, setting)
+    amounts = _amounts(network, each_width)
     ledger = Ledger(Bytes(sum(map(weight_bytes, nodes)), 4 * size(network.input.shape)))
     places = storages(network, training=False)
     last: dict[int, int] = {}
@@ -51,30 +44,42 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
         index = node.index
         if places[index] == index:
             ledger.each += amounts[index]
-        ledger.note("forward", index, _inside(node, setting))
+        ledger.note("forward", index, _inside(node, each_width[index]))
         for place in {places[index], *[places[source.index] for source in node.inputs]}:
             if last[place] == index:
                 ledger.each -= amounts[place]
     return ledger.peak()
 
 
-def _inside(node: Node, setting: Setting) -> Bytes:
+def _inside(node: Node, width: Width) -> Bytes:
     """Intermediate results that an operation keeps in training: outputs of its parts, indices."""
     if node.op.kind == "dropout":
         return Bytes()
     kept = node.op.kept(node.shape, *node.input_shapes)
-    return Bytes(0, setting.itemsize * kept.own + kept.fixed)
+    return Bytes(0, width.inside * kept.own + kept.fixed)
+
+
+class TrainingStep(NamedTuple):
+    peak: Peak
+    """Its memory: in forward, loss, backward and optimizer update."""
+    events: list[Event]
+    """On a GPU, the tensors that it allocates and frees, in order."""
 
 
 @gc_paused()
-def training_peak(network: Network, setting: Setting) -> Peak:
-    """Peak memory of one training step: forward, loss, backward, optimizer update."""
-    return _Step(network, setting).peak()
+def training_step(network: Network, setting: Setting) -> TrainingStep:
+    """The memory of one training step."""
+    step = _Step(network, setting)
+    step.run()
+    return TrainingStep(step.ledger.peak(), step.ledger.events or [])
 
 
-def _amounts(network: Network, setting: Setting) -> list[int]:
+def _amounts(network: Network, each_width: list[Width]) -> list[int]:
     """Bytes of each output for one image."""
-    return [setting.itemsize * size(node.shape) for node in network.nodes]
+    return [
+        width.output * size(node.shape)
+        for node, width in zip(network.nodes, each_width, strict=True)
+    ]
 
 
 class _Gradient:
@@ -93,21 +98,34 @@ class _Step:
     def __init__(self, network: Network, setting: Setting) -> None:
         self.network = network
         self.setting = setting
+        self.gpu = setting.device == "cuda"
         self.nodes = network.nodes
         self.places = storages(network)
         self.requires_grad = requires_grad(network, setting.frozen)
         self.saved = saved_tensors(network, setting, self.places)
-        self.amounts = _amounts(network, setting)
-        self.weights = [trained_bytes(node, setting) for node in self.nodes]
-        state = setting.optimizer.state * sum(self.weights)
-        constant = sum(map(weight_bytes, self.nodes)) + state
-        self.ledger = Ledger(Bytes(constant, 4 * size(network.input.shape) + LABEL))
+        self.widths = widths(network, setting)
+        self.amounts = _amounts(network, self.widths)
+        self.gradient_sizes = [gradient_sizes(node, setting) for node in self.nodes]
+        self.pixels = size(network.input.shape)
+        self.ledger = Ledger(self._start(), record=self.gpu)
         self.holders = self._holders()
         self.gradients: dict[int, tuple[_Gradient, bool]] = {}
         """By node: the gradient of its output so far, and whether it fills its memory."""
         self.flows: dict[object, _Flow] = {}
+        self.weight_gradients: list[tuple[object, int]] = []
 
-    def peak(self) -> Peak:
+    def _start(self) -> Bytes:
+        """The memory in use before the step, with its images, except on a GPU."""
+        if self.gpu:
+            tensors = resident(self.network, self.setting)
+            return Bytes(sum(t.fixed for t in tensors), sum(t.each for t in tensors))
+        state = self.setting.optimizer.state * sum(map(sum, self.gradient_sizes))
+        constant = sum(map(weight_bytes, self.nodes)) + state
+        return Bytes(constant, 4 * self.pixels + LABEL)
+
+    def run(self) -> None:
+        if self.gpu:
+            self._preprocess()
         for node in self.nodes[1:]:
             self._forward(node)
         for node in reversed(outputs(self.network)):
@@ -117,7 +135,14 @@ class _Step:
             if node.index in self.gradients:  # otherwise no loss depends on it
                 self._backward(node)
         self._update_weights()
-        return self.ledger.peak()
+
+    def _preprocess(self) -> None:
+        """Bytes become the network's input in float32. Those of the step before are held until
+        then, as are both results of the arithmetic.
+        """
+        self.ledger.take("images as bytes", 0, self.pixels)
+        self.ledger.take("images", 0, 4 * self.pixels)
+        self.ledger.note("preprocessing", 0, Bytes(0, (1 + 4 + 4) * self.pixels))
 
     def _holders(self) -> list[int]:
         """By storage: the number of operations that will release it."""
@@ -136,13 +161,15 @@ class _Step:
     def _let_go(self, place: int) -> None:
         self.holders[place] -= 1
         if not self.holders[place]:
-            self.ledger.each -= self.amounts[place]
+            self.ledger.give(place, 0, self.amounts[place])
 
     def _forward(self, node: Node) -> None:
         index = node.index
         if self.places[index] == index:
-            self.ledger.each += self.amounts[index]
-        self.ledger.take(self.saved[index].own)
+            self.ledger.take(index, 0, self.amounts[index])
+        own = self.saved[index].own
+        if own.each or own.fixed:
+            self.ledger.take(("kept", index), *own)
         self.ledger.note("forward", index)
         self._let_go(self.places[index])
         for source in node.inputs:
@@ -153,7 +180,11 @@ class _Step:
         logarithm = loss(node)
         gradient = _Gradient(self.amounts[node.index])
         in_fp32 = Bytes(0, logarithm.each)
-        self.ledger.take(Bytes(2 * SCALAR, gradient.amount))  # the loss and what it keeps
+        if self.gpu and self.widths[node.index].output < 4:
+            # The loss is computed from a copy, which metrics keep.
+            self.ledger.take(("logits", node.index), 0, logarithm.each)
+        self.ledger.take(("loss", node.index), 2 * SCALAR, 0)  # and what it keeps
+        self.ledger.take(gradient, 0, gradient.amount)
         self.ledger.note("loss", node.index, logarithm.plus(in_fp32))
         gradient.holders = 1
         self.gradients[node.index] = gradient, True
@@ -162,30 +193,47 @@ class _Step:
         index, ledger = node.index, self.ledger
         output_gradient, _ = self.gradients.pop(index)
         flow = self._flow(node)
-        input_gradients = []
-        for source, (shared, fills) in zip(node.inputs, flow.inputs, strict=True):
+        input_gradients: list[tuple[int, _Gradient, bool]] = []
+        converted: list[tuple[_Gradient, int]] = []
+        for source, (shared, fills, before) in zip(node.inputs, flow.inputs, strict=True):
             if not self.requires_grad[source.index]:
                 continue
             gradient = output_gradient if shared else _Gradient(self.amounts[source.index])
-            if not shared:
-                ledger.each += gradient.amount
+            if before:
+                ledger.take((gradient, "before"), 0, before)
+                converted.append((gradient, before))
+            elif not shared:
+                ledger.take(gradient, 0, gradient.amount)
             gradient.holders += 1
             input_gradients.append((source.index, gradient, fills))
-        ledger.fixed += self.weights[index]
-        ledger.note("backward", index, flow.scratch)
+        scratch = flow.scratch
+        for number, amount in enumerate(self.gradient_sizes[index]):
+            if self.gpu and self.setting.accumulate > 1:
+                scratch = scratch.plus(Bytes(amount))  # added to the one that exists
+            else:
+                ledger.take(("gradient", index, number), amount, 0)
+                self.weight_gradients.append((("gradient", index, number), amount))
+        ledger.note("backward", index, scratch)
         self._drop(output_gradient)
         kept = self.saved[index]
-        ledger.give(kept.own)
+        if kept.own.each or kept.own.fixed:
+            ledger.give(("kept", index), *kept.own)
         for place in kept.places:
             self._let_go(place)
+        for gradient, before in converted:
+            ledger.take(gradient, 0, gradient.amount)
+            ledger.note("backward", index)
+            ledger.give((gradient, "before"), 0, before)
         for target, gradient, fills in input_gradients:
             self._accumulate(target, gradient, fills)
 
     def _flow(self, node: Node) -> _Flow:
-        key = question(node)
+        width = self.widths[node.index]
+        sources = tuple([self.widths[source.index].output for source in node.inputs])
+        key = (width, sources, question(node)) if self.gpu else question(node)
         flow = self.flows.get(key)
         if flow is None:
-            flow = self.flows[key] = _flow(node, self.setting)
+            flow = self.flows[key] = _flow(node, self.setting, width, sources)
         return flow
 
     def _accumulate(self, target: int, gradient: _Gradient, fills: bool) -> None:
@@ -198,7 +246,7 @@ class _Step:
             return
         total = _Gradient(self.amounts[target])
         total.holders = 1
-        self.ledger.each += total.amount
+        self.ledger.take(total, 0, total.amount)
         self.ledger.note("backward", target)
         self._drop(before[0])
         self._drop(gradient)
@@ -207,46 +255,58 @@ class _Step:
     def _drop(self, gradient: _Gradient) -> None:
         gradient.holders -= 1
         if not gradient.holders:
-            self.ledger.each -= gradient.amount
+            self.ledger.give(gradient, 0, gradient.amount)
 
     def _update_weights(self) -> None:
-        copies = self.setting.optimizer.scratch
-        if self.setting.device == "cuda":
-            scratch = min(copies, 1) * sum(self.weights)
+        optimizer = self.setting.optimizer
+        if self.gpu:
+            scratch = optimizer.gpu_scratch * sum(map(sum, self.gradient_sizes))
         else:
-            sizes = (
-                4 * size(weight.shape)
-                for node in self.nodes
-                for weight in node.weights
-                if weight.trainable and node.index not in self.setting.frozen
+            scratch = optimizer.scratch * max(
+                map(max, filter(None, self.gradient_sizes)), default=0
             )
-            scratch = copies * max(sizes, default=0)
         self.ledger.note("step", -1, Bytes(scratch))
+        if self.gpu:
+            for tensor, amount in self.weight_gradients:
+                self.ledger.give(tensor, amount, 0)
 
 
 class _Flow(NamedTuple):
     """How a gradient passes through an operation."""
 
-    inputs: tuple[tuple[bool, bool], ...]
+    inputs: tuple[tuple[bool, bool, int], ...]
     """For each input: whether its gradient shares the memory of the output's gradient, and fills
-    it.
+    it; and the bytes of the gradient before it is converted to the precision of the input, if it
+    has another one.
     """
     scratch: Bytes
     """Bytes needed temporarily."""
 
 
-def _flow(node: Node, setting: Setting) -> _Flow:
+def _flow(node: Node, setting: Setting, width: Width, sources: tuple[int, ...]) -> _Flow:
     op, shapes = node.op, node.input_shapes
     alike = [size(shape) == size(node.shape) for shape in shapes]
+    gpu = setting.device == "cuda"
+    before = [
+        width.inside * size(shape) if gpu and source != width.inside else 0
+        for shape, source in zip(shapes, sources, strict=True)
+    ]
     if op.kind == "merge":
         if op.kept(node.shape, *shapes) == Kept():
             # A sum passes the gradient on, a concatenation passes on parts.
-            return _Flow(tuple([(True, same) for same in alike]), Bytes())
+            same = [not gpu or source == width.output for source in sources]
+            return _Flow(tuple(zip(same, alike, [0] * len(same), strict=True)), Bytes())
         # The gradient of a broadcast factor has the full size before it is summed.
-        full = 0 if all(alike) else setting.itemsize * size(node.shape)
-        return _Flow(tuple([(False, True) for _ in alike]), Bytes(0, full))
+        full = 0 if all(alike) else width.inside * size(node.shape)
+        return _Flow(tuple([(False, True, each) for each in before]), Bytes(0, full))
     view = op.shares_storage and not op.inplace
     low = setting.precision != "fp32" and op.kind in ("conv", "linear")
     # The gradient of a weight has two bytes per element before it becomes fp32.
     scratch = Bytes(trained_bytes(node, setting) // 2 if low else 0)
-    return _Flow(tuple([(view and same, True) for same in alike]), scratch)
+    if gpu and op.autocast == "wide" and node.weights:
+        # The gradient of a factor of each channel has the full size before it is summed.
+        scratch = Bytes(0, width.inside * size(node.shape))
+    flows = [
+        (view and same, True, 0 if view else each) for same, each in zip(alike, before, strict=True)
+    ]
+    return _Flow(tuple(flows), scratch)

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..analysis.cards import Card
     from ..shapes import Shape
 
 FILE = "a .cnn file, the name of a spec in the gallery, or - for standard input"
@@ -19,6 +20,13 @@ def natural(text: str) -> int:
     """A whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 
@@ -46,6 +54,15 @@ def memory_size(text: str) -> int:
     try:
         return read_data_size(text)
     except SizeError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def card(text: str) -> Card:
+    from ..analysis.cards import NoCard, card_named
+
+    try:
+        return card_named(text)
+    except NoCard as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
@@ -111,4 +128,19 @@ def add_memory_options(parser: argparse.ArgumentParser) -> None:
         choices=["cpu", "cuda"],
         default="cuda",
         help="device that trains, for the memory figures (default: cuda)",
+    )
+    parser.add_argument(
+        "--devices",
+        type=natural,
+        default=1,
+        metavar="N",
+        help="GPUs that train together: the batch is divided among them, and the memory figures are"
+        " those of each (default: 1)",
+    )
+    parser.add_argument(
+        "--images",
+        type=whole,
+        default=0,
+        metavar="N",
+        help="images of the data set that stay on the GPU, for the memory figures (default: 0)",
     )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from .options import FILES, add_memory_options, add_network_options, memory_size, natural
+from .options import FILES, add_memory_options, add_network_options, card, memory_size, natural
 from .specs import analyses_of
 from .terminal import ERRORS, OK, UsageError, print_diagnostics, style
+
+if TYPE_CHECKING:
+    from ..report.fit import Limit
 
 EXAMPLES = """\
 cnn report resnet50
 cnn report net.cnn --depth 2 --batch 64
 cnn report net.cnn --input 3x160x160 --set width=1.5 --format json
-cnn report net.cnn --fit 24GB --precision bf16 --optimizer adamw"""
+cnn report net.cnn --fit 24GB --precision bf16 --optimizer adamw
+cnn report net.cnn --card "RTX 4090" --batch 256 --precision bf16"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,16 +40,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fit",
         type=memory_size,
         metavar="MEMORY",
-        help="instead, print the largest batch that fits into this much memory in training: 24GB,"
-        " 16GiB",
+        help="instead, print the largest batch that fits into this much memory in training, and"
+        " whether the one asked for does: 24GB, 16GiB",
+    )
+    parser.add_argument(
+        "--card",
+        type=card,
+        metavar="NAME",
+        help='the same for the memory of a graphics card: "RTX 4090", A100-80GB',
     )
 
 
 def run(options: argparse.Namespace) -> int:
     from ..report import output
 
-    if options.fit is not None and options.format not in output.FIT_FORMATS:
-        raise UsageError("--fit answers as a table or as json")
+    limit = _limit(options)
+    if limit is not None and options.format not in output.FIT_FORMATS:
+        word = "--fit" if options.fit is not None else "--card"
+        raise UsageError(f"{word} answers as a table or as json")
     analyses, code = [], OK
     for each in analyses_of(options.files, options):
         if isinstance(each, list):
@@ -54,8 +67,8 @@ def run(options: argparse.Namespace) -> int:
             analyses.append(each)
     if not analyses:
         return ERRORS
-    if options.fit is not None:
-        print(output.fit(analyses, options.format, options.fit, style(options)))
+    if limit is not None:
+        print(output.fit(analyses, options.format, limit, style(options)))
     else:
         print(
             output.report(
@@ -66,3 +79,16 @@ def run(options: argparse.Namespace) -> int:
             )
         )
     return code
+
+
+def _limit(options: argparse.Namespace) -> Limit | None:
+    """The memory to fit a batch into, if that is asked for."""
+    from ..report.fit import Limit
+
+    if options.card is None:
+        return None if options.fit is None else Limit(options.fit, "this memory")
+    if options.fit is not None:
+        raise UsageError("--card says how much memory there is: leave out --fit")
+    if options.device != "cuda":
+        raise UsageError("--card is for training on a GPU: leave out `--device cpu`")
+    return Limit(options.card.memory, f"the {options.card.name}", options.card.name)

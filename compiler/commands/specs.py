@@ -118,18 +118,29 @@ def _analysed(
     network: Network, options: argparse.Namespace, *, as_trained: bool = True
 ) -> Analysis:
     from ..analysis import Setting, analyse
-    from ..analysis.setting import OPTIMIZERS
+    from ..analysis.setting import LABELS, OPTIMIZERS
+    from ..shapes import size
 
     given: dict[str, Any] = {"batch": options.batch, "precision": options.precision}
     given["optimizer"] = OPTIMIZERS[options.optimizer] if options.optimizer else None
     in_train: dict[str, Any] = {}
-    if as_trained and None in given.values() and "train" in network.sections:
+    if as_trained and "train" in network.sections:
         from ..plan.memory_setting import settings_in_train
 
         in_train = settings_in_train(network)
-    from_train = tuple(name for name in in_train if given[name] is None)
+    from_train = tuple(name for name in given if name in in_train and given[name] is None)
     values = {
         **in_train,
         **{name: value for name, value in given.items() if value is not None},
     }
-    return analyse(network, Setting(device=options.device, from_train=from_train, **values))
+    if "batch" in values:
+        values["batch"] = max(1, values["batch"] // options.devices)
+    setting = Setting(
+        device=options.device,
+        from_train=from_train,
+        batch_known="batch" in values,
+        processes=options.devices,
+        data=options.images * (size(network.input.shape) + LABELS),
+        **values,
+    )
+    return analyse(network, setting)

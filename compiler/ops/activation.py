@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from ..language.kinds import choice, number
 from ..shapes import Shape, size, text
-from .base import Constructor, Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
+from .base import Autocast, Constructor, Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
 
 
 class Activation(NoMultiplyAdds):
@@ -125,6 +125,7 @@ class Leaky(Activation):
 class PReLU(Activation):
     """Leaky rectifier with a learned slope (He et al., 2015, arXiv:1502.01852)."""
 
+    autocast: ClassVar[Autocast] = "low"
     word: ClassVar[str] = "prelu"
     example: ClassVar[str] = "prelu per=channel"
     called: ClassVar[str] = "Keras PReLU, Caffe PReLU"
@@ -240,6 +241,7 @@ class Mish(Activation):
 class Softplus(Activation):
     """Rectifier with its corner rounded off."""
 
+    autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "softplus"
     example: ClassVar[str] = "softplus"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -323,6 +325,7 @@ class Hardswish(Activation):
 class Softmax(Activation):
     """Normalizes the channels of each position, or the numbers of a vector, to a sum of 1."""
 
+    autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "softmax"
     example: ClassVar[str] = "flatten, fc 10, softmax"
     called: ClassVar[str] = "Keras Softmax, Caffe Softmax"

@@ -20,6 +20,11 @@ Kind = Literal[
     "conv", "linear", "pool", "norm", "activation", "dropout", "shape", "merge", "filter", "input"
 ]
 
+Autocast = Literal["low", "fp32", "wide", "follow"]
+"""What autocast does with an operation on a GPU: `low` converts its inputs and weights to two bytes
+per element, `fp32` converts its inputs to four; `wide` reads its inputs as they are and computes in
+float32; `follow` has the precision of its inputs, the widest if they differ."""
+
 
 class Weight(NamedTuple):
     """A tensor of a layer: a parameter or a buffer."""
@@ -209,6 +214,8 @@ class Op(Declared):
         """For a rectifier: its negative slope."""
         return 0.0
 
+    autocast: ClassVar[Autocast] = "follow"
+    """The precision that torch computes it in under autocast on a GPU."""
     probabilities: ClassVar[bool] = False
     """As the last layer it is applied in prediction only: losses take its input (softmax,
     sigmoid).

@@ -11,6 +11,7 @@ from ..language.kinds import choice, count, flag, natural_pair, pair
 from ..language.signature import ArgumentError
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
 from .base import (
+    Autocast,
     Constructor,
     Kept,
     Kind,
@@ -64,6 +65,7 @@ class Biased(Op):
 class Sliding(Op):
     """Slides filters over a padded map with a stride: shared by `conv` and its relatives."""
 
+    autocast: ClassVar[Autocast] = "low"
     stride: Pair
     pad: Pair
     dilation: Pair
@@ -425,6 +427,7 @@ class Separable(PerChannel):
 class Deconv(Biased):
     """Transposed convolution: each input is spread over a window of the output."""
 
+    autocast: ClassVar[Autocast] = "low"
     word: ClassVar[str] = "deconv"
     example: ClassVar[str] = "deconv 8 2x2 stride=2"
     arithmetic: ClassVar[str] = (

@@ -7,12 +7,13 @@ from typing import ClassVar, Literal
 
 from ..language.kinds import count, switch
 from ..shapes import Shape, ShapeError, size, text
-from .base import EVERYTHING, Kept, Kind, Op, TorchText, Weight, Window, constructor
+from .base import EVERYTHING, Autocast, Kept, Kind, Op, TorchText, Weight, Window, constructor
 
 
 class Linear(Op):
     """Fully connected: every output is a weighted sum of all inputs."""
 
+    autocast: ClassVar[Autocast] = "low"
     word: ClassVar[str] = "fc"
     example: ClassVar[str] = "flatten, fc 10"
     arithmetic: ClassVar[str] = (

@@ -11,7 +11,17 @@ from typing import ClassVar
 from ..language.kinds import count, number, switch
 from ..language.signature import ArgumentError
 from ..shapes import Shape, ShapeError, as_map, size
-from .base import Kept, Kind, NoMultiplyAdds, Option, TorchText, Weight, constructor, helper
+from .base import (
+    Autocast,
+    Kept,
+    Kind,
+    NoMultiplyAdds,
+    Option,
+    TorchText,
+    Weight,
+    constructor,
+    helper,
+)
 
 
 def eps() -> float:
@@ -153,6 +163,7 @@ class BatchNorm(Normalization):
 class GroupNorm(Normalization):
     """Normalizes groups of channels of one image (Wu and He, 2018, arXiv:1803.08494)."""
 
+    autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "gn"
     example: ClassVar[str] = "gn 4"
     arithmetic: ClassVar[str] = (
@@ -195,6 +206,7 @@ class GroupNorm(Normalization):
 class LayerNorm(Normalization):
     """Normalizes the channels at each position of a map (as ConvNeXt does), or a vector."""
 
+    autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "ln"
     example: ClassVar[str] = "ln"
     arithmetic: ClassVar[str] = (
@@ -271,6 +283,7 @@ class InstanceNorm(Normalization):
 class LocalResponseNorm(NoMultiplyAdds):
     """Divides by the strength of neighboring channels at the same position (AlexNet)."""
 
+    autocast: ClassVar[Autocast] = "wide"
     word: ClassVar[str] = "lrn"
     example: ClassVar[str] = "lrn 5"
     arithmetic: ClassVar[str] = (
@@ -319,6 +332,7 @@ class LocalResponseNorm(NoMultiplyAdds):
 class LayerScale(NoMultiplyAdds):
     """A learned factor for each channel, small at first (CaiT, ConvNeXt; arXiv:2103.17239)."""
 
+    autocast: ClassVar[Autocast] = "wide"
     word: ClassVar[str] = "layerscale"
     example: ClassVar[str] = "layerscale"
     arithmetic: ClassVar[str] = "weight * x, by channel; parameters: C"

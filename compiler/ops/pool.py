@@ -16,6 +16,7 @@ from ..language.signature import ArgumentError
 from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size
 from .base import (
     EVERYTHING,
+    Autocast,
     ClassName,
     Constructor,
     Kept,
@@ -511,6 +512,7 @@ class Mixed(Adaptive):
     half. Both poolings count, and three operations to mix them.
     """
 
+    autocast: ClassVar[Autocast] = "wide"
     word: ClassVar[str] = "pool mixed"
     example: ClassVar[str] = "pool mixed 2x2"
     arithmetic: ClassVar[str] = (

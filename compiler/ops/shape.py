@@ -12,7 +12,17 @@ from ..language.kinds import choice, count, custom, natural, natural_pair, numbe
 from ..language.signature import ArgumentError
 from ..language.values import show
 from ..shapes import Pair, Shape, ShapeError, as_map, plain, size, text
-from .base import EVERYTHING, POINT, Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor
+from .base import (
+    EVERYTHING,
+    POINT,
+    Autocast,
+    Kept,
+    Kind,
+    NoMultiplyAdds,
+    TorchText,
+    Window,
+    constructor,
+)
 from .padding import PADDING_MODES, Sides, check_padding
 
 
@@ -345,6 +355,7 @@ class Crop(Seen):
 class Upsample(Rearranging):
     """Enlarges the map by repeating pixels or interpolating between them."""
 
+    autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "upsample"
     example: ClassVar[str] = "upsample 2 mode=bilinear"
     arithmetic: ClassVar[str] = "output: H * factor, W * factor; or the size given with `to`"

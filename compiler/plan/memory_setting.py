@@ -1,4 +1,4 @@
-"""Batch size, precision and optimizer of a spec's `train` section, for the memory of a report."""
+"""What a spec says about the memory of training: batch size, precision, optimizer, EMA, …"""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 from ..network import Network
 from .make import examine
 from .optimizer import Optimizer
-from .train import Batch, Precision
+from .train import Accumulate, Batch, Ema, Precision
+from .transfer import L2
 
 
 def settings_in_train(network: Network) -> dict[str, Any]:
-    """The settings that `train` contains, under their names in `Setting`. Errors in it are reported
-    elsewhere."""
+    """The settings that the sections contain, under their names in `Setting`. Errors in them are
+    reported elsewhere."""
     context = examine(network.program, network.sections, network).context
     batch, precision = context.find(Batch), context.find(Precision)
-    optimizer = context.find(Optimizer)
+    optimizer, accumulate = context.find(Optimizer), context.find(Accumulate)
     settings: dict[str, Any] = {}
     if batch is not None and batch.written:
         settings["batch"] = batch.size
@@ -23,4 +24,8 @@ def settings_in_train(network: Network) -> dict[str, Any]:
         settings["optimizer"] = optimizer.memory
     if precision is not None and precision.written and precision.mode != "auto":
         settings["precision"] = precision.mode
+    if accumulate is not None:
+        settings["accumulate"] = accumulate.batches
+    settings["ema"] = context.find(Ema) is not None
+    settings["anchor"] = context.find(L2) is not None
     return settings

@@ -214,7 +214,11 @@ class RmsProp(Optimizer):
     @property
     def memory(self) -> OptimizerMemory:
         usual = super().memory
-        return usual._replace(state=usual.state + self.centered + bool(self.momentum))
+        return usual._replace(
+            state=usual.state + self.centered + bool(self.momentum),
+            # torch adds the weight decay to copies of all gradients.
+            gpu_scratch=usual.gpu_scratch + bool(self.weight_decay),
+        )
 
 
 _KINDS = [kind.word.partition(" ")[2] for kind in (Sgd, Adam, AdamW, RmsProp)]

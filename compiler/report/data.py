@@ -67,6 +67,8 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
         },
         "layers": [layer(analysis, node) for node in network.nodes if node.inputs and not node.aux],
     }
+    if analysis.setting.device == "cuda":
+        data["totals"]["memory"]["gpu"] = memory.on_gpu(batch)._asdict()
     if network.aux:
         data["aux"] = [
             {
@@ -165,7 +167,7 @@ def _markdown(analysis: Analysis, batch: int, depth: int | None) -> str:
     if network.aux:
         lines += ["", "Only in training:", ""]
         lines += _markdown_table(header, [_cells(row) for row in table_rows if row.aux], right=3)
-    lines += ["", *conventions()]
+    lines += ["", *conventions(analysis)]
     return "\n".join(lines)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from ...dsl.render import show as printable
 from ..analysis import Analysis
-from ..analysis.memory import EXCLUDED
 from ..shapes import text
 from .figures import area, data_size, exact, pair, plural, short
 from .grid import Column, grid
@@ -27,7 +26,7 @@ def table(
     lines += layer_table(analysis, main, style)
     lines += ["", *_totals(analysis, batch, style)]
     lines += _aux(analysis, [row for row in table_rows if row.aux], style)
-    lines += ["", *_conventions(style)]
+    lines += ["", *_conventions(analysis, style)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -98,6 +97,13 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
             f"at most, in a step with {images}, {setting.described}",
         ),
     ]
+    if setting.device == "cuda":
+        usage = memory.on_gpu(batch)
+        remark = (
+            f"with {data_size(usage.outside)} for CUDA itself; torch reserves up to"
+            f" {data_size(usage.wanted)}"
+        )
+        entries.append(("memory: GPU", data_size(usage.needed), remark))
     return entries
 
 
@@ -140,7 +146,7 @@ def _aux(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> list[st
     return ["", *wrapped(above, style), "", *layer_table(analysis, table_rows, style)]
 
 
-def conventions() -> list[str]:
+def conventions(analysis: Analysis) -> list[str]:
     """The explanation of the figures, printed below them."""
     return [
         "A multiply-add (MAC) is one product and sum of a convolution or linear layer, for one"
@@ -149,9 +155,9 @@ def conventions() -> list[str]:
         "sees: the receptive field, how many pixels of the input's height and width an output "
         "depends"
         " on; `all` where all positions have been pooled together.",
-        f"Memory leaves out: {EXCLUDED}.",
+        f"Memory leaves out: {analysis.memory.excluded}.",
     ]
 
 
-def _conventions(style: Style) -> list[str]:
-    return [line for text in conventions() for line in wrapped(text, style)]
+def _conventions(analysis: Analysis, style: Style) -> list[str]:
+    return [line for text in conventions(analysis) for line in wrapped(text, style)]

@@ -171,10 +171,10 @@ def test_only_the_moments_that_can_be_the_worst_are_remembered() -> None:
 
 def test_a_ledger_forgets_nothing_that_matters() -> None:
     ledger = Ledger(Bytes(1, 1))
-    ledger.take(Bytes(5, 0))
+    ledger.take("x", 5, 0)
     ledger.note("a", 0)
-    ledger.give(Bytes(5, 0))
-    ledger.take(Bytes(0, 3))
+    ledger.give("x", 5, 0)
+    ledger.take("y", 0, 3)
     ledger.note("b", 1)
     ledger.note("c", 2, Bytes(4, 0))
     assert [ledger.peak().at(batch) for batch in (0, 1, 2)] == [6, 9, 13]

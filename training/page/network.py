@@ -23,7 +23,7 @@ def network(contents: Contents, analysis: Analysis) -> Html:
     parts = [
         element("p", _about(analysis), class_="faint"),
         _drawing(analysis),
-        details("All layers", _table(main, "Layers"), _conventions()),
+        details("All layers", _table(main, "Layers"), _conventions(analysis)),
     ]
     if heads:
         caption = "Auxiliary heads, for training only"
@@ -75,5 +75,5 @@ def _table(layers: Sequence[Row], caption: str) -> Html:
     return table(caption, head, lines, numbers_from=3)
 
 
-def _conventions() -> Html:
-    return element("p", " ".join(conventions()), class_="faint")
+def _conventions(analysis: Analysis) -> Html:
+    return element("p", " ".join(conventions(analysis)), class_="faint")

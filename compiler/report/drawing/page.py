@@ -86,7 +86,7 @@ def page(analysis: Analysis, svg: str) -> str:
     ]
     if heads:
         parts += ["<p>Only in training:</p>", _table(heads)]
-    parts += [f"<p>{escape(line)}</p>" for line in conventions()]
+    parts += [f"<p>{escape(line)}</p>" for line in conventions(analysis)]
     parts += ["</main>", f"<script>{_SCRIPT}</script>", "</body></html>"]
     return "\n".join(parts) + "\n"
 

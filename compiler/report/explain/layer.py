@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ....dsl.render import show as printable
 from ...analysis import Analysis
+from ...analysis.autocast import widths
 from ...analysis.field import Axis, Field
 from ...analysis.kept import requires_grad
 from ...diagnose.blame import call_chain, ordinal, place
@@ -195,8 +196,7 @@ def _union(node: Node, field: Field, source_fields: Sequence[Field]) -> str:
 
 def _memory_lines(analysis: Analysis, node: Node) -> list[Line]:
     lines: list[Line] = []
-    setting = analysis.setting
-    itemsize = setting.itemsize
+    width = widths(analysis.network, analysis.setting)[node.index]
     cost = analysis.costs[node.index]
     if cost.params:
         lines.append(Line("memory", f"weights {_product(cost.params, 4)}"))
@@ -206,7 +206,7 @@ def _memory_lines(analysis: Analysis, node: Node) -> list[Line]:
     elif node.op.shares_storage:
         lines.append(Line(where, "output: a view of its input"))
     else:
-        lines.append(Line(where, f"output {_product(size(node.shape), itemsize)} an image"))
+        lines.append(Line(where, f"output {_product(size(node.shape), width.output)} an image"))
     lines.append(Line("", f"kept for the backward pass: {_kept(analysis, node)}"))
     return lines
 
@@ -215,14 +215,16 @@ def _kept(analysis: Analysis, node: Node) -> str:
     if not requires_grad(analysis.network, analysis.setting.frozen)[node.index]:
         return "nothing, since no layer before it is trained"
     kept = node.op.kept(node.shape, *node.input_shapes)
+    width = widths(analysis.network, analysis.setting)[node.index]
     parts = []
     for position in kept.inputs:
         source = node.inputs[position]
         which = "its input" if len(node.inputs) == 1 else f"its {ordinal(position + 1)} input"
-        parts.append(f"{which} ({text(source.shape)})")
+        copy = f", converted to {8 * width.inside} bits" if width.converts(position) else ""
+        parts.append(f"{which} ({text(source.shape)}{copy})")
     if kept.output:
         parts.append("its output")
-    own = kept.own * analysis.setting.itemsize + kept.fixed
+    own = kept.own * width.inside + kept.fixed
     if own:
         parts.append(f"{data_size(own)} of intermediate results per image")
     if kept.once:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ...analysis import Analysis
-from ...analysis.memory import EXCLUDED
 from ...network import Network, Node
 from ...shapes import text
 from ..figures import area, data_size, exact, pair, plural, share
@@ -21,7 +20,7 @@ def explain_network(analysis: Analysis, batch: int, style: Style) -> list[list[s
         _counted(analysis, "multiply-adds", [c.macs for c in analysis.costs], style),
         *([_stages(analysis, style)] if len(analysis.network.input.shape) == 3 else []),
         _memory(analysis, batch, style),
-        [line for text in conventions() for line in wrapped(text, style)],
+        [line for text in conventions(analysis) for line in wrapped(text, style)],
         wrapped("`cnn explain FILE LAYER` explains a layer, by its name or line.", style),
     ]
 
@@ -93,8 +92,21 @@ def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
         ),
         ("training", f"{data_size(memory.training.at(batch))} with {images}, {setting.described}"),
         ("", moment(analysis, batch)),
-        ("left out", EXCLUDED),
     ]
+    if setting.device == "cuda":
+        usage = memory.on_gpu(batch)
+        lines += [
+            (
+                "GPU",
+                f"{data_size(usage.needed)} at least, {data_size(usage.wanted)} if it has more",
+            ),
+            (
+                "",
+                f"{data_size(usage.allocated)} allocated by torch, {data_size(usage.reserved)}"
+                f" reserved in segments, {data_size(usage.outside)} for CUDA itself (assumed)",
+            ),
+        ]
+    lines.append(("left out", memory.excluded))
     return [style.paint("memory", BOLD), *laid_out(lines, style)]
 
 

@@ -1,0 +1,67 @@
+"""Bytes per element of each output under autocast (bf16, fp16), and the copies in another precision
+that operations make of their inputs.
+
+On a GPU, group and layer norms, softmax and interpolation run in float32, and so does whatever
+combines activations with weights in float32. Their outputs have four bytes per element, and pass
+that on to the sums and activations after them, until a convolution or linear layer converts them
+back. Which operations these are, they say themselves (`Op.autocast`).
+
+On a CPU, nearly all operations are counted with two bytes per element.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..network import Network, Node
+from .setting import Setting
+
+
+class Width(NamedTuple):
+    """Bytes per element."""
+
+    output: int
+    inside: int
+    """Of what the operation computes with."""
+    casts: tuple[bool, ...] = ()
+    """Which inputs it converts first; empty if none."""
+
+    def converts(self, position: int) -> bool:
+        return bool(self.casts) and self.casts[position]
+
+
+FULL = Width(4, 4)
+_HALF = Width(2, 2)
+
+
+def widths(network: Network, setting: Setting) -> list[Width]:
+    """The bytes per element of each node, by index."""
+    if setting.precision == "fp32":
+        return [FULL] * len(network.nodes)
+    of = _on_gpu if setting.device == "cuda" else _on_cpu
+    found: list[Width] = []
+    for node in network.nodes:
+        found.append(of(node, [found[source.index].output for source in node.inputs]))
+    return found
+
+
+def _on_cpu(node: Node, inputs: list[int]) -> Width:
+    first = any(not source.inputs for source in node.inputs)
+    if first and node.op.macs(node.shape, *node.input_shapes):
+        return Width(2, 2, tuple(not source.inputs for source in node.inputs))
+    return _HALF
+
+
+def _on_gpu(node: Node, inputs: list[int]) -> Width:
+    if not inputs:
+        return FULL  # the images
+    mode = node.op.autocast
+    if mode == "follow":
+        # In place, the memory of the first input has its precision already.
+        output = inputs[0] if node.op.shares_storage else max(inputs)
+        return FULL if output == 4 else _HALF
+    if mode == "wide":
+        return FULL
+    inside = 2 if mode == "low" else 4
+    casts = tuple([width != inside for width in inputs])
+    return Width(inside, inside, casts if any(casts) else ())
