@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -38,8 +39,14 @@ def losses(result: Any, labels: Tensor) -> Tensor:
     return sum((nn.functional.cross_entropy(output, labels) for output in outputs), torch.zeros(()))
 
 
-def kept_for_backward(model: nn.Module, images: Tensor, labels: Tensor) -> int:
-    """Bytes of distinct storages, without weights, buffers, images and labels."""
+def kept_for_backward(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    forward: Callable[[Tensor], Any] | None = None,
+) -> int:
+    """Bytes of distinct storages, without weights, buffers, images and labels. `forward` runs the
+    model otherwise than by calling it."""
     there = {*model.parameters(), *model.buffers(), images, labels}
     excluded = {tensor.untyped_storage().data_ptr() for tensor in there}
     found: dict[int, int] = {}
@@ -54,7 +61,7 @@ def kept_for_backward(model: nn.Module, images: Tensor, labels: Tensor) -> int:
         return alive[-1]
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        losses(model(images), labels)
+        losses((forward or model)(images), labels)
     return sum(found.values())
 
 

@@ -38,21 +38,22 @@ def widths(network: Network, setting: Setting) -> list[Width]:
     """The bytes per element of each node, by index."""
     if setting.precision == "fp32":
         return [FULL] * len(network.nodes)
-    of = _on_gpu if setting.device == "cuda" else _on_cpu
+    of = on_gpu if setting.device == "cuda" else on_cpu
     found: list[Width] = []
     for node in network.nodes:
         found.append(of(node, [found[source.index].output for source in node.inputs]))
     return found
 
 
-def _on_cpu(node: Node, inputs: list[int]) -> Width:
+def on_cpu(node: Node, inputs: list[int]) -> Width:
     first = any(not source.inputs for source in node.inputs)
     if first and node.op.macs(node.shape, *node.input_shapes):
         return Width(2, 2, tuple(not source.inputs for source in node.inputs))
     return _HALF
 
 
-def _on_gpu(node: Node, inputs: list[int]) -> Width:
+def on_gpu(node: Node, inputs: list[int]) -> Width:
+    """Of a node whose inputs have so many bytes per element."""
     if not inputs:
         return FULL  # the images
     mode = node.op.autocast

@@ -17,6 +17,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ...dsl.gc_pause import gc_paused
 from .peak import Bytes, Event
 
 BLOCK = 512
@@ -158,6 +159,7 @@ class CachingAllocator:
             blocks[:] = [e for e in blocks if e[2].before is not None or e[2].after is not None]
 
 
+@gc_paused()
 def simulate(
     resident: Iterable[Bytes], step: Iterable[Event], batch: int, limit: int | None = None
 ) -> Usage:

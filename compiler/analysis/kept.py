@@ -81,12 +81,21 @@ def _own(node: Node, kept: Kept, width: Width, setting: Setting) -> Bytes:
     each, fixed = width.inside * kept.own + kept.fixed, 4 * kept.once
     if setting.device == "cuda" and node.op.kind == "dropout" and kept.own == size(node.shape):
         each = kept.own  # its mask consists of bytes on a GPU, of floats on the CPU
-    if setting.precision != "fp32" and node.op.macs(node.shape, *node.input_shapes):
-        fixed += 2 * sum(size(weight.shape) for weight in node.weights if len(weight.shape) > 1)
+    if setting.precision != "fp32":
+        fixed += 2 * sum(_converted_weights(node, setting))
     for position in kept.inputs:
         if width.converts(position):
             each += width.inside * size(node.inputs[position].shape)
     return Bytes(fixed, each)
+
+
+def _converted_weights(node: Node, setting: Setting) -> list[int]:
+    """The sizes of the weights that are kept in two bytes per element; biases are not kept."""
+    if node.op.macs(node.shape, *node.input_shapes):
+        return [size(weight.shape) for weight in node.weights if len(weight.shape) > 1]
+    if setting.device == "cuda" and node.op.autocast == "low":
+        return [size(weight.shape) for weight in node.weights]
+    return []
 
 
 def outputs(network: Network) -> list[Node]:

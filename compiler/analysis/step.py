@@ -194,38 +194,55 @@ class _Step:
         output_gradient, _ = self.gradients.pop(index)
         flow = self._flow(node)
         input_gradients: list[tuple[int, _Gradient, bool]] = []
-        converted: list[tuple[_Gradient, int]] = []
-        for source, (shared, fills, before) in zip(node.inputs, flow.inputs, strict=True):
+        width = self.widths[index]
+        converted: list[tuple[_Gradient, int, bool]] = []
+        for position, (shared, fills, before) in enumerate(flow.inputs):
+            source = node.inputs[position]
             if not self.requires_grad[source.index]:
                 continue
             gradient = output_gradient if shared else _Gradient(self.amounts[source.index])
+            # A conversion by autocast has a backward operation of its own, after this one.
+            later = bool(before) and width.converts(position)
             if before:
                 ledger.take((gradient, "before"), 0, before)
-                converted.append((gradient, before))
-            elif not shared:
+                converted.append((gradient, before, later))
+            if not shared and not later:
                 ledger.take(gradient, 0, gradient.amount)
             gradient.holders += 1
             input_gradients.append((source.index, gradient, fills))
-        scratch = flow.scratch
-        for number, amount in enumerate(self.gradient_sizes[index]):
-            if self.gpu and self.setting.accumulate > 1:
-                scratch = scratch.plus(Bytes(amount))  # added to the one that exists
-            else:
-                ledger.take(("gradient", index, number), amount, 0)
-                self.weight_gradients.append((("gradient", index, number), amount))
-        ledger.note("backward", index, scratch)
+        low = self.gpu and width.inside < 4 and node.op.autocast == "low"
+        if not low:
+            self._weight_gradients(node)
+        ledger.note("backward", index, flow.scratch)
         self._drop(output_gradient)
         kept = self.saved[index]
         if kept.own.each or kept.own.fixed:
             ledger.give(("kept", index), *kept.own)
         for place in kept.places:
             self._let_go(place)
-        for gradient, before in converted:
-            ledger.take(gradient, 0, gradient.amount)
-            ledger.note("backward", index)
+        if low:
+            self._weight_gradients(node)
+            ledger.note("backward", index, flow.scratch)
+        for gradient, before, later in converted:
+            if later:
+                ledger.take(gradient, 0, gradient.amount)
+                ledger.note("backward", index)
             ledger.give((gradient, "before"), 0, before)
         for target, gradient, fills in input_gradients:
             self._accumulate(target, gradient, fills)
+
+    def _weight_gradients(self, node: Node) -> None:
+        """Those of one layer. They stay until the update; with accumulated batches, they are added
+        to those that exist already.
+        """
+        for number, amount in enumerate(self.gradient_sizes[node.index]):
+            tensor = ("gradient", node.index, number)
+            self.ledger.take(tensor, amount, 0)
+            if self.gpu and self.setting.accumulate > 1:
+                self.ledger.note("backward", node.index)
+                self.ledger.give(tensor, amount, 0)
+            else:
+                self.weight_gradients.append((tensor, amount))
 
     def _flow(self, node: Node) -> _Flow:
         width = self.widths[node.index]

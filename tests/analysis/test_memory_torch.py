@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import gc
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from dotcnn.compiler.analysis import Setting
+from dotcnn.compiler.analysis import Setting, caching_allocator
+from dotcnn.compiler.analysis.autocast import on_gpu
+from dotcnn.compiler.analysis.gpu import LOGITS_KEPT
 from dotcnn.compiler.analysis.memory import Memory
 from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.network import Network
+from dotcnn.compiler.ops.base import REGISTRY
 from dotcnn.compiler.plan.optimizer import Adam, AdamW, Optimizer, RmsProp, Sgd
+from dotcnn.compiler.shapes import size
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import GALLERY
+from dotcnn.training.metrics import running_metrics
 from interpreter import Interpreter
-from measured import LiveBytes, kept_for_backward, torchvision_models, training_step
+from measured import (
+    GpuAutocast,
+    LiveBytes,
+    kept_for_backward,
+    losses,
+    torchvision_models,
+    training_step,
+)
 from networks import gallery, layers, program, write_nothing_over
 from random_networks import specs
 
@@ -168,6 +182,110 @@ def test_what_is_in_use_in_evaluation(name: str, over: bool) -> None:
         write_nothing_over(network)
     model, (images, _) = Interpreter(network), batch(network, 2)
     assert Memory(network).forward.at(2) == in_use_forward(model, images)
+
+
+# ---- on a GPU, as far as a CPU can tell ----------------------------------------------------------
+
+MIXED = [
+    "conv 8 3x3 same, gn 4, relu, conv 8 3x3 same, residual { gn 4, relu, conv 8 }, relu",
+    "conv 8 2x2 stride=2, ln, residual { depthwise 7x7 same, ln, conv 32, gelu, conv 8, layerscale,"
+    " droppath 0.1 }, ln, conv 16 2x2 stride=2",
+    "conv 8 3x3 same, pool max 2x2, upsample 2, conv 16, dropout 0.5",
+    "conv 8, softplus, gate { pool avg global, conv channels, sigmoid }, layerscale, conv 4",
+    "conv 8 3x3 same, dense { ln, gelu, conv 8 }, prelu per=channel, conv 4",
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        pytest.param("convnext/convnext_tiny", 64, marks=pytest.mark.slow),
+        pytest.param("densenet/densenet121", 64, marks=pytest.mark.slow),
+        pytest.param("efficientnet/efficientnet_b0", 64, marks=pytest.mark.slow),
+        pytest.param("resnet/resnet18", 64, marks=pytest.mark.slow),
+        *[(body, 16) for body in MIXED],
+    ],
+)
+def test_autocast_of_a_gpu(name: str, side: int) -> None:
+    """What is kept to the byte, and the peak of a step, where torch's list of operations in float32
+    is applied on the CPU."""
+    shape = (3, side, side)
+    network = (
+        gallery(name, input_shape=shape)
+        if "/" in name
+        else layers(f"{name}, flatten, fc 3", input=f"3x{side}x{side}")
+    )
+    model, (images, labels) = Interpreter(network).train(), batch(network, 4)
+    memory = Memory(network, Setting("bf16", device="cuda"))
+
+    def forward(images: Tensor) -> Tensor:
+        with GpuAutocast():
+            output: Tensor = model(images)
+        return output.float()
+
+    assert memory.kept.at(4) == kept_for_backward(model, images, labels, forward)
+    gc.collect()
+    with LiveBytes(*tensors(model), images, labels) as live:
+        output = forward(images)
+        losses(output, labels).backward()
+    logits = 4 * size(network.output.shape)
+    loop = 4 * (size(shape) + (LOGITS_KEPT - 1) * logits)  # bytes, and logits of earlier steps
+    assert memory.training.at(4) - loop == pytest.approx(live.peak, rel=5e-3)
+
+
+WORDS = sorted(
+    word
+    for word, op in REGISTRY.items()
+    # Without what has several inputs, and what torch cannot trace where there is no CUDA.
+    if op.example.startswith(word)
+    and not {"(", "{"} & set(op.example)
+    and word not in ("bn", "pool tree", "crop", "input")
+)
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_autocast_says_torch(width: int) -> None:
+    """The precision of every operation's output, by torch's own dispatch for CUDA."""
+    kinds = {2: torch.bfloat16, 4: torch.float32}
+    torch.set_autocast_enabled("cuda", True)
+    torch.set_autocast_dtype("cuda", torch.bfloat16)
+    try:
+        for word in WORDS:
+            network = layers(REGISTRY[word].example.partition(",")[0], input="16x32x32")
+            model, node = Interpreter(network), network.nodes[-1]
+            with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+                for module in model.modules():
+                    for key, one in module._parameters.items():
+                        if one is not None:  # with a gradient, torch would ask for CUDA, and abort
+                            fake = torch.empty(one.shape, device="cuda")
+                            module._parameters[key] = nn.Parameter(fake, requires_grad=False)
+                    for key, one in module._buffers.items():
+                        if one is not None:
+                            fake = torch.empty(one.shape, dtype=one.dtype, device="cuda")
+                            module._buffers[key] = fake
+                images = torch.empty(2, 16, 32, 32, dtype=kinds[width], device="cuda")
+                output = model(images)
+            assert output.dtype == kinds[on_gpu(node, [width]).output], word
+    finally:
+        torch.set_autocast_enabled("cuda", False)
+
+
+def test_the_allocator_has_the_constants_of_torch() -> None:
+    header = Path(torch.__file__).parent / "include/c10/core/AllocatorConfig.h"
+    text = header.read_text(encoding="utf-8")
+    for name, value in (
+        ("kMinBlockSize", caching_allocator.BLOCK),
+        ("kSmallSize", caching_allocator.SMALL),
+        ("kSmallBuffer", caching_allocator.SMALL_SEGMENT),
+        ("kMinLargeAlloc", caching_allocator.OWN_SEGMENT),
+        ("kRoundLarge", caching_allocator.ROUND_SEGMENT),
+    ):
+        assert f"constexpr size_t {name} = {value};" in text
+    assert str(caching_allocator.LARGE_SEGMENT) in text
+
+
+def test_as_many_logits_are_kept_as_counted() -> None:
+    assert LOGITS_KEPT == running_metrics.OFTEN
 
 
 @given(specs())

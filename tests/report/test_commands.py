@@ -178,6 +178,11 @@ def test_the_budget(residual: str, capsys: Capture) -> None:
         (["--set", "width=1/0"], "division by zero"),
         (["--fit", "lots"], "is not an amount of memory"),
         (["--fit", "8GB", "--format", "csv"], "--fit answers as a table or as json"),
+        (["--card", "RTX 4900"], 'did you mean "RTX 4090"?'),
+        (["--card", "T4", "--fit", "8GB"], "leave out --fit"),
+        (["--card", "T4", "--device", "cpu"], "leave out `--device cpu`"),
+        (["--card", "T4", "--format", "csv"], "--card answers as a table or as json"),
+        (["--images", "-1"], "is not a whole number"),
         (["--precision", "fp3"], "did you mean `fp32`?"),
         (["--format", "xml"], "invalid choice"),
         (["--max-layers", "none"], "is not a whole number"),
@@ -228,14 +233,56 @@ def test_no_override(text: str) -> None:
 def test_fit(capsys: Capture) -> None:
     code, out, _ = run(capsys, "report", "resnet18", "--fit", "8GB", "--format", "json")
     found = json.loads(out)
-    training = analyse(gallery("resnet/resnet18"), Setting(device="cuda")).memory.training
+    memory = analyse(gallery("resnet/resnet18"), Setting(device="cuda")).memory
     assert code == 0
     assert found["limit"] == 8 * 10**9
-    assert training.at(found["batch"]) <= 8 * 10**9 < training.at(found["batch"] + 1)
-    assert found["bytes"] == training.at(found["batch"])
+    assert found["batch"] == memory.fit(8 * 10**9)
+    assert found["bytes"] == memory.needed(found["batch"]) <= 8 * 10**9
+    assert found["gpu"] == memory.on_gpu(found["batch"])._asdict()
+    assert (found["asked"], found["fits"]) == (None, None)
     _, text, _ = run(capsys, "report", "resnet18", "--fit", "8GB")
     assert f"largest batch: {found['batch']}" in text
+    assert "yes" not in text
     assert "Left out: workspace of cuDNN" in text
+
+
+def test_fit_on_the_cpu(capsys: Capture) -> None:
+    arguments = ["--fit", "8GB", "--device", "cpu", "--format", "json"]
+    found = json.loads(run(capsys, "report", "resnet18", *arguments)[1])
+    training = analyse(gallery("resnet/resnet18")).memory.training
+    assert training.at(found["batch"]) <= 8 * 10**9 < training.at(found["batch"] + 1)
+    assert found["bytes"] == training.at(found["batch"])
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        (["--batch", "256"], "yes: a batch of 256 fits into the RTX 4090"),
+        (["--batch", "1500"], "no: a batch of 1,500 needs"),
+        (["--batch", "1500", "--precision", "bf16"], "yes: a batch of 1,500 fits"),
+        (["--batch", "1500", "--precision", "bf16", "--optimizer", "adamw"], "yes: "),
+        (["--batch", "2048", "--devices", "4"], "yes: a batch of 512 on each GPU fits"),
+        (["--batch", "900", "--images", "100000"], "no: a batch of 900 needs"),
+        (["--batch", "3000", "--precision", "bf16"], "no: a batch of 3,000 makes a feature map"),
+    ],
+)
+def test_whether_it_fits_a_card(options: list[str], answer: str, capsys: Capture) -> None:
+    arguments = ["report", "resnet18", "--card", "rtx4090", *options]
+    code, text, _ = run(capsys, *arguments)
+    assert code == 0
+    assert text.splitlines()[1].startswith(answer)
+    found = json.loads(run(capsys, *arguments, "--format", "json")[1])
+    assert found["card"] == "RTX 4090"
+    assert found["fits"] is answer.startswith("yes")
+
+
+def test_a_spec_says_which_batch_is_asked_for(tmp_path: Path, capsys: Capture) -> None:
+    """And what else counts: the optimizer, EMA, accumulated batches."""
+    path = tmp_path / "net.cnn"
+    path.write_text(LENET + "train {\n data digits\n batch 64\n optimizer adamw\n ema\n}\n")
+    _, text, _ = run(capsys, "report", str(path), "--card", "T4")
+    assert "yes: a batch of 64 fits into the T4" in text
+    assert "with adamw, fp32, cuda, EMA (optimizer from `train`)" in " ".join(text.split())
 
 
 def test_nothing_fits(capsys: Capture) -> None:
