@@ -320,7 +320,7 @@ def _flow(node: Node, setting: Setting, width: Width, sources: tuple[int, ...]) 
     low = setting.precision != "fp32" and op.kind in ("conv", "linear")
     # The gradient of a weight has two bytes per element before it becomes fp32.
     scratch = Bytes(trained_bytes(node, setting) // 2 if low else 0)
-    if gpu and op.autocast == "wide" and node.weights:
+    if gpu and node.weights and (op.autocast == "wide" or op.kind == "activation"):
         # The gradient of a factor of each channel has the full size before it is summed.
         scratch = Bytes(0, width.inside * size(node.shape))
     flows = [
