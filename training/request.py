@@ -16,6 +16,7 @@ from ..compiler.network import Network
 from ..compiler.plan.make import plan_and_warnings
 from ..compiler.plan.plan import TrainPlan
 from ..compiler.shapes import Shape
+from ..compiler.shapes import text as shape_text
 from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.program import GALLERY, Program
 from ..dsl.source import Source
@@ -77,6 +78,23 @@ class Request:
     @property
     def source(self) -> Source:
         return self.program.main.source
+
+    def command(self, changes: Mapping[str, object], devices: int = 1) -> list[str] | None:
+        """The words of the `cnn train` that makes this request with other values of directives,
+        like `train.batch`; None if a program has passed the spec or the data."""
+        options = self.options
+        if self.arrays is not None or self.source.path is None:
+            return None
+        words = ["cnn", "train", self.source.name]
+        words += ["--network", options.network] if options.network else []
+        words += ["--input", shape_text(options.input)] if options.input else []
+        for text in options.set:
+            name = text.partition("=")[0]
+            if not any(f"{name}.".startswith(f"{changed}.") for changed in changes):
+                words += ["--set", text]
+        for name, value in changes.items():
+            words += ["--set", f"{name}={literal(value)}"]
+        return [*words, *(["--devices", str(devices)] if devices > 1 else [])]
 
 
 def request(

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from ...compiler.network import Network
-from ...compiler.plan.plan import Train
-from ...dsl.diagnostics import Diagnostic
-from ..optim.precision import Precision
+from ...dsl.diagnostics import Diagnostic, SpecError
 from .broken_connection import broken_connection
 from .missing_operation import missing_operation
-from .out_of_memory import is_out_of_memory, out_of_memory
+from .out_of_memory import Situation, is_out_of_memory, out_of_memory, too_many_elements
 
 
-def explain_error(
-    error: Exception,
-    *,
-    network: Network,
-    train: Train,
-    precision: Precision,
-    device: torch.device,
-    batch: int,
-) -> Diagnostic | None:
+@contextmanager
+def explained(situation: Situation) -> Iterator[None]:
+    """A context in which errors of torch that have an explanation become SpecErrors."""
+    try:
+        yield
+    except SpecError:
+        raise
+    except Exception as error:
+        explanation = explain_error(error, situation)
+        if explanation is None:
+            raise
+        raise SpecError([explanation]) from None
+
+
+def explain_error(error: Exception, situation: Situation) -> Diagnostic | None:
     """The diagnostic for an error in training; None if the error is unexpected, and so a bug."""
+    train, device = situation.request.plan.train, situation.device
     text = str(error)
     first = text.strip().partition("\n")[0][:200]
     if is_out_of_memory(error):
-        return out_of_memory(network, train, precision, device, batch)
+        return out_of_memory(situation)
+    if "canUse32BitIndexMath" in text or "fit into 32-bit index math" in text:
+        return too_many_elements(situation)
     if "deterministic implementation" in text:
         return Diagnostic(
             "not-deterministic",
@@ -40,7 +47,7 @@ def explain_error(
             "batch-too-small",
             "a batch norm over 1x1 feature maps got a batch of one image, which has no variance",
             train.batch.place("size"),
-            help=f"write `batch {max(8, 4 * batch)}`, or remove the batch norm",
+            help=f"write `batch {max(8, 4 * situation.batch)}`, or remove the batch norm",
         )
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return Diagnostic(

@@ -22,6 +22,7 @@ from ..inference.trained_model import TrainedModel, open_run
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
 from ..request import Request
+from ..runtime.errors import explained
 from ..runtime.interrupts import Interruption
 from ..saved_request import read_record
 from .callbacks import RunEnd
@@ -73,7 +74,10 @@ def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
             )
         if results[-1].interrupted:
             return replace(results[-1], folder=path, outcome=None)
-    return _finish(job, folder, results) if job.processes.writes else _without_files(job, path)
+    if not job.processes.writes:
+        return _without_files(job, path)
+    with explained(job.situation(phase="evaluation", folder=path)):
+        return _finish(job, folder, results)
 
 
 def _member_request(request: Request, number: int) -> Request:

@@ -14,6 +14,7 @@ from ..checkpoint.run_folder import shown
 from ..checkpoint.writer import CheckpointWriter
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
+from ..runtime.out_of_memory import is_out_of_memory
 from ..weights.read import read_weights
 from .callbacks import RunEnd
 from .loop import INTERRUPTED
@@ -32,15 +33,14 @@ def finish(run: Run, reason: str) -> Result:
     if job.processes.writes and reason != INTERRUPTED:
         if folder.best.exists() and not writer.trouble:
             module.load_state_dict(read_weights(folder.best))
-        precision = run.learner.precision
-        outcome = evaluate(module, job.data, "val", precision=precision, callback=job.callback)
+        outcome = _evaluate(run, module, "val")
         best = position.best_metrics
         if best is not None and best.keys() == outcome.metrics.keys() and not writer.trouble:
             # The metrics by which the epoch was chosen are kept. In distributed training, each
             # process evaluated its own batches, and the order of sums changes the last digits.
             outcome = outcome._replace(metrics=best)
         if "test" in job.data.stores:
-            test = evaluate(module, job.data, "test", precision=precision, callback=job.callback)
+            test = _evaluate(run, module, "test")
     metrics = dict(outcome.metrics) if outcome else dict(writer.last)
     if job.processes.writes:
         _write_record(run, end_record(run.record, reason, _progress(run), outcome, test))
@@ -64,6 +64,26 @@ def finish(run: Run, reason: str) -> Result:
         report=report,
         trouble=writer.trouble,
     )
+
+
+def _evaluate(run: Run, module: nn.Module, part: str) -> Outcome:
+    """The outcome of the best weights; with smaller batches if those of the run do not fit."""
+    job, batch = run.job, run.job.plan.train.batch.size
+    while True:
+        try:
+            return evaluate(
+                module,
+                job.data,
+                part,
+                precision=run.learner.precision,
+                batch=batch,
+                callback=job.callback,
+            )
+        except Exception as error:
+            if batch == 1 or not is_out_of_memory(error):
+                raise
+        batch //= 2
+        job.callback.note(f"out of memory: evaluating with batches of {batch:,} images")
 
 
 def record_failure(run: Run, state: str, diagnostics: Sequence[Diagnostic]) -> SpecError:

@@ -10,7 +10,9 @@ import torch
 
 from ...compiler.plan.plan import TrainPlan
 from ..data.open import Opened
+from ..optim.precision import FULL, Precision
 from ..request import Request
+from ..runtime.out_of_memory import Phase, Situation
 from ..runtime.process_group import Processes
 from ..transfer.source import Source
 from .callbacks import Callback
@@ -40,3 +42,18 @@ class Job:
     @property
     def batch_per_device(self) -> int:
         return max(1, self.plan.train.batch.size // self.processes.world)
+
+    def situation(
+        self, *, phase: Phase = "training", precision: Precision = FULL, folder: Path | None = None
+    ) -> Situation:
+        """What messages about errors need to know."""
+        return Situation(
+            request=self.request,
+            device=self.device,
+            batch=self.batch_per_device,
+            world=self.processes.world,
+            data=self.data,
+            precision=precision,
+            phase=phase,
+            folder=folder,
+        )

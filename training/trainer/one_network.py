@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...dsl.diagnostics import SpecError
-from ..runtime.errors import explain_error
+from ..runtime.errors import explained
 from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import Diverged
 from .finish import finish, record_failure
@@ -17,9 +17,15 @@ from .setup import Run, set_up
 
 def train_network(job: Job, folder: Path, interruption: Interruption) -> Result:
     """Trains a network, starting from the checkpoint in the folder if there is one."""
-    run = set_up(job, folder, interruption)
+    with explained(job.situation(phase="setup")):
+        run = set_up(job, folder, interruption)
     reason = _run_loop(run, interruption)
-    return finish(run, reason)
+    try:
+        precision = run.learner.precision
+        with explained(job.situation(phase="evaluation", precision=precision, folder=folder)):
+            return finish(run, reason)
+    except SpecError as error:
+        raise record_failure(run, STOPPED, error.diagnostics) from None
 
 
 def _run_loop(run: Run, interruption: Interruption) -> str:
@@ -29,24 +35,13 @@ def _run_loop(run: Run, interruption: Interruption) -> str:
     loop = Loop(run, interruption)
     diverged = False
     try:
-        return loop.run()
+        with explained(job.situation(precision=run.learner.precision)):
+            return loop.run()
     except Diverged as error:
         diverged = True
         raise record_failure(run, DIVERGED, [error.diagnostic]) from None
     except SpecError as error:
         raise record_failure(run, STOPPED, error.diagnostics) from None
-    except Exception as error:
-        explanation = explain_error(
-            error,
-            network=job.request.network,
-            train=job.plan.train,
-            precision=run.learner.precision,
-            device=job.device,
-            batch=job.batch_per_device,
-        )
-        if explanation is None:
-            raise
-        raise record_failure(run, STOPPED, [explanation]) from None
     finally:
         loop.close()
         if job.processes.writes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from ..data.check_classes import check_classes
 from ..data.open import Opened, open_data
 from ..request import Request
 from ..runtime.devices import find_device, set_up_torch
+from ..runtime.errors import explained
 from ..runtime.interrupts import Interruption
+from ..runtime.out_of_memory import Situation, is_out_of_memory
 from ..runtime.process_group import ALONE, Processes
 from ..saved_request import read_record
 from ..transfer.resolve import resolve_transfer
@@ -65,14 +68,7 @@ def train(
         ):
             if resume is not None:
                 locks.enter_context(lock_run(resume, processes))
-            data = open_data(
-                request.plan,
-                request.base,
-                device=torch_device,
-                progress=callback.reading,
-                world=processes.world,
-                arrays=request.arrays,
-            )
+            data = _open_data(request, torch_device, callback, processes)
             _check_data(request, data)
             if resume is not None:
                 _check_run(resume, version, data, callback)
@@ -97,6 +93,33 @@ def train(
                 return result
     finally:
         callback.close()
+
+
+def _open_data(
+    request: Request, device: torch.device, callback: Callback, processes: Processes
+) -> Opened:
+    """The data of a request: where the device has no room for it, outside."""
+    open_it = partial(
+        open_data,
+        request.plan,
+        request.base,
+        device=device,
+        progress=callback.reading,
+        world=processes.world,
+        arrays=request.arrays,
+    )
+    try:
+        return open_it()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    callback.note(f"the data set does not fit into the memory of {device} with what is there")
+    batch = max(1, request.plan.train.batch.size // processes.world)
+    situation = Situation(
+        request=request, device=device, batch=batch, world=processes.world, phase="setup"
+    )
+    with explained(situation):
+        return open_it(budget=0)
 
 
 def _check_data(request: Request, data: Opened) -> None:

@@ -1,4 +1,4 @@
-"""Messages about NaN, and about too little memory."""
+"""Messages about NaN."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import dotcnn
-from dotcnn.compiler.plan import plan
-from dotcnn.training.optim.precision import FULL
 from dotcnn.training.runtime.nan_check import Moment, advice, first_broken, not_finite
-from dotcnn.training.runtime.out_of_memory import is_out_of_memory, out_of_memory
 
 
 class Divide(nn.Module):
@@ -74,24 +70,3 @@ def test_advice_leaves_out_what_is_done_already() -> None:
     assert "warm-up" in advice(0.1, 0.0, clip=False, half=True)
     said = advice(0.1, 3.0, clip=True, half=False)
     assert said == "try a smaller learning rate, like 0.01"
-
-
-@pytest.mark.parametrize("batch", [1, 7, 64, 100_000])
-def test_a_batch_that_fits_is_smaller(batch: int) -> None:
-    """Whatever was asked for; with as many portions as make up for it."""
-    network = dotcnn.compile("network Net { input 3x64x64, conv 8, relu, flatten, fc classes }")
-    train = plan(network, needs_data=False).train
-    found = out_of_memory(network, train, FULL, torch.device("cpu"), batch)
-    assert f"{batch:,} images" in found.message
-    if batch > 1:
-        words = found.help.replace("`", " ").replace(",", " ").split()
-        smaller = int(words[words.index("batch") + 1])
-        portions = int(words[words.index("accumulate") + 1])
-        assert 0 < smaller < batch <= smaller * portions
-
-
-def test_which_errors_are_of_memory() -> None:
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
-    assert is_out_of_memory(MemoryError())
-    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
