@@ -13,7 +13,7 @@ from ..network import Network
 from ..shapes import size
 from .peak import Bytes
 from .setting import Setting
-from .weights import gradient_sizes, weight_sizes
+from .weight_bytes import gradient_sizes, weight_sizes
 
 _MIB = 2**20
 

@@ -16,7 +16,7 @@ from .kept import kept
 from .peak import Bytes, Peak
 from .setting import Setting
 from .step import TrainingStep, forward_peak, training_step
-from .weights import trained_bytes, weight_bytes
+from .weight_bytes import trained_bytes, weight_bytes
 
 EXCLUDED = (
     "workspace of cuDNN or oneDNN (on a CPU it grows with the threads), the allocator's rounding,"

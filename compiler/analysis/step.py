@@ -22,7 +22,7 @@ from .peak import Bytes, Event, Ledger, Peak
 from .question import question
 from .setting import Setting
 from .storage import storages
-from .weights import gradient_sizes, trained_bytes, weight_bytes
+from .weight_bytes import gradient_sizes, trained_bytes, weight_bytes
 
 
 @gc_paused()

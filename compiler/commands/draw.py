@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw each part of the network whose name has N parts as one box",
     )
     add_network_options(parser)
-    parser.set_defaults(precision="fp32", optimizer="sgd", device="cuda", batch=1)
+    parser.set_defaults(
+        precision="fp32", optimizer="sgd", device="cuda", batch=1, devices=1, images=0
+    )
 
 
 def run(options: argparse.Namespace) -> int:
