@@ -1,7 +1,9 @@
-"""What test files share: where things are."""
+"""What test files share: where things are, and how the growth of time is measured."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,26 @@ def shared(path: str) -> Path:
     if not found.exists():
         pytest.skip(f"there is no ../shared/{path}", allow_module_level=True)
     return found
+
+
+LEAST_SECONDS = 0.05
+"""Shorter times count as this much: start-up and noise are not growth."""
+
+
+def processor_seconds(action: Callable[[], object], runs: int = 1) -> float:
+    """The processor time of the fastest run: other programs on the machine do not count."""
+    measured = []
+    for _ in range(runs):
+        start = time.process_time()
+        action()
+        measured.append(time.process_time() - start)
+    return min(measured)
+
+
+def grows_linearly(action: Callable[[int], object], few: int, times: int = 8) -> bool:
+    """Whether an action on `times * few` things takes about `times` as long as on few; three times
+    that leaves room, and would be exceeded by a square.
+    """
+    short = processor_seconds(lambda: action(few), runs=2)
+    long = processor_seconds(lambda: action(times * few), runs=2)
+    return long < 3 * times * max(short, LEAST_SECONDS)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -27,7 +26,7 @@ import pytest
 
 from dotcnn.dsl import lexer
 from fuzz.frame import HangsError, alarm
-from support import ROOT, package_files
+from support import ROOT, package_files, processor_seconds
 
 SIZE = 16_000
 """Characters; a pattern that takes quadratic time is some hundred times slower on as many."""
@@ -269,13 +268,7 @@ def _shown(item: Any) -> str:
 @cache
 def linear() -> float:
     pattern, text = re.compile("[a-z]*b"), "a" * SIZE
-    return min(_seconds(lambda: pattern.match(text)) for _ in range(20))
-
-
-def _seconds(action: Any) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
+    return processor_seconds(lambda: pattern.match(text), runs=20)
 
 
 def superlinear(use: Use) -> str:
@@ -284,9 +277,9 @@ def superlinear(use: Use) -> str:
     for attack in Random(0).sample(tried, min(MOST, len(tried))):
         try:
             with alarm(3):
-                seconds = _seconds(lambda at=attack: use.run(at))
+                seconds = processor_seconds(lambda at=attack: use.run(at))  # type: ignore[misc]
                 if seconds > FACTOR * linear():  # the machine may be busy
-                    seconds = min(_seconds(lambda at=attack: use.run(at)) for _ in range(5))
+                    seconds = processor_seconds(lambda at=attack: use.run(at), runs=5)  # type: ignore[misc]
         except HangsError:
             return attack
         if seconds > FACTOR * linear():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from dotcnn.compiler.analysis import Analysis, analyse
 from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.network import Network
 from networks import program
+from support import processor_seconds
 
 UNIT = """
 block unit {
@@ -31,17 +30,11 @@ def everything(analysis: Analysis) -> None:
     _ = memory.kept, memory.forward, memory.training.fit(24 * 2**30)
 
 
-def seconds(found: Network) -> float:
-    start = time.process_time()
-    everything(analyse(found))
-    return time.process_time() - start
-
-
 @pytest.mark.slow
 def test_ten_times_the_nodes_take_ten_times_as_long() -> None:
     small, large = of(10_000), of(100_000)
-    few = min(seconds(small) for _ in range(5))
-    many = min(seconds(large) for _ in range(2))
+    few = processor_seconds(lambda: everything(analyse(small)), runs=5)
+    many = processor_seconds(lambda: everything(analyse(large)), runs=2)
     assert many < 1.5 * 10 * few
 
 

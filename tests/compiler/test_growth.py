@@ -6,7 +6,6 @@ the growth is asserted, so that a slow machine passes and a square does not.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,12 +15,9 @@ from dotcnn.compiler.diagnose.check import check
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
+from support import grows_linearly
 
 FEW, TIMES = 1_000, 8
-MOST = 3 * TIMES
-"""A square would be TIMES squared, 64."""
-LEAST_SECONDS = 0.05
-"""The shorter time counts as this at least: start-up and noise are not growth."""
 
 
 def lines(text: str) -> Callable[[int], str]:
@@ -78,12 +74,10 @@ SPECS: dict[str, Callable[[int], str]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 def test_time_grows_with_the_length(name: str) -> None:
-    few, many = (min(seconds(SPECS[name](count)) for _ in range(2)) for count in (FEW, TIMES * FEW))
-    assert many < MOST * max(few, LEAST_SECONDS)
+    texts = {count: SPECS[name](count) for count in (FEW, TIMES * FEW)}
 
+    def checked(count: int) -> None:
+        with suppress(SpecError):
+            check(load_program(Source("net.cnn", texts[count])))
 
-def seconds(text: str) -> float:
-    start = time.process_time()
-    with suppress(SpecError):
-        check(load_program(Source("net.cnn", text)))
-    return time.process_time() - start
+    assert grows_linearly(checked, FEW, TIMES)
