@@ -33,6 +33,18 @@ def test_the_processes_of_this_machine_are_not_those_of_all() -> None:
     assert place_of({"RANK": "9"}) is None
 
 
+def test_a_launcher_that_sets_some_variables_only() -> None:
+    """Each process would train alone, in a run folder of its own."""
+    slurm = {name: TORCHRUN[name] for name in ("RANK", "WORLD_SIZE")}
+    with pytest.raises(SpecError) as raised:
+        place_of(slurm)
+    (found,) = raised.value.diagnostics
+    assert found.message.endswith("but not LOCAL_RANK and MASTER_ADDR and MASTER_PORT")
+    assert place_of({**slurm, "WORLD_SIZE": "1"}) is None
+    address = {name: TORCHRUN[name] for name in ("MASTER_ADDR", "MASTER_PORT")}
+    assert place_of({**slurm, **address, "SLURM_LOCALID": "1"}) == Place(9, 16, 1, None)
+
+
 @pytest.mark.parametrize(
     ("cards", "local_rank", "index"),
     [
