@@ -13,20 +13,20 @@ import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import floor
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from dotcnn.compiler.emit.allowed import NotAllowed, check
-from dotcnn.compiler.language.signature import REQUIRED, ArgumentError, Field
-from dotcnn.compiler.language.values import Word
+from dotcnn.compiler.language.signature import ArgumentError
 from dotcnn.compiler.ops.base import EVERYTHING, Op, Window
 from dotcnn.compiler.shapes import Shape, ShapeError
+
+from .built import Built, build, values
 
 torch.set_num_threads(1)
 
@@ -37,34 +37,7 @@ TORCH_REFUSES = (RuntimeError, ValueError, IndexError, TypeError, AssertionError
 """What torch raises for arguments or shapes that do not fit."""
 
 
-# ---- building and running ---------------------------------------------------------------------
-
-
-class Built(NamedTuple):
-    """An operation as torch computes it: the text of the operation, executed."""
-
-    module: nn.Module | None
-    forward: Callable[..., Tensor]
-    """Takes batched inputs."""
-
-    def state(self) -> dict[str, Tensor]:
-        return {} if self.module is None else self.module.state_dict()
-
-    def train(self, mode: bool) -> None:
-        if self.module is not None:
-            self.module.train(mode)
-
-
-def build(op: Op, *shapes: Shape, output: Shape | None = None) -> Built:
-    """Executes the text; `output` where the operation itself does not want to say."""
-    text = op.torch(op.output(*shapes) if output is None else output, *shapes)
-    scope: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, "Tensor": Tensor}
-    exec(text.helper, scope)
-    module = eval(str(text.module), scope) if text.module else None
-    names = [f"x{n}" for n in range(len(shapes))]
-    expression = text.call.format(*names, m="m")
-    scope["m"] = module
-    return Built(module, eval(f"lambda {', '.join(names)}: {expression}", scope))
+# ---- running -----------------------------------------------------------------------------------
 
 
 def leaving(op: Op, *shapes: Shape) -> Shape:
@@ -380,29 +353,6 @@ def _torch_refuses(op: Op, shapes: Sequence[Shape]) -> bool:
 
 
 # ---- drawing ----------------------------------------------------------------------------------
-
-
-POOL: tuple[Any, ...] = (
-    *(1, 2, 3, 4, 0),
-    *((1, 2), (3, 1), (2, 3), (0, 1), (3, 2, 1)),
-    *(0.5, 0.1, 1.5, 1e-3, -0.5),
-    *(False, True),
-)
-"""Values for every kind of argument; its reader takes out those that are meant for others."""
-
-
-def values(field: Field) -> list[Any]:
-    """Some of what an argument can be, its default first."""
-    words = [Word(word) for word in field.words]
-    found = [] if field.default is REQUIRED else [field.default]
-    for candidate in (*words, *POOL):
-        try:
-            value = field.read(candidate)
-        except ArgumentError:
-            continue
-        if not any(value == other and type(value) is type(other) for other in found):
-            found.append(value)
-    return found
 
 
 @st.composite

@@ -1,0 +1,71 @@
+"""Operations as torch computes them, and the values that their arguments can have.
+
+Apart from the harness, because `benchmarks/cuda.py` uses it on machines without pytest and
+hypothesis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dotcnn.compiler.language.signature import REQUIRED, ArgumentError, Field
+from dotcnn.compiler.language.values import Word
+from dotcnn.compiler.ops.base import Op
+from dotcnn.compiler.shapes import Shape
+
+
+class Built(NamedTuple):
+    """An operation as torch computes it: the text of the operation, executed."""
+
+    module: nn.Module | None
+    forward: Callable[..., Tensor]
+    """Takes batched inputs."""
+
+    def state(self) -> dict[str, Tensor]:
+        return {} if self.module is None else self.module.state_dict()
+
+    def train(self, mode: bool) -> None:
+        if self.module is not None:
+            self.module.train(mode)
+
+
+def build(op: Op, *shapes: Shape, output: Shape | None = None) -> Built:
+    """Executes the text; `output` where the operation itself does not want to say."""
+    text = op.torch(op.output(*shapes) if output is None else output, *shapes)
+    scope: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, "Tensor": Tensor}
+    exec(text.helper, scope)
+    module = eval(str(text.module), scope) if text.module else None
+    names = [f"x{n}" for n in range(len(shapes))]
+    expression = text.call.format(*names, m="m")
+    scope["m"] = module
+    return Built(module, eval(f"lambda {', '.join(names)}: {expression}", scope))
+
+
+# ---- arguments ---------------------------------------------------------------------------------
+
+POOL: tuple[Any, ...] = (
+    *(1, 2, 3, 4, 0),
+    *((1, 2), (3, 1), (2, 3), (0, 1), (3, 2, 1)),
+    *(0.5, 0.1, 1.5, 1e-3, -0.5),
+    *(False, True),
+)
+"""Values for every kind of argument; its reader takes out those that are meant for others."""
+
+
+def values(field: Field) -> list[Any]:
+    """Some of what an argument can be, its default first."""
+    words = [Word(word) for word in field.words]
+    found = [] if field.default is REQUIRED else [field.default]
+    for candidate in (*words, *POOL):
+        try:
+            value = field.read(candidate)
+        except ArgumentError:
+            continue
+        if not any(value == other and type(value) is type(other) for other in found):
+            found.append(value)
+    return found
