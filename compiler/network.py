@@ -239,6 +239,10 @@ class Init(NamedTuple):
     """Names of the norms whose weight is initialized to zero: the last of each residual body."""
     written: bool = False
     """Whether the spec sets it; otherwise it follows from the activations."""
+    dirac: bool = False
+    """Whether the first filters of each convolution pass on the channels of its input."""
+    whitened: str = ""
+    """The name of the first convolution if its weights come from training images."""
 
 
 class Network:

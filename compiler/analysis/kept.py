@@ -98,6 +98,15 @@ def _converted_weights(node: Node, setting: Setting) -> list[int]:
     return []
 
 
+def inputs_of(
+    network: Network, part: frozenset[int], places: list[int], needs_gradient: list[bool]
+) -> set[int]:
+    """The outputs that a part is computed again from, without the input of the network."""
+    nodes = [network.nodes[index] for index in part if needs_gradient[index]]
+    sources = {source.index for node in nodes for source in node.inputs} - part
+    return {places[index] for index in sources} - {0}
+
+
 def outputs(network: Network) -> list[Node]:
     """The nodes that losses are computed from: the output, then the auxiliary heads."""
     return [network.output, *(head.output for head in network.aux)]
@@ -111,14 +120,19 @@ def loss(node: Node) -> Bytes:
 @gc_paused()
 def kept(network: Network, setting: Setting = Setting()) -> Bytes:  # noqa: B008 (a tuple)
     """The total, with a cross-entropy at each output; labels and images are not counted."""
-    places = storages(network)
+    part_of = setting.part_of
+    places = storages(network, part_of=part_of)
     needs_gradient = requires_grad(network, setting.frozen)
     each_width = widths(network, setting)
     total = Bytes()
     stay: set[int] = set()
-    for entry in saved_tensors(network, setting, places):
-        total = total.plus(entry.own)
-        stay.update(entry.places)
+    saved = saved_tensors(network, setting, places)
+    for node, entry in zip(network.nodes, saved, strict=True):
+        if node.index not in part_of:
+            total = total.plus(entry.own)
+            stay.update(entry.places)
+    for part in setting.recompute:
+        stay |= inputs_of(network, part, places, needs_gradient)
     for place in stay:
         shape, width = network.nodes[place].shape, each_width[place].output
         total = total.plus(Bytes(0, width * size(shape)))

@@ -34,6 +34,7 @@ OPTIMIZERS = {
         OptimizerMemory("rmsprop", state=1, scratch=1, gpu_scratch=1),
         OptimizerMemory("adam", state=2, scratch=2, counts_steps=True),
         OptimizerMemory("adamw", state=2, scratch=2, counts_steps=True),
+        OptimizerMemory("muon", state=1, scratch=3, gpu_scratch=2),
     )
 }
 """By the name that `--optimizer` takes.
@@ -61,6 +62,8 @@ class Setting(NamedTuple):
     device: Device = "cpu"
     frozen: frozenset[int] = frozenset()
     """Indices of nodes whose weights are not trained."""
+    recompute: tuple[frozenset[int], ...] = ()
+    """Indices of nodes, part by part, whose activations are computed again in the backward pass."""
     batch: int = 1
     """Images in a step."""
     from_train: tuple[str, ...] = ()
@@ -77,6 +80,11 @@ class Setting(NamedTuple):
     """Bytes of the data set that stay on the GPU."""
     batch_known: bool = False
     """Whether somebody, or the spec, says how large the batch is."""
+
+    @property
+    def part_of(self) -> dict[int, int]:
+        """By node: the number of its part in `recompute`."""
+        return {index: number for number, part in enumerate(self.recompute) for index in part}
 
     @property
     def described(self) -> str:

@@ -17,7 +17,7 @@ from ..ops.base import Kept
 from ..shapes import size
 from .autocast import Width, widths
 from .gpu import resident
-from .kept import LABEL, SCALAR, loss, outputs, requires_grad, saved_tensors
+from .kept import LABEL, SCALAR, inputs_of, loss, outputs, requires_grad, saved_tensors
 from .peak import Bytes, Event, Ledger, Peak
 from .question import question
 from .setting import Setting
@@ -100,7 +100,8 @@ class _Step:
         self.setting = setting
         self.gpu = setting.device == "cuda"
         self.nodes = network.nodes
-        self.places = storages(network)
+        self.part_of = setting.part_of
+        self.places = storages(network, part_of=self.part_of)
         self.requires_grad = requires_grad(network, setting.frozen)
         self.saved = saved_tensors(network, setting, self.places)
         self.widths = widths(network, setting)
@@ -108,6 +109,13 @@ class _Step:
         self.gradient_sizes = [gradient_sizes(node, setting) for node in self.nodes]
         self.pixels = size(network.input.shape)
         self.ledger = Ledger(self._start(), record=self.gpu)
+        self.part_inputs = [
+            inputs_of(network, part, self.places, self.requires_grad) for part in setting.recompute
+        ]
+        self.again = [0] * len(self.nodes)
+        """By storage that was computed again: the number of operations that will release it."""
+        self.computed_again: set[int] = set()
+        """The numbers of those parts."""
         self.holders = self._holders()
         self.gradients: dict[int, tuple[_Gradient, bool]] = {}
         """By node: the gradient of its output so far, and whether it fills its memory."""
@@ -132,8 +140,14 @@ class _Step:
             if self.requires_grad[node.index]:
                 self._loss(node)
         for node in reversed(self.nodes):
+            part = self.part_of.get(node.index)
             if node.index in self.gradients:  # otherwise no loss depends on it
+                if part is not None and part not in self.computed_again:
+                    self._compute_again(part)
                 self._backward(node)
+            if part is not None and node.index == min(self.setting.recompute[part]):
+                for place in self.part_inputs[part]:
+                    self._let_go(place)
         self._update_weights()
 
     def _preprocess(self) -> None:
@@ -151,7 +165,11 @@ class _Step:
             count[self.places[node.index]] += 1  # itself, once it is computed
             for source in node.inputs:
                 count[self.places[source.index]] += 1
-            for place in self.saved[node.index].places:
+            if node.index not in self.part_of:
+                for place in self.saved[node.index].places:
+                    count[place] += 1
+        for inputs in self.part_inputs:
+            for place in inputs:
                 count[place] += 1
         for node in outputs(self.network):
             count[self.places[node.index]] += 1  # the user
@@ -168,12 +186,46 @@ class _Step:
         if self.places[index] == index:
             self.ledger.take(index, 0, self.amounts[index])
         own = self.saved[index].own
-        if own.each or own.fixed:
-            self.ledger.take(("kept", index), *own)
-        self.ledger.note("forward", index)
+        if index in self.part_of:
+            self.ledger.note("forward", index, own)
+        else:
+            if own.each or own.fixed:
+                self.ledger.take(("kept", index), *own)
+            self.ledger.note("forward", index)
         self._let_go(self.places[index])
         for source in node.inputs:
             self._let_go(self.places[source.index])
+
+    def _compute_again(self, number: int) -> None:
+        """The forward pass of a part, just before its backward pass: what its operations keep now
+        exists until they are done."""
+        self.computed_again.add(number)
+        part = self.setting.recompute[number]
+        nodes = [self.nodes[index] for index in sorted(part)]
+        for node in nodes:
+            held = [place for place in self._touched(node) if place in part]
+            for place in (*held, *self.saved[node.index].places):
+                holders = self.again if place in part else self.holders
+                holders[place] += 1
+        for node in nodes:
+            if self.places[node.index] == node.index:
+                self.ledger.take(("again", node.index), 0, self.amounts[node.index])
+            own = self.saved[node.index].own
+            if own.each or own.fixed:
+                self.ledger.take(("kept", node.index), *own)
+            self.ledger.note("backward", node.index)
+            for place in self._touched(node):
+                if place in part:
+                    self._let_go_again(place)
+
+    def _touched(self, node: Node) -> list[int]:
+        """The storages of the output and of the inputs of an operation."""
+        return [self.places[each.index] for each in (node, *node.inputs)]
+
+    def _let_go_again(self, place: int) -> None:
+        self.again[place] -= 1
+        if not self.again[place]:
+            self.ledger.give(("again", place), 0, self.amounts[place])
 
     def _loss(self, node: Node) -> None:
         """A cross-entropy: forward, then directly backward to the logits."""
@@ -219,7 +271,10 @@ class _Step:
         if kept.own.each or kept.own.fixed:
             ledger.give(("kept", index), *kept.own)
         for place in kept.places:
-            self._let_go(place)
+            if self.part_of.get(place) == self.part_of.get(index, -1):
+                self._let_go_again(place)
+            else:
+                self._let_go(place)
         if low:
             self._weight_gradients(node)
             ledger.note("backward", index, flow.scratch)

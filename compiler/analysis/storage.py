@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..network import Network, Node
 from ..ops.base import Op
 
@@ -11,15 +13,21 @@ place.
 """
 
 
-def storages(network: Network, *, training: bool = True) -> list[int]:
+def storages(
+    network: Network, *, training: bool = True, part_of: Mapping[int, int] | None = None
+) -> list[int]:
     """For each node, the index of the node that allocated the memory of its output. In evaluation,
-    a dropout returns its input.
+    a dropout returns its input. `part_of` has the parts that are computed again: nothing in them
+    overwrites what comes from outside.
     """
+    part_of = part_of or {}
     indices: list[int] = []
     for node in network.nodes:
         same = bool(node.inputs) and (
             node.op.shares_storage or (not training and node.op.kind == "dropout")
         )
+        if same and node.op.inplace and node.index in part_of:
+            same = part_of[node.index] == part_of.get(node.inputs[0].index)
         indices.append(indices[node.inputs[0].index] if same else node.index)
     return indices
 

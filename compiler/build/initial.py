@@ -17,6 +17,7 @@ from ..language.kinds import choice, flag, number
 from ..language.problems import Problem
 from ..language.signature import declare
 from ..network import Init
+from ..shapes import by
 from .graph_builder import GraphBuilder, InitDirective, MaybeNode
 from .layers import refuse_body, without
 
@@ -66,6 +67,13 @@ INIT = declare(
     gain=number("factor of the random weights", 1.0, minimum=0, above=True),
     uniform=flag("draw from a uniform distribution"),
     zero_residual=flag("initialize the last norm of each residual body to zero"),
+    dirac=flag(
+        "let the first filters of each convolution pass on its input: as many as it has channels"
+    ),
+    whitening=flag(
+        "let the first convolution whiten the patches of training images: their principal"
+        " components, and the negatives of them; its weights are not trained"
+    ),
 )
 
 
@@ -134,7 +142,42 @@ def decide(network: Network, written: InitDirective | None, sums: list[Node]) ->
         _slope(network) if method == "he" else 0.0,
         zero,
         written is not None,
+        bool(values.get("dirac")),
+        _whitened(network, written.call) if written and values.get("whitening") else "",
     )
+
+
+def _whitened(network: Network, call: Call) -> str:
+    """The name of the convolution on the input; raises Problem if it cannot whiten."""
+    first = next((node for node in network.nodes[1:] if node.weights), None)
+    channels = network.input.shape[0]
+
+    def refused(message: str, help: str, edits: tuple[Edit, ...] = ()) -> Problem:
+        assert first is not None
+        labels = (Label(first.span, "the first layer with weights"),)
+        return Problem(
+            "whitening", message, statement_span(call), labels=labels, help=help, edits=edits
+        )
+
+    if first is None:
+        return ""
+    module = first.torch.module
+    if module is None or module.name != "nn.Conv2d" or first.inputs[0] is not network.input:
+        raise refused(
+            "`whitening` sets the weights of a convolution of the input, and there is none",
+            "begin with a convolution, like `conv 24 2x2 bias=on`, or take `whitening` out",
+            without("whitening", call),
+        )
+    out, per_group, *kernel = first.weights[0].shape
+    most = 2 * channels * kernel[0] * kernel[1]
+    if per_group != channels or out % 2 or out > most:
+        size = by((kernel[0], kernel[1]))
+        raise refused(
+            f"patches of {size} in {channels} channel{'s' * (channels != 1)} have {most // 2}"
+            f" principal components; with the negatives of them, at most {most} filters whiten",
+            f"write `conv {most} {size}`, or a smaller even number, without `groups`",
+        )
+    return first.name
 
 
 def _activations(network: Network) -> list[Op]:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from ..network import Init, Network, Node
 from ..ops.base import Constructor
 
+Lines = list[str]
+
 _TRANSPOSED = "nn.ConvTranspose2d"
 _CLASSES = ("nn.Conv2d", _TRANSPOSED, "nn.Linear")
 """The classes that `init` applies to, in the order in which they are listed."""
@@ -37,10 +39,11 @@ class _Facts(NamedTuple):
 def initial(network: Network) -> InitText:
     """The torch text of `Network.init`."""
     init, facts = network.init, _facts_of(network)
-    if init.method == "torch" or not facts.classes:
+    dirac = _dirac(facts) if init.dirac else []
+    if not facts.classes or (init.method == "torch" and not dirac):
         return InitText((), init.zero_residual)
     lines = ["def init_weights(module: nn.Module) -> None:", f'    """{_REASONS[init.method]}"""']
-    arms = _arms(init, facts)
+    arms = _arms(init, facts) if init.method != "torch" else []
     for number, (classes, body) in enumerate(arms):
         kind = f"({', '.join(classes)})" if len(classes) > 1 else classes[0]
         word = "elif" if number else "if"
@@ -49,6 +52,7 @@ def initial(network: Network) -> InitText:
         if facts.biases:
             lines += ["        if module.bias is not None:"]
             lines += ["            nn.init.zeros_(module.bias)"]
+    lines += dirac
     return InitText(tuple(lines), init.zero_residual)
 
 
@@ -85,6 +89,7 @@ _REASONS = {
     "truncated_normal": "Cut off at twice the deviation.",
     "normal": "The same for all.",
     "orthogonal": "Saxe et al., 2013, arXiv:1312.6120.",
+    "torch": "Torch's own, with filters that pass on their input.",
 }
 
 
@@ -108,6 +113,26 @@ def _arms(init: Init, facts: _Facts) -> Arms:
         cut = float(f"{2 * init.std:.6g}")
         draw = f"nn.init.trunc_normal_(module.weight, std={init.std!r}, a={-cut!r}, b={cut!r})"
     return [(facts.classes, (draw,))]
+
+
+def _dirac(facts: _Facts) -> Lines:
+    """The first filters of convolutions (of each group) as identities; the others stay random."""
+    if _CLASSES[0] not in facts.classes:
+        return []
+    lines = ["    if isinstance(module, nn.Conv2d):"]
+    if not facts.grouped:
+        return [
+            *lines,
+            "        weight = module.weight.detach()",
+            "        nn.init.dirac_(weight[: weight.shape[1]])",
+        ]
+    return [
+        *lines,
+        "        each = len(module.weight) // module.groups",
+        "        for group in range(module.groups):",
+        "            weight = module.weight.detach()[group * each : (group + 1) * each]",
+        "            nn.init.dirac_(weight[: weight.shape[1]])",
+    ]
 
 
 def _by_inputs(init: Init, facts: _Facts) -> Arms:

@@ -21,6 +21,8 @@ from .source import NAMESPACE, Comments, Names, docstring
 
 Lines = list[str]
 
+WHITENED = "The weights of {} come from training images and stay as they are (Page, 2018)."
+
 EMITTED = re.compile(rb'\A(?:"""|.*\n)From .* by dotcnn ')
 """The beginning of every emitted file: such a file may be overwritten without asking."""
 
@@ -51,6 +53,8 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
         reason = start.lines[1].strip().strip('"').rstrip(".")
         made.append(f"{STEP * 2}for module in self.modules():  # {reason}")
         made += [STEP * 2 + line for line in start.lines[2:]]
+    if network.init.whitened:
+        made.append(f"{STEP * 2}# {WHITENED.format(network.init.whitened)}")
     described = comments.above(network.root.span)
     forward = _forward(outputs, fields, contents, flat)
     parts.append(class_text(f"{own}(nn.Module)", described, (), made, forward, predict))

@@ -193,6 +193,8 @@ def _for_foreign_argument(
         return help, (label, taken_out)
     if foreign.is_number_of_classes(node.name) and "out" in signature.fields:
         return "in a spec it is called `out`", (Edit(node.name_span, "out"),)
+    if node.name == "scale" and "bias" in getattr(signature.fields.get("affine"), "words", ()):
+        return "`affine=bias` leaves out the scale, `affine=off` the bias, too", ()
     if node.name in ("scale", "center") and "affine" in signature.fields:
         return "scale and bias are one here: `affine=off` leaves out both", ()
     part = translate.argument(node.name, value, signature.fields, _given(call))

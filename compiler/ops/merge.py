@@ -293,6 +293,14 @@ class Scaled(NoMultiplyAdds):
         return [("operations", f"{'*'.join(map(str, output))} = {size(output):,}")]
 
 
+class ScaleBy(Scaled):
+    """Multiplies all elements by a constant, as fast networks do with their logits."""
+
+    word: ClassVar[str] = "scale_by"
+    example: ClassVar[str] = "scale_by 0.125"
+    arithmetic: ClassVar[str] = "factor * x; parameters: none"
+
+
 class PadShortcut(NoMultiplyAdds):
     """Shortcut without weights: skips pixels and adds zero channels (ResNet's option A)."""
 

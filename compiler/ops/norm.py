@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ..language.kinds import count, number, switch
+from ..language.kinds import choice, count, number, switch
 from ..language.signature import ArgumentError
 from ..shapes import Shape, ShapeError, as_map, size
 from .base import (
@@ -52,7 +52,7 @@ class Normalization(NoMultiplyAdds):
     kind: ClassVar[Kind] = "norm"
     absorbs_bias: ClassVar[bool] = True
 
-    affine: bool
+    affine: bool | str
     eps: float
 
     def output(self, *inputs: Shape) -> Shape:
@@ -99,7 +99,7 @@ class BatchNorm(Normalization):
     example: ClassVar[str] = "bn"
     arithmetic: ClassVar[str] = (
         "y = (x - mean) / sqrt(variance + eps) * weight + bias, by channel, over the batch\n"
-        "parameters: 2 * C (none with affine=off); buffers: 2 * C + 1"
+        "parameters: 2 * C (C with affine=bias, none with affine=off); buffers: 2 * C + 1"
     )
     called: ClassVar[str] = "Keras BatchNormalization, Caffe BatchNorm"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -114,10 +114,24 @@ class BatchNorm(Normalization):
     momentum: float = number(
         "weight of a new batch in the running averages", 0.1, minimum=0, maximum=1
     )
-    affine: bool = switch("a learned scale and bias for each channel", True)
+    affine: bool | str = choice(
+        "a learned scale and bias for each channel; `bias`: a bias only",
+        ["bias"],
+        True,
+        switches=True,
+    )
     track: bool = switch(
         "keep running averages; with `off`, evaluation uses batch statistics too", True
     )
+
+    def affine_weights(self, channels: int) -> tuple[Weight, ...]:
+        if self.affine != "bias":
+            return super().affine_weights(channels)
+        return Weight("weight", (channels,), trainable=False), Weight("bias", (channels,))
+
+    def formula(self, input_shape: Shape) -> str:
+        learned = super().formula(input_shape)
+        return learned.replace(" * weight", "") if self.affine == "bias" else learned
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         learned = super().weights(*inputs)
@@ -138,17 +152,18 @@ class BatchNorm(Normalization):
         return Kept(inputs=(0,), once=2 * inputs[0][0])
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        name = "nn.BatchNorm2d" if len(inputs[0]) == 3 else "nn.BatchNorm1d"
+        name = "BatchNorm2d" if len(inputs[0]) == 3 else "BatchNorm1d"
+        unscaled = self.affine == "bias"
         options = self.options()
         module = constructor(
-            name,
+            f"Unscaled{name}" if unscaled else f"nn.{name}",
             inputs[0][0],
             eps=options["eps"],
             momentum=(self.momentum, 0.1),
-            affine=options["affine"],
+            **({} if unscaled else {"affine": options["affine"]}),
             track_running_stats=(self.track, True),
         )
-        return TorchText(module)
+        return TorchText(module, helper=UNSCALED[name] if unscaled else "")
 
     def over(self, input_shape: Shape) -> str:
         return "of a channel over the batch"
@@ -366,6 +381,25 @@ class LayerScale(NoMultiplyAdds):
             ("parameters", f"{inputs[0][0]}: a factor for each channel"),
         ]
 
+
+UNSCALED = {
+    name: helper(f'''\
+class Unscaled{name}(nn.{name}):
+    """Batch norm with a learned bias; its scale stays 1."""
+
+    def __init__(
+        self,
+        channels: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        track_running_stats: bool = True,
+    ) -> None:
+        super().__init__(channels, eps, momentum, True, track_running_stats)
+        del self.weight
+        self.register_buffer("weight", torch.ones(channels))
+''')
+    for name in ("BatchNorm1d", "BatchNorm2d")
+}
 
 LAYER_NORM = helper('''\
 class LayerNorm2d(nn.LayerNorm):

@@ -7,16 +7,19 @@ cost. The computation is registered for its class under training/augment, with `
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from ...dsl.diagnostics import Edit
+from ..language.binding import Evaluated
 from ..language.kinds import (
     Range,
     about_one,
     between,
     choice,
     custom,
+    flag,
     number,
     ranged,
     real_number,
@@ -31,12 +34,13 @@ from . import evaluate
 from .directive import Context, Directive, conflict, taken_out
 from .evaluate import MODE_DOC, MODES, fits_input
 from .loss import Focal, Loss
+from .other_sizes import difference
 
 Size = tuple[int, int]
 """Height and width."""
 
 Fill = str | tuple[float, ...]
-"""`nearest`, `reflect`, or levels from 0 to 255, one or one for each channel."""
+"""`nearest`, `reflect`, `mirror`, or levels from 0 to 255, one or one for each channel."""
 
 INSIDE = "inside"
 """Instead of a fill: pixels outside the image are never read."""
@@ -120,10 +124,11 @@ def _p(default: float = 1.0, **options: Any) -> float:
     return share("probability", default, keyword_only=True, elsewhere="prob", **options)  # type: ignore[no-any-return]
 
 
-_FILLS = ("zero", "nearest", "reflect")
+_FILLS = ("zero", "nearest", "reflect", "mirror")
 _FILLS_ELSEWHERE = {
     "constant": "zero", "black": "zero", "zeros": "zero", "border": "nearest", "edge": "nearest",
-    "replicate": "nearest", "mirror": "reflect", "symmetric": "reflect", "reflection": "reflect",
+    "replicate": "nearest", "symmetric": "reflect", "reflection": "reflect",
+    "reflect_101": "mirror", "reflect101": "mirror",
     "white": "255", "mean": "(124, 116, 104)",
 }  # fmt: skip
 
@@ -155,9 +160,11 @@ def _write_fill(value: Any) -> str:
 
 def _filling() -> Any:
     return custom(
-        "what fills the area outside the image",
+        "what fills the area outside the image; `reflect` repeats the pixels at the border,"
+        " `mirror` (`reflect` in torch) does not",
         _fill,
-        "`zero`, `nearest`, `reflect`, or a color like (124, 116, 104), each from 0 to 255",
+        "`zero`, `nearest`, `reflect`, `mirror`, or a color like (124, 116, 104), each from 0 to"
+        " 255",
         "zero",
         takes_words=True,
         keyword_only=True,
@@ -181,8 +188,6 @@ class Augmentation(Directive):
     """For a warp: it displaces each pixel individually, which ends the pass."""
     keeps_border: ClassVar[bool] = False
     """It maps the image onto itself, so that nothing outside the border becomes visible."""
-    sets_size: ClassVar[bool] = False
-    """It sets the size of images."""
     when_read: ClassVar[bool] = False
     """If it is first, it is done when images are read."""
     advice: ClassVar[Mapping[str, str]] = {
@@ -191,6 +196,20 @@ class Augmentation(Directive):
         "write its parts: `rotate`, `shift`, `scale`, `shear`": "RandomAffine Affine"
         " ShiftScaleRotate aug_transforms",
     }
+
+    @property
+    def sets_size(self) -> bool:
+        """It sets the size of images, the same in all epochs."""
+        return False
+
+    @property
+    def by_epoch(self) -> bool:
+        """It depends on the epoch, and comes after all passes."""
+        return False
+
+    def sides(self, epochs: int) -> list[int]:
+        """The shorter side of images in each epoch, if it depends on that."""
+        raise NotImplementedError(self.word)
 
     # ---- its passes (for fusion.py) ----
 
@@ -295,7 +314,24 @@ class Flip(Augmentation):
         ("horizontal", "vertical", "both"),
         elsewhere={"lr": "horizontal", "ud": "vertical", "h": "horizontal", "v": "vertical"},
     )
+    alternate: bool = flag(
+        "mirror each image in every second epoch: at random in the first, then in turn"
+    )
     p: float = _p(0.5)
+
+    def check(self) -> None:
+        if self.alternate and self.p != 0.5:
+            raise ArgumentError(
+                "with `alternate` an image is mirrored in every second epoch, whatever `p` is",
+                "take one of them out",
+                drop="p",
+            )
+        if self.alternate and self.axis == "both":
+            raise ArgumentError(
+                "`alternate` mirrors along one axis: of four views, an image would have two",
+                "write `flip horizontal alternate`",
+                drop="alternate",
+            )
 
 
 class Warp(Augmentation):
@@ -426,7 +462,9 @@ _BILINEAR = 4 + 4
 class Resizing(Augmentation):
     """Base of directives that change the size of images."""
 
-    sets_size = True
+    @property
+    def sets_size(self) -> bool:
+        return not self.by_epoch
 
     def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
         output_size = self.size_after(input_size)
@@ -440,10 +478,15 @@ class Resizing(Augmentation):
 
 
 class Resize(Resizing):
-    """Resize images, before a random crop: the shorter side, or height and width."""
+    """Resize images, before a random crop: the shorter side, or height and width.
+
+    With a range, `resize 128..192 by=epoch`, as the last directive: early epochs see smaller
+    images, the last ones those of the network's input (progressive resizing).
+    """
 
     word = "resize"
     example = "resize 256, crop"
+    usage = "resize side mode=bilinear or resize 128..192 by=epoch step=32 mode=bilinear"
     pass_kind = RESIZE
     when_read = True
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -452,6 +495,68 @@ class Resize(Resizing):
 
     side: Any = size("length of the shorter side, or height and width like 256x192", example="256")
     mode: str = choice(MODE_DOC, MODES, "bilinear", keyword_only=True)
+    start: int | None = whole("side in the first epoch: the start of a range", None)
+    by: str | None = choice("what a range follows", ("epoch",), None, keyword_only=True)
+    step: int | None = whole(
+        "difference between two sides, for a range; by default 32", None, keyword_only=True
+    )
+
+    @classmethod
+    def arranged(cls, arguments: Sequence[Evaluated]) -> Sequence[Evaluated]:
+        """A range is the sides of the first and the last epoch."""
+        if not arguments or not isinstance(arguments[0].value, Interval):
+            return arguments
+        (node, value), *others = arguments
+        first = Evaluated(replace(node, name="start"), value.low)
+        return [Evaluated(node, value.high), first, *others]
+
+    def check(self) -> None:
+        if self.start is None:
+            if self.by is not None:
+                raise ArgumentError(
+                    "`by=epoch` needs a range of sides", "write `resize 128..192 by=epoch`",
+                    drop="by",
+                )  # fmt: skip
+            return
+        if self.by is None:
+            raise ArgumentError(
+                "a range of sides follows the epochs", "write `resize 128..192 by=epoch`"
+            )
+        if not isinstance(self.side, int) or self.start >= self.side:
+            raise ArgumentError("images grow from epoch to epoch", "write `resize 128..192`")
+        if (self.side - self.start) % self._step:
+            step = math.gcd(self.side - self.start, self._step)
+            raise ArgumentError(
+                f"steps of {self._step} do not lead from {self.start} to {self.side}",
+                f"write `step={step}`",
+            )
+
+    @property
+    def by_epoch(self) -> bool:
+        return self.start is not None
+
+    @property
+    def _step(self) -> int:
+        return self.step or 32
+
+    def sides(self, epochs: int) -> list[int]:
+        """For a range, the side in each epoch: each side has the same number of epochs, about."""
+        assert self.start is not None
+        sides = range(self.start, self.side + 1, self._step)
+        if epochs == 1:
+            return [self.side]
+        if epochs < len(sides):
+            last = epochs - 1
+            return [sides[-1 - (len(sides) - 1) * (last - e) // last] for e in range(epochs)]
+        return [sides[epoch * len(sides) // epochs] for epoch in range(epochs)]
+
+    def remark(self) -> str:
+        return super().remark() if self.start is None else "smaller images in early epochs"
+
+    def __str__(self) -> str:
+        if self.start is None:
+            return super().__str__()
+        return f"resize {self.start}..{self.side} by=epoch mode={self.mode} step={self._step}"
 
     def resize_when_read(self, evaluated: evaluate.Resize | None) -> evaluate.Resize:
         return evaluate.Resize(side=self.side, mode=self.mode)
@@ -467,10 +572,43 @@ class Resize(Resizing):
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from super().problems(context)
         place = self.place("side")
+        if self.start is not None:
+            yield from self._by_epoch(context)
+            return
         fits = not context.size or self.side == context.size
         if not fits and place is not None and self.is_last_size(context):
             message = "images are not of the input's size after this"
             yield context.unfit(place, message, "write `crop` after it")
+
+    def _by_epoch(self, context: Context) -> Iterator[Problem]:
+        """Errors of a range of sides."""
+        if context.network is None or context.size is None or self.span is None:
+            return
+        if context.all(Augmentation)[-1] is not self:
+            yield conflict(
+                "this changes the size of batches, after everything else",
+                self,
+                context.all(Augmentation)[-1],
+                help="write it last",
+                drop=False,
+            )
+            return
+        largest = min(context.size)
+        if self.side != largest:
+            yield context.unfit(
+                self.span,
+                "in the last epochs, images have the size of the input",
+                f"write `resize {self.start}..{largest} by=epoch`, or change the input",
+            )
+            return
+        for side in sorted({*self.sides(10**6)} - {self.side}):
+            height, width = (each * side // self.side for each in context.size)
+            unlike = difference(context.network, (context.shape[0], height, width))
+            if unlike:
+                yield context.unfit(
+                    self.span, unlike, "end the maps in `pool avg global`, or take this out"
+                )
+                return
 
 
 SHRINKS = 1.5

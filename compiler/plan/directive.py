@@ -6,6 +6,7 @@ name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
@@ -18,6 +19,7 @@ from ..language.declared import Declared
 from ..language.evaluate import Env
 from ..language.problems import Problem
 from ..language.signature import Field, Signature
+from ..language.values import name_or_text, quoted
 from ..network import Network
 from ..shapes import Shape, text
 from .layer_names import LayerNames
@@ -279,3 +281,24 @@ def conflict(
 def taken_out(place: Span) -> tuple[Edit, ...]:
     """The edit that removes an argument and the blank before it."""
     return (Edit(Span(place.source, place.start - 1, place.end), ""),)
+
+
+def unknown_parts(
+    names: Sequence[str], directive: Directive, context: Context
+) -> Iterator[Problem]:
+    """Errors for names of layers that are not in the network."""
+    if context.layers is None or directive.origin is None:
+        return
+    for name in names:
+        problem = context.layers.problem(name, _place_of(name, directive.origin.span))
+        if problem is not None:
+            yield problem
+
+
+def _place_of(name: str, whole: Span) -> Span:
+    """The place of one of several names."""
+    for written in (name_or_text(name), quoted(name)):
+        match = re.search(rf"(?<![\w.]){re.escape(written)}(?![\w.])", whole.text)
+        if match:
+            return Span(whole.source, whole.start + match.start(), whole.start + match.end())
+    return whole

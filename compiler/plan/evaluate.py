@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from ...dsl.diagnostics import Edit
-from ..language.kinds import choice, custom, flag, number, real_number, size, tuple_of
+from ..language.kinds import choice, custom, flag, number, real_number, size, tuple_of, whole
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import exact, spelled
@@ -148,13 +148,21 @@ class Tta(Directive):
         write=str,
     )
     flip: bool = flag("add each view mirrored")
+    shift: int = whole(
+        "add each view shifted by so many pixels up and left, and down and right; the view itself"
+        " counts half",
+        0, minimum=0, maximum=1000, keyword_only=True,
+    )  # fmt: skip
+    average: str = choice(
+        "what is averaged", ("probabilities", "logits"), "probabilities", keyword_only=True
+    )
     scales: tuple[float, ...] = tuple_of(
         "factors of the size of the image", _scale, "factors from 0.1 to 10, like [0.9, 1, 1.1]",
         (1.0,), keyword_only=True, write=lambda value: f"[{', '.join(map(exact, value))}]",
     )  # fmt: skip
 
     def check(self) -> None:
-        if self.crops == 1 and not self.flip and self.scales == (1.0,):
+        if self.crops == 1 and not self.flip and not self.shift and self.scales == (1.0,):
             raise ArgumentError(
                 "this is a single view of an image, the same as without `tta`",
                 "write `tta flip`, or `tta crops=10`",
@@ -164,6 +172,11 @@ class Tta(Directive):
         if context.network is not None and context.size is None and self.span is not None:
             yield context.unfit(
                 self.span, "only images can be cropped or mirrored", "take `tta` out"
+            )
+        place = self.place("shift")
+        if context.size is not None and place is not None and self.shift >= min(context.size):
+            yield context.unfit(
+                place, "images cannot be shifted by their own size", "write `shift=1`"
             )
 
 

@@ -96,6 +96,8 @@ class Fusion:
     input_size: Size
     """The size of images before the first pass."""
     channels: int
+    after: tuple[Augmentation, ...] = ()
+    """Directives that depend on the epoch, after all passes."""
 
     @property
     def normalizes(self) -> bool:
@@ -153,7 +155,8 @@ def fused(directives: Sequence[Augmentation], input_size: Size, channels: int) -
             _take(passes, step, channels)
     if passes and passes[-1].kind == COLOR:
         passes[-1] = replace(passes[-1], normalizes=True)
-    return Fusion(tuple(passes), tuple(read), input_size, channels)
+    after = tuple(directive for directive in directives if directive.by_epoch)
+    return Fusion(tuple(passes), tuple(read), input_size, channels, after)
 
 
 def separate(directives: Sequence[Augmentation], input_size: Size, channels: int) -> Fusion:
@@ -170,6 +173,8 @@ def only(
 ) -> Fusion:
     """Only one of the directives, with its own random numbers."""
     directive = directives[number]
+    if directive.by_epoch:
+        return Fusion((), (), input_size, channels)
     steps = [Step(number, directive, input_size, kind) for kind in directive.pass_kinds(input_size)]
     if _when_read(steps[0]):
         return Fusion((), tuple(steps), input_size, channels)
@@ -179,6 +184,8 @@ def only(
 
 def _steps(directives: Sequence[Augmentation], input_size: Size) -> Iterator[Step]:
     for number, directive in enumerate(directives):
+        if directive.by_epoch:
+            continue
         for kind in directive.pass_kinds(input_size):
             yield Step(number, directive, input_size, kind)
         input_size = directive.size_after(input_size)

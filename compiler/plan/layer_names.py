@@ -33,7 +33,7 @@ class LayerNames:
 
     def nodes(self, part: str) -> list[Node]:
         """The layers of a name or pattern, in the network's order; empty if there are none."""
-        if not _is_pattern(part):
+        if not is_pattern(part):
             return self.names.get(part, [])
         fitting = {
             node.index: node
@@ -68,7 +68,7 @@ class LayerNames:
         if self.nodes(part):
             return None
         name = self.network.name
-        if _is_pattern(part):
+        if is_pattern(part):
             message, close = f'no layer of {name} matches "{part}"', ""
         else:
             message = f"{name} has no layer or scope `{part}`"
@@ -88,7 +88,7 @@ class LayerNames:
         return ", ".join(f"`{name}`" for name in tops[:8]) + rest if tops else "none with weights"
 
 
-def _is_pattern(part: str) -> bool:
+def is_pattern(part: str) -> bool:
     return any(sign in part for sign in "*?[")
 
 

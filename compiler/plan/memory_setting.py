@@ -7,7 +7,8 @@ from typing import Any
 from ..network import Network
 from .make import examine
 from .optimizer import Optimizer
-from .train import Accumulate, Batch, Ema, Precision
+from .recompute import parts_of
+from .train import Accumulate, Batch, Ema, Precision, Recompute
 from .transfer import L2
 
 
@@ -28,4 +29,7 @@ def settings_in_train(network: Network) -> dict[str, Any]:
         settings["accumulate"] = accumulate.batches
     settings["ema"] = context.find(Ema) is not None
     settings["anchor"] = context.find(L2) is not None
+    recompute = context.find(Recompute)
+    if recompute is not None:
+        settings["recompute"] = tuple(parts_of(network, recompute.parts).values())
     return settings

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ...dsl.diagnostics import Diagnostic, Edit
 from ..analysis.setting import OPTIMIZERS, OptimizerMemory
-from ..language.kinds import flag, number, real_number, switch, tuple_of
+from ..language.kinds import factor, flag, number, real_number, switch, tuple_of, whole
 from ..language.signature import ArgumentError
 from .directive import Context, Directive
 
@@ -89,6 +89,11 @@ class Optimizer(Directive):
     }
 
     decay_all: bool = switch("apply weight decay to biases and normalization layers, too", False)
+    norm_lr: float | None = factor(
+        "factor of the learning rate for normalization layers; their weight decay stays the same",
+        None,
+        keyword_only=True,
+    )
 
     torch_name: ClassVar[str] = ""
     """Its class in torch.optim, whose arguments have the same names."""
@@ -221,10 +226,37 @@ class RmsProp(Optimizer):
         )
 
 
-_KINDS = [kind.word.partition(" ")[2] for kind in (Sgd, Adam, AdamW, RmsProp)]
+class Muon(Optimizer):
+    """Gradients of hidden layers are orthogonalized (Jordan et al., 2024); the first and the last
+    layer, biases and norms are trained by AdamW.
+    """
+
+    word = "optimizer muon"
+    usual_lr = 0.02
+
+    lr: float = _rate(0.02)
+    momentum: float = number(
+        "share of the averaged gradient that each step keeps", 0.95,
+        minimum=0, maximum=1, below=True, elsewhere="mom",
+    )  # fmt: skip
+    weight_decay: float = _decay(0.01)
+    nesterov: bool = switch("Nesterov momentum", True)
+    steps: int = whole("Newton-Schulz iterations", 5, maximum=99, elsewhere="ns_steps")
+    adamw_lr: float = factor("learning rate of AdamW, as a factor of `lr`", 0.05, keyword_only=True)
+    betas: tuple[float, float] = _betas()
+    eps: float = _eps()
+
+    def check(self) -> None:
+        if len(self.betas) != 2:
+            raise ArgumentError(
+                f"`betas` are two numbers, not {len(self.betas)}", "write (0.9, 0.999)"
+            )
+
+
+_KINDS = [kind.word.partition(" ")[2] for kind in (Sgd, Adam, AdamW, RmsProp, Muon)]
 Optimizer.advice = {
     **Optimizer.advice,
     f"there are {', '.join(_KINDS[:-1])} and {_KINDS[-1]}": "lamb lion adagrad adadelta nadam"
-    " adamax lbfgs radam asgd ftrl adafactor nadamw lars rprop adan sparseadam muon"
+    " adamax lbfgs radam asgd ftrl adafactor nadamw lars rprop adan sparseadam"
     " rangerlars ranger",
 }

@@ -30,9 +30,12 @@ from .train import (
     Ema,
     Ensemble,
     Epochs,
+    FreezeAfter,
     Log,
+    Lookahead,
     Metrics,
     Precision,
+    Recompute,
     Seed,
     SyncBn,
     Workers,
@@ -80,8 +83,11 @@ class Train:
     precision: Precision
     channels_last: ChannelsLast
     compile: Compile
+    recompute: Recompute | None
     clip: Clip | None
     ema: Ema | None
+    lookahead: Lookahead | None
+    freeze_after: FreezeAfter | None
     early_stop: EarlyStop | None
     seed: Seed
     deterministic: Deterministic

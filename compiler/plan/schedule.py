@@ -84,10 +84,10 @@ class Schedule(Directive):
             return self.replace(warmup=round(self.warmup * context.get(Epochs).count, 6))
         return self
 
-    def late(self, epochs: int) -> Iterator[tuple[str, str]]:
+    def late(self, epochs: float) -> Iterator[tuple[str, str]]:
         """Arguments with an effect only after the last epoch, each with its warning."""
         if not isinstance(self.warmup, Portion) and self.warmup >= epochs:
-            whole = "the only epoch" if epochs == 1 else f"all {epochs} epochs"
+            whole = "the only epoch" if epochs == 1 else f"all {exact(epochs)} epochs"
             yield "warmup", f"the warm-up takes {whole}: the learning rate never decreases"
 
     def warnings(self, context: Context) -> Iterator[Diagnostic]:
@@ -125,10 +125,10 @@ class Step(Schedule):
     every: int = whole("epochs between steps", example="30", elsewhere="step_size")
     factor: float = _factor()
 
-    def late(self, epochs: int) -> Iterator[tuple[str, str]]:
+    def late(self, epochs: float) -> Iterator[tuple[str, str]]:
         yield from super().late(epochs)
         if self.every >= epochs:
-            yield "every", f"the first step comes after all {epochs} epochs"
+            yield "every", f"the first step comes after all {exact(epochs)} epochs"
 
 
 class MultiStep(Schedule):
@@ -153,10 +153,10 @@ class MultiStep(Schedule):
                 f"write `schedule multistep {' '.join(map(str, sorted(set(self.at))))}`",
             )
 
-    def late(self, epochs: int) -> Iterator[tuple[str, str]]:
+    def late(self, epochs: float) -> Iterator[tuple[str, str]]:
         yield from super().late(epochs)
         if self.at[-1] >= epochs:
-            yield "at", f"training ends after {epochs} epochs, before step {self.at[-1]}"
+            yield "at", f"training ends after {exact(epochs)} epochs, before step {self.at[-1]}"
 
 
 class OneCycle(Schedule):
@@ -183,6 +183,27 @@ class OneCycle(Schedule):
         if self.warmup:
             raise ArgumentError(
                 "`onecycle` begins with a warm-up of its own, `up`",
+                "take `warmup` out",
+                drop="warmup",
+            )
+
+
+class Triangular(Schedule):
+    """Linearly up to the optimizer's rate, then linearly down."""
+
+    word = "schedule triangular"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "schedule triangular": "slanted_triangular slantedtriangular triangle piecewise_linear",
+    }
+
+    up: float = share("share of the steps in which the learning rate rises", 0.3, part=True)
+    start: float = factor("initial learning rate, as a factor of the optimizer's", 0.1)
+    end: float = factor("final learning rate, as a factor of the optimizer's", 0.0)
+
+    def check(self) -> None:
+        if self.warmup:
+            raise ArgumentError(
+                "`triangular` begins with a warm-up of its own, `up`",
                 "take `warmup` out",
                 drop="warmup",
             )

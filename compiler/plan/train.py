@@ -4,12 +4,27 @@ precision, EMA, early stopping, seed, checkpoints.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
 from ...dsl.diagnostics import Diagnostic
-from ..language.kinds import choice, either, flag, number, switch, whole, words
-from .directive import Context, Directive
+from ..language.kinds import (
+    choice,
+    custom,
+    either,
+    flag,
+    layer_names,
+    number,
+    real_number,
+    switch,
+    whole,
+    words,
+)
+from ..language.problems import Problem
+from ..language.signature import ArgumentError
+from ..language.values import exact, show
+from .directive import Context, Directive, conflict, unknown_parts
 
 UNREACHED = "unreached"
 """The code of the warning that something would happen only after the last epoch."""
@@ -28,8 +43,22 @@ def unreached(directive: Directive, name: str, message: str) -> Iterator[Diagnos
         yield Diagnostic(UNREACHED, message, place, help=help, severity="warning")
 
 
+def _epochs(value: object) -> float:
+    number = real_number(value)
+    if not 0 < number <= _MOST_EPOCHS:
+        raise ArgumentError(f"{show(value)} is not {_EPOCHS}")
+    return int(number) if number.is_integer() else number
+
+
+_MOST_EPOCHS = 10**6
+_EPOCHS = "a number above 0 and at most 1000000"
+
+
 class Epochs(Directive):
-    """Passes over the training set."""
+    """Passes over the training set.
+
+    Of `epochs 9.9`, the tenth ends after nine tenths of its steps.
+    """
 
     section = "train"
     word = "epochs"
@@ -37,7 +66,12 @@ class Epochs(Directive):
         "epochs": "num_epochs n_epochs max_epochs nb_epochs epoch"
     }
 
-    count: int = whole("number of epochs", maximum=10**6, example="30")
+    count: float = custom("number of epochs", _epochs, _EPOCHS, example="30", write=exact)
+
+    @property
+    def whole(self) -> int:
+        """The number of epochs, with the last one even if it is not complete."""
+        return math.ceil(self.count)
 
     @classmethod
     def usual(cls, context: Context) -> Epochs:
@@ -115,6 +149,47 @@ class Ema(Directive):
     )  # fmt: skip
 
 
+class Lookahead(Directive):
+    """Every few steps, the weights return to a slow average of themselves (arXiv:1907.08610).
+
+    The average first moves towards them. Zhang et al. have `keep=0.5`; airbench lets it rise.
+    """
+
+    section = "train"
+    word = "lookahead"
+    may_be_off = True
+
+    every: int = whole("steps of the optimizer between two steps of the average", 5, elsewhere="k")
+    keep: float = number(
+        "share of itself that the average keeps", 0.5, minimum=0, maximum=1, below=True
+    )
+    rise: float = number(
+        "`keep` is multiplied by this power of the share of training that is done", 0.0,
+        minimum=0, maximum=100,
+    )  # fmt: skip
+
+
+class FreezeAfter(Directive):
+    """Layers that are trained in the first epochs only."""
+
+    section = "train"
+    word = "freeze_after"
+    may_be_off = True
+    example = "freeze_after 3 conv1"
+
+    epochs: int = whole("number of epochs in which they are trained", example="3")
+    parts: tuple[str, ...] = layer_names("the layers or scopes to freeze then", example="conv1")
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from unknown_parts(self.parts, self, context)
+
+    def warnings(self, context: Context) -> Iterator[Diagnostic]:
+        epochs = context.get(Epochs).count
+        if self.epochs >= epochs:
+            message = f"training ends after {exact(epochs)} epochs, before they are frozen"
+            yield from unreached(self, "epochs", message)
+
+
 class EarlyStop(Directive):
     """Stop training when a metric no longer improves."""
 
@@ -140,7 +215,7 @@ class EarlyStop(Directive):
     def warnings(self, context: Context) -> Iterator[Diagnostic]:
         epochs = context.get(Epochs).count
         if self.patience >= epochs:
-            message = f"training ends after {epochs} epochs, before this patience does"
+            message = f"training ends after {exact(epochs)} epochs, before this patience does"
             yield from unreached(self, "patience", message)
 
 
@@ -206,6 +281,36 @@ class Compile(_Switch):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "compile": "torch_compile torchcompile jit jit_compile dynamo"
     }
+
+
+class Recompute(Directive):
+    """Gradient checkpointing: the backward pass computes activations again (arXiv:1604.06174).
+
+    Saves memory and costs time: of the layers that are named, only the inputs are kept.
+    """
+
+    section = "train"
+    word = "recompute"
+    may_be_off = True
+    example = "recompute layer3"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "recompute": "gradient_checkpointing checkpointing grad_checkpointing use_checkpoint"
+        " activation_checkpointing set_grad_checkpointing remat rematerialization",
+    }
+
+    parts: tuple[str, ...] = layer_names(
+        "layers or scopes; of a loop, each iteration by itself", example="layer3"
+    )
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        if context.network is None or self.origin is None:
+            return
+        yield from unknown_parts(self.parts, self, context)
+        compiled = context.find(Compile)
+        if compiled is not None and compiled.on:
+            yield conflict(
+                "a compiled network decides for itself what it computes again", self, compiled
+            )
 
 
 class Seed(Directive):

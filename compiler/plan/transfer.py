@@ -31,10 +31,10 @@ from ..language.kinds import (
 )
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
-from ..language.values import Text, Word, name_or_text, quoted, show
+from ..language.values import Text, Word, exact, name_or_text, quoted, show
 from ..network import Node
 from .augment import Augmentation, Mixing
-from .directive import Context, Directive, conflict
+from .directive import Context, Directive, conflict, unknown_parts
 from .layer_names import learning
 from .train import Epochs, unreached
 
@@ -100,29 +100,6 @@ class From(Directive):
 # ---- freezing --------------------------------------------------------------------------------
 
 
-def _unknown(names: Sequence[str], directive: Directive, context: Context) -> Iterator[Problem]:
-    """Errors for names that are not in the network."""
-    if context.layers is None or directive.origin is None:
-        return
-    for name in names:
-        place = _place_of(name, directive)
-        problem = context.layers.problem(name, place)
-        if problem is not None:
-            yield problem
-
-
-def _place_of(name: str, directive: Directive) -> Span:
-    """The place of one of several names."""
-    assert directive.origin is not None
-    whole_span = directive.origin.span
-    for text in (name_or_text(name), quoted(name)):
-        match = re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.])", whole_span.text)
-        if match:
-            start = whole_span.start
-            return Span(whole_span.source, start + match.start(), start + match.end())
-    return whole_span
-
-
 class Freeze(Directive):
     """Layers that keep their weights and the statistics of their normalization."""
 
@@ -150,7 +127,7 @@ class Freeze(Directive):
         raise NotImplementedError
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        unknown = list(_unknown(self.names, self, context))
+        unknown = list(unknown_parts(self.names, self, context))
         yield from unknown
         if unknown or context.layers is None or self.span is None:
             return
@@ -312,7 +289,7 @@ class Unfreeze(Directive):
 
     def problems(self, context: Context) -> Iterator[Problem]:
         if self.until is not None:
-            yield from _unknown((self.until,), self, context)
+            yield from unknown_parts((self.until,), self, context)
         if self.origin is None:
             return
         if not context.all(Freeze) and not context.all(Features) and not context.all(Policy):
@@ -360,7 +337,7 @@ class Unfreeze(Directive):
     def warnings(self, context: Context) -> Iterator[Diagnostic]:
         epochs = context.get(Epochs).count
         if self.epoch > epochs:
-            yield from unreached(self, "epoch", f"training ends after {epochs} epochs")
+            yield from unreached(self, "epoch", f"training ends after {exact(epochs)} epochs")
 
 
 def frozen_from(context: Context) -> Iterator[tuple[int, list[Node]]]:
@@ -460,7 +437,7 @@ class Rates(Directive):
         )
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        yield from _unknown([name for name, _ in self.factors], self, context)
+        yield from unknown_parts([name for name, _ in self.factors], self, context)
 
 
 class Decay(Directive):
@@ -501,7 +478,7 @@ class Head(Directive):
 
     def problems(self, context: Context) -> Iterator[Problem]:
         if self.part is not None:
-            yield from _unknown((self.part,), self, context)
+            yield from unknown_parts((self.part,), self, context)
         elif not self.reset and self.lr == 1 and self.span is not None:
             yield Problem(
                 "missing-argument",
@@ -539,7 +516,7 @@ class Features(Directive):
         return context.layers.up_to(self.name) if context.layers else []
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        yield from _unknown((self.name,), self, context)
+        yield from unknown_parts((self.name,), self, context)
         network = context.network
         if network is not None and self.span is not None:
             taken = learning(self.frozen(context))
@@ -629,7 +606,13 @@ class Cache(Directive):
                 f"`{change.word}` mixes images in each step, but features are computed once",
                 self, change, help=f"take `{change.word}` out, or this",
             )  # fmt: skip
-        if augmented and not mixing and self.passes is None:
+        growing = [change for change in augmented if change.by_epoch]
+        for resize in growing:
+            yield conflict(
+                "the size of images depends on the epoch, but features are computed once",
+                self, resize, help=f"take `{resize.word}` out, or this",
+            )  # fmt: skip
+        if augmented and not mixing and not growing and self.passes is None:
             place = augmented[0].span
             yield Problem(
                 "conflict",

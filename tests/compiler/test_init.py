@@ -13,6 +13,7 @@ from torch import nn
 
 from dotcnn.compiler.emit.initial import InitText, initial
 from dotcnn.compiler.network import Network
+from dotcnn.training.inference.load import live
 from interpreter import Interpreter
 from networks import codes, gallery, layers, names
 
@@ -281,3 +282,48 @@ def test_without_memory(case: str) -> None:
         module = Interpreter(found)
         module.apply(function(text))
     assert all(parameter.is_meta for parameter in module.parameters())
+
+
+# ---- identities and whitening ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["he", "torch"])
+def test_the_first_filters_pass_on_their_input(method: str) -> None:
+    """In each group as many as it has input channels; the others are as without the flag."""
+    body = "conv 8 3x3 same, relu, conv 20 3x3 same groups=2, relu, conv 4, pool avg global, fc 5"
+    body = body.replace("fc", "flatten, fc")
+    found = layers(f"init {method} dirac\n{body}")
+    plain = layers(f"init {method}\n{body}")
+    torch.manual_seed(0)
+    began = live(found, "test").state_dict()
+    torch.manual_seed(0)
+    random = live(plain, "test").state_dict()
+    for name, weight in began.items():
+        if weight.ndim != 4:
+            assert torch.equal(weight, random[name])
+            continue
+        groups = 2 if name == "conv2.weight" else 1
+        for part, other in zip(weight.chunk(groups), random[name].chunk(groups), strict=True):
+            inputs = part.shape[1]
+            assert torch.equal(part[inputs:], other[inputs:])
+            center = part.shape[2] // 2
+            identity = torch.zeros_like(part[:inputs])
+            for channel in range(len(identity)):
+                identity[channel, channel, center, center] = 1
+            assert torch.equal(part[:inputs], identity)
+
+
+def test_the_first_convolution_whitens() -> None:
+    assert layers("init whitening, stem: conv 24 2x2, relu, conv 8").init.whitened == "stem"
+    assert layers("init whitening, stem: conv 10 3x3, relu, conv 8").init.whitened == "stem"
+    assert layers("conv 24 2x2, relu, conv 8").init.whitened == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["conv 26 2x2", "conv 7 3x3", "conv 6 3x3 groups=3", "bn, conv 8 3x3", "pool avg 2x2, conv 8",
+     "flatten, fc 8"],
+)  # fmt: skip
+def test_what_cannot_whiten_is_a_mistake(body: str) -> None:
+    """More filters than components, an odd number, groups, or another first layer."""
+    assert codes(f"init whitening, {body}") == ["whitening"]

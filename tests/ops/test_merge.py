@@ -16,6 +16,7 @@ from dotcnn.compiler.ops.merge import (
     Merge,
     Mul,
     PadShortcut,
+    ScaleBy,
     Scaled,
 )
 from dotcnn.compiler.shapes import Shape, ShapeError
@@ -143,6 +144,7 @@ def test_a_shortcut_without_weights() -> None:
 @given(maps(st.integers(1, 4)))
 def test_any_scaled(shape: Shape) -> None:
     conform(Scaled(factor=0.17), shape)
+    conform(ScaleBy(factor=0.17), shape)
 
 
 def test_input() -> None:

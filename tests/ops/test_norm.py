@@ -129,3 +129,18 @@ def test_what_normalisations_refuse() -> None:
     assert "`gn 24` would" in told
     refuses(InstanceNorm(), (8, 1, 1), match="each number is its own mean")
     refuses(LocalResponseNorm(), (8,), match="`lrn` needs a map")
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 5), (6,)])
+def test_a_bn_may_learn_a_bias_only(shape: Shape) -> None:
+    """As `affine=True` with a weight that stays 1, under the same names."""
+    op = BatchNorm(affine="bias", momentum=0.4)
+    assert total(op, shape) == {"trained": 6, "kept": 6 + 6 + 6 + 1}
+    module = build(op, shape).module
+    assert module is not None
+    name = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
+    plain = getattr(torch.nn, name)(6, momentum=0.4)
+    assert module.state_dict().keys() == plain.state_dict().keys()
+    assert len(list(module.parameters())) == 1
+    images = torch.randn(4, *shape)
+    torch.testing.assert_close(module(images), plain(images))

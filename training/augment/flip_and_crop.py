@@ -10,7 +10,7 @@ from torch import Tensor
 from .entries import column, constant
 from .homography import Size
 from .transforms import Transform
-from .warp import Fill
+from .warp import Fill, mirrored
 
 
 class FlipAndCrop:
@@ -57,6 +57,8 @@ def _source(
         elif transform.border == "reflect":
             folded = (at + half).abs() % (2 * side)
             at = half - (folded - side).abs()
+        elif transform.border == "mirror":
+            at = mirrored(at, side)
         if transform.border != "inside":
             at = at.clamp(0.5 - half, half - 0.5)
     return (at + (half - 0.5)).round_().long(), inside

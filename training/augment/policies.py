@@ -68,7 +68,7 @@ class Policy:
         self._size = step.input_size
         fill = directive.fill
         self._fill: Fill = (0.0,) if isinstance(fill, str) else fill
-        self._border: Border = fill if fill in ("nearest", "reflect") else "constant"
+        self._border: Border = fill if fill in ("nearest", "reflect", "mirror") else "constant"
         reserve = resources.layout.reserve
         self._at = [reserve(step.number, 3 * round, 3) for round in range(directive.rounds)]
 

@@ -27,11 +27,15 @@ class Layout:
 
     def __init__(self) -> None:
         self.places: list[int] = []
+        self.alternating: list[int] = []
+        """Positions of numbers that are the same u in all even epochs, and 1 - u in odd ones."""
 
-    def reserve(self, directive: int, first: int, count: int) -> slice:
+    def reserve(self, directive: int, first: int, count: int, *, alternate: bool = False) -> slice:
         """Reserves `count` numbers of a directive, starting with its number `first`; returns their
-        position in the drawn numbers."""
+        position in the drawn numbers. With `alternate`, they depend on the image alone, and are
+        the opposite in every second epoch."""
         start = len(self.places)
+        self.alternating += range(start, start + count) if alternate else ()
         self.places += range(directive * MANY + first, directive * MANY + first + count)
         return slice(start, start + count)
 
@@ -43,14 +47,22 @@ class Draws:
         self._seed = seed
         hashed = [_signed(_mixed((place + 1) * _GOLDEN)) for place in layout.places]
         self._places = torch.tensor(hashed, dtype=torch.int64).view(-1, 1)
+        self._alternating = tuple(layout.alternating)
 
     def __call__(self, epoch: int, indices: Tensor) -> Tensor:
         """Random numbers, places x images, float32, on the device of `indices`."""
         if self._places.device != indices.device:
             self._places = self._places.to(indices.device)
+        drawn = self._numbers(self._places, epoch, indices)
+        for position in self._alternating:
+            fixed = self._numbers(self._places[position], 0, indices)
+            drawn[position] = 1 - fixed if epoch % 2 else fixed
+        return drawn
+
+    def _numbers(self, places: Tensor, epoch: int, indices: Tensor) -> Tensor:
         key = _signed(_mixed(_mixed(self._seed * _GOLDEN + 1) + (epoch + 1) * _GOLDEN))
         image = _mix(indices.to(torch.int64) * _signed(_GOLDEN) + key)
-        hashed = _mix(image ^ self._places)
+        hashed = _mix(image ^ places)
         drawn: Tensor = (hashed >> (64 - _BITS)) & (2**_BITS - 1)
         return drawn.to(torch.float32).add_(0.5).mul_(2.0**-_BITS)
 

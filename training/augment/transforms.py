@@ -29,9 +29,10 @@ from .entries import Entry, constant, times
 from .random_numbers import Layout, whole, within
 from .registry import Resources, implements
 
-Border = Literal["inside", "constant", "nearest", "reflect", "part"]
+Border = Literal["inside", "constant", "nearest", "reflect", "mirror", "part"]
 """The pixels beyond the border of a step's input. `inside`: they are never used; `constant`: one
-color; `nearest`: the pixels at the border; `reflect`: the mirrored image; `part`: the pixels at the
+color; `nearest`: the pixels at the border; `reflect`: the image, reflected at its edge; `mirror`:
+reflected at the centers of its outermost pixels, which are not repeated; `part`: the pixels at the
 border of the part that is cut out."""
 
 
@@ -63,7 +64,7 @@ def border_of(step: Step) -> Border:
 
 @implements(Flip, MOVE)
 def flip(directive: Flip, step: Step, resources: Resources) -> MakeTransform:
-    first_at = resources.layout.reserve(step.number, 0, 1)
+    first_at = resources.layout.reserve(step.number, 0, 1, alternate=directive.alternate)
     second_at = resources.layout.reserve(step.number, 1, 1)
 
     def make(drawn: Tensor) -> Transform:

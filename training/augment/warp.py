@@ -22,8 +22,8 @@ Fill = tuple[float, ...]
 """Levels from 0 to 255: one for all channels, or one for each."""
 
 _PADDING: dict[Border, Literal["zeros", "border", "reflection"]] = {
-    "constant": "zeros", "nearest": "border", "reflect": "reflection", "part": "border",
-    "inside": "border",
+    "constant": "zeros", "nearest": "border", "reflect": "reflection", "mirror": "border",
+    "part": "border", "inside": "border",
 }  # fmt: skip
 """Padding modes of `grid_sample`, whose reflection repeats the last pixel."""
 
@@ -77,7 +77,9 @@ class InverseMap:
             projective |= transform.projective
             if transform.border == "inside":
                 continue
-            if transform.border != "part" and all(one.bijective for one in transforms[:index]):
+            if transform.border not in ("part", "mirror") and all(
+                one.bijective for one in transforms[:index]
+            ):
                 self.border = transform.border  # the interpolation itself handles this border
             elif transform.border == "constant":
                 legs.append(matrix)
@@ -164,7 +166,9 @@ def _kept_inside(x: Tensor, y: Tensor, transform: Transform, piece: slice) -> tu
     """Moves places beyond the border to the place inside that has the same pixel."""
     height, width = transform.size
     if transform.border == "reflect":
-        return _mirrored(x, width), _mirrored(y, height)
+        return _reflected(x, width), _reflected(y, height)
+    if transform.border == "mirror":
+        return mirrored(x, width), mirrored(y, height)
     if transform.part is None:
         far, down = (width - 1) / 2, (height - 1) / 2
         return x.clamp_(-far, far), y.clamp_(-down, down)
@@ -174,7 +178,16 @@ def _kept_inside(x: Tensor, y: Tensor, transform: Transform, piece: slice) -> tu
     return x, torch.minimum(torch.maximum(y, top - deep + 0.5), bottom - deep - 0.5)
 
 
-def _mirrored(place: Tensor, side: int) -> Tensor:
+def _reflected(place: Tensor, side: int) -> Tensor:
     """Reflects places at both borders."""
     folded = (place + side / 2).abs() % (2 * side)
     return side / 2 - (folded - side).abs()
+
+
+def mirrored(place: Tensor, side: int) -> Tensor:
+    """Reflects places at the centers of the first and the last pixel, which are not repeated."""
+    if side == 1:
+        return torch.zeros_like(place)
+    last = side - 1
+    folded = (place + last / 2).abs() % (2 * last)
+    return last / 2 - (folded - last).abs()

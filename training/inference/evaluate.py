@@ -87,7 +87,7 @@ def _probabilities(
             images = [opened.image(part, index)[None] for index in indices]
         else:
             images = [views(_original(opened, part, index)) for index in indices]
-        parts.append(probabilities(model, opened.preparation, images))
+        parts.append(probabilities(model, opened.preparation, images, tta))
     progress(_WHAT, count, count)
     return torch.cat(parts)
 

@@ -24,7 +24,7 @@ from ..data.sources.file_names import clean, is_image
 from ..metrics.evaluation import probabilities_of
 from ..runtime.devices import using
 from .trained_model import TrainedModel
-from .tta import TtaViews
+from .tta import TtaViews, averaged
 
 _TOGETHER = 64
 """The number of images that are classified at a time."""
@@ -77,7 +77,7 @@ def predict(
             part = images[start : start + _TOGETHER]
             pixels_or_reasons = list(pool.map(read, [image for _, image in part]))
             readable = [each for each in pixels_or_reasons if isinstance(each, Tensor)]
-            answers = iter(probabilities(model, preparation, readable))
+            answers = iter(probabilities(model, preparation, readable, tta))
             for (name, _), each in zip(part, pixels_or_reasons, strict=True):
                 if isinstance(each, str):
                     yield Prediction(name, (), each)
@@ -85,24 +85,32 @@ def predict(
                     yield Prediction(name, _guesses(next(answers), classes, top))
 
 
-def probabilities(model: TrainedModel, preparation: Preparation, views: Sequence[Tensor]) -> Tensor:
+def probabilities(
+    model: TrainedModel,
+    preparation: Preparation,
+    views: Sequence[Tensor],
+    tta: Tta | None = None,
+) -> Tensor:
     """The probabilities of images, averaged over the views of each image and over all networks:
-    float32, images x classes, on the CPU."""
+    float32, images x classes, on the CPU. `tta` is what the views were made by."""
     if not views:
         return torch.empty(0, 0)
     counts = [len(each) for each in views]
+    of_logits = tta is not None and tta.average == "logits"
+    multi_label = bool(model.multi_label)
     total: Tensor | None = None
     with using(model.device), torch.inference_mode():
         images = preparation.prepare(torch.cat(list(views)).to(model.device))
         for module in model.modules:
-            parts = torch.split(images, _TOGETHER)
-            multi_label = bool(model.multi_label)
-            answers = torch.cat([probabilities_of(module(part), multi_label) for part in parts])
-            total = answers if total is None else total + answers
+            logits = [module(part).float() for part in torch.split(images, _TOGETHER)]
+            answers = torch.cat(
+                logits if of_logits else [probabilities_of(part, multi_label) for part in logits]
+            )
+            each = torch.stack([averaged(part, tta) for part in torch.split(answers, counts)])
+            each = probabilities_of(each, multi_label) if of_logits else each
+            total = each if total is None else total + each
     assert total is not None
-    mean = (total / len(model.modules)).cpu()
-    each = torch.split(mean, counts)
-    return torch.stack([of_views.mean(0) for of_views in each])
+    return (total / len(model.modules)).cpu()
 
 
 def _guesses(answer: Tensor, classes: Sequence[str], top: int) -> tuple[Guess, ...]:

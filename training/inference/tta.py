@@ -32,6 +32,8 @@ class TtaViews:
             for whole in self._sizes(image)
             for top, left in self._places(whole)
         ]
+        if self.tta.shift:
+            views = [each for view in views for each in (view, *self._shifted(view))]
         if self.tta.flip or self.tta.crops == _MIRRORED:
             views += [view.flip(-1) for view in views]
         return torch.stack(views)
@@ -62,8 +64,25 @@ class TtaViews:
             places += [(0, 0), (0, right), (low, 0), (low, right)]
         return list(dict.fromkeys(places))
 
+    def _shifted(self, view: Tensor) -> tuple[Tensor, Tensor]:
+        """A view shifted down and right, and up and left: what becomes visible is the image
+        mirrored at its outermost pixels."""
+        by = self.tta.shift
+        height, width = view.shape[-2:]
+        padded = F.pad(view[None].float(), (by, by, by, by), mode="reflect")[0].to(view.dtype)
+        return padded[:, :height, :width], padded[:, 2 * by :, 2 * by :]
+
     def _part(self, image: Tensor, top: int, left: int) -> Tensor:
         return image[..., top : top + self.fit.crop[0], left : left + self.fit.crop[1]]
+
+
+def averaged(answers: Tensor, tta: Tta | None) -> Tensor:
+    """The answers for all views of an image (views x classes), averaged. A view counts as much as
+    both of its shifts together."""
+    if tta is None or not tta.shift:
+        return answers.mean(0)
+    weights = answers.new_tensor([0.5, 0.25, 0.25]).repeat(len(answers) // 3)
+    return (answers * weights[:, None]).sum(0) / weights.sum()
 
 
 _MIRRORED = 10

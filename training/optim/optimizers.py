@@ -9,12 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...compiler.plan import optimizer as plans
 from ...compiler.plan.optimizer import Optimizer
+from .muon import BLOCKS, Muon
 
 _DECAYING = (nn.modules.conv._ConvNd, nn.Linear)
 """Layers whose weights decay; norms, biases, scales and slopes do not."""
 
-_OF_GROUPS = ("weight_decay", "decay_all")
+_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+
+_OF_GROUPS = ("weight_decay", "decay_all", "norm_lr", "adamw_lr")
 """Arguments that are set for each parameter group, not for the optimizer."""
 
 
@@ -32,39 +36,62 @@ def parameter_groups(
     `since` has the epoch in which each parameter is unfrozen, because torch needs all parameters of
     a group to start together. The order is deterministic.
     """
-    groups: dict[tuple[float, bool, int], dict[str, Any]] = {}
-    for name, parameter, decays in _trainable(module):
+    groups: dict[tuple[float, float, int, int], dict[str, Any]] = {}
+    blocks = _blocks(module) if isinstance(directive, plans.Muon) else {}
+    for name, parameter, part in _trainable(module):
         factor = (factors or {}).get(name, 1.0)
+        decays = isinstance(part, _DECAYING) and name.endswith("weight")
         decay = directive.arguments["weight_decay"] if decays or directive.decay_all else 0.0
         decay = 0.0 if name in anchored else decay
+        if directive.norm_lr is not None and isinstance(part, _NORMS):
+            factor *= directive.norm_lr
+            decay /= directive.norm_lr or 1.0  # torch multiplies it by the learning rate
+        if isinstance(directive, plans.Muon) and name not in blocks:
+            factor *= directive.adamw_lr
+        matrices = blocks.get(name, 0)
         group = groups.setdefault(
-            (factor, bool(decay), (since or {}).get(name, 1)),
-            {"params": [], "weight_decay": decay, "factor": factor},
+            (factor, decay, (since or {}).get(name, 1), matrices),
+            {"params": [], "weight_decay": decay, "factor": factor}
+            | ({BLOCKS: matrices} if isinstance(directive, plans.Muon) else {}),
         )
         group["params"].append(parameter)
     return list(groups.values())
 
 
-def _trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter, bool]]:
-    """The name of each trainable parameter, the parameter, and whether it decays; a shared
-    parameter comes only once."""
+def _trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module]]:
+    """The name of each trainable parameter, the parameter, and the layer that it belongs to; a
+    shared parameter comes only once."""
     seen: set[nn.Parameter] = set()
     for prefix, part in module.named_modules():
         for name, parameter in part.named_parameters(prefix, recurse=False):
             if parameter.requires_grad and parameter not in seen:
                 seen.add(parameter)
-                yield name, parameter, isinstance(part, _DECAYING) and name.endswith("weight")
+                yield name, parameter, part
+
+
+def _blocks(module: nn.Module) -> dict[str, int]:
+    """The weights of hidden layers, by name, with the number of matrices that each consists of: one
+    for each group of a convolution. The first and the last layer are not hidden."""
+    layers = [
+        (name, part)
+        for name, part in module.named_modules()
+        if isinstance(part, _DECAYING) and any(True for _ in part.parameters())
+    ]
+    return {f"{name}.weight": int(getattr(part, "groups", 1)) for name, part in layers[1:-1]}
 
 
 def make_optimizer(
     directive: Optimizer, groups: list[dict[str, Any]], device: torch.device
 ) -> torch.optim.Optimizer:
     """An optimizer of torch, in its fused implementation if there is one."""
-    kind: type[torch.optim.Optimizer] = getattr(torch.optim, directive.torch_name)
+    kind: Any = (
+        Muon if isinstance(directive, plans.Muon) else getattr(torch.optim, directive.torch_name)
+    )
     arguments = {k: v for k, v in directive.arguments.items() if k not in _OF_GROUPS}
     if "fused" in inspect.signature(kind).parameters:
         arguments["fused"] = device.type in ("cpu", "cuda") and bool(groups)
-    return kind(groups, **arguments)
+    made: torch.optim.Optimizer = kind(groups, **arguments)
+    return made
 
 
 def rate_of(directive: Optimizer) -> float:
@@ -94,16 +121,24 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
     if sizes != [len(group["params"]) for group in saved["param_groups"]]:
         raise ValueError("the optimizer has other parameter groups")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    moving = any(group.get("momentum") for group in groups)
-    kind = type(optimizer).__name__
-    needed = _NEEDED[kind] + (("momentum_buffer",) if moving and kind == "RMSprop" else ())
+    needed_by = [_needed(optimizer, group) for group in groups for _ in group["params"]]
     for index, state in saved["state"].items():
         if not 0 <= index < len(parameters):
             raise ValueError("the optimizer has other parameters")
-        shape = parameters[index].shape
+        shape, needed = parameters[index].shape, needed_by[index]
         tensors = {name: one for name, one in state.items() if isinstance(one, Tensor) and one.ndim}
         same = all(one.shape == shape and one.is_floating_point() for one in tensors.values())
         missing = [name for name in needed if state and name not in tensors and shape]
-        if not same or missing or (needed and state and "step" not in state):
+        counted = bool(needed) and needed != ("momentum_buffer",)
+        if not same or missing or (counted and state and "step" not in state):
             raise ValueError("the state is that of another optimizer")
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+
+
+def _needed(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> tuple[str, ...]:
+    """The state that each parameter of a group has after the first step."""
+    kind = type(optimizer).__name__
+    if kind == "Muon":
+        return ("momentum_buffer",) if group[BLOCKS] else _NEEDED["AdamW"]
+    moving = kind == "RMSprop" and group.get("momentum")
+    return _NEEDED[kind] + (("momentum_buffer",) if moving else ())

@@ -19,19 +19,20 @@ from ...compiler.plan.schedule import (
     Plateau,
     Schedule,
     Step,
+    Triangular,
 )
 
 
 class Length(NamedTuple):
     """The length of a training."""
 
-    epochs: int
+    epochs: float
     steps: int
     """The number of steps of an epoch."""
 
     @property
     def total(self) -> int:
-        return self.epochs * self.steps
+        return math.ceil(round(self.epochs * self.steps, 6))
 
 
 class Rates:
@@ -72,6 +73,8 @@ class Rates:
                 return rate * schedule.factor**passed
             case OneCycle():
                 return rate * _one_cycle(schedule, step, self.length.total)
+            case Triangular():
+                return rate * _triangle(schedule, step, self.length.total)
             case Plateau():
                 assert self.plateau is not None
                 return max(rate * self.plateau.factor, min(rate, schedule.end))
@@ -88,6 +91,14 @@ def _one_cycle(schedule: OneCycle, step: int, total: int) -> float:
         return _wave(schedule.start, 1.0, step / top)
     down = (total - 1) - top
     return _wave(1.0, schedule.end, min(1.0, (step - top) / down) if down > 0 else 0.0)
+
+
+def _triangle(schedule: Triangular, step: int, total: int) -> float:
+    """The factor of the learning rate. It would reach `end` one step after the last."""
+    top = int(schedule.up * total)
+    if step < top:
+        return schedule.start + (1 - schedule.start) * step / top
+    return 1 + (schedule.end - 1) * min(1.0, (step - top) / max(1, total - top))
 
 
 def _wave(start: float, end: float, done: float) -> float:

@@ -17,6 +17,7 @@ import torch
 from ...compiler.analysis.memory import Memory
 from ...compiler.analysis.setting import LABELS, Device, Setting
 from ...compiler.analysis.setting import Precision as PrecisionName
+from ...compiler.plan.recompute import parts_of
 from ...compiler.report.figures import data_size
 from ...dsl.diagnostics import Diagnostic
 from ..data.loader.memory_budget import computer_budget
@@ -141,6 +142,7 @@ def _setting(situation: Situation) -> Setting:
     plan, device = situation.request.plan, situation.device
     word: PrecisionName = situation.precision.word  # type: ignore[assignment]
     kind: Device = "cuda" if _cuda(device) else "cpu"
+    names = plan.train.recompute.parts if plan.train.recompute else ()
     return Setting(
         word,
         plan.train.optimizer.memory,
@@ -150,6 +152,7 @@ def _setting(situation: Situation) -> Setting:
         accumulate=plan.train.accumulate.batches,
         processes=situation.world,
         data=_on_device(situation.data),
+        recompute=tuple(parts_of(situation.request.network, names).values()),
     )
 
 

@@ -16,6 +16,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
     """The module with its batch norms replaced; weights and their names do not change."""
     if device.type == "cuda":
+        for part in module.modules():
+            scale = part._buffers.pop("weight", None) if isinstance(part, _BatchNorm) else None
+            if scale is not None:  # `bn affine=bias`; torch converts parameters only
+                part.register_parameter("weight", nn.Parameter(scale, requires_grad=False))
         converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         return converted
     for part in module.modules():

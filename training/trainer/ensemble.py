@@ -58,7 +58,7 @@ def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
     for number in range(1, count + 1):
         member = replace(job, request=_member_request(job.request, number), ensemble_folder=path)
         member_folder = path / member_name(number)
-        epochs = job.plan.train.epochs.count
+        epochs = job.plan.train.epochs.whole
         if job.processes.from_first(partial(_is_done, member_folder, epochs)):
             job.callback.note(f"network {number} of {count} is trained already")
             continue
@@ -108,7 +108,7 @@ def _without_files(job: Job, path: Path) -> Result:
     return Result(
         folder=path,
         reason=DONE,
-        epochs=job.plan.train.epochs.count,
+        epochs=job.plan.train.epochs.whole,
         best_epoch=None,
         metrics={},
         seconds=0.0,

@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from torch import Tensor, nn
 
 from ..augment import augmenter
+from ..augment.progressive import progressive
 from ..data.loader.batches import Batch
 from ..data.loader.order import spans
 from ..metrics.confusion import is_best
@@ -50,14 +51,18 @@ class Loop:
         self.metric = run.metric
         self.validation = self.data.evaluation("val", sharing=self.processes.sharing)
         self.augment = augmenter(self.learner.plan, self.data.preparation, reuse=True)
+        self.progressive = progressive(self.learner.plan)
         self.batches.guests = self.augment.guests if self.augment else 0
+        length = self.learner.rates.length
+        self.last_step = length.total if length.total % length.steps else None
+        """The step at which training ends within an epoch (`epochs 9.9`)."""
         self.warned_of_constant_outputs = False
         self.images = 0
         """The number of images since the start of this epoch, or since it was resumed."""
 
     def run(self) -> str:
         """Trains until all epochs are done or there is another reason to end, which is returned."""
-        epochs, early_stopping = self.train.epochs.count, self.learner.early_stopping
+        epochs, early_stopping = self.train.epochs.whole, self.learner.early_stopping
         if (
             early_stopping is not None and early_stopping.over
         ):  # a resumed run that had already ended
@@ -90,6 +95,7 @@ class Loop:
         forward, criterion, anchor = learner.forward, learner.criterion, learner.anchor
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
         cast = learner.precision.autocast(learner.device)
+        lookahead = learner.lookahead
         metrics, loss_value = self.writer.metrics, AsyncScalar(learner.device)
         heads = bool(learner.network.aux)
         self.images = 0
@@ -130,15 +136,18 @@ class Loop:
             else:
                 optimizer.step()
             optimizer.zero_grad()
+            position.steps += 1
+            if lookahead:
+                lookahead.update(position.steps)
             if average:
                 average.update()
-
-            position.steps += 1
             position.position = self.batches.state.position
             speed, waiting = self.images / self.batches.elapsed, self.batches.waiting
             self.callback.step(Step(position.epoch + 1, number, value, rate, speed, waiting))
             if stop or (self.processes.alone and self.interruption.requested):
                 return False
+            if position.steps == self.last_step:
+                break
         position.epoch += 1
         position.position = 0
         return True
@@ -152,6 +161,8 @@ class Loop:
         images, labels = self.augment(
             batch.images, batch.labels, batch.indices, self.position.epoch
         )
+        if self.progressive is not None:
+            images = self.progressive(images, self.position.epoch)
         return laid_out(images), labels
 
     def shares(self) -> Iterator[tuple[int, tuple[Batch, float, bool]]]:

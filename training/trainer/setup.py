@@ -30,7 +30,9 @@ from ..inference.load import live
 from ..metrics.running_metrics import RunningMetrics
 from ..optim.choose_precision import Choice, choose
 from ..optim.precision import Precision
+from ..optim.whitening import whiten
 from ..runtime.devices import describe
+from ..runtime.gradient_checkpointing import recompute
 from ..runtime.interrupts import Interruption
 from ..runtime.process_group import Processes
 from ..runtime.seeding import seed_all
@@ -83,11 +85,15 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
         )
     if transfer.table and processes.writes:
         folder.write_text(TRANSFER, transfer.table)
+    if network.init.whitened and checkpoint is None and job.plan.transfer is None:
+        whiten(module.get_submodule(network.init.whitened), job.data)
     choice = _choose_precision(job, module, transfer, checkpoint)
     module.to(job.device)
     choice.precision.lay_out(module)
     if train.sync_bn.on and processes.world > 1:
         module = synchronised(module, job.device)
+    if train.recompute:
+        recompute(module, network, train.recompute.parts)
     started = time.perf_counter()
     with interruption.at_once():
         features = _cache_features(job, path, module, transfer, choice.precision)
@@ -180,7 +186,7 @@ def _choose_precision(
     def freeze(copy: nn.Module) -> None:
         """Freezes layers as in the last epoch, in which most layers are trained."""
         if freezing is not None:
-            freezing.start_epoch(copy, train.epochs.count - 1)
+            freezing.start_epoch(copy, train.epochs.whole - 1)
 
     choice = choose(
         job.request.network,
@@ -198,7 +204,7 @@ def _images_computed(job: Job, transfer: TransferSetup) -> int:
     """About how many images go through the network in the whole run. If features are cached, images
     go through the frozen layers only once."""
     train_images, val_images = (len(job.data.stores[part]) for part in ("train", "val"))
-    images = (train_images + val_images) * job.plan.train.epochs.count
+    images = (train_images + val_images) * job.plan.train.epochs.whole
     plan = job.plan.transfer
     if plan is None or plan.cache is None or transfer.freezing is None:
         return images
@@ -300,7 +306,7 @@ def _announce(
             classes=dataset.classes,
             parameters=parameters,
             trainable=trainable,
-            epochs=job.plan.train.epochs.count,
+            epochs=job.plan.train.epochs.whole,
             batches=batches,
             resumed=(position.epoch + 1, position.position) if resumed else None,
         )

@@ -15,10 +15,13 @@ from ..data.loader.class_weights import class_weights
 from ..data.open import Opened
 from ..optim.early_stopping import EarlyStopping
 from ..optim.ema import Average
+from ..optim.freeze_after import FrozenAfter
+from ..optim.lookahead import SlowWeights
 from ..optim.losses import LossFunction, loss_function, mean_one, with_aux
 from ..optim.optimizers import make_optimizer, parameter_groups, rate_of, restore_optimizer
 from ..optim.precision import Precision
 from ..optim.schedules import Length, Rates
+from ..optim.whitening import keep_whitened
 from ..transfer.anchor import Anchor
 from ..transfer.freezing import Freezing, factors_of
 from ..transfer.split_network import Cut
@@ -41,6 +44,7 @@ class Learner:
     device: torch.device
     scaler: torch.amp.GradScaler | None
     average: Average | None
+    lookahead: SlowWeights | None
     early_stopping: EarlyStopping | None
     parameters: list[nn.Parameter] = field(repr=False)
     """The parameters that are trained in at least one epoch."""
@@ -48,6 +52,8 @@ class Learner:
     """Compiles and wraps the module; called again whenever other layers are frozen."""
     freezing: Freezing | None = None
     """Which layers are frozen in which epochs; None if no layer is ever frozen."""
+    frozen_after: FrozenAfter | None = None
+    """The layers that are trained in the first epochs only."""
     anchor: Anchor | None = None
     """The starting weights that L2-SP pulls towards."""
     cut: Cut | None = None
@@ -82,7 +88,9 @@ class Learner:
         """Sets trained layers to training mode and frozen ones to evaluation mode; `epoch` counts
         from 0."""
         self.module.train()
-        if self.freezing and self.freezing.start_epoch(self.module, epoch) and self.wrap:
+        changed = bool(self.freezing and self.freezing.start_epoch(self.module, epoch))
+        changed |= bool(self.frozen_after and self.frozen_after.start_epoch(self.module, epoch))
+        if changed and self.wrap:
             self.forward = self.wrap(self.trained_part)
 
     def state(self) -> dict[str, Any]:
@@ -93,6 +101,7 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
             "average": self.average.state() if self.average else None,
+            "lookahead": self.lookahead.state() if self.lookahead else None,
             "plateau": plateau.state() if plateau else None,
             "patience": self.early_stopping.state() if self.early_stopping else None,
             "anchor": self.anchor.state() if self.anchor else None,
@@ -105,6 +114,7 @@ class Learner:
             self.scaler.load_state_dict(state["scaler"])
         for part, name in (
             (self.average, "average"),
+            (self.lookahead, "lookahead"),
             (self.rates.plateau, "plateau"),
             (self.early_stopping, "patience"),
             (self.anchor, "anchor"),
@@ -148,6 +158,8 @@ def make_learner(
         factors, since = factors_of(freezing.strategy, module), freezing.trained_since(module)
         if freezing.strategy.strength:
             anchor = Anchor(module, transferred, freezing.strategy.strength)
+    if network.init.whitened:
+        keep_whitened(module.get_submodule(network.init.whitened))
     anchored = anchor.names if anchor else ()
     groups = parameter_groups(module, train.optimizer, factors, anchored, since)
     trainable = [parameter for group in groups for parameter in group["params"]]
@@ -169,6 +181,8 @@ def make_learner(
         device=device,
         scaler=torch.amp.GradScaler(device.type) if precision.dtype == torch.float16 else None,
         average=Average(module, train.ema.decay) if train.ema else None,
+        lookahead=SlowWeights(module, train.lookahead, length.total) if train.lookahead else None,
+        frozen_after=FrozenAfter(network, train.freeze_after) if train.freeze_after else None,
         early_stopping=EarlyStopping(train.early_stop) if train.early_stop else None,
         parameters=trainable,
         wrap=wrapped,

@@ -23,7 +23,7 @@ from ..style import BOLD, PLAIN, Style, laid_out, wrapped
 
 def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     """The explanation as lines; [] without augmentation."""
-    if not fusion.passes:
+    if not fusion.passes and not fusion.after:
         return []
     size = f"{fusion.channels}x{by(fusion.input_size)}"
     title = f"{in_short(fusion)}, for a whole batch at once; images are {size}"
@@ -34,6 +34,9 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
         lines += ["", *wrapped(f"{number}. {_title(pass_)}", style, code=BOLD)]
         lines += laid_out(list(_lines(pass_)), style, "   ")
     lines.append("")
+    for directive in fusion.after:
+        last = f"Last, `{_as_written(directive)}` resizes each batch to the size of its epoch."
+        lines += wrapped(last, style)
     if fusion.normalizes:
         text = "Normalization (`normalize`) is a multiplication and an addition at the end."
         lines += wrapped(text, style)

@@ -120,3 +120,28 @@ def test_input_images_are_not_changed(dtype: torch.dtype) -> None:
         before = images.clone()
         done(images, text)
         assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("axis", ["horizontal", "vertical"])
+def test_an_alternating_flip_shows_each_image_both_ways_in_turn(axis: str) -> None:
+    """Keller Jordan, arXiv:2404.00498, section 3.6: every pair of epochs has all of both views."""
+    images = noisy(40, size=(8, 8))
+    text = f"flip {axis} alternate"
+    epochs = [done(images, text, epoch=epoch) for epoch in range(4)]
+    other = images.flip(-1 if axis == "horizontal" else -2).float()
+    flipped = (epochs[0] == other).flatten(1).all(1)
+    assert 8 < flipped.sum() < 32
+    shown = [torch.where(mirrored.view(-1, 1, 1, 1), other, images.float())
+             for mirrored in (flipped, ~flipped)]  # fmt: skip
+    for epoch, found in enumerate(epochs):
+        assert torch.equal(found, shown[epoch % 2])
+
+
+def test_other_draws_do_not_change_beside_an_alternating_flip() -> None:
+    images = noisy(6, size=(8, 8))
+    for epoch in (0, 1):
+        plain = done(images, "crop pad=2, flip horizontal p=0", epoch=epoch)
+        beside = done(images, "crop pad=2, flip horizontal alternate", epoch=epoch)
+        same = [torch.equal(a, b) or torch.equal(a, b.flip(-1))
+                for a, b in zip(plain, beside, strict=True)]  # fmt: skip
+        assert all(same)

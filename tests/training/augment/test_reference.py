@@ -128,8 +128,11 @@ def test_elastic_agrees() -> None:
 
 @pytest.mark.parametrize(
     ("fill", "mode"),
-    [("zero", "constant"), ("nearest", "edge"), ("reflect", "symmetric"), ("77", "constant")],
-)
+    [
+        ("zero", "constant"), ("nearest", "edge"), ("reflect", "symmetric"), ("mirror", "reflect"),
+        ("77", "constant"),
+    ],
+)  # fmt: skip
 def test_a_crop_agrees_with_one_of_the_padded_image(fill: str, mode: str) -> None:
     images = noisy(64, size=(20, 24))
     found = done(images, f"crop pad=4 fill={fill}")
@@ -307,7 +310,9 @@ def test_the_edge_between_image_and_fill_is_antialiased() -> None:
     assert torch.allclose(found[0, 0, 4, :4], torch.tensor([60.0, 60, 80, 100]), atol=LEVELS)
 
 
-@pytest.mark.parametrize(("fill", "mode"), [("nearest", "edge"), ("reflect", "symmetric")])
+@pytest.mark.parametrize(
+    ("fill", "mode"), [("nearest", "edge"), ("reflect", "symmetric"), ("mirror", "reflect")]
+)
 def test_borders_are_repeated_or_mirrored(fill: str, mode: str) -> None:
     images = noisy(size=(20, 20))
     found = done(images, f"shift x=0.25..0.25 y=-0.1..-0.1 fill={fill}")

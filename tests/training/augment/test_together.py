@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ GEOMETRY = {
     "colour": "rotate 15 fill=(10, 20, 30), shift 20% fill=(10, 20, 30), shear 9 fill=(10, 20, 30)",
     "nearest": "rotate 15 fill=nearest, shift 20% fill=nearest, shear 10 fill=nearest",
     "reflect": "rotate 15 fill=reflect, shift 20% fill=reflect, shear 10 fill=reflect",
+    "mirror": "rotate 15 fill=mirror, shift 20% fill=mirror, shear 10 fill=mirror",
     "perspective": "rotate 15, perspective 0.2 p=1, shift 10%",
     "elastic": "rotate 15, shift 10%, elastic 20 sigma=6",
     "a cut": "crop 36, rotate 15, shift 10%",
@@ -47,7 +49,8 @@ def test_one_interpolation_is_as_accurate_as_several(case: str) -> None:
     one_by_one = done(images, text, out=size, apart=True)
     beyond = done(torch.full_like(images, 1000.0), text, out=size, apart=True)
     near = -torch.nn.functional.max_pool2d(-(beyond - 1000).abs().neg().exp(), 5, 1, 2)
-    inside = near > 0.5 if "near" not in case and "reflect" not in case else _inner(images, text)
+    repeated = case in ("nearest", "reflect", "mirror")
+    inside = _inner(images, text) if repeated else near > 0.5
     steps = len(separate(found, (48, 48), 3).passes)
     apart = (together - one_by_one).abs()
     assert inside.float().mean() > 0.3
@@ -57,7 +60,7 @@ def test_one_interpolation_is_as_accurate_as_several(case: str) -> None:
 
 def _inner(images: Tensor, text: str) -> Tensor:
     """Where nothing of a border is to be seen: what is drawn out or mirrored has an edge."""
-    zero = text.replace("nearest", "zero").replace("reflect", "zero")
+    zero = re.sub("nearest|reflect|mirror", "zero", text)
     beyond = done(torch.full_like(images, 1000.0), zero, apart=True)
     near = -torch.nn.functional.max_pool2d(-(beyond - 1000).abs().neg().exp(), 5, 1, 2)
     return near > 0.5

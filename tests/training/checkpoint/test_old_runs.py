@@ -60,11 +60,11 @@ def test_it_is_resumed_where_its_version_lacked_a_directive(
 
 def test_what_only_a_newer_version_knows_is_named(folder: Path, capfd: Capture) -> None:
     plan = json.loads((folder / "plan.json").read_text())
-    plan["train"]["lookahead"] = {"is": "lookahead", "steps": 5}
+    plan["train"]["sharpness"] = {"is": "sharpness", "rho": 0.05}
     (folder / "plan.json").write_text(json.dumps({**plan, "dotcnn": "9.8.7"}))
     found = run(capfd, "train", "--resume", folder, "--device", "cpu")
     assert found.code == 1
-    assert "`train` has `lookahead`" in found.err
+    assert "`train` has `sharpness`" in found.err
     assert f"written by dotcnn 9.8.7, and this is {__version__}" in found.err
 
 

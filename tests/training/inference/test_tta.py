@@ -7,7 +7,7 @@ import torch
 
 from dotcnn.compiler.plan.evaluate import Tta
 from dotcnn.training.data.images.resize import Fit
-from dotcnn.training.inference.tta import TtaViews
+from dotcnn.training.inference.tta import TtaViews, averaged
 from dotcnn.training.runtime.import_torchvision import torchvision
 
 FIT = Fit(12, "bilinear", (8, 8))
@@ -60,3 +60,15 @@ def test_small_images_repeat_their_border() -> None:
     assert torch.equal(looks[0, :, 3:5, 3:5], small)
     assert torch.equal(looks[0, :, 0, 0], small[:, 0, 0])
     assert torch.equal(looks[0, :, 7, 7], small[:, 1, 1])
+
+
+def test_a_shift_adds_two_views_that_count_as_much_as_the_image() -> None:
+    tta = Tta.make(flip=True, shift=2)
+    middle = FIT(image())
+    padded = torch.nn.functional.pad(middle[None].float(), (2, 2, 2, 2), mode="reflect")[0].byte()
+    looks = TtaViews(tta, FIT)(image())
+    plain = [middle, padded[:, :8, :8], padded[:, 4:, 4:]]
+    assert torch.equal(looks, torch.stack([*plain, *(look.flip(-1) for look in plain)]))
+    answers = torch.rand(6, 3)
+    expected = (answers[0] + answers[3]) / 4 + (answers[[1, 2, 4, 5]]).sum(0) / 8
+    torch.testing.assert_close(averaged(answers, tta), expected)

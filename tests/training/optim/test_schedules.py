@@ -20,6 +20,7 @@ from dotcnn.compiler.plan.schedule import (
     Plateau,
     Schedule,
     Step,
+    Triangular,
 )
 from dotcnn.training.optim.schedules import Length, Rates
 
@@ -60,6 +61,30 @@ def test_linear(epochs: int, steps: int) -> None:
     total = epochs * steps
     expected = theirs(lambda o: lr_scheduler.LinearLR(o, 1.0, 1e-9, total), total)
     assert ours(Linear(end=0.0, warmup=0.0), epochs, steps) == pytest.approx(expected, rel=1e-6)
+
+
+@given(EPOCHS, st.integers(2, 9), st.sampled_from([0.23, 0.5]))
+def test_triangular(epochs: int, steps: int, up: float) -> None:
+    total = epochs * steps
+    top = int(up * total)
+
+    def factor(step: int) -> float:
+        if step < top:
+            return 0.2 + 0.8 * step / top
+        done = (step - top) / (total - top)
+        return (1 - done) + 0.07 * done
+
+    expected = theirs(lambda o: lr_scheduler.LambdaLR(o, factor), total)
+    schedule = Triangular(up=up, start=0.2, end=0.07, warmup=0.0)
+    assert ours(schedule, epochs, steps) == pytest.approx(expected)
+
+
+def test_part_of_an_epoch_has_part_of_the_steps() -> None:
+    assert Length(9.9, 48).total == 476
+    assert Length(2.5, 4).total == 10
+    assert Length(3, 7).total == 21
+    rates = Rates(Cosine(end=0.0, warmup=0.0), RATE, Length(2.5, 4))
+    assert rates.at(9) == pytest.approx(RATE * (1 + math.cos(math.pi * 0.9)) / 2)
 
 
 @given(EPOCHS, STEPS, st.integers(1, 4))

@@ -1,0 +1,39 @@
+"""Progressive resizing (`resize 128..192 by=epoch`): early epochs see smaller images, whose steps
+take less time. It comes last, on the images of a whole batch."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...compiler.plan.augment import Augmentation
+from ...compiler.plan.plan import TrainPlan
+
+
+class Progressive:
+    """Resizes batches to the size of their epoch."""
+
+    def __init__(self, directive: Augmentation, plan: TrainPlan) -> None:
+        size, shorter = plan.input[1:], min(plan.input[1:])
+        self._mode: str = directive.arguments["mode"]
+        self._sizes = [
+            (size[0] * side // shorter, size[1] * side // shorter)
+            for side in directive.sides(plan.train.epochs.whole)
+        ]
+
+    def __call__(self, images: Tensor, epoch: int) -> Tensor:
+        """Images at the size of an epoch, counted from 0; unchanged at the size of the input."""
+        size = self._sizes[min(epoch, len(self._sizes) - 1)]
+        if size == images.shape[-2:]:
+            return images
+        if self._mode == "nearest":
+            return F.interpolate(images, size, mode="nearest-exact")
+        return F.interpolate(images, size, mode=self._mode, align_corners=False, antialias=True)
+
+
+def progressive(plan: TrainPlan) -> Progressive | None:
+    """The progressive resizing of a plan; None if images have the same size in all epochs."""
+    for directive in plan.augment:
+        if directive.by_epoch:
+            return Progressive(directive, plan)
+    return None
