@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 
 from dotcnn.compiler.plan.train import Compile, Deterministic, Precision
 from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.dsl.source import Source
+from dotcnn.training.request import request
 from dotcnn.training.runtime.devices import set_up_torch, using
 from dotcnn.training.runtime.errors import explain_error
 from dotcnn.training.runtime.missing_operation import missing_operation
+from dotcnn.training.runtime.out_of_memory import Situation
+
+from ..small import SPEC
 
 SECOND = torch.device("cuda", 1)
 
@@ -86,14 +89,9 @@ def test_other_errors_are_not_explained_away() -> None:
 
 
 def test_a_step_that_mps_cannot_do_ends_the_run_with_that_error() -> None:
-    nothing: Any = None
+    asked = request(Source("net.cnn", SPEC))
     found = explain_error(
-        NotImplementedError(MISSING),
-        network=nothing,
-        train=nothing,
-        precision=nothing,
-        device=MPS,
-        batch=8,
+        NotImplementedError(MISSING), Situation(request=asked, device=MPS, batch=8)
     )
     assert found is not None
     assert found.code == "missing-operation"
