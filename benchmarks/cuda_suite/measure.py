@@ -73,32 +73,59 @@ class Calls(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def launches(work: Callable[[], object], device: str) -> tuple[int, float | None]:
-    """How many kernels (copies included) a call launches, and the share of its time in which the
-    GPU has nothing to do. On a CPU, the operations, and None."""
-    if not device.startswith("cuda"):
-        with Calls() as calls:
-            work()
-        return calls.count, None
-    from torch.autograd import DeviceType
-    from torch.profiler import ProfilerActivity, profile
+class Launches:
+    """Counts, between `begin` and `end`, the kernels (and copies) that a GPU is given, and measures
+    the share of the time in which it has nothing to do. On a CPU, operations are counted."""
 
-    synchronize(device)
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
-        began = time.perf_counter()
-        work()
-        synchronize(device)
-        elapsed = 1e6 * (time.perf_counter() - began)
-    spans = sorted(
-        (event.time_range.start, event.time_range.end)
-        for event in profiler.events()
-        if event.device_type == DeviceType.CUDA
-    )
-    busy, until = 0.0, float("-inf")
-    for start, end in spans:
-        busy += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return len(spans), 1 - busy / elapsed
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._gpu = device.startswith("cuda")
+        self._calls = Calls()
+        self._profiler: Any = None
+        self._began = 0.0
+        self.count = 0
+        self.idle: float | None = None
+
+    def begin(self) -> None:
+        if not self._gpu:
+            self._calls.__enter__()
+            return
+        from torch.profiler import ProfilerActivity, profile
+
+        synchronize(self._device)
+        self._profiler = profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA])
+        self._profiler.__enter__()
+        self._began = time.perf_counter()
+
+    def end(self) -> None:
+        if not self._gpu:
+            self._calls.__exit__(None, None, None)
+            self.count = self._calls.count
+            return
+        from torch.autograd import DeviceType
+
+        synchronize(self._device)
+        elapsed = 1e6 * (time.perf_counter() - self._began)
+        self._profiler.__exit__(None, None, None)
+        spans = sorted(
+            (event.time_range.start, event.time_range.end)
+            for event in self._profiler.events()
+            if event.device_type == DeviceType.CUDA
+        )
+        busy, until = 0.0, float("-inf")
+        for start, end in spans:
+            busy += max(0.0, end - max(start, until))
+            until = max(until, end)
+        self.count, self.idle = len(spans), 1 - busy / elapsed
+
+
+def launches(work: Callable[[], object], device: str) -> Launches:
+    """Those of a call."""
+    found = Launches(device)
+    found.begin()
+    work()
+    found.end()
+    return found
 
 
 # ---- memory --------------------------------------------------------------------------------------
@@ -251,9 +278,11 @@ class Waits:
         self._gpu = device.startswith("cuda")
         self._reads = Reads()
         self._caught: Any = None
+        self._open = False
         self.places: Counter[str] = Counter()
 
     def begin(self) -> None:
+        self._open = True
         if self._gpu:
             self._caught = warnings.catch_warnings(record=True)
             self._list = self._caught.__enter__()
@@ -263,6 +292,10 @@ class Waits:
             self._reads.__enter__()
 
     def end(self) -> None:
+        """Also after an error; the second time it does nothing."""
+        if not self._open:
+            return
+        self._open = False
         if not self._gpu:
             self._reads.__exit__(None, None, None)
             self.places = self._reads.places

@@ -20,7 +20,7 @@ from dotcnn.training.trainer.callbacks import Callback, EpochRecord
 
 from .cases import CLASSES, augmentation, directives
 from .check import Check, Facts, Setting, Skipped, require
-from .loops import BareLoop, ours
+from .loops import PROFILED, BareLoop, ours
 from .measure import launches, milliseconds
 from .run import run_program
 from .training import images, without_report
@@ -33,13 +33,13 @@ def checks(setting: Setting) -> Iterator[Check]:
     networks = [("resnet20", 32, 16)] if setting.small else _NETWORKS
     for kind in directives("augment"):
         yield Check("a batch augmented", kind.word, partial(_directive, setting, kind))
+    for way in ("JPEG", "packed"):
+        yield Check("reading images", way, partial(_reading, setting, way))
     for name, side, batch in networks:
         for compiled in (False,) if setting.small else (False, True):
             title = f"{name}, {side} px, {batch}, {'compiled' if compiled else 'eager'}"
             run = partial(_training, setting, name, side, batch, compiled)
             yield Check("images per second in training", title, run)
-    for way in ("JPEG", "packed"):
-        yield Check("reading images", way, partial(_reading, setting, way))
 
 
 # ---- training ------------------------------------------------------------------------------------
@@ -47,20 +47,19 @@ def checks(setting: Setting) -> Iterator[Check]:
 
 def _training(setting: Setting, name: str, side: int, batch: int, compiled: bool) -> Facts:
     gpu = setting.device.startswith("cuda")
-    precision, steps = ("bf16", 30) if gpu else ("fp32", 3)
+    precision, steps = ("bf16", 20) if gpu else ("fp32", 4)
     bare = BareLoop(name, side, batch, setting.device, precision, compiled)
     theirs = bare.images_per_second(steps)
-    kernels, idle = bare.kernels()
+    counted = {"bare": bare.launches()}
     del bare
     own = ours(setting, name, side, batch, steps, precision, compiled)
-    facts: dict[str, object] = {"ours": own, "bare loop": theirs, "ratio": own / theirs}
-    facts["kernels of a bare step" if gpu else "operations of a bare step"] = kernels
-    if idle is not None:
-        facts["bare loop idle"] = idle
-        kernels, idle = launches(
-            lambda: ours(setting, name, side, batch, 3, precision, False), setting.device
-        )
-        facts["kernels of our run of 6 steps"] = kernels
+    counted["our"] = own.launches
+    speed = own.images_per_second
+    facts: dict[str, object] = {"ours": speed, "bare loop": theirs, "ratio": speed / theirs}
+    for whose, found in counted.items():
+        facts[f"launches of {whose} step"] = found.count // PROFILED
+        if found.idle is not None:
+            facts[f"idle in {whose} step"] = found.idle
     return facts
 
 
@@ -77,7 +76,7 @@ def _directive(setting: Setting, kind: type[Directive]) -> Facts:
     facts: dict[str, object] = {}
     for name, work in _works(kind, pixels, side):
         facts[f"{name} ms"] = milliseconds(work, setting.device, rounds)
-        facts[f"{name} launches"] = launches(work, setting.device)[0]
+        facts[f"{name} launches"] = launches(work, setting.device).count
     return facts
 
 

@@ -66,6 +66,8 @@ def waits_of_a_step(setting: Setting, sections: str) -> Facts:
         )
     except SpecError as error:
         raise Skipped(error.diagnostics[0].message) from None
+    finally:
+        waits.end()
     allowed = 0 if setting.device.startswith("cuda") else accumulate
     total = sum(waits.places.values())
     often = [f"{place} x {n / _STEPS:.3g}" for place, n in waits.places.most_common(3)]
