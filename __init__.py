@@ -416,9 +416,9 @@ def _request_of_run(run: object, parameters: Mapping[str, object] | None) -> Req
 def _module_of_run(run: object, parameters: Mapping[str, object] | None) -> nn.Module:
     import torch
 
+    from .training.inference.ensemble_module import EnsembleModule
     from .training.inference.trained_model import open_run
     from .training.request import overrides_of
-    from .training.trainer.ensemble import EnsembleModule
 
     model: TrainedModel = open_run(
         Path(str(run)), __version__, device=torch.device("cpu"), set=overrides_of(parameters or {})

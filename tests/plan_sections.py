@@ -129,7 +129,7 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "weights": ["weights balanced", "weights [1, 2, 0.5]", "weights (3,)"],
         "precision": ["precision bf16", "precision tf32=off"],
         "channels_last": ["channels_last", "channels_last off", "channels_last auto"],
-        "compile": ["compile", "compile off"],
+        "compile": ["compile", "compile off", "compile auto", "compile mode=reduce_overhead"],
         "recompute": ["recompute layer1", 'recompute stem "layer1.*"', "recompute off"],
         "clip": ["clip", "clip 0.5 by=value", "clip off"],
         "ema": ["ema 0.99", "ema off"],

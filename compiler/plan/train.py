@@ -272,15 +272,36 @@ class _Switch(Directive):
         return cls(on=False)
 
 
-class Compile(_Switch):
+class Compile(Directive):
     """Compile the network with torch.compile: a slow start, then faster steps."""
 
     section = "train"
     word = "compile"
-    usage = "compile on/off"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "compile": "torch_compile torchcompile jit jit_compile dynamo"
     }
+
+    on: bool | str = choice(
+        "`auto`: on a GPU, if the run is long enough to pay for compiling",
+        ("auto",),
+        True,
+        switches=True,
+    )
+    mode: str = choice(
+        "torch.compile's mode: `reduce_overhead` uses CUDA graphs, for small networks;"
+        " `max_autotune` also times kernels, and compiles for long",
+        ("default", "reduce_overhead", "max_autotune", "max_autotune_no_cudagraphs"),
+        "default",
+        keyword_only=True,
+        elsewhere={
+            "reduce-overhead": "reduce_overhead", "max-autotune": "max_autotune",
+            "max-autotune-no-cudagraphs": "max_autotune_no_cudagraphs",
+        },
+    )  # fmt: skip
+
+    @classmethod
+    def usual(cls, context: Context) -> Compile:
+        return cls.make(on="auto")
 
 
 class Recompute(Directive):

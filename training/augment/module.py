@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from ...compiler.plan.augment import COLOR, MOVE, WARP
 from ...compiler.plan.fusion import Fusion
+from ..optim.losses import one_hot
+from ..runtime.to_device import to_device
 from . import area_resize, erase, gaussian, noise, policies  # noqa: F401 - they enter what they do
 from .color import Colors
 from .geometry import Geometry
@@ -23,8 +25,9 @@ class Augmenter(nn.Module):
 
     `images` are uint8, or float32 from 0 to 255, N x C x H x W; they are not changed. `indices` are
     their positions in the data: the random numbers of an image depend on seed, epoch and index
-    alone. Labels are returned unchanged or, where images are mixed, as shares of classes. The last
-    `guests` images and labels are not returned: they are only there to be mixed with.
+    alone; on a GPU, indices are best still on the CPU. Labels are returned unchanged or, where
+    images are mixed, as shares of classes. The last `guests` images and labels are not returned:
+    they are only there to be mixed with.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Augmenter(nn.Module):
             normalize = Normalize(normalization if fusion.normalizes else None, reverse)
             self._steps.append(PerImage(row, normalize))
         self._draws = Draws(resources.layout, seed)
+        self._draws_on_cpu = Draws(resources.on_cpu, seed)
         self.guests = sum(isinstance(step, Mix) for step in self._steps)
         """How many more images to pass than are returned: the next ones in the order."""
 
@@ -65,20 +69,21 @@ class Augmenter(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         if len(images) <= self.guests:
             raise ValueError(f"{len(images)} images are too few: mixing needs {self.guests} more")
-        drawn = self._draws(epoch, indices.to(images.device))
+        drawn = self._draws(epoch, to_device(indices, images.device))
+        on_cpu = self._draws_on_cpu(epoch, indices.cpu())
         for step in self._steps:
             if isinstance(step, PerImage):
-                images = step(images, drawn, self._reuse)
+                images = step(images, drawn, on_cpu, self._reuse)
             else:
                 images, labels = step(images.to(torch.float32), self._shares(labels), drawn)
-                drawn = drawn[:, : len(images)]
+                drawn, on_cpu = drawn[:, : len(images)], on_cpu[:, : len(images)]
         return images, labels
 
     def _shares(self, labels: Tensor) -> Tensor:
         """Labels as shares of classes: one-hot, unless they are shares already."""
         if labels.ndim == 2:
             return labels.float()
-        return nn.functional.one_hot(labels, self._classes).float()
+        return one_hot(labels, self._classes)
 
 
 def _passes(fusion: Fusion, resources: Resources) -> Iterator[tuple[Mix | ImagePass, bool]]:

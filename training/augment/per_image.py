@@ -22,6 +22,15 @@ change it in place."""
 ImagePass = Callable[[Tensor], BoundPass]
 """A pass; called with the random numbers of a batch."""
 
+
+class ChosenOnCpu:
+    """A pass whose random numbers are drawn on the CPU (`Resources.on_cpu`), because they decide
+    which operations to start: reading them from a GPU would make the program wait for it."""
+
+    def __call__(self, drawn: Tensor) -> BoundPass:
+        raise NotImplementedError
+
+
 PIECE = 2**18
 """The size of a piece in numbers: a megabyte."""
 
@@ -56,11 +65,17 @@ class PerImage:
         self._kept: Tensor | None = None
         """The output of the last call, which the next one may overwrite."""
 
-    def __call__(self, images: Tensor, drawn: Tensor, reuse: bool = False) -> Tensor:
-        """Images of uint8 or float32, which are not changed, to float32. With `reuse`, the output
-        of the last call is overwritten: allocating memory for a batch of photographs takes as long
-        as some of the passes."""
-        passes = [(one(drawn), takes_bytes) for one, takes_bytes in self._passes]
+    def __call__(
+        self, images: Tensor, drawn: Tensor, on_cpu: Tensor, reuse: bool = False
+    ) -> Tensor:
+        """Images of uint8 or float32, which are not changed, to float32. `drawn` are random numbers
+        on the device of the images, `on_cpu` those drawn on the CPU. With `reuse`, the output of
+        the last call is overwritten: allocating memory for a batch of photographs takes as long as
+        some of the passes."""
+        passes = [
+            (one(on_cpu if isinstance(one, ChosenOnCpu) else drawn), takes_bytes)
+            for one, takes_bytes in self._passes
+        ]
         pieces = round(len(images) / max(1, PIECE // max(1, images[0].numel())))
         if images.device.type != "cpu" or images.requires_grad or pieces <= 1:
             return self._normalize(_run(passes, images, slice(0, len(images))))

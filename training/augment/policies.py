@@ -6,6 +6,7 @@ bilinear, as in all augmentation here. As published, every operation takes and r
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -14,10 +15,11 @@ from torch import Tensor
 
 from ...compiler.plan.augment import POLICY, RandAugment, Trivial
 from ...compiler.plan.fusion import Step
+from ..runtime.to_device import to_device
 from . import homography as h
 from .color import GRAY
 from .entries import constant
-from .per_image import BoundPass
+from .per_image import BoundPass, ChosenOnCpu
 from .random_numbers import whole
 from .registry import Resources, implements
 from .transforms import Border, Transform
@@ -25,6 +27,9 @@ from .warp import Fill, InverseMap, warp
 
 BINS = 31
 """The number of strengths."""
+
+Counts = Mapping[str, int]
+"""The number of images of each operation, in the order of the images."""
 
 
 class Change(NamedTuple):
@@ -58,18 +63,28 @@ CHANGES = (
 _NAMES = [change.name for change in CHANGES]
 _SIGNED = tuple(float(change.signed) for change in CHANGES)
 _SOFTER = ((1 / 13,) * 3, (1 / 13, 5 / 13, 1 / 13), (1 / 13,) * 3)
+
 _GEOMETRY = ("shear_x", "shear_y", "translate_x", "translate_y", "rotate")
+"""The operations that move pixels: one interpolation does them all."""
+_BLENDS = ("brightness", "color", "contrast", "sharpness")
+"""The operations that mix an image with another one: black, its gray, its mean, or a blur of it."""
+_TABLES = ("posterize", "solarize", "autocontrast", "equalize")
+"""The operations that are a table of levels for each image."""
 
 
-class Policy:
-    """A pass of one or more rounds; in each, every image gets an operation of its own."""
+class Policy(ChosenOnCpu):
+    """A pass of one or more rounds; in each, every image gets an operation of its own.
+
+    Operations are chosen on the CPU, and the images of a batch are sorted by them: then each kind
+    of operation is started once for all its images, and a GPU never has to say which those are.
+    """
 
     def __init__(self, directive: RandAugment | Trivial, step: Step, resources: Resources) -> None:
         self._size = step.input_size
         fill = directive.fill
         self._fill: Fill = (0.0,) if isinstance(fill, str) else fill
         self._border: Border = fill if fill in ("nearest", "reflect", "mirror") else "constant"
-        reserve = resources.layout.reserve
+        reserve = resources.on_cpu.reserve
         self._at = [reserve(step.number, 3 * round, 3) for round in range(directive.rounds)]
 
     def __call__(self, drawn: Tensor) -> BoundPass:
@@ -77,31 +92,46 @@ class Policy:
         for at in self._at:
             which, strength, sign = drawn[at]
             chosen = whole(which, 0, len(CHANGES) - 1).long()
-            rounds.append((chosen, chosen.tolist(), self._strengths(chosen, strength, sign)))
+            rounds.append((chosen.tolist(), self._strengths(chosen, strength, sign)))
 
         def change(images: Tensor, piece: slice) -> Tensor:
             """Augments images; the result has whole levels."""
             images = images.clamp(0, 255).round_()
-            for chosen, kinds, strengths in rounds:
-                images = self._round(images, chosen[piece], kinds[piece], strengths[piece])
+            for kinds, strengths in rounds:
+                images = self._round(images, kinds[piece], strengths[piece])
             return images
 
         return change
 
-    def _round(self, images: Tensor, chosen: Tensor, kinds: list[int], strengths: Tensor) -> Tensor:
-        """Applies its operation to each image; images with the same operation are done together."""
-        changed = images.clone()
-        groups: dict[str, list[int]] = {}
+    def _round(self, images: Tensor, kinds: list[int], strengths: Tensor) -> Tensor:
+        """Applies its operation to each image."""
+        members: dict[str, list[int]] = {name: [] for name in _NAMES}
         for index, kind in enumerate(kinds):
-            name = _NAMES[kind]
-            groups.setdefault("geometry" if name in _GEOMETRY else name, []).append(index)
-        groups.pop("identity", None)
-        for name, members in groups.items():
-            some = torch.tensor(members, device=images.device)
-            if name == "geometry":
-                changed[some] = self._moved(images[some], chosen[some], strengths[some])
+            members[_NAMES[kind]].append(index)
+        if images.shape[1] != 3:  # without colors
+            members["color"].clear()
+        if min(images.shape[-2:]) <= 2:  # all border
+            members["sharpness"].clear()
+        groups = [
+            {name: len(members[name]) for name in names} for names in (_GEOMETRY, _BLENDS, _TABLES)
+        ]
+        order = torch.tensor(
+            [index for counts in groups for name in counts for index in members[name]]
+        ).long()
+        sizes = [sum(counts.values()) for counts in groups]
+        places = torch.split(to_device(order, images.device), sizes)
+        moved, *values = torch.split(strengths[order], sizes)
+        changed = images.clone()
+        for number, (counts, at) in enumerate(zip(groups, places, strict=True)):
+            if not sizes[number]:
+                continue
+            some = images.index_select(0, at)
+            if number == 0:
+                done = self._moved(some, counts, moved)
             else:
-                changed[some] = _OPERATIONS[name](images[some], strengths[some])
+                operation = _blended if number == 1 else _by_table
+                done = operation(some, counts, to_device(values[number - 1], images.device))
+            changed.index_copy_(0, at, done)
         return changed.round_()
 
     def _strengths(self, chosen: Tensor, strength: Tensor, sign: Tensor) -> Tensor:
@@ -119,19 +149,17 @@ class Policy:
         """Which of the strengths to use."""
         raise NotImplementedError
 
-    def _moved(self, images: Tensor, chosen: Tensor, strength: Tensor) -> Tensor:
+    def _moved(self, images: Tensor, counts: Counts, strength: Tensor) -> Tensor:
         size = (images.shape[-2], images.shape[-1])
-        zero = torch.zeros_like(strength)
-
-        def only(name: str) -> Tensor:
-            return torch.where(chosen == _NAMES.index(name), strength, zero)
-
+        by = {name: torch.zeros_like(strength) for name in counts}
+        for name, part in _parts(counts):
+            by[name][part] = strength[part]
         # About the upper left corner, and by whole pixels, as published.
-        x, y = only("shear_x"), only("shear_y")
-        back = h.from_corner(h.linear(1.0, x, y, 1.0), size, size)
-        moved = h.moved(only("translate_x").trunc(), only("translate_y").trunc())
-        back = h.product(back, h.product(moved, h.turned(only("rotate"))))
-        inverse = InverseMap([Transform(back, self._border, size)], strength, size)
+        back = h.from_corner(h.linear(1.0, by["shear_x"], by["shear_y"], 1.0), size, size)
+        moved = h.moved(by["translate_x"].trunc(), by["translate_y"].trunc())
+        back = h.product(back, h.product(moved, h.turned(by["rotate"])))
+        transforms = [Transform(back, self._border, size)]
+        inverse = InverseMap(transforms, strength, size, images.device)
         return warp(images, inverse, slice(0, len(images)), self._fill)
 
 
@@ -165,85 +193,99 @@ class TrivialPolicy(Policy):
 # ---- changes of levels -----------------------------------------------------------------------
 
 
-def _brightness(images: Tensor, strength: Tensor) -> Tensor:
-    return (images * _each(1 + strength)).clamp_(0, 255)
+def _blended(images: Tensor, counts: Counts, strength: Tensor) -> Tensor:
+    """Images moved towards another one, or away from it."""
+    other = torch.zeros_like(images)
+    for name, part in _parts(counts):
+        if name in _OTHERS:
+            other[part] = _OTHERS[name](images[part])
+    by = (1 + strength).view(-1, 1, 1, 1)
+    return (images * by + other * (1 - by)).clamp_(0, 255)
 
 
-def _color(images: Tensor, strength: Tensor) -> Tensor:
-    """Changes the saturation; images without colors are returned unchanged."""
-    if images.shape[1] != 3:
-        return images
-    return _blend(images, _gray(images).floor(), strength)
+def _gray(images: Tensor) -> Tensor:
+    gray = (images * constant(GRAY, images.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return gray.floor()
 
 
-def _contrast(images: Tensor, strength: Tensor) -> Tensor:
-    gray = _gray(images).floor() if images.shape[1] == 3 else images
-    return _blend(images, gray.mean((1, 2, 3), keepdim=True), strength)
+def _mean(images: Tensor) -> Tensor:
+    gray = _gray(images) if images.shape[1] == 3 else images
+    return gray.mean((1, 2, 3), keepdim=True)
 
 
-def _sharpness(images: Tensor, strength: Tensor) -> Tensor:
-    """Moves images towards a 3 x 3 blur or away from it; the border does not change."""
-    if min(images.shape[-2:]) <= 2:
-        return images
+def _soft(images: Tensor) -> Tensor:
+    """A 3 x 3 blur; the border does not change."""
     kernel = constant(_SOFTER, images.device)
     flat = images.flatten(0, 1).unsqueeze(1)
     soft = images.clone()
     inside = F.conv2d(flat, kernel.view(1, 1, 3, 3)).round_()
     soft[:, :, 1:-1, 1:-1] = inside.view(*images.shape[:2], *inside.shape[2:])
-    return _blend(images, soft, strength)
+    return soft
 
 
-def _posterize(images: Tensor, strength: Tensor) -> Tensor:
-    step = _each(2.0 ** strength.round())
-    return (images / step).floor() * step
+_OTHERS = {"color": _gray, "contrast": _mean, "sharpness": _soft}
+"""What an image is mixed with; for `brightness`, black."""
 
 
-def _solarize(images: Tensor, strength: Tensor) -> Tensor:
-    return torch.where(images >= 255 * (1 - _each(strength)), 255 - images, images)
+def _by_table(images: Tensor, counts: Counts, strength: Tensor) -> Tensor:
+    """Images with each level replaced by that in a table, images x channels x 256."""
+    pixels = images.flatten(2).long()
+    levels = torch.arange(256, device=images.device, dtype=torch.float32)
+    tables = [
+        _TABLE_OF[name](levels, images[part], pixels[part], strength[part].view(-1, 1, 1))
+        for name, part in _parts(counts)
+    ]
+    table = torch.cat([each.expand(-1, images.shape[1], -1) for each in tables])
+    return table.gather(2, pixels).view(images.shape)
 
 
-def _autocontrast(images: Tensor, _: Tensor) -> Tensor:
+def _posterized(levels: Tensor, images: Tensor, pixels: Tensor, strength: Tensor) -> Tensor:
+    step = 2.0 ** strength.round()
+    return (levels / step).floor() * step
+
+
+def _solarized(levels: Tensor, images: Tensor, pixels: Tensor, strength: Tensor) -> Tensor:
+    return torch.where(levels >= 255 * (1 - strength), 255 - levels, levels)
+
+
+def _stretched(levels: Tensor, images: Tensor, pixels: Tensor, _: Tensor) -> Tensor:
     """Stretches each channel to 0..255."""
-    least, greatest = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
+    least, greatest = (each.unsqueeze(2) for each in (images.amin((2, 3)), images.amax((2, 3))))
     span = greatest - least
-    stretched = ((images - least) * (255 / span.clamp(min=1))).floor()
-    return torch.where(span > 0, stretched, images)
+    stretched = ((levels - least) * (255 / span.clamp(min=1))).floor()
+    return torch.where(span > 0, stretched, levels)
 
 
-def _equalize(images: Tensor, _: Tensor) -> Tensor:
+def _equalized(levels: Tensor, images: Tensor, pixels: Tensor, _: Tensor) -> Tensor:
     """Equalizes the histogram of each channel, as Pillow does."""
-    levels = images.flatten(2).long()
-    counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.int64, device=images.device)
-    counts.scatter_add_(2, levels, torch.ones_like(levels))
+    count, channels, size = pixels.shape
+    # Counted in one dimension: on a GPU, torch is deterministic only in that.
+    planes = torch.arange(count * channels, device=pixels.device).view(count, channels, 1)
+    counts = torch.zeros(count * channels * 256, dtype=torch.int64, device=pixels.device)
+    ones = counts.new_ones(1).expand(pixels.numel())
+    counts.scatter_add_(0, (pixels + 256 * planes).flatten(), ones)
+    counts = counts.view(count, channels, 256)
     below = counts.cumsum(2)
-    greatest = levels.amax(2, keepdim=True)
-    step = (levels.shape[2] - counts.gather(2, greatest)) // 255
+    greatest = pixels.amax(2, keepdim=True)
+    step = (size - counts.gather(2, greatest)) // 255
     table = ((below[..., :-1] + step // 2) // step.clamp(min=1)).clamp_(0, 255)
-    table = F.pad(table, (1, 0))
-    equalized = table.gather(2, levels).view(images.shape).float()
-    return torch.where(step.unsqueeze(-1) > 0, equalized, images)
+    return torch.where(step > 0, F.pad(table, (1, 0)).float(), levels)
 
 
-def _gray(images: Tensor) -> Tensor:
-    return (images * constant(GRAY, images.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
-
-
-def _blend(images: Tensor, other: Tensor, strength: Tensor) -> Tensor:
-    by = _each(1 + strength)
-    return (images * by + other * (1 - by)).clamp_(0, 255)
-
-
-def _each(values: Tensor) -> Tensor:
-    return values.view(-1, 1, 1, 1)
-
-
-_OPERATIONS = {
-    "brightness": _brightness,
-    "color": _color,
-    "contrast": _contrast,
-    "sharpness": _sharpness,
-    "posterize": _posterize,
-    "solarize": _solarize,
-    "autocontrast": _autocontrast,
-    "equalize": _equalize,
+_TABLE_OF = {
+    "posterize": _posterized,
+    "solarize": _solarized,
+    "autocontrast": _stretched,
+    "equalize": _equalized,
 }
+"""The table of an operation, from the levels, the images, the same as flat whole numbers, and the
+strengths."""
+
+
+def _parts(counts: Counts) -> Iterator[tuple[str, slice]]:
+    """Where the images of each operation are, which come one after the other."""
+    start = 0
+    for name, count in counts.items():
+        if count:
+            yield name, slice(start, start + count)
+        start += count

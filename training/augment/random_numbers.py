@@ -51,6 +51,8 @@ class Draws:
 
     def __call__(self, epoch: int, indices: Tensor) -> Tensor:
         """Random numbers, places x images, float32, on the device of `indices`."""
+        if not len(self._places):
+            return torch.empty(0, len(indices), device=indices.device)
         if self._places.device != indices.device:
             self._places = self._places.to(indices.device)
         drawn = self._numbers(self._places, epoch, indices)

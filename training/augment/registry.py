@@ -28,7 +28,9 @@ class Resources(NamedTuple):
     """What passes are built with."""
 
     layout: Layout
-    """Reserves random numbers for a directive."""
+    """Reserves random numbers for a directive, on the device of the images."""
+    on_cpu: Layout
+    """Reserves random numbers on the CPU, for passes that are `ChosenOnCpu`."""
     normal: NoiseTable
     uniform: NoiseTable
     normalization: Normalization
@@ -36,7 +38,7 @@ class Resources(NamedTuple):
     @staticmethod
     def of(seed: int, normalization: Normalization) -> Resources:
         normal, uniform = NoiseTable(seed, "normal"), NoiseTable(seed, "uniform")
-        return Resources(Layout(), normal, uniform, normalization)
+        return Resources(Layout(), Layout(), normal, uniform, normalization)
 
 
 Make = TypeVar("Make", bound=Callable[..., Any])

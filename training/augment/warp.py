@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..runtime.to_device import to_device
 from .entries import Entry, column, constant
 from .homography import IDENTITY, Matrix, Size, linear, product
 from .transforms import Border, Transform
@@ -45,10 +46,18 @@ class Segment(NamedTuple):
 class InverseMap:
     """The map from output pixels to input pixels, computed once for a batch."""
 
-    def __init__(self, transforms: Sequence[Transform], like: Tensor, out: Size) -> None:
-        """`like` is a tensor with one entry for each image; `out` is the size of the output."""
+    def __init__(
+        self,
+        transforms: Sequence[Transform],
+        like: Tensor,
+        out: Size,
+        device: torch.device | None = None,
+    ) -> None:
+        """`like` is a tensor with one entry for each image, on the device of the transforms; `out`
+        is the size of the output. `device` is that of the images, if it is another one."""
+        device = device or like.device
         y, x = (
-            torch.arange(side, device=like.device, dtype=torch.float32).sub_((side - 1) / 2)
+            torch.arange(side, device=device, dtype=torch.float32).sub_((side - 1) / 2)
             for side in out
         )
         self.x, self.y = x.view(1, 1, 1, -1), y.view(1, 1, -1, 1)
@@ -60,12 +69,15 @@ class InverseMap:
         legs: list[Matrix] = []
         halves: list[float] = []
 
+        def stacked(rows: Sequence[Sequence[Entry]]) -> Tensor:
+            return to_device(_stacked(rows, like), device)
+
         def segment(leg: Matrix, end: Transform | None) -> None:
             matrices = [*legs, leg]
             self.segments.append(
                 Segment(
-                    _stacked([matrix[at : at + 3] for matrix in matrices for at in (0, 3)], like),
-                    _stacked([matrix[6:] for matrix in matrices], like) if projective else None,
+                    stacked([matrix[at : at + 3] for matrix in matrices for at in (0, 3)]),
+                    stacked([matrix[6:] for matrix in matrices]) if projective else None,
                     tuple(halves),
                     end,
                 )

@@ -137,7 +137,12 @@ _FORM = {
     "gauges": [{"sums": _sums}],
     "random": [{"cpu": Tensor, "cuda": Optional(Tensor), "mps": Optional(Tensor)}],
     "threads": _threads,
-    "numbers": {"precision": str, "channels_last": bool, "lines": [str]},
+    "numbers": {
+        "precision": str,
+        "channels_last": bool,
+        "lines": [str],
+        "compile": Optional({"on": bool, "lines": [str]}),
+    },
     "best": (None, {"epoch": natural, "weights": _TENSORS}),
 }
 """The parts of a checkpoint that are needed to resume a run."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...compiler.plan.evaluate import Tta
 from ...compiler.plan.plan import TrainPlan
@@ -12,8 +14,9 @@ from ..data.check_classes import check_classes
 from ..data.diagnostic import listed
 from ..data.images.color_modes import in_channels
 from ..data.images.decode import decode
-from ..data.images.image_file import BadImage
+from ..data.images.image_file import BadImage, quiet
 from ..data.loader.image_source import Arrays
+from ..data.loader.memory_budget import cores
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import Opened, open_data
 from ..metrics.evaluation import evaluate, outcome_of
@@ -21,6 +24,7 @@ from ..metrics.outcome import Outcome
 from ..runtime.allocator import freed_memory_kept
 from ..runtime.devices import using
 from ..trainer.callbacks import Callback
+from .ensemble_module import EnsembleModule
 from .predict import probabilities
 from .trained_model import TrainedModel
 from .tta import TtaViews
@@ -58,9 +62,14 @@ def assess(
         raise _no_part(part, opened)
     try:
         with using(model.device), freed_memory_kept(model.device):
-            if tta is None and len(model.modules) == 1 and len(parts) == 1:
-                return evaluate(model.modules[0], opened, part, callback=_Progress(progress))
-            each = [_probabilities(model, opened, one, tta, progress) for one in parts]
+            if tta is None:
+                module, callback = _module(model), _Progress(progress)
+                outcomes = [evaluate(module, opened, one, callback=callback) for one in parts]
+                if len(parts) == 1:
+                    return outcomes[0]
+                each = [outcome.probabilities for outcome in outcomes]
+            else:
+                each = [_by_views(model, opened, one, tta, progress) for one in parts]
     except BadImage as error:  # the file has changed since it was checked
         raise SpecError([Diagnostic("bad-files", str(error))]) from None
     labels = [opened.stores[one].labels.cpu() for one in parts]
@@ -74,20 +83,34 @@ def assess(
     )
 
 
-def _probabilities(
-    model: TrainedModel, opened: Opened, part: str, tta: Tta | None, progress: Progress
+def _module(model: TrainedModel) -> nn.Module:
+    """The network, or those of an ensemble as one module."""
+    if len(model.modules) == 1:
+        return model.modules[0]
+    return EnsembleModule(model.modules, bool(model.multi_label)).eval()
+
+
+def _by_views(
+    model: TrainedModel, opened: Opened, part: str, tta: Tta, progress: Progress
 ) -> Tensor:
-    views = TtaViews(tta, opened.preparation.fit) if tta is not None else None
-    count = len(opened.stores[part])
+    """The probabilities of a part, averaged over the views of each image. Threads read the next
+    images while the networks work on these."""
+    views, count = TtaViews(tta, opened.preparation.fit), len(opened.stores[part])
+
+    def read(index: int) -> Tensor:
+        return views(_original(opened, part, index))
+
     parts = []
-    for start in range(0, count, _TOGETHER):
-        progress(_WHAT, start, count)
-        indices = range(start, min(start + _TOGETHER, count))
-        if views is None:
-            images = [opened.image(part, index)[None] for index in indices]
-        else:
-            images = [views(_original(opened, part, index)) for index in indices]
-        parts.append(probabilities(model, opened.preparation, images, tta))
+    with quiet(), ThreadPoolExecutor(min(8, cores())) as pool:
+        starts = range(0, count, _TOGETHER)
+        batches = [range(start, min(start + _TOGETHER, count)) for start in starts]
+        reading = [pool.submit(read, index) for index in batches[0]] if batches else []
+        for number, batch in enumerate(batches):
+            progress(_WHAT, batch.start, count)
+            images = [each.result() for each in reading]
+            following = batches[number + 1] if number + 1 < len(batches) else ()
+            reading = [pool.submit(read, index) for index in following]
+            parts.append(probabilities(model, opened.preparation, images, tta))
     progress(_WHAT, count, count)
     return torch.cat(parts)
 

@@ -60,8 +60,10 @@ class Tally:
         else:
             predicted = logits.argmax(1)
             top1 = (predicted == labels).sum()
-            pairs = (labels * self.classes + predicted).bincount(minlength=self.classes**2)
-            self.table += pairs.view(self.classes, self.classes)
+            # `bincount` would read the largest pair back from the device, and count all classes
+            # squared for each batch.
+            pairs = labels * self.classes + predicted
+            self.table.view(-1).index_add_(0, pairs, torch.ones_like(pairs))
             top5 = top1
             if self.classes > FIVE:
                 best = logits.topk(FIVE, dim=1).indices

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,14 +34,14 @@ def evaluate(
 ) -> Outcome:
     """Metrics, confusion matrix and probabilities of a module that returns logits. Its training or
     evaluation mode is restored afterwards."""
-    kept: list[Tensor] = []
+    kept = Probabilities()
     batches = opened.evaluation(part, batch=batch)
     loss = loss or opened.plan.train.loss
     try:
         tally = count(module, opened, batches, loss, precision, callback, part, kept)
     finally:
         batches.close()
-    return _outcome(part, tally, torch.cat(kept), _labels(opened, part), opened.dataset.classes)
+    return _outcome(part, tally, kept.all(), _labels(opened, part), opened.dataset.classes)
 
 
 def count(
@@ -51,10 +52,12 @@ def count(
     precision: Precision = FULL,
     callback: Callback | None = None,
     part: str = "val",
-    kept: list[Tensor] | None = None,
+    kept: Probabilities | None = None,
     merge: Merge | None = None,
+    forward: Callable[[Tensor], Any] | None = None,
 ) -> Tally:
-    """The counts of an evaluation; the probabilities are appended to `kept`, if it is given."""
+    """The counts of an evaluation; the probabilities are added to `kept`, if it is given. `forward`
+    is the module compiled."""
     multi_label = opened.dataset.multi_label
     tally = Tally(
         len(opened.dataset.classes),
@@ -68,10 +71,10 @@ def count(
     try:
         with torch.inference_mode(), context or nullcontext():
             for index, (images, labels, _) in enumerate(batches()):
-                logits = module(opened.preparation.prepare(precision.laid_out(images)))
+                logits = (forward or module)(opened.preparation.prepare(precision.laid_out(images)))
                 tally.add(logits, labels)
                 if kept is not None:
-                    kept.append(probabilities_of(logits, multi_label).cpu())
+                    kept.add(probabilities_of(logits, multi_label))
                 if callback is not None:
                     callback.evaluating(part, index + 1, len(batches))
     finally:
@@ -79,6 +82,33 @@ def count(
     if merge is not None:
         merge(tally.counters())
     return tally
+
+
+class Probabilities:
+    """Collects probabilities on the device, and copies them to main memory in few large pieces: for
+    each copy, the program waits until the device has done all its work."""
+
+    LARGE = 2**24
+    """The size of a piece in numbers: 64 megabytes."""
+
+    def __init__(self) -> None:
+        self._on_device: list[Tensor] = []
+        self._copied: list[Tensor] = []
+
+    def add(self, probabilities: Tensor) -> None:
+        self._on_device.append(probabilities)
+        if sum(each.numel() for each in self._on_device) >= self.LARGE:
+            self._copy()
+
+    def all(self) -> Tensor:
+        """All probabilities, images x classes, on the CPU."""
+        self._copy()
+        return torch.cat(self._copied)
+
+    def _copy(self) -> None:
+        if self._on_device:
+            self._copied.append(torch.cat(self._on_device).cpu())
+            self._on_device.clear()
 
 
 def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:

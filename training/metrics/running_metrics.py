@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..runtime.to_device import to_device
+
 OFTEN = 32
 """The number of steps after which the collected outputs are summed on the device."""
 
@@ -36,7 +38,8 @@ class RunningMetrics:
         if not self._kept:
             return
         losses = torch.stack([loss for loss, _, _ in self._kept])
-        counts = torch.tensor([len(labels) for _, _, labels in self._kept], device=self._device)
+        sizes = torch.tensor([len(labels) for _, _, labels in self._kept])
+        counts = to_device(sizes, self._device)
         logits = torch.cat([logits for _, logits, _ in self._kept])
         labels = torch.cat([labels for _, _, labels in self._kept])
         self._kept.clear()

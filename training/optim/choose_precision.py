@@ -1,12 +1,13 @@
 """Chooses the fastest precision and memory format (`precision auto`, `channels_last auto`).
 
-On a CPU, a few steps are timed if the run is long enough for that to pay off. With `deterministic
-on`, and on a GPU, the choice depends only on the hardware and the network.
+A few steps are timed if the run is long enough for that to pay off. Otherwise, and with
+`deterministic on`, the choice depends only on the hardware.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -19,20 +20,28 @@ from torch import Tensor, nn
 from ...compiler.analysis import analyse
 from ...compiler.network import Network
 from ...compiler.plan.plan import Train
+from ..runtime.out_of_memory import is_out_of_memory
+from ..runtime.to_device import to_device
 from .precision import Precision
 
 WORTH_IT = 3 * 10**11
-"""The multiply-adds of a run's forward passes below which timing takes longer than it saves."""
+"""The multiply-adds of a run's forward passes below which timing takes longer than it saves, on a
+CPU."""
+WORTH_IT_ON_GPU = 10**15
+"""The same on a GPU: about two minutes of training on one of 2020. It is not measured yet."""
 
 SHARE = 0.03
 """The timing of all options may use this share of the run's number of images."""
 
 GAIN = 0.95
-"""An option is chosen only if it takes at most this share of the time of plain float32."""
+"""An option is chosen only if it takes at most this share of the time of the usual one."""
 
 _SECONDS = 15.0
 """The time limit for timing; the batch is reduced if steps are slow."""
 _ROUNDS = 3
+_STEPS_ON_GPU = 5
+"""The number of steps that are timed together on a GPU, which works on one while the next one is
+being started."""
 _ENOUGH = 16
 """The number of images of a timed step. Smaller batches do not show which memory format is faster;
 then only the most promising option is compared with plain float32."""
@@ -68,18 +77,20 @@ def choose(
         line = _line(options[0], _only(train, device, options[0]))
         return Choice(options[0], (line,), warning)
     macs = analyse(network).totals.macs * images
-    if device.type == "cuda":
-        precision = options[-1]
-        return Choice(precision, (_line(precision, "this GPU multiplies bf16 and fp16 faster"),))
-    if macs < WORTH_IT:
-        plain = options[0]
+    promising = device.type == "cuda" and _has_tensor_cores(device, options[-1], train)
+    usual = options[-1] if promising else options[0]
+    if macs < (WORTH_IT_ON_GPU if device.type == "cuda" else WORTH_IT):
         why = "the run is too short for timing to pay off"
-        return Choice(plain, (_line(plain, why),), warning)
+        if usual.dtype is not None:
+            why = f"usually the fastest on such a GPU; {why}"
+        return Choice(usual, (_line(usual, why),), warning)
     if train.deterministic.on:
-        precision = options[-1] if bf16_is_fast(device) else options[0]
+        precision = options[-1] if bf16_is_fast(device) else usual
         why = "chosen by the device alone: deterministic runs do not time alternatives"
         return Choice(precision, (_line(precision, why),), warning)
-    choice = _timed(network, module, device, batch, images, options, freeze)
+    choice = _timed(network, module, device, batch, images, options, usual, freeze)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # the copies of the network, and what their steps needed
     return choice._replace(warning=warning)
 
 
@@ -105,6 +116,13 @@ def _half(mode: str, device: torch.device) -> list[torch.dtype | None]:
     return [None, BF16] if bf16_is_fast(device) else [None]
 
 
+def _has_tensor_cores(device: torch.device, precision: Precision, train: Train) -> bool:
+    """Whether the GPU has special hardware for a precision, whose kernels are written for
+    channels_last."""
+    major, _ = torch.cuda.get_device_capability(device)
+    return major >= 7 if precision.dtype is not None else major >= 8 and train.precision.tf32
+
+
 def bf16_is_fast(device: torch.device) -> bool:
     """Whether the processor or GPU multiplies bfloat16 natively."""
     if device.type != "cpu":
@@ -124,25 +142,32 @@ def _timed(
     batch: int,
     all_images: int,
     options: Sequence[Precision],
+    usual: Precision,
     freeze: Callable[[nn.Module], object],
 ) -> Choice:
     """Times the options in turn, in several rounds, so that other load on the machine affects all
-    of them equally."""
+    of them equally. An option that does not fit into memory is not chosen. `usual` is what is
+    chosen if no other one is faster."""
     affordable = int(SHARE * all_images / (_ROUNDS + 1))  # images of a round over all options
     if affordable < _ENOUGH * len(options):
         options = [options[0], options[-1]]
-    copies = [copy.deepcopy(module) for _ in options]
+    copies = [_copied(module, device) for _ in options]
     for precision, copied in zip(options, copies, strict=True):
         precision.lay_out(copied)
         freeze(copied.train())
 
     def seconds(index: int, images: Tensor) -> float:
-        began = time.perf_counter()
-        _step(copies[index], options[index], images, device)
-        return time.perf_counter() - began
+        try:
+            return _seconds(lambda: _step(copies[index], options[index], images, device), device)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            copies[index].zero_grad()
+            return math.inf
 
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch, *network.input.shape, generator=generator)
+    images = to_device(images, device)
     images = images[: max(_FEWEST, affordable // len(options))]
     images = images[: _affordable_batch(seconds, images, len(options))]
     for index in range(len(options)):
@@ -152,17 +177,35 @@ def _timed(
         for index in range(len(options)):
             times[index].append(seconds(index, images))
     medians = [statistics.median(each) for each in times]
-    best = min(range(len(options)), key=medians.__getitem__)
-    if medians[best] > GAIN * medians[0]:
-        best = 0
+    best, before = min(range(len(options)), key=medians.__getitem__), options.index(usual)
+    if math.isinf(medians[best]) or medians[best] > GAIN * medians[before]:
+        best = before
     listed = ", ".join(
-        f"{_name(precision)} {1000 * median:.0f} ms"
+        f"{_name(precision)} {_milliseconds(median)}"
         for precision, median in zip(options, medians, strict=True)
     )
     return Choice(
         options[best],
         (_line(options[best], f"steps of {len(images)} images were timed: {listed}"),),
     )
+
+
+def _copied(module: nn.Module, device: torch.device) -> nn.Module:
+    return copy.deepcopy(module).to(device)
+
+
+def _seconds(step: Callable[[], object], device: torch.device) -> float:
+    """The time of a step. A GPU only queues it: the clock starts and stops when it has no work."""
+    on_gpu = device.type == "cuda"
+    steps = _STEPS_ON_GPU if on_gpu else 1
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    began = time.perf_counter()
+    for _ in range(steps):
+        step()
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    return (time.perf_counter() - began) / steps
 
 
 def _step(module: nn.Module, precision: Precision, images: Tensor, device: torch.device) -> None:
@@ -189,6 +232,12 @@ def _affordable_batch(seconds: Callable[[int, Tensor], float], images: Tensor, o
 
 def _name(precision: Precision) -> str:
     return precision.word + (" channels_last" if precision.channels_last else "")
+
+
+def _milliseconds(seconds: float) -> str:
+    if math.isinf(seconds):
+        return "out of memory"
+    return f"{1000 * seconds:.0f} ms" if seconds > 0.01 else f"{1000 * seconds:.2g} ms"
 
 
 def _line(precision: Precision, why: str) -> str:

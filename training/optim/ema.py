@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,8 +20,8 @@ class Average:
         self.steps = 0
         trained, averaged = module.state_dict(), self.module.state_dict()
         pairs = [(averaged[key], trained[key]) for key in averaged]
-        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self._averaged = _columns([pair for pair in pairs if pair[0].is_floating_point()])
+        self._copied = _columns([pair for pair in pairs if not pair[0].is_floating_point()])
 
     @torch.no_grad()
     def update(self) -> None:
@@ -28,10 +29,12 @@ class Average:
         random weights would remain in the average for long."""
         self.steps += 1
         kept = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        averages: list[Tensor] = [average for average, _ in self._averaged]
-        torch._foreach_lerp_(averages, [trained for _, trained in self._averaged], 1 - kept)
-        for copied, trained in self._copied:
-            copied.copy_(trained)
+        averages, trained = self._averaged
+        if averages:
+            torch._foreach_lerp_(averages, trained, 1 - kept)
+        copies, originals = self._copied
+        if copies:
+            torch._foreach_copy_(copies, originals)
 
     def state(self) -> dict[str, Any]:
         return {"steps": self.steps, "weights": self.module.state_dict()}
@@ -39,3 +42,8 @@ class Average:
     def restore(self, state: dict[str, Any]) -> None:
         self.steps = int(state["steps"])
         self.module.load_state_dict(state["weights"])
+
+
+def _columns(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    """Pairs as two lists: one operation then takes all of them."""
+    return [one for one, _ in pairs], [other for _, other in pairs]

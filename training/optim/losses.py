@@ -103,4 +103,11 @@ def shares(labels: Tensor, like: Tensor) -> Tensor:
     """Labels as one-hot or soft labels."""
     if labels.ndim == 2:
         return labels.to(like.dtype)
-    return F.one_hot(labels, like.shape[1]).to(like.dtype)
+    return one_hot(labels, like.shape[1], like.dtype)
+
+
+def one_hot(labels: Tensor, classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Labels as rows of zeros and a one, without the check by `F.one_hot` of what the largest label
+    is, for which it reads the labels back from most devices."""
+    zeros = torch.zeros(len(labels), classes, dtype=dtype, device=labels.device)
+    return zeros.scatter_(1, labels[:, None], 1)

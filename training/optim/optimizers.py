@@ -94,6 +94,19 @@ def make_optimizer(
     return made
 
 
+def can_skip_steps(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the optimizer can leave out a step on the device itself: all fused ones can, for the
+    sake of loss scaling."""
+    return bool(getattr(optimizer, "_step_supports_amp_scaling", False))
+
+
+def step_unless(optimizer: torch.optim.Optimizer, skip: Tensor) -> None:
+    """Makes a step, but changes nothing if `skip`, a tensor on the device, is true. The program
+    need not know, and does not wait to know."""
+    optimizer.found_inf = skip.to(torch.float32)  # type: ignore[attr-defined]
+    optimizer.step()
+
+
 def rate_of(directive: Optimizer) -> float:
     """The base learning rate of a plan."""
     return float(directive.arguments["lr"])

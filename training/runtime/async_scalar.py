@@ -1,31 +1,59 @@
-"""Reads a loss from the GPU asynchronously, so that the GPU does not have to wait."""
+"""Reads losses from a GPU while it works on the next ones, so that neither waits for the other."""
 
 from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+About = TypeVar("About")
 
-class AsyncScalar:
-    """A scalar that is copied from the device in the background. Call `copy` right after it is
-    computed, and `value` when the device has more work queued."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._number: Tensor | None = None
-        self._arrived: torch.cuda.Event | None = None
-        if device.type == "cuda":
-            self._number = torch.empty((), pin_memory=True)
-            self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+class _Queued(NamedTuple, Generic[About]):
+    numbers: Tensor
+    arrived: torch.cuda.Event | None
+    about: About
 
-    def copy(self, number: Tensor) -> None:
-        if self._arrived is None or self._number is None:
-            self._number = number
-            return
-        self._number.copy_(number.detach(), non_blocking=True)
-        self._arrived.record()
 
-    def value(self) -> float:
-        assert self._number is not None
-        if self._arrived is not None:
-            self._arrived.synchronize()
-        return self._number.item()
+class AsyncScalars(Generic[About]):
+    """A queue of a few numbers for each batch. Those on a GPU are copied into pinned memory in the
+    background, and read when they have arrived.
+
+    `late`: the numbers of a batch are read only when those of the next batch are queued. By then
+    the GPU has the work of a whole step ahead of it.
+    """
+
+    def __init__(self, late: bool = False) -> None:
+        self._late = late
+        self._queue: deque[_Queued[About]] = deque()
+
+    def put(self, numbers: Tensor, about: About) -> None:
+        """Queues the copy of numbers that have just been computed, with what they are about."""
+        numbers = numbers.detach()
+        arrived = None
+        if numbers.device.type == "cuda":
+            stream = torch.cuda.current_stream(numbers.device)
+            numbers = numbers.to("cpu", non_blocking=True)  # into pinned memory
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrived.record(stream)
+        self._queue.append(_Queued(numbers, arrived, about))
+
+    def take(self) -> Iterator[tuple[list[float], About]]:
+        """The numbers that are to be read now: those that were just queued or, if they are read
+        late, those before."""
+        while len(self._queue) > self._late:
+            yield self._read()
+
+    def rest(self) -> Iterator[tuple[list[float], About]]:
+        """All numbers that are not read yet."""
+        while self._queue:
+            yield self._read()
+
+    def _read(self) -> tuple[list[float], About]:
+        numbers, arrived, about = self._queue.popleft()
+        if arrived is not None:
+            arrived.synchronize()
+        return numbers.flatten().tolist(), about

@@ -13,6 +13,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.memory_budget import cores
 from .allocator import freed_memory_kept
 from .missing_operation import missing_operation
+from .tf32 import tf32
 
 KINDS = ("cpu", "cuda", "mps")
 
@@ -82,29 +83,23 @@ def set_up_torch(
         torch.get_deterministic_debug_mode(),
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark,
-        torch.backends.cuda.matmul.allow_tf32,
-        torch.backends.cudnn.allow_tf32,
     )
     try:
         if deterministic.on:
             # cuBLAS reads this when it is first used.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-            if compile.on:
+            if compile.on is True:
                 torch.use_deterministic_algorithms(True)
             else:  # the same, except for torch.compile, which would take seconds to import
                 torch.set_deterministic_debug_mode("error")
             # No uninitialized memory is ever read here, so filling it would only take time.
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
-        torch.backends.cuda.matmul.allow_tf32 = precision.tf32
-        torch.backends.cudnn.allow_tf32 = precision.tf32
-        with using(device), freed_memory_kept(device):
+        with tf32(precision.tf32), using(device), freed_memory_kept(device):
             yield
     finally:
-        if deterministic.on and compile.on:
+        if deterministic.on and compile.on is True:
             torch.use_deterministic_algorithms(before[0] > 0, warn_only=before[0] == 1)
         torch.set_deterministic_debug_mode(before[0])
         torch.utils.deterministic.fill_uninitialized_memory = before[1]  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = before[2]
-        torch.backends.cuda.matmul.allow_tf32 = before[3]
-        torch.backends.cudnn.allow_tf32 = before[4]

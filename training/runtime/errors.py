@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .broken_connection import broken_connection
+from .compiled import is_of_compiler
 from .missing_operation import missing_operation
 from .out_of_memory import Situation, is_out_of_memory, out_of_memory, too_many_elements
 
@@ -49,7 +50,7 @@ def explain_error(error: Exception, situation: Situation) -> Diagnostic | None:
             train.batch.place("size"),
             help=f"write `batch {max(8, 4 * situation.batch)}`, or remove the batch norm",
         )
-    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+    if is_of_compiler(error):
         return Diagnostic(
             "not-compiled",
             "torch cannot compile this network here",

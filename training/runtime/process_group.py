@@ -24,6 +24,7 @@ from torch.utils._pytree import tree_map
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.batches import Sharing
+from .compiled import Compiled
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others, which may still read images or write a checkpoint."""
@@ -89,6 +90,7 @@ class Processes:
 
     def without_sum(self, forward: object) -> AbstractContextManager[object]:
         """A context without gradient synchronization, for accumulated batches."""
+        forward = forward.module if isinstance(forward, Compiled) else forward
         if isinstance(forward, DistributedDataParallel):
             return forward.no_sync()
         return nullcontext()
@@ -99,15 +101,16 @@ class Processes:
             for tensor in tensors:
                 dist.all_reduce(tensor)
 
-    def agreed(self, value: float, stop: bool) -> tuple[float, bool]:
-        """The mean of a value over all processes (NaN if any value is), and whether any process was
-        asked to stop."""
+    def agree(self, value: Tensor, stop: bool) -> Tensor:
+        """The mean of a value over all processes (NaN if any value is), and how many processes were
+        asked to stop: two numbers on the device, which nothing waits for. A single process has the
+        value alone."""
         if self.world == 1:
-            return value, stop
-        both = torch.tensor([value / self.world, float(stop)], device=self.device)
+            return value.detach()
+        both = value.detach().new_full((2,), float(stop))
+        both[0] = value.detach() / self.world
         dist.all_reduce(both)
-        mean, stops = both.tolist()
-        return mean, stops > 0
+        return both
 
     def gathered(self, value: Any) -> list[Any]:
         """The values of all processes, by rank."""

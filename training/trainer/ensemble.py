@@ -3,21 +3,20 @@ averaged."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...compiler.plan.train import Ensemble, Seed
 from ...dsl.diagnostics import SpecError
 from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import RECORD, RunFolder, inner_folder, member_name
 from ..checkpoint.run_lock import lock_run
+from ..inference.ensemble_module import EnsembleModule
 from ..inference.trained_model import TrainedModel, open_run
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
@@ -30,21 +29,6 @@ from .job import Job
 from .loop import DONE, EARLY
 from .one_network import train_network
 from .result import Result
-
-
-class EnsembleModule(nn.Module):
-    """An ensemble as a module: averages the probabilities of its networks and returns logits."""
-
-    def __init__(self, members: Sequence[nn.Module], multi_label: bool) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self.multi_label = multi_label
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits = torch.stack([member(images).float() for member in self.members])
-        if self.multi_label:
-            return logits.sigmoid().mean(0).logit(eps=1e-7)
-        return logits.log_softmax(2).logsumexp(0) - math.log(len(self.members))
 
 
 def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:

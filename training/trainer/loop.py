@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -21,18 +22,37 @@ from ..data.loader.batches import Batch
 from ..data.loader.order import spans
 from ..metrics.confusion import is_best
 from ..metrics.evaluation import count
-from ..optim.optimizers import rate_of, set_rate
-from ..runtime.async_scalar import AsyncScalar
+from ..optim.optimizers import can_skip_steps, rate_of, set_rate, step_unless
+from ..runtime.async_scalar import AsyncScalars
 from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
 from .callbacks import EpochRecord, Step
 from .setup import Run
+from .state import Learner
 
 DONE, EARLY, INTERRUPTED, DIVERGED, STOPPED = (
     "done", "early stop", "interrupted", "diverged", "stopped",
 )  # fmt: skip
 """The reasons why training ends."""
+
+
+def read_late(learner: Learner) -> bool:
+    """Whether losses are read one step late. A step with a loss that is NaN must then be left out
+    without the program knowing; else the weights would be lost before the error is noticed."""
+    skips = learner.scaler is not None or can_skip_steps(learner.optimizer)
+    return learner.device.type == "cuda" and skips
+
+
+@dataclass
+class Unread:
+    """A batch whose loss is not read yet."""
+
+    batch: Batch
+    moment: Moment
+    loss: float | None = None
+    step: Step | None = None
+    """The step of the optimizer, once it is made; None if the batch is not the last of its step."""
 
 
 class Loop:
@@ -50,6 +70,11 @@ class Loop:
         self.train = self.learner.plan.train
         self.metric = run.metric
         self.validation = self.data.evaluation("val", sharing=self.processes.sharing)
+        self.validated = self.learner.evaluated_part
+        self.validated_forward = None
+        if self.learner.compile is not None:
+            size = self.validation.full
+            self.validated_forward = self.learner.compile(self.validated, size)
         self.augment = augmenter(self.learner.plan, self.data.preparation, reuse=True)
         self.progressive = progressive(self.learner.plan)
         self.batches.guests = self.augment.guests if self.augment else 0
@@ -59,6 +84,8 @@ class Loop:
         self.warned_of_constant_outputs = False
         self.images = 0
         """The number of images since the start of this epoch, or since it was resumed."""
+        self.stopping = False
+        """Whether another process was asked to stop."""
 
     def run(self) -> str:
         """Trains until all epochs are done or there is another reason to end, which is returned."""
@@ -96,8 +123,10 @@ class Loop:
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
         cast = learner.precision.autocast(learner.device)
         lookahead = learner.lookahead
-        metrics, loss_value = self.writer.metrics, AsyncScalar(learner.device)
+        late = read_late(learner)
+        metrics, losses = self.writer.metrics, AsyncScalars[Unread](late)
         heads = bool(learner.network.aux)
+        bad: Tensor | None = None
         self.images = 0
 
         for number, (batch, share, last) in self.shares():
@@ -108,12 +137,15 @@ class Loop:
                 if cast:
                     outputs = tuple(o.float() for o in outputs) if heads else outputs.float()
                 loss = criterion(outputs, labels)
-                loss_value.copy(loss)
+                unread = Unread(batch, self.moment())
+                agreed = self.processes.agree(loss, self.interruption.requested)
+                losses.put(agreed, unread)
+                if late and not scaler:
+                    finite = agreed.isfinite().all()
+                    bad = ~finite if bad is None else bad | ~finite
                 part = loss if share == 1 else loss * share
                 (scaler.scale(part) if scaler else part).backward()  # type: ignore[no-untyped-call]
-            value, stop = self.processes.agreed(loss_value.value(), self.interruption.requested)
-            if not math.isfinite(value):
-                raise self.diverged(images)
+            self.read(losses.take())
             metrics.add(loss, outputs[0] if heads else outputs, labels)
             self.images += self.batches.together
             if not last:
@@ -133,6 +165,9 @@ class Loop:
             if scaler:
                 scaler.step(optimizer)
                 scaler.update()
+            elif bad is not None:
+                step_unless(optimizer, bad)
+                bad = None
             else:
                 optimizer.step()
             optimizer.zero_grad()
@@ -143,14 +178,31 @@ class Loop:
                 average.update()
             position.position = self.batches.state.position
             speed, waiting = self.images / self.batches.elapsed, self.batches.waiting
-            self.callback.step(Step(position.epoch + 1, number, value, rate, speed, waiting))
-            if stop or (self.processes.alone and self.interruption.requested):
+            unread.step = Step(position.epoch + 1, number, None, rate, speed, waiting)
+            self.report(unread)
+            if self.stopping or (self.processes.alone and self.interruption.requested):
+                self.read(losses.rest())
                 return False
             if position.steps == self.last_step:
                 break
+        self.read(losses.rest())
         position.epoch += 1
         position.position = 0
         return True
+
+    def read(self, losses: Iterable[tuple[list[float], Unread]]) -> None:
+        """Reads losses that have arrived; raises Diverged for one that is NaN or infinite."""
+        for (loss, *stops), unread in losses:
+            if not math.isfinite(loss):
+                raise self.diverged(unread)
+            self.stopping |= any(stops)
+            unread.loss = loss
+            self.report(unread)
+
+    def report(self, unread: Unread) -> None:
+        """Tells the callback of a step when it is made and its loss is read."""
+        if unread.step is not None and unread.loss is not None:
+            self.callback.step(unread.step._replace(loss=unread.loss))
 
     def preprocess(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The images of a batch, preprocessed and, if the plan says so, augmented; and the
@@ -186,8 +238,9 @@ class Loop:
             last = index % many == many - 1 or index == len(sizes) - 1
             yield before + index + 1, (batch, share, last)
 
-    def diverged(self, images: Tensor) -> Diverged:
+    def diverged(self, unread: Unread) -> Diverged:
         """The error for a loss that is NaN or infinite; no step was made with this loss."""
+        images, _ = self.preprocess(unread.batch)
         forward, cast = (
             self.learner.trained_part,
             self.learner.precision.autocast(self.learner.device),
@@ -197,7 +250,7 @@ class Loop:
             with cast or nullcontext():
                 return forward(images)
 
-        return not_finite(forward, repeat_forward, self.moment(), self.advice())
+        return not_finite(forward, repeat_forward, unread.moment, self.advice())
 
     # ---- validation ----
 
@@ -216,7 +269,7 @@ class Loop:
             raise too_large(train_metrics["loss"], guessing, self.moment(), self.advice())
         rate = learner.rates.at(position.steps - 1)
         counts = count(
-            learner.evaluated_part,
+            self.validated,
             self.data,
             self.validation,
             plan.train.loss,
@@ -224,6 +277,7 @@ class Loop:
             self.callback,
             "val",
             merge=self.processes.add_up,
+            forward=self.validated_forward,
         )
         val_metrics = counts.metrics()
         if counts.constant and not self.warned_of_constant_outputs:

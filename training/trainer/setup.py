@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...compiler.analysis import analyse
 from ...compiler.plan.fusion import fuse
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.report.explain.augment import in_short
@@ -28,9 +29,11 @@ from ..data.loader.batches import Batches
 from ..data.open import Opened
 from ..inference.load import live
 from ..metrics.running_metrics import RunningMetrics
+from ..optim.choose_compile import CompileChoice, choose_compile
 from ..optim.choose_precision import Choice, choose
 from ..optim.precision import Precision
 from ..optim.whitening import whiten
+from ..runtime.compiled import Compiled
 from ..runtime.devices import describe
 from ..runtime.gradient_checkpointing import recompute
 from ..runtime.interrupts import Interruption
@@ -41,7 +44,7 @@ from ..transfer.feature_cache import CachedFeatures, FeatureCache
 from ..transfer.setup import TransferSetup, set_up_transfer
 from .callbacks import RunStart
 from .job import Job
-from .state import Learner, criterion_of, make_learner
+from .state import Compile, Learner, criterion_of, make_learner
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,6 +91,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     if network.init.whitened and checkpoint is None and job.plan.transfer is None:
         whiten(module.get_submodule(network.init.whitened), job.data)
     choice = _choose_precision(job, module, transfer, checkpoint)
+    compiling = _choose_compile(job, transfer, checkpoint)
     module.to(job.device)
     choice.precision.lay_out(module)
     if train.sync_bn.on and processes.world > 1:
@@ -109,11 +113,13 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
         device=job.device,
         steps_per_epoch=-(-len(batches) // train.accumulate.batches),
         wrap=processes.wrapped,
+        compile=_compile(job) if compiling.on else None,
+        batch=batches.full,
         freezing=transfer.freezing,
         transferred=transfer.transferred,
         cut=features.cut if features else None,
     )
-    writer = _checkpoint_writer(job, folder, choice)
+    writer = _checkpoint_writer(job, folder, choice, compiling)
     seed_all(train.seed.value, processes.rank)
     if checkpoint is not None:
         with restoring(folder.checkpoint):
@@ -127,6 +133,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
         job.callback.note(choice.warning)
     choices = (
         *choice.lines,
+        *compiling.lines,
         f"images stay {_STORES[job.data.where]}",
         f"preprocessing: {', '.join(job.data.preparation.lines())}",
         *_augmentation(job.plan),
@@ -200,6 +207,38 @@ def _choose_precision(
     return job.processes.broadcast(choice)  # type: ignore[no-any-return]
 
 
+def _choose_compile(
+    job: Job, transfer: TransferSetup, checkpoint: Mapping[str, Any] | None
+) -> CompileChoice:
+    """Decides whether to compile; a resumed run keeps to that, unless the spec now decides it."""
+    train = job.plan.train
+    if checkpoint is not None and not isinstance(train.compile.on, bool):
+        saved = checkpoint["numbers"].get("compile", {})
+        return CompileChoice(bool(saved.get("on")), tuple(saved.get("lines", ())))
+    totals, world = analyse(job.request.network).totals, job.processes.world
+    images = _images_computed(job, transfer) / world
+    return choose_compile(train, job.device, totals, images=images, world=world)
+
+
+def _compile(job: Job) -> Compile:
+    """Compiles modules as the plan says. If the plan leaves it open, the network is trained
+    uncompiled where torch cannot compile it."""
+    directive, noted = job.plan.train.compile, False
+    sizes_vary = any(one.by_epoch for one in job.plan.augment)
+
+    def give_up(reason: str) -> None:
+        nonlocal noted
+        if not noted:
+            job.callback.note(f"torch cannot compile this network, which runs uncompiled: {reason}")
+        noted = True
+
+    def compiled(module: Any, size: int) -> Compiled:
+        fallback = None if directive.on is True else give_up
+        return Compiled(module, size, mode=directive.mode, sizes_vary=sizes_vary, give_up=fallback)
+
+    return compiled
+
+
 def _images_computed(job: Job, transfer: TransferSetup) -> int:
     """About how many images go through the network in the whole run. If features are cached, images
     go through the frozen layers only once."""
@@ -246,7 +285,9 @@ def _cache_features(
 # ---- checkpoint and record -------------------------------------------------------------------
 
 
-def _checkpoint_writer(job: Job, folder: RunFolder, choice: Choice) -> CheckpointWriter:
+def _checkpoint_writer(
+    job: Job, folder: RunFolder, choice: Choice, compiling: CompileChoice
+) -> CheckpointWriter:
     network, data = job.request.network, job.data
     spec = spec_hash(job.request.program)
     fixed = {
@@ -259,6 +300,7 @@ def _checkpoint_writer(job: Job, folder: RunFolder, choice: Choice) -> Checkpoin
             "precision": choice.precision.word,
             "channels_last": choice.precision.channels_last,
             "lines": list(choice.lines),
+            "compile": {"on": compiling.on, "lines": list(compiling.lines)},
         },
     }
     metadata = facts_about(

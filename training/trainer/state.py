@@ -26,6 +26,9 @@ from ..transfer.anchor import Anchor
 from ..transfer.freezing import Freezing, factors_of
 from ..transfer.split_network import Cut
 
+Compile = Callable[[Any, int], Callable[[Tensor], Any]]
+"""Compiles a module for batches of a size."""
+
 
 @dataclass(kw_only=True)
 class Learner:
@@ -49,7 +52,9 @@ class Learner:
     parameters: list[nn.Parameter] = field(repr=False)
     """The parameters that are trained in at least one epoch."""
     wrap: Callable[[Any], Any] | None = None
-    """Compiles and wraps the module; called again whenever other layers are frozen."""
+    """Wraps and compiles the module; called again whenever other layers are frozen."""
+    compile: Compile | None = None
+    """Compiles a module for batches of a size; None if nothing is compiled."""
     freezing: Freezing | None = None
     """Which layers are frozen in which epochs; None if no layer is ever frozen."""
     frozen_after: FrozenAfter | None = None
@@ -143,12 +148,15 @@ def make_learner(
     device: torch.device,
     steps_per_epoch: int,
     wrap: Callable[[Any], Any] | None = None,
+    compile: Compile | None = None,
+    batch: int = 0,
     freezing: Freezing | None = None,
     transferred: Collection[str] = (),
     cut: Cut | None = None,
 ) -> Learner:
-    """The initial training state of a module that is already on the device. `transferred` has the
-    names of the pretrained weights that were loaded."""
+    """The initial training state of a module that is already on the device. It is compiled for
+    batches of `batch` images. `transferred` has the names of the pretrained weights that were
+    loaded."""
     train = plan.train
     anchor: Anchor | None = None
     factors: dict[str, float] = {}
@@ -165,8 +173,9 @@ def make_learner(
     trainable = [parameter for group in groups for parameter in group["params"]]
 
     def wrapped(inner: Any) -> Any:
-        compiled = torch.compile(inner) if train.compile.on else inner
-        return wrap(compiled) if wrap is not None else compiled
+        # Compiled last: torch then lets processes exchange gradients before all are computed.
+        module = wrap(inner) if wrap is not None else inner
+        return compile(module, batch) if compile is not None else module
 
     length = Length(train.epochs.count, steps_per_epoch)
     return Learner(
@@ -186,6 +195,7 @@ def make_learner(
         early_stopping=EarlyStopping(train.early_stop) if train.early_stop else None,
         parameters=trainable,
         wrap=wrapped,
+        compile=compile,
         freezing=freezing,
         anchor=anchor,
         cut=cut,

@@ -29,9 +29,14 @@ class Anchor:
     @torch.no_grad()
     def pull(self) -> None:
         """Adds the gradient; called before a step, after the backward pass."""
-        for weight, start in zip(self._weights, self._start, strict=True):
-            if weight.grad is not None:
-                weight.grad.add_(weight - start, alpha=self.strength)
+        trained = [
+            (weight.grad, weight, start)
+            for weight, start in zip(self._weights, self._start, strict=True)
+            if weight.grad is not None
+        ]
+        if trained:
+            gradients, weights, starts = (list(each) for each in zip(*trained, strict=True))
+            torch._foreach_add_(gradients, torch._foreach_sub(weights, starts), alpha=self.strength)
 
     def state(self) -> dict[str, Tensor]:
         return dict(zip(self.names, self._start, strict=True))

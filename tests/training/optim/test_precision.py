@@ -89,6 +89,100 @@ def test_the_fastest_option_is_chosen(
     assert f"precision {expected.word}" in found.lines[0]
 
 
+# ---- on a GPU ----------------------------------------------------------------------------------
+
+GPU = torch.device("cuda")
+OF_GPU = 10**9
+"""The number of images of a long run."""
+
+
+class Gpu:
+    """A GPU that is not there: it has the capability that it is given, and its clock runs only when
+    the program waits for it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, *seconds: float, major: int = 8) -> None:
+        options = [Precision(half, last) for half in (None, BF16) for last in (False, True)]
+        self.cost = dict(zip(options, seconds, strict=True))
+        self.now = self.queued = 0.0
+        self.steps: list[Precision] = []
+        self.too_large: set[Precision] = set()
+        patch.setattr(torch.cuda, "get_device_capability", lambda device: (major, 0))
+        patch.setattr(torch.cuda, "is_bf16_supported", lambda **_: major >= 8)
+        patch.setattr(torch.cuda, "synchronize", self.synchronize)
+        patch.setattr(torch.cuda, "empty_cache", lambda: None)
+        patch.setattr(precision, "_copied", lambda module, device: module)
+        patch.setattr(precision, "to_device", lambda images, device: images)
+        patch.setattr(precision, "time", self)
+        patch.setattr(precision, "_step", self.step)
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def synchronize(self, device: torch.device) -> None:
+        assert device == GPU
+        self.now, self.queued = self.now + self.queued, 0.0
+
+    def step(self, module: nn.Module, one: Precision, images: Tensor, device: object) -> None:
+        if one in self.too_large:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.steps.append(one)
+        self.queued += self.cost[one] * len(images)
+
+    def chosen(self, *changes: str, images: int = OF_GPU) -> Choice:
+        network = dotcnn.compile(LARGE)
+        train, module = train_of(network, *changes), dotcnn.load(LARGE)
+        return choose(network, train, module, GPU, batch=64, images=images)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ((4.0, 3.0, 2.0, 1.0), Precision(BF16, True)),
+        ((4.0, 3.0, 1.0, 2.0), Precision(BF16, False)),  # as with depthwise convolutions
+        ((1.0, 3.0, 2.0, 2.0), FULL),  # so small that casts are most of the work
+        ((1.0, 1.0, 0.98, 1.0), Precision(BF16, True)),  # no other one is clearly faster
+    ],
+)
+def test_a_gpu_is_timed(
+    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], expected: Precision
+) -> None:
+    """What is measured is the work that is queued, not the time to queue it."""
+    gpu = Gpu(monkeypatch, *(second / 1000 for second in seconds))
+    found = gpu.chosen()
+    assert found.precision == expected
+    assert "steps of 64 images were timed" in found.lines[0]
+    assert f"bf16 channels_last {64 * seconds[3]:.0f} ms" in found.lines[0]
+    assert gpu.queued == 0
+
+
+def test_a_short_run_on_a_gpu_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Gpu(monkeypatch, 1.0, 1.0, 1.0, 1.0)
+    found = gpu.chosen(images=1000)
+    assert found.precision == Precision(BF16, True)
+    assert "too short" in found.lines[0]
+    assert gpu.chosen("deterministic=on").precision == Precision(BF16, True)
+    assert gpu.steps == []
+
+
+def test_a_gpu_without_tensor_cores_keeps_the_usual_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Gpu(monkeypatch, 1.0, 1.0, 1.0, 1.0, major=6)
+    assert gpu.chosen(images=1000).precision == FULL
+    assert gpu.chosen("precision=fp32", images=1000).precision == FULL
+    newer = Gpu(monkeypatch, 1.0, 1.0, 1.0, 1.0, major=8)
+    assert newer.chosen("precision=fp32", images=1000).precision == Precision(None, True)
+
+
+def test_what_does_not_fit_into_memory_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Gpu(monkeypatch, 1e-3, 1e-3, 4e-3, 5e-3)
+    gpu.too_large = {FULL, Precision(None, True)}
+    found = gpu.chosen()
+    assert found.precision == Precision(BF16, False)
+    assert "fp32 out of memory" in found.lines[0]
+
+
+# ---- on a CPU ----------------------------------------------------------------------------------
+
+
 @pytest.mark.usefixtures("fast_bf16")
 def test_timing_takes_little_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a step of a minute, fewer images are looked at."""
@@ -133,6 +227,11 @@ def test_small_networks_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     found = chosen(SMALL)
     assert found.precision == FULL
     assert clock.steps == []
+
+
+def test_short_deterministic_runs_are_those_of_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "bf16_is_fast", lambda device: True)
+    assert chosen(SMALL, "deterministic=on").precision == FULL
 
 
 @pytest.mark.usefixtures("fast_bf16")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -200,8 +201,8 @@ def test_compiled_networks_train_the_same(tmp_path: Path) -> None:
     """`compile` is torch's own, here with the backend that needs no compiler of C."""
     real = torch.compile
 
-    def eager(module: nn.Module) -> object:
-        return real(module, backend="eager")
+    def eager(module: nn.Module, **options: Any) -> object:
+        return real(module, backend="eager", dynamic=options["dynamic"])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "compile", eager)

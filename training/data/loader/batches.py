@@ -11,13 +11,14 @@ each process gets a range of the images.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .order import batch_count, permutation, shared, spans
+from ...runtime.to_device import to_device
+from .order import batch_count, next_size, permutation, shared, spans
 from .store import InMemory, Store
 from .worker_processes import Stream
 
@@ -26,7 +27,8 @@ class Batch(NamedTuple):
     images: Tensor
     labels: Tensor
     indices: Tensor
-    """Indices of the images in the part, int64: the random numbers of an image depend on these."""
+    """Indices of the images in the part, int64, on the CPU: the random numbers of an image depend
+    on these, and the augmentation reads some of them."""
 
 
 class State(NamedTuple):
@@ -95,6 +97,17 @@ class Batches:
         mine = shared(0, len(self.store), *self.sharing)
         return batch_count(mine.stop - mine.start, self._own_batch)
 
+    @property
+    def full(self) -> int:
+        """The number of images of all batches of this process but, perhaps, the last ones."""
+        count = len(self.store)
+        if self.shuffle:
+            together = next_size(count, self.batch, self.drop_last)
+            own = shared(0, together, *self.sharing)
+            return len(range(count)[own])
+        mine = shared(0, count, *self.sharing)
+        return min(self._own_batch, len(range(count)[mine]))
+
     def __call__(self, epoch: int = 0, position: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, starting at a position."""
         plan = list(self._plan(epoch, position))
@@ -102,17 +115,15 @@ class Batches:
         self.state = State(epoch, position)
         began = time.perf_counter()
         places = [indices for indices, _, _ in plan]
-        # Indices and labels are small: they are copied to the device once for each epoch.
+        # Labels are small: they are copied to the device once for each epoch.
         order = torch.cat(places) if places else torch.empty(0, dtype=torch.int64)
-        sizes = [len(indices) for indices in places]
-        on_device = torch.split(order.to(self.device), sizes)
-        labels = torch.split(self._labels(order), sizes)
-        source = self._read(places, on_device)
+        labels = torch.split(self._labels(order), [len(indices) for indices in places])
+        source = self._read(places)
         try:
             for number, (_, position_after, together) in enumerate(plan):
                 requested = time.perf_counter()
                 images = next(source)
-                batch = Batch(images, labels[number], on_device[number])
+                batch = Batch(images, labels[number], places[number])
                 self.state = State(epoch, position_after)
                 self.together = together
                 now = time.perf_counter()
@@ -152,20 +163,15 @@ class Batches:
 
     # ---- their pixels ----
 
-    def _read(self, places: list[Tensor], on_device: Sequence[Tensor]) -> Generator[Tensor]:
+    def _read(self, places: list[Tensor]) -> Generator[Tensor]:
         if self._stream is not None:
             yield from self._stream(places)
             return
         assert isinstance(self.store, InMemory)
         images = self.store.images
-        if images.device == self.device:
-            for indices in on_device:
-                yield images.index_select(0, indices)
-            return
         for indices in places:
-            chosen = images.index_select(0, indices)
-            chosen = chosen.pin_memory() if self.device.type == "cuda" else chosen
-            yield chosen.to(self.device, non_blocking=True)
+            chosen = images.index_select(0, to_device(indices, images.device))
+            yield to_device(chosen, self.device)
 
     def _labels(self, order: Tensor) -> Tensor:
         labels = self.store.labels

@@ -1,0 +1,59 @@
+"""Augmentation on a GPU never waits for it: shown with tensors on `meta`, which have no values.
+
+Whatever reads a value from them, or needs to know how many are true, is an error there: `.item()`,
+`.tolist()`, `if tensor`, `nonzero`, an index of booleans. So the code that runs on a GPU runs here.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dotcnn.compiler.plan.directive import REGISTRY
+from dotcnn.compiler.plan.fusion import fused
+from dotcnn.training.augment import Augmenter
+
+from ..syncs import Launches, Transfers, to_device_unseen
+from .done import CLASSES, augmentations, in_a_ring, module, noisy
+from .test_anything import ANYTHING, COLOURS
+
+META = torch.device("meta")
+
+
+def augmenter(text: str, size: int = 32) -> Augmenter:
+    end = ", crop 32" if text.startswith(("crop", "resize")) else ""
+    return module(fused(augmentations(text + end), (size, size), 3))
+
+
+def test_every_directive_is_tried() -> None:
+    kinds = REGISTRY["augment"]
+    assert {kinds[text.split()[0]] for text in (*ANYTHING, *COLOURS)} == set(kinds.values())
+
+
+@pytest.mark.parametrize("text", [*ANYTHING, *COLOURS])
+def test_it_never_waits_for_the_device(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first batch fills tables, which are copied once; the second is as all others."""
+    augment = augmenter(text)
+    images = noisy(12, size=(32, 32))
+    images, labels, indices = in_a_ring(augment, images, torch.arange(12) % CLASSES)
+    images, labels = images.to(META), labels.to(META)
+    for number in range(2):
+        with to_device_unseen(monkeypatch) as copies, Transfers() as transfers:
+            found, _ = augment(images, labels, indices, number)
+        assert found.device == META
+    assert transfers.seen == []
+    assert len(copies) <= 1 + 5 * 3  # the indices; five for each round of a policy
+
+
+@pytest.mark.parametrize(("text", "most"), [("randaugment n=2", 210), ("trivial", 110)])
+def test_policies_start_few_operations(text: str, most: int) -> None:
+    """However many images there are: each takes a GPU some microseconds to start."""
+    augment, found = augmenter(text), []
+    for count in (64, 512):
+        images = noisy(count, size=(32, 32)).to(META)
+        labels = torch.zeros(count, dtype=torch.int64, device=META)
+        augment(images, labels, torch.arange(count))
+        with Launches() as launches:
+            augment(images, labels, torch.arange(count))
+        found.append(launches.count)
+    assert max(found) <= most
