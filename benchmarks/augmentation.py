@@ -77,7 +77,6 @@ def ours(images: Tensor) -> Augmenter:
 def of_ours(images: Tensor) -> Iterator[tuple[str, Run]]:
     augment = ours(images)
     labels, indices = torch.zeros(len(images), dtype=torch.int64), torch.arange(len(images))
-    indices = indices.to(images.device)
     yield "dotcnn", lambda: augment(images, labels, indices, 0)
 
 

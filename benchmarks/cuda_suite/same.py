@@ -127,7 +127,7 @@ def _compare(lines: str, plan: Any, device: str, facts: dict[str, Any], times: f
         augment = Augmenter(fusion, plain, seed=5, classes=CLASSES)
         indices = torch.arange(12 + augment.guests) % 12
         given, labels = pixels[indices].to(where), (indices % CLASSES).to(where)
-        results.append(augment(given, labels, indices.to(where), 1))
+        results.append(augment(given, labels, indices, 1))
     (one, shares), (other, other_shares) = results
     require(one.shape == other.shape, f"{lines}: shapes {one.shape} and {other.shape}")
     off = (one - other.cpu()).abs()

@@ -90,8 +90,9 @@ def _works(
     count = len(pixels)
     if fusion.input_size != (side, side):
         pixels = torch.nn.functional.interpolate(pixels.float(), fusion.input_size).to(torch.uint8)
-    indices = torch.arange(count + augment.guests, device=pixels.device) % count
-    labels, given = indices % CLASSES, pixels[indices]
+    indices = torch.arange(count + augment.guests) % count  # on the CPU, as in training
+    there = indices.to(pixels.device)
+    labels, given = there % CLASSES, pixels[there]
     yield "ours", lambda: augment(given, labels, indices, 0)
     for name, make in (("kornia", _kornia), ("v2", _torchvision)):
         try:

@@ -328,7 +328,7 @@ class Recompute(Directive):
             return
         yield from unknown_parts(self.parts, self, context)
         compiled = context.find(Compile)
-        if compiled is not None and compiled.on:
+        if compiled is not None and compiled.on is True:
             yield conflict(
                 "a compiled network decides for itself what it computes again", self, compiled
             )

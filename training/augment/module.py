@@ -60,7 +60,7 @@ class Augmenter(nn.Module):
             normalize = Normalize(normalization if fusion.normalizes else None, reverse)
             self._steps.append(PerImage(row, normalize))
         self._draws = Draws(resources.layout, seed)
-        self._draws_on_cpu = Draws(resources.on_cpu, seed)
+        self._draws_on_cpu = Draws(resources.on_cpu, seed, torch.device("cpu"))
         self.guests = sum(isinstance(step, Mix) for step in self._steps)
         """How many more images to pass than are returned: the next ones in the order."""
 
@@ -70,7 +70,7 @@ class Augmenter(nn.Module):
         if len(images) <= self.guests:
             raise ValueError(f"{len(images)} images are too few: mixing needs {self.guests} more")
         drawn = self._draws(epoch, to_device(indices, images.device))
-        on_cpu = self._draws_on_cpu(epoch, indices.cpu())
+        on_cpu = self._draws_on_cpu(epoch, indices)
         for step in self._steps:
             if isinstance(step, PerImage):
                 images = step(images, drawn, on_cpu, self._reuse)

@@ -43,16 +43,20 @@ class Layout:
 class Draws:
     """Draws all random numbers of a plan for a whole batch at once."""
 
-    def __init__(self, layout: Layout, seed: int) -> None:
+    def __init__(self, layout: Layout, seed: int, device: torch.device | None = None) -> None:
+        """`device` is where numbers are drawn, if not where the indices are."""
+        self._device = device
         self._seed = seed
         hashed = [_signed(_mixed((place + 1) * _GOLDEN)) for place in layout.places]
         self._places = torch.tensor(hashed, dtype=torch.int64).view(-1, 1)
         self._alternating = tuple(layout.alternating)
 
     def __call__(self, epoch: int, indices: Tensor) -> Tensor:
-        """Random numbers, places x images, float32, on the device of `indices`."""
+        """Random numbers, places x images, float32."""
+        device = self._device or indices.device
         if not len(self._places):
-            return torch.empty(0, len(indices), device=indices.device)
+            return torch.empty(0, len(indices), device=device)
+        indices = indices.to(device)
         if self._places.device != indices.device:
             self._places = self._places.to(indices.device)
         drawn = self._numbers(self._places, epoch, indices)

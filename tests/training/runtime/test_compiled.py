@@ -193,6 +193,7 @@ def test_the_spec_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen(monkeypatch, "compile=on", images=1).on
     assert chosen(monkeypatch, "compile=on mode=max_autotune", device="cpu").on
     assert chosen(monkeypatch, device="cpu") == CompileChoice(False)
-    found = chosen(monkeypatch, "deterministic=on")
-    assert not found.on
-    assert "deterministic" in found.lines[0]
+    for change in ("deterministic=on", "recompute=blocks"):
+        found = chosen(monkeypatch, change)
+        assert not found.on
+        assert change.partition("=")[0] in found.lines[0]
