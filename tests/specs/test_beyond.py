@@ -44,6 +44,7 @@ PARAMETERS = {
     "cifar/resnet9": 6_573_120,  # davidcpage/cifar10-fast, dawn.py
     "darknet/darknet19": 20_842_376,  # darknet19.cfg; at 4 bytes, the 80 MB of pjreddie.com
     "darknet/tiny_darknet": 1_042_104,  # of the trained weights; at 4 bytes, 4.0 MB there
+    "records/airbench94": 1_971_640,  # the layers of KellerJordan/cifar10-airbench, airbench94.py
     "unet/unet": 31_030_658,  # jakeret/tf_unet with 5 layers, 64 features and 2 classes
     "unet/unet_same": 31_037_698,  # milesial/Pytorch-UNet for 3 channels and 2 classes
     "xception/xception": 22_855_952,  # the paper's table 3
