@@ -70,8 +70,8 @@ write `epochs 10` and `schedule cosine`
     fit_flat_cos
 there is no L1 penalty; `optimizer sgd weight_decay=5e-4` penalises squares
     l1 l1_reg l1_regularization l1_l2 elastic_net
-there is no Lookahead or gradient centralization: leave it out
-    lookahead centralize_gradients
+there is no gradient centralization: leave it out
+    centralize_gradients
 an epoch goes through all images: take it out
     steps_per_epoch samples_per_epoch initial_epoch validation_steps
 write what each of them does as a directive of its own: `early_stop 5`, `schedule cosine`

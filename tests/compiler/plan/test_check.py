@@ -227,7 +227,7 @@ def test_what_an_older_version_did_not_know_takes_its_default(path: tuple[str, .
 @pytest.mark.parametrize(
     ("changes", "unknown"),
     [
-        ({"train": {"lookahead": {"is": "lookahead", "steps": 5}}}, "`train` has `lookahead`"),
+        ({"train": {"sharpness": {"is": "sharpness", "rho": 5}}}, "`train` has `sharpness`"),
         ({"train": {"optimizer": {"is": "optimizer lion"}}}, "`train` has `optimizer lion`"),
         ({"train": {"batch": {"is": "batch", "size": 8, "grow": 2}}},
          "`batch` has an argument `grow`"),
