@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.training.data.loader import memory_budget, worker_processes
 from dotcnn.training.data.loader.batches import Batches
 from dotcnn.training.data.open import Opened
 
@@ -128,3 +131,41 @@ def test_an_epoch_without_anything_left(tmp_path: Path) -> None:
     batches = streamed(tmp_path, 1).training()
     assert list(batches(0, 16)) == []
     batches.close()
+
+
+def test_images_read_ahead_take_a_bounded_number_of_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the batch and the number of workers; a batch larger than that comes in pieces."""
+    fill(tmp_path, COUNTS)
+    budget = 5 * worker_processes.AHEAD * 2 * 3 * 8 * 8
+    monkeypatch.setattr(memory_budget, "MOST_SHARED", budget)
+    data = f'folder "{tmp_path}"\n  batch 48\n  workers 2'
+    found, kept = opened(data, opening={"budget": 0}), opened(data)
+    batches = found.training()
+    pairs = zip(kept.training()(0), batches(0), strict=True)
+    assert all(torch.equal(first.images, second.images) for first, second in pairs)
+    stream = batches._stream
+    assert stream is not None
+    largest = max(len(piece) for piece in stream._requested.pieces)
+    assert largest == 5
+    batches.close()
+
+
+@given(st.integers(0, 64), st.integers(1, 2**22), st.integers(0, 2**32))
+def test_a_piece_is_as_large_as_the_budget_allows(
+    workers: int, bytes_of_image: int, budget: int
+) -> None:
+    size = worker_processes.piece_size(bytes_of_image, workers, budget)
+    ahead = worker_processes.AHEAD * max(1, workers) * bytes_of_image
+    assert size == 1 or size * ahead <= budget
+    assert (size + 1) * ahead > budget
+
+
+def test_processes_of_a_machine_divide_its_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may have very little of it."""
+    monkeypatch.setattr(memory_budget, "computer_budget", lambda: 2**50)
+    monkeypatch.setattr(memory_budget, "free_shared_memory", lambda: 2**50)
+    assert memory_budget.shared_budget(8) == memory_budget.MOST_SHARED
+    monkeypatch.setattr(memory_budget, "free_shared_memory", lambda: 64 * 2**20)
+    assert 8 * 2 * memory_budget.shared_budget(8) <= 32 * 2**20

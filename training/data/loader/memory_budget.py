@@ -38,6 +38,28 @@ def computer_budget() -> int:
     return int(min(_free(), _limit()) * SHARE)
 
 
+MOST_SHARED = 2**30
+"""The most bytes of images that worker processes read ahead for one process: several batches of
+any usual size."""
+SHARED_FOLDER = Path("/dev/shm")  # noqa: S108 - only its size is read
+"""Where Linux keeps shared memory. Docker gives a container 64 MiB of it unless told otherwise."""
+
+
+def shared_budget(local: int) -> int:
+    """The bytes of shared memory that the worker processes of a part of the data may use; `local`
+    is the number of processes on this machine. Both training and validation have workers."""
+    share = int(min(computer_budget(), free_shared_memory() * SHARE) / local)
+    return min(MOST_SHARED, share)
+
+
+def free_shared_memory() -> int:
+    try:
+        folder = os.statvfs(SHARED_FOLDER)
+    except (AttributeError, OSError):  # shared memory is not a file system here
+        return 2**62
+    return folder.f_bavail * folder.f_frsize
+
+
 def _free() -> int:
     """The free memory of the machine."""
     try:

@@ -48,6 +48,10 @@ class OnDisk:
     def labels(self) -> Tensor:
         return self.source.labels
 
+    @property
+    def bytes_of_image(self) -> int:
+        return self.channels * self.fit.crop[0] * self.fit.crop[1]
+
     def read(self, index: int) -> Tensor:
         """Reads an image. Raises BadImage, since a file may have changed after it was checked."""
         try:

@@ -16,23 +16,36 @@ from ....dsl.diagnostics import SpecError
 from ..diagnostic import problem
 from ..images.image_file import BadImage, quiet
 from ..sources.file_names import clean
+from .memory_budget import shared_budget
 from .store import OnDisk
 
 AHEAD = 4
-"""The number of batches that each worker reads ahead."""
+"""The number of pieces that each worker reads ahead."""
+
+
+def piece_size(bytes_of_image: int, workers: int, budget: int) -> int:
+    """The number of images in a piece, so that the pieces that all workers have read ahead take at
+    most `budget` bytes; one image at least."""
+    return max(1, budget // (AHEAD * max(1, workers) * bytes_of_image))
 
 
 class Failed(NamedTuple):
-    """Returned instead of a batch: why it could not be read. An exception would lose its type."""
+    """Returned instead of a piece: why it could not be read. An exception would lose its type."""
 
     reason: str
 
 
 class Stream:
-    """Reads the batches of a store in the requested order."""
+    """Reads the batches of a store in the requested order.
 
-    def __init__(self, store: OnDisk, device: torch.device, workers: int) -> None:
+    Workers hand over images in shared memory, and read ahead. So that this takes a bounded number
+    of bytes, whatever the batch size and the number of workers, they read pieces of batches."""
+
+    def __init__(self, store: OnDisk, device: torch.device, workers: int, local: int = 1) -> None:
+        """`local` is the number of processes on this machine, which share its memory."""
         self.device = device
+        self._store = store
+        self._piece = piece_size(store.bytes_of_image, workers, shared_budget(local))
         self._requested = _Requested()
         self._loader = DataLoader(
             _Reader(store),
@@ -49,27 +62,43 @@ class Stream:
     def __call__(self, plan: list[Tensor]) -> Iterator[Tensor]:
         if not plan:
             return
-        self._requested.batches = [indices.tolist() for indices in plan]
+        self._requested.pieces = [
+            piece.tolist() for indices in plan for piece in indices.split(self._piece)
+        ]
         with _undisturbed():
-            batches = iter(self._loader)
+            pieces = iter(self._loader)
+        for indices in plan:
+            yield self._joined(pieces, len(indices))
+
+    def _joined(self, pieces: Iterator[Any], count: int) -> Tensor:
+        """The next `count` images on the device; each piece is copied to its place there."""
+        first = self._next(pieces)
+        if len(first) == count:
+            return first.to(self.device, non_blocking=True)
+        images = torch.empty((count, *first.shape[1:]), dtype=first.dtype, device=self.device)
+        done, piece = 0, first
         while True:
-            try:
-                images = next(batches, None)
-            except (RuntimeError, OSError, EOFError) as error:
-                self.close()
-                raise _worker_died(error) from None
-            if images is None:
-                return
-            if isinstance(images, Failed):
-                self.close()
-                raise problem(
-                    "bad-file",
-                    f"an image that was readable at the start can no longer be read: "
-                    f"{images.reason}",
-                    None,
-                    help="repair or remove the file, and resume the run",
-                )
-            yield images.to(self.device, non_blocking=True)
+            images[done : done + len(piece)].copy_(piece, non_blocking=True)
+            done += len(piece)
+            if done == count:
+                return images
+            piece = self._next(pieces)
+
+    def _next(self, pieces: Iterator[Any]) -> Tensor:
+        try:
+            images = next(pieces)
+        except (RuntimeError, OSError, EOFError) as error:
+            self.close()
+            raise _worker_died(error) from None
+        if isinstance(images, Failed):
+            self.close()
+            raise problem(
+                "bad-file",
+                f"an image that was readable at the start can no longer be read: {images.reason}",
+                None,
+                help="repair or remove the file, and resume the run",
+            )
+        return images  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Ends the workers now; if that is left to the garbage collector, the program may hang."""
@@ -80,16 +109,16 @@ class Stream:
 
 
 class _Requested:
-    """The batches to read; the data loader asks for them at the start of each epoch."""
+    """The pieces to read; the data loader asks for them at the start of each epoch."""
 
     def __init__(self) -> None:
-        self.batches: list[list[int]] = []
+        self.pieces: list[list[int]] = []
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.batches)
+        return iter(self.pieces)
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return len(self.pieces)
 
 
 @contextmanager
@@ -118,7 +147,7 @@ class _Reader(Dataset[Tensor]):
         return self.store.read(index)
 
     def __getitems__(self, indices: list[int]) -> Tensor | Failed:
-        """Reads a whole batch in the worker."""
+        """Reads a whole piece in the worker."""
         size = (len(indices), self.store.channels, *self.store.fit.crop)
         images = torch.empty(size, dtype=torch.uint8)
         try:
