@@ -1,7 +1,7 @@
 """`cache features`: the outputs of frozen layers, computed once and kept in files for all epochs.
 
-Later runs with the same frozen layers read them, too. A file is mapped into memory; it has one row
-of numbers for each image and each augmented version of it. The frozen layers are in evaluation
+Later runs with the same frozen layers read them, too. A file is mapped into memory, or copied to a
+GPU if it fits; it has one row of numbers for each image and each augmented version of it. The frozen layers are in evaluation
 mode, and batches have the training batch size, so the numbers are the same as without a cache.
 """
 
@@ -27,6 +27,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.run_folder import shown
 from ..data.images.preprocessing import Preparation
 from ..data.loader.batches import Batch, Batches, Sharing
+from ..data.loader.memory_budget import device_budget
 from ..data.loader.order import shared
 from ..data.loader.store import InMemory
 from ..data.open import Opened
@@ -116,20 +117,21 @@ class FeatureCache:
         folder = self._folder()
         files = {part: folder / f"{key}.npy" for part, key in keys.items()}
         self._fill(early, cut, files)
-        rows = {part: _mapped(file, self._shape(part, cut)) for part, file in files.items()}
-        stores = self.data.stores
-        passes = tuple(
-            InMemory(each[:, :, None, None], stores["train"].labels.cpu(), stores["train"].source)
-            for each in rows["train"]
-        )
-        val = InMemory(rows["val"][0][:, :, None, None], stores["val"].labels.cpu(),
-                       stores["val"].source)  # fmt: skip
+        mapped = {part: _mapped(file, self._shape(part, cut)) for part, file in files.items()}
+        rows = on_device(mapped, self.data.device)
+        if rows is not mapped:
+            self.callback.note("features stay on the device")
+        passes, (val,) = ([self._store(part, each) for each in rows[part]] for part in files)
         known = self.data.preparation
         unchanged = _Unchanged(
             **{field.name: getattr(known, field.name) for field in fields(known)}
         )
         opened = replace(self.data, stores={"train": passes[0], "val": val}, preparation=unchanged)
-        return CachedFeatures(cut, opened, passes)
+        return CachedFeatures(cut, opened, tuple(passes))
+
+    def _store(self, part: str, rows: Tensor) -> InMemory:
+        images = self.data.stores[part]
+        return InMemory(rows[:, :, None, None], images.labels.to(rows.device), images.source)
 
     # ---- where, and how much ----
 
@@ -301,6 +303,15 @@ def _is_complete(file: Path, shape: tuple[int, int, int]) -> bool:
         return bool(rows.shape == shape and rows.dtype == numpy.float32)
     except BadFile:
         return False
+
+
+def on_device(rows: Mapping[str, Tensor], device: torch.device) -> Mapping[str, Tensor]:
+    """The features of all parts on a GPU if they fit there, so that no batch has to be copied;
+    else, and on a CPU, as they are."""
+    size = sum(each.nbytes for each in rows.values())
+    if device.type == "cpu" or size > device_budget(device):
+        return rows
+    return {part: each.to(device) for part, each in rows.items()}
 
 
 def _mapped(file: Path, shape: tuple[int, int, int]) -> Tensor:

@@ -19,6 +19,7 @@ from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.training.data.open import open_data
 from dotcnn.training.optim.choose_precision import Choice
 from dotcnn.training.trainer import setup
+from dotcnn.training.transfer import feature_cache
 from dotcnn.training.transfer.freezing import Freezing
 from dotcnn.training.transfer.split_network import Cut, cut_at, max_pool
 
@@ -68,6 +69,18 @@ def test_it_is_computed_once(tmp_path: Path) -> None:
     assert files(tmp_path) == known
     assert "read back" in notes(looker)
     assert "computed in" not in notes(looker)
+
+
+def test_features_are_on_the_device_if_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, so that no batch is copied; a device without memory stands for a GPU."""
+    rows = {"train": torch.ones(2, 30, 4), "val": torch.ones(1, 10, 4)}
+    size, gpu = 4 * (2 * 30 + 10) * 4, torch.device("meta")
+    monkeypatch.setattr(feature_cache, "device_budget", lambda device: size)
+    kept = feature_cache.on_device(rows, gpu)
+    assert {each.device for each in kept.values()} == {gpu}
+    assert feature_cache.on_device(rows, torch.device("cpu")) is rows
+    monkeypatch.setattr(feature_cache, "device_budget", lambda device: size - 1)
+    assert feature_cache.on_device(rows, gpu) is rows
 
 
 def test_several_networks_share_it(tmp_path: Path) -> None:
