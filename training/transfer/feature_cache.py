@@ -1,8 +1,9 @@
 """`cache features`: the outputs of frozen layers, computed once and kept in files for all epochs.
 
 Later runs with the same frozen layers read them, too. A file is mapped into memory, or copied to a
-GPU if it fits; it has one row of numbers for each image and each augmented version of it. The frozen layers are in evaluation
-mode, and batches have the training batch size, so the numbers are the same as without a cache.
+GPU if it fits; it has one row of numbers for each image and each augmented version of it. The
+frozen layers are in evaluation mode, and batches have the training batch size, so the numbers are
+the same as without a cache.
 """
 
 from __future__ import annotations

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from dotcnn.compiler.plan.augment import RESIZE
 from dotcnn.compiler.plan.fusion import fused
+from dotcnn.training.augment.area_resize import cut_by_matrices
 from dotcnn.training.augment.homography import quadrilateral
 from dotcnn.training.augment.random_numbers import Draws, Layout
 from dotcnn.training.augment.registry import implementation
@@ -90,6 +93,34 @@ def test_brightness_and_contrast_of_gray_images(directive: str) -> None:
     images = noisy(channels=1).float()
     reference = CASES[directive](images / 255) * 255
     assert (done(images, directive) - reference).abs().max() < LEVELS
+
+
+# ---- on a GPU --------------------------------------------------------------------------------
+
+
+def test_crops_by_matrices_are_those_of_interpolation() -> None:
+    """Made smaller, larger, and only along one side."""
+    images = noisy(6, size=(40, 56)).float()
+    boxes = torch.tensor([[0, 0, 56, 40], [3, 5, 50, 9], [10, 2, 7, 30], [55, 39, 1, 1],
+                          [20, 10, 16, 24], [1, 30, 55, 10]])  # fmt: skip
+    found = cut_by_matrices(images, boxes.float(), (24, 16))
+    for image, (left, top, width, height), result in zip(
+        images, boxes.tolist(), found, strict=True
+    ):
+        part = image[None, :, top : top + height, left : left + width]
+        reference = F.interpolate(
+            part, (24, 16), mode="bilinear", align_corners=False, antialias=True
+        )
+        assert (result - reference[0]).abs().max() < LEVELS
+
+
+def test_a_crop_is_never_read_back_from_a_gpu() -> None:
+    """A tensor without data stands for one on a GPU: reading it is an error."""
+    augment = module(fused(augmentations("crop 16 scale=40%..100%", "3x16x16"), (64, 64), 3))
+    assert augment.fusion.passes[0].kind == RESIZE
+    images = noisy(4, size=(64, 64)).to("meta")
+    labels = indices = torch.arange(4, device="meta")
+    assert augment(images, labels, indices)[0].shape == (4, 3, 16, 16)
 
 
 # ---- what is drawn -----------------------------------------------------------------------------

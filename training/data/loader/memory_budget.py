@@ -41,7 +41,7 @@ def computer_budget() -> int:
 MOST_SHARED = 2**30
 """The most bytes of images that worker processes read ahead for one process: several batches of
 any usual size."""
-SHARED_FOLDER = Path("/dev/shm")  # noqa: S108 - only its size is read
+SHARED_FOLDER = Path("/dev/shm")
 """Where Linux keeps shared memory. Docker gives a container 64 MiB of it unless told otherwise."""
 
 
