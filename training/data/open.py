@@ -8,27 +8,31 @@ for images, labels, indices in data.training(seed=1)(epoch):
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ...compiler.language.values import percent
+from ...compiler.plan.data import Named
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import text
+from ..runtime.process_group import ALONE, Processes
 from .dataset import BadFile, Dataset, Part, bad_lines
 from .diagnostic import counted, problem
 from .images.check_files import Bad, unusable
 from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
 from .images.resize import Fit, evaluation_fit, training_fit
-from .loader.batches import ALONE, Batches, Sharing
+from .loader.batches import Batches, Sharing
 from .loader.image_source import Arrays, Contents, Files, ImageSource, class_counts
-from .loader.memory_budget import Where, cores, place
-from .loader.order import spans
-from .loader.store import InMemory, OnDisk, Store, bytes_of, decoded, without
+from .loader.memory_budget import ORDER, Where, cores, place
+from .loader.order import shared, spans
+from .loader.shared_memory import shared_memory
+from .loader.store import InMemory, OnDisk, Store, bytes_of, decoded, fitted, without
 from .loader.thread_pool import Progress, unwatched
 from .sources.arrays_given import ArrayData
 from .sources.divide import divide
@@ -49,13 +53,15 @@ class Opened:
     """`train`, `val` and, if there is one, `test`."""
     where: Where
     device: torch.device
+    local_world: int = 1
+    """The number of processes on this machine, which share its memory and its cores."""
 
     def training(
         self,
         *,
         batch: int | None = None,
         seed: int | None = None,
-        sharing: Sharing = ALONE,
+        sharing: Sharing = ALONE.sharing,
     ) -> Batches:
         """The training batches, shuffled; batch size and seed are the plan's unless given."""
         train = self.plan.train
@@ -69,11 +75,12 @@ class Opened:
             seed=train.seed.value if seed is None else seed,
             drop_last=train.batch.drop_last,
             sharing=sharing,
-            workers=self._workers(sharing),
+            workers=self._workers(),
+            local=self.local_world,
         )
 
     def evaluation(
-        self, part: str = "val", *, batch: int | None = None, sharing: Sharing = ALONE
+        self, part: str = "val", *, batch: int | None = None, sharing: Sharing = ALONE.sharing
     ) -> Batches:
         """The batches of a part for evaluation: all images, once and in order."""
         size = self.plan.train.batch.size if batch is None else batch
@@ -83,7 +90,8 @@ class Opened:
             self.device,
             shuffle=False,
             sharing=sharing,
-            workers=self._workers(sharing),
+            workers=self._workers(),
+            local=self.local_world,
         )
 
     def image(self, part: str, index: int) -> Tensor:
@@ -94,11 +102,11 @@ class Opened:
         """The name of an image, to be shown."""
         return self.stores[part].source.name(index)
 
-    def _workers(self, sharing: Sharing) -> int:
+    def _workers(self) -> int:
         wanted = self.plan.train.workers.count
         if isinstance(wanted, int):
             return wanted
-        return max(1, min(MOST_WORKERS, cores() // sharing.world))
+        return max(1, min(MOST_WORKERS, cores() // self.local_world))
 
     def _must_be_shared(self, batch: int, sharing: Sharing) -> None:
         directive, count = self.plan.train.batch, len(self.stores["train"])
@@ -128,7 +136,7 @@ def open_data(
     *,
     device: torch.device | str = "cpu",
     progress: Progress = unwatched,
-    world: int = 1,
+    processes: Processes = ALONE,
     budget: int | None = None,
     threads: int | None = None,
     cache: Path | None = None,
@@ -136,32 +144,33 @@ def open_data(
 ) -> Opened:
     """Opens the data of a plan; raises SpecError with the errors in it.
 
-    `base` is the folder of the spec. `world` is the number of processes on this machine that open
-    the same data. `budget` is the memory in bytes that images may use, and `cache` the folder of
-    the cache of checked files; both have defaults. `arrays` are images and labels that a program
-    passes in place of the data that the plan names.
+    `base` is the folder of the spec. `processes` are those that open the same data, each a share of
+    its files; an error of one is raised in all. `budget` is the memory in bytes that images may
+    use, and `cache` the folder of the cache of checked files; both have defaults. `arrays` are
+    images and labels that a program passes in place of the data that the plan names.
     """
     device = torch.device(device)
     data = plan.train.data
     channels = _channels(plan)
-    whole = arrays.contents(plan.input) if arrays else contents(data, base, plan.input)
+
+    def read() -> Contents:
+        return arrays.contents(plan.input) if arrays else contents(data, base, plan.input)
+
+    whole = _read_by_each(read, processes, isinstance(data, Named))
     divided = divide(whole, data, plan.train.split)
     parts = divided.parts
     fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
     _must_have_channels(plan, parts, channels)
 
-    needed = sum(bytes_of(source, fits[part], channels) for part, source in parts.items())
-    on_disk = any(isinstance(source, Files) for source in parts.values())
-    where = place(needed, device, on_disk, world, budget)
-    threads = threads or max(1, cores() // world)
-    stores: dict[str, Store] = {}
-    bad: list[BadFile] = []
+    threads = threads or max(1, cores() // processes.local_world)
+    storing = _Storing(channels, device, threads, progress, processes, budget, cache)
+    where, stores, wrong = storing.stores(parts, fits)
     prefix = _folders(parts)
-    for part, source in parts.items():
-        stores[part], wrong = _store(
-            part, source, fits[part], channels, where, device, threads, progress, cache
-        )
-        bad += [BadFile(prefix[part] + source.name(i), reason) for i, reason in wrong.items()]
+    bad = [
+        BadFile(prefix[part] + parts[part].name(index), reason)
+        for part in parts
+        for index, reason in wrong[part].items()
+    ]
     _must_be_usable(plan, whole, bad, sum(map(len, parts.values())))
     weighted = plan.train.weights.classes != "equal"
     dataset = _described(whole, divided.notes, stores, bad, weighted)
@@ -171,32 +180,121 @@ def open_data(
     std: tuple[float, ...] = (1.0,)
     pixels = plan.evaluate.normalize.pixels
     if pixels.mean is None:
-        mean, std = measured(stores["train"], pixels.scale, threads, progress)
+        mean, std = measured(stores["train"], pixels.scale, threads, progress, processes)
         if pixels.order == "bgr":
             mean, std = mean[::-1], std[::-1]
-    return Opened(plan, dataset, Preparation.of(plan, mean, std), stores, where, device)
+    preparation = Preparation.of(plan, mean, std)
+    return Opened(
+        plan, dataset, preparation, stores, where, device, local_world=processes.local_world
+    )
 
 
-def _store(
-    part: str,
-    source: ImageSource,
-    fit: Fit,
-    channels: int,
-    where: Where,
-    device: torch.device,
-    threads: int,
-    progress: Progress,
-    cache: Path | None,
-) -> tuple[Store, Bad]:
-    if where == "files" and isinstance(source, Files):
-        what = f"checking the files for {_USES[part]}"
-        bad = unusable(source, fit, threads, what=what, progress=progress, cache=cache)
-        return OnDisk(_without(source, bad), fit, channels), bad  # type: ignore[arg-type]
-    what = f"reading the images for {_USES[part]}"
-    images, bad = decoded(source, fit, channels, threads, what=what, progress=progress)
-    left = _without(source, bad)
-    kept = device if where == "device" else torch.device("cpu")
-    return InMemory(without(images, bad).to(kept), left.labels.to(kept), left), bad
+def _read_by_each(read: Callable[[], Contents], processes: Processes, downloads: bool) -> Contents:
+    """What every process reads for itself: file names, or arrays. If it may have to be downloaded,
+    one process of each machine does that before the others read it."""
+    result: list[Contents] = []
+    first = processes.local.rank == 0 or not downloads
+
+    def read_in_turn(turn: bool) -> None:
+        if turn == first:
+            result.append(read())
+
+    processes.together(partial(read_in_turn, True))
+    if downloads:
+        processes.together(partial(read_in_turn, False))
+    return result[0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Storing:
+    """Decodes images, or checks their files: each process of a machine does a share."""
+
+    channels: int
+    device: torch.device
+    threads: int
+    progress: Progress
+    processes: Processes
+    budget: int | None
+    cache: Path | None
+
+    def stores(
+        self, parts: Mapping[str, ImageSource], fits: Mapping[str, Fit]
+    ) -> tuple[Where, dict[str, Store], dict[str, Bad]]:
+        """Where images are kept, and the images and the bad files of each part."""
+        sizes = {part: bytes_of(each, fits[part], self.channels) for part, each in parts.items()}
+        on_disk = any(isinstance(source, Files) for source in parts.values())
+        memory = shared_memory(sum(sizes.values()), self.processes) if on_disk else None
+        copies = self.processes.local_world if memory is None else 1
+        where = place(sum(sizes.values()), self.device, on_disk, copies, self.budget)
+        where = max(self.processes.gathered(where), key=ORDER.index)  # memory changes all the time
+        pieces: dict[str, Tensor] = {}
+        if memory is not None:
+            pieces.update(zip(sizes, torch.split(memory, [*sizes.values()]), strict=True))
+        del memory
+        stores: dict[str, Store] = {}
+        bad: dict[str, Bad] = {}
+        for part in parts:
+            stores[part], bad[part] = self._store(
+                part, parts[part], fits[part], where, pieces.pop(part, None)
+            )
+        return where, stores, bad
+
+    def _store(
+        self, part: str, source: ImageSource, fit: Fit, where: Where, memory: Tensor | None
+    ) -> tuple[Store, Bad]:
+        kept = self.device if where == "device" else torch.device("cpu")
+        if isinstance(source, Arrays):
+            images = fitted(source.images, fit, self.channels)
+            return InMemory(images.to(kept), source.labels.to(kept), source), {}
+        share = shared(0, len(source), *self.processes.local)
+        if where == "files":
+            bad = self._merged(lambda: unusable(
+                source,
+                fit,
+                self.threads,
+                what=f"checking the files for {_USES[part]}",
+                progress=self.progress,
+                cache=self.cache,
+                share=share,
+            ))  # fmt: skip
+            return OnDisk(_without(source, bad), fit, self.channels), bad
+        place = None
+        if memory is not None:
+            place = memory.view(len(source), self.channels, *fit.crop)
+        images = torch.empty(0)
+
+        def decode() -> Bad:
+            nonlocal images
+            images, bad = decoded(
+                source,
+                fit,
+                self.channels,
+                self.threads,
+                what=f"reading the images for {_USES[part]}",
+                progress=self.progress,
+                into=place,
+                share=share if place is not None else slice(None),
+            )
+            return bad
+
+        bad = self._merged(decode)
+        if place is None:
+            images = without(images, bad)
+        else:  # one process moves the images together for all
+
+            def move() -> None:
+                if self.processes.local.rank == 0:
+                    without(place, bad)
+
+            self.processes.together(move)
+            images = place[: len(source) - len(bad)]
+        left = _without(source, bad)
+        return InMemory(images.to(kept), left.labels.to(kept), left), bad
+
+    def _merged(self, work: Callable[[], Bad]) -> Bad:
+        """The bad files that any process has found: all must leave out the same."""
+        found = self.processes.together(work)
+        return dict(sorted({i: why for bad in reversed(found) for i, why in bad.items()}.items()))
 
 
 def _folders(parts: Mapping[str, ImageSource]) -> dict[str, str]:
@@ -209,7 +307,7 @@ def _folders(parts: Mapping[str, ImageSource]) -> dict[str, str]:
     return {part: clean(os.path.basename(root)) + "/" for part, root in roots.items()}
 
 
-def _without(source: ImageSource, bad: Bad) -> ImageSource:
+def _without(source: Files, bad: Bad) -> Files:
     if not bad:
         return source
     good = [index for index in range(len(source)) if index not in bad]

@@ -41,6 +41,14 @@ if _SYNC_BUFFERS not in inspect.signature(DistributedDataParallel).parameters:
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """Why a process could not do its work."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    out_of_memory: bool
+
+
 class Processes:
     """The process group from the view of one process: its rank, the world size, its device."""
 
@@ -119,6 +127,37 @@ class Processes:
         values: list[Any] = [None] * self.world
         dist.all_gather_object(values, value)
         return values
+
+    def together(self, work: Callable[[], _T]) -> list[_T]:
+        """Does some work in every process; returns what it returned, by rank. If it fails in one
+        process, all of them raise SpecError, or MemoryError if it ran out of memory: else the
+        others would wait for it."""
+        if self.world == 1:
+            return [work()]
+        error: Exception | None = None
+        result: Any = None
+        try:
+            result = work()
+        except Exception as caught:  # noqa: BLE001 - it is raised again
+            error = caught
+            result = self._failure(caught)
+        results = self.gathered(result)
+        if error is not None:
+            raise error
+        failure = next((each for each in results if isinstance(each, _Failure)), None)
+        if failure is not None and failure.out_of_memory:
+            raise MemoryError(failure.diagnostics[0].message)
+        if failure is not None:
+            raise SpecError(failure.diagnostics)
+        return results
+
+    def _failure(self, error: Exception) -> _Failure:
+        from .out_of_memory import is_out_of_memory
+
+        if isinstance(error, SpecError):
+            return _Failure(tuple(error.diagnostics), False)
+        text = f"process {self.rank} failed: {type(error).__name__}: {error}"
+        return _Failure((Diagnostic("process-failed", text),), is_out_of_memory(error))
 
     def broadcast(self, value: Any) -> Any:
         """The value of the first process, in all processes."""

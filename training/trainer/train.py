@@ -105,7 +105,7 @@ def _open_data(
         request.base,
         device=device,
         progress=callback.reading,
-        world=processes.world,
+        processes=processes,
         arrays=request.arrays,
     )
     try:

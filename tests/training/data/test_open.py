@@ -215,16 +215,18 @@ def test_files_are_checked_again_without_a_cache(tmp_path: Path, harm: str) -> N
 
 def test_names_that_are_not_utf_8_are_not_cached(tmp_path: Path) -> None:
     checked = CheckedFiles(tmp_path)
+    names = {"/set/\udcff.png", "/set/a.png"}
     checked.remember({"/set/\udcff.png": ((1, 2), ""), "/set/a.png": ((3, 4), "bad")})
-    assert checked.known("/set") == {"/set/a.png": ((3, 4), "bad")}
-    assert checked.known("/other") == {}
+    assert checked.known("/set", names) == {"/set/a.png": ((3, 4), "bad")}
+    assert checked.known("/set", ()) == {}
+    assert checked.known("/other", names) == {}
 
 
 # ---- where images are kept -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("device", "needed", "files", "world", "expected"),
+    ("device", "needed", "files", "copies", "expected"),
     [
         ("cpu", 100, True, 1, "device"),
         ("cpu", 1001, True, 1, "files"),
@@ -235,10 +237,10 @@ def test_names_that_are_not_utf_8_are_not_cached(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_small_is_kept(
-    device: str, needed: int, files: bool, world: int, expected: str
+    device: str, needed: int, files: bool, copies: int, expected: str
 ) -> None:
     """Arrays are in memory anyway."""
-    assert place(needed, torch.device(device), files, world, 1000) == expected
+    assert place(needed, torch.device(device), files, copies, 1000) == expected
 
 
 def test_a_device_has_a_memory_of_its_own(tmp_path: Path) -> None:

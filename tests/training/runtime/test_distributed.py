@@ -14,6 +14,7 @@ import torch
 import dotcnn
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
 
+from ..data.sets import fill
 from ..small import last
 from ..starting import Trainer
 
@@ -216,3 +217,23 @@ def test_an_ensemble_that_is_finished_can_be_resumed(trainer: Trainer, tmp_path:
     spec = SPEC.replace("epochs 2", "epochs 1\n  ensemble 2")
     assert trainer(spec, tmp_path / "run", world=2, port=port()) == 0
     assert trainer(spec, tmp_path / "run", resume=True, world=2, port=port()) == 0
+
+
+def test_two_processes_read_a_folder_together(trainer: Trainer, tmp_path: Path) -> None:
+    """Each decodes half of it; a file that one of them cannot read is left out by both."""
+    fill(tmp_path / "set", {"a": 40, "b": 40})
+    for name in ("a/000.png", "b/039.png"):
+        (tmp_path / "set" / name).write_bytes(b"")
+    data = f'data folder "{tmp_path / "set"}" bad=5%'
+    spec = SPEC.replace("data digits", data).replace("batch 150", "batch 16")
+    assert trainer(spec, tmp_path / "one") == 0
+    assert trainer(spec, tmp_path / "two", world=2, port=port()) == 0
+    close(tmp_path / "two", tmp_path / "one")
+    one, two = (
+        json.loads((tmp_path / each / "record.json").read_text()) for each in ("one", "two")
+    )
+    assert two["dataset"] == one["dataset"]
+    assert len(two["dataset"]["bad"]) == 2
+    missing = spec.replace("bad=5%", "bad=0%")
+    assert trainer(missing, tmp_path / "bad", world=2, port=port()) == 1
+    assert "2 of 80 files" in (tmp_path / "bad.error").read_text()

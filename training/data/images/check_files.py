@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from ..loader.image_source import Files
 from ..loader.thread_pool import Progress, each, unwatched
@@ -24,30 +25,42 @@ def unusable(
     what: str = "checking files",
     progress: Progress = unwatched,
     cache: Path | None = None,
+    share: slice = slice(None),
 ) -> Bad:
-    """The files that cannot be decoded, with the reasons; files in the cache are not read again."""
+    """The files that cannot be decoded, with the reasons; files in the cache are not read again.
+    `share`: only some of them are checked."""
+    indices = range(len(files))[share]
+    paths = [os.path.abspath(files.path(index)) for index in indices]
     checked = CheckedFiles(cache)
-    known = checked.known(files.root)
-    paths = [os.path.abspath(files.path(index)) for index in range(len(files))]
-    marks = [mark(path) for path in paths]
-    bad: Bad = {}
-    todo = []
-    for index, (path, here) in enumerate(zip(paths, marks, strict=True)):
-        cached = known.get(path)
-        if here is None or cached is None or cached[0] != here:
-            todo.append(index)
-        elif cached[1]:
-            bad[index] = cached[1]
-    reasons = each(lambda i: _reason(paths[todo[i]], fit), len(todo), threads, what, progress)
-    fresh: dict[str, tuple[Mark, str]] = {}
-    for index, reason in zip(todo, reasons, strict=True):
-        if reason:
-            bad[index] = reason
-        here = marks[index]
-        if here is not None and mark(paths[index]) == here:  # it has not changed in the meantime
-            fresh[paths[index]] = here, reason
-    checked.remember(fresh)
-    return dict(sorted(bad.items()))
+    known = checked.known(files.root, set(paths))
+
+    def check(place: int) -> Checked:
+        path = paths[place]
+        before, cached = mark(path), known.get(path)
+        if cached is not None and cached[0] == before:
+            return Checked(cached[1], None)
+        reason = _reason(path, fit)
+        unchanged = before is not None and mark(path) == before
+        return Checked(reason, before if unchanged else None)
+
+    results = each(check, len(paths), threads, what, progress)
+    checked.remember({
+        path: (result.fresh, result.reason)
+        for path, result in zip(paths, results, strict=True)
+        if result.fresh is not None
+    })  # fmt: skip
+    return {
+        index: result.reason
+        for index, result in zip(indices, results, strict=True)
+        if result.reason
+    }
+
+
+class Checked(NamedTuple):
+    reason: str
+    """Why the file cannot be used; empty if it can."""
+    fresh: Mark | None
+    """Of a file that was read, and did not change in the meantime: what to remember it by."""
 
 
 def _reason(path: str, fit: Fit) -> str:

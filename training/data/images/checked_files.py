@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -52,8 +52,8 @@ class CheckedFiles:
         self._file = (folder or cache_folder()) / "images.sqlite"
         self._reader = f"{RULES}/{PIL.__version__}"
 
-    def known(self, root: str) -> dict[str, tuple[Mark, str]]:
-        """The cached results for all files below a folder."""
+    def known(self, root: str, wanted: Container[str]) -> dict[str, tuple[Mark, str]]:
+        """The cached results for the files below a folder that are wanted."""
         start = os.path.join(os.path.abspath(root), "")
         if not _can_be_kept(start) or not self._file.exists():
             return {}
@@ -63,10 +63,14 @@ class CheckedFiles:
                     "SELECT path, size, changed, reason FROM verdicts"
                     " WHERE reader = ? AND path >= ? AND path < ?",
                     (self._reader, start, start + "\U0010ffff"),
-                ).fetchall()
+                )
+                return {
+                    path: ((size, changed), reason)
+                    for path, size, changed, reason in rows
+                    if path in wanted
+                }
         except (sqlite3.Error, OSError):
             return {}
-        return {path: ((size, changed), reason) for path, size, changed, reason in rows}
 
     def remember(self, verdicts: Mapping[str, tuple[Mark, str]]) -> None:
         rows = [

@@ -13,7 +13,8 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from ..loader.order import permutation
+from ...runtime.process_group import ALONE, Processes
+from ..loader.order import permutation, shared
 from ..loader.store import InMemory, Store
 from ..loader.thread_pool import Progress, each, unwatched
 
@@ -64,9 +65,14 @@ def sample(count: int, most: int) -> Tensor:
 
 
 def measured(
-    store: Store, scale: float, threads: int, progress: Progress = unwatched
+    store: Store,
+    scale: float,
+    threads: int,
+    progress: Progress = unwatched,
+    processes: Processes = ALONE,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of the training images."""
+    """Mean and standard deviation of each channel of the training images. Of images that stay in
+    their files, each process reads a share."""
     if isinstance(store, InMemory):
         images = store.images
         chosen = sample(len(store), max(1, MOST // images[0].numel()))
@@ -75,6 +81,11 @@ def measured(
         return mean_and_std(counted(images), scale)
     numbers = store.channels * store.fit.crop[0] * store.fit.crop[1]
     chosen = sample(len(store), max(1, min(MOST_FILES, MOST // numbers)))
-    one: Callable[[int], Tensor] = lambda i: counted(store.read(int(chosen[i]))[None])  # noqa: E731
-    counts = each(one, len(chosen), threads, "measuring pixels", progress)
-    return mean_and_std(torch.stack(counts).sum(0), scale)
+    mine = chosen[shared(0, len(chosen), *processes.sharing)].tolist()
+    empty = torch.zeros((store.channels, 256), dtype=torch.int64)
+
+    def count() -> Tensor:
+        one: Callable[[int], Tensor] = lambda i: counted(store.read(mine[i])[None])  # noqa: E731
+        return sum(each(one, len(mine), threads, "measuring pixels", progress), empty)
+
+    return mean_and_std(sum(processes.together(count), empty), scale)

@@ -64,7 +64,9 @@ class Batches:
         drop_last: bool = False,
         sharing: Sharing = ALONE,
         workers: int = 0,
+        local: int = 1,
     ) -> None:
+        """`local` is the number of processes on this machine."""
         self.store = store
         self.batch = batch
         """The batch size of all processes together; each process gets its share."""
@@ -83,7 +85,9 @@ class Batches:
         """The seconds of the last epoch that were spent waiting for images."""
         self.elapsed = 0.0
         """The seconds of the last epoch until now."""
-        self._stream = None if isinstance(store, InMemory) else Stream(store, device, workers)
+        self._stream = None
+        if not isinstance(store, InMemory):
+            self._stream = Stream(store, device, workers, local)
 
     @property
     def waiting(self) -> float:

@@ -16,15 +16,19 @@ SHARE = 0.25
 """The share of the free memory that images may use; the rest is for the network."""
 
 
-def place(needed: int, device: torch.device, files: bool, world: int, budget: int | None) -> Where:
+ORDER: tuple[Where, ...] = ("device", "memory", "files")
+
+
+def place(needed: int, device: torch.device, files: bool, copies: int, budget: int | None) -> Where:
     """Where images of `needed` bytes are best kept. `budget` is the number of bytes that they may
-    use, by default a share of the free memory; `world` is the number of processes on this machine.
-    """
-    if device.type != "cpu" and needed <= (budget if budget is not None else device_budget(device)):
+    use, by default a share of the free memory; `copies` is how many times they are in the memory of
+    this machine, at least while they are decoded. `files`: they come from files, and can stay
+    there."""
+    if files and needed * copies > (computer_budget() if budget is None else budget):
+        return "files"
+    if device.type == "cpu" or needed <= (device_budget(device) if budget is None else budget):
         return "device"
-    if needed <= (budget if budget is not None else computer_budget() // world) or not files:
-        return "device" if device.type == "cpu" else "memory"
-    return "files"
+    return "memory"
 
 
 def device_budget(device: torch.device) -> int:

@@ -12,7 +12,7 @@ from ..images.color_modes import in_channels
 from ..images.decode import decode
 from ..images.image_file import BadImage
 from ..images.resize import Fit
-from .image_source import Arrays, Files, ImageSource
+from .image_source import Files, ImageSource
 from .thread_pool import Progress, each, unwatched
 
 
@@ -64,42 +64,47 @@ Store = InMemory | OnDisk
 
 
 def decoded(
-    source: ImageSource,
+    source: Files,
     fit: Fit,
     channels: int,
     threads: int,
     *,
     what: str = "reading images",
     progress: Progress = unwatched,
+    into: Tensor | None = None,
+    share: slice = slice(None),
 ) -> tuple[Tensor, Bad]:
-    """Decodes all images of a source. The places of bad images are left empty; they are returned
-    with the reasons."""
-    if isinstance(source, Arrays):
-        return _fitted(source.images, fit, channels), {}
-    images = torch.empty((len(source), channels, *fit.crop), dtype=torch.uint8)
+    """Decodes all images of files, or some of them, to their places in `into`, if it is given. The
+    places of bad images are left empty; they are returned with the reasons."""
+    images = (
+        torch.empty((len(source), channels, *fit.crop), dtype=torch.uint8) if into is None else into
+    )
+    indices = range(len(source))[share]
 
-    def one(index: int) -> str:
+    def one(place: int) -> str:
+        index = indices[place]
         try:
             images[index] = fit(decode(source.path(index), channels))
         except BadImage as error:
             return error.reason
         return ""
 
-    reasons = each(one, len(source), threads, what, progress)
-    return images, {index: reason for index, reason in enumerate(reasons) if reason}
+    reasons = each(one, len(indices), threads, what, progress)
+    return images, {i: reason for i, reason in zip(indices, reasons, strict=True) if reason}
 
 
 _CHUNK = 1024
 
 
-def _fitted(images: Tensor, fit: Fit, channels: int) -> Tensor:
+def fitted(images: Tensor, fit: Fit, channels: int) -> Tensor:
+    """Images of an array, resized and cropped."""
     if fit.leaves(images.shape[-2], images.shape[-1]):
         return in_channels(images, channels).contiguous()
-    fitted = torch.empty((len(images), channels, *fit.crop), dtype=torch.uint8)
+    resized = torch.empty((len(images), channels, *fit.crop), dtype=torch.uint8)
     for start in range(0, len(images), _CHUNK):
         part = images[start : start + _CHUNK]
-        fitted[start : start + _CHUNK] = fit(in_channels(part, channels).contiguous())
-    return fitted
+        resized[start : start + _CHUNK] = fit(in_channels(part, channels).contiguous())
+    return resized
 
 
 def without(images: Tensor, bad: Bad) -> Tensor:

@@ -63,7 +63,7 @@ class Stream:
         if not plan:
             return
         self._requested.pieces = [
-            piece.tolist() for indices in plan for piece in indices.split(self._piece)
+            piece.tolist() for indices in plan for piece in torch.split(indices, self._piece)
         ]
         with _undisturbed():
             pieces = iter(self._loader)
