@@ -38,6 +38,7 @@ from .train import (
     Recompute,
     Seed,
     SyncBn,
+    Validate,
     Workers,
 )
 from .transfer import (
@@ -94,6 +95,7 @@ class Train:
     sync_bn: SyncBn
     workers: Workers
     ensemble: Ensemble
+    validate: Validate
     metrics: Metrics
     checkpoint: Checkpoint
     log: Log | None

@@ -409,11 +409,33 @@ class Ensemble(Directive):
         return cls(count=1)
 
 
-# ---- metrics, checkpoints, logs --------------------------------------------------------------
+# ---- validation, metrics, checkpoints, logs --------------------------------------------------
+
+
+class Validate(Directive):
+    """How often the validation set is evaluated; always after the last epoch."""
+
+    section = "train"
+    word = "validate"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "validate": "check_val_every_n_epoch val_check_interval val_interval validation_freq"
+        " validation_frequency val_freq eval_freq eval_every eval_interval validate_every"
+        " val_every val_every_n_epochs eval_epochs evaluate_every test_every valid_interval",
+    }
+
+    every: int = whole("epochs from one validation to the next", 1, maximum=10**6)
+
+    def follows(self, epoch: int, epochs: int) -> bool:
+        """Whether an epoch, counted from 1, is followed by validation."""
+        return epoch % self.every == 0 or epoch == epochs
+
+    def since(self, epoch: int) -> int:
+        """The number of epochs since the validation before that of this epoch."""
+        return (epoch - 1) % self.every + 1
 
 
 class Metrics(Directive):
-    """Metrics that are measured on the validation set after each epoch."""
+    """Metrics that are measured on the validation set."""
 
     section = "train"
     word = "metrics"

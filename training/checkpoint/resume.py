@@ -135,6 +135,7 @@ _MAY_CHANGE = {
         "epochs",
         "workers",
         "log",
+        "validate",
         "checkpoint",
         "metrics",
         "early_stop",

@@ -81,7 +81,7 @@ class CheckpointWriter:
         self.processes = processes
         self.position = Position()
         self.last: Mapping[str, float] = {}
-        """The validation metrics of the last epoch."""
+        """The metrics of the last validation."""
         self._frozen_file: str | None = None
         """The name of the file of frozen weights, once it is written."""
         self._pending = False
@@ -98,7 +98,7 @@ class CheckpointWriter:
     def epoch(self, learner: Learner, record: EpochRecord, *, last: bool) -> None:
         """Called at the end of each epoch."""
         self.position.lines += 1
-        self.last = record.val
+        self.last = record.val or self.last
         self._pending |= record.best or record.epoch % self.every == 0
         due = last or (self._pending and time.perf_counter() >= self._not_before)
         due = self.processes.broadcast(due)  # all processes contribute to a checkpoint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,15 +22,17 @@ class CsvFile(Callback):
 
     def __init__(self) -> None:
         self._path: Path | None = None
+        self._metrics: Sequence[str] = ()
         self._started = False
 
     def started(self, start: RunStart) -> None:
         self._path = start.folder / NAME
+        self._metrics = start.metrics
         self._started = False
 
     def epoch(self, record: EpochRecord) -> None:
         assert self._path is not None
-        row = _row(record)
+        row = _row(record, self._metrics)
         if not self._started:
             self._start_file(list(row), record.epoch)
             self._started = True
@@ -51,13 +54,14 @@ def _epoch_of(row: list[str]) -> float:
     return int(row[0]) if row and row[0].isdecimal() and len(row[0]) < 20 else float("inf")
 
 
-def _row(record: EpochRecord) -> dict[str, object]:
+def _row(record: EpochRecord, metrics: Sequence[str]) -> dict[str, object]:
+    """The columns of an epoch. Those of a validation are empty after an epoch without one."""
     return {
         "epoch": record.epoch,
         "steps": record.steps,
         "lr": record.lr,
         **{f"train_{name}": value for name, value in record.train.items()},
-        **{f"val_{name}": value for name, value in record.val.items()},
+        **{f"val_{name}": record.val.get(name, "") for name in metrics},
         "best": int(record.best),
         "seconds": record.seconds,
         "images_per_second": record.images_per_second,

@@ -96,7 +96,8 @@ class Live(Callback):
         if self._progress is None:
             return
         self._progress.recorded(record)
-        line = epoch_line(record, self._progress.start.epochs, self._console.width - 1)
+        start = self._progress.start
+        line = epoch_line(record, start.epochs, self._console.width - 1, start.metrics)
         self._print(line, style="bold" if record.best else "")
 
     def note(self, line: str) -> None:
@@ -245,7 +246,7 @@ def _heights(name: str, values: Sequence[float]) -> Sequence[float]:
 def _series(records: Sequence[EpochRecord]) -> Iterator[tuple[str, list[float]]]:
     """The curves: training loss, validation loss, and the first metric."""
     yield "loss", [record.train["loss"] for record in records if "loss" in record.train]
-    names = list(records[-1].val) if records else []
+    names = next((list(record.val) for record in reversed(records) if record.val), [])
     shares = [name for name in names if name != "loss"]
     if "loss" in names:
         yield "val loss", [record.val["loss"] for record in records if "loss" in record.val]

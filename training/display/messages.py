@@ -39,9 +39,12 @@ def _batches(count: int) -> str:
     return f"{exact(count)} {'batch' if count == 1 else 'batches'}"
 
 
-def epoch_line(record: EpochRecord, epochs: int, width: int = 100) -> str:
+def epoch_line(
+    record: EpochRecord, epochs: int, width: int = 100, metrics: Sequence[str] = ()
+) -> str:
     """The line of an epoch. If `width` is too small, the least important columns are left out.
-    Each column is as wide as its widest value, so that the lines of a run align."""
+    Each column is as wide as its widest value, so that the lines of a run align. The columns of
+    `metrics`, those of a validation, are empty after an epoch without one."""
     digits = len(str(epochs))
     fields: list[tuple[int, str]] = [(0, f"epoch {record.epoch:>{digits}}/{epochs}")]
 
@@ -50,10 +53,11 @@ def epoch_line(record: EpochRecord, epochs: int, width: int = 100) -> str:
 
     if "loss" in record.train:
         column(1, f"loss {loss(record.train['loss'])}", "loss 1.3e+04")
-    for place, (name, value) in enumerate(record.val.items()):
+    for place, name in enumerate(record.val or metrics):
         label = "val loss" if name == "loss" else name
         widest = f"{label} {metric(name, 1e4 if name == 'loss' else 1)}"
-        column(2 if place < _METRICS else 8, f"{label} {metric(name, value)}", widest)
+        text = f"{label} {metric(name, record.val[name])}" if name in record.val else ""
+        column(2 if place < _METRICS else 8, text, widest)
     column(5, f"lr {rate(record.lr)}", "lr 0.000123")
     column(6, speed(record.images_per_second), "123,456 images/s")
     column(4, f"data wait {percent(record.waiting)}", "data wait 100 %")

@@ -48,8 +48,9 @@ class Plain(Callback):
             self._write(line)
 
     def epoch(self, record: EpochRecord) -> None:
-        epochs = self._start.epochs if self._start is not None else record.epoch
-        self._write(epoch_line(record, epochs, max(self._style.width, _WIDTH)))
+        start, width = self._start, max(self._style.width, _WIDTH)
+        epochs, metrics = (start.epochs, start.metrics) if start else (record.epoch, ())
+        self._write(epoch_line(record, epochs, width, metrics))
 
     def note(self, line: str) -> None:
         self._write("\n".join(map(show, line.splitlines())))

@@ -87,13 +87,13 @@ class Tally:
         return torch.zeros(0, 0, dtype=torch.int64) if self.multi_label else self.table.cpu()
 
     def metrics(self) -> dict[str, float]:
-        """The metrics by name. `top5` is included for more than five classes; for multi-label data,
-        `top1` is the share of images for which all classes are correct."""
+        """The metrics by name (`metric_names`). For multi-label data, `top1` is the share of images
+        for which all classes are correct."""
         count, loss, top1, top5 = self.sums.tolist()
         if not count:
             return {}
         metrics = {"loss": loss / count, "top1": top1 / count}
-        if self.classes > FIVE and not self.multi_label:
+        if "top5" in metric_names(self.classes, self.multi_label):
             metrics["top5"] = top5 / count
         precision, recall, f1, images = self._by_class()
         known = images > 0
@@ -126,6 +126,12 @@ class Tally:
         recall = correct / actual.clamp(min=1)
         f1 = 2 * correct / (predicted + actual).clamp(min=1)
         return precision, recall, f1, actual
+
+
+def metric_names(classes: int, multi_label: bool) -> tuple[str, ...]:
+    """The metrics of an evaluation, in their order; `top5` for more than five classes."""
+    five = ("top5",) if classes > FIVE and not multi_label else ()
+    return ("loss", "top1", *five, "precision", "recall", "f1")
 
 
 def is_better(metric: str, value: float, than: float | None, by: float = 0.0) -> bool:

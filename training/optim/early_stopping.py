@@ -17,12 +17,13 @@ class EarlyStopping:
         self.waited = 0
         """Epochs without improvement."""
 
-    def epoch(self, value: float) -> bool:
-        """Called after each epoch; returns whether training should stop."""
+    def epoch(self, value: float, epochs: int = 1) -> bool:
+        """Called after each validation, with the number of epochs since the one before; returns
+        whether training should stop."""
         if is_better(self.directive.metric, value, self.best, self.directive.by):
             self.best, self.waited = value, 0
         else:
-            self.waited += 1
+            self.waited += epochs
         return self.over
 
     @property

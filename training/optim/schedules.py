@@ -115,15 +115,16 @@ class PlateauState:
         self.waited = 0
         """Epochs without improvement."""
 
-    def epoch(self, value: float) -> bool:
-        """Called after each epoch; returns whether the learning rate is reduced now."""
+    def epoch(self, value: float, epochs: int = 1) -> bool:
+        """Called after each validation, with the number of epochs since the one before; returns
+        whether the learning rate is reduced now."""
         better = self.best is None or (
             value < self.best if self.schedule.metric == "loss" else value > self.best
         )
         if better:
             self.best, self.waited = value, 0
             return False
-        self.waited += 1
+        self.waited += epochs
         if self.waited <= self.schedule.patience:
             return False
         self.waited = 0

@@ -31,6 +31,8 @@ class RunStart(NamedTuple):
     epochs: int
     batches: int
     """The number of batches of an epoch."""
+    metrics: Sequence[str]
+    """The metrics of a validation, in the order of `EpochRecord.val`."""
     resumed: tuple[int, int] | None
     """The epoch, and the image in it, at which a run continues; None for a new run."""
 
@@ -58,7 +60,8 @@ class EpochRecord(NamedTuple):
     train: Mapping[str, float]
     """`loss` and the other running metrics."""
     val: Mapping[str, float]
-    """The metrics of the plan on the validation set, by name."""
+    """The metrics of the plan on the validation set, by name; empty for an epoch that is not
+    followed by validation (`validate 5`)."""
     best: bool
     """Whether it is the best epoch so far, by the metric of `checkpoint`."""
     seconds: float
@@ -94,7 +97,7 @@ class Callback:
         """Called after each batch of an evaluation."""
 
     def epoch(self, record: EpochRecord) -> None:
-        """Called after each epoch and its validation."""
+        """Called after each epoch and its validation, if there is one."""
 
     def note(self, line: str) -> None:
         """Called with a note or a warning for the user."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -68,7 +68,7 @@ class Loop:
         self.processes = run.job.processes
         self.interruption = interruption
         self.train = self.learner.plan.train
-        self.metric = run.metric
+        self.metric, self.metrics = run.metric, run.metrics
         self.validation = self.data.evaluation("val", sharing=self.processes.sharing)
         self.validated = self.learner.evaluated_part
         self.validated_forward = None
@@ -255,54 +255,30 @@ class Loop:
     # ---- validation ----
 
     def end_epoch(self, began: float) -> tuple[EpochRecord, bool]:
-        """Validates the network; returns the epoch's record, and whether training should stop
-        early."""
-        learner, position, plan = self.learner, self.position, self.learner.plan
+        """Validates the network, if the plan says so; returns the epoch's record, and whether
+        training should stop early."""
+        learner, position = self.learner, self.position
         metrics = self.writer.metrics
         self.processes.add_up([metrics.counters()])
         train_metrics = metrics.metrics()
         metrics.reset()
         waiting, elapsed = self.batches.waiting, self.batches.elapsed
-        self.processes.share_buffers(learner.evaluated)
         guessing = math.log(max(2, len(self.data.dataset.classes)))
         if train_metrics["loss"] > FAR * guessing:
             raise too_large(train_metrics["loss"], guessing, self.moment(), self.advice())
         rate = learner.rates.at(position.steps - 1)
-        counts = count(
-            self.validated,
-            self.data,
-            self.validation,
-            plan.train.loss,
-            learner.precision,
-            self.callback,
-            "val",
-            merge=self.processes.add_up,
-            forward=self.validated_forward,
-        )
-        val_metrics = counts.metrics()
-        if counts.constant and not self.warned_of_constant_outputs:
-            self.warned_of_constant_outputs = True
-            largest = rate_of(self.train.optimizer)
-            self.callback.note(constant_outputs(learner.network, position.epoch, largest))
-        best = is_best(self.metric, val_metrics, position.best_metrics)
-        if best:
-            position.best_metrics, position.best_epoch = val_metrics, position.epoch
-        plateau, early_stopping = learner.rates.plateau, learner.early_stopping
-        if plateau is not None and plateau.epoch(val_metrics[plateau.schedule.metric]):
-            self.callback.note(
-                f"no improvement for {plateau.schedule.patience} epochs: the learning rate falls to"
-                f" {learner.rates.at(position.steps):.3g}"
-            )
-        stop = early_stopping is not None and early_stopping.epoch(
-            val_metrics[early_stopping.directive.metric]
-        )
+        val_metrics: dict[str, float] = {}
+        best = stop = False
+        if self.train.validate.follows(position.epoch, self.train.epochs.whole):
+            val_metrics = self.validate()
+            best, stop = self.judge(val_metrics)
         return (
             EpochRecord(
                 epoch=position.epoch,
                 steps=position.steps,
                 lr=rate,
                 train=train_metrics,
-                val=self.selected(val_metrics),
+                val={name: val_metrics[name] for name in self.metrics if name in val_metrics},
                 best=best,
                 seconds=time.perf_counter() - began,
                 images_per_second=self.images / elapsed if elapsed else 0.0,
@@ -311,15 +287,45 @@ class Loop:
             stop,
         )
 
-    def selected(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """The metrics that the plan names, and those that decide about checkpoints, early stopping
-        and the learning rate."""
-        train = self.train
-        names = {*train.metrics.names, self.metric}
-        names |= {train.early_stop.metric} if train.early_stop else set()
-        plateau = self.learner.rates.plateau
-        names |= {plateau.schedule.metric} if plateau else set()
-        return {name: value for name, value in metrics.items() if name in names}
+    def validate(self) -> dict[str, float]:
+        """The metrics of the network on the validation set."""
+        learner = self.learner
+        self.processes.share_buffers(learner.evaluated)
+        counts = count(
+            self.validated,
+            self.data,
+            self.validation,
+            self.train.loss,
+            learner.precision,
+            self.callback,
+            "val",
+            merge=self.processes.add_up,
+            forward=self.validated_forward,
+        )
+        if counts.constant and not self.warned_of_constant_outputs:
+            self.warned_of_constant_outputs = True
+            largest = rate_of(self.train.optimizer)
+            self.callback.note(constant_outputs(learner.network, self.position.epoch, largest))
+        return counts.metrics()
+
+    def judge(self, metrics: dict[str, float]) -> tuple[bool, bool]:
+        """Whether the epoch is the best so far, and whether training should stop early; adapts the
+        learning rate."""
+        learner, position = self.learner, self.position
+        best = is_best(self.metric, metrics, position.best_metrics)
+        if best:
+            position.best_metrics, position.best_epoch = metrics, position.epoch
+        plateau, early_stopping = learner.rates.plateau, learner.early_stopping
+        epochs = self.train.validate.since(position.epoch)
+        if plateau is not None and plateau.epoch(metrics[plateau.schedule.metric], epochs):
+            self.callback.note(
+                f"no improvement for {plateau.schedule.patience} epochs: the learning rate falls to"
+                f" {learner.rates.at(position.steps):.3g}"
+            )
+        stop = early_stopping is not None and early_stopping.epoch(
+            metrics[early_stopping.directive.metric], epochs
+        )
+        return best, stop
 
     def moment(self) -> Moment:
         steps = self.position.steps

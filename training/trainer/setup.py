@@ -20,6 +20,7 @@ from torch import nn
 from ...compiler.analysis import analyse
 from ...compiler.plan.fusion import fuse
 from ...compiler.plan.plan import TrainPlan
+from ...compiler.plan.schedule import Plateau
 from ...compiler.report.explain.augment import in_short
 from ..checkpoint.checkpoint import facts_about, mark_of, must_be_same, read_checkpoint, restoring
 from ..checkpoint.record import start_record
@@ -28,6 +29,7 @@ from ..checkpoint.writer import CheckpointWriter
 from ..data.loader.batches import Batches
 from ..data.open import Opened
 from ..inference.load import live
+from ..metrics.confusion import metric_names
 from ..metrics.running_metrics import RunningMetrics
 from ..optim.choose_compile import CompileChoice, choose_compile
 from ..optim.choose_precision import Choice, choose
@@ -62,11 +64,13 @@ class Run:
 
     @property
     def metric(self) -> str:
-        """The metric that selects the best epoch. `top5` is replaced by `top1` if there are at most
-        five classes, for which it is always 1."""
-        name, dataset = self.job.plan.train.checkpoint.metric, self.job.data.dataset
-        few = len(dataset.classes) <= 5 or dataset.multi_label
-        return "top1" if name == "top5" and few else name
+        """The metric that selects the best epoch."""
+        return _best_metric(self.job)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of a validation that are shown and recorded."""
+        return _shown_metrics(self.job)
 
 
 def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
@@ -164,6 +168,28 @@ def _checkpoint(folder: RunFolder, processes: Processes) -> dict[str, Any] | Non
     return checkpoint if processes.writes else sent
 
 
+def _best_metric(job: Job) -> str:
+    """The metric that selects the best epoch: `top1` instead of `top5` if there are at most five
+    classes, for which that is always 1."""
+    name = job.plan.train.checkpoint.metric
+    return "top1" if name == "top5" and "top5" not in _all_metrics(job) else name
+
+
+def _shown_metrics(job: Job) -> tuple[str, ...]:
+    """The metrics that the plan names, and those that decide about checkpoints, early stopping and
+    the learning rate."""
+    train = job.plan.train
+    names = {*train.metrics.names, _best_metric(job)}
+    names |= {train.early_stop.metric} if train.early_stop else set()
+    names |= {train.schedule.metric} if isinstance(train.schedule, Plateau) else set()
+    return tuple(name for name in _all_metrics(job) if name in names)
+
+
+def _all_metrics(job: Job) -> tuple[str, ...]:
+    dataset = job.data.dataset
+    return metric_names(len(dataset.classes), dataset.multi_label)
+
+
 _STORES = {
     "device": "on the device, decoded",
     "memory": "in memory, decoded",
@@ -243,7 +269,9 @@ def _images_computed(job: Job, transfer: TransferSetup) -> int:
     """About how many images go through the network in the whole run. If features are cached, images
     go through the frozen layers only once."""
     train_images, val_images = (len(job.data.stores[part]) for part in ("train", "val"))
-    images = (train_images + val_images) * job.plan.train.epochs.whole
+    epochs = job.plan.train.epochs.whole
+    validations = -(-epochs // job.plan.train.validate.every)
+    images = train_images * epochs + val_images * validations
     plan = job.plan.transfer
     if plan is None or plan.cache is None or transfer.freezing is None:
         return images
@@ -350,6 +378,7 @@ def _announce(
             trainable=trainable,
             epochs=job.plan.train.epochs.whole,
             batches=batches,
+            metrics=_shown_metrics(job),
             resumed=(position.epoch + 1, position.position) if resumed else None,
         )
     )

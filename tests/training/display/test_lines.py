@@ -98,6 +98,9 @@ def test_all_lines_of_a_run_have_the_same_columns(width: int) -> None:
     ]
     lines = [epoch_line(each, 120, width) for each in records]
     names = ("epoch", "loss", "val loss", "top1", "top5", "lr", "images/s", "data wait")
+    without = epoch_line(record(4, waiting=0.2, validated=False), 120, width, list(records[0].val))
+    assert "val" not in without
+    assert without.find("data wait") == lines[0].find("data wait")
     for name in names:
         assert len({name in line for line in lines}) == 1, name
     for name in ("val loss", "top1", "data wait"):

@@ -48,6 +48,16 @@ def test_a_row_has_all_figures(tmp_path: Path) -> None:
     ]
 
 
+def test_epochs_without_validation_have_the_same_columns(tmp_path: Path) -> None:
+    log = CsvFile()
+    log.started(start(tmp_path))
+    log.epoch(record(1, validated=False))
+    log.epoch(record(2, top1=0.875))
+    first, second = rows(tmp_path)
+    assert first.keys() == second.keys()
+    assert (first["val_top1"], second["val_top1"]) == ("", "0.875")
+
+
 def test_epochs_that_are_learned_again_are_written_once(tmp_path: Path) -> None:
     """A run that was killed goes on from its last checkpoint, which may be older than its rows; and
     the last row may have been cut short."""

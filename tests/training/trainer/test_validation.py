@@ -1,0 +1,109 @@
+"""`validate 3`: which epochs are followed by validation, and what depends on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dotcnn.compiler.plan.schedule import Plateau
+from dotcnn.compiler.plan.train import EarlyStop, Validate
+from dotcnn.training.optim.early_stopping import EarlyStopping
+from dotcnn.training.optim.schedules import PlateauState
+from dotcnn.training.page.history import epochs as read_epochs
+
+from ..small import SPEC, Looker, equal, gone_on, last, trained
+
+EVERY = {"train.validate": 3, "train.epochs": 7}
+
+
+class Evaluations(Looker):
+    """Counts the evaluations of a part by the epochs that are done."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        super().__init__(stop_after)
+        self.after: list[int] = []
+
+    def evaluating(self, part: str, batch: int, batches: int) -> None:
+        if batch == batches and self.end is None:
+            self.after.append(len(self.epochs) + 1)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.usefixtures("no_report")
+def test_only_some_epochs_are_followed_by_validation(tmp_path: Path) -> None:
+    """The last one always. What is learned is the same; the best epoch is one of them."""
+    looker = Evaluations()
+    result = trained(tmp_path / "some", set=EVERY, callback=looker)
+    trained(tmp_path / "all", set={"train.epochs": 7})
+    assert looker.after == [3, 6, 7, 8], "and once at the end"
+    some, every = lines(tmp_path / "some"), lines(tmp_path / "all")
+    assert [line["epoch"] for line in some if line["val"]] == [3, 6, 7]
+    for line, other in zip(some, every, strict=True):
+        assert line["train"] == other["train"]
+        assert line["val"] in ({}, other["val"])
+    assert equal(last(tmp_path / "some"), last(tmp_path / "all"))
+    assert result.best_epoch in (3, 6, 7)
+    assert max(line["epoch"] for line in some if line["best"]) == result.best_epoch
+    assert looker.begun is not None
+    assert tuple(some[2]["val"]) == tuple(looker.begun.metrics)
+    assert [bool(each.val) for each in read_epochs(tmp_path / "some")] == [
+        bool(line["val"]) for line in some
+    ]
+
+
+@pytest.mark.usefixtures("no_report")
+@pytest.mark.parametrize("steps", [3, 6 * 4 + 2])
+def test_a_run_is_resumed_between_validations(tmp_path: Path, steps: int) -> None:
+    """Also before the first one: there are no best weights then."""
+    trained(tmp_path / "whole", set=EVERY)
+    stopped = trained(tmp_path / "run", set=EVERY, callback=Looker(stop_after=steps))
+    assert stopped.interrupted
+    result = gone_on(tmp_path / "run")
+    assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))
+    assert [line["val"] for line in lines(tmp_path / "run")] == [
+        line["val"] for line in lines(tmp_path / "whole")
+    ]
+    assert result.best_epoch in (3, 6, 7)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_it_may_change_when_a_run_is_resumed(tmp_path: Path) -> None:
+    trained(tmp_path, SPEC)
+    longer = {"train.epochs": 6, "train.validate": 5}
+    gone_on(tmp_path, SPEC, set=longer)
+    assert [bool(line["val"]) for line in lines(tmp_path)] == [True, True, True, False, True, True]
+
+
+def test_the_report_shows_such_a_run(tmp_path: Path) -> None:
+    result = trained(tmp_path / "run", set={"train.validate": 2, "train.epochs": 3})
+    assert result.report is not None
+    assert result.report.exists()
+
+
+def test_patience_counts_epochs_not_validations() -> None:
+    validate, stopping = Validate(every=4), EarlyStopping(EarlyStop(patience=10))
+    plateau = PlateauState(Plateau.make(patience=7))
+    stopped, reduced = [], []
+    for epoch in range(1, 25):
+        if validate.follows(epoch, 100):
+            value = max(1.0, 3.0 - epoch / 4)  # 2 after epoch 4, 1 after epoch 8
+            if stopping.epoch(value, validate.since(epoch)):
+                stopped.append(epoch)
+            if plateau.epoch(value, validate.since(epoch)):
+                reduced.append(epoch)
+    assert stopped[0] == 20, "12 epochs after the best one, the first time that it is looked at"
+    assert reduced == [16, 24]
+
+
+def test_when_it_follows() -> None:
+    assert [epoch for epoch in range(1, 10) if Validate(every=4).follows(epoch, 9)] == [4, 8, 9]
+    assert [Validate(every=4).since(epoch) for epoch in (4, 8, 9)] == [4, 4, 1]
+    assert all(
+        Validate().follows(epoch, 5) and Validate().since(epoch) == 1 for epoch in range(1, 6)
+    )
