@@ -331,6 +331,7 @@ _DIRECTIVE_VALUES = {
     "rotate": "20", "scale": "0.2", "shift": "0.1", "shear": "10", "perspective": "0.5",
     "resize": "32", "epochs": "10", "batch": "32", "noise": "0.05", "blur": "1", "mixup": "0.2",
     "accumulate": "2", "seed": "1", "clip": "1", "ema": "0.99", "early_stop": "5", "workers": "2",
+    "validate": "5",
     "ensemble": "2", "optimizer sgd lr=0.1": "0.05", "optimizer sgd momentum=0.9": "0.8",
     "optimizer sgd weight_decay=5e-4": "1e-4", "shift x=10%": "0.2", "shift y=10%": "0.2",
     "color brightness=0.2": "0.3", "color contrast=0.2": "0.3", "color saturation=0.2": "0.3",

@@ -141,6 +141,7 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "sync_bn": ["sync_bn"],
         "workers": ["workers 0", "workers auto"],
         "ensemble": ["ensemble 5"],
+        "validate": ["validate 5"],
         "metrics": ["metrics top1 f1", "metrics loss"],
         "checkpoint": ["checkpoint 5 metric=loss"],
         "log": ["log tensorboard csv", "log off"],

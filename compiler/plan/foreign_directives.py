@@ -49,7 +49,7 @@ the network stands in the same file, as `network Name { … }`: take it out
 images keep their proportions as `resize` and `crop` in `evaluate` say: take it out
     letterbox
 there is no such setting: take it out
-    run_eagerly loss_weights log_every_n_steps check_val_every_n_epoch val_check_interval
+    run_eagerly loss_weights log_every_n_steps
     limit_train_batches limit_val_batches evaluation_strategy eval_strategy save_strategy
     load_best_model_at_end push_to_hub report_to enable_checkpointing benchmark cudnn_benchmark
 the run folder is chosen on the command line, with `-o`: take it out
@@ -97,8 +97,10 @@ it belongs to the optimizer: `optimizer adam betas=(0.9, 0.999)`
     opt_eps opt_betas betas beta_1 beta_2 epsilon eps rho dampening amsgrad
 the input's size is set in the network: `input 3x224x224`
     width height channels input_size input_shape
-the network is always validated after each epoch: take it out
-    test_iter test_interval validation_freq eval_interval validate_every
+validation follows whole epochs: write `validate 5`
+    test_interval val_check_interval
+the whole validation set is evaluated: take it out
+    test_iter
 the device is chosen on the command line, with `--device`: take it out
     solver_mode gpu_id no_cuda
 the run folder is chosen on the command line, with `-o`: take it out

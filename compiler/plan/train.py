@@ -413,17 +413,18 @@ class Ensemble(Directive):
 
 
 class Validate(Directive):
-    """How often the validation set is evaluated; always after the last epoch."""
+    """Validate after every so many epochs, and after the last."""
 
     section = "train"
     word = "validate"
+    example = "validate 5"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "validate": "check_val_every_n_epoch val_check_interval val_interval validation_freq"
+        "validate": "check_val_every_n_epoch val_interval validation_freq"
         " validation_frequency val_freq eval_freq eval_every eval_interval validate_every"
         " val_every val_every_n_epochs eval_epochs evaluate_every test_every valid_interval",
     }
 
-    every: int = whole("epochs from one validation to the next", 1, maximum=10**6)
+    every: int = whole("number of epochs from one validation to the next", 1, maximum=10**6)
 
     def follows(self, epoch: int, epochs: int) -> bool:
         """Whether an epoch, counted from 1, is followed by validation."""
