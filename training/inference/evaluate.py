@@ -20,7 +20,9 @@ from ..data.loader.memory_budget import cores
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import Opened, open_data
 from ..metrics.evaluation import evaluate, outcome_of
+from ..metrics.evaluation_batch import evaluation_batch
 from ..metrics.outcome import Outcome
+from ..optim.precision import FULL
 from ..runtime.allocator import freed_memory_kept
 from ..runtime.devices import using
 from ..trainer.callbacks import Callback
@@ -64,7 +66,10 @@ def assess(
         with using(model.device), freed_memory_kept(model.device):
             if tta is None:
                 module, callback = _module(model), _Progress(progress)
-                outcomes = [evaluate(module, opened, one, callback=callback) for one in parts]
+                batch = _batch(model)
+                outcomes = [
+                    evaluate(module, opened, one, batch=batch, callback=callback) for one in parts
+                ]
                 if len(parts) == 1:
                     return outcomes[0]
                 each = [outcome.probabilities for outcome in outcomes]
@@ -88,6 +93,13 @@ def _module(model: TrainedModel) -> nn.Module:
     if len(model.modules) == 1:
         return model.modules[0]
     return EnsembleModule(model.modules, bool(model.multi_label)).eval()
+
+
+def _batch(model: TrainedModel) -> int:
+    network, train = model.request.network, model.plan.train
+    if len(model.modules) > 1:
+        return train.batch.size
+    return evaluation_batch(network, train, FULL, model.device, train.batch.size)
 
 
 def _by_views(

@@ -68,14 +68,15 @@ def finish(run: Run, reason: str) -> Result:
 
 def _evaluate(run: Run, module: nn.Module, part: str) -> Outcome:
     """The outcome of the best weights; with smaller batches if those of the run do not fit."""
-    job, batch = run.job, run.job.plan.train.batch.size
+    job, precision = run.job, run.learner.precision
+    batch = job.evaluation_batch(precision)
     while True:
         try:
             return evaluate(
                 module,
                 job.data,
                 part,
-                precision=run.learner.precision,
+                precision=precision,
                 batch=batch,
                 callback=job.callback,
             )

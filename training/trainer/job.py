@@ -10,6 +10,7 @@ import torch
 
 from ...compiler.plan.plan import TrainPlan
 from ..data.open import Opened
+from ..metrics.evaluation_batch import evaluation_batch
 from ..optim.precision import FULL, Precision
 from ..request import Request
 from ..runtime.out_of_memory import Phase, Situation
@@ -57,3 +58,8 @@ class Job:
             phase=phase,
             folder=folder,
         )
+
+    def evaluation_batch(self, precision: Precision) -> int:
+        """The batch size of one device without gradients."""
+        train, network = self.plan.train, self.request.network
+        return evaluation_batch(network, train, precision, self.device, self.batch_per_device)

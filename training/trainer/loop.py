@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -20,13 +21,14 @@ from ..augment import augmenter
 from ..augment.progressive import progressive
 from ..data.loader.batches import Batch
 from ..data.loader.order import spans
-from ..metrics.confusion import is_best
+from ..metrics.confusion import Tally, is_best
 from ..metrics.evaluation import count
 from ..optim.optimizers import can_skip_steps, rate_of, set_rate, step_unless
 from ..runtime.async_scalar import AsyncScalars
 from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
+from ..runtime.out_of_memory import is_out_of_memory
 from .callbacks import EpochRecord, Step
 from .setup import Run
 from .state import Learner
@@ -69,12 +71,10 @@ class Loop:
         self.interruption = interruption
         self.train = self.learner.plan.train
         self.metric, self.metrics = run.metric, run.metrics
-        self.validation = self.data.evaluation("val", sharing=self.processes.sharing)
         self.validated = self.learner.evaluated_part
-        self.validated_forward = None
-        if self.learner.compile is not None:
-            size = self.validation.full
-            self.validated_forward = self.learner.compile(self.validated, size)
+        self.validate_in_batches_of(
+            run.job.evaluation_batch(self.learner.precision) * self.processes.world
+        )
         self.augment = augmenter(self.learner.plan, self.data.preparation, reuse=True)
         self.progressive = progressive(self.learner.plan)
         self.batches.guests = self.augment.guests if self.augment else 0
@@ -291,22 +291,43 @@ class Loop:
         """The metrics of the network on the validation set."""
         learner = self.learner
         self.processes.share_buffers(learner.evaluated)
-        counts = count(
-            self.validated,
-            self.data,
-            self.validation,
-            self.train.loss,
-            learner.precision,
-            self.callback,
-            "val",
-            merge=self.processes.add_up,
-            forward=self.validated_forward,
-        )
+        counts = self.count()
         if counts.constant and not self.warned_of_constant_outputs:
             self.warned_of_constant_outputs = True
             largest = rate_of(self.train.optimizer)
             self.callback.note(constant_outputs(learner.network, self.position.epoch, largest))
         return counts.metrics()
+
+    def validate_in_batches_of(self, size: int) -> None:
+        """Sets the batch size of validation, in all processes together."""
+        self.validation = self.data.evaluation("val", batch=size, sharing=self.processes.sharing)
+        self.validated_forward: Callable[[Tensor], Any] | None = None
+        if self.learner.compile is not None:
+            self.validated_forward = self.learner.compile(self.validated, self.validation.full)
+
+    def count(self) -> Tally:
+        """The counts of a validation; in batches of the size of training if larger ones do not fit
+        into memory."""
+        usual = self.batches.batch
+        while True:
+            try:
+                return count(
+                    self.validated,
+                    self.data,
+                    self.validation,
+                    self.train.loss,
+                    self.learner.precision,
+                    self.callback,
+                    "val",
+                    merge=self.processes.add_up,
+                    forward=self.validated_forward,
+                )
+            except Exception as error:
+                if self.validation.batch <= usual or not is_out_of_memory(error):
+                    raise
+            self.callback.note(f"out of memory: validating with batches of {usual:,} images")
+            self.validation.close()
+            self.validate_in_batches_of(usual)
 
     def judge(self, metrics: dict[str, float]) -> tuple[bool, bool]:
         """Whether the epoch is the best so far, and whether training should stop early; adapts the

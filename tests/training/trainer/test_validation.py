@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from dotcnn.compiler.analysis.memory import Memory
+from dotcnn.compiler.analysis.setting import Setting
+from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.schedule import Plateau
 from dotcnn.compiler.plan.train import EarlyStop, Validate
+from dotcnn.training.metrics.evaluation import evaluate
+from dotcnn.training.metrics.evaluation_batch import evaluation_batch
 from dotcnn.training.optim.early_stopping import EarlyStopping
+from dotcnn.training.optim.precision import FULL
 from dotcnn.training.optim.schedules import PlateauState
 from dotcnn.training.page.history import epochs as read_epochs
+from networks import gallery
 
+from ..data.sets import opened
 from ..small import SPEC, Looker, equal, gone_on, last, trained
 
 EVERY = {"train.validate": 3, "train.epochs": 7}
@@ -107,3 +116,34 @@ def test_when_it_follows() -> None:
     assert all(
         Validate().follows(epoch, 5) and Validate().since(epoch) == 1 for epoch in range(1, 6)
     )
+
+
+# ---- its batches -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_on_a_gpu_batches_are_larger_without_gradients(batch: int) -> None:
+    """They need no more memory than a step of training; a CPU gains nothing from them."""
+    network = gallery("resnet/resnet18")
+    train = plan(network, needs_data=False).train
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert evaluation_batch(network, train, FULL, cpu, batch) == batch
+    size = evaluation_batch(network, train, FULL, gpu, batch)
+    assert size > batch
+    assert size % batch == 0
+    memory = Memory(network, Setting("fp32", train.optimizer.memory, "cuda"))
+    assert memory.forward.at(size) <= memory.training.at(batch)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_the_batch_size_does_not_change_the_result(tmp_path: Path) -> None:
+    result = trained(tmp_path, set={"train.epochs": 1})
+    assert result.outcome is not None
+    data = opened("digits", input="1x8x8")
+    outcomes = [evaluate(result.module, data, "val", batch=size) for size in (7, 64, 359, 1000)]
+    first = outcomes[0]
+    for other in outcomes[1:]:
+        assert torch.equal(other.confusion, first.confusion)
+        assert torch.equal(other.labels, first.labels)
+        torch.testing.assert_close(other.probabilities, first.probabilities)
+        assert other.metrics == pytest.approx(first.metrics)
