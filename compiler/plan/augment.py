@@ -190,6 +190,8 @@ class Augmentation(Directive):
     """It maps the image onto itself, so that nothing outside the border becomes visible."""
     when_read: ClassVar[bool] = False
     """If it is first, it is done when images are read."""
+    title_when_read: ClassVar[str] = ""
+    """What is done when it is done while images are read, if that is random."""
     advice: ClassVar[Mapping[str, str]] = {
         "leave it out: `normalize` in `evaluate` converts pixels to numbers": "ToTensor ToImage"
         " PILToTensor ToDtype ToTensorV2 Compose",
@@ -232,6 +234,17 @@ class Augmentation(Directive):
     def resize_when_read(self, evaluated: evaluate.Resize | None) -> evaluate.Resize | None:
         """How images are resized when read, if this is the first directive to set a size."""
         return evaluated
+
+    def resize_of_file(
+        self, written: evaluate.Resize | None, evaluated: evaluate.Resize | None
+    ) -> evaluate.Resize | None:
+        """How an image file is resized before it is cut, if `cuts_files`; None if it is not.
+        `written` is the directive `resize` before this one, `evaluated` that of evaluation."""
+        return written
+
+    def cuts_files(self, resize: evaluate.Resize | None) -> bool:
+        """Whether it can be done when an image file of any size is read and resized like this."""
+        return False
 
     def color_changes(self) -> tuple[ColorChange, ...]:
         """Its contributions to a color matrix, in this order."""
@@ -616,7 +629,11 @@ SHRINKS = 1.5
 
 
 class Crop(Resizing):
-    """Crop a random part; with `scale`, one of random size, resized to the input."""
+    """Crop a random part; with `scale`, one of random size, resized to the input.
+
+    If images come from files, it is cut out of the whole image when that is read, unless there is
+    padding, or another directive than `flip` or `resize` before it.
+    """
 
     word = "crop"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -624,6 +641,7 @@ class Crop(Resizing):
         "crop": "RandomCrop RandomSizedCrop RandomCropNear randomresizedcropgpu",
     }
     usage = "crop side scale=… ratio=… pad=0 fill=zero"
+    title_when_read = "random crops of whole images"
 
     side: Any = size("height and width of the result; by default the network's input", None)
     scale: Range | None = between(
@@ -655,6 +673,19 @@ class Crop(Resizing):
         if self.scale is None:
             return (MOVE,)
         return (RESIZE,) if self.shrinks_by(input_size) > SHRINKS else (WARP,)
+
+    def resize_of_file(
+        self, written: evaluate.Resize | None, evaluated: evaluate.Resize | None
+    ) -> evaluate.Resize | None:
+        return written or (evaluated if self.scale is None else None)
+
+    def cuts_files(self, resize: evaluate.Resize | None) -> bool:
+        """A pair of sides has made all images equal: nothing is gained then."""
+        if self.pad or (resize is not None and isinstance(resize.side, tuple)):
+            return False
+        if self.scale is not None:
+            return True
+        return resize is not None and resize.side >= max(self.size_after((resize.side,) * 2))
 
     def size_after(self, input_size: Size) -> Size:
         side = self.side or input_size

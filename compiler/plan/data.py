@@ -61,6 +61,8 @@ class Data(Directive):
 
     classes: ClassVar[int | None] = None
     """Number of classes, if it is known in advance."""
+    image_files: ClassVar[bool] = False
+    """Whether it consists of image files, which may differ in size."""
 
     val: Any = share(
         _VAL, None, part=True, keyword_only=True, elsewhere="validation_split valid_pct split"
@@ -81,6 +83,7 @@ class Folder(Data):
     """A folder with one folder of images for each class."""
 
     word = "data folder"
+    image_files = True
 
     path: str = file_name("the folder, relative to that of the spec", example='"data"')
     val: Any = custom(
@@ -206,6 +209,7 @@ class Flowers102(Named):
     """102 kinds of flowers (Nilsback and Zisserman, 2008)."""
 
     word = "data flowers102"
+    image_files = True
     elsewhere: ClassVar[Mapping[str, str]] = {"data flowers102": "flowers oxfordflowers102"}
     classes = 102
 
@@ -214,6 +218,7 @@ class Food101(Named):
     """101 kinds of dishes (Bossard et al., 2014)."""
 
     word = "data food101"
+    image_files = True
     classes = 101
 
 
@@ -221,6 +226,7 @@ class Pets(Named):
     """37 breeds of cats and dogs (Parkhi et al., 2012)."""
 
     word = "data pets"
+    image_files = True
     elsewhere: ClassVar[Mapping[str, str]] = {"data pets": "oxfordiiitpet oxford_pets"}
     classes = 37
 
@@ -229,6 +235,7 @@ class ImageNet(Named):
     """ILSVRC 2012, 1,000 classes; not downloaded, since only registered users get the files."""
 
     word = "data imagenet"
+    image_files = True
     elsewhere: ClassVar[Mapping[str, str]] = {"data imagenet": "ilsvrc2012 imagenet1k"}
     classes = 1000
 

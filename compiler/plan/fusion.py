@@ -10,7 +10,7 @@ Directives declare their kind of pass themselves (`augment.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -92,7 +92,7 @@ class Fusion:
 
     passes: tuple[Pass, ...]
     read: tuple[Step, ...]
-    """Directives done when images are read: a first `resize`."""
+    """Directives done when images are read: a first `resize`, a first `crop` of image files."""
     input_size: Size
     """The size of images before the first pass."""
     channels: int
@@ -120,7 +120,47 @@ class Fusion:
 
 def fuse(plan: TrainPlan) -> Fusion:
     """Fuses the augmentation of a plan into passes."""
-    return fused(plan.augment, size_when_read(plan), plan.input[0])
+    crop = crop_when_read(plan)
+    numbers = crop.numbers if crop else frozenset[int]()
+    return fused(plan.augment, size_when_read(plan), plan.input[0], when_read=numbers)
+
+
+class CropWhenRead(NamedTuple):
+    """A random crop that is cut out of whole images when their files are read."""
+
+    step: Step
+    resize: Resize | None
+    """How a whole image is resized before; None if not at all."""
+    numbers: frozenset[int]
+    """The indices of the directives that are done: `crop`, and `resize` if it is written."""
+    size: Size
+    """The size of the result."""
+
+
+def crop_when_read(plan: TrainPlan) -> CropWhenRead | None:
+    """The random crop of a plan that is done when images are read; None if there is none.
+
+    Of image files, which differ in size, a batch can hold only a square. A crop out of that would
+    never see the rest of a long image. Flips before it can as well come after it.
+    """
+    if not plan.train.data.image_files or len(plan.input) != 3:
+        return None
+    written: Resize | None = None
+    numbers: set[int] = set()
+    for number, directive in enumerate(plan.augment):
+        if directive.keeps_border or directive.by_epoch:
+            continue
+        numbers.add(number)
+        if directive.when_read and written is None:
+            written = directive.resize_when_read(None)
+            continue
+        resize = directive.resize_of_file(written, plan.evaluate.resize)
+        if not directive.cuts_files(resize):
+            return None
+        size = directive.size_after(plan.input[1:])
+        step = Step(number, directive, size, directive.pass_kinds(size)[0])
+        return CropWhenRead(step, resize, frozenset(numbers), size)
+    return None
 
 
 def size_when_read(plan: TrainPlan) -> Size:
@@ -128,6 +168,9 @@ def size_when_read(plan: TrainPlan) -> Size:
 
     If crops are cut out of them, it is the whole resized image, taken as a square.
     """
+    crop = crop_when_read(plan)
+    if crop is not None:
+        return crop.size
     resize = resize_when_read(plan)
     if resize is None:
         return plan.input[1:] if len(plan.input) == 3 else (1, 1)
@@ -144,12 +187,19 @@ def resize_when_read(plan: TrainPlan) -> Resize | None:
     return first.resize_when_read(plan.evaluate.resize)
 
 
-def fused(directives: Sequence[Augmentation], input_size: Size, channels: int) -> Fusion:
-    """Fuses directives without a plan."""
+def fused(
+    directives: Sequence[Augmentation],
+    input_size: Size,
+    channels: int,
+    *,
+    when_read: Collection[int] = (),
+) -> Fusion:
+    """Fuses directives without a plan. `when_read` has the indices of those that are done when
+    images are read, beside a first `resize`."""
     passes: list[Pass] = []
     read: list[Step] = []
     for step in _steps(directives, input_size):
-        if _when_read(step):
+        if step.number in when_read or _when_read(step):
             read.append(step)
         else:
             _take(passes, step, channels)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.augment import Augmentation
-from ...compiler.plan.fusion import Fusion, fuse, only
+from ...compiler.plan.fusion import Fusion, crop_when_read, fuse, only
 from ..data.open import Opened
 from .build import augmenter_of
 
@@ -49,13 +49,21 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     labels = opened.stores["train"].labels.cpu()[indices]
     fusion = fuse(plan)
     together = [
-        Row(f"epoch {epoch + 1}", shown(opened, fusion, batch, indices, labels, epoch))
+        Row(
+            f"epoch {epoch + 1}",
+            shown(opened, fusion, opened.training_images(indices, epoch), indices, labels, epoch),
+        )
         for epoch in range(epochs)
     ]
     alone = []
+    crop = crop_when_read(plan)
     for number, directive in enumerate(plan.augment):
         one = only(number, plan.augment, fusion.input_size, fusion.channels)
-        if one.passes:
+        if crop is not None and number in crop.numbers:
+            if number == crop.step.number:
+                cut = opened.training_images(indices, 0)
+                alone.append(Row(as_written(directive), tuple(map(viewed, cut))))
+        elif one.passes:
             augmented = shown(opened, one, batch, indices, labels, 0)
             alone.append(Row(as_written(directive), augmented))
     originals = Group("As they are", (Row("original", tuple(map(viewed, batch))),))

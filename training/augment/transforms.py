@@ -208,13 +208,15 @@ _TRIES = 10
 PART_DRAWS = 2 * _TRIES + 2
 
 
-def parts(drawn: Tensor, crop: Crop, size: Size) -> Tensor:
+def parts(drawn: Tensor, crop: Crop, size: tuple[Entry, Entry]) -> Tensor:
     """Random parts, N x 4: left, top, width, height, as torchvision's RandomResizedCrop draws them.
     An area and a ratio that do not fit into the image are drawn again, up to ten times; then the
-    center is used."""
+    center is used. Height and width of the images are the same for all, or one for each."""
     assert crop.scale is not None
     assert crop.ratio is not None
-    rows, columns = size
+    rows, columns = (
+        side if isinstance(side, Tensor) else constant(float(side), drawn.device) for side in size
+    )
     area = within(drawn[0:_TRIES], *crop.scale) * (rows * columns)
     low, high = map(math.log, crop.ratio)
     ratio = within(drawn[_TRIES : 2 * _TRIES], low, high).exp()
@@ -223,23 +225,20 @@ def parts(drawn: Tensor, crop: Crop, size: Size) -> Tensor:
     first = fits.to(torch.uint8).argmax(0, keepdim=True)
     width, height = width.gather(0, first)[0], height.gather(0, first)[0]
     any_fits = fits.any(0)
-    wide, tall = middle(size, crop.ratio)
+    wide, tall = middle(rows, columns, crop.ratio)
     width, height = torch.where(any_fits, width, wide), torch.where(any_fits, height, tall)
     left = whole(drawn[2 * _TRIES], 0, columns - width)
     top = whole(drawn[2 * _TRIES + 1], 0, rows - height)
-    left = torch.where(any_fits, left, (columns - wide) // 2)
-    top = torch.where(any_fits, top, (rows - tall) // 2)
+    left = torch.where(any_fits, left, ((columns - wide) / 2).floor())
+    top = torch.where(any_fits, top, ((rows - tall) / 2).floor())
     return torch.stack([left, top, width, height], 1)
 
 
-def middle(size: Size, ratio: tuple[float, float]) -> tuple[int, int]:
+def middle(rows: Tensor, columns: Tensor, ratio: tuple[float, float]) -> tuple[Tensor, Tensor]:
     """Width and height of the largest part whose aspect ratio is allowed."""
-    rows, columns = size
-    if columns / rows < ratio[0]:
-        return columns, round(columns / ratio[0])
-    if columns / rows > ratio[1]:
-        return round(rows * ratio[1]), rows
-    return columns, rows
+    wide = torch.where(columns / rows > ratio[1], (rows * ratio[1]).round(), columns)
+    tall = torch.where(columns / rows < ratio[0], (columns / ratio[0]).round(), rows)
+    return wide, tall
 
 
 # ---- perspective -----------------------------------------------------------------------------

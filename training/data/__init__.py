@@ -17,6 +17,7 @@ images/             from image files to pixels
   pixel_statistics.py mean and standard deviation of pixels
 loader/             from images to batches
   store.py            images in memory or in their files; memory_budget.py decides which
+  shared_memory.py    one copy of the images for all processes of a machine
   batches.py          batches on the device; order.py: the shuffled order of images
   worker_processes.py reads images ahead; class_weights.py: `weights balanced`
 """

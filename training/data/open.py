@@ -8,7 +8,7 @@ for images, labels, indices in data.training(seed=1)(epoch):
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,19 +20,30 @@ from ...compiler.language.values import percent
 from ...compiler.plan.data import Named
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import text
+from ..augment.random_crop import RandomCrop
 from ..runtime.process_group import ALONE, Processes
 from .dataset import BadFile, Dataset, Part, bad_lines
 from .diagnostic import counted, problem
 from .images.check_files import Bad, unusable
 from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
-from .images.resize import Fit, evaluation_fit, training_fit
+from .images.resize import Fit, evaluation_fit, larger, training_fit
 from .loader.batches import Batches, Sharing
 from .loader.image_source import Arrays, Contents, Files, ImageSource, class_counts
 from .loader.memory_budget import ORDER, Where, cores, place
 from .loader.order import shared, spans
 from .loader.shared_memory import shared_memory
-from .loader.store import InMemory, OnDisk, Store, bytes_of, decoded, fitted, without
+from .loader.store import (
+    InMemory,
+    OnDisk,
+    Store,
+    bytes_of,
+    decoded,
+    estimated_bytes,
+    fitted,
+    whole_in_memory,
+    without,
+)
 from .loader.thread_pool import Progress, unwatched
 from .sources.arrays_given import ArrayData
 from .sources.divide import divide
@@ -77,12 +88,19 @@ class Opened:
             sharing=sharing,
             workers=self._workers(),
             local=self.local_world,
+            random_crops=True,
         )
 
     def evaluation(
-        self, part: str = "val", *, batch: int | None = None, sharing: Sharing = ALONE.sharing
+        self,
+        part: str = "val",
+        *,
+        batch: int | None = None,
+        sharing: Sharing = ALONE.sharing,
+        random_crops: bool = False,
     ) -> Batches:
-        """The batches of a part for evaluation: all images, once and in order."""
+        """The batches of a part for evaluation: all images, once and in order. With `random_crops`,
+        images are cut as for training, if that is done when they are read."""
         size = self.plan.train.batch.size if batch is None else batch
         return Batches(
             self.stores[part],
@@ -92,7 +110,16 @@ class Opened:
             sharing=sharing,
             workers=self._workers(),
             local=self.local_world,
+            random_crops=random_crops,
         )
+
+    def training_images(self, indices: Sequence[int], epoch: int) -> Tensor:
+        """Training images before the augmentation of batches: with the random crops of an epoch, if
+        that is done when they are read. On the CPU."""
+        store = self.stores["train"]
+        if isinstance(store, InMemory):
+            return torch.stack([store.read(index) for index in indices])
+        return store.read_batch(indices, epoch)
 
     def image(self, part: str, index: int) -> Tensor:
         """One image of a part, resized and cropped: uint8, on the CPU."""
@@ -163,7 +190,8 @@ def open_data(
     _must_have_channels(plan, parts, channels)
 
     threads = threads or max(1, cores() // processes.local_world)
-    storing = _Storing(channels, device, threads, progress, processes, budget, cache)
+    crop = RandomCrop.of(plan)
+    storing = _Storing(channels, device, threads, progress, processes, budget, cache, crop)
     where, stores, wrong = storing.stores(parts, fits)
     prefix = _folders(parts)
     bad = [
@@ -216,12 +244,18 @@ class _Storing:
     processes: Processes
     budget: int | None
     cache: Path | None
+    crop: RandomCrop | None
+    """The random crop of training images that is done when they are read."""
 
     def stores(
         self, parts: Mapping[str, ImageSource], fits: Mapping[str, Fit]
     ) -> tuple[Where, dict[str, Store], dict[str, Bad]]:
         """Where images are kept, and the images and the bad files of each part."""
-        sizes = {part: bytes_of(each, fits[part], self.channels) for part, each in parts.items()}
+        sizes = {
+            part: bytes_of(each, fits[part], self.channels)
+            for part, each in parts.items()
+            if not self._is_cut(part)
+        }
         on_disk = any(isinstance(source, Files) for source in parts.values())
         memory = shared_memory(sum(sizes.values()), self.processes) if on_disk else None
         copies = self.processes.local_world if memory is None else 1
@@ -233,11 +267,27 @@ class _Storing:
         del memory
         stores: dict[str, Store] = {}
         bad: dict[str, Bad] = {}
+        places = dict.fromkeys(parts, where)
+        if self.crop is not None:
+            places["train"] = self._place_of_whole(parts["train"], sum(sizes.values()))
         for part in parts:
             stores[part], bad[part] = self._store(
-                part, parts[part], fits[part], where, pieces.pop(part, None)
+                part, parts[part], fits[part], places[part], pieces.pop(part, None)
             )
-        return where, stores, bad
+        return places["train"], stores, bad
+
+    def _is_cut(self, part: str) -> bool:
+        return self.crop is not None and part == "train"
+
+    def _place_of_whole(self, source: ImageSource, others: int) -> Where:
+        """Where images are kept that are cut when they are read. They differ in size, so that each
+        process would have a copy of its own."""
+        assert isinstance(source, Files)
+        if not self.processes.alone:
+            return "files"
+        size = others + estimated_bytes(source, self.channels)
+        in_memory = place(size, torch.device("cpu"), True, 1, self.budget) != "files"
+        return "memory" if in_memory else "files"
 
     def _store(
         self, part: str, source: ImageSource, fit: Fit, where: Where, memory: Tensor | None
@@ -246,18 +296,29 @@ class _Storing:
         if isinstance(source, Arrays):
             images = fitted(source.images, fit, self.channels)
             return InMemory(images.to(kept), source.labels.to(kept), source), {}
+        crop = self.crop if self._is_cut(part) else None
         share = shared(0, len(source), *self.processes.local)
         if where == "files":
             bad = self._merged(lambda: unusable(
                 source,
-                fit,
+                fit if crop is None or crop.fit is None else larger(fit, crop.fit),
                 self.threads,
                 what=f"checking the files for {_USES[part]}",
                 progress=self.progress,
                 cache=self.cache,
                 share=share,
             ))  # fmt: skip
-            return OnDisk(_without(source, bad), fit, self.channels), bad
+            return OnDisk(_without(source, bad), fit, self.channels, crop), bad
+        if crop is not None:
+            return whole_in_memory(
+                source,
+                fit,
+                self.channels,
+                crop,
+                self.threads,
+                what=f"reading the images for {_USES[part]}",
+                progress=self.progress,
+            )
         place = None
         if memory is not None:
             place = memory.view(len(source), self.channels, *fit.crop)

@@ -50,6 +50,8 @@ def _add_images(digest: hashlib._Hash, store: Store) -> None:
         digest.update(bytes_of(store.images))
         return
     digest.update(repr(store.fit.lines()).encode())
+    if store.crop is not None:
+        digest.update(f"{store.crop}\n".encode())
     for index in range(len(store)):
         path = Path(store.source.path(index))
         status = path.stat()

@@ -51,9 +51,14 @@ class Computing:
         for number, into in enumerate(self._rows[part]):
             done = self._ahead if part == "val" else 0
             size = self._size * self._sharing.world
-            batches = self._opened.evaluation(part, batch=size, sharing=self._sharing)
+            batches = self._opened.evaluation(
+                part,
+                batch=size,
+                sharing=self._sharing,
+                random_crops=part == "train" and self._augment is not None,
+            )
             try:
-                for images, labels, indices in batches(0, done):
+                for images, labels, indices in batches(number, done):
                     place = into[done : done + len(images)]
                     if part == "train":
                         self._training_batch(images, labels, indices, number, place)

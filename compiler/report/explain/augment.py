@@ -23,13 +23,17 @@ from ..style import BOLD, PLAIN, Style, laid_out, wrapped
 
 def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     """The explanation as lines; [] without augmentation."""
-    if not fusion.passes and not fusion.after:
+    summary = in_short(fusion)
+    if not summary:
         return []
     size = f"{fusion.channels}x{by(fusion.input_size)}"
-    title = f"{in_short(fusion)}, for a whole batch at once; images are {size}"
-    lines = wrapped(title, style, code=BOLD)
+    batch = ", for a whole batch at once" if fusion.passes else ""
+    lines = wrapped(f"{summary}{batch}; images are {size}", style, code=BOLD)
     for step in fusion.read:
-        lines += wrapped(f"`{_as_written(step.directive)}` is done when images are read.", style)
+        what = step.directive.title_when_read
+        text = f"`{_as_written(step.directive)}` is done when images are read"
+        text += f": {what}." if what else "."
+        lines += wrapped(text, style)
     for number, pass_ in enumerate(fusion.passes, 1):
         lines += ["", *wrapped(f"{number}. {_title(pass_)}", style, code=BOLD)]
         lines += laid_out(list(_lines(pass_)), style, "   ")
@@ -48,13 +52,17 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
 
 
 def in_short(fusion: Fusion) -> str:
-    """A summary; "" if everything is done when images are read."""
+    """A summary; "" if images are only resized."""
     directives = {step.number for pass_ in fusion.passes for step in pass_.steps}
-    if not directives:
-        return ""
-    passes = len(fusion.passes)
-    count = "1 pass" if passes == 1 else f"{passes} passes"
-    return f"{plural(len(directives), 'directive')} in {count}"
+    texts = [step.directive.title_when_read for step in fusion.read]
+    texts = [text for text in texts if text]
+    if directives:
+        passes = len(fusion.passes)
+        count = "1 pass" if passes == 1 else f"{passes} passes"
+        texts.append(f"{plural(len(directives), 'directive')} in {count}")
+    if fusion.after:
+        texts.append("a resize by epoch")
+    return ", then ".join(texts)
 
 
 def _title(pass_: Pass) -> str:

@@ -90,10 +90,10 @@ def test_given_and_default_preprocessing() -> None:
 
 
 def test_where_parts_are_cut_out_in_training_there_is_more_of_the_image() -> None:
-    """All that the resize leaves, as a square; the crop then is the augmentation's."""
+    """Of arrays, all that the resize leaves, as a square; the crop then is the augmentation's."""
 
     def fit(augment: str) -> Fit:
-        return training_fit(planned("imagenet", input="3x224x224", more=augment))
+        return training_fit(planned("stl10", input="3x224x224", more=augment))
 
     assert fit("") == fit("augment { flip horizontal }") == Fit(256, "bilinear", (224, 224))
     assert fit("augment { crop 224 scale=0.35..1 }") == Fit(256, "bilinear", (256, 256))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from ....compiler.plan.evaluate import CentreCrop, Resize
-from ....compiler.plan.fusion import resize_when_read, size_when_read
+from ....compiler.plan.fusion import crop_when_read, resize_when_read, size_when_read
 from ....compiler.plan.plan import TrainPlan
 from .image_file import BadImage
 
@@ -37,12 +38,16 @@ class Fit:
     def __call__(self, images: Tensor) -> Tensor:
         """Images (uint8, ... x C x H x W) at the size of the crop; raises BadImage if they are too
         long and thin."""
+        images = self.whole(images)
+        sides = zip(images.shape[-2:], self.crop, strict=True)
+        top, left = (round((have - want) / 2) for have, want in sides)
+        return images[..., top : top + self.crop[0], left : left + self.crop[1]]
+
+    def whole(self, images: Tensor) -> Tensor:
+        """Images before the crop; raises BadImage."""
         self.must_be_bounded(images.shape[-2], images.shape[-1])
         size = self.resized(images.shape[-2], images.shape[-1])
-        if size != images.shape[-2:]:
-            images = _resized(images, size, self.mode)
-        top, left = (round((have - want) / 2) for have, want in zip(size, self.crop, strict=True))
-        return images[..., top : top + self.crop[0], left : left + self.crop[1]]
+        return images if size == images.shape[-2:] else resized(images, size, self.mode)
 
     def must_be_bounded(self, height: int, width: int) -> None:
         """Raises BadImage for a size that would become too large."""
@@ -70,13 +75,19 @@ class Fit:
         return str(Resize(side=self.resize, mode=self.mode)), str(CentreCrop(side=self.crop))
 
 
-def _resized(images: Tensor, size: Size, mode: str) -> Tensor:
+def larger(one: Fit, other: Fit) -> Fit:
+    """That of two which makes images larger."""
+    return max(one, other, key=lambda fit: math.prod(fit.resized(1000, 1000)))
+
+
+def resized(images: Tensor, size: Size, mode: str) -> Tensor:
+    """Images, or one image, of another size: antialiased, as bytes."""
     whole = images if images.ndim == 4 else images.unsqueeze(0)
     if mode == "nearest":
-        resized = F.interpolate(whole, size, mode="nearest-exact")
+        result = F.interpolate(whole, size, mode="nearest-exact")
     else:
-        resized = F.interpolate(whole, size, mode=mode, align_corners=False, antialias=True)
-    return resized if images.ndim == 4 else resized.squeeze(0)
+        result = F.interpolate(whole, size, mode=mode, align_corners=False, antialias=True)
+    return result if images.ndim == 4 else result.squeeze(0)
 
 
 def evaluation_fit(plan: TrainPlan) -> Fit:
@@ -89,8 +100,9 @@ def evaluation_fit(plan: TrainPlan) -> Fit:
 
 def training_fit(plan: TrainPlan) -> Fit:
     """The resize and crop of training images before augmentation. They are those of evaluation; if
-    the augmentation crops images itself, it gets the whole resized image, as a square."""
-    resize = resize_when_read(plan)
+    the augmentation crops images itself, it gets the whole resized image, as a square. Random crops
+    that are done when images are read (`augment/random_crop.py`) take their place."""
+    resize = None if crop_when_read(plan) else resize_when_read(plan)
     if resize is None:
         return evaluation_fit(plan)
     return Fit(resize.side, resize.mode, size_when_read(plan))

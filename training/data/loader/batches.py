@@ -65,8 +65,10 @@ class Batches:
         sharing: Sharing = ALONE,
         workers: int = 0,
         local: int = 1,
+        random_crops: bool = False,
     ) -> None:
-        """`local` is the number of processes on this machine."""
+        """`local` is the number of processes on this machine. With `random_crops`, images are cut
+        at random when they are read, if the plan says so."""
         self.store = store
         self.batch = batch
         """The batch size of all processes together; each process gets its share."""
@@ -85,6 +87,7 @@ class Batches:
         """The seconds of the last epoch that were spent waiting for images."""
         self.elapsed = 0.0
         """The seconds of the last epoch until now."""
+        self._random_crops = random_crops
         self._stream = None
         if not isinstance(store, InMemory):
             self._stream = Stream(store, device, workers, local)
@@ -122,7 +125,7 @@ class Batches:
         # Labels are small: they are copied to the device once for each epoch.
         order = torch.cat(places) if places else torch.empty(0, dtype=torch.int64)
         labels = torch.split(self._labels(order), [len(indices) for indices in places])
-        source = self._read(places)
+        source = self._read(places, epoch)
         try:
             for number, (_, position_after, together) in enumerate(plan):
                 requested = time.perf_counter()
@@ -167,9 +170,9 @@ class Batches:
 
     # ---- their pixels ----
 
-    def _read(self, places: list[Tensor]) -> Generator[Tensor]:
+    def _read(self, places: list[Tensor], epoch: int) -> Generator[Tensor]:
         if self._stream is not None:
-            yield from self._stream(places)
+            yield from self._stream(places, epoch if self._random_crops else None)
             return
         assert isinstance(self.store, InMemory)
         images = self.store.images

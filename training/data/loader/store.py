@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...augment.random_crop import RandomCrop
 from ..images.check_files import Bad
 from ..images.color_modes import in_channels
 from ..images.decode import decode
@@ -34,12 +38,15 @@ class InMemory:
 
 
 @dataclass(frozen=True, eq=False)
-class OnDisk:
-    """Images that are read from their files each time."""
+class WholeImages:
+    """Whole images, from which batches are made each time: resized and center-cropped, or with a
+    random crop that differs from epoch to epoch."""
 
     source: Files
     fit: Fit
     channels: int
+    crop: RandomCrop | None
+    """The random crop of training images that is done when they are read."""
 
     def __len__(self) -> int:
         return len(self.source)
@@ -50,17 +57,126 @@ class OnDisk:
 
     @property
     def bytes_of_image(self) -> int:
-        return self.channels * self.fit.crop[0] * self.fit.crop[1]
+        """The bytes of an image in a batch."""
+        sizes = [self.fit.crop, *([self.crop.size] if self.crop is not None else [])]
+        return self.channels * max(height * width for height, width in sizes)
+
+    def whole(self, index: int) -> Tensor:
+        raise NotImplementedError
 
     def read(self, index: int) -> Tensor:
-        """Reads an image. Raises BadImage, since a file may have changed after it was checked."""
+        """An image, resized and center-cropped. Raises BadImage, since a file may have changed
+        after it was checked."""
+        with self._named(index):
+            return self.fit(self.whole(index))
+
+    def read_batch(self, indices: Sequence[int], epoch: int | None) -> Tensor:
+        """Images as one tensor; with the random crops of an epoch, if it is given."""
+        if self.crop is None or epoch is None:
+            return torch.stack([self.read(index) for index in indices])
+        crops = []
+        for start in range(0, len(indices), _TOGETHER):
+            some = indices[start : start + _TOGETHER]
+            images = []
+            for index in some:
+                with self._named(index):
+                    images.append(self.whole(index))
+            with self._named(some[0]):
+                crops.append(self.crop(images, epoch, some))
+        return torch.cat(crops)
+
+    @contextmanager
+    def _named(self, index: int) -> Iterator[None]:
+        """A context whose errors name the file."""
         try:
-            return self.fit(decode(self.source.path(index), self.channels))
+            yield
         except BadImage as error:
             raise BadImage(f"{self.source.path(index)}: {error.reason}") from None
 
 
-Store = InMemory | OnDisk
+_TOGETHER = 4
+"""The number of whole images in memory at a time: they may be large."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnDisk(WholeImages):
+    """Images that are read from their files each time."""
+
+    def whole(self, index: int) -> Tensor:
+        return decode(self.source.path(index), self.channels)
+
+
+@dataclass(frozen=True, eq=False)
+class WholeInMemory(WholeImages):
+    """Images of different sizes that are decoded once and kept. They are in one tensor, which
+    worker processes can share."""
+
+    pixels: Tensor
+    starts: Tensor
+    """The place of each image in `pixels`."""
+    sizes: Tensor
+    """Height and width of each image."""
+
+    def whole(self, index: int) -> Tensor:
+        height, width = self.sizes[index].tolist()
+        start = int(self.starts[index])
+        image = self.pixels[start : start + height * width * self.channels]
+        return image.view(height, width, self.channels).permute(2, 0, 1)
+
+
+Store = InMemory | OnDisk | WholeInMemory
+
+
+def whole_in_memory(
+    files: Files,
+    fit: Fit,
+    channels: int,
+    crop: RandomCrop,
+    threads: int,
+    *,
+    what: str = "reading images",
+    progress: Progress = unwatched,
+) -> tuple[WholeInMemory, Bad]:
+    """Decodes all images in their own size; the bad ones are left out, and returned with the
+    reasons."""
+
+    def one(index: int) -> Tensor | str:
+        try:
+            image = decode(files.path(index), channels)
+            for each in (fit, *([crop.fit] if crop.fit is not None else [])):
+                each.must_be_bounded(image.shape[-2], image.shape[-1])
+        except BadImage as error:
+            return error.reason
+        return image.permute(1, 2, 0).contiguous()
+
+    results = each(one, len(files), threads, what, progress)
+    bad = {index: reason for index, reason in enumerate(results) if isinstance(reason, str)}
+    images: list[Any] = [image for image in results if isinstance(image, Tensor)]
+    results.clear()
+    sizes = torch.tensor([image.shape[:2] for image in images]).view(-1, 2)
+    ends = torch.tensor([image.numel() for image in images], dtype=torch.int64).cumsum(0)
+    pixels = torch.empty(int(ends[-1]) if images else 0, dtype=torch.uint8)
+    start = 0
+    for place, end in enumerate(ends.tolist()):
+        pixels[start:end] = images[place].view(-1)
+        images[place], start = None, end
+    starts = torch.cat([torch.zeros(1, dtype=torch.int64), ends[:-1]])
+    left = files.select(torch.tensor([i for i in range(len(files)) if i not in bad]).long())
+    return WholeInMemory(left, fit, channels, crop, pixels, starts, sizes), bad
+
+
+_SAMPLE = 64
+
+
+def estimated_bytes(files: Files, channels: int) -> int:
+    """About the size of all images when they are decoded in their own size, from some of them."""
+    chosen = range(0, len(files), max(1, len(files) // _SAMPLE))
+    sizes = []
+    for index in chosen:
+        with suppress(BadImage):
+            image = decode(files.path(index), channels)
+            sizes.append(image.numel())
+    return round(sum(sizes) / max(1, len(sizes)) * len(files))
 
 
 def decoded(

@@ -17,7 +17,7 @@ from ..diagnostic import problem
 from ..images.image_file import BadImage, quiet
 from ..sources.file_names import clean
 from .memory_budget import shared_budget
-from .store import OnDisk
+from .store import WholeImages
 
 AHEAD = 4
 """The number of pieces that each worker reads ahead."""
@@ -41,7 +41,9 @@ class Stream:
     Workers hand over images in shared memory, and read ahead. So that this takes a bounded number
     of bytes, whatever the batch size and the number of workers, they read pieces of batches."""
 
-    def __init__(self, store: OnDisk, device: torch.device, workers: int, local: int = 1) -> None:
+    def __init__(
+        self, store: WholeImages, device: torch.device, workers: int, local: int = 1
+    ) -> None:
         """`local` is the number of processes on this machine, which share its memory."""
         self.device = device
         self._store = store
@@ -49,7 +51,7 @@ class Stream:
         self._requested = _Requested()
         self._loader = DataLoader(
             _Reader(store),
-            batch_sampler=self._requested,
+            batch_sampler=self._requested,  # type: ignore[arg-type]
             collate_fn=_unchanged,
             num_workers=workers,
             pin_memory=device.type == "cuda",
@@ -59,11 +61,14 @@ class Stream:
             generator=torch.Generator(),  # else it would use torch's generator, which training uses
         )
 
-    def __call__(self, plan: list[Tensor]) -> Iterator[Tensor]:
+    def __call__(self, plan: list[Tensor], epoch: int | None = None) -> Iterator[Tensor]:
+        """The images of each batch; with the random crops of an epoch, if it is given."""
         if not plan:
             return
         self._requested.pieces = [
-            piece.tolist() for indices in plan for piece in torch.split(indices, self._piece)
+            Piece(epoch, piece.tolist())
+            for indices in plan
+            for piece in torch.split(indices, self._piece)
         ]
         with _undisturbed():
             pieces = iter(self._loader)
@@ -108,13 +113,20 @@ class Stream:
         self._loader._iterator = None
 
 
+class Piece(NamedTuple):
+    """Some images of a batch."""
+
+    epoch: int | None
+    indices: list[int]
+
+
 class _Requested:
     """The pieces to read; the data loader asks for them at the start of each epoch."""
 
     def __init__(self) -> None:
-        self.pieces: list[list[int]] = []
+        self.pieces: list[Piece] = []
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[Piece]:
         return iter(self.pieces)
 
     def __len__(self) -> int:
@@ -137,7 +149,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 class _Reader(Dataset[Tensor]):
-    def __init__(self, store: OnDisk) -> None:
+    def __init__(self, store: WholeImages) -> None:
         self.store = store
 
     def __len__(self) -> int:
@@ -146,17 +158,13 @@ class _Reader(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         return self.store.read(index)
 
-    def __getitems__(self, indices: list[int]) -> Tensor | Failed:
+    def __getitems__(self, piece: Piece) -> Tensor | Failed:
         """Reads a whole piece in the worker."""
-        size = (len(indices), self.store.channels, *self.store.fit.crop)
-        images = torch.empty(size, dtype=torch.uint8)
         try:
             with quiet():
-                for place, index in enumerate(indices):
-                    images[place] = self.store.read(index)
+                return self.store.read_batch(piece.indices, piece.epoch)
         except BadImage as error:
             return Failed(clean(error.reason))
-        return images
 
 
 def _unchanged(batch: Any) -> Any:

@@ -1,0 +1,91 @@
+"""Random crops of whole images, cut out when their files are read (`crop scale=8%..100%`).
+
+As in torchvision's RandomResizedCrop and RandomCrop, any part of an image can be drawn, however
+long and thin the image is, and in the resolution of its file. The random numbers of an image depend
+on the seed, the epoch and its index alone, as those of the augmentation of batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.augment import Crop, Size
+from ...compiler.plan.fusion import CropWhenRead, Step, crop_when_read
+from ...compiler.plan.plan import TrainPlan
+from ..data.images.resize import Fit, resized
+from .random_numbers import Draws, whole
+from .registry import Resources, implementation, implements
+from .transforms import PART_DRAWS, parts
+
+Box = tuple[int, int, int, int]
+"""Left, top, width, height."""
+
+
+WHEN_READ = "when read"
+"""The part of a directive that is done when images are read."""
+
+
+@implements(Crop, WHEN_READ)
+class RandomBoxes:
+    """Makes boxes (N x 4) from the random numbers, the heights and the widths of images."""
+
+    def __init__(self, directive: Crop, step: Step, resources: Resources) -> None:
+        self._directive, self._size = directive, step.output_size
+        count = 2 if directive.scale is None else PART_DRAWS
+        self._at = resources.layout.reserve(step.number, 1, count)
+
+    def __call__(self, drawn: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        if self._directive.scale is not None:
+            return parts(drawn[self._at], self._directive, (rows, columns))
+        top, left = drawn[self._at]
+        height, width = self._size
+        left, top = whole(left, 0, columns - width), whole(top, 0, rows - height)
+        return torch.stack([left, top, *map(torch.full_like, (left, top), (width, height))], 1)
+
+
+class RandomCrop:
+    """The random crop of a plan."""
+
+    def __init__(self, crop: CropWhenRead, seed: int) -> None:
+        self.size: Size = crop.size
+        """The size of the result."""
+        self._words = f"{crop.step.directive} of the whole image"
+        resources = Resources.of(seed, (torch.ones(1), torch.zeros(1)))
+        self._boxes: RandomBoxes = implementation(crop.step, resources, WHEN_READ)
+        self._draws = Draws(resources.layout, seed)
+        resize = crop.resize
+        self.fit = Fit(resize.side, resize.mode, crop.size) if resize is not None else None
+        """The resize of whole images; None if they keep their size."""
+
+    @staticmethod
+    def of(plan: TrainPlan) -> RandomCrop | None:
+        """None if no crop of the plan is done when images are read."""
+        crop = crop_when_read(plan)
+        return None if crop is None else RandomCrop(crop, plan.train.seed.value)
+
+    def __str__(self) -> str:
+        return self._words
+
+    def __call__(self, images: Sequence[Tensor], epoch: int, indices: Sequence[int]) -> Tensor:
+        """Crops of whole images (uint8), as one tensor. Raises BadImage if one is too long and
+        thin."""
+        if self.fit is not None:
+            images = [self.fit.whole(image) for image in images]
+        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+        cut = []
+        for image, (left, top, width, height) in zip(
+            images, self.boxes(sizes, epoch, indices), strict=True
+        ):
+            part = image[:, top : top + height, left : left + width]
+            same = (height, width) == self.size
+            cut.append(part if same else resized(part, self.size, "bilinear"))
+        return torch.stack(cut)
+
+    def boxes(self, sizes: Sequence[Size], epoch: int, indices: Sequence[int]) -> list[Box]:
+        """What is cut out of images of these sizes (height and width)."""
+        rows, columns = torch.tensor(sizes, dtype=torch.float32).unbind(1)
+        boxes = self._boxes(self._draws(epoch, torch.tensor(indices)), rows, columns)
+        return boxes.int().tolist()
