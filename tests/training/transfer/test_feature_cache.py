@@ -23,6 +23,7 @@ from dotcnn.training.transfer import feature_cache
 from dotcnn.training.transfer.freezing import Freezing
 from dotcnn.training.transfer.split_network import Cut, cut_at, max_pool
 
+from ..data.sets import fill
 from ..small import Looker, equal, gone_on, last, trained
 from .begun import first, notes, spec
 
@@ -164,6 +165,24 @@ def test_augmented_versions_take_turns(tmp_path: Path) -> None:
     assert shapes == {(2, 1438, 8), (1, 359, 8)}
     found = refused(tmp_path / "x", plain.replace("head reset", "head reset, cache features"))
     assert "passes=4" in found.help
+
+
+def test_crops_of_whole_images_take_turns(tmp_path: Path) -> None:
+    """Each version has the random crops of its epoch."""
+    fill(tmp_path / "set", {"a": 40, "b": 40}, size=(14, 8))
+    data = f'data folder "{tmp_path / "set"}"\n  workers 0'
+    lines = ("freeze all", "head reset")
+    plain, cached = (
+        spec(*lines, *more).replace("data digits", data).replace("batch 719", "batch 32")
+        + "augment { crop scale=20%..100% }\n"
+        for more in ([], ["cache features passes=2"])
+    )
+    for name, text in (("plain", plain), ("cached", cached)):
+        trained(tmp_path / name, text, set={"train.epochs": 2})
+    assert equal(last(tmp_path / "cached"), last(tmp_path / "plain"))
+    train, _ = sorted(map(numpy.load, (tmp_path / "features").iterdir()), key=len, reverse=True)
+    assert train.shape == (2, 64, 8)
+    assert (train[0] != train[1]).any(1).mean() > 0.5
 
 
 @pytest.mark.parametrize("batch", [719, 1000, 1200, 1437, 1438, 5000])
