@@ -294,8 +294,7 @@ class _Storing:
     ) -> tuple[Store, Bad]:
         kept = self.device if where == "device" else torch.device("cpu")
         if isinstance(source, Arrays):
-            images = fitted(source.images, fit, self.channels)
-            return InMemory(images.to(kept), source.labels.to(kept), source), {}
+            return self._in_memory(fitted(source.images, fit, self.channels), source, kept), {}
         crop = self.crop if self._is_cut(part) else None
         share = shared(0, len(source), *self.processes.local)
         if where == "files":
@@ -349,8 +348,18 @@ class _Storing:
 
             self.processes.together(move)
             images = place[: len(source) - len(bad)]
-        left = _without(source, bad)
-        return InMemory(images.to(kept), left.labels.to(kept), left), bad
+        return self._in_memory(images, _without(source, bad), kept), bad
+
+    def _in_memory(self, images: Tensor, source: ImageSource, kept: torch.device) -> InMemory:
+        """The images on the device where they are kept. If one process has no room for them there,
+        all raise the error."""
+        stores: list[InMemory] = []
+
+        def copy() -> None:
+            stores.append(InMemory(images.to(kept), source.labels.to(kept), source))
+
+        self.processes.together(copy)
+        return stores[0]
 
     def _merged(self, work: Callable[[], Bad]) -> Bad:
         """The bad files that any process has found: all must leave out the same."""

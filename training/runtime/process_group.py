@@ -46,7 +46,9 @@ class _Failure:
     """Why a process could not do its work."""
 
     diagnostics: tuple[Diagnostic, ...]
-    out_of_memory: bool
+    kind: type[Exception]
+    """MemoryError, or RuntimeError with the text of torch, if it may have run out of memory: all
+    processes must be able to tell that."""
 
 
 class Processes:
@@ -130,8 +132,7 @@ class Processes:
 
     def together(self, work: Callable[[], _T]) -> list[_T]:
         """Does some work in every process; returns what it returned, by rank. If it fails in one
-        process, all of them raise SpecError, or MemoryError if it ran out of memory: else the
-        others would wait for it."""
+        process, all of them raise an error: else the others would wait for it."""
         if self.world == 1:
             return [work()]
         error: Exception | None = None
@@ -145,19 +146,22 @@ class Processes:
         if error is not None:
             raise error
         failure = next((each for each in results if isinstance(each, _Failure)), None)
-        if failure is not None and failure.out_of_memory:
-            raise MemoryError(failure.diagnostics[0].message)
+        if failure is not None and failure.kind is not SpecError:
+            raise failure.kind(failure.diagnostics[0].message)
         if failure is not None:
             raise SpecError(failure.diagnostics)
         return results
 
     def _failure(self, error: Exception) -> _Failure:
-        from .out_of_memory import is_out_of_memory
-
         if isinstance(error, SpecError):
-            return _Failure(tuple(error.diagnostics), False)
+            return _Failure(tuple(error.diagnostics), SpecError)
         text = f"process {self.rank} failed: {type(error).__name__}: {error}"
-        return _Failure((Diagnostic("process-failed", text),), is_out_of_memory(error))
+        kind: type[Exception] = SpecError
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
+            kind = MemoryError
+        elif isinstance(error, RuntimeError):
+            kind = RuntimeError
+        return _Failure((Diagnostic("process-failed", text),), kind)
 
     def broadcast(self, value: Any) -> Any:
         """The value of the first process, in all processes."""

@@ -23,6 +23,7 @@ from dotcnn.training.data.loader import shared_memory, store
 from dotcnn.training.data.loader.memory_budget import place
 from dotcnn.training.data.loader.store import InMemory
 from dotcnn.training.data.open import Opened
+from dotcnn.training.runtime.out_of_memory import is_out_of_memory
 from dotcnn.training.runtime.process_group import Processes
 
 from .sets import fill, opened
@@ -196,6 +197,28 @@ def test_an_error_in_one_process_is_raised_in_all(
     messages = in_each(ends)
     assert len(messages) == WORLD
     assert sum("MemoryError: no room" in message for message in messages) == WORLD - 1
+
+
+def test_all_run_out_of_memory_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the images fit into one GPU and not into another, no process goes on alone."""
+    fill(tmp_path, FILES)
+    turns, lock = iter([True, *[False] * 100]), threading.Lock()
+
+    def made(*given: Any) -> InMemory:
+        with lock:
+            fails = next(turns)
+        if fails:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return InMemory(*given)
+
+    monkeypatch.setattr(opening, "InMemory", made)
+
+    def ends(processes: Processes) -> bool:
+        with pytest.raises((torch.OutOfMemoryError, MemoryError)) as caught:
+            opened(f'folder "{tmp_path}"', opening={"processes": processes})
+        return is_out_of_memory(caught.value)
+
+    assert in_each(ends) == [True] * WORLD
 
 
 def test_one_process_of_a_machine_downloads(monkeypatch: pytest.MonkeyPatch) -> None:

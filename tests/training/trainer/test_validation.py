@@ -14,12 +14,16 @@ from dotcnn.compiler.analysis.setting import Setting
 from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.schedule import Plateau
 from dotcnn.compiler.plan.train import EarlyStop, Validate
-from dotcnn.training.metrics.evaluation import evaluate
+from dotcnn.training.data.loader.batches import Batches
+from dotcnn.training.metrics.confusion import Tally
+from dotcnn.training.metrics.evaluation import count, evaluate
 from dotcnn.training.metrics.evaluation_batch import evaluation_batch
 from dotcnn.training.optim.early_stopping import EarlyStopping
 from dotcnn.training.optim.precision import FULL
 from dotcnn.training.optim.schedules import PlateauState
 from dotcnn.training.page.history import epochs as read_epochs
+from dotcnn.training.trainer import loop
+from dotcnn.training.trainer.job import Job
 from networks import gallery
 
 from ..data.sets import opened
@@ -147,3 +151,24 @@ def test_the_batch_size_does_not_change_the_result(tmp_path: Path) -> None:
         assert torch.equal(other.labels, first.labels)
         torch.testing.assert_close(other.probabilities, first.probabilities)
         assert other.metrics == pytest.approx(first.metrics)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_batches_that_do_not_fit_are_made_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Back to the size of training: validation never ends a run that could be trained."""
+    monkeypatch.setattr(Job, "evaluation_batch", lambda job, precision: 4 * 256)
+    seen: list[int] = []
+
+    def counting(module: Any, data: Any, batches: Batches, *others: Any, **options: Any) -> Tally:
+        seen.append(batches.batch)
+        if batches.batch > 256:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return count(module, data, batches, *others, **options)
+
+    monkeypatch.setattr(loop, "count", counting)
+    looker = Looker()
+    trained(tmp_path, set={"train.epochs": 2}, callback=looker)
+    assert seen == [1024, 256, 256]
+    assert "out of memory: validating with batches of 256 images" in looker.notes
