@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...compiler.plan.augment import RESIZE, Crop, Resize
 from ...compiler.plan.fusion import Step
-from .per_image import BoundPass, ChosenOnCpu
+from .per_image import BoundPass
 from .registry import Resources, implements
 from .transforms import PART_DRAWS, parts
 
@@ -25,12 +25,12 @@ class AreaResize:
 
 
 @implements(Crop, RESIZE)
-class AreaCrop(ChosenOnCpu):
+class AreaCrop:
     """Cuts a random part out of each image, and resizes all parts to the same size."""
 
     def __init__(self, directive: Crop, step: Step, resources: Resources) -> None:
         self._directive, self._step = directive, step
-        self._at = resources.on_cpu.reserve(step.number, 1, PART_DRAWS)
+        self._at = resources.layout.reserve(step.number, 1, PART_DRAWS)
 
     def __call__(self, drawn: Tensor) -> BoundPass:
         size = self._step.output_size

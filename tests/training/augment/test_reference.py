@@ -119,8 +119,8 @@ def test_a_crop_is_never_read_back_from_a_gpu() -> None:
     augment = module(fused(augmentations("crop 16 scale=40%..100%", "3x16x16"), (64, 64), 3))
     assert augment.fusion.passes[0].kind == RESIZE
     images = noisy(4, size=(64, 64)).to("meta")
-    labels = indices = torch.arange(4, device="meta")
-    assert augment(images, labels, indices)[0].shape == (4, 3, 16, 16)
+    labels = torch.arange(4, device="meta")
+    assert augment(images, labels, torch.arange(4))[0].shape == (4, 3, 16, 16)
 
 
 # ---- what is drawn -----------------------------------------------------------------------------
