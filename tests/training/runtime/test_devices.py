@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from dotcnn.compiler.plan.train import Compile, Deterministic, Precision
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
 from dotcnn.training.request import request
+from dotcnn.training.runtime.async_scalar import AsyncScalars
 from dotcnn.training.runtime.devices import set_up_torch, using
 from dotcnn.training.runtime.errors import explain_error
 from dotcnn.training.runtime.missing_operation import missing_operation
@@ -45,6 +48,40 @@ def test_training_makes_its_gpu_the_current_one(current: list[int]) -> None:
     ):
         assert current[-1] == 1
     assert current == [0]
+
+
+class OnSecond:
+    """Numbers on the second GPU, as far as copying them goes."""
+
+    device = SECOND
+
+    def detach(self) -> OnSecond:
+        return self
+
+    def to(self, device: str, non_blocking: bool) -> torch.Tensor:
+        return torch.tensor([0.5])
+
+
+def test_a_loss_is_read_when_its_own_gpu_has_computed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when the stream of the current GPU, on which nothing runs, gets there: at once."""
+
+    class Event:
+        stream: object = "the stream of the current GPU"
+
+        def record(self, stream: object = None) -> None:
+            self.stream = stream
+
+        def synchronize(self) -> None:
+            waited_for.append(self.stream)
+
+    waited_for: list[object] = []
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"stream of {device}")
+    loss: Any = OnSecond()
+    losses = AsyncScalars[str]()
+    losses.put(loss, "step 1")
+    assert list(losses.take()) == [([0.5], "step 1")]
+    assert waited_for == ["stream of cuda:1"]
 
 
 # ---- what a device cannot do -----------------------------------------------------------------
