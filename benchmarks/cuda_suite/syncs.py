@@ -2,7 +2,9 @@
 
 While the program waits, it launches nothing, and the GPU soon has nothing to do. A step may read
 one number, the loss, once the step after it is launched. On a CPU, that read is counted; on a GPU
-it is a wait for an event, which is not.
+it is a wait for an event, which is not. On a CPU it cannot be told which tensors would be on a GPU:
+optimizers and augmentations keep some numbers on the CPU on purpose, so their reads are listed
+only.
 """
 
 from __future__ import annotations
@@ -68,9 +70,11 @@ def waits_of_a_step(setting: Setting, sections: str) -> Facts:
         raise Skipped(error.diagnostics[0].message) from None
     finally:
         waits.end()
-    allowed = 0 if setting.device.startswith("cuda") else accumulate
+    gpu = setting.device.startswith("cuda")
+    allowed = 0 if gpu else accumulate
+    judged = gpu or not ("optimizer" in sections or sections.startswith("augment"))
     total = sum(waits.places.values())
     often = [f"{place} x {n / _STEPS:.3g}" for place, n in waits.places.most_common(3)]
     facts = {"waits in a step": total / _STEPS, "places": ", ".join(often)}
-    require(total <= allowed * _STEPS, f"more than {allowed} in a step", facts)
+    require(total <= allowed * _STEPS or not judged, f"more than {allowed} in a step", facts)
     return facts
