@@ -51,6 +51,11 @@ class Setting:
         """The seconds that are left for this command."""
         return self.deadline - time.time()
 
+    def patience(self, seconds: float) -> float:
+        """How long to wait for what takes less than this on a machine with a GPU: on a CPU, which
+        may be busy, for longer; never for longer than the command has."""
+        return max(1.0, min(seconds * (10 if self.small else 1), self.left))
+
     def new_folder(self, name: str) -> Path:
         """The path of a folder that does not exist yet, inside one that does."""
         number = 0

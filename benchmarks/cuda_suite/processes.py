@@ -117,9 +117,7 @@ def _ranks(
             )
         )
     try:
-        outputs = [
-            process.communicate(timeout=max(1.0, min(60.0, setting.left))) for process in processes
-        ]
+        outputs = [process.communicate(timeout=setting.patience(60)) for process in processes]
     finally:
         for process in processes:
             kill_tree(process)
@@ -209,11 +207,11 @@ def _stopped(setting: Setting, name: str) -> Facts:
     try:
         began = time.monotonic()
         while not (folder / "last.ckpt").exists() and process.poll() is None:
-            require(time.monotonic() - began < min(60, setting.left), "no checkpoint is written")
+            require(time.monotonic() - began < setting.patience(60), "no checkpoint is written")
             time.sleep(0.02)
         process.send_signal(getattr(signal, f"SIG{name}"))
         sent = time.monotonic()
-        _, errors = process.communicate(timeout=max(1.0, min(40.0, setting.left)))
+        _, errors = process.communicate(timeout=setting.patience(40))
         seconds = time.monotonic() - sent
     except subprocess.TimeoutExpired:
         require(False, "the command does not end")

@@ -168,7 +168,7 @@ def run_program(arguments: Sequence[str], setting: Setting, seconds: float) -> F
         text=True,
     )
     try:
-        out, errors = process.communicate(timeout=max(1.0, min(seconds, setting.left)))
+        out, errors = process.communicate(timeout=setting.patience(seconds))
     except subprocess.TimeoutExpired:
         raise Failed(f"no end after {seconds:.0f} s") from None
     finally:

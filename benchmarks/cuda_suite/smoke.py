@@ -118,10 +118,10 @@ def _stopped(setting: Setting, name: str) -> Facts:
     try:
         began = time.monotonic()
         while not (run / "last.ckpt").exists() and process.poll() is None:
-            require(time.monotonic() - began < min(90, setting.left), "no checkpoint is written")
+            require(time.monotonic() - began < setting.patience(90), "no checkpoint is written")
             time.sleep(0.01)
         process.send_signal(getattr(signal, f"SIG{name}"))
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=setting.patience(30))
     finally:
         kill_tree(process)
     expected = (130,) if name == "TERM" else (-signal.SIGKILL,)
