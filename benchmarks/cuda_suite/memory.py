@@ -1,8 +1,7 @@
 """`memory`: what training steps need, compared with what `cnn report` predicts for them.
 
 requested is what tensors need, allocated what the allocator gives for them (rounded up), reserved
-what it has taken from the driver. The prediction counts tensors; the context of CUDA, about half a
-GiB, is in none of them.
+what it has taken from the driver: each has its prediction. The context of CUDA is in none of them.
 """
 
 from __future__ import annotations
@@ -76,6 +75,7 @@ def _step(setting: Setting, name: str, precision: str, optimizer: str, batch: in
         setting, name, "--batch", str(batch), "--precision", precision, "--optimizer", optimizer
     )
     predicted = said["totals"]["memory"]["training_peak"]
+    on_gpu = said["totals"]["memory"].get("gpu", {})
     device, side = torch.device(setting.device), _side(setting)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
@@ -115,6 +115,11 @@ def _step(setting: Setting, name: str, precision: str, optimizer: str, batch: in
         "predicted MiB": predicted / 2**20,
         **{f"{key} MiB": value / 2**20 for key, value in peaks.items()},
         "requested / predicted": peaks["requested"] / predicted,
+        **{
+            f"{key} / predicted": peaks[key] / on_gpu[key]
+            for key in ("allocated", "reserved")
+            if key in peaks and key in on_gpu
+        },
     }
     if setting.device.startswith("cuda"):
         off = abs(peaks["requested"] / predicted - 1)
