@@ -66,8 +66,9 @@ def resident(network: Network, setting: Setting) -> list[Bytes]:
         buckets, rest = divmod(sum(gradients), DDP_BUCKET)
         sizes += [DDP_BUCKET] * buckets + [rest] * bool(rest)
     sizes += [setting.data] * bool(setting.data)
-    logits = 4 * size(network.output.shape)
-    return [*[Bytes(amount) for amount in sizes], *[Bytes(0, logits)] * (LOGITS_KEPT - 1)]
+    tensors = [Bytes(amount) for amount in sizes]
+    tensors.append(Bytes(0, size(network.input.shape)))  # the batch before: its loss is read late
+    return [*tensors, *[Bytes(0, 4 * size(network.output.shape))] * (LOGITS_KEPT - 1)]
 
 
 def largest_batch(network: Network) -> int:

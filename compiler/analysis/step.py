@@ -151,12 +151,12 @@ class _Step:
         self._update_weights()
 
     def _preprocess(self) -> None:
-        """Bytes become the network's input in float32. Those of the step before are held until
-        then, as are both results of the arithmetic.
+        """Bytes become the network's input in float32. That of the step before is held until then,
+        and so are both results of the arithmetic.
         """
         self.ledger.take("images as bytes", 0, self.pixels)
         self.ledger.take("images", 0, 4 * self.pixels)
-        self.ledger.note("preprocessing", 0, Bytes(0, (1 + 4 + 4) * self.pixels))
+        self.ledger.note("preprocessing", 0, Bytes(0, (4 + 4) * self.pixels))
 
     def _holders(self) -> list[int]:
         """By storage: the number of operations that will release it."""

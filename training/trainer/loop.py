@@ -30,6 +30,7 @@ from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
 from ..runtime.out_of_memory import is_out_of_memory
 from .callbacks import EpochRecord, Step
+from .micro_batches import MicroBatches
 from .setup import Run
 from .state import Learner
 
@@ -86,6 +87,9 @@ class Loop:
         """The number of images since the start of this epoch, or since it was resumed."""
         self.stopping = False
         """Whether another process was asked to stop."""
+        self.micro_batches = MicroBatches(
+            self.learner, self.callback.note, alone=self.processes.alone
+        )
 
     def run(self) -> str:
         """Trains until all epochs are done or there is another reason to end, which is returned."""
@@ -119,37 +123,36 @@ class Loop:
         """Trains on the remaining batches of the epoch; returns False if the user interrupts it."""
         learner, position, clip = self.learner, self.position, self.train.clip
         learner.start_epoch(position.epoch)
-        forward, criterion, anchor = learner.forward, learner.criterion, learner.anchor
+        forward, anchor, lookahead = learner.forward, learner.anchor, learner.lookahead
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
-        cast = learner.precision.autocast(learner.device)
-        lookahead = learner.lookahead
         late = read_late(learner)
         metrics, losses = self.writer.metrics, AsyncScalars[Unread](late)
         heads = bool(learner.network.aux)
         bad: Tensor | None = None
+        unread: Unread
+        first = True
+        """Whether this is the first step since the start of the epoch."""
         self.images = 0
+
+        def computed(loss: Tensor) -> None:
+            nonlocal bad
+            agreed = self.processes.agree(loss, self.interruption.requested)
+            losses.put(agreed, unread)
+            if late and not scaler:
+                finite = agreed.isfinite().all()
+                bad = ~finite if bad is None else bad | ~finite
 
         for number, (batch, share, last) in self.shares():
             images, labels = self.preprocess(batch)
+            unread = Unread(batch, self.moment())
             with nullcontext() if last else self.processes.without_sum(forward):
-                with cast or nullcontext():
-                    outputs = forward(images)
-                if cast:
-                    outputs = tuple(o.float() for o in outputs) if heads else outputs.float()
-                loss = criterion(outputs, labels)
-                unread = Unread(batch, self.moment())
-                agreed = self.processes.agree(loss, self.interruption.requested)
-                losses.put(agreed, unread)
-                if late and not scaler:
-                    finite = agreed.isfinite().all()
-                    bad = ~finite if bad is None else bad | ~finite
-                part = loss if share == 1 else loss * share
-                (scaler.scale(part) if scaler else part).backward()  # type: ignore[no-untyped-call]
+                loss, outputs = self.micro_batches(images, labels, share, computed, guarded=first)
             self.read(losses.take())
             metrics.add(loss, outputs[0] if heads else outputs, labels)
             self.images += self.batches.together
             if not last:
                 continue
+            first = False
 
             rate = learner.rates.at(position.steps)
             set_rate(optimizer, rate)

@@ -63,6 +63,8 @@ class Learner:
     """The starting weights that L2-SP pulls towards."""
     cut: Cut | None = None
     """The place where the network is split, if batches are cached features of its first part."""
+    micro_batches: int = 1
+    """The parts in which a batch is computed, because it does not fit into memory as a whole."""
 
     @property
     def evaluated(self) -> nn.Module:
@@ -110,9 +112,11 @@ class Learner:
             "plateau": plateau.state() if plateau else None,
             "patience": self.early_stopping.state() if self.early_stopping else None,
             "anchor": self.anchor.state() if self.anchor else None,
+            "micro_batches": self.micro_batches,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
+        self.micro_batches = state.get("micro_batches", 1)
         self.module.load_state_dict(state["model"])
         restore_optimizer(self.optimizer, state["optimizer"])
         if self.scaler and state["scaler"]:
