@@ -37,6 +37,8 @@ _OPTIMIZERS = {"momentum": "sgd momentum=0.9", "adamw": "adamw", "sgd": "sgd"}
 """As `--optimizer` names them, and as the section `train` does."""
 _LIMITS = (("resnet50", "fp32"), ("resnet50", "bf16"), ("convnext_tiny", "bf16"),
            ("mobilenet_v2", "fp32"))  # fmt: skip
+PARTS = "a batch is computed in"
+"""What training says when memory has run out and it goes on."""
 _WITHIN = 0.1
 """The prediction may be this far from the memory that is requested."""
 
@@ -139,8 +141,8 @@ def _override(text: tuple[str, str]) -> Any:
 
 
 def _largest_batch(setting: Setting, name: str, precision: str) -> Facts:
-    """With a limit, the batch that `--fit` says can be trained; twice that cannot, and then the
-    batch that the error says can."""
+    """With a limit, the batch that `--fit` says can be trained; twice that is computed in parts, or
+    else the batch that the error advises can be."""
     limit = 96 * 2**20 if setting.small else 6 * 2**30
     options = ["--precision", precision, "--optimizer", "adamw"]
     said = report(setting, name, "--fit", f"{limit // 2**20}MiB", *options)
@@ -152,6 +154,8 @@ def _largest_batch(setting: Setting, name: str, precision: str) -> Facts:
     problem = _trains(setting, name, precision, 2 * batch, limit)
     if problem is None:
         raise Failed("twice the batch of --fit runs too", facts)
+    if PARTS in problem:
+        return {**facts, "twice that": problem}
     require("batch " in problem, f"no batch is advised: {problem}", facts)
     facts["advised"] = advised = int(problem.split("batch ")[1].split("`")[0].split()[0])
     problem = _trains(setting, name, precision, advised, limit)
@@ -160,7 +164,13 @@ def _largest_batch(setting: Setting, name: str, precision: str) -> Facts:
 
 
 def _trains(setting: Setting, name: str, precision: str, batch: int, limit: int) -> str | None:
-    """None, or the help of the error."""
+    """None; or the note that batches are computed in parts; or the help of the error."""
+    notes: list[str] = []
+
+    class Notes(Callback):
+        def note(self, line: str) -> None:
+            notes.append(line)
+
     side = _side(setting)
     data = images_for(name, side, 2 * batch)
     try:
@@ -171,7 +181,7 @@ def _trains(setting: Setting, name: str, precision: str, batch: int, limit: int)
                 data={"train": data, "val": (data[0][:batch], data[1][:batch])},
                 output=setting.new_folder("fit"),
                 device=setting.device,
-                callback=Callback(),
+                callback=Notes(),
                 set={
                     "train.batch": batch,
                     "train.epochs": 1,
@@ -184,4 +194,4 @@ def _trains(setting: Setting, name: str, precision: str, batch: int, limit: int)
         found = error.diagnostics[0]
         error.__traceback__ = error.__context__ = None
         return f"{found.code}: {found.help}"
-    return None
+    return next((line for line in notes if PARTS in line), None)
