@@ -127,7 +127,6 @@ class Loop:
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
         late = read_late(learner)
         metrics, losses = self.writer.metrics, AsyncScalars[Unread](late)
-        heads = bool(learner.network.aux)
         bad: Tensor | None = None
         unread: Unread
         first = True
@@ -148,7 +147,8 @@ class Loop:
             with nullcontext() if last else self.processes.without_sum(forward):
                 loss, outputs = self.micro_batches(images, labels, share, computed, guarded=first)
             self.read(losses.take())
-            metrics.add(loss, outputs[0] if heads else outputs, labels)
+            logits = outputs if isinstance(outputs, Tensor) else outputs[0]
+            metrics.add(loss, logits, labels)
             self.images += self.batches.together
             if not last:
                 continue
