@@ -750,10 +750,12 @@ class TreePool2d(nn.Module):
         channels = x.flatten(0, 1).unsqueeze(1)
         maps = F.conv2d(channels, self.weight, stride=self.stride, padding=self.padding)
         nodes, gates = maps[:, : self.filters], maps[:, self.filters :].sigmoid()
-        while nodes.shape[1] > 1:
+        count = self.filters
+        while count > 1:
+            count //= 2
             left, right = nodes.chunk(2, 1)
-            nodes = right + gates[:, : left.shape[1]] * (left - right)
-            gates = gates[:, left.shape[1] :]
+            nodes = right + gates[:, :count] * (left - right)
+            gates = gates[:, count:]
         return nodes.reshape(*x.shape[:2], *nodes.shape[2:])
 ''')
 

@@ -149,6 +149,8 @@ def test_what_values_are_worth() -> None:
         ("not a == b", "[not [a == b]]"),
         ("not not a", "[not [not a]]"),
         ("a and not b", "[a and [not b]]"),
+        ("off==a", "[off == a]"),
+        ("a==on", "[a == on]"),
         ("1 + 2 .. 3 * 4", "[[1 + 2] .. [3 * 4]]"),
         ("-1..1", "[[- 1] .. 1]"),
         ("(1)", "1"),
