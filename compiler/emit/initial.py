@@ -89,7 +89,7 @@ _REASONS = {
     "truncated_normal": "Cut off at twice the deviation.",
     "normal": "The same for all.",
     "orthogonal": "Saxe et al., 2013, arXiv:1312.6120.",
-    "torch": "Torch's own, with filters that pass on their input.",
+    "torch": "The first filters pass on their inputs.",
 }
 
 
