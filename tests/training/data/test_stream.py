@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.data.loader import memory_budget, worker_processes
-from dotcnn.training.data.loader.batches import Batches
+from dotcnn.training.data.loader.batches import Batches, Sharing
 from dotcnn.training.data.open import Opened
 
 from .sets import fill, opened
@@ -26,6 +27,19 @@ def streamed(root: Path, workers: int = 2) -> Opened:
     found = opened(data, opening={"budget": 0})
     assert found.where == "files"
     return found
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader")  # has more workers than there are cores
+def test_the_cores_are_shared_by_the_processes_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by those on other machines."""
+    fill(tmp_path, COUNTS)
+    monkeypatch.setattr("dotcnn.training.data.open.cores", lambda: 8)
+    found = opened(f'folder "{tmp_path}"\n  batch 32', opening={"budget": 0})
+    stream = replace(found, local_world=2).training(sharing=Sharing(rank=3, world=16))._stream
+    assert stream is not None
+    assert stream._loader.num_workers == 4
 
 
 def workers_of(batches: Batches) -> list[int]:
