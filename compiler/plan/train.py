@@ -175,10 +175,10 @@ class FreezeAfter(Directive):
     section = "train"
     word = "freeze_after"
     may_be_off = True
-    example = "freeze_after 3 conv1"
+    example = "freeze_after 3 stem"
 
     epochs: int = whole("number of epochs in which they are trained", example="3")
-    parts: tuple[str, ...] = layer_names("the layers or scopes to freeze then", example="conv1")
+    parts: tuple[str, ...] = layer_names("the layers or scopes to freeze then", example="stem")
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from unknown_parts(self.parts, self, context)
