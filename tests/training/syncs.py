@@ -8,7 +8,6 @@ that do not go through `to_device`.
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,10 +36,13 @@ _INDEXED = ("aten.index.Tensor", "aten.index_put.default", "aten.index_put_.defa
 
 def _place() -> str:
     """Where in the package the program is: `trainer/loop.py:101`."""
-    for frame in reversed(traceback.extract_stack()):
-        _, found, inside = frame.filename.replace("\\", "/").rpartition("/training/")
-        if found and "/tests/" not in frame.filename:
-            return f"{inside}:{frame.lineno}"
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        path = frame.f_code.co_filename.replace("\\", "/")
+        _, found, inside = path.rpartition("/training/")
+        if found and "/tests/" not in path:
+            return f"{inside}:{frame.f_lineno}"
     return "?"
 
 

@@ -34,8 +34,8 @@ def test_every_directive_is_tried() -> None:
 def test_it_never_waits_for_the_device(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first batch fills tables, which are copied once; the second is as all others."""
     augment = augmenter(text)
-    images = noisy(12, size=(32, 32))
-    images, labels, indices = in_a_ring(augment, images, torch.arange(12) % CLASSES)
+    images = noisy(4, size=(32, 32))
+    images, labels, indices = in_a_ring(augment, images, torch.arange(4) % CLASSES)
     images, labels = images.to(META), labels.to(META)
     for number in range(2):
         with to_device_unseen(monkeypatch) as copies, Transfers() as transfers:
@@ -49,7 +49,7 @@ def test_it_never_waits_for_the_device(text: str, monkeypatch: pytest.MonkeyPatc
 def test_policies_start_few_operations(text: str, most: int) -> None:
     """However many images there are: each takes a GPU some microseconds to start."""
     augment, found = augmenter(text), []
-    for count in (64, 512):
+    for count in (64, 256):
         images = noisy(count, size=(32, 32)).to(META)
         labels = torch.zeros(count, dtype=torch.int64, device=META)
         augment(images, labels, torch.arange(count))

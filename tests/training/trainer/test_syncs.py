@@ -59,7 +59,7 @@ def test_a_step_reads_its_loss_alone(name: str, tmp_path: Path) -> None:
     """Whatever the spec says. Augmentation has a test of its own, since it reads numbers on a CPU
     that it does not read on a GPU."""
     looker, waits = Looker(), Waits(apart_from="augment/")
-    train = f"train {{ data digits, epochs 1, batch 360, {SPECS[name]} }}"
+    train = f"train {{ data digits, epochs 1, batch 480, {SPECS[name]} }}"
     with watched(waits):
         augment = AUGMENT.replace("trivial", "mixup") if name == "plain" else AUGMENT
         trained(tmp_path / "run", f"{NETWORK}\n{train}\n{augment}", callback=looker)
@@ -68,13 +68,13 @@ def test_a_step_reads_its_loss_alone(name: str, tmp_path: Path) -> None:
 
 
 def test_neither_do_fine_tuned_networks_read_more(tmp_path: Path) -> None:
-    train = "train { data digits, epochs 1, batch 360 }"
+    train = "train { data digits, epochs 1, batch 480 }"
     trained(tmp_path / "first", f"{NETWORK}\n{train}")
     transfer = f'transfer {{ from "{tmp_path / "first"}", l2 0.1 }}'
     waits = Waits()
     with watched(waits):
         trained(tmp_path / "run", f"{NETWORK}\n{train}\n{transfer}")
-    only_losses(waits, 4)
+    only_losses(waits, 3)
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
