@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,21 @@ def test_later_in_an_epoch_it_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(SpecError) as raised:
         trained(tmp_path / "run")
     assert raised.value.diagnostics[0].code == "out-of-memory"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_auxiliary_heads_in_parts(
+    precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their outputs are joined, too, and metrics count every image once."""
+    spec = SPEC.replace("bn, relu\n", "relu\n aux { flatten, fc classes }\n")
+    spec = spec.replace("epochs 3", f"epochs 1\n precision {precision}")
+    spec = spec.replace("dropout 0.2", "dropout 0").replace("adamw lr=5e-3", "sgd")
+    whole = trained(tmp_path / "a", spec)
+    started_with(monkeypatch, 3)
+    parts = trained(tmp_path / "b", spec)
+    assert whole.metrics["loss"] == pytest.approx(parts.metrics["loss"], rel=1e-2)
+    lines = [(tmp_path / name / "metrics.jsonl").read_text() for name in "ab"]
+    a, b = (json.loads(line)["train"] for line in lines)
+    assert a["loss"] == pytest.approx(b["loss"], rel=1e-2)
+    assert a["top1"] == pytest.approx(b["top1"], abs=0.02)
