@@ -71,6 +71,7 @@ def test_a_plan_keeps_the_range() -> None:
     assert planned(again) == saved
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_report")
 def test_a_run_sees_small_images_first_and_can_be_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

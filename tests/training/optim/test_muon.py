@@ -127,6 +127,7 @@ def test_a_step_of_a_network_is_as_computed_by_hand() -> None:
             torch.testing.assert_close(weight.detach(), expected[name], atol=2e-5, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_is_continued_to_the_same_weights(tmp_path: Path) -> None:
     spec = """
     network Net {
