@@ -1,7 +1,7 @@
 """`processes`: training in a process group, as far as one GPU can show it.
 
-NCCL lets each GPU have one process only. So one rank goes the way of many by itself: it is told
-that there are two, and computes its half of each batch; and two ranks share the GPU with gloo.
+NCCL lets each GPU have one process only. So a group of one rank goes the way of many by itself; and
+two ranks share the GPU with gloo.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ network Net {
 """
 """Without batch norms, which would look at one half of a batch only."""
 
+WEIGHTS = "weights.pt"
+
 _CHANGES = {
     "train.epochs": 2,
     "train.batch": 24,
@@ -50,7 +52,7 @@ _CHANGES = {
 def checks(setting: Setting) -> Iterator[Check]:
     gpu = setting.device.startswith("cuda")
     alone = "nccl" if gpu else "gloo"
-    yield Check("ranks", f"one {alone} rank of two", partial(_one_rank, setting, alone))
+    yield Check("ranks", f"one {alone} rank", partial(_one_rank, setting, alone))
     yield Check("ranks", "two gloo ranks, one device", partial(_two_ranks, setting))
     yield Check("commands", "cnn train --devices", partial(_devices, setting))
     for name in ("INT", "TERM"):
@@ -61,50 +63,62 @@ def checks(setting: Setting) -> Iterator[Check]:
 # ---- ranks ---------------------------------------------------------------------------------------
 
 
+class Several(int):
+    """A number of processes that is 1 and counts as more: whoever asks whether there are several is
+    told so, and everything computed from it is that of one."""
+
+    def __eq__(self, other: object) -> bool:
+        return other != 1 and int(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __gt__(self, other: int) -> bool:
+        return int(self) >= other
+
+    __hash__ = int.__hash__
+
+
 def _one_rank(setting: Setting, backend: str) -> Facts:
-    """The run gets to its end; a step takes how much longer than without a group."""
+    """The rank comes to what a process without a group does; a step takes how much longer."""
     folder = setting.new_folder("rank")
-    (told,) = _ranks(setting, folder, backend, ranks=1, world=2)
-    require(all(value == value for value in told["metrics"].values()), "a metric is NaN")
-    seconds = _seconds_alone(setting)
-    return {
-        "ms a step": 1000 * told["seconds"],
-        "ms a step alone": 1000 * seconds,
-    }
-
-
-def _seconds_alone(setting: Setting) -> float:
+    (told,) = _ranks(setting, folder, backend, ranks=1)
     times: list[float] = []
-    trained(
+    alone = trained(
         setting, SPEC, callback=AfterSteps(lambda done: times.append(time.perf_counter())),
         plain=False, **{name.replace(".", "__"): value for name, value in _CHANGES.items()},
     )  # fmt: skip
-    return _median_step(times)
+    off = distance(torch.load(folder.parent / WEIGHTS), alone.module.cpu().state_dict())
+    facts = {
+        "weights": off,
+        "ms a step": 1000 * told["seconds"],
+        "ms a step alone": 1000 * _median_step(times),
+    }
+    require(off < 1e-4, "one rank comes to something else than a process without a group", facts)
+    return facts
 
 
 def _two_ranks(setting: Setting) -> Facts:
     """Two ranks come to what one process does, except for the order of sums."""
     folder = setting.new_folder("ranks")
-    told = _ranks(setting, folder, "gloo", ranks=2, world=2)
+    told = _ranks(setting, folder, "gloo", ranks=2)
     alone = trained(
         setting, SPEC, plain=False,
         **{name.replace(".", "__"): value for name, value in _CHANGES.items()},
     )  # fmt: skip
-    off = distance(checkpoint(folder)["model"], checkpoint(alone.folder)["model"])
+    off = distance(torch.load(folder.parent / WEIGHTS), alone.module.cpu().state_dict())
     facts = {"weights": off, "ms a step": 1000 * told[0]["seconds"]}
     require(off < 1e-3, "two ranks come to something else than one process", facts)
     return facts
 
 
-def _ranks(
-    setting: Setting, folder: Path, backend: str, ranks: int, world: int
-) -> list[dict[str, Any]]:
+def _ranks(setting: Setting, folder: Path, backend: str, ranks: int) -> list[dict[str, Any]]:
     """Trains in several processes; what each of them has to tell."""
     port = _free_port()
     processes = []
     for rank in range(ranks):
         job = {
-            "rank": rank, "ranks": ranks, "world": world, "backend": backend, "port": port,
+            "rank": rank, "ranks": ranks, "backend": backend, "port": port,
             "device": setting.device, "folder": str(folder),
         }  # fmt: skip
         processes.append(
@@ -159,6 +173,7 @@ def _rank(job: Mapping[str, Any]) -> dict[str, Any]:
         rank=job["rank"],
         world_size=job["ranks"],
     )
+    world = Several(1) if job["ranks"] == 1 else job["ranks"]
     times: list[float] = []
     with without_report():
         result = train(
@@ -171,9 +186,11 @@ def _rank(job: Mapping[str, Any]) -> dict[str, Any]:
             output=Path(job["folder"]),
             device=str(device),
             callback=AfterSteps(lambda done: times.append(time.perf_counter())),
-            processes=Processes(job["rank"], job["world"], device),
+            processes=Processes(job["rank"], world, device, local_world=job["ranks"]),
         )
     dist.destroy_process_group()
+    if not job["rank"]:
+        torch.save(result.module.cpu().state_dict(), Path(job["folder"]).parent / WEIGHTS)
     return {"metrics": result.metrics, "seconds": _median_step(times) if times else 0.0}
 
 
