@@ -72,6 +72,7 @@ def test_a_failed_attempt_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Mo
     assert not equal(last(tmp_path / "a"), last(tmp_path / "c"))  # the batch norm sees the parts
 
 
+@pytest.mark.slow
 def test_without_batch_norm_the_gradient_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +124,7 @@ def test_not_even_one_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert found.code == "out-of-memory"
 
 
+@pytest.mark.slow
 def test_later_in_an_epoch_it_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is kept then that an attempt could be taken back with."""
     limited(monkeypatch, 100, first=2)
@@ -131,6 +133,7 @@ def test_later_in_an_epoch_it_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
     assert raised.value.diagnostics[0].code == "out-of-memory"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_auxiliary_heads_in_parts(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
