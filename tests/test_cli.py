@@ -508,7 +508,7 @@ train {
 def test_memory_is_that_of_the_spec_s_own_training(run: Run) -> None:
     Path("a.cnn").write_text(TRAINED)
     found = " ".join(run("report", "a.cnn").out.split())
-    assert "64 images, adam, bf16, cuda (batch, optimizer, precision from `train`)" in found
+    assert "64 images, adam, bf16, cuda (batch, precision, optimizer from `train`)" in found
     found = " ".join(run("report", "a.cnn", "--batch", "2", "--precision", "fp32").out.split())
     assert "2 images, adam, fp32, cuda (optimizer from `train`)" in found
     assert json.loads(run("report", "a.cnn", "--format", "json").out)["batch"] == 64

@@ -267,8 +267,9 @@ def _shown(item: Any) -> str:
 
 @cache
 def linear() -> float:
+    """About 40 microseconds; clocks of processor time may be too coarse for less than 20."""
     pattern, text = re.compile("[a-z]*b"), "a" * SIZE
-    return processor_seconds(lambda: pattern.match(text), runs=20)
+    return max(processor_seconds(lambda: pattern.match(text), runs=20), 20e-6)
 
 
 def superlinear(use: Use) -> str:

@@ -8,15 +8,12 @@ blocks are kept, and the inside of one block at a time is computed again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from ..analysis.storage import storages
 from ..network import Network, Node
 from .layer_names import LayerNames, is_pattern
-
-_NUMBER = re.compile(r"\d+\Z")
 
 
 def parts_of(network: Network, names: Sequence[str]) -> dict[str, frozenset[int]]:
@@ -41,7 +38,7 @@ def parts_of(network: Network, names: Sequence[str]) -> dict[str, frozenset[int]
 def _iterations(known: Mapping[str, list[Node]], name: str) -> Iterator[str]:
     """The iterations of a loop, also of loops in it; otherwise the name itself."""
     inside = {n for n in known if n.startswith(f"{name}.") and "." not in n[len(name) + 1 :]}
-    if inside and all(_NUMBER.search(each) for each in inside):
+    if inside and all(each[-1:].isdecimal() for each in inside):
         for each in sorted(inside, key=lambda n: int(n.rpartition(".")[2])):
             yield from _iterations(known, each)
     elif name in known:
