@@ -31,7 +31,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -439,6 +438,8 @@ def _arguments_of(function: str, *, epochs: bool = False) -> Iterator[None]:
     """Errors name the arguments of a Python function, `train(epochs=…)`, in place of the options of
     the command line, `--set`. With `epochs`, that is an argument of its own.
     """
+    from dataclasses import replace
+
     from .dsl.diagnostics import SpecError
     from .dsl.source import Source, Span
 

@@ -67,7 +67,7 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
         },
         "layers": [layer(analysis, node) for node in network.nodes if node.inputs and not node.aux],
     }
-    if analysis.setting.device == "cuda":
+    if analysis.setting.device == "cuda" and analysis.setting.batch_known:
         data["totals"]["memory"]["gpu"] = memory.on_gpu(batch)._asdict()
     if network.aux:
         data["aux"] = [

@@ -97,7 +97,7 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
             f"at most, in a step with {images}, {setting.described}",
         ),
     ]
-    if setting.device == "cuda":
+    if setting.device == "cuda" and setting.batch_known:  # nobody trains with the default of 1
         usage = memory.on_gpu(batch)
         remark = (
             f"with {data_size(usage.outside)} for CUDA itself; torch reserves up to"
