@@ -7,16 +7,18 @@ cuDNN and oneDNN is not included (see `excluded`).
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..network import Network
-from .caching_allocator import OutOfMemory, Usage, simulate
 from .gpu import WORKSPACE, largest_batch, outside_torch, resident
 from .kept import kept
-from .peak import Bytes, Peak
+from .peak import Bytes, Event, Peak
 from .setting import Setting
-from .step import TrainingStep, forward_peak, training_step
+from .step import forward_peak, training_step
 from .weight_bytes import trained_bytes, weight_bytes
+
+if TYPE_CHECKING:
+    from .caching_allocator import Usage
 
 EXCLUDED = (
     "workspace of cuDNN or oneDNN (on a CPU it grows with the threads), the allocator's rounding,"
@@ -85,11 +87,7 @@ class Memory:
         """Peak memory of a training step: weights, their gradients, optimizer state, images, kept
         activations, and their gradients.
         """
-        return self._step.peak
-
-    @cached_property
-    def _step(self) -> TrainingStep:
-        return training_step(self.network, self.setting)
+        return training_step(self.network, self.setting).peak
 
     def needed(self, batch: int) -> int:
         """The bytes that a training step needs; on a GPU, with those of CUDA itself."""
@@ -130,14 +128,23 @@ class Memory:
         return largest_batch(self.network)
 
     @cached_property
+    def _events(self) -> list[Event]:
+        """The tensors of a step. Only a simulation of the allocator needs them."""
+        return training_step(self.network, self.setting, record=True).events
+
+    @cached_property
     def _resident(self) -> list[Bytes]:
         return [*resident(self.network, self.setting), *WORKSPACE]
 
     def _simulated(self, batch: int, limit: int | None = None) -> Usage:
-        return simulate(self._resident, self._step.events, batch, limit)
+        from .caching_allocator import simulate
+
+        return simulate(self._resident, self._events, batch, limit)
 
     def _runs(self, batch: int, limit: int) -> bool:
         """Whether the allocator finds room for a step within this many bytes of the GPU."""
+        from .caching_allocator import OutOfMemory
+
         try:
             self._simulated(batch, limit - self.outside)
         except OutOfMemory:

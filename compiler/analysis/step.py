@@ -63,13 +63,13 @@ class TrainingStep(NamedTuple):
     peak: Peak
     """Its memory: in forward, loss, backward and optimizer update."""
     events: list[Event]
-    """On a GPU, the tensors that it allocates and frees, in order."""
+    """If they are recorded: the tensors that it allocates and frees, in order."""
 
 
 @gc_paused()
-def training_step(network: Network, setting: Setting) -> TrainingStep:
-    """The memory of one training step."""
-    step = _Step(network, setting)
+def training_step(network: Network, setting: Setting, *, record: bool = False) -> TrainingStep:
+    """The memory of one training step; with `record`, its tensors too."""
+    step = _Step(network, setting, record)
     step.run()
     return TrainingStep(step.ledger.peak(), step.ledger.events or [])
 
@@ -95,7 +95,7 @@ class _Gradient:
 class _Step:
     """The simulation of a training step."""
 
-    def __init__(self, network: Network, setting: Setting) -> None:
+    def __init__(self, network: Network, setting: Setting, record: bool) -> None:
         self.network = network
         self.setting = setting
         self.gpu = setting.device == "cuda"
@@ -108,7 +108,7 @@ class _Step:
         self.amounts = _amounts(network, self.widths)
         self.gradient_sizes = [gradient_sizes(node, setting) for node in self.nodes]
         self.pixels = size(network.input.shape)
-        self.ledger = Ledger(self._start(), record=self.gpu)
+        self.ledger = Ledger(self._start(), record=record)
         self.part_inputs = [
             inputs_of(network, part, self.places, self.requires_grad) for part in setting.recompute
         ]

@@ -83,10 +83,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _limit(options: argparse.Namespace) -> Limit | None:
     """The memory to fit a batch into, if that is asked for."""
+    if options.card is None and options.fit is None:
+        return None
     from ..report.fit import Limit
 
     if options.card is None:
-        return None if options.fit is None else Limit(options.fit, "this memory")
+        return Limit(options.fit, "this memory")
     if options.fit is not None:
         raise UsageError("--card says how much memory there is: leave out --fit")
     if options.device != "cuda":
