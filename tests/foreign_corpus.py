@@ -388,3 +388,10 @@ def directives() -> Iterator[Mistake]:
 def mistakes() -> list[Mistake]:
     found = [*layers(), *lines(), *caffe(), *darknet(), *arguments(), *directives()]
     return list({one.spec: one for one in found}.values())
+
+
+def changed_lines(before: str, after: str) -> str:
+    """The lines that a fix wrote, for a golden file."""
+    old = before.split("\n")
+    new = [line.strip() for line in after.split("\n") if line not in old]
+    return ", ".join(new) or "(nothing)"

@@ -11,7 +11,7 @@ from dotcnn.compiler.diagnose.foreign_words import meanings
 from dotcnn.compiler.diagnose.trial import apply
 from dotcnn.compiler.language.foreign import folded
 from dotcnn.compiler.language.vocabulary import SECTIONS, layer_words
-from foreign_corpus import errors, network
+from foreign_corpus import changed_lines, errors, network
 
 NAMES = {
     "keras": """
@@ -169,9 +169,7 @@ def test_answers(golden: Callable[[str, str], None]) -> None:
             table += [f"{name}: {one.help or one.message}" for one in found]
             for one in [one for one in found if one.edits]:
                 mended = apply(text, one.edits)
-                before = text.split("\n")
-                lines = [line.strip() for line in mended.split("\n") if line not in before]
-                table.append(f"    -> {', '.join(lines) or '(nothing)'}")
+                table.append(f"    -> {changed_lines(text, mended)}")
                 assert {one.code for one in errors(mended)} <= {"shape"}, name
     golden("foreign_layers.txt", "\n".join(table) + "\n")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dotcnn.compiler.diagnose.trial import apply
-from foreign_corpus import errors, network, section
+from foreign_corpus import changed_lines, errors, network, section
 
 LINES = r"""
 import torch
@@ -145,9 +145,7 @@ def test_answers(golden: Callable[[str, str], None]) -> None:
         for one in reversed([one for one in found if one.edits]):
             mended = apply(mended, one.edits)
         if mended != text:
-            before = text.split("\n")
-            lines = [new.strip() for new in mended.split("\n") if new not in before]
-            table.append(f"    -> {', '.join(lines) or '(nothing)'}")
+            table.append(f"    -> {changed_lines(text, mended)}")
             assert {one.code for one in errors(mended)} <= {"shape"}, line
     golden("foreign_lines.txt", "\n".join(table) + "\n")
 
