@@ -55,6 +55,7 @@ def compare(name: str) -> Compared:
         fill(module, images)
     found, known = match(network, module), match(network, module.state_dict())
     model = emitted(network, found)
+    _share_memory(model, module, pairs(found))
     evaluation = _evaluation(module, model, images)
     training, gradients = _training(module, model, images, pairs(found))
     return Compared(
@@ -80,6 +81,15 @@ def emitted(network: Network, found: Match) -> nn.Module:
         if isinstance(getattr(inner, "p", None), float):
             inner.p = 0.0
     return model.eval()
+
+
+def _share_memory(model: nn.Module, module: nn.Module, taken: dict[str, str]) -> None:
+    """Equal weights lie in memory once: twice, those of the largest network would take 10 GB."""
+    theirs = dict(module.named_parameters())
+    for key, mine in model.named_parameters():
+        other = theirs.get(taken.get(key, ""))
+        if other is not None and torch.equal(mine, other.view_as(mine)):
+            mine.data = other.data.view_as(mine)
 
 
 def _evaluation(module: nn.Module, model: nn.Module, images: Tensor) -> float:

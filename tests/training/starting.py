@@ -25,7 +25,7 @@ class Trainer:
 
     def __call__(self, spec: str, folder: Path, *, resume: bool = False, **job: Any) -> int:
         """The exit code; with several processes, that of the first one that fails."""
-        return self.run(spec=spec, set={}, folder=str(folder), resume=resume, **job)
+        return self.run(spec=spec, folder=str(folder), resume=resume, **{"set": {}, **job})
 
     def command(self, *arguments: object, error: Path, **job: Any) -> int:
         """The exit code of `cnn` with these arguments; what it prints is in the file `error`."""
