@@ -273,6 +273,19 @@ def test_svg_is_well_formed_and_says_everything(name: str) -> None:
             assert arrow.source.output in said
 
 
+@pytest.mark.parametrize("unfold", [False, True])
+@pytest.mark.parametrize("name", ALL)
+def test_every_layer_belongs_to_one_box_that_the_keyboard_reaches(name: str, unfold: bool) -> None:
+    root = ET.fromstring(draw(analysed(ALL[name]), "svg", unfold=unfold))
+    boxes = [element for element in root.iter() if element.get("data-layers") is not None]
+    assert len(boxes) == len(of(ALL[name], unfold=unfold).boxes)
+    assert all(box.get("tabindex") == "0" for box in boxes)
+    *layers, end = [(box.get("data-layers") or "").split(" ") for box in boxes]
+    nodes = network(ALL[name]).nodes
+    assert sorted(sum(layers, [])) == sorted(node.name for node in nodes)
+    assert end == [network(ALL[name]).output.name]
+
+
 def test_the_same_drawing_every_time() -> None:
     assert draw(analysed(INCEPTION), "svg") == draw(analysed(INCEPTION), "svg")
 

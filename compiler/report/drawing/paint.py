@@ -196,6 +196,7 @@ class _Painter:
         for node in self.network.nodes:
             stand_in = self.stand_in(node.index)
             shapes.setdefault(stand_in, []).append(node.shape)
+            self.box_of[stand_in].layers.append(node.name)
             if node.op.kind == "dropout" and stand_in != node.index and stand_in in self.box_of:
                 self.spread(self.network.nodes[stand_in], node)
         costs = self.analysis.costs
@@ -217,6 +218,7 @@ class _Painter:
             box.tooltip = "\n".join(tooltip_lines)
         shape = text(self.network.output.shape)
         self.end = self.box(Box("input", self.root, "output", tooltip=f"output {shape}"))
+        self.end.layers.append(self.network.output.name)
 
     def spread(self, first: Node, last: Node) -> None:
         """Writes `droppath 0..0.1` for a value that differs between iterations."""

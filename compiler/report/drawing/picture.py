@@ -41,6 +41,8 @@ class Box:
     after: list[str] = field(default_factory=list)
     """Further lines, before and after the main line."""
     nodes: list[Node] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
+    """The names of all layers that it stands for: also those of iterations that are not drawn."""
     part: Scope | None = None
     """The scope that is drawn as this box."""
     tooltip: str = ""

@@ -55,7 +55,7 @@ def _assembled(picture: Picture, placed: Placed, dark: bool) -> tuple[str, float
     size = f'width="{_n(width)}" height="{_n(height)}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" {size} '
-        f'font-family="{escape(FONT)}" role="img">',
+        f'font-family="{escape(FONT)}" role="group">',
         f"<title>{escape(picture.title)}</title>",
         *([f"<style>{_dark_style()}</style>"] if dark else []),
         f'<rect class="page" width="100%" height="100%" fill="{PAGE.light}"/>',
@@ -182,7 +182,10 @@ def _boxes(picture: Picture, placed: Placed) -> Iterator[str]:
         shape = f'width="{_n(width)}" height="{_n(height)}" rx="{_n(radius)}"'
         dashes = ' stroke-dasharray="4 3"' if box.aux else ""
         colors = f'fill="{tint.fill}" stroke="{tint.stroke}"{dashes}'
-        yield f"<g><title>{escape(box.tooltip)}</title>"
+        # Pages that hold the drawing find the layers of a box by this attribute.
+        layers = escape(" ".join(box.layers))
+        yield f'<g class="box" data-layers="{layers}" tabindex="0" role="img">'
+        yield f"<title>{escape(box.tooltip)}</title>"
         if box.count > 1:
             stacked = f'x="{_n(left + _STACKED)}" y="{_n(top + _STACKED)}"'
             yield f'<rect class="{box.kind}" {stacked} {shape} {colors}/>'
