@@ -41,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="draw each part of the network whose name has N parts as one box",
     )
+    parser.add_argument(
+        "--horizontal", action="store_true", help="draw from left to right; a U-Net stays a U"
+    )
     add_network_options(parser)
     parser.set_defaults(
         precision="fp32", optimizer="sgd", device="cuda", batch=1, devices=1, images=0
@@ -50,8 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..report.drawing.formats import SUFFIXES, draw, format_of
     from ..report.drawing.paint import TooLarge
-    from ..report.drawing.place import NotInstalled
-    from ..report.drawing.png import NoFont
+    from ..report.drawing.png import NoFont, NotInstalled
 
     to_stdout = options.output in (None, "-")
     format = options.format or (None if to_stdout else format_of(options.output))
@@ -66,7 +68,13 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("a terminal cannot show a png; name a file with -o")
     analysis = analysis_of(options.file, options)
     try:
-        data = draw(analysis, format, unfold=options.unfold, max_depth=options.depth)
+        data = draw(
+            analysis,
+            format,
+            unfold=options.unfold,
+            max_depth=options.depth,
+            horizontal=options.horizontal,
+        )
     except TooLarge as error:
         advice = "leave --unfold out" if options.unfold else "--depth 1 draws parts as one box"
         raise UsageError(f"{error}; {advice}") from None

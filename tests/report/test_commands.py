@@ -359,11 +359,11 @@ def test_draw_where_nothing_can_be_written(spec: str, tmp_path: Path, capsys: Ca
 def test_draw_without_the_library(
     spec: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    code, _, err = run(capsys, "draw", spec, "-o", str(tmp_path / "net.svg"))
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    code, _, err = run(capsys, "draw", spec, "-o", str(tmp_path / "net.png"))
     assert code == 1
     assert 'help: pip install "dotcnn[draw]"' in err
-    assert not (tmp_path / "net.svg").exists()
+    assert not (tmp_path / "net.png").exists()
 
 
 # ---- gallery and new -------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from ...compiler.analysis import Analysis
 from ...compiler.report.drawing.formats import draw
 from ...compiler.report.drawing.paint import TooLarge
-from ...compiler.report.drawing.place import NotInstalled
 from ...compiler.report.figures import exact, pair
 from ...compiler.report.rows import Row, rows
 from ...compiler.report.table import conventions
@@ -50,8 +49,6 @@ def _drawing(analysis: Analysis) -> Html:
         drawn = draw(analysis, "svg")
     except TooLarge as error:
         return element("p", f"No drawing: {error}.", class_="faint")
-    except NotInstalled as error:
-        return element("p", f"To draw the network: {error.help}", class_="faint")
     # An image keeps its style sheet apart from that of the page.
     address = f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode('ascii')}"
     alt = f"Drawing of {analysis.network.name}; its layers are in the table below"

@@ -1,4 +1,4 @@
-"""Graphviz output: for `cnn draw -o net.dot`, and for the layout of all other drawings."""
+"""Graphviz output, for who wants to lay out or style the drawing otherwise."""
 
 from __future__ import annotations
 
@@ -12,36 +12,6 @@ from .picture import Arrow, Box, Frame, Picture
 def dot(picture: Picture) -> str:
     """The complete drawing with text and colors, for Graphviz."""
     return _text(picture, _Style(_box, _frame, _arrow, _head))
-
-
-class Sizes(NamedTuple):
-    """The sizes of boxes and margins, in points."""
-
-    box: Callable[[Box], tuple[float, float]]
-    frame_title: Callable[[Frame], tuple[float, float]]
-
-
-def skeleton(picture: Picture, sizes: Sizes) -> str:
-    """Only what the layout needs: no text, so that the layout does not depend on fonts."""
-
-    def box(box: Box) -> str:
-        width, height = sizes.box(box)
-        return f"width={width / 72:.4f} height={height / 72:.4f}"
-
-    def frame(frame: Frame) -> str:
-        width, height = sizes.frame_title(frame)
-        if not width:
-            return 'label="" margin=10'
-        cell = f'FIXEDSIZE="TRUE" WIDTH="{width:.0f}" HEIGHT="{height:.0f}"'
-        table = f'<TABLE BORDER="0" CELLBORDER="0" CELLPADDING="0" CELLSPACING="0" {cell}>'
-        return f"label=<{table}<TR><TD></TD></TR></TABLE>> labeljust=l margin=10"
-
-    def arrow(arrow: Arrow) -> str:
-        # Every arrow starts in the middle, with the shape beside it.
-        enters = "" if arrow.target.small else " headport=n"
-        return f"weight={4 if arrow.straight else 1} tailport=s{enters}"
-
-    return _text(picture, _Style(box, frame, arrow, _bare_head))
 
 
 class _Style(NamedTuple):
@@ -79,14 +49,6 @@ def _inside(picture: Picture, look: _Style) -> Iterator[str]:
         for box in frame.boxes:
             yield f"{inside}n{box.number} [{look.box(box)}]"
         stack.extend((inner, level + 1) for inner in reversed(frame.frames))
-
-
-def _bare_head(picture: Picture) -> list[str]:
-    return [
-        "graph [rankdir=TB nodesep=0.3 ranksep=0.29]",
-        'node [shape=box fixedsize=true label=""]',
-        "edge [arrowsize=0.6]",
-    ]
 
 
 # ---- the style of `cnn draw -o net.dot` ------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from ...analysis import Analysis
+from .diagram import diagram
 from .paint import picture
 
 SUFFIXES = {
@@ -25,11 +26,16 @@ def format_of(file: str) -> str | None:
 
 
 def draw(
-    analysis: Analysis, format: str, *, unfold: bool = False, max_depth: int | None = None
+    analysis: Analysis,
+    format: str,
+    *,
+    unfold: bool = False,
+    max_depth: int | None = None,
+    horizontal: bool = False,
 ) -> bytes:
-    """Draws networks; raises paint.TooLarge, place.NotInstalled and png.NoFont."""
+    """Draws networks; raises paint.TooLarge, png.NotInstalled and png.NoFont."""
     drawing = picture(analysis, unfold=unfold, max_depth=max_depth)
-    # Imported when needed: text formats need no layout.
+    # Imported when needed: each format has its own.
     if format == "dot":
         from .dot import dot
 
@@ -40,12 +46,13 @@ def draw(
         return f"{mermaid(drawing)}\n".encode()
     from .svg import svg
 
+    scene = diagram(drawing, horizontal=horizontal)
     if format == "png":
         from .png import png
 
         # A PNG cannot adapt to dark screens.
-        return png(*svg(drawing, dark=False))
-    text, _, _ = svg(drawing)
+        return png(svg(scene, dark=False), scene.width, scene.height)
+    text = svg(scene)
     if format == "html":
         from .page import page
 

@@ -44,3 +44,19 @@ FRAME = Ink("#c2c9d2", "#434c58")
 GROUND = Ink("#f7f8fa", "#1c2026")
 """The background of frames; more opaque the deeper they are nested."""
 BADGE = Ink("#35404d", "#cdd5de")
+
+PAINTS: dict[str, tuple[Ink | None, Ink | None]] = {
+    "page": (PAGE, None),
+    "ink": (TEXT, None),
+    "faint": (FAINT, None),
+    "line": (None, LINE),
+    "head": (LINE, None),
+    "frame": (GROUND, FRAME),
+    "badge": (BADGE, None),
+    "badge-text": (PAGE, None),
+    **{
+        kind: (Ink(tint.fill, tint.dark_fill), Ink(tint.stroke, tint.dark_stroke))
+        for kind, tint in TINTS.items()
+    },
+}
+"""What a color is called in drawings: fill and stroke."""

@@ -15,6 +15,8 @@ class Frame:
     title: str
     parent: Frame | None
     count: int = 1
+    repeats: str = ""
+    """What it repeats: the name of its first iteration."""
     name: str = ""
     """The scope that it encloses."""
     label: str = ""
@@ -50,8 +52,17 @@ class Box:
     output: str = ""
     """Its output shape; for several iterations, from the first to the last."""
     count: int = 1
+    repeats: str = ""
+    """What it repeats: the name of its first iteration."""
     aux: bool = False
     number: int = 0
+    figures: list[str] = field(default_factory=list)
+    """Lines with figures, below all others."""
+
+    @property
+    def joins(self) -> str:
+        """How it merges paths: `add`, `mul`, `concat`; "" if it does not."""
+        return self.nodes[0].op.short_word if self.kind == "merge" and self.nodes else ""
 
     @property
     def small(self) -> bool:
@@ -63,6 +74,7 @@ class Box:
         parts = [(f"{self.label}:" if self.label else "", False)]
         parts += [(" · ".join(self.before), False), (self.main, True)]
         parts.append((" · ".join(self.after), False))
+        parts += [(figure, False) for figure in self.figures]
         return [(line, main) for line, main in parts if line]
 
 
@@ -101,3 +113,8 @@ def frames_in(root: Frame) -> list[Frame]:
         frames.append(frame)
         stack.extend(reversed(frame.frames))
     return frames
+
+
+def boxes_in(frame: Frame) -> list[Box]:
+    """All boxes in a frame and in the frames inside."""
+    return [box for each in (frame, *frames_in(frame)) for box in each.boxes]

@@ -1,27 +1,38 @@
-"""Layout with Graphviz' `dot`, which comes with the wheel of pygraphviz. It gets only sizes and
-connections, no text and no fonts: so drawings look the same everywhere, and no text of a spec
-reaches it.
+"""Layout of drawings: where every box, frame, arrow and label is; it needs no library.
+
+The trunk of a network is one straight line; paths that run beside it are columns, shortcuts are
+lanes at the side. The layout is composed from the inside out: a frame is laid out with what is in
+it (compose.py) and is then a block like a box. Coordinates are along the trunk and across it, so
+the same layout reads downward, upward (a side of a U, ushape.py) or to the right.
 """
 
 from __future__ import annotations
 
-import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal, NamedTuple
 
-from .dot import Sizes, skeleton
+from .blocks import Rect, Wire
 from .picture import Arrow, Box, Frame, Picture
+from .regions import Regions
+from .sizes import title_size
+from .ushape import Turned, u_shape
 
 Point = tuple[float, float]
 
+TITLE_BASE = 18.0
+"""The baseline of a frame's title below its top."""
 
-class NotInstalled(Exception):
-    """A library that only drawing needs is not installed."""
 
-    def __init__(self, library: str) -> None:
-        super().__init__(library)
-        self.message = f"drawing needs {library}, which is not installed"
-        self.help = 'pip install "dotcnn[draw]"; --format dot and mermaid need nothing'
+class Label(NamedTuple):
+    """The output shape of a box, beside the beginning of its arrows."""
+
+    box: Box
+    x: float
+    y: float
+    anchor: Literal["start", "middle"]
 
 
 @dataclass
@@ -32,50 +43,103 @@ class Placed:
     height: float
     boxes: dict[Box, Point] = field(default_factory=dict)
     """The center of each box."""
-    frames: dict[Frame, tuple[float, float, float, float]] = field(default_factory=dict)
+    frames: dict[Frame, Rect] = field(default_factory=dict)
     """Left, top, right, bottom of each frame."""
-    arrows: list[tuple[Arrow, list[Point]]] = field(default_factory=list)
-    """The points of each arrow's Bezier curves; the last is the tip of the arrow."""
+    titles: dict[Frame, Point] = field(default_factory=dict)
+    """Where the text of each frame's title begins."""
+    arrows: list[tuple[Arrow, list[Point], bool]] = field(default_factory=list)
+    """The corners of each line, and whether it ends in an arrowhead; a line without one goes on at
+    the border of a frame."""
+    labels: list[Label] = field(default_factory=list)
 
 
-def place(picture: Picture, sizes: Sizes) -> Placed:
-    """Lays out a picture; raises NotInstalled."""
-    layout = _graphviz(skeleton(picture, sizes))
-    left, bottom, right, top = map(float, layout["bb"].split(","))
-    placed = Placed(right - left, top - bottom)
-
-    def point(text: str) -> Point:
-        x, y = text.split(",")[-2:]
-        return float(x) - left, top - float(y)
-
-    boxes = {f"n{box.number}": box for box in picture.boxes}
-    frames = {f"cluster_{frame.number}": frame for frame in picture.frames}
-    for item in layout.get("objects", ()):
-        if item["name"] in boxes:
-            placed.boxes[boxes[item["name"]]] = point(item["pos"])
-        elif "bb" in item:
-            x1, y1, x2, y2 = map(float, item["bb"].split(","))
-            placed.frames[frames[item["name"]]] = (x1 - left, top - y2, x2 - left, top - y1)
-    names = [item["name"] for item in layout["objects"]]
-    arrows = {(a.source.number, a.target.number): a for a in picture.arrows}
-    for edge in layout.get("edges", ()):
-        ends = boxes[names[edge["tail"]]].number, boxes[names[edge["head"]]].number
-        # `e,x,y` is the tip; the curve itself begins at the other box.
-        tips = [part for part in edge["pos"].split() if part.startswith("e,")]
-        curve = [point(part) for part in edge["pos"].split() if part[0] not in "es"]
-        placed.arrows.append((arrows[ends], [*curve, *map(point, tips)]))
-    return placed
+def place(picture: Picture, *, horizontal: bool = False) -> Placed:
+    """Lays out a picture, downward or to the right."""
+    with _deep():
+        turned = u_shape(picture)
+        if turned is None:
+            block = Regions(picture, "right" if horizontal else "down").block(picture.root)
+            turned = [Turned(block, "right" if horizontal else "down", 0.0, 0.0)]
+    return _settled(turned)
 
 
-def _graphviz(text: str) -> dict[str, Any]:
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Shortcuts around shortcuts are laid out by recursion, and a spec may nest hundreds."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 30_000))
     try:
-        import pygraphviz
-    except ImportError:
-        raise NotInstalled("pygraphviz") from None
-    graph = pygraphviz.AGraph(string=text)
-    try:
-        data: bytes = graph.draw(format="json0", prog="dot")
+        yield
     finally:
-        graph.close()
-    layout: dict[str, Any] = json.loads(data)
-    return layout
+        sys.setrecursionlimit(before)
+
+
+def _settled(parts: list[Turned]) -> Placed:
+    """Pixels from the top left corner, from blocks with a direction of their own each."""
+    placed = Placed(0, 0)
+    edges: list[Rect] = []
+    for part in parts:
+        block, point = part.block, part.point
+        edges.append(part.rect(0, block.left, block.length, block.right))
+        for box, (m, c) in block.boxes.items():
+            placed.boxes[box] = point(m, c)
+        for frame, (m0, c0, m1, c1) in block.frames.items():
+            x0, y0, _, _ = placed.frames[frame] = part.rect(m0, c0, m1, c1)
+            if title_size(frame)[0]:
+                # Across the trunk the title has its own place, beside the line that enters.
+                across = point(m0, block.titles[frame])[0] if part.direction != "right" else x0 + 10
+                placed.titles[frame] = across, y0 + TITLE_BASE
+        for wire in block.wires:
+            points = _corners([point(m, c) for m, c in wire.points])
+            placed.arrows.append((wire.arrow, points, wire.head))
+        for box, m0, m1, c in block.labels:
+            x0, y0, x1, _ = part.rect(m0, c, m1, c)
+            if part.direction == "right":
+                placed.labels.append(Label(box, (x0 + x1) / 2, y0 - 5, "middle"))
+            else:
+                placed.labels.append(Label(box, x0 + 5, y0 + 11, "start"))
+    left, top = min(edge[0] for edge in edges), min(edge[1] for edge in edges)
+    placed.width = max(edge[2] for edge in edges) - left
+    placed.height = max(edge[3] for edge in edges) - top
+    return _moved(placed, -left, -top)
+
+
+def _moved(placed: Placed, dx: float, dy: float) -> Placed:
+    def at(point: Point) -> Point:
+        return point[0] + dx, point[1] + dy
+
+    return Placed(
+        placed.width,
+        placed.height,
+        {box: at(point) for box, point in placed.boxes.items()},
+        {f: (x0 + dx, y0 + dy, x1 + dx, y1 + dy) for f, (x0, y0, x1, y1) in placed.frames.items()},
+        {frame: at(point) for frame, point in placed.titles.items()},
+        [(arrow, [at(point) for point in points], head) for arrow, points, head in placed.arrows],
+        [label._replace(x=label.x + dx, y=label.y + dy) for label in placed.labels],
+    )
+
+
+def _corners(points: list[Point]) -> list[Point]:
+    """Without points that lie on a straight line between their neighbors."""
+    kept: list[Point] = []
+    for point in points:
+        if kept and _same(kept[-1], point):
+            continue
+        if len(kept) > 1 and _between(kept[-2], kept[-1], point):
+            kept[-1] = point
+        else:
+            kept.append(point)
+    return kept if len(kept) > 1 else [*kept, kept[0]]
+
+
+def _same(one: Point, two: Point) -> bool:
+    return abs(one[0] - two[0]) < 0.01 and abs(one[1] - two[1]) < 0.01
+
+
+def _between(one: Point, two: Point, three: Point) -> bool:
+    across = all(abs(one[0] - point[0]) < 0.01 for point in (two, three))
+    down = all(abs(one[1] - point[1]) < 0.01 for point in (two, three))
+    return across or down
+
+
+__all__ = ["Label", "Placed", "Point", "Rect", "Wire", "place"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from .place import NotInstalled
-
 _LARGEST = 12_000
 """The most pixels along a side: larger drawings are scaled down."""
 _SCALE = 2.0
@@ -15,6 +13,15 @@ _FAMILIES = (
     "DejaVu Sans", "Verdana", "Liberation Sans", "Noto Sans", "Arial", "Helvetica", "Segoe UI",
     "Roboto", "Ubuntu", "Open Sans", "Cantarell", "FreeSans", "Nimbus Sans",
 )  # fmt: skip
+
+
+class NotInstalled(Exception):
+    """A library that only PNG needs is not installed."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__(library)
+        self.message = f"drawing a png needs {library}, which is not installed"
+        self.help = 'pip install "dotcnn[draw]"; all other formats need nothing'
 
 
 class NoFont(Exception):

@@ -19,12 +19,11 @@ from PIL import Image
 
 import dotcnn
 from dotcnn.compiler.network import Network
-from dotcnn.compiler.report.drawing.place import NotInstalled
 from dotcnn.training.data.dataset import Dataset
 from dotcnn.training.inference.evaluate import assess, data_of
 from dotcnn.training.inference.trained_model import open_run
 from dotcnn.training.metrics.outcome import Outcome
-from dotcnn.training.page import history, network
+from dotcnn.training.page import history
 from dotcnn.training.page.contents import Contents
 from dotcnn.training.page.filters import first_filters
 from dotcnn.training.page.gradcam_section import of_each_class
@@ -365,18 +364,6 @@ def test_a_link_in_the_folder_of_a_run_is_replaced(tmp_path: Path) -> None:
 def test_losses_that_are_no_numbers_leave_a_gap() -> None:
     epochs = [each._replace(train={"loss": float("nan")}) for each in contents().epochs]
     assert "nan" not in Page(report(changed(epochs=epochs))).text.lower()
-
-
-def test_without_the_extra_the_drawing_is_missed_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def not_there(*_: object) -> bytes:
-        raise NotInstalled("pygraphviz")
-
-    monkeypatch.setattr(network, "draw", not_there)
-    page = Page(report(contents()))
-    assert "pip install" in page.text
-    assert not any("svg+xml" in each["src"] for each in page.all("img"))
 
 
 # ---- pictures ----------------------------------------------------------------------------------

@@ -1,0 +1,217 @@
+"""Lays out what each frame holds, inner frames first, so that every frame is then a block."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from .blocks import (
+    BEGIN,
+    FINISH,
+    LANE,
+    Block,
+    Direction,
+    Link,
+    Links,
+    Point,
+    Vertex,
+    Wire,
+    box_block,
+    frame_block,
+)
+from .compose import Composer
+from .picture import Arrow, Box, Frame, Picture
+
+
+class Regions:
+    def __init__(self, picture: Picture, direction: Direction) -> None:
+        self.direction = direction
+        self.labeled = {arrow.source for arrow in picture.arrows if arrow.labeled}
+        self.links: dict[Frame, Links] = {frame: {} for frame in (picture.root, *picture.frames)}
+        self.order: dict[Vertex, int] = {}
+        """A number for every box and frame, in the order of computation."""
+        self._blocks: dict[Vertex, Block] = {}
+        self._number(picture)
+        self._connect(picture.arrows)
+        for frame in reversed(picture.frames):
+            inner = self.block(frame)
+            self._blocks[frame] = frame_block(frame, inner, self.links[frame], direction)
+        for box in picture.boxes:
+            self.order[box] = box.number
+
+    def _number(self, picture: Picture) -> None:
+        for box in picture.boxes:
+            self.order[box] = box.number
+            frame: Frame | None = box.frame
+            while frame is not None and frame not in self.order:
+                self.order[frame] = box.number
+                frame = frame.parent
+
+    def _connect(self, arrows: list[Arrow]) -> None:
+        """Each arrow belongs to the innermost frame around both its ends. It passes the frames in
+        between where the trunk does if, of all that passes there, it begins last.
+        """
+        passing: dict[tuple[Frame, bool], int] = {}
+        ways = []
+        for arrow in arrows:
+            out, into, shared = _frames_between(arrow)
+            ways.append((arrow, out, into, shared))
+            for frame in out:
+                key = frame, True
+                passing[key] = max(passing.get(key, -1), arrow.source.number)
+            for frame in into:
+                key = frame, False
+                passing[key] = max(passing.get(key, -1), arrow.source.number)
+        for arrow, out, into, shared in ways:
+            number = arrow.source.number
+            leaves = all(passing[frame, True] == number for frame in out)
+            enters = all(passing[frame, False] == number for frame in into)
+            source: Vertex = out[-1] if out else arrow.source
+            target: Vertex = into[-1] if into else arrow.target
+            self._link(shared, source, target, arrow, leaves and enters)
+            if not (leaves and enters):
+                continue
+            for inner, frame in pairwise([arrow.source, *out]):
+                assert isinstance(frame, Frame)
+                self._link(frame, inner, FINISH, arrow, True)
+            for inner, frame in pairwise([arrow.target, *into]):
+                assert isinstance(frame, Frame)
+                self._link(frame, BEGIN, inner, arrow, True)
+
+    def _link(
+        self, frame: Frame, source: Vertex, target: Vertex, arrow: Arrow, trunk: bool
+    ) -> None:
+        link = self.links[frame].setdefault((source, target), Link(arrow))
+        if trunk and not link.trunk:
+            link.arrow, link.trunk = arrow, True
+        elif not trunk:
+            link.sides.append(arrow)
+
+    def vertices(self, frame: Frame) -> list[Vertex]:
+        """What a frame holds, in the order of computation."""
+        return sorted([*frame.boxes, *frame.frames], key=self.order.__getitem__)
+
+    def composer(self, frame: Frame) -> Composer:
+        return Composer(self.links[frame], self.order, self.vertex_block)
+
+    def block(self, frame: Frame) -> Block:
+        """What a frame holds, without the frame."""
+        composer = self.composer(frame)
+        block = composer.compose(self.vertices(frame), *self.ends(frame))
+        self.side_arrows(frame, block, composer)
+        return block
+
+    def ends(self, frame: Frame) -> tuple[Vertex | None, Vertex | None]:
+        links = self.links[frame]
+        begins = any(source is BEGIN for source, _ in links)
+        finishes = any(target is FINISH for _, target in links)
+        return BEGIN if begins else None, FINISH if finishes else None
+
+    def vertex_block(self, vertex: Vertex) -> Block:
+        known = self._blocks.get(vertex)
+        if known is None:
+            assert isinstance(vertex, Box)
+            known = box_block(vertex, vertex in self.labeled, self.direction)
+            self._blocks[vertex] = known
+        return known
+
+    def side_arrows(self, frame: Frame, block: Block, composer: Composer) -> None:
+        """Draws the arrows that leave or enter a frame elsewhere than where the trunk does."""
+        todo: list[tuple[Arrow, Vertex, Vertex]] = []
+        for (source, target), link in self.links[frame].items():
+            todo += [(arrow, *_drawn_ends(arrow, source, target, block)) for arrow in link.sides]
+            # Lines from and to outside are drawn with the frame.
+            known = source is BEGIN and target in block.entries
+            known = known or (target is FINISH and source in block.exits)
+            if link.trunk and not known and (source, target) not in composer.drawn:
+                todo.append((link.arrow, source, target))
+        todo.sort(key=lambda each: _span(block, each[1], each[2]))
+        for arrow, source, target in todo:
+            lane(block, arrow, source, target)
+
+
+def _frames_between(arrow: Arrow) -> tuple[list[Frame], list[Frame], Frame]:
+    """The frames that an arrow leaves and enters, inner ones first, and the one around both."""
+    out, into = _around(arrow.source), _around(arrow.target)
+    while len(out) > 1 and len(into) > 1 and out[-2] is into[-2]:
+        out.pop()
+        into.pop()
+    return out[:-1], into[:-1], out[-1]
+
+
+def _around(box: Box) -> list[Frame]:
+    frames = []
+    frame: Frame | None = box.frame
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.parent
+    return frames
+
+
+def _drawn_ends(
+    arrow: Arrow, source: Vertex, target: Vertex, block: Block
+) -> tuple[Vertex, Vertex]:
+    """The boxes themselves where they are in this block."""
+    begin: Vertex = arrow.source if arrow.source in block.spots else source
+    end: Vertex = arrow.target if arrow.target in block.spots else target
+    return begin, end
+
+
+def _level(block: Block, vertex: Vertex, *, out: bool) -> float:
+    """Where an arrow leaves or enters at the side of a vertex, along the trunk."""
+    if vertex is BEGIN:
+        return 3.0
+    if vertex is FINISH:
+        return block.length - 3.0
+    m0, _, m1, _ = block.spots[vertex]
+    if isinstance(vertex, Frame):
+        return m1 - 5.0 if out else m0 + 5.0
+    return (m0 + m1) / 2
+
+
+def _span(block: Block, source: Vertex, target: Vertex) -> float:
+    return _level(block, target, out=False) - _level(block, source, out=True)
+
+
+def lane(block: Block, arrow: Arrow, source: Vertex, target: Vertex) -> None:
+    """An arrow that leaves at the side, runs beside everything in between, and enters at the side;
+    on the side where less is in its way.
+    """
+    m0, m1 = _level(block, source, out=True), _level(block, target, out=False)
+    low, high = min(m0, m1), max(m0, m1)
+    between = [
+        (a, b, c, d)
+        for vertex, (a, b, c, d) in block.spots.items()
+        if a <= high and c >= low and vertex is not source and vertex is not target
+    ]
+    runs = [
+        (min(m, n), c, max(m, n), c)
+        for wire in block.wires
+        for (m, c), (n, d) in pairwise(wire.points)
+        if c == d and min(m, n) <= high and max(m, n) >= low
+    ]
+    options = []
+    for side in (1, -1):
+        begin, end = (_edge(block, vertex, side) for vertex in (source, target))
+        outermost = max(side * begin, side * end, *[_far(rect, side) for rect in between + runs], 0)
+        crossed = sum(
+            1
+            for a, b, c, d in between
+            for m, edge in ((m0, begin), (m1, end))
+            if a < m < c and (b if side > 0 else -d) > side * edge
+        )
+        options.append((crossed, outermost, side, begin, end))
+    _, outermost, side, begin, end = min(options, key=lambda each: (each[0], -each[2]))
+    c = side * (outermost + LANE)
+    points: list[Point] = [(m0, begin), (m0, c), (m1, c), (m1, end)]
+    block.wires.append(Wire(arrow, points, isinstance(target, Box)))
+    block.widen(c - 4, c + 4)
+
+
+def _edge(block: Block, vertex: Vertex, side: int) -> float:
+    if vertex is BEGIN or vertex is FINISH:
+        return 0.0
+    return block.spots[vertex][3 if side > 0 else 1]
+
+
+def _far(rect: tuple[float, float, float, float], side: int) -> float:
+    return rect[3] if side > 0 else -rect[1]
