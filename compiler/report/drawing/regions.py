@@ -70,12 +70,16 @@ class Regions:
             self._link(shared, source, target, arrow, leaves and enters)
             if not (leaves and enters):
                 continue
-            for inner, frame in pairwise([arrow.source, *out]):
-                assert isinstance(frame, Frame)
-                self._link(frame, inner, FINISH, arrow, True)
-            for inner, frame in pairwise([arrow.target, *into]):
-                assert isinstance(frame, Frame)
-                self._link(frame, BEGIN, inner, arrow, True)
+            self._pass(arrow, out, inward=False)
+            self._pass(arrow, into, inward=True)
+
+    def _pass(self, arrow: Arrow, frames: list[Frame], *, inward: bool) -> None:
+        """Connects what is in each frame with where the trunk enters or leaves it."""
+        inner: Vertex = arrow.target if inward else arrow.source
+        for frame in frames:
+            source, target = (BEGIN, inner) if inward else (inner, FINISH)
+            self._link(frame, source, target, arrow, True)
+            inner = frame
 
     def _link(
         self, frame: Frame, source: Vertex, target: Vertex, arrow: Arrow, trunk: bool
