@@ -110,7 +110,10 @@ class _Child:
         assert self._process.stdout is not None
         try:
             for text in self._process.stdout:
-                line: Record = json.loads(text)
+                try:
+                    line: Record = json.loads(text)
+                except json.JSONDecodeError:  # it was killed while it wrote this
+                    continue
                 if "begun" in line:
                     self.begun = line["begun"]
                     self.open = {"table": line["table"], "check": line["check"]}
@@ -156,10 +159,8 @@ class Finished(NamedTuple):
         return " ".join(self.errors.strip().splitlines()[-3:])[-300:]
 
 
-def run_program(arguments: Sequence[str], setting: Setting, seconds: float) -> Finished:
-    """Runs a program in the folder of the checks, and kills it with all that it has started if it
-    takes longer, or longer than the command has left."""
-    process = subprocess.Popen(
+def _started(arguments: Sequence[str], setting: Setting) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         arguments,
         cwd=setting.folder,
         stdin=subprocess.DEVNULL,
@@ -167,13 +168,41 @@ def run_program(arguments: Sequence[str], setting: Setting, seconds: float) -> F
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def run_program(arguments: Sequence[str], setting: Setting, seconds: float) -> Finished:
+    """Runs a program in the folder of the checks, and kills it with all that it has started if it
+    takes longer, or longer than the command has left."""
+    return _end_of(_started(arguments, setting), setting.patience(seconds))
+
+
+def _end_of(process: subprocess.Popen[str], seconds: float) -> Finished:
     try:
-        out, errors = process.communicate(timeout=setting.patience(seconds))
+        out, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         raise Failed(f"no end after {seconds:.0f} s") from None
     finally:
         kill_tree(process)
     return Finished(process.returncode, out, errors)
+
+
+def stopped_after_checkpoint(
+    arguments: Sequence[str], run: Path, setting: Setting, number: int
+) -> tuple[Finished, float]:
+    """Runs a command that trains into the folder `run`, and sends it a signal once there is a
+    checkpoint. Also returns how many seconds it took to end."""
+    process = _started(arguments, setting)
+    try:
+        began = time.monotonic()
+        while not (run / "last.ckpt").exists() and process.poll() is None:
+            if time.monotonic() - began > setting.patience(60):
+                raise Failed("no checkpoint is written")
+            time.sleep(0.01)
+        process.send_signal(number)
+        sent = time.monotonic()
+        return _end_of(process, setting.patience(40)), time.monotonic() - sent
+    finally:
+        kill_tree(process)
 
 
 def _last_line(log: Path) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from .check import Check, Facts, Setting, Skipped, require
-from .run import kill_tree, run_program
+from .run import run_program, stopped_after_checkpoint
 
 _GOOD = 0.9
 """The accuracy that digits reach after a few epochs."""
@@ -110,25 +108,13 @@ def _stopped(setting: Setting, name: str) -> Facts:
     """The run is stopped after its first epoch at the earliest, and then continued to its end."""
     run = setting.folder / f"stopped-by-{name}"
     epochs = "12" if setting.small else "60"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dotcnn", "train", "digits", "-o", str(run), "--device",
-         setting.device, "--set", f"train.epochs={epochs}"],
-        cwd=setting.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        began = time.monotonic()
-        while not (run / "last.ckpt").exists() and process.poll() is None:
-            require(time.monotonic() - began < setting.patience(90), "no checkpoint is written")
-            time.sleep(0.01)
-        process.send_signal(getattr(signal, f"SIG{name}"))
-        _, errors = process.communicate(timeout=setting.patience(30))
-    finally:
-        kill_tree(process)
-    expected = (130,) if name == "TERM" else (-signal.SIGKILL,)
+    arguments = [sys.executable, "-m", "dotcnn", "train", "digits", "-o", str(run), "--device",
+                 setting.device, "--set", f"train.epochs={epochs}"]  # fmt: skip
+    number = getattr(signal, f"SIG{name}")
+    result, _ = stopped_after_checkpoint(arguments, run, setting, number)
     # It may be through before the signal comes.
-    require(
-        process.returncode in (*expected, 0), f"exit code {process.returncode}: {errors[-200:]}"
-    )
+    expected = (0, 130) if name == "TERM" else (0, -number)
+    require(result.code in expected, f"exit code {result.code}: {result.last}")
     done = len((run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     command(setting, "train", "--resume", str(run), "--device", setting.device)
     return {"stopped after epochs": done, **_facts(run)}

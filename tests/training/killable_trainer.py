@@ -9,7 +9,7 @@ A job with a `command` runs that instead, as `cnn` would, with its output in `er
 `bug` is an unexpected error in all but the first. `slow_checkpoint` is the seconds that writing a
 checkpoint takes; `stuck_group`: a process that leaves the group waits for ever, as NCCL does if
 another process is gone. `environment` is variables for the processes. `apart`: only the first has
-the run folder.
+the run folder. `room` is the largest batch that fits into the memory of the second process.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from small import Looker
+from torch import Tensor, nn
 
 import dotcnn
 import dotcnn.training.checkpoint.writer as keeper
@@ -65,6 +67,8 @@ def forked(job: dict[str, Any], rank: int, world: int) -> int:
     os.environ.update(job.get("environment", {}))
     if job.get("slow_checkpoint"):
         os.replace = slow(os.replace, job["slow_checkpoint"])
+    if job.get("room") and rank == 1:
+        nn.Conv2d.forward = bounded(nn.Conv2d.forward, job["room"])
     if job.get("stuck_group"):
         dist.destroy_process_group = lambda: time.sleep(600)
     os._exit(run_command(job, rank) if "command" in job else learn(job))
@@ -77,6 +81,15 @@ def slow(replace: Callable[..., Any], seconds: float) -> Callable[..., Any]:
         return replace(source, target, **others)
 
     return slowly
+
+
+def bounded(forward: Callable[..., Any], most: int) -> Callable[..., Any]:
+    def bounded_forward(module: nn.Module, images: Tensor) -> Tensor:
+        if module.training and len(images) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(module, images)  # type: ignore[no-any-return]
+
+    return bounded_forward
 
 
 def run_command(job: dict[str, Any], rank: int) -> int:

@@ -81,6 +81,10 @@ def _threads(value: object) -> bool:
     return natural(value) and 1 <= value <= 4096  # type: ignore[operator]
 
 
+def _positive(value: object) -> bool:
+    return natural(value) and value != 0
+
+
 def _sums(value: object) -> bool:
     """Whether `value` is the state of `RunningMetrics`."""
     return isinstance(value, Tensor) and value.shape == (3,) and value.is_floating_point()
@@ -124,6 +128,8 @@ _FORM = {
     "plateau": (None, {"factor": finite, **_COUNTER}),
     "patience": (None, _COUNTER),
     "anchor": Optional((None, _TENSORS)),
+    "lookahead": Optional((None, _TENSORS)),
+    "micro_batches": Optional(_positive),
     "position": {
         "epoch": natural,
         "position": natural,

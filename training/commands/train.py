@@ -21,7 +21,7 @@ from ...compiler.commands.terminal import (
     width,
 )
 from ...dsl.diagnostics import SpecError
-from ..runtime.launch_environment import place_of
+from ..runtime.launch_environment import place_of, rank_of
 from .common import add_data, add_device, needs_torch, request_for
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 def _report(error: SpecError, options: argparse.Namespace) -> None:
     """Prints an error. In distributed training, the first process shows it as a whole, and the
     others add one line."""
-    rank = os.environ.get("RANK", "0")
+    rank = rank_of(os.environ)
     if rank == "0":
         print_diagnostics(error.diagnostics, options)
     else:

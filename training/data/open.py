@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.language.values import percent
-from ...compiler.plan.data import Named
+from ...compiler.plan.data import Folder
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import text
 from ..augment.random_crop import RandomCrop
@@ -29,7 +29,7 @@ from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
 from .images.resize import Fit, evaluation_fit, larger, training_fit
 from .loader.batches import Batches, Sharing
-from .loader.image_source import Arrays, Contents, Files, ImageSource, class_counts
+from .loader.image_source import Arrays, Contents, Files, ImageSource, class_counts, outline
 from .loader.memory_budget import ORDER, Where, cores, place
 from .loader.order import shared, spans
 from .loader.shared_memory import shared_memory
@@ -183,7 +183,7 @@ def open_data(
     def read() -> Contents:
         return arrays.contents(plan.input) if arrays else contents(data, base, plan.input)
 
-    whole = _read_by_each(read, processes, isinstance(data, Named))
+    whole = _read_by_each(read, processes, only_names=isinstance(data, Folder))
     divided = divide(whole, data, plan.train.split)
     parts = divided.parts
     fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
@@ -217,20 +217,28 @@ def open_data(
     )
 
 
-def _read_by_each(read: Callable[[], Contents], processes: Processes, downloads: bool) -> Contents:
-    """What every process reads for itself: file names, or arrays. If it may have to be downloaded,
-    one process of each machine does that before the others read it."""
-    result: list[Contents] = []
-    first = processes.local.rank == 0 or not downloads
+def _read_by_each(
+    read: Callable[[], Contents], processes: Processes, *, only_names: bool
+) -> Contents:
+    """The data set in each process. Names of files are read by all at the same time. Anything else
+    is read, and downloaded if need be, by one process of each machine; if it is arrays, the others
+    get them without their pixels, which will be in shared memory; else they read it afterwards."""
+    found: list[Contents] = []
+    first = only_names or processes.local.rank == 0
 
-    def read_in_turn(turn: bool) -> None:
-        if turn == first:
-            result.append(read())
+    def read_once(turn: bool) -> None:
+        if turn and not found:
+            found.append(read())
 
-    processes.together(partial(read_in_turn, True))
-    if downloads:
-        processes.together(partial(read_in_turn, False))
-    return result[0]
+    processes.together(partial(read_once, first))
+    if not only_names and not processes.alone:
+        shared = shared_memory(1, processes) is not None
+        outlines = processes.gathered(outline(found[0]) if found and shared else None)
+        theirs = outlines[processes.rank - processes.local.rank]
+        if not first and theirs is not None:
+            found.append(theirs)
+        processes.together(partial(read_once, True))
+    return found[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +265,7 @@ class _Storing:
             if not self._is_cut(part)
         }
         on_disk = any(isinstance(source, Files) for source in parts.values())
-        memory = shared_memory(sum(sizes.values()), self.processes) if on_disk else None
+        memory = shared_memory(sum(sizes.values()), self.processes)
         copies = self.processes.local_world if memory is None else 1
         where = place(sum(sizes.values()), self.device, on_disk, copies, self.budget)
         where = max(self.processes.gathered(where), key=ORDER.index)  # memory changes all the time
@@ -293,8 +301,11 @@ class _Storing:
         self, part: str, source: ImageSource, fit: Fit, where: Where, memory: Tensor | None
     ) -> tuple[Store, Bad]:
         kept = self.device if where == "device" else torch.device("cpu")
+        place = None
+        if memory is not None:
+            place = memory.view(len(source), self.channels, *fit.crop)
         if isinstance(source, Arrays):
-            return self._in_memory(fitted(source.images, fit, self.channels), source, kept), {}
+            return self._of_arrays(source, fit, kept, place), {}
         crop = self.crop if self._is_cut(part) else None
         share = shared(0, len(source), *self.processes.local)
         if where == "files":
@@ -318,9 +329,6 @@ class _Storing:
                 what=f"reading the images for {_USES[part]}",
                 progress=self.progress,
             )
-        place = None
-        if memory is not None:
-            place = memory.view(len(source), self.channels, *fit.crop)
         images = torch.empty(0)
 
         def decode() -> Bad:
@@ -348,15 +356,38 @@ class _Storing:
 
             self.processes.together(move)
             images = place[: len(source) - len(bad)]
-        return self._in_memory(images, _without(source, bad), kept), bad
+        return self._in_memory(lambda: images, _without(source, bad), kept), bad
 
-    def _in_memory(self, images: Tensor, source: ImageSource, kept: torch.device) -> InMemory:
+    def _of_arrays(
+        self, source: Arrays, fit: Fit, kept: torch.device, place: Tensor | None
+    ) -> InMemory:
+        """Arrays, resized and cropped: at a place that all processes of this machine see, where the
+        first of them puts them, or in this process alone."""
+
+        def own() -> Tensor:
+            if source.images.is_meta:
+                raise MemoryError("there is not enough shared memory for the images")
+            return fitted(source.images, fit, self.channels)
+
+        if place is None:
+            return self._in_memory(own, source, kept)
+
+        def put() -> None:
+            if self.processes.local.rank == 0:
+                fitted(source.images, fit, self.channels, place)
+
+        self.processes.together(put)
+        return self._in_memory(lambda: place, source.without_pixels(), kept)
+
+    def _in_memory(
+        self, images: Callable[[], Tensor], source: ImageSource, kept: torch.device
+    ) -> InMemory:
         """The images on the device where they are kept. If one process has no room for them there,
         all raise the error."""
         stores: list[InMemory] = []
 
         def copy() -> None:
-            stores.append(InMemory(images.to(kept), source.labels.to(kept), source))
+            stores.append(InMemory(images().to(kept), source.labels.to(kept), source))
 
         self.processes.together(copy)
         return stores[0]

@@ -43,8 +43,7 @@ class Progress:
             self.first_batch = step.batch - 1
         self.step = step
         self.evaluating = None
-        if step.loss is not None:
-            self.loss = step.loss
+        self.loss = step.loss
 
     def recorded(self, record: EpochRecord) -> None:
         self.records.append(record)

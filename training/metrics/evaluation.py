@@ -14,6 +14,7 @@ from ..data.loader.batches import Batches
 from ..data.open import Opened
 from ..optim.losses import plain_loss
 from ..optim.precision import FULL, Precision
+from ..runtime.eval_mode import evaluating
 from ..trainer.callbacks import Callback
 from .confusion import Tally
 from .outcome import Outcome
@@ -32,8 +33,8 @@ def evaluate(
     batch: int | None = None,
     callback: Callback | None = None,
 ) -> Outcome:
-    """Metrics, confusion matrix and probabilities of a module that returns logits. Its training or
-    evaluation mode is restored afterwards."""
+    """Metrics, confusion matrix and probabilities of a module that returns logits. The modes of its
+    layers, training or evaluation, are restored afterwards."""
     kept = Probabilities()
     batches = opened.evaluation(part, batch=batch)
     loss = loss or opened.plan.train.loss
@@ -65,20 +66,15 @@ def count(
         loss=plain_loss(loss),
         device=opened.device,
     )
-    was_training = module.training
-    module.eval()
     context = precision.autocast(opened.device)
-    try:
-        with torch.inference_mode(), context or nullcontext():
-            for index, (images, labels, _) in enumerate(batches()):
-                logits = (forward or module)(opened.preparation.prepare(precision.laid_out(images)))
-                tally.add(logits, labels)
-                if kept is not None:
-                    kept.add(probabilities_of(logits, multi_label))
-                if callback is not None:
-                    callback.evaluating(part, index + 1, len(batches))
-    finally:
-        module.train(was_training)
+    with evaluating(module), torch.inference_mode(), context or nullcontext():
+        for index, (images, labels, _) in enumerate(batches()):
+            logits = (forward or module)(opened.preparation.prepare(precision.laid_out(images)))
+            tally.add(logits, labels)
+            if kept is not None:
+                kept.add(probabilities_of(logits, multi_label))
+            if callback is not None:
+                callback.evaluating(part, index + 1, len(batches))
     if merge is not None:
         merge(tally.counters())
     return tally

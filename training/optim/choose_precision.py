@@ -36,6 +36,12 @@ SHARE = 0.03
 GAIN = 0.95
 """An option is chosen only if it takes at most this share of the time of the usual one."""
 
+_HOPELESS = 5.0
+"""An option that takes this many times as long as the fastest one is not timed after its first
+steps: a processor may have instructions for bf16 and no fast convolutions with them."""
+_CERTAIN = 1.0
+"""A first step of this many seconds is not repeated: setting it up takes a small part of that."""
+
 _SECONDS = 15.0
 """The time limit for timing; the batch is reduced if steps are slow."""
 _ROUNDS = 3
@@ -169,20 +175,25 @@ def _timed(
     images = torch.randn(batch, *network.input.shape, generator=generator)
     images = to_device(images, device)
     images = images[: max(_FEWEST, affordable // len(options))]
-    images = images[: _affordable_batch(seconds, images, len(options))]
-    for index in range(len(options)):
+    of_image = _seconds_of_image(seconds, images, len(options))
+    timed = [i for i, each in enumerate(of_image) if each <= _HOPELESS * min(of_image)]
+    together = (_ROUNDS + 1) * sum(of_image[index] for index in timed)
+    images = images[: max(min(len(images), 4), int(_SECONDS / together))]
+    for index in timed:
         seconds(index, images)  # warm-up: kernels are chosen and memory is allocated
-    times: list[list[float]] = [[] for _ in options]
+    times: list[list[float]] = [
+        [] if i in timed else [s * len(images)] for i, s in enumerate(of_image)
+    ]
     for _ in range(_ROUNDS):
-        for index in range(len(options)):
+        for index in timed:
             times[index].append(seconds(index, images))
     medians = [statistics.median(each) for each in times]
     best, before = min(range(len(options)), key=medians.__getitem__), options.index(usual)
     if math.isinf(medians[best]) or medians[best] > GAIN * medians[before]:
         best = before
     listed = ", ".join(
-        f"{_name(precision)} {_milliseconds(median)}"
-        for precision, median in zip(options, medians, strict=True)
+        f"{_name(precision)} {'' if index in timed else 'about '}{_milliseconds(medians[index])}"
+        for index, precision in enumerate(options)
     )
     return Choice(
         options[best],
@@ -218,13 +229,14 @@ def _step(module: nn.Module, precision: Precision, images: Tensor, device: torch
     module.zero_grad()
 
 
-def _affordable_batch(seconds: Callable[[int, Tensor], float], images: Tensor, options: int) -> int:
-    """The number of images with which timing stays within its time limit."""
+def _seconds_of_image(
+    seconds: Callable[[int, Tensor], float], images: Tensor, options: int
+) -> list[float]:
+    """About how long each option takes for an image, by a step or two of few images."""
     few = images[: max(1, len(images) // 16)]
-    seconds(0, few)
-    one = seconds(0, few) / len(few)
-    steps = options * (_ROUNDS + 1)
-    return max(min(len(images), 4), min(len(images), int(_SECONDS / steps / one)))
+    firsts = ((index, seconds(index, few)) for index in range(options))
+    steps = [first if first > _CERTAIN else seconds(index, few) for index, first in firsts]
+    return [step / len(few) for step in steps]
 
 
 # ---- texts -----------------------------------------------------------------------------------

@@ -94,17 +94,33 @@ def make_optimizer(
     return made
 
 
-def can_skip_steps(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether the optimizer can leave out a step on the device itself: all fused ones can, for the
-    sake of loss scaling."""
-    return bool(getattr(optimizer, "_step_supports_amp_scaling", False))
-
-
+@torch.no_grad()
 def step_unless(optimizer: torch.optim.Optimizer, skip: Tensor) -> None:
-    """Makes a step, but changes nothing if `skip`, a tensor on the device, is true. The program
-    need not know, and does not wait to know."""
-    optimizer.found_inf = skip.to(torch.float32)  # type: ignore[attr-defined]
+    """Makes a step, but changes no weight if `skip`, a tensor on the device, is true. The program
+    need not know, and does not wait to know.
+
+    Fused optimizers can leave a step out on the device, for the sake of loss scaling. Of any other,
+    the changes that it makes are taken back, and subtracted by one that can: `sgd`.
+    """
+    found_inf = skip.to(torch.float32)
+    if getattr(optimizer, "_step_supports_amp_scaling", False):
+        optimizer.found_inf = found_inf  # type: ignore[attr-defined]
+        optimizer.step()
+        return
+    weights = [
+        weight
+        for group in optimizer.param_groups
+        for weight in group["params"]
+        if weight.grad is not None
+    ]
+    before = torch._foreach_add(weights, 0)  # copies, in few launches
     optimizer.step()
+    changes = torch._foreach_sub(before, weights)
+    torch._foreach_copy_(weights, before)
+    torch._fused_sgd_(
+        weights, changes, [], weight_decay=0.0, momentum=0.0, lr=1.0, dampening=0.0,
+        nesterov=False, maximize=False, is_first_step=False, found_inf=found_inf,
+    )  # fmt: skip
 
 
 def rate_of(directive: Optimizer) -> float:

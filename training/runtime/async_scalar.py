@@ -12,15 +12,28 @@ from torch import Tensor
 About = TypeVar("About")
 
 
-class _Queued(NamedTuple, Generic[About]):
+class Sent(NamedTuple):
+    """Numbers on their way to main memory."""
+
     numbers: Tensor
     arrived: torch.cuda.Event | None
-    about: About
+    """None for numbers that were not on a GPU."""
+
+
+def send(numbers: Tensor) -> Sent:
+    """Queues the copy of numbers that have just been computed, behind all work of their GPU."""
+    numbers = numbers.detach()
+    if numbers.device.type != "cuda":
+        return Sent(numbers, None)
+    stream = torch.cuda.current_stream(numbers.device)
+    copied = numbers.to("cpu", non_blocking=True)  # into pinned memory
+    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    arrived.record(stream)
+    return Sent(copied, arrived)
 
 
 class AsyncScalars(Generic[About]):
-    """A queue of a few numbers for each batch. Those on a GPU are copied into pinned memory in the
-    background, and read when they have arrived.
+    """A queue of a few numbers for each batch, which are read when they have arrived.
 
     `late`: the numbers of a batch are read only when those of the next batch are queued. By then
     the GPU has the work of a whole step ahead of it.
@@ -28,18 +41,11 @@ class AsyncScalars(Generic[About]):
 
     def __init__(self, late: bool = False) -> None:
         self._late = late
-        self._queue: deque[_Queued[About]] = deque()
+        self._queue: deque[tuple[Sent, About]] = deque()
 
-    def put(self, numbers: Tensor, about: About) -> None:
-        """Queues the copy of numbers that have just been computed, with what they are about."""
-        numbers = numbers.detach()
-        arrived = None
-        if numbers.device.type == "cuda":
-            stream = torch.cuda.current_stream(numbers.device)
-            numbers = numbers.to("cpu", non_blocking=True)  # into pinned memory
-            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            arrived.record(stream)
-        self._queue.append(_Queued(numbers, arrived, about))
+    def put(self, sent: Sent, about: About) -> None:
+        """Adds numbers, with what they are about."""
+        self._queue.append((sent, about))
 
     def take(self) -> Iterator[tuple[list[float], About]]:
         """The numbers that are to be read now: those that were just queued or, if they are read
@@ -53,7 +59,7 @@ class AsyncScalars(Generic[About]):
             yield self._read()
 
     def _read(self) -> tuple[list[float], About]:
-        numbers, arrived, about = self._queue.popleft()
+        (numbers, arrived), about = self._queue.popleft()
         if arrived is not None:
             arrived.synchronize()
         return numbers.flatten().tolist(), about

@@ -15,7 +15,8 @@ from torch import Tensor
 
 
 class Compiled:
-    """Calls the compiled module for batches of `size` images, and the module itself for others.
+    """Calls the compiled module for batches of `size` images, or for their parts, and the module
+    itself for others.
 
     `give_up` is called with a reason if torch cannot compile the module; from then on it runs
     uncompiled. Without it, that is an error. `sizes_vary`: whether images change their height and
@@ -33,13 +34,15 @@ class Compiled:
     ) -> None:
         self.module = module
         self._size = size
+        self.parts = 1
+        """The number of parts in which a batch is computed."""
         self._give_up = give_up
         self._reuses_outputs = mode in _WITH_GRAPHS
         dynamic = None if sizes_vary else False
         self._compiled: Any = torch.compile(module, mode=mode.replace("_", "-"), dynamic=dynamic)
 
     def __call__(self, images: Tensor) -> Any:
-        if self._compiled is None or len(images) != self._size:
+        if self._compiled is None or len(images) != -(-self._size // self.parts):
             return self.module(images)
         try:
             outputs = self._compiled(images)

@@ -74,11 +74,19 @@ def using(device: torch.device) -> Iterator[None]:
             raise SpecError([missing]) from None
 
 
+_CUBLAS, _REPEATABLE = "CUBLAS_WORKSPACE_CONFIG", (":4096:8", ":16:8")
+"""The variable that cuBLAS reads when it is first used, and its values with which it repeats its
+results."""
+
+
 @contextmanager
 def set_up_torch(
     device: torch.device, precision: Precision, deterministic: Deterministic, compile: Compile
-) -> Iterator[None]:
-    """A context with torch's settings for training, which are restored afterwards."""
+) -> Iterator[str]:
+    """A context with torch's settings for training, which are restored afterwards (but for the
+    variable of cuBLAS). Yields a warning if a run may not be as deterministic as it should be; else
+    an empty text."""
+    warning = ""
     before = (
         torch.get_deterministic_debug_mode(),
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
@@ -86,8 +94,9 @@ def set_up_torch(
     )
     try:
         if deterministic.on:
-            # cuBLAS reads this when it is first used.
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            if os.environ.get(_CUBLAS) not in _REPEATABLE:
+                os.environ[_CUBLAS] = _REPEATABLE[0]
+                warning = _used_before(device)
             if compile.on is True:
                 torch.use_deterministic_algorithms(True)
             else:  # the same, except for torch.compile, which would take seconds to import
@@ -96,10 +105,21 @@ def set_up_torch(
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic.on
         with tf32(precision.tf32), using(device), freed_memory_kept(device):
-            yield
+            yield warning
     finally:
         if deterministic.on and compile.on is True:
             torch.use_deterministic_algorithms(before[0] > 0, warn_only=before[0] == 1)
         torch.set_deterministic_debug_mode(before[0])
         torch.utils.deterministic.fill_uninitialized_memory = before[1]  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = before[2]
+
+
+def _used_before(device: torch.device) -> str:
+    """The warning if cuBLAS may have read its variable already; else an empty text."""
+    if device.type != "cuda" or not torch.cuda.memory_stats(device).get("allocation.all.allocated"):
+        return ""
+    return (
+        f"warning: this process has used {device} before, when {_CUBLAS} was not"
+        f" {' or '.join(_REPEATABLE)}: results may not be repeated to the bit. Set it before the"
+        " process starts, or train in a new one"
+    )

@@ -1,6 +1,7 @@
-"""Distributed training: joins processes that torchrun started, or starts them (`--devices 2`).
+"""Distributed training: joins processes that torchrun or SLURM started, or starts them.
 
 torchrun --nproc-per-node 2 -m dotcnn train net.cnn
+srun --ntasks 8 --gpus-per-task 1 cnn train net.cnn
 cnn train net.cnn --devices 2
 """
 
@@ -46,36 +47,51 @@ def joined(device: str, environment: Mapping[str, str], report: Report) -> Itera
     if place is None:
         yield ALONE
         return
-    kind = find_device(device).type
-    mine = torch.device("cpu")
-    if kind == "cuda":
-        mine = local_gpu(place)
+    try:
+        yield _join(place, device)
+    except BaseException as error:  # noqa: BLE001 (the process ends here)
+        _leave(error, report)
+    dist.destroy_process_group()
+
+
+def _join(place: Place, device: str) -> Processes:
+    """Joins the other processes; raises SpecError if there is no device for this one, or if they do
+    not meet."""
+    gpu = find_device(device).type == "cuda"
+    mine = local_gpu(place) if gpu else torch.device("cpu")
+    if gpu:
         torch.cuda.set_device(mine)
-    store, rank, world = next(rendezvous("env://", timeout=PATIENCE))
+    host = f"[{place.address}]" if ":" in place.address else place.address
+    meeting = f"tcp://{host}:{place.port}"
+    try:
+        store, rank, world = next(rendezvous(meeting, place.rank, place.world, timeout=PATIENCE))
+    except (dist.DistError, OSError, ValueError) as error:
+        raise SpecError([_not_met(place, error)]) from None
     store.set_timeout(PATIENCE)
     dist.init_process_group(
-        "nccl" if kind == "cuda" else "gloo",
+        "nccl" if gpu else "gloo",
         store=PrefixStore("group", store),
         rank=rank,
         world_size=world,
         timeout=PATIENCE,
     )
-    try:
-        group = Processes(rank, world, mine)
-        local_world = place.local_world
-        if local_world is None:
-            local_world = group.gathered(socket.gethostname()).count(socket.gethostname())
-        yield Processes(
-            rank,
-            world,
-            mine,
-            local_rank=place.local_rank,
-            local_world=local_world,
-            store=store,
-        )
-    except BaseException as error:  # noqa: BLE001 (the process ends here)
-        _leave(error, report)
-    dist.destroy_process_group()
+    local_world = place.local_world
+    if local_world is None:
+        host = socket.gethostname()
+        local_world = Processes(rank, world, mine).gathered(host).count(host)
+    return Processes(
+        rank, world, mine, local_rank=place.local_rank, local_world=local_world, store=store
+    )
+
+
+def _not_met(place: Place, error: Exception) -> Diagnostic:
+    return Diagnostic(
+        "no-launch",
+        f"the {place.world} processes did not meet at {place.address}, port {place.port}",
+        notes=(str(error).strip().partition("\n")[0][:200],),
+        help="MASTER_ADDR must be a machine that all of them reach, the one of the first process,"
+        " and MASTER_PORT a port that is free there",
+    )
 
 
 def local_gpu(place: Place) -> torch.device:
@@ -110,7 +126,8 @@ def _leave(error: BaseException, report: Report) -> NoReturn:
 
 def start(count: int, arguments: Sequence[str], device: str) -> int:
     """Runs `cnn …` in `count` processes on this machine. Signals such as Ctrl-C are passed on to
-    them. Returns the exit code of the first process that fails, or 0."""
+    them. Returns the exit code of the first process that fails, or 0; raises SpecError if it was
+    killed."""
     if find_device(device).type == "cuda" and count > torch.cuda.device_count():
         have = torch.cuda.device_count()
         message = f"there are {have} GPUs, not {count}"
@@ -120,22 +137,39 @@ def start(count: int, arguments: Sequence[str], device: str) -> int:
         "WORLD_SIZE": str(count),
         "LOCAL_WORLD_SIZE": str(count),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(_free_port()),
+        "MASTER_PORT": str(free_port()),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(_threads(count))),
     }
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "dotcnn", *arguments],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            start_new_session=True,  # so that Ctrl-C reaches them only once, passed on from here
-        )
-        for rank in range(count)
-    ]
+    processes: list[subprocess.Popen[bytes]] = []
     with _passing_signals_on(processes) as signals:
-        return _wait_for(processes, signals)
+        processes.extend(
+            subprocess.Popen(
+                [sys.executable, "-m", "dotcnn", *arguments],
+                env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                start_new_session=True,  # so that Ctrl-C comes only once, passed on from here
+            )
+            for rank in range(count)
+        )
+        if signals:  # it came before all of them were there
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+        code = _wait_for(processes, signals)
+    if code < 0:
+        raise SpecError([_killed(-code)])
+    return code
 
 
-def _free_port() -> int:
+def _killed(number: int) -> Diagnostic:
+    help = ""
+    if number == getattr(signal, "SIGKILL", None):
+        help = "the system does this when the memory of the machine runs out: write `workers 2`, or"
+        help += " start fewer processes"
+    name = signal.Signals(number).name
+    return Diagnostic("process-ended", f"one of the processes was ended by {name}", help=help)
+
+
+def free_port() -> int:
+    """A port of this machine at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -187,32 +221,25 @@ SAVING = PATIENCE.total_seconds()
 
 
 def _wait_for(processes: Sequence[subprocess.Popen[bytes]], signals: Sequence[float]) -> int:
-    """Waits for all processes, and returns the exit code of the first one that fails; if none does,
-    130 if they were interrupted, else 0. If one fails, the others have some seconds to end, unless
-    there was a signal before: then they save the run, which may take longer, and end with 130. A
-    second signal says that whoever sent it does not want to wait. `signals` has their times."""
+    """Waits for all processes, and returns the exit code of the first one that fails, which is
+    negative if it was killed; if none does, 130 if they were interrupted, else 0. If one fails, the
+    others have some seconds to end, unless there was a signal before: then they save the run, which
+    may take longer, and end with 130. A second signal says that whoever sent it does not want to
+    wait. `signals` has their times."""
     failed, deadline = 0, math.inf
-    while any(process.poll() is None for process in processes):
+    while True:
         codes = [_code(process, signals) for process in processes]
-        now = time.monotonic()
-        if INTERRUPTED in codes:
-            deadline = min(deadline, now + SAVING)
-        if not failed:
-            failed = next((code for code in codes if code not in (None, 0, INTERRUPTED)), 0) or 0
-            if failed:
-                saving = signals or INTERRUPTED in codes
-                deadline = min(deadline, now + (SAVING if saving else GRACE))
+        failures = (code for code in codes if code not in (None, 0, INTERRUPTED))
+        failed = failed or next(failures, 0) or 0
+        now, saving = time.monotonic(), INTERRUPTED in codes or bool(signals)
+        if failed or INTERRUPTED in codes:
+            deadline = min(deadline, now + (SAVING if saving else GRACE))
         if len(signals) > 1:
             deadline = min(deadline, signals[1] + GRACE)
-        if now > deadline:
+        if None not in codes or now > deadline:
             break
         time.sleep(0.05)
-    codes = [_code(process, signals) for process in processes]
-    others = (code for code in codes if code not in (0, INTERRUPTED))
-    failed = failed or next(filter(None, others), 0)
-    if failed:
-        return max(failed, ERRORS)  # a process that was killed has a negative code
-    return INTERRUPTED if INTERRUPTED in codes or None in codes else 0
+    return failed or (INTERRUPTED if INTERRUPTED in codes or None in codes else 0)
 
 
 def _code(process: subprocess.Popen[bytes], signals: Sequence[float]) -> int | None:

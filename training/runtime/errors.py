@@ -9,7 +9,13 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from .broken_connection import broken_connection
 from .compiled import is_of_compiler
 from .missing_operation import missing_operation
-from .out_of_memory import Situation, is_out_of_memory, out_of_memory, too_many_elements
+from .out_of_memory import (
+    NotOneImage,
+    Situation,
+    is_out_of_memory,
+    out_of_memory,
+    too_many_elements,
+)
 
 
 @contextmanager
@@ -32,7 +38,7 @@ def explain_error(error: Exception, situation: Situation) -> Diagnostic | None:
     text = str(error)
     first = text.strip().partition("\n")[0][:200]
     if is_out_of_memory(error):
-        return out_of_memory(situation)
+        return out_of_memory(situation, not_one_image=isinstance(error, NotOneImage))
     if "canUse32BitIndexMath" in text or "fit into 32-bit index math" in text:
         return too_many_elements(situation)
     if "deterministic implementation" in text:

@@ -1,8 +1,12 @@
-"""The environment variables that number the processes of distributed training, as torchrun sets
-them: RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE. Needs no torch."""
+"""The environment variables that number the processes of distributed training. Needs no torch.
+
+torchrun sets RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT. SLURM has
+variables of its own for the tasks that `srun` starts; what torchrun would set follows from them.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,10 +14,22 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 
 _NEEDED = ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
+_SLURM = {
+    "RANK": "SLURM_PROCID",
+    "WORLD_SIZE": "SLURM_STEP_NUM_TASKS",
+    "LOCAL_RANK": "SLURM_LOCALID",
+}
+_HOSTS = "SLURM_STEP_NODELIST"
+"""The machines of the tasks: `gpu[07-09,12],large1`. SLURM sets this, and the number of tasks of a
+step, only in what `srun` starts: a program in a batch script without `srun` is alone."""
+
+_PORTS = range(61_000, 65_000)
+"""Ports that Linux does not give to other connections."""
+
 
 @dataclass(frozen=True)
 class Place:
-    """The numbers of a process."""
+    """The numbers of a process, and where all of them meet."""
 
     rank: int
     world: int
@@ -22,26 +38,79 @@ class Place:
     """The number of this process among those on its machine."""
     local_world: int | None
     """The number of processes on this machine; None if the launcher does not say it."""
+    address: str
+    """A name or an address of the machine of the first process."""
+    port: int
 
 
 def place_of(environment: Mapping[str, str]) -> Place | None:
     """The numbers of this process; None if it was not started as one of several. Raises SpecError
     if only some of the variables are set: each process would train a run of its own."""
-    if not environment.get("RANK") or not environment.get("WORLD_SIZE"):
+    values = {**_of_slurm(environment), **{k: v for k, v in environment.items() if v}}
+    if "RANK" not in values or "WORLD_SIZE" not in values:
         return None
-    values = {"LOCAL_RANK": environment.get("SLURM_LOCALID"), **environment}
-    missing = [name for name in _NEEDED if not values.get(name)]
-    world = int(environment["WORLD_SIZE"])
+    missing = [name for name in _NEEDED if name not in values]
+    world = _number(values, "WORLD_SIZE")
     if missing and world == 1:
         return None
     if missing:
-        message = f"RANK and WORLD_SIZE are set, but not {' and '.join(missing)}"
-        help = "start the processes with torchrun, which sets all of them, or set them yourself"
-        raise SpecError([Diagnostic("no-launch", message, help=help)])
-    local = environment.get("LOCAL_WORLD_SIZE")
+        raise _wrong(f"RANK and WORLD_SIZE are set, but not {' and '.join(missing)}")
+    rank, local_rank = _number(values, "RANK"), _number(values, "LOCAL_RANK")
+    known = "LOCAL_WORLD_SIZE" in values
+    local_world = _number(values, "LOCAL_WORLD_SIZE") if known else None
+    if rank >= world:
+        raise _wrong(f"RANK is {rank} and WORLD_SIZE is {world}: ranks count from 0")
+    if local_world is not None and local_rank >= local_world:
+        sizes = f"LOCAL_RANK is {local_rank} and LOCAL_WORLD_SIZE is {local_world}"
+        raise _wrong(f"{sizes}: ranks count from 0")
     return Place(
-        rank=int(environment["RANK"]),
+        rank=rank,
         world=world,
-        local_rank=int(values["LOCAL_RANK"] or 0),
-        local_world=int(local) if local else None,
+        local_rank=local_rank,
+        local_world=local_world,
+        address=values["MASTER_ADDR"],
+        port=_number(values, "MASTER_PORT"),
     )
+
+
+def rank_of(environment: Mapping[str, str]) -> str:
+    """The rank of this process as it is printed, also if other variables are wrong."""
+    return {**_of_slurm(environment), **environment}.get("RANK") or "0"
+
+
+def _of_slurm(environment: Mapping[str, str]) -> dict[str, str]:
+    """What torchrun would set in this task of `srun`; empty if there is only one task, or if other
+    processes are numbered than the tasks: by torchrun, or by WORLD_SIZE=1."""
+    found = {name: environment.get(slurm) for name, slurm in _SLURM.items()}
+    values = {name: value for name, value in found.items() if value}
+    hosts, tasks = environment.get(_HOSTS), values.get("WORLD_SIZE", "1")
+    if len(values) < len(_SLURM) or not hosts or tasks == "1":
+        return {}
+    if environment.get("WORLD_SIZE") not in (None, "", tasks):
+        return {}
+    # Steps of all jobs may run on one machine at the same time.
+    step = int("".join(re.findall(r"\d", environment.get("SLURM_STEP_ID", ""))) or 0)
+    job = int("".join(re.findall(r"\d", environment.get("SLURM_JOB_ID", ""))) or 0)
+    port = _PORTS[(job + 101 * step) % len(_PORTS)]
+    return {**values, "MASTER_ADDR": _first_host(hosts), "MASTER_PORT": str(port)}
+
+
+def _first_host(hosts: str) -> str:
+    """The first of the machines: `gpu07` of `gpu[07-09,12],large1`."""
+    host = re.match(r"([^\[,]*)(?:\[([^\],-]*)[^\]]*\]([^\[,]*))?", hosts)
+    assert host is not None  # the pattern matches any text
+    return "".join(part or "" for part in host.groups())
+
+
+def _number(values: Mapping[str, str], name: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", values[name]):
+        raise _wrong(f"{name} is `{values[name]}`, which is not a number")
+    return int(values[name])
+
+
+def _wrong(message: str) -> SpecError:
+    help = (
+        "start the processes with torchrun or srun, or set these variables yourself; to train in"
+        " this process alone, set WORLD_SIZE=1"
+    )
+    return SpecError([Diagnostic("no-launch", message, help=help)])

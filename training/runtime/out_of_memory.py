@@ -43,6 +43,10 @@ _TEXTS = (
 )
 
 
+class NotOneImage(MemoryError):
+    """Memory runs out even if a batch is computed image by image."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Situation:
     """What is being trained, and where: what messages about errors need to know."""
@@ -68,8 +72,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(part in text for part in _TEXTS)
 
 
-def out_of_memory(situation: Situation) -> Diagnostic:
-    """The diagnostic for what does not fit into memory."""
+def out_of_memory(situation: Situation, *, not_one_image: bool = False) -> Diagnostic:
+    """The diagnostic for what does not fit into memory; `not_one_image`: it was tried with smaller
+    and smaller parts of a batch."""
     request, device, batch = situation.request, situation.device, situation.batch
     train = request.plan.train
     memory = Memory(request.network, _setting(situation))
@@ -85,13 +90,15 @@ def out_of_memory(situation: Situation) -> Diagnostic:
     if fits >= batch:
         fits = batch // 2
         notes.append("by this estimate it should fit; other programs may use memory, too")
+    if not_one_image:
+        notes.append("it was computed in parts, down to single images, and did not fit either")
     what = f"a batch of {batch:,} images does not fit into the memory of {device}"
     if situation.phase == "evaluation" and situation.folder is not None:
         what = f"the last evaluation does not fit into the memory of {device}"
         notes.append("the training is done, and its weights are saved")
         arguments = ["cnn", "evaluate", str(situation.folder), "--device", "cpu"]
         help = f"evaluate them on the CPU: {shlex.join(arguments)}"
-    elif fits < 1 or batch == 1:
+    elif fits < 1 or batch == 1 or not_one_image:
         help = "not even one image fits: make the input or the network smaller"
         if _cuda(device):
             help += _command(", or train on the CPU", situation, {}, "cpu")

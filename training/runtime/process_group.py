@@ -67,16 +67,22 @@ class Processes:
         self.rank = rank
         self.world = world
         self.device = device or torch.device("cpu")
-        self.local_world = world if local_world is None else local_world
-        """The number of processes on this machine, which share its memory and its cores."""
-        self.local = Sharing(rank if local_rank is None else local_rank, self.local_world)
-        """The rank among the processes of this machine, and their number."""
+        self.local = Sharing(
+            rank if local_rank is None else local_rank,
+            world if local_world is None else local_world,
+        )
+        """The rank among the processes of this machine, which share its memory and its cores, and
+        their number."""
         self._store = store
         self._meetings = 0
 
     @property
     def sharing(self) -> Sharing:
         return Sharing(self.rank, self.world)
+
+    @property
+    def local_world(self) -> int:
+        return self.local.world
 
     @property
     def alone(self) -> bool:
@@ -144,7 +150,10 @@ class Processes:
             result = self._failure(caught)
         results = self.gathered(result)
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:  # its traceback holds this frame: a cycle would keep tensors in memory
+                error = None
         failure = next((each for each in results if isinstance(each, _Failure)), None)
         if failure is not None and failure.kind is not SpecError:
             raise failure.kind(failure.diagnostics[0].message)
@@ -172,21 +181,10 @@ class Processes:
         return box[0]
 
     def from_first(self, work: Callable[[], _T]) -> _T:
-        """The result of `work` in the first process, in all processes. A SpecError in it is raised
-        in all of them, so that none waits for the others."""
-        if self.world == 1:
-            return work()
-        result: _T | None = None
-        problem: list[Diagnostic] | None = None
-        if self.writes:
-            try:
-                result = work()
-            except SpecError as error:
-                problem = list(error.diagnostics)
-        result, problem = self.broadcast((result, problem))
-        if problem is not None:
-            raise SpecError(problem)
-        return result
+        """The result of `work` in the first process, in all processes. An error in it is raised in
+        all of them."""
+        first, *_ = self.together(lambda: work() if self.writes else None)
+        return first  # type: ignore[return-value]
 
     def broadcast_state(self, state: Any) -> Any:
         """The state of the first process, a structure with tensors in it such as a checkpoint, in

@@ -39,15 +39,16 @@ class Synchronised(_BatchNorm):
             return super().forward(input)
         over = [axis for axis in range(input.ndim) if axis != 1]
         each = [1, -1, *[1] * (input.ndim - 2)]
-        count = _summed(input.new_tensor(float(input.numel() // input.shape[1])))
-        mean = _summed(input.sum(over)) / count
-        centred = input - mean.view(each)
+        values = input if input.dtype == torch.float64 else input.float()  # sums need all digits
+        count = _summed(values.new_tensor(float(input.numel() // input.shape[1])))
+        mean = _summed(values.sum(over)) / count
+        centred = values - mean.view(each)
         variance = _summed(centred.square().sum(over)) / count
         self._update_running(mean.detach(), variance.detach() * count / (count - 1))
         output = centred * (variance + self.eps).rsqrt().view(each)
         if self.affine:
             output = output * self.weight.view(each) + self.bias.view(each)
-        return output
+        return output.to(input.dtype)
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, variance: Tensor) -> None:

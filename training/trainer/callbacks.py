@@ -41,8 +41,7 @@ class Step(NamedTuple):
     epoch: int
     batch: int
     """Counted from 1 within the epoch."""
-    loss: float | None
-    """None if reading it would make the program wait for the device."""
+    loss: float
     lr: float
     images_per_second: float
     waiting: float
@@ -91,7 +90,9 @@ class Callback:
         """Called before the first step."""
 
     def step(self, step: Step) -> None:
-        """Called after each step of the optimizer."""
+        """Called after each step of the optimizer. On a GPU it is called one step later, when the
+        loss has been read while the GPU computes the next step; at the end of an epoch, for all
+        steps that are left."""
 
     def evaluating(self, part: str, batch: int, batches: int) -> None:
         """Called after each batch of an evaluation."""

@@ -23,8 +23,8 @@ from ..data.loader.batches import Batch
 from ..data.loader.order import spans
 from ..metrics.confusion import Tally, is_best
 from ..metrics.evaluation import count
-from ..optim.optimizers import can_skip_steps, rate_of, set_rate, step_unless
-from ..runtime.async_scalar import AsyncScalars
+from ..optim.optimizers import rate_of, set_rate, step_unless
+from ..runtime.async_scalar import AsyncScalars, Sent, send
 from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
@@ -41,10 +41,9 @@ DONE, EARLY, INTERRUPTED, DIVERGED, STOPPED = (
 
 
 def read_late(learner: Learner) -> bool:
-    """Whether losses are read one step late. A step with a loss that is NaN must then be left out
+    """Whether losses are read one step late. A step with a loss that is NaN is then left out
     without the program knowing; else the weights would be lost before the error is noticed."""
-    skips = learner.scaler is not None or can_skip_steps(learner.optimizer)
-    return learner.device.type == "cuda" and skips
+    return learner.device.type == "cuda"
 
 
 @dataclass
@@ -87,9 +86,7 @@ class Loop:
         """The number of images since the start of this epoch, or since it was resumed."""
         self.stopping = False
         """Whether another process was asked to stop."""
-        self.micro_batches = MicroBatches(
-            self.learner, self.callback.note, alone=self.processes.alone
-        )
+        self.micro_batches = MicroBatches(self.learner, self.processes, self.callback.note)
 
     def run(self) -> str:
         """Trains until all epochs are done or there is another reason to end, which is returned."""
@@ -122,37 +119,38 @@ class Loop:
     def train_epoch(self) -> bool:
         """Trains on the remaining batches of the epoch; returns False if the user interrupts it."""
         learner, position, clip = self.learner, self.position, self.train.clip
-        learner.start_epoch(position.epoch)
-        forward, anchor, lookahead = learner.forward, learner.anchor, learner.lookahead
+        if learner.start_epoch(position.epoch):
+            self.micro_batches.layers_changed()
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
+        anchor, lookahead = learner.anchor, learner.lookahead
         late = read_late(learner)
         metrics, losses = self.writer.metrics, AsyncScalars[Unread](late)
         bad: Tensor | None = None
-        unread: Unread
-        first = True
-        """Whether this is the first step since the start of the epoch."""
+        agreed: Tensor
+        sent: Sent
         self.images = 0
 
         def computed(loss: Tensor) -> None:
-            nonlocal bad
+            nonlocal agreed, sent
             agreed = self.processes.agree(loss, self.interruption.requested)
-            losses.put(agreed, unread)
-            if late and not scaler:
-                finite = agreed.isfinite().all()
-                bad = ~finite if bad is None else bad | ~finite
+            sent = send(agreed)
 
         for number, (batch, share, last) in self.shares():
             images, labels = self.preprocess(batch)
             unread = Unread(batch, self.moment())
-            with nullcontext() if last else self.processes.without_sum(forward):
-                loss, outputs = self.micro_batches(images, labels, share, computed, guarded=first)
+            loss, outputs = self.micro_batches(
+                images, labels, share, computed, last=last, least=self.batches.least
+            )
+            losses.put(sent, unread)
+            if late and not scaler:
+                infinite = ~agreed.isfinite().all()
+                bad = infinite if bad is None else bad | infinite
             self.read(losses.take())
             logits = outputs if isinstance(outputs, Tensor) else outputs[0]
             metrics.add(loss, logits, labels)
             self.images += self.batches.together
             if not last:
                 continue
-            first = False
 
             rate = learner.rates.at(position.steps)
             set_rate(optimizer, rate)
@@ -181,7 +179,7 @@ class Loop:
                 average.update()
             position.position = self.batches.state.position
             speed, waiting = self.images / self.batches.elapsed, self.batches.waiting
-            unread.step = Step(position.epoch + 1, number, None, rate, speed, waiting)
+            unread.step = Step(position.epoch + 1, number, math.nan, rate, speed, waiting)
             self.report(unread)
             if self.stopping or (self.processes.alone and self.interruption.requested):
                 self.read(losses.rest())

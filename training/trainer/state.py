@@ -91,14 +91,15 @@ class Learner:
         state = self.module.state_dict()
         return {name: state[name] for name in always_frozen}
 
-    def start_epoch(self, epoch: int) -> None:
+    def start_epoch(self, epoch: int) -> bool:
         """Sets trained layers to training mode and frozen ones to evaluation mode; `epoch` counts
-        from 0."""
+        from 0. Returns whether other layers are trained than before."""
         self.module.train()
         changed = bool(self.freezing and self.freezing.start_epoch(self.module, epoch))
         changed |= bool(self.frozen_after and self.frozen_after.start_epoch(self.module, epoch))
         if changed and self.wrap:
             self.forward = self.wrap(self.trained_part)
+        return changed
 
     def state(self) -> dict[str, Any]:
         """The state for a checkpoint."""

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..checkpoint.checkpoint import mark_of
 from ..checkpoint.resume import check_same_data, must_be_run
 from ..checkpoint.run_folder import make_folder, shown
 from ..checkpoint.run_lock import lock_run
@@ -57,15 +58,20 @@ def train(
     request, open_weights = resolve_transfer(request, resume)
     if resume is not None:
         request = must_be_run(resume, request)
+    _must_be_one_request(request, processes)
     train = request.plan.train
     torch_device = processes.device if processes.world > 1 else find_device(device)
     if callback is None or not processes.writes:
         callback = Callback()
     try:
         with (
-            set_up_torch(torch_device, train.precision, train.deterministic, train.compile),
+            set_up_torch(
+                torch_device, train.precision, train.deterministic, train.compile
+            ) as warning,
             ExitStack() as locks,
         ):
+            if warning:
+                callback.note(warning)
             if resume is not None:
                 locks.enter_context(lock_run(resume, processes))
             data = _open_data(request, torch_device, callback, processes)
@@ -95,6 +101,18 @@ def train(
         callback.close()
 
 
+def _must_be_one_request(request: Request, processes: Processes) -> None:
+    """Raises SpecError unless all processes train the same network in the same way: they may have
+    been started as several runs."""
+    if processes.alone:
+        return
+    requests = processes.gathered((request.plan.to_json(), mark_of(request.network)))
+    if any(each != requests[0] for each in requests):
+        message = f"the {processes.world} processes were started with different specs or options"
+        help = "start all of them with one command; for runs of their own, set WORLD_SIZE=1 in each"
+        raise SpecError([Diagnostic("no-launch", message, help=help)])
+
+
 def _open_data(
     request: Request, device: torch.device, callback: Callback, processes: Processes
 ) -> Opened:
@@ -113,7 +131,7 @@ def _open_data(
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-    callback.note(f"the data set does not fit into the memory of {device} with what is there")
+    callback.note(f"the data set does not fit into the memory of {device}, and stays outside")
     batch = max(1, request.plan.train.batch.size // processes.world)
     situation = Situation(
         request=request, device=device, batch=batch, world=processes.world, phase="setup"

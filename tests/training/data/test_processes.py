@@ -6,13 +6,18 @@ Threads stand for the processes of a machine here; two real ones are in
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy
 import pytest
 import torch
 
@@ -20,9 +25,12 @@ from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.data import open as opening
 from dotcnn.training.data.images import check_files, pixel_statistics
 from dotcnn.training.data.loader import shared_memory, store
+from dotcnn.training.data.loader.image_source import Arrays, Contents, Files
 from dotcnn.training.data.loader.memory_budget import place
+from dotcnn.training.data.loader.packed_strings import Strings
 from dotcnn.training.data.loader.store import InMemory
 from dotcnn.training.data.open import Opened
+from dotcnn.training.data.sources.read import contents as read_contents
 from dotcnn.training.runtime.out_of_memory import is_out_of_memory
 from dotcnn.training.runtime.process_group import Processes
 
@@ -109,6 +117,60 @@ def test_images_are_decoded_once_into_memory_that_all_see(
     assert first.images.data_ptr() != second.images.data_ptr()
     first.images[0] = 77
     assert second.images[0].eq(77).all()
+
+
+@pytest.mark.skipif(not hasattr(shared_memory.os, "memfd_create"), reason="only on Linux")
+@pytest.mark.parametrize("input", ["3x8x8", "3x6x6"])
+def test_arrays_are_read_once_into_memory_that_all_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, input: str
+) -> None:
+    """By one process of the machine; none of the others has a copy of its own."""
+    pixels = numpy.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=numpy.uint8)
+    labels = numpy.arange(40) % 3
+    numpy.savez(tmp_path / "set.npz", x_train=pixels, y_train=labels)
+    data = f'npz "{tmp_path / "set.npz"}"'
+    alone = opened(data, input=input)
+    read: list[int] = []
+
+    def contents(*given: Any) -> Any:
+        read.append(1)
+        return read_contents(*given)
+
+    monkeypatch.setattr(opening, "contents", contents)
+    found = in_each(lambda processes: opened(data, input=input, opening={"processes": processes}))
+    assert len(read) == 1
+    for part in ("train", "val"):
+        expected = alone.stores[part]
+        assert isinstance(expected, InMemory)
+        for each in found:
+            store = each.stores[part]
+            assert isinstance(store, InMemory)
+            assert torch.equal(store.images, expected.images)
+            assert torch.equal(store.labels, expected.labels)
+            assert each.name(part, 3) == alone.name(part, 3)
+            assert isinstance(store.source, Arrays)
+            assert store.source.images.is_meta
+        found[0].stores[part].images[0] = 77  # type: ignore[union-attr]
+        assert found[1].stores[part].images[0].eq(77).all()  # type: ignore[union-attr]
+
+
+def test_arrays_without_shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then each process reads them; if the memory is too small for them, all end."""
+    numpy.savez(tmp_path / "set.npz", x_train=numpy.zeros((40, 8, 8, 3)), y_train=[0, 1] * 20)
+    data = f'npz "{tmp_path / "set.npz"}"'
+    create = shared_memory._create
+    monkeypatch.setattr(shared_memory, "_create", lambda size: None)
+    found = in_each(lambda processes: opened(data, opening={"processes": processes}))
+    images = [each.stores["train"].images for each in found]  # type: ignore[union-attr]
+    assert len({image.data_ptr() for image in images}) == WORLD
+    monkeypatch.setattr(shared_memory, "_create", lambda size: create(size) if size == 1 else None)
+
+    def ends(processes: Processes) -> bool:
+        with pytest.raises(MemoryError, match="shared memory"):
+            opened(data, opening={"processes": processes})
+        return True
+
+    assert in_each(ends) == [True] * WORLD
 
 
 def test_files_are_checked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +261,29 @@ def test_an_error_in_one_process_is_raised_in_all(
     assert sum("MemoryError: no room" in message for message in messages) == WORLD - 1
 
 
+def test_a_failure_keeps_nothing_in_memory() -> None:
+    """What did not fit is computed again in smaller parts, for which there must be room."""
+
+    def fail(tensor: Any) -> None:
+        assert tensor is not None
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def alive_after(processes: Processes) -> bool:
+        tensor = torch.ones(3)
+        alive = weakref.ref(tensor)
+        work = [partial(fail, tensor)]
+        del tensor
+        with suppress(torch.OutOfMemoryError):
+            processes.together(work.pop())
+        return alive() is not None
+
+    gc.disable()
+    try:
+        assert in_each(alive_after) == [False] * WORLD
+    finally:
+        gc.enable()
+
+
 def test_all_run_out_of_memory_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the images fit into one GPU and not into another, no process goes on alone."""
     fill(tmp_path, FILES)
@@ -227,11 +312,11 @@ def test_one_process_of_a_machine_downloads(monkeypatch: pytest.MonkeyPatch) -> 
 
     def read(rank: int) -> Any:
         order.append(rank)
-        return rank
+        return Contents("set", (), {"train": Files("", Strings([]), torch.zeros(0))}, "here")
 
-    results = in_each(lambda p: opening._read_by_each(lambda: read(p.rank), p, True))
-    assert results == [0, 1, 2]
+    in_each(lambda p: opening._read_by_each(lambda: read(p.rank), p, only_names=False))
     assert order[0] == 0
+    assert sorted(order) == [0, 1, 2]
 
 
 def test_copies_of_all_processes_must_fit() -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 import dotcnn
-from dotcnn.compiler.plan.optimizer import Adam, AdamW, Optimizer, RmsProp, Sgd
-from dotcnn.training.optim.optimizers import make_optimizer, parameter_groups, rate_of, set_rate
+from dotcnn.compiler.plan.optimizer import Adam, AdamW, Muon, Optimizer, RmsProp, Sgd
+from dotcnn.training.optim.optimizers import (
+    make_optimizer,
+    parameter_groups,
+    rate_of,
+    set_rate,
+    step_unless,
+)
 
 CPU = torch.device("cpu")
 
@@ -113,3 +121,29 @@ def test_steps_are_torchs(
             optimizer.step()
     torch.testing.assert_close(ours.weight, theirs.weight)
     assert rate_of(directive) == options["lr"]
+
+
+@pytest.mark.parametrize(
+    "directive", [Sgd.make(), AdamW.make(), RmsProp.make(), Muon.make()], ids=str
+)
+def test_a_step_can_be_left_out_without_the_program_knowing(directive: Optimizer) -> None:
+    """If a loss was NaN, weights stay what they were; else the step is that of the optimizer."""
+    spec = "network Net { input 2x4x4, conv 3 2x2, relu, conv 4 2x2, flatten, fc 3 }"
+    torch.manual_seed(0)
+    module = dotcnn.load(spec).to(memory_format=torch.channels_last)
+    other = copy.deepcopy(module)
+    ours, plain = (
+        make_optimizer(directive, parameter_groups(each, directive), CPU)
+        for each in (module, other)
+    )
+    for factor in (1.0, 1.0, float("nan")):
+        before = [weight.detach().clone() for weight in module.parameters()]
+        gradients = [factor * torch.randn_like(weight) for weight in before]
+        for each in (module, other):
+            for weight, gradient in zip(each.parameters(), gradients, strict=True):
+                weight.grad = gradient.clone()
+        step_unless(ours, torch.tensor(factor != 1))
+        plain.step()
+        expected = list(other.parameters()) if factor == 1 else before
+        for weight, there in zip(module.parameters(), expected, strict=True):
+            torch.testing.assert_close(weight, there, rtol=1e-6, atol=1e-7)

@@ -192,6 +192,16 @@ def test_timing_takes_little_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("fast_bf16")
+def test_an_option_that_is_hopeless_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some processors have instructions for bf16, and take a hundred times as long with it."""
+    clock = timed(monkeypatch, 0.03, 0.02, 3.0, 2.0)
+    found = chosen(LARGE, batch=64, images=100_000)
+    assert found.precision == Precision(None, True)
+    assert clock.now < 35, "a step of a whole batch would take three minutes"
+    assert "channels_last 1280 ms, bf16 about 192000 ms" in found.lines[0]
+
+
+@pytest.mark.usefixtures("fast_bf16")
 @pytest.mark.parametrize("images", [500, 2_500, 100_000])
 def test_timing_takes_a_small_part_of_the_run(monkeypatch: pytest.MonkeyPatch, images: int) -> None:
     """Where little is computed, only what promises most is held against plain float32."""

@@ -130,6 +130,18 @@ def test_outputs_are_kept_from_being_overwritten(monkeypatch: pytest.MonkeyPatch
     assert all(torch.equal(each, torch.ones(2, 3)) for each in first)
 
 
+def test_parts_of_batches_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a batch is computed in parts, since it does not fit into memory, parts have its role."""
+    compiler = Compiler(monkeypatch)
+    module = Compiled(nn.Identity(), 10)
+    for parts in (1, 3):
+        module.parts = parts
+        for images in (torch.ones(10, 3), torch.ones(7, 3)):
+            for part in images.tensor_split(parts):
+                module(part)
+    assert [size for size, _ in compiler.compiled] == [10, 4]
+
+
 @pytest.mark.parametrize("world", [1, 2, 3])
 @pytest.mark.parametrize("batch", [64, 100, 1000, 1300, 5000])
 def test_most_batches_have_the_size_for_which_it_is_compiled(batch: int, world: int) -> None:

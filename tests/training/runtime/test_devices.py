@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from dotcnn.compiler.plan.train import Compile, Deterministic, Precision
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
 from dotcnn.training.request import request
-from dotcnn.training.runtime.async_scalar import AsyncScalars
+from dotcnn.training.runtime.async_scalar import AsyncScalars, send
 from dotcnn.training.runtime.devices import set_up_torch, using
 from dotcnn.training.runtime.errors import explain_error
 from dotcnn.training.runtime.missing_operation import missing_operation
@@ -50,6 +51,26 @@ def test_training_makes_its_gpu_the_current_one(current: list[int]) -> None:
     assert current == [0]
 
 
+@pytest.mark.parametrize(
+    ("config", "used", "warns"),
+    [(None, 0, False), (None, 9, True), (":0:0", 9, True), (":16:8", 9, False)],
+)
+def test_cublas_reads_its_settings_once(
+    monkeypatch: pytest.MonkeyPatch, current: list[int], config: str | None, used: int, warns: bool
+) -> None:
+    """If the process has used the GPU before, `deterministic` may come too late."""
+    name = "CUBLAS_WORKSPACE_CONFIG"
+    monkeypatch.setenv(name, "")  # so that it is restored
+    monkeypatch.delenv(name) if config is None else monkeypatch.setenv(name, config)
+    statistics = {"allocation.all.allocated": used} if used else {}
+    monkeypatch.setattr(torch.cuda, "memory_stats", lambda device: statistics)
+    with set_up_torch(
+        SECOND, Precision.make(), Deterministic.make(on=True), Compile.make(on=False)
+    ) as warning:
+        assert os.environ[name] in (":4096:8", ":16:8")
+    assert ("cuda:1 before" in warning) == warns
+
+
 class OnSecond:
     """Numbers on the second GPU, as far as copying them goes."""
 
@@ -79,7 +100,7 @@ def test_a_loss_is_read_when_its_own_gpu_has_computed_it(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"stream of {device}")
     loss: Any = OnSecond()
     losses = AsyncScalars[str]()
-    losses.put(loss, "step 1")
+    losses.put(send(loss), "step 1")
     assert list(losses.take()) == [([0.5], "step 1")]
     assert waited_for == ["stream of cuda:1"]
 

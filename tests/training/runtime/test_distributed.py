@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 
 import dotcnn
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
+from dotcnn.training.runtime.distributed import free_port as port
 
 from ..data.sets import fill
 from ..small import last
@@ -37,12 +37,6 @@ train {
 }
 """
 """1,438 images: the last step of an epoch has fewer than the others, the last batch fewer still."""
-
-
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def measured(folder: Path) -> list[dict[str, Any]]:
@@ -137,7 +131,7 @@ def test_processes_stop_together_and_resume(trainer: Trainer, tmp_path: Path) ->
 
 def test_figures_of_two_processes_agree(trainer: Trainer, tmp_path: Path) -> None:
     """What the record says of the best epoch is what its line says, to the last digit."""
-    alone_here = {"LOCAL_WORLD_SIZE": "1"}  # as on two machines
+    alone_here = {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}  # as on two machines
     job = {"world": 2, "port": port(), "environment": alone_here}
     assert trainer(SPEC, tmp_path / "run", **job) == 0
     assert seen(tmp_path / "run")["local_world"] == 1
@@ -199,6 +193,18 @@ def test_a_run_continues_on_machines_that_do_not_have_its_folder(
     assert list(machines[1].iterdir()) == []
     whole = last(tmp_path / "whole")
     assert all(torch.equal(value, whole[key]) for key, value in last(machines[0] / "run").items())
+
+
+def test_processes_agree_on_micro_batches(trainer: Trainer, tmp_path: Path) -> None:
+    """If memory runs out in one of them, all compute their batches in parts: gradients are those of
+    one process, and are exchanged once for each step. If not one image fits, all end."""
+    spec = SPEC.replace("bn, ", "").replace("sync_bn on", "").replace("epochs 2", "epochs 1")
+    assert trainer(spec, tmp_path / "one") == 0
+    assert trainer(spec, tmp_path / "two", world=2, port=port(), room=20) == 0
+    assert read_checkpoint(tmp_path / "two" / "last.ckpt")["micro_batches"] == 4
+    close(tmp_path / "two", tmp_path / "one")
+    assert trainer(spec, tmp_path / "none", world=2, port=port(), room=0.5) == 1
+    assert "not even one image fits" in (tmp_path / "none.error").read_text()
 
 
 def test_all_validate_with_the_statistics_that_are_saved(trainer: Trainer, tmp_path: Path) -> None:

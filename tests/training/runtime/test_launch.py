@@ -7,16 +7,25 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.runtime import distributed
+from dotcnn.training.runtime import distributed, process_group
 from dotcnn.training.runtime.broken_connection import broken_connection
 from dotcnn.training.runtime.distributed import local_gpu
-from dotcnn.training.runtime.launch_environment import Place, place_of
+from dotcnn.training.runtime.launch_environment import Place, place_of, rank_of
+from dotcnn.training.runtime.process_group import Processes
+
+
+def place(rank: int, world: int, local_rank: int, local_world: int | None) -> Place:
+    return Place(rank, world, local_rank, local_world, "node-1", 29500)
+
 
 TORCHRUN = {
     "RANK": "9",
@@ -28,21 +37,98 @@ TORCHRUN = {
 
 
 def test_the_processes_of_this_machine_are_not_those_of_all() -> None:
-    assert place_of({**TORCHRUN, "LOCAL_WORLD_SIZE": "8"}) == Place(9, 16, 1, 8)
-    assert place_of(TORCHRUN) == Place(9, 16, 1, None)
+    assert place_of({**TORCHRUN, "LOCAL_WORLD_SIZE": "8"}) == place(9, 16, 1, 8)
+    assert place_of(TORCHRUN) == place(9, 16, 1, None)
     assert place_of({"RANK": "9"}) is None
 
 
 def test_a_launcher_that_sets_some_variables_only() -> None:
     """Each process would train alone, in a run folder of its own."""
-    slurm = {name: TORCHRUN[name] for name in ("RANK", "WORLD_SIZE")}
+    some = {name: TORCHRUN[name] for name in ("RANK", "WORLD_SIZE")}
+    assert refused(some).endswith("but not LOCAL_RANK and MASTER_ADDR and MASTER_PORT")
+    assert place_of({**some, "WORLD_SIZE": "1"}) is None
+
+
+def refused(environment: dict[str, str]) -> str:
     with pytest.raises(SpecError) as raised:
-        place_of(slurm)
+        place_of(environment)
     (found,) = raised.value.diagnostics
-    assert found.message.endswith("but not LOCAL_RANK and MASTER_ADDR and MASTER_PORT")
-    assert place_of({**slurm, "WORLD_SIZE": "1"}) is None
-    address = {name: TORCHRUN[name] for name in ("MASTER_ADDR", "MASTER_PORT")}
-    assert place_of({**slurm, **address, "SLURM_LOCALID": "1"}) == Place(9, 16, 1, None)
+    assert found.code == "no-launch"
+    return found.message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"RANK": "first"}, "RANK is `first`, which is not a number"),
+        ({"LOCAL_WORLD_SIZE": "-1"}, "LOCAL_WORLD_SIZE is `-1`, which is not a number"),
+        ({"RANK": "16"}, "RANK is 16 and WORLD_SIZE is 16: ranks count from 0"),
+        (
+            {"LOCAL_WORLD_SIZE": "1"},
+            "LOCAL_RANK is 1 and LOCAL_WORLD_SIZE is 1: ranks count from 0",
+        ),
+    ],
+)
+def test_variables_that_are_wrong(change: dict[str, str], message: str) -> None:
+    assert refused({**TORCHRUN, **change}) == message
+
+
+SLURM = {
+    "SLURM_PROCID": "9",
+    "SLURM_LOCALID": "1",
+    "SLURM_STEP_NUM_TASKS": "16",
+    "SLURM_STEP_NODELIST": "gpu[07-09,12],large1",
+    "SLURM_JOB_ID": "123456",
+    "SLURM_STEP_ID": "0",
+}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "first"),
+    [
+        ("gpu[07-09,12],large1", "gpu07"),
+        ("gpu[3,5]", "gpu3"),
+        ("rack1-[11-12]-ib,rack2-4-ib", "rack1-11-ib"),
+        ("node-1.cluster,node-2.cluster", "node-1.cluster"),
+        ("one", "one"),
+    ],
+)
+def test_tasks_of_srun_are_numbered_as_torchrun_does(hosts: str, first: str) -> None:
+    found = place_of({**SLURM, "SLURM_STEP_NODELIST": hosts})
+    assert found is not None
+    assert found == Place(9, 16, 1, None, first, found.port)
+    assert place_of({**SLURM, "SLURM_STEP_NODELIST": hosts, "SLURM_PROCID": "0"}) == replace(
+        found, rank=0
+    )
+    another_step = place_of({**SLURM, "SLURM_STEP_ID": "1"})
+    assert another_step is not None
+    assert another_step.port != found.port
+
+
+def test_what_is_set_comes_before_what_slurm_says() -> None:
+    """As by torchrun, which `srun` may start once on each machine."""
+    assert place_of({**SLURM, **TORCHRUN}) == place_of(TORCHRUN)
+    assert place_of({**SLURM, **TORCHRUN, "WORLD_SIZE": "32"}) == place(9, 32, 1, None)
+    found = place_of({**SLURM, "MASTER_PORT": "29500"})
+    assert found is not None
+    assert (found.address, found.port) == ("gpu07", 29500)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"WORLD_SIZE": "1"},
+        {"SLURM_STEP_NUM_TASKS": "1"},
+        {"SLURM_STEP_NUM_TASKS": ""},  # in a batch script, without `srun`
+        {"SLURM_STEP_NODELIST": ""},
+    ],
+)
+def test_a_process_of_slurm_that_is_alone(change: dict[str, str]) -> None:
+    assert place_of({**SLURM, "SLURM_NTASKS": "16", **change}) is None
+
+
+def test_who_prints_a_whole_error() -> None:
+    assert [rank_of(each) for each in ({}, SLURM, TORCHRUN, {"RANK": "x"})] == ["0", "9", "9", "x"]
 
 
 @pytest.mark.parametrize(
@@ -57,13 +143,38 @@ def test_the_gpu_of_a_process(
     monkeypatch: pytest.MonkeyPatch, cards: int, local_rank: int, index: int
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
-    assert local_gpu(Place(3, 8, local_rank, 8)) == torch.device("cuda", index)
+    assert local_gpu(place(3, 8, local_rank, 8)) == torch.device("cuda", index)
+
+
+def test_a_process_joins_with_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the current one before there is any communication, which would take `cuda:0`."""
+    calls: list[object] = []
+    store = torch.distributed.HashStore()
+    monkeypatch.setattr(distributed, "find_device", lambda name: torch.device(name))
+    monkeypatch.setattr(distributed, "rendezvous", lambda *_, **__: iter([(store, 3, 8)]))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "set_device", calls.append)
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda backend, **_: calls.append(backend)
+    )
+    joined = distributed._join(place(3, 8, 3, 8), "cuda")
+    assert calls == [torch.device("cuda:3"), "nccl"]
+    assert joined.device == torch.device("cuda:3")
+
+
+def test_buffers_are_not_broadcast_in_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are shared before validation: each of them would be a collective of its own."""
+    monkeypatch.setattr(process_group, "DistributedDataParallel", lambda module, **options: options)
+    options = Processes(0, 2).wrapped(nn.BatchNorm2d(3))
+    assert [options.get(name) for name in ("forward_sync_buffers", "broadcast_buffers")].count(
+        False
+    ) == 1
 
 
 def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(SpecError) as raised:
-        local_gpu(Place(3, 4, 3, 4))
+        local_gpu(place(3, 4, 3, 4))
     assert raised.value.diagnostics[0].message == "there is no `cuda:3`"
 
 
@@ -123,7 +234,7 @@ def test_a_failure_after_a_signal_does_not_end_the_one_that_writes(tmp_path: Pat
 @pytest.mark.usefixtures("no_grace")
 def test_a_failure_ends_all() -> None:
     assert ended(WAITS, "os._exit(3)") == 3
-    assert ended("os.kill(os.getpid(), signal.SIGKILL)", WAITS) == 1
+    assert ended("os.kill(os.getpid(), signal.SIGKILL)", WAITS) == -signal.SIGKILL
 
 
 @pytest.mark.usefixtures("no_grace")
@@ -134,6 +245,68 @@ def test_a_second_signal_ends_all() -> None:
 def test_a_signal_before_there_is_anything_to_save() -> None:
     assert ended("os.kill(os.getpid(), signal.SIGTERM)", signals=[0.0]) == 130
     assert ended("pass", "pass") == 0
+
+
+class Started:
+    """In place of `subprocess.Popen`: starts processes that run these lines, one after another."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, *codes: str | Exception) -> None:
+        self.codes = list(codes)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        patch.setattr(distributed, "subprocess", self)
+
+    def Popen(self, *_: object, **__: object) -> subprocess.Popen[bytes]:  # noqa: N802
+        code = self.codes.pop(0)
+        if isinstance(code, Exception):
+            raise code
+        self.processes.append(child(code))
+        return self.processes[-1]
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_a_process_that_is_killed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the system does if memory runs out: nobody else says why training ends."""
+    Started(monkeypatch, "os.kill(os.getpid(), signal.SIGKILL)", WAITS)
+    with pytest.raises(SpecError) as raised:
+        distributed.start(2, [], "cpu")
+    (found,) = raised.value.diagnostics
+    assert found.message == "one of the processes was ended by SIGKILL"
+    assert "memory" in found.help
+
+
+def test_no_process_is_left_if_another_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = Started(monkeypatch, WAITS, OSError("no memory"))
+    with pytest.raises(OSError, match="no memory"):
+        distributed.start(2, [], "cpu")
+    assert [process.poll() for process in started.processes] == [-signal.SIGKILL]
+
+
+def test_a_signal_while_processes_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are started after it get it, too."""
+    started = Started(monkeypatch, WAITS, WAITS)
+    start = started.Popen
+
+    def second(*_: object, **__: object) -> subprocess.Popen[bytes]:
+        if started.processes:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return start()
+
+    monkeypatch.setattr(started, "Popen", second)
+    assert distributed.start(2, [], "cpu") == 130
+    assert [process.poll() for process in started.processes] == [-signal.SIGTERM] * 2
+
+
+def test_processes_that_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> Iterator[object]:
+        raise torch.distributed.DistNetworkError("The server socket has failed to listen\nmore")
+        yield
+
+    monkeypatch.setattr(distributed, "rendezvous", refuse)
+    with pytest.raises(SpecError) as raised:
+        distributed._join(place(0, 2, 0, 2), "cpu")
+    (found,) = raised.value.diagnostics
+    assert found.message == "the 2 processes did not meet at node-1, port 29500"
+    assert found.notes == ("The server socket has failed to listen",)
 
 
 def test_signals_are_passed_on() -> None:

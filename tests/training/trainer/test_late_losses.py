@@ -10,7 +10,7 @@ import torch.distributed
 from torch import Tensor
 
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.runtime.async_scalar import AsyncScalars
+from dotcnn.training.runtime.async_scalar import AsyncScalars, send
 from dotcnn.training.runtime.process_group import Processes
 from dotcnn.training.trainer import loop
 
@@ -51,7 +51,9 @@ def exploding(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = 1e30 if group["steps"] == 3 else rate
 
 
-@pytest.mark.parametrize("optimizer", ["sgd lr=1e-3 momentum=0.9", "adamw lr=1e-3"])
+@pytest.mark.parametrize(
+    "optimizer", ["sgd lr=1e-3 momentum=0.9", "adamw lr=1e-3", "rmsprop lr=1e-3"]
+)
 def test_nan_is_found_one_step_later(
     optimizer: str, tmp_path: Path, late: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,7 +77,7 @@ def test_numbers_come_back_in_order() -> None:
     queue = AsyncScalars[str](late=True)
     read = []
     for number, name in enumerate("abc"):
-        queue.put(torch.tensor([float(number), 0.5]), name)
+        queue.put(send(torch.tensor([float(number), 0.5])), name)
         read += list(queue.take())
     assert read == [([0.0, 0.5], "a"), ([1.0, 0.5], "b")]
     assert list(queue.rest()) == [([2.0, 0.5], "c")]

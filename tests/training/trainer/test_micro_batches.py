@@ -122,14 +122,27 @@ def test_not_even_one_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         trained(tmp_path / "run", set={"train.batch": 16})
     (found,) = raised.value.diagnostics
     assert found.code == "out-of-memory"
+    assert found.help.startswith("not even one image fits")
+
+
+def test_memory_may_run_out_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after the first one, which allocates the state of the optimizer."""
+    for first in (1, 4):
+        with monkeypatch.context() as patch:
+            sizes = limited(patch, 128, first=first)
+            trained(tmp_path / str(first), set={"train.epochs": 1})
+        assert sizes[first : first + 3] == [256, 128, 128]
+        assert max(sizes[first + 1 :]) == 128
 
 
 @pytest.mark.slow
-def test_later_in_an_epoch_it_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is kept then that an attempt could be taken back with."""
-    limited(monkeypatch, 100, first=2)
+def test_later_gradients_of_earlier_batches_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take longer than it is worth: then it is an error."""
+    limited(monkeypatch, 100, first=5)
     with pytest.raises(SpecError) as raised:
-        trained(tmp_path / "run")
+        trained(tmp_path / "run", set={"train.accumulate": 2})
     assert raised.value.diagnostics[0].code == "out-of-memory"
 
 

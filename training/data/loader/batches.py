@@ -93,6 +93,11 @@ class Batches:
             self._stream = Stream(store, device, workers, local)
 
     @property
+    def least(self) -> int:
+        """The number of images of the last batch in the process that has fewest of them."""
+        return self.together // self.sharing.world + self.guests
+
+    @property
     def waiting(self) -> float:
         """The share of the epoch's time that was spent waiting for images."""
         return self.waited / self.elapsed if self.elapsed else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -36,6 +36,10 @@ class Arrays:
     def keys(self) -> Iterator[str]:
         """A key for each image, which does not depend on the order of the images."""
         return (str(self.number(index)) for index in range(len(self)))
+
+    def without_pixels(self) -> Arrays:
+        """The same, with images that take no memory: of a process that sees those of another."""
+        return replace(self, images=self.images.to("meta"))
 
     def select(self, indices: Tensor) -> Arrays:
         numbers = indices if self.numbers is None else self.numbers[indices]
@@ -85,6 +89,16 @@ class Contents:
     notes: tuple[str, ...] = ()
     multi_label: bool = False
     """Whether an image may be of several classes at once."""
+
+
+def outline(contents: Contents) -> Contents | None:
+    """A data set of arrays without their pixels; None if it has files."""
+    parts: dict[str, ImageSource] = {}
+    for part, source in contents.parts.items():
+        if not isinstance(source, Arrays):
+            return None
+        parts[part] = source.without_pixels()
+    return replace(contents, parts=parts)
 
 
 def class_counts(labels: Tensor, classes: int) -> tuple[int, ...]:

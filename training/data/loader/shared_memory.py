@@ -1,8 +1,8 @@
-"""Memory that the processes of a machine share, so that decoded images are in it only once.
+"""Memory that the processes of a machine share, so that images are in it only once.
 
-With eight processes on a machine, a data set that each of them decoded for itself would take eight
-times its size, and eight times as long to read. The memory belongs to no file: it is not limited by
-the size of /dev/shm, and is freed when the last process has let go of it. Only Linux has such
+With eight processes on a machine, a data set that each of them read for itself would take eight
+times its size, and eight times as long to decode. The memory belongs to no file: it is not limited
+by the size of /dev/shm, and is freed when the last process has let go of it. Only Linux has such
 memory.
 """
 

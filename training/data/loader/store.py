@@ -212,11 +212,12 @@ def decoded(
 _CHUNK = 1024
 
 
-def fitted(images: Tensor, fit: Fit, channels: int) -> Tensor:
-    """Images of an array, resized and cropped."""
-    if fit.leaves(images.shape[-2], images.shape[-1]):
+def fitted(images: Tensor, fit: Fit, channels: int, into: Tensor | None = None) -> Tensor:
+    """Images of an array, resized and cropped; in `into`, if it is given."""
+    if into is None and fit.leaves(images.shape[-2], images.shape[-1]):
         return in_channels(images, channels).contiguous()
-    resized = torch.empty((len(images), channels, *fit.crop), dtype=torch.uint8)
+    shape = (len(images), channels, *fit.crop)
+    resized = torch.empty(shape, dtype=torch.uint8) if into is None else into
     for start in range(0, len(images), _CHUNK):
         part = images[start : start + _CHUNK]
         resized[start : start + _CHUNK] = fit(in_channels(part, channels).contiguous())
