@@ -6,6 +6,7 @@ event is none of them: the loss of the step before is read in that way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,18 +24,16 @@ from dotcnn.training.trainer.loop import Loop
 from training.augment.done import CLASSES, augmentations, in_a_ring, module, noisy
 from training.augment.test_anything import ANYTHING, COLOURS
 from training.small import NETWORK, Looker
+from training.trainer.test_syncs import SPECS
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU with CUDA here"),
     pytest.mark.filterwarnings("ignore:Synchronization debug mode"),
 ]
 
-SPECS = {
-    "plain": "",
-    "many": "clip 1, ema 0.9, loss focal, weights balanced, accumulate 2, metrics f1 per_class",
-    "momentum": "optimizer sgd lr=0.01 momentum=0.9, clip 1 by=value, loss bce smoothing=0.1",
-    "rmsprop": "optimizer rmsprop lr=0.001, schedule onecycle",
-    "bf16": "precision bf16, channels_last on, loss cross_entropy smoothing=0.1",
+ON_A_GPU = {
+    **SPECS,
+    "muon": "optimizer muon lr=0.01",
     "fp16": "precision fp16, clip 1, ema 0.9",
     "deterministic": "deterministic on, accumulate 3",
 }
@@ -49,7 +48,7 @@ def no_waiting() -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", ON_A_GPU)
 def test_a_step_does_not_wait(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the second step on: in the first one, constant tables are copied to the GPU."""
     watched = 0
@@ -72,13 +71,13 @@ def test_a_step_does_not_wait(name: str, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Loop, "preprocess", second)
     monkeypatch.setattr(Loop, "train_epoch", epoch)
     batch = 1438 // (OFTEN + 4)  # so that the running metrics are added up once
-    train = f"train {{ data digits, epochs 1, batch {batch}, {SPECS[name]} }}"
+    train = f"train {{ data digits, epochs 1, batch {batch}, {ON_A_GPU[name]} }}"
     augment = "augment { rotate 10, noise 0.1, erase, randaugment }"
     looker = Looker()
     spec = f"{NETWORK}\n{train}\n{augment}"
     dotcnn.train(spec, output=tmp_path / "run", device="cuda", callback=looker)
     assert watched > OFTEN
-    assert all(step.loss is not None for step in looker.steps)
+    assert all(math.isfinite(step.loss) for step in looker.steps)
 
 
 @pytest.mark.parametrize("text", [*ANYTHING, *COLOURS])

@@ -192,7 +192,7 @@ def _timed(
     if math.isinf(medians[best]) or medians[best] > GAIN * medians[before]:
         best = before
     listed = ", ".join(
-        f"{_name(precision)} {'' if index in timed else 'about '}{_milliseconds(medians[index])}"
+        f"{_name(precision)} {_milliseconds(medians[index], exact=index in timed)}"
         for index, precision in enumerate(options)
     )
     return Choice(
@@ -246,10 +246,11 @@ def _name(precision: Precision) -> str:
     return precision.word + (" channels_last" if precision.channels_last else "")
 
 
-def _milliseconds(seconds: float) -> str:
+def _milliseconds(seconds: float, *, exact: bool) -> str:
     if math.isinf(seconds):
         return "out of memory"
-    return f"{1000 * seconds:.0f} ms" if seconds > 0.01 else f"{1000 * seconds:.2g} ms"
+    text = f"{1000 * seconds:.0f} ms" if seconds > 0.01 else f"{1000 * seconds:.2g} ms"
+    return text if exact else f"about {text}"
 
 
 def _line(precision: Precision, why: str) -> str:

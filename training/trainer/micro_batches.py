@@ -18,7 +18,7 @@ A step has the same images and, up to rounding, the same gradient; only batch no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -61,8 +61,12 @@ class MicroBatches:
         """The number of first steps after a change that are still to come."""
         self._starts = True
         """Whether the next batch is the first one of its step."""
-        self._buffers: list[Tensor] = []
-        """The buffers of the module before an attempt, in the same memory each time."""
+        by_dtype: dict[torch.dtype, list[Tensor]] = {}
+        for buffer in learner.module.buffers():
+            by_dtype.setdefault(buffer.dtype, []).append(buffer)
+        self._buffers = [(own, [each.clone() for each in own]) for own in by_dtype.values()]
+        """The buffers of the module, and room for their values before an attempt. Those of one
+        dtype are copied together: on a GPU, that is a single launch."""
 
     def layers_changed(self) -> None:
         """Called when other layers are trained from now on."""
@@ -173,31 +177,22 @@ class MicroBatches:
 
     # ---- a failed attempt ----
 
+    @torch.no_grad()
     def _before(self) -> Before:
-        learner = self.learner
-        buffers = list(learner.module.buffers())
-        if not self._buffers:
-            self._buffers = [buffer.clone() for buffer in buffers]
-        _copy(buffers, self._buffers)
+        for own, kept in self._buffers:
+            torch._foreach_copy_(kept, own)
         return Before(
-            [_on_cpu(parameter.grad) for parameter in learner.parameters],
-            random_state(learner.device),
+            [_on_cpu(parameter.grad) for parameter in self.learner.parameters],
+            random_state(self.learner.device),
         )
 
+    @torch.no_grad()
     def _put_back(self, before: Before) -> None:
-        learner = self.learner
-        _copy(self._buffers, list(learner.module.buffers()))
-        for parameter, gradient in zip(learner.parameters, before.gradients, strict=True):
+        for own, kept in self._buffers:
+            torch._foreach_copy_(own, kept)
+        for parameter, gradient in zip(self.learner.parameters, before.gradients, strict=True):
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
-        restore_random_state(before.random, learner.device)
-
-
-@torch.no_grad()
-def _copy(sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
-    """Copies tensors; on a GPU, those of one dtype are a single launch."""
-    for dtype in {source.dtype for source in sources}:
-        pairs = [pair for pair in zip(targets, sources, strict=True) if pair[1].dtype == dtype]
-        torch._foreach_copy_([target for target, _ in pairs], [source for _, source in pairs])
+        restore_random_state(before.random, self.learner.device)
 
 
 def _on_cpu(gradient: Tensor | None) -> Tensor | None:

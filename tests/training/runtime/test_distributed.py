@@ -9,10 +9,18 @@ from typing import Any
 import numpy
 import pytest
 import torch
+from torch import nn
 
 import dotcnn
+from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.dsl.source import Source
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
+from dotcnn.training.request import overrides_of, request
+from dotcnn.training.runtime import sync_batchnorm
 from dotcnn.training.runtime.distributed import free_port as port
+from dotcnn.training.runtime.process_group import Processes
+from dotcnn.training.runtime.sync_batchnorm import synchronised
+from dotcnn.training.trainer.train import train
 
 from ..data.sets import fill
 from ..small import last
@@ -217,6 +225,29 @@ def test_all_validate_with_the_statistics_that_are_saved(trainer: Trainer, tmp_p
     assert {name: outcome.metrics[name] for name in line["val"]} == pytest.approx(
         line["val"], rel=1e-5
     )
+
+
+def test_processes_of_different_runs() -> None:
+    """As where `srun` starts a command with options that depend on the task."""
+    asked = request(Source("net.cnn", SPEC), set=overrides_of({"train.seed": 5}))
+
+    class Others(Processes):
+        def gathered(self, value: Any) -> list[Any]:
+            other = request(Source("net.cnn", SPEC))
+            return [value, (other.plan.to_json(), value[1])]
+
+    with pytest.raises(SpecError, match="started with different specs or options"):
+        train(asked, "", processes=Others(0, 2))
+
+
+def test_synchronized_norms_sum_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bf16 has no digits for the sums of a batch."""
+    monkeypatch.setattr(sync_batchnorm, "_summed", lambda value: value)
+    images = torch.randn(33, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 3 + 50
+    plain, ours = nn.BatchNorm2d(3), synchronised(nn.BatchNorm2d(3), torch.device("cpu"))
+    expected, output = plain(images.bfloat16().float()), ours(images.bfloat16())
+    assert output.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), expected, rtol=0.01, atol=0.01)
 
 
 @pytest.mark.slow
