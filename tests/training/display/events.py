@@ -46,7 +46,7 @@ def start(folder: Path, epochs: int = 3, batches: int = 10, name: str = "Small")
     )
 
 
-def step(epoch: int, batch: int, loss: float | None = 1.0) -> Step:
+def step(epoch: int, batch: int, loss: float = 1.0) -> Step:
     return Step(epoch, batch, loss, 0.05, 6400.0, 0.02)
 
 

@@ -61,11 +61,10 @@ def test_a_resumed_run_is_timed_from_where_it_goes_on(tmp_path: Path) -> None:
     assert progress.left() == pytest.approx(5 + 2 * 100)
 
 
-def test_a_loss_that_is_not_known_leaves_the_last_one(tmp_path: Path) -> None:
+def test_a_step_ends_an_evaluation(tmp_path: Path) -> None:
     progress = Progress(start(tmp_path), Clock())
-    progress.stepped(step(1, 1, 0.75))
     progress.evaluating = "val", 1, 2
-    progress.stepped(step(1, 2, None))
+    progress.stepped(step(1, 2, 0.75))
     assert progress.loss == 0.75
     assert progress.evaluating is None
 
