@@ -75,13 +75,13 @@ AUGMENTATIONS = {kind.__name__ for kind in DIRECTIVES["augment"].values()}
 def test_no_augmentation_is_told_apart_by_its_class(file: Path) -> None:
     """Where passes are planned, explained and built, a directive is asked what it is. Outside its
     own file its class stands only where `@implements` enters what it does to pixels."""
-    if file == Path("compiler/plan/augment.py"):
+    if file.parts[:3] == ("compiler", "plan", "augment"):
         return
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     imported = {
         alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("plan.augment")
+        if isinstance(node, ast.ImportFrom) and "plan.augment." in (node.module or "")
         for alias in node.names
         if alias.name in AUGMENTATIONS
     }

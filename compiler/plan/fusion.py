@@ -5,7 +5,7 @@
 Directives that move pixels become one matrix per image and one interpolation; linear color changes
 become one pass, with one matrix for all changes that cannot leave 0..255 in between. A directive
 joins the pass directly before it, or begins a new one that records why. The order never changes.
-Directives declare their kind of pass themselves (`augment.py`).
+Directives declare their kind of pass themselves (`augment/`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .augment import (
+from .augment.augmentation import Augmentation
+from .augment.passes import (
     COLOR,
     HUE,
     INSIDE,
     MOVE,
     RESIZE,
     WARP,
-    Augmentation,
     ColorChange,
     Cost,
     Fill,

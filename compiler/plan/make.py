@@ -17,7 +17,7 @@ from ..language.vocabulary import SECTIONS
 from ..network import Network
 from ..shapes import size, text
 from .apply_overrides import apply
-from .augment import Augmentation
+from .augment.augmentation import Augmentation
 from .data import Data, NoData
 from .directive import Context, Directive
 from .plan import Evaluate, Train, TrainPlan, Transfer, slots

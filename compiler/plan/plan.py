@@ -11,7 +11,7 @@ from ... import __version__
 from ..language.signature import ArgumentError, Field
 from ..language.values import Text, Word
 from ..shapes import Shape
-from .augment import Augmentation
+from .augment.augmentation import Augmentation
 from .data import Data, Split
 from .directive import REGISTRY, Context, Directive
 from .evaluate import CentreCrop, Normalize, Resize, Tta

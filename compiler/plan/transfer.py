@@ -33,7 +33,8 @@ from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import Text, Word, exact, name_or_text, quoted, show
 from ..network import Node
-from .augment import Augmentation, Mixing
+from .augment.augmentation import Augmentation
+from .augment.mixing import Mixing
 from .directive import Context, Directive, conflict, unknown_parts
 from .layer_names import learning
 from .train import Epochs, unreached

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.plan.augment import RESIZE, Crop, Resize
+from ...compiler.plan.augment.passes import RESIZE
+from ...compiler.plan.augment.resizing import Crop, Resize
 from ...compiler.plan.fusion import Step
 from .per_image import BoundPass
 from .registry import Resources, implements

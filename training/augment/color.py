@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import HUE, Color, Grayscale, PcaColor
+from ...compiler.plan.augment.passes import HUE
+from ...compiler.plan.augment.pixels import Color, Grayscale, PcaColor
 from ...compiler.plan.fusion import Pass, Step, color_matrices
 from .entries import Entry, constant, plus, times
 from .per_image import BoundPass

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import ERASE, Erase
+from ...compiler.plan.augment.passes import ERASE
+from ...compiler.plan.augment.pixels import Erase
 from ...compiler.plan.fusion import Step
 from .entries import constant
 from .noise_table import SMALL

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.plan.augment import BLUR, WARP, Blur, Elastic, Size, kernel_size
+from ...compiler.plan.augment.geometry import Elastic
+from ...compiler.plan.augment.passes import BLUR, WARP, Size, kernel_size
+from ...compiler.plan.augment.pixels import Blur
 from ...compiler.plan.fusion import Step
 from .per_image import BoundPass
 from .random_numbers import within

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import MOVE
+from ...compiler.plan.augment.passes import MOVE
 from ...compiler.plan.fusion import Pass
 from .flip_and_crop import FlipAndCrop
 from .homography import IDENTITY

@@ -11,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import MIX, CutMix, Mixup
+from ...compiler.plan.augment.mixing import CutMix, Mixup
+from ...compiler.plan.augment.passes import MIX
 from ...compiler.plan.fusion import Step
 from .random_numbers import whole
 from .registry import Resources, implements

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from ...compiler.plan.augment import COLOR, MOVE, WARP
+from ...compiler.plan.augment.passes import COLOR, MOVE, WARP
 from ...compiler.plan.fusion import Fusion
 from ..optim.losses import one_hot
 from ..runtime.to_device import to_device

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import NOISE, Noise
+from ...compiler.plan.augment.passes import NOISE
+from ...compiler.plan.augment.pixels import Noise
 from ...compiler.plan.fusion import Step
 from .noise_table import SMALL, NoiseTable
 from .per_image import BoundPass

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.plan.augment import POLICY, RandAugment, Trivial
+from ...compiler.plan.augment.passes import POLICY
+from ...compiler.plan.augment.rand_augment import RandAugment, Trivial
 from ...compiler.plan.fusion import Step
 from ..runtime.to_device import to_device
 from . import homography as h

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.plan.augment import Augmentation
+from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.plan import TrainPlan
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import Crop, Size
+from ...compiler.plan.augment.passes import Size
+from ...compiler.plan.augment.resizing import Crop
 from ...compiler.plan.fusion import CropWhenRead, Step, crop_when_read
 from ...compiler.plan.plan import TrainPlan
 from ..data.images.resize import Fit, resized

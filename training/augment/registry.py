@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from ...compiler.plan.augment import Augmentation, PassKind
+from ...compiler.plan.augment.augmentation import Augmentation
+from ...compiler.plan.augment.passes import PassKind
 from ...compiler.plan.fusion import Step
 from .noise_table import NoiseTable
 from .random_numbers import Layout

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import Augmentation
+from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.fusion import Fusion, crop_when_read, fuse, only
 from ..data.open import Opened
 from .build import augmenter_of

@@ -10,19 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ...compiler.plan.augment import (
-    MOVE,
-    WARP,
-    Augmentation,
-    Crop,
-    Flip,
-    Perspective,
-    Rotate,
-    Scale,
-    Shear,
-    Shift,
-    Size,
-)
+from ...compiler.plan.augment.augmentation import Augmentation
+from ...compiler.plan.augment.geometry import Flip, Perspective, Rotate, Scale, Shear, Shift
+from ...compiler.plan.augment.passes import MOVE, WARP, Size
+from ...compiler.plan.augment.resizing import Crop
 from ...compiler.plan.fusion import Step
 from . import homography as h
 from .entries import Entry, constant, times

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ....dsl.render import show as printable
 from ...language.values import spelled
-from ...plan.augment import COLOR, INSIDE, RESIZE, WARP, Augmentation
+from ...plan.augment.augmentation import Augmentation
+from ...plan.augment.passes import COLOR, INSIDE, RESIZE, WARP
 from ...plan.fusion import (
     Fusion,
     Pass,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dotcnn.compiler.plan import TrainPlan, describe, plan
-from dotcnn.compiler.plan.augment import Crop
+from dotcnn.compiler.plan.augment.resizing import Crop
 from dotcnn.compiler.plan.data import Digits, Folder
 from dotcnn.compiler.plan.evaluate import PRESETS
 from dotcnn.compiler.plan.loss import Bce, CrossEntropy

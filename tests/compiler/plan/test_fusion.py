@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotcnn.compiler.plan import TrainPlan, plan
-from dotcnn.compiler.plan.augment import INSIDE, Augmentation
+from dotcnn.compiler.plan.augment.augmentation import Augmentation
+from dotcnn.compiler.plan.augment.passes import INSIDE
 from dotcnn.compiler.plan.fusion import (
     Fusion,
     color_matrices,

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from dotcnn.compiler.plan import TrainPlan, plan
-from dotcnn.compiler.plan.augment import Augmentation, Size
+from dotcnn.compiler.plan.augment.augmentation import Augmentation
+from dotcnn.compiler.plan.augment.passes import Size
 from dotcnn.compiler.plan.fusion import Fusion, fused, separate
 from dotcnn.training.augment import Augmenter
 from dotcnn.training.augment.registry import Resources

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dotcnn.compiler.plan.augment import Augmentation
+from dotcnn.compiler.plan.augment.augmentation import Augmentation
 from dotcnn.compiler.plan.fusion import fused
 from dotcnn.training.augment.color import hue_turned
 

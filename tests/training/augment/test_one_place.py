@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from dotcnn.compiler.language.kinds import share
-from dotcnn.compiler.plan.augment import Augmentation, Cost, PassKind, Size, numbers
+from dotcnn.compiler.plan.augment.augmentation import Augmentation
+from dotcnn.compiler.plan.augment.passes import Cost, PassKind, Size, numbers
 from dotcnn.compiler.plan.directive import REGISTRY
 from dotcnn.compiler.plan.fusion import Step, fuse
 from dotcnn.compiler.report.explain.augment import explain_augment

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from dotcnn.compiler.plan.augment import POLICY
+from dotcnn.compiler.plan.augment.passes import POLICY
 from dotcnn.compiler.plan.fusion import Step
 from dotcnn.training.augment.policies import BINS, CHANGES, Policy
 from dotcnn.training.augment.registry import implementation

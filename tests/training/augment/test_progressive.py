@@ -10,7 +10,7 @@ from torch import Tensor
 
 import dotcnn
 from dotcnn.compiler.plan import plan
-from dotcnn.compiler.plan.augment import Resize
+from dotcnn.compiler.plan.augment.resizing import Resize
 from dotcnn.compiler.plan.plan import TrainPlan
 from dotcnn.training.augment.progressive import progressive
 from dotcnn.training.data.loader.batches import Batch

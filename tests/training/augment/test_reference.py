@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dotcnn.compiler.plan.augment import RESIZE
+from dotcnn.compiler.plan.augment.passes import RESIZE
 from dotcnn.compiler.plan.fusion import fused
 from dotcnn.training.augment.area_resize import cut_by_matrices
 from dotcnn.training.augment.homography import quadrilateral
