@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.plan.augment.geometry import Elastic
+from ...compiler.plan.augment.geometric import Elastic
 from ...compiler.plan.augment.passes import BLUR, WARP, Size, kernel_size
 from ...compiler.plan.augment.pixels import Blur
 from ...compiler.plan.fusion import Step

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.augment.augmentation import Augmentation
-from ...compiler.plan.augment.geometry import Flip, Perspective, Rotate, Scale, Shear, Shift
+from ...compiler.plan.augment.geometric import Flip, Perspective, Rotate, Scale, Shear, Shift
 from ...compiler.plan.augment.passes import MOVE, WARP, Size
 from ...compiler.plan.augment.resizing import Crop
 from ...compiler.plan.fusion import Step

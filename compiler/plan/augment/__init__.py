@@ -5,7 +5,7 @@ cost. The computation is registered for its class under training/augment, with `
 """
 
 # Imported to enter their directives, in the order in which help lists them.
-from . import geometry  # noqa: F401  # isort: skip
+from . import geometric  # noqa: F401  # isort: skip
 from . import resizing  # noqa: F401  # isort: skip
 from . import pixels  # noqa: F401  # isort: skip
 from . import mixing  # noqa: F401  # isort: skip

@@ -17,7 +17,7 @@ from ..directive import Context, conflict
 from ..evaluate import MODE_DOC, MODES, fits_input
 from ..other_sizes import difference
 from .augmentation import Augmentation, filling
-from .geometry import fill_levels
+from .geometric import fill_levels
 from .passes import INSIDE, MOVE, RESIZE, WARP, Cost, Fill, PassKind, Size, numbers
 
 _BILINEAR = 4 + 4

@@ -6,7 +6,7 @@ import pytest
 
 from dotcnn.compiler.language.overrides import OverrideError, SectionOverride, divide, read_override
 from dotcnn.compiler.plan import TrainPlan, plan
-from dotcnn.compiler.plan.augment.geometry import Rotate
+from dotcnn.compiler.plan.augment.geometric import Rotate
 from dotcnn.compiler.plan.data import Cifar10, Folder
 from dotcnn.compiler.plan.optimizer import Adam, AdamW, Sgd
 from dotcnn.compiler.plan.schedule import Cosine
