@@ -1,6 +1,6 @@
 """What training keeps in the memory of a GPU beside the tensors of a step: weights, optimizer
-state, the averaged copy (EMA), DDP's buckets, the data set, recent logits; and, as constants, the
-memory that CUDA, cuBLAS and NCCL take.
+state, the copies of EMA, lookahead and L2-SP, DDP's buckets, the data set, recent logits; and, as
+constants, the memory that CUDA, cuBLAS and NCCL take.
 
 The constants are rounded up from what people report of their processes (total, less what torch has
 reserved: 0.2 to 0.6 GiB alone, about 1 GiB more with NCCL); they are to be measured by
@@ -13,7 +13,7 @@ from ..network import Network
 from ..shapes import size
 from .peak import Bytes
 from .setting import Setting
-from .weight_bytes import gradient_sizes, weight_sizes
+from .weight_bytes import gradient_sizes, state_sizes, weight_sizes
 
 _MIB = 2**20
 
@@ -53,10 +53,12 @@ def resident(network: Network, setting: Setting) -> list[Bytes]:
     """The tensors that are on the GPU during a whole step, without cuBLAS's workspace."""
     weights = [amount for node in network.nodes for amount in weight_sizes(node)]
     gradients = [amount for node in network.nodes for amount in gradient_sizes(node, setting)]
-    sizes = [*weights, *gradients * setting.optimizer.state]
+    sizes = [*weights, *state_sizes(network, setting)]
     if setting.optimizer.counts_steps:
         sizes += [4] * len(gradients)
     if setting.ema:
+        sizes += weights
+    if setting.lookahead:
         sizes += weights
     if setting.anchor:
         sizes += gradients

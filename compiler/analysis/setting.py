@@ -24,6 +24,9 @@ class OptimizerMemory(NamedTuple):
     """
     counts_steps: bool = False
     """Whether there is a number for each weight on the GPU, the steps so far."""
+    orthogonalizes: bool = False
+    """Whether hidden layers are trained by Muon: all else here is then that of the other weights.
+    """
 
 
 OPTIMIZERS = {
@@ -34,7 +37,7 @@ OPTIMIZERS = {
         OptimizerMemory("rmsprop", state=1, scratch=1, gpu_scratch=1),
         OptimizerMemory("adam", state=2, scratch=2, counts_steps=True),
         OptimizerMemory("adamw", state=2, scratch=2, counts_steps=True),
-        OptimizerMemory("muon", state=1, scratch=3, gpu_scratch=2),
+        OptimizerMemory("muon", state=2, scratch=2, gpu_scratch=1, orthogonalizes=True),
     )
 }
 """By the name that `--optimizer` takes.
@@ -53,7 +56,7 @@ index and label in their order.
 class Setting(NamedTuple):
     """How a network is trained, as far as its memory depends on it. bf16 and fp16 mean autocast:
     weights, their gradients, statistics and the loss have four bytes per element, activations two
-    (on a GPU not all of them: autocast.py), and convolutions and linear layers keep two-byte copies
+    (not all of them: autocast.py), and convolutions and linear layers keep two-byte copies
     of their weights and of the network's input. What follows `from_train` counts on a GPU only.
     """
 
@@ -70,6 +73,8 @@ class Setting(NamedTuple):
     """Which of these the spec's own `train` section says."""
     ema: bool = False
     """Whether there is a copy with averaged weights."""
+    lookahead: bool = False
+    """Whether there is a copy with slow weights."""
     anchor: bool = False
     """Whether L2-SP keeps a copy of the weights as they were at the start."""
     accumulate: int = 1
@@ -93,6 +98,7 @@ class Setting(NamedTuple):
         words = [self.optimizer.name, self.precision, self.device]
         if self.device == "cuda":
             words += ["EMA"] if self.ema else []
+            words += ["lookahead"] if self.lookahead else []
             words += ["L2-SP"] if self.anchor else []
             words += [f"{self.accumulate} accumulated batches"] if self.accumulate > 1 else []
             words += [f"{self.processes} GPUs"] if self.processes > 1 else []

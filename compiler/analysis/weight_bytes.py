@@ -1,9 +1,11 @@
-"""Bytes of the weights and buffers of a layer, and of their gradients."""
+"""Bytes of weights and buffers, of their gradients, and of the optimizer's state."""
 
 from __future__ import annotations
 
-from ..network import Node
+from ..network import Network, Node
+from ..ops.base import Weight
 from ..shapes import size
+from .hidden import hidden_layers, matrices
 from .setting import Setting
 
 
@@ -16,13 +18,30 @@ def weight_bytes(node: Node) -> int:
     return sum(weight_sizes(node))
 
 
+def _trained(node: Node, setting: Setting) -> list[Weight]:
+    """None if the layer is frozen."""
+    frozen = node.index in setting.frozen
+    return [] if frozen else [weight for weight in node.weights if weight.trainable]
+
+
 def gradient_sizes(node: Node, setting: Setting) -> list[int]:
     """Of each gradient; none if the layer is frozen."""
-    if node.index in setting.frozen:
-        return []
-    return [4 * size(weight.shape) for weight in node.weights if weight.trainable]
+    return [4 * size(weight.shape) for weight in _trained(node, setting)]
 
 
 def trained_bytes(node: Node, setting: Setting) -> int:
     """Bytes of the gradients of a layer's weights."""
     return sum(gradient_sizes(node, setting))
+
+
+def state_sizes(network: Network, setting: Setting) -> list[int]:
+    """Of each tensor of the optimizer's state, without counters of steps."""
+    optimizer = setting.optimizer
+    hidden = hidden_layers(network) if optimizer.orthogonalizes else frozenset[int]()
+    sizes: list[int] = []
+    for node in network.nodes:
+        with_momentum = matrices(node) if node.index in hidden else []
+        for weight in _trained(node, setting):
+            tensors = 1 if weight in with_momentum else optimizer.state
+            sizes += [4 * size(weight.shape)] * tensors
+    return sizes

@@ -8,7 +8,7 @@ from ..network import Network
 from .make import examine
 from .optimizer import Optimizer
 from .recompute import parts_of
-from .train import Accumulate, Batch, Ema, Precision, Recompute
+from .train import Accumulate, Batch, Ema, Lookahead, Precision, Recompute
 from .transfer import L2
 
 
@@ -28,6 +28,7 @@ def settings_in_train(network: Network) -> dict[str, Any]:
     if accumulate is not None:
         settings["accumulate"] = accumulate.batches
     settings["ema"] = context.find(Ema) is not None
+    settings["lookahead"] = context.find(Lookahead) is not None
     settings["anchor"] = context.find(L2) is not None
     recompute = context.find(Recompute)
     if recompute is not None:

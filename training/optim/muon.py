@@ -3,13 +3,13 @@
 The weights of a hidden layer are a matrix: its outputs times its inputs, where a convolution has
 its channels and its kernel flattened into one axis. (A grouped convolution is one matrix for each
 group.) The averaged gradient of a matrix is replaced by the nearest matrix whose singular values
-are all about 1. All other weights are trained by AdamW, at a learning rate of their own:
-`optimizers.py` decides which those are.
+are all about 1. All other weights are trained by AdamW, at a learning rate of their own. Which
+layers are hidden, the graph of the network says (compiler/analysis/hidden.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -57,23 +57,22 @@ class Muon(torch.optim.Optimizer):
 
     def _matrices(self, group: dict[str, Any], weights: list[Tensor]) -> None:
         lr, momentum = group["lr"], group["momentum"]
-        gradients = _gradients(weights)
-        averages = [self._state(weight, "momentum_buffer") for weight in weights]
-        torch._foreach_lerp_(averages, gradients, 1 - momentum)
-        steps = averages
-        if group["nesterov"]:
-            steps = list(torch._foreach_lerp(gradients, averages, momentum))
         if group["weight_decay"]:
             torch._foreach_mul_(weights, 1 - lr * group["weight_decay"])
-        together: dict[tuple[int, int], list[int]] = {}
-        matrices = [step.reshape(group[BLOCKS], len(step) // group[BLOCKS], -1) for step in steps]
-        for index, matrix in enumerate(matrices):
-            together.setdefault((matrix.shape[1], matrix.shape[2]), []).append(index)
-        for (rows, columns), indices in together.items():
-            orthogonal = orthogonalized(
-                torch.cat([matrices[index] for index in indices]), group["steps"]
-            )
-            some = [weights[index] for index in indices]
+        together: dict[tuple[int, int], list[Tensor]] = {}
+        for weight in weights:
+            size = len(weight) // group[BLOCKS], weight[0].numel()
+            together.setdefault(size, []).append(weight)
+        for (rows, columns), some in together.items():
+            gradients = _gradients(some)
+            averages = [self._state(weight, "momentum_buffer") for weight in some]
+            torch._foreach_lerp_(averages, gradients, 1 - momentum)
+            steps: Sequence[Tensor] = averages
+            if group["nesterov"]:
+                steps = torch._foreach_lerp(gradients, averages, momentum)
+            matrices = torch.cat([step.reshape(group[BLOCKS], rows, columns) for step in steps])
+            del steps
+            orthogonal = orthogonalized(matrices, group["steps"])
             changes = [
                 change.reshape(weight.shape).to(weight.dtype)
                 for change, weight in zip(torch.split(orthogonal, group[BLOCKS]), some, strict=True)

@@ -28,16 +28,18 @@ def parameter_groups(
     factors: Mapping[str, float] | None = None,
     anchored: Collection[str] = (),
     since: Mapping[str, int] | None = None,
+    hidden: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Trainable parameters, grouped by weight decay and learning-rate factor.
 
     `factors` are by parameter name, 1 for the rest; each group keeps its own as `factor`.
     `anchored` parameters are pulled towards their starting values (L2-SP) and do not decay.
     `since` has the epoch in which each parameter is unfrozen, because torch needs all parameters of
-    a group to start together. The order is deterministic.
+    a group to start together. `hidden` are those that Muon trains itself. The order is
+    deterministic.
     """
     groups: dict[tuple[float, float, int, int], dict[str, Any]] = {}
-    blocks = _blocks(module) if isinstance(directive, plans.Muon) else {}
+    muon = isinstance(directive, plans.Muon)
     for name, parameter, part in _trainable(module):
         factor = (factors or {}).get(name, 1.0)
         decays = isinstance(part, _DECAYING) and name.endswith("weight")
@@ -46,13 +48,13 @@ def parameter_groups(
         if directive.norm_lr is not None and isinstance(part, _NORMS):
             factor *= directive.norm_lr
             decay /= directive.norm_lr or 1.0  # torch multiplies it by the learning rate
-        if isinstance(directive, plans.Muon) and name not in blocks:
+        blocks = int(getattr(part, "groups", 1)) if muon and name in hidden else 0
+        if isinstance(directive, plans.Muon) and not blocks:
             factor *= directive.adamw_lr
-        matrices = blocks.get(name, 0)
         group = groups.setdefault(
-            (factor, decay, (since or {}).get(name, 1), matrices),
+            (factor, decay, (since or {}).get(name, 1), blocks),
             {"params": [], "weight_decay": decay, "factor": factor}
-            | ({BLOCKS: matrices} if isinstance(directive, plans.Muon) else {}),
+            | ({BLOCKS: blocks} if muon else {}),
         )
         group["params"].append(parameter)
     return list(groups.values())
@@ -67,17 +69,6 @@ def _trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module
             if parameter.requires_grad and parameter not in seen:
                 seen.add(parameter)
                 yield name, parameter, part
-
-
-def _blocks(module: nn.Module) -> dict[str, int]:
-    """The weights of hidden layers, by name, with the number of matrices that each consists of: one
-    for each group of a convolution. The first and the last layer are not hidden."""
-    layers = [
-        (name, part)
-        for name, part in module.named_modules()
-        if isinstance(part, _DECAYING) and any(True for _ in part.parameters())
-    ]
-    return {f"{name}.weight": int(getattr(part, "groups", 1)) for name, part in layers[1:-1]}
 
 
 def make_optimizer(

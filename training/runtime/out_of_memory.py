@@ -155,6 +155,7 @@ def _setting(situation: Situation) -> Setting:
         plan.train.optimizer.memory,
         kind,
         ema=plan.train.ema is not None,
+        lookahead=plan.train.lookahead is not None,
         anchor=plan.transfer is not None and plan.transfer.l2 is not None,
         accumulate=plan.train.accumulate.batches,
         processes=situation.world,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import dotcnn
+from dotcnn.compiler.analysis.hidden import hidden_weights
 from dotcnn.compiler.plan.optimizer import Muon, Sgd
 from dotcnn.training.optim.muon import COEFFICIENTS, orthogonalized
 from dotcnn.training.optim.optimizers import make_optimizer, parameter_groups
@@ -66,7 +67,7 @@ def test_steps_are_torchs(nesterov: bool) -> None:
     theirs = nn.Linear(7, 5, bias=False)
     theirs.load_state_dict(layers[1].state_dict())
     directive = Muon.make(lr=0.1, momentum=0.8, weight_decay=0.1, nesterov=nesterov)
-    mine = make_optimizer(directive, parameter_groups(ours, directive), CPU)
+    mine = make_optimizer(directive, parameter_groups(ours, directive, hidden=["1.weight"]), CPU)
     beside = torch.optim.Muon(
         theirs.parameters(), lr=0.1, momentum=0.8, weight_decay=0.1, nesterov=nesterov
     )
@@ -86,12 +87,13 @@ def test_a_step_of_a_network_is_as_computed_by_hand() -> None:
     torch.manual_seed(0)
     module = dotcnn.load(SPEC)
     directive = Muon.make(lr=0.02, momentum=0.9, weight_decay=0.1, adamw_lr=0.1)
-    optimizer = make_optimizer(directive, parameter_groups(module, directive), CPU)
+    named = hidden_weights(dotcnn.compile(SPEC))
+    optimizer = make_optimizer(directive, parameter_groups(module, directive, hidden=named), CPU)
     for group in optimizer.param_groups:
         group["lr"] = 0.02 * group["factor"]
     hidden = {"conv2.weight": 1, "conv3.weight": 3, "depthwise.weight": 12, "fc1.weight": 1}
     names = dict(module.named_parameters())
-    assert hidden.keys() < names.keys()
+    assert named == hidden.keys() < names.keys()
     expected = {name: weight.detach().clone() for name, weight in names.items()}
     others = [name for name in names if name not in hidden]
     matrix_like = {"conv1.weight", "fc2.weight"}
@@ -125,6 +127,12 @@ def test_a_step_of_a_network_is_as_computed_by_hand() -> None:
             expected[name] = expected[name] * (1 - 0.02 * 0.1) - 0.02 * change
         for name, weight in names.items():
             torch.testing.assert_close(weight.detach(), expected[name], atol=2e-5, rtol=1e-3)
+
+
+def test_logits_of_auxiliary_heads_are_not_hidden_layers() -> None:
+    hidden = hidden_weights(dotcnn.compile("googlenet"))
+    assert {"aux1.fc1.weight", "unit2.conv.weight"} < hidden
+    assert not hidden & {"unit1.conv.weight", "aux1.fc2.weight", "aux2.fc2.weight", "fc.weight"}
 
 
 @pytest.mark.slow
