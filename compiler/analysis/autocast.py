@@ -1,12 +1,10 @@
 """Bytes per element of each output under autocast (bf16, fp16), and the copies in another precision
 that operations make of their inputs.
 
-On a GPU, group and layer norms, softmax and interpolation run in float32, and so does whatever
-combines activations with weights in float32. Their outputs have four bytes per element, and pass
-that on to the sums and activations after them, until a convolution or linear layer converts them
-back. Which operations these are, they say themselves (`Op.autocast`).
-
-On a CPU, nearly all operations are counted with two bytes per element.
+Whatever combines activations with weights in float32, such as a layer scale, gives float32; on a
+GPU, group and layer norms, softmax and interpolation do, too. Their outputs have four bytes per
+element, and pass that on to the sums and activations after them, until a convolution or linear
+layer converts them back. Which operations these are, they say themselves (`Op.autocast`).
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..network import Network, Node
-from .setting import Setting
+from .setting import Device, Setting
 
 
 class Width(NamedTuple):
@@ -38,25 +36,20 @@ def widths(network: Network, setting: Setting) -> list[Width]:
     """The bytes per element of each node, by index."""
     if setting.precision == "fp32":
         return [FULL] * len(network.nodes)
-    of = on_gpu if setting.device == "cuda" else on_cpu
     found: list[Width] = []
     for node in network.nodes:
-        found.append(of(node, [found[source.index].output for source in node.inputs]))
+        inputs = [found[source.index].output for source in node.inputs]
+        found.append(width_of(node, inputs, setting.device))
     return found
 
 
-def on_cpu(node: Node, inputs: list[int]) -> Width:
-    first = any(not source.inputs for source in node.inputs)
-    if first and node.op.macs(node.shape, *node.input_shapes):
-        return Width(2, 2, tuple(not source.inputs for source in node.inputs))
-    return _HALF
-
-
-def on_gpu(node: Node, inputs: list[int]) -> Width:
+def width_of(node: Node, inputs: list[int], device: Device) -> Width:
     """Of a node whose inputs have so many bytes per element."""
     if not inputs:
         return FULL  # the images
     mode = node.op.autocast
+    if device == "cpu" and mode == "fp32":
+        mode = "follow"  # a CPU has kernels for them
     if mode == "follow":
         # In place, the memory of the first input has its precision already.
         output = inputs[0] if node.op.shares_storage else max(inputs)

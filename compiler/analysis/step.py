@@ -17,12 +17,13 @@ from ..ops.base import Kept
 from ..shapes import size
 from .autocast import Width, widths
 from .gpu import resident
+from .hidden import orthogonalization_scratch
 from .kept import LABEL, SCALAR, inputs_of, loss, outputs, requires_grad, saved_tensors
 from .peak import Bytes, Event, Ledger, Peak
 from .question import question
 from .setting import Setting
 from .storage import storages
-from .weight_bytes import gradient_sizes, trained_bytes, weight_bytes
+from .weight_bytes import gradient_sizes, state_sizes, trained_bytes, weight_bytes
 
 
 @gc_paused()
@@ -127,7 +128,7 @@ class _Step:
         if self.gpu:
             tensors = resident(self.network, self.setting)
             return Bytes(sum(t.fixed for t in tensors), sum(t.each for t in tensors))
-        state = self.setting.optimizer.state * sum(map(sum, self.gradient_sizes))
+        state = sum(state_sizes(self.network, self.setting))
         constant = sum(map(weight_bytes, self.nodes)) + state
         return Bytes(constant, 4 * self.pixels + LABEL)
 
@@ -232,7 +233,7 @@ class _Step:
         logarithm = loss(node)
         gradient = _Gradient(self.amounts[node.index])
         in_fp32 = Bytes(0, logarithm.each)
-        if self.gpu and self.widths[node.index].output < 4:
+        if self.widths[node.index].output < 4:
             # The loss is computed from a copy, which metrics keep.
             self.ledger.take(("logits", node.index), 0, logarithm.each)
         self.ledger.take(("loss", node.index), 2 * SCALAR, 0)  # and what it keeps
@@ -262,7 +263,7 @@ class _Step:
                 ledger.take(gradient, 0, gradient.amount)
             gradient.holders += 1
             input_gradients.append((source.index, gradient, fills))
-        low = self.gpu and width.inside < 4 and node.op.autocast == "low"
+        low = width.inside < 4 and node.op.autocast == "low"
         if not low:
             self._weight_gradients(node)
         ledger.note("backward", index, flow.scratch)
@@ -302,7 +303,7 @@ class _Step:
     def _flow(self, node: Node) -> _Flow:
         width = self.widths[node.index]
         sources = tuple([self.widths[source.index].output for source in node.inputs])
-        key = (width, sources, question(node)) if self.gpu else question(node)
+        key = width, sources, question(node)
         flow = self.flows.get(key)
         if flow is None:
             flow = self.flows[key] = _flow(node, self.setting, width, sources)
@@ -337,6 +338,8 @@ class _Step:
             scratch = optimizer.scratch * max(
                 map(max, filter(None, self.gradient_sizes)), default=0
             )
+        if optimizer.orthogonalizes:
+            scratch = max(scratch, orthogonalization_scratch(self.network, self.setting))
         self.ledger.note("step", -1, Bytes(scratch))
         if self.gpu:
             for tensor, amount in self.weight_gradients:
@@ -358,15 +361,14 @@ class _Flow(NamedTuple):
 def _flow(node: Node, setting: Setting, width: Width, sources: tuple[int, ...]) -> _Flow:
     op, shapes = node.op, node.input_shapes
     alike = [size(shape) == size(node.shape) for shape in shapes]
-    gpu = setting.device == "cuda"
     before = [
-        width.inside * size(shape) if gpu and source != width.inside else 0
+        width.inside * size(shape) if source != width.inside else 0
         for shape, source in zip(shapes, sources, strict=True)
     ]
     if op.kind == "merge":
         if op.kept(node.shape, *shapes) == Kept():
             # A sum passes the gradient on, a concatenation passes on parts.
-            same = [not gpu or source == width.output for source in sources]
+            same = [source == width.output for source in sources]
             return _Flow(tuple(zip(same, alike, [0] * len(same), strict=True)), Bytes())
         # The gradient of a broadcast factor has the full size before it is summed.
         full = 0 if all(alike) else width.inside * size(node.shape)
@@ -375,7 +377,7 @@ def _flow(node: Node, setting: Setting, width: Width, sources: tuple[int, ...]) 
     low = setting.precision != "fp32" and op.kind in ("conv", "linear")
     # The gradient of a weight has two bytes per element before it becomes fp32.
     scratch = Bytes(trained_bytes(node, setting) // 2 if low else 0)
-    if gpu and node.weights and (op.autocast == "wide" or op.kind == "activation"):
+    if node.weights and (op.autocast == "wide" or op.kind == "activation"):
         # The gradient of a factor of each channel has the full size before it is summed.
         scratch = Bytes(0, width.inside * size(node.shape))
     flows = [

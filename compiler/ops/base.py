@@ -21,9 +21,10 @@ Kind = Literal[
 ]
 
 Autocast = Literal["low", "fp32", "wide", "follow"]
-"""What autocast does with an operation on a GPU: `low` converts its inputs and weights to two bytes
-per element, `fp32` converts its inputs to four; `wide` reads its inputs as they are and computes in
-float32; `follow` has the precision of its inputs, the widest if they differ."""
+"""What autocast does with an operation: `low` converts its inputs and weights to two bytes per
+element; `fp32` converts its inputs to four on a GPU, and is `follow` on a CPU; `wide` reads its
+inputs as they are and computes in float32; `follow` has the precision of its inputs, the widest if
+they differ."""
 
 
 class Weight(NamedTuple):
@@ -33,9 +34,11 @@ class Weight(NamedTuple):
     """Its key in the layer's state dict."""
     shape: Shape
     trainable: bool = True
-    """False for buffers: fixed filters and running statistics."""
+    """False for buffers: filters and running statistics."""
     itemsize: int | None = None
     """Bytes per element, if that does not follow the network's precision."""
+    fixed: bool = False
+    """Whether it is a parameter that training leaves as it is; then it is not trainable."""
 
 
 class Window(NamedTuple):
@@ -215,7 +218,7 @@ class Op(Declared):
         return 0.0
 
     autocast: ClassVar[Autocast] = "follow"
-    """The precision that torch computes it in under autocast on a GPU."""
+    """The precision that torch computes it in under autocast."""
     probabilities: ClassVar[bool] = False
     """As the last layer it is applied in prediction only: losses take its input (softmax,
     sigmoid).

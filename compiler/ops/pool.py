@@ -664,6 +664,7 @@ class Tree(Padded):
     multiply-adds; a gate also costs four operations for each output.
     """
 
+    autocast: ClassVar[Autocast] = "low"
     word: ClassVar[str] = "pool tree"
     example: ClassVar[str] = "pool tree 2x2"
     arithmetic: ClassVar[str] = (
