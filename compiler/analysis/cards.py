@@ -11,38 +11,38 @@ from ...dsl.closest import closest
 class Card(NamedTuple):
     name: str
     memory: int
-    """Bytes that torch reports as its total: a few percent fewer than the nominal size, because
-    the driver keeps some, and ECC on some cards."""
+    """Bytes that torch reports as its total: less than the nominal size, because the driver keeps
+    some, newer ones more, and ECC on some cards. Where in doubt, too few rather than too many."""
+    source: str
+    """Where the figure comes from, in words."""
 
 
 def _seen(name: str, gib: float) -> Card:
-    """A card whose total people report, as torch prints it in messages about memory; the lowest."""
-    return Card(name, int(gib * 2**30))
+    """A card whose total people report, as torch prints it in messages about memory: the lowest."""
+    return Card(name, int(gib * 2**30), "the lowest total that people have reported of it")
 
 
-def _nominal(name: str, gib: int) -> Card:
-    """A card of which only the nominal size is known: 3 % less, the most seen of GeForce cards."""
-    return Card(name, gib * 2**30 * 97 // 100)
-
-
-def _like(name: str, mib: int) -> Card:
-    """A card whose total is known from nvidia-smi only: torch reports 0.5 GiB less of the A10 and
-    0.6 GiB less of the H100."""
-    return Card(name, mib * 2**20 - 600 * 2**20)
+def _nominal(name: str, gib: int, *, ecc: bool = False) -> Card:
+    """A card of which only the nominal size is known. The driver keeps up to 5 % of GeForce cards,
+    most of those with 8 GB; ECC takes a sixteenth of GDDR memory, where it can be switched on."""
+    less = 8 if ecc else 5
+    return Card(name, gib * 2**30 * (100 - less) // 100, f"its nominal size, less {less} %")
 
 
 CARDS = (
-    _nominal("GTX 1080 Ti", 11), _seen("RTX 2080 Ti", 10.74),
-    _seen("RTX 3060", 11.76), _seen("RTX 3070", 7.78), _seen("RTX 3080", 9.77),
-    _seen("RTX 3090", 23.68), _nominal("RTX 4060", 8), _nominal("RTX 4060 Ti 16GB", 16),
-    _nominal("RTX 4070", 12), _nominal("RTX 4070 Ti", 12), _nominal("RTX 4080", 16),
-    _seen("RTX 4090", 23.64), _nominal("RTX 5070 Ti", 16), _nominal("RTX 5080", 16),
-    _seen("RTX 5090", 31.37), _seen("RTX A4000", 15.61), _nominal("RTX A5000", 24),
-    _nominal("RTX A6000", 48), _seen("RTX 6000 Ada", 44.40),
+    _nominal("GTX 1080 Ti", 11), _seen("RTX 2080 Ti", 10.56),
+    _seen("RTX 3060", 11.62), _nominal("RTX 3070", 8), _seen("RTX 3080", 9.62),
+    _seen("RTX 3090", 23.50), _nominal("RTX 4060", 8), _nominal("RTX 4060 Ti 8GB", 8),
+    _nominal("RTX 4060 Ti 16GB", 16), _nominal("RTX 4070", 12), _nominal("RTX 4070 Ti", 12),
+    _nominal("RTX 4080", 16),
+    _seen("RTX 4090", 23.50), _nominal("RTX 5070 Ti", 16), _nominal("RTX 5080", 16),
+    _seen("RTX 5090", 31.36), _nominal("RTX A4000", 16, ecc=True),
+    _nominal("RTX A5000", 24, ecc=True), _nominal("RTX A6000", 48, ecc=True),
+    _nominal("RTX 6000 Ada", 48, ecc=True),
     _seen("T4", 14.56), _seen("P100", 15.89), _seen("V100 16GB", 15.75),
-    _seen("V100 32GB", 31.74), _seen("A10", 21.98), _seen("A30", 23.53),
-    _seen("A100 40GB", 39.38), _seen("A100 80GB", 79.15), _like("L4", 23034),
-    _seen("L40", 44.40), _seen("L40S", 44.40), _seen("H100 80GB", 79.10), _like("H200", 143771),
+    _seen("V100 32GB", 31.73), _seen("A10", 21.95), _seen("A30", 23.50),
+    _seen("A100 40GB", 39.38), _seen("A100 80GB", 79.14), _seen("L4", 21.95),
+    _seen("L40", 44.34), _seen("L40S", 44.34), _seen("H100 80GB", 79.10), _seen("H200", 139.72),
 )  # fmt: skip
 
 
@@ -52,9 +52,9 @@ class NoCard(ValueError):
 
 def card_named(name: str) -> Card:
     """The card of a name, as people write it: `rtx4090`, `NVIDIA GeForce RTX 4090`, `A100-80GB`."""
-    asked = _key(name)
+    asked = _key(name) or "?"
     found = [card for card in CARDS if _key(card.name) == asked]
-    found = found or [card for card in CARDS if re.fullmatch(rf"{asked}\d+gb", _key(card.name))]
+    found = found or [card for card in CARDS if _key(_without_size(card.name)) == asked]
     if len(found) == 1:
         return found[0]
     if found:
@@ -71,7 +71,12 @@ def card_named(name: str) -> Card:
     )
 
 
+def _without_size(name: str) -> str:
+    """`A100` of `A100 80GB`; "" of a name without a size."""
+    return name.rpartition(" ")[0] if name.endswith("GB") else ""
+
+
 def _key(name: str) -> str:
     """The name without what people leave out: maker, family, form factor, spaces."""
-    words = re.sub(r"\b(nvidia|geforce|tesla|quadro|sxm\d?|pcie|generation)\b", " ", name.lower())
-    return re.sub(r"[^a-z0-9]", "", words)
+    left_out = r"\b(nvidia|geforce|rtx|gtx|tesla|quadro|sxm\d?|pcie|generation)(?=\d|\b)"
+    return re.sub(r"[^a-z0-9]", "", re.sub(left_out, " ", name.lower()))

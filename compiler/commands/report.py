@@ -93,4 +93,5 @@ def _limit(options: argparse.Namespace) -> Limit | None:
         raise UsageError("--card says how much memory there is: leave out --fit")
     if options.device != "cuda":
         raise UsageError("--card is for training on a GPU: leave out `--device cpu`")
-    return Limit(options.card.memory, f"the {options.card.name}", options.card.name)
+    card = options.card
+    return Limit(card.memory, f"the {card.name}", card.name, card.source)

@@ -21,6 +21,8 @@ class Limit(NamedTuple):
     words: str
     """`the RTX 4090`."""
     card: str | None = None
+    source: str = ""
+    """Where the memory of a card is known from."""
 
 
 class Answer(NamedTuple):
@@ -59,6 +61,7 @@ def _fields(analysis: Analysis, found: Answer, limit: Limit) -> dict[str, object
         "file": analysis.network.program.main.source.name,
         "limit": limit.memory,
         "card": limit.card,
+        "source": limit.source or None,
         "precision": setting.precision,
         "optimizer": setting.optimizer.name,
         "device": setting.device,
@@ -92,7 +95,10 @@ def fit_text(analysis: Analysis, limit: Limit, style: Style) -> str:
     ]
     if setting.device == "cuda":
         lines += wrapped(_on_gpu(found), style, code="")
-    lines += wrapped(f"Left out: {analysis.memory.excluded}.", style)
+    left_out = f"Left out: {analysis.memory.excluded}."
+    if limit.source:
+        left_out += f" The memory of the {limit.card} is {limit.source}."
+    lines += wrapped(left_out, style)
     return "\n".join(lines)
 
 
@@ -108,6 +114,11 @@ def _verdict(found: Answer, limit: Limit) -> str:
         return f"yes: {batch} fits into {limit.words}: {needed} of {have}"
     if found.memory.setting.device == "cuda" and found.asked > found.memory.largest_batch:
         return f"no: {batch} makes a feature map of 2^31 elements or more"
+    if found.memory.needed(found.asked) <= limit.memory:
+        return (
+            f"no: {batch} needs {needed} of the {have} that {limit.words} has, but torch's"
+            " allocator would find no piece of it large enough"
+        )
     return f"no: {batch} needs {needed}, and {limit.words} has {have}"
 
 
