@@ -196,6 +196,15 @@ class Node:
         """Clears cached weights after a change of the operation."""
         self._weights = None
 
+    def keep_fixed(self, name: str) -> None:
+        """Marks one of its weights as not trained. Its operation is then its own: others that were
+        shared with it keep theirs."""
+        self.op = self.op.replace()
+        self._weights = tuple(
+            weight._replace(trainable=False, fixed=True) if weight.name == name else weight
+            for weight in self.weights
+        )
+
     @property
     def aux(self) -> bool:
         """Whether it is part of an auxiliary head, which exists only in training."""

@@ -77,3 +77,15 @@ print(*(name.rpartition(".")[2] for name in sys.modules if ".commands." in name)
 def test_emit_knows_the_endings_of_export() -> None:
     """compiler/ cannot ask training/ for them."""
     assert ENDINGS.keys() == EXPORTED
+
+
+def test_help_explains_an_argument_by_the_words_that_have_it(capfd: Capture) -> None:
+    result = run(capfd, "help", "whitening")
+    assert result.code == 0
+    assert result.out.startswith("init  let the first convolution whiten")
+    assert "`whitening` is an argument" in result.err
+    result = run(capfd, "help", "nesterov")
+    assert [line.split("  ")[0] for line in result.out.splitlines() if line[0] != " "] == [
+        "optimizer sgd",
+        "optimizer muon",
+    ]

@@ -87,7 +87,7 @@ def costs(network: Network, frozen: Container[int] = ()) -> list[Cost]:
         if cost is None:
             cost = known[key] = _cost(node)
         if cost.trainable and node.index in frozen:
-            cost = cost._replace(trainable=0, frozen=cost.trainable)
+            cost = cost._replace(trainable=0, frozen=cost.params)
         node_costs.append(cost)
     return node_costs
 
@@ -97,15 +97,18 @@ def _cost(node: Node) -> Cost:
         return Cost(activations=size(node.shape))
     shapes = node.input_shapes
     macs = node.op.macs(node.shape, *shapes)
-    trainable = buffers = 0
+    trainable = fixed = buffers = 0
     for weight in node.weights:
         if weight.trainable:
             trainable += size(weight.shape)
+        elif weight.fixed:
+            fixed += size(weight.shape)
         else:
             buffers += size(weight.shape)
     elements = size(node.shape)
     return Cost(
         trainable=trainable,
+        frozen=fixed,
         buffers=buffers,
         macs=macs,
         elementwise=node.op.elementwise(node.shape, *shapes),

@@ -192,6 +192,8 @@ class _Elaborator:
         settle(network)
         network.walk = walk
         network.init = decide(network, walk.init, walk.residual_sums)
+        if network.init.whitened:
+            network.by_name[network.init.whitened].keep_fixed("weight")
         return network
 
     def refuse_empty(self, syntax: NetworkSyntax, walk: Walk, root: Scope) -> None:

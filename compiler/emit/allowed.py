@@ -32,7 +32,7 @@ _METHODS = frozenset({"__init__", "forward", "predict"})
 _OF_LIBRARIES = re.compile(r"nn\.[A-Z]\w*|nn\.init\.[a-z]\w*_|F\.[a-z]\w*")
 """Calls of torch: modules, initializers, functions. Deeper names, which may lead to other modules,
 are allowed only if an operation declares them (`Op.torch_calls`)."""
-_OF_VALUES = frozenset("copy_ detach float forward modules numel".split())
+_OF_VALUES = frozenset("copy_ detach float forward modules numel requires_grad_".split())
 """Methods of tensors and of modules, besides those that operations declare."""
 _OF_MODULES = frozenset({"append", "forward", "modules"})
 """Methods of `self`, besides its attributes."""

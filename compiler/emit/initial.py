@@ -10,13 +10,26 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..network import Init, Network, Node
-from ..ops.base import Constructor
+from ..ops.base import Constructor, helper
 
 Lines = list[str]
 
 _TRANSPOSED = "nn.ConvTranspose2d"
 _CLASSES = ("nn.Conv2d", _TRANSPOSED, "nn.Linear")
 """The classes that `init` applies to, in the order in which they are listed."""
+
+
+WHITEN = helper('''\
+def whiten(convolution: nn.Conv2d, images: Tensor) -> None:
+    """Sets its weights to the principal components of the patches of normalized training images,
+    each divided by its deviation, and the negatives of them (Page, 2018)."""
+    patches = F.unfold(images, convolution.weight.shape[2:]).transpose(1, 2).flatten(0, 1)
+    variances, components = torch.linalg.eigh((patches.T @ patches).double() / len(patches))
+    filters = (components / (variances.clamp(min=0) + 5e-4).sqrt()).T.flip(0)
+    filters = filters[: len(convolution.weight) // 2].reshape(-1, *convolution.weight.shape[1:])
+    convolution.weight.detach().copy_(torch.cat([filters, -filters]))
+''')
+"""For networks with `init whitening`: what training does before the first step."""
 
 
 class InitText(NamedTuple):

@@ -15,13 +15,12 @@ from .class_contents import Contents
 from .class_writer import Classes, class_text
 from .constructor import assignments
 from .forward import SHORT, Forward
-from .initial import initial
+from .initial import WHITEN, initial
 from .layout import STEP, Doc, Group, statement
 from .source import NAMESPACE, Comments, Names, docstring
 
 Lines = list[str]
 
-WHITENED = "The weights of {} come from training images and stay as they are (Page, 2018)."
 
 EMITTED = re.compile(rb'\A(?:"""|.*\n)From .* by dotcnn ')
 """The beginning of every emitted file: such a file may be overwritten without asking."""
@@ -37,7 +36,8 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     outputs = names.free(f"{own}Outputs") if network.aux else ""
     classes = Classes(bodies, comments, names)
     contents = classes.unchanged(bodies.flat()) if flat else classes.write(network.root)
-    parts: list[Sequence[str]] = [helper.rstrip("\n").split("\n") for helper in classes.helpers]
+    helpers = [*classes.helpers, *([WHITEN] if network.init.whitened else [])]
+    parts: list[Sequence[str]] = [helper.rstrip("\n").split("\n") for helper in helpers]
     parts += [made.lines for made in classes.written]
     fields = _head_fields(network.aux)
     if outputs:
@@ -54,7 +54,7 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
         made.append(f"{STEP * 2}for module in self.modules():  # {reason}")
         made += [STEP * 2 + line for line in start.lines[2:]]
     if network.init.whitened:
-        made.append(f"{STEP * 2}# {WHITENED.format(network.init.whitened)}")
+        made += [STEP * 2 + line for line in _whitened(network.init.whitened, flat)]
     described = comments.above(network.root.span)
     forward = _forward(outputs, fields, contents, flat)
     parts.append(class_text(f"{own}(nn.Module)", described, (), made, forward, predict))
@@ -92,8 +92,17 @@ def _header(network: Network, comments: Comments, version: str, note: str) -> Li
 
 
 def _helper_names(network: Network) -> set[str]:
-    helpers = {node.torch.helper for node in network.nodes[1:]}
+    helpers = {WHITEN, *(node.torch.helper for node in network.nodes[1:])}
     return {*re.findall(r"^(?:class|def) (\w+)", "\n".join(helpers), re.MULTILINE)}
+
+
+def _whitened(name: str, flat: bool) -> Lines:
+    """The statement that excludes the weights of a whitening convolution from training."""
+    place = name.replace(".", "_") if flat else re.sub(r"\.(\d+)", r"[\1]", name)
+    return [
+        f"# whiten(self.{place}, images) sets these weights; they are not trained.",
+        f"self.{place}.weight.requires_grad_(False)",
+    ]
 
 
 def _head_fields(heads: Sequence[AuxHead]) -> list[str]:

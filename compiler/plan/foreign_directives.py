@@ -147,8 +147,8 @@ write `evaluate { normalize measured }`: mean and deviation of the training imag
     featurewise_center featurewise_std_normalization Normalization standardize
 there is no equivalent for single images: `normalize measured` in `evaluate` comes closest
     samplewise_center samplewise_std_normalization per_image_standardization
-there is no whitening: `pca_color 0.1` shifts colours along their principal components
-    zca_whitening zca_epsilon
+images are not whitened, but their patches are with `init whitening` in the network's body
+    zca_whitening zca_epsilon zca ZCA ZCAWhitening whitening
 there is no equivalent: `color brightness=0.2` changes all channels alike
     channel_shift_range ChannelShift ColorJitterChannel
 write it with the data, in `train`: `data folder "images" val=20%`
@@ -190,8 +190,8 @@ write `normalize none`, which scales pixels to 0..1; another scale is `normalize
     scale input_scale
 there is no equivalent for single images: `normalize measured` comes closest
     samplewise_center samplewise_std_normalization per_image_standardization
-there is no whitening: `normalize measured` comes closest
-    zca_whitening zca_epsilon
+images are not whitened, but their patches are with `init whitening` in the network's body
+    zca_whitening zca_epsilon zca ZCA ZCAWhitening whitening
 shapes are channels x height x width, and numbers float32: take it out
     data_format
 """,

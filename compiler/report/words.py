@@ -98,6 +98,9 @@ def explain(word: str, style: Style) -> Answer:
     several = [each for each in words() if each.startswith(f"{word} ")]
     if several:
         return Answer(_listed(several, style))
+    arguments = _as_argument(word)
+    if arguments:
+        return Answer("\n".join(laid_out(arguments, style, "")), f"`{word}` is an argument")
     for where, ours, advice in meanings(word):
         if where == "argument":
             raise Unknown(
@@ -111,6 +114,17 @@ def explain(word: str, style: Style) -> Answer:
     close = closest(word, [*words(), *foreign.known_layers()])
     help = f"did you mean `{close}`?" if close else "`cnn help` lists all words"
     raise Unknown(f"`{word}` is not a word of the language; {help}")
+
+
+def _as_argument(name: str) -> list[tuple[str, str]]:
+    """The words that have an argument of this name, and what it means there."""
+    directives = [kind for section in SECTIONS for kind in DIRECTIVES[section].values()]
+    signatures = {kind.word: kind.signature() for kind in (*REGISTRY.values(), *directives)}
+    return [
+        (word, _described(signature.fields[name]))
+        for word, signature in (SIGNATURES | signatures).items()
+        if name in signature.fields
+    ]
 
 
 def _known(line: str) -> str:

@@ -6,11 +6,14 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from dotcnn.compiler.analysis import analyse
+from dotcnn.compiler.emit import emit
 from dotcnn.compiler.emit.initial import InitText, initial
 from dotcnn.compiler.network import Network
 from dotcnn.training.inference.load import live
@@ -317,6 +320,34 @@ def test_the_first_convolution_whitens() -> None:
     assert layers("init whitening, stem: conv 24 2x2, relu, conv 8").init.whitened == "stem"
     assert layers("init whitening, stem: conv 10 3x3, relu, conv 8").init.whitened == "stem"
     assert layers("conv 24 2x2, relu, conv 8").init.whitened == ""
+
+
+def test_filters_that_whiten_are_not_trained() -> None:
+    found = layers("init whitening, stem: conv 24 2x2 bias=on, relu, conv 8")
+    totals = analyse(found).totals
+    assert totals.frozen == 24 * 3 * 2 * 2
+    assert totals.trainable == 24 + 24 * 8 + 8
+    stem = live(found, "test").get_submodule("stem")
+    assert [weight.requires_grad for weight in (stem.weight, stem.bias)] == [False, True]
+    assert layers("conv 24 2x2, conv 8").nodes[1].weights[0].trainable
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("body", ["stem: conv 24 2x2", "s: repeat 2 { conv 24 2x2, relu }"])
+def test_an_emitted_module_can_whiten(body: str, flat: bool) -> None:
+    """Outputs of the first half of the filters are uncorrelated, with a mean square of 1."""
+    found = layers(f"init whitening, {body}, pool avg global", input="3x16x16")
+    scope: dict[str, Any] = {}
+    exec(emit(found, "test", flat=flat), scope)
+    module = scope["Net"]()
+    first = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
+    images = torch.randn(50, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    images[:, :, 1:] += images[:, :, :-1]
+    scope["whiten"](first, images)
+    outputs = nn.functional.conv2d(images, first.weight).transpose(0, 1).flatten(1)
+    half = outputs[:12]
+    torch.testing.assert_close(half @ half.T / half.shape[1], torch.eye(12), atol=1e-2, rtol=0)
+    assert torch.equal(outputs[12:], -half)
 
 
 @pytest.mark.parametrize(
