@@ -5,7 +5,7 @@ by=epoch`.
 from __future__ import annotations
 
 from ..build.elaborate import examine
-from ..network import Network
+from ..network import Network, Node
 from ..shapes import Shape, text
 
 
@@ -32,5 +32,5 @@ def difference(network: Network, shape: Shape) -> str:
     return ""
 
 
-def _layer(node: object, other: object) -> str:
-    return f"{node.torch.module or node.torch.call} and {other.torch.module or other.torch.call}"  # type: ignore[attr-defined]
+def _layer(node: Node, other: Node) -> str:
+    return f"{node.torch.module or node.torch.call} and {other.torch.module or other.torch.call}"

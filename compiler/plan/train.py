@@ -24,7 +24,7 @@ from ..language.kinds import (
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import exact, show
-from .directive import Context, Directive, conflict, unknown_parts
+from .directive import Context, Directive, unknown_parts
 
 UNREACHED = "unreached"
 """The code of the warning that something would happen only after the last epoch."""
@@ -327,11 +327,6 @@ class Recompute(Directive):
         if context.network is None or self.origin is None:
             return
         yield from unknown_parts(self.parts, self, context)
-        compiled = context.find(Compile)
-        if compiled is not None and compiled.on is True:
-            yield conflict(
-                "a compiled network decides for itself what it computes again", self, compiled
-            )
 
 
 class Seed(Directive):

@@ -71,7 +71,8 @@ def _is_module(node: Node) -> bool:
 
 
 def _is_foldable(norm: nn.Module) -> bool:
-    return type(norm) in (nn.BatchNorm1d, nn.BatchNorm2d) and norm.running_mean is not None
+    # Also subclasses: there are none in a network but those whose scale stays 1 (`affine=bias`).
+    return isinstance(norm, Norm) and norm.running_mean is not None
 
 
 def _last(module: nn.Module) -> nn.Module:

@@ -63,7 +63,7 @@ def _obstacle(train: Train, device: torch.device, world: int) -> str:
     if train.deterministic.on:
         return "deterministic runs are compiled only if the spec says `compile on`"
     if train.recompute:
-        return "the spec says `recompute`, and a compiled network decides for itself what to keep"
+        return "with `recompute`, networks are compiled only if the spec says `compile on`"
     if world > 1:
         return "several processes compile only if the spec says `compile on`"
     if find_spec("triton") is None:

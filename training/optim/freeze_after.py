@@ -18,16 +18,10 @@ class FrozenAfter:
         nodes = LayerNames(network).all_of(directive.parts)
         self.names = frozenset(node.name for node in nodes)
 
-    def start_epoch(self, module: nn.Module, epoch: int) -> bool:
-        """Called at the start of each epoch, counted from 0, with the module in training mode.
-        Returns whether fewer weights are trained than before."""
+    def start_epoch(self, module: nn.Module, epoch: int) -> None:
+        """Called at the start of each epoch, counted from 0, with the module in training mode."""
         if epoch < self.epochs:
-            return False
-        changed = False
+            return
         for name, part in module.named_modules():
             if name in self.names:
-                part.eval()
-                for weight in part.parameters():
-                    changed |= weight.requires_grad
-                    weight.requires_grad_(False)
-        return changed
+                part.eval().requires_grad_(False)

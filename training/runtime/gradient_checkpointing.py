@@ -36,6 +36,8 @@ class _Recomputed(nn.Module):
     def forward(self, *inputs: Any) -> Any:
         if not torch.is_grad_enabled():
             return super().forward(*inputs)
+        if torch.compiler.is_compiling():  # running statistics are then outputs of the forward pass
+            return checkpoint(self._inside, *inputs, use_reentrant=False)
         return checkpoint(
             self._inside,
             *inputs,

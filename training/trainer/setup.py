@@ -92,8 +92,9 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
         )
     if transfer.table and processes.writes:
         folder.write_text(TRANSFER, transfer.table)
-    if network.init.whitened and checkpoint is None and job.plan.transfer is None:
-        whiten(module.get_submodule(network.init.whitened), job.data)
+    whitened = network.init.whitened
+    if whitened and checkpoint is None and f"{whitened}.weight" not in transfer.transferred:
+        whiten(module.get_submodule(whitened), job.data)
     choice = _choose_precision(job, module, transfer, checkpoint)
     compiling = _choose_compile(job, transfer, checkpoint)
     module.to(job.device)

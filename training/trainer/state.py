@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...compiler.analysis.hidden import hidden_weights
 from ...compiler.network import Network
 from ...compiler.plan.plan import TrainPlan
 from ..data.loader.class_weights import class_weights
@@ -95,11 +96,19 @@ class Learner:
         """Sets trained layers to training mode and frozen ones to evaluation mode; `epoch` counts
         from 0. Returns whether other layers are trained than before."""
         self.module.train()
-        changed = bool(self.freezing and self.freezing.start_epoch(self.module, epoch))
-        changed |= bool(self.frozen_after and self.frozen_after.start_epoch(self.module, epoch))
-        if changed and self.wrap:
+        before = self._trained()
+        if self.freezing is not None:
+            self.freezing.start_epoch(self.module, epoch)
+        if self.frozen_after is not None:
+            self.frozen_after.start_epoch(self.module, epoch)
+        if self.network.init.whitened:
+            keep_whitened(self.module.get_submodule(self.network.init.whitened))
+        if self.wrap and self._trained() != before:
             self.forward = self.wrap(self.trained_part)
         return changed
+
+    def _trained(self) -> list[bool]:
+        return [parameter.requires_grad for parameter in self.module.parameters()]
 
     def state(self) -> dict[str, Any]:
         """The state for a checkpoint."""
@@ -174,7 +183,8 @@ def make_learner(
     if network.init.whitened:
         keep_whitened(module.get_submodule(network.init.whitened))
     anchored = anchor.names if anchor else ()
-    groups = parameter_groups(module, train.optimizer, factors, anchored, since)
+    hidden = hidden_weights(network)
+    groups = parameter_groups(module, train.optimizer, factors, anchored, since, hidden)
     trainable = [parameter for group in groups for parameter in group["params"]]
 
     def wrapped(inner: Any) -> Any:

@@ -39,19 +39,14 @@ class Freezing:
         frozen = frozenset.intersection(*map(self._names, self.strategy.stages))
         return frozenset(name for name in module.state_dict() if _is_in(name, frozen))
 
-    def start_epoch(self, module: nn.Module, epoch: int) -> bool:
-        """Freezes the layers of an epoch, counted from 0, in a module in training mode. Returns
-        whether other weights are trained than before."""
+    def start_epoch(self, module: nn.Module, epoch: int) -> None:
+        """Freezes the layers of an epoch, counted from 0, in a module in training mode."""
         frozen = self._names(self.strategy.stage(epoch + 1))
-        changed = False
         for name, parameter in module.named_parameters():
-            trained = not _is_in(name, frozen)
-            changed |= parameter.requires_grad != trained
-            parameter.requires_grad_(trained)
+            parameter.requires_grad_(not _is_in(name, frozen))
         for name, part in module.named_modules():
             if name in frozen:
                 part.eval()
-        return changed
 
     def _names(self, stage: Stage) -> frozenset[str]:
         nodes = self.strategy.network.nodes

@@ -74,6 +74,7 @@ def test_a_layer_that_took_up_its_norm_computes_what_both_did(
         ("separable 8 3x3, bn", ["bn"]),
         ("flatten, fc 8, bn, relu, fc 4", ["bn"]),
         ("conv 8, bn momentum=0.3 eps=0.01", ["bn"]),
+        ("conv 8, bn affine=bias, relu, flatten, fc 8, bn affine=bias", ["bn1", "bn2"]),
         ("residual { conv 4, bn, relu, conv 4, bn }", ["residual.bn1", "residual.bn2"]),
         ("conv 8, relu, bn", []),
         ("bn, conv 8", []),

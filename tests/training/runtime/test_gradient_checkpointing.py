@@ -19,7 +19,7 @@ from dotcnn.compiler.plan.memory_setting import settings_in_train
 from dotcnn.compiler.plan.recompute import parts_of
 from dotcnn.training.inference.load import live
 from dotcnn.training.runtime.gradient_checkpointing import recompute
-from measured import LiveBytes, training_step
+from measured import LiveBytes, kept_for_backward, training_step
 from networks import gallery, network
 
 from ..small import Looker, equal, gone_on, last, trained
@@ -160,4 +160,28 @@ def test_names_are_checked() -> None:
 
     assert wrong("recompute layer1 layer3.conv2") == []
     assert wrong("recompute layer4") == ["unknown-part"]
-    assert wrong("recompute layer1, compile on") == ["conflict"]
+    assert wrong("recompute layer1, compile on") == []
+
+
+@pytest.mark.slow
+def test_compiled_networks_compute_again_too() -> None:
+    """What torch.compile keeps follows from what is marked; all numbers are those of the network
+    uncompiled, and running statistics are updated once."""
+    found = network(SPEC.replace("dropout 0.3", "relu"))
+    torch.manual_seed(0)
+    plain = live(found, "test").train()
+    again = copy.deepcopy(plain)
+    recompute(again, found, ["layer*"])
+    modules = [torch.compile(one, backend="aot_eager") for one in (plain, again)]
+    images, labels = torch.randn(4, 3, 16, 16), torch.zeros(4, dtype=torch.long)
+    kept = []
+    for compiled, module in zip(modules, (plain, again), strict=True):
+        for _ in range(2):
+            module.zero_grad()
+            nn.functional.cross_entropy(compiled(images), labels).backward()
+        kept.append(kept_for_backward(module, images, labels, lambda x, c=compiled: c(x)))
+    assert kept[1] < 0.7 * kept[0]
+    for one, two in zip(plain.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, two.grad)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value)

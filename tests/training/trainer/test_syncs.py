@@ -28,7 +28,7 @@ SPECS = {
     "plain": "",
     "many": "clip 1, ema 0.9, loss focal, weights balanced, accumulate 2, metrics f1 per_class",
     "momentum": "optimizer sgd lr=0.01 momentum=0.9, clip 1 by=value, loss bce smoothing=0.1",
-    "rmsprop": "optimizer rmsprop lr=0.001, schedule onecycle",
+    "rmsprop": "optimizer rmsprop lr=0.001, schedule onecycle, lookahead 2, recompute conv",
     "bf16": "precision bf16, channels_last on, loss cross_entropy smoothing=0.1, deterministic on",
 }
 AUGMENT = "augment { rotate 10, noise 0.1, erase, trivial }"

@@ -105,6 +105,22 @@ def test_a_frozen_beginning_keeps_nothing_for_backward() -> None:
 # ---- more from an epoch on ---------------------------------------------------------------------
 
 
+def test_layers_frozen_after_some_epochs_are_compiled_without_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in each epoch: fine-tuning and `freeze_after` agree on what is trained."""
+    compiled = []
+
+    def compile(module: nn.Module, **_: object) -> nn.Module:
+        compiled.append(module)
+        return module
+
+    monkeypatch.setattr(torch, "compile", compile)
+    changes = {"train.epochs": 4, "train.compile": "on", "train.freeze_after": "1 layer2"}
+    trained(tmp_path / "run", spec("l2 0.1"), set=changes)
+    assert len(compiled) == 3  # for training, for validation, and after the first epoch
+
+
 def test_gradual_unfreezing(tmp_path: Path) -> None:
     """In its epoch, not before; and what is begun anew from there is the same."""
     text = spec("freeze all", "unfreeze at epoch 2 until layer2", "unfreeze at epoch 3")
