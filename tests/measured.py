@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import weakref
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
+
+from dotcnn.benchmarks.cuda_suite import measure
 
 
 def torchvision_models() -> ModuleType:
@@ -73,38 +73,14 @@ def training_step(
     optimizer.step()
 
 
-class LiveBytes(TorchDispatchMode):
-    """Follows every storage from the operation that makes it until it is freed; unlike the
-    allocator, not what operations need inside. Under it, torch never adds gradients in place."""
+class LiveBytes(measure.LiveBytes):
+    """Unlike the allocator, it does not see what operations need inside. Under it, torch never adds
+    gradients in place."""
 
     def __init__(self, *there: Tensor) -> None:
         super().__init__()
-        self.live = self.peak = 0
-        self.known: set[int] = set()
         for tensor in there:
             self.meet(tensor)
-
-    def meet(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key in self.known:
-            return
-        size = storage.nbytes()
-        self.known.add(key)
-        self.live += size
-        self.peak = max(self.peak, self.live)
-        weakref.finalize(storage, self.gone, key, size)
-
-    def gone(self, key: int, size: int) -> None:
-        self.known.discard(key)
-        self.live -= size
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
-                self.meet(leaf)
-        return result
 
 
 @cache

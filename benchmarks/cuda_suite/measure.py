@@ -145,10 +145,11 @@ class LiveBytes(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
-                self._meet(leaf)
+                self.meet(leaf)
         return result
 
-    def _meet(self, tensor: Tensor) -> None:
+    def meet(self, tensor: Tensor) -> None:
+        """Counts a tensor, if it is not known."""
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
         if key in self._known:

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import dotcnn
-from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.dsl.gallery import open_spec
 from dotcnn.training.trainer.callbacks import Callback
 
 from .check import Check, Facts, Setting, Skipped, require
@@ -47,10 +45,6 @@ def _reference(setting: Setting) -> Facts:
 
 def _airbench(setting: Setting, seed: int) -> Facts:
     """With CIFAR-10 if it is given; else with images drawn at random, for the seconds alone."""
-    try:
-        spec = open_spec("airbench94")
-    except SpecError:
-        raise Skipped("there is no spec airbench94 in the gallery") from None
     count = 512 if setting.small else 50_000
     random_images = images(count, (3, 32, 32), 10)
     val = tuple(part[: max(64, count // 5)] for part in random_images)
@@ -60,7 +54,7 @@ def _airbench(setting: Setting, seed: int) -> Facts:
     began = time.perf_counter()
     with without_report():
         result = dotcnn.train(
-            spec.path or spec.text,
+            "airbench94",
             data=setting.data or {"train": random_images, "val": val},
             output=setting.new_folder("airbench94"),
             device=setting.device,

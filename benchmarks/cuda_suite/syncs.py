@@ -26,6 +26,8 @@ _TRAIN = (
     "clip 1",
     "clip 1 by=value",
     "ema 0.99",
+    "lookahead 3",
+    "recompute layer2",
     "accumulate 2",
     "loss cross_entropy smoothing=0.1",
     "weights balanced",

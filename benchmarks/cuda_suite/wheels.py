@@ -28,20 +28,8 @@ def pack(folder: Path, python: str, machine: str) -> int:
     for platform in [*platforms, f"manylinux2014_{machine}"]:
         fixed += ["--platform", platform]
     for names, needs in ((NEEDED, []), (COMPARED, ["--no-deps"])):
-        code = subprocess.call(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "download",
-                "-q",
-                "-d",
-                str(folder),
-                *fixed,
-                *needs,
-                *names,
-            ]
-        )
+        pip = [sys.executable, "-m", "pip", "download", "-q", "-d", str(folder)]
+        code = subprocess.call([*pip, *fixed, *needs, *names])
         if code:
             return code
     size = sum(wheel.stat().st_size for wheel in folder.glob("*.whl"))
