@@ -103,7 +103,8 @@ class Learner:
             self.frozen_after.start_epoch(self.module, epoch)
         if self.network.init.whitened:
             keep_whitened(self.module.get_submodule(self.network.init.whitened))
-        if self.wrap and self._trained() != before:
+        changed = self._trained() != before
+        if self.wrap and changed:
             self.forward = self.wrap(self.trained_part)
         return changed
 
