@@ -128,14 +128,14 @@ def totals(network: Network, node_costs: list[Cost]) -> Totals:
         buffers=sum(cost.buffers for cost in main),
         macs=sum(cost.macs for cost in main),
         elementwise=sum(cost.elementwise for cost in main),
-        activations=sum(node_costs[node.index].activations for node in _writing(nodes)),
+        activations=sum(node_costs[node.index].activations for node in writing(nodes)),
         layers=sum(1 for node in nodes if node.inputs),
         aux_params=sum(cost.params for cost in heads),
         aux_macs=sum(cost.macs for cost in heads),
     )
 
 
-def _writing(nodes: Iterable[Node]) -> Iterable[Node]:
+def writing(nodes: Iterable[Node]) -> Iterable[Node]:
     """The nodes that write an output of their own."""
     for node in nodes:
         view = node.op.shares_storage and not node.op.inplace

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ...dsl.closest import closest
 from .options import FILE, add_network_options, natural
 from .output_file import writing
 from .specs import analysis_of
@@ -14,6 +15,9 @@ from .terminal import OK, CommandError, UsageError
 EXAMPLES = """\
 cnn draw resnet50 -o resnet50.svg
 cnn draw net.cnn -o net.html --unfold
+cnn draw unet -o unet.tex
+cnn draw alexnet --scale volumes -o alexnet.svg
+cnn draw vgg16 --figures params,macs -o vgg16.html
 cnn draw net.cnn --format mermaid"""
 
 
@@ -28,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=["svg", "png", "dot", "mermaid", "html"],
-        help="the format, if the ending of OUT does not name it; svg, png and html need"
-        ' `pip install "dotcnn[draw]"`',
+        choices=["svg", "png", "html", "tikz", "dot", "mermaid"],
+        help="the format, if the ending of OUT does not name it: tikz (net.tex) is a figure for"
+        ' LaTeX; png needs `pip install "dotcnn[draw]"`',
     )
     parser.add_argument(
         "--unfold", action="store_true", help="draw every layer, without folding repeated parts"
@@ -44,10 +48,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--horizontal", action="store_true", help="draw from left to right; a U-Net stays a U"
     )
+    parser.add_argument(
+        "--scale",
+        choices=["boxes", "volumes"],
+        default="boxes",
+        help="boxes: a box for each layer (default); volumes: every feature map as a block to"
+        " scale, as in the papers of LeNet and AlexNet",
+    )
+    parser.add_argument(
+        "--figures",
+        type=_figures,
+        default=(),
+        metavar="LIST",
+        help="figures to write into the boxes, separated by commas: params, macs, memory (of the"
+        " outputs, for one image in fp32), field (receptive field), or all",
+    )
     add_network_options(parser)
     parser.set_defaults(
         precision="fp32", optimizer="sgd", device="cuda", batch=1, devices=1, images=0
     )
+
+
+def _figures(text: str) -> tuple[str, ...]:
+    from ..report.drawing.box_figures import FIGURES
+
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    if names == ["all"]:
+        return tuple(FIGURES)
+    for name in names:
+        if name not in FIGURES:
+            close = closest(name, list(FIGURES))
+            hint = f"did you mean `{close}`?" if close else f"choose from {', '.join(FIGURES)}"
+            raise argparse.ArgumentTypeError(f"{name!r} is not a figure; {hint}")
+    return tuple(names)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -74,6 +107,8 @@ def run(options: argparse.Namespace) -> int:
             unfold=options.unfold,
             max_depth=options.depth,
             horizontal=options.horizontal,
+            volumes=options.scale == "volumes",
+            figures=options.figures,
         )
     except TooLarge as error:
         advice = "leave --unfold out" if options.unfold else "--depth 1 draws parts as one box"

@@ -142,14 +142,27 @@ class Run:
         return self.parts[: self.period]
 
 
-def runs(structure: Structure, items: Sequence[Part], max_period: int = MAX_PERIOD) -> list[Run]:
-    """Divides parts into runs; parts that do not repeat are runs of one."""
+def runs(
+    structure: Structure,
+    items: Sequence[Part],
+    max_period: int = MAX_PERIOD,
+    follows: Callable[[Part], bool] = lambda part: False,
+) -> list[Run]:
+    """Divides parts into runs; parts that do not repeat are runs of one. A run that could as well
+    begin later does not begin with a part that `follows` the one before.
+    """
     # A labeled part is not folded: its author distinguishes it.
     keys = [(structure.key(item), item.label) for item in items]
     result: list[Run] = []
     at = 0
     while at < len(items):
         period, count = _best(structure, items, keys, at, max_period)
+        if at and count > 1 and follows(items[at]):
+            for later in range(at + 1, at + period):
+                if not follows(items[later]):
+                    if _best(structure, items, keys, later, max_period) == (period, count):
+                        period, count = 1, 1
+                    break
         result.append(Run(items[at : at + period * count], period, count))
         at += period * count
     return result

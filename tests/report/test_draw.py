@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from dotcnn.compiler.analysis import Analysis, analyse
 from dotcnn.compiler.report.drawing import text_width as measure
+from dotcnn.compiler.report.drawing import tikz
 from dotcnn.compiler.report.drawing.diagram import diagram
 from dotcnn.compiler.report.drawing.dot import dot, quoted
 from dotcnn.compiler.report.drawing.formats import SUFFIXES, draw, format_of
@@ -21,7 +26,9 @@ from dotcnn.compiler.report.drawing.paint import TooLarge, picture
 from dotcnn.compiler.report.drawing.picture import Box, Picture
 from dotcnn.compiler.report.drawing.place import Placed, place
 from dotcnn.compiler.report.drawing.png import NotInstalled, _family
+from dotcnn.compiler.report.drawing.scene import Group, Polygon, Scene, Words
 from dotcnn.compiler.report.drawing.sizes import box_size, title_size
+from dotcnn.compiler.report.drawing.volumes import MOST, volumes
 from dotcnn.dsl.source import Source
 from networks import gallery, network
 
@@ -468,10 +475,146 @@ def test_nothing_in_a_spec_becomes_part_of_the_svg(depth: int | None) -> None:
 def test_nothing_in_a_spec_becomes_part_of_the_page() -> None:
     page = draw(hostile(), "html").decode()
     tags = Tags(page)
-    assert tags.tags.count("script") == 1
+    assert tags.tags.count("script") == 2
+    data = page.partition('id="layers">')[2].partition("</script>")[0]
+    assert json.loads(data)["one.conv1"][0] == "conv 4 1x1"
+    assert "<" not in data
     assert "img" not in tags.tags
     assert not any(name.startswith("on") or name in ("href", "src") for name in tags.attributes)
     assert "default-src 'none'" in page
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_nothing_in_a_spec_becomes_part_of_the_tex(volumes: bool) -> None:
+    text = draw(hostile(), "tikz", volumes=volumes).decode()
+    for line in text.splitlines():
+        if line.startswith(r"\node"):
+            head, _, shown = line.partition(") {")
+            assert re.fullmatch(r"\\node\[[-\w\\{}., =]*\] at \([-\d.,]*", head)
+            known = r"\\(?:text\w+\{\}|dots\{\}|[{}$&#%_])|\$\\(?:times|cdot)\$|\{[-\[\]]\}"
+            bare = re.sub(known, "", shown.removesuffix("};"))
+            assert not re.search(r"[\\{}$&#%_^~]", bare), line
+        elif line.startswith("%"):
+            assert line.isascii()
+        else:
+            assert "alert" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a_b % $x$", r"a\_b \% \$x\$"),
+        ("\\input{x}", r"\textbackslash{}input\{x\}"),
+        ("64..128 - é · ×3 网", r"64..128 {-} e $\cdot$ $\times$3 ?"),
+        ("a\nb\x00", "a b "),
+    ],
+)
+def test_text_of_tex(text: str, escaped: str) -> None:
+    assert tikz.escape(text) == escaped
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("volumes", [False, True])
+@pytest.mark.parametrize("name", ["hostile", "unet/unet", "teaching/lenet5"])
+def test_latex_makes_a_figure_of_it(name: str, volumes: bool, tmp_path: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("there is no pdflatex (on Debian: apt-get install texlive-latex-extra lmodern)")
+    analysis = hostile() if name == "hostile" else analyse(gallery(name))
+    (tmp_path / "net.tex").write_bytes(draw(analysis, "tikz", volumes=volumes))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "net.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert b"1 page" in done.stdout
+    assert b"Missing character" not in (tmp_path / "net.log").read_bytes()
+
+
+# ---- figures in the boxes --------------------------------------------------------------------
+
+
+def test_figures_stand_in_the_boxes() -> None:
+    drawn = of(LENET, figures=["params", "macs", "memory", "field"])
+    first = next(box for box in drawn.boxes if box.kind == "conv")
+    # 6 filters of 5x5 with bias; 6x28x28 outputs of the convolution and of tanh, four bytes each.
+    assert first.figures == ["156 params · 118k MACs", "36.8 KiB · sees 5"]
+    assert ("156 params · 118k MACs", False) in first.lines()
+    assert not drawn.boxes[0].figures
+    assert b"118k MACs" in draw(analysed(LENET), "svg", figures=["macs"])
+
+
+# ---- maps to scale ---------------------------------------------------------------------------
+
+
+def maps_of(scene: Scene) -> list[Group]:
+    return [item for item in scene.items if isinstance(item, Group) and item.kind == "box"]
+
+
+def face(group: Group) -> tuple[float, float]:
+    """Thickness and height of a drawn map."""
+    front = group.items[-1]
+    assert isinstance(front, Polygon)
+    xs, ys = [x for x, _ in front.points], [y for _, y in front.points]
+    return max(xs) - min(xs), max(ys) - min(ys)
+
+
+def words_of(scene: Scene) -> str:
+    return " ".join(item.text for item in [*scene.heading, *scene.items] if isinstance(item, Words))
+
+
+def test_maps_of_lenet_are_to_scale() -> None:
+    scene = volumes(analyse(gallery("teaching/lenet5")))
+    drawn = [face(group) for group in maps_of(scene)]
+    assert len(drawn) == 8
+    heights = [height for _, height in drawn[:5]]
+    assert [round(32 * height / heights[0], 3) for height in heights] == [32, 28, 14, 10, 5]
+    assert drawn[3][0] == pytest.approx(16 / 6 * drawn[1][0])
+    bars = [height for _, height in drawn[5:]]
+    assert bars[0] / bars[1] == pytest.approx(120 / 84)
+    assert "height and width linear" in words_of(scene)
+    assert "6x28x28" in words_of(scene)
+
+
+def test_what_is_compressed_is_said_and_nothing_vanishes() -> None:
+    scene = volumes(analyse(gallery("vgg/vgg16")))
+    assert "thickness (channels) to the power of 0." in words_of(scene)
+    assert all(min(face(group)) >= 3.9 for group in maps_of(scene))
+
+
+@pytest.mark.parametrize("name", [*ALL, *UNDER_TEST[len(ALL) :]])
+def test_maps_stand_beside_one_another_and_large_networks_stay_legible(name: str) -> None:
+    analysis = analysed(ALL[name]) if name in ALL else analyse(gallery(name))
+    scene = volumes(analysis)
+    groups = maps_of(scene)
+    assert 2 <= len(groups) <= MOST
+    names = [each for group in groups for each in group.data["layers"].split(" ")]
+    assert len(names) == len(set(names))
+    assert set(names) <= {node.name for node in analysis.network.nodes}
+    assert analysis.network.output.name in names
+    for item in groups:
+        for polygon in item.items:
+            assert isinstance(polygon, Polygon)
+            assert all(0 <= x <= scene.width and 0 <= y <= scene.height for x, y in polygon.points)
+
+
+def test_two_towers_are_two_rows() -> None:
+    tower = "conv 8 3x3 stride=2 same, relu, conv 16 3x3 same, relu"
+    text = body(f"concat {{ | {tower} | {tower} }}\nflatten, fc 10")
+    scene = volumes(analysed(text))
+    tops = {min(y for _, y in g.items[-1].points) for g in maps_of(scene)}  # type: ignore[union-attr]
+    assert len(maps_of(scene)) == 7
+    assert len(tops) > 3
+
+
+# ---- the page --------------------------------------------------------------------------------
+
+
+def test_the_page_unfolds_each_repeated_part() -> None:
+    page = draw(analysed(RESIDUAL), "html").decode()
+    parts = re.findall(r'<template data-part="([^"]*)">', page)
+    assert parts == ["", "layer1.0", "layer2.1", "*"]
+    badges = set(re.findall(r'<g class="repeat" data-part="([^"]*)"', page))
+    assert badges == {"layer1.0", "layer2.1"}
+    unfolded = page.partition('<template data-part="layer2.1">')[2].partition("</template>")[0]
+    assert 'data-layers="layer2.3.conv1 ' in unfolded
 
 
 def test_the_page_holds_the_table() -> None:

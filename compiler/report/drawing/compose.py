@@ -82,12 +82,12 @@ class Composer:
         """Divides vertices, in the order of computation, into pieces of the trunk and others."""
         main, rest = self._passed(vertices, begin, end)
         cuts = self._cuts(main, begin, end)
-        loose = self._connected(rest)
+        loose = self.connected(rest)
         at = 0
         previous = begin
         for cut in [*cuts, end]:
             until = len(main) if cut is None or cut is end else main.index(cut, at)
-            paths = self._connected(main[at:until])
+            paths = self.connected(main[at:until])
             loose = self._absorb(loose, paths)
             if paths and not cuts and len(paths[0]) == len(vertices):
                 self._longest(paths[0], begin, end, plan)
@@ -153,7 +153,7 @@ class Composer:
             furthest = max(furthest, reach(vertex))
         return cuts
 
-    def _connected(self, vertices: Iterable[Vertex]) -> list[list[Vertex]]:
+    def connected(self, vertices: Iterable[Vertex]) -> list[list[Vertex]]:
         """Divides vertices into groups that are connected among themselves."""
         left = dict.fromkeys(vertices)
         groups = []
@@ -273,7 +273,7 @@ class Composer:
                 continue
             if place[target] - place[source] > 1:
                 plan.skips.append((source, target))
-        for group in self._connected(v for v in vertices if v not in place):
+        for group in self.connected(v for v in vertices if v not in place):
             side = self._side(group, begin, end, within=set(trunk))
             lowest = max([place[source] for source in side.sources], default=-1)
             highest = min([place[target] for target in side.targets], default=len(trunk))

@@ -59,7 +59,7 @@ def _badge(x: float, y: float, of: Box | Frame) -> Item:
     width = badge_width(of.count)
     shape = Rectangle(x - width / 2, y - 8, width, BADGE_HEIGHT, "badge", radius=8)
     text = Words(x, y + 3.8, badge_text(of.count), SMALL, bold=True, paint="badge-text")
-    return Group([shape, text], "repeat", data={"part": of.repeats})
+    return Group([shape, text], "repeat", data={"part": of.repeats[0]} if of.repeats else {})
 
 
 def _boxes(picture: Picture, placed: Placed) -> Iterator[Item]:

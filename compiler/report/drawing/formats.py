@@ -1,7 +1,8 @@
-"""Drawing formats of `cnn draw`: svg, png, html, dot, mermaid."""
+"""Drawing formats of `cnn draw`: svg, png, html, tikz, dot, mermaid."""
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from pathlib import PurePath
 
 from ...analysis import Analysis
@@ -15,6 +16,7 @@ SUFFIXES = {
     ".gv": "dot",
     ".mermaid": "mermaid",
     ".mmd": "mermaid",
+    ".tex": "tikz",
     ".html": "html",
     ".htm": "html",
 }
@@ -25,6 +27,25 @@ def format_of(file: str) -> str | None:
     return SUFFIXES.get(PurePath(file).suffix.lower())
 
 
+def svg_of(
+    analysis: Analysis,
+    *,
+    unfold: bool = False,
+    max_depth: int | None = None,
+    horizontal: bool = False,
+    opened: Container[str] = (),
+    figures: Sequence[str] = (),
+) -> str:
+    """The drawing of a network as an SVG element, for pages that hold it. Every box can be focused
+    and has the names of its layers in `data-layers`, every badge of a repeated part has the name of
+    that part in `data-part`; a part in `opened` is not folded. Raises paint.TooLarge.
+    """
+    from .svg import svg
+
+    drawing = picture(analysis, unfold=unfold, max_depth=max_depth, opened=opened, figures=figures)
+    return svg(diagram(drawing, horizontal=horizontal))
+
+
 def draw(
     analysis: Analysis,
     format: str,
@@ -32,10 +53,12 @@ def draw(
     unfold: bool = False,
     max_depth: int | None = None,
     horizontal: bool = False,
+    volumes: bool = False,
+    figures: Sequence[str] = (),
 ) -> bytes:
     """Draws networks; raises paint.TooLarge, png.NotInstalled and png.NoFont."""
-    drawing = picture(analysis, unfold=unfold, max_depth=max_depth)
     # Imported when needed: each format has its own.
+    drawing = picture(analysis, unfold=unfold, max_depth=max_depth, figures=figures)
     if format == "dot":
         from .dot import dot
 
@@ -44,9 +67,18 @@ def draw(
         from .mermaid import mermaid
 
         return f"{mermaid(drawing)}\n".encode()
+    if volumes:
+        from .volumes import volumes as volumes_of
+
+        scene = volumes_of(analysis, max_depth=max_depth, unfold=unfold)
+    else:
+        scene = diagram(drawing, horizontal=horizontal)
+    if format == "tikz":
+        from .tikz import tikz
+
+        return tikz(scene).encode()
     from .svg import svg
 
-    scene = diagram(drawing, horizontal=horizontal)
     if format == "png":
         from .png import png
 
@@ -55,6 +87,12 @@ def draw(
     text = svg(scene)
     if format == "html":
         from .page import page
+        from .views import View, views
 
-        text = page(analysis, text)
+        if volumes or unfold:
+            return page(analysis, [View("Drawing", "", text)]).encode()
+        shown = views(
+            analysis, drawing, text, max_depth=max_depth, horizontal=horizontal, figures=figures
+        )
+        text = page(analysis, shown)
     return text.encode()

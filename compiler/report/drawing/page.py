@@ -1,74 +1,93 @@
-"""HTML output: a page with a zoomable picture, and the table of layers below."""
+"""HTML output: a page with the drawing, whose boxes can be clicked and whose repeated parts unfold,
+and the table of layers below. It is one file, and loads nothing from anywhere.
+"""
 
 from __future__ import annotations
 
+import json
 from html import escape
 
 from ...analysis import Analysis
 from ...shapes import text
+from ..explain.layer import layer_lines
 from ..figures import exact, pair
 from ..rows import Row, rows
 from ..table import conventions, facts, title
-from .palette import FAINT, FRAME, GROUND, PAGE, TEXT
+from ..wording import Wording
+from .page_script import SCRIPT
+from .palette import FAINT, FRAME, GROUND, PAGE, TEXT, TINTS
+from .views import View
 
-# The wheel zooms around the pointer, dragging moves, a double click shows everything again. Zooming
-# changes the viewBox, so that lines and text stay sharp.
-_SCRIPT = """
-const stage = document.getElementById("stage"), svg = stage.querySelector("svg");
-const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
-let x, y, w, h;
-function show() { svg.setAttribute("viewBox", [x, y, w, h].join(" ")); }
-function fit() {
-  const box = stage.getBoundingClientRect(), shown = Math.min(1, box.width / width);
-  w = box.width / shown; h = box.height / shown; x = (width - w) / 2; y = 0; show();
-}
-svg.removeAttribute("width"); svg.removeAttribute("height");
-svg.style.width = svg.style.height = "100%";
-stage.addEventListener("wheel", event => {
-  event.preventDefault();
-  const box = stage.getBoundingClientRect(), factor = Math.exp(event.deltaY / 500);
-  const fx = (event.clientX - box.left) / box.width, fy = (event.clientY - box.top) / box.height;
-  x += fx * w * (1 - factor); y += fy * h * (1 - factor); w *= factor; h *= factor; show();
-}, { passive: false });
-let held = null;
-stage.addEventListener("pointerdown", event => {
-  held = [event.clientX, event.clientY]; stage.setPointerCapture(event.pointerId);
-});
-stage.addEventListener("pointermove", event => {
-  if (!held) return;
-  const box = stage.getBoundingClientRect();
-  x -= (event.clientX - held[0]) * w / box.width; y -= (event.clientY - held[1]) * h / box.height;
-  held = [event.clientX, event.clientY]; show();
-});
-stage.addEventListener("pointerup", () => { held = null; });
-stage.addEventListener("dblclick", fit);
-addEventListener("resize", fit);
-fit();
-"""
+_MAX_EXPLAINED = 4_000
+"""The most layers that are explained on a page."""
 
 _STYLE = f"""
 :root {{ color-scheme: light dark; --page: {PAGE.light}; --text: {TEXT.light};
-  --faint: {FAINT.light}; --line: {FRAME.light}; --ground: {GROUND.light}; }}
+  --faint: {FAINT.light}; --line: {FRAME.light}; --ground: {GROUND.light};
+  --mark: {TINTS["conv"].stroke}; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --page: {PAGE.dark}; --text: {TEXT.dark};
-  --faint: {FAINT.dark}; --line: {FRAME.dark}; --ground: {GROUND.dark}; }} }}
+  --faint: {FAINT.dark}; --line: {FRAME.dark}; --ground: {GROUND.dark};
+  --mark: {TINTS["conv"].dark_stroke}; }} }}
+* {{ box-sizing: border-box; }}
 body {{ margin: 0; background: var(--page); color: var(--text); font: 14px/1.45 system-ui,
   sans-serif; }}
-#stage {{ height: 78vh; border-bottom: 1px solid var(--line); overflow: hidden; cursor: grab;
-  touch-action: none; }}
+#bar {{ position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap; gap: .4rem;
+  align-items: center; padding: .4rem .8rem; background: var(--ground);
+  border-bottom: 1px solid var(--line); }}
+#bar output {{ min-width: 3.2em; text-align: center; font-variant-numeric: tabular-nums; }}
+button, select {{ font: inherit; color: inherit; background: var(--page);
+  border: 1px solid var(--line); border-radius: 6px; padding: .2rem .7rem; min-height: 2rem;
+  max-width: 100%; }}
+button {{ cursor: pointer; }}
+:focus-visible {{ outline: 2px solid var(--mark); outline-offset: 2px; }}
+#work {{ display: flex; align-items: flex-start; }}
+#stage {{ flex: 1 1 0; min-width: 0; overflow-x: auto; }}
+#stage svg {{ display: block; margin: 0 auto; }}
+#stage .box, #stage .repeat {{ cursor: pointer; }}
+#stage .box:hover rect, #stage .box:focus-visible rect {{ stroke-width: 2.5; }}
+#stage .chosen rect {{ stroke-width: 3; }}
+#stage g:focus {{ outline: none; }}
+#stage g:focus-visible {{ outline: 2px solid var(--mark); outline-offset: 3px; }}
+#about {{ flex: 0 0 26rem; position: sticky; top: 3rem; max-height: calc(100vh - 3rem);
+  overflow: auto; padding: .8rem 1rem 2rem; border-left: 1px solid var(--line); }}
+#about[hidden] {{ display: none; }}
+#about h2 {{ font-size: 1.05rem; margin: .2rem 5rem .6rem 0; overflow-wrap: anywhere; }}
+#about .close {{ position: absolute; right: .8rem; top: .6rem; }}
+#about details {{ border-top: 1px solid var(--line); padding: .3rem 0; }}
+#about summary {{ cursor: pointer; overflow-wrap: anywhere; }}
+#about dl {{ margin: .3rem 0; display: grid; grid-template-columns: max-content 1fr;
+  gap: .1rem .8rem; }}
+#about dt {{ color: var(--faint); }}
+#about dd {{ margin: 0; overflow-wrap: anywhere; }}
 main {{ max-width: 70rem; margin: 0 auto; padding: 1rem 1.5rem 3rem; }}
-p {{ color: var(--faint); }}
+p, .faint {{ color: var(--faint); }}
+.wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }}
 th, td {{ text-align: left; padding: .2rem .8rem; border-bottom: 1px solid var(--line); }}
-th {{ background: var(--ground); position: sticky; top: 0; }}
+th {{ background: var(--ground); }}
 .number {{ text-align: right; }}
 code {{ font: 13px ui-monospace, monospace; }}
+@media (max-width: 800px) {{
+  #about {{ position: fixed; left: 0; right: 0; bottom: 0; top: auto; max-height: 50vh; z-index: 3;
+    background: var(--page); border-left: none; border-top: 2px solid var(--line);
+    padding-bottom: 1rem; }}
+  main {{ padding: 1rem .8rem 55vh; }}
+  #bar {{ padding: .4rem; flex-wrap: nowrap; }}
+  #bar select {{ flex: 1 1 0; min-width: 0; }}
+}}
+@media print {{ #bar, #about {{ display: none; }} }}
 """
 
 
-def page(analysis: Analysis, svg: str) -> str:
+def page(analysis: Analysis, views: list[View]) -> str:
+    """The page with several drawings of the network, of which it shows the first."""
     network = analysis.network
     layers = [row for row in rows(analysis) if not row.aux]
     heads = [row for row in rows(analysis) if row.aux]
+    options = "".join(
+        f'<option value="{number}">{escape(view.name)}</option>'
+        for number, view in enumerate(views)
+    )
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -77,18 +96,42 @@ def page(analysis: Analysis, svg: str) -> str:
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">",
         f"<title>{escape(network.name)}</title><style>{_STYLE}</style></head><body>",
-        f'<div id="stage">{svg}</div>',
+        '<div id="bar" role="toolbar" aria-label="Drawing">',
+        f'<select id="view" aria-label="What is unfolded">{options}</select>',
+        '<button id="less" aria-label="Smaller">−</button><output id="zoom">100 %</output>'
+        '<button id="more" aria-label="Larger">+</button><button id="fit">Fit</button>',
+        "</div>",
+        '<div id="work"><div id="stage" role="region" aria-label="Drawing of the network">',
+        f'{views[0].svg}</div><aside id="about" aria-label="Layer" aria-live="polite" hidden>'
+        "</aside></div>",
+        *[f'<template data-part="{escape(v.part)}">{v.svg}</template>' for v in views],
         "<main>",
-        f"<p>{escape(title(analysis))}. Wheel: zoom. Drag: move. Double click: show"
-        " everything.</p>",
+        f"<p>{escape(title(analysis))}. Click a box, or go to it with Tab and press Enter, for its"
+        " arithmetic; click ×2 to unfold what repeats. Ctrl and the wheel zoom.</p>",
         _totals(analysis),
         _table(layers),
     ]
     if heads:
         parts += ["<p>Only in training:</p>", _table(heads)]
     parts += [f"<p>{escape(line)}</p>" for line in conventions(analysis)]
-    parts += ["</main>", f"<script>{_SCRIPT}</script>", "</body></html>"]
+    parts += [
+        "</main>",
+        f'<script type="application/json" id="layers">{_explained(analysis)}</script>',
+        f"<script>{SCRIPT}</script>",
+        "</body></html>",
+    ]
     return "\n".join(parts) + "\n"
+
+
+def _explained(analysis: Analysis) -> str:
+    """What a click on a box shows, as JSON inside of a page."""
+    wording = Wording(analysis.network)
+    layers = {
+        node.name: [wording.layer(node), [list(line) for line in layer_lines(analysis, node)]]
+        for node in analysis.network.nodes[:_MAX_EXPLAINED]
+    }
+    # No text of a spec ends the element that holds it.
+    return json.dumps(layers, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _totals(analysis: Analysis) -> str:
@@ -97,7 +140,7 @@ def _totals(analysis: Analysis) -> str:
         f"<td>{escape(remark)}</td></tr>"
         for name, figure, remark in facts(analysis, 1)
     )
-    return f"<table>{body}</table>"
+    return f'<div class="wide"><table>{body}</table></div>'
 
 
 def _table(table_rows: list[Row]) -> str:
@@ -107,7 +150,8 @@ def _table(table_rows: list[Row]) -> str:
         for position, name in enumerate(names)
     )
     body = "\n".join(_row(row) for row in table_rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+    return f'<div class="wide">{table}</div>'
 
 
 def _row(row: Row) -> str:

@@ -6,7 +6,7 @@ off both.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ...analysis import Analysis
 from ...network import Node, Scope
@@ -16,6 +16,7 @@ from ..figures import exact, pair, plural, short
 from ..rows import name_of_several
 from ..structure import Part, Run, Structure, depth, merged_block, parts, runs
 from ..wording import Wording
+from .box_figures import add_figures
 from .picture import Arrow, Box, Frame, Picture, frames_in
 
 MAX_BOXES = 3_000
@@ -25,13 +26,24 @@ class TooLarge(Exception):
     """The drawing would have too many boxes to be readable."""
 
 
-def picture(analysis: Analysis, *, unfold: bool = False, max_depth: int | None = None) -> Picture:
-    """The picture of a network; raises TooLarge."""
+def picture(
+    analysis: Analysis,
+    *,
+    unfold: bool = False,
+    max_depth: int | None = None,
+    opened: Container[str] = (),
+    figures: Sequence[str] = (),
+) -> Picture:
+    """The picture of a network, with the figures named in its boxes; raises TooLarge. Repeated
+    parts whose first iteration is in `opened` are not folded.
+    """
     network, totals = analysis.network, analysis.totals
-    painter = _Painter(analysis, unfold, max_depth)
+    painter = _Painter(analysis, unfold, max_depth, opened)
     painter.scope(network.root, painter.root)
     _simplify(painter.root)
     painter.finish()
+    if figures:
+        add_figures(analysis, painter.boxes, figures)
     subtitle = f"{exact(totals.params)} parameters, {short(totals.macs)} multiply-adds"
     frames = frames_in(painter.root)
     for number, frame in enumerate(frames):
@@ -44,17 +56,25 @@ _CARRIES = ("conv", "linear", "filter")
 """The kinds of layers whose box includes a following norm, activation or dropout."""
 
 
+def _follows(part: Part) -> bool:
+    """Whether it is drawn with the layer before it, where there is one."""
+    return isinstance(part, Node) and part.op.kind in ("norm", *_JOINS_ANY)
+
+
 def _alike(op: Op) -> object:
     """Arguments that may differ between iterations drawn as one: the probability of `droppath`."""
     return type(op) if op.kind == "dropout" else (type(op), *op.arguments.values())
 
 
 class _Painter:
-    def __init__(self, analysis: Analysis, unfold: bool, max_depth: int | None) -> None:
+    def __init__(
+        self, analysis: Analysis, unfold: bool, max_depth: int | None, opened: Container[str]
+    ) -> None:
         self.analysis = analysis
         self.network = analysis.network
         self.unfold = unfold
         self.max_depth = max_depth
+        self.opened = opened
         self.structure = Structure(self.network, alike=_alike)
         self.wording = Wording(self.network)
         self.root = Frame("", None)
@@ -72,13 +92,18 @@ class _Painter:
             for item in items:
                 self.part(item, frame, 1)
             return
-        for run in runs(self.structure, items):
-            self.fold(run)
+        for run in runs(self.structure, items, follows=_follows):
             once = run.once
+            if run.count > 1 and once[0].name in self.opened:
+                for item in run.parts:
+                    self.part(item, frame, 1)
+                continue
+            self.fold(run)
             if len(once) == 1:
                 self.part(once[0], frame, run.count, run.parts)
                 continue
             inner = self.frame("", frame, run.count)
+            inner.repeats.append(once[0].name)
             for item in once:
                 self.part(item, inner, 1)
 
@@ -97,14 +122,16 @@ class _Painter:
     def part(self, part: Part, frame: Frame, count: int, same: Sequence[Part] = ()) -> None:
         """Draws a part, which may represent several equal ones."""
         names = [each.name for each in same] or [part.name]
+        repeats = names[:1] if count > 1 else []
         if isinstance(part, Node):
-            self.node(part, frame, count)
+            self.node(part, frame, count, repeats)
         elif self.is_closed(part):
-            self.closed(part, name_of_several(names), frame, count)
+            self.closed(part, name_of_several(names), frame, count, repeats)
         elif part.kind == "loop" and part.label is None and count == 1:
             self.scope(part, frame)
         else:
             inner = self.frame(self.title(part, names, frame.name), frame, count)
+            inner.repeats += repeats
             inner.name, inner.label = part.name, part.label or ""
             inner.only_name = _only_name(part)
             inner.aux = part.aux and not frame.inside_aux
@@ -139,22 +166,23 @@ class _Painter:
         box.frame.boxes.append(box)
         return box
 
-    def closed(self, scope: Scope, name: str, frame: Frame, count: int) -> None:
+    def closed(self, scope: Scope, name: str, frame: Frame, count: int, repeats: list[str]) -> None:
         """A part drawn as one box."""
         nodes = self.structure.nodes(scope)
-        box = Box("part", frame, name, part=scope, aux=scope.aux, count=count)
+        box = Box("part", frame, name, part=scope, aux=scope.aux, count=count, repeats=repeats)
         box.after.append(f"{self.wording.scope(scope)}, {plural(len(nodes), 'layer')}")
         self.box(box)
         for node in nodes:
             box.nodes.append(node)
             self.box_of[node.index] = box
 
-    def node(self, node: Node, frame: Frame, count: int) -> None:
+    def node(self, node: Node, frame: Frame, count: int, repeats: list[str]) -> None:
         text = self.wording.layer(node)
         host = None if self.unfold or count > 1 else self.host(node, frame)
         if host is None:
             label = node.label or ""
             host = self.box(Box(node.op.kind, frame, text, label, count=count, aux=node.aux))
+            host.repeats += repeats
         elif host.kind in ("norm", "activation") and node.op.kind in _CARRIES:
             # Norm and activation come before the main layer (pre-activation).
             host.before.append(host.main)
@@ -301,6 +329,7 @@ def _simplify(root: Frame) -> None:
         if not frame.boxes and len(frame.frames) == 1:
             only = frame.frames[0]
             only.count *= frame.count
+            only.repeats = [*frame.repeats, *only.repeats]
             joint = "." if frame.only_name else ": "
             only.title = joint.join(filter(None, [frame.title, only.title]))
             only.aux = only.aux or frame.aux
@@ -309,6 +338,7 @@ def _simplify(root: Frame) -> None:
         elif len(frame.boxes) == 1 and not frame.frames and not frame.aux:
             box = frame.boxes[0]
             box.count *= frame.count
+            box.repeats = [*frame.repeats, *box.repeats]
             box.frame = parent
             if box.part is None:
                 box.label = frame.label or box.label

@@ -15,8 +15,8 @@ class Frame:
     title: str
     parent: Frame | None
     count: int = 1
-    repeats: str = ""
-    """What it repeats: the name of its first iteration."""
+    repeats: list[str] = field(default_factory=list)
+    """What it repeats, if anything: the names of the first iterations."""
     name: str = ""
     """The scope that it encloses."""
     label: str = ""
@@ -52,8 +52,8 @@ class Box:
     output: str = ""
     """Its output shape; for several iterations, from the first to the last."""
     count: int = 1
-    repeats: str = ""
-    """What it repeats: the name of its first iteration."""
+    repeats: list[str] = field(default_factory=list)
+    """What it repeats, if anything: the names of the first iterations."""
     aux: bool = False
     number: int = 0
     figures: list[str] = field(default_factory=list)

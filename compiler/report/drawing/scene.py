@@ -6,7 +6,7 @@ Colors are named, see palette.PAINTS: a format looks them up for light or dark s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from . import text_width as measure
@@ -84,6 +84,8 @@ class Scene:
     title: str
     width: float
     height: float
+    heading: Sequence[Words]
+    """Title and subtitle; in a paper, the caption says that."""
     items: Sequence[Item]
 
 
@@ -95,19 +97,17 @@ def assembled(
     texts = [measure.width(line, _SUBTITLE) for line in subtitle]
     least = max(_LEAST_WIDTH, measure.width(title, _TITLE, bold=True), *texts)
     room = max(width, least)
-    items: list[Item] = [
-        Words(MARGIN, MARGIN + 12, title, _TITLE, bold=True, anchor="start"),
-    ]
+    heading = [Words(MARGIN, MARGIN + 12, title, _TITLE, bold=True, anchor="start")]
     y = MARGIN + 31
     for line in subtitle:
-        items.append(Words(MARGIN, y, line, _SUBTITLE, paint="faint", anchor="start"))
+        heading.append(Words(MARGIN, y, line, _SUBTITLE, paint="faint", anchor="start"))
         y += 17
     y -= 4
     legend, used = _legend(kinds, room)
-    items += [_moved(item, MARGIN, y) for item in legend]
+    items = [moved(item, MARGIN, y) for item in legend]
     top = y + used + 10
-    items += [_moved(item, MARGIN + (room - width) / 2, top) for item in inner]
-    return Scene(title, room + 2 * MARGIN, top + height + MARGIN, items)
+    items += [moved(item, MARGIN + (room - width) / 2, top) for item in inner]
+    return Scene(title, room + 2 * MARGIN, top + height + MARGIN, heading, items)
 
 
 def _legend(kinds: Sequence[str], width: float) -> tuple[list[Item], float]:
@@ -124,11 +124,10 @@ def _legend(kinds: Sequence[str], width: float) -> tuple[list[Item], float]:
     return items, y + 18 if kinds else 0.0
 
 
-def _moved(item: Item, dx: float, dy: float) -> Item:
-    from dataclasses import replace
-
+def moved(item: Item, dx: float, dy: float) -> Item:
+    """The same elsewhere."""
     if isinstance(item, Group):
-        return replace(item, items=[_moved(each, dx, dy) for each in item.items])
+        return replace(item, items=[moved(each, dx, dy) for each in item.items])
     if isinstance(item, Line | Polygon):
         return replace(item, points=[(x + dx, y + dy) for x, y in item.points])
     return replace(item, x=item.x + dx, y=item.y + dy)

@@ -22,7 +22,7 @@ def svg(scene: Scene, *, dark: bool = True) -> str:
         f"<title>{escape(scene.title)}</title>",
         *([f"<style>{_dark_style()}</style>"] if dark else []),
         f'<rect class="page" width="100%" height="100%" fill="{PAGE.light}"/>',
-        *_shapes(scene.items),
+        *_shapes([*scene.heading, *scene.items]),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
