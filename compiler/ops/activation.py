@@ -4,12 +4,14 @@ per element, whatever its formula.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from ..language.kinds import choice, number
 from ..shapes import Shape, size, text
 from .base import Autocast, Constructor, Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
+from .worked import Element, Group, Step, Worked, bracketed, exp, figure, largest, quotient, sigmoid
 
 
 class Activation(NoMultiplyAdds):
@@ -42,6 +44,23 @@ class Activation(NoMultiplyAdds):
         """The constructor of the torch module."""
         raise NotImplementedError
 
+    def rule(self) -> str:
+        """The formula with its arguments."""
+        values = {name: f"{v:g}" for name, v in self.arguments.items() if isinstance(v, float)}
+        return self.formula.format(**values)
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        """The formula with its numbers, and the result."""
+        raise NotImplementedError
+
+    def work_out(self, element: Element) -> Worked:
+        term = element.term(element.channel, element.row, element.column)
+        how, result = self.value(term.value, element)
+        if math.isnan(term.value):
+            result = term.value
+        step = Step(self.word, how, result)
+        return element.computed("input", self.rule(), "function", [term], step)
+
     def _inplace(self) -> tuple[bool, bool]:
         return self.inplace, False
 
@@ -49,9 +68,8 @@ class Activation(NoMultiplyAdds):
         numbers = f"{size(output):,}"
         if len(output) > 1:
             numbers = f"{'*'.join(map(str, output))} = {numbers}"
-        values = {name: f"{v:g}" for name, v in self.arguments.items() if isinstance(v, float)}
         return [
-            ("each number", self.formula.format(**values)),
+            ("each number", self.rule()),
             ("shape", f"stays {text(output)}"),
             ("operations", f"one for each of {numbers}"),
         ]
@@ -69,6 +87,9 @@ class ReLU(Activation):
     formula: ClassVar[str] = "max(0, x)"
     keeps: ClassVar[Literal["input", "output"]] = "output"
     in_place: ClassVar[bool] = True
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"max(0, {figure(x)})", max(0.0, x)
 
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.ReLU", inplace=self._inplace())
@@ -93,6 +114,9 @@ class ReLU6(Activation):
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(own=size(output)) if self.inplace else Kept(inputs=(0,))
 
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"min(max(0, {figure(x)}), 6)", min(max(0.0, x), 6.0)
+
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.ReLU6", inplace=self._inplace())
 
@@ -116,6 +140,9 @@ class Leaky(Activation):
     @property
     def leak(self) -> float:
         return self.slope
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return _leaking(x, self.slope)
 
     def module(self, input_shape: Shape) -> Constructor:
         slope = (self.slope, 0.01)
@@ -149,6 +176,10 @@ class PReLU(Activation):
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         return (Weight("weight", (self._slopes(inputs[0]),)),)
 
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        own = element.channel if self._slopes(element.inputs[0]) > 1 else 0
+        return _leaking(x, element.weight("weight", (own,)))
+
     def module(self, input_shape: Shape) -> Constructor:
         slopes = self._slopes(input_shape)
         several = [] if slopes == 1 else [slopes]
@@ -174,6 +205,11 @@ class ELU(Activation):
 
     alpha: float = number("minus the limit for x towards -infinity", 1.0, minimum=0)
 
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        if x > 0:
+            return figure(x), x
+        return f"{self.alpha:g}*(exp({figure(x)}) - 1)", self.alpha * math.expm1(x)
+
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.ELU", alpha=(self.alpha, 1.0), inplace=self._inplace())
 
@@ -186,6 +222,12 @@ class SELU(Activation):
     suits: ClassVar[str] = "lecun"
     formula: ClassVar[str] = "1.0507*x where x > 0, else 1.0507*1.6733*(exp(x) - 1)"
     in_place: ClassVar[bool] = True
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        scale, alpha = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+        if x > 0:
+            return f"1.0507*{figure(x)}", scale * x
+        return f"1.0507*1.6733*(exp({figure(x)}) - 1)", scale * alpha * math.expm1(x)
 
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.SELU", inplace=self._inplace())
@@ -203,14 +245,23 @@ class GELU(Activation):
 
     approximate: str = choice("`tanh`: a faster approximation", ["none", "tanh"], "none")
 
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        shown = figure(x)
+        if self.approximate == "none":
+            share = (1 + math.erf(x / math.sqrt(2))) / 2
+            return f"{shown}*P(N <= {shown})", x * share
+        inside = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
+        cube = f"{bracketed(x)}^3"
+        text = f"{shown}/2*(1 + tanh(0.7979*({shown} + 0.044715*{cube})))"
+        return text, x / 2 * (1 + math.tanh(inside))
+
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.GELU", approximate=(self.approximate, "none"))
 
-    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        exact = "x*P(N <= x), N normally distributed"
-        close = "x/2*(1 + tanh(0.7979*(x + 0.044715*x^3)))"
-        formula = exact if self.approximate == "none" else close
-        return [("each number", formula), *super().explain(output, *inputs)[1:]]
+    def rule(self) -> str:
+        if self.approximate == "none":
+            return "x*P(N <= x), N normally distributed"
+        return "x/2*(1 + tanh(0.7979*(x + 0.044715*x^3)))"
 
 
 class SiLU(Activation):
@@ -223,6 +274,9 @@ class SiLU(Activation):
     }
     formula: ClassVar[str] = "x*sigmoid(x)"
 
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"{figure(x)}*sigmoid({figure(x)})", x * sigmoid(x)
+
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.SiLU")
 
@@ -233,6 +287,9 @@ class Mish(Activation):
     word: ClassVar[str] = "mish"
     example: ClassVar[str] = "mish"
     formula: ClassVar[str] = "x*tanh(log(1 + exp(x)))"
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"{figure(x)}*tanh(log(1 + exp({figure(x)})))", x * math.tanh(_softplus(x))
 
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Mish")
@@ -251,6 +308,13 @@ class Softplus(Activation):
 
     beta: float = number("how sharp the corner is", 1.0, minimum=0, above=True)
     threshold: float = number("above this value of beta*x, the identity is used", 20.0)
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        if x * self.beta > self.threshold:
+            return figure(x), x
+        inside = figure(x) if self.beta == 1 else f"{self.beta:g}*{bracketed(x)}"
+        by = "" if self.beta == 1 else f"/{self.beta:g}"
+        return f"log(1 + exp({inside})){by}", _softplus(self.beta * x) / self.beta
 
     def module(self, input_shape: Shape) -> Constructor:
         beta, threshold = (self.beta, 1.0), (self.threshold, 20.0)
@@ -272,6 +336,9 @@ class Sigmoid(Activation):
     formula: ClassVar[str] = "1/(1 + exp(-x))"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"1/(1 + exp({figure(-x)}))", sigmoid(x)
+
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Sigmoid")
 
@@ -289,6 +356,9 @@ class Tanh(Activation):
     formula: ClassVar[str] = "(exp(x) - exp(-x))/(exp(x) + exp(-x))"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"tanh({figure(x)})", math.tanh(x)
+
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Tanh")
 
@@ -304,6 +374,9 @@ class Hardsigmoid(Activation):
     }
     formula: ClassVar[str] = "min(max(0, x + 3), 6)/6"
 
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"min(max(0, {figure(x)} + 3), 6)/6", min(max(0.0, x + 3), 6.0) / 6
+
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Hardsigmoid")
 
@@ -317,6 +390,10 @@ class Hardswish(Activation):
         "hardswish": "Hardswish(inplace) hard_swish hswish h_swish hard_silu",
     }
     formula: ClassVar[str] = "x*min(max(0, x + 3), 6)/6"
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        shown = figure(x)
+        return f"{shown}*min(max(0, {shown} + 3), 6)/6", x * min(max(0.0, x + 3), 6.0) / 6
 
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Hardswish")
@@ -337,5 +414,32 @@ class Softmax(Activation):
     formula: ClassVar[str] = "exp(x) / the sum of exp over the channels"
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
+    def work_out(self, element: Element) -> Worked:
+        channels = element.inputs[0][0]
+        terms = [element.term(c, element.row, element.column) for c in range(channels)]
+        # Less the maximum, the result is the same and no exponential overflows.
+        most = largest(term.value for term in terms)
+        shift = most if abs(most) > 80 and math.isfinite(most) else 0.0
+        less = f" - {bracketed(shift)}" if shift else ""
+        terms = [term._replace(product=exp(term.value - shift)) for term in terms]
+        total = sum(term.product for term in terms)
+        each = f"exp({{v}}{less})"
+        group = Group("sum of exp", tuple(terms), "sum", total, each=each)
+        own = terms[element.channel]
+        result = quotient(own.product, total)
+        step = Step("share", f"exp({figure(own.value)}{less})/{figure(total)}", result)
+        return Worked(element.at, self.formula, result, (group,), (step,))
+
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Softmax", dim=(1, None))
+
+
+def _leaking(x: float, slope: float) -> tuple[str, float]:
+    if x > 0:
+        return figure(x), x
+    return f"{figure(slope)}*{bracketed(x)}", slope * x
+
+
+def _softplus(x: float) -> float:
+    """log(1 + exp(x)) without overflow."""
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import gcd
 from typing import ClassVar
@@ -24,6 +24,7 @@ from .base import (
     helper,
 )
 from .padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
+from .worked import Element, Group, Worked, products, summed
 
 # One object may serve several signatures: a class asks for the order, not for the object.
 STRIDE = pair("step between the positions of a filter", (1, 1))
@@ -60,6 +61,9 @@ class Biased(Op):
 
     def bias_option(self) -> Option:
         return bool(self.bias), True
+
+    def bias_of(self, element: Element, name: str = "bias") -> float | None:
+        return element.weight(name, (element.channel,)) if self.bias else None
 
 
 class Sliding(Op):
@@ -182,6 +186,48 @@ class Sliding(Op):
         if not self.uneven(input_shape):
             return "{m}({0})"
         return f"{{m}}({pad_text(self.sides(input_shape), self.mode)})"
+
+    def covered(self, element: Element, channel: int, filter: Callable[[int, int], float]) -> Group:
+        """The window of a channel under a filter: values times weights."""
+        (top, _), (left, _) = self.sides(element.inputs[0])
+        first_row = element.row * self.stride[0] - top
+        first_column = element.column * self.stride[1] - left
+        terms = [
+            element.padded(
+                self.mode,
+                channel,
+                first_row + row * self.dilation[0],
+                first_column + column * self.dilation[1],
+                filter(row, column),
+            )
+            for row in range(self.kernel[0])
+            for column in range(self.kernel[1])
+        ]
+        return products(f"channel {channel}", terms, self.kernel[1])
+
+    def work_out(self, element: Element) -> Worked:
+        """The sum over the channels of the element's group."""
+        channels = element.inputs[0][0]
+        groups = self.grouped(channels)
+        inside = channels // groups
+        own = element.channel
+        first = own // (self.filters(channels) // groups) * inside
+        windows = [
+            self.covered(
+                element,
+                first + n,
+                lambda row, column, n=n: element.weight("weight", (own, n, row, column)),  # type: ignore[misc]
+            )
+            for n in range(inside)
+        ]
+        bias = self.bias_of(element) if isinstance(self, Biased) else None
+        return summed(element, windows, bias, self.rule(inside, bias))
+
+    def rule(self, channels: int, bias: float | None) -> str:
+        over = f" and {channels} channels" if channels > 1 else ""
+        return f"sum of value*weight over a {by(self.kernel)} window{over}" + (
+            ", + bias" if bias is not None else ""
+        )
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = []
@@ -410,6 +456,25 @@ class Separable(PerChannel):
         module = constructor("SeparableConv2d", depthwise, pointwise)
         return TorchText(module, self.call(inputs[0]), SEPARABLE)
 
+    def work_out(self, element: Element) -> Worked:
+        windows = []
+        for between in range(self.filters(element.inputs[0][0])):
+            window = self.covered(
+                element,
+                between // self.multiplier,
+                lambda row, column, n=between: element.weight(  # type: ignore[misc]
+                    "depthwise.weight", (n, 0, row, column)
+                ),
+            )
+            factor = element.weight("pointwise.weight", (element.channel, between, 0, 0))
+            windows.append(window._replace(factor=factor))
+        bias = self.bias_of(element, "pointwise.bias")
+        rule = (
+            f"for each channel the sum of value*weight over a {by(self.kernel)} window; then the"
+            " sum of these, each times its 1x1 weight"
+        )
+        return summed(element, windows, bias, rule + (", + bias" if self.bias else ""))
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         depthwise, *pointwise = self.weights(*inputs)
         between = self._between(output, inputs[0])
@@ -551,6 +616,37 @@ class Deconv(Biased):
             dilation=(plain(self.dilation), 1),
         )
         return TorchText(module)
+
+    def work_out(self, element: Element) -> Worked:
+        """All inputs that spread a window over this element."""
+        out_inside = self.out // self.groups
+        inside = element.inputs[0][0] // self.groups
+        group, own = divmod(element.channel, out_inside)
+        rows = self._spreading(0, element.row, element.inputs[0][1])
+        columns = self._spreading(1, element.column, element.inputs[0][2])
+        windows = []
+        for channel in range(group * inside, (group + 1) * inside):
+            terms = [
+                element.term(
+                    channel, row, column, element.weight("weight", (channel, own, down, right))
+                )
+                for row, down in rows
+                for column, right in columns
+            ]
+            windows.append(products(f"channel {channel}", terms, max(len(columns), 1)))
+        bias = self.bias_of(element)
+        rule = f"sum of value*weight over all inputs whose {by(self.kernel)} window covers it"
+        return summed(element, windows, bias, rule + (", + bias" if self.bias else ""))
+
+    def _spreading(self, axis: int, position: int, side: int) -> list[Pair]:
+        """The input rows (or columns) that reach an output row, and the filter's row each time."""
+        reached = position + self.padding(axis)[0]
+        found = []
+        for tap in range(self.kernel[axis]):
+            source, rest = divmod(reached - tap * self.dilation[axis], self.stride[axis])
+            if not rest and 0 <= source < side:
+                found.append((source, tap))
+        return found[::-1]
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = []

@@ -13,6 +13,7 @@ from ..language.kinds import number
 from ..language.signature import ArgumentError
 from ..shapes import Shape, ShapeError, size, text
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
+from .worked import Element, Step, Worked, figure
 
 
 class Dropout(NoMultiplyAdds):
@@ -33,6 +34,8 @@ class Dropout(NoMultiplyAdds):
 
     module: ClassVar[str] = "nn.Dropout"
     what: ClassVar[str] = "numbers"
+    unit: ClassVar[str] = ""
+    """What an element is dropped with."""
 
     p: float = number("probability of dropping, below 1", 0.5, minimum=0, maximum=1)
 
@@ -64,6 +67,23 @@ class Dropout(NoMultiplyAdds):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(constructor(self.module, self.p, inplace=(self.inplace, False)))
 
+    def work_out(self, element: Element) -> Worked:
+        if not element.training or not self.p:
+            return element.copied(element.channel, element.row, element.column)._replace(
+                rule="in evaluation nothing is dropped" if self.p else "p=0 drops nothing"
+            )
+        term = element.term(element.channel, element.row, element.column)
+        kept = term.value / (1 - self.p)
+        rule = f"0 with probability {self.p:g}, else x/(1 - {self.p:g})"
+        if element.actual == 0:
+            step = Step("dropped", f"{figure(term.value)}*0", 0.0)
+        else:
+            step = Step("kept", f"{figure(term.value)}/(1 - {self.p:g})", kept)
+        drawn = f"dropped with its {self.unit}" if self.unit else "dropped"
+        note = f"in training {drawn}, with probability {self.p:g}; in evaluation "
+        note += f"{figure(term.value)}*1 = {figure(term.value)}"
+        return element.computed("input", rule, "random", [term], step, note=note)
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [
             ("shape", f"stays {text(output)}"),
@@ -93,6 +113,7 @@ class Dropout2d(Dropout):
     }
     module: ClassVar[str] = "nn.Dropout2d"
     what: ClassVar[str] = "channels"
+    unit: ClassVar[str] = "channel"
 
     def output(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 3:
@@ -123,6 +144,7 @@ class DropPath(Dropout):
     }
     in_place: ClassVar[bool] = False
     module: ClassVar[str] = "DropPath"
+    unit: ClassVar[str] = "image"
 
     def drawn(self, input_shape: Shape) -> int:
         return 1

@@ -15,6 +15,7 @@ from ..shapes import Pair, Shape, plain
 from .base import Kind, TorchText, Weight, constructor, helper
 from .conv import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
 from .padding import pad_text
+from .worked import Element, Worked, summed
 
 Rows = tuple[tuple[float, ...], ...]
 
@@ -152,6 +153,13 @@ class Filter(Sliding):
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return 0
+
+    def work_out(self, element: Element) -> Worked:
+        def filter(row: int, column: int) -> float:
+            return element.weight("weight", (0, 0, row, column))
+
+        window = self.covered(element, element.channel, filter)
+        return summed(element, [window], None, self.rule(1, None))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.pad_options(inputs[0])

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from ..language.kinds import count, switch
 from ..shapes import Shape, ShapeError, size, text
 from .base import EVERYTHING, Autocast, Kept, Kind, Op, TorchText, Weight, Window, constructor
+from .worked import Element, Worked, products, summed
 
 
 class Linear(Op):
@@ -65,6 +66,17 @@ class Linear(Op):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         bias = (self.bias, True)
         return TorchText(constructor("nn.Linear", inputs[0][0], self.out, bias=bias))
+
+    def work_out(self, element: Element) -> Worked:
+        (inputs,) = element.inputs[0]
+        own = element.channel
+        terms = [
+            element.term(number, factor=element.weight("weight", (own, number)))
+            for number in range(inputs)
+        ]
+        bias = element.weight("bias", (own,)) if self.bias else None
+        rule = f"sum of value*weight over {inputs:,} inputs" + (", + bias" if self.bias else "")
+        return summed(element, [products("inputs", terms)], bias, rule)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         weights = self.out * inputs[0][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar, Self
 
 from ..language.kinds import count, custom, natural, number, pair
@@ -9,6 +10,7 @@ from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, text
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor, helper
 from .shape import TO, read_shape
 from .shortcut import stride_between
+from .worked import Element, Group, Step, Term, Worked, bracketed, figure, largest
 
 
 class Input(NoMultiplyAdds):
@@ -33,6 +35,11 @@ class Input(NoMultiplyAdds):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         """Nothing is computed: it is the argument of `forward`."""
         return TorchText(call="")
+
+    def work_out(self, element: Element) -> Worked:
+        """Its value is given, as that of its own input."""
+        value = element.read(0, element.channel, element.row, element.column)
+        return element.constant(value, "a value of the input")
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         if len(output) == 1:
@@ -67,6 +74,18 @@ class Merge(NoMultiplyAdds):
         """The output shape; None if the paths do not fit together."""
         return inputs[0] if len(set(inputs)) == 1 else None
 
+    def arriving(self, element: Element) -> list[Term]:
+        """The element of each path at the same position; what is broadcast has one position."""
+        terms = []
+        for index, shape in enumerate(element.inputs):
+            sides = (*shape, 1, 1)[:3]
+            position = zip((element.channel, element.row, element.column), sides, strict=True)
+            terms.append(element.term(*(at if n > 1 else 0 for at, n in position), input=index))
+        return terms
+
+    def together(self, element: Element, rule: str, group: Group) -> Worked:
+        return Worked(element.at, rule, group.result, (group,))
+
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """One operation for each element and each path after the first."""
         return (len(inputs) - 1) * size(output)
@@ -88,6 +107,11 @@ class Add(Merge):
     torch_calls: ClassVar[tuple[str, ...]] = ("add_",)
     in_place: ClassVar[bool] = True
 
+    def work_out(self, element: Element) -> Worked:
+        terms = tuple(self.arriving(element))
+        group = Group("paths", terms, "sum", sum(term.value for term in terms))
+        return self.together(element, "the sum of the paths", group)
+
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()
 
@@ -106,6 +130,12 @@ class Maximum(Merge):
     arithmetic: ClassVar[str] = "output: the elementwise maximum of the paths, of their shape"
     done: ClassVar[str] = "compared"
     torch_calls: ClassVar[tuple[str, ...]] = ("torch.maximum",)
+
+    def work_out(self, element: Element) -> Worked:
+        terms = tuple(self.arriving(element))
+        result = largest(term.value for term in terms)
+        group = Group("paths", terms, "max", result, around="max({})", between=", ")
+        return self.together(element, "the maximum of the paths", group)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # The backward pass compares both sides again, so intermediate results are kept, too.
@@ -142,6 +172,12 @@ class Mul(Merge):
         """One operation for each element of each product, intermediate ones included."""
         return sum(self._products(*inputs))
 
+    def work_out(self, element: Element) -> Worked:
+        terms = tuple(self.arriving(element))
+        result = prod(term.value for term in terms)
+        group = Group("paths", terms, "product", result, between="*")
+        return self.together(element, "the product of the paths", group)
+
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=tuple(range(len(inputs))), own=sum(self._products(*inputs)[:-1]))
 
@@ -175,6 +211,14 @@ class Concat(Merge):
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """Nothing is computed."""
         return 0
+
+    def work_out(self, element: Element) -> Worked:
+        channel = element.channel
+        path = 0
+        while channel >= element.inputs[path][0]:
+            channel -= element.inputs[path][0]
+            path += 1
+        return element.copied(channel, element.row, element.column, input=path)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()
@@ -264,6 +308,10 @@ class Chunk(NoMultiplyAdds):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(call=f"{{0}}.chunk({self.count}, 1)[{self.index}]")
 
+    def work_out(self, element: Element) -> Worked:
+        channel = self.index * element.output[0] + element.channel
+        return element.copied(channel, element.row, element.column)
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("channels", f"{inputs[0][0]}/{self.count} = {output[0]}")]
 
@@ -288,6 +336,11 @@ class Scaled(NoMultiplyAdds):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(call=f"{{0}} * {self.factor!r}")
+
+    def work_out(self, element: Element) -> Worked:
+        term = element.term(element.channel, element.row, element.column, self.factor)
+        step = Step("scaled", f"{figure(term.value)}*{bracketed(self.factor)}", term.product)
+        return element.computed("input", "factor * x", "product", [term], step)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("operations", f"{'*'.join(map(str, output))} = {size(output):,}")]
@@ -340,6 +393,14 @@ class PadShortcut(NoMultiplyAdds):
         added = self.out - inputs[0][0]
         module = constructor("PadShortcut", added, stride=(plain(self.stride), 1))
         return TorchText(module, helper=PAD_SHORTCUT)
+
+    def work_out(self, element: Element) -> Worked:
+        channels = element.inputs[0][0]
+        channel = element.channel - (self.out - channels) // 2
+        if not 0 <= channel < channels:
+            return element.constant(0.0, "an added channel of zeros")
+        down, right = self.stride
+        return element.copied(channel, element.row * down, element.column * right)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         added = self.out - inputs[0][0]

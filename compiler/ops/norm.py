@@ -5,7 +5,8 @@ ignored, as is usual.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from ..language.kinds import choice, count, number, switch
@@ -21,6 +22,21 @@ from .base import (
     Weight,
     constructor,
     helper,
+)
+from .worked import (
+    Element,
+    Group,
+    Place,
+    Read,
+    Step,
+    Term,
+    Worked,
+    abridged,
+    added,
+    bracketed,
+    figure,
+    power,
+    quotient,
 )
 
 
@@ -79,6 +95,58 @@ class Normalization(NoMultiplyAdds):
             names = " + ".join(f"{size(w.shape)} of {w.name}" for w in learned)
             lines.append(("parameters", f"{names} = {sum(size(w.shape) for w in learned):,}"))
         return lines
+
+    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
+        """The positions that mean and variance are computed over."""
+        raise NotImplementedError
+
+    def work_out(self, element: Element) -> Worked:
+        values = self.batch(element)
+        terms = tuple(
+            Term(value, None, value, Place(0, *place) if number == 0 else None)
+            for number, read in enumerate((element.read, *values))
+            for place in self.averaged(element)
+            for value in [read(0, *place)]
+        )
+        numbers = [term.value for term in terms]
+        mean = sum(numbers) / len(numbers)
+        variance = sum((number - mean) ** 2 for number in numbers) / len(numbers)
+        around = f"({{}})/{len(numbers)}"
+        group = Group("mean", terms, "statistics", mean, around=around)
+        squares = abridged([f"({figure(n)} - {bracketed(mean)})^2" for n in numbers], most=4)
+        deviation = Step("variance", f"({squares})/{len(numbers)}", variance)
+        return self.normalized(element, mean, variance, (group,), (deviation,))
+
+    def batch(self, element: Element) -> Sequence[Read]:
+        """Further images that mean and variance are computed over."""
+        return ()
+
+    def normalized(
+        self,
+        element: Element,
+        mean: float,
+        variance: float,
+        groups: tuple[Group, ...],
+        steps: tuple[Step, ...],
+    ) -> Worked:
+        """The element, less the mean, by the deviation, with the learned scale and bias."""
+        value = element.read(0, element.channel, element.row, element.column)
+        result = quotient(value - mean, math.sqrt(variance + self.eps))
+        difference = f"({figure(value)} - {bracketed(mean)})"
+        how = f"{difference}/sqrt({figure(variance)} + {self.eps:g})"
+        steps = (*steps, Step("normalized", how, result))
+        whole, bias = how, None
+        if self.affine:
+            index = (element.channel,)
+            scale, bias = element.weight("weight", index), element.weight("bias", index)
+            learned = f" {added([0.0, bias])[2:]}"
+            if self.affine != "bias" or scale != 1:
+                learned = f"*{bracketed(scale)}{learned}"
+            normalized, result = result, result * scale + bias
+            steps = (*steps, Step("scale, bias", f"{figure(normalized)}{learned}", result))
+            whole += learned
+        rule = self.formula(element.inputs[0])
+        return Worked(element.at, rule, result, groups, steps, bias, whole=whole)
 
     def formula(self, input_shape: Shape) -> str:
         learned = " * weight + bias" if self.affine else ""
@@ -168,6 +236,27 @@ class BatchNorm(Normalization):
     def over(self, input_shape: Shape) -> str:
         return "of a channel over the batch"
 
+    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
+        return _map(range(element.channel, element.channel + 1), element.inputs[0])
+
+    def batch(self, element: Element) -> Sequence[Read]:
+        return element.others
+
+    def work_out(self, element: Element) -> Worked:
+        """With statistics of the batch in training, with the running averages in evaluation."""
+        if element.training or not self.track:
+            return super().work_out(element)
+        index = (element.channel,)
+        mean = element.weight("running_mean", index)
+        variance = element.weight("running_var", index)
+        term = element.term(element.channel, element.row, element.column)
+        steps = (
+            Step("running mean", figure(mean), mean),
+            Step("running variance", figure(variance), variance),
+        )
+        group = Group("input", (term,), "function", term.value)
+        return self.normalized(element, mean, variance, (group,), steps)
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = super().explain(output, *inputs)
         if self.track:
@@ -214,6 +303,11 @@ class GroupNorm(Normalization):
         channels = inputs[0][0]
         return TorchText(constructor("nn.GroupNorm", self.groups, channels, **self.options()))
 
+    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
+        inside = element.inputs[0][0] // self.groups
+        first = element.channel // inside * inside
+        return _map(range(first, first + inside), element.inputs[0])
+
     def over(self, input_shape: Shape) -> str:
         return f"of {'*'.join(map(str, (input_shape[0] // self.groups, *input_shape[1:])))} numbers"
 
@@ -248,6 +342,9 @@ class LayerNorm(Normalization):
             return TorchText(constructor("nn.LayerNorm", inputs[0][0], **options))
         module = constructor("LayerNorm2d", inputs[0][0], **options)
         return TorchText(module, helper=LAYER_NORM)
+
+    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
+        return ((c, element.row, element.column) for c in range(element.inputs[0][0]))
 
     def over(self, input_shape: Shape) -> str:
         where = " at its position" if len(input_shape) == 3 else ""
@@ -290,6 +387,9 @@ class InstanceNorm(Normalization):
         options = self.options()
         options["affine"] = (self.affine, False)
         return TorchText(constructor("nn.InstanceNorm2d", inputs[0][0], **options))
+
+    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
+        return _map(range(element.channel, element.channel + 1), element.inputs[0])
 
     def over(self, input_shape: Shape) -> str:
         return f"of the {'*'.join(map(str, input_shape[1:]))} numbers of a channel"
@@ -339,6 +439,25 @@ class LocalResponseNorm(NoMultiplyAdds):
         )
         return TorchText(module)
 
+    def work_out(self, element: Element) -> Worked:
+        first = element.channel - self.size // 2
+        neighbors = range(max(first, 0), min(first + self.size, element.inputs[0][0]))
+        terms = [element.term(channel, element.row, element.column) for channel in neighbors]
+        terms = [term._replace(product=term.value**2) for term in terms]
+        squares = sum(term.product for term in terms)
+        value = element.read(0, element.channel, element.row, element.column)
+        inside = self.k + self.alpha / self.size * squares
+        divisor = power(inside, self.beta)
+        group = Group("squares", tuple(terms), "sum", squares, each="{v}^2")
+        under = f"({self.k:g} + {self.alpha:g}/{self.size}*{figure(squares)})^{self.beta:g}"
+        result = quotient(value, divisor)
+        steps = (
+            Step("divisor", under, divisor),
+            Step("divided", f"{figure(value)}/{figure(divisor)}", result),
+        )
+        rule = "x/(k + alpha/size * sum of x^2 over neighboring channels)^beta"
+        return Worked(element.at, rule, result, (group,), steps)
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         squares = f"{self.alpha:g}/{self.size} * the sum of {self.size} squares"
         return [("each number", f"x/({self.k:g} + {squares})^{self.beta:g}")]
@@ -375,11 +494,23 @@ class LayerScale(NoMultiplyAdds):
         module = constructor("LayerScale", inputs[0][0], self.init)
         return TorchText(module, helper=LAYER_SCALE)
 
+    def work_out(self, element: Element) -> Worked:
+        factor = element.weight("gamma", (element.channel, 0, 0))
+        term = element.term(element.channel, element.row, element.column, factor)
+        step = Step("scaled", f"{figure(term.value)}*{bracketed(factor)}", term.product)
+        return element.computed("input", "x * gamma of its channel", "product", [term], step)
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [
             ("each number", f"x * gamma of its channel, initially {self.init:g}"),
             ("parameters", f"{inputs[0][0]}: a factor for each channel"),
         ]
+
+
+def _map(channels: range, input_shape: Shape) -> Iterable[tuple[int, int, int]]:
+    """All positions of some channels."""
+    height, width = (*input_shape[1:], 1, 1)[:2]
+    return ((c, row, column) for c in channels for row in range(height) for column in range(width))
 
 
 UNSCALED = {

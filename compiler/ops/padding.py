@@ -27,6 +27,23 @@ def check_padding(mode: str, sides: Sides, input_shape: Shape) -> None:
             )
 
 
+def source_position(mode: str, position: int, side: int) -> int | None:
+    """The row or column of the input that a position shows, which may lie in the padding.
+
+    None for padding with a constant.
+    """
+    if 0 <= position < side:
+        return position
+    match mode:
+        case "reflect":
+            return -position if position < 0 else 2 * (side - 1) - position
+        case "replicate":
+            return min(max(position, 0), side - 1)
+        case "circular":
+            return position % side
+    return None
+
+
 def padded_size(sides: Sides, input_shape: Shape) -> int:
     """The number of elements of the padded map."""
     channels, height, width = input_shape

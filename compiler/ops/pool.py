@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from math import gcd
+from math import gcd, inf
 from typing import ClassVar, Literal
 
 from ..language.kinds import choice, count, counts, custom, flag, natural_pair, number, pair, switch
@@ -28,6 +28,23 @@ from .base import (
     Window,
     constructor,
     helper,
+)
+from .worked import (
+    Element,
+    Group,
+    Step,
+    Term,
+    Worked,
+    added,
+    bracketed,
+    figure,
+    largest,
+    power,
+    products,
+    quotient,
+    sigmoid,
+    smallest,
+    unravelled,
 )
 
 INDEX = 8
@@ -166,6 +183,58 @@ class Pool(NoMultiplyAdds):
             (longest(height, rows), longest(width, columns)),
             (Fraction(height, rows), Fraction(width, columns)),
         )
+
+    # ---- one output with its numbers ----
+
+    def spans(self, element: Element) -> tuple[range, range]:
+        """The rows and columns of an output's window; those in the padding are outside the map."""
+        if self.target is not None:
+            sides = zip(
+                (element.row, element.column), element.inputs[0][1:], self.target, strict=True
+            )
+            rows, columns = (
+                range(at * side // n, -(-(at + 1) * side // n)) for at, side, n in sides
+            )
+            return rows, columns
+        down, right = (
+            range(start, start + self.reach[axis], self.dilation[axis])
+            for axis, at in enumerate((element.row, element.column))
+            for start in [at * self.step[axis] - self.padding[axis]]
+        )
+        return down, right
+
+    def covered(self, element: Element, fill: float = 0.0) -> Group:
+        """The window of an output; `fill` is the value of the padding."""
+        rows, columns = self.spans(element)
+        _, height, width = element.inputs[0]
+        terms = [
+            element.term(element.channel, row, column)
+            if 0 <= row < height and 0 <= column < width
+            else Term(fill, None, fill, None)
+            for row in rows
+            for column in columns
+        ]
+        return Group(f"channel {element.channel}", tuple(terms), "sum", 0.0, len(columns))
+
+    def maximum(self, element: Element) -> Group:
+        """The window and its maximum; the padding never is."""
+        window = self.covered(element, -inf)
+        result = largest(term.value for term in window.terms)
+        return window._replace(how="max", result=result, around="max({})", between=", ")
+
+    def mean(self, element: Element, count_pad: bool = True) -> Group:
+        """The window and its mean. With `ceil`, a window may extend beyond the padding: that never
+        counts.
+        """
+        window = self.covered(element)
+        rows, columns = self.spans(element)
+        count = 1
+        for axis, span in enumerate((rows, columns)):
+            side = element.inputs[0][1 + axis]
+            beyond = self.padding[axis] if count_pad else 0
+            count *= sum(-beyond <= place < side + beyond for place in span)
+        result = quotient(sum(term.value for term in window.terms), count)
+        return window._replace(how="mean", result=result, around=f"({{}})/{count}")
 
     # ---- the text of it ----
 
@@ -334,6 +403,10 @@ class Max(Adaptive):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(self.module())
 
+    def work_out(self, element: Element) -> Worked:
+        window = self.maximum(element)
+        return Worked(element.at, "the maximum of the window", window.result, (window,))
+
 
 class Min(Max):
     """The minimum of each window, computed as -max(-x). Both negations count."""
@@ -355,6 +428,12 @@ class Min(Max):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(self.module(), "-{m}(-{0})")
+
+    def work_out(self, element: Element) -> Worked:
+        window = self.covered(element, inf)
+        result = smallest(term.value for term in window.terms)
+        window = window._replace(how="min", result=result, around="min({})", between=", ")
+        return Worked(element.at, "the minimum of the window", result, (window,))
 
 
 class Average(Adaptive):
@@ -391,6 +470,10 @@ class Average(Adaptive):
         count_pad = (self.count_pad, True)
         return TorchText(self.windowed("nn.AvgPool2d", count_include_pad=count_pad))
 
+    def work_out(self, element: Element) -> Worked:
+        window = self.mean(element, self.count_pad)
+        return Worked(element.at, "the mean of the window", window.result, (window,))
+
 
 class Norm(Global):
     """The p-th root of the sum of p-th powers in each window.
@@ -425,6 +508,20 @@ class Norm(Global):
             ceil_mode=(self.ceil, False),
         )
         return TorchText(module, helper=LP_POOL)
+
+    def work_out(self, element: Element) -> Worked:
+        window, p = self.covered(element), self.p
+        terms = tuple(t._replace(product=power(t.value, p)) for t in window.terms)
+        result = power(sum(term.product for term in terms), 1 / p)
+        even = p % 2 == 0
+        window = window._replace(
+            terms=terms,
+            how="norm",
+            result=result,
+            each=f"{{v}}^{p:g}" if even else "|{v}|" + (f"^{p:g}" if p != 1 else ""),
+            around="sqrt({})" if p == 2 else f"({{}})^(1/{p:g})" if p != 1 else "{}",
+        )
+        return Worked(element.at, f"(sum of |x|^{p:g})^(1/{p:g})", result, (window,))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         p = f"{self.p:g}"
@@ -554,6 +651,21 @@ class Mixed(Adaptive):
             constructor("MixedPool2d", largest, mean, channels=channels), helper=MIXED_POOL
         )
 
+    def work_out(self, element: Element) -> Worked:
+        maximum = self.maximum(element)._replace(name="max")
+        mean = self.mean(element)._replace(name="mean")
+        own = element.channel if self.per == "channel" else 0
+        mix = element.weight("mix", (own, 0, 0))
+        share = sigmoid(mix)
+        result = mean.result + share * (maximum.result - mean.result)
+        mixed = (
+            f"{figure(share)}*{bracketed(maximum.result)} + (1 - {figure(share)})*"
+            f"{bracketed(mean.result)}"
+        )
+        steps = (Step("a", f"sigmoid({figure(mix)})", share), Step("mixed", mixed, result))
+        rule = "a*max + (1 - a)*mean of the window, a = sigmoid(mix)"
+        return Worked(element.at, rule, result, (maximum, mean), steps)
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         mixtures = self._mixtures(inputs[0])
         whom = "each channel" if self.per == "channel" else "the layer"
@@ -608,6 +720,39 @@ class Stochastic(Pool):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         module = constructor("StochasticPool2d", self.span, self.step)
         return TorchText(module, helper=STOCHASTIC_POOL)
+
+    def work_out(self, element: Element) -> Worked:
+        window = self.covered(element)
+        values = [max(term.value, 0.0) for term in window.terms]
+        total = sum(values)
+        shares = [quotient(value, total) if total else 0.0 for value in values]
+        terms = tuple(
+            Term(value, share, value * share, term.place)
+            for value, share, term in zip(values, shares, window.terms, strict=True)
+        )
+        mean = sum(term.product for term in terms)
+        window = window._replace(terms=terms, result=mean, each="{v}*{w}")
+        rule = "sum of x*(x/sum of x) over the window, negative x as 0"
+        if not element.training:
+            return Worked(element.at, rule, mean, (window,))
+        rule = "one x of the window, drawn with probability x/sum of x, negative x as 0"
+        if element.actual is None:
+            note = "in training one of them is drawn; this is the mean under their probabilities"
+            return Worked(element.at, rule, mean, (window,), note=note)
+        drawn = min(
+            range(len(values)),
+            key=lambda n: abs(values[n] - element.actual),  # type: ignore[operator]
+        )
+        window = window._replace(how="random", result=values[drawn], around="one of {}")
+        note = f"drawn with probability {figure(shares[drawn])}"
+        return Worked(
+            element.at,
+            rule,
+            values[drawn],
+            (window._replace(each="{v}", between=", "),),
+            (Step("drawn", f"{figure(values[drawn])}", values[drawn]),),
+            note=note,
+        )
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [
@@ -714,6 +859,38 @@ class Tree(Padded):
         )
         return TorchText(module, helper=TREE_POOL)
 
+    def work_out(self, element: Element) -> Worked:
+        window = self.covered(element)
+        groups = []
+        for index in range(self.filters + self.gates):
+            gate = index - self.filters
+            terms = [
+                Term(term.value, factor, term.value * factor, term.place)
+                for place, term in enumerate(window.terms)
+                for factor in [element.weight("weight", (index, 0, *divmod(place, self.span[1])))]
+            ]
+            name = f"filter {index}" if gate < 0 else f"gate {gate}"
+            groups.append(products(name, terms, self.span[1]))
+        nodes = [group.result for group in groups[: self.filters]]
+        gates = [sigmoid(group.result) for group in groups[self.filters :]]
+        steps = [
+            Step(f"g{n}", f"sigmoid({figure(groups[self.filters + n].result)})", gate)
+            for n, gate in enumerate(gates)
+        ]
+        first = 0
+        while len(nodes) > 1:
+            half = len(nodes) // 2
+            mixed = []
+            for n in range(half):
+                left, right, gate = nodes[n], nodes[half + n], gates[first + n]
+                mixed.append(right + gate * (left - right))
+                share = figure(gate)
+                parts = f"{share}*{bracketed(left)} + (1 - {share})*{bracketed(right)}"
+                steps.append(Step(f"mixed by g{first + n}", parts, mixed[-1]))
+            nodes, first = mixed, first + half
+        rule = "g*left + (1 - g)*right in a tree of filters, g = sigmoid(gate)"
+        return Worked(element.at, rule, nodes[0], tuple(groups), tuple(steps))
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         both = f"({self.filters} filters + {self.gates} gates)"
         window = f"{self.span[0]}*{self.span[1]}"
@@ -812,6 +989,23 @@ class Wavelet(NoMultiplyAdds):
             return TorchText(call="haar({0})", helper=HAAR)
         return TorchText(constructor("nn.AvgPool2d", 2), "2 * {m}({0})")
 
+    def work_out(self, element: Element) -> Worked:
+        band, channel = divmod(element.channel, element.inputs[0][0])
+        across, down = band in (1, 3), band in (2, 3)
+        terms = []
+        for row in (0, 1):
+            for column in (0, 1):
+                sign = (-1.0 if across and column else 1.0) * (-1.0 if down and row else 1.0)
+                place = (channel, 2 * element.row + row, 2 * element.column + column)
+                terms.append(element.term(*place, sign))
+        total = sum(term.product for term in terms)
+        name = ("sum", "left - right", "top - bottom", "diagonals")[band]
+        window = Group(name, tuple(terms), "sum", total, 2, each="{v}*{w}")
+        step = Step("halved", f"({added([term.product for term in terms])})/2", total / 2)
+        return Worked(
+            element.at, f"{name} of the 2x2 window, halved", total / 2, (window,), (step,)
+        )
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         channels, height, width = inputs[0]
         lines = [
@@ -878,6 +1072,20 @@ class Pyramid(NoMultiplyAdds):
         pool = "nn.AdaptiveAvgPool2d" if self.avg else "nn.AdaptiveMaxPool2d"
         module = constructor("SpatialPyramidPool2d", ClassName(pool), list(self.grids))
         return TorchText(module, helper=SPATIAL_PYRAMID)
+
+    def work_out(self, element: Element) -> Worked:
+        channels, before = element.inputs[0][0], 0
+        for side in self.grids:
+            cells = channels * side * side
+            if element.channel < before + cells:
+                break
+            before += cells
+        place = unravelled(element.channel - before, (channels, side, side))
+        pool = (Average if self.avg else Max)(kernel=(side, side), adaptive=True)
+        shape = channels, side, side
+        cell = pool.worked(place, shape, element.inputs, element.read, element.weight)
+        where = f"of row {place[1]}, column {place[2]} of the {side}x{side} grid"
+        return cell._replace(at=element.at, rule=f"{cell.rule} {where}")
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         _, height, width = inputs[0]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from math import floor
 from typing import ClassVar, Literal
 
 from ..language.kinds import choice, count, custom, natural, natural_pair, number, pair, switch
@@ -23,7 +24,8 @@ from .base import (
     Window,
     constructor,
 )
-from .padding import PADDING_MODES, Sides, check_padding
+from .padding import PADDING_MODES, Sides, check_padding, source_position
+from .worked import Element, Worked, products, raveled, single, summed, unravelled
 
 
 class Rearranging(NoMultiplyAdds):
@@ -70,6 +72,9 @@ class Flatten(Seen):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(constructor("nn.Flatten"))
+
+    def work_out(self, element: Element) -> Worked:
+        return element.copied(*unravelled(element.channel, element.inputs[0]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("numbers", product(inputs[0]))]
@@ -133,6 +138,9 @@ class Reshape(Seen):
         axes = ", ".join(map(str, self.to))
         return TorchText(call=f"{{0}}.reshape({{0}}.shape[0], {axes})")
 
+    def work_out(self, element: Element) -> Worked:
+        return element.copied(*unravelled(raveled(element), element.inputs[0]))
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("numbers", f"{product(inputs[0])}; {product(self.to)}")]
 
@@ -175,6 +183,9 @@ class Permute(Seen):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(call=f"{{0}}.permute(0, {', '.join(str(1 + a) for a in self.axes)})")
 
+    def work_out(self, element: Element) -> Worked:
+        return element.copied(*(element.at[self.axes.index(axis)] for axis in range(3)))
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         names = ("channels", "height", "width")
         return [
@@ -209,6 +220,11 @@ class Shuffle(Rearranging):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(constructor("nn.ChannelShuffle", self.groups))
+
+    def work_out(self, element: Element) -> Worked:
+        each = element.output[0] // self.groups
+        position, group = divmod(element.channel, self.groups)
+        return element.copied(group * each + position, element.row, element.column)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         each = output[0] // self.groups
@@ -287,6 +303,14 @@ class Pad(Rearranging):
         name = {"zeros": "Zero", "reflect": "Reflection", "replicate": "Replication"}
         return TorchText(constructor(f"nn.{name.get(self.mode, 'Circular')}Pad2d", sides))
 
+    def work_out(self, element: Element) -> Worked:
+        (top, _), (left, _) = self.sides()
+        row = source_position(self.mode, element.row - top, element.inputs[0][1])
+        column = source_position(self.mode, element.column - left, element.inputs[0][2])
+        if row is None or column is None:
+            return element.constant(self.value, "padding")
+        return element.copied(element.channel, row, column)
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         rows, columns = self.sides()
         return [
@@ -339,6 +363,10 @@ class Crop(Seen):
         height, width = self.to
         rows, columns = f"{top}:{top + height}", f"{left}:{left + width}"
         return TorchText(call=f"{{0}}[:, :, {rows}, {columns}]")
+
+    def work_out(self, element: Element) -> Worked:
+        top, left = self._start(element.inputs[0])
+        return element.copied(element.channel, element.row + top, element.column + left)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         top, left = self._start(inputs[0])
@@ -439,6 +467,40 @@ class Upsample(Rearranging):
         )
         return TorchText(module)
 
+    def work_out(self, element: Element) -> Worked:
+        rows, columns = (
+            self._weighted(at, element.inputs[0][axis], element.output[axis], axis - 1)
+            for axis, at in ((1, element.row), (2, element.column))
+        )
+        if self.mode == "nearest":
+            return element.copied(element.channel, rows[0][0], columns[0][0])
+        terms = [
+            element.term(element.channel, row, column, down * right)
+            for row, down in rows
+            for column, right in columns
+        ]
+        window = products(f"channel {element.channel}", terms, len(columns))
+        rule = f"sum of value*weight over {len(rows)}x{len(columns)} neighboring pixels"
+        return summed(element, [window], None, rule)
+
+    def _weighted(self, at: int, side: int, output_side: int, axis: int) -> list[tuple[int, float]]:
+        """The pixels along an axis that an output pixel is interpolated from, and their weights."""
+        if self.mode == "nearest":
+            # As torch does, with a ratio in single precision.
+            ratio = single(side / output_side if self.factor is None else 1 / self.factor[axis])
+            return [(min(floor(single(at * ratio)), side - 1), 1.0)]
+        position = (at + 0.5) * side / output_side - 0.5
+        if self.align_corners:
+            position = at * (side - 1) / (output_side - 1) if output_side > 1 else 0.0
+        if self.mode == "bilinear":
+            position = max(position, 0.0)
+            first = min(floor(position), side - 1)
+            part = position - first
+            return [(first, 1 - part), (min(first + 1, side - 1), part)]
+        first = floor(position)
+        part = position - first
+        return [(min(max(first + n - 1, 0), side - 1), _cubic(abs(part - n + 1))) for n in range(4)]
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         if self.factor is None:
             return [("size", f"{text(inputs[0][1:])} -> {text(output[1:])}")]
@@ -446,3 +508,11 @@ class Upsample(Rearranging):
             ("height", f"{inputs[0][1]}*{self.factor[0]} = {output[1]}"),
             ("width", f"{inputs[0][2]}*{self.factor[1]} = {output[2]}"),
         ]
+
+
+def _cubic(distance: float) -> float:
+    """The weight of a pixel at a distance, in bicubic interpolation (Keys, 1981, a = -0.75)."""
+    a = -0.75
+    if distance <= 1:
+        return ((a + 2) * distance - (a + 3)) * distance * distance + 1
+    return ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a

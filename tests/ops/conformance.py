@@ -9,10 +9,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from math import floor
+from math import floor, prod
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dotcnn.compiler.emit.allowed import NotAllowed, check
 from dotcnn.compiler.language.signature import ArgumentError
 from dotcnn.compiler.ops.base import EVERYTHING, Op, Window
+from dotcnn.compiler.ops.worked import Read, Worked
 from dotcnn.compiler.shapes import Shape, ShapeError
 
 from .built import Built, build, values
@@ -77,6 +80,7 @@ def conform(
     assert elementwise >= 0, f"elementwise: {elementwise}"
     lines = op.explain(output, *shapes)
     assert all(what and how for what, how in lines), f"explained: {lines}"
+    _same_arithmetic(op, shapes, output, built, [make((batch, *shape)) for shape in shapes])
     if probe:
         _same_window(op, shapes, output, built, probe, edges, make)
     return built
@@ -178,6 +182,80 @@ def _same_macs(
     expected = told if flop_counter is None else flop_counter
     counted = counter.get_total_flops()
     assert counted == 2 * batch * expected, f"{expected:,} multiply-adds, torch: {counted:,}"
+
+
+# ---- the arithmetic of one element -----------------------------------------------------------
+
+
+def _same_arithmetic(
+    op: Op, shapes: Sequence[Shape], output: Shape, built: Built, inputs: list[Tensor]
+) -> None:
+    """Elements at random positions, worked out with their numbers, in training and evaluation."""
+    if not prod(output):
+        return
+    state = built.state()
+    saved = {name: value.clone() for name, value in state.items()}
+    for value in state.values():  # fresh weights are zeros and ones, under which much is alike
+        if value.is_floating_point():
+            value.uniform_(0.2, 1.2)
+    numbers = {name: value.clone() for name, value in state.items()}
+
+    def weight(name: str, index: tuple[int, ...]) -> float:
+        return numbers[name][index].item()
+
+    pure = [tensor.detach().double().tolist() for tensor in inputs]
+    axes = [len(shape) for shape in shapes]
+
+    def reader(image: int) -> Read:
+        def read(number: int, channel: int, row: int, column: int) -> float:
+            found = pure[number][image][channel]
+            if axes[number] == 1:
+                assert row == column == 0, "vectors have one row and column"
+                return float(found)
+            assert min(row, column) >= 0, "only what is inside is read"
+            return float(found[row][column])
+
+        return read
+
+    others = [reader(image) for image in range(1, len(inputs[0]))]
+    for training in (False, True):
+        built.train(training)
+        with torch.no_grad():
+            result = built.forward(*(tensor.detach().clone() for tensor in inputs))[0]
+        for at in {tuple(int(torch.randint(side, ())) for side in output) for _ in range(2)}:
+            actual = result[at].item()
+            worked = op.worked(
+                at,
+                output,
+                shapes,
+                reader(0),
+                weight,
+                training=training,
+                others=others,
+                actual=actual,
+            )
+            close = math.isclose(worked.result, actual, rel_tol=1e-4, abs_tol=1e-5)
+            undefined = math.isnan(worked.result) and math.isnan(actual)
+            assert close or undefined, f"{at} of {op}: {worked.formula}, torch: {actual}"
+            _consistent(worked, shapes, reader(0))
+    with torch.no_grad():
+        for name, value in state.items():
+            value.copy_(saved[name])
+
+
+def _consistent(worked: Worked, shapes: Sequence[Shape], read: Read) -> None:
+    """What is told of the terms is what was read, and the lines can be read."""
+    for group in worked.groups:
+        for term in group.terms:
+            if term.place is not None and len(shapes[term.place.input]) == 3:
+                sides = shapes[term.place.input]
+                assert all(0 <= n < side for n, side in zip(term.place[1:], sides, strict=True))
+        assert group.columns >= 1, group
+    assert worked.rule, worked
+    lines = worked.lines()
+    assert lines, worked
+    assert all(how for _, how in lines), lines
+    json.dumps(worked.data())
 
 
 # ---- the receptive field ----------------------------------------------------------------------

@@ -1,0 +1,420 @@
+"""The arithmetic of one output element with its numbers: `81*0 + 2*1 + 209*1 + … = 515`.
+
+Every operation works out its own (`Op.worked`), from the values of its inputs and weights, whoever
+has them. The result is for a terminal (`lines`) and for a web page (`data`) alike.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from ..shapes import Shape, text
+from .padding import source_position
+
+Read = Callable[[int, int, int, int], float]
+"""The value of an input: by input, channel, row and column. The numbers of a vector are channels,
+with row and column 0. Only positions inside the input are read.
+"""
+
+ReadWeight = Callable[[str, tuple[int, ...]], float]
+"""The value of a weight, by its name in the state dict of the layer and its index."""
+
+MOST_TERMS = 27
+"""The number of terms that a formula shows in full: three channels of a 3x3 filter."""
+
+
+class Place(NamedTuple):
+    """The position of a value that was read."""
+
+    input: int
+    channel: int
+    row: int
+    column: int
+
+
+class Term(NamedTuple):
+    """A value, its weight if it is multiplied by one, and what it contributes."""
+
+    value: float
+    factor: float | None
+    product: float
+    """Value times factor; for other functions (exp, a power) their result."""
+    place: Place | None
+    """None for padding."""
+
+
+How = Literal[
+    "sum", "max", "min", "mean", "norm", "product", "copy", "function", "statistics", "random"
+]
+
+
+class Group(NamedTuple):
+    """Terms that become one number: those of a channel, for example."""
+
+    name: str
+    """`channel 0`."""
+    terms: tuple[Term, ...]
+    """By rows and columns of the window."""
+    how: How
+    result: float
+    columns: int = 1
+    """The number of terms in a row of the window."""
+    factor: float | None = None
+    """What the result is multiplied by before the groups are added."""
+    each: str = "{v}"
+    """How a term is written; {v} is its value, {w} its weight."""
+    around: str = "{}"
+    """How all terms together are written."""
+    between: str = " + "
+
+    def formula(self, most: int = MOST_TERMS) -> str:
+        """The terms with their numbers; of more than `most`, the first and the last."""
+        count = len(self.terms)
+        if count <= most:
+            return self.around.format(self._joined(self.terms))
+        first, last = max(most - 1, 1), 1
+        parts = [
+            self._joined(self.terms[:first]),
+            f"… {count - first - last:,} more …",
+            self._joined(self.terms[-last:]),
+        ]
+        return self.around.format(self.between.join(parts))
+
+    def _joined(self, terms: Sequence[Term]) -> str:
+        if self.between == " + " and self.each == "{v}":
+            return added([term.value for term in terms])
+        return self.between.join(self._written(term) for term in terms)
+
+    def _written(self, term: Term) -> str:
+        if term.place is None and math.isinf(term.value):
+            return "padding"
+        operand = figure if re.search(r"[(|]\{v\}[)|]|^\{v\}$", self.each) else bracketed
+        weight = "" if term.factor is None else bracketed(term.factor)
+        return self.each.format(v=operand(term.value), w=weight)
+
+
+class Step(NamedTuple):
+    """A further step of the arithmetic: its name, its formula with numbers, its result."""
+
+    name: str
+    text: str
+    value: float
+
+
+class Worked(NamedTuple):
+    """How an output element is computed. The last step, or else the only group, is the result."""
+
+    at: tuple[int, ...]
+    """Channel, row and column, or the index in a vector."""
+    rule: str
+    """The formula without numbers."""
+    result: float
+    groups: tuple[Group, ...] = ()
+    steps: tuple[Step, ...] = ()
+    bias: float | None = None
+    note: str = ""
+    """What the numbers do not show: `dropped with probability 0.5`."""
+    whole: str = ""
+    """The arithmetic in one line, if that is not the last step or the only group."""
+
+    @property
+    def formula(self) -> str:
+        """One line: `81*0 + 2*1 + … = 515`."""
+        if self.whole:
+            return f"{self.whole} = {figure(self.result)}"
+        if self.steps:
+            return f"{self.steps[-1].text} = {figure(self.result)}"
+        if self.groups:
+            return f"{self.groups[-1].formula()} = {figure(self.result)}"
+        return figure(self.result)
+
+    def lines(self, most: int = MOST_TERMS, groups: int = 16) -> list[tuple[str, str]]:
+        """Lines of name and text, as of `Op.explain`; at most so many terms and groups."""
+        shown = self.groups if len(self.groups) <= groups else self.groups[: groups - 1]
+        lines = [(g.name, f"{g.formula(most)} = {figure(g.result)}") for g in shown if g.terms]
+        if len(self.groups) > len(shown):
+            lines.append(("…", f"{len(self.groups) - len(shown):,} more"))
+        for step in self.steps:
+            number = figure(step.value)
+            lines.append((step.name, number if step.text == number else f"{step.text} = {number}"))
+        if self.note:
+            lines.append(("", self.note))
+        return lines
+
+    def data(self) -> dict[str, object]:
+        """Dictionaries, lists and numbers alone, for JSON."""
+        return {
+            "at": list(self.at),
+            "rule": self.rule,
+            "formula": self.formula,
+            "result": self.result,
+            "bias": self.bias,
+            "note": self.note,
+            "groups": [
+                {
+                    "name": group.name,
+                    "how": group.how,
+                    "formula": group.formula(),
+                    "result": group.result,
+                    "columns": group.columns,
+                    "factor": group.factor,
+                    "terms": [
+                        {
+                            "value": term.value,
+                            "factor": term.factor,
+                            "product": term.product,
+                            "place": None if term.place is None else list(term.place),
+                        }
+                        for term in group.terms
+                    ],
+                }
+                for group in self.groups
+            ],
+            "steps": [step._asdict() for step in self.steps],
+        }
+
+
+class Element:
+    """An output element, and access to the values that it is computed from."""
+
+    __slots__ = (
+        "actual",
+        "at",
+        "channel",
+        "column",
+        "inputs",
+        "others",
+        "output",
+        "read",
+        "row",
+        "training",
+        "weight",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        at: int | tuple[int, ...],
+        output: Shape,
+        inputs: Sequence[Shape],
+        read: Read,
+        weight: ReadWeight,
+        *,
+        training: bool = False,
+        others: Sequence[Read] = (),
+        actual: float | None = None,
+    ) -> None:
+        self.at = (at,) if isinstance(at, int) else tuple(at)
+        inside = len(self.at) == len(output) and all(
+            0 <= position < side for position, side in zip(self.at, output, strict=True)
+        )
+        if not inside:
+            raise IndexError(f"{text(self.at)} is not a position of a {text(output)} output")
+        self.channel, self.row, self.column = (*self.at, 0, 0)[:3]
+        self.output = output
+        self.inputs = tuple(inputs)
+        self.read = read
+        self.weight = weight
+        self.training = training
+        self.others = tuple(others)
+        """The other images of the batch, for statistics over it in training."""
+        self.actual = actual
+        """The value that torch computed, which shows what was drawn at random in training."""
+
+    def term(
+        self,
+        channel: int,
+        row: int = 0,
+        column: int = 0,
+        factor: float | None = None,
+        *,
+        input: int = 0,
+    ) -> Term:
+        value = self.read(input, channel, row, column)
+        product = value if factor is None else value * factor
+        return Term(value, factor, product, Place(input, channel, row, column))
+
+    def padded(
+        self, mode: str, channel: int, row: int, column: int, factor: float | None = None
+    ) -> Term:
+        """The value at a position that may lie outside, in the padding."""
+        inside_row = source_position(mode, row, self.inputs[0][1])
+        inside_column = source_position(mode, column, self.inputs[0][2])
+        if inside_row is None or inside_column is None:
+            return Term(0.0, factor, 0.0, None)
+        return self.term(channel, inside_row, inside_column, factor)
+
+    def copied(self, channel: int, row: int = 0, column: int = 0, *, input: int = 0) -> Worked:
+        """A copy of an input element."""
+        term = self.term(channel, row, column, input=input)
+        group = Group("copied", (term,), "copy", term.value)
+        return Worked(
+            self.at,
+            f"a copy of {_place(term.place, self.inputs)}",
+            term.value,
+            (group,),
+            (Step("copied", f"{_place(term.place, self.inputs)}", term.value),),
+        )
+
+    def constant(self, value: float, why: str) -> Worked:
+        """An element that no input has a part in."""
+        return Worked(self.at, why, value, steps=(Step(why, figure(value), value),))
+
+    def computed(self, name: str, rule: str, how: How, terms: Iterable[Term], *steps: Step,
+                 note: str = "") -> Worked:  # fmt: skip
+        """One group of terms, and the steps that follow; the last is the result."""
+        group = Group(name, tuple(terms), how, steps[-1].value)
+        return Worked(self.at, rule, steps[-1].value, (group,), steps, note=note)
+
+
+def unravelled(index: int, shape: Shape) -> tuple[int, int, int]:
+    """Channel, row and column of an element in the order of memory."""
+    if len(shape) == 1:
+        return index, 0, 0
+    channel, rest = divmod(index, shape[1] * shape[2])
+    return channel, *divmod(rest, shape[2])
+
+
+def raveled(element: Element) -> int:
+    """The index of the output element in the order of memory."""
+    index = 0
+    for position, side in zip(element.at, element.output, strict=True):
+        index = index * side + position
+    return index
+
+
+def summed(element: Element, groups: Sequence[Group], bias: float | None, rule: str) -> Worked:
+    """The sum of all groups, and a bias."""
+    weighted = any(group.factor is not None for group in groups)
+    results = [g.result if g.factor is None else g.result * g.factor for g in groups]
+    total = math.fsum(results) if all(map(math.isfinite, results)) else sum(results)
+    steps: list[Step] = []
+    if len(groups) != 1 or weighted:
+        parts = added(results)
+        if weighted:
+            parts = abridged([f"{figure(g.result)}*{bracketed(g.factor or 0.0)}" for g in groups])
+        steps.append(Step("sum", parts, total))
+    if bias is not None:
+        if steps or groups[0].terms:
+            steps.append(Step("with bias", added([total, bias]), total + bias))
+        else:
+            steps.append(Step("bias alone", figure(bias), bias))
+    result = steps[-1].value if steps else total
+    whole = groups[0].formula() if len(groups) == 1 and groups[0].terms else added(results)
+    if bias is not None:
+        whole += f" {added([0.0, bias])[2:]}"
+    return Worked(element.at, rule, result, tuple(groups), tuple(steps), bias, whole=whole)
+
+
+def products(
+    name: str, terms: Iterable[Term], columns: int = 1, factor: float | None = None
+) -> Group:
+    """A group of values times weights, and their sum."""
+    collected = tuple(terms)
+    total = sum(term.product for term in collected)
+    return Group(name, collected, "sum", total, columns, factor, each="{v}*{w}")
+
+
+# ---- numbers in text -----------------------------------------------------------------------------
+
+
+def figure(number: float) -> str:
+    """A number to read: whole numbers in full, others with four significant digits."""
+    if not math.isfinite(number):
+        return str(number)
+    if number == int(number) and abs(number) < 1e9:
+        return str(int(number))
+    if not 1e-4 <= abs(number) < 1e9:
+        mantissa, _, exponent = f"{number:.3e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    decimals = max(3 - math.floor(math.log10(abs(number))), 0)
+    shown = f"{number:.{decimals}f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def bracketed(number: float) -> str:
+    """A number as an operand: negative ones in brackets."""
+    shown = figure(number)
+    return f"({shown})" if shown.startswith("-") else shown
+
+
+def added(numbers: Sequence[float], most: int = MOST_TERMS) -> str:
+    """`3 - 2 + 5`; of many, the first and the last."""
+    shown = [figure(number) for number in numbers]
+    if not shown:
+        return "0"
+    signed = [f"- {part[1:]}" if part.startswith("-") else f"+ {part}" for part in shown]
+    signed[0] = shown[0]
+    if len(signed) > most:
+        left_out = len(signed) - most
+        signed[most - 1 : -1] = [f"+ … {left_out:,} more …"]
+    return " ".join(signed)
+
+
+def abridged(parts: Sequence[str], between: str = " + ", most: int = MOST_TERMS) -> str:
+    """Parts joined; of many, the first and the last."""
+    if len(parts) <= most:
+        return between.join(parts)
+    left_out = f"… {len(parts) - most:,} more …"
+    return between.join([*parts[: most - 1], left_out, parts[-1]])
+
+
+def _place(place: Place | None, inputs: Sequence[Shape]) -> str:
+    if place is None:
+        return "padding"
+    number, channel, *rest = place
+    which = f" of input {number + 1}" if len(inputs) > 1 else " of the input"
+    if len(inputs[number]) == 1:
+        return f"number {channel}{which}"
+    return f"channel {channel}, row {rest[0]}, column {rest[1]}{which}"
+
+
+# ---- functions at the limits of floating point, as torch computes them ---------------------------
+
+
+def largest(values: Iterable[float]) -> float:
+    """The maximum; NaN if any of them is NaN, as in torch."""
+    collected = list(values)
+    return math.nan if any(map(math.isnan, collected)) else max(collected)
+
+
+def smallest(values: Iterable[float]) -> float:
+    return -largest(-value for value in values)
+
+
+def exp(number: float) -> float:
+    try:
+        return math.exp(number)
+    except OverflowError:
+        return math.inf
+
+
+def sigmoid(number: float) -> float:
+    return 1 / (1 + exp(-number)) if number >= 0 else exp(number) / (1 + exp(number))
+
+
+def power(base: float, exponent: float) -> float:
+    """|base| to a power."""
+    try:
+        return float(abs(base) ** exponent)
+    except OverflowError:
+        return math.inf
+    except ZeroDivisionError:
+        return math.inf
+
+
+def quotient(numerator: float, denominator: float) -> float:
+    """Division of floating-point numbers, by zero as well."""
+    if denominator:
+        return numerator / denominator
+    return (
+        math.nan if not numerator or math.isnan(numerator) else math.copysign(math.inf, numerator)
+    )
+
+
+def single(number: float) -> float:
+    """Rounded to single precision."""
+    return float(struct.unpack("f", struct.pack("f", number))[0])
