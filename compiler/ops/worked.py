@@ -322,7 +322,7 @@ def products(
 
 
 def figure(number: float) -> str:
-    """A number to read: whole numbers in full, others with four significant digits."""
+    """A number to read: those with up to three decimals in full, others with four digits."""
     if not math.isfinite(number):
         return str(number)
     if number == int(number) and abs(number) < 1e9:
@@ -330,6 +330,8 @@ def figure(number: float) -> str:
     if not 1e-4 <= abs(number) < 1e9:
         mantissa, _, exponent = f"{number:.3e}".partition("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    if abs(round(number, 3) - number) <= 1e-7 * abs(number):  # no more than single precision has
+        return f"{number:.3f}".rstrip("0").rstrip(".")
     decimals = max(3 - math.floor(math.log10(abs(number))), 0)
     shown = f"{number:.{decimals}f}"
     return shown.rstrip("0").rstrip(".") if "." in shown else shown

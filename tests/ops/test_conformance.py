@@ -8,6 +8,7 @@ import pytest
 
 from dotcnn.compiler.ops.base import EVERYTHING, Kept, TorchText, Weight, Window
 from dotcnn.compiler.ops.conv import Conv
+from dotcnn.compiler.ops.worked import Worked
 from dotcnn.compiler.shapes import Shape, ShapeError
 from ops.conformance import attempt, conform, refuses, values
 
@@ -49,6 +50,7 @@ def test_the_right_one_passes() -> None:
         ("window", Window((3, 3), (2, 2), (-1, -1)), "output"),
         ("window", EVERYTHING, "not everything"),
         ("explain", [("height", "")], "explained"),
+        ("work_out", Worked((0, 0, 0), "sum", 99.0), "99, torch: "),
         ("torch", TorchText(call="{0}.flip(1)"), "may not be emitted"),
         ("torch", TorchText("nn.Conv2d(2, 4, 3, padding=1, dilation=1, bias=False)"), "weights"),
     ],
