@@ -46,7 +46,7 @@ ARGUMENTS: Mapping[str, str] = {
     "to": "target_shape output_shape shape dims target_size",
     "by": "padding pad",
     "axes": "perm order permutation",
-    "size": "local_size n nsize depth_radius window_size",
+    "size": "local_size n nsize depth_radius window_size kernel_size ksize hsize",
     "init": "init_values init_value init_scale",
     "avg": "average mean",
 }
@@ -333,7 +333,7 @@ there is no random noise between layers; `dropout 0.5` comes closest
 maps are not repeated side by side here; `upsample 2` enlarges each pixel
     Tile
 there is no such function of single numbers here; `cnn help` lists the activations
-    AbsVal Exp Log Power
+    Exp Log Power
 there is no such transformation here; images are turned and moved by `augment`
     affine_grid grid_sample
 there are no products of matrices here: `fc 64` and `conv 64 1x1` are linear layers

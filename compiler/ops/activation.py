@@ -95,6 +95,25 @@ class ReLU(Activation):
         return constructor("nn.ReLU", inplace=self._inplace())
 
 
+class Abs(Activation):
+    """The absolute value: the strength of a response, whatever its sign (Jarrett et al., 2009)."""
+
+    word: ClassVar[str] = "abs"
+    example: ClassVar[str] = "filter sobel_x, abs"
+    called: ClassVar[str] = "Caffe AbsVal"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "abs": "AbsVal absolute absolute_value fabs convertScaleAbs imabs",
+    }
+    formula: ClassVar[str] = "|x|"
+    torch_calls: ClassVar[tuple[str, ...]] = ("abs",)
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"|{figure(x)}|", abs(x)
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call="{0}.abs()")
+
+
 class ReLU6(Activation):
     """Rectifier that stops at 6."""
 

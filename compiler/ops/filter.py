@@ -1,44 +1,73 @@
-"""Fixed filters, which are not trained: blur, sobel, laplacian, …."""
+"""Fixed filters, which are not trained: sobel, prewitt, laplacian, line, gaussian, box, …."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from ...dsl.closest import closest
-from ..language.kinds import custom
+from ..language.kinds import custom, number, pair
 from ..language.signature import ArgumentError
 from ..language.values import Text, Word, show
-from ..shapes import Pair, Shape, plain
-from .base import Kind, TorchText, Weight, constructor, helper
+from ..shapes import Pair, Shape, by, plain, size
+from .base import Kept, Kind, TorchText, Weight, constructor, helper
 from .conv import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
 from .padding import pad_text
-from .worked import Element, Worked, summed
+from .worked import Element, Step, Worked, bracketed, figure, largest, summed
 
 Rows = tuple[tuple[float, ...], ...]
 
 KNOWN: dict[str, Rows] = {
     "sobel_x": ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
     "sobel_y": ((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
+    "prewitt_x": ((-1, 0, 1), (-1, 0, 1), (-1, 0, 1)),
+    "prewitt_y": ((-1, -1, -1), (0, 0, 0), (1, 1, 1)),
     "scharr_x": ((-3, 0, 3), (-10, 0, 10), (-3, 0, 3)),
     "scharr_y": ((-3, -10, -3), (0, 0, 0), (3, 10, 3)),
     "laplacian": ((0, 1, 0), (1, -4, 1), (0, 1, 0)),
     "sharpen": ((0, -1, 0), (-1, 5, -1), (0, -1, 0)),
+    "line_horizontal": ((-1, -1, -1), (2, 2, 2), (-1, -1, -1)),
+    "line_vertical": ((-1, 2, -1), (-1, 2, -1), (-1, 2, -1)),
+    "line_rising": ((-1, -1, 2), (-1, 2, -1), (2, -1, -1)),
+    "line_falling": ((2, -1, -1), (-1, 2, -1), (-1, -1, 2)),
     "blur": ((0.0625, 0.125, 0.0625), (0.125, 0.25, 0.125), (0.0625, 0.125, 0.0625)),
 }
-"""By name.
+"""By name, in their usual size.
 
 As in all layers this is cross-correlation, so kernels are not flipped; `_x` is large where the map
-becomes brighter to the right, `_y` where it becomes brighter downwards.
+becomes brighter to the right, `_y` where it becomes brighter downwards. Lines are bright ones, and
+rise or fall from left to right.
 """
 
+TOGETHER: dict[str, tuple[str, ...]] = {
+    "sobel": ("sobel_x", "sobel_y"),
+    "prewitt": ("prewitt_x", "prewitt_y"),
+    "scharr": ("scharr_x", "scharr_y"),
+    "line": ("line_horizontal", "line_vertical", "line_rising", "line_falling"),
+}
+"""Names for several filters whose responses become one number."""
+
+SIZED = ("box", "blur", "gaussian", "sobel", "sobel_x", "sobel_y")
+"""Filters that have more than one size."""
+
+WORDS = (*TOGETHER, "gaussian", "box", *KNOWN)
+
+MOST = 63
+"""The largest side of a filter that is given by its name."""
+
 _ELSEWHERE = {
-    "gaussian": "blur", "gauss": "blur", "smooth": "blur", "box": "blur", "mean": "blur",
-    "laplace": "laplacian", "edge": "laplacian", "edges": "laplacian", "unsharp": "sharpen",
+    "gauss": "gaussian", "smooth": "blur", "binomial": "blur", "mean": "box", "average": "box",
+    "avg": "box", "uniform": "box", "laplace": "laplacian", "log": "laplacian", "edge": "sobel",
+    "edges": "sobel", "gradient": "sobel", "magnitude": "sobel", "unsharp": "sharpen",
+    "sobel_h": "sobel_y", "sobel_v": "sobel_x", "prewitt_h": "prewitt_y", "prewitt_v": "prewitt_x",
+    "scharr_h": "scharr_y", "scharr_v": "scharr_x", "line_x": "line_vertical",
+    "line_y": "line_horizontal", "line_h": "line_horizontal", "line_v": "line_vertical",
+    "lines": "line", "horizontal": "line_horizontal", "vertical": "line_vertical",
 }  # fmt: skip
-"""Their names in other tools."""
+"""Their names in other tools. What skimage calls `sobel_h` responds to horizontal edges."""
 
 EXAMPLE = "write its rows, like `filter [[0, 1, 1], [1, 0, 0], [1, 0, 1]]`"
 
@@ -89,22 +118,71 @@ def _number(value: object) -> float:
 
 
 def _known(word: str) -> str:
-    if word in KNOWN:
+    if word in WORDS:
         return str(word)
-    listed = ", ".join(f"`{name}`" for name in KNOWN)
-    both = [name for name in KNOWN if name.rpartition("_")[0] == word.lower()]
-    if both:
-        right, down = both
+    if word == "abs":
         raise ArgumentError(
-            f"there are two of these, `{right}` and `{down}`",
-            f"write `{right}` for what changes from left to right, `{down}` from top to bottom",
+            "the absolute value is a layer of its own", "write it after one: `filter sobel_x, abs`"
         )
-    habit = _ELSEWHERE.get(word.lower(), "") or closest(word, KNOWN)
+    habit = _ELSEWHERE.get(word.lower(), "") or closest(word, WORDS)
+    listed = ", ".join(f"`{name}`" for name in WORDS)
     raise ArgumentError(f"{word} is not one of {listed}", "" if habit else EXAMPLE, instead=habit)
 
 
+# ---- filters of any size -------------------------------------------------------------------------
+
+
+def _named(name: str, size: Pair, sigma: float | None) -> Rows:
+    """The filter of a name and a size."""
+    if name not in SIZED or (name in KNOWN and size == (3, 3)):
+        return KNOWN[name]
+    height, width = size
+    if name == "sobel_y":
+        return _outer(_slope(height), _binomial(width))
+    if name == "sobel_x":
+        return _outer(_binomial(height), _slope(width))
+    along = {"box": lambda n: [1.0] * n, "blur": _binomial, "gaussian": lambda n: _bell(n, sigma)}
+    down, across = along[name](height), along[name](width)
+    # Rounded, so that an emitted module can be read; single precision has no more digits.
+    total = sum(down) * sum(across)
+    return tuple(tuple(round(number / total, 8) for number in row) for row in _outer(down, across))
+
+
+def _outer(down: Sequence[float], across: Sequence[float]) -> Rows:
+    return tuple(tuple(row * column for column in across) for row in down)
+
+
+def _binomial(count: int) -> list[float]:
+    """1 4 6 4 1: close to a Gaussian of variance (count - 1)/4."""
+    return [float(math.comb(count - 1, k)) for k in range(count)]
+
+
+def _slope(count: int) -> list[float]:
+    """-1 -2 0 2 1: the difference of two neighbors, smoothed."""
+    smooth = [0.0, 0.0, *_binomial(count - 2), 0.0, 0.0]
+    return [smooth[k] - smooth[k + 2] for k in range(count)]
+
+
+def _bell(count: int, sigma: float | None) -> list[float]:
+    spread = usual_sigma(count) if sigma is None else sigma
+    center = (count - 1) / 2
+    return [math.exp(-(((k - center) / spread) ** 2) / 2) for k in range(count)]
+
+
+def usual_sigma(count: int) -> float:
+    """The standard deviation of a Gaussian filter of which only the size is given (as OpenCV)."""
+    return 0.3 * ((count - 1) / 2 - 1) + 0.8
+
+
 class Filter(Sliding):
-    """A fixed filter, not trained, applied to each channel separately."""
+    """A fixed filter, not trained, applied to each channel separately.
+
+    `sobel`, `prewitt` and `scharr` give the length of the gradient, sqrt(x^2 + y^2), from the two
+    filters `_x` (brighter to the right) and `_y` (brighter downwards). `line` gives the strongest
+    response of four: horizontal, vertical, rising, falling. `gaussian`, `box` (the mean), `blur`
+    (binomial) and `sobel` have any size: `filter gaussian 5x5 sigma=1.5`. For the absolute value
+    of a response write `abs` after it.
+    """
 
     word: ClassVar[str] = "filter"
     example: ClassVar[str] = "filter sobel_x"
@@ -112,16 +190,36 @@ class Filter(Sliding):
         "output: the size that `conv` would give, with the same channels\n"
         "parameters: none; the filter is a buffer"
     )
+    called: ClassVar[str] = "OpenCV filter2D, MATLAB imfilter"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "filter": "filter2D(kernel>values) filter2 imfilter fspecial convolve2d correlate2d",
+        "filter sobel": "sobel_filter sobel_edges spatial_gradient SpatialGradient imgradient",
+        "filter laplacian": "laplacian_filter laplace",
+        "filter prewitt": "prewitt_filter",
+        "filter scharr": "scharr_filter",
+        "filter gaussian": "gaussian_filter(sigma) GaussianBlur2d(kernel_size>size,sigma) "
+        "imgaussfilt(sigma) gaussian_blur2d(kernel_size>size,sigma)",
+        "filter box": "BoxBlur(kernel_size>size) boxFilter box_filter imboxfilt uniform_filter "
+        "box_blur(kernel_size>size)",
+        "filter blur stride=2 pad=1 mode=reflect": "BlurPool BlurPool2d",
+    }
     kind: ClassVar[Kind] = "filter"
 
     values: str | Rows = custom(
-        f"{', '.join(f'`{name}`' for name in KNOWN)}, or rows of your own",
+        f"{', '.join(f'`{name}`' for name in WORDS)}, or rows of your own",
         _read,
         "a filter's name or its rows",
         takes_words=True,
-        words=tuple(KNOWN),
+        words=WORDS,
     )
-    # By name only: in `filter blur 5x5`, people would read the size as that of the filter.
+    size: Pair | None = pair("its size, for `gaussian`, `box`, `blur` and `sobel`", None)
+    sigma: float | None = number(
+        "standard deviation of `gaussian` in pixels; it follows from the size if left out",
+        None,
+        minimum=0.1,
+        keyword_only=True,
+    )
+    # By name only: after a filter's name, people read a number as its size.
     stride: Pair = replace(STRIDE, keyword_only=True)
     pad: Pair = replace(PAD, keyword_only=True)
     dilation: Pair = replace(DILATION, keyword_only=True)
@@ -129,13 +227,67 @@ class Filter(Sliding):
     same: bool = SAME
     same_upper: bool = SAME_UPPER
 
+    def check(self) -> None:
+        if self.sigma is not None and self.values != "gaussian":
+            raise ArgumentError("`sigma` belongs to `gaussian`", "take it out", drop="sigma")
+        if self.size is not None:
+            self._check_size(self.size)
+        elif self.sigma is not None and max(self.kernel) > MOST:
+            raise ArgumentError(
+                f"a Gaussian with `sigma={self.sigma:g}` needs more than {MOST}x{MOST} numbers",
+                f"write the size, like `filter gaussian {MOST} sigma={self.sigma:g}`; or reduce the"
+                " map first",
+            )
+        super().check()
+
+    def _check_size(self, size: Pair) -> None:
+        if not isinstance(self.values, str):
+            raise ArgumentError("rows of your own have their size", "take it out", drop="size")
+        if self.values not in SIZED and size != (3, 3):
+            sized = ", ".join(f"`{name}`" for name in SIZED)
+            raise ArgumentError(
+                f"`{self.values}` is 3x3; only {sized} have other sizes", "take it out", drop="size"
+            )
+        if max(size) > MOST:
+            raise ArgumentError(
+                f"{by(size)} is more than {by((MOST, MOST))}, the largest filter",
+                "reduce the map first, with `pool avg 2x2`",
+            )
+        if self.values.startswith("sobel") and (min(size) < 3 or not size[0] % 2 * size[1] % 2):
+            raise ArgumentError(
+                f"a Sobel filter has an odd size of at least 3, not {by(size)}",
+                f"write `filter {self.values} {max(size[0] // 2 * 2 + 1, 3)}`",
+            )
+
     @property
-    def rows(self) -> Rows:
-        return KNOWN[self.values] if isinstance(self.values, str) else self.values
+    def names(self) -> tuple[str, ...]:
+        """The names of the filters whose responses become one number."""
+        if not isinstance(self.values, str):
+            return ("filter",)
+        return TOGETHER.get(self.values, (self.values,))
+
+    @property
+    def bank(self) -> tuple[Rows, ...]:
+        """The rows of these filters."""
+        if not isinstance(self.values, str):
+            return (self.values,)
+        return tuple(_named(name, self.kernel, self.sigma) for name in self.names)
+
+    @property
+    def strongest(self) -> bool:
+        """Of several filters, whether the largest response counts and not their length."""
+        return self.values == "line"
 
     @property
     def kernel(self) -> Pair:
-        return len(self.rows), len(self.rows[0])
+        if not isinstance(self.values, str):
+            return len(self.values), len(self.values[0])
+        if self.size is not None:
+            return self.size
+        side = 3
+        if self.sigma is not None:  # where three deviations end, 99.7 % of the weight lies inside
+            side = 2 * math.ceil(min(3 * self.sigma, MOST)) + 1
+        return side, side
 
     def filters(self, channels: int) -> int:
         return channels
@@ -144,22 +296,48 @@ class Filter(Sliding):
         return channels
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """One kernel for all channels."""
-        return (Weight("weight", (1, 1, *self.kernel), trainable=False),)
+        """The same for all channels."""
+        return (Weight("weight", (len(self.names), 1, *self.kernel), trainable=False),)
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
         """As for a depthwise convolution; products with a weight of zero are counted, too."""
-        return math.prod(output) * math.prod(self.kernel)
+        return len(self.names) * math.prod(output) * math.prod(self.kernel)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        return 0
+        """Squares, sums and a root for a length; a comparison for each filter after the first."""
+        count = len(self.names)
+        each = 0 if count == 1 else count - 1 if self.strongest else 2 * count
+        return each * size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        kept = super().kept(output, *inputs)
+        count = len(self.names)
+        if count == 1:
+            return kept
+        return kept._replace(output=True, own=kept.own + count * size(output))
 
     def work_out(self, element: Element) -> Worked:
-        def filter(row: int, column: int) -> float:
-            return element.weight("weight", (0, 0, row, column))
+        windows = []
+        for index, name in enumerate(self.names):
+            window = self.covered(element, element.channel, self._reader(element, index))
+            windows.append(window._replace(name=name) if len(self.names) > 1 else window)
+        if len(windows) == 1:
+            return summed(element, windows, None, self.rule(1, None))
+        responses = [window.result for window in windows]
+        if self.strongest:
+            result = largest(responses)
+            how = f"max({', '.join(map(figure, responses))})"
+            step = Step("strongest", how, result)
+            rule = f"the largest of {len(windows)} sums of value*weight over a window"
+        else:
+            result = math.hypot(*responses)
+            step = Step("length", f"sqrt({_squares(responses)})", result)
+            rule = "sqrt(x^2 + y^2), x and y sums of value*weight over a window"
+        return Worked(element.at, rule, result, tuple(windows), (step,))
 
-        window = self.covered(element, element.channel, filter)
-        return summed(element, [window], None, self.rule(1, None))
+    @staticmethod
+    def _reader(element: Element, index: int) -> Callable[[int, int], float]:
+        return lambda row, column: element.weight("weight", (index, 0, row, column))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.pad_options(inputs[0])
@@ -167,24 +345,48 @@ class Filter(Sliding):
         if options["padding_mode"][0] != "zeros":
             call = f"{{m}}({pad_text(self.sides(inputs[0]), self.mode)})"
             options["padding"] = (0, 0)
+        bank = [[list(map(float, row)) for row in rows] for rows in self.bank]
+        several = len(bank) > 1
         module = constructor(
-            "FixedFilter",
-            [list(map(float, row)) for row in self.rows],
+            "FilterBank" if several else "FixedFilter",
+            bank if several else bank[0],
             stride=(plain(self.stride), 1),
             padding=options["padding"],
             dilation=(plain(self.dilation), 1),
+            **({"strongest": (self.strongest, False)} if several else {}),
         )
-        return TorchText(module, call, FIXED_FILTER)
+        return TorchText(module, call, FILTER_BANK if several else FIXED_FILTER)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         weight = self.weights(*inputs)[0]
-        rows = " / ".join(" ".join(f"{number:g}" for number in row) for row in self.rows)
+        count, *window = weight.shape
+        lines = super().explain(output, *inputs)
+        for name, rows in zip(self.names, self.bank, strict=True):
+            lines.append((name if count > 1 else "filter", _listed(rows)))
+        if self.values == "gaussian":
+            deviations = [self.sigma or usual_sigma(side) for side in self.kernel]
+            lines.append(("sigma", " and ".join(dict.fromkeys(f"{n:g}" for n in deviations))))
+        if count > 1:
+            how = "the largest of these responses" if self.strongest else "sqrt(x^2 + y^2) of both"
+            lines.append(("each number", how))
+            weight = weight._replace(shape=(1, count, *window[1:]))
         return [
-            *super().explain(output, *inputs),
-            ("filter", rows),
-            ("parameters", f"none: the {math.prod(self.kernel)} numbers are not trained"),
+            *lines,
+            ("parameters", f"none: the {size(weight.shape)} numbers are not trained"),
             ("multiply-adds", outputs_times(output, weight, self.macs(output, *inputs))),
         ]
+
+
+def _listed(rows: Rows) -> str:
+    """`-1 0 1 / -2 0 2 / -1 0 1`; of a large filter the middle row."""
+    shown = [" ".join(figure(number) for number in row) for row in rows]
+    if len(rows) * len(rows[0]) <= 25:
+        return " / ".join(shown)
+    return f"{by((len(rows), len(rows[0])))} numbers, in the middle row {shown[len(rows) // 2]}"
+
+
+def _squares(numbers: Sequence[float]) -> str:
+    return " + ".join(f"{bracketed(number)}^2" for number in numbers)
 
 
 FIXED_FILTER = helper('''\
@@ -210,4 +412,40 @@ class FixedFilter(nn.Module):
         weight = self.weight.expand(x.shape[1], -1, -1, -1)
         steps = self.stride, self.padding, self.dilation
         return F.conv2d(x, weight, None, *steps, x.shape[1])
+''')
+
+# The length of a vector has no gradient at zero; torch's norm gives zero there, a root gives NaN.
+FILTER_BANK = helper('''\
+class FilterBank(nn.Module):
+    """Several filters for each channel by itself; the length of their responses, or the largest.
+
+    They are kept with the weights, but not trained.
+    """
+
+    weight: Tensor
+
+    def __init__(
+        self,
+        filters: list[list[list[float]]],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        strongest: bool = False,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.tensor(filters).unsqueeze(1))
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.strongest = strongest
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels, count = x.shape[1], len(self.weight)
+        weight = self.weight.repeat(channels, 1, 1, 1)
+        steps = self.stride, self.padding, self.dilation
+        responses = F.conv2d(x, weight, None, *steps, channels)
+        responses = responses.unflatten(1, (channels, count))
+        if self.strongest:
+            return responses.amax(2)
+        return torch.linalg.vector_norm(responses, dim=2).to(x.dtype)
 ''')

@@ -16,6 +16,7 @@ from dotcnn.compiler.ops.activation import (
     ELU,
     GELU,
     SELU,
+    Abs,
     Activation,
     Hardsigmoid,
     Hardswish,
@@ -39,7 +40,8 @@ IN_PLACE = [kind for kind in ALL if kind.in_place]
 
 def test_all_of_them_are_here():
     words = "relu relu6 leaky prelu elu selu gelu silu mish softplus sigmoid tanh"
-    assert {kind.word for kind in ALL} == {*words.split(), "hardsigmoid", "hardswish", "softmax"}
+    more = "hardsigmoid hardswish softmax abs"
+    assert {kind.word for kind in ALL} == {*words.split(), *more.split()}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,8 @@ def test_all_of_them_are_here():
         (ReLU(), -2, 0),
         (ReLU(), 3, 3),
         (ReLU6(), 7, 6),
+        (Abs(), -2, 2),
+        (Abs(), 3, 3),
         (Leaky(), -2, -0.02),
         (Leaky(slope=0.2), -2, -0.4),
         (PReLU(), -2, -0.5),
