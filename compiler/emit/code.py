@@ -116,11 +116,7 @@ class Constant(Code):
         return self.content
 
     def doc(self) -> Doc:
-        if isinstance(self.content, list) and not any(
-            isinstance(item, list | tuple) for item in self.content
-        ):
-            return Group("[", tuple(map(python, self.content)), "]")  # may need several lines
-        return python(self.content)
+        return _listed(self.content)
 
     @property
     def binding(self) -> int:
@@ -128,6 +124,13 @@ class Constant(Code):
 
     def names(self) -> set[str]:
         return set()
+
+
+def _listed(value: Any) -> Doc:
+    """A list, or a list of lists, which may need several lines."""
+    if not isinstance(value, list) or any(isinstance(item, tuple) for item in value):
+        return python(value)
+    return Group("[", tuple(map(_listed, value)), "]")
 
 
 class Operation(Code):

@@ -200,6 +200,10 @@ class Op(Declared):
         """The arithmetic with its numbers, for `cnn explain`: lines of name and text."""
         return []
 
+    def examples(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        """Small worked examples, for `cnn explain`: lines of name and text."""
+        return []
+
     def worked(
         self,
         at: int | tuple[int, ...],

@@ -23,6 +23,7 @@ from .base import (
     constructor,
     helper,
 )
+from .examples import correlation_lines, readers
 from .padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
 from .worked import Element, Group, Worked, products, summed
 
@@ -39,6 +40,10 @@ BIAS = choice(
     "auto",
     switches=True,
 )
+
+
+MOST_COUNTED = 1000
+"""Up to this size of filters, strides and padding, `explain` counts how often pixels are read."""
 
 
 class Biased(Op):
@@ -222,6 +227,53 @@ class Sliding(Op):
         ]
         bias = self.bias_of(element) if isinstance(self, Biased) else None
         return summed(element, windows, bias, self.rule(inside, bias))
+
+    def examples(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        if self.kernel == (1, 1):
+            return []
+        return [*self.read_often(output, inputs[0]), *correlation_lines()]
+
+    def read_often(self, output: Shape, input_shape: Shape) -> list[tuple[str, str]]:
+        """How many outputs read a pixel in a corner, at an edge and inside, with this padding and
+        without.
+        """
+        if max(map(max, (self.kernel, self.stride, *self.sides(input_shape)))) > MOST_COUNTED:
+            return []
+        own = self._readers(output, input_shape)
+        lines = [("pixels are read", f"{own} outputs of a filter")]
+        if any(map(any, self.sides(input_shape))):
+            try:
+                bare = self.replace(pad=(0, 0), same=False, same_upper=False, mode="zeros")
+                without = bare._readers(bare.output(input_shape), input_shape)
+            except ShapeError:
+                return lines
+            lines.append(("", f"without padding: {without}"))
+        return lines
+
+    def _readers(self, output: Shape, input_shape: Shape) -> str:
+        along = []
+        for axis, side in enumerate(input_shape[1:]):
+            before, after = self.padding(axis, side)
+            inner = range(side // 2, min(side // 2 + self.stride[axis], side))
+            first, *others = (
+                readers(
+                    pixel,
+                    side,
+                    output[1 + axis],
+                    self.kernel[axis],
+                    self.stride[axis],
+                    self.dilation[axis],
+                    before,
+                    after,
+                    self.mode,
+                )
+                for pixel in (0, *inner)
+            )
+            along.append((first, min(others), max(others)))
+        (top, few_rows, rows), (left, few_columns, columns) = along
+        edge = span(min(top * few_columns, few_rows * left), max(top * columns, rows * left))
+        inside = span(few_rows * few_columns, rows * columns)
+        return f"a corner by {top * left}, an edge by {edge}, the inside by {inside}"
 
     def rule(self, channels: int, bias: float | None) -> str:
         over = f" and {channels} channels" if channels > 1 else ""
@@ -674,6 +726,10 @@ class Deconv(Biased):
 def reach(kernel: int, dilation: int) -> int:
     """The extent of a dilated filter, from its first to its last element."""
     return dilation * (kernel - 1) + 1
+
+
+def span(least: int, most: int) -> str:
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def check_groups(channels: int, out: int, groups: int) -> None:

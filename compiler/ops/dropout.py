@@ -5,7 +5,7 @@ Operations are counted as in evaluation: none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import ClassVar
 
@@ -13,7 +13,11 @@ from ..language.kinds import number
 from ..language.signature import ArgumentError
 from ..shapes import Shape, ShapeError, size, text
 from .base import Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
+from .examples import Lines, aligned, backward, of_a_batch
 from .worked import Element, Step, Worked, figure
+
+NUMBERS = (1.0, 2.0, 3.0, 4.0)
+DRAWN = (1.0, 1.0, 0.0, 1.0)
 
 
 class Dropout(NoMultiplyAdds):
@@ -92,6 +96,21 @@ class Dropout(NoMultiplyAdds):
             ("in evaluation", "nothing is dropped, nothing is scaled"),
         ]
 
+    def examples(self, output: Shape, *inputs: Shape) -> Lines:
+        """Four numbers in training, the third dropped, and in evaluation; and the backward pass."""
+        rows: list[tuple[str, Sequence[float]]] = [(f"{self.unit or 'number'}s x", NUMBERS)]
+        if self.p:
+            rows.append(("drawn m", DRAWN))
+        arriving = (1.0,) * len(NUMBERS)
+        gradients: list[tuple[str, Sequence[float]]] = [("gradient dy", arriving)]
+        for training, when in ((True, "training"), (False, "evaluation")):
+            outputs = of_a_batch(self, NUMBERS, _no_weight, training=training, drawn=DRAWN)
+            rows.append((f"{when} y", [worked.result for worked in outputs]))
+            back = backward(self, NUMBERS, arriving, _no_weight, training=training, drawn=DRAWN)
+            gradients.append((f"{when} dx", back))
+        rule = f"dx = dy*m/(1 - {self.p:g}), with the m of the forward pass; in evaluation dx = dy"
+        return [*aligned([*rows, *gradients]), ("backward", rule)]
+
     def _left_out(self, input_shape: Shape) -> str:
         drawn = self.drawn(input_shape)
         mean = _rounded(Fraction(self.p) * drawn)
@@ -154,6 +173,10 @@ class DropPath(Dropout):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return super().torch(output, *inputs)._replace(helper=DROP_PATH)
+
+
+def _no_weight(name: str, index: tuple[int, ...]) -> float:
+    raise AssertionError(f"dropout has no {name}")
 
 
 def _rounded(number: Fraction) -> str:

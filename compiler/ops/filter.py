@@ -15,6 +15,7 @@ from ..language.values import Text, Word, show
 from ..shapes import Pair, Shape, by, plain, size
 from .base import Kept, Kind, TorchText, Weight, constructor, helper
 from .conv import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
+from .examples import correlation_lines
 from .padding import pad_text
 from .worked import Element, Step, Worked, bracketed, figure, largest, summed
 
@@ -375,6 +376,10 @@ class Filter(Sliding):
             ("parameters", f"none: the {size(weight.shape)} numbers are not trained"),
             ("multiply-adds", outputs_times(output, weight, self.macs(output, *inputs))),
         ]
+
+    def examples(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        lines = self.read_often(output, inputs[0])
+        return lines + correlation_lines(self.bank[0]) if len(self.names) == 1 else lines
 
 
 def _listed(rows: Rows) -> str:

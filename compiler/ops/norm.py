@@ -23,6 +23,7 @@ from .base import (
     constructor,
     helper,
 )
+from .examples import Lines, aligned, backward, of_a_batch
 from .worked import (
     Element,
     Group,
@@ -160,6 +161,13 @@ class Normalization(NoMultiplyAdds):
         return {"eps": (self.eps, 1e-5), "affine": (self.affine, True)}
 
 
+MINI_BATCH = (2.0, 4.0, 5.0, 6.0, 8.0)
+"""One number of each image: their mean is 5, their standard deviation 2."""
+
+ARRIVING = (1.0, 0.0, 0.0, 0.0, 0.0)
+"""The gradient at the outputs of the mini-batch."""
+
+
 class BatchNorm(Normalization):
     """Normalizes each channel over a batch; in evaluation by running averages of the statistics."""
 
@@ -256,6 +264,51 @@ class BatchNorm(Normalization):
         )
         group = Group("input", (term,), "function", term.value)
         return self.normalized(element, mean, variance, (group,), steps)
+
+    def examples(self, output: Shape, *inputs: Shape) -> Lines:
+        """A mini-batch of five numbers in training and in evaluation, and the backward pass."""
+        count = len(MINI_BATCH)
+        mean = sum(MINI_BATCH) / count
+        squares = sum((x - mean) ** 2 for x in MINI_BATCH)
+        part = self.momentum
+        running = {
+            "running_mean": part * mean,
+            "running_var": (1 - part) + part * squares / (count - 1),
+        }
+
+        def weight(name: str, index: tuple[int, ...]) -> float:
+            return running.get(name, 0.0 if name == "bias" else 1.0)
+
+        rows: list[tuple[str, Sequence[float]]] = [("mini-batch x", MINI_BATCH)]
+        gradients: list[tuple[str, Sequence[float]]] = [("gradient dy", ARRIVING)]
+        for training, when in ((True, "training"), (False, "evaluation")):
+            outputs = of_a_batch(self, MINI_BATCH, weight, training=training)
+            rows.append((f"{when} y", [worked.result for worked in outputs]))
+            back = backward(self, MINI_BATCH, ARRIVING, weight, training=training)
+            gradients.append((f"{when} dx", back))
+        batch, trained, *others = aligned([*rows, *gradients])
+        lines = [batch, ("", f"mean {figure(mean)}, variance {figure(squares / count)}"), trained]
+        if self.track:
+            rest, share = figure(1 - part), figure(part)
+            unbiased = figure(squares / (count - 1))
+            lines += [
+                (
+                    "",
+                    f"running mean {rest}*0 + {share}*{figure(mean)} ="
+                    f" {figure(running['running_mean'])}, variance {rest}*1 + {share}*{unbiased} ="
+                    f" {figure(running['running_var'])};"
+                    f" {unbiased} is {figure(squares)}/({count} - 1), without bias",
+                )
+            ]
+        scale = "weight" if self.affine is True else "1"
+        root = f"{scale}/sqrt(variance + {self.eps:g})"
+        lines += others
+        lines.append(
+            ("backward", f"dx = {root}*(dy - mean of dy - n*mean of dy*n), n normalized x")
+        )
+        if self.track:
+            lines.append(("", f"in evaluation dx = {root}*dy, with the running variance"))
+        return lines
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = super().explain(output, *inputs)

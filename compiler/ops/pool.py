@@ -29,6 +29,7 @@ from .base import (
     constructor,
     helper,
 )
+from .examples import Lines, gradient_lines, rows_of
 from .worked import (
     Element,
     Group,
@@ -236,6 +237,24 @@ class Pool(NoMultiplyAdds):
         result = quotient(sum(term.value for term in window.terms), count)
         return window._replace(how="mean", result=result, around=f"({{}})/{count}")
 
+    # ---- the gradient ----
+
+    slope: ClassVar[str] = ""
+    """The gradient of an output by a number x of its window, as a formula."""
+
+    def examples(self, output: Shape, *inputs: Shape) -> Lines:
+        kept = {
+            name: value
+            for name, value in self.arguments.items()
+            if name not in WINDOW_ARGUMENTS and value != self.fields[name].default
+        }
+        return gradient_lines(type(self)(kernel=(2, 2), **kept), self.slope, self.initial)
+
+    @staticmethod
+    def initial(name: str, index: tuple[int, ...]) -> float:
+        """The weights of the example."""
+        return 0.0
+
     # ---- the text of it ----
 
     def windowed(self, module: str, **options: Option) -> Constructor:
@@ -392,6 +411,8 @@ class Max(Adaptive):
 
     dilation: Pair = pair("distance between the elements of a window", (1, 1))
 
+    slope: ClassVar[str] = "1 at the maximum, 0 elsewhere"
+
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=(0,), fixed=INDEX * size(output))
 
@@ -419,6 +440,8 @@ class Min(Max):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pool min": "MinPool2d minpool min_pool min_pooling MinPooling2D",
     }
+
+    slope: ClassVar[str] = "1 at the minimum, 0 elsewhere"
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return size(inputs[0]) + self.reads(output, inputs[0]) + size(output)
@@ -460,6 +483,8 @@ class Average(Adaptive):
     }
 
     count_pad: bool = switch("whether the padding's zeros count in the mean", True)
+
+    slope: ClassVar[str] = "1/m everywhere, in a window of m numbers"
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept() if self.target == (1, 1) else Kept(inputs=(0,))
@@ -522,6 +547,12 @@ class Norm(Global):
             around="sqrt({})" if p == 2 else f"({{}})^(1/{p:g})" if p != 1 else "{}",
         )
         return Worked(element.at, f"(sum of |x|^{p:g})^(1/{p:g})", result, (window,))
+
+    def examples(self, output: Shape, *inputs: Shape) -> Lines:
+        p = f"{self.p:g}"
+        rule = f"(sum of |x|^{p})^(1/{p} - 1) * |x|^({p} - 1) * sign(x)"
+        (_, _), *example = super().examples(output, *inputs)
+        return [("gradient", f"{rule} = x/sqrt(sum of x^2)" if p == "2" else rule), *example]
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         p = f"{self.p:g}"
@@ -622,6 +653,8 @@ class Mixed(Adaptive):
         "one mixture for the `layer`, or one for each `channel`", ["layer", "channel"], "layer"
     )
 
+    slope: ClassVar[str] = "a + (1 - a)/m at the maximum, (1 - a)/m elsewhere; by a: max - mean"
+
     def _mixtures(self, input_shape: Shape) -> int:
         return input_shape[0] if self.per == "channel" else 1
 
@@ -711,6 +744,11 @@ class Stochastic(Pool):
         "pool stochastic": "StochasticPool2d stochastic_pool stochastic_pooling",
     }
 
+    slope: ClassVar[str] = (
+        "in training 1 at the number that is drawn, if above 0, and 0 elsewhere; in evaluation"
+        " (2*x - y)/sum of x, 0 for x < 0"
+    )
+
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return size(inputs[0]) + 4 * self.reads(output, inputs[0])
 
@@ -799,6 +837,9 @@ class StochasticPool2d(nn.Module):
 
 MOST_LEVELS = 8
 
+EXAMPLE_TREE = ((0.5, 0.5, 0.0, 0.0), (0.0, 0.0, 0.5, 0.5), (0.1, 0.0, 0.0, -0.1))
+"""Two filters and their gate, for a 2x2 window: the mean of the upper row, and of the lower."""
+
 
 class Tree(Padded):
     """A tree of learned filters, mixed two by two by learned gates (Lee et al., arXiv:1509.08985).
@@ -819,6 +860,11 @@ class Tree(Padded):
     )
 
     levels: int = count(f"levels of gates, {MOST_LEVELS} at most", 2)
+
+    slope: ClassVar[str] = (
+        "of a gate g over filters l and r: s*l + (1 - s)*r + s*(1 - s)*(l.x - r.x)*g, s ="
+        " sigmoid(g.x)"
+    )
 
     def check(self) -> None:
         super().check()
@@ -890,6 +936,15 @@ class Tree(Padded):
             nodes, first = mixed, first + half
         rule = "g*left + (1 - g)*right in a tree of filters, g = sigmoid(gate)"
         return Worked(element.at, rule, nodes[0], tuple(groups), tuple(steps))
+
+    @staticmethod
+    def initial(name: str, index: tuple[int, ...]) -> float:
+        return EXAMPLE_TREE[index[0]][2 * index[2] + index[3]]
+
+    def examples(self, output: Shape, *inputs: Shape) -> Lines:
+        left, right, gate = map(rows_of, EXAMPLE_TREE)
+        shown = f" with l = {left}, r = {right}, g = {gate}"
+        return gradient_lines(Tree(kernel=(2, 2), levels=1), self.slope, self.initial, shown)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         both = f"({self.filters} filters + {self.gates} gates)"
@@ -1006,6 +1061,10 @@ class Wavelet(NoMultiplyAdds):
             element.at, f"{name} of the 2x2 window, halved", total / 2, (window,), (step,)
         )
 
+    def examples(self, output: Shape, *inputs: Shape) -> Lines:
+        rule = "1/2 everywhere" + ("; for differences with their signs" * (self.keep == "all"))
+        return gradient_lines(self, rule, Pool.initial)
+
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         channels, height, width = inputs[0]
         lines = [
@@ -1086,6 +1145,9 @@ class Pyramid(NoMultiplyAdds):
         cell = pool.worked(place, shape, element.inputs, element.read, element.weight)
         where = f"of row {place[1]}, column {place[2]} of the {side}x{side} grid"
         return cell._replace(at=element.at, rule=f"{cell.rule} {where}")
+
+    def examples(self, output: Shape, *inputs: Shape) -> Lines:
+        return (Average if self.avg else Max)(kernel=(2, 2)).examples(output, *inputs)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         _, height, width = inputs[0]

@@ -106,6 +106,7 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
     lines += _field_lines(analysis, node)
     lines += _memory_lines(analysis, node)
     lines += _connection_lines(analysis, node)
+    lines += [Line(*line) for line in node.op.examples(node.shape, *node.input_shapes)]
     return lines
 
 
