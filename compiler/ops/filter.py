@@ -194,14 +194,18 @@ class Filter(Sliding):
     called: ClassVar[str] = "OpenCV filter2D, MATLAB imfilter"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "filter": "filter2D(kernel>values) filter2 imfilter fspecial convolve2d correlate2d",
-        "filter sobel": "sobel_filter sobel_edges spatial_gradient SpatialGradient imgradient",
-        "filter laplacian": "laplacian_filter laplace",
-        "filter prewitt": "prewitt_filter",
-        "filter scharr": "scharr_filter",
-        "filter gaussian": "gaussian_filter(sigma) GaussianBlur2d(kernel_size>size,sigma) "
-        "imgaussfilt(sigma) gaussian_blur2d(kernel_size>size,sigma)",
-        "filter box": "BoxBlur(kernel_size>size) boxFilter box_filter imboxfilt uniform_filter "
-        "box_blur(kernel_size>size)",
+        "filter sobel": "Sobel sobel_filter sobel_edges spatial_gradient SpatialGradient "
+        "imgradient",
+        "filter sobel_x": "sobel_x sobel_v",
+        "filter sobel_y": "sobel_y sobel_h",
+        "filter laplacian": "Laplacian laplacian_filter laplace",
+        "filter prewitt": "Prewitt prewitt_filter",
+        "filter scharr": "Scharr scharr_filter",
+        "filter sharpen": "sharpen unsharp_mask UnsharpMask imsharpen",
+        "filter gaussian": "gaussian gaussian_filter(sigma) imgaussfilt(sigma) "
+        "GaussianBlur2d(kernel_size>size,sigma) gaussian_blur2d(kernel_size>size,sigma)",
+        "filter box": "BoxBlur(kernel_size>size) box_blur(kernel_size>size) boxFilter box_filter "
+        "imboxfilt uniform_filter",
         "filter blur stride=2 pad=1 mode=reflect": "BlurPool BlurPool2d",
     }
     kind: ClassVar[Kind] = "filter"
