@@ -142,11 +142,17 @@ def _named(name: str, size: Pair, sigma: float | None) -> Rows:
         return _outer(_slope(height), _binomial(width))
     if name == "sobel_x":
         return _outer(_binomial(height), _slope(width))
-    along = {"box": lambda n: [1.0] * n, "blur": _binomial, "gaussian": lambda n: _bell(n, sigma)}
-    down, across = along[name](height), along[name](width)
+    down, across = _along(name, height, sigma), _along(name, width, sigma)
     # Rounded, so that an emitted module can be read; single precision has no more digits.
     total = sum(down) * sum(across)
     return tuple(tuple(round(number / total, 8) for number in row) for row in _outer(down, across))
+
+
+def _along(name: str, count: int, sigma: float | None) -> list[float]:
+    """The factors of a smoothing filter along an axis."""
+    if name == "box":
+        return [1.0] * count
+    return _binomial(count) if name == "blur" else _bell(count, sigma)
 
 
 def _outer(down: Sequence[float], across: Sequence[float]) -> Rows:
@@ -449,12 +455,12 @@ class FilterBank(nn.Module):
         self.strongest = strongest
 
     def forward(self, x: Tensor) -> Tensor:
-        channels, count = x.shape[1], len(self.weight)
-        weight = self.weight.repeat(channels, 1, 1, 1)
+        channels = x.flatten(0, 1).unsqueeze(1)
         steps = self.stride, self.padding, self.dilation
-        responses = F.conv2d(x, weight, None, *steps, channels)
-        responses = responses.unflatten(1, (channels, count))
+        responses = F.conv2d(channels, self.weight, None, *steps)
         if self.strongest:
-            return responses.amax(2)
-        return torch.linalg.vector_norm(responses, dim=2).to(x.dtype)
+            result = responses.amax(1)
+        else:
+            result = torch.linalg.vector_norm(responses, dim=1).to(responses.dtype)
+        return result.reshape(*x.shape[:2], *result.shape[1:])
 ''')

@@ -909,15 +909,15 @@ class Tree(Padded):
         window = self.covered(element)
         groups = []
         for index in range(self.filters + self.gates):
-            gate = index - self.filters
+            order = index - self.filters
             terms = [
                 Term(term.value, factor, term.value * factor, term.place)
                 for place, term in enumerate(window.terms)
                 for factor in [element.weight("weight", (index, 0, *divmod(place, self.span[1])))]
             ]
-            name = f"filter {index}" if gate < 0 else f"gate {gate}"
+            name = f"filter {index}" if order < 0 else f"gate {order}"
             groups.append(products(name, terms, self.span[1]))
-        nodes = [group.result for group in groups[: self.filters]]
+        nodes: list[float] = [group.result for group in groups[: self.filters]]
         gates = [sigmoid(group.result) for group in groups[self.filters :]]
         steps = [
             Step(f"g{n}", f"sigmoid({figure(groups[self.filters + n].result)})", gate)
@@ -944,7 +944,7 @@ class Tree(Padded):
     def examples(self, output: Shape, *inputs: Shape) -> Lines:
         left, right, gate = map(rows_of, EXAMPLE_TREE)
         shown = f" with l = {left}, r = {right}, g = {gate}"
-        return gradient_lines(Tree(kernel=(2, 2), levels=1), self.slope, self.initial, shown)
+        return gradient_lines(Tree.make(kernel=(2, 2), levels=1), self.slope, self.initial, shown)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         both = f"({self.filters} filters + {self.gates} gates)"
@@ -1113,6 +1113,11 @@ class Pyramid(NoMultiplyAdds):
     def output(self, *inputs: Shape) -> Shape:
         return (as_map(inputs[0], self.word)[0] * self._cells(),)
 
+    @property
+    def single(self) -> type[Average] | type[Max]:
+        """The pooling of one grid."""
+        return Average if self.avg else Max
+
     def _cells(self) -> int:
         return sum(side * side for side in self.grids)
 
@@ -1140,14 +1145,14 @@ class Pyramid(NoMultiplyAdds):
                 break
             before += cells
         place = unravelled(element.channel - before, (channels, side, side))
-        pool = (Average if self.avg else Max)(kernel=(side, side), adaptive=True)
+        pool = self.single.make(kernel=(side, side), adaptive=True)
         shape = channels, side, side
         cell = pool.worked(place, shape, element.inputs, element.read, element.weight)
         where = f"of row {place[1]}, column {place[2]} of the {side}x{side} grid"
         return cell._replace(at=element.at, rule=f"{cell.rule} {where}")
 
     def examples(self, output: Shape, *inputs: Shape) -> Lines:
-        return (Average if self.avg else Max)(kernel=(2, 2)).examples(output, *inputs)
+        return self.single.make(kernel=(2, 2)).examples(output, *inputs)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         _, height, width = inputs[0]
