@@ -205,7 +205,7 @@ _LINES = [
     ("spec", "conv", "conv 64 3x3 bias"),
     ("spec", "conv", "conv 64 3x3 activation=relu"),
     ("spec", "conv", "conv 64 3x3 pad=same"),
-    ("spec", "conv", "filter blur 5x5"),
+    ("spec", "conv", "filter laplacian 5x5"),
     ("spec", "linear", "dense 10"),
     ("spec", "linear", "Dense 10 activation=softmax"),
     ("spec", "input", "input 28x28x1"),

@@ -247,7 +247,8 @@ class Sliding(Op):
                 without = bare._readers(bare.output(input_shape), input_shape)
             except ShapeError:
                 return lines
-            lines.append(("", f"without padding: {without}"))
+            if without != own:
+                lines.append(("", f"without padding: {without}"))
         return lines
 
     def _readers(self, output: Shape, input_shape: Shape) -> str:

@@ -108,7 +108,7 @@ def correlation_lines(rows: Sequence[Sequence[float]] | None = None) -> Lines:
     lines = [
         (
             "correlation",
-            "the filter lies on the map as it stands; in mathematics a convolution flips it first",
+            "the filter lies on the map as it stands; a true convolution flips it first",
         )
     ]
     if height * width <= 9:

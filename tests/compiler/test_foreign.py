@@ -354,9 +354,11 @@ def test_dense_with_a_number_in_parentheses_is_a_fully_connected_layer() -> None
 
 
 def test_a_filter_has_the_size_of_its_rows() -> None:
-    found = the_error(network("filter blur 5x5"))
-    assert "`stride=5x5`" in found.help
+    """A filter that has one size refuses another; a number after it is never its stride."""
+    found = the_error(network("filter laplacian 5x5"))
+    assert found.message.startswith("`laplacian` is 3x3")
     assert errors(network("filter blur stride=2 same")) == []
+    assert errors(network("filter blur 5x5 same")) == []
 
 
 def test_a_filter_without_a_stride_is_shown_without_one() -> None:

@@ -54,12 +54,22 @@ def explain(
 # ---- a layer ---------------------------------------------------------------------------------
 
 
-def _layer(analysis: Analysis, node: Node, style: Style) -> list[str]:
+def _layer(
+    analysis: Analysis, node: Node, style: Style, shown: Sequence[Sequence[Line]] = ()
+) -> list[str]:
+    """A layer, with its worked examples if these are not shown yet."""
     what = Wording(analysis.network).layer(node)
     lines = wrapped(f"{node.name}: {what}", style, code=BOLD)
     lines += _indented(_origin(node, what), style)
     lines.append("")
-    return lines + laid_out(layer_lines(analysis, node), style)
+    examples = _examples(node)
+    if examples in shown:
+        examples = []
+    return lines + laid_out([*layer_lines(analysis, node), *examples], style)
+
+
+def _examples(node: Node) -> list[Line]:
+    return [Line(*line) for line in node.op.examples(node.shape, *node.input_shapes)]
 
 
 def _indented(notes: Iterable[str], style: Style) -> list[str]:
@@ -106,7 +116,6 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
     lines += _field_lines(analysis, node)
     lines += _memory_lines(analysis, node)
     lines += _connection_lines(analysis, node)
-    lines += [Line(*line) for line in node.op.examples(node.shape, *node.input_shapes)]
     return lines
 
 
@@ -297,7 +306,9 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
 def _several(analysis: Analysis, layers: Sequence[Node], style: Style) -> list[list[str]]:
     """Several layers of the same name: few are explained, many are listed."""
     if len(layers) <= _LISTED:
-        return [_layer(analysis, node, style) for node in layers]
+        # Layers of one kind have the same worked examples: once is enough.
+        told = [_examples(node) for node in layers]
+        return [_layer(analysis, node, style, told[:n]) for n, node in enumerate(layers)]
     table = layer_table(analysis, rows_of(analysis, layers), style)
     advice = f"{plural(len(layers), 'layer')}; name one of them for its arithmetic."
     return [table, wrapped(advice, style)]
