@@ -89,7 +89,7 @@ def open_weights(
     max_layers: int | None = None,
 ) -> TrainedModel:
     """Opens a spec with a file of weights; raises SpecError."""
-    known = _classes(about_weights(weights))
+    known = classes_in(about_weights(weights))
     spec_request = request(
         source,
         set=set,
@@ -122,8 +122,8 @@ def _open(
         request,
         modules,
         device,
-        _classes(about),
-        _preparation(about, name),
+        classes_in(about),
+        preparation_in(about, name),
         about["several"] == "yes" if "several" in about else None,
         int(epoch) if epoch.isdecimal() and len(weights) == 1 else None,
     )
@@ -143,7 +143,8 @@ def _weights(folder: Path) -> list[Path]:
 # ---- the metadata of weights -------------------------------------------------------------------
 
 
-def _classes(about: Mapping[str, str]) -> tuple[str, ...] | None:
+def classes_in(about: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The names of the classes, if the weights record them."""
     try:
         names = json.loads(about["classes"])
     except (KeyError, ValueError):
@@ -151,7 +152,8 @@ def _classes(about: Mapping[str, str]) -> tuple[str, ...] | None:
     return tuple(map(str, names)) if isinstance(names, list) else None
 
 
-def _preparation(about: Mapping[str, str], name: str) -> Preparation | None:
+def preparation_in(about: Mapping[str, str], name: str) -> Preparation | None:
+    """The preprocessing, if the weights record it; raises SpecError if it cannot be read."""
     if "preparation" not in about:
         return None
     try:

@@ -1,0 +1,195 @@
+"""Opens the network that `cnn show` looks at: a run, or a spec with or without weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from ...compiler.build.elaborate import elaborate
+from ...compiler.language.overrides import SectionOverride, divide
+from ...compiler.load_spec import load
+from ...compiler.network import Network
+from ...compiler.plan.evaluate import Normalize
+from ...compiler.plan.make import plan
+from ...compiler.plan.plan import TrainPlan
+from ...compiler.shapes import Shape, text
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.source import Source
+from ..checkpoint.checkpoint import about_weights
+from ..data.images.preprocessing import Preparation
+from ..export.trained import open_trained
+from ..inference.layer_outputs import LayerOutputs
+from ..inference.trained_model import TrainedModel, classes_in, open_run, preparation_in
+from ..request import base_of
+
+Learned = Literal["learned", "fixed", "random"]
+"""What the weights of a network are: loaded, none to learn (filters), or initial ones."""
+
+SEED = 0
+"""The seed of initial weights: the same network is shown each time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network, its weights, and how images are made its input."""
+
+    name: str
+    """As the user wrote it: a spec or a run."""
+    network: Network
+    module: nn.Module
+    """In evaluation mode, on `device`."""
+    device: torch.device
+    learned: Learned
+    preparation: Preparation
+    preparation_from: str
+    """Where the preprocessing comes from, in words for the user."""
+    classes: tuple[str, ...] | None
+    plan: TrainPlan
+    base: Path
+    """The folder that paths of data are relative to."""
+    multi_label: bool = False
+
+    @cached_property
+    def layers(self) -> LayerOutputs:
+        return LayerOutputs(self.network, self.module)
+
+    def class_name(self, index: int) -> str:
+        if self.classes is not None and index < len(self.classes):
+            return self.classes[index]
+        return f"class {index}"
+
+    def must_have_learned(self, what: str) -> None:
+        """Raises SpecError if the weights are random: what is asked for would show nothing."""
+        if self.learned == "random":
+            message = f"{what} needs a trained network, and {self.name} has no weights"
+            help = "name a run that `cnn train` wrote, or add `--weights FILE` (.safetensors, .pt, .npz)"
+            raise SpecError([Diagnostic("no-weights", message, help=help)])
+
+
+def subject_of_run(
+    folder: Path,
+    version: str,
+    *,
+    device: torch.device,
+    data: str | None = None,
+    set: Sequence[tuple[str, object]] = (),
+) -> Subject:
+    """A run with its best weights; of an ensemble, the first network. Raises SpecError."""
+    model = open_run(folder, version, device=device, data=data, set=set)
+    preparation, origin = _preparation_of_run(model)
+    return Subject(
+        model.name,
+        model.request.network,
+        model.modules[0],
+        device,
+        "learned",
+        preparation,
+        origin,
+        model.classes,
+        model.plan,
+        model.request.base,
+        bool(model.multi_label),
+    )
+
+
+def _preparation_of_run(model: TrainedModel) -> tuple[Preparation, str]:
+    if model.preparation is not None:
+        return model.preparation, f"as {model.name} records it"
+    return _preparation(model.request.network, model.plan, "learned")
+
+
+def subject_of_spec(
+    source: Source,
+    version: str,
+    *,
+    device: torch.device,
+    weights: Path | None = None,
+    data: str | None = None,
+    set: Sequence[tuple[str, object]] = (),
+    network: str | None = None,
+    input: Shape | None = None,
+    max_layers: int | None = None,
+) -> Subject:
+    """A spec, with a file of weights or with its initial weights. Raises SpecError."""
+    about = about_weights(weights) if weights is not None else {}
+    classes = classes_in(about)
+    parameters, overrides = divide(set)
+    if data is not None:
+        overrides.append(_data_given(data))
+    limits = {} if max_layers is None else {"max_layers": max_layers}
+    built = elaborate(
+        load(source),
+        network=network,
+        overrides=parameters,
+        input_shape=input,
+        classes=len(classes) if classes else None,
+        **limits,
+    )
+    planned = plan(built, overrides, needs_data=False)
+    torch.manual_seed(SEED)
+    module = open_trained(built, version, weights, heads=False).module.to(device)
+    learned = _learned(built, weights)
+    preparation = preparation_in(about, str(weights))
+    if preparation is None:
+        preparation, origin = _preparation(built, planned, learned)
+    else:
+        origin = f"as {weights} records it"
+    return Subject(
+        source.name,
+        built,
+        module,
+        device,
+        learned,
+        preparation,
+        origin,
+        classes,
+        planned,
+        base_of(source, Path.cwd()),
+        about.get("several") == "yes",
+    )
+
+
+def _data_given(data: str) -> SectionOverride:
+    from ..data.sources.given import given
+
+    return given(data, Path.cwd())
+
+
+def _learned(network: Network, weights: Path | None) -> Learned:
+    if weights is not None:
+        return "learned"
+    trainable = any(
+        weight.trainable for node in network.nodes if not node.aux for weight in node.weights
+    )
+    return "random" if trainable else "fixed"
+
+
+# ---- preprocessing ---------------------------------------------------------------------------
+
+
+def _preparation(network: Network, plan: TrainPlan, learned: Learned) -> tuple[Preparation, str]:
+    """The preprocessing that a spec says, or a usual one if it says none."""
+    shape = network.input.shape
+    if len(shape) != 3:
+        message = f"the input of {network.name} is {text(shape)}, which is not an image"
+        raise SpecError([Diagnostic("not-an-image", message)])
+    written = plan.evaluate.normalize
+    if written.written and written.pixels.mean is not None:
+        return Preparation.of(plan, (), ()), "as the spec's `evaluate` says"
+    if learned == "fixed":
+        # Filters are shown on the levels themselves, so that their numbers can be checked by hand.
+        normalize = Normalize.make(preset="none", scale=1.0)
+        origin = "pixels from 0 to 255, unchanged"
+    else:
+        usual = {"preset": "imagenet"} if shape[0] == 3 else {"mean": (0.5,), "std": (0.5,)}
+        normalize = Normalize.make(**usual)
+        unknown = "the weights do not record it: " if learned == "learned" else ""
+        origin = f"{unknown}`{normalize}` (another: --set evaluate.normalize=...)"
+    evaluate = replace(plan.evaluate, normalize=normalize)
+    return Preparation.of(replace(plan, evaluate=evaluate), (), ()), origin

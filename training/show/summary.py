@@ -1,0 +1,68 @@
+"""What each layer of a network does with images, in figures; and its strongest channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ...compiler.network import Network, Node
+
+STRONGEST = "strongest first: largest mean magnitude"
+"""How channels are chosen where not all are shown, in words for the user."""
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """The output of one layer, over all images."""
+
+    node: Node
+    least: float
+    mean: float
+    greatest: float
+    zeros: float
+    """The share of values that are exactly zero."""
+    dead: int
+    """The number of channels that are zero everywhere."""
+    constant: int
+    """The number of other channels that have one value everywhere, where a map has several."""
+    bad: int
+    """The number of values that are not finite."""
+
+
+def summary(node: Node, output: Tensor) -> LayerSummary:
+    """`output` is images x channels x …, in any precision."""
+    values = output.detach().float()
+    by_channel = values.transpose(0, 1).flatten(1) if values.ndim > 1 else values[None]
+    low, high = by_channel.amin(1), by_channel.amax(1)
+    zero = (low == 0) & (high == 0)
+    same = (low == high) & ~zero
+    return LayerSummary(
+        node,
+        float(values.min()),
+        float(values.mean()),
+        float(values.max()),
+        float((values == 0).float().mean()),
+        int(zero.sum()),
+        int(same.sum()) if by_channel.shape[1] > len(values) else 0,
+        int((~values.isfinite()).sum()),
+    )
+
+
+def summaries(network: Network, outputs: dict[int, Tensor]) -> Iterator[LayerSummary]:
+    """The input first, then each layer in order."""
+    for node in network.nodes:
+        if node.index in outputs:
+            yield summary(node, outputs[node.index])
+
+
+def strength(output: Tensor) -> Tensor:
+    """The mean magnitude of each channel over all images and positions."""
+    return output.detach().float().abs().transpose(0, 1).flatten(1).mean(1)
+
+
+def strongest(output: Tensor, most: int) -> list[int]:
+    """The channels to show if not all can be, in the order of their strength."""
+    order = strength(output).argsort(descending=True, stable=True)
+    return [int(channel) for channel in order[:most]]
