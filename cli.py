@@ -57,6 +57,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("explain", _TRAINING, "show the arithmetic of a layer, or the values of a section"),
         Command("diff", _COMPILER, "compare two networks: which layers differ, what that costs"),
         Command("help", _COMPILER, "explain a word of the language: a layer, a form, a directive"),
+        Command("show", _TRAINING, "run a network on images, and look at every number and map"),
         Command("draw", _COMPILER, "draw a network as a picture, with repeated parts folded"),
     ),
     "train it": (
@@ -113,7 +114,8 @@ def _run(arguments: list[str]) -> int:
     if command is None:
         _parser().parse_args(arguments)  # exits: it prints help, or the error
         return USAGE
-    options = command.parser().parse_args(arguments[1:])
+    # Intermixed: `cnn show by_hand --matrix "1 2; 3 4" conv1` has names on both sides of an option.
+    options = command.parser().parse_intermixed_args(arguments[1:])
     options.arguments, options.commands = arguments, COMMANDS
     try:
         return command.run(options)

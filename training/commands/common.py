@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..trainer.callbacks import Callback
 
 
-def add_data(parser: argparse.ArgumentParser, help: str) -> None:
+def add_data(parser: argparse._ActionsContainer, help: str) -> None:
     parser.add_argument(
         "--data",
         metavar="DATA",

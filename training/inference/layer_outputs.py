@@ -2,7 +2,7 @@
 
 The emitted module returns its last output only, and its blocks hide what is between. Here the
 layers are called one by one in the order of the graph, with the weights of that module and with the
-same lines of torch code, so the last output is the same to the bit.
+same lines of torch code, so the outputs are the same to the bit.
 """
 
 from __future__ import annotations
@@ -24,9 +24,14 @@ class LayerOutputs:
         training or evaluation, is used as it is."""
         self.network = network
         self.module = module
+        self._parts: dict[int, nn.Module] = {}
         self._calls = [
-            _call(node, module) if node.inputs and not node.aux else None for node in network.nodes
+            self._call(node) if node.inputs and not node.aux else None for node in network.nodes
         ]
+
+    def part(self, node: Node) -> nn.Module | None:
+        """The module that computes a layer; None for sums and other operations without one."""
+        return self._parts.get(node.index)
 
     def __call__(
         self,
@@ -69,15 +74,24 @@ class LayerOutputs:
                 needed.update(source.index for source in node.inputs)
         return needed
 
+    def _call(self, node: Node) -> Callable[..., Tensor]:
+        """A layer as a function of its inputs."""
+        text = node.torch
+        names = [f"input{position}" for position in range(len(node.inputs))]
+        expression = text.call.format(*names, m="part")
+        # The module's own Python module has every helper that the text calls.
+        scope: dict[str, Any] = dict(vars(sys.modules[type(self.module).__module__]))
+        if text.module is not None:
+            try:
+                scope["part"] = self.module.get_submodule(node.name)
+            except AttributeError:  # a last softmax, which the module leaves to the loss
+                scope["part"] = eval(str(text.module), scope)
+            self._parts[node.index] = scope["part"]
+        function: Callable[..., Tensor] = eval(f"lambda {', '.join(names)}: {expression}", scope)
+        return function
 
-def _call(node: Node, module: nn.Module) -> Callable[..., Tensor]:
-    """A layer as a function of its inputs."""
-    text = node.torch
-    names = [f"input{position}" for position in range(len(node.inputs))]
-    expression = text.call.format(*names, m="part")
-    # The module's own Python module has every helper that the text calls.
-    scope: dict[str, Any] = dict(vars(sys.modules[type(module).__module__]))
-    if text.module is not None:
-        scope["part"] = module.get_submodule(node.name)
-    function: Callable[..., Tensor] = eval(f"lambda {', '.join(names)}: {expression}", scope)
-    return function
+
+def logits_of(network: Network) -> Node:
+    """The layer whose output the loss takes: the last one, or the one before a last softmax."""
+    last = network.output
+    return last.inputs[0] if last.op.probabilities else last

@@ -67,7 +67,7 @@ def overlay(image: Tensor, heat: Tensor) -> Tensor:
     size = base.shape[-2:]
     smooth = F.interpolate(heat[None, None].float(), size, mode="bilinear", align_corners=False)
     share = smooth[0].clamp(0, 1)
-    mixed = base * (1 - 0.65 * share) + _colors(share[0]) * 0.65 * share
+    mixed = base * (1 - 0.65 * share) + heat_colors(share[0]) * 0.65 * share
     return mixed.round().clamp(0, 255).to(torch.uint8)
 
 
@@ -75,7 +75,8 @@ _STOPS = ((60, 20, 110), (200, 50, 90), (250, 140, 20), (255, 235, 120))
 """From cold to hot. Lightness grows too, so that it is readable without seeing colors."""
 
 
-def _colors(share: Tensor) -> Tensor:
+def heat_colors(share: Tensor) -> Tensor:
+    """Colors from cold to hot for shares from 0 to 1: 3 x height x width, 0 to 255."""
     stops = torch.tensor(_STOPS, dtype=torch.float32)
     place = share * (len(stops) - 1)
     low = place.floor().long().clamp(max=len(stops) - 2)

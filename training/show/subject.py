@@ -15,6 +15,7 @@ from ...compiler.build.elaborate import elaborate
 from ...compiler.language.overrides import SectionOverride, divide
 from ...compiler.load_spec import load
 from ...compiler.network import Network
+from ...compiler.plan.data import NoData
 from ...compiler.plan.evaluate import Normalize
 from ...compiler.plan.make import plan
 from ...compiler.plan.plan import TrainPlan
@@ -59,6 +60,11 @@ class Subject:
     def layers(self) -> LayerOutputs:
         return LayerOutputs(self.network, self.module)
 
+    @property
+    def has_data(self) -> bool:
+        """Whether the spec, or `--data`, names images."""
+        return not isinstance(self.plan.train.data, NoData)
+
     def class_name(self, index: int) -> str:
         if self.classes is not None and index < len(self.classes):
             return self.classes[index]
@@ -68,7 +74,7 @@ class Subject:
         """Raises SpecError if the weights are random: what is asked for would show nothing."""
         if self.learned == "random":
             message = f"{what} needs a trained network, and {self.name} has no weights"
-            help = "name a run that `cnn train` wrote, or add `--weights FILE` (.safetensors, .pt, .npz)"
+            help = "name a run that `cnn train` wrote, or add `--weights FILE` (.safetensors, .pt)"
             raise SpecError([Diagnostic("no-weights", message, help=help)])
 
 

@@ -1,0 +1,78 @@
+"""Measured receptive fields, against theory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from commands import run
+from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.dsl.source import Source
+from dotcnn.training.show.field import measure_field
+from dotcnn.training.show.subject import Subject, subject_of_spec
+
+CPU = torch.device("cpu")
+
+
+def subject(body: str, input: str = "1x33x33") -> Subject:
+    text = f"network Net {{\n  input {input}\n{body}\n}}"
+    return subject_of_spec(Source("net.cnn", text), "0", device=CPU)
+
+
+def test_no_gradient_lies_outside_the_square_of_theory() -> None:
+    net = subject("conv 4 3x3, relu, conv 4 3x3 stride=2, relu, conv 4 3x3")
+    measured = measure_field(net, net.network.output)
+    rows, columns = measured.rows, measured.columns
+    inside = measured.gradient[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+    assert float(inside.sum()) == pytest.approx(1)
+    assert bool((inside > 0).all()), "every pixel of the square matters"
+    assert float(measured.gradient.sum()) == pytest.approx(1)
+
+
+def test_one_mean_is_spread_evenly() -> None:
+    net = subject("pool avg 9x9 stride=1")
+    measured = measure_field(net, net.network.output)
+    values = measured.gradient[measured.gradient > 0]
+    assert len(values) == 81
+    assert float(values.max() / values.min()) == pytest.approx(1, abs=1e-6)
+    assert measured.side == 9
+
+
+def test_many_means_are_narrow() -> None:
+    """Twelve means one after the other come close to a normal distribution: of their 25 pixels, 95
+    % of the weight is within two deviations, sqrt(12 * 2/3) = 2.83."""
+    net = subject("repeat 12 { pool avg 3x3 stride=1 }")
+    measured = measure_field(net, net.network.output)
+    assert measured.rows[1] - measured.rows[0] + 1 == 25
+    assert measured.side in (11, 13)
+    assert measured.half > 0.9
+
+
+def test_dead_layers_let_nothing_through() -> None:
+    net = subject("filter [[-1]], relu, filter [[-1]], relu")
+    measured = measure_field(net, net.network.output)
+    assert measured.side is None
+
+
+def test_a_layer_without_a_map() -> None:
+    net = subject("flatten, fc 3")
+    with pytest.raises(SpecError, match="has no map"):
+        measure_field(net, net.network.output)
+
+
+def test_the_command(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    result = run(capfd, "show", "resnet20", "layer1", "--field")
+    assert result.code == 0
+    assert "layer1.2.relu2" in result.out or "layer1.2" in result.out
+    assert "95% of the gradient" in result.out
+    file = tmp_path / "field.png"
+    assert run(capfd, "show", "lenet5", "--field", "-o", file).code == 0
+    assert file.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_how_many_layers_cover_an_image(capfd: pytest.CaptureFixture[str]) -> None:
+    result = run(capfd, "show", "vgg16", "--cover", "1000")
+    assert "500 convolutions: 1,001 pixels" in result.out
+    assert "9 convolutions and 8 pools" in result.out

@@ -1,0 +1,433 @@
+"""`cnn show`: run a network on images, and look at every number and feature map."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import __version__
+from ...compiler.commands.options import FILE, add_network_options, natural, whole
+from ...compiler.commands.output_file import writing
+from ...compiler.commands.specs import source_of
+from ...compiler.commands.terminal import OK, CommandError, UsageError, say, style
+from .common import add_data, add_device, needs_torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...compiler.network import Node
+    from ...compiler.report.style import Style
+    from ..show.images import InputImage
+    from ..show.run import Shown
+    from ..show.subject import Subject
+
+EXAMPLES = """\
+cnn show edges photo.jpg
+cnn show edges photo.jpg -o edges.png
+cnn show by_hand --matrix "81 2 209 44; 24 56 108 98; 91 0 189 65; 12 8 5 40" --at 0,1
+cnn show runs/net photo.jpg -o page.html
+cnn show resnet50 photo.jpg layer1.0.conv2 --weights resnet50.safetensors
+cnn show net.cnn --image 17 --weights best.safetensors
+cnn show vgg16 photo.jpg --field features.28 -o field.png
+cnn show plain56 resnet56 --gradients -o gradients.png
+cnn show vgg16 --cover 1000"""
+
+DETAILS = """\
+Without a LAYER it lists all layers, or prints their numbers where these are few; with one, it shows
+its feature maps and works out one output. -o writes a picture of all feature maps, or a web page in
+which every number can be followed back."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="NET", help=f"{FILE}; or a run folder")
+    parser.add_argument(
+        "shown",
+        nargs="*",
+        metavar="IMAGE [LAYER]",
+        help="images, folders with images, .npy or .npz files; then a layer, by the name that"
+        " `cnn report` shows",
+    )
+    parser.add_argument(
+        "--weights", metavar="FILE", help="learned weights of a spec: .safetensors, .pt, .npz"
+    )
+    given = parser.add_argument_group("other images")
+    given.add_argument(
+        "--matrix",
+        action="append",
+        default=[],
+        metavar="ROWS",
+        help='numbers instead of an image, as in "1 2 3; 4 5 6"; once for each channel',
+    )
+    given.add_argument(
+        "--image",
+        type=whole,
+        action="append",
+        default=[],
+        metavar="N",
+        help="image N of the data, from 0 on; may be repeated",
+    )
+    given.add_argument(
+        "--part",
+        choices=["val", "test", "train"],
+        default="val",
+        help="the part of the data that --image counts in (default: val)",
+    )
+    add_data(given, "take other images than those that the spec names")
+    output = parser.add_argument_group("what is shown")
+    output.add_argument(
+        "--at",
+        metavar="POSITION",
+        help="work out the output at row,column or channel,row,column, or number N of a vector",
+    )
+    output.add_argument(
+        "--training",
+        action="store_true",
+        help="compute as in training: batch norms use these images, dropout draws",
+    )
+    output.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="write a contact sheet (.png) or a page with all layers (.html)",
+    )
+    gray = output.add_mutually_exclusive_group()
+    for word, meaning in _GRAYS.items():
+        gray.add_argument(
+            f"--{word}", dest="gray", action="store_const", const=word, help=f"gray is {meaning}"
+        )
+    other = parser.add_argument_group("other questions")
+    other.add_argument(
+        "--field",
+        action="store_true",
+        help="the receptive field of LAYER (default: the last map): from theory, and as gradients"
+        " measure it on the image or on noise; -o writes a picture (.png)",
+    )
+    other.add_argument(
+        "--cover",
+        type=natural,
+        metavar="PIXELS",
+        help="how many layers like LAYER (default: the first convolution) until one output sees so"
+        " many pixels, with and without pooling",
+    )
+    other.add_argument(
+        "--gradients",
+        action="store_true",
+        help="the gradient at each layer before training; of several NETs, side by side; -o writes"
+        " a plot (.png, .html or .svg)",
+    )
+    output.add_argument(
+        "--format",
+        choices=["table", "json"],
+        default="table",
+        help="table for people, json for programs (default: table)",
+    )
+    add_device(parser)
+    add_network_options(parser)
+
+
+_GRAYS = {
+    "scaled": "scaled for each map: black is its least value, white its greatest (default)",
+    "abs": "the magnitude: black is 0, white the greatest magnitude of the layer",
+    "raw": "the value itself: one scale for all maps of a layer",
+}
+"""What gray means in a picture."""
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.cover is not None:
+        return _show_cover(options)
+    needs_torch("showing what a network does")
+    if options.gradients:
+        return _show_gradients(options)
+    ending = Path(options.output).suffix.lower() if options.output is not None else ""
+    if options.output is not None and ending not in (".png", ".html"):
+        raise UsageError("name a file to write that ends in .png (a sheet) or .html (a page)")
+
+    from ..show.run import run_network
+
+    matrices = _matrices(options.matrix)
+    subject = _subject(options, matrices)
+    if options.field:
+        return _show_field(subject, matrices, options)
+    paths, layers = _divided(options.shown, subject, has_image=bool(matrices or options.image))
+    images = _images(subject, paths, matrices, options)
+    shown = run_network(subject, images, training=options.training)
+    if options.output is not None:
+        _write(shown, options)
+        return OK
+    at = _position(options.at)
+    if options.format == "json":
+        _print_json(shown, layers, at)
+    else:
+        print("\n".join(line.rstrip() for line in _lines(shown, layers, at, style(options))))
+    return OK
+
+
+# ---- network and images ------------------------------------------------------------------------
+
+
+def _subject(options: argparse.Namespace, matrices: Sequence[Tensor]) -> Subject:
+    from ..runtime.devices import find_device
+    from ..show.images import NoMatrix, matrix_shape
+    from ..show.subject import subject_of_run, subject_of_spec
+
+    device = find_device(options.device)
+    if Path(options.file).is_dir():
+        if options.input or options.network or options.max_layers or options.weights:
+            raise UsageError(
+                "--input, --network, --max-layers and --weights are for specs; a run has its own"
+            )
+        return subject_of_run(
+            Path(options.file), __version__, device=device, data=options.data, set=options.set
+        )
+    try:
+        # A matrix of another size than the spec's input is what the network is shown.
+        input = options.input or (matrix_shape(matrices) if matrices else None)
+    except NoMatrix as error:
+        raise UsageError(f"--matrix: {error}") from None
+    return subject_of_spec(
+        source_of(options.file),
+        __version__,
+        device=device,
+        weights=Path(options.weights) if options.weights else None,
+        data=options.data,
+        set=options.set,
+        network=options.network,
+        input=input,
+        max_layers=options.max_layers,
+    )
+
+
+def _matrices(texts: Sequence[str]) -> list[Tensor]:
+    from ..show.images import NoMatrix, read_matrix
+
+    try:
+        return [read_matrix(each) for each in texts]
+    except NoMatrix as error:
+        raise UsageError(f"--matrix: {error}") from None
+
+
+def _divided(
+    words: Sequence[str], subject: Subject, *, has_image: bool
+) -> tuple[list[str], tuple[Node, ...]]:
+    """The images and the layers among the words of the command line. A last word that is no file
+    names a layer."""
+    from ...compiler.report.select import NotFound, select
+
+    *paths, last = words or [""]
+    if not last or os.path.exists(last):
+        return list(words), ()
+    try:
+        return paths, select(subject.network, last).layers
+    except NotFound as error:
+        if not (paths or has_image) or Path(last).suffix or os.sep in last:
+            raise UsageError(f"there is no file {last}, and {error.message}") from None
+        raise UsageError(
+            f"{error.message}; {error.help}" if error.help else error.message
+        ) from None
+
+
+def _images(
+    subject: Subject,
+    paths: Sequence[str],
+    matrices: Sequence[Tensor],
+    options: argparse.Namespace,
+) -> list[InputImage]:
+    from ..show.images import from_data, from_files, from_matrices
+
+    ways = sum(map(bool, (paths, matrices, options.image)))
+    if ways > 1:
+        raise UsageError("give files, --matrix or --image, not several of these")
+    if matrices:
+        return [from_matrices(matrices)]
+    if options.image:
+        return from_data(subject, options.image, options.part)
+    if not paths:
+        raise UsageError(
+            'what should the network see? Name an image, or give --matrix "1 2 3; 4 5 6" or'
+            " --image N (of the spec's data)"
+        )
+    return from_files(subject, paths)
+
+
+def _position(written: str | None) -> tuple[int, ...] | None:
+    if written is None:
+        return None
+    words = [word for word in written.replace(",", " ").split() if word]
+    if not 1 <= len(words) <= 3 or not all(word.isdecimal() for word in words):
+        raise UsageError(
+            f"--at {written} is not a position: write row,column or channel,row,column (from 0 on),"
+            " or one number for a vector"
+        )
+    return tuple(map(int, words))
+
+
+# ---- what is printed or written ----------------------------------------------------------------
+
+
+def _lines(
+    shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None, style: Style
+) -> Iterator[str]:
+    from ..show import text
+    from ..show.summary import summary
+
+    nodes = [node for node in shown.subject.network.nodes if node.index in shown.outputs]
+    own = [node for node in nodes if node.inputs]
+    yield from text.heading(shown.subject, shown.images, style)
+    if at is not None:
+        for node in layers or own if len(layers or own) == 1 else ():
+            for place, image in enumerate(shown.images):
+                yield ""
+                if len(shown.images) > 1:
+                    yield image.name
+                yield from text.worked_lines(node, shown.worked(node, at, place), style)
+            return
+        raise UsageError(f"--at needs a layer: `cnn report` lists the {len(own)} of this network")
+    if layers and all(node.index in shown.outputs for node in layers) and len(layers) == 1:
+        yield ""
+        yield from text.layer_lines(shown, layers[0], style)
+        return
+    yield ""
+    if not layers and text.fits_as_numbers(nodes):
+        yield from text.all_numbers(shown, nodes, style)
+    else:
+        chosen = [node for node in nodes if not layers or node in layers]
+        rows = [summary(node, shown.outputs[node.index]) for node in chosen]
+        yield from text.layer_table(shown.subject, rows, style)
+    answers = text.answers(shown.subject, shown.images, shown.probabilities)
+    if answers:
+        yield ""
+        yield from answers
+
+
+def _print_json(shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None) -> None:
+    import json
+
+    from ..show.text import data_of
+
+    print(json.dumps(data_of(shown, layers, at), indent=2, allow_nan=False))
+
+
+def _write(shown: Shown, options: argparse.Namespace) -> None:
+    raise UsageError("not yet")
+
+
+# ---- other questions ---------------------------------------------------------------------------
+
+
+def _show_field(subject: Subject, matrices: Sequence[Tensor], options: argparse.Namespace) -> int:
+    from ...compiler.analysis.field import fields
+    from ..show.field import field_lines, measure_field
+    from ..show.field_picture import field_png
+
+    if options.output is not None and Path(options.output).suffix.lower() != ".png":
+        raise UsageError("name a picture to write: -o field.png")
+    paths, layers = _divided(options.shown, subject, has_image=True)
+    seen = bool(paths or matrices or options.image)
+    images = _images(subject, paths, matrices, options) if seen else []
+    network = subject.network
+    if not layers:
+        maps = [node for node in network.nodes if len(node.shape) == 3 and node.inputs]
+        large = [node for node in maps if node.shape[1:] != (1, 1)]
+        if not maps:
+            raise UsageError(f"{network.name} has no layer with a map")
+        layers = ((large or maps)[-1],)
+    by_node = fields(network)
+    for node in layers:
+        measured = measure_field(subject, node, images)
+        lines = field_lines(measured, by_node[node.index], style(options))
+        print("\n".join([*([] if node is layers[0] else [""]), *lines]))
+        if options.output is not None and node is layers[-1]:
+            title = f"{network.name}, {node.name}"
+            _write_bytes(options.output, field_png(measured, title, images[0] if images else None))
+    return OK
+
+
+def _show_cover(options: argparse.Namespace) -> int:
+    """Needs no torch."""
+    from ...compiler.analysis.cover import convs_alone, convs_and_pools
+    from ...compiler.commands.specs import network_of
+    from ...compiler.report.figures import exact, plural
+    from ...compiler.report.select import NotFound, select
+
+    network = network_of(options.file, options)
+    try:
+        layers = select(network, options.shown[-1]).layers if options.shown else network.nodes
+    except NotFound as error:
+        raise UsageError(error.message) from None
+    convs = [node for node in layers if node.op.kind == "conv"]
+    convs = [node for node in convs if max(node.op.arguments.get("kernel", (1,))) > 1] or convs
+    if not convs:
+        raise UsageError(f"{network.name} has no convolution there")
+    node = convs[0]
+    kernel = max(node.op.arguments["kernel"])
+    dilation = max(node.op.arguments.get("dilation", (1,)))
+    pixels = options.cover
+    alone = convs_alone(pixels, kernel, dilation)
+    pooled = convs_and_pools(pixels, kernel, dilation)
+    if alone is None or pooled is None:
+        print(f"{kernel}x{kernel} convolutions see one pixel, however many there are.")
+        return OK
+    dilated = f" with dilation {dilation}" if dilation > 1 else ""
+    print(f"One output sees {exact(pixels)} pixels along an axis, by {kernel}x{kernel}{dilated}")
+    print(f"  alone               {plural(alone.convs, 'convolution')}: {exact(alone.sees)} pixels")
+    pools = f"{plural(pooled.convs, 'convolution')} and {plural(pooled.pools, 'pool')}"
+    print(f"  with 2x2 pools      {pools} between them: {exact(pooled.sees)} pixels")
+    return OK
+
+
+def _show_gradients(options: argparse.Namespace) -> int:
+    from ...compiler.report.plot import Axis, Curve, plot
+    from ..show.gradients import comparison_lines, gradient_lines, measure_gradients
+
+    formats = (".png", ".html", ".svg")
+    if options.output is not None and Path(options.output).suffix.lower() not in formats:
+        raise UsageError("name a plot to write that ends in .png, .html or .svg")
+    several = []
+    for name in (options.file, *options.shown):
+        options.file = name
+        several.append(measure_gradients(_subject(options, [])))
+    look = style(options)
+    for each in several[:1] if len(several) == 1 else ():
+        print("\n".join(line.rstrip() for line in gradient_lines(each, look)))
+    if len(several) > 1:
+        print("\n".join(line.rstrip() for line in comparison_lines(several, look)))
+    if options.output is not None:
+        curves = [
+            Curve(
+                each.subject.network.name,
+                [(place + 1, layer.norm) for place, layer in enumerate(each.layers)],
+            )
+            for each in several
+        ]
+        title = "Gradients at the start: does learning reach the first layers?"
+        across = Axis("layers with weights, first to last")
+        svg = plot(title, curves, across, Axis("norm per weight", log=True))
+        _write_plot(options.output, title, svg)
+    return OK
+
+
+def _write_plot(output: str, title: str, svg: str) -> None:
+    from ...compiler.report.drawing.place import NotInstalled
+    from ...compiler.report.drawing.png import NoFont, png
+    from ...compiler.report.plot import HEIGHT, WIDTH, html
+
+    ending = Path(output).suffix.lower()
+    try:
+        if ending == ".png":
+            _write_bytes(output, png(svg, WIDTH, HEIGHT))
+        else:
+            _write_bytes(output, (svg if ending == ".svg" else html(title, svg)).encode())
+    except NotInstalled as error:
+        raise CommandError(f"{error.message}\n  help: {error.help}") from None
+    except NoFont as error:
+        raise CommandError(str(error)) from None
+
+
+def _write_bytes(output: str, data: bytes) -> None:
+    with writing(output):
+        Path(output).write_bytes(data)
+    say(f"wrote {output}")

@@ -1,0 +1,170 @@
+"""The receptive field of a layer: from theory, and as gradients measure it.
+
+From theory, an output depends on every pixel of a square. In practice pixels near the center matter
+far more, since more paths lead from them to the output (Luo et al., arXiv:1701.04128). The gradient
+of one output position with respect to each pixel measures how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...compiler.analysis.field import Field, fields
+from ...compiler.network import Node
+from ...compiler.report.figures import pair, plural
+from ...compiler.report.style import BOLD, Style, laid_out, wrapped
+from ...compiler.shapes import text
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..runtime.devices import using
+from .images import InputImage
+from .subject import SEED, Subject
+
+_DRAWS = 24
+"""Random signs over the channels, for all images together: the squares of the gradients of all
+channels, summed, need no more to be known well."""
+_SHARE = 0.95
+"""The share of the gradient by which the measured field is named."""
+_NOISE = 4
+"""Images of noise, if no image is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredField:
+    """The receptive field of one position in the middle of a layer's map."""
+
+    node: Node
+    place: tuple[int, int]
+    """Row and column in the layer's map."""
+    rows: tuple[int, int]
+    """The first and last row of the input that it sees in theory; may lie outside the image."""
+    columns: tuple[int, int]
+    whole: bool
+    """Whether each output sees the whole input."""
+    gradient: Tensor
+    """Height x width of the input, with a sum of 1; all zero if no gradient arrives."""
+    images: int
+    """The number of images that it was measured on; of noise if `noise`."""
+    noise: bool
+
+    @property
+    def side(self) -> int | None:
+        """The side of the smallest square around the center of the field that has 95 % of the
+        gradient; None if no gradient arrives."""
+        if not float(self.gradient.sum()):
+            return None
+        for reach in range(max(self.gradient.shape)):
+            if self.inside(reach) >= _SHARE:
+                return 2 * reach + 1
+        return 2 * max(self.gradient.shape) - 1
+
+    @property
+    def center(self) -> tuple[int, int]:
+        height, width = self.gradient.shape
+        row, column = (sum(ends) // 2 for ends in (self.rows, self.columns))
+        return min(max(row, 0), height - 1), min(max(column, 0), width - 1)
+
+    def inside(self, reach: int) -> float:
+        """The share of the gradient in the square of pixels up to `reach` from the center."""
+        row, column = self.center
+        top, left = max(row - reach, 0), max(column - reach, 0)
+        return float(self.gradient[top : row + reach + 1, left : column + reach + 1].sum())
+
+    @property
+    def half(self) -> float:
+        """The share of the gradient within the inner half of the theoretical square's side."""
+        side = max(self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]) + 1
+        return self.inside(side // 4)
+
+
+def measure_field(subject: Subject, node: Node, images: Sequence[InputImage] = ()) -> MeasuredField:
+    """Measures the field of the middle of a layer's map. Raises SpecError for a layer that has no
+    map."""
+    network = subject.network
+    if len(node.shape) != 3 or not node.inputs or len(network.input.shape) != 3:
+        message = f"{node.name} has no map: its output is {text(node.shape)}"
+        raise SpecError([Diagnostic("no-map", message, help="name a layer with a map")])
+    generator = torch.Generator().manual_seed(SEED)
+    if images:
+        batch = torch.stack([image.input for image in images])
+    else:
+        batch = torch.randn(_NOISE, *network.input.shape, generator=generator)
+    row, column = node.shape[1] // 2, node.shape[2] // 2
+    squares = torch.zeros(network.input.shape[1:], dtype=torch.float64)
+    with using(subject.device), torch.enable_grad():
+        for image in batch:  # one at a time: all maps of a batch may not fit into memory
+            given = image[None].to(subject.device).requires_grad_()
+            output = subject.layers(given, [node])[node.index][0, :, row, column]
+            if not output.requires_grad:
+                continue
+            for _ in range(max(_DRAWS // len(batch), 2)):
+                signs = torch.randint(0, 2, output.shape, generator=generator) * 2.0 - 1
+                (gradient,) = torch.autograd.grad(
+                    output, given, signs.to(output.device), retain_graph=True
+                )
+                squares += gradient[0].double().square().sum(0).cpu()
+    magnitude = squares.sqrt()
+    total = float(magnitude.sum())
+    field = fields(network)[node.index]
+    return MeasuredField(
+        node,
+        (row, column),
+        field.height.at(row),
+        field.width.at(column),
+        field.whole,
+        magnitude / total if total else magnitude,
+        len(batch),
+        not images,
+    )
+
+
+def field_lines(measured: MeasuredField, field: Field, style: Style) -> Iterator[str]:
+    """What `cnn show --field` prints for a layer."""
+    node = measured.node
+    row, column = measured.place
+    yield from wrapped(
+        f"{node.name} at {row}, {column} of {text(node.shape[1:])}", style, code=BOLD
+    )
+    rows, columns = measured.rows, measured.columns
+    center = "{}, {}".format(*measured.center)
+    entries = []
+    if measured.whole:
+        entries.append(("in theory", "all of the input"))
+    else:
+        clipped = _clipped(measured)
+        entries.append(
+            (
+                "in theory",
+                f"{pair(field.size)} pixels: rows {rows[0]} to {rows[1]}, columns {columns[0]} to"
+                f" {columns[1]} of the input{clipped}; center {center}",
+            )
+        )
+        entries.append(("jump", f"{pair(field.jump)} pixels from one output to the next"))
+    on = "noise" if measured.noise else "the image" if measured.images == 1 else "the images"
+    how = f"{plural(measured.images, 'image')} of noise" if measured.noise else on
+    side = measured.side
+    if side is None:
+        entries.append(("measured", f"no gradient arrives at the input, on {how}"))
+    else:
+        entries += [
+            (
+                "measured",
+                f"{_SHARE:.0%} of the gradient lies within {side}x{side} pixels, on {how}",
+            ),
+            (
+                "inner half",
+                f"{measured.half:.0%} of the gradient lies in the inner half (a quarter of the"
+                " area); spread evenly it would be 25 %",
+            ),
+        ]
+    yield from laid_out(entries, style)
+
+
+def _clipped(measured: MeasuredField) -> str:
+    height, width = measured.gradient.shape
+    inside = measured.rows[0] >= 0 and measured.rows[1] < height
+    inside = inside and measured.columns[0] >= 0 and measured.columns[1] < width
+    return "" if inside else " (it reaches into the padding)"

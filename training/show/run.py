@@ -1,0 +1,138 @@
+"""Runs a network on images, and answers questions about any of its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...compiler.network import Node
+from ...compiler.ops.worked import Read, Worked
+from ...compiler.shapes import Shape, text
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..metrics.evaluation import probabilities_of
+from ..runtime.devices import using
+from ..runtime.out_of_memory import is_out_of_memory
+from .images import InputImage
+from .subject import SEED, Subject
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A network, the images that it was given, and the outputs of all its layers."""
+
+    subject: Subject
+    images: Sequence[InputImage]
+    outputs: dict[int, Tensor]
+    """By the index of the node: images x channels x …, on the CPU."""
+    training: bool
+    """Whether it was computed as in training."""
+
+    def output(self, node: Node, image: int = 0) -> Tensor:
+        """The output of a layer for one image."""
+        return self.outputs[node.index][image]
+
+    @property
+    def probabilities(self) -> Tensor | None:
+        """Images x classes; None if the network does not end in classes, or has learned none."""
+        node = self.subject.network.output
+        if len(node.shape) != 1 or node.shape[0] < 2 or self.subject.learned != "learned":
+            return None
+        output = self.outputs[node.index].float()
+        return (
+            output if node.op.probabilities else probabilities_of(output, self.subject.multi_label)
+        )
+
+    def worked(self, node: Node, at: tuple[int, ...], image: int = 0) -> Worked:
+        """How one output of a layer is computed; raises SpecError for a position outside."""
+        position = position_in(node, at)
+        reads = [self._reader(node, each) for each in range(len(self.images))]
+        module = self.subject.layers.part(node)
+        tensors = {
+            name: tensor.detach().cpu()
+            for name, tensor in (module.state_dict().items() if module is not None else ())
+        }
+
+        def weight(name: str, index: tuple[int, ...]) -> float:
+            return float(tensors[name][index])
+
+        return node.op.worked(
+            position,
+            node.shape,
+            node.input_shapes,
+            reads[image],
+            weight,
+            training=self.training,
+            others=[read for each, read in enumerate(reads) if each != image],
+            actual=float(self.output(node, image)[position]),
+        )
+
+    def _reader(self, node: Node, image: int) -> Read:
+        inputs = [self.output(source, image) for source in node.inputs]
+
+        def read(input: int, channel: int, row: int, column: int) -> float:
+            values = inputs[input]
+            return float(values[channel] if values.ndim == 1 else values[channel, row, column])
+
+        return read
+
+
+def run_network(subject: Subject, images: Sequence[InputImage], *, training: bool = False) -> Shown:
+    """Computes the outputs of all layers; `training` as in training, with the same random draws
+    each time. Raises SpecError if that is not possible."""
+    batch = torch.stack([image.input for image in images]).to(subject.device)
+    network = subject.network
+    if tuple(batch.shape[1:]) != network.input.shape:
+        message = (
+            f"the input of {network.name} is {text(network.input.shape)},"
+            f" not {text(tuple(batch.shape[1:]))}"
+        )
+        raise SpecError([Diagnostic("input-size", message, help="give it images of its size")])
+    state = {name: value.clone() for name, value in subject.module.state_dict().items()}
+    try:
+        with using(subject.device), torch.no_grad():
+            subject.module.train(training)
+            torch.manual_seed(SEED)
+            outputs = subject.layers(batch)
+    except ValueError as error:
+        if not training:
+            raise
+        message = f"{network.name} cannot be computed as in training: {error}"
+        help = "a batch norm needs several values of each channel: give it more images"
+        raise SpecError([Diagnostic("one-value", message, help=help)]) from None
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        message = f"all maps of {len(images)} images do not fit into memory"
+        help = "give it fewer images, or a smaller --input"
+        raise SpecError([Diagnostic("out-of-memory", message, help=help)]) from None
+    finally:
+        subject.module.eval()
+        if training:
+            subject.module.load_state_dict(state)
+    return Shown(subject, images, {index: each.cpu() for index, each in outputs.items()}, training)
+
+
+def position_in(node: Node, at: Sequence[int]) -> tuple[int, ...]:
+    """A position as the user writes it, in full; raises SpecError if it is not in the output."""
+    shape = node.shape
+    position = tuple(at)
+    if len(shape) == 3 and len(position) == 2:
+        position = (0, *position)
+    inside = len(position) == len(shape) and all(
+        place < side for place, side in zip(position, shape, strict=True)
+    )
+    if not inside:
+        written = ",".join(map(str, at))
+        message = f"the output of {node.name} is {text(shape)}: there is nothing at {written}"
+        raise SpecError([Diagnostic("no-position", message, help=_positions(shape))])
+    return position
+
+
+def _positions(shape: Shape) -> str:
+    last = ",".join(str(side - 1) for side in shape)
+    if len(shape) == 1:
+        return f"positions are numbers from 0 to {last}"
+    return f"write row,column or channel,row,column, from 0,0,0 to {last}"

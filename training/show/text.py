@@ -1,0 +1,275 @@
+"""What `cnn show` prints: the table of layers, maps as numbers, and one output worked out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ...compiler.network import Node
+from ...compiler.ops.worked import Worked, figure
+from ...compiler.report.figures import plural
+from ...compiler.report.grid import Column, grid
+from ...compiler.report.style import BOLD, FAINT, HEAVY, Style, laid_out, wrapped
+from ...compiler.report.wording import Wording
+from ...compiler.shapes import text
+from ...dsl.render import show as printable
+from .images import InputImage
+from .run import Shown
+from .subject import Subject
+from .summary import STRONGEST, LayerSummary, strength, strongest, summary
+
+NUMBERS_UP_TO = 12
+"""Maps of at most so many rows and columns are printed as numbers."""
+_MOST_VALUES = 600
+"""A network whose outputs have more numbers than this is shown as a table, not as numbers."""
+_MOST_MAPS = 8
+"""The most channels of a layer that are printed as numbers."""
+
+
+def heading(subject: Subject, images: Sequence[InputImage], style: Style) -> list[str]:
+    """Which network, with which weights, sees what."""
+    weights = {
+        "learned": "learned weights",
+        "fixed": "nothing to learn",
+        "random": "initial, random weights: --weights FILE shows what it has learned",
+    }[subject.learned]
+    file = printable(subject.network.program.main.source.name)
+    names = ", ".join(printable(image.name) for image in images[:3])
+    more = f" and {len(images) - 3} more" if len(images) > 3 else ""
+    lines = wrapped(f"{subject.network.name} ({file}), {weights}", style, code=BOLD)
+    origin = "" if images[0].pixels is None or images[0].name == "matrix" else _origin(subject)
+    return [*lines, *wrapped(f"input: {names}{more}{origin}", style)]
+
+
+def _origin(subject: Subject) -> str:
+    return f"; {text(subject.network.input.shape)}, {subject.preparation_from}"
+
+
+# ---- all layers --------------------------------------------------------------------------------
+
+
+def fits_as_numbers(nodes: Sequence[Node]) -> bool:
+    """Whether all layers together are few enough numbers to print."""
+    values = 0
+    for node in nodes:
+        if len(node.shape) == 3 and max(node.shape[1:]) > NUMBERS_UP_TO:
+            return False
+        values += math.prod(node.shape)
+    return values <= _MOST_VALUES
+
+
+def layer_table(subject: Subject, summaries: Sequence[LayerSummary], style: Style) -> list[str]:
+    """A row for each layer: its range, mean, zeros and dead channels."""
+    wording = Wording(subject.network)
+    columns: list[Column[LayerSummary]] = [
+        Column("name", lambda row: row.node.name, yields=2, least=12, optional=False),
+        Column("layer", lambda row: wording.layer(row.node), yields=1, least=10),
+        Column("output", lambda row: text(row.node.shape), yields=3, least=9),
+        Column("least", lambda row: figure(row.least), True, optional=False),
+        Column("mean", lambda row: figure(row.mean), True, optional=False),
+        Column("greatest", lambda row: figure(row.greatest), True, optional=False),
+        Column("zeros", lambda row: _share(row.zeros), True, yields=4),
+        Column("dead", lambda row: str(row.dead or ""), True, yields=5),
+    ]
+
+    def color(row: LayerSummary, column: str) -> str:
+        return HEAVY if column == "dead" and row.dead else ""
+
+    lines = grid([columns], summaries, style, color)
+    remarks = ["zeros: share of values that are exactly 0. dead: channels that are 0 everywhere."]
+    bad = [row for row in summaries if row.bad]
+    if bad:
+        first = bad[0]
+        remarks.insert(0, f"Not finite from {first.node.name} on ({first.bad:,} values there).")
+    return [*lines, "", *wrapped(" ".join(remarks), style)]
+
+
+def _share(share: float) -> str:
+    if not share:
+        return ""
+    percent = 100 * share
+    return "<1 %" if percent < 0.5 else f"{percent:.0f} %"
+
+
+def answers(
+    subject: Subject, images: Sequence[InputImage], probabilities: Tensor | None, top: int = 3
+) -> list[str]:
+    """The most likely classes of each image, for a network that ends in classes."""
+    if probabilities is None:
+        return []
+    lines = []
+    for image, row in zip(images, probabilities, strict=True):
+        best = row.topk(min(top, len(row)))
+        guesses = ", ".join(
+            f"{printable(subject.class_name(int(index)))} {100 * float(value):.1f} %"
+            for value, index in zip(best.values, best.indices, strict=True)
+        )
+        known = f" (labeled {printable(image.label)})" if image.label else ""
+        lines.append(f"{printable(image.name)}{known}: {guesses}")
+    return lines
+
+
+# ---- one layer ---------------------------------------------------------------------------------
+
+
+def channel_table(output: Tensor, most: int, style: Style) -> list[str]:
+    """A row for each of the strongest channels of a layer."""
+    chosen = strongest(output, most)
+    mean = strength(output)
+    columns: list[Column[tuple[int, Tensor]]] = [
+        Column("channel", lambda row: str(row[0]), True),
+        Column("least", lambda row: figure(float(row[1].min())), True),
+        Column("mean", lambda row: figure(float(row[1].mean())), True),
+        Column("greatest", lambda row: figure(float(row[1].max())), True),
+        Column("zeros", lambda row: _share(float((row[1] == 0).float().mean())), True),
+        Column("mean magnitude", lambda row: figure(float(mean[row[0]])), True),
+    ]
+    rows = [(channel, output[:, channel].detach().float()) for channel in chosen]
+    lines = grid([columns], rows, style)
+    left_out = output.shape[1] - len(chosen)
+    if left_out:
+        lines += ["", *wrapped(f"{STRONGEST}; {plural(left_out, 'channel')} left out", style)]
+    return lines
+
+
+def numbers(output: Tensor, style: Style, indent: str = "  ") -> list[str]:
+    """The values of one image's output of a layer (channels x height x width, or a vector)."""
+    if output.ndim == 1:
+        return _vector(output, style, indent)
+    chosen = list(range(len(output)))
+    remark: list[str] = []
+    if len(output) > _MOST_MAPS:
+        chosen = strongest(output[None], _MOST_MAPS)
+        left_out = plural(len(output) - len(chosen), "channel")
+        remark = wrapped(f"{STRONGEST}; {left_out} left out", style, indent)
+    lines: list[str] = []
+    for channel in chosen:
+        if len(output) > 1:
+            lines.append(style.paint(f"{indent}channel {channel}", FAINT))
+        lines += matrix(output[channel], indent)
+    return [*lines, *remark]
+
+
+def matrix(values: Tensor, indent: str) -> list[str]:
+    """Rows of numbers, in columns of one width."""
+    rows = [[figure(float(value)) for value in row] for row in values]
+    width = max(len(cell) for row in rows for cell in row)
+    return [indent + "  ".join(cell.rjust(width) for cell in row) for row in rows]
+
+
+def _vector(values: Tensor, style: Style, indent: str) -> list[str]:
+    shown = [figure(float(value)) for value in values[:_MOST_VALUES]]
+    width = max(map(len, shown))
+    per_line = max((style.width - len(indent)) // (width + 2), 1)
+    lines = [
+        indent + "  ".join(cell.rjust(width) for cell in shown[start : start + per_line])
+        for start in range(0, len(shown), per_line)
+    ]
+    left_out = len(values) - len(shown)
+    return lines if not left_out else [*lines, f"{indent}and {left_out:,} more"]
+
+
+def worked_lines(node: Node, worked: Worked, style: Style) -> list[str]:
+    """One output of a layer with its arithmetic."""
+    at = ", ".join(map(str, worked.at))
+    where = "channel, row, column" if len(worked.at) == 3 else "number"
+    title = f"{node.name} at {at} ({where}): {worked.rule}"
+    body = worked.lines() or [("", worked.formula)]
+    return [*wrapped(title, style, code=BOLD), *laid_out(body, style)]
+
+
+def layer_lines(shown: Shown, node: Node, style: Style) -> list[str]:
+    """A layer's feature maps as numbers, or a table of its channels; and one output worked out."""
+    lines: list[str] = []
+    if len(node.shape) == 3 and max(node.shape[1:]) > NUMBERS_UP_TO:
+        lines += channel_table(shown.outputs[node.index], _MOST_CHANNELS, style)
+    else:
+        for place, image in enumerate(shown.images):
+            name = printable(image.name) if len(shown.images) > 1 else node.name
+            lines.append(f"{name}, {text(node.shape)}:")
+            lines += numbers(shown.output(node, place), style)
+    if node.inputs:
+        lines += ["", *worked_lines(node, shown.worked(node, _first_position(shown, node)), style)]
+    return lines
+
+
+_MOST_CHANNELS = 16
+
+
+def _first_position(shown: Shown, node: Node) -> tuple[int, ...]:
+    """The output that is worked out if none is named: the first of the strongest channel; in large
+    maps the middle, where nothing is padding."""
+    if len(node.shape) == 1:
+        return (0,)
+    small = max(node.shape[1:]) <= NUMBERS_UP_TO
+    channel = 0 if node.shape[0] <= _MOST_MAPS else strongest(shown.outputs[node.index], 1)[0]
+    return (channel, 0, 0) if small else (channel, node.shape[1] // 2, node.shape[2] // 2)
+
+
+def all_numbers(shown: Shown, nodes: Sequence[Node], style: Style) -> list[str]:
+    """The outputs of all layers as numbers, and one output of the first layer worked out."""
+    lines: list[str] = []
+    wording = Wording(shown.subject.network)
+    for place, image in enumerate(shown.images):
+        if len(shown.images) > 1:
+            lines += [style.paint(printable(image.name), BOLD)]
+        for node in nodes:
+            layer = f": {wording.layer(node)}" if node.inputs else ""
+            lines.append(f"{node.name}{layer}, {text(node.shape)}")
+            lines += [*numbers(shown.output(node, place), style), ""]
+    first = nodes[1]
+    return lines + worked_lines(first, shown.worked(first, _first_position(shown, first)), style)
+
+
+# ---- for programs ------------------------------------------------------------------------------
+
+
+def data_of(shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None) -> dict[str, Any]:
+    """What is shown, for JSON."""
+    subject = shown.subject
+    nodes = [node for node in subject.network.nodes if node.index in shown.outputs]
+    data: dict[str, Any] = {
+        "network": subject.network.name,
+        "weights": subject.learned,
+        "images": [image.name for image in shown.images],
+        "layers": [
+            layer_data(summary(node, shown.outputs[node.index]))
+            for node in nodes
+            if not layers or node in layers
+        ],
+    }
+    if len(layers) == 1:
+        data["values"] = _finite_all(shown.outputs[layers[0].index].tolist())
+        if layers[0].inputs:
+            position = at if at is not None else _first_position(shown, layers[0])
+            data["worked"] = shown.worked(layers[0], position).data()
+    probabilities = shown.probabilities
+    if probabilities is not None:
+        data["probabilities"] = probabilities.tolist()
+    return data
+
+
+def _finite_all(values: Any) -> Any:
+    return [_finite_all(each) for each in values] if isinstance(values, list) else _finite(values)
+
+
+def layer_data(row: LayerSummary) -> dict[str, Any]:
+    """The figures of a layer, for JSON."""
+    return {
+        "name": row.node.name,
+        "layer": row.node.op.word or "input",
+        "output": list(row.node.shape),
+        "least": _finite(row.least),
+        "mean": _finite(row.mean),
+        "greatest": _finite(row.greatest),
+        "zeros": row.zeros,
+        "dead_channels": row.dead,
+        "not_finite": row.bad,
+    }
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
