@@ -68,6 +68,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command(
             "evaluate", _TRAINING, "measure a trained network: accuracy, confusion matrix, classes"
         ),
+        Command("probe", _TRAINING, "measure how far images may be moved or disturbed"),
+        Command("features", _TRAINING, "write the output of a layer for every image as a table"),
         Command("predict", _TRAINING, "classify images with a trained network"),
         Command("emit", _COMPILER, "write a network as a PyTorch module"),
         Command("export", _TRAINING, "write a network as ONNX, torch.export or safetensors"),

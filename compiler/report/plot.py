@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
@@ -25,21 +25,28 @@ _COLORS = (
 """On light and on dark ground. Curves differ in their dashes, too: not everybody sees colors."""
 _DASHES = ("", "7 4", "2 4", "10 4 2 4")
 
-_STYLE = "".join(
-    [
-        f".plot .ground{{fill:{PAGE.light}}}",
-        f".plot text{{fill:{TEXT.light};font:{_FONT}px sans-serif}}",
-        f".plot .faint{{fill:{FAINT.light}}}.plot .grid{{stroke:{FRAME.light}}}",
-        *(f".plot .c{n}{{stroke:{day}}}.plot text.c{n},.plot circle.c{n}{{fill:{day};stroke:none}}"
-          for n, (day, _) in enumerate(_COLORS)),
-        "@media(prefers-color-scheme:dark){",
-        f".plot .ground{{fill:{PAGE.dark}}}.plot text{{fill:{TEXT.dark}}}",
-        f".plot .faint{{fill:{FAINT.dark}}}.plot .grid{{stroke:{FRAME.dark}}}",
-        *(f".plot .c{n}{{stroke:{night}}}.plot text.c{n},.plot circle.c{n}"
-          f"{{fill:{night};stroke:none}}" for n, (_, night) in enumerate(_COLORS)),
-        "}",
+
+def _rules(night: bool) -> str:
+    page, ink, faint, frame = (
+        each.dark if night else each.light for each in (PAGE, TEXT, FAINT, FRAME)
+    )
+    rules = [
+        f".ground{{fill:{page}}}",
+        f"text{{fill:{ink};font:{_FONT}px sans-serif}}",
+        f".faint{{fill:{faint}}}",
+        f".grid{{stroke:{frame}}}",
     ]
-)  # fmt: skip
+    for number, colors in enumerate(_COLORS):
+        color = colors[night]
+        rules += [f".c{number}{{stroke:{color}}}"]
+        rules += [
+            f"{solid}.c{number}{{fill:{color};stroke:none}}"
+            for solid in ("text", "circle", "rect", "path.solid")
+        ]
+    return "".join(f".plot {rule}" for rule in rules)
+
+
+_STYLE = f"{_rules(False)}@media(prefers-color-scheme:dark){{{_rules(True)}}}"
 
 
 class Curve(NamedTuple):
@@ -84,52 +91,100 @@ def plot(title: str, curves: Sequence[Curve], across: Axis, up: Axis) -> str:
     """The SVG of curves; points that are not finite, or not positive on an axis in powers of ten,
     leave gaps."""
     drawn = [Curve(curve.name, [_scaled(point, up) for point in curve.points]) for curve in curves]
-    finite = [point for curve in drawn for point in curve.points if math.isfinite(point[1])]
-    xs = [x for x, _ in finite] or [0.0, 1.0]
-    ticks = up.ticks([y for _, y in finite] or [0.0, 1.0])
-    low, high = ticks[0], ticks[-1] if ticks[-1] > ticks[0] else ticks[0] + 1
-    names = max((width(printable(curve.name), _FONT) for curve in curves), default=0)
-    right = min(names + 14, 240) + _RIGHT
-    first, last = min(xs), max(xs)
+    frame = _Frame(title, drawn, across, up)
+    lines = [_curve(number, curve, frame.at) for number, curve in enumerate(drawn)]
+    return frame.svg([*lines, *_names(drawn, frame)])
 
-    def at(x: float, y: float) -> tuple[float, float]:
-        share = (x - first) / (last - first) if last > first else 0.5
-        return (
-            _LEFT + share * (WIDTH - _LEFT - right),
-            HEIGHT - _BOTTOM - (y - low) / (high - low) * (HEIGHT - _TOP - _BOTTOM),
-        )
 
-    shown_title = escape(cut(printable(title), 17, WIDTH - 2 * _RIGHT, bold=True))
+def scatter(title: str, groups: Sequence[Curve], across: Axis, up: Axis) -> str:
+    """The SVG of points in groups, which differ in color and shape and are listed at the side."""
+    frame = _Frame(title, groups, across, up)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH} {HEIGHT}"'
-        f' width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{escape(printable(title))}">',
-        f"<style>{_STYLE}</style>",
-        f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
-        f'<text x="{_RIGHT}" y="28" style="font-size:17px;font-weight:600">{shown_title}</text>',
-        f'<text class="faint" x="{_RIGHT}" y="{_TOP - 14}">{escape(up.label)}</text>',
+        _mark(number, *frame.at(x, y), 3.2)
+        for number, group in enumerate(groups)
+        for x, y in group.points
+        if math.isfinite(x) and math.isfinite(y)
     ]
-    for tick in ticks:
-        _, y = at(first, tick)
-        parts.append(
-            f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - right:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="faint" x="{_LEFT - 8}" y="{y + 5:.1f}" text-anchor="end">'
-            f"{up.shown(tick)}</text>"
+    most = (HEIGHT - _TOP - _BOTTOM) // _GAP + 1
+    for number, group in enumerate(groups[:most]):
+        y = _TOP + number * _GAP
+        name = cut(printable(group.name), _FONT, frame.names - 18)
+        if number == most - 1 and len(groups) > most:
+            name = f"and {len(groups) - most + 1} more"
+        else:
+            parts.append(_mark(number, frame.right + 14, y, 4))
+        parts.append(f'<text x="{frame.right + 26:.0f}" y="{y + 5}">{escape(name)}</text>')
+    return frame.svg(parts)
+
+
+def _mark(number: int, x: float, y: float, reach: float) -> str:
+    """A circle, square or triangle."""
+    color = f"c{number % len(_COLORS)}"
+    match number // len(_COLORS) % 3:
+        case 0:
+            return f'<circle class="{color}" cx="{x:.1f}" cy="{y:.1f}" r="{reach}"/>'
+        case 1:
+            corner, side = f'x="{x - reach:.1f}" y="{y - reach:.1f}"', 2 * reach
+            return f'<rect class="{color}" {corner} width="{side}" height="{side}"/>'
+    low, left, right = y + reach, x - reach, x + reach
+    path = f"M{x:.1f},{y - reach:.1f}L{right:.1f},{low:.1f}L{left:.1f},{low:.1f}Z"
+    return f'<path class="{color} solid" d="{path}"/>'
+
+
+class _Frame:
+    """The title, the axes, and the place of each point."""
+
+    def __init__(self, title: str, curves: Sequence[Curve], across: Axis, up: Axis) -> None:
+        self.title, self.across, self.up = title, across, up
+        finite = [p for curve in curves for p in curve.points if all(map(math.isfinite, p))]
+        self.xs = [x for x, _ in finite] or [0.0, 1.0]
+        self.first, self.last = min(self.xs), max(self.xs)
+        self.ticks = up.ticks([y for _, y in finite] or [0.0, 1.0])
+        self.low, high = self.ticks[0], self.ticks[-1]
+        self.high = high if high > self.low else self.low + 1
+        names = max((width(printable(curve.name), _FONT) for curve in curves), default=0)
+        self.names = min(names + 30, 240)
+        """The width of the names beside the frame."""
+        self.right = WIDTH - _RIGHT - self.names
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        span = self.last - self.first
+        share = (x - self.first) / span if span > 0 else 0.5
+        return (
+            _LEFT + share * (self.right - _LEFT),
+            HEIGHT - _BOTTOM - (y - self.low) / (self.high - self.low) * (HEIGHT - _TOP - _BOTTOM),
         )
-    for tick in across.ticks(xs):
-        if first - 1e-9 <= tick <= last + 1e-9:
-            x, _ = at(tick, low)
+
+    def svg(self, drawn: Sequence[str]) -> str:
+        title = escape(cut(printable(self.title), 17, WIDTH - 2 * _RIGHT, bold=True))
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH} {HEIGHT}"'
+            f' width="{WIDTH}" height="{HEIGHT}" role="img"'
+            f' aria-label="{escape(printable(self.title))}">',
+            f"<style>{_STYLE}</style>",
+            f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
+            f'<text x="{_RIGHT}" y="28" style="font-size:17px;font-weight:600">{title}</text>',
+            f'<text class="faint" x="{_RIGHT}" y="{_TOP - 16}">{escape(self.up.label)}</text>',
+        ]
+        for tick in self.ticks:
+            _, y = self.at(self.first, tick)
             parts.append(
-                f'<text class="faint" x="{x:.1f}" y="{HEIGHT - _BOTTOM + 22}"'
-                f' text-anchor="middle">{across.shown(tick)}</text>'
+                f'<line class="grid" x1="{_LEFT}" x2="{self.right:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+                f'<text class="faint" x="{_LEFT - 8}" y="{y + 5:.1f}" text-anchor="end">'
+                f"{self.up.shown(tick)}</text>"
             )
-    parts.append(
-        f'<text class="faint" x="{(_LEFT + WIDTH - right) / 2:.0f}" y="{HEIGHT - 14}"'
-        f' text-anchor="middle">{escape(across.label)}</text>'
-    )
-    for number, curve in enumerate(drawn):
-        parts.append(_curve(number, curve, at))
-    parts += _names(drawn, at, WIDTH - right + 10, right - _RIGHT - 6)
-    return "".join([*parts, "</svg>"])
+        for tick in self.across.ticks(self.xs):
+            if self.first - 1e-9 <= tick <= self.last + 1e-9:
+                x, _ = self.at(tick, self.low)
+                parts.append(
+                    f'<text class="faint" x="{x:.1f}" y="{HEIGHT - _BOTTOM + 22}"'
+                    f' text-anchor="middle">{self.across.shown(tick)}</text>'
+                )
+        parts.append(
+            f'<text class="faint" x="{(_LEFT + self.right) / 2:.0f}" y="{HEIGHT - 14}"'
+            f' text-anchor="middle">{escape(self.across.label)}</text>'
+        )
+        return "".join([*parts, *drawn, "</svg>"])
 
 
 def _scaled(point: tuple[float, float], up: Axis) -> tuple[float, float]:
@@ -139,8 +194,7 @@ def _scaled(point: tuple[float, float], up: Axis) -> tuple[float, float]:
     return x, math.log10(y) if y > 0 and math.isfinite(y) else math.nan
 
 
-def _curve(number: int, curve: Curve, at: object) -> str:
-    assert callable(at)
+def _curve(number: int, curve: Curve, at: Callable[[float, float], tuple[float, float]]) -> str:
     path, pen, dots = [], "M", []
     color = f"c{number % len(_COLORS)}"
     for x, y in curve.points:
@@ -157,25 +211,24 @@ def _curve(number: int, curve: Curve, at: object) -> str:
     return line + ("".join(dots) if len(dots) <= 60 else "")
 
 
-def _names(curves: Sequence[Curve], at: object, left: float, room: float) -> list[str]:
+def _names(curves: Sequence[Curve], frame: _Frame) -> list[str]:
     """The names beside the ends of the curves, moved apart where they would overlap."""
-    assert callable(at)
     ends = []
     for number, curve in enumerate(curves):
         finite = [point for point in curve.points if math.isfinite(point[1])]
         if finite:
-            ends.append((at(*finite[-1])[1], number))
+            ends.append((frame.at(*finite[-1])[1], number))
     ends.sort()
     places: list[float] = []
     for y, _ in ends:
         places.append(max(y, places[-1] + _GAP) if places else y)
-    over = places[-1] - (HEIGHT - _BOTTOM) if places else 0
+    limit = float(HEIGHT - _BOTTOM)
     for n in range(len(places) - 1, -1, -1):
-        limit = places[n + 1] - _GAP if n + 1 < len(places) else HEIGHT - _BOTTOM
-        places[n] = min(places[n], limit) if over > 0 else places[n]
+        places[n] = min(places[n], limit)
+        limit = places[n] - _GAP
     return [
-        f'<text class="c{number % len(_COLORS)}" x="{left:.0f}" y="{y + 5:.1f}">'
-        f"{escape(cut(printable(curves[number].name), _FONT, room))}</text>"
+        f'<text class="c{number % len(_COLORS)}" x="{frame.right + 10:.0f}" y="{y + 5:.1f}">'
+        f"{escape(cut(printable(curves[number].name), _FONT, frame.names - 14))}</text>"
         for y, (_, number) in zip(places, ends, strict=True)
     ]
 

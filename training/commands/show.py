@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from ... import __version__
 from ...compiler.commands.options import FILE, add_network_options, natural, whole
-from ...compiler.commands.output_file import writing
+from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
 from ...compiler.commands.specs import source_of
-from ...compiler.commands.terminal import OK, CommandError, UsageError, say, style
+from ...compiler.commands.terminal import OK, UsageError, style
 from .common import add_data, add_device, needs_torch
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ def _show_field(subject: Subject, matrices: Sequence[Tensor], options: argparse.
         print("\n".join([*([] if node is layers[0] else [""]), *lines]))
         if options.output is not None and node is layers[-1]:
             title = f"{network.name}, {node.name}"
-            _write_bytes(options.output, field_png(measured, title, images[0] if images else None))
+            write_bytes(options.output, field_png(measured, title, images[0] if images else None))
     return OK
 
 
@@ -383,8 +383,7 @@ def _show_gradients(options: argparse.Namespace) -> int:
     from ...compiler.report.plot import Axis, Curve, plot
     from ..show.gradients import comparison_lines, gradient_lines, measure_gradients
 
-    formats = (".png", ".html", ".svg")
-    if options.output is not None and Path(options.output).suffix.lower() not in formats:
+    if options.output is not None and Path(options.output).suffix.lower() not in PLOTS:
         raise UsageError("name a plot to write that ends in .png, .html or .svg")
     several = []
     for name in (options.file, *options.shown):
@@ -406,28 +405,5 @@ def _show_gradients(options: argparse.Namespace) -> int:
         title = "Gradients at the start: does learning reach the first layers?"
         across = Axis("layers with weights, first to last")
         svg = plot(title, curves, across, Axis("norm per weight", log=True))
-        _write_plot(options.output, title, svg)
+        write_plot(options.output, title, svg)
     return OK
-
-
-def _write_plot(output: str, title: str, svg: str) -> None:
-    from ...compiler.report.drawing.place import NotInstalled
-    from ...compiler.report.drawing.png import NoFont, png
-    from ...compiler.report.plot import HEIGHT, WIDTH, html
-
-    ending = Path(output).suffix.lower()
-    try:
-        if ending == ".png":
-            _write_bytes(output, png(svg, WIDTH, HEIGHT))
-        else:
-            _write_bytes(output, (svg if ending == ".svg" else html(title, svg)).encode())
-    except NotInstalled as error:
-        raise CommandError(f"{error.message}\n  help: {error.help}") from None
-    except NoFont as error:
-        raise CommandError(str(error)) from None
-
-
-def _write_bytes(output: str, data: bytes) -> None:
-    with writing(output):
-        Path(output).write_bytes(data)
-    say(f"wrote {output}")

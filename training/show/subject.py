@@ -193,8 +193,8 @@ def _preparation(network: Network, plan: TrainPlan, learned: Learned) -> tuple[P
         normalize = Normalize.make(preset="none", scale=1.0)
         origin = "pixels from 0 to 255, unchanged"
     else:
-        usual = {"preset": "imagenet"} if shape[0] == 3 else {"mean": (0.5,), "std": (0.5,)}
-        normalize = Normalize.make(**usual)
+        half = {"preset": "none", "mean": (0.5,), "std": (0.5,)}
+        normalize = Normalize.make(**({"preset": "imagenet"} if shape[0] == 3 else half))
         unknown = "the weights do not record it: " if learned == "learned" else ""
         origin = f"{unknown}`{normalize}` (another: --set evaluate.normalize=...)"
     evaluate = replace(plan.evaluate, normalize=normalize)

@@ -1,0 +1,34 @@
+"""Writes what a command draws: a plot as .svg, .png or .html, or the bytes of a finished file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .output_file import writing
+from .terminal import CommandError, say
+
+PLOTS = (".html", ".png", ".svg")
+
+
+def write_plot(output: str, title: str, svg: str) -> None:
+    """The ending of the file decides the format."""
+    from ..report.drawing.place import NotInstalled
+    from ..report.drawing.png import NoFont, png
+    from ..report.plot import HEIGHT, WIDTH, html
+
+    ending = Path(output).suffix.lower()
+    try:
+        if ending == ".png":
+            write_bytes(output, png(svg, WIDTH, HEIGHT))
+        else:
+            write_bytes(output, (svg if ending == ".svg" else html(title, svg)).encode())
+    except NotInstalled as error:
+        raise CommandError(f"{error.message}\n  help: {error.help}") from None
+    except NoFont as error:
+        raise CommandError(str(error)) from None
+
+
+def write_bytes(output: str, data: bytes) -> None:
+    with writing(output):
+        Path(output).write_bytes(data)
+    say(f"wrote {output}")

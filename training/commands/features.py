@@ -1,0 +1,165 @@
+"""`cnn features`: the output of a layer for every image, as a table for other programs."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import __version__
+from ...compiler.commands.options import FILE, add_network_options
+from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
+from ...compiler.commands.specs import source_of
+from ...compiler.commands.terminal import OK, UsageError, say
+from .common import add_device, needs_torch, progress_display
+
+if TYPE_CHECKING:
+    from ...compiler.network import Node
+    from ..show.features import Features
+    from ..show.subject import Subject
+
+EXAMPLES = """\
+cnn features runs/net photos/ --layer fc1 -o table.csv
+cnn features runs/net --layer fc1 --map map.png
+cnn features resnet18 photos/ --weights resnet18.pt -o table.npz"""
+
+DETAILS = """\
+Without --layer it takes the input of the last fully connected layer. Without IMAGES it takes the
+data of the run. A row has the file, its part of the data, its class, and the numbers."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="NET", help=f"a run folder; or, with --weights, {FILE}")
+    parser.add_argument(
+        "images",
+        nargs="?",
+        metavar="IMAGES",
+        help="a folder of images, with or without folders of classes, a .npz file, or the words of"
+        " a `data` line",
+    )
+    parser.add_argument("--layer", metavar="LAYER", help="the layer, as `cnn report` names it")
+    parser.add_argument(
+        "--pool",
+        choices=["mean", "max", "none"],
+        default="mean",
+        help="how a map becomes numbers: one for each channel, or all of them (default: mean)",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="the table: .csv, .npz or .parquet (needs pyarrow)"
+    )
+    parser.add_argument(
+        "--map",
+        metavar="PICTURE",
+        help="a picture of all images in two dimensions (.png, .svg or .html): two principal"
+        " components, or UMAP where umap-learn is installed and --umap is given",
+    )
+    parser.add_argument("--umap", action="store_true", help="arrange the --map by UMAP")
+    parser.add_argument("--weights", metavar="FILE", help="learned weights of a spec")
+    add_device(parser)
+    add_network_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.output is None and options.map is None:
+        raise UsageError("name a table to write (-o table.csv) or a picture (--map map.png)")
+    if options.map is not None and Path(options.map).suffix.lower() not in PLOTS:
+        raise UsageError("a --map ends in .png, .svg or .html")
+    needs_torch("computing features")
+
+    from ..show.features import features_of_data, features_of_files, is_plain_folder
+    from ..show.features_file import FORMATS
+
+    ending = Path(options.output).suffix.lower() if options.output is not None else ""
+    if options.output is not None and ending not in FORMATS:
+        raise UsageError(f"a table of features ends in {', '.join(FORMATS)}")
+    plain = options.images is not None and is_plain_folder(options.images)
+    subject = _subject(options, None if plain else options.images)
+    subject.must_have_learned("a table of features")
+    node = _layer(subject, options.layer)
+    with progress_display(options) as callback:
+        if plain:
+            found = features_of_files(
+                subject, node, [options.images], options.pool, callback.reading
+            )
+        else:
+            found = features_of_data(subject, node, options.pool, callback.reading)
+    for each in found.skipped:
+        say(f"cnn: {each}")
+    rows, numbers = found.values.shape
+    print(f"{rows:,} images x {numbers:,} numbers of {node.name}")
+    if options.output is not None:
+        write_bytes(options.output, FORMATS[ending](found))
+    if options.map is not None:
+        _write_map(found, node, options)
+    return OK
+
+
+def _subject(options: argparse.Namespace, data: str | None) -> Subject:
+    from ..runtime.devices import find_device
+    from ..show.subject import subject_of_run, subject_of_spec
+
+    device = find_device(options.device)
+    if Path(options.file).is_dir():
+        return subject_of_run(
+            Path(options.file), __version__, device=device, data=data, set=options.set
+        )
+    return subject_of_spec(
+        source_of(options.file),
+        __version__,
+        device=device,
+        weights=Path(options.weights) if options.weights else None,
+        data=data,
+        set=options.set,
+        network=options.network,
+        input=options.input,
+        max_layers=options.max_layers,
+    )
+
+
+def _layer(subject: Subject, wanted: str | None) -> Node:
+    from ...compiler.report.select import NotFound, select
+
+    network = subject.network
+    if wanted is None:
+        linear = [node for node in network.nodes if node.op.kind == "linear" and not node.aux]
+        return linear[-1].inputs[0] if linear else network.output
+    try:
+        layers = select(network, wanted).layers
+    except NotFound as error:
+        raise UsageError(
+            f"{error.message}; {error.help}" if error.help else error.message
+        ) from None
+    if len(layers) > 1:
+        raise UsageError(f"`{wanted}` are {len(layers)} layers; the last is `{layers[-1].name}`")
+    return layers[0]
+
+
+def _write_map(features: Features, node: Node, options: argparse.Namespace) -> None:
+    from ...compiler.report.plot import Axis, Curve, scatter
+    from ..show.features import principal_components
+
+    if options.umap:
+        from ..show.features import by_umap
+
+        places = by_umap(features.values)
+        across, up = "UMAP 1", "UMAP 2"
+    else:
+        places, shares = principal_components(features.values)
+        across, up = (
+            f"component {n + 1} ({100 * share:.0f} % of the variance)"
+            for n, share in enumerate(shares)
+        )
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for label, (x, y) in zip(features.labels, places.tolist(), strict=True):
+        groups.setdefault(label or "images", []).append((x, y))
+    by_name = sorted(groups, key=_in_order)
+    curves = [Curve(name, groups[name]) for name in by_name]
+    title = f"{node.name}: {len(features.files):,} images"
+    write_plot(options.map, title, scatter(title, curves, Axis(across), Axis(up)))
+
+
+def _in_order(name: str) -> tuple[tuple[int, str], ...]:
+    """Names by the numbers in them: 2 before 10."""
+    parts = re.split(r"(\d+)", name)
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)

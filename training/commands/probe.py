@@ -1,0 +1,145 @@
+"""`cnn probe`: how far images may be moved or disturbed before a trained network fails."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import __version__
+from ...compiler.commands.options import add_set, whole
+from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
+from ...compiler.commands.terminal import OK, UsageError, style
+from .common import add_data, add_device, needs_torch, progress_display
+
+if TYPE_CHECKING:
+    from ...compiler.report.grid import Column
+    from ...compiler.report.style import Style
+    from ..show.probe import Kind, Probe
+
+EXAMPLES = """\
+cnn probe runs/lenet5 shift
+cnn probe runs/mlp runs/lenet5 shift -o shift.html
+cnn probe runs/net rotate --strengths "0 10 20 40" -o rotate.png"""
+
+DETAILS = """\
+It classifies the validation images (of many, 2,000) at each strength. shift: pixels to the right;
+rotate: degrees; scale: factor; noise: standard deviation in levels of 255; blur: sigma in pixels;
+brightness: levels added. An .html also shows one image at all strengths, with the answers."""
+
+KIND_NAMES = ("shift", "rotate", "scale", "noise", "blur", "brightness")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="run folders, which `cnn train` wrote"
+    )
+    parser.add_argument(
+        "kind", metavar="KIND", help=f"what is done to the images: {', '.join(KIND_NAMES)}"
+    )
+    parser.add_argument(
+        "--strengths", metavar="NUMBERS", help='strengths instead of the usual ones: "0 5 10"'
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="write a page (.html) or a plot (.png, .svg)"
+    )
+    parser.add_argument(
+        "--image", type=whole, default=0, metavar="N", help="the validation image on the page"
+    )
+    add_data(parser, "probe on other images than those of the runs")
+    add_device(parser)
+    add_set(parser, "change a directive of a section; may be repeated")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ...dsl.closest import closest
+
+    if options.kind not in KIND_NAMES:
+        close = closest(options.kind, KIND_NAMES)
+        hint = f"did you mean `{close}`?" if close else f"it is one of {', '.join(KIND_NAMES)}"
+        raise UsageError(f"{options.kind} is not what can be done to images; {hint}")
+    for name in options.runs:
+        if not Path(name).is_dir():
+            raise UsageError(f"{name} is not a run folder: name one that `cnn train` wrote")
+    if options.output is not None and Path(options.output).suffix.lower() not in PLOTS:
+        raise UsageError("name a file to write that ends in .html, .png or .svg")
+    needs_torch("probing")
+
+    from ...compiler.report.plot import Axis, Curve, plot
+    from ..data.open import open_data
+    from ..runtime.devices import find_device, using
+    from ..show.probe import KINDS, probe
+    from ..show.probe_page import probe_page
+    from ..show.subject import subject_of_run
+
+    kind = KINDS[options.kind]
+    strengths = _strengths(options.strengths, kind)
+    device = find_device(options.device)
+    subjects = [
+        subject_of_run(Path(name), __version__, device=device, data=options.data, set=options.set)
+        for name in options.runs
+    ]
+    probes, image, label = [], None, ""
+    with progress_display(options) as callback:
+        for subject in subjects:
+            with using(device):
+                opened = open_data(
+                    subject.plan, subject.base, device=device, progress=callback.reading
+                )
+            probes.append(probe(subject, opened, kind, strengths, callback.reading))
+            if image is None:
+                store = opened.stores["val"]
+                if options.image >= len(store):
+                    raise UsageError(f"there is no image {options.image}: there are {len(store):,}")
+                image, label = store.read(options.image), store.source.name(options.image)
+    print("\n".join(line.rstrip() for line in _table(kind, probes, style(options))))
+    if options.output is not None:
+        title = f"Accuracy by {kind.name}"
+        curves = [
+            Curve(each.name, list(zip(each.strengths, each.accuracies, strict=True)))
+            for each in probes
+        ]
+        svg = plot(title, curves, Axis(kind.unit), Axis("accuracy", percent=True))
+        if Path(options.output).suffix.lower() == ".html":
+            assert image is not None
+            page = probe_page(kind, probes, subjects, image, label, svg)
+            write_bytes(options.output, page.encode())
+        else:
+            write_plot(options.output, title, svg)
+    return OK
+
+
+def _strengths(written: str | None, kind: Kind) -> tuple[float, ...]:
+    if written is None:
+        return kind.strengths
+    try:
+        numbers = tuple(float(word) for word in written.replace(",", " ").split())
+    except ValueError:
+        raise UsageError(f"--strengths {written!r} are not numbers, like `0 5 10`") from None
+    least = 0.05 if kind.name == "scale" else 0.0
+    bad = [n for n in numbers if not abs(n) <= 1000 or (kind.name in _POSITIVE and n < least)]
+    if not numbers or bad:
+        raise UsageError(f"--strengths: {bad[0] if bad else 'none'} is no strength of {kind.name}")
+    return numbers
+
+
+_POSITIVE = ("scale", "noise", "blur")
+
+
+def _table(kind: Kind, probes: Sequence[Probe], style: Style) -> list[str]:
+    from ...compiler.ops.worked import figure
+    from ...compiler.report.grid import Column, grid
+
+    columns: list[Column[int]] = [
+        Column(kind.name, lambda n: figure(probes[0].strengths[n]), True, optional=False),
+        *(_column(each) for each in probes),
+    ]
+    lines = grid([columns], range(len(probes[0].strengths)), style)
+    return [*lines, "", f"{kind.name}: {kind.unit}; {probes[0].images:,} validation images"]
+
+
+def _column(probe: Probe) -> Column[int]:
+    from ...compiler.report.grid import Column
+
+    return Column(probe.name, lambda n: f"{100 * probe.accuracies[n]:.1f} %", True, optional=False)

@@ -1,0 +1,64 @@
+"""Writes features as a table: .csv, .npz or .parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from ...dsl.diagnostics import Diagnostic, SpecError
+from .features import Features
+
+SPECIAL = ("file", "part", "label")
+"""The columns before the numbers, which are named 0, 1, 2, …"""
+
+
+def as_csv(features: Features) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*SPECIAL, *map(str, range(features.values.shape[1]))])
+    told = zip(features.files, features.parts, features.labels, strict=True)
+    for row, numbers in zip(told, features.values, strict=True):
+        writer.writerow([*row, *(f"{number:.7g}" for number in numbers.tolist())])
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def as_npz(features: Features) -> bytes:
+    import numpy
+
+    file = io.BytesIO()
+    numpy.savez_compressed(
+        file,
+        x=features.values.numpy(),
+        files=numpy.array(features.files),
+        parts=numpy.array(features.parts),
+        labels=numpy.array(features.labels),
+    )
+    return file.getvalue()
+
+
+def as_parquet(features: Features) -> bytes:
+    """Needs pyarrow; raises SpecError without it."""
+    if find_spec("pyarrow") is None:
+        message = "a .parquet file needs pyarrow, which is not installed here"
+        raise SpecError(
+            [Diagnostic("missing-package", message, help="pip install pyarrow, or write a .csv")]
+        )
+    import pyarrow
+    import pyarrow.parquet
+
+    columns: dict[str, object] = {name: list(getattr(features, f"{name}s")) for name in SPECIAL}
+    numbers = features.values.numpy()
+    columns.update({str(n): numbers[:, n] for n in range(numbers.shape[1])})
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    return file.getvalue()
+
+
+FORMATS: dict[str, Callable[[Features], bytes]] = {
+    ".csv": as_csv,
+    ".npz": as_npz,
+    ".parquet": as_parquet,
+}
+"""By the ending of the file."""

@@ -1,0 +1,64 @@
+"""The page of `cnn probe`: the plot of accuracies, and one image filmed through all strengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ...compiler.ops.worked import figure
+from ..metrics.evaluation import probabilities_of
+from ..page.document import document
+from ..page.markup import Html, element, joined, section, table
+from ..page.picture import tag, viewable
+from .probe import Kind, Probe, scores
+from .subject import Subject
+
+
+def probe_page(
+    kind: Kind,
+    probes: Sequence[Probe],
+    subjects: Sequence[Subject],
+    image: Tensor,
+    label: str,
+    svg: str,
+) -> str:
+    """HTML; `image` is one validation image of the first run, uint8."""
+    title = f"Probe: {kind.name}"
+    head = [kind.unit, *(each.name for each in probes)]
+    rows = [
+        [figure(strength), *(f"{100 * each.accuracies[n]:.1f} %" for each in probes)]
+        for n, strength in enumerate(probes[0].strengths)
+    ]
+    shown = section("accuracy", "Accuracy by strength", Html(svg), table(title, head, rows))
+    film = section(
+        "film",
+        f"One image ({label}), and what each network says",
+        *(
+            _film(kind, each.strengths, subject, image)
+            for each, subject in zip(probes, subjects, strict=True)
+        ),
+    )
+    subtitle = f"{probes[0].images:,} validation images, changed in one way: {kind.unit}"
+    foot = "Written by dotcnn. This page is self-contained: it loads nothing from the internet."
+    return document(title, subtitle, [shown, film], foot)
+
+
+def _film(kind: Kind, strengths: Sequence[float], subject: Subject, image: Tensor) -> Html:
+    frames = []
+    for strength in strengths:
+        changed = kind(image[None].to(subject.device), strength)
+        answer = probabilities_of(scores(subject, changed), subject.multi_label)[0]
+        best = int(answer.argmax())
+        name = subject.class_name(best)
+        caption = element(
+            "figcaption",
+            element("strong", name),
+            f" {100 * float(answer[best]):.0f} %",
+            element("br"),
+            figure(strength),
+        )
+        picture = tag(viewable(changed[0].cpu()), f"{kind.name} {figure(strength)}: {name}")
+        frames.append(element("li", element("figure", picture, caption)))
+    film = element("ul", joined(frames), class_="gallery")
+    return joined([element("h3", subject.name), film])
