@@ -12,8 +12,7 @@ PLOTS = (".html", ".png", ".svg")
 
 def write_plot(output: str, title: str, svg: str) -> None:
     """The ending of the file decides the format."""
-    from ..report.drawing.place import NotInstalled
-    from ..report.drawing.png import NoFont, png
+    from ..report.drawing.png import NoFont, NotInstalled, png
     from ..report.plot import HEIGHT, WIDTH, html
 
     ending = Path(output).suffix.lower()

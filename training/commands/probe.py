@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         subject_of_run(Path(name), __version__, device=device, data=options.data, set=options.set)
         for name in options.runs
     ]
-    probes, image, label = [], None, ""
+    probes, images, label = [], [], ""
     with progress_display(options) as callback:
         for subject in subjects:
             with using(device):
@@ -88,11 +88,11 @@ def run(options: argparse.Namespace) -> int:
                     subject.plan, subject.base, device=device, progress=callback.reading
                 )
             probes.append(probe(subject, opened, kind, strengths, callback.reading))
-            if image is None:
-                store = opened.stores["val"]
-                if options.image >= len(store):
-                    raise UsageError(f"there is no image {options.image}: there are {len(store):,}")
-                image, label = store.read(options.image), store.source.name(options.image)
+            store = opened.stores["val"]
+            if options.image >= len(store):
+                raise UsageError(f"there is no image {options.image}: there are {len(store):,}")
+            images.append(store.read(options.image))
+            label = label or store.source.name(options.image)
     print("\n".join(line.rstrip() for line in _table(kind, probes, style(options))))
     if options.output is not None:
         title = f"Accuracy by {kind.name}"
@@ -102,8 +102,7 @@ def run(options: argparse.Namespace) -> int:
         ]
         svg = plot(title, curves, Axis(kind.unit), Axis("accuracy", percent=True))
         if Path(options.output).suffix.lower() == ".html":
-            assert image is not None
-            page = probe_page(kind, probes, subjects, image, label, svg)
+            page = probe_page(kind, probes, subjects, images, label, svg)
             write_bytes(options.output, page.encode())
         else:
             write_plot(options.output, title, svg)

@@ -19,11 +19,11 @@ def probe_page(
     kind: Kind,
     probes: Sequence[Probe],
     subjects: Sequence[Subject],
-    image: Tensor,
+    images: Sequence[Tensor],
     label: str,
     svg: str,
 ) -> str:
-    """HTML; `image` is one validation image of the first run, uint8."""
+    """HTML; `images` is one validation image as each network sees it, uint8."""
     title = f"Probe: {kind.name}"
     head = [kind.unit, *(each.name for each in probes)]
     rows = [
@@ -36,7 +36,7 @@ def probe_page(
         f"One image ({label}), and what each network says",
         *(
             _film(kind, each.strengths, subject, image)
-            for each, subject in zip(probes, subjects, strict=True)
+            for each, subject, image in zip(probes, subjects, images, strict=True)
         ),
     )
     subtitle = f"{probes[0].images:,} validation images, changed in one way: {kind.unit}"

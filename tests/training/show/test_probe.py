@@ -1,0 +1,125 @@
+"""`cnn probe` and `cnn features`: what is done to images, accuracies, tables."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+import dotcnn
+from commands import run
+from dotcnn.training.show.features import principal_components
+from dotcnn.training.show.probe import KINDS
+
+from ..trained import small_run
+
+
+def test_whole_pixels_are_shifted_exactly() -> None:
+    images = torch.randint(0, 256, (2, 3, 9, 12), dtype=torch.uint8)
+    moved = KINDS["shift"](images, 3)
+    assert torch.equal(moved[..., 3:], images[..., :-3])
+    assert torch.equal(moved[..., :3], images[..., :1].expand(2, 3, 9, 3))
+
+
+def test_quarter_turns_and_halves() -> None:
+    images = torch.randint(0, 256, (1, 1, 8, 8), dtype=torch.uint8)
+    assert torch.equal(KINDS["rotate"](images, 90), images.rot90(1, (2, 3)))
+    assert torch.equal(KINDS["rotate"](images, 180), images.rot90(2, (2, 3)))
+    assert torch.equal(KINDS["brightness"](images, 300), torch.full_like(images, 255))
+    flat = torch.full((1, 1, 8, 8), 7, dtype=torch.uint8)
+    for kind in ("blur", "scale", "rotate", "shift"):
+        assert torch.equal(KINDS[kind](flat, 1.5), flat)
+    dot = torch.zeros(1, 1, 9, 9, dtype=torch.uint8)
+    dot[..., 3:6, 3:6] = 200
+    twice = KINDS["scale"](dot, 2)
+    assert int((twice == 200).sum()) == 25, "and half of it at the border"
+    assert int((twice > 0).sum()) == 49
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strength_nothing_changes_nothing(kind: str) -> None:
+    images = torch.randint(0, 256, (2, 3, 9, 12), dtype=torch.uint8)
+    each = KINDS[kind]
+    assert each.neutral in each.strengths
+    assert torch.equal(each(images, each.neutral), images)
+
+
+def test_undisturbed_it_is_the_accuracy_of_the_run(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page_file = tmp_path / "p.html"
+    result = run(capfd, "probe", small_run(), "noise", "--strengths", "0 200", "-o", page_file)
+    assert result.code == 0
+    accuracy = dotcnn.evaluate(small_run()).metrics["top1"]
+    rows = [line.split() for line in result.out.splitlines()]
+    clean = next(row for row in rows if row[:1] == ["0"])
+    noisy = next(row for row in rows if row[:1] == ["200"])
+    assert float(clean[1]) == pytest.approx(100 * accuracy, abs=0.06)
+    assert float(noisy[1]) < float(clean[1]) - 20
+    page = page_file.read_text(encoding="utf-8")
+    assert page.count("<figure>") == 2
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["RUN", "shfit"], "did you mean `shift`?"),
+        (["nothing", "shift"], "not a run folder"),
+        (["RUN", "blur", "--strengths", "-1"], "is no strength of blur"),
+        (["RUN", "blur", "--strengths", "x"], "are not numbers"),
+        (["RUN", "blur", "-o", "x.txt"], "ends in .html"),
+    ],
+)
+def test_wrong_use(words: list[str], why: str, capfd: pytest.CaptureFixture[str]) -> None:
+    given = [str(small_run()) if word == "RUN" else word for word in words]
+    result = run(capfd, "probe", *given)
+    assert result.code == 2
+    assert why in result.err
+
+
+def test_features_are_the_output_of_the_layer(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table, arrays, picture = (tmp_path / name for name in ("t.csv", "t.npz", "m.svg"))
+    code = run(capfd, "features", small_run(), "--layer", "conv1", "-o", table).code
+    assert code == 0
+    code = run(
+        capfd, "features", small_run(), "--layer", "conv1", "-o", arrays, "--map", picture
+    ).code
+    assert code == 0
+    with table.open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["file", "part", "label", *map(str, range(8))]
+    assert set(Counter(row[1] for row in rows)) == {"train", "val", "test"}
+    with numpy.load(arrays) as found:
+        assert found["x"].shape == (len(rows), 8)
+        numbers = numpy.array([[float(each) for each in row[3:]] for row in rows])
+        assert numpy.allclose(found["x"], numbers, rtol=1e-5, atol=1e-6)
+        assert found["labels"].tolist() == [row[2] for row in rows]
+    assert picture.read_text(encoding="utf-8").count('class="c0"') > 10
+
+
+def test_features_of_photographs(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from PIL import Image
+
+    for n in range(3):
+        Image.new("L", (20, 30), 40 * n).save(tmp_path / f"{n}.png")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    result = run(capfd, "features", small_run(), tmp_path, "-o", tmp_path / "t.csv")
+    assert result.code == 0
+    assert "3 images x " in result.out
+    assert "broken.png" in result.err
+
+
+def test_principal_components() -> None:
+    """Of points on a line, one component has all of the variance."""
+    line = torch.arange(10.0)[:, None] * torch.tensor([[3.0, 4.0]])
+    places, shares = principal_components(line)
+    assert shares[0] == pytest.approx(1)
+    assert (places[1:, 0] - places[:-1, 0]).tolist() == pytest.approx([5.0] * 9, rel=1e-5)
+    assert principal_components(torch.ones(4, 3))[1] == [0.0, 0.0]
