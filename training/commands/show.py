@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ...compiler.network import Node
     from ...compiler.report.style import Style
-    from ..show.images import InputImage
+    from ..show.input_images import InputImage
     from ..show.run import Shown
     from ..show.subject import Subject
 
@@ -171,7 +171,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _subject(options: argparse.Namespace, matrices: Sequence[Tensor]) -> Subject:
     from ..runtime.devices import find_device
-    from ..show.images import NoMatrix, matrix_shape
+    from ..show.input_images import NoMatrix, matrix_shape
     from ..show.subject import subject_of_run, subject_of_spec
 
     device = find_device(options.device)
@@ -202,7 +202,7 @@ def _subject(options: argparse.Namespace, matrices: Sequence[Tensor]) -> Subject
 
 
 def _matrices(texts: Sequence[str]) -> list[Tensor]:
-    from ..show.images import NoMatrix, read_matrix
+    from ..show.input_images import NoMatrix, read_matrix
 
     try:
         return [read_matrix(each) for each in texts]
@@ -236,7 +236,7 @@ def _images(
     matrices: Sequence[Tensor],
     options: argparse.Namespace,
 ) -> list[InputImage]:
-    from ..show.images import from_data, from_files, from_matrices
+    from ..show.input_images import from_data, from_files, from_matrices
 
     ways = sum(map(bool, (paths, matrices, options.image)))
     if ways > 1:
@@ -272,7 +272,7 @@ def _lines(
     shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None, style: Style
 ) -> Iterator[str]:
     from ..show import text
-    from ..show.summary import summary
+    from ..show.layer_figures import summary
 
     nodes = [node for node in shown.subject.network.nodes if node.index in shown.outputs]
     own = [node for node in nodes if node.inputs]
@@ -320,8 +320,8 @@ def _write(shown: Shown, options: argparse.Namespace) -> None:
 
 def _show_field(subject: Subject, matrices: Sequence[Tensor], options: argparse.Namespace) -> int:
     from ...compiler.analysis.field import fields
-    from ..show.field import field_lines, measure_field
     from ..show.field_picture import field_png
+    from ..show.measured_field import field_lines, measure_field
 
     if options.output is not None and Path(options.output).suffix.lower() != ".png":
         raise UsageError("name a picture to write: -o field.png")

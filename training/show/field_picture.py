@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..page.picture import heat_colors
-from .field import MeasuredField
-from .images import InputImage
+from .input_images import InputImage
+from .measured_field import MeasuredField
 
 _SIDE = 640
 _MARGIN, _LINE = 16, 22

@@ -15,7 +15,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..metrics.evaluation import probabilities_of
 from ..runtime.devices import using
 from ..runtime.out_of_memory import is_out_of_memory
-from .images import InputImage
+from .input_images import InputImage
 from .subject import SEED, Subject
 
 

@@ -16,10 +16,10 @@ from ...compiler.report.style import BOLD, FAINT, HEAVY, Style, laid_out, wrappe
 from ...compiler.report.wording import Wording
 from ...compiler.shapes import text
 from ...dsl.render import show as printable
-from .images import InputImage
+from .input_images import InputImage
+from .layer_figures import STRONGEST, LayerSummary, strength, strongest, summary
 from .run import Shown
 from .subject import Subject
-from .summary import STRONGEST, LayerSummary, strength, strongest, summary
 
 NUMBERS_UP_TO = 12
 """Maps of at most so many rows and columns are printed as numbers."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 import dotcnn
 from commands import run
-from dotcnn.training.show.images import NoMatrix, matrix_shape, read_matrix
+from dotcnn.training.show.input_images import NoMatrix, matrix_shape, read_matrix
 
 COURSE = """\
 81 2 209 44 71 58

@@ -20,7 +20,7 @@ from ...compiler.report.style import BOLD, Style, laid_out, wrapped
 from ...compiler.shapes import text
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..runtime.devices import using
-from .images import InputImage
+from .input_images import InputImage
 from .subject import SEED, Subject
 
 _DRAWS = 24
