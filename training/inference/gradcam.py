@@ -1,59 +1,52 @@
 """Grad-CAM: which regions of an image support a prediction (Selvaraju et al., arXiv:1610.02391).
 
 It is the sum of the feature maps of the last spatial layer, each weighted by the mean gradient of
-the class score with respect to it; negative values are set to zero.
+the class score with respect to it. Positive values support the class; Grad-CAM as published sets
+the negative ones to zero. They are the evidence against the class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
-from typing import NamedTuple
+from collections.abc import Callable, Set
 
 import torch
 from torch import Tensor, nn
 
 from ...compiler.network import Network, Node
 from ..runtime.eval_mode import evaluating
+from .layer_outputs import LayerOutputs, logits_of
 
 _KINDS = ("conv", "filter", "norm", "activation", "merge")
 """Kinds of layers that compute new feature maps; a pool only makes them coarser."""
 
-
-class Place(NamedTuple):
-    """Where the feature maps can be read."""
-
-    node: Node
-    part: nn.Module
-    before: bool
-    """Whether the maps are the input of the part, and not its output."""
+Score = Callable[[Tensor], Tensor]
+"""From the logits of images, the score of each image that is to be explained."""
 
 
-def last_map(network: Network, module: nn.Module) -> Place | None:
-    """The last layer with spatial feature maps; None if there is none.
+def last_map(network: Network) -> Node | None:
+    """The last layer before the logits with spatial feature maps; None if there is none.
 
     A layer that all paths to the output pass through is preferred: at a residual sum this is the
     sum, not one of its branches.
     """
-    needed = _ancestors(network)
+    logits = logits_of(network)
+    needed = _ancestors(network, logits)
     spatial = [
         node
         for node in reversed(network.nodes)
         if node.index in needed
+        and node is not logits
         and len(node.shape) == 3
         and node.shape[1] * node.shape[2] > 1
         and node.op.kind in _KINDS
     ]
     passed = _passed_by_all(network, needed)
-    for node in (*(node for node in spatial if node.index in passed), *spatial):
-        place = _place(network, module, node)
-        if place is not None:
-            return place
-    return None
+    return next((node for node in spatial if node.index in passed), next(iter(spatial), None))
 
 
-def _ancestors(network: Network) -> set[int]:
-    """The nodes that the output depends on, itself included."""
-    ancestors = {network.output.index}
+def _ancestors(network: Network, end: Node) -> set[int]:
+    """The nodes that a node depends on, itself included."""
+    ancestors = {end.index}
     for node in reversed(network.nodes):
         if node.index in ancestors:
             ancestors.update(source.index for source in node.inputs)
@@ -74,50 +67,40 @@ def _passed_by_all(network: Network, needed: Set[int]) -> set[int]:
     return passed
 
 
-def _place(network: Network, module: nn.Module, node: Node) -> Place | None:
-    part = _part(module, node)
-    if part is not None:
-        return Place(node, part, before=False)
-    users = [user for user in network.consumers[node.index] if not user.aux]
-    part = _part(module, users[0]) if len(users) == 1 else None
-    return Place(node, part, before=True) if part is not None else None
-
-
-def _part(module: nn.Module, node: Node) -> nn.Module | None:
-    """The module that computes a node; None for sums and similar operations without a module."""
-    try:
-        return module.get_submodule(node.name)
-    except AttributeError:
-        return None
-
-
 def gradcam(network: Network, module: nn.Module, images: Tensor, classes: Tensor) -> Tensor | None:
     """Heat maps of preprocessed images for the given classes: images x height x width of the
     feature maps, from 0 to 1. None if the network has no feature maps."""
-    place = last_map(network, module)
-    if place is None:
+    node = last_map(network)
+    if node is None:
         return None
-    seen: list[Tensor] = []
 
-    def keep(maps: Tensor) -> Tensor:
-        # The gradient is needed only back to this layer. The network continues with a copy, because
-        # the next layer may work in place.
-        seen.append(maps.detach().requires_grad_())
-        return seen[-1].clone()
+    def score(logits: Tensor) -> Tensor:
+        return logits.gather(1, classes.to(logits.device).view(-1, 1))[:, 0]
 
-    if place.before:
-        handle = place.part.register_forward_pre_hook(lambda _part, inputs: (keep(inputs[0]),))
-    else:
-        handle = place.part.register_forward_hook(lambda _part, _inputs, output: keep(output))
-    try:
-        with evaluating(module), torch.enable_grad():
-            scores = module(images)
-            score = scores.gather(1, classes.to(scores.device).view(-1, 1)).sum()
-            (gradient,) = torch.autograd.grad(score, seen[-1])
-    finally:
-        handle.remove()
-    maps = seen[-1].detach().float()
-    weights = gradient.float().mean((2, 3), keepdim=True)
-    heat = (weights * maps).sum(1).clamp(min=0)
+    with evaluating(module):
+        (evidence,) = signed_gradcam(LayerOutputs(network, module), node, images, [score])
+    heat = evidence.clamp(min=0)
     largest = heat.amax((1, 2), keepdim=True)
     return torch.where(largest > 0, heat / largest.clamp(min=1e-30), heat).cpu()
+
+
+def signed_gradcam(
+    layers: LayerOutputs, node: Node, images: Tensor, scores: list[Score]
+) -> list[Tensor]:
+    """For each score, Grad-CAM on the maps of a layer before negative values are removed: images x
+    height x width. The module is in evaluation mode."""
+    logits = logits_of(layers.network)
+    with torch.no_grad():
+        maps = layers(images, [node])[node.index]
+    with torch.enable_grad():
+        # The gradient is needed only back to this layer.
+        maps = maps.detach().requires_grad_()
+        output = layers(images, [logits], {node.index: maps})[logits.index]
+        evidence = []
+        for score in scores:
+            (gradient,) = torch.autograd.grad(
+                score(output).sum(), maps, retain_graph=score is not scores[-1]
+            )
+            weights = gradient.float().mean((2, 3), keepdim=True)
+            evidence.append((weights * maps.detach().float()).sum(1))
+    return evidence

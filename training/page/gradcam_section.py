@@ -18,12 +18,12 @@ _RIGHT, _WRONG = 8, 8
 def gradcam_section(contents: Contents) -> Html | None:
     if contents.multi_label:
         return None
-    place = last_map(contents.network, contents.module)
-    if place is None:
+    node = last_map(contents.network)
+    if node is None:
         return None
-    _, height, width = place.node.shape
+    _, height, width = node.shape
     about = (
-        f"Computed on the {height}x{width} feature map of {place.node.name}. Bright regions"
+        f"Computed on the {height}x{width} feature map of {node.name}. Bright regions"
         " contributed most to the prediction."
     )
     groups = [("Correct", of_each_class(contents)), ("Wrong", contents.wrong[:_WRONG])]

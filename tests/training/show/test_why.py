@@ -1,0 +1,144 @@
+"""`--why`: where the evidence is, for any kind of network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dotcnn.compiler.report.style import Style
+from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.training.show.images import InputImage, from_matrices
+from dotcnn.training.show.picture_sheet import sheet_page, sheet_png
+from dotcnn.training.show.subject import Subject
+from dotcnn.training.show.why import Why, smallest_box, why, why_lines, why_sheet
+
+from .looking import image, subject
+
+CONV = "conv 6 3x3, relu, conv 6 3x3, relu, pool avg global, flatten, fc 4"
+
+
+def text(result: Why) -> str:
+    return "\n".join(why_lines(result, Style(120)))
+
+
+def bright(subject: Subject, rows: slice, columns: slice) -> InputImage:
+    """A dark image with a bright square."""
+    pixels = torch.full(subject.network.input.shape, 20, dtype=torch.uint8)
+    pixels[:, rows, columns] = 220
+    return InputImage("square", subject.preparation.prepare(pixels[None])[0], pixels)
+
+
+def sees_brightness() -> Subject:
+    """Class 0 counts brightness everywhere, class 1 its lack."""
+    looked = subject("conv 1 3x3 same, pool avg global, flatten, fc 2", "1x28x28")
+    with torch.no_grad():
+        for name, value in (("conv.weight", 1.0), ("conv.bias", 0.0), ("fc.bias", 0.0)):
+            looked.module.get_parameter(name).fill_(value)
+        looked.module.get_parameter("fc.weight").copy_(torch.tensor([[3.0], [-3.0]]))
+    return looked
+
+
+def test_the_box_is_where_the_evidence_is() -> None:
+    looked = sees_brightness()
+    result = why(looked, bright(looked, slice(4, 10), slice(16, 24)), [0])
+    (explained,) = result.classes
+    assert [each.method for each in explained.evidence] == [
+        "Grad-CAM", "occlusion", "integrated gradients",
+    ]  # fmt: skip
+    for each in explained.evidence[1:]:  # Grad-CAM sees the dark background answer, too
+        assert each.box is not None
+        top, bottom, left, right = each.box
+        assert top >= 1
+        assert bottom <= 12
+        assert left >= 13
+        assert right <= 26
+        assert each.against < 0.1
+        assert each.without < explained.probability
+        assert each.gains == 1, "what is bright speaks against the class for the dark"
+    assert "class 1, " in text(result)
+
+
+def test_evidence_against_a_class_has_another_sign() -> None:
+    looked = sees_brightness()
+    result = why(looked, bright(looked, slice(4, 10), slice(16, 24)), [1])
+    for each in result.classes[0].evidence[1:]:
+        assert each.against > 0.9
+        assert each.against_box is not None
+
+
+def test_by_default_the_most_likely_classes_are_explained() -> None:
+    looked = subject(CONV)
+    result = why(looked, image(looked))
+    chances = [each.probability for each in result.classes]
+    assert len(chances) == 3
+    assert chances == sorted(chances, reverse=True)
+    assert text(result) == text(why(looked, image(looked))), "the same again"
+
+
+@pytest.mark.parametrize(
+    ("body", "input"),
+    [
+        ("flatten, fc 8, relu, fc 3", "1x8x8"),
+        (CONV, "3x5x5"),
+        (CONV, "1x28x28"),
+        (CONV + ", softmax", "3x12x12"),
+        (CONV + ", sigmoid", "3x12x12"),
+        ("conv 4 3x3, relu, pool avg global, flatten, fc 1", "3x9x7"),
+        ("conv 4 3x3 same, relu, conv 3 1x1", "3x12x10"),
+        ("conv 4 3x3 same, relu, conv 1 1x1, sigmoid", "2x12x10"),
+        ("residual { conv 3 3x3 same, relu }\n flatten, fc 3", "3x6x6"),
+    ],
+)
+def test_it_works_for_any_kind_of_network(body: str, input: str) -> None:
+    looked = subject(body, input)
+    result = why(looked, image(looked))
+    shape = looked.network.input.shape[1:]
+    assert all(each.values.shape == shape for c in result.classes for each in c.evidence)
+    assert all(each.values.isfinite().all() for c in result.classes for each in c.evidence)
+    sheet = why_sheet([result])
+    assert sheet_png(sheet).startswith(b"\x89PNG")
+    assert "<script" not in sheet_page(sheet)
+    lines = text(result)
+    assert ("Grad-CAM needs feature maps" in lines) == body.startswith("flatten")
+    assert ("is a map of" in lines) == body.startswith("conv 4 3x3 same")
+
+
+def test_independent_classes_have_probabilities_of_their_own() -> None:
+    looked = subject(CONV)
+    logits = why(looked, image(looked)).classes
+    several = why(replace(looked, multi_label=True), image(looked)).classes
+    assert several[0].score == logits[0].score
+    expected = float(torch.tensor(several[0].score).sigmoid())
+    assert several[0].probability == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_image_of_one_color_has_nothing_to_hide() -> None:
+    looked = subject("flatten, fc 3", "1x4x4")
+    lines = text(why(looked, from_matrices([torch.ones(4, 4)]), [0]))
+    assert "nothing is for it" in lines
+
+
+def test_the_smallest_box_with_half_of_what_is_positive() -> None:
+    values = torch.zeros(6, 9)
+    values[1, 2:5] = 2.0
+    values[5, 8] = 1.0
+    values[3, 3] = -50.0
+    assert smallest_box(values) == (1, 1, 2, 3)
+    assert smallest_box(-values) == (3, 3, 3, 3)
+    assert smallest_box(values.clamp(max=0)) is None
+    large = torch.zeros(300, 200)
+    large[100:120, 50:70] = 1.0
+    box = smallest_box(large)
+    assert box is not None
+    assert box[0] >= 85
+    assert box[1] <= 135
+
+
+def test_a_network_without_learned_classes_is_refused() -> None:
+    with pytest.raises(SpecError, match="needs a trained network"):
+        why(subject(CONV, learned=False), image(subject(CONV)))
+    edges = replace(subject("filter sobel_x"), learned="fixed")
+    with pytest.raises(SpecError, match="none of its layers learns"):
+        why(edges, image(edges))

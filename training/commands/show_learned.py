@@ -1,0 +1,151 @@
+"""Options of `cnn show` for what a network has learned: --why, --filters, --dream, --patches."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...compiler.commands.options import whole
+from ...compiler.commands.output_file import writing
+from ...compiler.commands.terminal import OK, UsageError, say, style
+from .common import progress_display
+
+if TYPE_CHECKING:
+    from ..show.images import InputImage
+    from ..show.picture_sheet import PictureSheet
+    from ..show.subject import Subject
+
+_LAYER = "LAYER[:CHANNELS]"
+
+
+def add_learned_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "what it has learned", "text, or pictures with -o (.png or .html)"
+    )
+    only = group.add_mutually_exclusive_group()
+    only.add_argument(
+        "--why",
+        nargs="?",
+        const="",
+        metavar="CLASS",
+        help="where the evidence for CLASS is in IMAGE, and the evidence against it (default: the"
+        " three most likely classes): Grad-CAM, occlusion, integrated gradients",
+    )
+    only.add_argument(
+        "--filters", metavar=_LAYER, help="the filters of a layer: conv1, or conv1:0-8 for some"
+    )
+    only.add_argument(
+        "--dream",
+        metavar=_LAYER,
+        help="images that excite channels of a layer most, drawn from noise; with --data, compared"
+        " with these images",
+    )
+    only.add_argument(
+        "--patches",
+        metavar=_LAYER,
+        help="the nine parts of images that excite channels most; of a folder with --data",
+    )
+    group.add_argument(
+        "--seed", type=whole, default=0, metavar="N", help="another noise for --dream (default: 0)"
+    )
+
+
+def asks_what_is_learned(options: argparse.Namespace) -> bool:
+    views = (options.why, options.filters, options.dream, options.patches)
+    return any(view is not None for view in views)
+
+
+def show_learned(
+    options: argparse.Namespace,
+    subject: Subject,
+    images: Callable[[], list[InputImage]],
+) -> int:
+    """Prints or writes what one of the options asks for; `images` are those of the command line."""
+    ending = Path(options.output).suffix.lower() if options.output is not None else ""
+    if ending not in ("", ".png", ".html") or (options.output is not None and not ending):
+        raise UsageError("name a picture (.png) or a page (.html) to write")
+    if options.format != "table":
+        raise UsageError("--format json is for layers; --why and its like print text")
+    lines, sheet = _view(options, subject, images)
+    if options.output is None or options.filters is None:
+        print("\n".join(line.rstrip() for line in lines))
+    if options.output is not None:
+        _write(options.output, sheet())
+    return OK
+
+
+def _view(
+    options: argparse.Namespace,
+    subject: Subject,
+    images: Callable[[], list[InputImage]],
+) -> tuple[list[str], Callable[[], PictureSheet]]:
+    look = style(options)
+    if options.why is not None:
+        from ..show.choose_layer import choose_classes
+        from ..show.why import why, why_lines, why_sheet
+
+        if options.why and not options.shown and os.path.isfile(options.why):
+            # `--why photo.jpg`: argparse took the image for the class.
+            options.why, options.shown = "", [options.why]
+        classes = choose_classes(subject, options.why, "--why") if options.why else None
+        given = images()
+        with progress_display(options) as callback:
+            reasons = [why(subject, each, classes, progress=callback.reading) for each in given]
+        lines = []
+        for reason in reasons:
+            lines += [reason.image.name, ""] if len(reasons) > 1 else []
+            lines += [*why_lines(reason, look), ""]
+        return lines[:-1], lambda: why_sheet(reasons)
+    return _view_of_layer(options, subject)
+
+
+def _view_of_layer(
+    options: argparse.Namespace, subject: Subject
+) -> tuple[list[str], Callable[[], PictureSheet]]:
+    from ..show.choose_layer import choose_layer
+    from ..show.data_images import data_images
+
+    look = style(options)
+    if options.shown:
+        raise UsageError(
+            f"{options.shown[0]}: --filters, --dream and --patches take no image; --data names"
+            " a folder of images"
+        )
+    if options.filters is not None:
+        from ..show.filters import filters_lines, filters_of, filters_sheet
+
+        sets = filters_of(subject, choose_layer(subject, options.filters, "--filters"))
+        lines = [line for each in sets for line in ["", *filters_lines(each, look)]]
+        return lines[1:], lambda: filters_sheet(subject, sets)
+    with progress_display(options) as callback:
+        if options.dream is not None:
+            from ..show.dream import dream, dream_lines, dream_sheet
+
+            chosen = choose_layer(subject, options.dream, "--dream")
+            data = None
+            if options.data is not None:
+                data = data_images(subject, options.data, options.part, callback.reading)
+            dreams = dream(
+                subject, chosen, images=data, seed=options.seed, progress=callback.reading
+            )
+            return list(dream_lines(subject, dreams, look)), lambda: dream_sheet(subject, dreams)
+        from ..show.patches import patches, patches_lines, patches_sheet
+
+        chosen = choose_layer(subject, options.patches, "--patches")
+        subject.must_have_learned("--patches")
+        data = data_images(subject, options.data, options.part, callback.reading)
+        found = patches(subject, chosen, data, progress=callback.reading)
+        return list(patches_lines(subject, found, look)), lambda: patches_sheet(subject, found)
+
+
+def _write(output: str, sheet: PictureSheet) -> None:
+    from ..show.picture_sheet import sheet_page, sheet_png
+
+    page = output.lower().endswith(".html")
+    data = sheet_page(sheet).encode() if page else sheet_png(sheet)
+    with writing(output):
+        Path(output).write_bytes(data)
+    say(f"wrote {output}")

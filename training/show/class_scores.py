@@ -1,0 +1,103 @@
+"""The score of each class for an image: what explanations of a prediction explain.
+
+For a vector of logits it is the logit. For a map of logits (segmentation) it is the mean logit over
+the positions that the class wins in the image as it is, or over all positions if it wins none
+(Seg-Grad-CAM, Vinogradova et al., arXiv:2002.11434). The positions are chosen once, so the score
+stays the same function when parts of the image are hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ...compiler.shapes import text
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..inference.layer_outputs import logits_of
+from ..metrics.evaluation import probabilities_of
+from .subject import Subject
+
+
+class ClassScores:
+    """The scores of all classes of a network, as seen from one image."""
+
+    def __init__(self, subject: Subject, image: Tensor) -> None:
+        """`image` is prepared: channels x height x width, on the subject's device."""
+        self.subject = subject
+        self.node = logits_of(subject.network)
+        must_have_classes(subject)
+        self.count = self.node.shape[0]
+        self.is_map = len(self.node.shape) == 3
+        output = subject.network.output.op
+        self.independent = subject.multi_label or output.independent or self.count == 1
+        with torch.no_grad():
+            self._share: Tensor | None = None
+            logits = self.logits(image[None])
+            if self.is_map:
+                self._share = _positions_won(logits[0], self.independent)
+                self.area = self._won.flatten(1).mean(1).cpu()
+            self.scores = self.of(logits)[0].cpu()
+            self.probabilities = self.probabilities_of(logits)[0].cpu()
+
+    def logits(self, images: Tensor) -> Tensor:
+        return self.subject.layers(images, [self.node])[self.node.index].float()
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """The scores of prepared images: images x classes."""
+        return self.of(self.logits(images))
+
+    def of(self, logits: Tensor) -> Tensor:
+        if self._share is None:
+            return logits
+        return torch.einsum("nchw,chw->nc", logits, self._share)
+
+    def probabilities_of(self, logits: Tensor) -> Tensor:
+        """Images x classes; for a map, the mean over the positions of the score."""
+        if self._share is None:
+            return probabilities_of(logits, self.independent)
+        each = torch.sigmoid(logits) if self.independent else torch.softmax(logits, 1)
+        return torch.einsum("nchw,chw->nc", each, self._share)
+
+    def of_class(self, index: int) -> Callable[[Tensor], Tensor]:
+        """The score of one class as a function of logits."""
+        return partial(self._column, index)
+
+    def _column(self, index: int, logits: Tensor) -> Tensor:
+        return self.of(logits)[:, index]
+
+    @property
+    def _won(self) -> Tensor:
+        assert self._share is not None
+        return (self._share > 0).float()
+
+    def best(self, most: int) -> list[int]:
+        """The classes with the greatest probabilities; of a map, with the largest areas."""
+        order = self.area if self.is_map else self.probabilities
+        return [int(i) for i in order.argsort(descending=True, stable=True)[:most]]
+
+
+def _positions_won(logits: Tensor, independent: bool) -> Tensor:
+    """The weight of each position in the mean of each class: channels x height x width."""
+    if independent:
+        won = (logits > 0).float()
+    else:
+        won = torch.zeros_like(logits).scatter_(0, logits.argmax(0, keepdim=True), 1.0)
+    count = won.sum((1, 2), keepdim=True)
+    everywhere = torch.full_like(won, 1 / (logits.shape[1] * logits.shape[2]))
+    return torch.where(count > 0, won / count.clamp(min=1), everywhere)
+
+
+def must_have_classes(subject: Subject) -> None:
+    """Raises SpecError if the network has no classes that could be explained."""
+    network = subject.network
+    shape = network.output.shape
+    if subject.learned == "fixed":
+        message = f"{network.name} has no classes to explain: none of its layers learns"
+        help = "a network that `cnn train` trained has classes"
+        raise SpecError([Diagnostic("no-classes", message, help=help)])
+    if len(shape) not in (1, 3):
+        message = f"the output of {network.name}, {text(shape)}, is not a score for each class"
+        raise SpecError([Diagnostic("no-classes", message)])

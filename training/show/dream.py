@@ -1,0 +1,348 @@
+"""`cnn show --dream LAYER[:channel]`: an image that excites a channel as much as possible.
+
+Activation maximization as described by Olah et al. (Feature Visualization, distill.pub, 2017). Free
+optimization of pixels ends in noise that excites the network and says nothing. Three things
+prevent it: the image is described by its Fourier spectrum and not by pixels, so that all scales are
+equally easy to change; its colors are decorrelated, as those of photographs are not; and in each
+step the network sees it shifted and scaled at random, so that only what survives that is drawn.
+
+The random numbers depend only on the seed, the channel and the step, and all operations are
+deterministic on a CPU: the same command draws the same picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...compiler.network import Node
+from ...compiler.report.grid import Column, grid
+from ...compiler.report.style import BOLD, Style, wrapped
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.images.image_file import BadImage
+from ..data.loader.thread_pool import Progress, unwatched
+from ..runtime.devices import using
+from .choose_layer import Chosen
+from .data_images import DataImages
+from .patches import channel_name, fitted
+from .picture_sheet import Cell, Group, PictureSheet
+from .subject import Subject
+
+STEPS = 200
+CHANNELS = 4
+"""The number of channels that are drawn unless some are named."""
+_RATE = 0.05
+_SCALES = 0.08
+"""The network sees the image larger or smaller by up to this share."""
+_CONTRASTS = (0.01, 0.1, 1.0, 5.0)
+"""Of the noise that an image starts from: more, if the network gives no gradient for less."""
+_AT_A_TIME = 2**20
+_SIDE, _LARGE = 270, 540
+_BATCH = 16
+
+_COLORS = ((0.231, 0.101, 0.063), (0.223, 0.046, -0.083), (0.229, -0.146, 0.018))
+"""From decorrelated colors to red, green and blue: a root of their covariance, measured on 67
+photographs. The first of the three is lightness, and varies most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dream:
+    """The picture of a channel."""
+
+    channel: int
+    picture: Tensor
+    """uint8, at the size of the network's input."""
+    mean: float
+    """The mean of the channel over all positions, for this picture."""
+    greatest: float
+    start: float
+    """The mean for the noise that it began from."""
+    dead: bool
+    """Whether no gradient was found, so that nothing was drawn."""
+    best_mean: float | None = None
+    best_greatest: float | None = None
+    """The largest of any image of the data, if it was compared with some."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dreams:
+    node: Node
+    which: str
+    dreams: tuple[Dream, ...]
+    steps: int
+    seed: int
+    compared: str
+    """With which images it was compared; empty if with none."""
+
+
+def dream(
+    subject: Subject,
+    chosen: Chosen,
+    *,
+    images: DataImages | None = None,
+    steps: int = STEPS,
+    seed: int = 0,
+    progress: Progress = unwatched,
+) -> Dreams:
+    """Draws an image for each channel; with `images`, also says what the best of these reaches.
+    Raises SpecError if the weights are random."""
+    subject.must_have_learned("--dream")
+    node = chosen.node
+    if not node.inputs:
+        message = f"{node.name} is the image itself, which nothing computes"
+        help = f"the first layer is `{subject.network.nodes[1].name}`"
+        raise SpecError([Diagnostic("no-channel", message, help=help)])
+    channels = chosen.channels_or(CHANNELS)
+    size = math.prod(subject.network.input.shape)
+    together = max(1, min(len(channels), _AT_A_TIME // size))
+    deterministic = torch.backends.cudnn.flags(deterministic=True, benchmark=False)
+    dreams: list[Dream] = []
+    with using(subject.device), deterministic:
+        for start in range(0, len(channels), together):
+            some = channels[start : start + together]
+
+            def watch(step: int, start: int = start, count: int = len(some)) -> None:
+                progress("dreaming", start * steps + step * count, len(channels) * steps)
+
+            dreams += _draw(subject, node, some, steps, seed, watch)
+        if images is not None:
+            dreams = _compared(subject, node, dreams, images, progress)
+    return Dreams(
+        node,
+        chosen.which(CHANNELS),
+        tuple(dreams),
+        steps,
+        seed,
+        f"{images.count:,} images of {images.origin}" if images is not None else "",
+    )
+
+
+def _draw(
+    subject: Subject,
+    node: Node,
+    channels: Sequence[int],
+    steps: int,
+    seed: int,
+    watch: Callable[[int], None],
+) -> list[Dream]:
+    canvas = _Canvas(subject, len(channels))
+    # An activation is largest where its input is, and that has a gradient everywhere.
+    target = node.inputs[0] if node.op.kind == "activation" else node
+
+    def excitement(pixels: Tensor) -> Tensor:
+        """Of each image, the mean of its channel."""
+        output = subject.layers(subject.preparation.prepare(pixels), [target])[target.index]
+        own = torch.stack([output[place, channel] for place, channel in enumerate(channels)])
+        return own.float().flatten(1).mean(1) if own.ndim > 1 else own.float()
+
+    spectrum = canvas.start(seed, channels, _CONTRASTS[0])
+    dead = torch.ones(len(channels), dtype=torch.bool)
+    for contrast in _CONTRASTS:
+        with torch.enable_grad():
+            some = spectrum.clone().requires_grad_()
+            pixels = canvas.draw(some)
+            (gradient,) = torch.autograd.grad(
+                excitement(canvas.window(pixels, 0, seed)).sum(), some
+            )
+        dead = (gradient.flatten(1) == 0).all(1).cpu()
+        if not bool(dead.any()):
+            break
+        stronger = canvas.start(seed, channels, contrast * 10)
+        spectrum[dead] = stronger[dead]
+    with torch.no_grad():
+        start = excitement(canvas.center(canvas.draw(spectrum))).cpu()
+    spectrum.requires_grad_()
+    optimizer = torch.optim.Adam([spectrum], lr=_RATE)
+    with torch.enable_grad():
+        for step in range(steps):
+            watch(step)
+            optimizer.zero_grad()
+            reached = excitement(canvas.window(canvas.draw(spectrum), step, seed))
+            (spectrum.grad,) = torch.autograd.grad(-reached.sum(), spectrum)
+            optimizer.step()
+    watch(steps)
+    with torch.no_grad():
+        pictures = canvas.center(canvas.draw(spectrum)).round().clamp(0, 255)
+        output = subject.layers(subject.preparation.prepare(pictures), [node])[node.index].float()
+    dreams = []
+    for place, channel in enumerate(channels):
+        own = output[place, channel]
+        dreams.append(
+            Dream(
+                channel,
+                pictures[place].to(torch.uint8).cpu(),
+                float(own.mean()),
+                float(own.max()),
+                float(start[place]),
+                bool(dead[place]),
+            )
+        )
+    return dreams
+
+
+class _Canvas:
+    """Images that are described by their spectrum; larger than the network's input, so that there
+    is something beyond the border when they are shifted."""
+
+    def __init__(self, subject: Subject, count: int) -> None:
+        self.count = count
+        self.device = subject.device
+        self.channels, self.height, self.width = subject.network.input.shape
+        self.shift = [max(1, side // 14) for side in (self.height, self.width)]
+        self.sides = [
+            math.ceil(side * (1 + _SCALES)) + 2 * shift
+            for side, shift in zip((self.height, self.width), self.shift, strict=True)
+        ]
+        rows, columns = self.sides
+        vertical = torch.fft.fftfreq(rows)[:, None]
+        horizontal = torch.fft.rfftfreq(columns)[None]
+        frequency = (vertical.square() + horizontal.square()).sqrt()
+        # In photographs the magnitude falls with the frequency.
+        scale = (rows * columns) ** 0.5 / frequency.clamp(min=1 / max(rows, columns))
+        self.scale = scale.to(self.device)
+        self.colors = torch.tensor(_COLORS, device=self.device) if self.channels == 3 else None
+
+    def start(self, seed: int, channels: Sequence[int], contrast: float) -> Tensor:
+        """Noise, of its own for each channel."""
+        rows, columns = self.sides
+        spectra = [
+            torch.randn(
+                self.channels, rows, columns // 2 + 1, 2,
+                generator=torch.Generator().manual_seed(seed * 1_000_003 + channel),
+            )
+            for channel in channels
+        ]  # fmt: skip
+        return (torch.stack(spectra) * contrast).to(self.device)
+
+    def draw(self, spectrum: Tensor) -> Tensor:
+        """Pixels from 0 to 255."""
+        waves = torch.view_as_complex(spectrum) * self.scale
+        numbers = torch.fft.irfft2(waves, s=self.sides) / 4
+        if self.colors is not None:
+            numbers = torch.einsum("rd,ndhw->nrhw", self.colors / self.colors.abs().max(), numbers)
+        return torch.sigmoid(numbers) * 255
+
+    def center(self, pixels: Tensor) -> Tensor:
+        """The part in the middle that the network sees at last."""
+        top, left = ((side - inner) // 2 for side, inner in zip(
+            self.sides, (self.height, self.width), strict=True
+        ))  # fmt: skip
+        return pixels[:, :, top : top + self.height, left : left + self.width]
+
+    def window(self, pixels: Tensor, step: int, seed: int) -> Tensor:
+        """What the network sees in a step: shifted and scaled at random."""
+        draws = torch.rand(
+            4, generator=torch.Generator().manual_seed(seed * 1_000_003 + 500_000_003 + step)
+        ).tolist()
+        rows = self._samples(0, self.height, draws[0], draws[2])
+        columns = self._samples(1, self.width, draws[1], draws[3])
+        # As products of matrices: interpolation by index has no deterministic gradient on a GPU.
+        return rows @ pixels @ columns.T
+
+    def _samples(self, axis: int, side: int, place: float, size: float) -> Tensor:
+        """The matrix that interpolates along an axis."""
+        whole = self.sides[axis]
+        step = 1 + _SCALES * (2 * size - 1)
+        middle = (whole - 1) / 2 + self.shift[axis] * (2 * place - 1)
+        where = middle + (torch.arange(side) - (side - 1) / 2) * step
+        distance = (where.clamp(0, whole - 1)[:, None] - torch.arange(whole)[None]).abs()
+        return (1 - distance).clamp(min=0).to(self.device)
+
+
+def _compared(
+    subject: Subject,
+    node: Node,
+    dreams: Sequence[Dream],
+    images: DataImages,
+    progress: Progress,
+) -> list[Dream]:
+    """The dreams with what the best images reach."""
+    channels = [each.channel for each in dreams]
+    best = torch.full((2, len(channels)), -math.inf)
+    with torch.no_grad():
+        for part in images.batches(_BATCH, "comparing", progress):
+            readable = [image for _, image in part if not isinstance(image, BadImage)]
+            if not readable:
+                continue
+            batch = subject.preparation.prepare(torch.stack(readable).to(subject.device))
+            output = subject.layers(batch, [node])[node.index][:, channels].float().cpu()
+            flat = output.flatten(2) if output.ndim > 2 else output[:, :, None]
+            best[0] = torch.maximum(best[0], flat.mean(2).amax(0))
+            best[1] = torch.maximum(best[1], flat.amax((0, 2)))
+    return [
+        Dream(
+            each.channel, each.picture, each.mean, each.greatest, each.start, each.dead,
+            float(mean), float(greatest),
+        )
+        for each, mean, greatest in zip(dreams, best[0], best[1], strict=True)
+    ]  # fmt: skip
+
+
+# ---- text and pictures -------------------------------------------------------------------------
+
+
+def dream_lines(subject: Subject, result: Dreams, style: Style) -> Iterator[str]:
+    """What each picture reaches."""
+
+    def name(each: Dream) -> str:
+        return channel_name(subject, result.node, each.channel).removeprefix("channel ")
+
+    is_map = len(result.node.shape) == 3
+    columns: list[Column[Dream]] = [
+        Column("channel", name, True, optional=False),
+        Column("noise", lambda each: f"{each.start:.4g}", True),
+        Column("mean" if is_map else "value", lambda each: f"{each.mean:.4g}", True),
+    ]
+    if is_map:
+        columns.append(Column("greatest", lambda each: f"{each.greatest:.4g}", True))
+    if result.compared:
+        columns.append(Column("best image", lambda each: f"{each.best_mean:.4g}", True))
+    if result.compared and is_map:
+        columns.append(Column("best patch", lambda each: f"{each.best_greatest:.4g}", True))
+    yield from wrapped(f"{result.node.name}: {result.which}", style, code=BOLD)
+    yield from grid([columns], result.dreams, style)
+    for note in _notes(result):
+        yield from wrapped(note, style)
+
+
+def _notes(result: Dreams) -> list[str]:
+    notes = [
+        f"{result.steps} steps from noise with seed {result.seed}. A picture shows what the channel"
+        " looks for, larger and purer than in any photograph."
+    ]
+    if result.compared:
+        notes.append(
+            f"Compared with {result.compared}: the largest mean of an image, and the largest single"
+            " value."
+        )
+    dead = [str(each.channel) for each in result.dreams if each.dead]
+    if dead:
+        notes.append(
+            f"Nothing was drawn for {', '.join(dead)}: no noise that was tried gave a gradient, as"
+            " for a channel that is zero everywhere."
+        )
+    return notes
+
+
+def dream_sheet(subject: Subject, result: Dreams) -> PictureSheet:
+    side = _LARGE if len(result.dreams) == 1 else _SIDE
+    cells = []
+    for each in result.dreams:
+        picture = each.picture if each.picture.shape[0] in (1, 3) else each.picture[:1]
+        name = channel_name(subject, result.node, each.channel)
+        reached = f"mean {each.mean:.3g}" if len(result.node.shape) == 3 else f"{each.mean:.3g}"
+        best = f"; best image {each.best_mean:.3g}" if each.best_mean is not None else ""
+        cells.append(
+            Cell(fitted(picture, side), (name, reached + best), f"what excites {name} most")
+        )
+    return PictureSheet(
+        f"Dreams of {result.node.name}",
+        f"{subject.name}: {result.which}",
+        (Group("", tuple(cells)),),
+        None,
+        tuple(_notes(result)),
+    )

@@ -1,0 +1,414 @@
+"""`cnn show --filters LAYER`: the filters of any layer with weights, as pictures.
+
+What a filter looks like depends on what it reads. One that reads the three colors of the image is
+itself a small color image, with gray for zero. One that reads a single map has signed colors. One
+that reads many maps has a kernel for each, of which the strongest are shown. 1x1 convolutions and
+fully connected layers are matrices, unless the input of a fully connected layer was a map: then
+each of its outputs has a picture of that map's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...compiler.network import Node
+from ...compiler.report.grid import Column, grid
+from ...compiler.report.style import BOLD, FAINT, Style, wrapped
+from ...dsl.diagnostics import Diagnostic, SpecError
+from .choose_layer import Chosen
+from .colors import filter_pictures, signed_colors
+from .picture_sheet import Cell, ColorScale, Group, PictureSheet, enlarged, in_rows
+from .subject import Subject
+
+_MOST, _MOST_ROWS = 128, 48
+"""The most filters that are shown: of one picture each, of a row of pictures each."""
+_INPUTS = 10
+"""The most input channels of a filter that are shown, and if filters are named."""
+_INPUTS_NAMED = 64
+_MATRIX = 256
+"""The most rows and columns of a matrix that are shown."""
+_LISTED = 16
+"""The most filters in the table."""
+_TILE = 64
+_ALMOST_ZERO = 0.01
+"""A filter whose norm is below this share of the median is called almost zero."""
+_AS_NUMBERS = (4, 3, 7)
+"""Filters are printed as numbers if there are at most this many, with at most this many input
+channels, of at most this size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Filters:
+    """The filters of a layer."""
+
+    node: Node
+    name: str
+    """The name of the layer; of a layer with two sets of weights, with which of them."""
+    weights: Tensor
+    """filters x input channels x height x width, float32 on the CPU."""
+    bias: Tensor | None
+    groups: int
+    """The groups of channels, each read by filters of its own."""
+    colors: bool
+    """Whether the input channels are red, green and blue of the image, in this order."""
+    of_map: bool
+    """Whether it is a fully connected layer that reads a map."""
+    shown: tuple[int, ...]
+    """The filters to show, by number."""
+    which: str
+    """How they were chosen, in words for the user; empty if all are shown."""
+    named: bool
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether its filters have one weight for each input channel."""
+        _, inputs, height, width = self.weights.shape
+        return height * width == 1 and inputs > 1
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether each filter is one picture."""
+        return self.colors or self.weights.shape[1] == 1
+
+    def norms(self) -> Tensor:
+        return self.weights.flatten(1).norm(dim=1)
+
+    def input_of(self, filter: int, channel: int) -> int:
+        """The number of the input channel that a filter reads at a place."""
+        count, inputs = self.weights.shape[:2]
+        return filter // (count // self.groups) * inputs + channel
+
+    def described(self) -> str:
+        count, inputs, height, width = self.weights.shape
+        if self.node.op.kind == "linear":
+            what = f"{count:,} outputs"
+            of = f"{inputs}x{height}x{width} map" if self.of_map else f"{inputs:,} inputs"
+            return f"{what}, each a weighted sum of {'a' if self.of_map else ''} {of}".replace(
+                "of  ", "of "
+            )
+        one = "filter" if count == 1 else "filters"
+        group = f", in {self.groups} groups" if self.groups > 1 else ""
+        return f"{count:,} {one} of {inputs}x{height}x{width}{group}"
+
+
+# ---- which weights -----------------------------------------------------------------------------
+
+
+def filters_of(subject: Subject, chosen: Chosen) -> list[Filters]:
+    """The filters of a layer: one set, or two of a separable convolution. Raises SpecError if it
+    has none, or if they are random numbers."""
+    node = chosen.node
+    weights = [weight for weight in node.weights if len(weight.shape) in (2, 4)]
+    if not weights:
+        raise _no_filters(subject, node)
+    if any(weight.trainable for weight in weights):
+        subject.must_have_learned("--filters")
+    module = subject.module.get_submodule(node.name)
+    state = module.state_dict()
+    found = []
+    for weight in weights:
+        part = weight.name.rpartition(".")[0]
+        name = f"{node.name}.{part}" if part else node.name
+        tensor = state[weight.name].detach().float().cpu()
+        bias = state.get(f"{part}.bias" if part else "bias")
+        found.append(
+            _filters(subject, chosen, name, tensor, None if bias is None else bias.float().cpu())
+        )
+    return found
+
+
+def _no_filters(subject: Subject, node: Node) -> SpecError:
+    having = [
+        each.name
+        for each in subject.network.nodes
+        if not each.aux and any(len(weight.shape) in (2, 4) for weight in each.weights)
+    ]
+    message = f"{node.name} has no filters: `{node.op.word or 'input'}` has no weights of that kind"
+    before = [name for name in having if subject.network.by_name[name].index < node.index]
+    help = "no layer of this network has filters"
+    if having:
+        help = f"the closest layer that has some is `{before[-1] if before else having[0]}`"
+    return SpecError([Diagnostic("no-filters", message, help=help)])
+
+
+def _filters(
+    subject: Subject, chosen: Chosen, name: str, weights: Tensor, bias: Tensor | None
+) -> Filters:
+    node = chosen.node
+    op = node.op
+    source = node.inputs[0]
+    groups = 1
+    of_map = False
+    if op.kind == "linear":
+        shape = _map_before(node)
+        of_map = shape is not None
+        weights = weights.view(len(weights), *(shape or (-1, 1, 1)))
+    elif op.word == "deconv":  # torch has the input channels first
+        groups = int(getattr(op, "groups", 1))
+        weights = torch.cat([part.transpose(0, 1) for part in weights.chunk(groups)])
+    elif op.kind == "conv" and not name.endswith("pointwise"):
+        groups = source.shape[0] // weights.shape[1]
+    source = _map_source(node) or source
+    colors = _is_image(source) and weights.shape[1] == 3 and subject.network.input.shape[0] == 3
+    colors = colors and not name.endswith("pointwise")
+    if colors and subject.preparation.order == "bgr":
+        weights = weights.flip(1)
+    count = len(weights)
+    numbers = chosen.channels
+    if numbers is not None and op.kind == "filter":
+        numbers = None  # one kernel serves all channels
+    if numbers is not None and name.endswith("depthwise"):
+        numbers = tuple(number for number in numbers if number < count) or None
+    named = numbers is not None
+    pictures = colors or weights.shape[1] == 1
+    most = _MOST if pictures else _MOST_ROWS
+    if weights.shape[2] * weights.shape[3] == 1 and weights.shape[1] > 1:
+        most = _MATRIX
+    which = ""
+    if numbers is None:
+        numbers = tuple(range(count))
+        if count > most:
+            order = weights.flatten(1).norm(dim=1).argsort(descending=True, stable=True)
+            numbers = tuple(sorted(order[:most].tolist()))
+            which = f"the {most} with the largest norm"
+    return Filters(node, name, weights, bias, groups, colors, of_map, numbers, which, named)
+
+
+def _map_source(node: Node) -> Node | None:
+    """For a fully connected layer, the layer whose map was flattened for it."""
+    if node.op.kind != "linear":
+        return None
+    source = node.inputs[0]
+    while source.op.kind in ("dropout", "activation", "norm") and len(source.inputs) == 1:
+        source = source.inputs[0]
+    return source.inputs[0] if source.op.word == "flatten" else None
+
+
+def _map_before(node: Node) -> tuple[int, int, int] | None:
+    """The shape of the map that a fully connected layer reads; None if it reads a vector."""
+    source = _map_source(node)
+    if source is None or len(source.shape) != 3 or source.shape[1] * source.shape[2] == 1:
+        return None
+    channels, height, width = source.shape
+    return channels, height, width
+
+
+def _is_image(node: Node) -> bool:
+    """Whether the channels of a layer's output are those of the image."""
+    while node.inputs and node.op.kind in ("norm", "dropout", "pool") and len(node.inputs) == 1:
+        node = node.inputs[0]
+    return not node.inputs
+
+
+# ---- pictures ----------------------------------------------------------------------------------
+
+
+def filters_sheet(subject: Subject, sets: Sequence[Filters]) -> PictureSheet:
+    """The pictures of one or two sets of filters."""
+    groups = tuple(group for filters in sets for group in _groups(filters))
+    notes = [_reading(filters) for filters in sets]
+    gray = all(filters.colors for filters in sets)
+    scale = ColorScale("-m", "0", "+m", gray=gray)
+    return PictureSheet(
+        f"Filters of {sets[0].node.name}",
+        f"{subject.name}: {'; '.join(filters.described() for filters in sets)}",
+        groups,
+        scale,
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _reading(filters: Filters) -> str:
+    if filters.is_matrix:
+        return (
+            "m is the largest magnitude of the matrix. A row is a filter, a column an input"
+            " channel. Orange weights add what they read, blue ones subtract it."
+        )
+    if filters.colors:
+        return (
+            "Each filter is scaled to its own largest magnitude m, which stands below it. Gray is"
+            " zero; a filter answers most strongly to a patch that looks like it."
+        )
+    return (
+        "Each filter is scaled to its own largest magnitude m, which stands beside its number."
+        " White is zero; orange weights add what they read, blue ones subtract it."
+    )
+
+
+def _groups(filters: Filters) -> Iterator[Group]:
+    title = filters.name if filters.name != filters.node.name else ""
+    if filters.is_matrix:
+        yield _matrix(filters, title)
+    elif filters.is_picture:
+        yield _tiles(filters, title)
+    else:
+        yield _rows(filters, title)
+
+
+def _tiles(filters: Filters, title: str) -> Group:
+    pictures, reach = filter_pictures(filters.weights[list(filters.shown)])
+    side = _TILE if len(filters.shown) > 4 else 4 * _TILE
+    cells = tuple(
+        Cell(
+            enlarged(picture, side),
+            (f"{number}", f"m = {float(largest):.2g}"),
+            f"filter {number} of {filters.name}",
+        )
+        for number, picture, largest in zip(filters.shown, pictures, reach, strict=True)
+    )
+    return Group(title, cells, _which(filters))
+
+
+def _which(filters: Filters) -> str:
+    if not filters.which and not filters.named:
+        return ""
+    chosen = filters.which or f"{len(filters.shown)} of them"
+    more = f"; name others with `{filters.node.name}:0-{_MOST_ROWS - 1}`" if filters.which else ""
+    return f"Shown: {chosen} of {len(filters.weights):,}{more}."
+
+
+def _rows(filters: Filters, title: str) -> Group:
+    """A row for each filter: its strongest input channels."""
+    most = min(filters.weights.shape[1], _INPUTS_NAMED if filters.named else _INPUTS)
+    cells = []
+    for number in filters.shown:
+        weights = filters.weights[number]
+        strongest = _strongest_inputs(weights, most)
+        _, reach = filter_pictures(weights[None])
+        tiles = [
+            enlarged(signed_colors(weights[channel] / reach.clamp(min=1e-30)), _TILE // 2)
+            for channel in strongest
+        ]
+        names = _reads(filters, number, most)
+        share = _share_of(weights, strongest)
+        cells.append(
+            Cell(
+                in_rows(tiles, 16 if filters.named else most),
+                (
+                    f"{number}: m = {float(reach):.2g}, {100 * share:.0f} % of its weight",
+                    f"reads {names}",
+                ),
+                f"filter {number} of {filters.name}: input channels {names}",
+            )
+        )
+    inputs = filters.weights.shape[1]
+    chosen = ""
+    if most < inputs:
+        chosen = (
+            f"Of each filter, the {most} of its {inputs:,} input channels with the largest norm,"
+            " strongest first; their numbers stand below, with the share of the filter's squared"
+            " weights that they have."
+        )
+    return Group(title, tuple(cells), " ".join(filter(None, [_which(filters), chosen])))
+
+
+def _strongest_inputs(weights: Tensor, most: int) -> list[int]:
+    norms = weights.flatten(1).norm(dim=1)
+    return [int(n) for n in norms.argsort(descending=True, stable=True)[:most]]
+
+
+def _share_of(weights: Tensor, channels: Sequence[int]) -> float:
+    squares = weights.flatten(1).square().sum(1)
+    return float(squares[list(channels)].sum() / squares.sum().clamp(min=1e-30))
+
+
+def _matrix(filters: Filters, title: str) -> Group:
+    weights = filters.weights[list(filters.shown)].flatten(1)
+    inputs = weights.shape[1]
+    columns = list(range(inputs))
+    chosen = ""
+    if inputs > _MATRIX:
+        order = weights.norm(dim=0).argsort(descending=True, stable=True)
+        columns = sorted(order[:_MATRIX].tolist())
+        chosen = f"Of {inputs:,} input channels, the {_MATRIX} with the largest norm, by number."
+    part = weights[:, columns]
+    reach = float(part.abs().max())
+    picture = signed_colors(part / max(reach, 1e-30))
+    times = max(2, min(16, 1024 // max(part.shape)))
+    large = picture.repeat_interleave(times, 1).repeat_interleave(times, 2)
+    cell = Cell(
+        large,
+        (
+            f"m = {reach:.2g}; rows: filters {_range(filters.shown)}, from top to bottom;"
+            f" columns: input channels {_range(columns)}, from left to right",
+        ),
+        f"the weights of {filters.name} as a matrix",
+    )
+    return Group(title, (cell,), " ".join(filter(None, [_which(filters), chosen])))
+
+
+def _range(numbers: Sequence[int]) -> str:
+    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+
+
+# ---- text --------------------------------------------------------------------------------------
+
+
+def filters_lines(filters: Filters, style: Style) -> Iterator[str]:
+    """What the terminal shows: the filters as numbers if they are few and small, and a table."""
+    yield style.paint(f"{filters.name}: {filters.described()}", BOLD)
+    _, inputs, height, width = filters.weights.shape
+    most, most_inputs, most_side = _AS_NUMBERS
+    few = len(filters.shown) <= most and inputs <= most_inputs
+    if few and max(height, width) <= most_side:
+        for number in filters.shown:
+            yield ""
+            yield from _numbers(filters, number, style)
+        return
+    norms = filters.norms()
+    yield from _table(filters, norms, style)
+    median = float(norms.median())
+    weak = int((norms < _ALMOST_ZERO * median).sum())
+    if weak:
+        one = "filter is" if weak == 1 else "filters are"
+        yield from wrapped(
+            f"{weak:,} {one} almost zero: the norm is below 1 % of the median, {median:.3g}", style
+        )
+    yield from wrapped("Their pictures: -o filters.png or -o filters.html", style)
+
+
+def _numbers(filters: Filters, number: int, style: Style) -> Iterator[str]:
+    bias = "" if filters.bias is None else f", bias {float(filters.bias[number]):.4g}"
+    yield style.paint(f"filter {number}{bias}", FAINT)
+    names = ("red", "green", "blue")
+    for channel, rows in enumerate(filters.weights[number]):
+        if filters.weights.shape[1] > 1:
+            name = names[channel] if filters.colors else filters.input_of(number, channel)
+            yield style.paint(f"  input {name}", FAINT)
+        texts = [[f"{float(value):.4g}" for value in row] for row in rows]
+        wide = max(len(text) for row in texts for text in row)
+        for row in texts:
+            yield "  " + "  ".join(text.rjust(wide) for text in row)
+
+
+def _table(filters: Filters, norms: Tensor, style: Style) -> Iterator[str]:
+    weights, bias = filters.weights, filters.bias
+    order = sorted(filters.shown, key=lambda number: (-float(norms[number]), number))
+    columns: list[Column[int]] = [
+        Column("filter", str, True),
+        Column("norm", lambda number: f"{float(norms[number]):.3g}", True),
+        Column("least", lambda number: f"{float(weights[number].min()):.3g}", True),
+        Column("mean", lambda number: f"{float(weights[number].mean()):.3g}", True),
+        Column("greatest", lambda number: f"{float(weights[number].max()):.3g}", True),
+    ]
+    if bias is not None:
+        columns.append(Column("bias", lambda number: f"{float(bias[number]):.3g}", True))
+    if not filters.is_picture:
+        columns.append(Column("reads most", lambda number: _reads(filters, number, 5)))
+    yield from grid([columns], order[:_LISTED], style)
+    if len(order) > _LISTED:
+        yield from wrapped(
+            f"the {_LISTED} with the largest norm of {len(weights):,}; others with"
+            f" `{filters.node.name}:0-{_LISTED - 1}`",
+            style,
+        )
+
+
+def _reads(filters: Filters, number: int, most: int) -> str:
+    """The input channels with the largest weights."""
+    strongest = _strongest_inputs(filters.weights[number], most)
+    return " ".join(str(filters.input_of(number, channel)) for channel in strongest)
