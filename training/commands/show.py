@@ -14,6 +14,7 @@ from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
 from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import OK, UsageError, style
 from .common import add_data, add_device, needs_torch
+from .show_learned import add_learned_options, asks_what_is_learned, show_learned
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +34,11 @@ cnn show resnet50 photo.jpg layer1.0.conv2 --weights resnet50.safetensors
 cnn show net.cnn --image 17 --weights best.safetensors
 cnn show vgg16 photo.jpg --field features.28 -o field.png
 cnn show plain56 resnet56 --gradients -o gradients.png
-cnn show vgg16 --cover 1000"""
+cnn show vgg16 --cover 1000
+cnn show runs/net photo.jpg --why cat -o why.html
+cnn show runs/net --filters conv1 -o filters.png
+cnn show runs/net --dream conv3:0-8 -o dreams.png
+cnn show runs/net --patches conv3:5 --data photos -o patches.png"""
 
 DETAILS = """\
 Without a LAYER it lists all layers, or prints their numbers where these are few; with one, it shows
@@ -118,6 +123,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the gradient at each layer before training; of several NETs, side by side; -o writes"
         " a plot (.png, .html or .svg)",
     )
+    add_learned_options(parser)
     output.add_argument(
         "--format",
         choices=["table", "json"],
@@ -152,6 +158,10 @@ def run(options: argparse.Namespace) -> int:
     subject = _subject(options, matrices)
     if options.field:
         return _show_field(subject, matrices, options)
+    if asks_what_is_learned(options):
+        return show_learned(
+            options, subject, lambda: _images(subject, options.shown, matrices, options)
+        )
     paths, layers = _divided(options.shown, subject, has_image=bool(matrices or options.image))
     images = _images(subject, paths, matrices, options)
     shown = run_network(subject, images, training=options.training)

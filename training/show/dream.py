@@ -41,7 +41,8 @@ _SCALES = 0.08
 _CONTRASTS = (0.01, 0.1, 1.0, 5.0)
 """Of the noise that an image starts from: more, if the network gives no gradient for less."""
 _AT_A_TIME = 2**20
-_SIDE, _LARGE = 270, 540
+_SIDES = ((1, 540), (4, 270), (9, 370), (64, 212))
+"""The size of pictures, by their number at most: three or five in a row."""
 _BATCH = 16
 
 _COLORS = ((0.231, 0.101, 0.063), (0.223, 0.046, -0.083), (0.229, -0.146, 0.018))
@@ -134,10 +135,19 @@ def _draw(
     target = node.inputs[0] if node.op.kind == "activation" else node
 
     def excitement(pixels: Tensor) -> Tensor:
-        """Of each image, the mean of its channel."""
+        """Of each image, the mean of its channel, which fills the image, plus its value in the
+        middle, so that one position gets all that it looks for: neighbors share what they see."""
         output = subject.layers(subject.preparation.prepare(pixels), [target])[target.index]
         own = torch.stack([output[place, channel] for place, channel in enumerate(channels)])
-        return own.float().flatten(1).mean(1) if own.ndim > 1 else own.float()
+        if own.ndim < 3:
+            return own.float()
+        middle = own[:, own.shape[1] // 2, own.shape[2] // 2]
+        return own.float().mean((1, 2)) + middle.float()
+
+    def reached_by(pictures: Tensor) -> Tensor:
+        """The channel of each picture, as the network computes it."""
+        output = subject.layers(subject.preparation.prepare(pictures), [node])[node.index]
+        return torch.stack([output[place, channel] for place, channel in enumerate(channels)])
 
     spectrum = canvas.start(seed, channels, _CONTRASTS[0])
     dead = torch.ones(len(channels), dtype=torch.bool)
@@ -154,7 +164,12 @@ def _draw(
         stronger = canvas.start(seed, channels, contrast * 10)
         spectrum[dead] = stronger[dead]
     with torch.no_grad():
-        start = excitement(canvas.center(canvas.draw(spectrum))).cpu()
+        start = (
+            reached_by(canvas.center(canvas.draw(spectrum)))
+            .float()
+            .reshape(len(channels), -1)
+            .mean(1)
+        )
     spectrum.requires_grad_()
     optimizer = torch.optim.Adam([spectrum], lr=_RATE)
     with torch.enable_grad():
@@ -167,21 +182,18 @@ def _draw(
     watch(steps)
     with torch.no_grad():
         pictures = canvas.center(canvas.draw(spectrum)).round().clamp(0, 255)
-        output = subject.layers(subject.preparation.prepare(pictures), [node])[node.index].float()
-    dreams = []
-    for place, channel in enumerate(channels):
-        own = output[place, channel]
-        dreams.append(
-            Dream(
-                channel,
-                pictures[place].to(torch.uint8).cpu(),
-                float(own.mean()),
-                float(own.max()),
-                float(start[place]),
-                bool(dead[place]),
-            )
+        reached = reached_by(pictures).float().reshape(len(channels), -1)
+    return [
+        Dream(
+            channel,
+            pictures[place].to(torch.uint8).cpu(),
+            float(reached[place].mean()),
+            float(reached[place].max()),
+            float(start[place]),
+            bool(dead[place]),
         )
-    return dreams
+        for place, channel in enumerate(channels)
+    ]
 
 
 class _Canvas:
@@ -312,12 +324,12 @@ def dream_lines(subject: Subject, result: Dreams, style: Style) -> Iterator[str]
 def _notes(result: Dreams) -> list[str]:
     notes = [
         f"{result.steps} steps from noise with seed {result.seed}. A picture shows what the channel"
-        " looks for, larger and purer than in any photograph."
+        " answers to; that need not look like anything that exists."
     ]
     if result.compared:
         notes.append(
-            f"Compared with {result.compared}: the largest mean of an image, and the largest single"
-            " value."
+            f"Compared with {result.compared}: {_better(result)} of the {len(result.dreams)}"
+            " pictures exceed all of them."
         )
     dead = [str(each.channel) for each in result.dreams if each.dead]
     if dead:
@@ -328,20 +340,29 @@ def _notes(result: Dreams) -> list[str]:
     return notes
 
 
+def _better(result: Dreams) -> int:
+    """How many pictures have a larger value, somewhere, than all images that they are compared
+    with."""
+    return sum(
+        each.best_greatest is not None and each.greatest > each.best_greatest
+        for each in result.dreams
+    )
+
+
 def dream_sheet(subject: Subject, result: Dreams) -> PictureSheet:
-    side = _LARGE if len(result.dreams) == 1 else _SIDE
+    side = next(side for most, side in _SIDES if len(result.dreams) <= most)
     cells = []
     for each in result.dreams:
         picture = each.picture if each.picture.shape[0] in (1, 3) else each.picture[:1]
         name = channel_name(subject, result.node, each.channel)
-        reached = f"mean {each.mean:.3g}" if len(result.node.shape) == 3 else f"{each.mean:.3g}"
-        best = f"; best image {each.best_mean:.3g}" if each.best_mean is not None else ""
+        reached = f"{each.greatest:.3g}"
+        best = f" (best image {each.best_greatest:.3g})" if each.best_greatest is not None else ""
         cells.append(
             Cell(fitted(picture, side), (name, reached + best), f"what excites {name} most")
         )
     return PictureSheet(
         f"Dreams of {result.node.name}",
-        f"{subject.name}: {result.which}",
+        f"{subject.name}: {result.which}; below each, the largest value that it reaches",
         (Group("", tuple(cells)),),
         None,
         tuple(_notes(result)),

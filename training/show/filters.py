@@ -21,7 +21,7 @@ from ...compiler.report.style import BOLD, FAINT, Style, wrapped
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .choose_layer import Chosen
 from .colors import filter_pictures, signed_colors
-from .picture_sheet import Cell, ColorScale, Group, PictureSheet, enlarged, in_rows
+from .picture_sheet import Cell, ColorScale, Group, PictureSheet, enlarged, framed, in_rows
 from .subject import Subject
 
 _MOST, _MOST_ROWS = 128, 48
@@ -285,11 +285,12 @@ def _rows(filters: Filters, title: str) -> Group:
         ]
         names = _reads(filters, number, most)
         share = _share_of(weights, strongest)
+        part = f", {100 * share:.0f} % of its weight" if most < filters.weights.shape[1] else ""
         cells.append(
             Cell(
-                in_rows(tiles, 16 if filters.named else most),
+                in_rows([framed(tile) for tile in tiles], 16 if filters.named else most),
                 (
-                    f"{number}: m = {float(reach):.2g}, {100 * share:.0f} % of its weight",
+                    f"{number}: m = {float(reach):.2g}{part}",
                     f"reads {names}",
                 ),
                 f"filter {number} of {filters.name}: input channels {names}",

@@ -254,8 +254,13 @@ def enlarged(picture: Tensor, side: int) -> Tensor:
     return picture.repeat_interleave(times, -2).repeat_interleave(times, -1)
 
 
-def in_rows(pictures: Sequence[Tensor], columns: int, gap: int = 2, level: int = 150) -> Tensor:
-    """Pictures of one size in rows, with lines between them."""
+def framed(picture: Tensor, level: int = 150) -> Tensor:
+    """A picture with a thin frame."""
+    return torch.nn.functional.pad(picture, (1, 1, 1, 1), value=level)
+
+
+def in_rows(pictures: Sequence[Tensor], columns: int, gap: int = 4, level: int = 255) -> Tensor:
+    """Pictures of one size in rows, with a gap between them."""
     channels, height, width = pictures[0].shape
     rows = -(-len(pictures) // columns)
     columns = min(columns, len(pictures))

@@ -371,7 +371,8 @@ def why_sheet(results: Sequence[Why]) -> PictureSheet:
 
 
 def _about_image(image: InputImage) -> tuple[str, ...]:
-    return (image.name, *((f"its class: {image.label}",) if image.label else ()))
+    name = image.name.replace("\\", "/").rpartition("/")[2]
+    return (name, *((f"its class: {image.label}",) if image.label else ()))
 
 
 def _caption(result: Why, evidence: Evidence) -> tuple[str, ...]:
