@@ -64,9 +64,6 @@ def show_learned(
     images: Callable[[], list[InputImage]],
 ) -> int:
     """Prints or writes what one of the options asks for; `images` are those of the command line."""
-    ending = Path(options.output).suffix.lower() if options.output is not None else ""
-    if ending not in ("", ".png", ".html") or (options.output is not None and not ending):
-        raise UsageError("name a picture (.png) or a page (.html) to write")
     if options.format != "table":
         raise UsageError("--format json is for layers; --why and its like print text")
     lines, sheet = _view(options, subject, images)

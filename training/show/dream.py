@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...compiler.analysis.field import fields
 from ...compiler.network import Node
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, Style, wrapped
@@ -32,7 +33,7 @@ from .patches import channel_name, fitted
 from .picture_sheet import Cell, Group, PictureSheet
 from .subject import Subject
 
-STEPS = 200
+STEPS = 128
 CHANNELS = 4
 """The number of channels that are drawn unless some are named."""
 _RATE = 0.05
@@ -41,6 +42,8 @@ _SCALES = 0.08
 _CONTRASTS = (0.01, 0.1, 1.0, 5.0)
 """Of the noise that an image starts from: more, if the network gives no gradient for less."""
 _AT_A_TIME = 2**20
+_LEAST_SIDE = 32
+"""Smaller images are drawn in multiples of this, so that halves fit wherever paths meet."""
 _SIDES = ((1, 540), (4, 270), (9, 370), (64, 212))
 """The size of pictures, by their number at most: three or five in a row."""
 _BATCH = 16
@@ -56,7 +59,7 @@ class Dream:
 
     channel: int
     picture: Tensor
-    """uint8, at the size of the network's input."""
+    """uint8; of the size of the network's input, or smaller for a layer that sees little of it."""
     mean: float
     """The mean of the channel over all positions, for this picture."""
     greatest: float
@@ -98,8 +101,9 @@ def dream(
         help = f"the first layer is `{subject.network.nodes[1].name}`"
         raise SpecError([Diagnostic("no-channel", message, help=help)])
     channels = chosen.channels_or(CHANNELS)
-    size = math.prod(subject.network.input.shape)
-    together = max(1, min(len(channels), _AT_A_TIME // size))
+    size = drawn_size(subject, node)
+    inputs = subject.network.input.shape[0] * math.prod(size)
+    together = max(1, min(len(channels), _AT_A_TIME // inputs))
     deterministic = torch.backends.cudnn.flags(deterministic=True, benchmark=False)
     dreams: list[Dream] = []
     with using(subject.device), deterministic:
@@ -109,7 +113,7 @@ def dream(
             def watch(step: int, start: int = start, count: int = len(some)) -> None:
                 progress("dreaming", start * steps + step * count, len(channels) * steps)
 
-            dreams += _draw(subject, node, some, steps, seed, watch)
+            dreams += _draw(subject, node, some, size, steps, seed, watch)
         if images is not None:
             dreams = _compared(subject, node, dreams, images, progress)
     return Dreams(
@@ -122,17 +126,42 @@ def dream(
     )
 
 
+def drawn_size(subject: Subject, node: Node) -> tuple[int, int]:
+    """The size of a dream: that of the input, or less for layers that see little of it. The
+    convolutions before them take any size, and twice the receptive field shows a pattern and its
+    surroundings."""
+    _, height, width = subject.network.input.shape
+    field = fields(subject.network)[node.index]
+    if len(node.shape) != 3 or field.height.whole or field.width.whole:
+        return height, width
+    smaller = [
+        min(side, max(_LEAST_SIDE, -(-2 * sees // _LEAST_SIDE) * _LEAST_SIDE))
+        for side, sees in zip((height, width), field.size, strict=True)
+    ]
+    if (height, width) == tuple(smaller):
+        return height, width
+    noise = torch.rand(1, subject.network.input.shape[0], *smaller, device=subject.device)
+    try:
+        with torch.no_grad():
+            output = subject.layers(noise, [node])[node.index]
+    except RuntimeError:  # a layer that needs its own size
+        return height, width
+    fits = output.ndim == 4 and output.shape[1] == node.shape[0] and output.numel() > 0
+    return (smaller[0], smaller[1]) if fits else (height, width)
+
+
 def _draw(
     subject: Subject,
     node: Node,
     channels: Sequence[int],
+    size: tuple[int, int],
     steps: int,
     seed: int,
     watch: Callable[[int], None],
 ) -> list[Dream]:
-    canvas = _Canvas(subject, len(channels))
     # An activation is largest where its input is, and that has a gradient everywhere.
     target = node.inputs[0] if node.op.kind == "activation" else node
+    canvas = _Canvas(subject, *size)
 
     def excitement(pixels: Tensor) -> Tensor:
         """Of each image, the mean of its channel, which fills the image, plus its value in the
@@ -200,10 +229,10 @@ class _Canvas:
     """Images that are described by their spectrum; larger than the network's input, so that there
     is something beyond the border when they are shifted."""
 
-    def __init__(self, subject: Subject, count: int) -> None:
-        self.count = count
+    def __init__(self, subject: Subject, height: int, width: int) -> None:
         self.device = subject.device
-        self.channels, self.height, self.width = subject.network.input.shape
+        self.channels = subject.network.input.shape[0]
+        self.height, self.width = height, width
         self.shift = [max(1, side // 14) for side in (self.height, self.width)]
         self.sides = [
             math.ceil(side * (1 + _SCALES)) + 2 * shift

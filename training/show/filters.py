@@ -26,7 +26,7 @@ from .subject import Subject
 
 _MOST, _MOST_ROWS = 128, 48
 """The most filters that are shown: of one picture each, of a row of pictures each."""
-_INPUTS = 10
+_INPUTS = 9
 """The most input channels of a filter that are shown, and if filters are named."""
 _INPUTS_NAMED = 64
 _MATRIX = 256
@@ -75,7 +75,8 @@ class Filters:
         return self.colors or self.weights.shape[1] == 1
 
     def norms(self) -> Tensor:
-        return self.weights.flatten(1).norm(dim=1)
+        norms: Tensor = self.weights.flatten(1).norm(dim=1)
+        return norms
 
     def input_of(self, filter: int, channel: int) -> int:
         """The number of the input channel that a filter reads at a place."""

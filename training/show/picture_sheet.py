@@ -228,7 +228,8 @@ def _flow(cells: Sequence[Cell]) -> Html:
         figures.append(
             element(
                 "figure", picture, element("figcaption", *lines),
-                style=f"max-width:min(100%,{wide}px);font-size:.875rem;line-height:1.35",
+                style=f"max-width:min(100%,{wide}px);font-size:.875rem;line-height:1.35;"
+                "overflow-wrap:anywhere",
             )
         )  # fmt: skip
     return element("div", *figures, style="display:flex;flex-wrap:wrap;gap:.75rem")

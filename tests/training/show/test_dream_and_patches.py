@@ -150,7 +150,7 @@ def test_the_same_seed_draws_the_same_picture(body: str, input: str, layer: str)
         torch.equal(one.picture, other.picture)
         for one, other in zip(first.dreams, again.dreams, strict=True)
     )
-    assert first.dreams[0].picture.shape == looked.network.input.shape
+    assert first.dreams[0].picture.shape == looked.network.input.shape, "not smaller"
     other = dream(looked, chosen(looked, layer), steps=5, seed=1)
     assert not torch.equal(first.dreams[0].picture, other.dreams[0].picture)
 
@@ -170,3 +170,13 @@ def test_random_weights_are_refused() -> None:
         dream(looked, chosen(looked, "conv"))
     with pytest.raises(SpecError, match="is the image itself"):
         dream(subject("conv 2 3x3"), chosen(looked, "input"))
+
+
+def test_a_layer_that_sees_little_has_a_smaller_picture() -> None:
+    looked = subject(
+        "conv 2 3x3, relu, pool max 2x2, conv 2 3x3, pool avg global, flatten", "3x96x80"
+    )
+    found = dream(looked, chosen(looked, "conv1:0"), steps=2)
+    assert found.dreams[0].picture.shape == (3, 32, 32)
+    found = dream(looked, chosen(looked, "flatten:0"), steps=1)
+    assert found.dreams[0].picture.shape == (3, 96, 80)
