@@ -14,7 +14,7 @@ from ...compiler.commands.terminal import OK, UsageError, say, style
 from .common import progress_display
 
 if TYPE_CHECKING:
-    from ..show.images import InputImage
+    from ..show.input_images import InputImage
     from ..show.picture_sheet import PictureSheet
     from ..show.subject import Subject
 
@@ -112,7 +112,7 @@ def _view_of_layer(
             " a folder of images"
         )
     if options.filters is not None:
-        from ..show.filters import filters_lines, filters_of, filters_sheet
+        from ..show.layer_filters import filters_lines, filters_of, filters_sheet
 
         sets = filters_of(subject, choose_layer(subject, options.filters, "--filters"))
         lines = [line for each in sets for line in ["", *filters_lines(each, look)]]

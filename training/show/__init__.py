@@ -5,7 +5,7 @@ input_images.py     what it is given: files, matrices, images of the spec's data
 layer_figures.py    for each layer: range, mean, zeros, dead channels; which channels are strongest
 text.py         what `cnn show` prints: the table of layers, maps as numbers, one output worked out
 why.py          evidence for and against a class, by Grad-CAM, occlusion.py, integrated_gradients.py
-filters.py      the filters of any layer; dream.py: images that excite a channel most
+layer_filters.py  the filters of any layer; dream.py: images that excite a channel most
 patches.py      the parts of the data that excite a channel most; data_images.py goes through it
 picture_sheet.py, colors.py  pictures with captions as .png and .html; colors of signed numbers
 

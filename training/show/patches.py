@@ -25,7 +25,7 @@ from ..data.loader.thread_pool import Progress, unwatched
 from ..runtime.devices import using
 from .choose_layer import Chosen, is_of_classes
 from .data_images import DataImages
-from .images import InputImage
+from .input_images import InputImage
 from .picture_sheet import Cell, Group, PictureSheet, boxed
 from .subject import Subject
 from .why import viewed_input

@@ -35,7 +35,7 @@ from ..inference.gradcam import last_map, signed_gradcam
 from ..runtime.devices import using
 from .class_scores import ClassScores
 from .colors import ABOVE, BELOW, over_image, scaled
-from .images import InputImage
+from .input_images import InputImage
 from .integrated_gradients import integrated_gradients
 from .occlusion import occlusion, patch_size
 from .picture_sheet import Cell, ColorScale, Group, PictureSheet, boxed, enlarged

@@ -8,7 +8,7 @@ import torch
 
 from dotcnn import __version__
 from dotcnn.dsl.source import Source
-from dotcnn.training.show.images import InputImage
+from dotcnn.training.show.input_images import InputImage
 from dotcnn.training.show.subject import Subject, subject_of_spec
 
 

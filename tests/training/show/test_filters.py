@@ -11,7 +11,7 @@ from dotcnn.compiler.report.style import Style
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.show.choose_layer import choose_layer
 from dotcnn.training.show.colors import filter_pictures
-from dotcnn.training.show.filters import (
+from dotcnn.training.show.layer_filters import (
     Filters,
     filters_lines,
     filters_of,
