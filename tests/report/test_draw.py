@@ -221,15 +221,42 @@ UNDER_TEST = [
 ]  # fmt: skip
 
 
+TANGLES = {
+    "crossing shortcuts": """
+        a: conv 4 3x3 same
+        b: conv 4 3x3 same
+        c: conv 4 3x3 same
+        add a
+        d: conv 4 3x3 same
+        add b
+        concat { | from c | from d, conv 2 1x1 | from a }""",
+    "out of frames": """
+        first: concat { | conv 2 1x1 | conv 4 3x3 same }
+        second: concat { | from first, conv 4 1x1 | from first }
+        conv 4 3x3 same
+        maximum { | conv 6 1x1, relu | from first }
+        concat { | from second | conv 4 1x1 | from first }""",
+    "unused": """
+        a: conv 4 3x3 same
+        b: conv 16 3x3 same, conv 16 3x3 same, conv 16 3x3 same
+        concat { | from a | from a, conv 2 1x1 }""",
+}
+
+
 def drawn_of(name: str, **options: object) -> Picture:
-    if name in ALL:
-        return of(ALL[name], **options)
+    if name in ALL or name in TANGLES:
+        return of(ALL[name] if name in ALL else body(TANGLES[name]), **options)
     return picture(analyse(gallery(name)), **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("horizontal", [False, True])
-@pytest.mark.parametrize("unfold", [False, True])
-@pytest.mark.parametrize("name", UNDER_TEST)
+@pytest.mark.parametrize(
+    ("name", "unfold", "horizontal"),
+    [
+        *[(name, False, False) for name in UNDER_TEST],
+        *[(name, False, True) for name in UNDER_TEST],
+        *[(name, True, False) for name in (*ALL, "shufflenet/shufflenet_v2_x1_0")],
+    ],
+)
 def test_nothing_lies_on_something_else(name: str, unfold: bool, horizontal: bool) -> None:
     """Boxes lie in their frames and in no others, and no line passes below a box or a title."""
     drawn = drawn_of(name, unfold=unfold)
@@ -323,21 +350,49 @@ def test_a_drawing_is_of_a_sensible_size(name: str) -> None:
     assert 300 < scene.height < 4500
 
 
-@pytest.mark.parametrize("horizontal", [False, True])
-@pytest.mark.parametrize("name", UNDER_TEST)
-def test_every_connection_has_a_line_to_its_box(name: str, horizontal: bool) -> None:
-    """Lines continue one another at the borders of frames; followed backward, they lead from the
-    head at each box to each box that it reads."""
+@pytest.mark.parametrize(
+    ("name", "horizontal"),
+    [*[(name, False) for name in (*UNDER_TEST, *TANGLES)], *[(name, True) for name in TANGLES]],
+)
+def test_every_connection_has_a_line(name: str, horizontal: bool) -> None:
+    """Lines that end at the border of a frame are continued there by others; the last one has the
+    head."""
     drawn = drawn_of(name)
     placed, edges = placed_of(drawn, horizontal=horizontal)
-    heads = [(arrow, points) for arrow, points, head in placed.arrows if head]
-    for arrow, points in heads:
-        left, top, right, bottom = edges[arrow.target.number]
-        x, y = points[-1]
-        assert left - 5 <= x <= right + 5
-        assert top - 5 <= y <= bottom + 5
-    wanted = {(arrow.source.number, arrow.target.number) for arrow in drawn.arrows}
-    assert {target for _, target in wanted} == {arrow.target.number for arrow, _ in heads}
+    beginning: dict[tuple[int, int], list[int]] = {}
+    for number, (_, points, _) in enumerate(placed.arrows):
+        beginning.setdefault(rounded(points[0]), []).append(number)
+    for arrow in drawn.arrows:
+        source, target = edges[arrow.source.number], edges[arrow.target.number]
+        todo = [n for n, (_, points, _) in enumerate(placed.arrows) if touches(points[0], source)]
+        seen, arrived = set(todo), False
+        while todo:
+            _, points, head = placed.arrows[todo.pop()]
+            if head:
+                arrived = arrived or touches(points[-1], target)
+                continue
+            following = [n for n in beginning.get(rounded(points[-1]), []) if n not in seen]
+            seen.update(following)
+            todo += following
+        assert arrived, f"{arrow.source.main} -> {arrow.target.main}"
+
+
+def rounded(point: tuple[float, float]) -> tuple[int, int]:
+    return round(10 * point[0]), round(10 * point[1])
+
+
+def touches(point: tuple[float, float], edge: Edges) -> bool:
+    across = edge[0] - 5 <= point[0] <= edge[2] + 5
+    return across and edge[1] - 5 <= point[1] <= edge[3] + 5
+
+
+def test_the_trunk_leads_to_the_output_past_what_nothing_reads() -> None:
+    drawn = drawn_of("unused")
+    placed, _ = placed_of(drawn)
+    trunk = placed.boxes[drawn.boxes[0]][0]
+    assert placed.boxes[drawn.boxes[-1]][0] == trunk
+    unused = [box for box in drawn.boxes if box.main == "conv 16 3x3 same"]
+    assert all(placed.boxes[box][0] < trunk for box in unused)
 
 
 def test_text_is_measured_wide_enough() -> None:
@@ -535,7 +590,7 @@ def test_figures_stand_in_the_boxes() -> None:
     drawn = of(LENET, figures=["params", "macs", "memory", "field"])
     first = next(box for box in drawn.boxes if box.kind == "conv")
     # 6 filters of 5x5 with bias; 6x28x28 outputs of the convolution and of tanh, four bytes each.
-    assert first.figures == ["156 params · 118k MACs", "36.8 KiB · sees 5"]
+    assert first.figures == ["156 params · 118k MACs", "output 36.8 KiB · sees 5"]
     assert ("156 params · 118k MACs", False) in first.lines()
     assert not drawn.boxes[0].figures
     assert b"118k MACs" in draw(analysed(LENET), "svg", figures=["macs"])

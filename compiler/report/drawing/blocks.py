@@ -79,6 +79,8 @@ class Block:
     frames: dict[Frame, Rect] = field(default_factory=dict)
     titles: dict[Frame, float] = field(default_factory=dict)
     """Where the title of a frame begins, across."""
+    trunks: dict[Frame, float] = field(default_factory=dict)
+    """Where the trunk enters and leaves a frame, across."""
     wires: list[Wire] = field(default_factory=list)
     labels: list[tuple[Box, float, float, float]] = field(default_factory=list)
     """Along, from and to; across."""
@@ -99,6 +101,8 @@ class Block:
             self.frames[frame] = m0 + m, c0 + c, m1 + m, c1 + c
         for frame, b in other.titles.items():
             self.titles[frame] = b + c
+        for frame, b in other.trunks.items():
+            self.trunks[frame] = b + c
         for vertex, (m0, c0, m1, c1) in other.spots.items():
             self.spots[vertex] = m0 + m, c0 + c, m1 + m, c1 + c
         self.wires += [wire._replace(points=shifted(wire.points, m, c)) for wire in other.wires]
@@ -156,6 +160,7 @@ def frame_block(frame: Frame, inner: Block, links: Links, direction: Direction) 
     block.absorb(inner, first + before, 0.0)
     block.frames[frame] = block.spots[frame] = first, left, last, right
     block.titles[frame] = start
+    block.trunks[frame] = 0.0
     for vertex, points in inner.entries.items():
         entering = [(0.0, 0.0), *shifted(points, first + before, 0.0)]
         block.wires.append(Wire(links[BEGIN, vertex].arrow, entering, isinstance(vertex, Box)))

@@ -41,6 +41,6 @@ def _figure(analysis: Analysis, box: Box, name: str) -> str:
         return f"{short(macs)} MACs" if macs else ""
     if name == "memory":
         written = sum(analysis.costs[node.index].activations for node in writing(box.nodes))
-        return data_size(4 * written) if written else ""
+        return f"output {data_size(4 * written)}" if written else ""
     field = analysis.fields[box.nodes[-1].index]
     return "sees all" if field.whole else f"sees {pair(field.size)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .picture import Box, Frame, Picture
+from .picture import Box, Frame, Picture, boxes_in
 from .place import Placed, place
 from .scene import Group, Item, Line, Rectangle, Scene, Words, assembled
 from .sizes import (
@@ -46,13 +46,22 @@ def _frames(picture: Picture, placed: Placed) -> Iterator[Item]:
 
 def _frame_titles(picture: Picture, placed: Placed) -> Iterator[Item]:
     for frame in picture.frames:
-        _, y0, x1, _ = placed.frames[frame]
         title = frame_title(frame)
         if title:
             x, y = placed.titles[frame]
             yield Words(x, y - 4, title, SMALL, paint="faint", anchor="start")
+
+
+def _frame_badges(picture: Picture, placed: Placed) -> dict[Box, list[Item]]:
+    """By the first box of each frame: with Tab, a badge comes before what it unfolds."""
+    badges: dict[Box, list[Item]] = {}
+    for frame in picture.frames:
         if frame.count > 1:
-            yield _badge(x1 - 8 - badge_width(frame.count) / 2, y0 + 11, frame)
+            _, y0, x1, _ = placed.frames[frame]
+            first = min(boxes_in(frame), key=lambda box: box.number)
+            badge = _badge(x1 - 8 - badge_width(frame.count) / 2, y0 + 11, frame)
+            badges.setdefault(first, []).append(badge)
+    return badges
 
 
 def _badge(x: float, y: float, of: Box | Frame) -> Item:
@@ -63,7 +72,9 @@ def _badge(x: float, y: float, of: Box | Frame) -> Item:
 
 
 def _boxes(picture: Picture, placed: Placed) -> Iterator[Item]:
+    badges = _frame_badges(picture, placed)
     for box in picture.boxes:
+        yield from badges.get(box, ())
         x, y = placed.boxes[box]
         width, height = box_size(box)
         left, top = x - width / 2, y - height / 2
@@ -91,4 +102,4 @@ def _arrows(placed: Placed) -> Iterator[Item]:
 def _labels(placed: Placed) -> Iterator[Item]:
     """Output shapes, beside the beginning of each arrow."""
     for box, x, y, anchor in placed.labels:
-        yield Words(x, y, box.output, LABEL, paint="faint", anchor=anchor)
+        yield Words(x, y, box.output, LABEL, paint="faint", anchor=anchor, halo=True)

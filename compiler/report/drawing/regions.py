@@ -32,6 +32,7 @@ class Regions:
         self._blocks: dict[Vertex, Block] = {}
         self._number(picture)
         self._connect(picture.arrows)
+        self._finish(picture)
         for frame in reversed(picture.frames):
             inner = self.block(frame)
             self._blocks[frame] = frame_block(frame, inner, self.links[frame], direction)
@@ -45,6 +46,12 @@ class Regions:
             while frame is not None and frame not in self.order:
                 self.order[frame] = box.number
                 frame = frame.parent
+
+    def _finish(self, picture: Picture) -> None:
+        """The trunk leads to the output of the network; what else nothing reads is beside it."""
+        last = picture.boxes[-1]
+        arrow = next(arrow for arrow in picture.arrows if arrow.target is last)
+        self._link(picture.root, last, FINISH, arrow, True)
 
     def _connect(self, arrows: list[Arrow]) -> None:
         """Each arrow belongs to the innermost frame around both its ends. It passes the frames in
@@ -127,7 +134,8 @@ class Regions:
             known = source is BEGIN and target in block.entries
             known = known or (target is FINISH and source in block.exits)
             if link.trunk and not known and (source, target) not in composer.drawn:
-                todo.append((link.arrow, source, target))
+                begin = link.arrow.source if isinstance(source, Frame) else source
+                todo.append((link.arrow, begin, target))
         todo.sort(key=lambda each: _span(block, each[1], each[2]))
         for arrow, source, target in todo:
             lane(block, arrow, source, target)
@@ -168,7 +176,10 @@ def _level(block: Block, vertex: Vertex, *, out: bool) -> float:
         return block.length - 3.0
     m0, _, m1, _ = block.spots[vertex]
     if isinstance(vertex, Frame):
-        return m1 - 5.0 if out else m0 + 5.0
+        return m1 - 5.0 if out else m0 - 4.0
+    if out and isinstance(vertex, Box) and vertex.small:
+        # Arrows enter a merge at its side: what leaves it does so below.
+        return max([end for box, _, end, _ in block.labels if box is vertex], default=m1) + 2.0
     return (m0 + m1) / 2
 
 
@@ -195,7 +206,7 @@ def lane(block: Block, arrow: Arrow, source: Vertex, target: Vertex) -> None:
     ]
     options = []
     for side in (1, -1):
-        begin, end = (_edge(block, vertex, side) for vertex in (source, target))
+        begin, end = _edge(block, source, side, out=True), _edge(block, target, side, out=False)
         outermost = max(side * begin, side * end, *[_far(rect, side) for rect in between + runs], 0)
         crossed = sum(
             1
@@ -207,14 +218,22 @@ def lane(block: Block, arrow: Arrow, source: Vertex, target: Vertex) -> None:
     _, outermost, side, begin, end = min(options, key=lambda each: (each[0], -each[2]))
     c = side * (outermost + LANE)
     points: list[Point] = [(m0, begin), (m0, c), (m1, c), (m1, end)]
+    if isinstance(source, Box) and source.small:
+        points.insert(0, (block.spots[source][2], begin))
+    if isinstance(target, Frame):
+        points[-1] = m1, block.trunks[target]
+        points.append((block.spots[target][0], block.trunks[target]))
     block.wires.append(Wire(arrow, points, isinstance(target, Box)))
     block.widen(c - 4, c + 4)
 
 
-def _edge(block: Block, vertex: Vertex, side: int) -> float:
+def _edge(block: Block, vertex: Vertex, side: int, *, out: bool) -> float:
     if vertex is BEGIN or vertex is FINISH:
         return 0.0
-    return block.spots[vertex][3 if side > 0 else 1]
+    _, c0, _, c1 = block.spots[vertex]
+    if out and isinstance(vertex, Box) and vertex.small:
+        return (c0 + c1) / 2
+    return c1 if side > 0 else c0
 
 
 def _far(rect: tuple[float, float, float, float], side: int) -> float:

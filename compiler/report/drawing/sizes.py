@@ -28,8 +28,8 @@ def box_lines(box: Box) -> list[tuple[str, bool]]:
     """Its lines, and whether each is the main one."""
     if box.small:
         # In merges, further operations are on the same line.
-        texts = [f"{box.label}:" if box.label else "", *box.before, box.main, *box.after]
-        lines = [(" · ".join(filter(None, texts)), False)]
+        label = f"{box.label}: " if box.label else ""
+        lines = [(label + " · ".join([*box.before, box.main, *box.after]), False)]
         lines += [(figure, False) for figure in box.figures]
     else:
         lines = box.lines()
