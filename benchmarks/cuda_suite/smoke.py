@@ -115,7 +115,8 @@ def _stopped(setting: Setting, name: str) -> Facts:
     # It may be through before the signal comes.
     expected = (0, 130) if name == "TERM" else (0, -number)
     require(result.code in expected, f"exit code {result.code}: {result.last}")
-    done = len((run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    done = max((json.loads(line)["epoch"] for line in lines), default=0)
     command(setting, "train", "--resume", str(run), "--device", setting.device)
     return {"stopped after epochs": done, **_facts(run)}
 

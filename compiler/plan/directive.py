@@ -132,6 +132,11 @@ class Directive(Declared):
                 parts.append(text if bare else f"{field.name}={text}")
         return " ".join(parts)
 
+    @property
+    def as_written(self) -> str:
+        """The statement as the spec has it, on one line."""
+        return " ".join((self.span.text if self.span is not None else str(self)).split())
+
     @classmethod
     def needed(cls) -> list[Field]:
         """The arguments without a default."""

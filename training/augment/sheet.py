@@ -2,21 +2,26 @@
 
 Each column is an image. The rows below the originals are epochs: they show each image as the
 network would see it in that epoch. Then comes every directive alone, with the random numbers that
-it has in the first epoch.
+it has in the first epoch; if that changes little, with the difference, amplified; and with both
+ends of each of its ranges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from ...compiler.language.values import interval
 from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.fusion import Fusion, crop_when_read, fuse, only
+from ...compiler.plan.plan import TrainPlan
+from ..data.loader.store import WholeImages
 from ..data.open import Opened
 from .build import augmenter_of
+from .random_crop import RandomCrop
 
 
 @dataclass(frozen=True)
@@ -55,17 +60,20 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
         )
         for epoch in range(epochs)
     ]
-    alone = []
-    crop = crop_when_read(plan)
+    alone: list[Row] = []
     for number, directive in enumerate(plan.augment):
-        one = only(number, plan.augment, fusion.input_size, fusion.channels)
-        if crop is not None and number in crop.numbers:
-            if number == crop.step.number:
-                cut = opened.training_images(indices, 0)
-                alone.append(Row(as_written(directive), tuple(map(viewed, cut))))
-        elif one.passes:
-            augmented = shown(opened, one, batch, indices, labels, 0)
-            alone.append(Row(as_written(directive), augmented))
+        augmented = _alone(opened, plan, number, batch, indices, labels)
+        if augmented is None:
+            continue
+        alone.append(Row(directive.as_written, augmented))
+        alone += difference(tuple(map(viewed, batch)), augmented)
+        for label, end in ends(directive):
+            changed = replace(
+                plan, augment=(*plan.augment[:number], end, *plan.augment[number + 1 :])
+            )
+            images_at_end = _alone(opened, changed, number, batch, indices, labels)
+            if images_at_end is not None:
+                alone.append(Row(label, images_at_end))
     originals = Group("As they are", (Row("original", tuple(map(viewed, batch))),))
     groups = (
         originals,
@@ -78,6 +86,73 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     size = "x".join(map(str, batch.shape[1:]))
     subtitle = f"{data.name}: images are {size}, seed {plan.train.seed.value}"
     return Sheet(f"Augmentation of {plan.network}", subtitle, names, groups)
+
+
+def _alone(
+    opened: Opened,
+    plan: TrainPlan,
+    number: int,
+    batch: Tensor,
+    indices: list[int],
+    labels: Tensor,
+) -> tuple[Tensor, ...] | None:
+    """The images after one directive of a plan; None if it does nothing by itself."""
+    crop, fusion = crop_when_read(plan), fuse(plan)
+    if crop is not None and number in crop.numbers:
+        store = opened.stores["train"]
+        if number != crop.step.number or not isinstance(store, WholeImages):
+            return None
+        cut = RandomCrop(crop, plan.train.seed.value)
+        return tuple(map(viewed, cut([store.whole(index) for index in indices], 0, indices)))
+    one = only(number, plan.augment, fusion.input_size, fusion.channels)
+    return shown(opened, one, batch, indices, labels, 0) if one.passes else None
+
+
+def ends(directive: Augmentation) -> Iterator[tuple[str, Augmentation]]:
+    """A directive at both ends of each of its ranges, always applied, with what to call that. Its
+    other ranges change as little as possible meanwhile."""
+    ranges = {
+        name: directive.arguments[name]
+        for name, field in directive.fields.items()
+        if field.write is interval and directive.arguments[name] is not None
+    }
+    always = {"p": 1.0} if "p" in directive.fields else {}
+    for name, (low, high) in ranges.items():
+        if low == high:
+            continue
+        others = {other: (middle(*value),) * 2 for other, value in ranges.items() if other != name}
+        for end in (low, high):
+            label = f"{directive.word}: {name} {end:g}"
+            yield label, directive.replace(**always, **others, **{name: (end, end)})
+
+
+def middle(low: float, high: float) -> float:
+    """The value of a range that changes nothing, if there is one: 0, or the factor 1."""
+    return 0.0 if low <= 0 <= high else 1.0 if low < 1 < high else (low + high) / 2
+
+
+SMALL = 16.0
+"""Up to this mean difference of the levels from 0 to 255, a change is small."""
+FACTORS = (2, 4, 8, 16, 32, 64)
+"""By which a difference can be amplified; a larger one would show rounding."""
+_BRIGHTEST = 0.995
+"""The share of the differences that are to stay within black and white."""
+
+
+def difference(before: Sequence[Tensor], after: Sequence[Tensor]) -> Iterator[Row]:
+    """What has changed, amplified, if it is little: mid-gray is no change."""
+    if any(one.shape != other.shape for one, other in zip(before, after, strict=True)):
+        return
+    changes = torch.stack([b.float() - a.float() for a, b in zip(before, after, strict=True)])
+    size = changes.abs()
+    if not 0 < float(size.mean()) <= SMALL:
+        return
+    sizes = size.flatten().sort().values
+    most = max(1.0, float(sizes[min(len(sizes) - 1, int(_BRIGHTEST * len(sizes)))]))
+    fitting = [factor for factor in FACTORS if factor * most <= 128]
+    if fitting:
+        pixels = (128 + fitting[-1] * changes).round().clamp(0, 255).to(torch.uint8)
+        yield Row(f"difference, times {fitting[-1]}; gray is none", tuple(pixels))
 
 
 def in_turn(opened: Opened, count: int) -> list[int]:
@@ -112,11 +187,6 @@ def viewed(image: Tensor) -> Tensor:
     if image.shape[0] in (1, 3):
         return image
     return image[:3] if image.shape[0] > 3 else image[:1]
-
-
-def as_written(directive: Augmentation) -> str:
-    """A directive as the spec has it, on one line."""
-    return " ".join((directive.span.text if directive.span else str(directive)).split())
 
 
 LEAST, MOST = 96, 144

@@ -88,6 +88,7 @@ def end_record(
     if outcome is not None:
         measured_val = measured(outcome)
         results["val"], results["per_class"] = measured_val["metrics"], measured_val["per_class"]
+        results["comparisons"] = [each.to_json() for each in outcome.comparisons]
     if test is not None:
         results["test"] = measured(test)["metrics"]
     return {**record, "state": state, "result": results}

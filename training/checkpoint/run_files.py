@@ -48,6 +48,8 @@ _RECORD = {
             "seconds": number,
             "val": Optional(_FIGURES),
             "test": Optional(_FIGURES),
+            "verdict": Optional([{"rule": str, "text": str}]),
+            "comparisons": Optional([{"what": str, "against": str, "text": str}]),
         },
     ),
 }

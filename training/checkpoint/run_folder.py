@@ -3,7 +3,7 @@
 spec.cnn          the spec of the run, with the files that it imports beside it
 plan.json         the sections of the spec, with every default filled in
 model.py          the emitted torch module
-metrics.jsonl     one line for each epoch
+metrics.jsonl     one line for each epoch, and one before training, as epoch 0
 last.ckpt         the whole training state, to resume from
 best.safetensors  the best weights so far
 frozen-….safetensors  weights that are frozen in all epochs, which last.ckpt leaves out

@@ -95,6 +95,16 @@ class CheckpointWriter:
 
     # ---- writing ----
 
+    def before_training(self, record: EpochRecord) -> None:
+        """Called once before the first step, with the metrics of epoch 0."""
+        self.position.lines += 1
+        if not self.processes.writes:
+            return
+        try:
+            self.folder.metrics.add(_line(record))
+        except OSError as error:
+            self.not_written(error)
+
     def epoch(self, learner: Learner, record: EpochRecord, *, last: bool) -> None:
         """Called at the end of each epoch."""
         self.position.lines += 1

@@ -18,7 +18,8 @@ cnn augment net.cnn -o sheet.png --set augment.flip=horizontal --set augment.rot
 
 DETAILS = """\
 The sheet shows each image as it is, as augmented in several epochs, and after each directive of
-`augment` alone."""
+`augment` alone: where that changes little, with the difference, amplified, and with both ends of
+each range."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,6 +22,9 @@ class Combined(Callback):
     def started(self, start: RunStart) -> None:
         self._each(lambda callback: callback.started(start))
 
+    def before_training(self, record: EpochRecord) -> None:
+        self._each(lambda callback: callback.before_training(record))
+
     def step(self, step: Step) -> None:
         for callback in self.callbacks:
             callback.step(step)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...dsl.atomic_file import write_whole
+from ..metrics.running_metrics import RUNNING
 from ..trainer.callbacks import Callback, EpochRecord, RunStart
 from ..untrusted.bad_file import BadFile
 from ..untrusted.open_file import read_text
@@ -29,6 +30,9 @@ class CsvFile(Callback):
         self._path = start.folder / NAME
         self._metrics = start.metrics
         self._started = False
+
+    def before_training(self, record: EpochRecord) -> None:
+        self.epoch(record)
 
     def epoch(self, record: EpochRecord) -> None:
         assert self._path is not None
@@ -55,12 +59,13 @@ def _epoch_of(row: list[str]) -> float:
 
 
 def _row(record: EpochRecord, metrics: Sequence[str]) -> dict[str, object]:
-    """The columns of an epoch. Those of a validation are empty after an epoch without one."""
+    """The columns of an epoch. Those of a validation are empty after an epoch without one, and
+    those of training in epoch 0."""
     return {
         "epoch": record.epoch,
         "steps": record.steps,
         "lr": record.lr,
-        **{f"train_{name}": value for name, value in record.train.items()},
+        **{f"train_{name}": record.train.get(name, "") for name in RUNNING},
         **{f"val_{name}": record.val.get(name, "") for name in metrics},
         "best": int(record.best),
         "seconds": record.seconds,

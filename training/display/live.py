@@ -84,6 +84,11 @@ class Live(Callback):
         self._progress = Progress(start, self._now)
         self._draw()
 
+    def before_training(self, record: EpochRecord) -> None:
+        if self._progress is not None:
+            self._progress.evaluated_before_training()
+            self._print_epoch(record, self._progress.start)
+
     def step(self, step: Step) -> None:
         if self._progress is not None:
             self._progress.stepped(step)
@@ -96,7 +101,9 @@ class Live(Callback):
         if self._progress is None:
             return
         self._progress.recorded(record)
-        start = self._progress.start
+        self._print_epoch(record, self._progress.start)
+
+    def _print_epoch(self, record: EpochRecord, start: RunStart) -> None:
         line = epoch_line(record, start.epochs, self._console.width - 1, start.metrics)
         self._print(line, style="bold" if record.best else "")
 
@@ -230,7 +237,7 @@ def _now(progress: Progress) -> list[tuple[int, str]]:
 def _best(record: EpochRecord) -> list[tuple[int, str]]:
     fields = [(0, f"best so far: epoch {record.epoch}")]
     fields += [
-        (place + 1, f"{'val loss' if name == 'loss' else name} {metric(name, value)}")
+        (place + 1, f"val {name} {metric(name, value)}")
         for place, (name, value) in enumerate(record.val.items())
     ]
     return fields
@@ -244,7 +251,7 @@ def _heights(name: str, values: Sequence[float]) -> Sequence[float]:
 
 
 def _series(records: Sequence[EpochRecord]) -> Iterator[tuple[str, list[float]]]:
-    """The curves: training loss, validation loss, and the first metric."""
+    """The curves: training loss, and of validation the loss and the first metric."""
     yield "loss", [record.train["loss"] for record in records if "loss" in record.train]
     names = next((list(record.val) for record in reversed(records) if record.val), [])
     shares = [name for name in names if name != "loss"]
@@ -252,4 +259,4 @@ def _series(records: Sequence[EpochRecord]) -> Iterator[tuple[str, list[float]]]
         yield "val loss", [record.val["loss"] for record in records if "loss" in record.val]
     if shares:
         name = shares[0]
-        yield name, [record.val[name] for record in records if name in record.val]
+        yield f"val {name}", [record.val[name] for record in records if name in record.val]

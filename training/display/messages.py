@@ -8,8 +8,9 @@ from ...compiler.report.figures import exact, plural
 from ...compiler.report.style import PLAIN, Style, laid_out
 from ...dsl.render import show
 from ..checkpoint.run_folder import shown
+from ..metrics.running_metrics import RUNNING
 from ..trainer.callbacks import EpochRecord, RunEnd, RunStart
-from .number_format import duration, loss, metric, percent, rate, speed
+from .number_format import duration, metric, percent, rate, speed
 
 
 def start_lines(start: RunStart, style: Style = PLAIN) -> list[str]:
@@ -44,30 +45,42 @@ def epoch_line(
 ) -> str:
     """The line of an epoch. If `width` is too small, the least important columns are left out.
     Each column is as wide as its widest value, so that the lines of a run align. The columns of
-    `metrics`, those of a validation, are empty after an epoch without one."""
+    `metrics`, those of a validation, are empty after an epoch without one, and those of training
+    before it."""
     digits = len(str(epochs))
     fields: list[tuple[int, str]] = [(0, f"epoch {record.epoch:>{digits}}/{epochs}")]
 
     def column(priority: int, text: str, widest: str) -> None:
         fields.append((priority, text.ljust(len(widest))))
 
-    if "loss" in record.train:
-        column(1, f"loss {loss(record.train['loss'])}", "loss 1.3e+04")
+    trained = record.epoch > 0
+    if trained:
+        for name in RUNNING:
+            column(1, _figure(name, name, record.train), _widest(name, name))
+    else:
+        column(1, "before training", "  ".join(_widest(name, name) for name in RUNNING))
     for place, name in enumerate(record.val or metrics):
-        label = "val loss" if name == "loss" else name
-        widest = f"{label} {metric(name, 1e4 if name == 'loss' else 1)}"
-        text = f"{label} {metric(name, record.val[name])}" if name in record.val else ""
-        column(2 if place < _METRICS else 8, text, widest)
-    column(5, f"lr {rate(record.lr)}", "lr 0.000123")
-    column(6, speed(record.images_per_second), "123,456 images/s")
-    column(4, f"data wait {percent(record.waiting)}", "data wait 100 %")
-    column(3, duration(record.seconds), "1:23:45")
-    column(2, "best" if record.best else "", "best")
+        label = f"val {name}"
+        priority = 8 if place >= _METRICS else 2 if name == "loss" else 1
+        column(priority, _figure(label, name, record.val), _widest(label, name))
+    column(6, f"lr {rate(record.lr)}" if trained else "", "lr 0.000123")
+    column(7, speed(record.images_per_second) if trained else "", "123,456 images/s")
+    column(5, f"data wait {percent(record.waiting)}" if trained else "", "data wait 100 %")
+    column(4, duration(record.seconds), "1:23:45")
+    column(3, "best" if record.best else "", "best")
     return fitting(fields, width).rstrip()
 
 
 _METRICS = 2
 """Metrics of the validation set that are left out last."""
+
+
+def _figure(label: str, name: str, values: Mapping[str, float]) -> str:
+    return f"{label} {metric(name, values[name])}" if name in values else ""
+
+
+def _widest(label: str, name: str) -> str:
+    return f"{label} {metric(name, 1e4 if name == 'loss' else 1)}"
 
 
 def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:
@@ -85,7 +98,11 @@ def end_lines(finished: RunEnd, start: RunStart | None) -> list[str]:
     if finished.best_epoch is not None:
         wanted = start.plan.train.metrics.names if start is not None else ()
         best = {key: value for key, value in finished.best.items() if key in wanted}
-        lines.append(f"best: epoch {finished.best_epoch}, {metrics(best or finished.best)}")
+        figures = {f"val {key}": value for key, value in (best or finished.best).items()}
+        lines.append(f"best: epoch {finished.best_epoch}, {metrics(figures)}")
+    lines += map(show, finished.comparisons)
+    if finished.verdict:
+        lines.append(f"verdict: {show(' '.join(finished.verdict))}")
     lines.append(f"run: {show(shown(finished.folder))}")
     if finished.report is not None:
         lines.append(f"report: {show(shown(finished.report))}")
@@ -93,5 +110,7 @@ def end_lines(finished: RunEnd, start: RunStart | None) -> list[str]:
 
 
 def metrics(values: Mapping[str, float]) -> str:
-    """`top1 97.50 %, loss 0.0512`."""
-    return ", ".join(f"{name} {metric(name, value)}" for name, value in values.items())
+    """`val top1 97.50 %, val loss 0.0512`."""
+    return ", ".join(
+        f"{name} {metric(name.removeprefix('val '), value)}" for name, value in values.items()
+    )

@@ -31,6 +31,8 @@ def outcome_text(about: str, outcome: Outcome, classes: Sequence[str], style: St
     lines = [style.paint(f"{show(about)}: {count} {_PARTS[outcome.part]}", BOLD), ""]
     metrics = [(name, metric(name, value)) for name, value in outcome.metrics.items()]
     lines += laid_out(metrics, style)
+    if outcome.comparisons:
+        lines += ["", *(show(each.text) for each in outcome.comparisons)]
     if len(outcome.confusion):
         lines += _confusions(outcome, names, style)
     lines += ["", *_per_class(outcome, names, style)]
@@ -109,6 +111,7 @@ def outcome_json(
         "part": outcome.part,
         "images": len(outcome.labels),
         "metrics": {name: _number(value) for name, value in outcome.metrics.items()},
+        "comparisons": [each.to_json() for each in outcome.comparisons],
         "classes": list(classes),
         "per_class": {
             name: {key: _number(value) for key, value in figures.items()}

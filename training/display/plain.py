@@ -11,7 +11,7 @@ from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart
 from .messages import end_lines, epoch_line, start_lines
 from .progress import Clock
 
-_WIDTH = 140
+_WIDTH = 180
 """The minimum width of an epoch's line: a log file should have all columns."""
 _FIRST_AFTER, _BETWEEN = 2.0, 15.0
 """Seconds until reading data is reported for the first time, and between two such lines."""
@@ -46,6 +46,9 @@ class Plain(Callback):
         self._start = start
         for line in start_lines(start, self._style):
             self._write(line)
+
+    def before_training(self, record: EpochRecord) -> None:
+        self.epoch(record)
 
     def epoch(self, record: EpochRecord) -> None:
         start, width = self._start, max(self._style.width, _WIDTH)

@@ -45,6 +45,11 @@ class Progress:
         self.evaluating = None
         self.loss = step.loss
 
+    def evaluated_before_training(self) -> None:
+        """Called before the first step: the time for that evaluation is not that of an epoch."""
+        self.epoch_began = self.now()
+        self.evaluating = None
+
     def recorded(self, record: EpochRecord) -> None:
         self.records.append(record)
         if record.best:

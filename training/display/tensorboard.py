@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -38,10 +39,10 @@ class TensorBoard(Callback):
         self._folder = start.folder / FOLDER
         self._path = None
 
+    def before_training(self, record: EpochRecord) -> None:
+        self._add(record.epoch, {f"{name}/val": value for name, value in record.val.items()})
+
     def epoch(self, record: EpochRecord) -> None:
-        if self._path is None:
-            self._path = self._start_file(record.epoch)
-        event = _event(step=record.epoch)
         values = {
             "lr": record.lr,
             **{f"{name}/train": value for name, value in record.train.items()},
@@ -49,6 +50,12 @@ class TensorBoard(Callback):
             "images_per_second": record.images_per_second,
             "waiting": record.waiting,
         }
+        self._add(record.epoch, values)
+
+    def _add(self, epoch: int, values: Mapping[str, float]) -> None:
+        if self._path is None:
+            self._path = self._start_file(epoch)
+        event = _event(step=epoch)
         for name, value in values.items():
             event.summary.value.add(tag=name, simple_value=value)
         _write(self._path, event)

@@ -16,9 +16,12 @@ class EnsembleModule(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
         self.multi_label = multi_label
+        self.answers: Tensor | None = None
+        """The logits of each network for the last batch: networks x images x classes."""
 
     def forward(self, images: Tensor) -> Tensor:
         logits = torch.stack([member(images).float() for member in self.members])
+        self.answers = logits
         if self.multi_label:
             return logits.sigmoid().mean(0).logit(eps=1e-7)
         return logits.log_softmax(2).logsumexp(0) - math.log(len(self.members))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -19,7 +20,9 @@ from ..data.loader.image_source import Arrays
 from ..data.loader.memory_budget import cores
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import Opened, open_data
-from ..metrics.evaluation import evaluate, outcome_of
+from ..metrics.comparison import Comparison, of_ensemble
+from ..metrics.confusion import Tally
+from ..metrics.evaluation import evaluate, outcome_of, tally_for
 from ..metrics.evaluation_batch import evaluation_batch
 from ..metrics.outcome import Outcome
 from ..optim.precision import FULL
@@ -58,7 +61,31 @@ def assess(
     progress: Progress = unwatched,
 ) -> Outcome:
     """Evaluates a model on a part of the data, or on `all` of it; raises SpecError if there is no
-    such part."""
+    such part. The outcome says what `tta`, or an ensemble, gains or loses: with `tta`, the model is
+    also evaluated on one view of each image."""
+    members = [tally_for(opened, opened.plan.train.loss) for _ in model.modules]
+    several = len(members) > 1
+    outcome = _assess(model, opened, part, None, progress, members if several else ())
+    images, comparisons = len(outcome.labels), []
+    if several:
+        comparisons.append(
+            of_ensemble(images, outcome.metrics, [each.metrics() for each in members])
+        )
+    if tta is not None:
+        base = outcome.metrics
+        outcome = _assess(model, opened, part, tta, progress, ())
+        comparisons.append(Comparison(tta.as_written, "one view", images, outcome.metrics, base))
+    return outcome._replace(comparisons=tuple(comparisons))
+
+
+def _assess(
+    model: TrainedModel,
+    opened: Opened,
+    part: str,
+    tta: Tta | None,
+    progress: Progress,
+    members: Sequence[Tally],
+) -> Outcome:
     parts = tuple(opened.stores) if part == "all" else (part,)
     if part != "all" and part not in opened.stores:
         raise _no_part(part, opened)
@@ -68,7 +95,8 @@ def assess(
                 module, callback = _module(model), _Progress(progress)
                 batch = _batch(model)
                 outcomes = [
-                    evaluate(module, opened, one, batch=batch, callback=callback) for one in parts
+                    evaluate(module, opened, one, batch=batch, callback=callback, members=members)
+                    for one in parts
                 ]
                 if len(parts) == 1:
                     return outcomes[0]

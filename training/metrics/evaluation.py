@@ -32,14 +32,18 @@ def evaluate(
     precision: Precision = FULL,
     batch: int | None = None,
     callback: Callback | None = None,
+    members: Sequence[Tally] = (),
 ) -> Outcome:
     """Metrics, confusion matrix and probabilities of a module that returns logits. The modes of its
-    layers, training or evaluation, are restored afterwards."""
+    layers, training or evaluation, are restored afterwards. For an ensemble, the counts of each of
+    its networks are added to `members`."""
     kept = Probabilities()
     batches = opened.evaluation(part, batch=batch)
     loss = loss or opened.plan.train.loss
     try:
-        tally = count(module, opened, batches, loss, precision, callback, part, kept)
+        tally = count(
+            module, opened, batches, loss, precision, callback, part, kept, members=members
+        )
     finally:
         batches.close()
     return _outcome(part, tally, kept.all(), _labels(opened, part), opened.dataset.classes)
@@ -56,21 +60,19 @@ def count(
     kept: Probabilities | None = None,
     merge: Merge | None = None,
     forward: Callable[[Tensor], Any] | None = None,
+    members: Sequence[Tally] = (),
 ) -> Tally:
     """The counts of an evaluation; the probabilities are added to `kept`, if it is given. `forward`
     is the module compiled."""
     multi_label = opened.dataset.multi_label
-    tally = Tally(
-        len(opened.dataset.classes),
-        multi_label=multi_label,
-        loss=plain_loss(loss),
-        device=opened.device,
-    )
+    tally = tally_for(opened, loss)
     context = precision.autocast(opened.device)
     with evaluating(module), torch.inference_mode(), context or nullcontext():
         for index, (images, labels, _) in enumerate(batches()):
             logits = (forward or module)(opened.preparation.prepare(precision.laid_out(images)))
             tally.add(logits, labels)
+            for member, answers in zip(members, getattr(module, "answers", ()), strict=False):
+                member.add(answers, labels)
             if kept is not None:
                 kept.add(probabilities_of(logits, multi_label))
             if callback is not None:
@@ -78,6 +80,16 @@ def count(
     if merge is not None:
         merge(tally.counters())
     return tally
+
+
+def tally_for(opened: Opened, loss: Loss) -> Tally:
+    """A tally for the classes of the data, without any images yet."""
+    return Tally(
+        len(opened.dataset.classes),
+        multi_label=opened.dataset.multi_label,
+        loss=plain_loss(loss),
+        device=opened.device,
+    )
 
 
 class Probabilities:

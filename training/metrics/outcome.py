@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from .comparison import Comparison
+
 
 class Outcome(NamedTuple):
     """The result for all images of a part, in their order."""
@@ -22,3 +24,5 @@ class Outcome(NamedTuple):
     """float32, images x classes, on the CPU."""
     labels: Tensor
     """int64, on the CPU."""
+    comparisons: tuple[Comparison, ...] = ()
+    """What test-time augmentation, or an ensemble, gains or loses."""

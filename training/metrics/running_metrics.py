@@ -9,6 +9,9 @@ from torch import Tensor
 
 from ..runtime.to_device import to_device
 
+RUNNING = ("loss", "top1")
+"""The names of the metrics."""
+
 OFTEN = 32
 """The number of steps after which the collected outputs are summed on the device."""
 
@@ -59,7 +62,7 @@ class RunningMetrics:
     def metrics(self) -> dict[str, float]:
         self._flush()
         count, loss, correct = self._sums.tolist()
-        return {"loss": loss / count, "top1": correct / count} if count else {}
+        return dict(zip(RUNNING, (loss / count, correct / count), strict=True)) if count else {}
 
     def reset(self) -> None:
         self._kept.clear()

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from ...compiler.network import Network
 from ..data.open import Opened
+from ..metrics.guessing import Guessing
 from ..metrics.outcome import Outcome
+from ..metrics.verdict import Facts, verdict
 from ..trainer.callbacks import EpochRecord
 
 
@@ -42,6 +44,24 @@ class Contents:
     def device(self) -> torch.device:
         """The device that the module is on."""
         return next((p.device for p in self.module.parameters()), torch.device("cpu"))
+
+    @cached_property
+    def guess(self) -> Guessing | None:
+        """What guessing would give on the validation set; None if there is none."""
+        return self._facts.guess if self._facts is not None and self._facts.val.count else None
+
+    @cached_property
+    def verdict(self) -> list[str]:
+        """What the metrics of the run show, as its record says; or, if the record is older than
+        that, as its epochs show it now."""
+        result = self.record.get("result")
+        if isinstance(result, Mapping) and isinstance(result.get("verdict"), list):
+            return [str(each.get("text", "")) for each in result["verdict"]]
+        return [each.text for each in verdict(self._facts)] if self._facts is not None else []
+
+    @cached_property
+    def _facts(self) -> Facts | None:
+        return Facts.of(self.data.plan, self.network, self.data.dataset, self.epochs)
 
     @cached_property
     def predicted(self) -> Tensor:

@@ -72,6 +72,7 @@ figure {{ margin: 0; }}
 svg text {{ fill: var(--faint); font-size: 13px; font-family: inherit; }}
 svg .grid {{ stroke: var(--line); stroke-width: 1; opacity: .6; }}
 svg .best {{ stroke: var(--faint); stroke-dasharray: 3 4; }}
+svg .guess {{ stroke: var(--faint); stroke-width: 1.5; stroke-dasharray: 7 4; }}
 svg .curve {{ fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }}
 svg .one {{ stroke: var(--one); }} svg .two {{ stroke: var(--two); }}
 svg text.one {{ fill: var(--one); stroke: none; font-weight: 600; }}
@@ -82,11 +83,11 @@ svg circle.one {{ fill: var(--one); stroke: none; }} svg circle.two {{ fill: var
   border: 1px solid var(--page); }}
 .confusion td.right {{ background: rgba(var(--right), var(--share)); font-weight: 600; }}
 .confusion td.wrong {{ background: rgba(var(--wrong), var(--share)); }}
-.confusion tbody th, .confusion thead th {{ max-width: 9rem; overflow: hidden;
-  text-overflow: ellipsis; white-space: nowrap; border: 0; padding: .25rem .4rem; }}
+.confusion tbody th, .confusion thead th {{ border: 0; padding: .25rem .4rem; }}
+.confusion tbody th {{ min-width: 4rem; max-width: 12rem; overflow-wrap: anywhere; }}
 .confusion thead th {{ text-align: right; vertical-align: bottom; }}
 .confusion thead th.long {{ writing-mode: vertical-rl; transform: rotate(180deg);
-  text-align: left; max-height: 9rem; padding: .4rem .25rem; }}
+  text-align: left; max-height: 14rem; overflow-wrap: anywhere; padding: .4rem .25rem; }}
 .confusion tbody th {{ text-align: right; position: sticky; left: 0; background: var(--page); }}
 .confusion td.none {{ color: var(--faint); }}
 .meter {{ display: inline-block; width: 5rem; margin-right: .6rem; height: .5rem;
@@ -102,8 +103,28 @@ svg circle.one {{ fill: var(--one); stroke: none; }} svg circle.two {{ fill: var
   overflow-wrap: anywhere; }}
 .gallery strong {{ color: var(--text); }}
 img.pixels {{ image-rendering: pixelated; }}
-img.filters, img.matrix {{ width: 100%; height: auto; max-width: 40rem;
+img.matrix {{ width: 100%; height: auto; max-width: 40rem;
   border: 1px solid var(--line); border-radius: .35rem; display: block; }}
+.filters {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(3.25rem, 1fr));
+  gap: .6rem .5rem; margin: 1rem 0; padding: 0; list-style: none; max-width: 48rem; }}
+.filters img {{ width: 100%; height: auto; display: block; border: 1px solid var(--faint); }}
+.filters figcaption {{ font-size: .75rem; text-align: center; line-height: 1.5; }}
+.verdict {{ border-left: 4px solid var(--two); background: var(--ground); padding: .6rem .9rem;
+  max-width: 48rem; }}
+.enlarge {{ display: block; width: 100%; padding: 0; border: 0; background: none; cursor: zoom-in;
+  font: inherit; color: inherit; text-align: inherit; }}
+.large {{ border: 1px solid var(--line); border-radius: .5rem; background: var(--page);
+  color: var(--text); padding: 1rem; max-width: 96vw; max-height: 94vh; overflow: auto; }}
+.large::backdrop {{ background: rgba(0, 0, 0, .6); }}
+.large .row {{ display: flex; flex-wrap: wrap; gap: 1rem; justify-content: center; }}
+.large .row figure {{ flex: 0 1 min(24rem, 86vw); }}
+.large .row img {{ width: 100%; height: auto; border-radius: .35rem; display: block; }}
+.large .row figcaption {{ margin-top: .35rem; overflow-wrap: anywhere; }}
+.close {{ font: inherit; color: var(--text); background: var(--ground); padding: .3rem 1rem;
+  border: 1px solid var(--line); border-radius: .35rem; }}
+.scale {{ display: flex; align-items: center; gap: .6rem; font-size: .875rem;
+  color: var(--faint); }}
+.scale .bar {{ width: 10rem; height: .8rem; border-radius: .2rem; border: 1px solid var(--line); }}
 @media print {{ .tall {{ max-height: none; }} section {{ break-inside: avoid-page; }} }}
 @media (max-width: 30rem) {{
   body {{ font-size: 15px; }} main, header, footer {{ padding-left: 1rem; padding-right: 1rem; }}

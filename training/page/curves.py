@@ -1,4 +1,5 @@
-"""The report's learning curves: loss, metrics and learning rate over epochs."""
+"""The report's learning curves: loss, metrics and learning rate over epochs, from before training
+(epoch 0) on."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite, nan
 
 from ..display.number_format import SHARES, duration, loss, metric, rate
+from ..metrics.guessing import Guessing
 from ..trainer.callbacks import EpochRecord
 from .chart import Line, chart
 from .contents import Contents
@@ -25,19 +27,27 @@ def curves(contents: Contents) -> Html | None:
         return None
     best = max((each.epoch for each in epochs if each.best), default=None)
     wanted = contents.data.plan.train.metrics.names
-    charts = [
-        element("div", element("h3", _title(name)), drawn)
-        for name, drawn in _charts(epochs, wanted, best)
-    ]
-    marked = (
-        element("p", f"The dashed line marks the best epoch, {best}.", class_="faint")
-        if best is not None
-        else ""
-    )
+    guess = contents.guess
+
+    def charts(enlarged: bool) -> Html:
+        drawn = _charts(epochs, wanted, best, guess, enlarged)
+        each = (element("div", element("h3", _title(name)), chart) for name, chart in drawn)
+        return element("div", *each, class_="charts")
+
+    marks = []
+    if best is not None:
+        marks.append(f"The vertical line marks the best epoch, {best}.")
+    if guess is not None:
+        marks.append(
+            "The horizontal one is what guessing would give, without a look at the images: a loss"
+            f" of {guess.loss_text}."
+        )
+    if any(each.epoch == 0 for each in epochs):
+        marks.append("Epoch 0 is before training.")
+    marked = element("p", " ".join(marks), class_="faint")
+    closer = details("Enlarged: axes with the range of the values", charts(True))
     every = details("All epochs as a table", _every_epoch(epochs))
-    return section(
-        "curves", "Learning curves", element("div", *charts, class_="charts"), marked, every
-    )
+    return section("curves", "Learning curves", charts(False), marked, closer, every)
 
 
 def _title(name: str) -> str:
@@ -45,8 +55,15 @@ def _title(name: str) -> str:
 
 
 def _charts(
-    epochs: Sequence[EpochRecord], wanted: Sequence[str], best: int | None
+    epochs: Sequence[EpochRecord],
+    wanted: Sequence[str],
+    best: int | None,
+    guess: Guessing | None,
+    enlarged: bool,
 ) -> Iterator[tuple[str, Html]]:
+    if enlarged:
+        epochs = [each for each in epochs if each.epoch]
+    base = {"loss": guess.loss, **guess.shares} if guess is not None else {}
     for name in _names(epochs):
         if name != "loss" and name not in wanted:
             continue
@@ -61,9 +78,16 @@ def _charts(
         if lines:
             share = name in SHARES
             value = _percent if share else _short
-            yield name, chart(_title(name), lines, value, best=best, share=share)
-    rates = Line("learning rate", "one", [(each.epoch, each.lr) for each in epochs])
-    yield "lr", chart("Learning rate", [rates], rate)
+            yield (
+                name,
+                chart(
+                    _title(name), lines, value, best=best, share=share, guess=base.get(name),
+                    enlarged=enlarged,
+                ),
+            )  # fmt: skip
+    rates = [(each.epoch, each.lr) for each in epochs if each.epoch]
+    if rates and not enlarged:
+        yield "lr", chart("Learning rate", [Line("learning rate", "one", rates)], rate)
 
 
 def _names(epochs: Sequence[EpochRecord]) -> list[str]:
@@ -96,10 +120,10 @@ def _every_epoch(epochs: Sequence[EpochRecord]) -> Html:
 
     rows = [
         [
-            f"{each.epoch}{' (best)' if each.best else ''}",
+            f"{each.epoch}{' (best)' if each.best else '' if each.epoch else ' (before training)'}",
             *(cell(name, dict(each.train)) for name in train),
             *(cell(name, dict(each.val)) for name in val),
-            loss(each.lr) if each.lr >= 1 else rate(each.lr),
+            "" if not each.epoch else loss(each.lr) if each.lr >= 1 else rate(each.lr),
             duration(each.seconds),
         ]
         for each in epochs

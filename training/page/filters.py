@@ -1,4 +1,4 @@
-"""The report's images of the filters of the first convolution."""
+"""The report's images of the filters of the first convolution, numbered and framed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from .picture import tag
 
 _SHOWN = 256
 """The most filters that are shown."""
-_GAP = 1
-_GAP_LEVEL = 160
-"""Gray level of the lines between filters."""
 
 
 def filters(contents: Contents) -> Html | None:
@@ -26,17 +23,28 @@ def filters(contents: Contents) -> Html | None:
     shown = weights[:_SHOWN]
     which = f", the first {_SHOWN} of {count}" if count > _SHOWN else ""
     about = (
-        f"{name}: {count} filters of {height}x{width}{which}. Each is scaled to its own range;"
-        " mid-gray is zero."
+        f"{name}: {count} filters of {height}x{width}{which}, numbered from 0. Each is scaled to"
+        " its own range; mid-gray is zero."
     )
     if channels not in (1, 3):
         about += f" Each image is the mean over the {channels} input channels."
+    items = [
+        element("li", _filter(name, number, weight, picture))
+        for number, (weight, picture) in enumerate(zip(shown, _pictures(shown), strict=True))
+    ]
     return section(
         "filters",
         "Filters of the first layer",
         element("p", about, class_="faint"),
-        tag(_grid(_pictures(shown)), f"{len(shown)} filters of {name}", "filters"),
+        element("ul", *items, class_="filters"),
     )
+
+
+def _filter(name: str, number: int, weight: Tensor, picture: Tensor) -> Html:
+    reach = f"from {float(weight.min()):.3g} to {float(weight.max()):.3g}"
+    alt = f"filter {number} of {name}, {reach}"
+    image = tag(picture, alt, title=f"{number}: {reach}")
+    return element("figure", image, element("figcaption", str(number)))
 
 
 def first_filters(network: Network, module: nn.Module) -> tuple[str, Tensor] | None:
@@ -63,20 +71,3 @@ def _pictures(weights: Tensor) -> Tensor:
         weights = weights.mean(1, keepdim=True)
     reach = weights.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
     return ((weights / reach + 1) * 127.5).round().to(torch.uint8)
-
-
-def _grid(pictures: Tensor) -> Tensor:
-    """One image of all filters, about twice as wide as high."""
-    count, channels, height, width = pictures.shape
-    columns = min(count, max(8, round((2 * count) ** 0.5)))
-    rows = -(-count // columns)
-    sheet = torch.full(
-        (channels, rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP),
-        _GAP_LEVEL,
-        dtype=torch.uint8,
-    )
-    for place, picture in enumerate(pictures):
-        top = _GAP + place // columns * (height + _GAP)
-        left = _GAP + place % columns * (width + _GAP)
-        sheet[:, top : top + height, left : left + width] = picture
-    return sheet

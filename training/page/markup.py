@@ -82,6 +82,20 @@ def details(summary: str, *contents: str) -> Html:
     return element("details", element("summary", summary), *contents)
 
 
+def enlargeable(mark: str, label: str, content: Html, opened: Html) -> Html:
+    """Content that opens something larger when it is clicked, and closes with Esc or a click
+    elsewhere. Browsers do that without a script."""
+    button = element(
+        "button", content, type="button", class_="enlarge", popovertarget=mark, aria_label=label
+    )
+    close = element(
+        "button", "Close", type="button", class_="close", popovertarget=mark,
+        popovertargetaction="hide",
+    )  # fmt: skip
+    large = element("div", opened, close, id=mark, class_="large", popover="auto")
+    return Html(f"{button}{large}")
+
+
 def section(name: str, title: str, *contents: str) -> Html:
     heading = element("h2", title, id=f"{name}-title")
     return element("section", heading, joined(contents), id=name, aria_labelledby=f"{name}-title")

@@ -14,41 +14,48 @@ from .markup import Html, element
 
 LARGEST = 128
 """Pixels along a side: a page with many images stays small enough for e-mail."""
+LARGE = 384
+"""Pixels along a side of what can be enlarged."""
+_QUALITY = 85
+"""Of JPEG, for photographs and heatmaps whose exact pixels do not matter."""
 _SMOOTH_FROM = 64
 """Smaller images are enlarged without smoothing, so that their pixels are visible."""
 
 
-def data_address(image: Tensor) -> str:
-    """A uint8 image of one or three channels as a PNG in a `data:` URL."""
+def data_address(image: Tensor, lossy: bool = False) -> str:
+    """A uint8 image of one or three channels as a PNG in a `data:` URL; `lossy`, as a JPEG."""
     array = image.detach().cpu().contiguous()
     if array.shape[0] == 1:
         picture = Image.fromarray(array[0].numpy())
     else:
         picture = Image.fromarray(array.permute(1, 2, 0).contiguous().numpy())
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    kind = "jpeg" if lossy else "png"
+    picture.save(file, kind, optimize=True, quality=_QUALITY)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def tag(image: Tensor, alt: str, css: str = "") -> Html:
-    """An `img` element; screen readers read `alt` aloud."""
+def tag(
+    image: Tensor, alt: str, css: str = "", *, lossy: bool = False, title: str | None = None
+) -> Html:
+    """An `img` element; screen readers read `alt` aloud. Only a large image is saved with loss."""
     small = max(image.shape[-2:]) < _SMOOTH_FROM
     classes = " ".join(filter(None, [css, "pixels" if small or css else ""])) or None
     height, width = image.shape[-2:]
     return element(
-        "img", src=data_address(image), alt=alt, class_=classes, width=str(width),
-        height=str(height), loading="lazy",
+        "img", src=data_address(image, lossy and not small), alt=alt, class_=classes,
+        width=str(width), height=str(height), loading="lazy", title=title,
     )  # fmt: skip
 
 
-def viewable(image: Tensor) -> Tensor:
-    """An image reduced to one or three channels, and to `LARGEST` pixels along its longer side."""
+def viewable(image: Tensor, largest: int = LARGEST) -> Tensor:
+    """An image reduced to one or three channels, and to `largest` pixels along its longer side."""
     if image.shape[0] not in (1, 3):
         image = image[:3] if image.shape[0] > 3 else image[:1]
     longest = max(image.shape[-2:])
-    if longest <= LARGEST:
+    if longest <= largest:
         return image
-    scale = LARGEST / longest
+    scale = largest / longest
     size = [max(1, round(side * scale)) for side in image.shape[-2:]]
     small = F.interpolate(
         image[None].float(), size, mode="bilinear", align_corners=False, antialias=True
@@ -56,23 +63,43 @@ def viewable(image: Tensor) -> Tensor:
     return small[0].round().clamp(0, 255).to(torch.uint8)
 
 
-def overlay(image: Tensor, heat: Tensor) -> Tensor:
+def overlay(image: Tensor, heat: Tensor, largest: int = LARGEST) -> Tensor:
     """An image in gray with a heatmap (0 to 1) over it in color. Small images are enlarged, so that
     the heatmap is smooth."""
-    image = viewable(image)
+    image = viewable(image, largest)
     side = max(image.shape[-2:])
-    times = -(-LARGEST // side) if side < _SMOOTH_FROM else 1
+    times = -(-largest // side) if side < _SMOOTH_FROM else 1
     base = image.repeat_interleave(times, 1).repeat_interleave(times, 2).float()
     base = base.expand(3, -1, -1).mean(0, keepdim=True)  # gray: color is for the heatmap
     size = base.shape[-2:]
     smooth = F.interpolate(heat[None, None].float(), size, mode="bilinear", align_corners=False)
     share = smooth[0].clamp(0, 1)
-    mixed = base * (1 - 0.65 * share) + heat_colors(share[0]) * 0.65 * share
+    mixed = base * (1 - _OPACITY * share) + heat_colors(share[0]) * _OPACITY * share
     return mixed.round().clamp(0, 255).to(torch.uint8)
 
 
 _STOPS = ((60, 20, 110), (200, 50, 90), (250, 140, 20), (255, 235, 120))
 """From cold to hot. Lightness grows too, so that it is readable without seeing colors."""
+
+
+_OPACITY = 0.65
+"""Of the largest value of a heatmap."""
+
+
+def heat_scale() -> Html:
+    """The scale of heatmaps: their colors, as they lie over a mid-gray image."""
+    stops = []
+    for place, color in enumerate(_STOPS):
+        share = place / (len(_STOPS) - 1) * _OPACITY
+        mixed = (round(128 * (1 - share) + part * share) for part in color)
+        stops.append(f"rgb({', '.join(map(str, mixed))})")
+    bar = element(
+        "span", class_="bar", style=f"background: linear-gradient(90deg, {', '.join(stops)})"
+    )
+    return element(
+        "p", "nothing", bar, "most of this image", class_="scale", role="img",
+        aria_label="Color scale: from gray, nothing, over red to yellow, the most of this image",
+    )  # fmt: skip
 
 
 def heat_colors(share: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ def summary(contents: Contents, analysis: Analysis) -> Html:
     part = _PARTS.get(contents.outcome.part, contents.outcome.part)
     count = exact(len(contents.outcome.labels))
     weights = ", with the weights of the best epoch" if _best(contents) is not None else ""
+    compared = [element("p", each.text, class_="verdict") for each in contents.outcome.comparisons]
     facts = [
         piece
         for name, text in _facts(contents)
@@ -33,9 +34,18 @@ def summary(contents: Contents, analysis: Analysis) -> Html:
         "summary",
         "Results",
         element("dl", *cards, class_="figures"),
+        _verdict(contents),
+        *compared,
         element("p", f"Measured on the {count} {part} images{weights}.", class_="faint"),
         element("dl", *facts, class_="facts"),
     )
+
+
+def _verdict(contents: Contents) -> Html | str:
+    text = " ".join(filter(None, contents.verdict))
+    if not text:
+        return ""
+    return element("p", element("strong", "Verdict:"), f" {text}", class_="verdict")
 
 
 def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]]:

@@ -52,12 +52,13 @@ class EpochRecord(NamedTuple):
     """A line of metrics.jsonl."""
 
     epoch: int
-    """The number of completed epochs, counted from 1."""
+    """The number of completed epochs, counted from 1; 0 for the validation before training."""
     steps: int
     """The number of steps since the start of the run."""
     lr: float
     train: Mapping[str, float]
-    """`loss` and the other running metrics."""
+    """`loss` and `top1`, measured while the weights change and images are augmented; empty for
+    epoch 0."""
     val: Mapping[str, float]
     """The metrics of the plan on the validation set, by name; empty for an epoch that is not
     followed by validation (`validate 5`)."""
@@ -77,6 +78,10 @@ class RunEnd(NamedTuple):
     best: Mapping[str, float]
     seconds: float
     report: Path | None
+    comparisons: Sequence[str] = ()
+    """What test-time augmentation and an ensemble gain or lose, a line each."""
+    verdict: Sequence[str] = ()
+    """What the metrics of the run show, in one or two sentences; empty if nothing is certain."""
 
 
 class Callback:
@@ -88,6 +93,10 @@ class Callback:
 
     def started(self, start: RunStart) -> None:
         """Called before the first step."""
+
+    def before_training(self, record: EpochRecord) -> None:
+        """Called before the first step with the metrics of the starting weights on the validation
+        set, as epoch 0."""
 
     def step(self, step: Step) -> None:
         """Called after each step of the optimizer. On a GPU it is called one step later, when the

@@ -3,7 +3,7 @@ averaged."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,9 @@ from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import RECORD, RunFolder, inner_folder, member_name
 from ..checkpoint.run_lock import lock_run
 from ..inference.ensemble_module import EnsembleModule
+from ..inference.evaluate import assess
 from ..inference.trained_model import TrainedModel, open_run
+from ..metrics.comparison import Comparison, of_ensemble
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
 from ..request import Request
@@ -115,6 +117,9 @@ def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
     count = job.plan.train.ensemble.count
     records = [read_record(path / member_name(number)) for number in range(1, count + 1)]
     members: list[dict[str, Any]] = [dict(record["result"]) for record in records]
+    outcome = outcome._replace(
+        comparisons=_comparisons(job, model, outcome, [member["val"] for member in members])
+    )
     seconds = sum(float(member["seconds"]) for member in members)
     epochs = max(int(member["epochs"]) for member in members)
     facts = {
@@ -135,6 +140,7 @@ def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
             best=outcome.metrics,
             seconds=seconds,
             report=report,
+            comparisons=[each.text for each in outcome.comparisons],
         )
     )
     return Result(
@@ -152,6 +158,18 @@ def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
         report=report,
         trouble=next((result.trouble for result in results if result.trouble), ""),
     )
+
+
+def _comparisons(
+    job: Job, model: TrainedModel, outcome: Outcome, members: Sequence[Mapping[str, Any]]
+) -> tuple[Comparison, ...]:
+    """What the ensemble gains or loses, and what `tta` does if the spec has it."""
+    tta = job.plan.evaluate.tta
+    if tta is not None:
+        return assess(model, job.data, tta=tta).comparisons
+    if any(each.get(name) is None for each in members for name in ("top1", "loss")):
+        return ()  # a loss was NaN
+    return (of_ensemble(len(outcome.labels), outcome.metrics, members),)
 
 
 def _write_report(job: Job, model: TrainedModel, outcome: Outcome) -> Path | None:

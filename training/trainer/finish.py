@@ -12,12 +12,17 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import shown
 from ..checkpoint.writer import CheckpointWriter
+from ..inference.evaluate import assess
+from ..inference.trained_model import TrainedModel
+from ..metrics.comparison import Comparison
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
+from ..metrics.verdict import Facts, Finding, verdict
+from ..page.history import epochs
 from ..runtime.out_of_memory import is_out_of_memory
 from ..weights.read import read_weights
 from .callbacks import RunEnd
-from .loop import INTERRUPTED
+from .loop import EARLY, INTERRUPTED
 from .result import Result
 from .setup import Run
 
@@ -30,6 +35,7 @@ def finish(run: Run, reason: str) -> Result:
     outcome: Outcome | None = None
     test: Outcome | None = None
     report: Path | None = None
+    findings: tuple[Finding, ...] = ()
     if job.processes.writes and reason != INTERRUPTED:
         if folder.best.exists() and not writer.trouble:
             module.load_state_dict(read_weights(folder.best))
@@ -39,14 +45,20 @@ def finish(run: Run, reason: str) -> Result:
             # The metrics by which the epoch was chosen are kept. In distributed training, each
             # process evaluated its own batches, and the order of sums changes the last digits.
             outcome = outcome._replace(metrics=best)
+        outcome = outcome._replace(comparisons=_comparisons(run, module))
         if "test" in job.data.stores:
             test = _evaluate(run, module, "test")
+        findings = _verdict(run, reason, outcome)
     metrics = dict(outcome.metrics) if outcome else dict(writer.last)
     if job.processes.writes:
-        _write_record(run, end_record(run.record, reason, _progress(run), outcome, test))
+        figures = {**_progress(run), "verdict": [each._asdict() for each in findings]}
+        _write_record(run, end_record(run.record, reason, figures, outcome, test))
         if outcome is not None:
             report = _write_report(run, module, outcome)
-        job.callback.finished(_run_end(writer, reason, metrics, report))
+        end = _run_end(writer, reason, metrics, report)
+        comparisons = [each.text for each in outcome.comparisons] if outcome else []
+        verdict_texts = [each.text for each in findings]
+        job.callback.finished(end._replace(comparisons=comparisons, verdict=verdict_texts))
         if reason == INTERRUPTED and not writer.trouble:
             job.callback.note(f"to continue: cnn train --resume {shown(folder.path)}")
     return Result(
@@ -62,8 +74,48 @@ def finish(run: Run, reason: str) -> Result:
         outcome=outcome,
         test=test,
         report=report,
+        verdict=findings,
         trouble=writer.trouble,
     )
+
+
+def _comparisons(run: Run, module: nn.Module) -> tuple[Comparison, ...]:
+    """What `tta` gains or loses on the validation set, if the spec has it. For an ensemble, that is
+    measured at its end."""
+    job = run.job
+    tta = job.plan.evaluate.tta
+    if tta is None or job.ensemble_folder is not None:
+        return ()
+    model = TrainedModel(
+        name=shown(run.writer.folder.path),
+        folder=run.writer.folder.path,
+        request=job.request,
+        modules=(module.eval(),),
+        device=job.device,
+        classes=job.data.dataset.classes,
+        preparation=job.data.preparation,
+        multi_label=job.data.dataset.multi_label,
+        epoch=run.writer.position.best_epoch,
+    )
+
+    def progress(what: str, done: int, total: int | None) -> None:
+        job.callback.evaluating("val", done, total or done)
+
+    return assess(model, job.data, tta=tta, progress=progress).comparisons
+
+
+def _verdict(run: Run, reason: str, outcome: Outcome) -> tuple[Finding, ...]:
+    """What the metrics of all epochs show, also of those before the run was resumed."""
+    request = run.job.request
+    facts = Facts.of(
+        request.plan,
+        request.network,
+        run.job.data.dataset,
+        epochs(run.writer.folder.path),
+        predicted=outcome.confusion.sum(0).tolist(),
+        stopped_early=reason == EARLY,
+    )
+    return verdict(facts) if facts is not None else ()
 
 
 def _evaluate(run: Run, module: nn.Module, part: str) -> Outcome:

@@ -95,6 +95,7 @@ class Loop:
             early_stopping is not None and early_stopping.over
         ):  # a resumed run that had already ended
             return EARLY
+        self.validate_before_training()
         while self.position.epoch < epochs:
             began = time.perf_counter()
             if not self.train_epoch():
@@ -254,6 +255,31 @@ class Loop:
         return not_finite(forward, repeat_forward, unread.moment, self.advice())
 
     # ---- validation ----
+
+    def validate_before_training(self) -> None:
+        """Epoch 0: the metrics of the starting weights, of a new run only. The training set, which
+        may be much larger than the validation set, is not evaluated."""
+        position = self.position
+        if position.steps or position.position or position.lines:
+            return
+        began = time.perf_counter()
+        with self.interruption.at_once():
+            self.processes.share_buffers(self.learner.evaluated)
+            val_metrics = self.count().metrics()
+        record = EpochRecord(
+            epoch=0,
+            steps=0,
+            lr=self.learner.rates.at(0),
+            train={},
+            val={name: val_metrics[name] for name in self.metrics if name in val_metrics},
+            best=False,
+            seconds=time.perf_counter() - began,
+            images_per_second=0.0,
+            waiting=0.0,
+        )
+        position.seconds += record.seconds
+        self.writer.before_training(record)
+        self.callback.before_training(record)
 
     def end_epoch(self, began: float) -> tuple[EpochRecord, bool]:
         """Validates the network, if the plan says so; returns the epoch's record, and whether

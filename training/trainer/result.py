@@ -10,6 +10,7 @@ from torch import nn
 
 from ..data.images.preprocessing import Preparation
 from ..metrics.outcome import Outcome
+from ..metrics.verdict import Finding
 from .loop import INTERRUPTED
 
 
@@ -38,6 +39,8 @@ class Result:
     """The evaluation on the test set; None if there is no test set."""
     report: Path | None
     """The path of report.html; None if it was not written."""
+    verdict: tuple[Finding, ...] = ()
+    """What the metrics of the run show; empty if nothing is certain."""
     trouble: str = ""
     """Why not all files could be written; empty if they were."""
 

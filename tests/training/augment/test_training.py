@@ -13,7 +13,7 @@ from dotcnn import __version__
 from dotcnn.compiler.plan.fusion import size_when_read
 from dotcnn.dsl.source import Source
 from dotcnn.training.augment import augmenter
-from dotcnn.training.augment.sheet import in_turn, sheet
+from dotcnn.training.augment.sheet import difference, in_turn, sheet
 from dotcnn.training.data.images.resize import training_fit
 from dotcnn.training.data.open import open_data
 from dotcnn.training.request import request
@@ -98,9 +98,11 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_sheet_shows_all_that_there_is(spec: Path) -> None:
     opened = open_data(request(Source("small.cnn", spec.read_text())).plan, Path())
     found = sheet(opened, images=5, epochs=3)
-    assert [len(group.rows) for group in found.groups] == [1, 3, 3]
+    assert [len(group.rows) for group in found.groups] == [1, 3, 8]
     assert [row.label for row in found.groups[2].rows] == [
-        "rotate 10", "color brightness=0.2", "cutmix",
+        "rotate 10", "rotate: degrees -10", "rotate: degrees 10", "color brightness=0.2",
+        "difference, times 2; gray is none", "color: brightness 0.8", "color: brightness 1.2",
+        "cutmix",
     ]  # fmt: skip
     assert found.names == ("0", "1", "2", "3", "4")
     original = found.groups[0].rows[0].images
@@ -109,6 +111,31 @@ def test_the_sheet_shows_all_that_there_is(spec: Path) -> None:
         assert all(image.shape == (1, 8, 8) for image in row.images)
         assert any(not torch.equal(*pair) for pair in zip(row.images, original, strict=True))
     assert len({bytes(row.images[0].numpy()) for row in found.groups[1].rows}) == 3
+
+
+def test_both_ends_of_a_range_are_shown(spec: Path) -> None:
+    """With that value alone: other ranges of the directive change nothing meanwhile."""
+    text = SPEC + "augment { color brightness=0.2 contrast=0.5 p=10% }"
+    opened = open_data(request(Source("small.cnn", text)).plan, Path())
+    rows = {row.label: row.images for row in sheet(opened, images=5, epochs=1).groups[2].rows}
+    original = torch.stack([opened.image("train", index) for index in in_turn(opened, 5)]).float()
+    for label, factor in (("color: brightness 0.8", 0.8), ("color: brightness 1.2", 1.2)):
+        wanted = (original * factor).clamp(0, 255)
+        assert (torch.stack(rows[label]).float() - wanted).abs().max() <= 1, label
+    assert {"color: contrast 0.5", "color: contrast 1.5"} < rows.keys()
+
+
+def test_a_small_change_is_shown_amplified() -> None:
+    """By a factor that is said; what has not changed is mid-gray."""
+    before = [torch.full((1, 8, 8), 100, dtype=torch.uint8)] * 2
+    after = [before[0].clone(), before[1] + 3]
+    (row,) = difference(before, after)
+    assert row.label == "difference, times 32; gray is none"
+    assert torch.equal(row.images[0], torch.full((1, 8, 8), 128, dtype=torch.uint8))
+    assert torch.equal(row.images[1], torch.full((1, 8, 8), 128 + 3 * 32, dtype=torch.uint8))
+    assert not list(difference(before, before)), "nothing has changed"
+    assert not list(difference(before, [255 - image for image in before])), "it can be seen"
+    assert not list(difference(before, [image[:, :4] for image in before]))
 
 
 def test_the_sheet_as_a_picture(spec: Path, capfd: Capture) -> None:
@@ -125,7 +152,7 @@ def test_the_sheet_as_a_picture(spec: Path, capfd: Capture) -> None:
 def test_the_sheet_as_a_page(spec: Path, capfd: Capture) -> None:
     assert run(capfd, "augment", spec, "-o", "sheet.html", "--images", 3).code == 0
     page = Path("sheet.html").read_text(encoding="utf-8")
-    assert page.count("<img ") == 3 * (1 + 6 + 3)
+    assert page.count("<img ") == 3 * (1 + 6 + 8)
     assert "3 directives in 3 passes" in page
     assert "http://" not in page
     assert "https://" not in page

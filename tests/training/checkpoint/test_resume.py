@@ -194,7 +194,7 @@ def test_the_best_weights_are_written_however_it_ends(
         trained(folder, callback=looker)
     assert [record.best for record in looker.epochs] == [True, True]
     assert about_weights(folder / "best.safetensors")["epoch"] == "2"
-    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 3
     monkeypatch.setattr(keeper, "WRITING", 1)
     trained(tmp_path / "other", callback=Looker(stop_after=2 * STEPS + 1))
     best = [load_file(path / "best.safetensors") for path in (folder, tmp_path / "other")]
@@ -260,7 +260,7 @@ def test_a_full_disk_keeps_what_was_written(
                 disk.full = True
             if len(self.steps) == 2 * STEPS + 1:
                 assert (folder / "last.ckpt").read_bytes() == before[0]
-                assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
+                assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
                 disk.full = False
 
     before: list[bytes] = []
@@ -269,7 +269,7 @@ def test_a_full_disk_keeps_what_was_written(
     assert any("No space left" in note for note in looker.notes)
     assert result.trouble == ""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+    assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2, 3]
     assert read_checkpoint(folder / "last.ckpt")["position"]["epoch"] == 3
     assert result.reason == "done"
 

@@ -18,7 +18,7 @@ from dotcnn.training.display.messages import epoch_line, fitting
 from dotcnn.training.display.number_format import clock, duration, loss, metric, speed
 from dotcnn.training.display.plain import Plain
 
-from .events import Clock, a_plan, finished, record, start, step, whole_run
+from .events import Clock, a_plan, before_training, finished, record, start, step, whole_run
 
 
 def test_a_line_for_each_epoch_and_none_for_a_step(tmp_path: Path) -> None:
@@ -26,12 +26,13 @@ def test_a_line_for_each_epoch_and_none_for_a_step(tmp_path: Path) -> None:
     whole_run(callback_for(stream, color=False), tmp_path)
     lines = stream.getvalue().splitlines()
     assert [line.split("  ")[0] for line in lines if line.startswith("epoch")] == [
+        "epoch 0/3",
         "epoch 1/3",
         "epoch 2/3",
         "epoch 3/3",
     ]
     assert lines[-4] == "done: 3 epochs in 3:07"
-    assert lines[-3] == "best: epoch 2, loss 0.2000, top1 95.00 %"
+    assert lines[-3] == "best: epoch 2, val loss 0.2000, val top1 95.00 %"
     assert lines[-1].endswith("report.html")
     assert "something to read" in lines
     assert "\x1b" not in stream.getvalue()
@@ -79,11 +80,14 @@ def test_what_would_move_a_cursor_is_written_out(tmp_path: Path) -> None:
 def test_an_epoch_says_what_there_is_room_for() -> None:
     long = epoch_line(record(7, best=True, waiting=0.3), 120, 200)
     assert long == (
-        "epoch   7/120  loss 0.5000   val loss 0.5500   top1 90.00 %   top5 99.00 %   lr 0.05    "
-        "  6,400 images/s    data wait 30 %   2.0 s    best"
+        "epoch   7/120  loss 0.5000   top1 85.00 %   val loss 0.5500   val top1 90.00 %   val top5"
+        " 99.00 %   lr 0.05      6,400 images/s    data wait 30 %   2.0 s    best"
     )
-    assert epoch_line(record(7, best=True), 120, 70) == (
-        "epoch   7/120  loss 0.5000   val loss 0.5500   top1 90.00 %   best"
+    assert epoch_line(record(7, best=True), 120, 90) == (
+        "epoch   7/120  loss 0.5000   top1 85.00 %   val loss 0.5500   val top1 90.00 %   best"
+    )
+    assert epoch_line(record(7, best=True), 120, 79) == (
+        "epoch   7/120  loss 0.5000   top1 85.00 %   val loss 0.5500   val top1 90.00 %"
     )
     assert epoch_line(record(7), 120, 5) == "epoch   7/120"
 
@@ -97,14 +101,24 @@ def test_all_lines_of_a_run_have_the_same_columns(width: int) -> None:
         record(3, waiting=0.01, seconds=42.0),
     ]
     lines = [epoch_line(each, 120, width) for each in records]
-    names = ("epoch", "loss", "val loss", "top1", "top5", "lr", "images/s", "data wait")
+    names = ("epoch", "loss", "top1", "val loss", "val top1", "lr", "images/s", "data wait")
     without = epoch_line(record(4, waiting=0.2, validated=False), 120, width, list(records[0].val))
     assert "val" not in without
     assert without.find("data wait") == lines[0].find("data wait")
     for name in names:
         assert len({name in line for line in lines}) == 1, name
-    for name in ("val loss", "top1", "data wait"):
+    before = epoch_line(before_training(), 120, width, list(records[0].val))
+    for name in ("val loss", "val top1", "data wait"):
         assert len({line.find(name) for line in lines}) == 1, name
+        if name in before:
+            assert before.find(name) == lines[0].find(name)
+
+
+def test_epoch_0_says_what_was_measured() -> None:
+    assert epoch_line(before_training(), 30, 180) == (
+        "epoch  0/30  before training              val loss 2.300    val top1 10.00 %   val top5"
+        " 50.00 %                                                   0.2 s"
+    )
 
 
 @given(

@@ -123,7 +123,7 @@ def test_the_block_shows_how_it_goes(columns: int, tmp_path: Path) -> None:
     assert "42 %" in block[1]
     assert "loss 0.2500" in block[2]
     assert "best so far: epoch 2" in block[3]
-    assert [line.split("  ")[0] for line in block[4:]] == ["loss", "val loss", "top1"]
+    assert [line.split("  ")[0] for line in block[4:]] == ["loss", "val loss", "val top1"]
     assert "1.000 to 0.5000" in block[4]
     assert all(len(line) < columns for line in block)
 
@@ -144,6 +144,7 @@ def test_epochs_and_notes_stay_above_it(tmp_path: Path) -> None:
     whole_run(live, tmp_path)
     lines = terminal.shown.splitlines()
     assert [line.split("  ")[0] for line in lines if line.startswith("epoch")] == [
+        "epoch 0/3",
         "epoch 1/3",
         "epoch 2/3",
         "epoch 3/3",

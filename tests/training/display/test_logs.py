@@ -13,7 +13,7 @@ from dotcnn.training.display.choose import callback_for
 from dotcnn.training.display.csv_file import CsvFile
 from dotcnn.training.display.tensorboard import TensorBoard
 
-from .events import a_plan, record, start, whole_run
+from .events import a_plan, before_training, record, start, whole_run
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -23,7 +23,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 def test_a_plan_that_says_so_gets_both(tmp_path: Path) -> None:
     whole_run(callback_for(io.StringIO(), color=False, plan=a_plan()), tmp_path)
-    assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2", "3"]
+    assert [row["epoch"] for row in rows(tmp_path)] == ["0", "1", "2", "3"]
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
 
 
@@ -37,6 +37,7 @@ def test_a_row_has_all_figures(tmp_path: Path) -> None:
             "steps": "10",
             "lr": "0.05",
             "train_loss": "0.25",
+            "train_top1": str(0.875 - 0.05),
             "val_loss": str(0.25 * 1.1),
             "val_top1": "0.875",
             "val_top5": "0.99",
@@ -56,6 +57,17 @@ def test_epochs_without_validation_have_the_same_columns(tmp_path: Path) -> None
     first, second = rows(tmp_path)
     assert first.keys() == second.keys()
     assert (first["val_top1"], second["val_top1"]) == ("", "0.875")
+
+
+def test_epoch_0_has_no_training_figures(tmp_path: Path) -> None:
+    log = CsvFile()
+    log.started(start(tmp_path))
+    log.before_training(before_training())
+    log.epoch(record(1))
+    first, second = rows(tmp_path)
+    assert first.keys() == second.keys()
+    assert (first["epoch"], first["train_loss"], first["val_top1"]) == ("0", "", "0.1")
+    assert second["train_loss"] == "0.5"
 
 
 def test_epochs_that_are_learned_again_are_written_once(tmp_path: Path) -> None:
@@ -80,11 +92,12 @@ def test_epochs_that_are_learned_again_are_written_once(tmp_path: Path) -> None:
 def test_the_file_says_what_happened(tmp_path: Path) -> None:
     log = TensorBoard()
     log.started(start(tmp_path))
+    log.before_training(before_training())
     log.epoch(record(1, 0.25, 0.875))
     log.epoch(record(2, 0.125, 0.9375))
     found = scalars(tmp_path)
     assert found["loss/train"] == [(1, 0.25), (2, 0.125)]
-    assert found["top1/val"] == [(1, 0.875), (2, 0.9375)]
+    assert found["top1/val"] == [(0, pytest.approx(0.1)), (1, 0.875), (2, 0.9375)]
     assert found["lr"] == [(1, pytest.approx(0.05)), (2, pytest.approx(0.05))]
 
 

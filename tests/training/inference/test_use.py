@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -156,6 +158,38 @@ def test_tta_averages_views(cnn: Run) -> None:
     told = cnn("evaluate", "run", "--tta", "--set", "evaluate.tta=flip", "--format", "json").json
     right = (found.argmax(1) == opened.stores["val"].labels).double().mean()
     assert told["metrics"]["top1"] == pytest.approx(float(right))  # type: ignore[index]
+
+
+def test_tta_says_what_it_gains_or_loses(cnn: Run) -> None:
+    """Mirrored digits are others: it makes a third of the predictions worse."""
+    views = ("--tta", "--set", "evaluate.tta=flip")
+    plain, told = (cnn("evaluate", "run", *more, "--format", "json").json for more in ((), views))
+    assert plain["comparisons"] == []
+    (found,) = told["comparisons"]  # type: ignore[misc]
+    assert (found["what"], found["against"]) == ("tta flip", "one view")
+    assert found["base"] == plain["metrics"]
+    assert found["metrics"] == told["metrics"]
+    text = cnn("evaluate", "run", *views).out
+    assert found["text"] in text
+    top1, base = (100 * found[part]["top1"] for part in ("metrics", "base"))
+    assert f"top1 {top1:.2f} %, {base - top1:.2f} points less than one view ({base:.2f} %)" in text
+    assert "It makes predictions worse: leave it out" in text
+
+
+def test_an_ensemble_is_compared_with_its_best_network() -> None:
+    ready = open_run(small_run(), "", device=torch.device("cpu"))
+    opened = data_of(ready)
+    weak = copy.deepcopy(ready.modules[0])
+    with torch.no_grad():
+        for weight in weak.parameters():
+            weight += 0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+    both = replace(ready, modules=(weak, ready.modules[0]))
+    (found,) = assess(both, opened).comparisons
+    assert (found.what, found.against) == ("ensemble of 2", "its best network, 2")
+    assert found.base == pytest.approx(assess(ready, opened).metrics)
+    whole, _ = assess(both, opened, "all", tta=Tta.make(flip=True)).comparisons
+    assert whole.images == 1797
+    assert whole.base == pytest.approx(assess(ready, opened, "all").metrics)
 
 
 def test_tta_must_be_in_the_spec(cnn: Run) -> None:

@@ -22,6 +22,7 @@ from dotcnn.compiler.network import Network
 from dotcnn.training.data.dataset import Dataset
 from dotcnn.training.inference.evaluate import assess, data_of
 from dotcnn.training.inference.trained_model import open_run
+from dotcnn.training.metrics.comparison import Comparison
 from dotcnn.training.metrics.outcome import Outcome
 from dotcnn.training.page import history
 from dotcnn.training.page.contents import Contents
@@ -152,16 +153,69 @@ def test_images_are_the_pixels_that_the_network_met() -> None:
     assert torch.equal(shown.view(8, 8), contents().image(index)[0])
 
 
-def test_of_what_was_recognised_every_class_has_its_turn() -> None:
+def test_every_class_has_a_heatmap() -> None:
+    """Of an image that was recognized, if there is one; of a class without images there is none."""
     outcome = contents().outcome
     chosen = of_each_class(contents())
+    assert outcome.labels[chosen].tolist() == list(range(10))
     right = contents().predicted == outcome.labels
-    assert len(chosen) == len(set(chosen)) == 8
-    assert all(bool(right[index]) for index in chosen)
-    known = sorted(set(outcome.labels[right].tolist()))
-    assert outcome.labels[chosen].tolist() == known[:8]
-    few = of_each_class(many(2))
-    assert many(2).outcome.labels[few].tolist() == [0, 1] * 4
+    for index in chosen:
+        same = outcome.labels == outcome.labels[index]
+        assert bool(right[index]) or not bool((right & same).any())
+    none_right = made_up(10, wrong=len(outcome.labels))
+    labels = none_right.labels.clone()
+    labels[labels == 7] = 8
+    chosen = of_each_class(changed(outcome=none_right._replace(labels=labels)))
+    assert labels[chosen].tolist() == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+    assert len(of_each_class(many(120))) == 40
+
+
+def test_heatmaps_can_be_enlarged_without_a_script() -> None:
+    large = [each["id"] for each in whole().all("div") if "popover" in each]
+    assert len(large) == len(set(large)) == 10 + min(8, len(contents().wrong))
+    for button in whole().all("button"):
+        assert button["popovertarget"] in large
+    assert whole().text.count("for the true class") >= min(8, len(contents().wrong))
+    assert whole().text.count("most of this image") == 1 + len(large), "each has the color scale"
+
+
+def test_filters_are_numbered() -> None:
+    frames = [each for each in whole().all("img") if each["alt"].startswith("filter ")]
+    assert [each["alt"].split(",")[0] for each in frames] == [
+        f"filter {number} of conv1" for number in range(8)
+    ]
+
+
+def test_the_verdict_is_on_the_page() -> None:
+    said = [{"rule": "overfits", "text": "it knows <everything> by heart"}]
+    record = {**contents().record, "result": {**contents().record["result"], "verdict": said}}
+    assert "Verdict: it knows <everything> by heart" in Page(report(changed(record=record))).text
+    none = {**record, "result": {**record["result"], "verdict": []}}
+    assert "Verdict" not in Page(report(changed(record=none))).text
+
+
+def test_a_run_without_a_verdict_gets_one_from_its_epochs() -> None:
+    """It was trained before there were any."""
+    record = {**contents().record, "result": {"seconds": 1.0}}
+    last = contents().epochs[-1]
+    epochs = [
+        last._replace(epoch=epoch, steps=epoch * 50, train={"loss": 0.1, "top1": 1.0},
+                      val={"loss": 2.0, "top1": 0.5})
+        for epoch in range(1, 5)
+    ]  # fmt: skip
+    text = Page(report(changed(record=record, epochs=epochs))).text
+    assert "training accuracy 100.0 %, validation 50.0 %" in text
+
+
+def test_a_gain_or_loss_is_on_the_page() -> None:
+    """10 crops made 80 % into 68 %."""
+    metrics = contents().outcome.metrics
+    one = Comparison("tta crops=10", "one view", 359, {**metrics, "top1": 0.68},
+                     {**metrics, "top1": 0.8})  # fmt: skip
+    outcome = contents().outcome._replace(comparisons=(one,))
+    text = Page(report(changed(outcome=outcome))).text
+    assert "tta crops=10: top1 68.00 %, 12.00 points less than one view (80.00 %)" in text
+    assert "leave it out" in text
 
 
 # ---- nothing goes out, nothing comes in --------------------------------------------------------

@@ -220,7 +220,7 @@ def test_all_validate_with_the_statistics_that_are_saved(trainer: Trainer, tmp_p
     weights in the run folder, in which the statistics of the first process are."""
     spec = SPEC.replace("sync_bn on", "").replace("epochs 2", "epochs 1\n  ema 0.9")
     assert trainer(spec, tmp_path / "run", world=2, port=port()) == 0
-    (line,) = measured(tmp_path / "run")
+    _, line = measured(tmp_path / "run")
     outcome = dotcnn.evaluate(tmp_path / "run", device="cpu")
     assert {name: outcome.metrics[name] for name in line["val"]} == pytest.approx(
         line["val"], rel=1e-5

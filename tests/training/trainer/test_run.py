@@ -48,7 +48,7 @@ def test_everything_is_in_the_folder(tmp_path: Path) -> None:
     assert plan.train.epochs.count == 3
     assert "class Net(nn.Module)" in (folder / "model.py").read_text()
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+    assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2, 3]
     record = json.loads((folder / "record.json").read_text())
     assert record["state"] == "done"
     assert record["torch"] == torch.__version__
@@ -191,6 +191,34 @@ def test_an_ensemble(tmp_path: Path) -> None:
     assert len(ready.modules) == 3
 
 
+def test_what_an_ensemble_and_views_gain_is_told_at_the_end(tmp_path: Path) -> None:
+    """Each against the simple way: the best network alone, and one view of each image."""
+    spec = SPEC + "evaluate { tta flip }"
+    looker = Looker()
+    result = trained(tmp_path / "run", spec, callback=looker, set={**ONE, "train.ensemble": 2})
+    record = json.loads((tmp_path / "run" / "record.json").read_text())["result"]
+    ensemble, views = record["comparisons"]
+    best = max(record["members"], key=lambda each: (each["top1"], -each["loss"]))
+    assert ensemble["base"] == pytest.approx(best, abs=1e-6)
+    assert ensemble["metrics"] == pytest.approx(result.metrics, abs=1e-6)
+    assert (views["what"], views["base"]) == ("tta flip", pytest.approx(ensemble["metrics"]))
+    assert looker.end is not None
+    assert list(looker.end.comparisons) == [ensemble["text"], views["text"]]
+    member = json.loads((tmp_path / "run" / "1" / "record.json").read_text())["result"]
+    assert member["comparisons"] == [], "that of all networks together is enough"
+
+
+def test_what_views_gain_is_told_at_the_end_of_a_run(tmp_path: Path) -> None:
+    looker = Looker()
+    result = trained(tmp_path, SPEC + "evaluate { tta flip }", callback=looker, set=ONE)
+    (found,) = json.loads((tmp_path / "record.json").read_text())["result"]["comparisons"]
+    assert found["base"] == pytest.approx(result.metrics)
+    again = dotcnn.evaluate(tmp_path, tta=True, device="cpu")
+    assert again.metrics == pytest.approx(found["metrics"])
+    assert looker.end is not None
+    assert list(looker.end.comparisons) == [found["text"]]
+
+
 def test_an_ensemble_is_resumed(tmp_path: Path) -> None:
     changes = {**ONE, "train.ensemble": 2}
     whole = trained(tmp_path / "whole", set=changes)
@@ -308,7 +336,7 @@ def test_the_command(
     assert cli.main([*arguments, "-o", "out/a"]) == 1
     assert "error[run-exists]" in capsys.readouterr().err
     assert cli.main(["train", "--resume", "out/a", "--set", "train.epochs=2"]) == 0
-    assert len((tmp_path / "out" / "a" / "metrics.jsonl").read_text().splitlines()) == 2
+    assert len((tmp_path / "out" / "a" / "metrics.jsonl").read_text().splitlines()) == 3
 
 
 def test_warnings_about_a_plan(

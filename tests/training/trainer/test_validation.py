@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+import dotcnn
 from dotcnn.compiler.analysis.memory import Memory
 from dotcnn.compiler.analysis.setting import Setting
 from dotcnn.compiler.plan import plan
@@ -23,6 +24,7 @@ from dotcnn.training.optim.precision import FULL
 from dotcnn.training.optim.schedules import PlateauState
 from dotcnn.training.page.history import epochs as read_epochs
 from dotcnn.training.trainer import loop
+from dotcnn.training.trainer.callbacks import EpochRecord
 from dotcnn.training.trainer.job import Job
 from networks import gallery
 
@@ -54,9 +56,9 @@ def test_only_some_epochs_are_followed_by_validation(tmp_path: Path) -> None:
     looker = Evaluations()
     result = trained(tmp_path / "some", set=EVERY, callback=looker)
     trained(tmp_path / "all", set={"train.epochs": 7})
-    assert looker.after == [3, 6, 7, 8], "and once at the end"
+    assert looker.after == [1, 3, 6, 7, 8], "once before training, and once at the end"
     some, every = lines(tmp_path / "some"), lines(tmp_path / "all")
-    assert [line["epoch"] for line in some if line["val"]] == [3, 6, 7]
+    assert [line["epoch"] for line in some if line["val"]] == [0, 3, 6, 7]
     for line, other in zip(some, every, strict=True):
         assert line["train"] == other["train"]
         assert line["val"] in ({}, other["val"])
@@ -64,7 +66,7 @@ def test_only_some_epochs_are_followed_by_validation(tmp_path: Path) -> None:
     assert result.best_epoch in (3, 6, 7)
     assert max(line["epoch"] for line in some if line["best"]) == result.best_epoch
     assert looker.begun is not None
-    assert tuple(some[2]["val"]) == tuple(looker.begun.metrics)
+    assert tuple(some[3]["val"]) == tuple(looker.begun.metrics)
     assert [bool(each.val) for each in read_epochs(tmp_path / "some")] == [
         bool(line["val"]) for line in some
     ]
@@ -90,7 +92,8 @@ def test_it_may_change_when_a_run_is_resumed(tmp_path: Path) -> None:
     trained(tmp_path, SPEC)
     longer = {"train.epochs": 6, "train.validate": 5}
     gone_on(tmp_path, SPEC, set=longer)
-    assert [bool(line["val"]) for line in lines(tmp_path)] == [True, True, True, False, True, True]
+    val = [bool(line["val"]) for line in lines(tmp_path)]
+    assert val == [True, True, True, True, False, True, True]
 
 
 def test_the_report_shows_such_a_run(tmp_path: Path) -> None:
@@ -170,5 +173,81 @@ def test_batches_that_do_not_fit_are_made_smaller(
     monkeypatch.setattr(loop, "count", counting)
     looker = Looker()
     trained(tmp_path, set={"train.epochs": 2}, callback=looker)
-    assert seen == [1024, 256, 256]
+    assert seen == [1024, 256, 256, 256]
     assert "out of memory: validating with batches of 256 images" in looker.notes
+
+
+# ---- epoch 0 -----------------------------------------------------------------------------------
+
+
+class Before(Looker):
+    """Keeps what is told before training."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        super().__init__(stop_after)
+        self.before: list[EpochRecord] = []
+
+    def before_training(self, record: EpochRecord) -> None:
+        assert not self.steps
+        self.before.append(record)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_epoch_0_has_the_metrics_of_the_starting_weights(tmp_path: Path) -> None:
+    looker = Before()
+    trained(tmp_path, set={"train.epochs": 1}, callback=looker)
+    (record,) = looker.before
+    first, second = lines(tmp_path)
+    assert (first["epoch"], first["steps"], first["train"], first["best"]) == (0, 0, {}, False)
+    assert second["epoch"] == 1
+    torch.manual_seed(0)
+    data = opened("digits", input="1x8x8")
+    wanted = evaluate(dotcnn.load(SPEC.replace("classes", "10")), data, "val").metrics
+    for name, value in record.val.items():
+        assert value == first["val"][name] == pytest.approx(wanted[name])
+
+
+@pytest.mark.usefixtures("no_report")
+def test_epoch_0_changes_nothing_of_what_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(tmp_path / "with")
+    monkeypatch.setattr(loop.Loop, "validate_before_training", lambda loop: None)
+    trained(tmp_path / "without")
+    assert equal(last(tmp_path / "with"), last(tmp_path / "without"))
+    assert [line["val"] for line in lines(tmp_path / "with")[1:]] == [
+        line["val"] for line in lines(tmp_path / "without")
+    ]
+
+
+@pytest.mark.usefixtures("no_report")
+@pytest.mark.parametrize("steps", [2, 8])
+def test_a_resumed_run_has_one_epoch_0(tmp_path: Path, steps: int) -> None:
+    """Also if it was interrupted in its first epoch."""
+    assert trained(tmp_path, callback=Looker(stop_after=steps)).interrupted
+    looker = Before()
+    gone_on(tmp_path, callback=looker)
+    assert not looker.before
+    assert [line["epoch"] for line in lines(tmp_path)] == [0, 1, 2, 3]
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_run_that_died_before_its_first_checkpoint_begins_again(tmp_path: Path) -> None:
+    class Dying(Looker):
+        def step(self, step: object) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, callback=Dying())
+    assert [line["epoch"] for line in lines(tmp_path)] == [0]
+    gone_on(tmp_path)
+    assert [line["epoch"] for line in lines(tmp_path)] == [0, 1, 2, 3]
+
+
+@pytest.mark.usefixtures("no_report")
+def test_outputs_that_are_zero_before_training_are_no_reason_to_warn(tmp_path: Path) -> None:
+    looker = Before()
+    spec = SPEC.replace("input 1x8x8", "input 1x8x8\n  init normal std=1e-30")
+    trained(tmp_path, spec, set={"train.epochs": 1}, callback=looker)
+    assert looker.before[0].val["loss"] == pytest.approx(2.302585, abs=1e-5)
+    assert not any("after epoch 0" in note for note in looker.notes)
