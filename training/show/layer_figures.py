@@ -24,9 +24,7 @@ class LayerSummary:
     zeros: float
     """The share of values that are exactly zero."""
     dead: int
-    """The number of channels that are zero everywhere."""
-    constant: int
-    """The number of other channels that have one value everywhere, where a map has several."""
+    """The number of channels that are zero everywhere, where a channel has several values."""
     bad: int
     """The number of values that are not finite."""
 
@@ -37,15 +35,13 @@ def summary(node: Node, output: Tensor) -> LayerSummary:
     by_channel = values.transpose(0, 1).flatten(1) if values.ndim > 1 else values[None]
     low, high = by_channel.amin(1), by_channel.amax(1)
     zero = (low == 0) & (high == 0)
-    same = (low == high) & ~zero
     return LayerSummary(
         node,
         float(values.min()),
         float(values.mean()),
         float(values.max()),
         float((values == 0).float().mean()),
-        int(zero.sum()),
-        int(same.sum()) if by_channel.shape[1] > len(values) else 0,
+        int(zero.sum()) if by_channel.shape[1] > 1 else 0,
         int((~values.isfinite()).sum()),
     )
 

@@ -196,6 +196,7 @@ def _preparation(network: Network, plan: TrainPlan, learned: Learned) -> tuple[P
         half = {"preset": "none", "mean": (0.5,), "std": (0.5,)}
         normalize = Normalize.make(**({"preset": "imagenet"} if shape[0] == 3 else half))
         unknown = "the weights do not record it: " if learned == "learned" else ""
-        origin = f"{unknown}`{normalize}` (another: --set evaluate.normalize=...)"
+        others = "caffe, inception, none, …" if shape[0] == 3 else "none, mnist, …"
+        origin = f"{unknown}`{normalize}` (others: --set evaluate.normalize={others})"
     evaluate = replace(plan.evaluate, normalize=normalize)
     return Preparation.of(replace(plan, evaluate=evaluate), (), ()), origin
