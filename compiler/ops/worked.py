@@ -87,14 +87,15 @@ class Group(NamedTuple):
     def _joined(self, terms: Sequence[Term]) -> str:
         if self.between == " + " and self.each == "{v}":
             return added([term.value for term in terms])
-        return self.between.join(self._written(term) for term in terms)
-
-    def _written(self, term: Term) -> str:
-        if term.place is None and math.isinf(term.value):
-            return "padding"
-        operand = figure if re.search(r"[(|]\{v\}[)|]|^\{v\}$", self.each) else bracketed
-        weight = "" if term.factor is None else bracketed(term.factor)
-        return self.each.format(v=operand(term.value), w=weight)
+        # Between bars or brackets, or alone, a negative number needs none of its own.
+        alone = re.search(r"[(|]\{v\}[)|]|^\{v\}$", self.each)
+        value, each = figure if alone else bracketed, self.each.format
+        return self.between.join(
+            "padding"
+            if term.place is None and math.isinf(term.value)
+            else each(v=value(term.value), w="" if term.factor is None else bracketed(term.factor))
+            for term in terms
+        )
 
 
 class Step(NamedTuple):
