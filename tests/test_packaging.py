@@ -28,6 +28,10 @@ ACCELERATION = ("cuda-", "nvidia-", "triton")
 """Requirements of torch itself, where it was built for a graphics card; it pins them."""
 
 
+DATA_PACKAGES = ["dsl", "specs", "training/data/sources", "training/show/page"]
+"""Packages with files that are not Python."""
+
+
 def test_the_version_is_written_once() -> None:
     """In __init__.py, from where the build takes it."""
     assert PYPROJECT["project"]["dynamic"] == ["version"]
@@ -55,7 +59,7 @@ def test_every_source_file_is_in_a_package() -> None:
     assert [path for path in package_files("*.py") if path.parent not in folders] == []
 
 
-@pytest.mark.parametrize("package", ["dsl", "specs", "training/data/sources"])
+@pytest.mark.parametrize("package", DATA_PACKAGES)
 def test_data_files_are_installed(package: str) -> None:
     globs = SETUPTOOLS["package-data"]["dotcnn." + package.replace("/", ".")]
     folder = ROOT / package
@@ -113,7 +117,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         licenses = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
     listed = package_files("*.py")
-    for package in ["dsl", "specs", "training/data/sources"]:
+    for package in DATA_PACKAGES:
         listed += [path for path in package_files("*") if path.is_relative_to(package)]
     assert names == {f"dotcnn/{path.as_posix()}" for path in listed} | {"dotcnn/py.typed"}
     assert len(licenses) == 1

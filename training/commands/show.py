@@ -166,7 +166,7 @@ def run(options: argparse.Namespace) -> int:
     images = _images(subject, paths, matrices, options)
     shown = run_network(subject, images, training=options.training)
     if options.output is not None:
-        _write(shown, options)
+        _write(shown, layers, options)
         return OK
     at = _position(options.at)
     if options.format == "json":
@@ -321,8 +321,19 @@ def _print_json(shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None
     print(json.dumps(data_of(shown, layers, at), indent=2, allow_nan=False))
 
 
-def _write(shown: Shown, options: argparse.Namespace) -> None:
-    raise UsageError("not yet")
+def _write(shown: Shown, layers: Sequence[Node], options: argparse.Namespace) -> None:
+    given = shown.subject, shown.images, shown.outputs
+    if Path(options.output).suffix.lower() == ".png":
+        from ..show.contact_sheet import sheet_png
+
+        write_bytes(options.output, sheet_png(*given, options.gray or "scaled", layers=layers))
+        return
+    from ..show.page.page_html import page_html
+
+    first = layers[0] if layers else None
+    write_bytes(
+        options.output, page_html(*given, gray=options.gray or "scaled", first=first).encode()
+    )
 
 
 # ---- other questions ---------------------------------------------------------------------------

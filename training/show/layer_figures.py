@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ...compiler.network import Network, Node
@@ -33,16 +34,18 @@ def summary(node: Node, output: Tensor) -> LayerSummary:
     """`output` is images x channels x …, in any precision."""
     values = output.detach().float()
     by_channel = values.transpose(0, 1).flatten(1) if values.ndim > 1 else values[None]
-    low, high = by_channel.amin(1), by_channel.amax(1)
+    # Few passes over the numbers, because they are many: NaN and infinity reach the extremes.
+    low, high = by_channel.aminmax(dim=1)
+    finite = bool(low.isfinite().all() and high.isfinite().all())
     zero = (low == 0) & (high == 0)
     return LayerSummary(
         node,
-        float(values.min()),
+        float(low.min()),
         float(values.mean()),
-        float(values.max()),
-        float((values == 0).float().mean()),
+        float(high.max()),
+        1 - int(values.count_nonzero()) / values.numel(),
         int(zero.sum()) if by_channel.shape[1] > 1 else 0,
-        int((~values.isfinite()).sum()),
+        0 if finite else int((~values.isfinite()).sum()),
     )
 
 
@@ -55,7 +58,9 @@ def summaries(network: Network, outputs: dict[int, Tensor]) -> Iterator[LayerSum
 
 def strength(output: Tensor) -> Tensor:
     """The mean magnitude of each channel over all images and positions."""
-    return output.detach().float().abs().transpose(0, 1).flatten(1).mean(1)
+    values = output.detach().float()
+    sums: Tensor = torch.linalg.vector_norm(values, 1, dim=(0, *range(2, values.ndim)))
+    return sums / (values.numel() // values.shape[1])
 
 
 def strongest(output: Tensor, most: int) -> list[int]:

@@ -86,8 +86,9 @@ def _origin(node: Node, what: str) -> Iterable[str]:
         yield node.op.__doc__.strip().split("\n")[0]
 
 
-def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
-    """All figures of a layer, with their arithmetic."""
+def layer_lines(analysis: Analysis, node: Node, *, brief: bool = False) -> list[Line]:
+    """All figures of a layer, with their arithmetic; `brief` without memory and worked examples,
+    which take long for all layers of a network."""
     cost, totals = analysis.costs[node.index], analysis.totals
     lines: list[Line] = []
     if not node.inputs:
@@ -114,7 +115,8 @@ def layer_lines(analysis: Analysis, node: Node) -> list[Line]:
     if cost.elementwise:
         lines.append(Line("elementwise", exact(cost.elementwise)))
     lines += _field_lines(analysis, node)
-    lines += _memory_lines(analysis, node)
+    if not brief:
+        lines += _memory_lines(analysis, node)
     lines += _connection_lines(analysis, node)
     return lines
 

@@ -1,0 +1,208 @@
+"""What the page knows of each layer: its texts, its values, its window, how it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import isfinite, prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ....compiler.analysis import Analysis
+from ....compiler.analysis.field import Axis
+from ....compiler.network import Network, Node
+from ....compiler.ops.merge import Concat
+from ....compiler.report.explain.layer import layer_lines
+from ....compiler.report.wording import Wording
+from ..layer_figures import summary
+from .arithmetic import Layer, recipe
+from .channels import Choice, copies, flat
+from .derived import derived
+from .encode import Pack
+
+
+class Layers:
+    """The layers of a network, as JSON and as packs of arrays."""
+
+    def __init__(
+        self,
+        analysis: Analysis,
+        module: nn.Module,
+        outputs: Mapping[int, Tensor],
+        choice: Choice,
+    ) -> None:
+        self.analysis = analysis
+        self.network = analysis.network
+        self.module = module
+        self.outputs = outputs
+        self.choice = choice
+        self._wording = Wording(analysis.network)
+        self._values: dict[int, Tensor] = {}
+        self._places = {index: set(shown) for index, shown in choice.channels.items()}
+        self._last_use = {s.index: n.index for n in self.network.nodes for s in n.inputs}
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Any], Pack]]:
+        """For each layer its JSON and its pack, in order."""
+        for node in self.network.nodes:
+            if node.index in self.outputs:
+                yield self._layer(node)
+
+    def _layer(self, node: Node) -> tuple[dict[str, Any], Pack]:
+        pack = Pack()
+        channels = self.choice.channels[node.index]
+        data = {
+            "index": node.index,
+            "name": node.name,
+            "what": self._wording.layer(node),
+            "kind": node.op.kind,
+            "shape": node.shape,
+            "inputs": [source.index for source in node.inputs],
+            "readers": self._readers(node),
+            "about": (node.op.__doc__ or "").strip().split("\n")[0],
+            "lines": layer_lines(self.analysis, node, brief=True),
+            "figures": self._figures(node),
+            "channels": None if len(channels) == node.shape[0] else channels,
+            "flat": flat(node),
+            "values": self._add_values(node, pack),
+            "window": _window(node),
+            "recipe": self._recipe(node, pack),
+        }
+        if len(self.network.input.shape) == 3:
+            data["field"] = [_axis(axis) for axis in self.analysis.fields[node.index]]
+        data["arrays"] = pack.contents
+        return data, pack
+
+    def _readers(self, node: Node) -> list[int]:
+        readers = self.network.consumers[node.index]
+        return list(dict.fromkeys(each.index for each in readers if each.index in self.outputs))
+
+    def _figures(self, node: Node) -> dict[str, Any]:
+        figures = summary(node, self.outputs[node.index])
+        return {
+            "least": _number(figures.least),
+            "mean": _number(figures.mean),
+            "greatest": _number(figures.greatest),
+            "zeros": _number(figures.zeros),
+            "dead": figures.dead,
+            "bad": figures.bad,
+        }
+
+    # ---- values ----
+
+    def _shown(self, node: Node) -> Tensor:
+        """The values in the page: images x channels, one row each."""
+        channels = self.choice.channels[node.index]
+        output = self.outputs[node.index].detach()
+        if len(channels) < output.shape[1]:
+            output = output[:, list(channels)]
+        return output.float().cpu().reshape(len(output) * len(channels), prod(node.shape[1:]))
+
+    def _add_values(self, node: Node, pack: Pack) -> dict[str, Any] | None:
+        """Adds the values, or returns how they follow from those of the layer before."""
+        if not self.choice.channels[node.index]:
+            return None
+        values = self._values[node.index] = self._shown(node)
+        how = self._copied(node) or self._derived(node, values, pack)
+        if how is None:
+            # Of vectors, one row for each image.
+            rows = values.reshape(len(self.outputs[node.index]), -1) if flat(node) else values
+            pack.add_rows("values", rows, self.choice.exact)
+            how = {}
+        for source in node.inputs:
+            if self._last_use.get(source.index) == node.index:
+                self._values.pop(source.index, None)
+        return how
+
+    def _copied(self, node: Node) -> dict[str, Any] | None:
+        """The layers and channels that a concat copies, if all of them are in the page."""
+        if not isinstance(node.op, Concat):
+            return None
+        every = copies(node)
+        shown = [every[channel] for channel in self.choice.channels[node.index]]
+        if any(c not in self._places[source.index] for source, c in shown):
+            return None
+        return {"copies": [(source.index, channel) for source, channel in shown]}
+
+    def _derived(self, node: Node, values: Tensor, pack: Pack) -> dict[str, Any] | None:
+        if len(node.inputs) != 1 or node.inputs[0].index not in self._values:
+            return None
+        (source,) = node.inputs
+        before = self._values[source.index]
+        if before.numel() != values.numel():
+            return None
+        if torch.equal(before.flatten(), values.flatten()):
+            return {"from": source.index}
+        same = self.choice.channels[source.index] == self.choice.channels[node.index]
+        follows = derived(before, values) if same and before.shape == values.shape else None
+        if follows is None:
+            return None
+        if follows.a is not None and follows.b is not None:
+            pack.add("a", follows.a)
+            pack.add("b", follows.b)
+            return {"from": source.index, "affine": True}
+        return {"from": source.index, "low": follows.low, "high": follows.high}
+
+    # ---- how it computes ----
+
+    def _recipe(self, node: Node, pack: Pack) -> dict[str, Any] | None:
+        if not node.inputs:
+            return None
+        return recipe(
+            node.op,
+            Layer(
+                node,
+                self.module.get_submodule(node.name) if node.torch.module is not None else None,
+                self.choice.channels[node.index],
+                [self.choice.channels[source.index] for source in node.inputs],
+                [self.outputs[source.index] for source in node.inputs],
+                self.outputs[node.index],
+                self.choice.exact,
+                self.choice.complete,
+                self.module.training,
+                pack,
+            ),
+        )
+
+
+def _window(node: Node) -> dict[str, Any] | None:
+    """What an output reads of the layer before, if it is more than one position."""
+    window = node.window if node.inputs else None
+    if window is None:
+        return None
+    if isinstance(window, str):
+        return {"all": True}
+    return {
+        "size": window.size,
+        "stride": [float(step) for step in window.stride],
+        "start": [float(step) for step in window.start],
+    }
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    return {
+        "first": axis.first,
+        "last": axis.last,
+        "step": int(axis.jump * len(axis.first)),
+        "whole": axis.whole,
+    }
+
+
+def _number(value: float) -> float | str:
+    return value if isfinite(value) else str(value)
+
+
+def likely_derived(network: Network, outputs: Mapping[int, Tensor]) -> set[int]:
+    """The layers whose first channel follows from the layer before."""
+    found = set()
+    for node in network.nodes:
+        if node.index not in outputs or len(node.inputs) != 1:
+            continue
+        values, before = outputs[node.index], outputs[node.inputs[0].index]
+        if values.shape == before.shape and derived(_first(before), _first(values)) is not None:
+            found.add(node.index)
+    return found
+
+
+def _first(output: Tensor) -> Tensor:
+    return output[:, :1].detach().float().reshape(len(output), -1)
