@@ -29,6 +29,8 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import __version__
 from .compiler.commands.command import Command, Parser
@@ -42,6 +44,9 @@ from .compiler.commands.terminal import (
     say,
 )
 from .dsl.diagnostics import SpecError
+
+if TYPE_CHECKING:
+    from .compiler.spec_options import GivenSpec
 
 _COMPILER, _TRAINING = "compiler.commands", "training.commands"
 
@@ -118,7 +123,7 @@ def _run(arguments: list[str]) -> int:
         return USAGE
     # Intermixed: `cnn show by_hand --matrix "1 2; 3 4" conv1` has names on both sides of an option.
     options = command.parser().parse_intermixed_args(arguments[1:])
-    options.arguments, options.commands = arguments, COMMANDS
+    options.arguments, options.commands, options.run_spec = arguments, COMMANDS, _run_spec
     try:
         return command.run(options)
     except SpecError as error:
@@ -127,6 +132,15 @@ def _run(arguments: list[str]) -> int:
     except CommandError as error:
         say(f"cnn: {error}")
         return error.code
+
+
+def _run_spec(folder: Path) -> GivenSpec | None:
+    """The spec of a run folder, for the commands of compiler/, which know nothing of training; None
+    if the folder is not one.
+    """
+    from .training.saved_request import is_run, read_spec
+
+    return read_spec(folder) if is_run(folder) else None
 
 
 def _stop_writing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..compiler.build.elaborate import elaborate
 from ..compiler.diagnose.check import silenced
@@ -17,6 +17,7 @@ from ..compiler.plan.make import plan_and_warnings
 from ..compiler.plan.plan import TrainPlan
 from ..compiler.shapes import Shape
 from ..compiler.shapes import text as shape_text
+from ..compiler.spec_options import Options
 from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.program import GALLERY, Program
 from ..dsl.source import Source
@@ -27,37 +28,6 @@ if TYPE_CHECKING:
 
 ARRAYS = "arrays"
 """The word of the `data` line for arrays that a program passes."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """The options given with a spec, from which the same network and plan can be built again."""
-
-    network: str | None = None
-    """The name of the network, for a file that defines several."""
-    input: Shape | None = None
-    classes: int | None = None
-    """The number of classes."""
-    set: tuple[str, ...] = ()
-    """Parameters and directives in the form of `--set`: `train.epochs=3`."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "input": list(self.input) if self.input else None,
-            "classes": self.classes,
-            "set": list(self.set),
-        }
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Options:
-        """Options from JSON; raises KeyError, TypeError or ValueError if the form is wrong."""
-        return Options(
-            data["network"],
-            tuple(map(int, data["input"])) if data["input"] else None,
-            data["classes"],
-            tuple(map(str, data["set"])),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,14 +126,9 @@ def request_from(
     data: str | ArrayData | None = None,
 ) -> Request:
     """The request of a run, made from the options in its folder and additional overrides."""
-    try:
-        saved = [read_override(text) for text in options.set]
-    except OverrideError as error:
-        message = f"the options of this run cannot be read: {error}"
-        raise SpecError([Diagnostic("no-run", message, file=source.name)]) from None
     return request(
         source,
-        set=[*saved, *overrides],
+        set=[*options.overrides(source.name), *overrides],
         data=data,
         network=options.network,
         input=options.input,

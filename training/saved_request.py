@@ -1,4 +1,6 @@
-"""Reads the request of a run from its folder, to resume or evaluate it. Needs no torch."""
+"""Reads the spec of a run and its options from its folder: to show it, or as the request that it
+came from, to resume or evaluate it. Needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..compiler.spec_options import GivenSpec, Options
 from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.files import read_file
 from ..dsl.source import Source
 from .checkpoint import run_files
 from .checkpoint.run_folder import BEST, RECORD, SPEC, shown
-from .request import Options, Request, request_from
+from .request import Request, request_from
 from .untrusted.bad_file import BadFile
 
 if TYPE_CHECKING:
@@ -26,9 +29,21 @@ def request_of(
 ) -> Request:
     """The request of a run, to resume or evaluate it. `overrides` and `data` replace what the run
     was started with. Raises SpecError if `folder` is not a run."""
+    spec = read_spec(folder)
+    assert spec.base is not None
+    return request_from(spec.source, spec.base, spec.options, overrides, data)
+
+
+def read_spec(folder: Path) -> GivenSpec:
+    """The spec of a run, with its options; raises SpecError if `folder` is not a run."""
     record = read_record(folder)
-    base, options = Path(record["base"]), Options.from_json(record["made_with"])
-    return request_from(spec_of(folder), base, options, overrides, data)
+    options = Options.from_json(record["made_with"])
+    return GivenSpec(spec_of(folder), options, Path(record["base"]))
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder says that it is one of a run; what is in it, is not read."""
+    return os.path.lexists(folder / RECORD)
 
 
 def best_of(folder: Path) -> Path:

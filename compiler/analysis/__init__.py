@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .cost import Cost, Totals
     from .field import Field
     from .memory import Memory
+    from .weight_layers import WeightLayers
 
 __all__ = ["Analysis", "Setting", "analyse"]
 
@@ -38,6 +39,19 @@ class Analysis:
         from .cost import totals
 
         return totals(self.network, self.costs)
+
+    @cached_property
+    def weight_layers(self) -> WeightLayers:
+        from .weight_layers import weight_layers
+
+        return weight_layers(self.network)
+
+    @cached_property
+    def output_bytes(self) -> list[int]:
+        """The memory of every node's output, for one image, by index."""
+        from .output_bytes import output_bytes
+
+        return output_bytes(self.network, self.setting)
 
     @cached_property
     def fields(self) -> list[Field]:

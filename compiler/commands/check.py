@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ... import __version__
 from ...dsl.diagnostics import Diagnostic, SpecError, has_errors
 from ...dsl.gc_pause import gc_paused
-from ...dsl.source import Source
-from .options import FILES
-from .specs import sources
+from .options import SPECS
+from .specs import given_specs
 from .terminal import ERRORS, OK, print_diagnostics, say
+
+if TYPE_CHECKING:
+    from ..spec_options import GivenSpec
 
 EXAMPLES = """\
 cnn check net.cnn
@@ -23,7 +26,7 @@ DETAILS = "It prints nothing if it finds nothing, and exits with 1 if there are 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help=FILES)
+    parser.add_argument("files", nargs="+", metavar="FILE", help=SPECS)
     parser.add_argument(
         "--format",
         choices=["text", "json", "sarif"],
@@ -34,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     diagnostics: list[Diagnostic] = []
-    for source in sources(options.files):
-        diagnostics += source if isinstance(source, list) else _examine(source)
+    for spec in given_specs(options.files, options):
+        diagnostics += spec if isinstance(spec, list) else _examine(spec)
     diagnostics = _without_repetition(diagnostics)
     if not diagnostics and options.format == "text":
         return OK
@@ -63,11 +66,17 @@ def _without_repetition(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 @gc_paused()  # once for a file: each pause ends in a search through all that is there
-def _examine(source: Source) -> list[Diagnostic]:
+def _examine(spec: GivenSpec) -> list[Diagnostic]:
     from ..diagnose.check import check
     from ..load_spec import load
 
     try:
-        return check(load(source))
+        return check(
+            load(spec.source),
+            network=spec.options.network,
+            input_shape=spec.options.input,
+            classes=spec.options.classes,
+            overrides=spec.overrides(),
+        )
     except SpecError as error:
         return list(error.diagnostics)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ...dsl.diagnostics import Diagnostic, SpecError
-from .options import FILE, add_memory_options, add_network_options
+from .options import SPEC, add_memory_options, add_network_options
 from .specs import analysis_of
 from .terminal import OK, UsageError, style
 
@@ -15,8 +15,8 @@ cnn diff resnet18 resnet50 --format json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("before", metavar="A", help=FILE)
-    parser.add_argument("after", metavar="B", help=FILE)
+    parser.add_argument("before", metavar="A", help=SPEC)
+    parser.add_argument("after", metavar="B", help=SPEC)
     add_network_options(parser)
     add_memory_options(parser)
     parser.add_argument(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ...dsl.closest import closest
-from .options import FILE, add_network_options, natural
+from .options import SPEC, add_network_options, natural
 from .output_file import writing
 from .specs import analysis_of
 from .terminal import OK, CommandError, UsageError
@@ -22,7 +22,7 @@ cnn draw net.cnn --format mermaid"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=FILE)
+    parser.add_argument("file", metavar="FILE", help=SPEC)
     parser.add_argument(
         "-o",
         "--output",

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from ... import __version__
-from .options import FILE, add_network_options
+from .options import SPEC, add_network_options
 from .output_file import keep_others_files, writing
-from .specs import network_of
+from .specs import given_spec, network_of
 from .terminal import OK, UsageError
 
 EXAMPLES = """\
@@ -25,7 +25,7 @@ EXPORTED = {".onnx", ".pt2", ".safetensors"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=FILE)
+    parser.add_argument("file", metavar="FILE", help=SPEC)
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="the file to write (default: standard output)"
     )
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
             f"`cnn export` writes files like {output}; `cnn emit` writes Python, like net.py"
         )
     keep_others_files(output, EMITTED, "`cnn emit`", options.force)
-    network = network_of(options.file, options)
+    network = network_of(given_spec(options.file, options), options)
     text = emit(network, __version__, flat=options.flat, main=options.main)
     if output is None or output == "-":
         sys.stdout.write(text)

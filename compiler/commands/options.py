@@ -13,6 +13,13 @@ FILE = "a .cnn file, the name of a spec in the gallery, or - for standard input"
 FILES = "a .cnn file, a folder of them, the name of a spec in the gallery, or - for standard input"
 
 
+SPEC = "a .cnn file, the name of a spec in the gallery, a run folder, or - for standard input"
+SPECS = (
+    "a .cnn file, a folder of them, the name of a spec in the gallery, a run folder, or - for"
+    " standard input"
+)
+
+
 # ---- values ----------------------------------------------------------------------------------
 
 

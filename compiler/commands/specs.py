@@ -1,4 +1,6 @@
-"""Reads the specs named on the command line: files, folders, gallery names, standard input."""
+"""Reads the specs named on the command line: files, folders, gallery names, run folders, standard
+input.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from .terminal import UsageError, say
 if TYPE_CHECKING:
     from ...dsl.source import Source
     from ..analysis import Analysis
+    from ..language.overrides import SectionOverride
     from ..network import Network
+    from ..report.select import Selection
+    from ..spec_options import GivenSpec
 
 _MAX_STDIN = 40_000_000
 
@@ -58,15 +63,63 @@ def _specs_in(folder: Path) -> list[str]:
     return [str(path) for path in sorted(specs)]
 
 
-def network_of(file: str, options: argparse.Namespace, classes: int | None = None) -> Network:
-    """The network of one file, which may define several."""
-    network = _network(source_of(file), options, classes=classes)
+# ---- specs and runs --------------------------------------------------------------------------
+
+
+def given_spec(file: str, options: argparse.Namespace) -> GivenSpec:
+    """The spec of one file or run folder, with the options of the run."""
+    if file != "-" and os.path.isdir(file):
+        run: GivenSpec | None = options.run_spec(Path(file))
+        if run is None:
+            raise UsageError(f"{file} is a folder, but not a run folder; name a run or one file")
+        return run
+    return _spec(source_of(file))
+
+
+def given_specs(
+    files: Iterable[str], options: argparse.Namespace
+) -> Iterator[GivenSpec | list[Diagnostic]]:
+    """The specs of all files, run folders and folders of specs, or why they cannot be read."""
+    for file in files:
+        try:
+            run = None
+            if file != "-" and os.path.isdir(file):
+                run = options.run_spec(Path(file))
+        except SpecError as error:
+            yield list(error.diagnostics)
+            continue
+        if run is not None:
+            yield run
+            continue
+        for each in sources([file]):
+            yield each if isinstance(each, list) else _spec(each)
+
+
+def _spec(source: Source) -> GivenSpec:
+    from ..spec_options import GivenSpec
+
+    return GivenSpec(source)
+
+
+def section_overrides(spec: GivenSpec) -> list[SectionOverride]:
+    """The directives that a run has set."""
+    from ..language.overrides import divide
+
+    return divide(spec.overrides())[1]
+
+
+# ---- networks --------------------------------------------------------------------------------
+
+
+def network_of(spec: GivenSpec, options: argparse.Namespace, classes: int | None = None) -> Network:
+    """The network of one spec, which may define several."""
+    network = _network(spec, options, classes=classes)
     assert network is not None
     return network
 
 
 def _network(
-    source: Source,
+    spec: GivenSpec,
     options: argparse.Namespace,
     *,
     classes: int | None = None,
@@ -75,25 +128,32 @@ def _network(
     from ...dsl.diagnostics import has_errors
     from ..build.elaborate import examine
     from ..language.fuel import DEFAULT_LAYERS
+    from ..language.overrides import divide
     from ..load_spec import load
 
+    saved = spec.options
+    parameters, sections = divide(spec.overrides()) if saved.set else ({}, [])
+    program = load(spec.source)
     network, diagnostics = examine(
-        load(source),
-        network=options.network,
-        overrides=dict(options.set),
-        input_shape=options.input,
-        classes=classes,
+        program,
+        network=options.network or saved.network,
+        overrides={**parameters, **dict(options.set)},
+        input_shape=options.input or saved.input,
+        classes=saved.classes if classes is None else classes,
         max_layers=options.max_layers or DEFAULT_LAYERS,
         needs_network=needs_network,
     )
     if has_errors(diagnostics):
-        raise SpecError(diagnostics)
+        from ..plan.check import errors_in_sections
+
+        raise SpecError([*diagnostics, *errors_in_sections(program, sections)])
     return network
 
 
 def analysis_of(file: str, options: argparse.Namespace, *, as_trained: bool = True) -> Analysis:
-    """Of one file; memory as its own `train` section says, where no option says otherwise."""
-    return _analysed(network_of(file, options), options, as_trained=as_trained)
+    """Of one spec; memory as its own `train` section says, where no option says otherwise."""
+    spec = given_spec(file, options)
+    return _analysed(spec, network_of(spec, options), options, as_trained=as_trained)
 
 
 def analyses_of(
@@ -102,20 +162,32 @@ def analyses_of(
     """The analysis of each spec, or its diagnostics."""
     # A folder may contain files that only define blocks for others to import.
     needs_network = not any(Path(file).is_dir() for file in files)
-    for source in sources(files):
-        if isinstance(source, list):
-            yield source
+    for spec in given_specs(files, options):
+        if isinstance(spec, list):
+            yield spec
             continue
         try:
-            network = _network(source, options, needs_network=needs_network)
+            network = _network(spec, options, needs_network=needs_network)
             if network is not None:
-                yield _analysed(network, options)
+                yield _analysed(spec, network, options)
         except SpecError as error:
             yield list(error.diagnostics)
 
 
+def selected(network: Network, wanted: str) -> Selection:
+    """The layers of a name, a line or a path; raises UsageError if there are none."""
+    from ..report.select import NotFound, select
+
+    try:
+        return select(network, wanted)
+    except NotFound as error:
+        raise UsageError(
+            f"{error.message}; {error.help}" if error.help else error.message
+        ) from None
+
+
 def _analysed(
-    network: Network, options: argparse.Namespace, *, as_trained: bool = True
+    spec: GivenSpec, network: Network, options: argparse.Namespace, *, as_trained: bool = True
 ) -> Analysis:
     from ..analysis import Setting, analyse
     from ..analysis.setting import LABELS, OPTIMIZERS
@@ -124,10 +196,10 @@ def _analysed(
     given: dict[str, Any] = {"batch": options.batch, "precision": options.precision}
     given["optimizer"] = OPTIMIZERS[options.optimizer] if options.optimizer else None
     in_train: dict[str, Any] = {}
-    if as_trained and "train" in network.sections:
+    if as_trained and ("train" in network.sections or spec.options.set):
         from ..plan.memory_setting import settings_in_train
 
-        in_train = settings_in_train(network)
+        in_train = settings_in_train(network, section_overrides(spec))
     from_train = tuple(name for name in given if name in in_train and given[name] is None)
     values = {
         **in_train,

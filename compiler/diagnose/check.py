@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.source import Span
-from ..build.elaborate import examine
+from ..build.elaborate import Elaboration, examine
 from ..build.scoping import sections_of
 from ..language.fuel import DEFAULT_LAYERS
+from ..language.overrides import SectionOverride, divide
 from ..language.problems import MAX_MISTAKES
 from ..network import Network
 from ..shapes import Shape
@@ -30,11 +31,24 @@ def check(
     network: str | None = None,
     input_shape: Shape | None = None,
     max_layers: int = DEFAULT_LAYERS,
+    classes: int | None = None,
+    overrides: Iterable[tuple[str, object]] = (),
 ) -> list[Diagnostic]:
     """Checks a program. A file that only defines blocks is valid, too: others import it."""
+    parameters, sections = divide(overrides)
 
     def once(variant: Program, max_layers: int) -> tuple[Network | None, list[Diagnostic]]:
-        return _mistakes(variant, network, input_shape, max_layers)
+        elaboration = examine(
+            variant,
+            network=network,
+            overrides=parameters,
+            input_shape=input_shape,
+            classes=classes,
+            max_layers=max_layers,
+            needs_network=network is not None,
+            tries=False,
+        )
+        return _with_sections(variant, elaboration, sections)
 
     found, diagnostics = once(program, max_layers)
     diagnostics = tried_in(program, diagnostics, lambda variant: once(variant, max_layers // 16)[1])
@@ -53,28 +67,24 @@ def check(
 
 def mistakes(program: Program) -> list[Diagnostic]:
     """The errors, with fixes that have not been tried."""
-    return _mistakes(program, None, None, DEFAULT_LAYERS // 16)[1]
+    elaboration = examine(
+        program, max_layers=DEFAULT_LAYERS // 16, needs_network=False, tries=False
+    )
+    return _with_sections(program, elaboration)[1]
 
 
-def _mistakes(
-    program: Program, network: str | None, input_shape: Shape | None, max_layers: int
+def _with_sections(
+    program: Program, elaboration: Elaboration, overrides: Sequence[SectionOverride] = ()
 ) -> tuple[Network | None, list[Diagnostic]]:
     """The network, if it has no errors, and the errors of network and sections."""
-    found = examine(
-        program,
-        network=network,
-        input_shape=input_shape,
-        max_layers=max_layers,
-        needs_network=network is not None,
-        tries=False,
-    )
-    diagnostics = found.diagnostics
+    network, diagnostics = elaboration
     sections = sections_of(program)
-    if sections:
+    if sections or overrides:
         from ..plan.check import check_sections
 
-        diagnostics = [*diagnostics, *check_sections(program, sections, found.network)]
-    return (None if has_errors(found.diagnostics) else found.network), diagnostics
+        in_sections = check_sections(program, sections, network, overrides)
+        return network, [*diagnostics, *in_sections]
+    return network, diagnostics
 
 
 def unknown_codes(network: Network, codes: Collection[str]) -> Iterator[Diagnostic]:

@@ -240,6 +240,8 @@ class Op(Declared):
     """A bias directly before it has no effect: it subtracts the mean and adds its own bias."""
     suits: ClassVar[str] = ""
     """For an activation: the suitable `init` method for the weights before it."""
+    scales: ClassVar[bool] = False
+    """It multiplies its inputs: those that are broadcast only scale the others (a gate)."""
     passes_zero: ClassVar[bool] = False
     """It maps zero to zero and passes the gradient on: dropout, a factor."""
 

@@ -155,6 +155,7 @@ class Mul(Merge):
     example: ClassVar[str] = "a: conv 16 1x1, b: conv 16 3x3 same, mul a b"
     arithmetic: ClassVar[str] = "output: the product of the paths, of their shape"
     done: ClassVar[str] = "multiplied"
+    scales: ClassVar[bool] = True
 
     def merged(self, *inputs: Shape) -> Shape | None:
         axes = len(max(inputs, key=len))

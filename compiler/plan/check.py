@@ -13,7 +13,10 @@ from ...dsl.program import Program
 from ...dsl.source import Span
 from ...dsl.syntax import Call
 from ..build.elaborate import examine as elaborate
+from ..build.scoping import sections_of
 from ..diagnose.blame import first_line
+from ..diagnose.trial import tried_in
+from ..language.overrides import SectionOverride
 from ..network import Network, Node
 from ..shapes import text
 from .data import Data, classes_of
@@ -22,10 +25,13 @@ from .make import examine
 
 
 def check_sections(
-    program: Program, sections: Mapping[str, Call], network: Network | None
+    program: Program,
+    sections: Mapping[str, Call],
+    network: Network | None,
+    overrides: Sequence[SectionOverride] = (),
 ) -> list[Diagnostic]:
     """All diagnostics about the sections of a spec."""
-    examined = examine(program, sections, network)
+    examined = examine(program, sections, network, overrides)
     diagnostics = examined.diagnostics
     data = examined.context.find(Data)
     classes = classes_of(data) if data is not None and data.written else None
@@ -37,6 +43,18 @@ def check_sections(
             wrong = wrong_classes(data, again, classes)
             diagnostics += [wrong] if wrong else []
     return diagnostics
+
+
+def errors_in_sections(
+    program: Program, overrides: Sequence[SectionOverride] = ()
+) -> list[Diagnostic]:
+    """The errors in the sections of a spec whose network has errors, too."""
+
+    def examined(variant: Program) -> list[Diagnostic]:
+        return examine(variant, sections_of(variant), None, overrides).diagnostics
+
+    errors = [each for each in examined(program) if each.severity == "error"]
+    return tried_in(program, errors, examined)
 
 
 def _ends_elsewhere(network: Network, classes: int) -> bool:

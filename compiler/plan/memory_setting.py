@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from ..language.overrides import SectionOverride
 from ..network import Network
 from .make import examine
 from .optimizer import Optimizer
@@ -12,10 +14,12 @@ from .train import Accumulate, Batch, Ema, Lookahead, Precision, Recompute
 from .transfer import L2
 
 
-def settings_in_train(network: Network) -> dict[str, Any]:
+def settings_in_train(
+    network: Network, overrides: Sequence[SectionOverride] = ()
+) -> dict[str, Any]:
     """The settings that the sections contain, under their names in `Setting`. Errors in them are
     reported elsewhere."""
-    context = examine(network.program, network.sections, network).context
+    context = examine(network.program, network.sections, network, overrides).context
     batch, precision = context.find(Batch), context.find(Precision)
     optimizer, accumulate = context.find(Optimizer), context.find(Accumulate)
     settings: dict[str, Any] = {}

@@ -12,17 +12,28 @@ from typing import Any
 from ..analysis import Analysis
 from ..network import Node
 from ..shapes import text
-from .figures import exact, pair
+from .part import PartOfNetwork, part_facts, part_rows, part_title, part_totals
 from .rows import Row, rows
-from .table import before_the_head, conventions, facts
+from .table import Fact, before_the_head, conventions, exact_columns, facts
 from .wording import Wording
 
 Json = dict[str, Any]
 
 
-def as_json(analyses: Sequence[Analysis]) -> str:
+Reported = Analysis | PartOfNetwork
+"""A whole network, or a part of one."""
+
+
+def as_json(analyses: Sequence[Reported]) -> str:
     """JSON: one object for one network, a list for several; one line per layer."""
-    reports = [_lines(report(analysis, analysis.setting.batch)) for analysis in analyses]
+    reports = [
+        _lines(
+            part_report(each)
+            if isinstance(each, PartOfNetwork)
+            else report(each, each.setting.batch)
+        )
+        for each in analyses
+    ]
     return reports[0] if len(reports) == 1 else "[" + ",\n".join(reports) + "]"
 
 
@@ -59,11 +70,14 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
             "activations": totals.activations,
             "memory": {
                 "params": memory.weights,
+                "outputs": batch
+                * sum(analysis.output_bytes[node.index] for node in network.nodes if not node.aux),
                 "forward_peak": memory.forward.at(batch),
                 "training_peak": memory.training.at(batch),
             },
             "receptive_field": list(before_the_head(analysis) or (1, 1)),
             "layers": totals.layers,
+            "weight_layers": analysis.weight_layers._asdict(),
         },
         "layers": [layer(analysis, node) for node in network.nodes if node.inputs and not node.aux],
     }
@@ -81,6 +95,30 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
     return data
 
 
+def part_report(part: PartOfNetwork) -> Json:
+    """The report on a part; memory is that of the batch, all other figures are for one image."""
+    analysis, totals = part.analysis, part_totals(part)
+    network, batch = analysis.network, analysis.setting.batch
+    return {
+        "network": network.name,
+        "file": network.program.main.source.name,
+        "part": part.name,
+        "input": list(network.input.shape),
+        "batch": batch,
+        "totals": {
+            "params": totals.params,
+            "buffers": totals.buffers,
+            "macs": totals.macs,
+            "flops": 2 * totals.macs,
+            "elementwise": totals.elementwise,
+            "memory": {"params": totals.weights, "outputs": batch * totals.outputs},
+            "layers": totals.layers,
+            "weight_layers": totals.weight_layers._asdict(),
+        },
+        "layers": [layer(analysis, node) for node in part.selection.layers if node.inputs],
+    }
+
+
 def layer(analysis: Analysis, node: Node) -> Json:
     cost, field = analysis.costs[node.index], analysis.fields[node.index]
     return {
@@ -91,6 +129,7 @@ def layer(analysis: Analysis, node: Node) -> Json:
         "params": cost.params,
         "macs": cost.macs,
         "elementwise": cost.elementwise,
+        "output_bytes": analysis.output_bytes[node.index],
         "receptive_field": list(field.size),
         "jump": [_number(jump) for jump in field.jump],
         "connections": cost.connections,
@@ -107,19 +146,23 @@ def _number(value: int | Fraction) -> int | float:
 
 CSV_COLUMNS = (
     "network", "name", "op", "layer", "input", "output", "params", "macs", "elementwise",
-    "receptive_field_height", "receptive_field_width", "jump_height", "jump_width", "connections",
-    "line", "aux",
+    "output_bytes", "receptive_field_height", "receptive_field_width", "jump_height", "jump_width",
+    "connections", "line", "aux",
 )  # fmt: skip
 
 
-def as_csv(analyses: Sequence[Analysis]) -> str:
+def as_csv(analyses: Sequence[Reported]) -> str:
     """CSV: one line for each layer, one network after the other."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    for analysis in analyses:
+    for each in analyses:
+        if isinstance(each, PartOfNetwork):
+            analysis, nodes = each.analysis, each.selection.layers
+        else:
+            analysis, nodes = each, tuple(each.network.nodes)
         wording = Wording(analysis.network)
-        for node in analysis.network.nodes:
+        for node in nodes:
             if node.inputs:
                 writer.writerow(_csv_line(analysis, node, wording))
     return out.getvalue().rstrip("\n")
@@ -137,6 +180,7 @@ def _csv_line(analysis: Analysis, node: Node, wording: Wording) -> list[object]:
         fields["params"],
         fields["macs"],
         fields["elementwise"],
+        fields["output_bytes"],
         *fields["receptive_field"],
         *fields["jump"],
         fields["connections"],
@@ -148,38 +192,52 @@ def _csv_line(analysis: Analysis, node: Node, wording: Wording) -> list[object]:
 # ---- Markdown --------------------------------------------------------------------------------
 
 
-def as_markdown(analyses: Sequence[Analysis], depth: int | None = None) -> str:
-    return "\n\n".join(_markdown(analysis, analysis.setting.batch, depth) for analysis in analyses)
+def as_markdown(analyses: Sequence[Reported], depth: int | None = None) -> str:
+    return "\n\n".join(
+        _markdown_part(each, depth)
+        if isinstance(each, PartOfNetwork)
+        else _markdown(each, each.setting.batch, depth)
+        for each in analyses
+    )
 
 
 def _markdown(analysis: Analysis, batch: int, depth: int | None) -> str:
     network, table_rows = analysis.network, rows(analysis, depth)
-    header = ["name", "layer", "output", "params", "MACs", "sees"]
     lines = [
         f"## {_escape(network.name)}",
         "",
         f"{_code(network.program.main.source.name)}, input {text(network.input.shape)}",
         "",
-        *_markdown_table(header, [_cells(row) for row in table_rows if not row.aux], right=3),
+        *_layers(analysis, [row for row in table_rows if not row.aux]),
         "",
-        *_markdown_table(["total", "", ""], [list(fact) for fact in facts(analysis, batch)]),
+        *_totals(facts(analysis, batch)),
     ]
     if network.aux:
         lines += ["", "Only in training:", ""]
-        lines += _markdown_table(header, [_cells(row) for row in table_rows if row.aux], right=3)
+        lines += _layers(analysis, [row for row in table_rows if row.aux])
     lines += ["", *conventions(analysis)]
     return "\n".join(lines)
 
 
-def _cells(row: Row) -> list[str]:
-    return [
-        _code(row.name),
-        _code(row.layer),
-        text(row.output),
-        exact(row.params) if row.params else "",
-        exact(row.macs) if row.macs else "",
-        "all" if row.whole else pair(row.field),
+def _markdown_part(part: PartOfNetwork, depth: int | None) -> str:
+    lines = [
+        f"## {_escape(part_title(part))}",
+        "",
+        *_layers(part.analysis, part_rows(part, depth)),
+        "",
+        *_totals(part_facts(part)),
     ]
+    return "\n".join(lines)
+
+
+def _totals(entries: Sequence[Fact]) -> list[str]:
+    return _markdown_table(["total", "", ""], [list(fact) for fact in entries])
+
+
+def _layers(analysis: Analysis, table_rows: Sequence[Row]) -> list[str]:
+    head, cells = exact_columns(analysis, table_rows)
+    body = [[_code(name), _code(layer), *rest] for name, layer, *rest in cells]
+    return _markdown_table(head, body, right=3)
 
 
 def _markdown_table(

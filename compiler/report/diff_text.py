@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
 
 from ..analysis import Analysis
 from ..network import Node
@@ -19,6 +21,9 @@ from .table import before_the_head, title
 from .wording import Wording, argument_changes
 
 _EXAMPLES = 3
+_MOST_CHANGED = 5
+_LEAST_CHANGE = Fraction(1, 100)
+"""Of all parameters or multiply-adds: smaller changes are not among the largest."""
 
 Figure = Callable[[int], str]
 
@@ -57,6 +62,7 @@ def diff_text(diff: Difference, *, batch: int = 1, style: Style = PLAIN) -> str:
         lines += wrapped("The same layers; their inputs differ.", style, code=BOLD)
     for remark in _remarks(diff):
         lines += ["", *wrapped(remark, style, code="")]
+    lines += _table_of_most_changed(diff, style)
     lines += ["", *_totals(diff, batch, style)]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -142,6 +148,79 @@ def _sources(node: Node) -> str:
     return " and ".join(source.name for source in node.inputs)
 
 
+# ---- what changed most -----------------------------------------------------------------------
+
+
+class _Change(NamedTuple):
+    """A layer or part whose figures differ: parameters and multiply-adds before and after."""
+
+    before: str
+    """Its name; "" if it was added."""
+    after: str
+    layer: str
+    params: tuple[int, int]
+    macs: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        if self.before and self.after and self.before != self.after:
+            return f"{self.before} -> {self.after}"
+        return self.after or self.before
+
+
+def _most_changed(diff: Difference) -> list[_Change]:
+    """The layers with the largest change, as a share of all parameters or multiply-adds; also
+    those that are written as before.
+    """
+    now = Wording(diff.after.network)
+    changes = [
+        _Change(row.name, "", row.layer, (row.params, 0), (row.macs, 0))
+        for row in _rows(diff.before, diff.removed)
+    ]
+    changes += [
+        _Change("", row.name, row.layer, (0, row.params), (0, row.macs))
+        for row in _rows(diff.after, diff.added)
+    ]
+    for old_index, new_index in diff.partner.items():
+        old, new = diff.before.costs[old_index], diff.after.costs[new_index]
+        if (old.params, old.macs) != (new.params, new.macs):
+            was, node = diff.before.network.nodes[old_index], diff.after.network.nodes[new_index]
+            params, macs = (old.params, new.params), (old.macs, new.macs)
+            changes.append(_Change(was.name, node.name, now.layer(node), params, macs))
+    both = diff.before.totals, diff.after.totals
+    all_params = max(1, *(totals.params for totals in both))
+    all_macs = max(1, *(totals.macs for totals in both))
+
+    def share(change: _Change) -> Fraction:
+        params, macs = (abs(after - before) for before, after in (change.params, change.macs))
+        return max(Fraction(params, all_params), Fraction(macs, all_macs))
+
+    ranked = sorted(changes, key=share, reverse=True)[:_MOST_CHANGED]
+    return [change for change in ranked if share(change) >= _LEAST_CHANGE]
+
+
+def _table_of_most_changed(diff: Difference, style: Style) -> list[str]:
+    """Left out where it would repeat the few lines above it."""
+    changes = _most_changed(diff)
+    hidden = {after.name for _, after in diff.affected} & {change.after for change in changes}
+    rows = len(diff.removed) + len(diff.added) + len(diff.changed)
+    if not changes or (not hidden and rows <= _MOST_CHANGED):
+        return []
+
+    def columns(figure: Figure) -> list[Column[_Change]]:
+        def cell(pair: tuple[int, int]) -> str:
+            return " -> ".join(map(figure, pair)) if pair[0] != pair[1] else ""
+
+        return [
+            Column("changed most", lambda row: row.name, yields=2, least=12, optional=False),
+            Column("layer", lambda row: row.layer, yields=1, least=10),
+            Column("params", lambda row: cell(row.params), True, yields=3),
+            Column("MACs", lambda row: cell(row.macs), True, yields=4),
+        ]
+
+    return ["", *grid([columns(exact), columns(short)], changes, style)]
+
+
 # ---- the rest --------------------------------------------------------------------------------
 
 
@@ -154,7 +233,10 @@ def _remarks(diff: Difference) -> list[str]:
         macs = sum(c.macs for c in new) - sum(c.macs for c in old)
         changes = [f"{signed(params)} parameters"] * bool(params)
         changes += [f"{signed(macs)} multiply-adds"] * bool(macs)
-        count = plural(len(diff.affected), "layer")
+        names = ", ".join(after.name for _, after in diff.affected[:_EXAMPLES])
+        left = len(diff.affected) - _EXAMPLES
+        more = f" and {exact(left)} more" if left > 0 else ""
+        count = f"{plural(len(diff.affected), 'layer')} ({names}{more})"
         single = len(diff.affected) == 1
         verb = "is written as before and has" if single else "are written as before and have"
         figures = ": " + ", ".join(changes) if changes else ""
@@ -240,6 +322,15 @@ def diff_json(diff: Difference, batch: int = 1) -> str:
                     "output": [list(each.before.shape), list(each.after.shape)],
                 }
                 for each in diff.changed
+            ],
+            "changed_most": [
+                {
+                    "before": change.before or None,
+                    "after": change.after or None,
+                    "params": list(change.params),
+                    "macs": list(change.macs),
+                }
+                for change in _most_changed(diff)
             ],
             "affected": [[a.name, b.name] for a, b in diff.affected],
             "renamed": [[a.name, b.name] for a, b in diff.renamed],

@@ -41,14 +41,39 @@ def _three_digits(magnitude: int) -> str:
 
 def data_size(number: int) -> str:
     """`97.5 MiB`, `1.13 GiB`."""
-    unit = 0
-    while unit + 1 < len(_BYTE_UNITS) and number >= 1024 ** (unit + 1):
-        unit += 1
+    unit = _unit(number)
     if unit == 0:
         return f"{number} byte{'' if number == 1 else 's'}"
     places = 2 if number < 10 * 1024**unit else 1
+    return f"{_scaled(number, unit, places)} {_BYTE_UNITS[unit]}"
+
+
+def _unit(number: int) -> int:
+    """The position of the largest unit that an amount of memory has at least one of."""
+    unit = 0
+    while unit + 1 < len(_BYTE_UNITS) and number >= 1024 ** (unit + 1):
+        unit += 1
+    return unit
+
+
+def _scaled(number: int, unit: int, places: int) -> str:
     whole, rest = divmod((2 * number * 10**places // 1024**unit + 1) // 2, 10**places)
-    return f"{whole:,}.{rest:0{places}} {_BYTE_UNITS[unit]}"
+    return f"{whole:,}.{rest:0{places}}" if places else f"{whole:,}"
+
+
+class SharedUnit:
+    """One unit for all amounts of memory in a column: the one that suits the largest."""
+
+    def __init__(self, largest: int) -> None:
+        self._power = _unit(largest)
+        self.name = _BYTE_UNITS[self._power]
+
+    def text(self, number: int) -> str:
+        """`12.3`, `0.06`, `147`."""
+        if self._power == 0:
+            return exact(number)
+        tens = number // 1024**self._power
+        return _scaled(number, self._power, 2 if tens < 10 else 1 if tens < 100 else 0)
 
 
 def signed(number: int) -> str:

@@ -73,21 +73,20 @@ def _fitted(
 
 def _fit(
     variants: Sequence[Sequence[Column[R]]], rows: Sequence[R], width: int
-) -> tuple[list[Column[R]], list[list[str]], list[int]]:
+) -> tuple[list[Column[R]], Sequence[Sequence[str]], list[int]]:
     columns: list[Column[R]] = []
-    cells: list[list[str]] = []
+    texts: dict[int, list[str]] = {}  # by id of the column: variants share columns
     widths: list[int] = []
     room = 0
     for variant in variants:
         columns = list(variant)
-        cells = [[column.cell(row) for column in columns] for row in rows]
-        widths = [
-            max([len(column.name), *[len(row[position]) for row in cells]])
-            for position, column in enumerate(columns)
-        ]
+        for column in columns:
+            if id(column) not in texts:
+                texts[id(column)] = [column.cell(row) for row in rows]
+        widths = [max([len(column.name), *map(len, texts[id(column)])]) for column in columns]
         room = width - sum(widths) - len(GAP) * (len(widths) - 1)
         if room >= 0:
-            return columns, cells, widths
+            break
     for column in sorted(filter(lambda column: column.yields, columns), key=lambda c: c.yields):
         if room >= 0:
             break
@@ -99,8 +98,7 @@ def _fit(
         if room < 0 and column.optional:
             room += widths.pop(at) + len(GAP)
             del columns[at]
-            for row in cells:
-                del row[at]
+    cells = list(zip(*[texts[id(column)] for column in columns], strict=True))
     return columns, cells, widths
 
 

@@ -11,9 +11,12 @@ from .table import table
 
 if TYPE_CHECKING:
     from .fit import Limit
+    from .part import PartOfNetwork
 
 
-def report(analyses: Sequence[Analysis], format: str, *, depth: int | None, style: Style) -> str:
+def report(
+    analyses: Sequence[Analysis | PartOfNetwork], format: str, *, depth: int | None, style: Style
+) -> str:
     """The report as text; JSON and CSV list all layers, whatever the depth."""
     if format != "table":
         from . import data  # not needed by most
@@ -23,9 +26,15 @@ def report(analyses: Sequence[Analysis], format: str, *, depth: int | None, styl
         if format == "csv":
             return data.as_csv(analyses)
         return data.as_markdown(analyses, depth)
-    return "\n\n".join(
-        table(each, batch=each.setting.batch, depth=depth, style=style) for each in analyses
-    )
+    return "\n\n".join(_as_table(each, depth, style) for each in analyses)
+
+
+def _as_table(each: Analysis | PartOfNetwork, depth: int | None, style: Style) -> str:
+    if isinstance(each, Analysis):
+        return table(each, batch=each.setting.batch, depth=depth, style=style)
+    from .part import part_text
+
+    return part_text(each, depth, style)
 
 
 FIT_FORMATS = ("table", "json")

@@ -26,6 +26,8 @@ class Row:
     output: Shape
     params: int
     macs: int
+    memory: int
+    """Bytes of the outputs, for one image."""
     field: Pair
     """The receptive field, by height and width."""
     whole: bool
@@ -108,6 +110,7 @@ class _Rows:
             output=node.shape,
             params=cost.params,
             macs=cost.macs,
+            memory=self.analysis.output_bytes[node.index],
             field=field.size,
             whole=field.whole,
             aux=node.aux,
@@ -146,6 +149,7 @@ class _Rows:
             output=last.shape,
             params=sum(cost.params for cost in costs),
             macs=sum(cost.macs for cost in costs),
+            memory=sum(self.analysis.output_bytes[node.index] for node in nodes),
             field=field.size,
             whole=field.whole,
             aux=last.aux,

@@ -1,7 +1,11 @@
-"""Selects layers on the command line: by name, by the beginning or end of a name, by line."""
+"""Selects layers on the command line: by name, by the beginning or end of a name, by line; and the
+paths of forms, which have no names of their own: `inception3a.path3`, `path1`.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...dsl.closest import closest
@@ -46,6 +50,9 @@ def select(network: Network, wanted: str) -> Selection:
     nodes = nodes or [node for node in network.nodes if node.name.endswith(f".{wanted}")]
     if wanted and nodes:
         return Selection(nodes[0] if len(nodes) == 1 else None, tuple(nodes))
+    path = _PATH.fullmatch(wanted)
+    if path:
+        return _path(network, path[1] or "", int(path[2]))
     raise NotFound(f"{network.name} has no layer `{wanted}`", _did_you_mean(network, wanted))
 
 
@@ -58,6 +65,70 @@ def _scope(network: Network, name: str) -> Scope | None:
             named = [scope for scope in node.scope.chain() if scope.name == name]
             return named[-1] if named else None
     return None
+
+
+# ---- paths -----------------------------------------------------------------------------------
+
+_PATH = re.compile(r"(?:(.+)\.)?path([1-9]\d{0,5})")
+
+
+def _path(network: Network, owner: str, number: int) -> Selection:
+    """A path of the form in a part (`inception3a`), of the form that a layer merges
+    (`inception3a.concat`), or of every form of a word (`inception`).
+    """
+    forms = list(_forms_with_paths(network))
+    inside = [form for form in forms if form.name == owner]
+    merged = [form for form in forms if form.output is not None and form.output.name == owner]
+    if not merged and len(inside) > 1:
+        names = [f"`{form.output.name}.path{number}`" for form in inside if form.output]
+        where = f"`{owner}`" if owner else network.name
+        raise NotFound(
+            f"{len(inside)} layers of {where} merge paths",
+            f"name the layer: {' or '.join(names[:_LISTED])}",
+        )
+    chosen = inside or merged or [form for form in forms if form.word == owner]
+    paths = [path for form in chosen for path in _paths(form) if path.index == number - 1]
+    layers = [node for path in paths for node in path.nodes()]
+    if layers:
+        return Selection(paths[0] if len(paths) == 1 else None, tuple(layers))
+    if paths:
+        what = f"path {number} of `{owner or chosen[0].word}` has no layers"
+        raise NotFound(f"{what}: it passes its input on")
+    if chosen:
+        most = max(len(_paths(form)) for form in chosen)
+        raise NotFound(f"`{owner or chosen[0].word}` has {most} paths, and no path {number}")
+    if not owner:
+        raise NotFound(f"{network.name} is not divided into paths")
+    part = owner and (owner in network.by_name or _scope(network, owner))
+    if part:
+        raise NotFound(f"`{owner}` is not divided into paths")
+    raise NotFound(f"{network.name} has no layer `{owner}`", _did_you_mean(network, owner))
+
+
+_LISTED = 3
+
+
+def _forms_with_paths(network: Network) -> Iterator[Scope]:
+    stack: list[Scope] = [network.root]
+    while stack:
+        scope = stack.pop()
+        if _paths(scope):
+            yield scope
+        stack.extend(child for child in reversed(scope.children) if isinstance(child, Scope))
+
+
+def _paths(scope: Scope) -> list[Scope]:
+    return [c for c in scope.children if isinstance(c, Scope) and c.kind == "path"]
+
+
+def part_name(part: Part) -> str:
+    """The name that selects a part: of a path, `inception3a.path3`; "" for the network."""
+    if isinstance(part, Node) or part.kind != "path":
+        return part.name
+    return ".".join(filter(None, (part.name, f"path{part.index + 1}")))
+
+
+# ---- lines -----------------------------------------------------------------------------------
 
 
 def _by_line(network: Network, line: int) -> Selection:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ...dsl.render import show as printable
 from ..analysis import Analysis
 from ..shapes import text
-from .figures import area, data_size, exact, pair, plural, short
+from .figures import SharedUnit, area, data_size, exact, pair, plural, short
 from .grid import Column, grid
 from .rows import Row, rows
 from .style import BOLD, FAINT, GAP, HEAVY, PLAIN, Style, wrapped
 
+if TYPE_CHECKING:
+    from ..analysis.weight_layers import WeightLayers
+
 _HEAVY_SHARE = 10
-"""Layers with a tenth of all parameters or multiply-adds are highlighted."""
+"""Layers with a tenth of all parameters, multiply-adds or memory of outputs are highlighted."""
 
 
 def table(
@@ -24,7 +28,7 @@ def table(
     main = [row for row in table_rows if not row.aux]
     lines = [*wrapped(title(analysis), style, code=BOLD), ""]
     lines += layer_table(analysis, main, style)
-    lines += ["", *_totals(analysis, batch, style)]
+    lines += ["", *fact_lines(facts(analysis, batch), style)]
     lines += _aux(analysis, [row for row in table_rows if row.aux], style)
     lines += ["", *_conventions(analysis, style)]
     return "\n".join(line.rstrip() for line in lines)
@@ -42,44 +46,81 @@ def title(analysis: Analysis) -> str:
 def layer_table(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> list[str]:
     """The lines of a table of layers."""
     totals = analysis.totals
+    unit = memory_unit(analysis)
 
     def heavy(row: Row, column: str) -> str:
-        part, whole = {"params": (row.params, totals.params), "MACs": (row.macs, totals.macs)}.get(
-            column, (0, 0)
-        )
+        part, whole = {
+            "params": (row.params, totals.params),
+            "MACs": (row.macs, totals.macs),
+            unit.name: (row.memory, sum(analysis.output_bytes)),
+        }.get(column, (0, 0))
         return HEAVY if part * _HEAVY_SHARE >= whole > 0 else ""
 
-    variants = [
-        _columns(params, macs) for params, macs in ((exact, exact), (exact, short), (short, short))
-    ]
-    return grid(variants, table_rows, style, heavy)
+    return grid(_variants(unit), table_rows, style, heavy)
 
 
-def _columns(params: Callable[[int], str], macs: Callable[[int], str]) -> list[Column[Row]]:
+def memory_unit(analysis: Analysis) -> SharedUnit:
+    """The unit of the column of memory: the same in all tables of a network."""
+    return SharedUnit(max(analysis.output_bytes))
+
+
+def _variants(unit: SharedUnit) -> list[list[Column[Row]]]:
+    """Where there is no room, figures are shortened first; then the memory is left out."""
+
+    def figures(figure: Callable[[int], str]) -> tuple[Column[Row], Column[Row]]:
+        def cell(number: int) -> str:
+            return figure(number) if number else ""
+
+        return (
+            Column("params", lambda row: cell(row.params), True, yields=5),
+            Column("MACs", lambda row: cell(row.macs), True),
+        )
+
+    name = Column[Row]("name", lambda row: row.name, yields=2, least=12, optional=False)
+    layer = Column[Row]("layer", lambda row: row.layer, yields=1, least=10)
+    output = Column[Row]("output", lambda row: text(row.output), yields=3, least=9)
+    memory = Column[Row](unit.name, lambda row: unit.text(row.memory) if row.memory else "", True)
+    sees = Column[Row]("sees", lambda row: "all" if row.whole else pair(row.field), True, yields=4)
+    (params, macs), (short_params, short_macs) = figures(exact), figures(short)
     return [
-        Column("name", lambda row: row.name, yields=2, least=12, optional=False),
-        Column("layer", lambda row: row.layer, yields=1, least=10),
-        Column("output", lambda row: text(row.output), yields=3, least=9),
-        Column("params", lambda row: params(row.params) if row.params else "", True, yields=5),
-        Column("MACs", lambda row: macs(row.macs) if row.macs else "", True),
-        Column("sees", lambda row: "all" if row.whole else pair(row.field), True, yields=4),
+        [name, layer, output, *with_memory, *numbers, sees]
+        for with_memory in ([memory], [])
+        for numbers in ([params, macs], [params, short_macs], [short_params, short_macs])
     ]
+
+
+def exact_columns(
+    analysis: Analysis, table_rows: Sequence[Row]
+) -> tuple[list[str], list[list[str]]]:
+    """The names of all columns, and the cells of each row, where nothing has to be shortened; from
+    the fourth column on, they are figures.
+    """
+    columns = _variants(memory_unit(analysis))[0]
+    cells = [[column.cell(row) for column in columns] for row in table_rows]
+    return [column.name for column in columns], cells
 
 
 # ---- totals ----------------------------------------------------------------------------------
 
 
-def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
-    """The totals: name, figure, remark."""
+Fact = tuple[str, str, str]
+"""A line of the totals: name, figure, remark."""
+
+ELEMENTWISE = "operations for bias, norm, relu, pool, sums"
+
+
+def facts(analysis: Analysis, batch: int) -> list[Fact]:
+    """The totals."""
     network, totals, memory = analysis.network, analysis.totals, analysis.memory
     setting = analysis.setting
     frozen = f"{exact(totals.frozen)} of them frozen" if totals.frozen else ""
-    buffers = f"plus {exact(totals.buffers)} in buffers" if totals.buffers else ""
+    buffers = f"plus {exact(totals.buffers)} in buffers, not trained" if totals.buffers else ""
     entries = [
         ("layers", exact(totals.layers), ""),
+        weight_layers_fact(analysis.weight_layers),
         ("parameters", exact(totals.params), ", ".join(filter(None, [frozen, buffers]))),
         ("multiply-adds", exact(totals.macs), f"{exact(totals.flops)} FLOPs"),
-        ("elementwise", exact(totals.elementwise), "other arithmetic"),
+        ("elementwise", exact(totals.elementwise), ELEMENTWISE),
         ("activations", exact(totals.activations), "numbers written by the layers"),
     ]
     seen = before_the_head(analysis)
@@ -90,6 +131,7 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
     images = plural(batch, "image")
     entries += [
         ("memory: weights", data_size(memory.weights), "parameters and buffers"),
+        ("memory: outputs", *_memory_of_outputs(analysis, batch)),
         ("memory: forward", data_size(memory.forward.at(batch)), f"at most, for {images}"),
         (
             "memory: training",
@@ -107,6 +149,27 @@ def facts(analysis: Analysis, batch: int) -> list[tuple[str, str, str]]:
     return entries
 
 
+def weight_layers_fact(counted: WeightLayers) -> Fact:
+    on_path, in_all = counted
+    also = f"; {exact(in_all)} in all" if in_all != on_path else ""
+    return "weight layers", exact(on_path), f"conv and fc on the longest path{also}"
+
+
+def _memory_of_outputs(analysis: Analysis, batch: int) -> tuple[str, str]:
+    """The memory of the outputs of all layers, and how soon half of it is reached."""
+    network, each = analysis.network, analysis.output_bytes
+    main = [node for node in network.nodes if not node.aux]
+    total = sum(each[node.index] for node in main)
+    remark = f"of all layers, for {plural(batch, 'image')}"
+    so_far = 0
+    for node in main:
+        so_far += each[node.index]
+        if 2 * so_far >= total > 0:
+            remark += f"; half of it up to {node.name}"
+            break
+    return data_size(total * batch), remark
+
+
 def before_the_head(analysis: Analysis) -> tuple[int, int] | None:
     """The receptive field on the last map, before positions are combined; None without maps."""
     network = analysis.network
@@ -116,8 +179,7 @@ def before_the_head(analysis: Analysis) -> tuple[int, int] | None:
     return None
 
 
-def _totals(analysis: Analysis, batch: int, style: Style) -> list[str]:
-    entries = facts(analysis, batch)
+def fact_lines(entries: Sequence[Fact], style: Style) -> list[str]:
     names = max(len(name) for name, _, _ in entries)
     # Bytes are followed by a unit: align the digits all the same.
     figures = max(len(figure) for _, figure, _ in entries)
@@ -148,10 +210,21 @@ def _aux(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> list[st
 
 def conventions(analysis: Analysis) -> list[str]:
     """The explanation of the figures, printed below them."""
+    unit = memory_unit(analysis).name
+    buffers = [
+        "Buffers are numbers that a network keeps and does not train: running means and variances"
+        " of norms, fixed filters."
+    ]
     return [
+        "Weight layers are counted as in the names VGG-16 and ResNet-50: convolutions and fully"
+        " connected layers on the longest path from input to output, which is neither a shortcut"
+        " nor inside a gate.",
         "A multiply-add (MAC) is one product and sum of a convolution or linear layer, for one"
         " image; it is two FLOPs. Biases, normalization, activations, pooling and sums are"
         " elementwise.",
+        *(buffers if analysis.totals.buffers else []),
+        f"{unit}: the memory of a layer's output, for one image; none where it overwrites its"
+        " input, or is a view of it.",
         "sees: the receptive field, how many pixels of the input's height and width an output "
         "depends"
         " on; `all` where all positions have been pooled together.",

@@ -42,6 +42,8 @@ class Wording:
         """The text of a part: `bottleneck 64 stride=2`, `basic x3`, `round 2 of 3`."""
         if item.kind == "loop":
             return f"{self._rounds(item)} x{item.count}"
+        if item.kind == "path":
+            return f"path {item.index + 1} of {item.count}"
         if item.kind == "iteration":
             block = merged_block(item)
             return self.scope(block) if block else f"round {item.index + 1} of {item.count}"

@@ -525,3 +525,15 @@ def test_a_head_of_an_unknown_number_of_classes_is_said_to_be_counted(
         (tmp_path / "a.cnn").write_text(f"network N {{\n{body}{head}\n}}\n{sections}")
         _, out, _ = run(capsys, "explain", str(tmp_path / "a.cnn"), "transfer")
         assert ("The number of classes is not known" in out) == said
+
+
+def test_mistakes_of_the_network_and_of_its_sections_are_shown_together(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    """One after the other would take two attempts."""
+    path = tmp_path / "a.cnn"
+    path.write_text("network N { input 3x8x8, cnov 4, fc 3 }\ntrain { epohcs 3 }\n")
+    code, out, err = run(capsys, "report", str(path))
+    assert (code, out) == (1, "")
+    assert "`cnov`" in err
+    assert "did you mean `epochs`" in err

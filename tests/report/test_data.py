@@ -39,6 +39,7 @@ LAYER = exactly(
     params=COUNT,
     macs=COUNT,
     elementwise=COUNT,
+    output_bytes=COUNT,
     receptive_field=PAIR,
     jump={"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
     connections=COUNT,
@@ -57,9 +58,10 @@ REPORT = exactly(
         flops=COUNT,
         elementwise=COUNT,
         activations=COUNT,
-        memory=exactly(params=COUNT, forward_peak=COUNT, training_peak=COUNT),
+        memory=exactly(params=COUNT, outputs=COUNT, forward_peak=COUNT, training_peak=COUNT),
         receptive_field=PAIR,
         layers=COUNT,
+        weight_layers=exactly(longest_path=COUNT, all=COUNT),
     ),
     layers={"type": "array", "items": LAYER, "minItems": 1},
 )
@@ -85,6 +87,8 @@ def test_totals_are_those_of_the_layers(name: str) -> None:
     for figure in ("params", "macs", "elementwise"):
         assert found["totals"][figure] == sum(layer[figure] for layer in found["layers"])
     assert found["totals"]["flops"] == 2 * found["totals"]["macs"]
+    outputs = sum(layer["output_bytes"] for layer in found["layers"])
+    assert found["totals"]["memory"]["outputs"] == outputs
 
 
 def test_an_auxiliary_head_stands_apart() -> None:
@@ -167,5 +171,5 @@ network N { input 3x8x8, b "x | y` <b> \\u0007", conv 2 }
 """
     markdown = as_markdown([analyse(network(text))], depth=1)
     line = next(line for line in markdown.splitlines() if line.startswith("| `b`"))
-    assert line.replace("\\|", "").count("|") == 7
+    assert line.replace("\\|", "").count("|") == 8
     assert line.count("`") % 2 == 0

@@ -180,3 +180,41 @@ def test_many_layers() -> None:
     found = difference(*analyses[8 * few])
     assert len(found.removed) == 10
     assert [part.name for part in found.added] == ["relu"]
+
+
+# ---- what changed most --------------------------------------------------------------------------
+
+
+def most(before: str, after: str) -> list[tuple[object, object]]:
+    found = json.loads(diff_json(between(before, after)))["changed_most"]
+    return [(each["before"], each["after"]) for each in found]
+
+
+def test_the_layers_that_changed_most_are_named() -> None:
+    """A 1x1 convolution before the 5x5: what makes the difference is written as before."""
+    text = diff_text(difference(*map(analyse, map(gallery, NAIVE_AND_REDUCED))))
+    line = next(line for line in text.splitlines() if line.startswith("conv3 -> conv5"))
+    assert "conv 32 5x5 same" in line
+    assert "120,422,400 -> 10,035,200" in line
+    assert "3 layers (conv3, conv5, concat) are written as before" in text
+
+
+NAIVE_AND_REDUCED = ("teaching/inception_naive", "teaching/inception_reduced")
+
+
+def test_all_kinds_of_change_compete() -> None:
+    before = body("conv 8 3x3 same, relu, one: conv 64 3x3 same, flatten, fc 10")
+    after = body("conv 16 3x3 same, relu, flatten, fc 10")
+    assert most(before, after) == [("one", None), ("fc", "fc"), ("conv", "conv")]
+
+
+def test_what_hardly_changed_is_not_among_them() -> None:
+    before = body("conv 64 3x3 same, relu, conv 64 3x3 same, relu, conv 64 3x3 same")
+    assert most(before, before.replace("64 3x3 same, relu, ", "64 3x3 same, bn, relu, ", 1)) == []
+    assert most(before, before) == []
+
+
+def test_the_few_lines_above_are_not_repeated() -> None:
+    before = body("conv 8 3x3 same, relu, conv 64 3x3 same")
+    after = before.replace("64 3x3", "64 5x5")
+    assert "changed most" not in diff_text(between(before, after))

@@ -148,3 +148,65 @@ def test_the_table_of_published_figures_is_torchvisions() -> None:
         figures = PUBLISHED[row["model"]]
         given = int(row["params"]), Decimal(row["gmacs"]), int(row["crop"])
         assert (figures.params, figures.gmacs, figures.side) == given
+
+
+# ---- the number of layers in a name -------------------------------------------------------------
+
+OTHER_NUMBERS = {
+    "convmixer_": "the width, and the number of blocks",
+    "cspdarknet53": "that of Darknet-53, whose stages it divides into two paths",
+    "efficientnet_": "the size",
+    "ghostnet_": "the width",
+    "googlenet_2014": "the year",
+    "inception_": "the version",
+    "lenet5_1998": "layers are counted as in the paper: see below",
+    "mnasnet": "the width",
+    "mobilenet_": "the version",
+    "airbench94": "the accuracy that it reaches",
+    "pool_l2": "the norm",
+    "regnet_": "multiply-adds",
+    "repvgg_": "the size",
+    "res2net50": "that of ResNet-50, whose 3x3 layers it divides into three in a row",
+    "resnet50_d": "that of ResNet-50, with three 3x3 layers in place of the first 7x7",
+    "shufflenet_": "the version and the width",
+    "squeezenet": "the version",
+    "worked39": "the side of its input",
+}
+"""Names that hold a number, but not of their layers, by their beginning; and what it is."""
+
+NUMBERED = [
+    name
+    for name in NETWORKS
+    if re.search(r"\d", name) and not name.startswith(tuple(OTHER_NUMBERS))
+]
+
+IN_THE_PAPER = {
+    "alexnet": 8,
+    "alexnet_two_towers": 8,
+    "lenet5_1998": 7,  # the two that subsample have weights there
+    "googlenet": 22,
+    "unet": 23,
+    "xception": 36 + 1,  # "36 convolutional layers", and the last one
+    "stochastic_depth": 110,
+    "mobilenet_v2": 53,
+}
+"""The number of layers according to the paper, of networks whose name does not say it."""
+
+
+def test_the_names_that_count_layers() -> None:
+    assert len(NUMBERED) > 40
+    assert {"vgg16", "resnet34", "resnet9", "densenet121", "dla34", "senet154"} <= set(NUMBERED)
+    assert all(any(name.startswith(start) for name in NETWORKS) for start in OTHER_NUMBERS)
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_a_name_counts_the_weight_layers_of_the_longest_path(name: str) -> None:
+    number = re.search(r"\d+", name)
+    assert number is not None
+    assert analyse(network(NETWORKS[name])).weight_layers.longest_path == int(number[0])
+
+
+@pytest.mark.parametrize("name", IN_THE_PAPER)
+def test_a_paper_counts_the_weight_layers_of_the_longest_path(name: str) -> None:
+    counted = analyse(network(NETWORKS[name])).weight_layers
+    assert counted.longest_path == IN_THE_PAPER[name]

@@ -9,12 +9,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ...compiler.commands.options import FILE, add_memory_options, add_network_options
-from ...compiler.commands.specs import analysis_of, network_of
-from ...compiler.commands.terminal import OK, UsageError, style
+from ...compiler.commands.options import SPEC, add_memory_options, add_network_options
+from ...compiler.commands.specs import (
+    analysis_of,
+    given_spec,
+    network_of,
+    section_overrides,
+    selected,
+)
+from ...compiler.commands.terminal import OK, style
 from ...compiler.language.vocabulary import SECTIONS
 from ...compiler.network import Network
 from ...compiler.plan.plan import TrainPlan
+from ...compiler.spec_options import GivenSpec
 from ...dsl.diagnostics import SpecError
 from .common import add_data
 
@@ -22,6 +29,7 @@ EXAMPLES = """\
 cnn explain resnet50
 cnn explain net.cnn layer1.0.conv2
 cnn explain net.cnn layer1
+cnn explain googlenet inception3a.path3
 cnn explain net.cnn 12
 cnn explain net.cnn train --set train.optimizer.lr=0.1
 cnn explain net.cnn transfer --data flowers"""
@@ -32,13 +40,14 @@ computed. For a section it lists every directive with its value, including defau
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=FILE)
+    parser.add_argument("file", metavar="FILE", help=SPEC)
     parser.add_argument(
         "layer",
         nargs="?",
         metavar="LAYER",
-        help="a name as `cnn report` shows it, its beginning or its end, or a line number of the"
-        f" file; or a section: {', '.join(sorted(SECTIONS))} (default: the totals)",
+        help="a name as `cnn report` shows it, its beginning or its end, a path of a part, like"
+        " inception3a.path3, or a line number of the file; or a section:"
+        f" {', '.join(sorted(SECTIONS))} (default: the totals)",
     )
     add_data(parser, "for a section: count other images than those that the spec names")
     add_network_options(parser)
@@ -47,19 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ...compiler.report.explain.layer import explain
-    from ...compiler.report.select import NotFound, select
 
     if options.layer in SECTIONS:
         return _explain_section(options)
     analysis = analysis_of(options.file, options)
-    selection = None
-    if options.layer is not None:
-        try:
-            selection = select(analysis.network, options.layer)
-        except NotFound as error:
-            raise UsageError(
-                f"{error.message}; {error.help}" if error.help else error.message
-            ) from None
+    selection = None if options.layer is None else selected(analysis.network, options.layer)
     print(explain(analysis, selection, batch=analysis.setting.batch, style=style(options)))
     return OK
 
@@ -68,9 +69,11 @@ def _explain_section(options: argparse.Namespace) -> int:
     from ...compiler.language.overrides import divide
     from ...compiler.plan import describe, plan
 
+    spec = given_spec(options.file, options)
     parameters, overrides = divide(options.set)
     options.set = list(parameters.items())
-    network = network_of(options.file, options)
+    network = network_of(spec, options)
+    overrides = [*section_overrides(spec), *overrides]
     if options.data is not None:
         from ..data.sources.given import given
 
@@ -84,29 +87,31 @@ def _explain_section(options: argparse.Namespace) -> int:
 
         lines = explain_augment(fuse(planned), style(options))
     elif options.layer == "transfer":
-        lines = _explain_transfer(network, planned, options)
+        lines = _explain_transfer(spec, network, planned, options)
     if lines:
         print("\n".join(["", *lines]))
     return OK
 
 
-def _explain_transfer(network: Network, plan: TrainPlan, options: argparse.Namespace) -> list[str]:
+def _explain_transfer(
+    spec: GivenSpec, network: Network, plan: TrainPlan, options: argparse.Namespace
+) -> list[str]:
     from ...compiler.report.style import wrapped
     from ..data.sources.count_classes import count_classes
     from ..request import base_of
     from ..transfer.explain import explained
 
-    base = base_of(network.program.main.source, Path.cwd())
+    base = spec.base or base_of(spec.source, Path.cwd())
     try:
         classes = count_classes(plan.train.data, base) if plan.transfer is not None else None
     except SpecError:  # the number of classes is only needed for a policy
         classes = None
-    if classes not in (None, network.output.shape[0]) and options.file != "-":
-        network = network_of(options.file, options, classes)
+    if classes not in (None, network.output.shape[0]):
+        network = network_of(spec, options, classes)
     lines = explained(network, plan, base, style(options))
-    if lines and classes is None and options.file != "-":
+    if lines and classes is None:
         outputs = network.output.shape[0]
-        if network_of(options.file, options, outputs + 1).output.shape[0] != outputs:
+        if network_of(spec, options, outputs + 1).output.shape[0] != outputs:
             unknown = (
                 f"The number of classes is not known, so the head is counted with {outputs}"
                 " classes; name the images with `--data`."

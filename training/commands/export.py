@@ -8,7 +8,7 @@ from pathlib import Path
 from ... import __version__
 from ...compiler.commands.options import FILE, add_network_options, natural
 from ...compiler.commands.output_file import keep_others_files, writing
-from ...compiler.commands.specs import network_of
+from ...compiler.commands.specs import given_spec, network_of
 from ...compiler.commands.terminal import OK, UsageError, say
 from ...dsl.diagnostics import SpecError
 
@@ -112,7 +112,7 @@ def _export(options: argparse.Namespace, run: Path | None) -> int:
             from ..export.trained import classes_of
 
             classes = classes_of(weights)
-        network = network_of(options.file, options, classes)
+        network = network_of(given_spec(options.file, options), options, classes)
     if weights is None:
         say("no --weights: the network is exported with its initial weights, untrained")
 

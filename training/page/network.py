@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from ...compiler.analysis import Analysis
 from ...compiler.report.drawing.formats import draw
 from ...compiler.report.drawing.paint import TooLarge
-from ...compiler.report.figures import exact, pair
+from ...compiler.report.figures import exact
 from ...compiler.report.rows import Row, rows
-from ...compiler.report.table import conventions
+from ...compiler.report.table import conventions, exact_columns
 from ...compiler.shapes import text
 from .contents import Contents
 from .markup import Html, details, element, escape, section, table
@@ -22,11 +22,11 @@ def network(contents: Contents, analysis: Analysis) -> Html:
     parts = [
         element("p", _about(analysis), class_="faint"),
         _drawing(analysis),
-        details("All layers", _table(main, "Layers"), _conventions(analysis)),
+        details("All layers", _table(analysis, main, "Layers"), _conventions(analysis)),
     ]
     if heads:
         caption = "Auxiliary heads, for training only"
-        parts.append(details(caption, _table(heads, caption)))
+        parts.append(details(caption, _table(analysis, heads, caption)))
     return section("network", "Network", *parts)
 
 
@@ -56,19 +56,9 @@ def _drawing(analysis: Analysis) -> Html:
     return element("div", image, class_="tall", role="region", aria_label="Drawing", tabindex="0")
 
 
-def _table(layers: Sequence[Row], caption: str) -> Html:
-    head = ["name", "layer", "output", "params", "MACs", "sees"]
-    lines = [
-        [
-            element("code", row.name),
-            element("code", row.layer),
-            text(row.output),
-            exact(row.params) if row.params else "",
-            exact(row.macs) if row.macs else "",
-            "all" if row.whole else pair(row.field),
-        ]
-        for row in layers
-    ]
+def _table(analysis: Analysis, layers: Sequence[Row], caption: str) -> Html:
+    head, cells = exact_columns(analysis, layers)
+    lines = [[element("code", name), element("code", layer), *rest] for name, layer, *rest in cells]
     return table(caption, head, lines, numbers_from=3)
 
 

@@ -8,11 +8,9 @@ import json
 from html import escape
 
 from ...analysis import Analysis
-from ...shapes import text
 from ..explain.layer import layer_lines
-from ..figures import exact, pair
 from ..rows import Row, rows
-from ..table import conventions, facts, title
+from ..table import conventions, exact_columns, facts, title
 from ..wording import Wording
 from .page_script import SCRIPT
 from .palette import FAINT, FRAME, GROUND, PAGE, TEXT, TINTS
@@ -109,10 +107,10 @@ def page(analysis: Analysis, views: list[View]) -> str:
         f"<p>{escape(title(analysis))}. Click a box, or go to it with Tab and press Enter, for its"
         " arithmetic; click ×2 to unfold what repeats. Ctrl and the wheel zoom.</p>",
         _totals(analysis),
-        _table(layers),
+        _table(analysis, layers),
     ]
     if heads:
-        parts += ["<p>Only in training:</p>", _table(heads)]
+        parts += ["<p>Only in training:</p>", _table(analysis, heads)]
     parts += [f"<p>{escape(line)}</p>" for line in conventions(analysis)]
     parts += [
         "</main>",
@@ -143,24 +141,19 @@ def _totals(analysis: Analysis) -> str:
     return f'<div class="wide"><table>{body}</table></div>'
 
 
-def _table(table_rows: list[Row]) -> str:
-    names = ["name", "layer", "output", "params", "MACs", "sees"]
+def _table(analysis: Analysis, table_rows: list[Row]) -> str:
+    names, cells = exact_columns(analysis, table_rows)
     head = "".join(
         f'<th class="number">{name}</th>' if position > 2 else f"<th>{name}</th>"
         for position, name in enumerate(names)
     )
-    body = "\n".join(_row(row) for row in table_rows)
+    body = "\n".join(_row(row) for row in cells)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
     return f'<div class="wide">{table}</div>'
 
 
-def _row(row: Row) -> str:
-    cells = [f"<code>{escape(row.name)}</code>", f"<code>{escape(row.layer)}</code>"]
-    cells.append(text(row.output))
-    figures = [
-        exact(row.params) if row.params else "",
-        exact(row.macs) if row.macs else "",
-        "all" if row.whole else pair(row.field),
-    ]
-    shown = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f"<tr>{shown}{''.join(f'<td class=number>{figure}</td>' for figure in figures)}</tr>"
+def _row(cells: list[str]) -> str:
+    name, layer, output, *figures = cells
+    shown = f"<td><code>{escape(name)}</code></td><td><code>{escape(layer)}</code></td>"
+    numbers = "".join(f"<td class=number>{figure}</td>" for figure in figures)
+    return f"<tr>{shown}<td>{output}</td>{numbers}</tr>"

@@ -16,7 +16,7 @@ from ...ops.base import EVERYTHING, POINT
 from ...shapes import size, text
 from ..figures import area, data_size, exact, pair, plural, share
 from ..rows import rows_of
-from ..select import Selection
+from ..select import Selection, part_name
 from ..style import BOLD, PLAIN, Style, laid_out, wrapped
 from ..table import layer_table
 from ..wording import Wording
@@ -113,7 +113,9 @@ def layer_lines(analysis: Analysis, node: Node, *, brief: bool = False) -> list[
     if cost.buffers:
         lines.append(Line("buffers", f"{exact(cost.buffers)} numbers that are not trained"))
     if cost.elementwise:
-        lines.append(Line("elementwise", exact(cost.elementwise)))
+        lines.append(
+            Line("elementwise", f"{exact(cost.elementwise)} operations beside multiply-adds")
+        )
     lines += _field_lines(analysis, node)
     if not brief:
         lines += _memory_lines(analysis, node)
@@ -183,12 +185,14 @@ def _recurrence(axis: Axis, before: Axis, kernel: int) -> str:
     if kernel == 1 and axis.size == before.size:
         return f"{axis.size}, as before"
     if axis.size == before.size + (kernel - 1) * before.jump:
-        return f"{before.size} + ({kernel} - 1)*{before.jump} = {axis.size}"
+        apart = f"neighbors of its input are {before.jump} apart (jump)"
+        return f"{before.size} + ({kernel} - 1)*{before.jump} = {axis.size}: {apart}"
     return f"{axis.size}; {before.size} before"
 
 
 def _jump(axis: Axis, before: Axis, stride: object) -> str:
-    return f"{before.jump}*{stride} = {axis.jump}: distance between neighbors, in input pixels"
+    apart = f"neighbors of its output are {axis.jump} apart, in pixels"
+    return f"{before.jump}*{stride} = {axis.jump}: {apart}"
 
 
 def _union(node: Node, field: Field, source_fields: Sequence[Field]) -> str:
@@ -273,7 +277,7 @@ def _connection_lines(analysis: Analysis, node: Node) -> list[Line]:
 def _part(
     analysis: Analysis, scope: Scope, layers: Sequence[Node], style: Style
 ) -> list[list[str]]:
-    name = scope.name or scope.word
+    name = part_name(scope) or scope.word
     what = Wording(analysis.network).scope(scope)
     lines = wrapped(f"{name}: {what}", style, code=BOLD)
     lines += _indented([place(scope.span), *call_chain(scope.parent)], style)
@@ -297,7 +301,8 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
     ):
         remark = f", {_part_of(figure, total, last.aux)}" if figure else ""
         lines.append(Line(name, f"{exact(figure)}{remark}"))
-    lines.append(Line("elementwise", exact(sum(c.elementwise for c in costs))))
+    elementwise = exact(sum(c.elementwise for c in costs))
+    lines.append(Line("elementwise", f"{elementwise} operations beside multiply-adds"))
     if source_fields and len(analysis.network.input.shape) == 3:
         before = [pair(analysis.fields[index].size) for index in source_fields]
         after = pair(analysis.fields[last.index].size)

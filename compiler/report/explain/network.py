@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...analysis import Analysis
 from ...network import Network, Node
 from ...shapes import text
@@ -16,8 +18,9 @@ def explain_network(analysis: Analysis, batch: int, style: Style) -> list[list[s
     head = wrapped(title(analysis), style, code=BOLD)
     return [
         head,
-        _counted(analysis, "parameters", [c.params for c in analysis.costs], style),
-        _counted(analysis, "multiply-adds", [c.macs for c in analysis.costs], style),
+        _counted(analysis, "parameters", [c.params for c in analysis.costs], exact, style),
+        _counted(analysis, "multiply-adds", [c.macs for c in analysis.costs], exact, style),
+        _counted(analysis, "memory of outputs", analysis.output_bytes, data_size, style),
         *([_stages(analysis, style)] if len(analysis.network.input.shape) == 3 else []),
         _memory(analysis, batch, style),
         [line for text in conventions(analysis) for line in wrapped(text, style)],
@@ -25,7 +28,9 @@ def explain_network(analysis: Analysis, batch: int, style: Style) -> list[list[s
     ]
 
 
-def _counted(analysis: Analysis, what: str, each: list[int], style: Style) -> list[str]:
+def _counted(
+    analysis: Analysis, what: str, each: list[int], figure: Callable[[int], str], style: Style
+) -> list[str]:
     """A total by kind of layer, and the layers with the largest part."""
     nodes = [node for node in analysis.network.nodes if not node.aux]
     total = sum(each[node.index] for node in nodes)
@@ -34,20 +39,20 @@ def _counted(analysis: Analysis, what: str, each: list[int], style: Style) -> li
         if each[node.index]:
             kinds[node.op.kind] = kinds.get(node.op.kind, 0) + each[node.index]
     lines = [
-        (kind, f"{exact(number)}, {share(number, total)}")
+        (kind, f"{figure(number)}, {share(number, total)}")
         for kind, number in sorted(kinds.items(), key=lambda item: -item[1])
     ]
     most = sorted(nodes, key=lambda node: -each[node.index])[:_LISTED]
     lines += [
-        ("most in" if position == 0 else "", _with_share(node, each[node.index], total))
+        ("most in" if position == 0 else "", _with_share(node, each[node.index], total, figure))
         for position, node in enumerate(most)
         if each[node.index]
     ]
-    return [style.paint(f"{what}: {exact(total)}", BOLD), *laid_out(lines, style)]
+    return [style.paint(f"{what}: {figure(total)}", BOLD), *laid_out(lines, style)]
 
 
-def _with_share(node: Node, number: int, total: int) -> str:
-    return f"{node.name} {exact(number)}, {share(number, total)}"
+def _with_share(node: Node, number: int, total: int, figure: Callable[[int], str]) -> str:
+    return f"{node.name} {figure(number)}, {share(number, total)}"
 
 
 def _stages(analysis: Analysis, style: Style) -> list[str]:
