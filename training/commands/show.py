@@ -370,11 +370,11 @@ def _show_field(subject: Subject, matrices: Sequence[Tensor], options: argparse.
 def _show_cover(options: argparse.Namespace) -> int:
     """Needs no torch."""
     from ...compiler.analysis.cover import convs_alone, convs_and_pools
-    from ...compiler.commands.specs import network_of
+    from ...compiler.commands.specs import given_spec, network_of
     from ...compiler.report.figures import exact, plural
     from ...compiler.report.select import NotFound, select
 
-    network = network_of(options.file, options)
+    network = network_of(given_spec(options.file, options), options)
     try:
         layers = select(network, options.shown[-1]).layers if options.shown else network.nodes
     except NotFound as error:
