@@ -61,6 +61,13 @@ class Analysis:
         return fields(self.network)
 
     @cached_property
+    def requires_grad(self) -> list[bool]:
+        """Whether a gradient flows through the output of each node, by index."""
+        from .kept import requires_grad
+
+        return requires_grad(self.network, self.setting.frozen)
+
+    @cached_property
     def memory(self) -> Memory:
         from .memory import Memory
 

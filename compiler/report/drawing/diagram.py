@@ -58,7 +58,7 @@ def _frame_badges(picture: Picture, placed: Placed) -> dict[Box, list[Item]]:
     for frame in picture.frames:
         if frame.count > 1:
             _, y0, x1, _ = placed.frames[frame]
-            first = min(boxes_in(frame), key=lambda box: box.number)
+            first = boxes_in(frame)[0]
             badge = _badge(x1 - 8 - badge_width(frame.count) / 2, y0 + 11, frame)
             badges.setdefault(first, []).append(badge)
     return badges

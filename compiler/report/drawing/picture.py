@@ -116,5 +116,6 @@ def frames_in(root: Frame) -> list[Frame]:
 
 
 def boxes_in(frame: Frame) -> list[Box]:
-    """All boxes in a frame and in the frames inside."""
-    return [box for each in (frame, *frames_in(frame)) for box in each.boxes]
+    """All boxes in a frame and in the frames inside, in the order of computation."""
+    boxes = [box for each in (frame, *frames_in(frame)) for box in each.boxes]
+    return sorted(boxes, key=lambda box: box.number)

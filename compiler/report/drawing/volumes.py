@@ -126,13 +126,16 @@ class _Drawn:
         self.picture = drawing
         self.regions = Regions(drawing, "right")
         self.arches: list[tuple[_Stage, _Stage]] = []
+        self.count = 0
+        """Of blocks, if all of them were drawn."""
         self.sequence = self._sequence()
         stages = _stages(self.sequence)
-        self.count = len(stages)
         self.kinds = {stage.kind for stage in stages}
         maps = [stage.shape for stage in stages if stage.is_map]
         self.side = _scale([side for shape in maps for side in shape[1:]], _HIGHEST, _LOWEST)
-        self.thickness = _scale([shape[0] for shape in maps], _THICKEST, _THINNEST)
+        channels = [shape[0] for shape in maps]
+        thickest = min(_THICKEST, 1.5 * _THINNEST * max(channels, default=1))
+        self.thickness = _scale(channels, thickest, _THINNEST)
         units = [_units(stage.shape) for stage in stages if not stage.is_map]
         self.bar = _scale(units, _LONGEST, _SHORTEST)
         self.has_maps, self.has_bars = bool(maps), bool(units)
@@ -149,6 +152,8 @@ class _Drawn:
             self.arches = []
             found: dict[Vertex, _Stage] = {}
             sequence = self._region(self.picture.root, level, found)
+            if level == deepest:
+                self.count = len(_stages(sequence))
             if len(_stages(sequence)) <= MOST or level == 0:
                 return sequence
         raise AssertionError
@@ -225,8 +230,10 @@ class _Drawn:
         if isinstance(vertex, Frame):
             title = vertex.label or vertex.title.partition(": ")[2] or vertex.title
             inside = list(dict.fromkeys(_main_line(box) for box in own))
-            words = [f"{title}{count}"] if not vertex.only_name and title else []
-            words = words or [f"{', '.join(inside[:3])}{count}"]
+            # The name of a loop's iterations says nothing: `3..4`.
+            if not any(map(str.isalpha, title)):
+                title = ", ".join(inside[:3])
+            words = [f"{title}{count}"]
             return _Stage(vertex, shape, "part", words, None, False, layers, vertex.title)
         words = [*([f"{last.label}:"] if last.label else []), f"{last.main}{count}"]
         rest = " · ".join([*last.before, *last.after])
@@ -368,7 +375,10 @@ class _Drawn:
     def _arches(self, top: float) -> float:
         """Shortcuts run above everything, short ones below long ones; returns how high they are."""
         drawn: list[tuple[float, float, float]] = []
+        order = {stage: number for number, stage in enumerate(_stages(self.sequence))}
         for first, second in sorted(self.arches, key=lambda pair: pair[1].x - pair[0].x):
+            if order[second] - order[first] < 2:
+                continue  # what lies between them is not drawn
             ends = []
             for stage in (first, second):
                 thickness, height, slant = self._size(stage)

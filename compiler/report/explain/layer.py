@@ -9,7 +9,6 @@ from ....dsl.render import show as printable
 from ...analysis import Analysis
 from ...analysis.autocast import widths
 from ...analysis.field import Axis, Field
-from ...analysis.kept import requires_grad
 from ...diagnose.blame import call_chain, ordinal, place
 from ...network import Node, Scope
 from ...ops.base import EVERYTHING, POINT
@@ -228,7 +227,7 @@ def _memory_lines(analysis: Analysis, node: Node) -> list[Line]:
 
 
 def _kept(analysis: Analysis, node: Node) -> str:
-    if not requires_grad(analysis.network, analysis.setting.frozen)[node.index]:
+    if not analysis.requires_grad[node.index]:
         return "nothing, since no layer before it is trained"
     kept = node.op.kept(node.shape, *node.input_shapes)
     width = widths(analysis.network, analysis.setting)[node.index]
