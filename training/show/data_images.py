@@ -98,4 +98,5 @@ def _files(subject: Subject, data: str) -> DataImages | None:
             raise source
         return preparation.fit(decode(source, preparation.channels))
 
-    return DataImages(data, len(images), lambda index: images[index][0], read)
+    inside = f"{data.rstrip('/' + os.sep)}{os.sep}" if os.path.isdir(data) else ""
+    return DataImages(data, len(images), lambda index: images[index][0].removeprefix(inside), read)

@@ -39,6 +39,8 @@ CHANNELS = 4
 _RATE = 0.05
 _SCALES = 0.08
 """The network sees the image larger or smaller by up to this share."""
+_MIDDLE = 6
+"""Maps of this size are excited in the middle as much as on the whole."""
 _CONTRASTS = (0.01, 0.1, 1.0, 5.0)
 """Of the noise that an image starts from: more, if the network gives no gradient for less."""
 _AT_A_TIME = 2**20
@@ -171,7 +173,9 @@ def _draw(
         if own.ndim < 3:
             return own.float()
         middle = own[:, own.shape[1] // 2, own.shape[2] // 2]
-        return own.float().mean((1, 2)) + middle.float()
+        # Of large maps less, so that the surroundings are drawn, too.
+        share = min(1.0, _MIDDLE / (own.shape[1] * own.shape[2]) ** 0.5)
+        return own.float().mean((1, 2)) + share * middle.float()
 
     def reached_by(pictures: Tensor) -> Tensor:
         """The channel of each picture, as the network computes it."""
@@ -385,7 +389,8 @@ def dream_sheet(subject: Subject, result: Dreams) -> PictureSheet:
         picture = each.picture if each.picture.shape[0] in (1, 3) else each.picture[:1]
         name = channel_name(subject, result.node, each.channel)
         reached = f"{each.greatest:.3g}"
-        best = f" (best image {each.best_greatest:.3g})" if each.best_greatest is not None else ""
+        what = "patch" if len(result.node.shape) == 3 else "image"
+        best = f" (best {what} {each.best_greatest:.3g})" if each.best_greatest is not None else ""
         cells.append(
             Cell(fitted(picture, side), (name, reached + best), f"what excites {name} most")
         )

@@ -223,7 +223,9 @@ def patches_sheet(subject: Subject, result: Patches) -> PictureSheet:
     groups = []
     one = len(result.channels) == 1
     for each in result.channels:
-        cells = tuple(_cell(patch, _LARGE if one else _SIDE) for patch in each.patches)
+        largest = max(max(cut_out(patch).shape[-2:]) for patch in each.patches)
+        scale = (_LARGE if one else _SIDE) / largest
+        cells = tuple(_cell(patch, scale) for patch in each.patches)
         name = channel_name(subject, result.node, each.channel)
         note = f"The mean of the largest value of each image is {each.mean:.3g}."
         groups.append(Group(name, cells, note))
@@ -239,12 +241,14 @@ def patches_sheet(subject: Subject, result: Patches) -> PictureSheet:
     )
 
 
-def _cell(patch: Patch, side: int) -> Cell:
+def _cell(patch: Patch, scale: float) -> Cell:
+    """A patch; those that a border clips are as much smaller as they are clipped."""
+    picture = cut_out(patch)
     place = f"at {_position(patch)}" if patch.position else ""
     name = patch.name.replace("\\", "/").rpartition("/")[2]
-    short = name if len(name) < 24 else f"{name[:11]}..{name[-11:]}"
+    short = name if len(name) < 16 else f"{name[:6]}..{name[-7:]}"
     return Cell(
-        fitted(cut_out(patch), side),
+        fitted(picture, max(1, round(scale * max(picture.shape[-2:])))),
         (f"{patch.value:.3g} {place}".strip(), short),
         f"{patch.name}, rows {patch.rows[0]} to {patch.rows[1]}, columns {patch.columns[0]} to"
         f" {patch.columns[1]}: {patch.value:.3g}",

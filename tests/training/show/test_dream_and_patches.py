@@ -120,7 +120,7 @@ def test_data_without_images(tmp_path: Path, folder: Path) -> None:
 def test_a_dream_excites_more_than_any_image(folder: Path) -> None:
     looked = brightest()
     images = data_images(looked, str(folder))
-    found = dream(looked, chosen(looked, "conv"), images=images, steps=40)
+    found = dream(looked, chosen(looked, "conv"), images=images, steps=25)
     assert all(each.mean > each.start for each in found.dreams)
     bright, dark = found.dreams
     assert bright.best_mean is not None
