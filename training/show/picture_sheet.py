@@ -96,7 +96,7 @@ class _PngSheet:
         self.draw = ImageDraw.Draw(self.page)
         self._lay_out()
         file = io.BytesIO()
-        self.page.save(file, "PNG", optimize=True)
+        self.page.save(file, "PNG")
         return file.getvalue()
 
     def _lay_out(self) -> int:

@@ -36,20 +36,20 @@ def lines(filters: Filters) -> str:
     [
         ("conv 8 5x3", "conv", (8, 3, 5, 3), "color"),
         ("bn, conv 8 3x3", "conv", (8, 3, 3, 3), "color"),
-        ("conv 8, conv 70 3x3", "conv2", (70, 8, 3, 3), "rows"),
+        ("conv 8, conv 50 3x3", "conv2", (50, 8, 3, 3), "rows"),
         ("conv 8, conv 300 1x1", "conv2", (300, 8, 1, 1), "matrix"),
         ("conv 8, depthwise 3x3", "depthwise", (8, 1, 3, 3), "tiles"),
         ("conv 8, conv 6 3x3 groups=2", "conv2", (6, 4, 3, 3), "rows"),
         ("conv 8, deconv 6 2x2 stride=2", "deconv", (6, 8, 2, 2), "rows"),
-        ("flatten, fc 10", "fc", (10, 3, 16, 16), "color"),
-        ("conv 8, relu, flatten, dropout 0.1, fc 10", "fc", (10, 8, 16, 16), "rows"),
+        ("flatten, fc 10", "fc", (10, 3, 8, 8), "color"),
+        ("conv 8, relu, flatten, dropout 0.1, fc 10", "fc", (10, 8, 8, 8), "rows"),
         ("flatten, fc 9, relu, fc 5", "fc2", (5, 9, 1, 1), "matrix"),
         ("conv 8, pool avg global, flatten, fc 5", "fc", (5, 8, 1, 1), "matrix"),
         ("filter sobel_x, conv 2", "filter", (1, 1, 3, 3), "tiles"),
     ],
 )
 def test_filters_of_any_layer(body: str, layer: str, shape: tuple[int, ...], kind: str) -> None:
-    looked = subject(body)
+    looked = subject(body, "3x8x8")
     (filters,) = sets(looked, layer)
     assert filters.weights.shape == shape
     kinds = {"color": filters.colors, "matrix": filters.is_matrix, "tiles": filters.is_picture}
