@@ -175,7 +175,8 @@ def _draw(
         middle = own[:, own.shape[1] // 2, own.shape[2] // 2]
         # Of large maps less, so that the surroundings are drawn, too.
         share = min(1.0, _MIDDLE / (own.shape[1] * own.shape[2]) ** 0.5)
-        return own.float().mean((1, 2)) + share * middle.float()
+        excited: Tensor = own.float().mean((1, 2)) + share * middle.float()
+        return excited
 
     def reached_by(pictures: Tensor) -> Tensor:
         """The channel of each picture, as the network computes it."""
