@@ -54,6 +54,8 @@ _CHANNELS = 16
 """The number of maps side by side, and the most of a layer."""
 _MOST_CHANNELS = 256
 """The most maps of a layer that is named."""
+_LARGEST = 240
+"""The longer side of a map, in pixels."""
 _TOP = 5
 
 _MEANING: Mapping[Style, str] = {
@@ -168,22 +170,17 @@ class _Sheet:
         self.draw = ImageDraw.Draw(self.picture)
 
     def png(self, rows: list[_Row], left_out: list[Node]) -> bytes:
-        cell = self._cell()
         width = 2 * _MARGIN + _LABELS + _WIDEST
         # Painted twice: the first time only to know how high the sheet is.
-        height = min(self._paint(rows, left_out, cell, width), _TALLEST)
+        height = min(self._paint(rows, left_out, width), _TALLEST)
         self.picture = Image.new("RGB", (width, height), _PAPER)
         self.draw = ImageDraw.Draw(self.picture)
-        self._paint(rows, left_out, cell, width)
+        self._paint(rows, left_out, width)
         file = io.BytesIO()
         self.picture.save(file, "PNG", optimize=False, compress_level=6)
         return file.getvalue()
 
-    def _cell(self) -> int:
-        """The side of the square that a map gets."""
-        return _WIDEST // _CHANNELS - _GAP
-
-    def _paint(self, rows: list[_Row], left_out: list[Node], cell: int, width: int) -> int:
+    def _paint(self, rows: list[_Row], left_out: list[Node], width: int) -> int:
         """Paints the sheet from top to bottom; returns its height."""
         y = self._head(width)
         y = self._inputs(y)
@@ -191,7 +188,7 @@ class _Sheet:
             if y > _TALLEST - 500:
                 left_out = [*left_out, *(n for r in rows[number:] for n in (*r.folded, r.node))]
                 break
-            y = self._row(row, y, cell, width)
+            y = self._row(row, y)
         y = self._answer(y, width)
         if left_out:
             y = self._paragraph(
@@ -249,7 +246,7 @@ class _Sheet:
             y = bottom + _GAP
         return bottom + _GAP
 
-    def _row(self, row: _Row, top: int, cell: int, width: int) -> int:
+    def _row(self, row: _Row, top: int) -> int:
         self._rule(top)
         y = top + _GAP
         node = row.node
@@ -260,14 +257,18 @@ class _Sheet:
         bottom = self._label(y, first.name, " · ".join(folded), *lines)
         for number in range(len(self.images)):
             if output.ndim == 4 and prod(output.shape[2:]) > 1:
-                y = self._maps(output, number, y, cell)
+                y = self._maps(output, number, y)
             else:
                 y = self._vector(output.flatten(1), number, y)
         return max(bottom, y) + 2
 
-    def _maps(self, output: Tensor, number: int, y: int, cell: int) -> int:
+    def _maps(self, output: Tensor, number: int, y: int) -> int:
         channels = strongest(output, self.channels)
         height, width = output.shape[2:]
+        columns = min(len(channels), _CHANNELS)
+        cell = _WIDEST // _CHANNELS - _GAP
+        if columns < _CHANNELS:  # few maps have room to be larger
+            cell = max(cell, min(_WIDEST // columns - _GAP, 4 * max(height, width), _LARGEST))
         wide = cell if width >= height else max(round(cell * width / height), 1)
         high = max(round(wide * height / width), 1)
         whole = output[:, channels].float().cpu() if self.style != "scaled" else None
