@@ -37,8 +37,10 @@ class Input(NoMultiplyAdds):
         return TorchText(call="")
 
     def work_out(self, element: Element) -> Worked:
-        """Its value is given, as that of its own input."""
-        value = element.read(0, element.channel, element.row, element.column)
+        """Nothing is computed: the value is that of the image."""
+        value = element.actual
+        if value is None:
+            value = element.read(0, element.channel, element.row, element.column)
         return element.constant(value, "a value of the input")
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
