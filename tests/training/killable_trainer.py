@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,13 @@ from dotcnn.dsl.source import Source
 from dotcnn.training.checkpoint.copied_texts import copied_texts
 from dotcnn.training.checkpoint.run_folder import CHECKPOINT
 from dotcnn.training.request import overrides_of, request
+from dotcnn.training.runtime import distributed
 from dotcnn.training.runtime.distributed import joined
 from dotcnn.training.trainer.train import train
 
 
 def main() -> None:
+    distributed.PATIENCE = timedelta(seconds=200)  # a test of processes that hang fails
     import_module("torch._dynamo")  # the first optimizer of each process would load it
     for line in sys.stdin:
         job = json.loads(line)
@@ -127,8 +130,9 @@ def learn(job: dict[str, Any]) -> int:
         with joined("cpu", os.environ, report) as processes, ExitStack() as stack:
             resume = folder if job["resume"] else None
             if job.get("apart"):
-                own = folder if processes.writes else folder / "not on this machine"
-                resume = stack.enter_context(copied_texts(own, processes))
+                # The path leads to the folder for the first process alone.
+                os.chdir(folder.parent if processes.writes else folder)
+                resume = stack.enter_context(copied_texts(Path(folder.name), processes))
             train(
                 request(Source("<text>", job["spec"]), set=overrides_of(job["set"])),
                 dotcnn.__version__,
