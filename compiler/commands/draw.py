@@ -97,6 +97,8 @@ def run(options: argparse.Namespace) -> int:
             f"name the file to write: -o {name}.svg (or an ending of {endings}), or give a --format"
             " for standard output"
         )
+    if options.scale == "volumes" and format in ("dot", "mermaid"):
+        raise UsageError(f"{format} draws boxes; for --scale volumes choose svg, png, html or tikz")
     if format == "png" and to_stdout and sys.stdout.isatty():
         raise UsageError("a terminal cannot show a png; name a file with -o")
     analysis = analysis_of(options.file, options)

@@ -350,6 +350,26 @@ def test_draw_needs_to_know_what(spec: str, capsys: Capture) -> None:
         assert "--format" in err
 
 
+def test_draw_options(spec: str, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "net.tex"
+    arguments = ["--figures", "params, macs", "--horizontal", "-o", str(out)]
+    assert run(capsys, "draw", spec, *arguments) == (0, "", "")
+    assert " params $\\cdot$ " in out.read_text()
+    out = tmp_path / "net.svg"
+    assert run(capsys, "draw", spec, "--scale", "volumes", "-o", str(out)) == (0, "", "")
+    assert "Scale: height and width" in out.read_text()
+    code, out_text, _ = run(capsys, "draw", spec, "--horizontal", "--format", "dot")
+    assert code == 0
+    assert "rankdir=LR" in out_text
+
+
+def test_draw_with_options_that_do_not_fit(spec: str, capsys: Capture) -> None:
+    code, _, err = run(capsys, "draw", spec, "--figures", "parms", "-o", "net.svg")
+    assert (code, "did you mean `params`?" in err) == (2, True)
+    code, _, err = run(capsys, "draw", spec, "--scale", "volumes", "-o", "net.dot")
+    assert (code, "--scale volumes" in err) == (2, True)
+
+
 def test_draw_where_nothing_can_be_written(spec: str, tmp_path: Path, capsys: Capture) -> None:
     code, _, err = run(capsys, "draw", spec, "-o", str(tmp_path / "none" / "net.svg"))
     assert code == 1

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from .palette import FAINT, FRAME, GROUND, LINE, TEXT, TINTS
 from .picture import Arrow, Box, Frame, Picture
 
 
-def dot(picture: Picture) -> str:
+def dot(picture: Picture, *, horizontal: bool = False) -> str:
     """The complete drawing with text and colors, for Graphviz."""
-    return _text(picture, _Style(_box, _frame, _arrow, _head))
-
-
-class _Style(NamedTuple):
-    box: Callable[[Box], str]
-    frame: Callable[[Frame], str]
-    arrow: Callable[[Arrow], str]
-    head: Callable[[Picture], list[str]]
-
-
-def _text(picture: Picture, look: _Style) -> str:
-    lines = ["digraph network {", *[f"  {line}" for line in look.head(picture)]]
-    lines += _inside(picture, look)
+    lines = ["digraph network {", *[f"  {line}" for line in _head(picture)]]
+    lines += ["  rankdir=LR"] if horizontal else []
+    lines += _inside(picture)
     for arrow in picture.arrows:
         ends = f"n{arrow.source.number} -> n{arrow.target.number}"
-        lines.append(f"  {ends} [{look.arrow(arrow)}]")
+        lines.append(f"  {ends} [{_arrow(arrow)}]")
     return "\n".join([*lines, "}"])
 
 
-def _inside(picture: Picture, look: _Style) -> Iterator[str]:
+def _inside(picture: Picture) -> Iterator[str]:
     """Boxes nested in their frames."""
     stack: list[tuple[Frame | None, int]] = [(picture.root, 0)]
     opened: list[Frame] = []
@@ -43,15 +32,12 @@ def _inside(picture: Picture, look: _Style) -> Iterator[str]:
         inside = "  " * (level + 1)
         if frame is not picture.root:
             yield "  " * level + f"subgraph cluster_{frame.number} {{"
-            yield f"{inside}graph [{look.frame(frame)}]"
+            yield f"{inside}graph [{_frame(frame)}]"
             opened.append(frame)
             stack.append((None, level))
         for box in frame.boxes:
-            yield f"{inside}n{box.number} [{look.box(box)}]"
+            yield f"{inside}n{box.number} [{_box(box)}]"
         stack.extend((inner, level + 1) for inner in reversed(frame.frames))
-
-
-# ---- the style of `cnn draw -o net.dot` ------------------------------------------------------
 
 
 def _head(picture: Picture) -> list[str]:

@@ -62,11 +62,11 @@ def draw(
     if format == "dot":
         from .dot import dot
 
-        return f"{dot(drawing)}\n".encode()
+        return f"{dot(drawing, horizontal=horizontal)}\n".encode()
     if format == "mermaid":
         from .mermaid import mermaid
 
-        return f"{mermaid(drawing)}\n".encode()
+        return f"{mermaid(drawing, horizontal=horizontal)}\n".encode()
     if volumes:
         from .volumes import volumes as volumes_of
 

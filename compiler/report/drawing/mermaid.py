@@ -8,9 +8,9 @@ from .palette import TINTS
 from .picture import Box, Frame, Picture
 
 
-def mermaid(picture: Picture) -> str:
+def mermaid(picture: Picture, *, horizontal: bool = False) -> str:
     lines = ["---", f"title: {_yaml(f'{picture.title}: {picture.subtitle}')}", "---"]
-    lines += ["flowchart TB", *_inside(picture)]
+    lines += [f"flowchart {'LR' if horizontal else 'TB'}", *_inside(picture)]
     for arrow in picture.arrows:
         label = f"|{quoted(arrow.source.output)}|" if arrow.labeled else ""
         line = "-.->" if arrow.target.aux else "-->"

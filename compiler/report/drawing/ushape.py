@@ -241,7 +241,7 @@ class _Drawn:
         left_end = right_end = 0.0
         for number, level in enumerate(self.levels):
             left, right = lefts[number], rights[number]
-            source = _middle(left.block, self._vertex(level.source))
+            source = _middle(left.block, self._leaving(level))
             target = _middle(right.block, self._vertex(level.target))
             gap = ARROW if number else 0.0
             y = max(left_end + source, right_end + gap + right.block.length - target)
@@ -254,6 +254,12 @@ class _Drawn:
             right_end += ARROW + right.block.length
             right.y = right_end
         return max(left_end, right_end)
+
+    def _leaving(self, level: _Level) -> Vertex:
+        """The box from which a shortcut leaves; in a frame, the one that leads out of it."""
+        vertex = self._vertex(level.source)
+        links = self.down.links[self.root].items()
+        return next(link.arrow.source for (source, _), link in links if source is vertex)
 
     def _width(self, left: Turned, right: Turned, sides: list[Turned]) -> float:
         """From the trunk of one side to that of the other."""
@@ -292,7 +298,8 @@ class _Drawn:
         self, level: _Level, left: Turned, right: Turned, sides: list[Turned]
     ) -> None:
         source, target = self._vertex(level.source), self._vertex(level.target)
-        begin = left.rect(*left.block.spots[source])[2], left.y + _middle(left.block, source)
+        leaving = self._leaving(level)
+        begin = left.rect(*left.block.spots[leaving])[2], left.y + _middle(left.block, leaving)
         end = right.rect(*right.block.spots[target])[0], begin[1]
         if (source, target) in self.down.links[self.root]:
             self._line([begin, end], source, target)
