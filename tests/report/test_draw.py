@@ -236,6 +236,20 @@ TANGLES = {
         conv 4 3x3 same
         maximum { | conv 6 1x1, relu | from first }
         concat { | from second | conv 4 1x1 | from first }""",
+    "residual u": """
+        e1: residual { | conv 8 3x3 same, bn, relu, conv 8 3x3 same | conv 8 1x1 }
+        relu
+        pool max 2x2
+        e2: residual { | conv 16 3x3 same, bn, relu, conv 16 3x3 same | conv 16 1x1 }
+        pool max 2x2
+        residual { | conv 32 3x3 same, bn, relu, conv 32 3x3 same | conv 32 1x1 }
+        upsample 2
+        conv 16 1x1
+        add e2
+        upsample 2
+        conv 8 1x1
+        concat e1
+        residual { | conv 8 3x3 same, bn, relu, conv 8 3x3 same | conv 8 1x1 }""",
     "unused": """
         a: conv 4 3x3 same
         b: conv 16 3x3 same, conv 16 3x3 same, conv 16 3x3 same
@@ -252,7 +266,7 @@ def drawn_of(name: str, **options: object) -> Picture:
 @pytest.mark.parametrize(
     ("name", "unfold", "horizontal"),
     [
-        *[(name, False, False) for name in UNDER_TEST],
+        *[(name, False, False) for name in (*UNDER_TEST, "residual u")],
         *[(name, False, True) for name in UNDER_TEST],
         *[(name, True, False) for name in (*ALL, "shufflenet/shufflenet_v2_x1_0")],
     ],
@@ -322,6 +336,18 @@ def test_a_unet_is_a_u() -> None:
         heights = [placed.boxes[box][1] for box in labeled]
         assert heights == pytest.approx([placed.boxes[box][1] for box in reversed(merges)])
         assert sorted(heights) == heights
+
+
+def test_a_u_of_residual_parts() -> None:
+    drawn = drawn_of("residual u")
+    placed, _ = placed_of(drawn)
+    left, right = placed.boxes[drawn.boxes[0]][0], placed.boxes[drawn.boxes[-1]][0]
+    assert left < right
+    last, smallest = placed.boxes[drawn.boxes[-1]][1], max(y for _, y in placed.boxes.values())
+    assert last < smallest
+    heads = [points for arrow, points, head in placed.arrows if head and arrow.target.joins]
+    level = [points for points in heads if points[-2][1] == points[-1][1]]
+    assert len([p for p in level if p[-2][0] < (left + right) / 2 < p[-1][0] < right]) == 2
 
 
 def test_a_shortcut_leaves_and_enters_at_the_side() -> None:
@@ -648,6 +674,18 @@ def test_maps_stand_beside_one_another_and_large_networks_stay_legible(name: str
         for polygon in item.items:
             assert isinstance(polygon, Polygon)
             assert all(0 <= x <= scene.width and 0 <= y <= scene.height for x, y in polygon.points)
+
+
+def test_each_part_of_the_trunk_has_its_map() -> None:
+    for name, part in (
+        ("dla/dla34", "level3"),
+        ("resnet/resnet50", "layer2"),
+        ("residual u", "e1"),
+    ):
+        network_ = network(body(TANGLES[name])) if name in TANGLES else gallery(name)
+        groups = maps_of(volumes(analyse(network_)))
+        names = [layer for group in groups for layer in group.data["layers"].split(" ")]
+        assert any(layer.startswith(f"{part}.") or layer == part for layer in names), (name, names)
 
 
 def test_two_towers_are_two_rows() -> None:

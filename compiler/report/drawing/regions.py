@@ -178,9 +178,14 @@ def _level(block: Block, vertex: Vertex, *, out: bool) -> float:
     if isinstance(vertex, Frame):
         return m1 - 5.0 if out else m0 - 4.0
     if out and isinstance(vertex, Box) and vertex.small:
-        # Arrows enter a merge at its side: what leaves it does so below.
-        return max([end for box, _, end, _ in block.labels if box is vertex], default=m1) + 2.0
+        return below(block, vertex)
     return (m0 + m1) / 2
+
+
+def below(block: Block, box: Box) -> float:
+    """Where an arrow leaves a merge: others enter it at its side, so after its output shape."""
+    ends = [end for labeled, _, end, _ in block.labels if labeled is box]
+    return max(ends, default=block.spots[box][2]) + 2.0
 
 
 def _span(block: Block, source: Vertex, target: Vertex) -> float:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from .blocks import ARROW, COLUMN, Block, Direction, Point, Rect, Vertex, Wire
 from .compose import Plan, Side
 from .picture import Box, Frame, Picture, boxes_in
-from .regions import Regions
+from .regions import Regions, below
 
 _LEAST = 2
 """Fewer shortcuts across make no U."""
@@ -166,23 +166,25 @@ class _Drawn:
         self._shorten_bottom()
 
     def _shorten_bottom(self) -> None:
-        """What shrinks the map for the last time goes down, and what first enlarges it goes up."""
+        """What leads to the smallest map goes down, and what enlarges it again goes up."""
         start, stop = self.bottom.start, self.bottom.stop
-        before = _extent(self._vertex(start - 1))
-        if stop - start > 1 and self._single(start) and _extent(self._vertex(start)) < before:
-            self.lefts.append(range(start, start + 1))
-            start += 1
-        after, before = _extent(self._vertex(stop - 1)), _extent(self._vertex(stop - 2))
-        if stop - start > 1 and self._single(stop - 1) and after > before:
-            self.rights.append(range(stop - 1, stop))
-            stop -= 1
+        extents = {n: _extent(self._vertex(n)) for n in range(start - 1, stop)}
+        smallest = min(extents[n] for n in self.bottom)
+        first = next(n for n in self.bottom if extents[n] == smallest) + 1
+        last = next(n for n in reversed(self.bottom) if extents[n] == smallest) + 1
+        if first < last and extents[start - 1] > smallest and self._singles(start, first):
+            self.lefts.append(range(start, first))
+            start = first
+        if start < last < stop and self._singles(last, stop):
+            self.rights.append(range(last, stop))
+            stop = last
         self.bottom = range(start, stop)
 
     def _vertex(self, number: int) -> Vertex:
         return self.plan.elements[number].vertices[-1]
 
-    def _single(self, number: int) -> bool:
-        return not self.plan.elements[number].columns
+    def _singles(self, start: int, stop: int) -> bool:
+        return not any(self.plan.elements[n].columns for n in range(start, stop))
 
     def _compose(
         self, regions: Regions, part: range, begin: Vertex | None, end: Vertex | None
@@ -241,7 +243,7 @@ class _Drawn:
         left_end = right_end = 0.0
         for number, level in enumerate(self.levels):
             left, right = lefts[number], rights[number]
-            source = _middle(left.block, self._leaving(level))
+            source = _departure(left.block, self._leaving(level))[-1][0]
             target = _middle(right.block, self._vertex(level.target))
             gap = ARROW if number else 0.0
             y = max(left_end + source, right_end + gap + right.block.length - target)
@@ -288,21 +290,21 @@ class _Drawn:
             tip = rights[-1].x, rights[-1].y
             corner = tip[0], bottom.y
             self._line([*bottom.points(points), corner, tip], vertex, target)
-        for part, right, below in zip(self.rights, rights, rights[1:], strict=False):
+        for part, right, lower in zip(self.rights, rights, rights[1:], strict=False):
             target = self._vertex(part.start)
             tip = right.x, right.y
-            for vertex, points in below.block.exits.items():
-                self._line([*below.points(points), tip], vertex, target)
+            for vertex, points in lower.block.exits.items():
+                self._line([*lower.points(points), tip], vertex, target)
 
     def _lines_across(
         self, level: _Level, left: Turned, right: Turned, sides: list[Turned]
     ) -> None:
         source, target = self._vertex(level.source), self._vertex(level.target)
-        leaving = self._leaving(level)
-        begin = left.rect(*left.block.spots[leaving])[2], left.y + _middle(left.block, leaving)
+        start = left.points(_departure(left.block, self._leaving(level)))
+        begin = start[-1]
         end = right.rect(*right.block.spots[target])[0], begin[1]
         if (source, target) in self.down.links[self.root]:
-            self._line([begin, end], source, target)
+            self._line([*start, end], source, target)
         low = 0.0
         for side in sides:
             block = side.block
@@ -310,7 +312,7 @@ class _Drawn:
             side.y = begin[1] + low
             low += block.right - block.left + COLUMN
             for vertex, points in block.entries.items():
-                self._line([begin, *side.points(points)], source, vertex)
+                self._line([*start, *side.points(points)], source, vertex)
             for vertex, points in block.exits.items():
                 self._line([*side.points(points), end], vertex, target)
 
@@ -318,6 +320,15 @@ class _Drawn:
 def _middle(block: Block, vertex: Vertex) -> float:
     m0, _, m1, _ = block.spots[vertex]
     return (m0 + m1) / 2
+
+
+def _departure(block: Block, box: Vertex) -> list[Point]:
+    """Where a shortcut across leaves: at the side, or below a merge, which others enter there."""
+    _, c0, m1, c1 = block.spots[box]
+    if isinstance(box, Box) and box.small:
+        c = (c0 + c1) / 2
+        return [(m1, c), (below(block, box), c)]
+    return [(_middle(block, box), c1)]
 
 
 def _foot(turned: Turned, vertex: Vertex) -> Point:

@@ -216,7 +216,9 @@ class _Drawn:
     def _stage(self, vertex: Vertex) -> _Stage | None:
         boxes = boxes_in(vertex) if isinstance(vertex, Frame) else [vertex]
         last = next((box for box in reversed(boxes) if isinstance(box, Box) and box.nodes), None)
-        if last is None or all(node.op.shares_storage for node in last.nodes):
+        if last is None:
+            return None
+        if last.kind == "shape" and all(node.op.shares_storage for node in last.nodes):
             return None  # `flatten` makes nothing that could be drawn
         own = [box for box in boxes if isinstance(box, Box)]
         layers = [name for box in own for name in box.layers]
