@@ -152,7 +152,7 @@ def difference(before: Sequence[Tensor], after: Sequence[Tensor]) -> Iterator[Ro
     fitting = [factor for factor in FACTORS if factor * most <= 128]
     if fitting:
         pixels = (128 + fitting[-1] * changes).round().clamp(0, 255).to(torch.uint8)
-        yield Row(f"difference, times {fitting[-1]}; gray is none", tuple(pixels))
+        yield Row(f"difference, {fitting[-1]} times as strong; gray is no change", tuple(pixels))
 
 
 def in_turn(opened: Opened, count: int) -> list[int]:

@@ -53,7 +53,7 @@ class Limits(NamedTuple):
     worse: float = 0.03
     """Training has made the network worse from this loss of accuracy on."""
 
-    slow_rate: float = 0.1
+    slow_rate: float = 0.05
     """A learning rate of at most this times the usual one of the optimizer can be too small."""
     slow_fall: float = 0.3
     """It is, if the training loss falls by at most this share in the whole run, …"""

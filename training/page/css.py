@@ -117,14 +117,16 @@ img.matrix {{ width: 100%; height: auto; max-width: 40rem;
   color: var(--text); padding: 1rem; max-width: 96vw; max-height: 94vh; overflow: auto; }}
 .large::backdrop {{ background: rgba(0, 0, 0, .6); }}
 .large .row {{ display: flex; flex-wrap: wrap; gap: 1rem; justify-content: center; }}
-.large .row figure {{ flex: 0 1 min(24rem, 86vw); }}
+.large .row figure {{ flex: none; width: min(24rem, 84vw); }}
 .large .row img {{ width: 100%; height: auto; border-radius: .35rem; display: block; }}
 .large .row figcaption {{ margin-top: .35rem; overflow-wrap: anywhere; }}
-.close {{ font: inherit; color: var(--text); background: var(--ground); padding: .3rem 1rem;
+.close {{ position: sticky; bottom: 0; display: block; margin-left: auto; font: inherit;
+  color: var(--text); background: var(--ground); padding: .3rem 1rem;
   border: 1px solid var(--line); border-radius: .35rem; }}
 .scale {{ display: flex; align-items: center; gap: .6rem; font-size: .875rem;
   color: var(--faint); }}
 .scale .bar {{ width: 10rem; height: .8rem; border-radius: .2rem; border: 1px solid var(--line); }}
+@media (min-width: 48rem) {{ .large .row figure {{ width: min(24rem, 29vw); }} }}
 @media print {{ .tall {{ max-height: none; }} section {{ break-inside: avoid-page; }} }}
 @media (max-width: 30rem) {{
   body {{ font-size: 15px; }} main, header, footer {{ padding-left: 1rem; padding-right: 1rem; }}

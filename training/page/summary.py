@@ -24,7 +24,10 @@ def summary(contents: Contents, analysis: Analysis) -> Html:
     part = _PARTS.get(contents.outcome.part, contents.outcome.part)
     count = exact(len(contents.outcome.labels))
     weights = ", with the weights of the best epoch" if _best(contents) is not None else ""
-    compared = [element("p", each.text, class_="verdict") for each in contents.outcome.comparisons]
+    compared = [
+        element("p", *_with_code(each.text), class_="verdict")
+        for each in contents.outcome.comparisons
+    ]
     facts = [
         piece
         for name, text in _facts(contents)
@@ -45,7 +48,13 @@ def _verdict(contents: Contents) -> Html | str:
     text = " ".join(filter(None, contents.verdict))
     if not text:
         return ""
-    return element("p", element("strong", "Verdict:"), f" {text}", class_="verdict")
+    return element("p", element("strong", "Verdict:"), " ", *_with_code(text), class_="verdict")
+
+
+def _with_code(text: str) -> Iterator[Html | str]:
+    """Text in which words between backticks are code."""
+    for place, part in enumerate(text.split("`")):
+        yield element("code", part) if place % 2 else part
 
 
 def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]]:

@@ -101,8 +101,8 @@ def test_the_sheet_shows_all_that_there_is(spec: Path) -> None:
     assert [len(group.rows) for group in found.groups] == [1, 3, 8]
     assert [row.label for row in found.groups[2].rows] == [
         "rotate 10", "rotate: degrees -10", "rotate: degrees 10", "color brightness=0.2",
-        "difference, times 2; gray is none", "color: brightness 0.8", "color: brightness 1.2",
-        "cutmix",
+        "difference, 2 times as strong; gray is no change", "color: brightness 0.8",
+        "color: brightness 1.2", "cutmix",
     ]  # fmt: skip
     assert found.names == ("0", "1", "2", "3", "4")
     original = found.groups[0].rows[0].images
@@ -130,7 +130,7 @@ def test_a_small_change_is_shown_amplified() -> None:
     before = [torch.full((1, 8, 8), 100, dtype=torch.uint8)] * 2
     after = [before[0].clone(), before[1] + 3]
     (row,) = difference(before, after)
-    assert row.label == "difference, times 32; gray is none"
+    assert row.label == "difference, 32 times as strong; gray is no change"
     assert torch.equal(row.images[0], torch.full((1, 8, 8), 128, dtype=torch.uint8))
     assert torch.equal(row.images[1], torch.full((1, 8, 8), 128 + 3 * 32, dtype=torch.uint8))
     assert not list(difference(before, before)), "nothing has changed"
