@@ -68,6 +68,10 @@ class Limits(NamedTuple):
     """… and a validation accuracy that is lower by this, …"""
     by_heart_gap: float = 0.05
     """… or by this, if the network knows the training images by heart."""
+    overfit_early: float = 0.7
+    """Already from this training accuracy on, it overfits, …"""
+    overfit_early_gap: float = 0.15
+    """… if that of validation is lower by this."""
     overfit_rise: float = 1.2
     """It also shows in a validation loss of at least this many times its minimum, …"""
     overfit_fall: float = 0.8
@@ -362,13 +366,17 @@ def _too_slow(facts: Facts) -> Finding | None:
 def _overfits(facts: Facts) -> Finding | None:
     """Training accuracy is far above that of validation."""
     train, val = _last_accuracies(facts)
-    if train is None or val is None or train < LIMITS.overfit_top1:
+    if train is None or val is None:
         return None
-    by_heart = train >= LIMITS.by_heart
-    gap = LIMITS.by_heart_gap if by_heart else LIMITS.overfit_gap
+    grades = (
+        (LIMITS.by_heart, LIMITS.by_heart_gap, "it knows the training images by heart"),
+        (LIMITS.overfit_top1, LIMITS.overfit_gap, "it overfits"),
+        (LIMITS.overfit_early, LIMITS.overfit_early_gap, "it overfits"),
+    )
+    gaps = ((gap, how) for least, gap, how in grades if train >= least)
+    gap, how = next(gaps, (1.0, ""))
     if train - val < max(gap, facts.deviation(val)):
         return None
-    how = "it knows the training images by heart" if by_heart else "it overfits"
     return Finding("overfits", f"{_both(train, val)}: {how}. {_against_overfitting(facts)}")
 
 
