@@ -159,8 +159,10 @@ const HOW = {
         groups.push(filtered(layer, source, image, input, y, x, position * channels.length + n));
     });
     const bias = recipe.bias ? layer.array(recipe.bias)[position] : null;
-    const size = high === 1 && wide === 1 ? "the product" : `${high}x${wide} products`;
-    const rule = perGroup === 1 ? `the sum of ${size}` : `the sum of ${size} in each of ${perGroup.toLocaleString("en")} channels`;
+    const several = perGroup.toLocaleString("en"), one = high === 1 && wide === 1;
+    const rule = perGroup === 1 ? (one ? "one product" : `the sum of ${high}x${wide} products`)
+      : one ? `the sum of ${several} products, one for each channel`
+        : `the sum of ${high}x${wide} products in each of ${several} channels`;
     return { rule: bias === null ? rule : `${rule}, and the bias`, groups, bias,
       count: perGroup - groups.length, additive: true };
   },

@@ -21,6 +21,7 @@ MOST = 64
 """The most channels of a layer that has maps, if not all layers fit in full."""
 MOST_NUMBERS = 2**15
 """The most numbers of a vector: longer ones are left out if not everything fits."""
+_ROUNDS = 3
 LISTED = 48
 """Of a fully connected layer whose weights do not fit: the products kept for each output."""
 
@@ -58,16 +59,29 @@ def choose(
         root: max((sqrt(prod(n.shape[1:])) for n in group if not flat(n)), default=1.0)
         for root, group in groups.items()
     }
-    root_of = {node.index: root for root, group in groups.items() for node in group}
+
+    def size(counts: Mapping[int, int]) -> float:
+        return sum(_bytes(node, counts, images, 2, False, skipped) for node in nodes)
+
     factor = float(2**16)
     while True:
         counts = {
-            node.index: _count(node, factor / side[root_of[node.index]], factor) for node in nodes
+            node.index: _count(node, factor / side[root], factor)
+            for root, group in groups.items()
+            for node in group
         }
-        total = sum(_bytes(node, counts, images, 2, False, skipped) for node in nodes)
-        if total <= room or factor < 1:
+        if size(counts) <= room or factor < 1:
             break
         factor *= 0.85
+    for _ in range(_ROUNDS):  # what is left, first to the groups with the largest maps
+        for root in sorted(groups, key=lambda each: -side[each]):
+            more = {
+                node.index: min(counts[node.index] + 1, node.shape[0], MOST)
+                for node in groups[root]
+                if not flat(node)
+            }
+            if any(counts[n] != more[n] for n in more) and size({**counts, **more}) <= room:
+                counts.update(more)
     return Choice(_strongest(groups, outputs, counts), exact=False, complete=False)
 
 

@@ -4,6 +4,7 @@
 const $ = id => document.getElementById(id);
 const count = number => number.toLocaleString("en");
 const state = { layer: null, image: 0, channel: 0, y: 0, x: 0, source: null, held: false };
+const MOST_CELLS = 12, CELL = 40; // rows and columns of numbers, and the size of one in pixels
 let index, views = [], boxes = [], zoom = 1, drawn = null;
 
 async function begin() {
@@ -215,8 +216,10 @@ function grid(layer) {
 function pictures() {
   const { layer } = state, several = index.images.length > 1;
   const focused = views.findIndex(view => view.map && view.map.element === document.activeElement);
-  const side = Math.min(several ? 224 : 320, document.documentElement.clientWidth - 40);
-  const [width, height] = grid(layer);
+  const [width, height] = grid(layer), longer = Math.max(width, height);
+  // Maps with room for their numbers are larger.
+  const usual = longer > MOST_CELLS ? (several ? 224 : 320) : Math.max(several ? 224 : 320, CELL * longer);
+  const side = Math.min(usual, document.documentElement.clientWidth - 40);
   views = index.images.map((image, n) => {
     const photograph = new View(`${image.name}, as the network sees it`, several ? 160 : 224);
     paintInput(photograph, image, n);
@@ -338,7 +341,7 @@ function legend(style, ranges) {
 // The numbers themselves, where they fit.
 function cells(view, values, width, height, [black, white, magnitude]) {
   view.element.querySelector(".cells")?.remove();
-  if (width > 12 || height > 12 || view.side / Math.max(width, height) < 24) return;
+  if (Math.max(width, height) > MOST_CELLS || view.side / Math.max(width, height) < CELL - 4) return;
   const over = make("div", { class: "cells" }, ...Array.from(values, value => {
     const level = ((magnitude ? Math.abs(value) : value) - black) / (white - black || 1);
     return make("span", { class: level > 0.55 ? "bright" : "" }, short(value));
@@ -350,7 +353,7 @@ function cells(view, values, width, height, [black, white, magnitude]) {
 
 function short(value) {
   const text = figure(value);
-  return text.length <= 5 ? text : figure(Number(value.toPrecision(2)));
+  return text.length <= 5 ? text : figure(Number(value.toPrecision(text.startsWith("-") ? 2 : 3)));
 }
 
 // ---- a pixel ----------------------------------------------------------------------------------
@@ -560,7 +563,7 @@ function sums(work, shown) {
   if (work.bias !== null) rows.push(["bias", work.bias]);
   const body = rows.map(([name, value]) => make("tr", {}, make("td", {}, name), make("td", {}, figure(value))));
   body.push(make("tr", { class: "total" }, make("td", {}, "sum"), make("td", {}, figure(work.result))));
-  return make("div", { class: "scroll" }, make("table", { class: "sums" }, ...body));
+  return make("table", { class: "sums" }, ...body);
 }
 
 // ---- filters ----------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ def page_html(
     derived = likely_derived(subject.network, outputs)
     photographs = _photographs(images)
     fixed = _document(subject.network.name, style, script, drawing, [("pack-images", photographs)])
-    room = max(limit - len(fixed.encode()), 0) * 0.74
+    texts = 300 * len(outputs)
+    room = max(limit - len(fixed.encode()) - texts, 0) * 0.74
     while True:
         choice = choose(subject.network, outputs, room, derived)
         packs = [("pack-images", photographs)]
