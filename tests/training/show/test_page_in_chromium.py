@@ -49,9 +49,12 @@ class Tab:
 
     def hover(self, row: float, column: float, image: int = 0) -> None:
         """The pointer at a part of the height and width of the map."""
-        box = self.page.locator("#images .pointed").nth(image).bounding_box()
+        view = self.page.locator("#images .pointed").nth(image)
+        view.scroll_into_view_if_needed()
+        box = view.bounding_box()
         self.page.mouse.move(box["x"] + column * box["width"], box["y"] + row * box["height"])
-        self.page.wait_for_timeout(60)
+        # Until the frame after the one in which the number is worked out.
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
 
     def close(self) -> None:
         asked = self.requests[1:]
