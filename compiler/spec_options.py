@@ -5,17 +5,15 @@ keeps both, so that the same network and plan can be built again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.source import Source
 from .shapes import Shape
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """The options given with a spec, from which the same network and plan can be built again."""
 
     network: str | None = None
@@ -55,12 +53,11 @@ class Options:
             raise SpecError([Diagnostic("no-run", message, file=name)]) from None
 
 
-@dataclass(frozen=True)
-class GivenSpec:
+class GivenSpec(NamedTuple):
     """A spec, and the options that a run built it with; without a run, none."""
 
     source: Source
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
     base: Path | None = None
     """The folder that a run's paths of data are relative to."""
 

@@ -103,9 +103,16 @@ def _spec(source: Source) -> GivenSpec:
 
 def section_overrides(spec: GivenSpec) -> list[SectionOverride]:
     """The directives that a run has set."""
+    return _divided(spec)[1]
+
+
+def _divided(spec: GivenSpec) -> tuple[dict[str, object], list[SectionOverride]]:
+    """The parameters and the directives that a run has set."""
+    if not spec.options.set:
+        return {}, []
     from ..language.overrides import divide
 
-    return divide(spec.overrides())[1]
+    return divide(spec.overrides())
 
 
 # ---- networks --------------------------------------------------------------------------------
@@ -128,11 +135,10 @@ def _network(
     from ...dsl.diagnostics import has_errors
     from ..build.elaborate import examine
     from ..language.fuel import DEFAULT_LAYERS
-    from ..language.overrides import divide
     from ..load_spec import load
 
     saved = spec.options
-    parameters, sections = divide(spec.overrides()) if saved.set else ({}, [])
+    parameters, sections = _divided(spec)
     program = load(spec.source)
     network, diagnostics = examine(
         program,

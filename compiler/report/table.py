@@ -47,12 +47,13 @@ def layer_table(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> 
     """The lines of a table of layers."""
     totals = analysis.totals
     unit = memory_unit(analysis)
+    outputs = sum(analysis.output_bytes)
 
     def heavy(row: Row, column: str) -> str:
         part, whole = {
             "params": (row.params, totals.params),
             "MACs": (row.macs, totals.macs),
-            unit.name: (row.memory, sum(analysis.output_bytes)),
+            unit.name: (row.memory, outputs),
         }.get(column, (0, 0))
         return HEAVY if part * _HEAVY_SHARE >= whole > 0 else ""
 
