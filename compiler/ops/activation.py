@@ -292,6 +292,7 @@ class SiLU(Activation):
         "silu": "SiLU(inplace) swish Swish",
     }
     formula: ClassVar[str] = "x*sigmoid(x)"
+    fades: ClassVar[float] = 0.16
 
     def value(self, x: float, element: Element) -> tuple[str, float]:
         return f"{figure(x)}*sigmoid({figure(x)})", x * sigmoid(x)
@@ -306,6 +307,7 @@ class Mish(Activation):
     word: ClassVar[str] = "mish"
     example: ClassVar[str] = "mish"
     formula: ClassVar[str] = "x*tanh(log(1 + exp(x)))"
+    fades: ClassVar[float] = 0.07
 
     def value(self, x: float, element: Element) -> tuple[str, float]:
         return f"{figure(x)}*tanh(log(1 + exp({figure(x)})))", x * math.tanh(_softplus(x))
@@ -353,6 +355,7 @@ class Sigmoid(Activation):
         "sigmoid": "Sigmoid logistic Logistic",
     }
     formula: ClassVar[str] = "1/(1 + exp(-x))"
+    fades: ClassVar[float] = 0.65
     keeps: ClassVar[Literal["input", "output"]] = "output"
 
     def value(self, x: float, element: Element) -> tuple[str, float]:
@@ -392,6 +395,7 @@ class Hardsigmoid(Activation):
         "hardsigmoid": "Hardsigmoid(inplace) hard_sigmoid hsigmoid h_sigmoid",
     }
     formula: ClassVar[str] = "min(max(0, x + 3), 6)/6"
+    fades: ClassVar[float] = 0.8
 
     def value(self, x: float, element: Element) -> tuple[str, float]:
         return f"min(max(0, {figure(x)} + 3), 6)/6", min(max(0.0, x + 3), 6.0) / 6

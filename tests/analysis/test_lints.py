@@ -6,7 +6,7 @@ import pytest
 
 from dotcnn.compiler.analysis.lints import RULES, lint
 from dotcnn.dsl.diagnostics import Diagnostic
-from networks import gallery, layers
+from networks import gallery, layers, network
 
 SEES_ALL = "repeat 5 { conv 8 3x3 same, relu, pool max 2x2 }, conv 8 3x3 same"
 """Of 32x32, a 1x1 map that has seen everything."""
@@ -251,6 +251,97 @@ def test_a_very_large_fully_connected_layer() -> None:
     assert "wide-fc" not in codes(body.replace("1024", "128"))
 
 
+# ---- vanishing-gradients ------------------------------------------------------------------------
+
+VANISHING = "vanishing-gradients"
+
+
+def stack(layers: int, activation: str, more: str = "") -> str:
+    return f"repeat {layers} {{ conv 8 3x3 same, {more} {activation} }}, {HEAD}"
+
+
+HEAD = "pool avg global, flatten, fc 10"
+
+
+def vanish(body: str, blocks: str = "") -> bool:
+    return VANISHING in codes(body, blocks=blocks)
+
+
+def test_sixty_sigmoids() -> None:
+    """The gradient is divided by 4.5 in each layer."""
+    warning = the(VANISHING, stack(60, "sigmoid"))
+    assert warning.message.startswith("61 layers follow one another with neither norm nor shortcut")
+    assert "about 1e-39 of the gradient" in warning.message
+    assert warning.span is not None
+    assert warning.span.text == "conv 8 3x3 same"
+    assert [label.span.text for label in warning.labels] == ["fc 10"]
+    assert "`sigmoid`" in warning.notes[0]
+    assert "--gradients`" in warning.help
+
+
+@pytest.mark.parametrize(
+    ("activation", "fine", "too_many"),
+    [
+        ("sigmoid", 9, 10),
+        ("hardsigmoid", 7, 8),
+        ("silu", 37, 38),
+        ("relu", 48, 49),
+        ("tanh", 48, 49),
+        ("gelu", 48, 49),
+    ],
+)
+def test_from_how_many_layers_on(activation: str, fine: int, too_many: int) -> None:
+    """The last layer is one of the stack."""
+    assert not vanish(stack(fine, activation))
+    assert vanish(stack(too_many, activation))
+
+
+@pytest.mark.parametrize("norm", ["bn,", "gn 2,", "ln,"])
+def test_norms_let_gradients_through(norm: str) -> None:
+    assert not vanish(stack(60, "sigmoid", norm))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"conv 8, repeat 60 {{ residual {{ conv 8 3x3 same, sigmoid }} }}, {HEAD}",
+        f"conv 8, repeat 60 {{ dense {{ conv 2 3x3 same, sigmoid }} }}, {HEAD}",
+        # Projections are short.
+        f"repeat 4 as i {{ residual {{ conv 4*(i+1), relu, conv 4*(i+1), relu, conv 4*(i+1), relu, "
+        f"conv 4*(i+1), relu, conv 4*(i+1), relu, conv 4*(i+1), relu }} }}, {HEAD}",
+        # What scales a map is beside the way.
+        f"repeat 20 {{ conv 8, relu, gate {{ conv 2, sigmoid, conv 8, sigmoid }} }}, {HEAD}",
+        # Gradients come from an auxiliary head in the middle.
+        f"repeat 30 {{ conv 8, relu }}, aux {{ {HEAD} }}, repeat 30 {{ conv 8, relu }}, {HEAD}",
+        # A sigmoid after the last layer is part of the loss.
+        "repeat 9 { conv 8, sigmoid }, pool avg global, flatten, fc 10, sigmoid",
+        # Initial weights of a spec's own may make up for it.
+        f"init xavier gain=4, {stack(20, 'sigmoid')}",
+        "flatten",
+    ],
+)
+def test_ways_around(body: str) -> None:
+    assert not vanish(body)
+
+
+def test_norms_far_apart() -> None:
+    """The stack is between them."""
+    body = f"conv 8, bn, relu, {stack(20, 'sigmoid').replace(HEAD, 'bn')}, conv 8, bn, {HEAD}"
+    warning = the(VANISHING, body)
+    assert warning.message.startswith("20 layers follow one another")
+
+
+def test_a_stack_after_a_shortcut() -> None:
+    body = f"conv 8, residual {{ conv 8, relu }}, {stack(12, 'sigmoid')}"
+    warning = the(VANISHING, body)
+    assert warning.message.startswith("14 layers")  # with the first one
+
+
+def test_weights_from_elsewhere_are_not_those_of_the_start() -> None:
+    text = f'network N {{ input 3x32x32, {stack(60, "relu")} }}\ntransfer {{ from "w.npz" }}'
+    assert VANISHING not in [warning.code for warning in lint(network(text))]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -289,6 +380,7 @@ EXAMPLES = {
     "dropout-before-norm": "conv 8, dropout 0.5, bn, relu",
     "wide-fc": "conv 64 17x17 same, flatten, fc 1024",
     "argument-order": "conv 3 8 5",
+    "vanishing-gradients": "repeat 60 { conv 8 3x3 same, sigmoid }",
 }
 
 
