@@ -75,7 +75,7 @@ def _member_request(request: Request, number: int) -> Request:
     return replace(
         request,
         plan=replace(request.plan, train=alone),
-        options=replace(request.options, set=overrides),
+        options=request.options._replace(set=overrides),
     )
 
 
