@@ -336,6 +336,10 @@ def test_a_unet_is_a_u() -> None:
         heights = [placed.boxes[box][1] for box in labeled]
         assert heights == pytest.approx([placed.boxes[box][1] for box in reversed(merges)])
         assert sorted(heights) == heights
+        # At the bottom lie the smallest maps only.
+        low = max(y for _, y in placed.boxes.values())
+        bottom = [box.main for box, (_, y) in placed.boxes.items() if abs(y - low) < 1]
+        assert bottom == ["conv 1024 3x3", "dropout"]
 
 
 def test_a_u_of_residual_parts() -> None:

@@ -42,8 +42,9 @@ button {{ cursor: pointer; }}
 #stage {{ flex: 1 1 0; min-width: 0; overflow-x: auto; }}
 #stage svg {{ display: block; margin: 0 auto; }}
 #stage .box, #stage .repeat {{ cursor: pointer; }}
-#stage .box:hover rect, #stage .box:focus-visible rect {{ stroke-width: 2.5; }}
-#stage .chosen rect {{ stroke-width: 3; }}
+#stage .box:hover :is(rect, path), #stage .box:focus-visible :is(rect, path) {{
+  stroke-width: 2.5; }}
+#stage .chosen :is(rect, path) {{ stroke-width: 3; }}
 #stage g:focus {{ outline: none; }}
 #stage g:focus-visible {{ outline: 2px solid var(--mark); outline-offset: 3px; }}
 #about {{ flex: 0 0 26rem; position: sticky; top: 3rem; max-height: calc(100vh - 3rem);
@@ -86,6 +87,8 @@ def page(analysis: Analysis, views: list[View]) -> str:
         f'<option value="{number}">{escape(view.name)}</option>'
         for number, view in enumerate(views)
     )
+    only = " hidden" if len(views) == 1 else ""
+    unfold = "" if only else " Click ×2 to unfold what repeats."
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -95,7 +98,7 @@ def page(analysis: Analysis, views: list[View]) -> str:
         "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">",
         f"<title>{escape(network.name)}</title><style>{_STYLE}</style></head><body>",
         '<div id="bar" role="toolbar" aria-label="Drawing">',
-        f'<select id="view" aria-label="What is unfolded">{options}</select>',
+        f'<select id="view" aria-label="What is unfolded"{only}>{options}</select>',
         '<button id="less" aria-label="Smaller">−</button><output id="zoom">100 %</output>'
         '<button id="more" aria-label="Larger">+</button><button id="fit">Fit</button>',
         "</div>",
@@ -105,7 +108,7 @@ def page(analysis: Analysis, views: list[View]) -> str:
         *[f'<template data-part="{escape(v.part)}">{v.svg}</template>' for v in views],
         "<main>",
         f"<p>{escape(title(analysis))}. Click a box, or go to it with Tab and press Enter, for its"
-        " arithmetic; click ×2 to unfold what repeats. Ctrl and the wheel zoom.</p>",
+        f" arithmetic.{unfold} Ctrl and the wheel zoom.</p>",
         _totals(analysis),
         _table(analysis, layers),
     ]

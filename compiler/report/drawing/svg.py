@@ -122,7 +122,7 @@ def _polygon(item: Polygon) -> Iterator[str]:
     path = f"M{'L'.join(map(_point, item.points))}Z"
     yield f'<path {_colors(item.paint)} d="{path}" stroke-linejoin="round"/>'
     if item.shade:
-        yield f'<path d="{path}" fill="#000000" fill-opacity="{item.shade:g}"/>'
+        yield f'<path d="{path}" fill="#000000" fill-opacity="{item.shade:g}" stroke="none"/>'
 
 
 def _words(item: Words) -> str:

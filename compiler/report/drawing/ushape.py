@@ -166,13 +166,16 @@ class _Drawn:
         self._shorten_bottom()
 
     def _shorten_bottom(self) -> None:
-        """What leads to the smallest map goes down, and what enlarges it again goes up."""
+        """What shrinks the map for the last time goes down, and what first enlarges it goes up;
+        convolutions without padding also shrink it a little.
+        """
         start, stop = self.bottom.start, self.bottom.stop
         extents = {n: _extent(self._vertex(n)) for n in range(start - 1, stop)}
-        smallest = min(extents[n] for n in self.bottom)
-        first = next(n for n in self.bottom if extents[n] == smallest) + 1
-        last = next(n for n in reversed(self.bottom) if extents[n] == smallest) + 1
-        if first < last and extents[start - 1] > smallest and self._singles(start, first):
+        half = (n + 1 for n in self.bottom if extents[n] < 0.6 * extents[n - 1])
+        first = next(half, start)
+        double = (n for n in range(first, stop) if extents[n] > 1.5 * extents[n - 1])
+        last = next(double, stop)
+        if start < first < last and self._singles(start, first):
             self.lefts.append(range(start, first))
             start = first
         if start < last < stop and self._singles(last, stop):

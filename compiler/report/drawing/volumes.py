@@ -242,7 +242,7 @@ class _Drawn:
         words += [rest] if rest else []
         sliding = next((n for n in last.nodes if n.op.kind in ("conv", "pool", "filter")), None)
         window = None
-        if sliding is not None and sliding.window != EVERYTHING:
+        if last.part is None and sliding is not None and sliding.window != EVERYTHING:
             height, width = sliding.window[0]
             window = (int(height), int(width))
         dense = last.kind == "linear"
