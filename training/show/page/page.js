@@ -218,10 +218,11 @@ function pictures() {
   const focused = views.findIndex(view => view.map && view.map.element === document.activeElement);
   const [width, height] = grid(layer), longer = Math.max(width, height);
   // Maps with room for their numbers are larger.
-  const usual = longer > MOST_CELLS ? (several ? 224 : 320) : Math.max(several ? 224 : 320, CELL * longer);
+  const least = several ? 224 : 320;
+  const usual = longer > MOST_CELLS ? least : Math.max(least, (several ? 34 : CELL) * longer);
   const side = Math.min(usual, document.documentElement.clientWidth - 40);
   views = index.images.map((image, n) => {
-    const photograph = new View(`${image.name}, as the network sees it`, several ? 160 : 224);
+    const photograph = new View(`${image.name}, as the network sees it`, several ? 128 : 224);
     paintInput(photograph, image, n);
     const point = (y, x, how) => pointed(n, y, x, how);
     const map = layer.numbers ? new View(`feature map of ${layer.name} for ${image.name}: arrows move the pixel`, side, point) : null;
@@ -291,7 +292,8 @@ function paintMaps() {
 function elementName(channel) {
   const named = index.classes && state.layer.flat && state.layer.shape[0] === index.classes.length
     && (state.layer.index === index.output || state.layer.readers.includes(index.output));
-  return named ? `${channel}: ${index.classes[channel]}` : String(channel);
+  const name = named ? index.classes[channel] : String(channel);
+  return name === String(channel) ? name : `${channel}: ${name}`;
 }
 
 function choose(channel) {
@@ -341,7 +343,7 @@ function legend(style, ranges) {
 // The numbers themselves, where they fit.
 function cells(view, values, width, height, [black, white, magnitude]) {
   view.element.querySelector(".cells")?.remove();
-  if (Math.max(width, height) > MOST_CELLS || view.side / Math.max(width, height) < CELL - 4) return;
+  if (Math.max(width, height) > MOST_CELLS || view.side / Math.max(width, height) < 32) return;
   const over = make("div", { class: "cells" }, ...Array.from(values, value => {
     const level = ((magnitude ? Math.abs(value) : value) - black) / (white - black || 1);
     return make("span", { class: level > 0.55 ? "bright" : "" }, short(value));
@@ -353,7 +355,7 @@ function cells(view, values, width, height, [black, white, magnitude]) {
 
 function short(value) {
   const text = figure(value);
-  return text.length <= 5 ? text : figure(Number(value.toPrecision(text.startsWith("-") ? 2 : 3)));
+  return text.length <= 4 ? text : figure(Number(value.toPrecision(text.startsWith("-") ? 2 : 3)));
 }
 
 // ---- a pixel ----------------------------------------------------------------------------------
