@@ -10,10 +10,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.torch_version import TorchVersion
 from torch.utils.checkpoint import checkpoint
 
 from ...compiler.network import Network
 from ...compiler.plan.recompute import parts_of
+from ...compiler.plan.train import Recompute
+from ...dsl.diagnostics import Diagnostic, SpecError
+
+COMPILES = TorchVersion(torch.__version__) >= (2, 13)
+"""Whether torch compiles recomputed layers right. 2.6 updates running statistics a second time in
+the backward pass, 2.13 does not; versions between them have not been tried."""
+
+
+def must_be_compilable(directive: Recompute) -> None:
+    """Raises SpecError if this torch cannot compile recomputed layers."""
+    if COMPILES:
+        return
+    message = (
+        f"torch {torch.__version__} updates running statistics twice where recomputed layers are"
+        " compiled"
+    )
+    help = "take `recompute` or `compile on` out, or install torch 2.13"
+    raise SpecError([Diagnostic("conflict", message, directive.span, help=help)])
 
 
 def recompute(module: nn.Module, network: Network, names: Sequence[str]) -> None:

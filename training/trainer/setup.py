@@ -37,7 +37,7 @@ from ..optim.precision import Precision
 from ..optim.whitening import whiten
 from ..runtime.compiled import Compiled
 from ..runtime.devices import describe
-from ..runtime.gradient_checkpointing import recompute
+from ..runtime.gradient_checkpointing import must_be_compilable, recompute
 from ..runtime.interrupts import Interruption
 from ..runtime.process_group import Processes
 from ..runtime.seeding import seed_all
@@ -102,6 +102,8 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     if train.sync_bn.on and processes.world > 1:
         module = synchronised(module, job.device)
     if train.recompute:
+        if compiling.on:
+            must_be_compilable(train.recompute)
         recompute(module, network, train.recompute.parts)
     started = time.perf_counter()
     with interruption.at_once():

@@ -17,7 +17,9 @@ from dotcnn.compiler.analysis.memory import Memory
 from dotcnn.compiler.network import Network
 from dotcnn.compiler.plan.memory_setting import settings_in_train
 from dotcnn.compiler.plan.recompute import parts_of
+from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.inference.load import live
+from dotcnn.training.runtime import gradient_checkpointing
 from dotcnn.training.runtime.gradient_checkpointing import recompute
 from measured import LiveBytes, kept_for_backward, training_step
 from networks import gallery, network
@@ -163,6 +165,16 @@ def test_names_are_checked() -> None:
     assert wrong("recompute layer1, compile on") == []
 
 
+def test_an_old_torch_does_not_compile_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradient_checkpointing, "COMPILES", False)
+    changes = {"train.recompute": "conv", "train.compile": "on"}
+    with pytest.raises(SpecError, match="updates running statistics twice"):
+        trained(tmp_path / "run", set=changes)
+
+
+@pytest.mark.skipif(not gradient_checkpointing.COMPILES, reason="this torch compiles them wrong")
 @pytest.mark.slow
 def test_compiled_networks_compute_again_too() -> None:
     """What torch.compile keeps follows from what is marked; all numbers are those of the network
