@@ -18,7 +18,7 @@ from ...compiler.plan.recompute import parts_of
 from ...compiler.plan.train import Recompute
 from ...dsl.diagnostics import Diagnostic, SpecError
 
-COMPILES = TorchVersion(torch.__version__) >= (2, 13)
+COMPILES = TorchVersion(torch.__version__) >= "2.13"
 """Whether torch compiles recomputed layers right. 2.6 updates running statistics a second time in
 the backward pass, 2.13 does not; versions between them have not been tried."""
 

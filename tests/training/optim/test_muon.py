@@ -58,13 +58,15 @@ def test_a_zero_gradient_makes_no_step() -> None:
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
-@pytest.mark.parametrize("nesterov", [True, False])
-def test_steps_are_torchs(nesterov: bool) -> None:
+@pytest.mark.parametrize(
+    ("nesterov", "inputs", "outputs"), [(True, 7, 5), (False, 7, 5), (True, 4, 9)]
+)
+def test_steps_are_torchs(nesterov: bool, inputs: int, outputs: int) -> None:
     """Torch computes them in bfloat16, of which eight bits are exact."""
     torch.manual_seed(0)
-    layers = nn.Linear(4, 4), nn.Linear(7, 5, bias=False), nn.Linear(4, 4)
+    layers = nn.Linear(4, 4), nn.Linear(inputs, outputs, bias=False), nn.Linear(4, 4)
     ours = nn.Sequential(*layers)
-    theirs = nn.Linear(7, 5, bias=False)
+    theirs = nn.Linear(inputs, outputs, bias=False)
     theirs.load_state_dict(layers[1].state_dict())
     directive = Muon.make(lr=0.1, momentum=0.8, weight_decay=0.1, nesterov=nesterov)
     mine = make_optimizer(directive, parameter_groups(ours, directive, hidden=["1.weight"]), CPU)
@@ -73,7 +75,7 @@ def test_steps_are_torchs(nesterov: bool) -> None:
     )
     start = theirs.weight.detach().clone()
     for _ in range(4):
-        gradient = torch.randn(5, 7)
+        gradient = torch.randn(outputs, inputs)
         layers[1].weight.grad, theirs.weight.grad = gradient.clone(), gradient.clone()
         mine.step()
         beside.step()
