@@ -661,6 +661,8 @@ def test_maps_of_lenet_are_to_scale() -> None:
 def test_what_is_compressed_is_said_and_nothing_vanishes() -> None:
     scene = volumes(analyse(gallery("vgg/vgg16")))
     assert "thickness (channels) to the power of 0." in words_of(scene)
+    figure = draw(analyse(gallery("vgg/vgg16")), "tikz", volumes=True).decode()
+    assert "{Scale: height and width to the power of 0." in figure
     assert all(min(face(group)) >= 3.9 for group in maps_of(scene))
 
 

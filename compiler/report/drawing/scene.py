@@ -85,7 +85,7 @@ class Scene:
     width: float
     height: float
     heading: Sequence[Words]
-    """Title and subtitle; in a paper, the caption says that."""
+    """Title and first subtitle; in a paper, the caption says that."""
     items: Sequence[Item]
 
 
@@ -99,12 +99,14 @@ def assembled(
     room = max(width, least)
     heading = [Words(MARGIN, MARGIN + 12, title, _TITLE, bold=True, anchor="start")]
     y = MARGIN + 31
+    lines = []
     for line in subtitle:
-        heading.append(Words(MARGIN, y, line, _SUBTITLE, paint="faint", anchor="start"))
+        lines.append(Words(MARGIN, y, line, _SUBTITLE, paint="faint", anchor="start"))
         y += 17
+    heading += lines[:1]
     y -= 4
     legend, used = _legend(kinds, room)
-    items = [moved(item, MARGIN, y) for item in legend]
+    items: list[Item] = [*lines[1:], *[moved(item, MARGIN, y) for item in legend]]
     top = y + used + 10
     items += [moved(item, MARGIN + (room - width) / 2, top) for item in inner]
     return Scene(title, room + 2 * MARGIN, top + height + MARGIN, heading, items)
