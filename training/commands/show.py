@@ -32,7 +32,7 @@ cnn show by_hand --matrix "81 2 209 44; 24 56 108 98; 91 0 189 65; 12 8 5 40" --
 cnn show runs/net photo.jpg -o page.html
 cnn show resnet50 photo.jpg layer1.0.conv2 --weights resnet50.safetensors
 cnn show net.cnn --image 17 --weights best.safetensors
-cnn show vgg16 photo.jpg --field features.28 -o field.png
+cnn show vgg16 photo.jpg features.28 --field -o field.png
 cnn show plain56 resnet56 --gradients -o gradients.png
 cnn show vgg16 --cover 1000
 cnn show runs/net photo.jpg --why cat -o why.html
