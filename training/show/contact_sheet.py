@@ -236,7 +236,7 @@ class _Sheet:
             given = self.outputs[0][number].detach().float().cpu()
             if given.ndim == 3:
                 for channel in range(min(given.shape[0], 6)):
-                    levels = _levels(given[channel], self.style, self.outputs[0].float())
+                    levels = _levels(given[channel], self.style, _ends(self.outputs[0]))
                     self._paste(Image.fromarray(levels.numpy()), x, y, side)
                     self._text(x, y + side + 1, f"channel {channel}", self.font, side, _FAINT)
                     x += side + _GAP
@@ -255,31 +255,38 @@ class _Sheet:
         lines = [text(node.shape), _range(output)]
         first = row.folded[0] if row.folded else node
         bottom = self._label(y, first.name, " · ".join(folded), *lines)
-        for number in range(len(self.images)):
-            if output.ndim == 4 and prod(output.shape[2:]) > 1:
-                y = self._maps(output, number, y)
-            else:
+        if output.ndim == 4 and prod(output.shape[2:]) > 1:
+            y = self._maps(output, y)
+        else:
+            for number in range(len(self.images)):
                 y = self._vector(output.flatten(1), number, y)
         return max(bottom, y) + 2
 
-    def _maps(self, output: Tensor, number: int, y: int) -> int:
+    def _maps(self, output: Tensor, top: int) -> int:
+        """The maps of all images: side by side if they fit into a line, else below one another."""
         channels = strongest(output, self.channels)
         height, width = output.shape[2:]
-        columns = min(len(channels), _CHANNELS)
+        together = len(channels) * len(self.images) <= _CHANNELS
+        columns = min(len(channels) * (len(self.images) if together else 1), _CHANNELS)
         cell = _WIDEST // _CHANNELS - _GAP
         if columns < _CHANNELS:  # few maps have room to be larger
             cell = max(cell, min(_WIDEST // columns - _GAP, 4 * max(height, width), _LARGEST))
         wide = cell if width >= height else max(round(cell * width / height), 1)
         high = max(round(wide * height / width), 1)
-        whole = output[:, channels].float().cpu() if self.style != "scaled" else None
-        for place, channel in enumerate(channels):
-            if place and place % _CHANNELS == 0:
-                y += high + _LINE_HEIGHT
-            levels = _levels(output[number, channel].float().cpu(), self.style, whole)
-            x = _MARGIN + _LABELS + place % _CHANNELS * (cell + _GAP)
-            self._paste(Image.fromarray(levels.numpy()), x, y, max(wide, high))
-            self._text(x, y + high + 1, str(channel), self.font, cell, _FAINT)
-        return y + high + _LINE_HEIGHT
+        ends = _ends(output)
+        lines = 0
+        for number in range(len(self.images)):
+            before = number * len(channels) if together else 0
+            first = 0 if together else lines
+            for place, channel in enumerate(channels, before):
+                line = first + place // _CHANNELS
+                x = _MARGIN + _LABELS + place % _CHANNELS * (cell + _GAP)
+                y = top + line * (high + _LINE_HEIGHT)
+                levels = _levels(output[number, channel].float().cpu(), self.style, ends)
+                self._paste(Image.fromarray(levels.numpy()), x, y, max(wide, high))
+                self._text(x, y + high + 1, str(channel), self.font, cell, _FAINT)
+                lines = line + 1
+        return top + lines * (high + _LINE_HEIGHT)
 
     def _vector(self, output: Tensor, number: int, y: int) -> int:
         """The numbers of a vector as rows of squares."""
@@ -289,7 +296,7 @@ class _Sheet:
         side = max(min(_WIDEST // columns, 24), 2)
         rows = ceil(length / columns)
         levels = torch.full((rows * columns,), 0, dtype=torch.uint8)
-        levels[:length] = _levels(values[None], self.style, output.float().cpu())[0]
+        levels[:length] = _levels(values[None], self.style, _ends(output))[0]
         there = torch.zeros_like(levels)
         there[:length] = 255
         x, size = _MARGIN + _LABELS, (columns * side, rows * side)
@@ -429,26 +436,31 @@ def _names(nodes: Sequence[Node]) -> str:
     return f"{', '.join(names[:10])} and {len(names) - 10:,} more layers"
 
 
-def _range(output: Tensor) -> str:
+def _ends(output: Tensor) -> tuple[float, float] | None:
+    """The least and the greatest finite number."""
     low, high = map(float, output.detach().aminmax())
     if not (isfinite(low) and isfinite(high)):
         values = output.detach().float()
         values = values[values.isfinite()]
         if not len(values):
-            return "no finite numbers"
+            return None
         low, high = map(float, values.aminmax())
-    return f"{low:.4g} to {high:.4g}"
+    return low, high
 
 
-def _levels(values: Tensor, style: Style, whole: Tensor | None) -> Tensor:
-    """Gray levels; `whole` is what the range of `abs` and `raw` is taken from."""
+def _range(output: Tensor) -> str:
+    ends = _ends(output)
+    return f"{ends[0]:.4g} to {ends[1]:.4g}" if ends else "no finite numbers"
+
+
+def _levels(values: Tensor, style: Style, ends: tuple[float, float] | None) -> Tensor:
+    """Gray levels; `ends` are those of the layer, which `abs` and `raw` use."""
     values = values.nan_to_num(0.0, 0.0, 0.0)
-    if style == "abs":
-        values = values.abs()
-    around = values if whole is None or style == "scaled" else whole.nan_to_num(0.0, 0.0, 0.0)
-    around = around.abs() if style == "abs" else around
-    low = 0.0 if style == "abs" else float(around.min())
-    high = float(around.max())
+    low, high = ends or (0.0, 0.0)
+    if style == "scaled":
+        low, high = float(values.min()), float(values.max())
+    elif style == "abs":
+        values, low, high = values.abs(), 0.0, max(abs(low), abs(high))
     if high <= low:
         return torch.full(values.shape, 128 if low else 0, dtype=torch.uint8)
     return ((values - low) * (255 / (high - low))).round().clamp(0, 255).to(torch.uint8)

@@ -75,7 +75,7 @@ def test_a_named_layer_shows_more_channels(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("style", ["raw", "abs", "scaled"])
 def test_what_gray_means(style: sheet.Style) -> None:
     values = torch.tensor([[-2.0, 0.0, 1.0]])
-    levels = sheet._levels(values, style, torch.tensor([-4.0, 4.0])).tolist()
+    levels = sheet._levels(values, style, (-4.0, 4.0)).tolist()
     assert levels == [{"raw": [64, 128, 159], "abs": [128, 0, 64], "scaled": [0, 170, 255]}[style]]
 
 
