@@ -121,7 +121,9 @@ def correlation_lines(rows: Sequence[Sequence[float]] | None = None) -> Lines:
         example += f", flipped to {table(*turned)} it gives {figure(there)}"
         lines.append(("", example))
     if learned:
-        lines.append(("", "all networks correlate: a filter that is learned is learned either way"))
+        lines.append(
+            ("", "networks correlate: with convolutions they would learn the flipped filter")
+        )
     return lines
 
 

@@ -296,15 +296,15 @@ class BatchNorm(Normalization):
                     "",
                     f"running mean {rest}*0 + {share}*{figure(mean)} ="
                     f" {figure(running['running_mean'])}, variance {rest}*1 + {share}*{unbiased} ="
-                    f" {figure(running['running_var'])};"
-                    f" {unbiased} is {figure(squares)}/({count} - 1), without bias",
+                    f" {figure(running['running_var'])}; the unbiased variance is"
+                    f" {figure(squares)}/({count} - 1) = {unbiased}",
                 )
             ]
         scale = "weight" if self.affine is True else "1"
         root = f"{scale}/sqrt(variance + {self.eps:g})"
         lines += others
         lines.append(
-            ("backward", f"dx = {root}*(dy - mean of dy - n*mean of dy*n), n normalized x")
+            ("backward", f"dx = {root}*(dy - mean of dy - n*mean of dy*n), n the normalized x")
         )
         if self.track:
             lines.append(("", f"in evaluation dx = {root}*dy, with the running variance"))

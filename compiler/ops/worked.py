@@ -147,12 +147,14 @@ class Worked(NamedTuple):
         return lines
 
     def data(self) -> dict[str, object]:
-        """Dictionaries, lists and numbers alone, for JSON."""
+        """Dictionaries, lists and numbers alone, for JSON; None for infinity and NaN, which it
+        lacks: the padding of a maximum, for example.
+        """
         return {
             "at": list(self.at),
             "rule": self.rule,
             "formula": self.formula,
-            "result": self.result,
+            "result": _finite(self.result),
             "bias": self.bias,
             "note": self.note,
             "groups": [
@@ -160,14 +162,14 @@ class Worked(NamedTuple):
                     "name": group.name,
                     "how": group.how,
                     "formula": group.formula(),
-                    "result": group.result,
+                    "result": _finite(group.result),
                     "columns": group.columns,
                     "factor": group.factor,
                     "terms": [
                         {
-                            "value": term.value,
+                            "value": _finite(term.value),
                             "factor": term.factor,
-                            "product": term.product,
+                            "product": _finite(term.product),
                             "place": None if term.place is None else list(term.place),
                         }
                         for term in group.terms
@@ -175,7 +177,10 @@ class Worked(NamedTuple):
                 }
                 for group in self.groups
             ],
-            "steps": [step._asdict() for step in self.steps],
+            "steps": [
+                {"name": step.name, "text": step.text, "value": _finite(step.value)}
+                for step in self.steps
+            ],
         }
 
 
@@ -317,6 +322,10 @@ def products(
     collected = tuple(terms)
     total = sum(term.product for term in collected)
     return Group(name, collected, "sum", total, columns, factor, each="{v}*{w}")
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 # ---- numbers in text -----------------------------------------------------------------------------

@@ -255,7 +255,7 @@ def _consistent(worked: Worked, shapes: Sequence[Shape]) -> None:
     lines = worked.lines()
     assert lines, worked
     assert all(how for _, how in lines), lines
-    json.dumps(worked.data())
+    json.dumps(worked.data(), allow_nan=False)
 
 
 # ---- the receptive field ----------------------------------------------------------------------

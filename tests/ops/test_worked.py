@@ -167,6 +167,15 @@ def test_for_json() -> None:
     }
 
 
+def test_what_json_lacks() -> None:
+    data = work(Max(kernel=(2, 2), pad=(1, 1)), (0, 0, 0), (1, 6, 6)).data()
+    assert [term["value"] for term in data["groups"][0]["terms"]] == [None] * 3 + [81]  # type: ignore[index]
+    image = [[math.nan] * 6] * 6
+    data = work(Max(kernel=(2, 2)), (0, 0, 0), (1, 6, 6), image=image).data()
+    assert data["result"] is None
+    json.dumps(data, allow_nan=False)
+
+
 @pytest.mark.parametrize("kind", REGISTRY.values(), ids=list(REGISTRY))
 def test_every_operation_works_out_its_own(kind: type[Op]) -> None:
     assert kind.work_out is not Op.work_out
