@@ -138,7 +138,7 @@ def _epochs(frame: Frame) -> list[Html]:
     return [
         Html(f'<text x="{_n(frame.at(place, 0)[0])}" y="{y}" text-anchor="middle">{place}</text>')
         for place in places
-    ] + [Html(f'<text x="{WIDTH - _RIGHT}" y="{HEIGHT - 2}" text-anchor="end">epoch</text>')]
+    ] + [Html(f'<text x="{WIDTH - _RIGHT}" y="{HEIGHT - 5}" text-anchor="end">epoch</text>')]
 
 
 def _best(x: float) -> Html:

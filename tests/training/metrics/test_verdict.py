@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dotcnn
@@ -277,6 +277,7 @@ FIGURES = st.lists(
 )  # fmt: skip
 
 
+@settings(max_examples=40)
 @given(FIGURES, st.integers(0, 3000), st.sampled_from([1e-8, 1e-3, 10.0]), st.booleans())
 def test_any_figures_are_borne(
     figures: list[tuple[float, float, float, float]], images: int, lr: float, several: bool
@@ -320,14 +321,14 @@ def test_random_labels_are_learned_by_heart(tmp_path: Path) -> None:
     random = numpy.random.default_rng(0)
     numpy.savez(
         tmp_path / "data.npz",
-        images=random.integers(0, 256, (400, 8, 8), dtype=numpy.uint8),
-        labels=random.integers(0, 4, 400),
+        images=random.integers(0, 256, (200, 8, 8), dtype=numpy.uint8),
+        labels=random.integers(0, 4, 200),
     )
     looker = Looker()
     spec = "network N { input 1x8x8\n flatten, fc 128, relu, fc classes }\n"
-    spec += "train { data digits, epochs 30, batch 32, optimizer adamw lr=0.01 }"
+    spec += "train { data digits, epochs 16, batch 32, optimizer adamw lr=0.01 }"
     result = trained(tmp_path / "run", spec, data=tmp_path / "data.npz", callback=looker)
-    assert rules(result.verdict) == ["overfits", "few"] or rules(result.verdict) == ["overfits"]
+    assert rules(result.verdict) == ["overfits", "few"]
     assert "by heart" in result.verdict[0].text
     assert looker.end is not None
     assert list(looker.end.verdict) == [each.text for each in result.verdict]

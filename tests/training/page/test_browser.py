@@ -72,3 +72,28 @@ def test_a_page_that_does_ask_for_something_would_be_caught(
     chromium.open(page, 1000, 800, False)
     said = [entry["entry"]["text"] for entry in chromium.of("Log.entryAdded")]
     assert any("Content Security Policy" in text for text in said)
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_heatmap_is_enlarged_by_a_click(chromium: Browser, width: int) -> None:
+    """Without a script; and it fits on the screen."""
+    chromium.open(small_run() / "report.html", width, 800, False)
+    assert chromium.value("document.querySelectorAll('div:popover-open').length") == 0
+    before = chromium.value("document.querySelector('.enlarge img').clientWidth")
+    chromium.value("document.querySelector('.enlarge').click()")
+    opened = "document.querySelector('div:popover-open')"
+    assert chromium.value(f"{opened}.querySelector('img').clientWidth") > 1.4 * before
+    assert chromium.value(f"{opened}.getBoundingClientRect().right") <= width
+    chromium.value(f"{opened}.querySelector('.close').click()")
+    assert chromium.value("document.querySelectorAll('div:popover-open').length") == 0
+
+
+def test_no_label_of_a_chart_is_cut_off(chromium: Browser) -> None:
+    chromium.open(small_run() / "report.html", 1000, 800, False)
+    chromium.value("document.querySelectorAll('details').forEach(each => each.open = true)")
+    outside = """[...document.querySelectorAll('.charts svg text')].filter(text => {
+      const box = text.getBBox(), view = text.ownerSVGElement.viewBox.baseVal;
+      return box.x < 0 || box.y < 0 || box.x + box.width > view.width
+        || box.y + box.height > view.height;
+    }).map(text => text.textContent)"""
+    assert chromium.value(outside) == []
