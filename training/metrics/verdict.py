@@ -43,7 +43,7 @@ class Limits(NamedTuple):
     guessing_top1: float = 0.02
     """Up to this much above guessing, an accuracy is guessing."""
     guessing_jump: float = 1.1
-    """If the training loss varies by this factor after the first epoch, steps are too large."""
+    """If the training loss rises by this factor after the second epoch, steps are too large."""
 
     rise_loss: float = 1.25
     """The training loss rises if it ends at this many times its minimum or more, …"""
@@ -266,12 +266,12 @@ def _guesses(facts: Facts) -> Finding | None:
         what += f", and takes every image for {_class(facts)}"
     optimizer = facts.plan.train.optimizer
     losses = facts.train_loss()
-    unstable = max(losses[1:]) > LIMITS.guessing_jump * min(losses)
+    rose = any(later > LIMITS.guessing_jump * sooner for sooner, later in pairwise(losses[1:]))
     tries = f"`cnn show {facts.spec} --gradients` shows whether gradients reach the first layers"
-    if optimizer.lr > optimizer.usual_lr or unstable:
-        tries = f"try a tenth of the learning rate ({optimizer.lr:.3g}); {tries}"
-    elif optimizer.lr <= LIMITS.slow_rate * optimizer.usual_lr:
+    if optimizer.lr <= LIMITS.slow_rate * optimizer.usual_lr:
         tries = f"try ten times the learning rate ({optimizer.lr:.3g}); {tries}"
+    elif optimizer.lr > optimizer.usual_lr or rose:
+        tries = f"try a tenth of the learning rate ({optimizer.lr:.3g}); {tries}"
     return Finding("guesses", f"{what}. {tries[0].upper()}{tries[1:]}.")
 
 

@@ -152,6 +152,22 @@ def test_a_loss_that_jumps_about_above_guessing_is_guessing_too() -> None:
     assert "never falls below 2.303 = ln 10" in found[0].text
 
 
+@pytest.mark.parametrize(
+    ("lr", "losses", "advice"),
+    [
+        (1e-5, [3.5, 3.1, 2.8, 2.5], "Try ten times the learning rate (1e-05)"),
+        (0.1, [2.4, 2.31, 2.31, 2.31], "Try a tenth of the learning rate (0.1)"),
+        (1e-3, [2.4, 2.31, 2.9, 2.5], "Try a tenth of the learning rate (0.001)"),
+        (1e-3, [3.5, 2.6, 2.4, 2.31], "guesses. `cnn show"),
+    ],
+)
+def test_what_to_try_follows_from_rate_and_losses(
+    lr: float, losses: list[float], advice: str
+) -> None:
+    (found,) = run(losses, [0.1] * 4, [2.31] * 4, [0.1] * 4, lr=lr)
+    assert advice in found.text
+
+
 def test_the_loss_rises() -> None:
     found = run(
         [1.9, 1.5, 1.7, 2.1, 2.2],
