@@ -25,7 +25,9 @@ function extent(values) {
 // What becomes black and white: [black, white, of the magnitude].
 function grayRange(style, layer, values) {
   if (style === "scaled") return [...extent(values), false];
-  if (!layer.range) layer.range = extent(layer.numbers);
+  // The range of the whole layer, unless some of its numbers are infinite.
+  const { least, greatest } = layer.figures, finite = [least, greatest].every(Number.isFinite);
+  if (!layer.range) layer.range = finite ? [least, greatest] : extent(layer.numbers);
   const [low, high] = layer.range;
   return style === "abs" ? [0, Math.max(Math.abs(low), Math.abs(high)), true] : [low, high, false];
 }
