@@ -276,6 +276,14 @@ def test_whether_it_fits_a_card(options: list[str], answer: str, capsys: Capture
     assert found["fits"] is answer.startswith("yes")
 
 
+def test_a_batch_that_only_fragmentation_keeps_out(capsys: Capture) -> None:
+    """It needs less than there is, but the allocator finds no block for one of its tensors."""
+    options = ("--fit", "2GB", "--device", "cuda", "--batch", "16")
+    _, text, _ = run(capsys, "report", "mobilenet_v2", *options)
+    assert "no: a batch of 16 needs 1.86 GiB of the 1.86 GiB" in text
+    assert "no piece of it large enough" in " ".join(text.split())
+
+
 def test_a_spec_says_which_batch_is_asked_for(tmp_path: Path, capsys: Capture) -> None:
     """And what else counts: the optimizer, EMA, accumulated batches."""
     path = tmp_path / "net.cnn"
