@@ -229,8 +229,9 @@ def _wait_for(processes: Sequence[subprocess.Popen[bytes]], signals: Sequence[fl
     failed, deadline = 0, math.inf
     while True:
         codes = [_code(process, signals) for process in processes]
-        failures = (code for code in codes if code not in (None, 0, INTERRUPTED))
-        failed = failed or next(failures, 0) or 0
+        # Errors of the others follow from one that was killed, which has a negative code.
+        failures = (code for code in codes if code is not None and code not in (0, INTERRUPTED))
+        failed = failed or min(failures, default=0)
         now, saving = time.monotonic(), INTERRUPTED in codes or bool(signals)
         if failed or INTERRUPTED in codes:
             deadline = min(deadline, now + (SAVING if saving else GRACE))

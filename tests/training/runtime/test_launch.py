@@ -237,6 +237,13 @@ def test_a_failure_ends_all() -> None:
     assert ended("os.kill(os.getpid(), signal.SIGKILL)", WAITS) == -signal.SIGKILL
 
 
+def test_one_that_was_killed_is_the_cause_of_other_errors() -> None:
+    processes = [child("os._exit(1)"), child("os.kill(os.getpid(), signal.SIGKILL)")]
+    for process in processes:
+        process.wait()
+    assert distributed._wait_for(processes, []) == -signal.SIGKILL
+
+
 @pytest.mark.usefixtures("no_grace")
 def test_a_second_signal_ends_all() -> None:
     assert ended(WAITS, "os._exit(130)", signals=[0.0, 0.0]) == 130
