@@ -74,7 +74,7 @@ def test_a_spec_with_mistakes_gives_no_text(capfd: Capture) -> None:
     ("spec", "code", "message"),
     [
         ("nothing", 1, "there is no file nothing"),
-        (".", 2, ". is a folder; name one file"),
+        (".", 2, ". is a folder, but not a run folder; name a run or one file"),
         ("resnet5", 1, "did you mean `resnet56`, from the gallery?"),
     ],
 )

@@ -169,7 +169,8 @@ def _flags(node: ast.Call) -> int:
     for argument in given:
         for part in ast.walk(argument):
             if isinstance(part, ast.Attribute) and _name(part.value) == "re":
-                found |= int(getattr(re, part.attr, 0))
+                value = getattr(re, part.attr, 0)
+                found |= value if isinstance(value, int) else 0
     return found
 
 

@@ -64,7 +64,8 @@ def test_report(folder: Path, capfd: Capture) -> None:
     assert found["batch"] == 32
     assert [layer["output"][0] for layer in found["layers"]] == [12, 12, 12, 12, 12, 7]
     assert found["file"].endswith("spec.cnn")
-    assert "adam, fp32, cuda (batch, optimizer from `train`)" in run(capfd, "report", folder).out
+    printed = " ".join(run(capfd, "report", folder).out.split())
+    assert "adam, fp32, cuda (batch, optimizer from `train`)" in printed
 
 
 def test_options_come_after_those_of_the_run(folder: Path, capfd: Capture) -> None:

@@ -97,7 +97,7 @@ def _of_slurm(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _first_host(hosts: str) -> str:
     """The first of the machines: `gpu07` of `gpu[07-09,12],large1`."""
-    host = re.match(r"([^\[,]*)(?:\[([^\],-]*)[^\]]*\]([^\[,]*))?", hosts)
+    host = re.match(r"([^\[,]*)(?:\[([^\],-]*)(?:[,-][^\]]*)?\]([^\[,]*))?", hosts)
     assert host is not None  # the pattern matches any text
     return "".join(part or "" for part in host.groups())
 

@@ -68,7 +68,7 @@ def test_it_is_compiled_once_for_training_and_once_for_validation(
     changes = {"train.epochs": 2, "train.ema": 0.9, "train.accumulate": 2}
     compiling = {**changes, "train.compile": "on mode=reduce_overhead"}
     trained(tmp_path / "a", set=compiling)
-    assert compiler.compiled == [(256, True), (256, False)]
+    assert compiler.compiled == [(256, False), (256, True)], "validation comes first, as epoch 0"
     assert compiler.modes == [("reduce-overhead", False)] * 2
     trained(tmp_path / "b", set=changes)
     assert equal(last(tmp_path / "a"), last(tmp_path / "b"))
