@@ -298,11 +298,16 @@ def test_time_is_linear(use: Use) -> None:
 @pytest.mark.parametrize(
     ("pattern", "function"),
     [
-        (r"[\w.~-]*(?:[/-][\w.~-]+)+/?", "fullmatch"),
         (r"(a|aa)+$", "match"),
-        (r"\s*,", "sub"),
-        (r"\d+$", "search"),
-        (r"(?:\w+\s*:\s*)?[A-Za-z_]\w*\s+(\w+)\b", "search"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [
+                (r"[\w.~-]*(?:[/-][\w.~-]+)+/?", "fullmatch"),
+                (r"\s*,", "sub"),
+                (r"\d+$", "search"),
+                (r"(?:\w+\s*:\s*)?[A-Za-z_]\w*\s+(\w+)\b", "search"),
+            ]
+        ),
     ],
 )
 def test_bad_patterns_are_found(pattern: str, function: str) -> None:

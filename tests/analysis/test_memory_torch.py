@@ -172,8 +172,8 @@ def test_half_precision_on_a_cpu(name: str) -> None:
     [
         Sgd.make(),
         Sgd.make(momentum=0.9),
-        RmsProp.make(),
-        RmsProp.make(momentum=0.9, centered=True),
+        pytest.param(RmsProp.make(), marks=pytest.mark.slow),
+        pytest.param(RmsProp.make(momentum=0.9, centered=True), marks=pytest.mark.slow),
         Adam.make(),
         AdamW.make(),
         AdamW.make(amsgrad=True),

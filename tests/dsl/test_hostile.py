@@ -195,6 +195,7 @@ def test_a_long_chain_of_imports(check: Check, tmp_path: Path) -> None:
     assert "limit" in check(tmp_path / "a0.cnn")["out"]
 
 
+@pytest.mark.slow
 def test_large_imports(check: Check, tmp_path: Path) -> None:
     """Each of a size that is allowed; all together they are not."""
     text = "a 1 2 3\n" * 20_000

@@ -35,6 +35,7 @@ def test_many_inputs(target: Target) -> None:
     _run(target, 3000)
 
 
+@pytest.mark.slow
 def test_processes_say_the_same() -> None:
     """Whatever the order of hashes."""
     target = targets()["spec"]

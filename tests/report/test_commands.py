@@ -413,6 +413,7 @@ def test_gallery(capsys: Capture) -> None:
     assert len(entries) == len(with_network)
 
 
+@pytest.mark.slow
 def test_gallery_fits(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     _, out, _ = run(capsys, "gallery")

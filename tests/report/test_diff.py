@@ -166,6 +166,7 @@ def test_json(golden: Golden) -> None:
     assert data["totals"]["parameters"] == [61706, found.after.totals.params]
 
 
+@pytest.mark.slow
 def test_many_layers() -> None:
     """In time that grows with their number, not with its square."""
 

@@ -118,6 +118,7 @@ RARELY = 1e-9
 """The share of the time for writing with which only the first epoch and the last are written."""
 
 
+@pytest.mark.slow
 def test_killed_before_waiting_weights_are_written(
     trainer: Trainer, undisturbed: Path, tmp_path: Path
 ) -> None:

@@ -112,7 +112,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("predict", [False, True])
+@pytest.mark.parametrize("predict", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize(
     ("input", "evaluate"),
     [

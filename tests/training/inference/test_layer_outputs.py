@@ -13,7 +13,7 @@ from dotcnn.training.inference.layer_outputs import LayerOutputs, logits_of
 
 SMALL = [
     "lenet5", "by_hand", "filters", "resnet20", "shufflenet_v2_x0_5", "squeezenet1_0", "googlenet",
-    "densenet121", "mobilenet_v3_small", "unet_same",
+    "mobilenet_v3_small",
 ]  # fmt: skip
 
 
