@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,13 +21,19 @@ _NOT_THE_PACKAGE = {"benchmarks", "build", "dist", "runs", "tests"}
 
 def package_files(pattern: str) -> list[Path]:
     """Files of the package as it lies in the tree, relative to its root."""
-    found = (path.relative_to(ROOT) for path in ROOT.rglob(pattern) if path.is_file())
-    return sorted(
-        path
-        for path in found
-        if path.parts[0] not in _NOT_THE_PACKAGE
-        and not any(part.startswith(".") or part == "__pycache__" for part in path.parts)
-    )
+    return [path for path in _package_files() if path.match(pattern)]
+
+
+@cache
+def _package_files() -> tuple[Path, ...]:
+    """All of them; the environment beside them, which has many more, is not walked through."""
+    found: list[Path] = []
+    for folder, inside, names in os.walk(ROOT):
+        here = Path(folder).relative_to(ROOT)
+        left_out = _NOT_THE_PACKAGE if folder == str(ROOT) else {"__pycache__"}
+        inside[:] = [name for name in inside if name[0] != "." and name not in left_out]
+        found += [here / name for name in names if name[0] != "."]
+    return tuple(sorted(found))
 
 
 def shared(path: str) -> Path:

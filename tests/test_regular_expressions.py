@@ -75,7 +75,9 @@ class Use:
 
 def uses() -> list[Use]:
     found: dict[tuple[object, ...], Use] = {}
-    for path in package_files("*.py"):
+    paths = package_files("*.py")
+    all_methods = _methods(paths)
+    for path in paths:
         tree = ast.parse((ROOT / path).read_text("utf-8"))
         names = {
             id(node.value): _name(node.targets[0]) for node in ast.walk(tree) if _assigns(node)
@@ -93,7 +95,7 @@ def uses() -> list[Use]:
             if function == "compile":
                 name = names.get(id(node), "")
                 own = _methods([path]).get(name) if name else None
-                anywhere = _methods(package_files("*.py")).get(name) if name else None
+                anywhere = all_methods.get(name) if name else None
                 method = called.get(id(node))
                 used = {method} if method else own or anywhere or {"finditer", "fullmatch"}
             for each in sorted(used):
@@ -132,7 +134,10 @@ def _methods_in(path: Path) -> list[tuple[str, str]]:
 
 
 def _name(node: ast.expr) -> str:
-    return ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+    """`re.match`; what stands before a dot and is no name is left out."""
+    if isinstance(node, ast.Attribute):
+        return f"{_name(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _text(node: ast.expr, module: tuple[str, ...]) -> str | bytes | None:
