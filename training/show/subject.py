@@ -24,6 +24,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Source
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation
+from ..data.sources.count_classes import classes_for
 from ..export.trained import open_trained
 from ..inference.layer_outputs import LayerOutputs
 from ..inference.trained_model import TrainedModel, classes_in, open_run, preparation_in
@@ -129,12 +130,19 @@ def subject_of_spec(
     if data is not None:
         overrides.append(_data_given(data))
     limits = {} if max_layers is None else {"max_layers": max_layers}
+    program, base = load(source), base_of(source, Path.cwd())
+    counted = len(classes) if classes else None
+    if counted is None:  # `fc classes`, if the spec or `--data` names images
+        counted = classes_for(
+            program, base, overrides,
+            network=network, parameters=parameters, input_shape=input,
+        )  # fmt: skip
     built = elaborate(
-        load(source),
+        program,
         network=network,
         overrides=parameters,
         input_shape=input,
-        classes=len(classes) if classes else None,
+        classes=counted,
         **limits,
     )
     planned = plan(built, overrides, needs_data=False)
@@ -156,7 +164,7 @@ def subject_of_spec(
         origin,
         classes,
         planned,
-        base_of(source, Path.cwd()),
+        base,
         about.get("several") == "yes",
     )
 

@@ -79,3 +79,19 @@ def test_a_network_that_learns_nothing(capfd: pytest.CaptureFixture[str]) -> Non
     result = run(capfd, "show", "by_hand", "--gradients")
     assert result.code == 1
     assert "is a map" in result.err
+
+
+def test_classes_are_counted_in_the_data(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name in ("ants", "bees", "wasps"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(12):
+            Image.new("RGB", (9, 9), (20 * number, 0, 0)).save(
+                tmp_path / f"data/{name}/{number}.png"
+            )
+    spec = tmp_path / "net.cnn"
+    spec.write_text("network Net {\n  input 3x8x8\n  conv 4 3x3, relu, flatten\n  fc classes\n}\n")
+    result = run(capfd, "show", spec, "--gradients", "--data", tmp_path / "data")
+    assert result.code == 0, result.err
+    assert "training images of" in result.out
