@@ -37,7 +37,9 @@ def check(name: str, size: int) -> None:
             outputs = layers(images)
         expected = expected[0] if isinstance(expected, tuple) else expected
         if not (training and network.aux):  # heads draw random numbers in between
-            assert torch.equal(outputs[logits_of(network).index], expected)
+            # A thousand layers with initial weights may end in NaN, in both.
+            found = outputs[logits_of(network).index]
+            assert torch.allclose(found, expected, rtol=0, atol=0, equal_nan=True)
         shapes = {node.index: (2, *node.shape) for node in network.nodes if not node.aux}
         assert {index: tuple(output.shape) for index, output in outputs.items()} == shapes
 
