@@ -38,7 +38,7 @@ def _is_slip(word: str, name: str) -> bool:
 
 
 def edit_distance(a: str, b: str) -> int:
-    """The number of letters to insert, delete, replace, or swap with a neighbour."""
+    """The number of letters to insert, delete, replace, or swap with a neighbor."""
     before: list[int] = []
     row = list(range(len(b) + 1))
     for i, letter in enumerate(a, 1):

@@ -359,7 +359,7 @@ class Deterministic(_Switch):
 
 
 class SyncBn(_Switch):
-    """Synchronised batch norm: statistics over the batches of all GPUs together."""
+    """Synchronized batch norm: statistics over the batches of all GPUs together."""
 
     section = "train"
     word = "sync_bn"

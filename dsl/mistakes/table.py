@@ -1,6 +1,6 @@
 """The table of syntax mistakes: each row is a broken snippet and the function that recognises it.
 Functions are tried in the order written; the first that recognises the mistake explains it. A test
-checks that every snippet is recognised by its own row.
+checks that every snippet is recognized by its own row.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def translate_python(
     has_input: bool = True,
     own_line: bool = False,
 ) -> Translation | None:
-    """Translates a Python statement; None if it is not one, or is not recognised. `section` is the
+    """Translates a Python statement; None if it is not one, or is not recognized. `section` is the
     section that contains it, "" for the body of a network or block; `train` translates directives
     of training, which code for a network has in its midst. If the network has no input
     yet, a layer's `input_shape` becomes one. With `own_line`, nothing but it is on its line.

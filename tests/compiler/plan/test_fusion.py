@@ -203,8 +203,8 @@ def test_one_directive_by_itself_keeps_its_number() -> None:
 
 def test_costs_are_worked_out() -> None:
     """A warp: four products for a place, four weights, four products a channel."""
-    warp, colour = of("rotate 10, color brightness=0.1").passes
+    warp, color = of("rotate 10, color brightness=0.1").passes
     assert warp.cost.macs == 32 * 32 * (4 + 4 + 3 * 4)
-    assert colour.cost.macs == 32 * 32 * 3
+    assert color.cost.macs == 32 * 32 * 3
     assert of("color saturation=0.1").passes[0].cost.macs == 32 * 32 * 3 * 3
     assert of("flip both").passes[0].cost.macs == 0
