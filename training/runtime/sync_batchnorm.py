@@ -24,11 +24,11 @@ def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
         return converted
     for part in module.modules():
         if isinstance(part, _BatchNorm):
-            part.__class__ = Synchronised
+            part.__class__ = Synchronized
     return module
 
 
-class Synchronised(_BatchNorm):
+class Synchronized(_BatchNorm):
     """A batch norm whose mean and variance are those of the batches of all processes."""
 
     def _check_input_dim(self, input: Tensor) -> None:
