@@ -23,11 +23,13 @@ WHITEN = helper('''\
 def whiten(convolution: nn.Conv2d, images: Tensor) -> None:
     """Sets its weights to the principal components of the patches of normalized training images,
     each divided by its deviation, and the negatives of them (Page, 2018)."""
-    patches = F.unfold(images, convolution.weight.shape[2:]).transpose(1, 2).flatten(0, 1)
-    variances, components = torch.linalg.eigh((patches.T @ patches).double() / len(patches))
+    weight = convolution.weight.detach()
+    patches = F.unfold(images, weight.shape[2:]).transpose(1, 2).flatten(0, 1)
+    covariance = (patches.T @ patches).double() / len(patches)
+    variances, components = torch.linalg.eigh(covariance)
     filters = (components / (variances.clamp(min=0) + 5e-4).sqrt()).T.flip(0)
-    filters = filters[: len(convolution.weight) // 2].reshape(-1, *convolution.weight.shape[1:])
-    convolution.weight.detach().copy_(torch.cat([filters, -filters]))
+    filters = filters[: len(weight) // 2].reshape(-1, *weight.shape[1:])
+    weight.copy_(torch.cat([filters, -filters]))
 ''')
 """For networks with `init whitening`: what training does before the first step."""
 

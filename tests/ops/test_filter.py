@@ -132,7 +132,8 @@ def test_what_filters_do_to_an_even_map() -> None:
     assert all(value == [0] for value in after.values())
 
 
-@given(st.sampled_from(sorted(SIZED)), pairs(1, 9), st.none() | st.floats(0.3, 4), maps(least=9))
+# With a smaller deviation, the outer weights of a large filter are rounded to 0.
+@given(st.sampled_from(sorted(SIZED)), pairs(1, 9), st.none() | st.floats(0.8, 4), maps(least=9))
 def test_filters_of_any_size(name: str, size: tuple[int, int], sigma: float, shape: Shape) -> None:
     op = Filter(values=name, size=size, sigma=sigma if name == "gaussian" else None)
     attempt(op, shape, stricter="a Sobel filter")
