@@ -40,6 +40,9 @@ class Weight(NamedTuple):
     """Bytes per element, if that does not follow the network's precision."""
     fixed: bool = False
     """Whether it is a parameter that training leaves as it is; then it is not trainable."""
+    inputs_first: bool = False
+    """Whether the first axis counts input channels, the second those of the output: mostly it is
+    the other way round."""
 
 
 class Window(NamedTuple):

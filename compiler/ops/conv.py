@@ -485,7 +485,7 @@ class Separable(PerChannel):
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         (depthwise,) = super().weights(*inputs)
         return (
-            depthwise._replace(name="depthwise.weight"),
+            depthwise._replace(name="depthwise.weight", inputs_first=True),
             Weight("pointwise.weight", (self.out, depthwise.shape[0], 1, 1)),
             *(bias._replace(name="pointwise.bias") for bias in self.biases(self.out)),
         )
@@ -630,7 +630,7 @@ class Deconv(Biased):
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         # Torch's order: the input channels come first.
         shape = (inputs[0][0], self.out // self.groups, *self.kernel)
-        return Weight("weight", shape), *self.biases(self.out)
+        return Weight("weight", shape, inputs_first=True), *self.biases(self.out)
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
         """Each input element times each weight applied to it, including products in the border that

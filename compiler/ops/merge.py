@@ -112,7 +112,7 @@ class Add(Merge):
     def work_out(self, element: Element) -> Worked:
         terms = tuple(self.arriving(element))
         group = Group("paths", terms, "sum", sum(term.value for term in terms))
-        return self.together(element, "the sum of the paths", group)
+        return self.together(element, "the sum of the paths", group)._replace(additive=True)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()

@@ -114,7 +114,7 @@ class Normalization(NoMultiplyAdds):
         variance = sum((number - mean) ** 2 for number in numbers) / len(numbers)
         around = f"({{}})/{len(numbers)}"
         group = Group("mean", terms, "statistics", mean, around=around)
-        squares = abridged([f"({figure(n)} - {bracketed(mean)})^2" for n in numbers], most=4)
+        squares = abridged(numbers, lambda n: f"({figure(n)} - {bracketed(mean)})^2", most=4)
         deviation = Step("variance", f"({squares})/{len(numbers)}", variance)
         return self.normalized(element, mean, variance, (group,), (deviation,))
 

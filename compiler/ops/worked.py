@@ -10,10 +10,12 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from ..shapes import Shape, text
 from .padding import source_position
+
+T = TypeVar("T")
 
 Read = Callable[[int, int, int, int], float]
 """The value of an input: by input, channel, row and column. The numbers of a vector are channels,
@@ -121,6 +123,8 @@ class Worked(NamedTuple):
     """What the numbers do not show: `dropped with probability 0.5`."""
     whole: str = ""
     """The arithmetic in one line, if that is not the last step or the only group."""
+    additive: bool = False
+    """Whether the result is the sum of the groups, each times its factor, and of the bias."""
 
     @property
     def formula(self) -> str:
@@ -301,7 +305,7 @@ def summed(element: Element, groups: Sequence[Group], bias: float | None, rule: 
     if len(groups) != 1 or weighted:
         parts = added(results)
         if weighted:
-            parts = abridged([f"{figure(g.result)}*{bracketed(g.factor or 0.0)}" for g in groups])
+            parts = abridged(groups, lambda g: f"{figure(g.result)}*{bracketed(g.factor or 0.0)}")
         steps.append(Step("sum", parts, total))
     if bias is not None:
         if steps or groups[0].terms:
@@ -312,7 +316,9 @@ def summed(element: Element, groups: Sequence[Group], bias: float | None, rule: 
     whole = groups[0].formula() if len(groups) == 1 and groups[0].terms else added(results)
     if bias is not None:
         whole += f" {added([0.0, bias])[2:]}"
-    return Worked(element.at, rule, result, tuple(groups), tuple(steps), bias, whole=whole)
+    return Worked(
+        element.at, rule, result, tuple(groups), tuple(steps), bias, whole=whole, additive=True
+    )
 
 
 def products(
@@ -366,12 +372,14 @@ def added(numbers: Sequence[float], most: int = MOST_TERMS) -> str:
     return " ".join(signed)
 
 
-def abridged(parts: Sequence[str], between: str = " + ", most: int = MOST_TERMS) -> str:
-    """Parts joined; of many, the first and the last."""
-    if len(parts) <= most:
-        return between.join(parts)
-    left_out = f"… {len(parts) - most:,} more …"
-    return between.join([*parts[: most - 1], left_out, parts[-1]])
+def abridged(
+    values: Sequence[T], write: Callable[[T], str], between: str = " + ", most: int = MOST_TERMS
+) -> str:
+    """Values written and joined; of many, the first and the last: only these are written."""
+    if len(values) <= most:
+        return between.join(map(write, values))
+    left_out = f"… {len(values) - most:,} more …"
+    return between.join([*map(write, values[: most - 1]), left_out, write(values[-1])])
 
 
 def _place(place: Place | None, inputs: Sequence[Shape]) -> str:

@@ -331,9 +331,9 @@ def _write(shown: Shown, layers: Sequence[Node], options: argparse.Namespace) ->
     from ..show.page.page_html import page_html
 
     first = layers[0] if layers else None
-    write_bytes(
-        options.output, page_html(*given, gray=options.gray or "scaled", first=first).encode()
-    )
+    gray = options.gray or "scaled"
+    html = page_html(*given, training=shown.training, gray=gray, first=first)
+    write_bytes(options.output, html.encode())
 
 
 # ---- other questions ---------------------------------------------------------------------------

@@ -18,23 +18,31 @@ network Layers {
   filter sobel same, filter line same, abs
   filter gaussian 5x5 same mode=replicate
   conv 8 3x3 same, bn, relu
-  residual { conv 8 3x3 same mode=reflect, bn, gelu, depthwise 3x3 same }
+  residual { conv 8 3x3 same mode=reflect, bn, gelu, depthwise 3x3 same, layerscale 0.5 }
   pool max 3x3 stride=2 pad=1
   conv 8 3x3 groups=2 dilation=2 pad=2, leaky
-  pool avg 3x3 stride=2 pad=1 ceil, prelu
+  pool avg 3x3 stride=2 pad=1 ceil, prelu per=channel
   concat {
-    | conv 4 1x1
-    | pool max 3x3 stride=1 same
-    | pool avg adaptive=2x2, upsample to=4x4
+    | conv 4 1x1, ln
+    | pool max 3x3 stride=1 same, separable 6 3x3 same
+    | pool avg adaptive=2x2, upsample to=4x4 mode=bilinear, instancenorm affine=on
   }
-  shuffle groups=4, silu
+  shuffle groups=2, silu, lrn 3, pad top=1 left=2 mode=reflect, crop 4x4 top=0
+  deconv 8 3x3 stride=2 pad=1, permute (0, 2, 1)
+  pool mixed 3x3 stride=1 same per=channel, pool tree 2x2 stride=1, pool wavelet
+  relu, pool stochastic 2x2 stride=1, upsample to=8x8 mode=bicubic, pool lp 3x3 p=3 stride=1
   pool l2 2x2, gn groups=4, dropout
-  flatten
-  fc 12, tanh, fc 5, softmax
+  concat { | spp 2 1 | flatten }
+  fc 12, ln, tanh, fc 5, softmax
 }
 """
 
-LARGE = LAYERS.replace("13x12", "40x36").replace("conv 8", "conv 96").replace("to=4x4", "to=11x10")
+LARGE = (
+    LAYERS.replace("13x12", "40x36")
+    .replace("conv 8", "conv 96")
+    .replace("to=4x4", "to=11x10")
+    .replace(", crop 4x4 top=0", "")
+)
 """The same, too large for a small page."""
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028"
@@ -64,9 +72,17 @@ def images_of(subject: Subject, count: int = 1) -> list[InputImage]:
     return images
 
 
-def page_of(spec: str, count: int = 1, **options: Any) -> tuple[Subject, dict[int, Any], str]:
+def page_of(
+    spec: str, count: int = 1, *, training: bool = False, **options: Any
+) -> tuple[Subject, dict[int, Any], str]:
     subject = subject_of(spec)
     images = images_of(subject, count)
-    with torch.inference_mode():
+    torch.manual_seed(5)
+    state = {name: value.clone() for name, value in subject.module.state_dict().items()}
+    with torch.no_grad():
+        subject.module.train(training)
         outputs = subject.layers(torch.stack([image.input for image in images]))
-    return subject, outputs, page_html(subject, images, outputs, **options)
+        subject.module.eval()
+    subject.module.load_state_dict(state)
+    html = page_html(subject, images, outputs, training=training, **options)
+    return subject, outputs, html

@@ -15,12 +15,10 @@ import torch
 from dotcnn.training.show.input_images import InputImage
 from dotcnn.training.show.page.page_html import page_html
 from dotcnn.training.show.subject import Subject
-from support import ROOT
 
 from .pages import HOSTILE, LARGE, LAYERS, images_of, page_of, subject_of
 
 NODE = shutil.which("node")
-PAGE = ROOT / "training" / "show" / "page"
 
 
 def numbers(html: str, folder: Path) -> dict[str, Any]:
@@ -28,10 +26,9 @@ def numbers(html: str, folder: Path) -> dict[str, Any]:
         pytest.skip("there is no node")
     page = folder / "page.html"
     page.write_text(html, encoding="utf-8")
-    scripts = ",".join(str(PAGE / name) for name in ("data.js", "arithmetic.js"))
     reader = Path(__file__).with_name("page_numbers.js")
     run = subprocess.run(
-        [NODE, str(reader), str(page), scripts], capture_output=True, text=True, check=False
+        [NODE, str(reader), str(page)], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
     result: dict[str, Any] = json.loads(run.stdout)
@@ -63,7 +60,7 @@ def test_numbers_and_arithmetic_are_those_of_torch(tmp_path: Path) -> None:
     page = numbers(html, tmp_path)
     worked = check(subject, outputs, page["found"])
     every = {node.op.word for node in subject.network.nodes if node.inputs}
-    assert every - worked == {"upsample", "gn"}
+    assert worked == every
     assert not any(each["rest"] for each in page["found"])
     # Small networks are there to the last bit.
     for each in page["found"]:
@@ -87,7 +84,31 @@ def test_a_page_of_limited_size_says_what_it_leaves_out(tmp_path: Path) -> None:
         assert 0 < len(layer["channels"]) < layer["shape"][0]
     # Layers that pass channels on show the same, so that one can be followed.
     layers = {layer["name"]: layer["channels"] for layer in page["index"]["layers"]}
-    assert layers["conv1"] == layers["bn1"] == layers["relu"]
+    assert layers["conv1"] == layers["bn1"] == layers["relu1"]
+
+
+def test_in_training_a_batch_is_normalized_by_itself(tmp_path: Path) -> None:
+    body = "conv 3 3x3, bn, dropout 0.5, relu, pool stochastic 2x2, flatten, bn"
+    spec = f"network n {{ input 1x7x7, {body} }}\n"
+    subject, outputs, html = page_of(spec, 3, training=True)
+    page = numbers(html, tmp_path)
+    worked = check(subject, outputs, page["found"])
+    assert worked == {node.op.word for node in subject.network.nodes if node.inputs}
+
+
+def test_of_maps_that_are_too_large_a_smaller_one_is_there(tmp_path: Path) -> None:
+    spec = "network n { input 1x300x200, conv 8 3x3 same, relu, pool max 100x100, flatten }\n"
+    _, _, html = page_of(spec, limit=260_000)
+    assert len(html.encode()) <= 260_000
+    layers = {layer["name"]: layer for layer in numbers(html, tmp_path)["index"]["layers"]}
+    for name in ("conv", "relu"):
+        assert layers[name]["values"] is None
+        assert len(layers[name]["reduced"]["channels"]) == 4
+        height, width = layers[name]["reduced"]["size"]
+        assert 16 <= height <= 256
+        assert width == round(height * 200 / 300)
+    assert layers["pool"]["values"] is not None
+    assert layers["pool"]["reduced"] is None
 
 
 def test_receptive_fields(tmp_path: Path) -> None:

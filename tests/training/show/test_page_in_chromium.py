@@ -129,6 +129,44 @@ def test_the_drawing_selects_layers(browser: Any, tmp_path: Path) -> None:
     tab.close()
 
 
+def test_the_drawing_unfolds(browser: Any, tmp_path: Path) -> None:
+    _, _, html = page_of("resnet20")
+    tab = Tab(browser, tmp_path / "page.html", html)
+    boxes = tab.page.locator("#drawing [data-layers]")
+    folded = boxes.count()
+    badge = tab.page.locator("#drawing [data-part]").first
+    part = badge.get_attribute("data-part")
+    badge.focus()
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_function(
+        "n => document.querySelectorAll('#drawing [data-layers]').length > n", arg=folded
+    )
+    name = tab.text("#name")
+    assert name == part or name.startswith(f"{part}.")
+    (current,) = tab.page.locator("#drawing .current").all()
+    assert all(each.startswith(part) for each in current.get_attribute("data-layers").split())
+    tab.page.select_option("#view", label="Every layer")
+    assert tab.page.locator("#drawing [data-layers]").count() > folded
+    assert tab.text("#name") == name
+    tab.page.select_option("#view", label="Repeated parts folded")
+    assert tab.page.locator("#drawing [data-layers]").count() == folded
+    tab.close()
+
+
+def test_every_layer_has_its_arithmetic(browser: Any, tmp_path: Path) -> None:
+    """A number of every layer is followed back, whole or in part; nothing is written wrongly."""
+    for limit in (8_000_000, 400_000):
+        subject, _, html = page_of(LAYERS, 2, limit=limit)
+        tab = Tab(browser, tmp_path / "page.html", html)
+        for node in subject.network.nodes[1:]:
+            tab.show(node.name)
+            text = tab.text("#arithmetic")
+            assert "undefined" not in text, (node, text)
+            assert "the way to each of them" not in text, (node, text)
+            assert len(text.splitlines()) > 1, (node, text)
+        tab.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone(browser: Any, tmp_path: Path, scheme: str) -> None:
     """Nothing is wider than the screen, a touch finds a number, and colors follow the screen."""

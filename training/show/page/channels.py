@@ -7,13 +7,14 @@ convolutions) show the same channels as the layers before them, so that a channe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod, sqrt
 
 import torch
 from torch import Tensor
 
 from ....compiler.network import Network, Node
+from ....compiler.ops.base import Weight
 from ....compiler.ops.merge import Concat
 from ..layer_figures import strength
 
@@ -24,6 +25,13 @@ MOST_NUMBERS = 2**15
 _ROUNDS = 3
 LISTED = 48
 """Of a fully connected layer whose weights do not fit: the products kept for each output."""
+REDUCED = 4
+"""The channels of a layer whose maps are too large: they are reduced to a few pixels."""
+_SHARE = 0.15
+"""The share of a page that reduced maps may have."""
+_MOST_PIXELS, _LEAST_PIXELS = 256, 16
+SMALL = 2**12
+"""Matrices of at most so many numbers are there in full."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class Choice:
     """Whether all values and weights are there with 32 bits."""
     complete: bool
     """Whether all channels and weights are there."""
+    reduced: Mapping[int, int] = field(default_factory=dict)
+    """Of layers whose maps are too large: the longer side of the reduced maps that are there."""
 
 
 def flat(node: Node) -> bool:
@@ -66,11 +76,15 @@ def choose(
     factor = float(2**16)
     while True:
         counts = {
+            # Behind maps that are too large, there may be smaller ones.
             node.index: _count(node, factor / side[root], factor)
+            or _count(node, factor / sqrt(prod(node.shape[1:])), factor)
             for root, group in groups.items()
             for node in group
         }
-        if size(counts) <= room or factor < 1:
+        large = [n for n in nodes if not counts[n.index] and len(n.shape) == 3 and not flat(n)]
+        left = (1 - _SHARE) * room if large else room
+        if size(counts) <= left or factor < 1:
             break
         factor *= 0.85
     for _ in range(_ROUNDS):  # what is left, first to the groups with the largest maps
@@ -80,9 +94,17 @@ def choose(
                 for node in groups[root]
                 if not flat(node)
             }
-            if any(counts[n] != more[n] for n in more) and size({**counts, **more}) <= room:
+            if any(counts[n] != more[n] for n in more) and size({**counts, **more}) <= left:
                 counts.update(more)
-    return Choice(_strongest(groups, outputs, counts), exact=False, complete=False)
+    large = [node for node in large if not counts[node.index]]
+    pixels = sqrt(_SHARE * room / max(2 * images * REDUCED * len(large), 1))
+    longer = int(min(pixels, _MOST_PIXELS)) if pixels >= _LEAST_PIXELS else 0
+    return Choice(
+        _strongest(groups, outputs, counts),
+        exact=False,
+        complete=False,
+        reduced={n.index: min(longer, *n.shape[1:]) for n in large} if longer else {},
+    )
 
 
 def _count(node: Node, most: float, factor: float) -> int:
@@ -105,17 +127,35 @@ def _bytes(
     values = 0 if free else images * count * prod(node.shape[1:])
     weights = 0.0
     for weight in node.weights:
-        if len(weight.shape) == 4:
-            inputs = weight.shape[1]
-            if inputs == node.inputs[0].shape[0]:
-                inputs = counts[node.inputs[0].index]
-            weights += count * inputs * prod(weight.shape[2:])
-        elif len(weight.shape) == 2:
-            kept = min(weight.shape[0], MOST) * images * LISTED * 3
-            weights += prod(weight.shape) if complete else min(kept, prod(weight.shape))
-        else:
-            weights += 2 * min(count, *weight.shape, 10**9)
+        kept = min(weight.shape[0], MOST) * images * LISTED * 3 if weight.shape else 1
+        if left_out(weight) and not complete:
+            weights += min(kept, prod(weight.shape))
+            continue
+        lengths = list(weight.shape)
+        for axis, side in enumerate(channel_axes(node, weight)):
+            if side is not None:
+                lengths[axis] = count if side == "outputs" else counts[node.inputs[0].index]
+        weights += prod(lengths) * (1 if len(lengths) > 1 else 2)
     return width * (values + weights)
+
+
+def left_out(weight: Weight) -> bool:
+    """Whether the weight is that of a fully connected layer, and large: not all of it is there
+    unless everything fits."""
+    return len(weight.shape) == 2 and prod(weight.shape) > SMALL
+
+
+def channel_axes(node: Node, weight: Weight) -> list[str | None]:
+    """What the first two axes of a weight count: channels of the `outputs`, of the (first)
+    `inputs`, or something else."""
+    if node.op.kind in ("pool", "filter") and len(weight.shape) == 4:
+        return [None, None]  # kernels that all channels share
+    sides = {"outputs": node.shape[0], "inputs": node.inputs[0].shape[0]}
+    order = ("inputs", "outputs") if weight.inputs_first else ("outputs", "inputs")
+    return [
+        side if length == sides[side] else None
+        for side, length in zip(order, weight.shape, strict=False)
+    ]
 
 
 # ---- layers with the same channels -----------------------------------------------------------

@@ -110,9 +110,46 @@ class Layer {
     return out;
   }
 
-  weight() {
-    if (!this.weights) this.weights = this.rows("weight");
-    return this.weights;
+  // A number of a weight, or undefined if it is not in the page.
+  weight(name, image, index) {
+    const { numbers, sides, places, rows } = this.stored(name);
+    if (rows) {
+      const row = rows.get(index[0]);
+      return row && row[image].get(index[1]);
+    }
+    if (!numbers) return undefined;
+    let at = 0;
+    for (let axis = 0; axis < sides.length; axis++) {
+      const place = places[axis] ? places[axis].get(index[axis]) : index[axis];
+      if (place === undefined) return undefined;
+      at = at * sides[axis] + place;
+    }
+    return numbers[at];
+  }
+
+  // A weight as it is stored: the channels of its first axes that are in the page, or of a matrix
+  // the largest products.
+  stored(name) {
+    if (!this.decoded) this.decoded = new Map();
+    if (!this.decoded.has(name)) this.decoded.set(name, this.unpack(name));
+    return this.decoded.get(name);
+  }
+
+  unpack(name) {
+    const how = this.weights[name], [source] = this.sources();
+    if (!how) return {};
+    const numbers = this.rows(`weight ${name}`);
+    if (!how.strongest) {
+      const there = { outputs: this.place, inputs: source.place };
+      return { numbers, sides: how.shape, places: how.axes.map(side => there[side]) };
+    }
+    const places = this.array(`weight ${name}.places`), outputs = how.strongest.length;
+    const kept = places.length / outputs / this.count;
+    return { rows: new Map(how.strongest.map((output, row) => [output,
+      Array.from({ length: this.count }, (_, image) => {
+        const begin = (image * outputs + row) * kept;
+        return new Map(Array.from({ length: kept }, (_, n) => [places[begin + n], numbers[begin + n]]));
+      })])) };
   }
 
   // A number, or undefined if its channel is not in the page.

@@ -1,4 +1,4 @@
-"""What the page knows of each layer: its texts, its values, its window, how it computes."""
+"""What the page knows of each layer: its texts, its values, its window, its weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from math import isfinite, prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from ....compiler.analysis import Analysis
 from ....compiler.analysis.field import Axis
@@ -15,9 +16,10 @@ from ....compiler.network import Network, Node
 from ....compiler.ops.merge import Concat
 from ....compiler.report.explain.layer import layer_lines
 from ....compiler.report.wording import Wording
-from ..layer_figures import summary
-from .arithmetic import Layer, recipe
-from .channels import Choice, copies, flat
+from ...inference.layer_outputs import LayerOutputs
+from ..layer_figures import strongest, summary
+from .arithmetic import Arithmetic, Part, add_weights
+from .channels import REDUCED, Choice, copies, flat
 from .derived import derived
 from .encode import Pack
 
@@ -28,13 +30,15 @@ class Layers:
     def __init__(
         self,
         analysis: Analysis,
-        module: nn.Module,
+        layers: LayerOutputs,
         outputs: Mapping[int, Tensor],
         choice: Choice,
+        arithmetic: Arithmetic,
     ) -> None:
         self.analysis = analysis
         self.network = analysis.network
-        self.module = module
+        self.layers = layers
+        self.arithmetic = arithmetic
         self.outputs = outputs
         self.choice = choice
         self._wording = Wording(analysis.network)
@@ -65,8 +69,10 @@ class Layers:
             "channels": None if len(channels) == node.shape[0] else channels,
             "flat": flat(node),
             "values": self._add_values(node, pack),
+            "reduced": self._reduced(node, pack),
             "window": _window(node),
-            "recipe": self._recipe(node, pack),
+            "operation": self.arithmetic.operation(node) if node.inputs else None,
+            "weights": self._weights(node, pack),
         }
         if len(self.network.input.shape) == 3:
             data["field"] = [_axis(axis) for axis in self.analysis.fields[node.index]]
@@ -143,25 +149,38 @@ class Layers:
             return {"from": source.index, "affine": True}
         return {"from": source.index, "low": follows.low, "high": follows.high}
 
+    def _reduced(self, node: Node, pack: Pack) -> dict[str, Any] | None:
+        """Of maps that are too large for the page: means of their pixels."""
+        if node.index not in self.choice.reduced:
+            return None
+        output = self.outputs[node.index].detach()
+        channels = strongest(output, REDUCED)
+        side = self.choice.reduced[node.index]
+        longer = max(node.shape[1:])
+        height, width = (max(round(side * each / longer), 1) for each in node.shape[1:])
+        maps = adaptive_avg_pool2d(output[:, channels].float().cpu(), (height, width))
+        pack.add_rows("reduced", maps.flatten(0, 1).flatten(1), exact=False)
+        return {"channels": channels, "size": (height, width)}
+
     # ---- how it computes ----
 
-    def _recipe(self, node: Node, pack: Pack) -> dict[str, Any] | None:
-        if not node.inputs:
-            return None
-        return recipe(
-            node.op,
-            Layer(
+    def _weights(self, node: Node, pack: Pack) -> dict[str, Any]:
+        module = self.layers.part(node)
+        if module is None or not node.inputs:
+            return {}
+        (source, *_) = node.inputs
+        return add_weights(
+            Part(
                 node,
-                self.module.get_submodule(node.name) if node.torch.module is not None else None,
+                module.state_dict(),
                 self.choice.channels[node.index],
-                [self.choice.channels[source.index] for source in node.inputs],
-                [self.outputs[source.index] for source in node.inputs],
+                self.choice.channels[source.index],
+                self.outputs[source.index],
                 self.outputs[node.index],
                 self.choice.exact,
                 self.choice.complete,
-                self.module.training,
                 pack,
-            ),
+            )
         )
 
 

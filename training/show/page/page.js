@@ -5,7 +5,7 @@ const $ = id => document.getElementById(id);
 const count = number => number.toLocaleString("en");
 const state = { layer: null, image: 0, channel: 0, y: 0, x: 0, source: null, held: false };
 const MOST_CELLS = 12, CELL = 40; // rows and columns of numbers, and the size of one in pixels
-let index, views = [], boxes = [], zoom = 1, drawn = null;
+let index, views = [], drawings = [], boxes = [], zoom = 1, drawn = null;
 
 async function begin() {
   index = await unpackedJson(taken("pack-index"));
@@ -14,6 +14,8 @@ async function begin() {
   index.images.forEach((image, n) => {
     image.pixels = photographs[n] ? arrayOf(buffer, photographs[n]) : null;
   });
+  Layer.training = index.training;
+  drawings = (await unpackedJson(taken("pack-views"))).map(([name, part, svg]) => ({ name, part, svg }));
   for (const about of index.layers) layers.set(about.index, new Layer(about, index.images.length));
   head();
   drawing();
@@ -46,45 +48,98 @@ function head() {
 // ---- the drawing ------------------------------------------------------------------------------
 
 function drawing() {
-  const svg = document.querySelector("#drawing svg");
-  const byName = new Map([...layers.values()].map(layer => [layer.name, layer]));
   for (const layer of layers.values())
     $("choose").append(make("option", { value: layer.index }, `${layer.name}: ${layer.what}`));
   $("choose").addEventListener("change", () => show(layers.get(Number($("choose").value))));
   $("previous").addEventListener("click", () => step(-1));
   $("next").addEventListener("click", () => step(1));
+  const svg = document.querySelector("#drawing svg");
   if (!svg) {
     $("smaller").hidden = $("larger").hidden = true;
     return;
   }
-  const natural = svg.viewBox.baseVal.width;
-  const resize = () => { svg.setAttribute("width", Math.round(natural * zoom)); };
   // As wide as its place if its text can be read then; else it scrolls.
-  zoom = Math.min(Math.max(($("drawing").clientWidth - 2) / natural, 0.7), 1);
-  svg.removeAttribute("height");
-  resize();
+  zoom = Math.min(Math.max(($("drawing").clientWidth - 2) / svg.viewBox.baseVal.width, 0.7), 1);
   for (const [id, factor] of [["smaller", 0.8], ["larger", 1.25]])
     $(id).addEventListener("click", () => {
       zoom = Math.min(Math.max(zoom * factor, 0.1), 3);
       resize();
     });
+  drawings.unshift({ name: "Repeated parts folded", part: "", svg });
+  for (const [n, each] of drawings.entries()) $("view").append(make("option", { value: n }, each.name));
+  $("view").hidden = drawings.length < 2;
+  $("view").addEventListener("change", () => { unfold(drawings[$("view").value]); });
+  draw(drawings[0]);
+}
+
+function resize() {
+  const svg = document.querySelector("#drawing svg");
+  svg.removeAttribute("height");
+  svg.setAttribute("width", Math.round(svg.viewBox.baseVal.width * zoom));
+}
+
+// Only drawings become elements from text: those that `cnn draw` makes, which have no scripts.
+const trusted = window.trustedTypes?.createPolicy("drawings", { createHTML: text => text });
+
+function parsed(text) {
+  const page = new DOMParser().parseFromString(trusted ? trusted.createHTML(text) : text, "text/html");
+  return document.importNode(page.querySelector("svg"), true);
+}
+
+function draw(view) {
+  if (typeof view.svg === "string") view.svg = parsed(view.svg);
+  const { svg } = view, byName = new Map([...layers.values()].map(layer => [layer.name, layer]));
+  $("drawing").replaceChildren(svg);
+  $("view").value = drawings.indexOf(view);
+  resize();
   boxes = [...svg.querySelectorAll("[data-layers]")].map(element => ({
     element,
     layers: element.dataset.layers.split(" ").map(name => byName.get(name)).filter(Boolean),
   })).filter(box => box.layers.length);
+  if (view.drawn) return;
+  view.drawn = true;
   for (const box of boxes) {
     const select = () => {
       const inside = box.layers.indexOf(state.layer);
       show(inside < 0 ? box.layers[0] : state.layer);
     };
-    box.element.addEventListener("click", select);
+    pressed(box.element, select);
     box.element.addEventListener("keydown", event => {
-      if (event.key === "Enter" || event.key === " ") select();
-      else if (event.key === "ArrowDown" || event.key === "ArrowRight") step(1, true);
+      if (event.key === "ArrowDown" || event.key === "ArrowRight") step(1, true);
       else if (event.key === "ArrowUp" || event.key === "ArrowLeft") step(-1, true);
       else return;
       event.preventDefault();
     });
+  }
+  for (const badge of svg.querySelectorAll("[data-part]")) {
+    const unfolded = drawings.find(each => each.part === badge.dataset.part);
+    if (!unfolded) continue;
+    badge.setAttribute("tabindex", "0");
+    badge.setAttribute("aria-label", `Unfold ${badge.dataset.part}`);
+    pressed(badge, () => unfold(unfolded));
+  }
+}
+
+function pressed(element, act) {
+  element.setAttribute("role", "button");
+  element.addEventListener("click", event => { event.stopPropagation(); act(); });
+  element.addEventListener("keydown", event => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  });
+}
+
+// Another drawing, and in it the layer that is shown, or the first of what was unfolded.
+function unfold(view) {
+  draw(view);
+  const inside = each => each.name === view.part || each.name.startsWith(`${view.part}.`);
+  const first = boxes.flatMap(box => box.layers).find(inside);
+  if (first && !inside(state.layer)) show(first, true);
+  else {
+    mark(true);
+    describe();
   }
 }
 
@@ -144,7 +199,7 @@ function order() {
   layer.order.sort((a, b) => strength.get(b) - strength.get(a));
 }
 
-function mark(follow) {
+function mark(follow = false) {
   for (const box of boxes) {
     const current = box.layers.includes(state.layer);
     box.element.classList.toggle("current", current);
@@ -185,8 +240,8 @@ function describe() {
   const dead = figures.dead && layer.shape.length === 3 && !layer.flat
     ? `, ${count(figures.dead)} of ${count(layer.shape[0])} channels are zero everywhere` : "";
   const bad = figures.bad ? `, ${count(figures.bad)} numbers are NaN or infinite` : "";
-  const lines = [["numbers", `from ${figure(figures.least)} to ${figure(figures.greatest)}, mean ` +
-    `${figure(figures.mean)}, ${(100 * figures.zeros).toFixed(1)} % are zero${dead}${bad}`], ...layer.lines];
+  const lines = [["numbers", `from ${shownFigure(figures.least)} to ${shownFigure(figures.greatest)}, mean ` +
+    `${shownFigure(figures.mean)}, ${(100 * figures.zeros).toFixed(1)} % are zero${dead}${bad}`], ...layer.lines];
   $("lines").replaceChildren(...lines.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
   leftOut();
 }
@@ -194,7 +249,11 @@ function describe() {
 function leftOut() {
   const { layer } = state;
   let text = "";
-  if (!layer.values)
+  if (layer.reduced)
+    text = `The numbers of this layer are too many for this page. These are ${count(layer.reduced.channels.length)} of its ` +
+      `${count(layer.shape[0])} channels, those with the largest mean magnitude, reduced from ${layer.shape.slice(1).join("x")} ` +
+      `to ${layer.reduced.size.join("x")} pixels: each is a mean.`;
+  else if (!layer.values)
     text = "The numbers of this layer are not in this page: they are too many for its size.";
   else if (layer.channels)
     text = `This page has ${count(layer.shown.length)} of the ${count(layer.shape[0])} channels of this layer: ` +
@@ -238,16 +297,32 @@ function pictures() {
         make("td", {}, `${(100 * chance).toFixed(1)} %`)))) : null;
     const caption = image.name + (image.label ? ` (${image.label})` : ""), value = make("code");
     return { photograph, map, value, figure: make("figure", {}, make("div", { class: "pair" },
-      photograph.element, map && map.element, answer), make("figcaption", {}, caption, " ", value)) };
+      photograph.element, map && map.element, answer, ...reduced(n)), make("figcaption", {}, caption, " ", value)) };
   });
   $("images").replaceChildren(...views.map(view => view.figure));
   if (focused >= 0 && views[focused].map) views[focused].map.element.focus({ preventScroll: true });
+}
+
+// Maps that are too large for the page, as means of their pixels.
+function reduced(image) {
+  const { layer } = state;
+  if (!layer.reduced) return [];
+  const { channels, size: [height, width] } = layer.reduced, rows = layer.rows("reduced");
+  return channels.map((channel, n) => {
+    const begin = (image * channels.length + n) * height * width;
+    const values = rows.subarray(begin, begin + height * width);
+    const view = new View(`channel ${channel} of ${layer.name}, reduced`, 224);
+    paintGray(view.canvas, values, width, height, [...extent(values), false]);
+    view.sized(width, height);
+    return make("div", {}, make("div", { class: "caption" }, `channel ${channel}, reduced`), view.element);
+  });
 }
 
 function paintInput(view, image, n) {
   const first = layers.get(0);
   if (image.pixels) {
     paintPhotograph(view.canvas, image.pixels, image.shape);
+    view.whole = { height: index.input[1], width: index.input[2] };
     view.sized(image.shape[2], image.shape[1]);
   } else if (first.numbers) {
     const values = first.map(n, first.shown[0]);
@@ -327,8 +402,8 @@ function pictureChannel() {
   });
   state.ranges = ranges;
   $("legend").textContent = legend(style, ranges);
-  filters();
   update();
+  filters();
 }
 
 function legend(style, ranges) {
@@ -449,36 +524,39 @@ function receptive([top, left, bottom, right]) {
 
 // ---- how the number is computed ---------------------------------------------------------------
 
-const LISTED = 12;
+const LISTED = 12, SHOWN = 8, MOST_TERMS = 27, MOST_IN_TABLE = 400;
 
 function arithmetic(work) {
-  const { layer, y, x } = state, parts = [];
+  const { layer, y, x } = state, parts = [], { groups } = work;
   if (!layer.inputs.length) {
     $("arithmetic").replaceChildren();
     return;
   }
-  parts.push(make("h3", {}, `${figure(work.result)}${work.rule ? ` is ${work.rule}` : ""}`));
+  parts.push(make("h3", {}, `${figure(work.result)}${work.rule ? `: ${work.rule}` : ""}`));
   if (!work.rule) parts.push(make("p", { class: "faint" }, "How this layer computes is said below; " +
     "this page has its numbers, not the way to each of them."));
-  const shown = work.groups.find(each => state.source && each.source.index === state.source[0]
-    && each.channel === state.source[1]) || work.groups[0];
-  const all = work.bank ? work.groups : shown ? [shown] : [];
   const window = windowOf(layer, y, x);
-  if (shown && !shown.single) parts.push(...all.map((each, n) => windows(work, each, window, n === 0)));
-  else if (!work.groups.length && window && !layer.flat) parts.push(plainWindow(window));
-  const line = oneLine(work, shown);
-  if (line) parts.push(make("p", { class: "formula" }, line));
-  if (work.additive && (work.groups.length > 1 || work.rest)) parts.push(sums(work, shown));
+  // Of a sum over many channels, the window of one is shown, and the sum of each.
+  const several = work.additive && groups.length > 1;
+  const chosen = groups.find(each => state.source && each.source && each.source.index === state.source[0]
+    && each.channel === state.source[1]) || groups[0];
+  const mapped = new Set();
+  for (const each of several ? [chosen] : groups.slice(0, SHOWN)) {
+    if (each.source && !each.source.flat) {
+      const map = `${each.source.index} ${each.channel}`;
+      parts.push(windows(each, window, !mapped.has(map), several || groups.length < 2));
+      mapped.add(map);
+    } else if (!(each.how === "statistics" && each.terms.length > LISTED)
+      && (each.terms.length > 1 || !work.lines.length)) parts.push(listing(work, each));
+  }
+  if (!groups.length && window && !layer.flat) parts.push(plainWindow(window));
+  const lines = !work.additive ? work.lines.map(([name, text]) => (name ? `${name}: ${text}` : text))
+    : work.formula && groups.length < 2 && groups.every(each => each.terms.length <= MOST_TERMS) ? [work.formula] : [];
+  if (lines.length) parts.push(make("p", { class: "formula" }, lines.join("\n")));
+  if (several || (work.rest && groups.length)) parts.push(sums(work, chosen));
+  if (work.count && !work.rest) parts.push(make("p", { class: "faint" },
+    `Of the numbers that it reads, ${count(work.count)} are of channels that are not in this page.`));
   $("arithmetic").replaceChildren(...parts);
-}
-
-function oneLine(work, shown) {
-  if (work.steps.length)
-    return work.steps.map(([name, text, value]) =>
-      `${work.steps.length > 1 ? `${name}: ` : ""}${text} = ${figure(value)}`).join("\n");
-  if (!work.additive || !shown || shown.single || work.groups.length > 1 || shown.terms.length > 27) return "";
-  const bias = work.bias === null ? "" : ` ${added([0, work.bias]).slice(2)}`;
-  return `${shown.terms.map(each => `${bracketed(each.value)}*${bracketed(each.factor)}`).join(" + ")}${bias} = ${figure(work.result)}`;
 }
 
 // A map of the layer before with the window; painted anew only if it is another map.
@@ -497,30 +575,68 @@ function before(source, channel, ends, caption) {
 }
 
 // The window in the layer before, the numbers in it, the filter and the products.
-function windows(work, shown, window, map) {
-  const parts = [];
-  const { source, channel, terms, columns } = shown;
-  if (!source.flat && map) {
-    const [first] = terms;
-    parts.push(before(source, channel, window || [first.y, first.x, first.y, first.x],
-      `${source.name}, channel ${channel}`));
-  }
-  if (terms.length > 1 || terms[0].factor !== undefined) {
-    parts.push(table("window", terms, columns, each => (each.inside || each.value ? figure(each.value) : each.value === null ? "" : "0")));
-    if (terms[0].factor !== undefined) {
+function windows(group, window, map, alone) {
+  const parts = [], { source, channel, terms, columns, factor } = group;
+  if (map) parts.push(before(source, channel, boxOf(terms, window), `${source.name}, channel ${channel}`));
+  const weighted = terms.some(each => each.factor !== null);
+  if ((terms.length > 1 || weighted) && terms.length <= MOST_IN_TABLE && group.how !== "statistics") {
+    const inside = each => (each.place === null && !Number.isFinite(each.value) ? "" : figure(each.value));
+    parts.push(table(alone ? "window" : `${group.name}: window`, group, columns, inside));
+    if (weighted) {
       const most = Math.max(...terms.map(each => Math.abs(each.factor)));
-      parts.push(make("span", { class: "sign" }, "×"), table(shown.name || "filter", terms, columns, each => figure(each.factor),
-        each => signedColor(each.factor, most)));
       const reach = Math.max(...terms.map(each => Math.abs(each.product)));
-      parts.push(make("span", { class: "sign" }, "="), table("products", terms, columns, each => figure(each.product),
-        each => signedColor(each.product, reach)));
-      parts.push(make("span", { class: "sign" }, "→"), make("div", {},
-        make("div", { class: "caption" }, "their sum"), make("code", {}, figure(shown.total))));
+      parts.push(make("span", { class: "sign" }, "×"),
+        table(["conv", "filter"].includes(state.layer.kind) ? "filter" : "weights", group, columns,
+          each => figure(each.factor), each => signedColor(each.factor, most)),
+        make("span", { class: "sign" }, "="), table("products", group, columns,
+          each => figure(each.product), each => signedColor(each.product, reach)));
     }
-  } else if (work.groups.length > 1)
-    parts.push(make("div", {}, ...work.groups.slice(0, 8).map(each => make("div", {},
-      make("code", {}, figure(each.total)), ` from ${each.source.name}`))));
+    const name = weighted ? "their sum" : group.how;
+    const by = factor === null ? "" : ` * ${bracketed(factor)} = ${figure(group.total)}`;
+    const sum = factor === null ? group.total : total(terms.map(each => each.product));
+    parts.push(make("span", { class: "sign" }, "→"), make("div", {},
+      make("div", { class: "caption" }, name), make("code", {}, figure(sum) + by)));
+  }
   return make("div", { class: "work" }, ...parts);
+}
+
+// First and last row and column of what is read of a map.
+function boxOf(terms, window) {
+  if (window && state.layer.window.stride?.every(Number.isInteger)) return window;
+  const places = terms.map(each => each.place).filter(Boolean);
+  const rows = places.map(each => each.row), columns = places.map(each => each.column);
+  const end = (values, better) => values.reduce((best, each) => (better(each, best) ? each : best), values[0]);
+  const least = values => end(values, (a, b) => a < b), most = values => end(values, (a, b) => a > b);
+  return [least(rows), least(columns), most(rows), most(columns)];
+}
+
+// Terms of different channels, or of a vector: one a line.
+function listing(work, group) {
+  if (work.rest) return "";
+  const rows = group.terms.slice(0, LISTED).map(each => [termName(each), each.product]);
+  const others = group.terms.slice(LISTED);
+  if (others.length) rows.push([`${count(others.length)} more${group.how === "sum" ? ", together" : ""}`,
+    group.how === "sum" ? total(others.map(each => each.product)) : null]);
+  if (work.bias !== null && work.additive) rows.push(["bias", work.bias]);
+  if (work.additive) rows.push(["sum", work.result]);
+  else if (group.how === "sum") rows.push([group.name, group.total]);
+  return figures(rows, work.additive || group.how === "sum");
+}
+
+function termName({ value, factor, product, place }) {
+  if (place === null) return "another image";
+  const sources = state.layer.sources(), source = sources[place.input];
+  const name = sources.length > 1 ? `${source.name}, ` : "";
+  const shown = factor !== null ? `: ${bracketed(value)}*${bracketed(factor)}` : value !== product ? `: of ${figure(value)}` : "";
+  const at = source.flat || place.row === state.y && place.column === state.x ? "" : `, row ${place.row}, column ${place.column}`;
+  return `${name}${source.shape.length > 1 ? "channel" : "number"} ${place.channel}${at}${shown}`;
+}
+
+function figures(rows, totaled) {
+  const last = rows.length - 1;
+  return make("table", { class: "sums" }, ...rows.map(([name, value], n) => make("tr",
+    { class: totaled && n === last ? "total" : null }, make("td", {}, name),
+    make("td", {}, value === null ? "" : figure(value)))));
 }
 
 function plainWindow(window) {
@@ -531,11 +647,11 @@ function plainWindow(window) {
     before(source, channel, window, `its window in ${source.name}, channel ${channel}`));
 }
 
-function table(caption, terms, columns, write, color = null) {
+function table(caption, { terms, best }, columns, write, color = null) {
   const rows = [];
   for (let n = 0; n < terms.length; n += columns)
     rows.push(make("tr", {}, ...terms.slice(n, n + columns).map(each => {
-      const cell = make("td", { class: `${each.inside ? "" : "outside"} ${each.best ? "best" : ""}`.trim() }, write(each));
+      const cell = make("td", { class: each === best ? "best" : each.place === null ? "outside" : null }, write(each));
       if (color) {
         const [red, green, blue] = color(each);
         cell.style.background = `rgb(${red}, ${green}, ${blue})`;
@@ -547,70 +663,77 @@ function table(caption, terms, columns, write, color = null) {
     make("div", { class: "scroll" }, make("table", { class: columns > 5 ? "grid dense" : "grid" }, ...rows)));
 }
 
-// What each channel of the layer before contributes.
+// What each channel of the layer before contributes, or each number.
 function sums(work, shown) {
-  const { layer } = state, [source] = layer.sources(), rows = [];
-  for (const each of work.groups.slice(0, LISTED)) {
-    const name = each.single
-      ? `${source.shown.length && source.flat ? `number ${each.channel}` : `channel ${each.channel}`}: ${bracketed(each.terms[0].value)}*${bracketed(each.terms[0].factor)}`
-      : make("button", { type: "button", "aria-pressed": each === shown, onclick: () => {
-        state.source = [each.source.index, each.channel];
-        update();
-      } }, `channel ${each.channel}`);
-    rows.push([name, each.total]);
-  }
-  const others = work.groups.slice(LISTED), kind = work.single ? "number" : "channel";
-  if (others.length) rows.push([`the other ${count(others.length)} ${kind}s of this page`, total(others.map(each => each.total))]);
-  if (work.rest) rows.push([`${count(work.rest.count)} ${kind}${work.rest.count > 1 ? "s" : ""} that are not in this page, together`, work.rest.total]);
+  const several = work.groups.length > 1 || (work.groups[0].source && !work.groups[0].source.flat);
+  const every = several ? work.groups : work.groups[0].terms, kind = several ? "channel" : "number";
+  const value = each => (several ? each.total : each.product);
+  const rows = every.slice(0, LISTED).map(each => [several
+    ? make("button", { type: "button", "aria-pressed": each === shown, onclick: () => {
+      if (each.source) state.source = [each.source.index, each.channel];
+      update();
+    } }, each.name) : termName(each), value(each)]);
+  const others = every.slice(LISTED), { rest } = work;
+  if (others.length) rows.push([`the other ${count(others.length)} ${kind}s${rest ? " of this page" : ""}`, total(others.map(value))]);
+  if (rest) rows.push([`${count(rest.count)} ${kind}${rest.count > 1 ? "s" : ""} that are not in this page, together`, rest.total]);
   if (work.bias !== null) rows.push(["bias", work.bias]);
-  const body = rows.map(([name, value]) => make("tr", {}, make("td", {}, name), make("td", {}, figure(value))));
-  body.push(make("tr", { class: "total" }, make("td", {}, "sum"), make("td", {}, figure(work.result))));
-  return make("table", { class: "sums" }, ...body);
+  rows.push(["sum", work.result]);
+  return figures(rows, true);
 }
 
 // ---- filters ----------------------------------------------------------------------------------
 
 function filters() {
-  const { layer } = state, { recipe } = layer;
+  const { layer } = state;
   $("filters").replaceChildren();
-  if (!recipe || !["conv", "bank"].includes(recipe.how) || !layer.numbers) return;
-  const [source] = layer.sources(), [high, wide] = recipe.kernel, area = high * wide;
-  const weights = layer.weight(), bank = recipe.how === "bank";
-  const inputs = bank ? 1 : weights.length / layer.shown.length / area;
-  if (area === 1 && inputs === 1) return;
-  // A few inputs: the filters of all channels. Many: those of this channel, for each input.
-  const few = inputs <= 3;
-  const tiles = [];
+  if (!layer.numbers || !["conv", "filter", "pool"].includes(layer.kind)) return;
+  for (const name of Object.keys(layer.weights)) {
+    const { numbers, sides } = layer.stored(name);
+    if (sides && sides.length === 4 && sides[2] * sides[3] > 1) filtersOf(name, numbers, sides);
+  }
+}
+
+function filtersOf(name, numbers, [first, second, high, wide]) {
+  const { layer } = state, { axes } = layer.weights[name], area = high * wide, tiles = [];
+  const [source] = layer.sources(), kernels = axes[0] === null && axes[1] === null;
+  const named = (axis, n) => (axes[axis] === null ? n
+    : axes[axis] === "outputs" ? layer.shown[n] : `input ${source.shown[n]}`);
   let most = 0;
-  const tile = (position, input, name) => {
-    const begin = (position * inputs + input) * area, values = weights.subarray(begin, begin + area);
+  const tile = (row, column, text) => {
+    const begin = (row * second + column) * area, values = numbers.subarray(begin, begin + area);
     for (const value of values) most = Math.max(most, Math.abs(value));
-    tiles.push([values, name]);
+    tiles.push([values, text]);
   };
-  if (bank) recipe.names.forEach((name, n) => tile(n, 0, name));
-  else if (few)
-    for (const channel of layer.order.slice(0, 64))
-      for (let input = 0; input < inputs; input++)
-        tile(layer.place.get(channel), input, inputs > 1 ? `${channel}, input ${input}` : String(channel));
-  else
-    for (let input = 0; input < Math.min(inputs, 64); input++)
-      tile(layer.place.get(state.channel), input, `input ${recipe.groups === 1 ? source.shown[input] : input}`);
+  // A few inputs: the filters of all channels. Many: those of this channel, for each input.
+  const reversed = axes[0] === "inputs", few = (reversed ? first : second) <= 3 || second === 1;
+  if (few)
+    for (let row = 0; row < Math.min(first, 64); row++)
+      for (let column = 0; column < Math.min(second, 64); column++)
+        tile(row, column, kernels ? (first > 1 ? drawn.groups[row].name : "")
+          : `${named(0, row)}${second > 1 ? `, ${reversed ? "" : "input "}${named(1, column)}`.replace("input input", "input") : ""}`);
+  else {
+    const own = layer.place.get(state.channel);
+    for (let n = 0; n < Math.min(reversed ? first : second, 64); n++) {
+      const text = named(reversed ? 0 : 1, n);
+      tile(reversed ? n : own, reversed ? own : n, typeof text === "string" ? text : `input ${text}`);
+    }
+  }
   const pixels = Math.max(4, Math.floor(40 / Math.max(high, wide)));
-  const drawn = tiles.map(([values, name]) => {
+  const figures = tiles.map(([values, text]) => {
     const canvas = canvasOf(1, 1);
     paintSigned(canvas, values, wide, high, most);
     canvas.style.width = `${wide * pixels}px`;
     canvas.style.height = `${high * pixels}px`;
-    return make("div", {}, canvas, name);
+    return make("div", {}, canvas, text);
   });
   const bar = canvasOf(1, 1);
   paintSigned(bar, Float32Array.from({ length: 41 }, (_, i) => (i - 20) / 20), 41, 1, 1);
   bar.style.width = "120px";
   bar.style.height = "12px";
-  const what = bank || few ? `Filters, ${high}x${wide}` : `The filter of channel ${state.channel}, ${high}x${wide} for each input channel in this page`;
+  const what = few ? `Filters, ${high}x${wide}` : `The filter of channel ${state.channel}, ${high}x${wide} for each input channel in this page`;
   $("filters").append(make("h3", {}, what), make("p", { class: "scale" },
     make("code", {}, figure(-most)), bar, make("code", {}, figure(most)), "gray is zero"),
-  make("div", { class: "filters" }, ...drawn));
+  make("div", { class: "filters" }, ...figures));
 }
 
 // ---- controls ---------------------------------------------------------------------------------

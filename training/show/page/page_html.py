@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from ....compiler.analysis import Analysis, analyse
 from ....compiler.network import Node
@@ -18,10 +19,12 @@ from ....compiler.report.drawing import paint
 from ....compiler.report.drawing.diagram import diagram
 from ....compiler.report.drawing.palette import FAINT, FRAME, GROUND, LINE, PAGE, TEXT
 from ....compiler.report.drawing.svg import svg
+from ....compiler.report.drawing.views import View, views
 from ....compiler.report.table import title
 from ....dsl.render import show
 from ..input_images import InputImage
 from ..subject import Subject
+from .arithmetic import Arithmetic
 from .channels import choose, flat
 from .encode import Pack, packed_json
 from .layer_data import Layers, likely_derived
@@ -30,6 +33,8 @@ LIMIT = 8_000_000
 """The most bytes of a page."""
 _SCRIPTS = ("data.js", "arithmetic.js", "paint.js", "page.js")
 _TOP = 5
+_PHOTOGRAPH = 512
+"""The most pixels along a side of a photograph."""
 _INKS = {"page": PAGE, "text": TEXT, "faint": FAINT, "frame": FRAME, "ground": GROUND, "ink": LINE}
 
 
@@ -38,32 +43,37 @@ def page_html(
     images: Sequence[InputImage],
     outputs: Mapping[int, Tensor],
     *,
+    training: bool = False,
     gray: str = "scaled",
     first: Node | None = None,
     limit: int = LIMIT,
 ) -> str:
-    """The page; `outputs` are those of all layers for all images, as `LayerOutputs` returns them.
+    """The page; `outputs` are those of all layers for all images, as `LayerOutputs` returns them,
+    computed as in `training` or not.
 
     It begins with the layer `first`, and with what `gray` means (raw, abs or scaled). It has at
     most `limit` bytes, unless its texts alone are longer.
     """
     analysis = analyse(subject.network)
-    drawing = _drawing(analysis)
-    style = _inks() + _file("page.css")
-    script = "\n".join(map(_file, _SCRIPTS))
+    drawings = _drawings(analysis)
+    drawing = drawings[0].svg if drawings else ""
+    style = _inks() + file_text("page.css")
+    arithmetic = Arithmetic(node for node in subject.network.nodes if node.index in outputs)
+    script = "\n".join([file_text("python.js"), arithmetic.script, *map(file_text, _SCRIPTS)])
     derived = likely_derived(subject.network, outputs)
-    photographs = _photographs(images)
-    fixed = _document(subject.network.name, style, script, drawing, [("pack-images", photographs)])
+    always = [("pack-images", _photographs(images)), ("pack-views", packed_json(drawings[1:]))]
+    fixed = _document(subject.network.name, style, script, drawing, always)
     texts = 300 * len(outputs)
     room = max(limit - len(fixed.encode()) - texts, 0) * 0.74
     while True:
         choice = choose(subject.network, outputs, room, derived)
-        packs = [("pack-images", photographs)]
+        packs = list(always)
         layers = []
-        for data, pack in Layers(analysis, subject.module, outputs, choice):
+        for data, pack in Layers(analysis, subject.layers, outputs, choice, arithmetic):
             packs.append((f"pack-{data['index']}", pack.text()))
             layers.append(data)
         index = {**_about(subject, analysis, images, outputs), "layers": layers, "gray": gray}
+        index["training"] = training
         index["first"] = None if first is None else first.index
         packs.append(("pack-index", packed_json(index)))
         html = _document(subject.network.name, style, script, drawing, packs)
@@ -89,7 +99,7 @@ def _document(
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(show(name))}</title>",
         f"<style>{style}</style></head><body>",
-        _file("page.html").replace("<!-- drawing -->", drawing),
+        file_text("page.html").replace("<!-- drawing -->", drawing),
         *(f'<script type="text/plain" id="{name}">{text}</script>' for name, text in packs),
         f"<script>{script}</script>",
         "</body></html>",
@@ -102,7 +112,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _file(name: str) -> str:
+def file_text(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
@@ -115,12 +125,14 @@ def _inks() -> str:
     )
 
 
-def _drawing(analysis: Analysis) -> str:
-    """The drawing, or nothing if it were too large; the page lists all layers, too."""
+def _drawings(analysis: Analysis) -> list[View]:
+    """The drawing, and those into which it unfolds; none if it were too large. The page lists all
+    layers, too."""
     try:
-        return svg(diagram(paint.picture(analysis)))
+        folded = paint.picture(analysis)
     except paint.TooLarge:
-        return ""
+        return []
+    return views(analysis, folded, svg(diagram(folded)))
 
 
 # ---- network and images ------------------------------------------------------------------------
@@ -144,7 +156,7 @@ def _about(
             {
                 "name": image.name,
                 "label": image.label,
-                "shape": None if image.pixels is None else list(image.pixels.shape),
+                "shape": None if image.pixels is None else list(_pixels(image.pixels).shape),
             }
             for image in images
         ],
@@ -157,8 +169,17 @@ def _photographs(images: Sequence[InputImage]) -> str:
     pack = Pack()
     for number, image in enumerate(images):
         if image.pixels is not None:
-            pack.add(str(number), image.pixels)
+            pack.add(str(number), _pixels(image.pixels))
     return packed_json(pack.contents) + " " + pack.text()
+
+
+def _pixels(pixels: Tensor) -> Tensor:
+    """The photograph, smaller if it is large: its numbers are in the input layer."""
+    longer = max(pixels.shape[1:])
+    if longer <= _PHOTOGRAPH:
+        return pixels
+    height, width = (max(round(_PHOTOGRAPH * side / longer), 1) for side in pixels.shape[1:])
+    return adaptive_avg_pool2d(pixels.float(), (height, width)).round().to(torch.uint8)
 
 
 def _classes(subject: Subject) -> list[str] | None:

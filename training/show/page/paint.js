@@ -78,7 +78,8 @@ function paintPhotograph(canvas, pixels, [channels, height, width]) {
   context.putImageData(image, 0, 0);
 }
 
-// A picture with boxes over it. `point` is called with the pixel under the pointer.
+// A picture with boxes over it, in its pixels or in those of `whole` if it is reduced. `point` is
+// called with the pixel under the pointer.
 class View {
   constructor(label, side, point = null) {
     this.canvas = canvasOf(1, 1);
@@ -127,7 +128,7 @@ class View {
       this.boxes.set(name, box);
       this.element.append(box);
     }
-    const [top, left, bottom, right] = ends, { width, height } = this.canvas;
+    const [top, left, bottom, right] = ends, { width, height } = this.whole || this.canvas;
     box.hidden = false;
     box.style.top = `${(100 * top) / height}%`;
     box.style.left = `${(100 * left) / width}%`;
