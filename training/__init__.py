@@ -14,6 +14,8 @@ augment/        augmentation of whole batches
 transfer/       fine-tuning: pretrained weights, frozen layers, cached features
 export/         ONNX, torch.export, safetensors
 display/        progress on the terminal and log files; page/: report.html
+show/           what a network does with images: numbers, maps, filters, evidence, fields
+commands/       the commands that need torch: train, evaluate, predict, show, probe, export, …
 
 The stages of a run, and the verbs for them in code:
 

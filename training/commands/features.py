@@ -16,7 +16,7 @@ from .common import add_device, needs_torch, progress_display
 
 if TYPE_CHECKING:
     from ...compiler.network import Node
-    from ..show.features import Features
+    from ..show.measure.features import Features
     from ..show.subject import Subject
 
 EXAMPLES = """\
@@ -67,8 +67,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("a --map ends in .png, .svg or .html")
     needs_torch("computing features")
 
-    from ..show.features import features_of_data, features_of_files, is_plain_folder
-    from ..show.features_file import FORMATS
+    from ..show.measure.features import features_of_data, features_of_files, is_plain_folder
+    from ..show.measure.features_file import FORMATS
 
     ending = Path(options.output).suffix.lower() if options.output is not None else ""
     if options.output is not None and ending not in FORMATS:
@@ -137,10 +137,10 @@ def _layer(subject: Subject, wanted: str | None) -> Node:
 
 def _write_map(features: Features, node: Node, options: argparse.Namespace) -> None:
     from ...compiler.report.plot import Axis, Curve, scatter
-    from ..show.features import principal_components
+    from ..show.measure.features import principal_components
 
     if options.umap:
-        from ..show.features import by_umap
+        from ..show.measure.features import by_umap
 
         places = by_umap(features.values)
         across, up = "UMAP 1", "UMAP 2"

@@ -16,7 +16,7 @@ from .common import add_data, add_device, needs_torch, progress_display
 if TYPE_CHECKING:
     from ...compiler.report.grid import Column
     from ...compiler.report.style import Style
-    from ..show.probe import Kind, Probe
+    from ..show.measure.probe import Kind, Probe
 
 EXAMPLES = """\
 cnn probe runs/lenet5 shift
@@ -69,8 +69,8 @@ def run(options: argparse.Namespace) -> int:
     from ...compiler.report.plot import Axis, Curve, plot
     from ..data.open import open_data
     from ..runtime.devices import find_device, using
-    from ..show.probe import KINDS, probe
-    from ..show.probe_page import probe_page
+    from ..show.measure.probe import KINDS, probe
+    from ..show.measure.probe_page import probe_page
     from ..show.subject import subject_of_run
 
     kind = KINDS[options.kind]

@@ -324,7 +324,7 @@ def _print_json(shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None
 def _write(shown: Shown, layers: Sequence[Node], options: argparse.Namespace) -> None:
     given = shown.subject, shown.images, shown.outputs
     if Path(options.output).suffix.lower() == ".png":
-        from ..show.contact_sheet import sheet_png
+        from ..show.pictures.contact_sheet import sheet_png
 
         write_bytes(options.output, sheet_png(*given, options.gray or "scaled", layers=layers))
         return
@@ -341,8 +341,8 @@ def _write(shown: Shown, layers: Sequence[Node], options: argparse.Namespace) ->
 
 def _show_field(subject: Subject, matrices: Sequence[Tensor], options: argparse.Namespace) -> int:
     from ...compiler.analysis.field import fields
-    from ..show.field_picture import field_png
-    from ..show.measured_field import field_lines, measure_field
+    from ..show.measure.field_picture import field_png
+    from ..show.measure.measured_field import field_lines, measure_field
 
     if options.output is not None and Path(options.output).suffix.lower() != ".png":
         raise UsageError("name a picture to write: -o field.png")
@@ -402,7 +402,7 @@ def _show_cover(options: argparse.Namespace) -> int:
 
 def _show_gradients(options: argparse.Namespace) -> int:
     from ...compiler.report.plot import Axis, Curve, plot
-    from ..show.gradients import comparison_lines, gradient_lines, measure_gradients
+    from ..show.measure.gradients import comparison_lines, gradient_lines, measure_gradients
 
     if options.output is not None and Path(options.output).suffix.lower() not in PLOTS:
         raise UsageError("name a plot to write that ends in .png, .html or .svg")

@@ -15,7 +15,7 @@ from .common import progress_display
 
 if TYPE_CHECKING:
     from ..show.input_images import InputImage
-    from ..show.picture_sheet import PictureSheet
+    from ..show.pictures.picture_sheet import PictureSheet
     from ..show.subject import Subject
 
 _LAYER = "LAYER[:CHANNELS]"
@@ -82,7 +82,7 @@ def _view(
     look = style(options)
     if options.why is not None:
         from ..show.choose_layer import choose_classes
-        from ..show.why import why, why_lines, why_sheet
+        from ..show.why.why import why, why_lines, why_sheet
 
         if options.why and not options.shown and os.path.isfile(options.why):
             # `--why photo.jpg`: argparse took the image for the class.
@@ -112,14 +112,14 @@ def _view_of_layer(
             " a folder of images"
         )
     if options.filters is not None:
-        from ..show.layer_filters import filters_lines, filters_of, filters_sheet
+        from ..show.learned.layer_filters import filters_lines, filters_of, filters_sheet
 
         sets = filters_of(subject, choose_layer(subject, options.filters, "--filters"))
         lines = [line for each in sets for line in ["", *filters_lines(each, look)]]
         return lines[1:], lambda: filters_sheet(subject, sets)
     with progress_display(options) as callback:
         if options.dream is not None:
-            from ..show.dream import dream, dream_lines, dream_sheet
+            from ..show.learned.dream import dream, dream_lines, dream_sheet
 
             chosen = choose_layer(subject, options.dream, "--dream")
             data = None
@@ -129,7 +129,7 @@ def _view_of_layer(
                 subject, chosen, images=data, seed=options.seed, progress=callback.reading
             )
             return list(dream_lines(subject, dreams, look)), lambda: dream_sheet(subject, dreams)
-        from ..show.patches import patches, patches_lines, patches_sheet
+        from ..show.learned.patches import patches, patches_lines, patches_sheet
 
         chosen = choose_layer(subject, options.patches, "--patches")
         subject.must_have_learned("--patches")
@@ -139,7 +139,7 @@ def _view_of_layer(
 
 
 def _write(output: str, sheet: PictureSheet) -> None:
-    from ..show.picture_sheet import sheet_page, sheet_png
+    from ..show.pictures.picture_sheet import sheet_page, sheet_png
 
     page = output.lower().endswith(".html")
     data = sheet_page(sheet).encode() if page else sheet_png(sheet)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from dotcnn.training.inference.gradcam import last_map, signed_gradcam
-from dotcnn.training.show.class_scores import ClassScores
-from dotcnn.training.show.integrated_gradients import integrated_gradients
-from dotcnn.training.show.occlusion import occlusion, patch_size, positions
+from dotcnn.training.show.why.class_scores import ClassScores
+from dotcnn.training.show.why.integrated_gradients import integrated_gradients
+from dotcnn.training.show.why.occlusion import occlusion, patch_size, positions
 
 from .looking import image, subject
 

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dotcnn.training.show import contact_sheet as sheet
-from dotcnn.training.show.contact_sheet import sheet_png
 from dotcnn.training.show.input_images import InputImage
+from dotcnn.training.show.pictures import contact_sheet as sheet
+from dotcnn.training.show.pictures.contact_sheet import sheet_png
 from dotcnn.training.show.subject import Subject
 
 from .pages import HOSTILE, LAYERS, images_of, subject_of

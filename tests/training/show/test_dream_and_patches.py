@@ -13,9 +13,9 @@ from dotcnn.compiler.report.style import Style
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.show.choose_layer import Chosen, choose_layer
 from dotcnn.training.show.data_images import data_images
-from dotcnn.training.show.dream import dream, dream_lines, dream_sheet
-from dotcnn.training.show.patches import cut_out, patches, patches_lines, patches_sheet
-from dotcnn.training.show.picture_sheet import sheet_page, sheet_png
+from dotcnn.training.show.learned.dream import dream, dream_lines, dream_sheet
+from dotcnn.training.show.learned.patches import cut_out, patches, patches_lines, patches_sheet
+from dotcnn.training.show.pictures.picture_sheet import sheet_page, sheet_png
 from dotcnn.training.show.subject import Subject
 
 from .looking import subject

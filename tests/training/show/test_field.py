@@ -10,7 +10,7 @@ import torch
 from commands import run
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
-from dotcnn.training.show.measured_field import measure_field
+from dotcnn.training.show.measure.measured_field import measure_field
 from dotcnn.training.show.subject import Subject, subject_of_spec
 
 CPU = torch.device("cpu")

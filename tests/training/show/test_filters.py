@@ -10,14 +10,14 @@ import torch
 from dotcnn.compiler.report.style import Style
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.show.choose_layer import choose_layer
-from dotcnn.training.show.colors import filter_pictures
-from dotcnn.training.show.layer_filters import (
+from dotcnn.training.show.learned.layer_filters import (
     Filters,
     filters_lines,
     filters_of,
     filters_sheet,
 )
-from dotcnn.training.show.picture_sheet import sheet_page, sheet_png
+from dotcnn.training.show.pictures.colors import filter_pictures
+from dotcnn.training.show.pictures.picture_sheet import sheet_page, sheet_png
 from dotcnn.training.show.subject import Subject
 
 from .looking import subject

@@ -9,7 +9,7 @@ import torch
 
 from commands import run
 from dotcnn.dsl.source import Source
-from dotcnn.training.show.gradients import EXPLODES, VANISHES, measure_gradients, verdict
+from dotcnn.training.show.measure.gradients import EXPLODES, VANISHES, measure_gradients, verdict
 from dotcnn.training.show.subject import Subject, subject_of_spec
 
 CPU = torch.device("cpu")

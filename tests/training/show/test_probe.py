@@ -12,8 +12,8 @@ import torch
 
 import dotcnn
 from commands import run
-from dotcnn.training.show.features import principal_components
-from dotcnn.training.show.probe import KINDS
+from dotcnn.training.show.measure.features import principal_components
+from dotcnn.training.show.measure.probe import KINDS
 
 from ..trained import small_run
 

@@ -10,9 +10,9 @@ import torch
 from dotcnn.compiler.report.style import Style
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.show.input_images import InputImage, from_matrices
-from dotcnn.training.show.picture_sheet import sheet_page, sheet_png
+from dotcnn.training.show.pictures.picture_sheet import sheet_page, sheet_png
 from dotcnn.training.show.subject import Subject
-from dotcnn.training.show.why import Why, smallest_box, why, why_lines, why_sheet
+from dotcnn.training.show.why.why import Why, smallest_box, why, why_lines, why_sheet
 
 from .looking import image, subject
 

@@ -19,19 +19,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...compiler.analysis.field import fields
-from ...compiler.network import Node
-from ...compiler.report.grid import Column, grid
-from ...compiler.report.style import BOLD, Style, wrapped
-from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.images.image_file import BadImage
-from ..data.loader.thread_pool import Progress, unwatched
-from ..runtime.devices import using
-from .choose_layer import Chosen
-from .data_images import DataImages
+from ....compiler.analysis.field import fields
+from ....compiler.network import Node
+from ....compiler.report.grid import Column, grid
+from ....compiler.report.style import BOLD, Style, wrapped
+from ....dsl.diagnostics import Diagnostic, SpecError
+from ...data.images.image_file import BadImage
+from ...data.loader.thread_pool import Progress, unwatched
+from ...runtime.devices import using
+from ..choose_layer import Chosen
+from ..data_images import DataImages
+from ..pictures.picture_sheet import Cell, Group, PictureSheet
+from ..subject import Subject
 from .patches import channel_name, fitted
-from .picture_sheet import Cell, Group, PictureSheet
-from .subject import Subject
 
 STEPS = 128
 CHANNELS = 4

@@ -28,18 +28,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.report.grid import Column, grid
-from ...compiler.report.style import BOLD, Style, wrapped
-from ..data.loader.thread_pool import Progress, unwatched
-from ..inference.gradcam import last_map, signed_gradcam
-from ..runtime.devices import using
+from ....compiler.report.grid import Column, grid
+from ....compiler.report.style import BOLD, Style, wrapped
+from ...data.loader.thread_pool import Progress, unwatched
+from ...inference.gradcam import last_map, signed_gradcam
+from ...runtime.devices import using
+from ..input_images import InputImage
+from ..pictures.colors import ABOVE, BELOW, over_image, scaled
+from ..pictures.picture_sheet import Cell, ColorScale, Group, PictureSheet, boxed, enlarged
+from ..subject import Subject
 from .class_scores import ClassScores
-from .colors import ABOVE, BELOW, over_image, scaled
-from .input_images import InputImage
 from .integrated_gradients import integrated_gradients
 from .occlusion import occlusion, patch_size
-from .picture_sheet import Cell, ColorScale, Group, PictureSheet, boxed, enlarged
-from .subject import Subject
 
 TOP = 3
 """The number of classes that are explained unless one is named."""

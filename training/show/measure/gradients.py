@@ -15,18 +15,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...compiler.network import Node
-from ...compiler.ops.worked import figure
-from ...compiler.report.grid import Column, grid
-from ...compiler.report.style import BOLD, Style, wrapped
-from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.check_classes import check_classes
-from ..data.loader.thread_pool import Progress, unwatched
-from ..data.open import open_data
-from ..inference.layer_outputs import logits_of
-from ..optim.losses import plain_loss
-from ..runtime.devices import using
-from .subject import SEED, Subject
+from ....compiler.network import Node
+from ....compiler.ops.worked import figure
+from ....compiler.report.grid import Column, grid
+from ....compiler.report.style import BOLD, Style, wrapped
+from ....dsl.diagnostics import Diagnostic, SpecError
+from ...data.check_classes import check_classes
+from ...data.loader.thread_pool import Progress, unwatched
+from ...data.open import open_data
+from ...inference.layer_outputs import logits_of
+from ...optim.losses import plain_loss
+from ...runtime.devices import using
+from ..subject import SEED, Subject
 
 _BATCH = 32
 _BARS = 24

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..data.loader.thread_pool import Progress, unwatched
+from ...data.loader.thread_pool import Progress, unwatched
 
 _PARTS = 7
 """A patch is about a seventh of the image; it moves by half of its size."""

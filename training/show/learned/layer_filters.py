@@ -15,14 +15,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...compiler.network import Node
-from ...compiler.report.grid import Column, grid
-from ...compiler.report.style import BOLD, FAINT, Style, wrapped
-from ...dsl.diagnostics import Diagnostic, SpecError
-from .choose_layer import Chosen
-from .colors import filter_pictures, signed_colors
-from .picture_sheet import Cell, ColorScale, Group, PictureSheet, enlarged, framed, in_rows
-from .subject import Subject
+from ....compiler.network import Node
+from ....compiler.report.grid import Column, grid
+from ....compiler.report.style import BOLD, FAINT, Style, wrapped
+from ....dsl.diagnostics import Diagnostic, SpecError
+from ..choose_layer import Chosen
+from ..pictures.colors import filter_pictures, signed_colors
+from ..pictures.picture_sheet import (
+    Cell,
+    ColorScale,
+    Group,
+    PictureSheet,
+    enlarged,
+    framed,
+    in_rows,
+)
+from ..subject import Subject
 
 _MOST, _MOST_ROWS = 128, 48
 """The most filters that are shown: of one picture each, of a row of pictures each."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..data.loader.thread_pool import Progress, unwatched
+from ...data.loader.thread_pool import Progress, unwatched
 
 STEPS = 27
 MOST_STEPS = 81

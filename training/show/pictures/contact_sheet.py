@@ -18,13 +18,13 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...compiler.network import Node
-from ...compiler.report.wording import Wording
-from ...compiler.shapes import text
-from ...dsl.render import show
-from .input_images import InputImage
-from .layer_figures import STRONGEST, strongest
-from .subject import Subject
+from ....compiler.network import Node
+from ....compiler.report.wording import Wording
+from ....compiler.shapes import text
+from ....dsl.render import show
+from ..input_images import InputImage
+from ..layer_figures import STRONGEST, strongest
+from ..subject import Subject
 
 Style = Literal["raw", "abs", "scaled"]
 """What gray means."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ...compiler.ops.worked import figure
-from ..metrics.evaluation import probabilities_of
-from ..page.document import document
-from ..page.markup import Html, element, joined, section, table
-from ..page.picture import tag, viewable
+from ....compiler.ops.worked import figure
+from ...metrics.evaluation import probabilities_of
+from ...page.document import document
+from ...page.markup import Html, element, joined, section, table
+from ...page.picture import tag, viewable
+from ..subject import Subject
 from .probe import Kind, Probe, scores
-from .subject import Subject
 
 
 def probe_page(

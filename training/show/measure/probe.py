@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..augment.gaussian import blurred
-from ..data.loader.thread_pool import Progress, unwatched
-from ..data.open import Opened
-from ..runtime.devices import using
-from .subject import SEED, Subject
+from ...augment.gaussian import blurred
+from ...data.loader.thread_pool import Progress, unwatched
+from ...data.open import Opened
+from ...runtime.devices import using
+from ..subject import SEED, Subject
 
 MOST_IMAGES = 2000
 """Of a larger validation set, so many images, spread evenly over it."""

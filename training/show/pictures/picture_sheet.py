@@ -15,10 +15,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...dsl.render import show
-from ..page.document import document
-from ..page.markup import Html, element, scrolling, section
-from ..page.picture import data_address
+from ....dsl.render import show
+from ...page.document import document
+from ...page.markup import Html, element, scrolling, section
+from ...page.picture import data_address
 from .colors import signed_colors
 
 

@@ -15,17 +15,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ...compiler.network import Node
-from ...compiler.shapes import size, text
-from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.images.decode import decode
-from ..data.images.image_file import BadImage, quiet
-from ..data.loader.thread_pool import Progress, unwatched
-from ..data.open import Opened, open_data
-from ..data.sources.file_names import is_image
-from ..inference.predict import found_in
-from ..runtime.devices import using
-from .subject import Subject
+from ....compiler.network import Node
+from ....compiler.shapes import size, text
+from ....dsl.diagnostics import Diagnostic, SpecError
+from ...data.images.decode import decode
+from ...data.images.image_file import BadImage, quiet
+from ...data.loader.thread_pool import Progress, unwatched
+from ...data.open import Opened, open_data
+from ...data.sources.file_names import is_image
+from ...inference.predict import found_in
+from ...runtime.devices import using
+from ..subject import Subject
 
 Pool = Literal["mean", "max", "none"]
 POOLS: tuple[Pool, ...] = ("mean", "max", "none")

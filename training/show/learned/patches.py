@@ -15,20 +15,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...compiler.analysis.field import Axis, fields
-from ...compiler.network import Node
-from ...compiler.report.grid import Column, grid
-from ...compiler.report.style import BOLD, Style, wrapped
-from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.images.image_file import BadImage
-from ..data.loader.thread_pool import Progress, unwatched
-from ..runtime.devices import using
-from .choose_layer import Chosen, is_of_classes
-from .data_images import DataImages
-from .input_images import InputImage
-from .picture_sheet import Cell, Group, PictureSheet, boxed
-from .subject import Subject
-from .why import viewed_input
+from ....compiler.analysis.field import Axis, fields
+from ....compiler.network import Node
+from ....compiler.report.grid import Column, grid
+from ....compiler.report.style import BOLD, Style, wrapped
+from ....dsl.diagnostics import Diagnostic, SpecError
+from ...data.images.image_file import BadImage
+from ...data.loader.thread_pool import Progress, unwatched
+from ...runtime.devices import using
+from ..choose_layer import Chosen, is_of_classes
+from ..data_images import DataImages
+from ..input_images import InputImage
+from ..pictures.picture_sheet import Cell, Group, PictureSheet, boxed
+from ..subject import Subject
+from ..why.why import viewed_input
 
 COUNT = 9
 CHANNELS = 9

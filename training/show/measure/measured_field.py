@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...compiler.analysis.field import Field, fields
-from ...compiler.network import Node
-from ...compiler.report.figures import pair, plural
-from ...compiler.report.style import BOLD, Style, laid_out, wrapped
-from ...compiler.shapes import text
-from ...dsl.diagnostics import Diagnostic, SpecError
-from ..runtime.devices import using
-from .input_images import InputImage
-from .subject import SEED, Subject
+from ....compiler.analysis.field import Field, fields
+from ....compiler.network import Node
+from ....compiler.report.figures import pair, plural
+from ....compiler.report.style import BOLD, Style, laid_out, wrapped
+from ....compiler.shapes import text
+from ....dsl.diagnostics import Diagnostic, SpecError
+from ...runtime.devices import using
+from ..input_images import InputImage
+from ..subject import SEED, Subject
 
 _DRAWS = 24
 """Random signs over the channels, for all images together: the squares of the gradients of all

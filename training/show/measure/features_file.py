@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from ...dsl.diagnostics import Diagnostic, SpecError
+from ....dsl.diagnostics import Diagnostic, SpecError
 from .features import Features
 
 SPECIAL = ("file", "part", "label")

@@ -14,11 +14,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ...compiler.shapes import text
-from ...dsl.diagnostics import Diagnostic, SpecError
-from ..inference.layer_outputs import logits_of
-from ..metrics.evaluation import probabilities_of
-from .subject import Subject
+from ....compiler.shapes import text
+from ....dsl.diagnostics import Diagnostic, SpecError
+from ...inference.layer_outputs import logits_of
+from ...metrics.evaluation import probabilities_of
+from ..subject import Subject
 
 
 class ClassScores:

@@ -9,8 +9,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..page.picture import heat_colors
-from .input_images import InputImage
+from ...page.picture import heat_colors
+from ..input_images import InputImage
 from .measured_field import MeasuredField
 
 _SIDE = 640
