@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
+from ...dsl.render import show as printable
 from ...dsl.source import Span
 from ...dsl.syntax import Call
 from ..diagnose.blame import first_line
@@ -134,8 +135,9 @@ class Directive(Declared):
 
     @property
     def as_written(self) -> str:
-        """The statement as the spec has it, on one line."""
-        return " ".join((self.span.text if self.span is not None else str(self)).split())
+        """The statement as the spec has it, on one line, and safe to print."""
+        text = self.span.text if self.span is not None else str(self)
+        return printable(" ".join(text.split()))
 
     @classmethod
     def needed(cls) -> list[Field]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ....dsl.render import show as printable
 from ...language.values import spelled
-from ...plan.augment.augmentation import Augmentation
 from ...plan.augment.passes import COLOR, INSIDE, RESIZE, WARP
 from ...plan.fusion import (
     Fusion,
@@ -32,7 +30,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     lines = wrapped(f"{summary}{batch}; images are {size}", style, code=BOLD)
     for step in fusion.read:
         what = step.directive.title_when_read
-        text = f"`{_as_written(step.directive)}` is done when images are read"
+        text = f"`{step.directive.as_written}` is done when images are read"
         text += f": {what}." if what else "."
         lines += wrapped(text, style)
     for number, pass_ in enumerate(fusion.passes, 1):
@@ -40,7 +38,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
         lines += laid_out(list(_lines(pass_)), style, "   ")
     lines.append("")
     for directive in fusion.after:
-        last = f"Last, `{_as_written(directive)}` resizes each batch to the size of its epoch."
+        last = f"Last, `{directive.as_written}` resizes each batch to the size of its epoch."
         lines += wrapped(last, style)
     if fusion.normalizes:
         text = "Normalization (`normalize`) is a multiplication and an addition at the end."
@@ -85,15 +83,8 @@ def _lines(pass_: Pass) -> Iterator[tuple[str, str]]:
 
 def _directive_text(step: Step, pass_: Pass) -> str:
     """The directive, or the part of it that belongs to the pass."""
-    whole, part = _as_written(step.directive), step.directive.written_in(step.kind)
+    whole, part = step.directive.as_written, step.directive.written_in(step.kind)
     return f"{part}, of `{whole}`" if part else whole
-
-
-def _as_written(directive: Augmentation) -> str:
-    """The directive as written, on one line."""
-    if directive.span is None:
-        return str(directive)
-    return printable(" ".join(directive.span.text.split()))
 
 
 def _notes(pass_: Pass) -> Iterator[str]:
