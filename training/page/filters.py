@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ...compiler.network import Network
+from ..show.pictures.colors import filter_pictures
 from .contents import Contents
 from .markup import Html, element, section
 from .picture import tag
@@ -24,13 +24,19 @@ def filters(contents: Contents) -> Html | None:
     which = f", the first {_SHOWN} of {count}" if count > _SHOWN else ""
     about = (
         f"{name}: {count} filters of {height}x{width}{which}, numbered from 0. Each is scaled to"
-        " its own range; mid-gray is zero."
+        " its own largest magnitude; "
+    )
+    about += (
+        "gray is zero."
+        if channels == 3
+        else "white is zero, orange weights add what they read, blue ones subtract it."
     )
     if channels not in (1, 3):
         about += f" Each image is the mean over the {channels} input channels."
+    pictures = _pictures(shown, contents.data.preparation.order)
     items = [
         element("li", _filter(name, number, weight, picture))
-        for number, (weight, picture) in enumerate(zip(shown, _pictures(shown), strict=True))
+        for number, (weight, picture) in enumerate(zip(shown, pictures, strict=True))
     ]
     return section(
         "filters",
@@ -65,9 +71,11 @@ def first_filters(network: Network, module: nn.Module) -> tuple[str, Tensor] | N
     return None
 
 
-def _pictures(weights: Tensor) -> Tensor:
-    """The weights as uint8 images in which mid-gray is zero."""
+def _pictures(weights: Tensor, order: str) -> Tensor:
+    """The weights as uint8 images."""
     if weights.shape[1] not in (1, 3):
         weights = weights.mean(1, keepdim=True)
-    reach = weights.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
-    return ((weights / reach + 1) * 127.5).round().to(torch.uint8)
+    elif order == "bgr":
+        weights = weights.flip(1)
+    pictures, _ = filter_pictures(weights)
+    return pictures

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -26,7 +27,7 @@ from dotcnn.training.metrics.comparison import Comparison
 from dotcnn.training.metrics.outcome import Outcome
 from dotcnn.training.page import history
 from dotcnn.training.page.contents import Contents
-from dotcnn.training.page.filters import first_filters
+from dotcnn.training.page.filters import filters, first_filters
 from dotcnn.training.page.gradcam_section import of_each_class
 from dotcnn.training.page.picture import overlay, viewable
 from dotcnn.training.page.write import report, write_report
@@ -184,6 +185,21 @@ def test_filters_are_numbered() -> None:
     assert [each["alt"].split(",")[0] for each in frames] == [
         f"filter {number} of conv1" for number in range(8)
     ]
+
+
+@pytest.mark.parametrize(("order", "color"), [("rgb", (128, 128, 255)), ("bgr", (255, 128, 128))])
+def test_filters_have_the_colors_that_they_see(order: str, color: tuple[int, ...]) -> None:
+    """The third channel is blue, unless blue comes first."""
+    network = dotcnn.compile("network N { input 3x8x8\n conv 1 3x3, flatten, fc 10 }")
+    module = dotcnn.load(network)
+    with torch.no_grad():
+        module.get_parameter("conv.weight").zero_()[:, 2] = 1
+    data = contents().data
+    data = replace(data, preparation=replace(data.preparation, order=order))
+    section = filters(changed(network=network, module=module, data=data))
+    assert section is not None
+    src = re.findall(r'src="data:image/png;base64,([^"]*)"', section)[0]
+    assert Image.open(io.BytesIO(base64.b64decode(src))).getpixel((1, 1)) == color
 
 
 def test_the_verdict_is_on_the_page() -> None:
