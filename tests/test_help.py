@@ -71,7 +71,7 @@ print(*(name.rpartition(".")[2] for name in sys.modules if ".commands." in name)
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert set(result.stderr.split()) == {"command", "terminal", "gallery"}
+    assert set(result.stderr.split()) == {"command", "options", "terminal", "gallery"}
 
 
 def test_emit_knows_the_endings_of_export() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ...dsl.diagnostics import Diagnostic, SpecError
-from .options import SPEC, add_memory_options, add_network_options
+from .options import SPEC, add_format, add_memory_options, add_network_options
 from .specs import analysis_of
 from .terminal import OK, UsageError, style
 
@@ -19,12 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("after", metavar="B", help=SPEC)
     add_network_options(parser)
     add_memory_options(parser)
-    parser.add_argument(
-        "--format",
-        choices=["table", "json"],
-        default="table",
-        help="table for people, json for programs (default: table)",
-    )
+    add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:

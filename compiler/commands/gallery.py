@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .options import add_format
 from .terminal import OK, style
 
 EXAMPLES = """\
@@ -14,12 +15,7 @@ DETAILS = "A command that takes a FILE takes the name of one of these, too: `cnn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--format",
-        choices=["table", "json"],
-        default="table",
-        help="table for people, json for programs (default: table)",
-    )
+    add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:

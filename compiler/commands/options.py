@@ -82,6 +82,15 @@ def add_set(parser: argparse.ArgumentParser, help: str) -> None:
     )
 
 
+def add_format(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--format",
+        choices=["table", "json"],
+        default="table",
+        help="table for people, json for programs (default: table)",
+    )
+
+
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--input`, `--set`, `--network`, `--max-layers`: how the network is built."""
     parser.add_argument(

@@ -1,20 +1,29 @@
-"""Shared by the commands that train or use networks: `--data`, `--device`, the check for torch."""
+"""Shared by the commands that train or use networks: common options, the check for torch, what is
+opened, and how JSON and pictures are written."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ... import __version__
+from ...compiler.commands.plot_file import write_bytes
 from ...compiler.commands.specs import source_of
-from ...compiler.commands.terminal import wants_color
+from ...compiler.commands.terminal import UsageError, wants_color
 from ...dsl.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
+    from ...compiler.shapes import Shape
     from ..request import Request
+    from ..show.pictures.picture_sheet import PictureSheet
+    from ..show.subject import Subject
     from ..trainer.callbacks import Callback
 
 
@@ -67,6 +76,32 @@ def request_for(options: argparse.Namespace) -> Request:
     )
 
 
+def open_subject(options: argparse.Namespace, *, data: str | None, input: Shape | None) -> Subject:
+    """The network of a command that looks at one: a run, or a spec with or without weights."""
+    from ..runtime.devices import find_device
+    from ..show.subject import subject_of_run, subject_of_spec
+
+    device = find_device(options.device)
+    folder = Path(options.file)
+    if not folder.is_dir():
+        return subject_of_spec(
+            source_of(options.file),
+            __version__,
+            device=device,
+            weights=Path(options.weights) if options.weights else None,
+            data=data,
+            set=options.set,
+            network=options.network,
+            input=input,
+            max_layers=options.max_layers,
+        )
+    if options.input or options.network or options.max_layers or options.weights:
+        raise UsageError(
+            "--input, --network, --max-layers and --weights are for specs; a run has its own"
+        )
+    return subject_of_run(folder, __version__, device=device, data=data, set=options.set)
+
+
 @contextmanager
 def progress_display(options: argparse.Namespace) -> Iterator[Callback]:
     """Shows the progress of a command on stderr."""
@@ -77,3 +112,28 @@ def progress_display(options: argparse.Namespace) -> Iterator[Callback]:
         yield callback
     finally:
         callback.close()
+
+
+def print_json(data: Mapping[str, Any]) -> None:
+    """Prints what programs read; numbers that are not finite are null."""
+    print(json.dumps(_finite(data), indent=2, allow_nan=False))
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {name: _finite(each) for name, each in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(each) for each in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def write_sheet(output: str, sheet: PictureSheet) -> None:
+    """Writes pictures as a page if the name of the file ends in .html, else as a PNG file."""
+    if output.lower().endswith(".html"):
+        from ..show.pictures.as_html import sheet_page
+
+        write_bytes(output, sheet_page(sheet).encode())
+        return
+    from ..show.pictures.as_png import sheet_png
+
+    write_bytes(output, sheet_png(sheet))

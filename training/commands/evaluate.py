@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import __version__
-from ...compiler.commands.options import add_network_options
+from ...compiler.commands.options import add_format, add_network_options
 from ...compiler.commands.output_file import writing
 from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import OK, UsageError, say, style
@@ -42,12 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which part of the data: the validation set (val), the test set, the training set, or"
         " all (default: val)",
     )
-    parser.add_argument(
-        "--format",
-        choices=["table", "json"],
-        default="table",
-        help="table for people, json for programs (default: table)",
-    )
+    add_format(parser)
     parser.add_argument(
         "--report",
         metavar="PAGE",

@@ -7,12 +7,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ... import __version__
 from ...compiler.commands.options import FILE, add_network_options
 from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
-from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import OK, UsageError, say
-from .common import add_device, needs_torch, progress_display
+from ...dsl.render import show as printable
+from .common import add_device, needs_torch, open_subject, progress_display
 
 if TYPE_CHECKING:
     from ...compiler.network import Node
@@ -67,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("a --map ends in .png, .svg or .html")
     needs_torch("computing features")
 
+    from ...compiler.report.figures import plural
     from ..show.measure.features import features_of_data, features_of_files, is_plain_folder
     from ..show.measure.features_file import FORMATS
 
@@ -74,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
     if options.output is not None and ending not in FORMATS:
         raise UsageError(f"a table of features ends in {', '.join(FORMATS)}")
     plain = options.images is not None and is_plain_folder(options.images)
-    subject = _subject(options, None if plain else options.images)
+    data = None if plain else options.images
+    subject = open_subject(options, data=data, input=options.input)
     subject.must_have_learned("a table of features")
     node = _layer(subject, options.layer)
     with progress_display(options) as callback:
@@ -85,9 +86,9 @@ def run(options: argparse.Namespace) -> int:
         else:
             found = features_of_data(subject, node, options.pool, callback.reading)
     for each in found.skipped:
-        say(f"cnn: {each}")
+        say(f"cnn: {printable(each)}")
     rows, numbers = found.values.shape
-    print(f"{rows:,} images x {numbers:,} numbers of {node.name}")
+    print(f"{plural(rows, 'image')} x {plural(numbers, 'number')} of {node.name}")
     if options.output is not None:
         write_bytes(options.output, FORMATS[ending](found))
     if options.map is not None:
@@ -95,44 +96,17 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _subject(options: argparse.Namespace, data: str | None) -> Subject:
-    from ..runtime.devices import find_device
-    from ..show.subject import subject_of_run, subject_of_spec
-
-    device = find_device(options.device)
-    if Path(options.file).is_dir():
-        return subject_of_run(
-            Path(options.file), __version__, device=device, data=data, set=options.set
-        )
-    return subject_of_spec(
-        source_of(options.file),
-        __version__,
-        device=device,
-        weights=Path(options.weights) if options.weights else None,
-        data=data,
-        set=options.set,
-        network=options.network,
-        input=options.input,
-        max_layers=options.max_layers,
-    )
-
-
 def _layer(subject: Subject, wanted: str | None) -> Node:
-    from ...compiler.report.select import NotFound, select
+    from ..show.choose_layer import choose_layer
 
+    if wanted is not None:
+        chosen = choose_layer(subject, wanted, "--layer")
+        if chosen.channels is not None:
+            raise UsageError(f"--layer takes a whole layer: `{chosen.node.name}`")
+        return chosen.node
     network = subject.network
-    if wanted is None:
-        linear = [node for node in network.nodes if node.op.kind == "linear" and not node.aux]
-        return linear[-1].inputs[0] if linear else network.output
-    try:
-        layers = select(network, wanted).layers
-    except NotFound as error:
-        raise UsageError(
-            f"{error.message}; {error.help}" if error.help else error.message
-        ) from None
-    if len(layers) > 1:
-        raise UsageError(f"`{wanted}` are {len(layers)} layers; the last is `{layers[-1].name}`")
-    return layers[0]
+    linear = [node for node in network.nodes if node.op.kind == "linear" and not node.aux]
+    return linear[-1].inputs[0] if linear else network.output
 
 
 def _write_map(features: Features, node: Node, options: argparse.Namespace) -> None:

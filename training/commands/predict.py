@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ... import __version__
-from ...compiler.commands.options import add_set, natural
+from ...compiler.commands.options import add_format, add_set, natural
 from ...compiler.commands.terminal import ERRORS, OK, CommandError, UsageError, say, style
 from .common import add_device, add_tta, needs_torch
 
@@ -33,12 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_tta(parser)
     add_device(parser)
-    parser.add_argument(
-        "--format",
-        choices=["table", "json"],
-        default="table",
-        help="table for people, json for programs (default: table)",
-    )
+    add_format(parser)
     add_set(parser, "change a directive of a section, as in evaluate.tta=flip; may be repeated")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ... import __version__
-from ...compiler.commands.options import add_set, whole
+from ...compiler.commands.options import add_format, add_set, whole
 from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
 from ...compiler.commands.terminal import OK, UsageError, style
-from .common import add_data, add_device, needs_torch, progress_display
+from .common import add_data, add_device, needs_torch, print_json, progress_display
 
 if TYPE_CHECKING:
     from ...compiler.report.grid import Column
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image", type=whole, default=0, metavar="N", help="the validation image on the page"
     )
+    add_format(parser)
     add_data(parser, "probe on other images than those of the runs")
     add_device(parser)
     add_set(parser, "change a directive of a section; may be repeated")
@@ -87,13 +88,16 @@ def run(options: argparse.Namespace) -> int:
                 opened = open_data(
                     subject.plan, subject.base, device=device, progress=callback.reading
                 )
-            probes.append(probe(subject, opened, kind, strengths, callback.reading))
             store = opened.stores["val"]
             if options.image >= len(store):
                 raise UsageError(f"there is no image {options.image}: there are {len(store):,}")
+            probes.append(probe(subject, opened, kind, strengths, callback.reading))
             images.append(store.read(options.image))
             label = label or store.source.name(options.image)
-    print("\n".join(line.rstrip() for line in _table(kind, probes, style(options))))
+    if options.format == "json":
+        print_json(_data(kind, probes))
+    else:
+        print("\n".join(line.rstrip() for line in _table(kind, probes, style(options))))
     if options.output is not None:
         title = f"Accuracy by {kind.name}"
         curves = [
@@ -136,6 +140,16 @@ def _table(kind: Kind, probes: Sequence[Probe], style: Style) -> list[str]:
     ]
     lines = grid([columns], range(len(probes[0].strengths)), style)
     return [*lines, "", f"{kind.name}: {kind.unit}; {probes[0].images:,} validation images"]
+
+
+def _data(kind: Kind, probes: Sequence[Probe]) -> dict[str, Any]:
+    return {
+        "kind": kind.name,
+        "unit": kind.unit,
+        "images": probes[0].images,
+        "strengths": list(probes[0].strengths),
+        "networks": [{"name": each.name, "top1": list(each.accuracies)} for each in probes],
+    }
 
 
 def _column(probe: Probe) -> Column[int]:

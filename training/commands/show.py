@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ... import __version__
-from ...compiler.commands.options import FILE, add_network_options, natural, whole
+from ...compiler.commands.options import FILE, add_format, add_network_options, natural, whole
 from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
-from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import OK, UsageError, style
-from .common import add_data, add_device, needs_torch
-from .show_learned import add_learned_options, asks_what_is_learned, show_learned
+from ...dsl.diagnostics import SpecError
+from .common import add_data, add_device, needs_torch, open_subject, print_json, write_sheet
+from .show_learned import add_learned_options, show_learned
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from ...compiler.network import Node
     from ...compiler.report.style import Style
     from ..show.input_images import InputImage
+    from ..show.pictures.contact_sheet import Gray
     from ..show.run import Shown
     from ..show.subject import Subject
 
@@ -108,7 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--field",
         action="store_true",
         help="the receptive field of LAYER (default: the last map): from theory, and as gradients"
-        " measure it on the image or on noise; -o writes a picture (.png)",
+        " measure it on the image or on noise; -o writes a picture (.png or .html)",
     )
     other.add_argument(
         "--cover",
@@ -124,12 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " a plot (.png, .html or .svg)",
     )
     add_learned_options(parser)
-    output.add_argument(
-        "--format",
-        choices=["table", "json"],
-        default="table",
-        help="table for people, json for programs (default: table)",
-    )
+    add_format(output)
     add_device(parser)
     add_network_options(parser)
 
@@ -142,7 +137,14 @@ _GRAYS = {
 """What gray means in a picture."""
 
 
+_QUESTIONS = ("cover", "gradients", "field", "why", "filters", "dream", "patches")
+"""Options that ask for something else than the output of layers."""
+
+
 def run(options: argparse.Namespace) -> int:
+    asked = [name for name in _QUESTIONS if getattr(options, name) not in (None, False)]
+    if len(asked) > 1:
+        raise UsageError(f"--{asked[0]} and --{asked[1]} are two questions: ask one at a time")
     if options.cover is not None:
         return _show_cover(options)
     needs_torch("showing what a network does")
@@ -158,17 +160,19 @@ def run(options: argparse.Namespace) -> int:
     subject = _subject(options, matrices)
     if options.field:
         return _show_field(subject, matrices, options)
-    if asks_what_is_learned(options):
+    if asked:
         return show_learned(
             options, subject, lambda: _images(subject, options.shown, matrices, options)
         )
     paths, layers = _divided(options.shown, subject, has_image=bool(matrices or options.image))
     images = _images(subject, paths, matrices, options)
+    at = _position(options.at)
+    if at is not None:
+        layers = _one_layer(subject, layers)
     shown = run_network(subject, images, training=options.training)
     if options.output is not None:
         _write(shown, layers, options)
         return OK
-    at = _position(options.at)
     if options.format == "json":
         _print_json(shown, layers, at)
     else:
@@ -180,35 +184,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _subject(options: argparse.Namespace, matrices: Sequence[Tensor]) -> Subject:
-    from ..runtime.devices import find_device
     from ..show.input_images import NoMatrix, matrix_shape
-    from ..show.subject import subject_of_run, subject_of_spec
 
-    device = find_device(options.device)
-    if Path(options.file).is_dir():
-        if options.input or options.network or options.max_layers or options.weights:
-            raise UsageError(
-                "--input, --network, --max-layers and --weights are for specs; a run has its own"
-            )
-        return subject_of_run(
-            Path(options.file), __version__, device=device, data=options.data, set=options.set
-        )
     try:
         # A matrix of another size than the spec's input is what the network is shown.
         input = options.input or (matrix_shape(matrices) if matrices else None)
     except NoMatrix as error:
         raise UsageError(f"--matrix: {error}") from None
-    return subject_of_spec(
-        source_of(options.file),
-        __version__,
-        device=device,
-        weights=Path(options.weights) if options.weights else None,
-        data=options.data,
-        set=options.set,
-        network=options.network,
-        input=input,
-        max_layers=options.max_layers,
-    )
+    try:
+        return open_subject(options, data=options.data, input=input)
+    except SpecError:
+        searched = options.patches is not None or options.dream is not None
+        if not (searched and options.data is not None and os.path.isfile(options.data)):
+            raise
+    # A file of images without classes is no data to train on, but it can be searched.
+    return open_subject(options, data=None, input=input)
 
 
 def _matrices(texts: Sequence[str]) -> list[Tensor]:
@@ -228,16 +218,39 @@ def _divided(
     from ...compiler.report.select import NotFound, select
 
     *paths, last = words or [""]
+    for word in paths:
+        if not os.path.exists(word) and not Path(word).suffix and os.sep not in word:
+            raise UsageError(
+                f"there is no image {word}; name one layer at a time, after the images"
+            )
     if not last or os.path.exists(last):
         return list(words), ()
     try:
-        return paths, select(subject.network, last).layers
+        layers = select(subject.network, last).layers
+        own = tuple(node for node in layers if not node.aux)
+        if not own:
+            raise UsageError(
+                f"{layers[0].name} is in an auxiliary head, which exists only in training"
+            )
+        return paths, own
     except NotFound as error:
         if not (paths or has_image) or Path(last).suffix or os.sep in last:
             raise UsageError(f"there is no file {last}, and {error.message}") from None
         raise UsageError(
             f"{error.message}; {error.help}" if error.help else error.message
         ) from None
+
+
+def _one_layer(subject: Subject, layers: Sequence[Node]) -> tuple[Node]:
+    """The layer for --at: the one that is named, or the only one of the network."""
+    own = layers or [node for node in subject.network.nodes if node.inputs and not node.aux]
+    if len(own) == 1 and own[0].inputs:
+        return (own[0],)
+    if len(own) == 1:
+        raise UsageError(f"--at needs a layer, and {own[0].name} is not computed")
+    if layers:
+        raise UsageError(f"--at needs one layer; these are {len(own)}, up to `{own[-1].name}`")
+    raise UsageError(f"--at needs a layer: `cnn report` lists the {len(own)} of this network")
 
 
 def _images(
@@ -281,22 +294,20 @@ def _position(written: str | None) -> tuple[int, ...] | None:
 def _lines(
     shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None, style: Style
 ) -> Iterator[str]:
+    from ...dsl.render import show as printable
     from ..show import text
     from ..show.layer_figures import summary
 
     nodes = [node for node in shown.subject.network.nodes if node.index in shown.outputs]
-    own = [node for node in nodes if node.inputs]
     yield from text.heading(shown.subject, shown.images, style)
     if at is not None:
-        for node in layers or own if len(layers or own) == 1 else ():
-            for place, image in enumerate(shown.images):
-                yield ""
-                if len(shown.images) > 1:
-                    yield image.name
-                yield from text.worked_lines(node, shown.worked(node, at, place), style)
-            return
-        raise UsageError(f"--at needs a layer: `cnn report` lists the {len(own)} of this network")
-    if layers and all(node.index in shown.outputs for node in layers) and len(layers) == 1:
+        for place, image in enumerate(shown.images):
+            yield ""
+            if len(shown.images) > 1:
+                yield printable(image.name)
+            yield from text.worked_lines(layers[0], shown.worked(layers[0], at, place), style)
+        return
+    if len(layers) == 1:
         yield ""
         yield from text.layer_lines(shown, layers[0], style)
         return
@@ -314,25 +325,29 @@ def _lines(
 
 
 def _print_json(shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None) -> None:
-    import json
-
     from ..show.text import data_of
 
-    print(json.dumps(data_of(shown, layers, at), indent=2, allow_nan=False))
+    print_json(data_of(shown, layers, at))
 
 
 def _write(shown: Shown, layers: Sequence[Node], options: argparse.Namespace) -> None:
-    given = shown.subject, shown.images, shown.outputs
+    gray: Gray = options.gray or "scaled"
     if Path(options.output).suffix.lower() == ".png":
-        from ..show.pictures.contact_sheet import sheet_png
+        from ..show.pictures.contact_sheet import contact_sheet
 
-        write_bytes(options.output, sheet_png(*given, options.gray or "scaled", layers=layers))
+        write_sheet(options.output, contact_sheet(shown, gray, layers=layers))
         return
     from ..show.page.page_html import page_html
 
     first = layers[0] if layers else None
-    gray = options.gray or "scaled"
-    html = page_html(*given, training=shown.training, gray=gray, first=first)
+    html = page_html(
+        shown.subject,
+        shown.images,
+        shown.outputs,
+        training=shown.training,
+        gray=gray,
+        first=first,
+    )
     write_bytes(options.output, html.encode())
 
 
@@ -341,29 +356,30 @@ def _write(shown: Shown, layers: Sequence[Node], options: argparse.Namespace) ->
 
 def _show_field(subject: Subject, matrices: Sequence[Tensor], options: argparse.Namespace) -> int:
     from ...compiler.analysis.field import fields
-    from ..show.measure.field_picture import field_png
-    from ..show.measure.measured_field import field_lines, measure_field
+    from ..show.measure.field_picture import field_sheet
+    from ..show.measure.measured_field import field_data, field_lines, measure_field
 
-    if options.output is not None and Path(options.output).suffix.lower() != ".png":
-        raise UsageError("name a picture to write: -o field.png")
     paths, layers = _divided(options.shown, subject, has_image=True)
     seen = bool(paths or matrices or options.image)
     images = _images(subject, paths, matrices, options) if seen else []
     network = subject.network
     if not layers:
-        maps = [node for node in network.nodes if len(node.shape) == 3 and node.inputs]
+        own = [node for node in network.nodes if node.inputs and not node.aux]
+        maps = [node for node in own if len(node.shape) == 3]
         large = [node for node in maps if node.shape[1:] != (1, 1)]
         if not maps:
             raise UsageError(f"{network.name} has no layer with a map")
         layers = ((large or maps)[-1],)
     by_node = fields(network)
-    for node in layers:
-        measured = measure_field(subject, node, images)
-        lines = field_lines(measured, by_node[node.index], style(options))
-        print("\n".join([*([] if node is layers[0] else [""]), *lines]))
-        if options.output is not None and node is layers[-1]:
-            title = f"{network.name}, {node.name}"
-            write_bytes(options.output, field_png(measured, title, images[0] if images else None))
+    measured = [measure_field(subject, node, images) for node in layers]
+    if options.format == "json":
+        print_json({"network": network.name, "fields": [field_data(each) for each in measured]})
+    else:
+        look = style(options)
+        parts = ["\n".join(field_lines(m, by_node[m.node.index], look)) for m in measured]
+        print("\n\n".join(parts))
+    if options.output is not None:
+        write_sheet(options.output, field_sheet(subject, measured, images[0] if images else None))
     return OK
 
 
@@ -389,6 +405,11 @@ def _show_cover(options: argparse.Namespace) -> int:
     pixels = options.cover
     alone = convs_alone(pixels, kernel, dilation)
     pooled = convs_and_pools(pixels, kernel, dilation)
+    if options.format == "json":
+        stacks = {"alone": alone, "with_2x2_pools": pooled}
+        asked = {"pixels": pixels, "kernel": kernel, "dilation": dilation}
+        print_json(asked | {name: each and each._asdict() for name, each in stacks.items()})
+        return OK
     if alone is None or pooled is None:
         print(f"{kernel}x{kernel} convolutions see one pixel, however many there are.")
         return OK
@@ -402,7 +423,12 @@ def _show_cover(options: argparse.Namespace) -> int:
 
 def _show_gradients(options: argparse.Namespace) -> int:
     from ...compiler.report.plot import Axis, Curve, plot
-    from ..show.measure.gradients import comparison_lines, gradient_lines, measure_gradients
+    from ..show.measure.gradients import (
+        comparison_lines,
+        gradient_lines,
+        gradients_data,
+        measure_gradients,
+    )
 
     if options.output is not None and Path(options.output).suffix.lower() not in PLOTS:
         raise UsageError("name a plot to write that ends in .png, .html or .svg")
@@ -411,10 +437,12 @@ def _show_gradients(options: argparse.Namespace) -> int:
         options.file = name
         several.append(measure_gradients(_subject(options, [])))
     look = style(options)
-    for each in several[:1] if len(several) == 1 else ():
-        print("\n".join(line.rstrip() for line in gradient_lines(each, look)))
-    if len(several) > 1:
-        print("\n".join(line.rstrip() for line in comparison_lines(several, look)))
+    if options.format == "json":
+        print_json({"networks": [gradients_data(each) for each in several]})
+    else:
+        one = len(several) == 1
+        lines = gradient_lines(several[0], look) if one else comparison_lines(several, look)
+        print("\n".join(line.rstrip() for line in lines))
     if options.output is not None:
         curves = [
             Curve(
@@ -423,7 +451,8 @@ def _show_gradients(options: argparse.Namespace) -> int:
             )
             for each in several
         ]
-        title = "Gradients at the start: does learning reach the first layers?"
+        when = " and ".join(dict.fromkeys(each.when for each in several))
+        title = f"Gradients {when}: does learning reach the first layers?"
         across = Axis("layers with weights, first to last")
         svg = plot(title, curves, across, Axis("norm per weight", log=True))
         write_plot(options.output, title, svg)

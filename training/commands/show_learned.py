@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ...compiler.commands.options import whole
-from ...compiler.commands.output_file import writing
-from ...compiler.commands.terminal import OK, UsageError, say, style
-from .common import progress_display
+from ...compiler.commands.terminal import OK, UsageError, style
+from ...dsl.render import show as printable
+from .common import print_json, progress_display, write_sheet
 
 if TYPE_CHECKING:
     from ..show.input_images import InputImage
@@ -53,55 +53,53 @@ def add_learned_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def asks_what_is_learned(options: argparse.Namespace) -> bool:
-    views = (options.why, options.filters, options.dream, options.patches)
-    return any(view is not None for view in views)
+@dataclass(frozen=True)
+class _View:
+    """What one of the options shows."""
+
+    lines: Iterable[str]
+    data: dict[str, Any]
+    """For JSON."""
+    sheet: Callable[[], PictureSheet]
 
 
 def show_learned(
-    options: argparse.Namespace,
-    subject: Subject,
-    images: Callable[[], list[InputImage]],
+    options: argparse.Namespace, subject: Subject, images: Callable[[], list[InputImage]]
 ) -> int:
     """Prints or writes what one of the options asks for; `images` are those of the command line."""
-    if options.format != "table":
-        raise UsageError("--format json is for layers; --why and its like print text")
-    lines, sheet = _view(options, subject, images)
-    if options.output is None or options.filters is None:
-        print("\n".join(line.rstrip() for line in lines))
+    view = (
+        _why(options, subject, images) if options.why is not None else _of_layer(options, subject)
+    )
+    if options.format == "json":
+        print_json(view.data)
+    elif options.output is None or options.filters is None:
+        print("\n".join(line.rstrip() for line in view.lines))
     if options.output is not None:
-        _write(options.output, sheet())
+        write_sheet(options.output, view.sheet())
     return OK
 
 
-def _view(
-    options: argparse.Namespace,
-    subject: Subject,
-    images: Callable[[], list[InputImage]],
-) -> tuple[list[str], Callable[[], PictureSheet]]:
-    look = style(options)
-    if options.why is not None:
-        from ..show.choose_layer import choose_classes
-        from ..show.why.why import why, why_lines, why_sheet
+def _why(
+    options: argparse.Namespace, subject: Subject, images: Callable[[], list[InputImage]]
+) -> _View:
+    from ..show.choose_layer import choose_classes
+    from ..show.why.why import why, why_data, why_lines, why_sheet
 
-        if options.why and not options.shown and os.path.isfile(options.why):
-            # `--why photo.jpg`: argparse took the image for the class.
-            options.why, options.shown = "", [options.why]
-        classes = choose_classes(subject, options.why, "--why") if options.why else None
-        given = images()
-        with progress_display(options) as callback:
-            reasons = [why(subject, each, classes, progress=callback.reading) for each in given]
-        lines = []
-        for reason in reasons:
-            lines += [reason.image.name, ""] if len(reasons) > 1 else []
-            lines += [*why_lines(reason, look), ""]
-        return lines[:-1], lambda: why_sheet(reasons)
-    return _view_of_layer(options, subject)
+    if options.why and not options.shown and os.path.isfile(options.why):
+        # `--why photo.jpg`: argparse took the image for the class.
+        options.why, options.shown = "", [options.why]
+    classes = choose_classes(subject, options.why, "--why") if options.why else None
+    given = images()
+    with progress_display(options) as callback:
+        reasons = [why(subject, each, classes, progress=callback.reading) for each in given]
+    lines = []
+    for reason in reasons:
+        lines += [printable(reason.image.name), ""] if len(reasons) > 1 else []
+        lines += [*why_lines(reason, style(options)), ""]
+    return _View(lines[:-1], why_data(reasons), lambda: why_sheet(reasons))
 
 
-def _view_of_layer(
-    options: argparse.Namespace, subject: Subject
-) -> tuple[list[str], Callable[[], PictureSheet]]:
+def _of_layer(options: argparse.Namespace, subject: Subject) -> _View:
     from ..show.choose_layer import choose_layer
     from ..show.data_images import data_images
 
@@ -112,14 +110,19 @@ def _view_of_layer(
             " a folder of images"
         )
     if options.filters is not None:
-        from ..show.learned.layer_filters import filters_lines, filters_of, filters_sheet
+        from ..show.learned.layer_filters import (
+            filters_data,
+            filters_lines,
+            filters_of,
+            filters_sheet,
+        )
 
         sets = filters_of(subject, choose_layer(subject, options.filters, "--filters"))
         lines = [line for each in sets for line in ["", *filters_lines(each, look)]]
-        return lines[1:], lambda: filters_sheet(subject, sets)
+        return _View(lines[1:], filters_data(sets), lambda: filters_sheet(subject, sets))
     with progress_display(options) as callback:
         if options.dream is not None:
-            from ..show.learned.dream import dream, dream_lines, dream_sheet
+            from ..show.learned.dream import dream, dream_data, dream_lines, dream_sheet
 
             chosen = choose_layer(subject, options.dream, "--dream")
             data = None
@@ -128,21 +131,19 @@ def _view_of_layer(
             dreams = dream(
                 subject, chosen, images=data, seed=options.seed, progress=callback.reading
             )
-            return list(dream_lines(subject, dreams, look)), lambda: dream_sheet(subject, dreams)
-        from ..show.learned.patches import patches, patches_lines, patches_sheet
+            return _View(
+                dream_lines(subject, dreams, look),
+                dream_data(subject, dreams),
+                lambda: dream_sheet(subject, dreams),
+            )
+        from ..show.learned.patches import patches, patches_data, patches_lines, patches_sheet
 
         chosen = choose_layer(subject, options.patches, "--patches")
         subject.must_have_learned("--patches")
         data = data_images(subject, options.data, options.part, callback.reading)
         found = patches(subject, chosen, data, progress=callback.reading)
-        return list(patches_lines(subject, found, look)), lambda: patches_sheet(subject, found)
-
-
-def _write(output: str, sheet: PictureSheet) -> None:
-    from ..show.pictures.picture_sheet import sheet_page, sheet_png
-
-    page = output.lower().endswith(".html")
-    data = sheet_page(sheet).encode() if page else sheet_png(sheet)
-    with writing(output):
-        Path(output).write_bytes(data)
-    say(f"wrote {output}")
+        return _View(
+            patches_lines(subject, found, look),
+            patches_data(subject, found),
+            lambda: patches_sheet(subject, found),
+        )

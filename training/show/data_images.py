@@ -11,7 +11,6 @@ from pathlib import Path
 from torch import Tensor
 
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
 from ..data.loader.memory_budget import cores
 from ..data.loader.thread_pool import Progress, unwatched
@@ -96,7 +95,7 @@ def _files(subject: Subject, data: str) -> DataImages | None:
         source = images[index][1]
         if isinstance(source, BadImage):
             raise source
-        return preparation.fit(decode(source, preparation.channels))
+        return preparation.image(source)
 
     inside = f"{data.rstrip('/' + os.sep)}{os.sep}" if os.path.isdir(data) else ""
     return DataImages(data, len(images), lambda index: images[index][0].removeprefix(inside), read)

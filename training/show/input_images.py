@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ...compiler.shapes import Shape, text
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import open_data
@@ -36,8 +35,6 @@ class InputImage:
     whose numbers are no levels of gray."""
     label: str | None = None
     """Its class, if it is known."""
-    original: Tensor | None = None
-    """Before resize and crop, for a file: uint8, channels x height x width."""
 
 
 def from_files(subject: Subject, paths: Sequence[str]) -> list[InputImage]:
@@ -48,9 +45,7 @@ def from_files(subject: Subject, paths: Sequence[str]) -> list[InputImage]:
             try:
                 if isinstance(source, BadImage):
                     raise source
-                original = decode(source, subject.preparation.channels)
-                pixels = subject.preparation.fit(original)
-                images.append(_image(subject, name, pixels, original=original))
+                images.append(_image(subject, name, subject.preparation.image(source)))
             except BadImage as error:
                 bad.append(Diagnostic("bad-image", f"{name}: {error.reason}"))
     if bad:
@@ -84,20 +79,12 @@ def from_data(
         known = [int(label)] if label.ndim == 0 else label.nonzero().flatten().tolist()
         classes = ", ".join(names[each] for each in known)
         name = f"{part} {store.source.name(number)}"
-        images.append(_image(subject, name, pixels, label=classes))
+        images.append(_image(subject, name, pixels, classes))
     return images
 
 
-def _image(
-    subject: Subject,
-    name: str,
-    pixels: Tensor,
-    *,
-    label: str | None = None,
-    original: Tensor | None = None,
-) -> InputImage:
-    prepared = subject.preparation.prepare(pixels[None])[0]
-    return InputImage(name, prepared, pixels, label, original)
+def _image(subject: Subject, name: str, pixels: Tensor, label: str | None = None) -> InputImage:
+    return InputImage(name, subject.preparation.prepare(pixels[None])[0], pixels, label)
 
 
 # ---- matrices --------------------------------------------------------------------------------

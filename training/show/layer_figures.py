@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ...compiler.network import Network, Node
+from ...compiler.network import Node
 
 STRONGEST = "strongest first: largest mean magnitude"
 """How channels are chosen where not all are shown, in words for the user."""
@@ -47,13 +46,6 @@ def summary(node: Node, output: Tensor) -> LayerSummary:
         int(zero.sum()) if by_channel.shape[1] > 1 else 0,
         0 if finite else int((~values.isfinite()).sum()),
     )
-
-
-def summaries(network: Network, outputs: dict[int, Tensor]) -> Iterator[LayerSummary]:
-    """The input first, then each layer in order."""
-    for node in network.nodes:
-        if node.index in outputs:
-            yield summary(node, outputs[node.index])
 
 
 def strength(output: Tensor) -> Tensor:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...compiler.network import Node
+from ...compiler.network import Network, Node
 from ...compiler.ops.worked import Read, Worked
-from ...compiler.shapes import Shape, text
+from ...compiler.report.figures import data_size, plural
+from ...compiler.shapes import Shape, size, text
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.loader.memory_budget import SHARE, computer_budget
 from ..metrics.evaluation import probabilities_of
 from ..runtime.devices import using
 from ..runtime.out_of_memory import is_out_of_memory
@@ -36,11 +38,11 @@ class Shown:
 
     @property
     def probabilities(self) -> Tensor | None:
-        """Images x classes; None if the network does not end in classes, or has learned none."""
+        """Images x classes; None if the network does not end in classes."""
         node = self.subject.network.output
-        if len(node.shape) != 1 or node.shape[0] < 2 or self.subject.learned != "learned":
+        if node.shape[0] < 2 or size(node.shape) > node.shape[0] or self.subject.learned == "fixed":
             return None
-        output = self.outputs[node.index].float()
+        output = self.outputs[node.index].float().flatten(1)
         return (
             output if node.op.probabilities else probabilities_of(output, self.subject.multi_label)
         )
@@ -90,6 +92,7 @@ def run_network(subject: Subject, images: Sequence[InputImage], *, training: boo
             f" not {text(tuple(batch.shape[1:]))}"
         )
         raise SpecError([Diagnostic("input-size", message, help="give it images of its size")])
+    _must_fit(network, len(images))
     state = {name: value.clone() for name, value in subject.module.state_dict().items()}
     try:
         with using(subject.device), torch.no_grad():
@@ -113,6 +116,20 @@ def run_network(subject: Subject, images: Sequence[InputImage], *, training: boo
         if training:
             subject.module.load_state_dict(state)
     return Shown(subject, images, {index: each.cpu() for index, each in outputs.items()}, training)
+
+
+def _must_fit(network: Network, images: int) -> None:
+    """Raises SpecError if all maps need more memory than is free: on Linux the process would be
+    killed without a word."""
+    numbers = sum(size(node.shape) for node in network.nodes if not node.aux)
+    needed, free = 4 * numbers * images, round(computer_budget() / SHARE)
+    if needed > free:
+        message = (
+            f"all maps of {plural(images, 'image')} need {data_size(needed)} of memory, and"
+            f" {data_size(free)} are free"
+        )
+        help = "give it fewer images, or a smaller --input"
+        raise SpecError([Diagnostic("out-of-memory", message, help=help)])
 
 
 def position_in(node: Node, at: Sequence[int]) -> tuple[int, ...]:

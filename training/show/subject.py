@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...compiler.build.elaborate import elaborate
 from ...compiler.language.overrides import SectionOverride, divide
@@ -21,6 +21,7 @@ from ...compiler.plan.make import plan
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import Shape, text
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.render import show as printable
 from ...dsl.source import Source
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation
@@ -42,7 +43,7 @@ class Subject:
     """A network, its weights, and how images are made its input."""
 
     name: str
-    """As the user wrote it: a spec or a run."""
+    """As the user wrote it: a spec or a run; of an ensemble, with which network of it."""
     network: Network
     module: nn.Module
     """In evaluation mode, on `device`."""
@@ -67,9 +68,17 @@ class Subject:
         return not isinstance(self.plan.train.data, NoData)
 
     def class_name(self, index: int) -> str:
+        """A name that is safe to print: those of a file of weights may be anything."""
         if self.classes is not None and index < len(self.classes):
-            return self.classes[index]
+            return printable(self.classes[index])
         return f"class {index}"
+
+    def must_be_finite(self, values: Tensor, where: str) -> None:
+        """Raises SpecError for NaN or infinity, by which nothing can be compared."""
+        if not bool(values.isfinite().all()):
+            message = f"{where} is not finite: NaN or infinity"
+            help = f"`cnn show {self.name} IMAGE` says from which layer on"
+            raise SpecError([Diagnostic("not-finite", message, help=help)])
 
     def must_have_learned(self, what: str) -> None:
         """Raises SpecError if the weights are random: what is asked for would show nothing."""
@@ -90,8 +99,9 @@ def subject_of_run(
     """A run with its best weights; of an ensemble, the first network. Raises SpecError."""
     model = open_run(folder, version, device=device, data=data, set=set)
     preparation, origin = _preparation_of_run(model)
+    count = len(model.modules)
     return Subject(
-        model.name,
+        model.name if count == 1 else f"{model.name}, network 1 of {count}",
         model.request.network,
         model.modules[0],
         device,

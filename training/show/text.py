@@ -36,10 +36,10 @@ def heading(subject: Subject, images: Sequence[InputImage], style: Style) -> lis
         "fixed": "nothing to learn",
         "random": "initial, random weights: --weights FILE shows what it has learned",
     }[subject.learned]
-    file = printable(subject.network.program.main.source.name)
     names = ", ".join(printable(image.name) for image in images[:3])
     more = f" and {len(images) - 3} more" if len(images) > 3 else ""
-    lines = wrapped(f"{subject.network.name} ({file}), {weights}", style, code=BOLD)
+    network = f"{subject.network.name} ({printable(subject.name)})"
+    lines = wrapped(f"{network}, {weights}", style, code=BOLD)
     origin = "" if images[0].pixels is None or images[0].name == "matrix" else _origin(subject)
     return [*lines, *wrapped(f"input: {names}{more}{origin}", style)]
 
@@ -97,16 +97,18 @@ def _share(share: float) -> str:
 def answers(
     subject: Subject, images: Sequence[InputImage], probabilities: Tensor | None, top: int = 3
 ) -> list[str]:
-    """The most likely classes of each image, for a network that ends in classes."""
-    if probabilities is None:
+    """The most likely classes of each image, for a network that has learned classes."""
+    if probabilities is None or subject.learned == "random":
         return []
     lines = []
     for image, row in zip(images, probabilities, strict=True):
         best = row.topk(min(top, len(row)))
         guesses = ", ".join(
-            f"{printable(subject.class_name(int(index)))} {100 * float(value):.1f} %"
+            f"{subject.class_name(int(index))} {100 * float(value):.1f} %"
             for value, index in zip(best.values, best.indices, strict=True)
         )
+        if not row.isfinite().all():
+            guesses = "no finite probabilities"
         known = f" (labeled {printable(image.label)})" if image.label else ""
         lines.append(f"{printable(image.name)}{known}: {guesses}")
     return lines
@@ -242,18 +244,17 @@ def data_of(shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None) ->
         ],
     }
     if len(layers) == 1:
-        data["values"] = _finite_all(shown.outputs[layers[0].index].tolist())
+        data["values"] = shown.outputs[layers[0].index].tolist()
         if layers[0].inputs:
             position = at if at is not None else _first_position(shown, layers[0])
-            data["worked"] = shown.worked(layers[0], position).data()
+            data["worked"] = [
+                shown.worked(layers[0], position, place).data()
+                for place in range(len(shown.images))
+            ]
     probabilities = shown.probabilities
-    if probabilities is not None:
+    if probabilities is not None and subject.learned == "learned":
         data["probabilities"] = probabilities.tolist()
     return data
-
-
-def _finite_all(values: Any) -> Any:
-    return [_finite_all(each) for each in values] if isinstance(values, list) else _finite(values)
 
 
 def layer_data(row: LayerSummary) -> dict[str, Any]:
@@ -262,14 +263,10 @@ def layer_data(row: LayerSummary) -> dict[str, Any]:
         "name": row.node.name,
         "layer": row.node.op.word or "input",
         "output": list(row.node.shape),
-        "least": _finite(row.least),
-        "mean": _finite(row.mean),
-        "greatest": _finite(row.greatest),
+        "least": row.least,
+        "mean": row.mean,
+        "greatest": row.greatest,
         "zeros": row.zeros,
         "dead_channels": row.dead,
         "not_finite": row.bad,
     }
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

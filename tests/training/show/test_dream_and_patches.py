@@ -15,7 +15,8 @@ from dotcnn.training.show.choose_layer import Chosen, choose_layer
 from dotcnn.training.show.data_images import data_images
 from dotcnn.training.show.learned.dream import dream, dream_lines, dream_sheet
 from dotcnn.training.show.learned.patches import cut_out, patches, patches_lines, patches_sheet
-from dotcnn.training.show.pictures.picture_sheet import sheet_page, sheet_png
+from dotcnn.training.show.pictures.as_html import sheet_page
+from dotcnn.training.show.pictures.as_png import sheet_png
 from dotcnn.training.show.subject import Subject
 
 from .looking import subject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,11 @@ def test_the_command(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "field.png"
     assert run(capfd, "show", "lenet5", "--field", "-o", file).code == 0
     assert file.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    told = run(capfd, "show", "lenet5", "conv2", "--field", "--format", "json")
+    (field,) = json.loads(told.out)["fields"]
+    first, last = field["in_theory"]["rows"]
+    assert last - first + 1 == 14, "5 of conv1, 2 of pool1, and 4 steps of 2 of conv2"
+    assert 5 <= field["side_of_95_percent"] <= 15
 
 
 def test_how_many_layers_cover_an_image(capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,9 @@ from dotcnn.training.show.learned.layer_filters import (
     filters_of,
     filters_sheet,
 )
+from dotcnn.training.show.pictures.as_html import sheet_page
+from dotcnn.training.show.pictures.as_png import sheet_png
 from dotcnn.training.show.pictures.colors import filter_pictures
-from dotcnn.training.show.pictures.picture_sheet import sheet_page, sheet_png
 from dotcnn.training.show.subject import Subject
 
 from .looking import subject

@@ -12,6 +12,7 @@ import torch
 
 import dotcnn
 from commands import run
+from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.show.measure.features import principal_components
 from dotcnn.training.show.measure.probe import KINDS
 
@@ -123,3 +124,15 @@ def test_principal_components() -> None:
     assert shares[0] == pytest.approx(1)
     assert (places[1:, 0] - places[:-1, 0]).tolist() == pytest.approx([5.0] * 9, rel=1e-5)
     assert principal_components(torch.ones(4, 3))[1] == [0.0, 0.0]
+    with pytest.raises(SpecError, match="of 1 image are not finite"):
+        principal_components(torch.tensor([[1.0, 2.0], [float("nan"), 3.0]]))
+
+
+@pytest.mark.parametrize("shape", [(30, 5), (5, 30)])
+def test_components_are_those_of_the_singular_values(shape: tuple[int, int]) -> None:
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    places, shares = principal_components(values)
+    deviations = torch.linalg.svdvals((values - values.mean(0)).double())
+    expected = deviations.square() / deviations.square().sum()
+    assert shares == pytest.approx(expected[:2].tolist())
+    assert places.norm(dim=0).tolist() == pytest.approx(deviations[:2].tolist(), rel=1e-5)

@@ -36,8 +36,9 @@ def test_the_example_of_the_course(capfd: pytest.CaptureFixture[str]) -> None:
     assert "81*0 + 2*1 + 209*1 + 24*1 + 56*0 + 108*0 + 91*1 + 0*0 + 189*1 = 515" in result.out
     numbers = [line.split() for line in result.out.splitlines() if line.startswith("  ")]
     assert ["515", "374", "491", "524"] in numbers
-    at = run(capfd, "show", "by_hand", "--matrix", COURSE, "--at", "0,1")
-    assert at.out.rstrip().endswith("= 374")
+    words = ("show", "by_hand", "--matrix", COURSE, "--at", "0,1")
+    assert run(capfd, *words).out.rstrip().endswith("= 374")
+    assert json.loads(run(capfd, *words, "--format", "json").out)["worked"][0]["result"] == 374
 
 
 def test_a_matrix_of_another_size_is_the_input(capfd: pytest.CaptureFixture[str]) -> None:
@@ -85,9 +86,10 @@ def test_one_layer(capfd: pytest.CaptureFixture[str], photo: Path) -> None:
     result = run(capfd, "show", "lenet5", photo, "conv2", "--at", "3,1,2", "--format", "json")
     data = json.loads(result.out)
     values, worked = data["values"], data["worked"]
-    assert worked["at"] == [3, 1, 2]
-    assert worked["result"] == pytest.approx(values[0][3][1][2], rel=1e-4)
-    assert len(worked["groups"]) == 6, "one for each channel"
+    assert len(worked) == len(values) == 1, "one for each image"
+    assert worked[0]["at"] == [3, 1, 2]
+    assert worked[0]["result"] == pytest.approx(values[0][3][1][2], rel=1e-4)
+    assert len(worked[0]["groups"]) == 6, "one for each channel"
 
 
 @pytest.mark.parametrize("layer", ["pool1", "relu1", "fc3", "flatten", "conv1"])
@@ -119,6 +121,17 @@ def test_images_of_the_data(capfd: pytest.CaptureFixture[str]) -> None:
     assert "there is no image 100000: the val part has" in result.err
 
 
+def test_more_images_than_memory(
+    capfd: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused; the kernel would end the process."""
+    monkeypatch.setattr("dotcnn.training.show.run.computer_budget", lambda: 25_000)
+    result = run(capfd, "show", "lenet5", photo, photo, photo)
+    assert result.code == 1
+    assert "all maps of 3 images need" in result.err
+    assert "give it fewer images" in result.err
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -131,6 +144,9 @@ def test_images_of_the_data(capfd: pytest.CaptureFixture[str]) -> None:
         (["by_hand", "--matrix", COURSE, "conv"], "has no layer `conv`"),
         (["lenet5", "--matrix", COURSE, "--input", "1x32x32"], "the input of LeNet5 is 1x32x32"),
         (["lenet5", "PHOTO", "--at", "0,0"], "--at needs a layer"),
+        (["lenet5", "PHOTO", "input", "--at", "0,0"], "input is not computed"),
+        (["lenet5", "--field", "--why"], "--field and --why are two questions"),
+        (["lenet5", "PHOTO", "conv1", "conv2"], "name one layer at a time"),
         (["lenet5", "TEXT"], "not an image, but text"),
         (["lenet5", "PHOTO", "--image", "1"], "not several of these"),
         (["vgg16", "PHOTO", "--input", "3x16x16"], "does not fit"),

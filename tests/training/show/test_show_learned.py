@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
+import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import dotcnn
 from commands import run
@@ -24,6 +27,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "photos").mkdir()
     pixels = numpy.arange(40 * 60 * 3, dtype=numpy.uint32).reshape(40, 60, 3) * 7 % 256
     Image.fromarray(pixels.astype(numpy.uint8)).save(folder / "photos" / "photo.png")
+    numpy.savez(folder / "images.npz", x=pixels[None, :, :40])
     return folder
 
 
@@ -40,8 +44,10 @@ def test_text_and_pictures(
         ((photo, "--why", "2"), "class 2: "),
         (("--why", photo), "speaks against"),  # the image is not the class
         (("--filters", "conv"), ""),
-        (("--dream", "fc:1", "--seed", "3"), "seed 3"),
+        (("--dream", "fc:1", "--seed", "99999999999999999999"), "seed 9999"),
         (("--patches", "conv:0", "--data", str(net / "photos")), "photo.png"),
+        (("--patches", "conv:0", "--data", photo), "photo.png"),
+        (("--patches", "conv:0", "--data", str(net / "images.npz")), "images.npz"),
     ):
         Path(out).unlink(missing_ok=True)
         result = run(capfd, *command(net, *words, "-o", out))
@@ -61,7 +67,6 @@ def test_text_and_pictures(
         (("--why",), "Name an image"),
         (("photo.png", "--filters", "conv"), "take no image"),
         (("--filters", "conv", "-o", "out.txt"), "ends in .png"),
-        (("--filters", "conv", "--format", "json"), "--format json is for layers"),
     ],
 )
 def test_wrong_use_is_answered_with_a_way_out(
@@ -70,6 +75,32 @@ def test_wrong_use_is_answered_with_a_way_out(
     result = run(capfd, *command(net, *words))
     assert result.code != 0
     assert message in " ".join(result.err.split())
+
+
+def test_figures_for_programs(net: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    photo = str(net / "photos" / "photo.png")
+
+    def data(*words: str) -> Any:
+        result = run(capfd, *command(net, *words, "--format", "json"))
+        assert result.code == 0, result.err
+        return json.loads(result.out)
+
+    ((why,),) = (each["classes"] for each in data("--why", "1", photo)["images"])
+    assert why["class"] == 1
+    assert [each["method"] for each in why["methods"]] == [
+        "Grad-CAM", "occlusion", "integrated gradients",
+    ]  # fmt: skip
+    weight = load_file(net / "net.safetensors")["conv.weight"]
+    (filters,) = data("--filters", "conv:2")["sets"]
+    assert torch.equal(torch.tensor(filters["filters"][0]["weights"]), weight[2])
+    (dreamed,) = data("--dream", "conv:1")["channels"]
+    assert dreamed["greatest"] > dreamed["noise"]
+    (searched,) = data("--patches", "conv:1", "--data", str(net / "photos"))["channels"]
+    (patch,) = searched["patches"]
+    (values,) = data(photo, "conv")["values"]
+    row, column = patch["position"]
+    assert patch["value"] == pytest.approx(values[1][row][column], rel=1e-5)
+    assert patch["rows"] == [row, row + 2]
 
 
 @pytest.mark.parametrize("option", ["--filters", "--dream", "--patches"])

@@ -10,7 +10,8 @@ import torch
 from dotcnn.compiler.report.style import Style
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.show.input_images import InputImage, from_matrices
-from dotcnn.training.show.pictures.picture_sheet import sheet_page, sheet_png
+from dotcnn.training.show.pictures.as_html import sheet_page
+from dotcnn.training.show.pictures.as_png import sheet_png
 from dotcnn.training.show.subject import Subject
 from dotcnn.training.show.why.why import Why, smallest_box, why, why_lines, why_sheet
 
@@ -66,6 +67,35 @@ def test_evidence_against_a_class_has_another_sign() -> None:
     for each in result.classes[0].evidence[1:]:
         assert each.against > 0.9
         assert each.against_box is not None
+
+
+def test_a_class_that_wins_nowhere_has_no_area() -> None:
+    """And so comes after those that do, however many positions its score is the mean of."""
+    looked = subject("conv 3 1x1", "1x6x6")
+    with torch.no_grad():
+        looked.module.get_parameter("conv.weight").copy_(
+            torch.tensor([-1.0, 1.0, 0]).view(3, 1, 1, 1)
+        )
+        looked.module.get_parameter("conv.bias").copy_(torch.tensor([0.2, 0.0, -9.0]))
+    result = why(looked, bright(looked, slice(0, 6), slice(0, 4)))
+    assert [each.index for each in result.classes] == [1, 0, 2]
+    assert [each.area for each in result.classes] == pytest.approx([2 / 3, 1 / 3, 0])
+
+
+def test_a_map_of_one_position_is_a_vector() -> None:
+    looked = subject("conv 4 3x3, relu, conv 5 1x1, pool avg global", "3x9x9")
+    result = why(looked, image(looked))
+    assert {each.area for each in result.classes} == {None}
+    chances = [each.probability for each in result.classes]
+    assert chances == sorted(chances, reverse=True)
+
+
+def test_a_network_that_gives_nan_has_no_reasons() -> None:
+    looked = subject(CONV, "3x7x7")
+    with torch.no_grad():
+        looked.module.get_parameter("fc.bias").fill_(float("nan"))
+    with pytest.raises(SpecError, match="is not finite"):
+        why(looked, image(looked))
 
 
 def test_by_default_the_most_likely_classes_are_explained() -> None:

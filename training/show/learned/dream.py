@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,14 +25,16 @@ from ....compiler.network import Node
 from ....compiler.report.grid import Column, grid
 from ....compiler.report.style import BOLD, Style, wrapped
 from ....dsl.diagnostics import Diagnostic, SpecError
+from ....dsl.render import show as printable
 from ...data.images.image_file import BadImage
 from ...data.loader.thread_pool import Progress, unwatched
 from ...runtime.devices import using
 from ..choose_layer import Chosen
 from ..data_images import DataImages
+from ..pictures.adjust import fitted, in_color
 from ..pictures.picture_sheet import Cell, Group, PictureSheet
 from ..subject import Subject
-from .patches import channel_name, fitted
+from .patches import channel_name
 
 STEPS = 128
 CHANNELS = 4
@@ -217,6 +220,7 @@ def _draw(
     with torch.no_grad():
         pictures = canvas.center(canvas.draw(spectrum)).round().clamp(0, 255)
         reached = reached_by(pictures).float().reshape(len(channels), -1)
+    subject.must_be_finite(reached, f"the output of {node.name}")
     return [
         Dream(
             channel,
@@ -258,7 +262,7 @@ class _Canvas:
         spectra = [
             torch.randn(
                 self.channels, rows, columns // 2 + 1, 2,
-                generator=torch.Generator().manual_seed(seed * 1_000_003 + channel),
+                generator=torch.Generator().manual_seed(_seed(seed, channel)),
             )
             for channel in channels
         ]  # fmt: skip
@@ -282,7 +286,7 @@ class _Canvas:
     def window(self, pixels: Tensor, step: int, seed: int) -> Tensor:
         """What the network sees in a step: shifted and scaled at random."""
         draws = torch.rand(
-            4, generator=torch.Generator().manual_seed(seed * 1_000_003 + 500_000_003 + step)
+            4, generator=torch.Generator().manual_seed(_seed(seed, 500_000_003 + step))
         ).tolist()
         rows = self._samples(0, self.height, draws[0], draws[2])
         columns = self._samples(1, self.width, draws[1], draws[3])
@@ -297,6 +301,11 @@ class _Canvas:
         where = middle + (torch.arange(side) - (side - 1) / 2) * step
         distance = (where.clamp(0, whole - 1)[:, None] - torch.arange(whole)[None]).abs()
         return (1 - distance).clamp(min=0).to(self.device)
+
+
+def _seed(seed: int, number: int) -> int:
+    """A seed of its own for each channel and step; torch takes 64 bits."""
+    return (seed * 1_000_003 + number) % 2**63
 
 
 def _compared(
@@ -352,7 +361,7 @@ def dream_lines(subject: Subject, result: Dreams, style: Style) -> Iterator[str]
     yield from wrapped(f"{result.node.name}: {result.which}", style, code=BOLD)
     yield from grid([columns], result.dreams, style)
     for note in _notes(result):
-        yield from wrapped(note, style)
+        yield from wrapped(printable(note), style)
 
 
 def _notes(result: Dreams) -> list[str]:
@@ -387,14 +396,12 @@ def dream_sheet(subject: Subject, result: Dreams) -> PictureSheet:
     side = next(side for most, side in _SIDES if len(result.dreams) <= most)
     cells = []
     for each in result.dreams:
-        picture = each.picture if each.picture.shape[0] in (1, 3) else each.picture[:1]
         name = channel_name(subject, result.node, each.channel)
         reached = f"{each.greatest:.3g}"
         what = "patch" if len(result.node.shape) == 3 else "image"
         best = f" (best {what} {each.best_greatest:.3g})" if each.best_greatest is not None else ""
-        cells.append(
-            Cell(fitted(picture, side), (name, reached + best), f"what excites {name} most")
-        )
+        picture = fitted(in_color(each.picture), side)
+        cells.append(Cell(picture, (name, reached + best), f"what excites {name} most"))
     return PictureSheet(
         f"Dreams of {result.node.name}",
         f"{subject.name}: {result.which}; below each, the largest value that it reaches",
@@ -402,3 +409,26 @@ def dream_sheet(subject: Subject, result: Dreams) -> PictureSheet:
         None,
         tuple(_notes(result)),
     )
+
+
+def dream_data(subject: Subject, result: Dreams) -> dict[str, Any]:
+    """What each picture reaches, for JSON."""
+    return {
+        "layer": result.node.name,
+        "steps": result.steps,
+        "seed": result.seed,
+        "compared": result.compared or None,
+        "channels": [
+            {
+                "channel": each.channel,
+                "name": channel_name(subject, result.node, each.channel),
+                "drawn": not each.dead,
+                "noise": each.start,
+                "mean": each.mean,
+                "greatest": each.greatest,
+                "best_image_mean": each.best_mean,
+                "best_image_greatest": each.best_greatest,
+            }
+            for each in result.dreams
+        ],
+    }

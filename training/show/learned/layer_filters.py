@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,16 +21,9 @@ from ....compiler.report.grid import Column, grid
 from ....compiler.report.style import BOLD, FAINT, Style, wrapped
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ..choose_layer import Chosen
+from ..pictures.adjust import enlarged, framed, in_rows
 from ..pictures.colors import filter_pictures, signed_colors
-from ..pictures.picture_sheet import (
-    Cell,
-    ColorScale,
-    Group,
-    PictureSheet,
-    enlarged,
-    framed,
-    in_rows,
-)
+from ..pictures.picture_sheet import Cell, ColorScale, Group, PictureSheet
 from ..subject import Subject
 
 _MOST, _MOST_ROWS = 128, 48
@@ -44,6 +38,7 @@ _LISTED = 16
 _TILE = 64
 _ALMOST_ZERO = 0.01
 """A filter whose norm is below this share of the median is called almost zero."""
+_COLORS = ("red", "green", "blue")
 _AS_NUMBERS = (4, 3, 7)
 """Filters are printed as numbers if there are at most this many, with at most this many input
 channels, of at most this size."""
@@ -82,6 +77,14 @@ class Filters:
         """Whether each filter is one picture."""
         return self.colors or self.weights.shape[1] == 1
 
+    @property
+    def few(self) -> bool:
+        """Whether they are few and small enough to be printed as numbers."""
+        most, most_inputs, most_side = _AS_NUMBERS
+        _, inputs, height, width = self.weights.shape
+        few = len(self.shown) <= most and inputs <= most_inputs
+        return few and max(height, width) <= most_side
+
     def norms(self) -> Tensor:
         norms: Tensor = self.weights.flatten(1).norm(dim=1)
         return norms
@@ -94,11 +97,8 @@ class Filters:
     def described(self) -> str:
         count, inputs, height, width = self.weights.shape
         if self.node.op.kind == "linear":
-            what = f"{count:,} outputs"
-            of = f"{inputs}x{height}x{width} map" if self.of_map else f"{inputs:,} inputs"
-            return f"{what}, each a weighted sum of {'a' if self.of_map else ''} {of}".replace(
-                "of  ", "of "
-            )
+            of = f"a {inputs}x{height}x{width} map" if self.of_map else f"{inputs:,} inputs"
+            return f"{count:,} outputs, each a weighted sum of {of}"
         one = "filter" if count == 1 else "filters"
         group = f", in {self.groups} groups" if self.groups > 1 else ""
         return f"{count:,} {one} of {inputs}x{height}x{width}{group}"
@@ -361,10 +361,7 @@ def _range(numbers: Sequence[int]) -> str:
 def filters_lines(filters: Filters, style: Style) -> Iterator[str]:
     """What the terminal shows: the filters as numbers if they are few and small, and a table."""
     yield style.paint(f"{filters.name}: {filters.described()}", BOLD)
-    _, inputs, height, width = filters.weights.shape
-    most, most_inputs, most_side = _AS_NUMBERS
-    few = len(filters.shown) <= most and inputs <= most_inputs
-    if few and max(height, width) <= most_side:
+    if filters.few:
         for number in filters.shown:
             yield ""
             yield from _numbers(filters, number, style)
@@ -384,10 +381,9 @@ def filters_lines(filters: Filters, style: Style) -> Iterator[str]:
 def _numbers(filters: Filters, number: int, style: Style) -> Iterator[str]:
     bias = "" if filters.bias is None else f", bias {float(filters.bias[number]):.4g}"
     yield style.paint(f"filter {number}{bias}", FAINT)
-    names = ("red", "green", "blue")
     for channel, rows in enumerate(filters.weights[number]):
         if filters.weights.shape[1] > 1:
-            name = names[channel] if filters.colors else filters.input_of(number, channel)
+            name = _COLORS[channel] if filters.colors else filters.input_of(number, channel)
             yield style.paint(f"  input {name}", FAINT)
         texts = [[f"{float(value):.4g}" for value in row] for row in rows]
         wide = max(len(text) for row in texts for text in row)
@@ -422,3 +418,39 @@ def _reads(filters: Filters, number: int, most: int) -> str:
     """The input channels with the largest weights."""
     strongest = _strongest_inputs(filters.weights[number], most)
     return " ".join(str(filters.input_of(number, channel)) for channel in strongest)
+
+
+# ---- for programs ------------------------------------------------------------------------------
+
+
+def filters_data(sets: Sequence[Filters]) -> dict[str, Any]:
+    """Figures of the filters, for JSON; of few small filters, or if they are named, the weights."""
+    return {
+        "layer": sets[0].node.name,
+        "sets": [
+            {
+                "name": each.name,
+                "shape": list(each.weights.shape),
+                "groups": each.groups,
+                "inputs": list(_COLORS) if each.colors else None,
+                "filters": [_filter_data(each, number) for number in each.shown],
+            }
+            for each in sets
+        ],
+    }
+
+
+def _filter_data(filters: Filters, number: int) -> dict[str, Any]:
+    weights = filters.weights[number]
+    most = min(len(weights), _INPUTS)
+    data = {
+        "filter": number,
+        "norm": float(weights.norm()),
+        "least": float(weights.min()),
+        "mean": float(weights.mean()),
+        "greatest": float(weights.max()),
+        "bias": None if filters.bias is None else float(filters.bias[number]),
+        "reads_most": [filters.input_of(number, n) for n in _strongest_inputs(weights, most)],
+    }
+    whole = filters.named or filters.few
+    return {**data, "weights": weights.tolist()} if whole else data

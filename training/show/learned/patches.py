@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,15 +21,15 @@ from ....compiler.network import Node
 from ....compiler.report.grid import Column, grid
 from ....compiler.report.style import BOLD, Style, wrapped
 from ....dsl.diagnostics import Diagnostic, SpecError
+from ....dsl.render import show as printable
 from ...data.images.image_file import BadImage
 from ...data.loader.thread_pool import Progress, unwatched
 from ...runtime.devices import using
 from ..choose_layer import Chosen, is_of_classes
 from ..data_images import DataImages
-from ..input_images import InputImage
-from ..pictures.picture_sheet import Cell, Group, PictureSheet, boxed
+from ..pictures.adjust import boxed, fitted, in_color
+from ..pictures.picture_sheet import Cell, Group, PictureSheet
 from ..subject import Subject
-from ..why.why import viewed_input
 
 COUNT = 9
 CHANNELS = 9
@@ -109,6 +110,7 @@ def patches(
             values, places = output.flatten(2).max(2) if output.ndim > 2 else (
                 output, torch.zeros_like(output, dtype=torch.int64)
             )  # fmt: skip
+            subject.must_be_finite(values, f"the output of {node.name}")
             searched += len(readable)
             total += values.double().sum(0).cpu()
             for image, row, where in zip(numbers, values.tolist(), places.tolist(), strict=True):
@@ -121,7 +123,7 @@ def patches(
         raise SpecError(
             [Diagnostic("no-images", f"no image of {images.origin} can be read", notes=notes)]
         )
-    pictures = _read_again(subject, images, {-image for heap in best for _, image, _ in heap})
+    pictures = _read_again(images, {-image for heap in best for _, image, _ in heap})
     field = fields(subject.network)[node.index]
     found = []
     for channel, heap, mean in zip(channels, best, (total / searched).tolist(), strict=True):
@@ -151,7 +153,7 @@ def seen(axis: Axis, position: int, side: int) -> tuple[int, int]:
     return min(max(first, 0), side - 1), max(min(last, side - 1), 0)
 
 
-def _read_again(subject: Subject, images: DataImages, numbers: set[int]) -> dict[int, Tensor]:
+def _read_again(images: DataImages, numbers: set[int]) -> dict[int, Tensor]:
     pictures = {}
     for number in sorted(numbers):
         try:
@@ -159,8 +161,7 @@ def _read_again(subject: Subject, images: DataImages, numbers: set[int]) -> dict
         except BadImage as error:
             message = f"{images.name(number)} changed while it was read: {error.reason}"
             raise SpecError([Diagnostic("bad-image", message)]) from None
-        image = InputImage(images.name(number), pixels.float(), pixels)
-        pictures[number] = viewed_input(subject, image)
+        pictures[number] = in_color(pixels)
     return pictures
 
 
@@ -186,7 +187,7 @@ def patches_lines(subject: Subject, result: Patches, style: Style) -> Iterator[s
         Column("position", lambda patch: _position(patch), True),
         Column("rows", lambda patch: f"{patch.rows[0]}-{patch.rows[1]}", True),
         Column("columns", lambda patch: f"{patch.columns[0]}-{patch.columns[1]}", True),
-        Column("image", lambda patch: patch.name, yields=1, least=16, optional=False),
+        Column("image", lambda patch: printable(patch.name), yields=1, least=16, optional=False),
     ]
     for each in result.channels:
         name = channel_name(subject, result.node, each.channel)
@@ -194,7 +195,7 @@ def patches_lines(subject: Subject, result: Patches, style: Style) -> Iterator[s
         yield from grid([columns], each.patches, style)
         yield ""
     for note in _notes(subject, result):
-        yield from wrapped(note, style)
+        yield from wrapped(printable(note), style)
 
 
 def _position(patch: Patch) -> str:
@@ -268,15 +269,33 @@ def _whole(patch: Patch) -> Cell:
     return Cell(boxed(picture, (*ends[0], *ends[1]), _FRAME))
 
 
-def fitted(picture: Tensor, side: int) -> Tensor:
-    """A picture whose longer side has this size: pixels are repeated or averaged."""
-    height, width = picture.shape[-2:]
-    scale = side / max(height, width)
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    if scale >= 1:
-        resized = torch.nn.functional.interpolate(picture[None].float(), size, mode="nearest")
-    else:
-        resized = torch.nn.functional.interpolate(
-            picture[None].float(), size, mode="bilinear", align_corners=False, antialias=True
-        )
-    return resized[0].round().clamp(0, 255).to(torch.uint8)
+# ---- for programs ------------------------------------------------------------------------------
+
+
+def patches_data(subject: Subject, result: Patches) -> dict[str, Any]:
+    """Where the patches are, for JSON."""
+    return {
+        "layer": result.node.name,
+        "origin": result.origin,
+        "searched": result.searched,
+        "unreadable": list(result.bad),
+        "channels": [
+            {
+                "channel": each.channel,
+                "name": channel_name(subject, result.node, each.channel),
+                "mean": each.mean,
+                "patches": [
+                    {
+                        "value": patch.value,
+                        "image": patch.name,
+                        "number": patch.image,
+                        "position": None if patch.position is None else list(patch.position),
+                        "rows": list(patch.rows),
+                        "columns": list(patch.columns),
+                    }
+                    for patch in each.patches
+                ],
+            }
+            for each in result.channels
+        ],
+    }

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from ....compiler.network import Node
+from ....compiler.report.figures import plural
 from ....compiler.shapes import size, text
 from ....dsl.diagnostics import Diagnostic, SpecError
-from ...data.images.decode import decode
 from ...data.images.image_file import BadImage, quiet
 from ...data.loader.thread_pool import Progress, unwatched
 from ...data.open import Opened, open_data
@@ -28,7 +28,6 @@ from ...runtime.devices import using
 from ..subject import Subject
 
 Pool = Literal["mean", "max", "none"]
-POOLS: tuple[Pool, ...] = ("mean", "max", "none")
 
 _BATCH = 64
 MAX_NUMBERS = 2**30
@@ -80,8 +79,7 @@ def features_of_files(
                 try:
                     if isinstance(source, BadImage):
                         raise source
-                    image = decode(source, subject.preparation.channels)
-                    pixels.append(subject.preparation.fit(image))
+                    pixels.append(subject.preparation.image(source))
                     files.append(name)
                 except BadImage as error:
                     skipped.append(f"{name}: {error.reason}")
@@ -141,18 +139,31 @@ def _must_fit(node: Node, pool: Pool, images: int) -> None:
         raise SpecError([Diagnostic("too-many-numbers", message, help=help)])
 
 
+def must_be_finite(values: Tensor) -> None:
+    """Raises SpecError for NaN or infinity, which have no place in a picture."""
+    bad = int((~values.isfinite()).any(1).sum())
+    if bad:
+        message = f"the numbers of {plural(bad, 'image')} are not finite: NaN or infinity"
+        raise SpecError([Diagnostic("not-finite", message, help="leave --map out")])
+
+
 def principal_components(values: Tensor, count: int = 2) -> tuple[Tensor, list[float]]:
     """The first principal components of rows, and the share of the variance that each has. Signs
     are fixed, so the same rows give the same picture."""
+    must_be_finite(values)
     centered = (values - values.mean(0)).double()
     if len(values) < 2 or not float(centered.abs().max()):
         return torch.zeros(len(values), count), [0.0] * count
-    _, deviations, axes = torch.linalg.svd(centered, full_matrices=False)
-    axes = axes[:count]
+    # From the smaller of the two products: a table of many images is narrow, or the other way.
+    if centered.shape[1] <= len(centered):
+        axes = torch.linalg.eigh(centered.T @ centered).eigenvectors.T.flip(0)[:count]
+    else:
+        weights = torch.linalg.eigh(centered @ centered.T).eigenvectors.T.flip(0)[:count]
+        axes = torch.nn.functional.normalize(weights @ centered, dim=1)
     largest = axes.abs().argmax(1, keepdim=True)
     axes = axes * axes.gather(1, largest).sign()
-    total = float(deviations.square().sum())
-    shares = [float(each) ** 2 / total for each in deviations[:count]]
+    variances = (centered @ axes.T).square().sum(0)
+    shares = (variances / centered.square().sum()).tolist()
     found = (centered @ axes.T).float()
     missing = count - found.shape[1]
     if missing:
@@ -166,6 +177,7 @@ def by_umap(values: Tensor) -> Tensor:
         message = "UMAP needs umap-learn, which is not installed here"
         help = "pip install umap-learn, or leave --umap out: two principal components"
         raise SpecError([Diagnostic("missing-package", message, help=help)])
+    must_be_finite(values)
     import umap
 
     return torch.from_numpy(umap.UMAP(random_state=0).fit_transform(values.numpy())).float()

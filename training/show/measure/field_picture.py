@@ -1,88 +1,89 @@
-"""A picture of a measured receptive field: the gradient as heat over the image, the square from
+"""Pictures of measured receptive fields: the gradient as heat over the image, the square from
 theory, and the square with 95 % of the gradient."""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...page.picture import heat_colors
 from ..input_images import InputImage
+from ..pictures.adjust import boxed, framed, in_color
+from ..pictures.picture_sheet import Cell, Group, PictureSheet
+from ..subject import Subject
 from .measured_field import MeasuredField
 
 _SIDE = 640
-_MARGIN, _LINE = 16, 22
-_THEORY, _MEASURED, _INK, _PAPER = (54, 112, 184), (39, 138, 85), (30, 30, 34), (255, 255, 255)
+_THEORY, _MEASURED = (54, 112, 184), (39, 138, 85)
+_EMPTY = 245
 
 
-def field_png(measured: MeasuredField, title: str, image: InputImage | None) -> bytes:
-    """The bytes of a PNG file."""
+def field_sheet(
+    subject: Subject, fields: Sequence[MeasuredField], image: InputImage | None
+) -> PictureSheet:
+    """A picture for each layer, over an image if there is one."""
+    return PictureSheet(
+        f"Receptive fields of {subject.network.name}",
+        "The gradient of one output with respect to each pixel is drawn as heat.",
+        (Group("", tuple(_cell(each, image) for each in fields)),),
+        notes=(
+            "Blue: the square from theory; outside the image it is padding. Green: the smallest"
+            " square around its center with 95 % of the gradient.",
+        ),
+    )
+
+
+def _cell(measured: MeasuredField, image: InputImage | None) -> Cell:
     height, width = measured.gradient.shape
     times = max(_SIDE // max(height, width), 1)
-    # What is outside the image is padding: the theoretical square may begin there.
     rows, columns = measured.rows, measured.columns
     if measured.whole:
         rows, columns = (0, height - 1), (0, width - 1)
-    out = [max(-rows[0], rows[1] - height + 1, -columns[0], columns[1] - width + 1, 0)]
-    border = min(out[0], max(height, width)) + 2
-    inner = _blended(measured.gradient, image)
-    inner = inner.repeat_interleave(times, 1).repeat_interleave(times, 2)
-    picture = Image.new(
-        "RGB",
-        (2 * _MARGIN + (width + 2 * border) * times, 5 * _LINE + (height + 2 * border) * times),
-        _PAPER,
-    )
-    draw = ImageDraw.Draw(picture)
-    left, top = _MARGIN + border * times, 4 * _LINE + border * times
-    picture.paste(Image.fromarray(inner.permute(1, 2, 0).contiguous().numpy()), (left, top))
-    draw.rectangle((left - 1, top - 1, left + width * times, top + height * times), outline=_INK)
-    _square(draw, rows, columns, (left, top), times, _THEORY)
+    # What is outside the image is padding: the theoretical square may begin there.
+    out = max(-rows[0], rows[1] - height + 1, -columns[0], columns[1] - width + 1, 0)
+    border = min(out, max(height, width)) + 2
+    picture = _blended(measured.gradient, image)
+    picture = framed(picture.repeat_interleave(times, 1).repeat_interleave(times, 2), 30)
+    picture = F.pad(picture, [border * times - 1] * 4, value=255)
+    picture = _squared(picture, rows, columns, border, times, _THEORY)
+    theory = f"in theory (blue): {rows[1] - rows[0] + 1} x {columns[1] - columns[0] + 1} pixels"
     side = measured.side
+    told = "no gradient arrives"
     if side is not None:
         row, column = measured.center
         reach = side // 2
-        _square(
-            draw, (row - reach, row + reach), (column - reach, column + reach),
-            (left, top), times, _MEASURED,
+        picture = _squared(
+            picture, (row - reach, row + reach), (column - reach, column + reach),
+            border, times, _MEASURED,
         )  # fmt: skip
-    font, bold = ImageFont.load_default(15), ImageFont.load_default(18)
-    draw.text((_MARGIN, 8), title, _INK, bold)
-    theory = f"{rows[1] - rows[0] + 1} x {columns[1] - columns[0] + 1} pixels"
-    draw.text((_MARGIN, 8 + _LINE + 4), f"in theory: {theory}", _THEORY, font)
-    told = f"95 % of the gradient: {side} x {side}" if side else "no gradient arrives"
-    draw.text((_MARGIN, 8 + 2 * _LINE), told, _MEASURED, font)
-    file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    return file.getvalue()
+        told = f"95 % of the gradient (green): {side} x {side}"
+    return Cell(picture, (measured.node.name, theory, told))
 
 
-def _square(
-    draw: ImageDraw.ImageDraw,
+def _squared(
+    picture: Tensor,
     rows: tuple[int, int],
     columns: tuple[int, int],
-    corner: tuple[int, int],
+    border: int,
     times: int,
     color: tuple[int, int, int],
-) -> None:
-    left, top = corner
-    box = (
-        left + columns[0] * times,
-        top + rows[0] * times,
-        left + (columns[1] + 1) * times - 1,
-        top + (rows[1] + 1) * times - 1,
-    )
-    draw.rectangle(box, outline=color, width=2)
+) -> Tensor:
+    """The picture with a square of input pixels, as far as that is on it."""
+    ends = []
+    for (first, last), side in zip((rows, columns), picture.shape[1:], strict=True):
+        ends += [max((first + border) * times, 0), min((last + 1 + border) * times, side) - 1]
+    return boxed(picture, (ends[0], ends[1], ends[2], ends[3]), color)
 
 
 def _blended(gradient: Tensor, image: InputImage | None) -> Tensor:
     """The image in gray with the gradient as heat; its root, so that the outskirts are visible."""
     heat = (gradient / gradient.max().clamp(min=1e-30)).sqrt().float()
     if image is None or image.pixels is None:
-        base = torch.full((1, *gradient.shape), 245.0)
+        base = torch.full((1, *gradient.shape), float(_EMPTY))
     else:
-        base = image.pixels.float().mean(0, keepdim=True)
+        base = in_color(image.pixels).float().mean(0, keepdim=True)
     mixed = base * (1 - 0.75 * heat) + heat_colors(heat) * 0.75 * heat
     return mixed.round().clamp(0, 255).to(torch.uint8)

@@ -1,9 +1,10 @@
 """The norm of the gradient at each layer before training: does learning reach the first layers?
 
-One batch goes forward and back through the network with its initial weights, as in training. The
-gradient of the loss with respect to the weights of each layer has a norm; if it shrinks from the
-last layer to the first by orders of magnitude, the first layers do not learn (it vanishes), and if
-it grows, no learning rate suits all layers (it explodes).
+One batch goes forward and back through the network with its initial weights, as in training (or
+with those of a run: then it shows the end of its training). The gradient of the loss with respect
+to the weights of each layer has a norm; if it shrinks from the last layer to the first by orders of
+magnitude, the first layers do not learn (it vanishes), and if it grows, no learning rate suits all
+layers (it explodes).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +22,7 @@ from ....compiler.ops.worked import figure
 from ....compiler.report.grid import Column, grid
 from ....compiler.report.style import BOLD, Style, wrapped
 from ....dsl.diagnostics import Diagnostic, SpecError
+from ....dsl.render import show as printable
 from ...data.check_classes import check_classes
 from ...data.loader.thread_pool import Progress, unwatched
 from ...data.open import open_data
@@ -53,6 +56,11 @@ class Gradients:
     loss: float
     images: str
     """What it was measured on, in words."""
+
+    @property
+    def when(self) -> str:
+        """Which weights it was measured with, in words."""
+        return "with learned weights" if self.subject.learned == "learned" else "at the start"
 
     @property
     def ratio(self) -> float:
@@ -137,7 +145,8 @@ def _batch(subject: Subject, progress: Progress) -> tuple[Tensor, Tensor, str]:
 def gradient_lines(gradients: Gradients, style: Style) -> Iterator[str]:
     """A row for each layer with weights, with a bar in powers of ten."""
     name = gradients.subject.network.name
-    yield from wrapped(f"{name}: gradients at the start, on {gradients.images}", style, code=BOLD)
+    head = f"{name}: gradients {gradients.when}, on {gradients.images}"
+    yield from wrapped(printable(head), style, code=BOLD)
     yield from wrapped(
         f"loss {figure(gradients.loss)}; norm per weight (root mean square); a bar that is shorter"
         " by 4 is a tenth",
@@ -167,7 +176,7 @@ def verdict(gradients: Gradients) -> str:
     ratio = gradients.ratio
     first = gradients.layers[0].node.name
     if not math.isfinite(ratio) or any(not math.isfinite(each.norm) for each in gradients.layers):
-        return "The gradients are not finite, or zero: nothing can be learned from this start."
+        return "The gradients are not finite, or zero: nothing can be learned from here."
     if ratio < VANISHES:
         return (
             f"It vanishes: at {first} the gradient is {figure(ratio)} of that at the last layers,"
@@ -192,3 +201,16 @@ def comparison_lines(several: Sequence[Gradients], style: Style) -> Iterator[str
         Column("first / last", lambda row: figure(row.ratio), True, optional=False),
     ]
     yield from grid([columns], several, style)
+
+
+def gradients_data(gradients: Gradients) -> dict[str, Any]:
+    """The gradients of a network, for JSON."""
+    return {
+        "network": gradients.subject.network.name,
+        "weights": gradients.subject.learned,
+        "images": gradients.images,
+        "loss": gradients.loss,
+        "first_over_last": gradients.ratio,
+        "verdict": verdict(gradients),
+        "layers": [{"name": each.node.name, "norm": each.norm} for each in gradients.layers],
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -168,3 +169,20 @@ def _clipped(measured: MeasuredField) -> str:
     inside = measured.rows[0] >= 0 and measured.rows[1] < height
     inside = inside and measured.columns[0] >= 0 and measured.columns[1] < width
     return "" if inside else " (it reaches into the padding)"
+
+
+def field_data(measured: MeasuredField) -> dict[str, Any]:
+    """What `cnn show --field` says of a layer, for JSON."""
+    seen = None
+    if not measured.whole:
+        seen = {"rows": list(measured.rows), "columns": list(measured.columns)}
+    return {
+        "layer": measured.node.name,
+        "position": list(measured.place),
+        "center": list(measured.center),
+        "in_theory": seen,
+        "whole_input": measured.whole,
+        "side_of_95_percent": measured.side,
+        "inner_half": measured.half if measured.side is not None else None,
+        "images": 0 if measured.noise else measured.images,
+    }

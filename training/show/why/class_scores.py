@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ....compiler.shapes import text
+from ....compiler.shapes import size, text
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ...inference.layer_outputs import logits_of
 from ...metrics.evaluation import probabilities_of
@@ -30,17 +30,19 @@ class ClassScores:
         self.node = logits_of(subject.network)
         must_have_classes(subject)
         self.count = self.node.shape[0]
-        self.is_map = len(self.node.shape) == 3
+        self.is_map = size(self.node.shape) > self.count
         output = subject.network.output.op
         self.independent = subject.multi_label or output.independent or self.count == 1
         with torch.no_grad():
             self._share: Tensor | None = None
             logits = self.logits(image[None])
             if self.is_map:
-                self._share = _positions_won(logits[0], self.independent)
-                self.area = self._won.flatten(1).mean(1).cpu()
+                won = _positions_won(logits[0], self.independent)
+                self.area = won.flatten(1).mean(1).cpu()
+                self._share = _weights(won)
             self.scores = self.of(logits)[0].cpu()
             self.probabilities = self.probabilities_of(logits)[0].cpu()
+        subject.must_be_finite(self.scores, f"the output of {subject.network.name}")
 
     def logits(self, images: Tensor) -> Tensor:
         return self.subject.layers(images, [self.node])[self.node.index].float()
@@ -51,13 +53,13 @@ class ClassScores:
 
     def of(self, logits: Tensor) -> Tensor:
         if self._share is None:
-            return logits
+            return logits.flatten(1)
         return torch.einsum("nchw,chw->nc", logits, self._share)
 
     def probabilities_of(self, logits: Tensor) -> Tensor:
         """Images x classes; for a map, the mean over the positions of the score."""
         if self._share is None:
-            return probabilities_of(logits, self.independent)
+            return probabilities_of(logits.flatten(1), self.independent)
         each = torch.sigmoid(logits) if self.independent else torch.softmax(logits, 1)
         return torch.einsum("nchw,chw->nc", each, self._share)
 
@@ -68,25 +70,25 @@ class ClassScores:
     def _column(self, index: int, logits: Tensor) -> Tensor:
         return self.of(logits)[:, index]
 
-    @property
-    def _won(self) -> Tensor:
-        assert self._share is not None
-        return (self._share > 0).float()
-
     def best(self, most: int) -> list[int]:
         """The classes with the greatest probabilities; of a map, with the largest areas."""
-        order = self.area if self.is_map else self.probabilities
-        return [int(i) for i in order.argsort(descending=True, stable=True)[:most]]
+        order = self.probabilities.argsort(descending=True, stable=True)
+        if self.is_map:
+            order = order[self.area[order].argsort(descending=True, stable=True)]
+        return order[:most].tolist()
 
 
 def _positions_won(logits: Tensor, independent: bool) -> Tensor:
-    """The weight of each position in the mean of each class: channels x height x width."""
+    """1 where a class wins, else 0: channels x height x width."""
     if independent:
-        won = (logits > 0).float()
-    else:
-        won = torch.zeros_like(logits).scatter_(0, logits.argmax(0, keepdim=True), 1.0)
+        return (logits > 0).float()
+    return torch.zeros_like(logits).scatter_(0, logits.argmax(0, keepdim=True), 1.0)
+
+
+def _weights(won: Tensor) -> Tensor:
+    """The weight of each position in the mean of each class."""
     count = won.sum((1, 2), keepdim=True)
-    everywhere = torch.full_like(won, 1 / (logits.shape[1] * logits.shape[2]))
+    everywhere = torch.full_like(won, 1 / (won.shape[1] * won.shape[2]))
     return torch.where(count > 0, won / count.clamp(min=1), everywhere)
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -34,8 +35,9 @@ from ...data.loader.thread_pool import Progress, unwatched
 from ...inference.gradcam import last_map, signed_gradcam
 from ...runtime.devices import using
 from ..input_images import InputImage
+from ..pictures.adjust import boxed, enlarged, viewed
 from ..pictures.colors import ABOVE, BELOW, over_image, scaled
-from ..pictures.picture_sheet import Cell, ColorScale, Group, PictureSheet, boxed, enlarged
+from ..pictures.picture_sheet import Cell, ColorScale, Group, PictureSheet
 from ..subject import Subject
 from .class_scores import ClassScores
 from .integrated_gradients import integrated_gradients
@@ -342,6 +344,48 @@ def _speaks_against(result: Why, evidence: Evidence) -> str:
     return f"{name}, {percent(before)} -> {percent(evidence.gained)}"
 
 
+def why_data(results: Sequence[Why]) -> dict[str, Any]:
+    """The figures of all images, for JSON."""
+    return {
+        "network": results[0].subject.network.name,
+        "images": [
+            {
+                "image": result.image.name,
+                "label": result.image.label,
+                "classes": [
+                    {
+                        "class": each.index,
+                        "name": each.name,
+                        "probability": each.probability,
+                        "score": each.score,
+                        "area": each.area,
+                        "methods": [_evidence_data(result, some) for some in each.evidence],
+                    }
+                    for each in result.classes
+                ],
+            }
+            for result in results
+        ],
+    }
+
+
+def _evidence_data(result: Why, evidence: Evidence) -> dict[str, Any]:
+    gains = evidence.gains if evidence.box is not None else None
+    top, bottom, left, right = evidence.box or (None,) * 4
+    return {
+        "method": evidence.method,
+        "box": {"rows": [top, bottom], "columns": [left, right]} if evidence.box else None,
+        "probability_if_hidden": evidence.without if evidence.box else None,
+        "against": evidence.against,
+        "speaks_against": None if gains is None else {
+            "class": gains,
+            "name": result.subject.class_name(gains),
+            "probability": float(result.probabilities[gains]),
+            "probability_if_hidden": evidence.gained,
+        },
+    }  # fmt: skip
+
+
 # ---- pictures ----------------------------------------------------------------------------------
 
 
@@ -349,7 +393,7 @@ def why_sheet(results: Sequence[Why]) -> PictureSheet:
     """The pictures of all images: for each class the image and each method over it."""
     groups = []
     for result in results:
-        seen = viewed_input(result.subject, result.image)
+        seen = viewed(result.image)
         for explained in result.classes:
             cells = [
                 Cell(enlarged(seen, _SIDE), _about_image(result.image)),
@@ -407,16 +451,3 @@ def _picture(seen: Tensor, evidence: Evidence) -> Tensor:
             large = (top * times, (bottom + 1) * times - 1, left * times, (right + 1) * times - 1)
             picture = boxed(picture, large, color)
     return picture
-
-
-def viewed_input(subject: Subject, image: InputImage) -> Tensor:
-    """An image as a picture: uint8, three channels, at the size of the network's input."""
-    if image.pixels is not None:
-        pixels = image.pixels
-    else:  # numbers that are no levels of gray
-        numbers = image.input.float()
-        low, high = numbers.min(), numbers.max()
-        pixels = ((numbers - low) / (high - low).clamp(min=1e-12) * 255).round().to(torch.uint8)
-    if pixels.shape[0] not in (1, 3):
-        pixels = pixels[:3] if pixels.shape[0] > 3 else pixels[:1]
-    return pixels.cpu().expand(3, -1, -1)
