@@ -57,6 +57,12 @@ def grid(
     return lines
 
 
+def fits(columns: Sequence[Column[R]], rows: Sequence[R], width: int) -> bool:
+    """Whether there is room for these columns, with nothing cut."""
+    widths = [max([len(each.name), *(len(each.cell(row)) for row in rows)]) for each in columns]
+    return sum(widths) + len(GAP) * (len(widths) - 1) <= width
+
+
 def _fitted(
     columns: Sequence[Column[R]], row: Sequence[str], widths: Sequence[int]
 ) -> list[list[str]]:

@@ -1,5 +1,6 @@
-"""Selects layers on the command line: by name, by the beginning or end of a name, by line; and the
-paths of forms, which have no names of their own: `inception3a.path3`, `path1`.
+"""Selects layers on the command line: by name, also as a narrow table shortens it, by the beginning
+or end of a name, by line; and the paths of forms, which have no names of their own:
+`inception3a.path3`, `path1`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from ...dsl.closest import closest
 from ..network import Network, Node, Scope
+from .short_names import written_out
 from .structure import Part
 
 
@@ -50,6 +52,9 @@ def select(network: Network, wanted: str) -> Selection:
     nodes = nodes or [node for node in network.nodes if node.name.endswith(f".{wanted}")]
     if wanted and nodes:
         return Selection(nodes[0] if len(nodes) == 1 else None, tuple(nodes))
+    full = written_out(network, wanted)
+    if full is not None and full != wanted:
+        return select(network, full)
     path = _PATH.fullmatch(wanted)
     if path:
         return _path(network, path[1] or "", int(path[2]))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ...dsl.render import show as printable
 from ..analysis import Analysis
 from ..shapes import text
 from .figures import SharedUnit, area, data_size, exact, pair, plural, short
-from .grid import Column, grid
+from .grid import Column, fits, grid
 from .rows import Row, rows
+from .short_names import shortened
 from .style import BOLD, FAINT, GAP, HEAVY, PLAIN, Style, wrapped
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _HEAVY_SHARE = 10
 """Layers with a tenth of all parameters, multiply-adds or memory of outputs are highlighted."""
+_LETTERS = (6, 5, 4, 3)
+"""Of the words of shortened names, as there is room."""
 
 
 def table(
@@ -57,7 +60,13 @@ def layer_table(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> 
         }.get(column, (0, 0))
         return HEAVY if part * _HEAVY_SHARE >= whole > 0 else ""
 
-    return grid(_variants(unit), table_rows, style, heavy)
+    columns, short = _columns_for(unit, table_rows, style.width)
+    lines = grid([columns], table_rows, style, heavy)
+    example = next((pair for pair in short.items() if pair[0] != pair[1]), None)
+    if example is not None:
+        full, shown = example
+        lines += ["", *wrapped(f"Names are shortened: {shown} is {full}.", style)]
+    return lines
 
 
 def memory_unit(analysis: Analysis) -> SharedUnit:
@@ -65,29 +74,64 @@ def memory_unit(analysis: Analysis) -> SharedUnit:
     return SharedUnit(max(analysis.output_bytes))
 
 
-def _variants(unit: SharedUnit) -> list[list[Column[Row]]]:
-    """Where there is no room, figures are shortened first; then the memory is left out."""
+_Names = Mapping[str, str]
 
-    def figures(figure: Callable[[int], str]) -> tuple[Column[Row], Column[Row]]:
-        def cell(number: int) -> str:
-            return figure(number) if number else ""
 
-        return (
-            Column("params", lambda row: cell(row.params), True, yields=5),
-            Column("MACs", lambda row: cell(row.macs), True),
-        )
+def _columns_for(
+    unit: SharedUnit, table_rows: Sequence[Row], width: int
+) -> tuple[Sequence[Column[Row]], _Names]:
+    """The columns that there is room for, and what names are shortened to. Figures are shortened
+    first, then names; then the memory is left out.
+    """
+    variant: tuple[Sequence[Column[Row]], _Names] = (), {}
+    for variant in _variants(unit, [row.name for row in table_rows]):
+        if fits(variant[0], table_rows, width):
+            break
+    return variant
 
-    name = Column[Row]("name", lambda row: row.name, yields=2, least=12, optional=False)
-    layer = Column[Row]("layer", lambda row: row.layer, yields=1, least=10)
-    output = Column[Row]("output", lambda row: text(row.output), yields=3, least=9)
-    memory = Column[Row](unit.name, lambda row: unit.text(row.memory) if row.memory else "", True)
-    sees = Column[Row]("sees", lambda row: "all" if row.whole else pair(row.field), True, yields=4)
-    (params, macs), (short_params, short_macs) = figures(exact), figures(short)
-    return [
-        [name, layer, output, *with_memory, *numbers, sees]
-        for with_memory in ([memory], [])
-        for numbers in ([params, macs], [params, short_macs], [short_params, short_macs])
-    ]
+
+def _variants(
+    unit: SharedUnit, names: Sequence[str]
+) -> Iterator[tuple[Sequence[Column[Row]], _Names]]:
+    numbers = (exact, exact), (exact, short), (short, short)
+    yield from ((_columns(each, unit), {}) for each in numbers)
+    names_of = [shortened(names, letters) for letters in _LETTERS]
+    yield from ((_columns(numbers[-1], unit, each), each) for each in names_of)
+    yield from ((_columns(each), {}) for each in numbers)
+    yield _columns(numbers[-1], names=names_of[-1]), names_of[-1]
+
+
+def _columns(
+    numbers: tuple[Callable[[int], str], Callable[[int], str]],
+    unit: SharedUnit | None = None,
+    names: _Names | None = None,
+) -> Sequence[Column[Row]]:
+    """The columns with parameters and multiply-adds written as these functions write them; with the
+    memory of outputs, if its unit is given.
+    """
+
+    def cell(figure: Callable[[int], str], number: int) -> str:
+        return figure(number) if number else ""
+
+    params, macs = numbers
+
+    def name(row: Row) -> str:
+        return (names or {}).get(row.name, row.name)
+
+    memory = (
+        ()
+        if unit is None
+        else (Column[Row](unit.name, lambda row: cell(unit.text, row.memory), True),)
+    )
+    return (
+        Column("name", name, yields=2, least=12, optional=False),
+        Column("layer", lambda row: row.layer, yields=1, least=10),
+        Column("output", lambda row: text(row.output), yields=3, least=9),
+        *memory,
+        Column("params", lambda row: cell(params, row.params), True, yields=5),
+        Column("MACs", lambda row: cell(macs, row.macs), True),
+        Column("sees", lambda row: "all" if row.whole else pair(row.field), True, yields=4),
+    )
 
 
 def exact_columns(
@@ -96,7 +140,7 @@ def exact_columns(
     """The names of all columns, and the cells of each row, where nothing has to be shortened; from
     the fourth column on, they are figures.
     """
-    columns = _variants(memory_unit(analysis))[0]
+    columns = _columns((exact, exact), memory_unit(analysis))
     cells = [[column.cell(row) for column in columns] for row in table_rows]
     return [column.name for column in columns], cells
 
@@ -122,7 +166,7 @@ def facts(analysis: Analysis, batch: int) -> list[Fact]:
         ("parameters", exact(totals.params), ", ".join(filter(None, [frozen, buffers]))),
         ("multiply-adds", exact(totals.macs), f"{exact(totals.flops)} FLOPs"),
         ("elementwise", exact(totals.elementwise), ELEMENTWISE),
-        ("activations", exact(totals.activations), "numbers written by the layers"),
+        ("activations", exact(totals.activations), _activations(analysis)),
     ]
     seen = before_the_head(analysis)
     if seen is not None and len(network.input.shape) == 3:
@@ -156,17 +200,26 @@ def weight_layers_fact(counted: WeightLayers) -> Fact:
     return "weight layers", exact(on_path), f"conv and fc on the longest path{also}"
 
 
+def _activations(analysis: Analysis) -> str:
+    """What the number of activations means; courses multiply it by four bytes."""
+    memory = data_size(4 * analysis.totals.activations)
+    in_place = any(node.op.inplace for node in analysis.network.nodes)
+    but = " if none overwrites its input" if in_place else ""
+    return f"numbers written by the layers: {memory} in fp32{but}"
+
+
 def _memory_of_outputs(analysis: Analysis, batch: int) -> tuple[str, str]:
     """The memory of the outputs of all layers, and how soon half of it is reached."""
     network, each = analysis.network, analysis.output_bytes
-    main = [node for node in network.nodes if not node.aux]
+    main = [node for node in network.nodes if node.inputs and not node.aux]
     total = sum(each[node.index] for node in main)
     remark = f"of all layers, for {plural(batch, 'image')}"
     so_far = 0
-    for node in main:
+    for number, node in enumerate(main, 1):
         so_far += each[node.index]
         if 2 * so_far >= total > 0:
-            remark += f"; half of it up to {node.name}"
+            first = f"{number:,} layers, up to" if number > 1 else "layer,"
+            remark += f"; half of it in the first {first} {node.name}"
             break
     return data_size(total * batch), remark
 
@@ -226,9 +279,8 @@ def conventions(analysis: Analysis) -> list[str]:
         *(buffers if analysis.totals.buffers else []),
         f"{unit}: the memory of a layer's output, for one image; none where it overwrites its"
         " input, or is a view of it.",
-        "sees: the receptive field, how many pixels of the input's height and width an output "
-        "depends"
-        " on; `all` where all positions have been pooled together.",
+        "sees: the receptive field, how many pixels of the input's height and width an output"
+        " depends on; `all` where all positions have been pooled together.",
         f"Memory leaves out: {analysis.memory.excluded}.",
     ]
 

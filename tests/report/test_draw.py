@@ -119,6 +119,14 @@ def test_rounds_that_drop_more_and_more_are_alike_to_the_eye() -> None:
     assert "conv 8 3x3 same / droppath 0.1..0.3" in texts(drawn)
 
 
+@pytest.mark.parametrize("depth", [None, 1])
+def test_arguments_that_differ_between_rounds_stand_in_the_title(depth: int | None) -> None:
+    block = "block unit(p) { conv 32 3x3 same, droppath p\n conv 32 3x3 same }"
+    drawn = of(body("s: repeat 3 as i { unit 0.1*i }", block), max_depth=depth)
+    title = drawn.boxes[1].lines()[1][0] if depth else frames(drawn)[0][0]
+    assert "unit 0..0.2" in title
+
+
 def test_equal_loops_are_folded_as_a_whole() -> None:
     loop = "repeat 3 { conv 8 3x3 same, relu }"
     drawn = of(body(f"conv 8 1x1\n{loop}\npool max 2x2\n{loop}\npool max 2x2"))

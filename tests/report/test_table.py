@@ -9,6 +9,8 @@ import pytest
 
 from dotcnn.compiler.analysis import analyse
 from dotcnn.compiler.report.rows import name_of_several, rows
+from dotcnn.compiler.report.select import NotFound, select
+from dotcnn.compiler.report.short_names import shortened
 from dotcnn.compiler.report.style import Style
 from dotcnn.compiler.report.table import table
 from networks import gallery, network
@@ -41,6 +43,56 @@ def test_no_line_is_wider_than_there_is_room(name: str, depth: int | None) -> No
     for width in (40, 60, 72, 80, 100, 120, 200):
         lines = table(analysis, depth=depth, style=Style(width)).splitlines()
         assert max(map(len, lines)) <= width
+
+
+def columns(lines: list[str]) -> list[str]:
+    return lines[2].split()
+
+
+def test_the_memory_stays_at_80_columns_where_names_are_long() -> None:
+    """It is in the first layers of VGG-16; its names are `features.0.blocks.0.conv`."""
+    lines = table(analyse(gallery("vgg/vgg16")), style=Style(80)).splitlines()
+    assert columns(lines) == ["name", "layer", "output", "MiB", "params", "MACs", "sees"]
+    assert lines[5].split()[0] == "feat.0.bloc.0.conv"
+    assert "conv 64 3x3 same" in lines[5]
+    assert any("feat.0.bloc.0.conv is features.0.blocks.0.conv" in line for line in lines)
+    wide = table(analyse(gallery("vgg/vgg16")), style=Style(120))
+    assert "shortened" not in wide
+    assert "features.0.blocks.0.conv" in wide
+
+
+def test_half_of_the_memory_of_vgg_is_in_the_first_layers() -> None:
+    shown = table(analyse(gallery("vgg/vgg16")), style=Style(120))
+    assert "half of it in the first 6 layers, up to features.1.blocks.0.conv" in shown
+    assert "109.4 MiB in fp32 if none overwrites its input" in shown
+
+
+NAMES = [
+    "features.denseblock1.denselayer2.conv1", "features.denseblock1.transition.conv1",
+    "block.0.conv", "blocks.0.conv", "3.4.x", "fc", "layer1.1..4", "a.überlang.conv",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("letters", [1, 3, 6, 99])
+def test_shortened_names_are_told_apart(letters: int) -> None:
+    short = shortened(NAMES, letters)
+    assert list(short) == NAMES
+    assert len(set(short.values())) == len(NAMES)
+    for name, shown in short.items():
+        assert shown.rpartition(".")[2] == name.rpartition(".")[2]
+        assert len(shown) <= len(name)
+    assert letters < 99 or list(short.values()) == NAMES
+    assert letters != 3 or short[NAMES[0]] == "fea.denseb1.densel2.conv1"
+
+
+def test_a_shortened_name_selects_its_layer() -> None:
+    vgg = gallery("vgg/vgg16")
+    assert select(vgg, "feat.0.bloc.1.conv") == select(vgg, "features.0.blocks.1.conv")
+    assert select(vgg, "feat.2.blocks") == select(vgg, "features.2.blocks")
+    assert select(vgg, "feat.0").layers == select(vgg, "features.0").layers
+    for wanted in ("f.0.bloc.9.conv", "feat.0.blocs.0.conv", "0.bloc.0.conv", "x.fc1", ".fc1"):
+        with pytest.raises(NotFound):
+            select(vgg, wanted)
 
 
 def test_a_wide_number_does_not_break_the_table() -> None:

@@ -36,8 +36,9 @@ cnn train --resume runs/net --set train.epochs=50"""
 
 DETAILS = """\
 Everything goes into a run folder: weights, metrics, the spec as it was run, and report.html.
-Epoch 0 is the validation before training. At the end, a verdict says what the metrics show, where
-they leave no doubt: that the network overfits, underfits, guesses or still improves, for example.
+Epoch 0 is the validation before training, on at most 10,000 images. At the end, a verdict says
+what the metrics show, where they leave no doubt: that the network overfits, underfits, guesses or
+still improves, for example.
 
 A run that was interrupted is continued with --resume. A finished run trains for more epochs with
 --resume and a larger train.epochs."""

@@ -17,14 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from math import isfinite, sqrt
+from math import hypot, isfinite, sqrt
 from typing import NamedTuple
 
 from ...compiler.network import Network
 from ...compiler.plan.augment.mixing import Mixing
 from ...compiler.plan.plan import TrainPlan
 from ..data.dataset import Dataset, Part
-from ..trainer.callbacks import EpochRecord
+from ..trainer.callbacks import BEFORE_TRAINING, EpochRecord
 from .guessing import Guessing, guessing
 
 
@@ -205,10 +205,10 @@ class Facts:
         separate = self.plan.train.loss.several_labels
         return guessing(part.counts, part.count, separate=separate, multi_label=self.multi_label)
 
-    def deviation(self, share: float, part: Part | None = None) -> float:
+    def deviation(self, share: float, images: int | None = None) -> float:
         """So far an accuracy may be off by chance (`sigmas` standard errors), for the validation
-        images unless another part is given."""
-        images = max(1, (part or self.val).count)
+        images unless another number is given."""
+        images = max(1, self.val.count if images is None else images)
         spread = max(share * (1 - share), 1 / (images + 2))  # also if all are right
         return LIMITS.sigmas * sqrt(spread / images)
 
@@ -277,7 +277,7 @@ def _guesses(facts: Facts) -> Finding | None:
 
 def _by_chance(facts: Facts, guess: Guessing, part: Part) -> float:
     """So much above guessing, an accuracy may still be that of guessing."""
-    return max(LIMITS.guessing_top1, facts.deviation(guess.shares["top1"], part))
+    return max(LIMITS.guessing_top1, facts.deviation(guess.shares["top1"], part.count))
 
 
 def _worse(facts: Facts) -> Finding | None:
@@ -286,8 +286,10 @@ def _worse(facts: Facts) -> Finding | None:
     before = next((each.val.get("top1") for each in facts.epochs if not each.epoch), None)
     if not top1 or before is None or not isfinite(before):
         return None
-    # Two accuracies on the same images, each with its own error.
-    if before - max(top1) < max(LIMITS.worse, sqrt(2) * facts.deviation(before)):
+    # Two accuracies, each with its own error.
+    images = min(facts.val.count, BEFORE_TRAINING)
+    error = hypot(facts.deviation(before, images), facts.deviation(before))
+    if before - max(top1) < max(LIMITS.worse, error):
         return None
     return Finding(
         "worse",

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import isfinite, nan
 
+from ...compiler.report.figures import exact
 from ..display.number_format import SHARES, duration, loss, metric, rate
 from ..metrics.guessing import Guessing
-from ..trainer.callbacks import EpochRecord
+from ..trainer.callbacks import BEFORE_TRAINING, EpochRecord
 from .chart import Line, chart
 from .contents import Contents
 from .markup import Html, details, element, section, table
@@ -43,11 +44,19 @@ def curves(contents: Contents) -> Html | None:
             f" of {guess.loss_text}."
         )
     if any(each.epoch == 0 for each in epochs):
-        marks.append("Epoch 0 is before training.")
+        marks.append(f"Epoch 0 is before training{_on_a_part(contents)}.")
     marked = element("p", " ".join(marks), class_="faint")
     closer = details("Enlarged: axes with the range of the values", charts(True))
     every = details("All epochs as a table", _every_epoch(epochs))
     return section("curves", "Learning curves", charts(False), marked, closer, every)
+
+
+def _on_a_part(contents: Contents) -> str:
+    """What to say of epoch 0 if it is measured on a part of the validation set."""
+    val = contents.data.dataset.part("val")
+    if val is None or val.count <= BEFORE_TRAINING:
+        return ""
+    return f", on {exact(BEFORE_TRAINING)} of the {exact(val.count)} validation images"
 
 
 def _title(name: str) -> str:

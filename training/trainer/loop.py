@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..augment import augmenter
 from ..augment.progressive import progressive
 from ..data.loader.batches import Batch
-from ..data.loader.order import spans
+from ..data.loader.order import sample, spans
 from ..metrics.confusion import Tally, is_best
 from ..metrics.evaluation import count
 from ..optim.optimizers import rate_of, set_rate, step_unless
@@ -29,7 +29,7 @@ from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
 from ..runtime.out_of_memory import is_out_of_memory
-from .callbacks import EpochRecord, Step
+from .callbacks import BEFORE_TRAINING, EpochRecord, Step
 from .micro_batches import MicroBatches
 from .setup import Run
 from .state import Learner
@@ -257,15 +257,20 @@ class Loop:
     # ---- validation ----
 
     def validate_before_training(self) -> None:
-        """Epoch 0: the metrics of the starting weights, of a new run only. The training set, which
-        may be much larger than the validation set, is not evaluated."""
+        """Epoch 0: the metrics of the starting weights, of a new run only; of a large validation
+        set, on a part of it. The training set, which may be larger still, is not evaluated."""
         position = self.position
         if position.steps or position.position or position.lines:
             return
         began = time.perf_counter()
+        images = len(self.validation.store)
+        part = sample(images, BEFORE_TRAINING) if images > BEFORE_TRAINING else None
         with self.interruption.at_once():
             self.processes.share_buffers(self.learner.evaluated)
-            val_metrics = self.count().metrics()
+            val_metrics = self.count(part).metrics()
+        if part is not None:
+            of = f"{len(part):,} of the {images:,} validation images"
+            self.callback.note(f"epoch 0 is measured on {of}, chosen at random")
         record = EpochRecord(
             epoch=0,
             steps=0,
@@ -332,11 +337,12 @@ class Loop:
         if self.learner.compile is not None:
             self.validated_forward = self.learner.compile(self.validated, self.validation.full)
 
-    def count(self) -> Tally:
-        """The counts of a validation; in batches of the size of training if larger ones do not fit
-        into memory."""
+    def count(self, part: Tensor | None = None) -> Tally:
+        """The counts of a validation, on all images or those with the indices in `part`; in batches
+        of the size of training if larger ones do not fit into memory."""
         usual = self.batches.batch
         while True:
+            self.validation.chosen = part
             try:
                 return count(
                     self.validated,

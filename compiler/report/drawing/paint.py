@@ -126,11 +126,11 @@ class _Painter:
         if isinstance(part, Node):
             self.node(part, frame, count, repeats)
         elif self.is_closed(part):
-            self.closed(part, name_of_several(names), frame, count, repeats)
+            self.closed(part, names, frame, count, repeats, same)
         elif part.kind == "loop" and part.label is None and count == 1:
             self.scope(part, frame)
         else:
-            inner = self.frame(self.title(part, names, frame.name), frame, count)
+            inner = self.frame(self.title(part, names, frame.name, same), frame, count)
             inner.repeats += repeats
             inner.name, inner.label = part.name, part.label or ""
             inner.only_name = _only_name(part)
@@ -138,16 +138,22 @@ class _Painter:
             inner.inside_aux = part.aux
             self.scope(part, inner)
 
-    def title(self, scope: Scope, names: Sequence[str], around: str) -> str:
+    def title(self, scope: Scope, names: Sequence[str], around: str, same: Sequence[Part]) -> str:
         """`layer1.0: bottleneck 64`, without what the enclosing frame shows already."""
         own = name_of_several(names).removeprefix(f"{around}." if around else "")
         if scope.aux and scope.parent is not None and not scope.parent.aux:
             return f"{own}, only in training"
         if _only_name(scope):
             return own
-        what = self.wording.scope(scope)
+        what = self.wording_of(scope, same)
         word, _, arguments = what.partition(" ")
         return f"{own} {arguments}" if own.startswith(word) else f"{own}: {what}"
+
+    def wording_of(self, scope: Scope, same: Sequence[Part]) -> str:
+        """A part as written; with the arguments from its first to its last iteration."""
+        last = same[-1] if same else scope
+        assert isinstance(last, Scope)
+        return _first_to_last(self.wording.scope(scope), self.wording.scope(last))
 
     def is_closed(self, scope: Scope) -> bool:
         deep = self.max_depth is not None and depth(scope) >= self.max_depth
@@ -166,11 +172,19 @@ class _Painter:
         box.frame.boxes.append(box)
         return box
 
-    def closed(self, scope: Scope, name: str, frame: Frame, count: int, repeats: list[str]) -> None:
+    def closed(
+        self,
+        scope: Scope,
+        names: Sequence[str],
+        frame: Frame,
+        count: int,
+        repeats: list[str],
+        same: Sequence[Part],
+    ) -> None:
         """A part drawn as one box."""
-        nodes = self.structure.nodes(scope)
+        nodes, name = self.structure.nodes(scope), name_of_several(names)
         box = Box("part", frame, name, part=scope, aux=scope.aux, count=count, repeats=repeats)
-        box.after.append(f"{self.wording.scope(scope)}, {plural(len(nodes), 'layer')}")
+        box.after.append(f"{self.wording_of(scope, same)}, {plural(len(nodes), 'layer')}")
         self.box(box)
         for node in nodes:
             box.nodes.append(node)
@@ -252,10 +266,9 @@ class _Painter:
         """Writes `droppath 0..0.1` for a value that differs between iterations."""
         texts = self.box_of[first.index].after
         was, now = self.wording.layer(first), self.wording.layer(last)
-        _, _, value = now.rpartition(" ")
         for position, shown in enumerate(texts):
             if shown.partition("..")[0] == was != now:
-                texts[position] = f"{was}..{value.rpartition('=')[2]}"
+                texts[position] = _first_to_last(was, now)
 
     def last(self, box: Box) -> Node:
         """The output node of a box."""
@@ -286,6 +299,15 @@ class _Painter:
             )
             for begin, end in pairs
         ]
+
+
+def _first_to_last(first: str, last: str) -> str:
+    """`droppath 0..0.1`: a text whose values differ between iterations."""
+    words, others = first.split(" "), last.split(" ")
+    if len(words) != len(others):
+        return words[0]
+    both = zip(words, others, strict=True)
+    return " ".join(a if a == b else f"{a}..{b.rpartition('=')[2]}" for a, b in both)
 
 
 def _only_name(scope: Scope) -> bool:

@@ -14,9 +14,10 @@ from PIL import Image
 
 from dotcnn.compiler.plan import plan
 from dotcnn.training.data.images.image_file import BadImage
-from dotcnn.training.data.images.pixel_statistics import counted, mean_and_std, sample
+from dotcnn.training.data.images.pixel_statistics import counted, mean_and_std
 from dotcnn.training.data.images.preprocessing import NoPreparation, Preparation
 from dotcnn.training.data.images.resize import Fit, evaluation_fit, training_fit
+from dotcnn.training.data.loader.order import sample
 from dotcnn.training.runtime.import_torchvision import torchvision
 
 from .sets import fill, network, opened, picture, planned, spec

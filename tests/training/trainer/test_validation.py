@@ -221,6 +221,34 @@ def test_epoch_0_changes_nothing_of_what_follows(
 
 
 @pytest.mark.usefixtures("no_report")
+@pytest.mark.parametrize("out_of_memory", [False, True])
+def test_epoch_0_takes_a_part_of_a_large_validation_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out_of_memory: bool
+) -> None:
+    """The same one every time, of all classes; later epochs take all of it."""
+    seen: list[int] = []
+    failed: list[bool] = []
+
+    def counting(module: Any, data: Any, batches: Batches, *others: Any, **options: Any) -> Tally:
+        if out_of_memory and not failed:
+            failed.append(True)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        tally = count(module, data, batches, *others, **options)
+        seen.append(int(tally.confusion().sum()))
+        return tally
+
+    monkeypatch.setattr(Job, "evaluation_batch", lambda job, precision: 4 * 256)
+    monkeypatch.setattr(loop, "count", counting)
+    monkeypatch.setattr(loop, "BEFORE_TRAINING", 100)
+    looker = Before()
+    trained(tmp_path, set={"train.epochs": 1}, callback=looker)
+    assert seen[0] == 100
+    assert seen[1] > 200
+    said = f"epoch 0 is measured on 100 of the {seen[1]} validation images, chosen at random"
+    assert said in looker.notes
+
+
+@pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize("steps", [2, 8])
 def test_a_resumed_run_has_one_epoch_0(tmp_path: Path, steps: int) -> None:
     """Also if it was interrupted in its first epoch."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...runtime.process_group import ALONE, Processes
-from ..loader.order import permutation, shared
+from ..loader.order import sample, shared
 from ..loader.store import InMemory, Store
 from ..loader.thread_pool import Progress, each, unwatched
 
@@ -55,13 +55,6 @@ def mean_and_std(counts: Tensor, scale: float) -> tuple[tuple[float, ...], tuple
 
 def _short(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
-
-
-def sample(count: int, most: int) -> Tensor:
-    """The indices of the images to use: all of them, or a random sample."""
-    if count <= most:
-        return torch.arange(count)
-    return permutation(count, seed=0, epoch=0)[:most].sort().values
 
 
 def measured(

@@ -81,6 +81,8 @@ class Batches:
         """In training, the number of extra images at the end of each batch: the next ones in the
         order, which mixup and CutMix need."""
         self.state = State(0, 0)
+        self.chosen: Tensor | None = None
+        """In evaluation, the indices of the images to read if that is not all of them."""
         self.together = 0
         """The number of images in the last batch, in all processes together."""
         self.waited = 0.0
@@ -106,7 +108,8 @@ class Batches:
         """The number of batches of a whole epoch, for this process."""
         if self.shuffle:
             return batch_count(len(self.store), self.batch, self.drop_last)
-        mine = shared(0, len(self.store), *self.sharing)
+        count = len(self.store) if self.chosen is None else len(self.chosen)
+        mine = shared(0, count, *self.sharing)
         return batch_count(mine.stop - mine.start, self._own_batch)
 
     @property
@@ -161,10 +164,11 @@ class Batches:
         """For each batch: its images, the position after it, and its size in all processes."""
         count, (rank, world) = len(self.store), self.sharing
         if not self.shuffle:
-            mine = shared(0, count, rank, world)
+            indices = torch.arange(count) if self.chosen is None else self.chosen
+            mine = shared(0, len(indices), rank, world)
             for start in range(mine.start + position, mine.stop, self._own_batch):
                 stop = min(start + self._own_batch, mine.stop)
-                yield torch.arange(start, stop), stop - mine.start, stop - start
+                yield indices[start:stop], stop - mine.start, stop - start
             return
         order = permutation(count, self.seed, epoch)
         for span in spans(count, self.batch, position, self.drop_last):

@@ -22,6 +22,14 @@ def permutation(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=generator)
 
 
+def sample(count: int, most: int) -> Tensor:
+    """The numbers from 0 to count - 1 in order: all of them, or as many as `most` chosen at random,
+    the same every time."""
+    if count <= most:
+        return torch.arange(count)
+    return permutation(count, seed=0, epoch=0)[:most].sort().values
+
+
 def next_size(left: int, batch: int, drop_last: bool = False) -> int:
     """The size of the next batch, when `left` images are left; 0 at the end of the epoch.
 
