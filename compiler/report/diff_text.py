@@ -213,7 +213,7 @@ def _table_of_most_changed(diff: Difference, style: Style) -> list[str]:
 
         return [
             Column("changed most", lambda row: row.name, yields=2, least=12, optional=False),
-            Column("layer", lambda row: row.layer, yields=1, least=10),
+            Column("layer", lambda row: row.layer, yields=1, least=10, from_end=True),
             Column("params", lambda row: cell(row.params), True, yields=3),
             Column("MACs", lambda row: cell(row.macs), True, yields=4),
         ]

@@ -26,6 +26,9 @@ class Column(Generic[R]):
     """The least width that it may be cut to."""
     wraps: bool = False
     """Whether it wraps to further lines instead of being cut."""
+    from_end: bool = False
+    """Whether it is cut at its end: the beginning of `conv 64 3x3 stride=2 same` says most. Others
+    are cut in the middle: the ends of names distinguish them."""
     optional: bool = True
     """Whether it may be left out."""
 
@@ -70,7 +73,9 @@ def _fitted(
     if all(len(cell) <= width for cell, width in zip(row, widths, strict=True)):
         return [list(row)]
     stacks = [
-        textwrap.wrap(cell, width, break_on_hyphens=False) if column.wraps else [_cut(cell, width)]
+        textwrap.wrap(cell, width, break_on_hyphens=False)
+        if column.wraps
+        else [_cut(cell, width, column.from_end)]
         for column, cell, width in zip(columns, row, widths, strict=True)
     ]
     height = max(map(len, stacks))
@@ -108,11 +113,10 @@ def _fit(
     return columns, cells, widths
 
 
-def _cut(cell: str, width: int) -> str:
-    """Text cut in the middle: the ends of names distinguish them."""
+def _cut(cell: str, width: int, from_end: bool) -> str:
     if len(cell) <= width:
         return cell
-    tail = (width - 1) // 2
+    tail = 0 if from_end else (width - 1) // 2
     return cell[: width - 2 - tail] + ".." + cell[len(cell) - tail :]
 
 

@@ -21,6 +21,8 @@ _HEAVY_SHARE = 10
 """Layers with a tenth of all parameters, multiply-adds or memory of outputs are highlighted."""
 _LETTERS = (6, 5, 4, 3)
 """Of the words of shortened names, as there is room."""
+_CUT = 4
+"""Rather than names still further, the longest layers are cut by as many characters."""
 
 
 def table(
@@ -85,7 +87,7 @@ def _columns_for(
     """
     variant: tuple[Sequence[Column[Row]], _Names] = (), {}
     for variant in _variants(unit, [row.name for row in table_rows]):
-        if fits(variant[0], table_rows, width):
+        if fits(variant[0], table_rows, width + (_CUT if variant[1] else 0)):
             break
     return variant
 
@@ -125,7 +127,7 @@ def _columns(
     )
     return (
         Column("name", name, yields=2, least=12, optional=False),
-        Column("layer", lambda row: row.layer, yields=1, least=10),
+        Column("layer", lambda row: row.layer, yields=1, least=10, from_end=True),
         Column("output", lambda row: text(row.output), yields=3, least=9),
         *memory,
         Column("params", lambda row: cell(params, row.params), True, yields=5),

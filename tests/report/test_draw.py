@@ -119,7 +119,7 @@ def test_rounds_that_drop_more_and_more_are_alike_to_the_eye() -> None:
     assert "conv 8 3x3 same / droppath 0.1..0.3" in texts(drawn)
 
 
-@pytest.mark.parametrize("depth", [None, 1])
+@pytest.mark.parametrize("depth", [None, 2])
 def test_arguments_that_differ_between_rounds_stand_in_the_title(depth: int | None) -> None:
     block = "block unit(p) { conv 32 3x3 same, droppath p\n conv 32 3x3 same }"
     drawn = of(body("s: repeat 3 as i { unit 0.1*i }", block), max_depth=depth)
@@ -258,6 +258,34 @@ TANGLES = {
         conv 8 1x1
         concat e1
         residual { | conv 8 3x3 same, bn, relu, conv 8 3x3 same | conv 8 1x1 }""",
+    "nested u": """
+        x00: conv 4 3x3 same
+        pool max 2x2
+        x10: conv 8 3x3 same
+        upsample 2
+        concat { | from x00 | }
+        x01: conv 4 3x3 same
+        from x10
+        pool max 2x2
+        x20: conv 16 3x3 same
+        upsample 2
+        concat { | from x10 | }
+        x11: conv 8 3x3 same
+        upsample 2
+        concat { | from x00 | from x01 | }
+        x02: conv 4 3x3 same
+        from x20
+        pool max 2x2
+        conv 32 3x3 same
+        upsample 2
+        concat { | from x20 | }
+        conv 16 3x3 same
+        upsample 2
+        concat { | from x10 | from x11 | }
+        conv 8 3x3 same
+        upsample 2
+        concat { | from x00 | from x01 | from x02 | }
+        conv 4 3x3 same""",
     "unused": """
         a: conv 4 3x3 same
         b: conv 16 3x3 same, conv 16 3x3 same, conv 16 3x3 same
@@ -311,6 +339,17 @@ def test_nothing_lies_on_something_else(name: str, unfold: bool, horizontal: boo
             assert not any(overlap(piece, title, 0) for title in titles)
             # A line may touch the box where it begins or ends.
             assert not any(overlap(piece, edge, -0.2) and deep(piece, edge) for edge in by_top)
+
+
+@pytest.mark.parametrize("name", TANGLES)
+def test_no_line_runs_along_a_box_that_it_passes(name: str) -> None:
+    drawn = drawn_of(name)
+    placed, edges = placed_of(drawn)
+    for arrow, points, _ in placed.arrows:
+        own = {arrow.source.number, arrow.target.number}
+        others = [edge for number, edge in edges.items() if number not in own]
+        for piece in pieces(points):
+            assert not any(overlap(piece, edge, -2) for edge in others)
 
 
 def deep(piece: Edges, edge: Edges) -> bool:
@@ -664,6 +703,15 @@ def test_maps_of_lenet_are_to_scale() -> None:
     assert bars[0] / bars[1] == pytest.approx(120 / 84)
     assert "height and width linear" in words_of(scene)
     assert "6x28x28" in words_of(scene)
+
+
+def test_maps_of_other_sizes_are_not_folded_into_one() -> None:
+    """The last two stages of VGG-16 repeat, on maps of half the size."""
+    scene = volumes(analyse(gallery("vgg/vgg16")))
+    said = words_of(scene)
+    for shape in ("512x28x28", "512x14x14", "512x7x7"):
+        assert shape in said
+    assert "conv 512 3x3 same ×3" in said
 
 
 def test_what_is_compressed_is_said_and_nothing_vanishes() -> None:

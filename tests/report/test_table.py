@@ -53,12 +53,19 @@ def test_the_memory_stays_at_80_columns_where_names_are_long() -> None:
     """It is in the first layers of VGG-16; its names are `features.0.blocks.0.conv`."""
     lines = table(analyse(gallery("vgg/vgg16")), style=Style(80)).splitlines()
     assert columns(lines) == ["name", "layer", "output", "MiB", "params", "MACs", "sees"]
-    assert lines[5].split()[0] == "feat.0.bloc.0.conv"
+    assert lines[5].split()[0] == "featu.0.block.0.conv"
     assert "conv 64 3x3 same" in lines[5]
-    assert any("feat.0.bloc.0.conv is features.0.blocks.0.conv" in line for line in lines)
+    assert any("featu.0.block.0.conv is features.0.blocks.0.conv" in line for line in lines)
     wide = table(analyse(gallery("vgg/vgg16")), style=Style(120))
     assert "shortened" not in wide
     assert "features.0.blocks.0.conv" in wide
+
+
+def test_a_layer_is_cut_at_its_end() -> None:
+    """The kernel and the stride say more than what comes last."""
+    text = "network N { input 3x64x64, conv 64 7x7 stride=2 pad=3 bias=off }"
+    shown = table(analyse(network(text)), style=Style(60))
+    assert re.search(r"conv 64 7x7 \S*\.\. ", shown)
 
 
 def test_half_of_the_memory_of_vgg_is_in_the_first_layers() -> None:

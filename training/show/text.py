@@ -66,7 +66,7 @@ def layer_table(subject: Subject, summaries: Sequence[LayerSummary], style: Styl
     wording = Wording(subject.network)
     columns: list[Column[LayerSummary]] = [
         Column("name", lambda row: row.node.name, yields=2, least=12, optional=False),
-        Column("layer", lambda row: wording.layer(row.node), yields=1, least=10),
+        Column("layer", lambda row: wording.layer(row.node), yields=1, least=10, from_end=True),
         Column("output", lambda row: text(row.node.shape), yields=3, least=9),
         Column("least", lambda row: figure(row.least), True, optional=False),
         Column("mean", lambda row: figure(row.mean), True, optional=False),

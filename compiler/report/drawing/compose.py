@@ -453,7 +453,8 @@ class _Builder:
     def _range(self, side: Side) -> tuple[float, float | None]:
         """From where to where a side may reach."""
         source, target = self._source(side), self._target(side)
-        low = self._out(source, bus=True) if source is not None else 0.0
+        # Lines to others may run across where the block begins.
+        low = self._out(source, bus=True) if source is not None else BUS
         if target is None:
             return low, None
         return low, self._in(target) - (8.0 if self._has_side(target) else 0.0)

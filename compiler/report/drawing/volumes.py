@@ -113,11 +113,29 @@ def volumes(analysis: Analysis, *, max_depth: int | None = None, unfold: bool = 
     each = picture(analysis, max_depth=max_depth, opened=_Everything())
     drawn = _Drawn(analysis, each)
     if drawn.count > _EACH and not unfold:
-        drawn = _Drawn(analysis, picture(analysis, max_depth=max_depth))
+        folded = picture(analysis, max_depth=max_depth)
+        opened = _growing(folded)
+        drawn = _Drawn(analysis, picture(analysis, max_depth=max_depth, opened=opened))
+        if drawn.count > MOST:
+            drawn = _Drawn(analysis, folded)
     drawn.draw()
     kinds = [kind for kind in TINTS if kind in drawn.kinds]
     subtitle = [each.subtitle, drawn.scale_line()]
     return assembled(each.title, subtitle, kinds, drawn.items, drawn.width, drawn.height)
+
+
+def _growing(folded: Picture) -> set[str]:
+    """The repeated parts whose maps change from one iteration to the next."""
+    opened: set[str] = set()
+    for box in folded.boxes:
+        if ".." not in box.output:
+            continue
+        opened.update(box.repeats)
+        frame: Frame | None = box.frame
+        while frame is not None:
+            opened.update(frame.repeats)
+            frame = frame.parent
+    return opened
 
 
 class _Drawn:
