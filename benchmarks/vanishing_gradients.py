@@ -1,16 +1,18 @@
 """Measures how gradients vanish in stacks of convolutions with neither norm nor shortcut.
 
-    python benchmarks/vanishing_gradients.py [--learn]
+    python benchmarks/vanishing_gradients.py [--learn] [--only relu elu] [--depths 30 40 50]
 
 For every activation and depth: the norm of the gradient at the first convolution before training,
 with the initialization that a spec has by default (in float64, on a batch of the bundled digits;
-the median of several seeds). With `--learn`, also the loss after 150 steps of Adam: 2.303 = ln 10
-means that nothing was learned. The warning `vanishing-gradients` is derived from these figures: see
-compiler/analysis/lint_depth.py.
+the median of several seeds). With `--learn`, also the loss after some steps of Adam: 2.303 = ln 10
+means that nothing was learned. The width, the learning rate, the number of steps and the
+initialization can be chosen, too. The warning `vanishing-gradients` is derived from these figures:
+see compiler/analysis/lint_depth.py.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 
@@ -28,21 +30,44 @@ ACTIVATIONS = (
 )  # fmt: skip
 DEPTHS = (5, 10, 15, 20, 30, 50, 100)
 SEEDS = 3
-WIDTH = 16
 BATCH = 64
-STEPS = 150
+
+
+class Options(argparse.Namespace):
+    learn: bool
+    only: list[str]
+    depths: list[int]
+    width: int
+    rate: float
+    steps: int
+    init: str
 
 
 def main() -> int:
-    learn = "--learn" in sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--learn", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=ACTIVATIONS, default=ACTIVATIONS)
+    parser.add_argument("--depths", nargs="+", type=int, default=DEPTHS)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--init", default="", help="as in a spec: `he`, `orthogonal`")
+    options = parser.parse_args(namespace=Options())
     images, labels = data()
-    print(f"{'activation':<12}" + "".join(f"{depth:>10}" for depth in DEPTHS))
-    for activation in ACTIVATIONS:
-        norms = [norm(activation, depth, images[:BATCH], labels[:BATCH]) for depth in DEPTHS]
-        print(f"{activation:<12}" + "".join(f"{each:>10.1e}" for each in norms), flush=True)
-        if learn:
-            losses = [trained_loss(activation, depth, images, labels) for depth in DEPTHS]
-            print(f"{'  loss':<12}" + "".join(f"{each:>10.3f}" for each in losses), flush=True)
+    print(f"{'activation':<12}" + "".join(f"{depth:>10}" for depth in options.depths))
+    for word in options.only:
+        norms = [
+            norm(plain(word, depth, options), images[:BATCH], labels[:BATCH])
+            for depth in options.depths
+        ]
+        print(f"{word:<12}" + "".join(f"{each:>10.1e}" for each in norms), flush=True)
+        if options.learn:
+            print(f"{'  loss':<12}", end="")
+            for depth in options.depths:
+                (module, *_) = plain(word, depth, options)
+                loss = trained_loss(module, images, labels, options)
+                print(f"{loss:>10.3f}", end="", flush=True)
+            print()
     return 0
 
 
@@ -54,32 +79,36 @@ def data() -> tuple[Tensor, Tensor]:
     return (pixels - pixels.mean()) / pixels.std(), train.labels
 
 
-def plain(activation: str, depth: int, seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    return dotcnn.load(
-        f"network Plain {{ input 1x8x8, repeat {depth} {{ conv {WIDTH} 3x3 same, {activation} }},"
-        " pool avg global, flatten, fc 10 }"
-    )
+def plain(activation: str, depth: int, options: Options) -> list[nn.Module]:
+    """The stack with several seeds."""
+    init = f"init {options.init}," if options.init else ""
+    modules = []
+    for seed in range(SEEDS):
+        torch.manual_seed(seed)
+        module = dotcnn.load(
+            f"network Plain {{ input 1x8x8, {init} repeat {depth} {{ conv {options.width} 3x3 same,"
+            f" {activation} }}, pool avg global, flatten, fc 10 }}"
+        )
+        modules.append(module)
+    return modules
 
 
-def norm(activation: str, depth: int, images: Tensor, labels: Tensor) -> float:
+def norm(modules: list[nn.Module], images: Tensor, labels: Tensor) -> float:
     """The norm of the gradient at the first convolution."""
     each = []
-    for seed in range(SEEDS):
-        module = plain(activation, depth, seed).double()
-        F.cross_entropy(module(images.double()), labels).backward()
+    for module in modules:
+        F.cross_entropy(module.double()(images.double()), labels).backward()
         first = next(m for m in module.modules() if isinstance(m, nn.Conv2d))
         assert first.weight.grad is not None
         each.append(first.weight.grad.norm().item())
     return statistics.median(each)
 
 
-def trained_loss(activation: str, depth: int, images: Tensor, labels: Tensor) -> float:
-    module = plain(activation, depth, 0)
-    optimizer = torch.optim.Adam(module.parameters(), 1e-3)
+def trained_loss(module: nn.Module, images: Tensor, labels: Tensor, options: Options) -> float:
+    optimizer = torch.optim.Adam(module.parameters(), options.rate)
     generator = torch.Generator().manual_seed(0)
     losses = []
-    for _ in range(STEPS):
+    for _ in range(options.steps):
         chosen = torch.randint(len(images), (BATCH,), generator=generator)
         loss = F.cross_entropy(module(images[chosen]), labels[chosen])
         optimizer.zero_grad()

@@ -17,7 +17,7 @@ from .grid import Column, grid
 from .rows import Row, rows_of_parts
 from .structure import Part, Structure
 from .style import ADDED, BOLD, CHANGED, FAINT, PLAIN, REMOVED, Style, wrapped
-from .table import before_the_head, title
+from .table import before_the_head, maps_see_all, title
 from .wording import Wording, argument_changes
 
 _EXAMPLES = 3
@@ -295,7 +295,9 @@ def _totals(diff: Difference, batch: int, style: Style) -> list[str]:
 
 def _receptive_field(analysis: Analysis) -> str:
     seen = before_the_head(analysis)
-    return area(seen) if seen else "all"
+    if seen is None:
+        return "all"
+    return f"{area(seen)}, then all" if maps_see_all(analysis) else area(seen)
 
 
 # ---- JSON ------------------------------------------------------------------------------------

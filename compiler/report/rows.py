@@ -11,8 +11,12 @@ from ..analysis import Analysis
 from ..network import Node, Scope
 from ..shapes import Pair, Shape
 from .figures import plural
-from .structure import Part, Structure, depth, parts
+from .structure import Part, Structure, depth, merged_block, parts
 from .wording import Wording
+
+
+_NAMED = 3
+"""An iteration of at most so many layers is written as these layers: `round 2 of 4` says little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +147,14 @@ class _Rows:
         costs = [self.analysis.costs[node.index] for node in nodes]
         field = self.analysis.fields[last.index]
         times = f" x{len(alike)}" if len(alike) > 1 else ""
+        what = self.wording.scope(alike[0])
+        inside = structure.nodes(alike[0])
+        if alike[0].kind == "iteration" and len(inside) <= _NAMED and not merged_block(alike[0]):
+            what = ", ".join(map(self.wording.layer, inside))
+            what = f"({what})" if times else what
         return Row(
             name=name_of_several([scope.name for scope in alike]),
-            layer=f"{self.wording.scope(alike[0])}{times}, {plural(len(nodes), 'layer')}",
+            layer=f"{what}{times}, {plural(len(nodes), 'layer')}",
             output=last.shape,
             params=sum(cost.params for cost in costs),
             macs=sum(cost.macs for cost in costs),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...dsl.render import show as printable
 from ..analysis import Analysis
+from ..network import Node
 from ..shapes import text
 from .figures import SharedUnit, area, data_size, exact, pair, plural, short
 from .grid import Column, fits, grid
@@ -170,11 +171,12 @@ def facts(analysis: Analysis, batch: int) -> list[Fact]:
         ("elementwise", exact(totals.elementwise), ELEMENTWISE),
         ("activations", exact(totals.activations), _activations(analysis)),
     ]
-    seen = before_the_head(analysis)
-    if seen is not None and len(network.input.shape) == 3:
+    local = last_local(analysis)
+    if local is not None and len(network.input.shape) == 3:
         _, height, width = network.input.shape
-        remark = f"of {height}x{width}, before the head"
-        entries.append(("receptive field", area(seen), remark))
+        where = f"up to {local.name}, then all" if maps_see_all(analysis) else "before the head"
+        seen = area(analysis.fields[local.index].size)
+        entries.append(("receptive field", seen, f"of {height}x{width}, {where}"))
     images = plural(batch, "image")
     entries += [
         ("memory: weights", data_size(memory.weights), "parameters and buffers"),
@@ -228,11 +230,28 @@ def _memory_of_outputs(analysis: Analysis, batch: int) -> tuple[str, str]:
 
 def before_the_head(analysis: Analysis) -> tuple[int, int] | None:
     """The receptive field on the last map, before positions are combined; None without maps."""
-    network = analysis.network
-    for node in reversed(network.nodes):
+    node = last_local(analysis)
+    return analysis.fields[node.index].size if node is not None else None
+
+
+def last_local(analysis: Analysis) -> Node | None:
+    """The last layer whose outputs do not see the whole input."""
+    for node in reversed(analysis.network.nodes):
         if not node.aux and node.inputs and not analysis.fields[node.index].whole:
-            return analysis.fields[node.index].size
+            return node
     return None
+
+
+def maps_see_all(analysis: Analysis) -> bool:
+    """Whether there are maps that see the whole input, as after the gates of a MobileNetV3."""
+    return any(
+        not node.aux
+        and len(node.shape) == 3
+        and node.shape[1] * node.shape[2] > 1
+        and node.inputs
+        and analysis.fields[node.index].whole
+        for node in analysis.network.nodes
+    )
 
 
 def fact_lines(entries: Sequence[Fact], style: Style) -> list[str]:

@@ -219,3 +219,12 @@ def test_the_few_lines_above_are_not_repeated() -> None:
     before = body("conv 8 3x3 same, relu, conv 64 3x3 same")
     after = before.replace("64 3x3", "64 5x5")
     assert "changed most" not in diff_text(between(before, after))
+
+
+def test_a_short_round_more_is_written_as_its_layers() -> None:
+    """`round 4 of 4` would not say what was added."""
+    stage = "repeat {} {{ conv 8 3x3 same, relu }}"
+    found = between(body(stage.format(3)), body(stage.format(4)))
+    assert "conv 8 3x3 same, relu, 2 layers" in diff_text(found)
+    found = between(body(stage.format(3)), body(stage.format(6)))
+    assert "(conv 8 3x3 same, relu) x3, 6 layers" in diff_text(found)

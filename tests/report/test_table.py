@@ -61,6 +61,14 @@ def test_the_memory_stays_at_80_columns_where_names_are_long() -> None:
     assert "features.0.blocks.0.conv" in wide
 
 
+def test_the_receptive_field_of_a_network_with_gates() -> None:
+    """Behind a gate, every pixel depends on all others; that is before the head."""
+    gate = "conv 8 3x3 same\n gate { pool avg global, conv 8 1x1, sigmoid }\n conv 8 3x3 same"
+    body = f"input 3x32x32\n {gate}\n pool avg global\n flatten\n fc 4"
+    shown = table(analyse(network(f"network N {{ {body} }}")))
+    assert re.search(r"receptive field +3x3  of 32x32, up to conv1, then all", shown)
+
+
 def test_a_layer_is_cut_at_its_end() -> None:
     """The kernel and the stride say more than what comes last."""
     text = "network N { input 3x64x64, conv 64 7x7 stride=2 pad=3 bias=off }"

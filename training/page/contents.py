@@ -46,6 +46,11 @@ class Contents:
         return next((p.device for p in self.module.parameters()), torch.device("cpu"))
 
     @cached_property
+    def best(self) -> int | None:
+        """The best epoch of the run."""
+        return max((each.epoch for each in self.epochs if each.best), default=None)
+
+    @cached_property
     def guess(self) -> Guessing | None:
         """What guessing would give on the validation set; None if there is none."""
         return self._facts.guess if self._facts is not None and self._facts.val.count else None

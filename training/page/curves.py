@@ -26,9 +26,8 @@ def curves(contents: Contents) -> Html | None:
     epochs = contents.epochs
     if not epochs:
         return None
-    best = max((each.epoch for each in epochs if each.best), default=None)
     wanted = contents.data.plan.train.metrics.names
-    guess = contents.guess
+    best, guess = contents.best, contents.guess
 
     def charts(enlarged: bool) -> Html:
         drawn = _charts(epochs, wanted, best, guess, enlarged)

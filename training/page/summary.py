@@ -23,7 +23,7 @@ def summary(contents: Contents, analysis: Analysis) -> Html:
     ]
     part = _PARTS.get(contents.outcome.part, contents.outcome.part)
     count = exact(len(contents.outcome.labels))
-    weights = ", with the weights of the best epoch" if _best(contents) is not None else ""
+    weights = ", with the weights of the best epoch" if contents.best is not None else ""
     compared = [
         element("p", *_with_code(each.text), class_="verdict")
         for each in contents.outcome.comparisons
@@ -85,15 +85,10 @@ def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
     yield "Data", "; ".join(line.strip() for line in dataset.lines())
     yield "Preprocessing", preparation
     if contents.epochs:
-        best = _best(contents)
-        which = f"; the best epoch is {best}" if best is not None else ""
+        which = f"; the best epoch is {contents.best}" if contents.best is not None else ""
         yield "Epochs", f"{contents.epochs[-1].epoch}{which}"
     shown = {*dataset.lines(), f"preprocessing: {preparation}"}
     yield from _record(contents.record, shown)
-
-
-def _best(contents: Contents) -> int | None:
-    return max((each.epoch for each in contents.epochs if each.best), default=None)
 
 
 def _record(record: Mapping[str, Any], shown: Set[str]) -> Iterator[tuple[str, str]]:

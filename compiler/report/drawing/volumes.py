@@ -113,11 +113,14 @@ def volumes(analysis: Analysis, *, max_depth: int | None = None, unfold: bool = 
     each = picture(analysis, max_depth=max_depth, opened=_Everything())
     drawn = _Drawn(analysis, each)
     if drawn.count > _EACH and not unfold:
-        folded = picture(analysis, max_depth=max_depth)
-        opened = _growing(folded)
-        drawn = _Drawn(analysis, picture(analysis, max_depth=max_depth, opened=opened))
+        folded = small = picture(analysis, max_depth=max_depth)
+        opened: set[str] = set()
+        while not opened.issuperset(growing := _growing(folded)):
+            opened |= growing
+            folded = picture(analysis, max_depth=max_depth, opened=opened)
+        drawn = _Drawn(analysis, folded)
         if drawn.count > MOST:
-            drawn = _Drawn(analysis, folded)
+            drawn = _Drawn(analysis, small)
     drawn.draw()
     kinds = [kind for kind in TINTS if kind in drawn.kinds]
     subtitle = [each.subtitle, drawn.scale_line()]
@@ -125,17 +128,15 @@ def volumes(analysis: Analysis, *, max_depth: int | None = None, unfold: bool = 
 
 
 def _growing(folded: Picture) -> set[str]:
-    """The repeated parts whose maps change from one iteration to the next."""
-    opened: set[str] = set()
+    """The repeated parts, outermost ones, whose maps change from one iteration to the next."""
+    growing: set[str] = set()
     for box in folded.boxes:
-        if ".." not in box.output:
-            continue
-        opened.update(box.repeats)
-        frame: Frame | None = box.frame
-        while frame is not None:
-            opened.update(frame.repeats)
-            frame = frame.parent
-    return opened
+        if ".." in box.output:
+            outermost, frame = box.repeats, box.frame
+            while frame.parent is not None:
+                outermost, frame = frame.repeats or outermost, frame.parent
+            growing.update(outermost)
+    return growing
 
 
 class _Drawn:
