@@ -14,7 +14,6 @@ from .figures import plural
 from .structure import Part, Structure, depth, merged_block, parts
 from .wording import Wording
 
-
 _NAMED = 3
 """An iteration of at most so many layers is written as these layers: `round 2 of 4` says little."""
 

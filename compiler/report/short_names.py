@@ -57,9 +57,9 @@ def written_out(network: Network, short: str) -> str | None:
     found = set()
     for node in network.nodes:
         full = node.name.split(".")[: len(ours)]
-        if len(full) == len(ours) and full[-1] == ours[-1]:
-            if all(map(_stands_for, ours[:-1], full)):
-                found.add(".".join(full))
+        same = len(full) == len(ours) and full[-1] == ours[-1]
+        if same and all(map(_stands_for, ours[:-1], full)):
+            found.add(".".join(full))
     return found.pop() if len(found) == 1 else None
 
 
