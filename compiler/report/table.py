@@ -88,7 +88,9 @@ def _columns_for(
     """
     variant: tuple[Sequence[Column[Row]], _Names] = (), {}
     for variant in _variants(unit, [row.name for row in table_rows]):
-        if fits(variant[0], table_rows, width + (_CUT if variant[1] else 0)):
+        columns, short = variant
+        room = width + _CUT if any(a != b for a, b in short.items()) else width
+        if fits(columns, table_rows, room):
             break
     return variant
 
@@ -208,8 +210,8 @@ def _activations(analysis: Analysis) -> str:
     """What the number of activations means; courses multiply it by four bytes."""
     memory = data_size(4 * analysis.totals.activations)
     in_place = any(node.op.inplace for node in analysis.network.nodes)
-    but = " if none overwrites its input" if in_place else ""
-    return f"numbers written by the layers: {memory} in fp32{but}"
+    but = " if none is overwritten" if in_place else ""
+    return f"numbers written by the layers, {memory} in fp32{but}"
 
 
 def _memory_of_outputs(analysis: Analysis, batch: int) -> tuple[str, str]:
@@ -222,7 +224,7 @@ def _memory_of_outputs(analysis: Analysis, batch: int) -> tuple[str, str]:
     for number, node in enumerate(main, 1):
         so_far += each[node.index]
         if 2 * so_far >= total > 0:
-            first = f"{number:,} layers, up to" if number > 1 else "layer,"
+            first = f"{number:,}, up to" if number > 1 else "layer,"
             remark += f"; half of it in the first {first} {node.name}"
             break
     return data_size(total * batch), remark

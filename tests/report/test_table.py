@@ -78,8 +78,8 @@ def test_a_layer_is_cut_at_its_end() -> None:
 
 def test_half_of_the_memory_of_vgg_is_in_the_first_layers() -> None:
     shown = table(analyse(gallery("vgg/vgg16")), style=Style(120))
-    assert "half of it in the first 6 layers, up to features.1.blocks.0.conv" in shown
-    assert "109.4 MiB in fp32 if none overwrites its input" in shown
+    assert "half of it in the first 6, up to features.1.blocks.0.conv" in shown
+    assert "109.4 MiB in fp32 if none is overwritten" in shown
 
 
 NAMES = [
