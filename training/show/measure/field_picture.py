@@ -14,7 +14,7 @@ from ..input_images import InputImage
 from ..pictures.adjust import boxed, framed, in_color
 from ..pictures.picture_sheet import Cell, Group, PictureSheet
 from ..subject import Subject
-from .measured_field import MeasuredField
+from .measured_field import MeasuredField, Square, sides
 
 _SIDE = 640
 _THEORY, _MEASURED = (54, 112, 184), (39, 138, 85)
@@ -39,41 +39,33 @@ def field_sheet(
 def _cell(measured: MeasuredField, image: InputImage | None) -> Cell:
     height, width = measured.gradient.shape
     times = max(_SIDE // max(height, width), 1)
-    rows, columns = measured.rows, measured.columns
-    if measured.whole:
-        rows, columns = (0, height - 1), (0, width - 1)
+    top, bottom, left, right = measured.theory
     # What is outside the image is padding: the theoretical square may begin there.
-    out = max(-rows[0], rows[1] - height + 1, -columns[0], columns[1] - width + 1, 0)
+    out = max(-top, bottom - height + 1, -left, right - width + 1, 0)
     border = min(out, max(height, width)) + 2
     picture = _blended(measured.gradient, image)
     picture = framed(picture.repeat_interleave(times, 1).repeat_interleave(times, 2), 30)
     picture = F.pad(picture, [border * times - 1] * 4, value=255)
-    picture = _squared(picture, rows, columns, border, times, _THEORY)
-    theory = f"in theory (blue): {rows[1] - rows[0] + 1} x {columns[1] - columns[0] + 1} pixels"
-    side = measured.side
+    picture = _squared(picture, measured.theory, border, times, _THEORY)
+    theory = f"in theory (blue): {sides(measured.theory)} pixels"
+    square = measured.square
     told = "no gradient arrives"
-    if side is not None:
-        row, column = measured.center
-        reach = side // 2
-        picture = _squared(
-            picture, (row - reach, row + reach), (column - reach, column + reach),
-            border, times, _MEASURED,
-        )  # fmt: skip
-        told = f"95 % of the gradient (green): {side} x {side}"
+    if square is not None:
+        picture = _squared(picture, square, border, times, _MEASURED)
+        told = f"95 % of the gradient (green): {sides(square)} pixels"
     return Cell(picture, (measured.node.name, theory, told))
 
 
 def _squared(
     picture: Tensor,
-    rows: tuple[int, int],
-    columns: tuple[int, int],
+    square: Square,
     border: int,
     times: int,
     color: tuple[int, int, int],
 ) -> Tensor:
     """The picture with a square of input pixels, as far as that is on it."""
     ends = []
-    for (first, last), side in zip((rows, columns), picture.shape[1:], strict=True):
+    for (first, last), side in zip((square[:2], square[2:]), picture.shape[1:], strict=True):
         ends += [max((first + border) * times, 0), min((last + 1 + border) * times, side) - 1]
     return boxed(picture, (ends[0], ends[1], ends[2], ends[3]), color)
 

@@ -33,6 +33,10 @@ _NOISE = 4
 """Images of noise, if no image is given."""
 
 
+Square = tuple[int, int, int, int]
+"""First and last row, first and last column of the input; may lie outside the image."""
+
+
 @dataclass(frozen=True, eq=False)
 class MeasuredField:
     """The receptive field of one position in the middle of a layer's map."""
@@ -52,33 +56,47 @@ class MeasuredField:
     noise: bool
 
     @property
-    def side(self) -> int | None:
-        """The side of the smallest square around the center of the field that has 95 % of the
-        gradient; None if no gradient arrives."""
+    def theory(self) -> Square:
+        """The square that it sees in theory."""
+        if self.whole:
+            return 0, self.gradient.shape[0] - 1, 0, self.gradient.shape[1] - 1
+        return *self.rows, *self.columns
+
+    @property
+    def square(self) -> Square | None:
+        """The smallest square around the center of the field that has 95 % of the gradient: the one
+        from theory, less as many pixels on each side. None if no gradient arrives."""
         if not float(self.gradient.sum()):
             return None
-        for reach in range(max(self.gradient.shape)):
-            if self.inside(reach) >= _SHARE:
-                return 2 * reach + 1
-        return 2 * max(self.gradient.shape) - 1
+        top, bottom, left, right = self.theory
+        for cut in range(min(bottom - top, right - left) // 2, 0, -1):
+            square = (top + cut, bottom - cut, left + cut, right - cut)
+            if self._inside(square) >= _SHARE:
+                return square
+        return self.theory
+
+    def _inside(self, square: Square) -> float:
+        """The share of the gradient in a square of pixels."""
+        top, bottom, left, right = (max(end, 0) for end in square)
+        return float(self.gradient[top : bottom + 1, left : right + 1].sum())
 
     @property
-    def center(self) -> tuple[int, int]:
-        height, width = self.gradient.shape
-        row, column = (sum(ends) // 2 for ends in (self.rows, self.columns))
-        return min(max(row, 0), height - 1), min(max(column, 0), width - 1)
-
-    def inside(self, reach: int) -> float:
-        """The share of the gradient in the square of pixels up to `reach` from the center."""
-        row, column = self.center
-        top, left = max(row - reach, 0), max(column - reach, 0)
-        return float(self.gradient[top : row + reach + 1, left : column + reach + 1].sum())
-
-    @property
-    def half(self) -> float:
-        """The share of the gradient within the inner half of the theoretical square's side."""
-        side = max(self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]) + 1
-        return self.inside(side // 4)
+    def half(self) -> tuple[float, float]:
+        """The share of the gradient in the inner half of the theoretical square's side, and what it
+        would be if the gradient were the same at all its pixels that are in the image."""
+        inner, all_of_it = [], []
+        top, bottom, left, right = self.theory
+        ends = ((top, bottom), (left, right))
+        for (first, last), side in zip(ends, self.gradient.shape, strict=True):
+            pixels = torch.arange(side, dtype=torch.float64)
+            reach = (last - first + 1) / 4
+            # Of a pixel that the border of the inner half cuts, the part inside counts.
+            part = (reach + 0.5 - (pixels - (first + last) / 2).abs()).clamp(0, min(1, 2 * reach))
+            inner.append(part)
+            all_of_it.append(((pixels >= first) & (pixels <= last)).double())
+        pixels_inside = float(inner[0].sum() * inner[1].sum())
+        pixels_seen = float(all_of_it[0].sum() * all_of_it[1].sum())
+        return float(inner[0] @ self.gradient @ inner[1]), pixels_inside / max(pixels_seen, 1)
 
 
 def measure_field(subject: Subject, node: Node, images: Sequence[InputImage] = ()) -> MeasuredField:
@@ -130,7 +148,7 @@ def field_lines(measured: MeasuredField, field: Field, style: Style) -> Iterator
         f"{node.name} at {row}, {column} of {text(node.shape[1:])}", style, code=BOLD
     )
     rows, columns = measured.rows, measured.columns
-    center = "{}, {}".format(*measured.center)
+    center = f"{sum(rows) / 2:g}, {sum(columns) / 2:g}"
     entries = []
     if measured.whole:
         entries.append(("in theory", "all of the input"))
@@ -146,22 +164,30 @@ def field_lines(measured: MeasuredField, field: Field, style: Style) -> Iterator
         entries.append(("jump", f"{pair(field.jump)} pixels from one output to the next"))
     on = "noise" if measured.noise else "the image" if measured.images == 1 else "the images"
     how = f"{plural(measured.images, 'image')} of noise" if measured.noise else on
-    side = measured.side
-    if side is None:
+    square = measured.square
+    if square is None:
         entries.append(("measured", f"no gradient arrives at the input, on {how}"))
     else:
+        half, even = measured.half
         entries += [
             (
                 "measured",
-                f"{_SHARE:.0%} of the gradient lies within {side}x{side} pixels, on {how}",
+                f"{100 * _SHARE:.0f} % of the gradient lies within {sides(square)} pixels,"
+                f" on {how}",
             ),
             (
                 "inner half",
-                f"{measured.half:.0%} of the gradient lies in the inner half (a quarter of the"
-                " area); spread evenly it would be 25 %",
+                f"{100 * half:.0f} % of the gradient lies in the inner half of that side in"
+                f" theory; spread evenly it would be {100 * even:.0f} %",
             ),
         ]
     yield from laid_out(entries, style)
+
+
+def sides(square: Square) -> str:
+    """The size of a square: `14x14`."""
+    top, bottom, left, right = square
+    return f"{bottom - top + 1}x{right - left + 1}"
 
 
 def _clipped(measured: MeasuredField) -> str:
@@ -174,15 +200,19 @@ def _clipped(measured: MeasuredField) -> str:
 def field_data(measured: MeasuredField) -> dict[str, Any]:
     """What `cnn show --field` says of a layer, for JSON."""
     seen = None
+    square, (half, even) = measured.square, measured.half
     if not measured.whole:
         seen = {"rows": list(measured.rows), "columns": list(measured.columns)}
     return {
         "layer": measured.node.name,
         "position": list(measured.place),
-        "center": list(measured.center),
+        "center": [sum(measured.rows) / 2, sum(measured.columns) / 2],
         "in_theory": seen,
         "whole_input": measured.whole,
-        "side_of_95_percent": measured.side,
-        "inner_half": measured.half if measured.side is not None else None,
+        "square_of_95_percent": None if square is None else {
+            "rows": list(square[:2]), "columns": list(square[2:])
+        },
+        "inner_half": half if square is not None else None,
+        "inner_half_if_even": even,
         "images": 0 if measured.noise else measured.images,
-    }
+    }  # fmt: skip
