@@ -16,6 +16,7 @@ from .common import add_data, add_device, needs_torch, print_json, progress_disp
 if TYPE_CHECKING:
     from ...compiler.report.grid import Column
     from ...compiler.report.style import Style
+    from ..data.open import Opened
     from ..show.measure.probe import Kind, Probe
 
 EXAMPLES = """\
@@ -26,7 +27,8 @@ cnn probe runs/net rotate --strengths "0 10 20 40" -o rotate.png"""
 DETAILS = """\
 It classifies the validation images (of many, 2,000) at each strength. shift: pixels to the right;
 rotate: degrees; scale: factor; noise: standard deviation in levels of 255; blur: sigma in pixels;
-brightness: levels added. An .html also shows one image at all strengths, with the answers."""
+brightness: levels added. Networks with inputs of different sizes get the same images: pixels are
+those of the smallest input. An .html also shows one image at all strengths, with the answers."""
 
 KIND_NAMES = ("shift", "rotate", "scale", "noise", "blur", "brightness")
 
@@ -59,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
     if options.kind not in KIND_NAMES:
         close = closest(options.kind, KIND_NAMES)
         hint = f"did you mean `{close}`?" if close else f"it is one of {', '.join(KIND_NAMES)}"
-        raise UsageError(f"{options.kind} is not what can be done to images; {hint}")
+        if any(name in KIND_NAMES for name in options.runs):
+            hint = "the KIND comes last, after the runs"
+        raise UsageError(f"{options.kind} is not a KIND of `cnn probe`: {hint}")
     for name in options.runs:
         if not Path(name).is_dir():
             raise UsageError(f"{name} is not a run folder: name one that `cnn train` wrote")
@@ -68,9 +72,10 @@ def run(options: argparse.Namespace) -> int:
     needs_torch("probing")
 
     from ...compiler.report.plot import Axis, Curve, plot
+    from ..data.check_classes import must_have_classes
     from ..data.open import open_data
     from ..runtime.devices import find_device, using
-    from ..show.measure.probe import KINDS, probe
+    from ..show.measure.probe import KINDS, pixel_sizes, probe, unit_of
     from ..show.measure.probe_page import probe_page
     from ..show.subject import subject_of_run
 
@@ -81,36 +86,48 @@ def run(options: argparse.Namespace) -> int:
         subject_of_run(Path(name), __version__, device=device, data=options.data, set=options.set)
         for name in options.runs
     ]
+    size, pixels = pixel_sizes(kind, subjects)
     probes, images, label = [], [], ""
     with progress_display(options) as callback:
-        for subject in subjects:
+        for subject, pixel in zip(subjects, pixels, strict=True):
             with using(device):
                 opened = open_data(
                     subject.plan, subject.base, device=device, progress=callback.reading
                 )
+            must_have_classes(
+                subject.network, subject.plan, opened.dataset, subject.classes, subject.name
+            )
             store = opened.stores["val"]
             if options.image >= len(store):
                 raise UsageError(f"there is no image {options.image}: there are {len(store):,}")
-            probes.append(probe(subject, opened, kind, strengths, callback.reading))
+            probes.append(probe(subject, opened, kind, strengths, callback.reading, pixel=pixel))
             images.append(store.read(options.image))
-            label = label or store.source.name(options.image)
+            label = label or _label(opened, options.image)
     if options.format == "json":
-        print_json(_data(kind, probes))
+        print_json(_data(kind, size, probes))
     else:
-        print("\n".join(line.rstrip() for line in _table(kind, probes, style(options))))
+        print("\n".join(line.rstrip() for line in _table(kind, size, probes, style(options))))
     if options.output is not None:
         title = f"Accuracy by {kind.name}"
         curves = [
             Curve(each.name, list(zip(each.strengths, each.accuracies, strict=True)))
             for each in probes
         ]
-        svg = plot(title, curves, Axis(kind.unit), Axis("accuracy", percent=True))
+        svg = plot(title, curves, Axis(unit_of(kind, size)), Axis("accuracy", percent=True))
         if Path(options.output).suffix.lower() == ".html":
             page = probe_page(kind, probes, subjects, images, label, svg)
             write_bytes(options.output, page.encode())
         else:
             write_plot(options.output, title, svg)
     return OK
+
+
+def _label(opened: Opened, index: int) -> str:
+    """The name of a validation image, with its class."""
+    name, label = opened.name("val", index), opened.stores["val"].labels[index]
+    if label.ndim:
+        return name
+    return f"{name}, labeled {opened.dataset.classes[int(label)]}"
 
 
 def _strengths(written: str | None, kind: Kind) -> tuple[float, ...]:
@@ -123,29 +140,35 @@ def _strengths(written: str | None, kind: Kind) -> tuple[float, ...]:
     least = 0.05 if kind.name == "scale" else 0.0
     bad = [n for n in numbers if not abs(n) <= 1000 or (kind.name in _POSITIVE and n < least)]
     if not numbers or bad:
-        raise UsageError(f"--strengths: {bad[0] if bad else 'none'} is no strength of {kind.name}")
-    return numbers
+        low = f"{least:g}" if kind.name in _POSITIVE else "-1000"
+        given = f"{bad[0]:g}" if bad else "nothing"
+        raise UsageError(f"--strengths: {kind.name} takes numbers from {low} to 1000, not {given}")
+    return tuple(sorted(set(numbers)))
 
 
 _POSITIVE = ("scale", "noise", "blur")
 
 
-def _table(kind: Kind, probes: Sequence[Probe], style: Style) -> list[str]:
+def _table(kind: Kind, size: str, probes: Sequence[Probe], style: Style) -> list[str]:
     from ...compiler.ops.worked import figure
     from ...compiler.report.grid import Column, grid
+    from ..show.measure.probe import unit_of
 
     columns: list[Column[int]] = [
         Column(kind.name, lambda n: figure(probes[0].strengths[n]), True, optional=False),
         *(_column(each) for each in probes),
     ]
     lines = grid([columns], range(len(probes[0].strengths)), style)
-    return [*lines, "", f"{kind.name}: {kind.unit}; {probes[0].images:,} validation images"]
+    what = f"{kind.name}: {unit_of(kind, size)}"
+    return [*lines, "", f"{what}; {probes[0].images:,} validation images"]
 
 
-def _data(kind: Kind, probes: Sequence[Probe]) -> dict[str, Any]:
+def _data(kind: Kind, size: str, probes: Sequence[Probe]) -> dict[str, Any]:
+    from ..show.measure.probe import unit_of
+
     return {
         "kind": kind.name,
-        "unit": kind.unit,
+        "unit": unit_of(kind, size),
         "images": probes[0].images,
         "strengths": list(probes[0].strengths),
         "networks": [{"name": each.name, "top1": list(each.accuracies)} for each in probes],

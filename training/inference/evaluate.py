@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...compiler.plan.evaluate import Tta
 from ...compiler.plan.plan import TrainPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.check_classes import check_classes
+from ..data.check_classes import must_have_classes
 from ..data.diagnostic import listed
 from ..data.images.color_modes import in_channels
 from ..data.images.decode import decode
@@ -48,7 +48,7 @@ def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
             progress=progress,
             arrays=model.request.arrays,
         )
-    _must_have_classes(model, opened)
+    must_have_classes(model.request.network, model.plan, opened.dataset, model.classes, model.name)
     return opened
 
 
@@ -202,24 +202,3 @@ def _no_part(part: str, opened: Opened) -> SpecError:
     there = listed([f"`{name}`" for name in opened.stores])
     message = f"the data has no part `{part}`; it has {there}"
     return SpecError([Diagnostic("no-part", message, opened.plan.train.data.place("path"))])
-
-
-def _must_have_classes(model: TrainedModel, opened: Opened) -> None:
-    """Raises SpecError unless the data has the classes of the network, in the same order."""
-    wrong = check_classes(model.request.network, model.plan, opened.dataset)
-    if wrong is not None:
-        raise SpecError([wrong])
-    known, present = model.classes, opened.dataset.classes
-    if known is None or known == present:
-        return
-    missing = [name for name in known if name not in present]
-    new = [name for name in present if name not in known]
-    notes = []
-    if missing:
-        notes.append(f"not in the data: {listed(missing)}")
-    if new:
-        notes.append(f"unknown to the network: {listed(new)}")
-    message = f"the classes of the data differ from those that {model.name} was trained on"
-    help = "evaluate on data with the same classes" if notes else "put them into the same order"
-    place = opened.plan.train.data.place("path")
-    raise SpecError([Diagnostic("other-classes", message, place, notes=tuple(notes), help=help)])

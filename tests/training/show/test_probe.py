@@ -13,8 +13,10 @@ import torch
 import dotcnn
 from commands import run
 from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.dsl.source import Source
 from dotcnn.training.show.measure.features import principal_components
-from dotcnn.training.show.measure.probe import KINDS
+from dotcnn.training.show.measure.probe import KINDS, pixel_sizes
+from dotcnn.training.show.subject import subject_of_spec
 
 from ..trained import small_run
 
@@ -71,7 +73,9 @@ def test_undisturbed_it_is_the_accuracy_of_the_run(
     [
         (["RUN", "shfit"], "did you mean `shift`?"),
         (["nothing", "shift"], "not a run folder"),
-        (["RUN", "blur", "--strengths", "-1"], "is no strength of blur"),
+        (["shift", "RUN"], "the KIND comes last"),
+        (["RUN", "blur", "--strengths", "-1"], "blur takes numbers from 0 to 1000, not -1"),
+        (["RUN", "scale", "--strengths", "0 1"], "scale takes numbers from 0.05 to 1000, not 0"),
         (["RUN", "blur", "--strengths", "x"], "are not numbers"),
         (["RUN", "blur", "-o", "x.txt"], "ends in .html"),
     ],
@@ -81,6 +85,56 @@ def test_wrong_use(words: list[str], why: str, capfd: pytest.CaptureFixture[str]
     result = run(capfd, "probe", *given)
     assert result.code == 2
     assert why in result.err
+
+
+def _arrays(folder: Path, classes: list[str]) -> Path:
+    images = numpy.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=numpy.uint8)
+    labels = numpy.arange(40) % len(classes)
+    numpy.savez(folder / "data.npz", images=images, labels=labels, classes=numpy.array(classes))
+    return folder / "data.npz"
+
+
+@pytest.mark.parametrize(
+    ("classes", "why"),
+    [
+        (["ants", "bees"], "data has 2 classes, and the network ends in 10"),
+        (list("abcdefghij"), "the classes of the data differ"),
+        (list("1234567890"), "put them into the same order"),
+    ],
+)
+def test_only_data_with_the_classes_of_the_run_has_an_accuracy(
+    classes: list[str], why: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    data = _arrays(tmp_path, classes)
+    result = run(capfd, "probe", small_run(), "noise", "--strengths", "0", "--data", data)
+    assert result.code == 1
+    assert why in result.err
+
+
+def test_pixels_are_those_of_the_smallest_input() -> None:
+    """The same image is twice as large in one network: it is shifted by twice as many pixels."""
+    text = "network N { input 1x%dx%d\n flatten, fc 2 }"
+    small, large = (
+        subject_of_spec(Source("n.cnn", text % (side, side)), "0", device=torch.device("cpu"))
+        for side in (14, 28)
+    )
+    assert pixel_sizes(KINDS["shift"], [large, small]) == ("14x14", [2.0, 1.0])
+    assert pixel_sizes(KINDS["blur"], [small]) == ("14x14", [1.0])
+    assert pixel_sizes(KINDS["rotate"], [large, small]) == ("", [1.0, 1.0])
+
+
+def test_strengths_are_in_order_and_the_image_has_its_class(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "p.html"
+    words = ("shift", "--strengths", "3 0 1 3", "--image", "5", "-o", page)
+    result = run(capfd, "probe", small_run(), *words)
+    rows = [line.split() for line in result.out.splitlines()]
+    assert [row[0] for row in rows if row and row[0].isdigit()] == ["0", "1", "3"]
+    assert "shift: pixels to the right, of 8x8" in result.out
+    text = page.read_text(encoding="utf-8")
+    assert ", labeled " in text
+    assert "shift 3" in text
 
 
 def test_features_are_the_output_of_the_layer(

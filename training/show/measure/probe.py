@@ -36,6 +36,8 @@ class Kind:
     change: Callable[[Tensor, float], Tensor]
     """Of images, as float from 0 to 255, by a strength."""
     neutral: float = 0.0
+    in_pixels: bool = False
+    """Whether strengths are numbers of pixels, and so mean less on a larger image."""
 
     def __call__(self, images: Tensor, strength: float) -> Tensor:
         """Disturbed images: uint8, images x channels x height x width."""
@@ -92,11 +94,11 @@ def _brightness(images: Tensor, levels: float) -> Tensor:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("shift", "pixels to the right", (0, 1, 2, 3, 4, 6, 8, 12), _shift),
+        Kind("shift", "pixels to the right", (0, 1, 2, 3, 4, 6, 8, 12), _shift, in_pixels=True),
         Kind("rotate", "degrees", (0, 5, 10, 15, 20, 30, 45, 60, 90, 180), _rotate),
         Kind("scale", "times as large", (0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2), _scale, 1.0),
         Kind("noise", "standard deviation, in levels of 255", (0, 5, 10, 20, 40, 60, 80), _noise),
-        Kind("blur", "sigma in pixels", (0, 0.5, 1, 1.5, 2, 3, 4), _blur),
+        Kind("blur", "sigma in pixels", (0, 0.5, 1, 1.5, 2, 3, 4), _blur, in_pixels=True),
         Kind(
             "brightness",
             "levels of 255 added",
@@ -105,6 +107,22 @@ KINDS = {
         ),
     )
 }
+
+
+def pixel_sizes(kind: Kind, subjects: Sequence[Subject]) -> tuple[str, list[float]]:
+    """For networks with inputs of different sizes, which see the same images larger or smaller: the
+    smallest input, in whose pixels strengths are, and how large one of its pixels is in each. No
+    size for a kind that does not count pixels."""
+    shapes = [subject.network.input.shape[-2:] for subject in subjects]
+    if not kind.in_pixels:
+        return "", [1.0] * len(shapes)
+    height, width = min(shapes, key=lambda shape: shape[1])
+    return f"{height}x{width}", [shape[1] / width for shape in shapes]
+
+
+def unit_of(kind: Kind, size: str) -> str:
+    """What strengths are, in words; `size` is that of the input in whose pixels they are."""
+    return f"{kind.unit}, of {size}" if size else kind.unit
 
 
 @dataclass(frozen=True)
@@ -123,8 +141,10 @@ def probe(
     kind: Kind,
     strengths: Sequence[float],
     progress: Progress = unwatched,
+    *,
+    pixel: float = 1.0,
 ) -> Probe:
-    """Classifies the validation images at each strength."""
+    """Classifies the validation images at each strength, of which 1 is `pixel` pixels here."""
     store = opened.stores["val"]
     step = max(-(-len(store) // MOST_IMAGES), 1)
     places = list(range(0, len(store), step))
@@ -135,7 +155,7 @@ def probe(
         images = torch.stack([store.read(place) for place in some]).to(subject.device)
         labels = store.labels[some].to(subject.device)
         for number, strength in enumerate(strengths):
-            found = scores(subject, kind(images, strength)).argmax(1)
+            found = scores(subject, kind(images, strength * pixel)).argmax(1)
             hits = (
                 labels.gather(1, found[:, None])[:, 0] > 0 if labels.ndim == 2 else labels == found
             )

@@ -12,7 +12,7 @@ from ...page.document import document
 from ...page.markup import Html, element, joined, section, table
 from ...page.picture import tag, viewable
 from ..subject import Subject
-from .probe import Kind, Probe, scores
+from .probe import Kind, Probe, pixel_sizes, scores, unit_of
 
 
 def probe_page(
@@ -25,6 +25,7 @@ def probe_page(
 ) -> str:
     """HTML; `images` is one validation image as each network sees it, uint8."""
     title = f"Probe: {kind.name}"
+    size, pixels = pixel_sizes(kind, subjects)
     head = [kind.unit, *(each.name for each in probes)]
     rows = [
         [figure(strength), *(f"{100 * each.accuracies[n]:.1f} %" for each in probes)]
@@ -35,19 +36,21 @@ def probe_page(
         "film",
         f"One image ({label}), and what each network says",
         *(
-            _film(kind, each.strengths, subject, image)
-            for each, subject, image in zip(probes, subjects, images, strict=True)
+            _film(kind, each.strengths, subject, image, pixel)
+            for each, subject, image, pixel in zip(probes, subjects, images, pixels, strict=True)
         ),
     )
-    subtitle = f"{probes[0].images:,} validation images, changed in one way: {kind.unit}"
+    subtitle = f"{probes[0].images:,} validation images, changed in one way: {unit_of(kind, size)}"
     foot = "Written by dotcnn. This page is self-contained: it loads nothing from the internet."
     return document(title, subtitle, [shown, film], foot)
 
 
-def _film(kind: Kind, strengths: Sequence[float], subject: Subject, image: Tensor) -> Html:
+def _film(
+    kind: Kind, strengths: Sequence[float], subject: Subject, image: Tensor, pixel: float
+) -> Html:
     frames = []
     for strength in strengths:
-        changed = kind(image[None].to(subject.device), strength)
+        changed = kind(image[None].to(subject.device), strength * pixel)
         answer = probabilities_of(scores(subject, changed), subject.multi_label)[0]
         best = int(answer.argmax())
         name = subject.class_name(best)
@@ -56,7 +59,7 @@ def _film(kind: Kind, strengths: Sequence[float], subject: Subject, image: Tenso
             element("strong", name),
             f" {100 * float(answer[best]):.0f} %",
             element("br"),
-            figure(strength),
+            f"{kind.name} {figure(strength)}",
         )
         picture = tag(viewable(changed[0].cpu()), f"{kind.name} {figure(strength)}: {name}")
         frames.append(element("li", element("figure", picture, caption)))
