@@ -47,7 +47,7 @@ class Options(NamedTuple):
         from .language.overrides import OverrideError, read_override
 
         try:
-            return [read_override(text) for text in self.set]
+            return [read_override(text, "what the run was started with") for text in self.set]
         except OverrideError as error:
             message = f"the options of this run cannot be read: {error}"
             raise SpecError([Diagnostic("no-run", message, file=name)]) from None

@@ -10,6 +10,14 @@ from .terminal import CommandError, say
 PLOTS = (".html", ".png", ".svg")
 
 
+def must_have_folders(*outputs: str | None) -> None:
+    """Raises CommandError if the folder of a file to write is missing: before long work, not after
+    it."""
+    for output in outputs:
+        if output is not None and not Path(output).parent.is_dir():
+            raise CommandError(f"cannot write {output}: there is no folder {Path(output).parent}")
+
+
 def write_plot(output: str, title: str, svg: str) -> None:
     """The ending of the file decides the format."""
     from ..report.drawing.png import NoFont, NotInstalled, png

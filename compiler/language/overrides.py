@@ -38,8 +38,8 @@ class SectionOverride(NamedTuple):
         return " ".join((a.value if self.argument else a).span.text for a in given)
 
 
-def read_override(text: str) -> tuple[str, object]:
-    """Parses `name=value`; the value is written as in a spec.
+def read_override(text: str, origin: str = "--set") -> tuple[str, object]:
+    """Parses `name=value`; the value is written as in a spec. Errors say that it is in `origin`.
 
     For a directive or argument of a section, the value is a SectionOverride.
     """
@@ -51,8 +51,8 @@ def read_override(text: str) -> tuple[str, object]:
     if not equals or not valid or not value.strip():
         raise OverrideError(_not_an_override(text, name, section, path, bool(equals)))
     if known:
-        return name, _of_section(section, path, value.strip())
-    only = _statement(f"let value = {value}", value)
+        return name, _of_section(section, path, value.strip(), origin)
+    only = _statement(f"let value = {value}", value, origin)
     assert isinstance(only, Let)
     try:
         return name, evaluate(only.value, Env())
@@ -74,12 +74,12 @@ def _not_an_override(text: str, name: str, section: str, path: list[str], equals
     )
 
 
-def _of_section(section: str, path: list[str], value: str) -> SectionOverride:
+def _of_section(section: str, path: list[str], value: str, origin: str) -> SectionOverride:
     if not path:
         return SectionOverride(section, None)
     word, *argument = path
     equals = f"{'.'.join(argument)}={value}" if argument else value
-    call = _statement(f"{word} {equals}", value)
+    call = _statement(f"{word} {equals}", value, origin)
     if not isinstance(call, Call) or call.head.value != word or call.label or call.body:
         raise OverrideError(f"{value!r} is not a value")
     if argument and [given.name for given in call.arguments] != [".".join(argument)]:
@@ -87,11 +87,11 @@ def _of_section(section: str, path: list[str], value: str) -> SectionOverride:
     return SectionOverride(section, call, ".".join(argument))
 
 
-def _statement(text: str, value: str) -> Statement:
+def _statement(text: str, value: str, origin: str) -> Statement:
     """Parses the text as one statement of a spec, so that there is one grammar of values, and
     nothing but a value can be injected.
     """
-    spec, diagnostics = read(Source("--set", text))
+    spec, diagnostics = read(Source(origin, text))
     if has_errors(diagnostics) or len(spec.statements) != 1:
         reason = diagnostics[0].message if diagnostics else "it is more than one value"
         raise OverrideError(f"{value!r} is not a value: {reason}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...compiler.commands.options import FILE, add_network_options
-from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
+from ...compiler.commands.plot_file import PLOTS, must_have_folders, write_bytes, write_plot
 from ...compiler.commands.terminal import OK, UsageError, say
 from ...dsl.render import show as printable
 from .common import add_device, needs_torch, open_subject, progress_display
@@ -64,15 +64,26 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("name a table to write (-o table.csv) or a picture (--map map.png)")
     if options.map is not None and Path(options.map).suffix.lower() not in PLOTS:
         raise UsageError("a --map ends in .png, .svg or .html")
+    if options.umap and options.map is None:
+        raise UsageError("--umap arranges a picture: name it with --map map.png")
+    must_have_folders(options.output, options.map)
     needs_torch("computing features")
 
     from ...compiler.report.figures import plural
-    from ..show.measure.features import features_of_data, features_of_files, is_plain_folder
-    from ..show.measure.features_file import FORMATS
+    from ..show.measure.features import (
+        features_of_data,
+        features_of_files,
+        is_plain_folder,
+        must_have_umap,
+    )
+    from ..show.measure.features_file import FORMATS, must_be_possible
 
     ending = Path(options.output).suffix.lower() if options.output is not None else ""
     if options.output is not None and ending not in FORMATS:
         raise UsageError(f"a table of features ends in {', '.join(FORMATS)}")
+    must_be_possible(ending)
+    if options.umap:
+        must_have_umap()
     plain = options.images is not None and is_plain_folder(options.images)
     data = None if plain else options.images
     subject = open_subject(options, data=data, input=options.input)
@@ -84,11 +95,13 @@ def run(options: argparse.Namespace) -> int:
                 subject, node, [options.images], options.pool, callback.reading
             )
         else:
-            found = features_of_data(subject, node, options.pool, callback.reading)
+            found = features_of_data(
+                subject, node, options.pool, callback.reading, undivided=data is not None
+            )
     for each in found.skipped:
         say(f"cnn: {printable(each)}")
     rows, numbers = found.values.shape
-    print(f"{plural(rows, 'image')} x {plural(numbers, 'number')} of {node.name}")
+    print(f"{plural(rows, 'image')} x {plural(numbers, 'number')} of {node.name}, {subject.name}")
     if options.output is not None:
         write_bytes(options.output, FORMATS[ending](found))
     if options.map is not None:

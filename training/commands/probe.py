@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import __version__
 from ...compiler.commands.options import add_format, add_set, whole
-from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
+from ...compiler.commands.plot_file import PLOTS, must_have_folders, write_bytes, write_plot
 from ...compiler.commands.terminal import OK, UsageError, style
 from .common import add_data, add_device, needs_torch, print_json, progress_display
 
@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(f"{name} is not a run folder: name one that `cnn train` wrote")
     if options.output is not None and Path(options.output).suffix.lower() not in PLOTS:
         raise UsageError("name a file to write that ends in .html, .png or .svg")
+    must_have_folders(options.output)
     needs_torch("probing")
 
     from ...compiler.report.plot import Axis, Curve, plot
@@ -152,7 +153,7 @@ _POSITIVE = ("scale", "noise", "blur")
 def _table(kind: Kind, size: str, probes: Sequence[Probe], style: Style) -> list[str]:
     from ...compiler.ops.worked import figure
     from ...compiler.report.grid import Column, grid
-    from ..show.measure.probe import unit_of
+    from ..show.measure.probe import images_of, unit_of
 
     columns: list[Column[int]] = [
         Column(kind.name, lambda n: figure(probes[0].strengths[n]), True, optional=False),
@@ -160,7 +161,7 @@ def _table(kind: Kind, size: str, probes: Sequence[Probe], style: Style) -> list
     ]
     lines = grid([columns], range(len(probes[0].strengths)), style)
     what = f"{kind.name}: {unit_of(kind, size)}"
-    return [*lines, "", f"{what}; {probes[0].images:,} validation images"]
+    return [*lines, "", f"{what}; {images_of(probes)}"]
 
 
 def _data(kind: Kind, size: str, probes: Sequence[Probe]) -> dict[str, Any]:
@@ -169,9 +170,16 @@ def _data(kind: Kind, size: str, probes: Sequence[Probe]) -> dict[str, Any]:
     return {
         "kind": kind.name,
         "unit": unit_of(kind, size),
-        "images": probes[0].images,
         "strengths": list(probes[0].strengths),
-        "networks": [{"name": each.name, "top1": list(each.accuracies)} for each in probes],
+        "networks": [
+            {
+                "name": each.name,
+                "data": each.data,
+                "images": each.images,
+                "top1": list(each.accuracies),
+            }
+            for each in probes
+        ],
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...compiler.commands.options import FILE, add_format, add_network_options, natural, whole
-from ...compiler.commands.plot_file import PLOTS, write_bytes, write_plot
+from ...compiler.commands.plot_file import PLOTS, must_have_folders, write_bytes, write_plot
 from ...compiler.commands.terminal import OK, UsageError, style
 from ...dsl.diagnostics import SpecError
 from .common import add_data, add_device, needs_torch, open_subject, print_json, write_sheet
@@ -147,6 +147,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--{asked[0]} and --{asked[1]} are two questions: ask one at a time")
     if options.cover is not None:
         return _show_cover(options)
+    must_have_folders(options.output)
     needs_torch("showing what a network does")
     if options.gradients:
         return _show_gradients(options)

@@ -44,6 +44,8 @@ class Dataset:
     bad: tuple[BadFile, ...] = ()
     """Files that were left out, each with the reason."""
     notes: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
+    """The parts that are no parts of the data, but were drawn from its training images."""
 
     def part(self, name: str) -> Part | None:
         return next((part for part in self.parts if part.name == name), None)

@@ -46,7 +46,7 @@ from .loader.store import (
 )
 from .loader.thread_pool import Progress, unwatched
 from .sources.arrays_given import ArrayData
-from .sources.divide import divide
+from .sources.divide import Divided, divide
 from .sources.file_names import clean
 from .sources.read import contents
 
@@ -201,7 +201,7 @@ def open_data(
     ]
     _must_be_usable(plan, whole, bad, sum(map(len, parts.values())))
     weighted = plan.train.weights.classes != "equal"
-    dataset = _described(whole, divided.notes, stores, bad, weighted)
+    dataset = _described(whole, divided, stores, bad, weighted)
     _must_be_left(plan, whole, dataset)
 
     mean: tuple[float, ...] = (0.0,)
@@ -488,7 +488,7 @@ def _must_be_left(plan: TrainPlan, data_set: Contents, dataset: Dataset) -> None
 
 def _described(
     data_set: Contents,
-    notes: tuple[str, ...],
+    divided: Divided,
     stores: Mapping[str, Store],
     bad: list[BadFile],
     weighted: bool,
@@ -506,5 +506,6 @@ def _described(
         data_set.multi_label,
         weighted,
         tuple(bad),
-        (*data_set.notes, *notes),
+        (*data_set.notes, *divided.notes),
+        divided.drawn,
     )

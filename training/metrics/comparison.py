@@ -18,7 +18,7 @@ class Comparison(NamedTuple):
     what: str
     """The more expensive way: `tta crops=10`, `ensemble of 3`."""
     against: str
-    """The simple way: `one view`, `its best network, 2`."""
+    """The simple way: `one view`, `the best one, network 2`."""
     images: int
     metrics: Mapping[str, float]
     base: Mapping[str, float]
@@ -64,5 +64,5 @@ def of_ensemble(
     best = max(members, key=lambda each: (each["top1"], -each["loss"]))
     number = 1 + list(members).index(best)
     return Comparison(
-        f"ensemble of {len(members)}", f"its best network, {number}", images, metrics, best
+        f"ensemble of {len(members)}", f"the best one, network {number}", images, metrics, best
     )

@@ -440,9 +440,10 @@ def _improves(facts: Facts) -> Finding | None:
     if train is not None and val is not None and train - val > LIMITS.improving_gap:
         return None
     grown = f" and accuracy rose from {_share(top1[start])} to {_share(top1[-1])}" if top1 else ""
+    span = f"{epochs} epochs" if epochs > 1 else "epoch"
     return Finding(
         "improves",
-        f"in the last {epochs} epochs, the validation loss fell from {first:.4g} to"
+        f"in the last {span}, the validation loss fell from {first:.4g} to"
         f" {last:.4g}{grown}: it still improves. Try more epochs.",
     )
 
@@ -505,11 +506,11 @@ def _few(facts: Facts) -> Finding | None:
     if (high - low) / 2 < LIMITS.uncertain:
         return None
     best = [each.epoch for each in facts.validated if each.val["top1"] == max(top1)]
-    tied = f", and {len(best)} epochs share the best one" if len(best) > 1 else ""
+    tied = f"; {len(best)} epochs have it" if len(best) > 1 else ""
     return Finding(
         "few",
-        f"{images:,} validation images are few: of other images of this kind, {_share(low)} to"
-        f" {_share(high)} may be right{tied}.",
+        f"{images:,} validation images are few: on others of this kind, the best accuracy,"
+        f" {_share(max(top1))}, could as well be {_share(low)} or {_share(high)}{tied}.",
     )
 
 

@@ -117,6 +117,12 @@ def _short(value: float) -> str:
     return f"{value:.4g}"
 
 
+def _about_epoch(epoch: int, best: int | None) -> str:
+    if epoch == 0:
+        return " (before training)"
+    return " (best)" if epoch == best else ""
+
+
 def _every_epoch(epochs: Sequence[EpochRecord]) -> Html:
     names = _names(epochs)
     train = [name for name in names if any(name in each.train for each in epochs)]
@@ -126,9 +132,10 @@ def _every_epoch(epochs: Sequence[EpochRecord]) -> Html:
     def cell(name: str, values: dict[str, float]) -> str:
         return metric(name, values[name]) if isfinite(values.get(name, nan)) else ""
 
+    best = max((each.epoch for each in epochs if each.best), default=None)
     rows = [
         [
-            f"{each.epoch}{' (best)' if each.best else '' if each.epoch else ' (before training)'}",
+            f"{each.epoch}{_about_epoch(each.epoch, best)}",
             *(cell(name, dict(each.train)) for name in train),
             *(cell(name, dict(each.val)) for name in val),
             "" if not each.epoch else loss(each.lr) if each.lr >= 1 else rate(each.lr),

@@ -93,6 +93,8 @@ def report(contents: Contents) -> str:
     ]
     dataset = contents.data.dataset
     how = "trained" if contents.epochs else "evaluated"
-    subtitle = f"A convolutional network, {how} on {dataset.name}"
+    convolves = any(node.op.kind == "conv" for node in contents.network.nodes)
+    what = "convolutional" if convolves else "neural"
+    subtitle = f"A {what} network, {how} on {dataset.name}"
     foot = "Written by dotcnn. This page is self-contained: it loads nothing from the internet."
     return document(contents.network.name, subtitle, [each for each in sections if each], foot)

@@ -78,7 +78,9 @@ def from_data(
         label = store.labels[number]
         known = [int(label)] if label.ndim == 0 else label.nonzero().flatten().tolist()
         classes = ", ".join(names[each] for each in known)
-        name = f"{part} {store.source.name(number)}"
+        name = f"{part} {number}"
+        if store.source.name(number) != f"#{number}":  # its file, or its number in all of the data
+            name += f" ({store.source.name(number)})"
         images.append(_image(subject, name, pixels, classes))
     return images
 

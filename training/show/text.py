@@ -104,7 +104,7 @@ def answers(
     for image, row in zip(images, probabilities, strict=True):
         best = row.topk(min(top, len(row)))
         guesses = ", ".join(
-            f"{subject.class_name(int(index))} {100 * float(value):.1f} %"
+            f"{subject.class_name(int(index))} ({100 * float(value):.1f} %)"
             for value, index in zip(best.values, best.indices, strict=True)
         )
         if not row.isfinite().all():

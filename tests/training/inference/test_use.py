@@ -185,7 +185,7 @@ def test_an_ensemble_is_compared_with_its_best_network() -> None:
             weight += 0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
     both = replace(ready, modules=(weak, ready.modules[0]))
     (found,) = assess(both, opened).comparisons
-    assert (found.what, found.against) == ("ensemble of 2", "its best network, 2")
+    assert (found.what, found.against) == ("ensemble of 2", "the best one, network 2")
     assert found.base == pytest.approx(assess(ready, opened).metrics)
     whole, _ = assess(both, opened, "all", tta=Tta.make(flip=True)).comparisons
     assert whole.images == 1797

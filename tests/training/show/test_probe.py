@@ -131,7 +131,7 @@ def test_strengths_are_in_order_and_the_image_has_its_class(
     result = run(capfd, "probe", small_run(), *words)
     rows = [line.split() for line in result.out.splitlines()]
     assert [row[0] for row in rows if row and row[0].isdigit()] == ["0", "1", "3"]
-    assert "shift: pixels to the right, of 8x8" in result.out
+    assert "shift: pixels to the right, of 8x8; 359 validation images of digits" in result.out
     text = page.read_text(encoding="utf-8")
     assert ", labeled " in text
     assert "shift 3" in text
@@ -169,6 +169,38 @@ def test_features_of_photographs(capfd: pytest.CaptureFixture[str], tmp_path: Pa
     assert result.code == 0
     assert "3 images x " in result.out
     assert "broken.png" in result.err
+
+
+def test_a_folder_that_is_named_is_not_divided(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """`split` draws a validation set for training; in a table of a folder it would be made up."""
+    from PIL import Image
+
+    for n in range(12):
+        folder = tmp_path / "photos" / "ab"[n % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 10 * n).save(folder / f"{n}.png")
+    table = tmp_path / "t.csv"
+    assert run(capfd, "features", small_run(), tmp_path / "photos", "-o", table).code == 0
+    with table.open(encoding="utf-8", newline="") as file:
+        _, *rows = csv.reader(file)
+    assert Counter((row[1], row[2]) for row in rows) == {("", "a"): 6, ("", "b"): 6}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (["-o", "nowhere/t.csv"], 1, "cannot write nowhere/t.csv: there is no folder nowhere"),
+        (["-o", "t.csv", "--umap"], 2, "--umap arranges a picture"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_anything_is_computed(
+    words: list[str], code: int, why: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = run(capfd, "features", "no_such_run", *words)
+    assert (result.code, result.out) == (code, "")
+    assert why in result.err
 
 
 def test_principal_components() -> None:

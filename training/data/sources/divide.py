@@ -18,6 +18,8 @@ class Divided(NamedTuple):
     parts: dict[str, ImageSource]
     """`train` and `val` always; `test` if there is one."""
     notes: tuple[str, ...]
+    drawn: tuple[str, ...] = ()
+    """Those that were drawn from the training images, at random."""
 
 
 def divide(contents: Contents, data: Data, split: Split) -> Divided:
@@ -47,7 +49,7 @@ def divide(contents: Contents, data: Data, split: Split) -> Divided:
         parts[name] = source.select(torch.tensor(places, dtype=torch.int64))
         if not places:
             raise _too_few(data, len(source), name)
-    return Divided(parts, tuple(notes))
+    return Divided(parts, tuple(notes), tuple(shares))
 
 
 def _not_twice(

@@ -59,8 +59,14 @@ def must_be_folder(path: Path, written: str, data: Data | None, argument: str = 
         data,
         argument=argument,
         notes=(f"looked for at {clean(str(path.absolute()))}",),
-        help=_similar(path) or "paths are relative to the folder of the spec",
+        help=_similar(path) or _elsewhere(written),
     )
+
+
+def _elsewhere(written: str) -> str:
+    if Path(written).expanduser().is_absolute():
+        return "if it was moved, name its new place: --data FOLDER"
+    return "paths are relative to the folder of the spec"
 
 
 def _similar(path: Path) -> str:

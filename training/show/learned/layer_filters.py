@@ -275,7 +275,7 @@ def _tiles(filters: Filters, title: str) -> Group:
 def _which(filters: Filters) -> str:
     if not filters.which and not filters.named:
         return ""
-    chosen = filters.which or f"{len(filters.shown)} of them"
+    chosen = filters.which or f"{len(filters.shown)}"
     more = f"; name others with `{filters.node.name}:0-{_MOST_ROWS - 1}`" if filters.which else ""
     return f"Shown: {chosen} of {len(filters.weights):,}{more}."
 
@@ -417,7 +417,7 @@ def _table(filters: Filters, norms: Tensor, style: Style) -> Iterator[str]:
 def _reads(filters: Filters, number: int, most: int) -> str:
     """The input channels with the largest weights."""
     strongest = _strongest_inputs(filters.weights[number], most)
-    return " ".join(str(filters.input_of(number, channel)) for channel in strongest)
+    return ", ".join(str(filters.input_of(number, channel)) for channel in strongest)
 
 
 # ---- for programs ------------------------------------------------------------------------------

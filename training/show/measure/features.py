@@ -93,9 +93,15 @@ def features_of_files(
 
 
 def features_of_data(
-    subject: Subject, node: Node, pool: Pool, progress: Progress = unwatched
+    subject: Subject,
+    node: Node,
+    pool: Pool,
+    progress: Progress = unwatched,
+    *,
+    undivided: bool = False,
 ) -> Features:
-    """Of all parts of the data of the spec, or of `--data`."""
+    """Of all parts of the data of the spec, or of other data. If that is `undivided`, a part that
+    `split` draws from it says nothing: it is not named."""
     with using(subject.device):
         opened = open_data(subject.plan, subject.base, device=subject.device, progress=progress)
     _must_fit(node, pool, sum(map(len, opened.stores.values())))
@@ -110,9 +116,17 @@ def features_of_data(
             rows.append(_rows(subject, node, batch.images, pool))
             done += len(batch.images)
         files += [store.source.name(index) for index in range(len(store))]
-        parts += [part] * len(store)
+        parts += [_part(part, opened) if undivided else part] * len(store)
         labels += _labels(opened, store.labels.cpu())
     return Features(tuple(files), tuple(parts), tuple(labels), torch.cat(rows))
+
+
+def _part(part: str, opened: Opened) -> str:
+    """The part that an image has in the data itself; empty if the data is not divided."""
+    drawn = opened.dataset.drawn
+    if all(each == "train" or each in drawn for each in opened.stores):
+        return ""
+    return "train" if part in drawn else part
 
 
 def _labels(opened: Opened, labels: Tensor) -> Iterator[str]:
@@ -171,13 +185,16 @@ def principal_components(values: Tensor, count: int = 2) -> tuple[Tensor, list[f
     return found, shares + [0.0] * missing
 
 
-def by_umap(values: Tensor) -> Tensor:
-    """Places in two dimensions where neighbors stay neighbors. Raises SpecError without umap."""
+def must_have_umap() -> None:
+    """Raises SpecError if UMAP is not installed."""
     if find_spec("umap") is None:
         message = "UMAP needs umap-learn, which is not installed here"
         help = "pip install umap-learn, or leave --umap out: two principal components"
         raise SpecError([Diagnostic("missing-package", message, help=help)])
-    must_be_finite(values)
+
+
+def by_umap(values: Tensor) -> Tensor:
+    """Places in two dimensions where neighbors stay neighbors."""
     import umap
 
     return torch.from_numpy(umap.UMAP(random_state=0).fit_transform(values.numpy())).float()

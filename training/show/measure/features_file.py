@@ -38,13 +38,15 @@ def as_npz(features: Features) -> bytes:
     return file.getvalue()
 
 
-def as_parquet(features: Features) -> bytes:
-    """Needs pyarrow; raises SpecError without it."""
-    if find_spec("pyarrow") is None:
+def must_be_possible(ending: str) -> None:
+    """Raises SpecError if a package is missing for this kind of file."""
+    if ending == ".parquet" and find_spec("pyarrow") is None:
         message = "a .parquet file needs pyarrow, which is not installed here"
-        raise SpecError(
-            [Diagnostic("missing-package", message, help="pip install pyarrow, or write a .csv")]
-        )
+        help = "pip install pyarrow, or write a .csv"
+        raise SpecError([Diagnostic("missing-package", message, help=help)])
+
+
+def as_parquet(features: Features) -> bytes:
     import pyarrow
     import pyarrow.parquet
 

@@ -133,6 +133,16 @@ class Probe:
     strengths: tuple[float, ...]
     accuracies: tuple[float, ...]
     images: int
+    data: str
+    """The data set that the images are of."""
+
+
+def images_of(probes: Sequence[Probe]) -> str:
+    """Which images were classified, in words; of each network, if they differ."""
+    kinds = {(each.images, each.data) for each in probes}
+    if len(kinds) == 1:
+        return f"{probes[0].images:,} validation images of {probes[0].data}"
+    return ", ".join(f"{each.images:,} of {each.data} ({each.name})" for each in probes)
 
 
 def probe(
@@ -161,7 +171,8 @@ def probe(
             )
             right[number] += int(hits.sum())
     accuracies = tuple(hits / len(places) for hits in right)
-    return Probe(subject.name, tuple(strengths), accuracies, len(places))
+    data = opened.dataset.name
+    return Probe(subject.name, tuple(strengths), accuracies, len(places), data)
 
 
 def scores(subject: Subject, images: Tensor) -> Tensor:

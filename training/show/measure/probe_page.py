@@ -12,7 +12,7 @@ from ...page.document import document
 from ...page.markup import Html, element, joined, section, table
 from ...page.picture import tag, viewable
 from ..subject import Subject
-from .probe import Kind, Probe, pixel_sizes, scores, unit_of
+from .probe import Kind, Probe, images_of, pixel_sizes, scores, unit_of
 
 
 def probe_page(
@@ -40,7 +40,7 @@ def probe_page(
             for each, subject, image, pixel in zip(probes, subjects, images, pixels, strict=True)
         ),
     )
-    subtitle = f"{probes[0].images:,} validation images, changed in one way: {unit_of(kind, size)}"
+    subtitle = f"{images_of(probes)}; {kind.name}: {unit_of(kind, size)}"
     foot = "Written by dotcnn. This page is self-contained: it loads nothing from the internet."
     return document(title, subtitle, [shown, film], foot)
 

@@ -197,7 +197,9 @@ def _why(
         )
     notes.append(
         "Orange is for the class, blue against it. The orange box is the smallest one with half of"
-        " what is for it. If hiding the box changes little, do not trust the method here."
+        " what is for it. If hidden: the probability of the class when the box gets the median"
+        " color; if that changes little, do not trust the method here. Speaks against: the class"
+        " that then gains most, with its probability before -> after."
     )
     return Why(subject, image, tuple(explained), scores.probabilities, tuple(notes))
 
