@@ -280,7 +280,9 @@ def test_mixed_images_are_no_sign_of_underfitting() -> None:
 
 def test_a_run_that_stopped_early_does_not_improve_any_more() -> None:
     losses, top1 = [2.0, 1.5, 1.2, 1.0], [0.3, 0.5, 0.6, 0.7]
-    assert rules(run(losses, top1, losses, top1)) == ["improves"]
+    found = run(losses, top1, losses, top1)
+    assert rules(found) == ["improves"]
+    assert found[0].text.startswith("in the last epoch, the validation loss fell")
     assert run(losses, top1, losses, top1, stopped_early=True) == []
 
 

@@ -122,6 +122,12 @@ def test_it_says_what_was_measured() -> None:
     assert "# Digits, small: 5 < 8 & 8 > 5" in whole().text
 
 
+def test_one_epoch_is_the_best() -> None:
+    """Each of the two was the best one when it ended."""
+    text = (small_run() / "report.html").read_text(encoding="utf-8")
+    assert text.count(" (best)<") == 1
+
+
 def test_the_time_is_that_of_the_whole_run() -> None:
     """Features that were computed before the first epoch count, too."""
     record = contents().record

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -109,6 +111,20 @@ def test_only_data_with_the_classes_of_the_run_has_an_accuracy(
     result = run(capfd, "probe", small_run(), "noise", "--strengths", "0", "--data", data)
     assert result.code == 1
     assert why in result.err
+
+
+def test_a_run_whose_data_was_moved(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Its folder stands in the options of the run, not on this command line."""
+    folder = tmp_path / "run"
+    shutil.copytree(small_run(), folder)
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    gone = tmp_path / "gone"
+    record["made_with"]["set"] = [f'train.data=folder "{gone.as_posix()}"']
+    (folder / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    result = run(capfd, "probe", folder, "shift")
+    assert result.code == 1
+    assert "what the run was started with" in result.err
+    assert "--data FOLDER" in result.err
 
 
 def test_pixels_are_those_of_the_smallest_input() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy
@@ -13,6 +14,8 @@ from PIL import Image
 import dotcnn
 from commands import run
 from dotcnn.training.show.input_images import NoMatrix, matrix_shape, read_matrix
+
+from ..trained import small_run
 
 COURSE = """\
 81 2 209 44 71 58
@@ -117,6 +120,9 @@ def test_images_of_the_data(capfd: pytest.CaptureFixture[str]) -> None:
     result = run(capfd, "show", "lenet5", "--image", "3", "--image", "5", "--format", "json")
     assert result.code == 0
     assert len(json.loads(result.out)["images"]) == 2
+    table = run(capfd, "show", small_run(), "--image", "3").out
+    # The number that was given, beside that in the whole data; digits are also names of classes.
+    assert re.search(r"^val 3 \(#\d+\) \(labeled \d\): \d \([\d.]+ %\), \d \(", table, re.M)
     result = run(capfd, "show", "lenet5", "--image", "100000")
     assert "there is no image 100000: the val part has" in result.err
 
