@@ -14,7 +14,7 @@ from ..language.signature import ArgumentError
 from ..language.values import Text, Word, show
 from ..shapes import Pair, Shape, by, plain, size
 from .base import Kept, Kind, TorchText, Weight, constructor, helper
-from .conv import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
+from .conv.sliding import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
 from .examples import correlation_lines
 from .padding import pad_text
 from .worked import Element, Step, Worked, bracketed, figure, largest, summed

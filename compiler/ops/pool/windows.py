@@ -11,10 +11,10 @@ from fractions import Fraction
 from math import gcd, inf
 from typing import ClassVar, Literal
 
-from ..language.kinds import choice, count, counts, custom, flag, natural_pair, number, pair, switch
-from ..language.signature import ArgumentError
-from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size
-from .base import (
+from ...language.kinds import choice, count, counts, custom, flag, natural_pair, number, pair, switch
+from ...language.signature import ArgumentError
+from ...shapes import Pair, Shape, ShapeError, as_map, by, plain, size
+from ..base import (
     EVERYTHING,
     Autocast,
     ClassName,
@@ -29,8 +29,8 @@ from .base import (
     constructor,
     helper,
 )
-from .examples import Lines, gradient_lines, rows_of
-from .worked import (
+from ..examples import Lines, gradient_lines, rows_of
+from ..worked import (
     Element,
     Group,
     Step,

@@ -7,10 +7,10 @@ from fractions import Fraction
 from math import gcd
 from typing import ClassVar
 
-from ..language.kinds import choice, count, flag, natural_pair, pair
-from ..language.signature import ArgumentError
-from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
-from .base import (
+from ...language.kinds import choice, count, flag, natural_pair, pair
+from ...language.signature import ArgumentError
+from ...shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
+from ..base import (
     Autocast,
     Constructor,
     Kept,
@@ -23,9 +23,9 @@ from .base import (
     constructor,
     helper,
 )
-from .examples import correlation_lines, readers
-from .padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
-from .worked import Element, Group, Worked, products, summed
+from ..examples import correlation_lines, readers
+from ..padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
+from ..worked import Element, Group, Worked, products, summed
 
 # One object may serve several signatures: a class asks for the order, not for the object.
 STRIDE = pair("step between the positions of a filter", (1, 1))

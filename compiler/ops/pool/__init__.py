@@ -1,0 +1,41 @@
+"""Pooling layers."""
+
+from .windows import (
+    L2,
+    Adaptive,
+    Average,
+    Global,
+    Lp,
+    Max,
+    Min,
+    Mixed,
+    Norm,
+    Padded,
+    Pool,
+    Pyramid,
+    Stochastic,
+    Tree,
+    Wavelet,
+    adaptive_reads,
+    longest,
+)
+
+__all__ = [
+    "L2",
+    "Adaptive",
+    "Average",
+    "Global",
+    "Lp",
+    "Max",
+    "Min",
+    "Mixed",
+    "Norm",
+    "Padded",
+    "Pool",
+    "Pyramid",
+    "Stochastic",
+    "Tree",
+    "Wavelet",
+    "adaptive_reads",
+    "longest",
+]
