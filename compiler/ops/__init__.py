@@ -1,13 +1,11 @@
 """All operations, by their words: importing a module of a family registers it."""
 
-from . import activation, conv, dropout, filter, linear, merge, norm, pool, shape
+from . import activation, conv, dropout, filter, linear, merge, norm, pool, shape  # noqa: F401
 from .base import REGISTRY
-
-FAMILIES = (activation, conv, dropout, filter, linear, merge, norm, pool, shape)
 
 CHOICE_WORDS = frozenset(
     word for op in REGISTRY.values() for field in op.fields.values() for word in field.words
 )
 """All words that are choices of an argument."""
 
-__all__ = ["CHOICE_WORDS", "FAMILIES", "REGISTRY"]
+__all__ = ["CHOICE_WORDS", "REGISTRY"]

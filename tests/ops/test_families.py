@@ -8,17 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dotcnn.compiler.ops import CHOICE_WORDS, FAMILIES, REGISTRY
-from dotcnn.compiler.ops.base import Op
+from dotcnn.compiler.ops import CHOICE_WORDS, REGISTRY
+from dotcnn.compiler.ops.base import HELPERS, Op
 from support import ROOT
-
-HELPERS = [
-    value
-    for family in FAMILIES
-    for value in vars(family).values()
-    if isinstance(value, str) and value.startswith(("class ", "def "))
-]
-"""Sources that are written out beside a network."""
 
 
 @pytest.mark.parametrize("op", REGISTRY.values(), ids=list(REGISTRY))

@@ -25,9 +25,8 @@ from dotcnn.compiler.ops.pool import (
     Stochastic,
     Tree,
     Wavelet,
-    adaptive_reads,
-    longest,
 )
+from dotcnn.compiler.ops.pool.windows import adaptive_reads, longest
 from dotcnn.compiler.shapes import Shape, size
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses
 

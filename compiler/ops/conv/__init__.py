@@ -1,5 +1,9 @@
-"""Convolution layers: conv, depthwise, separable, deconv."""
+"""Convolution layers: conv, depthwise, separable, deconv. `sliding.py` has what they share, also
+with the fixed filters."""
 
-from .sliding import Conv, Deconv, Depthwise, Separable, Sliding
+from .conv import Conv
+from .depthwise import Depthwise, Separable
+from .sliding import Sliding
+from .transposed import Deconv
 
 __all__ = ["Conv", "Deconv", "Depthwise", "Separable", "Sliding"]

@@ -1,0 +1,193 @@
+"""The transposed convolution, `deconv`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import ClassVar
+
+from ...language.kinds import count, flag, natural_pair, pair
+from ...language.signature import ArgumentError
+from ...shapes import Pair, Shape, ShapeError, as_map, by, plain, size
+from ..base import Autocast, Kept, Kind, TorchText, Weight, Window, constructor
+from ..worked import Element, Worked, products, summed
+from .sliding import BIAS, DILATION, Biased, check_groups, parameters, reach
+
+
+class Deconv(Biased):
+    """Transposed convolution: each input is spread over a window of the output."""
+
+    autocast: ClassVar[Autocast] = "low"
+    word: ClassVar[str] = "deconv"
+    example: ClassVar[str] = "deconv 8 2x2 stride=2"
+    arithmetic: ClassVar[str] = (
+        "output: (H - 1) * stride - 2*pad + dilation * (kernel - 1) + output_pad + 1, same for W\n"
+        "parameters: C * out / groups * kernel height * kernel width, + out with bias\n"
+        "multiply-adds: weights * height * width of the input"
+    )
+    called: ClassVar[str] = "Keras Conv2DTranspose, Caffe Deconvolution"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "deconv": "ConvTranspose2d(in_channels,out_channels,kernel_size,stride,padding,"
+        "output_padding,groups,bias,dilation) Conv2DTranspose(filters,kernel_size,strides,"
+        "padding,output_padding,data_format,dilation_rate,activation,use_bias) conv_transpose "
+        "upconv transposed_conv Deconvolution Deconvolution2D deconvolutional deconv2d "
+        "LazyConvTranspose2d(out_channels,kernel_size,stride,padding,output_padding,groups,bias) "
+        "SpatialFullConvolution Conv2DTransposed "
+        "Convolution2DTranspose(filters,kernel_size,strides,padding)",
+    }
+    kind: ClassVar[Kind] = "conv"
+
+    # No `mode`: the padding is cut off the output, there is nothing to fill.
+
+    out: int = count("output channels")
+    kernel: Pair = pair("filter size")
+    stride: Pair = pair("distance between the windows of two neighboring inputs", (1, 1))
+    pad: Pair = natural_pair("rows and columns cut off on each side", (0, 0))
+    output_pad: Pair = natural_pair("rows and columns added at the end; below the stride", (0, 0))
+    dilation: Pair = DILATION
+    groups: int = count("groups of channels, convolved separately", 1)
+    bias: bool | str = BIAS
+    same: bool = flag("cut off the border so that the output is `stride` times the input's size")
+
+    def check(self) -> None:
+        if self.same and (self.pad != (0, 0) or self.output_pad != (0, 0)):
+            raise ArgumentError(
+                "`same` computes the padding itself", "take `pad` and `output_pad` out"
+            )
+        for added, stride, dilation in zip(
+            self.output_pad, self.stride, self.dilation, strict=True
+        ):
+            if added >= max(stride, dilation):
+                raise ArgumentError(
+                    f"`output_pad={plain(self.output_pad)}` has to be below the stride,"
+                    f" {plain(self.stride)}, or the dilation",
+                    f"it selects one of the sizes that a stride of {stride} reduces to the input:"
+                    f" at most {max(stride, dilation) - 1} here",
+                )
+        if self.same and any(
+            self.padding(axis)[1] >= max(self.stride[axis], self.dilation[axis]) for axis in (0, 1)
+        ):
+            raise ArgumentError(
+                f"`same` cannot evenly cut off what a filter of even size {by(self.kernel)} adds",
+                "take a filter of odd size, or a stride of 2",
+            )
+
+    def output(self, *inputs: Shape) -> Shape:
+        channels, height, width = as_map(inputs[0], self.word)
+        check_groups(channels, self.out, self.groups)
+        return self.out, self._axis(0, height), self._axis(1, width)
+
+    def _axis(self, axis: int, side: int) -> int:
+        pad, added = self.padding(axis)
+        whole = (side - 1) * self.stride[axis] + self._reach(axis) + added
+        if whole - 2 * pad < 1:
+            raise ShapeError(
+                f"nothing is left: `pad` cuts {pad} off each side of {whole}",
+                f"`pad` can be at most {(whole - 1) // 2} here",
+            )
+        return whole - 2 * pad
+
+    def _reach(self, axis: int) -> int:
+        return reach(self.kernel[axis], self.dilation[axis])
+
+    def padding(self, axis: int) -> Pair:
+        """What is cut off on each side, and what is added at the end."""
+        if not self.same:
+            return self.pad[axis], self.output_pad[axis]
+        # stride times what arrives is left by cutting off this much in all; an odd amount is
+        # rounded up and the rest put back at the end.
+        over = self._reach(axis) - self.stride[axis]
+        return (0, -over) if over < 0 else ((over + 1) // 2, over % 2)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        # Torch's order: the input channels come first.
+        shape = (inputs[0][0], self.out // self.groups, *self.kernel)
+        return Weight("weight", shape, inputs_first=True), *self.biases(self.out)
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        """Each input element times each weight applied to it, including products in the border that
+        is cut off: torch's FLOP counter does the same.
+        """
+        _, height, width = inputs[0]
+        return height * width * size(self.weights(*inputs)[0].shape)
+
+    def window(self, output: Shape, *inputs: Shape) -> Window:
+        # Output o gets something from input i where o + pad = i*stride + k*dilation. That is at
+        # most `seen` of them, the last of which is (o + pad)/stride, rounded down.
+        windows = []
+        for axis in (0, 1):
+            stride = self.stride[axis]
+            seen = (self._reach(axis) - 1) // stride + 1
+            start = Fraction(self.padding(axis)[0], stride) - seen + 1
+            windows.append((seen, Fraction(1, stride), start))
+        sizes, strides, starts = zip(*windows, strict=True)
+        return Window(sizes, strides, starts)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        (top, more_rows), (left, more_columns) = self.padding(0), self.padding(1)
+        module = constructor(
+            "nn.ConvTranspose2d",
+            inputs[0][0],
+            self.out,
+            plain(self.kernel),
+            stride=(plain(self.stride), 1),
+            padding=(plain((top, left)), 0),
+            output_padding=(plain((more_rows, more_columns)), 0),
+            groups=(self.groups, 1),
+            bias=self.bias_option(),
+            dilation=(plain(self.dilation), 1),
+        )
+        return TorchText(module)
+
+    def work_out(self, element: Element) -> Worked:
+        """All inputs that spread a window over this element."""
+        out_inside = self.out // self.groups
+        inside = element.inputs[0][0] // self.groups
+        group, own = divmod(element.channel, out_inside)
+        rows = self._spreading(0, element.row, element.inputs[0][1])
+        columns = self._spreading(1, element.column, element.inputs[0][2])
+        windows = []
+        for channel in range(group * inside, (group + 1) * inside):
+            terms = [
+                element.term(
+                    channel, row, column, element.weight("weight", (channel, own, down, right))
+                )
+                for row, down in rows
+                for column, right in columns
+            ]
+            windows.append(products(f"channel {channel}", terms, max(len(columns), 1)))
+        bias = self.bias_of(element)
+        rule = f"sum of value*weight over all inputs whose {by(self.kernel)} window covers it"
+        return summed(element, windows, bias, rule + (", + bias" if self.bias else ""))
+
+    def _spreading(self, axis: int, position: int, side: int) -> list[Pair]:
+        """The input rows (or columns) that reach an output row, and the filter's row each time."""
+        reached = position + self.padding(axis)[0]
+        found = []
+        for tap in range(self.kernel[axis]):
+            source, rest = divmod(reached - tap * self.dilation[axis], self.stride[axis])
+            if not rest and 0 <= source < side:
+                found.append((source, tap))
+        return found[::-1]
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        lines = []
+        for axis, name in enumerate(("height", "width")):
+            side, stride = inputs[0][1 + axis], self.stride[axis]
+            pad, added = self.padding(axis)
+            cut = f" - 2*{pad}" if pad else ""
+            plus = f" + {added}" if added else ""
+            how = f"({side} - 1)*{stride}{cut} + {self._reach(axis)}{plus}"
+            lines.append((name, f"{how} = {output[1 + axis]}"))
+        weights = self.weights(*inputs)
+        macs = self.macs(output, *inputs)
+        input_elements = "*".join(map(str, inputs[0]))
+        each = "*".join(map(str, weights[0].shape[1:]))
+        return [
+            *lines,
+            ("parameters", parameters(weights, "channels")),
+            ("multiply-adds", f"{input_elements} inputs * {each} = {macs:,}"),
+        ]
