@@ -59,7 +59,7 @@ class Activation(NoMultiplyAdds):
         if math.isnan(term.value):
             result = term.value
         step = Step(self.word, how, result)
-        return element.computed("input", self.rule(), "function", [term], step)
+        return element.computed(self.rule(), "function", term, step)
 
     def _inplace(self) -> tuple[bool, bool]:
         return self.inplace, False
@@ -329,6 +329,11 @@ class Softplus(Activation):
 
     beta: float = number("how sharp the corner is", 1.0, minimum=0, above=True)
     threshold: float = number("above this value of beta*x, the identity is used", 20.0)
+
+    def rule(self) -> str:
+        x = "x" if self.beta == 1 else f"{self.beta:g}*x"
+        by = "" if self.beta == 1 else f"/{self.beta:g}"
+        return f"log(1 + exp({x})){by}, x where {x} > {self.threshold:g}"
 
     def value(self, x: float, element: Element) -> tuple[str, float]:
         if x * self.beta > self.threshold:

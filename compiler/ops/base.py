@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from ..language.declared import Declared
 from ..language.values import python
 from ..shapes import Pair, Shape
-from .worked import Element, Read, ReadWeight, Worked
+from .worked import Element, Worked
 
 Kind = Literal[
     "conv", "linear", "pool", "norm", "activation", "dropout", "shape", "merge", "filter", "input"
@@ -207,30 +207,8 @@ class Op(Declared):
         """Small worked examples, for `cnn explain`: lines of name and text."""
         return []
 
-    def worked(
-        self,
-        at: int | tuple[int, ...],
-        output: Shape,
-        inputs: Sequence[Shape],
-        read: Read,
-        weight: ReadWeight,
-        *,
-        training: bool = False,
-        others: Sequence[Read] = (),
-        actual: float | None = None,
-    ) -> Worked:
-        """The arithmetic of one output element with its numbers.
-
-        In training, batch norm needs the other images of the batch (`others`), and what is random
-        needs the element's value as computed (`actual`), which shows what was drawn.
-        """
-        element = Element(
-            at, output, inputs, read, weight, training=training, others=others, actual=actual
-        )
-        return self.work_out(element)
-
     def work_out(self, element: Element) -> Worked:
-        """`worked`, for the operation to define."""
+        """The arithmetic of one output element with its numbers."""
         raise NotImplementedError
 
     # ---- dependence on neighboring operations ----

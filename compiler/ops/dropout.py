@@ -77,16 +77,17 @@ class Dropout(NoMultiplyAdds):
                 rule="in evaluation nothing is dropped" if self.p else "p=0 drops nothing"
             )
         term = element.term(element.channel, element.row, element.column)
-        kept = term.value / (1 - self.p)
         rule = f"0 with probability {self.p:g}, else x/(1 - {self.p:g})"
-        if element.actual == 0:
-            step = Step("dropped", f"{figure(term.value)}*0", 0.0)
+        x = figure(term.value)
+        if term.value == 0:
+            step = Step("kept or dropped", x, 0.0)
+        elif element.actual == 0:
+            step = Step("dropped", f"{x}*0", 0.0)
         else:
-            step = Step("kept", f"{figure(term.value)}/(1 - {self.p:g})", kept)
-        drawn = f"dropped with its {self.unit}" if self.unit else "dropped"
-        note = f"in training {drawn}, with probability {self.p:g}; in evaluation "
-        note += f"{figure(term.value)}*1 = {figure(term.value)}"
-        return element.computed("input", rule, "random", [term], step, note=note)
+            step = Step("kept", f"{x}/(1 - {self.p:g})", term.value / (1 - self.p))
+        unit = f"a whole {self.unit}" if self.unit else "a number"
+        note = f"{unit} is dropped with probability {self.p:g} in training; in evaluation {x} stays"
+        return element.computed(rule, "random", term, step, note)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [

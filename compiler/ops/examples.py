@@ -5,11 +5,12 @@ the operation that it explains.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING
 
 from .padding import source_position
-from .worked import Worked, figure
+from .worked import Element, Read, ReadWeight, Worked, figure
 
 if TYPE_CHECKING:
     from .base import Op
@@ -39,24 +40,17 @@ def shifted(values: Sequence[float], place: int, by: float) -> list[float]:
 # ---- gradients of windows ------------------------------------------------------------------------
 
 
-def through(
-    op: Op,
-    window: Sequence[float],
-    weight: Callable[[str, tuple[int, ...]], float],
-    **how: float,
-) -> Worked:
+def through(op: Op, window: Sequence[float], weight: ReadWeight) -> Worked:
     """What the operation computes of a 2x2 map."""
 
     def read(number: int, channel: int, row: int, column: int) -> float:
         return window[2 * row + column]
 
     shape = (1, 2, 2)
-    return op.worked((0, 0, 0), op.output(shape), [shape], read, weight, **how)  # type: ignore[arg-type]
+    return op.work_out(Element((0, 0, 0), op.output(shape), [shape], read, weight))
 
 
-def slopes(
-    op: Op, window: Sequence[float], weight: Callable[[str, tuple[int, ...]], float]
-) -> list[float]:
+def slopes(op: Op, window: Sequence[float], weight: ReadWeight) -> list[float]:
     """The gradient of the first output by the numbers of a 2x2 map, from two values nearby each.
 
     That is exact to far more digits than are shown, whatever the operation computes.
@@ -70,9 +64,7 @@ def slopes(
     ]
 
 
-def gradient_lines(
-    op: Op, rule: str, weight: Callable[[str, tuple[int, ...]], float], shown: str = ""
-) -> Lines:
+def gradient_lines(op: Op, rule: str, weight: ReadWeight, shown: str = "") -> Lines:
     """The gradient of a pooling window as a formula, and of a 2x2 window with its numbers."""
     worked = through(op, WINDOW, weight)
     gradient = rows_of(slopes(op, WINDOW, weight))
@@ -98,7 +90,7 @@ def overlaid(window: Sequence[Sequence[float]], rows: Sequence[Sequence[float]])
 def correlation_lines(rows: Sequence[Sequence[float]] | None = None) -> Lines:
     """A filter as it stands and flipped, over the window 1 2 3 …; by default an example."""
     learned = rows is None
-    rows = rows or ((0.0, 1.0), (2.0, 3.0))
+    rows = rows or FILTER
     height, width = len(rows), len(rows[0])
     window = [[float(width * r + c + 1) for c in range(width)] for r in range(height)]
     turned = flipped(rows)
@@ -125,6 +117,48 @@ def correlation_lines(rows: Sequence[Sequence[float]] | None = None) -> Lines:
             ("", "networks correlate: with convolutions they would learn the flipped filter")
         )
     return lines
+
+
+# ---- the backward pass of a convolution ----------------------------------------------------------
+
+MAP = ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), (7.0, 8.0, 9.0))
+FILTER = ((0.0, 1.0), (2.0, 3.0))
+ARRIVING = ((1.0, 0.0), (0.0, 2.0))
+"""The gradient at the outputs."""
+
+Grid = list[list[float]]
+
+
+def gradients_of_convolution(
+    x: Sequence[Sequence[float]],
+    weights: Sequence[Sequence[float]],
+    dy: Sequence[Sequence[float]],
+) -> tuple[Grid, Grid]:
+    """By the map, and by the weights."""
+    dx, dw = ([[0.0] * len(grid[0]) for _ in grid] for grid in (x, weights))
+    for row, line in enumerate(dy):
+        for column, arriving in enumerate(line):
+            for down, across in product(range(len(weights)), range(len(weights[0]))):
+                dx[row + down][column + across] += arriving * weights[down][across]
+                dw[down][across] += arriving * x[row + down][column + across]
+    return dx, dw
+
+
+def backward_lines() -> Lines:
+    """The gradients of a convolution as a formula, and of a 3x3 map with their numbers."""
+    dx, dw = gradients_of_convolution(MAP, FILTER, ARRIVING)
+    return [
+        (
+            "gradient",
+            "each output adds dy * filter to dx where its window lies (dy convolved with the"
+            " filter), and dy * window to dweight",
+        ),
+        (
+            "",
+            f"of {table(*MAP)} with {table(*FILTER)}, dy {table(*ARRIVING)}:"
+            f" dx {table(*dx)}, dweight {table(*dw)}, dbias {figure(sum(map(sum, ARRIVING)))}",
+        ),
+    ]
 
 
 # ---- pixels at the border ------------------------------------------------------------------------
@@ -161,27 +195,29 @@ def aligned(rows: Sequence[tuple[str, Sequence[float]]]) -> Lines:
 def of_a_batch(
     op: Op,
     batch: Sequence[float],
-    weight: Callable[[str, tuple[int, ...]], float],
+    weight: ReadWeight,
     *,
     training: bool,
     drawn: Sequence[float | None] | None = None,
 ) -> list[Worked]:
     """What the operation computes of images of one number each."""
 
-    def read(image: int) -> Callable[[int, int, int, int], float]:
+    def read(image: int) -> Read:
         return lambda number, channel, row, column: batch[image]
 
     images = range(len(batch))
     return [
-        op.worked(
-            0,
-            (1,),
-            [(1,)],
-            read(image),
-            weight,
-            training=training,
-            others=[read(other) for other in images if other != image],
-            actual=drawn[image] if drawn else None,
+        op.work_out(
+            Element(
+                (0,),
+                (1,),
+                [(1,)],
+                read(image),
+                weight,
+                training=training,
+                others=[read(other) for other in images if other != image],
+                actual=drawn[image] if drawn else None,
+            )
         )
         for image in images
     ]
@@ -191,7 +227,7 @@ def backward(
     op: Op,
     batch: Sequence[float],
     arriving: Sequence[float],
-    weight: Callable[[str, tuple[int, ...]], float],
+    weight: ReadWeight,
     *,
     training: bool,
     drawn: Sequence[float | None] | None = None,

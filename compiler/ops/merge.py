@@ -343,7 +343,7 @@ class Scaled(NoMultiplyAdds):
     def work_out(self, element: Element) -> Worked:
         term = element.term(element.channel, element.row, element.column, self.factor)
         step = Step("scaled", f"{figure(term.value)}*{bracketed(self.factor)}", term.product)
-        return element.computed("input", "factor * x", "product", [term], step)
+        return element.computed("factor * x", "product", term, step)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("operations", f"{'*'.join(map(str, output))} = {size(output):,}")]

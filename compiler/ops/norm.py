@@ -33,11 +33,11 @@ from .worked import (
     Term,
     Worked,
     abridged,
-    added,
     bracketed,
     figure,
     power,
     quotient,
+    signed,
 )
 
 
@@ -140,7 +140,7 @@ class Normalization(NoMultiplyAdds):
         if self.affine:
             index = (element.channel,)
             scale, bias = element.weight("weight", index), element.weight("bias", index)
-            learned = f" {added([0.0, bias])[2:]}"
+            learned = f" {signed(bias)}"
             if self.affine != "bias" or scale != 1:
                 learned = f"*{bracketed(scale)}{learned}"
             normalized, result = result, result * scale + bias
@@ -308,6 +308,12 @@ class BatchNorm(Normalization):
         )
         if self.track:
             lines.append(("", f"in evaluation dx = {root}*dy, with the running variance"))
+        if self.affine:
+            normalized = rows[1][1]  # y in training, with a weight of 1 and a bias of 0
+            dw = sum(dy * n for dy, n in zip(ARRIVING, normalized, strict=True))
+            by_weight = f"dweight = sum of dy*n = {figure(round(dw, 6))}, "
+            by_bias = f"dbias = sum of dy = {figure(sum(ARRIVING))}"
+            lines.append(("", (by_weight if self.affine is True else "") + by_bias))
         return lines
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -551,7 +557,7 @@ class LayerScale(NoMultiplyAdds):
         factor = element.weight("gamma", (element.channel, 0, 0))
         term = element.term(element.channel, element.row, element.column, factor)
         step = Step("scaled", f"{figure(term.value)}*{bracketed(factor)}", term.product)
-        return element.computed("input", "x * gamma of its channel", "product", [term], step)
+        return element.computed("x * gamma of its channel", "product", term, step)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [

@@ -1,7 +1,8 @@
 """The arithmetic of one output element with its numbers: `81*0 + 2*1 + 209*1 + … = 515`.
 
-Every operation works out its own (`Op.worked`), from the values of its inputs and weights, whoever
-has them. The result is for a terminal (`lines`) and for a web page (`data`) alike.
+Every operation works out its own (`Op.work_out`), from the values of its inputs and weights, which
+whoever asks reads for it (`Element`). The result is for a terminal (`lines`) and for a web page
+(`data`) alike.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from typing import Literal, NamedTuple, TypeVar
 
 from ..shapes import Shape, text
@@ -75,29 +77,22 @@ class Group(NamedTuple):
 
     def formula(self, most: int = MOST_TERMS) -> str:
         """The terms with their numbers; of more than `most`, the first and the last."""
-        count = len(self.terms)
-        if count <= most:
-            return self.around.format(self._joined(self.terms))
-        first, last = max(most - 1, 1), 1
-        parts = [
-            self._joined(self.terms[:first]),
-            f"… {count - first - last:,} more …",
-            self._joined(self.terms[-last:]),
-        ]
-        return self.around.format(self.between.join(parts))
+        if self.each == "{v}" and self.between == " + ":
+            inside = added([term.value for term in self.terms], most)
+        else:
+            inside = abridged(self.terms, lambda term: self._written(term), self.between, most)
+        return self.around.format(inside)
 
-    def _joined(self, terms: Sequence[Term]) -> str:
-        if self.between == " + " and self.each == "{v}":
-            return added([term.value for term in terms])
-        # Between bars or brackets, or alone, a negative number needs none of its own.
-        alone = re.search(r"[(|]\{v\}[)|]|^\{v\}$", self.each)
-        value, each = figure if alone else bracketed, self.each.format
-        return self.between.join(
-            "padding"
-            if term.place is None and math.isinf(term.value)
-            else each(v=value(term.value), w="" if term.factor is None else bracketed(term.factor))
-            for term in terms
+    def _written(self, term: Term) -> str:
+        if term.place is None and self.how in ("max", "min"):
+            return "padding"
+        # Between bars, brackets or commas a negative number needs no brackets of its own.
+        bare = re.search(r"[(|]\{v\}([)|]| -)", self.each) or (self.each, self.between) == (
+            "{v}",
+            ", ",
         )
+        value = (figure if bare else bracketed)(term.value)
+        return self.each.format(v=value, w="" if term.factor is None else bracketed(term.factor))
 
 
 class Step(NamedTuple):
@@ -129,26 +124,17 @@ class Worked(NamedTuple):
     @property
     def formula(self) -> str:
         """One line: `81*0 + 2*1 + … = 515`."""
-        if self.whole:
-            return f"{self.whole} = {figure(self.result)}"
-        if self.steps:
-            return f"{self.steps[-1].text} = {figure(self.result)}"
-        if self.groups:
-            return f"{self.groups[-1].formula()} = {figure(self.result)}"
-        return figure(self.result)
+        if self.whole or self.steps:
+            return equation(self.whole or self.steps[-1].text, self.result)
+        return equation(self.groups[-1].formula() if self.groups else "", self.result)
 
     def lines(self, most: int = MOST_TERMS, groups: int = 16) -> list[tuple[str, str]]:
-        """Lines of name and text, as of `Op.explain`; at most so many terms and groups."""
-        shown = self.groups if len(self.groups) <= groups else self.groups[: groups - 1]
-        lines = [(g.name, f"{g.formula(most)} = {figure(g.result)}") for g in shown if g.terms]
-        if len(self.groups) > len(shown):
-            lines.append(("…", f"{len(self.groups) - len(shown):,} more"))
-        for step in self.steps:
-            number = figure(step.value)
-            lines.append((step.name, number if step.text == number else f"{step.text} = {number}"))
-        if self.note:
-            lines.append(("", self.note))
-        return lines
+        """Lines of name and text, as of `Op.explain`; at most so many terms, groups and steps."""
+        shown = [group for group in self.groups if group.terms and group.how != "copy"]
+        lines = [(g.name, equation(g.formula(most), g.result)) for g in shown]
+        steps = [(step.name, equation(step.text, step.value)) for step in self.steps]
+        lines = [*_few(lines, groups), *_few(steps, groups, last=1)]
+        return [*lines, ("", self.note)] if self.note else lines
 
     def data(self) -> dict[str, object]:
         """Dictionaries, lists and numbers alone, for JSON; None for infinity and NaN, which it
@@ -159,7 +145,7 @@ class Worked(NamedTuple):
             "rule": self.rule,
             "formula": self.formula,
             "result": _finite(self.result),
-            "bias": self.bias,
+            "bias": _finite(self.bias),
             "note": self.note,
             "groups": [
                 {
@@ -168,11 +154,11 @@ class Worked(NamedTuple):
                     "formula": group.formula(),
                     "result": _finite(group.result),
                     "columns": group.columns,
-                    "factor": group.factor,
+                    "factor": _finite(group.factor),
                     "terms": [
                         {
                             "value": _finite(term.value),
-                            "factor": term.factor,
+                            "factor": _finite(term.factor),
                             "product": _finite(term.product),
                             "place": None if term.place is None else list(term.place),
                         }
@@ -260,24 +246,19 @@ class Element:
     def copied(self, channel: int, row: int = 0, column: int = 0, *, input: int = 0) -> Worked:
         """A copy of an input element."""
         term = self.term(channel, row, column, input=input)
+        source = _place(Place(input, channel, row, column), self.inputs)
         group = Group("copied", (term,), "copy", term.value)
-        return Worked(
-            self.at,
-            f"a copy of {_place(term.place, self.inputs)}",
-            term.value,
-            (group,),
-            (Step("copied", f"{_place(term.place, self.inputs)}", term.value),),
-        )
+        step = Step("copied", source, term.value)
+        return Worked(self.at, f"a copy of {source}", term.value, (group,), (step,))
 
     def constant(self, value: float, why: str) -> Worked:
         """An element that no input has a part in."""
         return Worked(self.at, why, value, steps=(Step(why, figure(value), value),))
 
-    def computed(self, name: str, rule: str, how: How, terms: Iterable[Term], *steps: Step,
-                 note: str = "") -> Worked:  # fmt: skip
-        """One group of terms, and the steps that follow; the last is the result."""
-        group = Group(name, tuple(terms), how, steps[-1].value)
-        return Worked(self.at, rule, steps[-1].value, (group,), steps, note=note)
+    def computed(self, rule: str, how: How, term: Term, step: Step, note: str = "") -> Worked:
+        """A function of one input element."""
+        group = Group("input", (term,), how, term.value)
+        return Worked(self.at, rule, step.value, (group,), (step,), note=note)
 
 
 def unravelled(index: int, shape: Shape) -> tuple[int, int, int]:
@@ -297,25 +278,19 @@ def raveled(element: Element) -> int:
 
 
 def summed(element: Element, groups: Sequence[Group], bias: float | None, rule: str) -> Worked:
-    """The sum of all groups, and a bias."""
-    weighted = any(group.factor is not None for group in groups)
+    """The sum of all groups, each times its factor if it has one, and a bias."""
     results = [g.result if g.factor is None else g.result * g.factor for g in groups]
     total = math.fsum(results) if all(map(math.isfinite, results)) else sum(results)
-    steps: list[Step] = []
-    if len(groups) != 1 or weighted:
-        parts = added(results)
-        if weighted:
-            parts = abridged(groups, lambda g: f"{figure(g.result)}*{bracketed(g.factor or 0.0)}")
-        steps.append(Step("sum", parts, total))
+    alone = len(groups) == 1 and groups[0].factor is None and bool(groups[0].terms)
+    whole = groups[0].formula() if alone else added(results)
+    if any(group.factor is not None for group in groups):
+        whole = abridged(groups, lambda g: f"{bracketed(g.result)}*{bracketed(g.factor or 0.0)}")
+    steps = [] if alone else [Step("sum", whole, total)]
+    result = total
     if bias is not None:
-        if steps or groups[0].terms:
-            steps.append(Step("with bias", added([total, bias]), total + bias))
-        else:
-            steps.append(Step("bias alone", figure(bias), bias))
-    result = steps[-1].value if steps else total
-    whole = groups[0].formula() if len(groups) == 1 and groups[0].terms else added(results)
-    if bias is not None:
-        whole += f" {added([0.0, bias])[2:]}"
+        result = total + bias
+        steps.append(Step("with bias", added([total, bias]), result))
+        whole += f" {signed(bias)}"
     return Worked(
         element.at, rule, result, tuple(groups), tuple(steps), bias, whole=whole, additive=True
     )
@@ -330,8 +305,19 @@ def products(
     return Group(name, collected, "sum", total, columns, factor, each="{v}*{w}")
 
 
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+def _few(
+    lines: Sequence[tuple[str, str]], most: int, *, last: int = 0
+) -> Sequence[tuple[str, str]]:
+    """Of more than `most` lines the first, and so many of the last."""
+    if len(lines) <= most:
+        return lines
+    first = most - 1 - last
+    left_out = ("…", f"{len(lines) - first - last:,} more")
+    return [*lines[:first], left_out, *lines[len(lines) - last :]]
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
 
 
 # ---- numbers in text -----------------------------------------------------------------------------
@@ -359,19 +345,6 @@ def bracketed(number: float) -> str:
     return f"({shown})" if shown.startswith("-") else shown
 
 
-def added(numbers: Sequence[float], most: int = MOST_TERMS) -> str:
-    """`3 - 2 + 5`; of many, the first and the last."""
-    shown = [figure(number) for number in numbers]
-    if not shown:
-        return "0"
-    signed = [f"- {part[1:]}" if part.startswith("-") else f"+ {part}" for part in shown]
-    signed[0] = shown[0]
-    if len(signed) > most:
-        left_out = len(signed) - most
-        signed[most - 1 : -1] = [f"+ … {left_out:,} more …"]
-    return " ".join(signed)
-
-
 def abridged(
     values: Sequence[T], write: Callable[[T], str], between: str = " + ", most: int = MOST_TERMS
 ) -> str:
@@ -382,9 +355,31 @@ def abridged(
     return between.join([*map(write, values[: most - 1]), left_out, write(values[-1])])
 
 
-def _place(place: Place | None, inputs: Sequence[Shape]) -> str:
-    if place is None:
-        return "padding"
+def added(numbers: Sequence[float], most: int = MOST_TERMS) -> str:
+    """`3 - 2 + 5`; of many, the first and the last."""
+    return abridged(numbers, figure, most=most).replace("+ -", "- ") or "0"
+
+
+def signed(number: float) -> str:
+    """`+ 3` or `- 3`, as a further term."""
+    shown = figure(number)
+    return f"- {shown[1:]}" if shown.startswith("-") else f"+ {shown}"
+
+
+def equation(formula: str, value: float) -> str:
+    """`3 - 2 = 1`; a number alone is its own result."""
+    result = figure(value)
+    return result if formula in ("", result) else f"{formula} = {result}"
+
+
+def decimal(number: Fraction) -> str:
+    """`112.5`; digits after the third are dropped."""
+    whole, rest = divmod(number.numerator, number.denominator)
+    digits = f"{rest * 1000 // number.denominator:03}".rstrip("0")
+    return f"{whole}.{digits}" if digits else str(whole)
+
+
+def _place(place: Place, inputs: Sequence[Shape]) -> str:
     number, channel, *rest = place
     which = f" of input {number + 1}" if len(inputs) > 1 else " of the input"
     if len(inputs[number]) == 1:
@@ -417,13 +412,12 @@ def sigmoid(number: float) -> float:
 
 
 def power(base: float, exponent: float) -> float:
-    """|base| to a power."""
+    """A power; NaN for roots of negative numbers."""
     try:
-        return float(abs(base) ** exponent)
-    except OverflowError:
+        result = base**exponent
+    except (OverflowError, ZeroDivisionError):
         return math.inf
-    except ZeroDivisionError:
-        return math.inf
+    return math.nan if isinstance(result, complex) else float(result)
 
 
 def quotient(numerator: float, denominator: float) -> float:

@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dotcnn.compiler.emit.allowed import NotAllowed, check
 from dotcnn.compiler.language.signature import ArgumentError
 from dotcnn.compiler.ops.base import EVERYTHING, Op, Window
-from dotcnn.compiler.ops.worked import Read, Worked
+from dotcnn.compiler.ops.worked import Element, Read, Worked
 from dotcnn.compiler.shapes import Shape, ShapeError
 
 from .built import Built, build, values
@@ -224,16 +224,10 @@ def _same_arithmetic(
             result = built.forward(*(tensor.detach().clone() for tensor in inputs))[0]
         at = tuple(int(torch.randint(side, ())) for side in output)
         actual = result[at].item()
-        worked = op.worked(
-            at,
-            output,
-            shapes,
-            reader(0),
-            weight,
-            training=training,
-            others=others,
-            actual=actual,
+        element = Element(
+            at, output, shapes, reader(0), weight, training=training, others=others, actual=actual
         )
+        worked = op.work_out(element)
         close = math.isclose(worked.result, actual, rel_tol=1e-4, abs_tol=1e-5)
         undefined = math.isnan(worked.result) and math.isnan(actual)
         assert close or undefined, f"{at} of {op}: {worked.formula}, torch: {actual}"

@@ -217,3 +217,14 @@ def test_refused(kind, argument, value, message):
 )
 def test_explained(op, arriving, lines):
     assert op.explain(arriving, arriving) == lines
+
+
+@pytest.mark.parametrize(
+    ("op", "rule"),
+    [
+        (Softplus(), "log(1 + exp(x)), x where x > 20"),
+        (Softplus(beta=2.0, threshold=5.0), "log(1 + exp(2*x))/2, x where 2*x > 5"),
+    ],
+)
+def test_the_rule_of_a_softplus(op: Softplus, rule: str) -> None:
+    assert op.rule() == rule

@@ -79,6 +79,14 @@ def test_the_textbook_gradient_of_the_p_norm() -> None:
     assert "(sum of |x|^3)^(1/3 - 1) * |x|^(3 - 1) * sign(x)" in text(Lp(kernel=(2, 2)), SQUARE)
 
 
+def test_a_power_of_one_is_the_sum() -> None:
+    told = text(Lp(kernel=(2, 2), p=1.0), SQUARE)
+    assert told.splitlines() == [
+        "gradient sign(x)",
+        " of 1 5 / -3 2: |1| + |5| + |-3| + |2| = 11, gradient 1 1 / -1 1",
+    ]
+
+
 @pytest.mark.parametrize(
     "op",
     [
@@ -124,6 +132,23 @@ def test_a_mini_batch_in_training_and_evaluation(affine: bool | str) -> None:
     assert "running mean 0.75*0 + 0.25*5 = 1.25, variance 0.75*1 + 0.25*5 = 2" in text(
         op, (4, 6, 6)
     )
+
+
+def test_gradients_of_the_scale_and_bias_of_a_mini_batch() -> None:
+    layer = torch.nn.BatchNorm1d(1).double()
+    layer(torch.tensor(MINI_BATCH).double().unsqueeze(1)).backward(
+        torch.tensor(ARRIVING).double().unsqueeze(1)
+    )
+    assert layer.weight.grad is not None
+    assert layer.bias.grad is not None
+    assert layer.weight.grad.item() == pytest.approx(-1.5, abs=1e-5)
+    assert layer.bias.grad.item() == 1
+    shown = "dbias = sum of dy = 1"
+    assert f"dweight = sum of dy*n = -1.5, {shown}" in text(BatchNorm(), (4, 6, 6))
+    unscaled = text(BatchNorm(affine="bias"), (4, 6, 6))
+    assert shown in unscaled
+    assert "dweight" not in unscaled
+    assert "dbias" not in text(BatchNorm(affine=False), (4, 6, 6))
 
 
 def test_without_averages_evaluation_is_like_training() -> None:
@@ -185,6 +210,24 @@ def test_border_pixels_are_read_less() -> None:
     assert "a corner by 1, an edge by 1 to 2, the inside by 1 to 4" in text(strided, (3, 9, 9))
     assert text(Conv(out=8), (3, 9, 9)) == ""  # every pixel once, nothing to flip
     assert "pixels are read" not in text(Conv(out=1, kernel=(10**6, 1)), (1, 10**6, 1))
+
+
+def test_rows_that_no_window_reaches() -> None:
+    """With stride 2 the last row of an even map is left over: its corners are read by none."""
+    told = text(Conv(out=8, kernel=(3, 3), stride=(2, 2)), (3, 8, 8))
+    assert "a corner by 0 to 1, an edge by 0 to 2, the inside by 1 to 4" in told
+
+
+def test_the_backward_pass_of_a_convolution() -> None:
+    x = torch.arange(1.0, 10).view(1, 1, 3, 3).requires_grad_()
+    weight = torch.tensor([[[[0.0, 1], [2, 3]]]], requires_grad=True)
+    torch.nn.functional.conv2d(x, weight).backward(torch.tensor([[[[1.0, 0], [0, 2]]]]))
+    shown = []
+    for name, gradient in (("dx", x.grad), ("dweight", weight.grad)):
+        assert gradient is not None
+        rows = [" ".join(f"{n:g}" for n in row) for row in gradient[0, 0].tolist()]
+        shown.append(f"{name} {' / '.join(rows)}")
+    assert ", ".join([*shown, "dbias 3"]) in text(Conv(out=1, kernel=(3, 3)), (1, 6, 6))
 
 
 def test_correlation_and_convolution() -> None:

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from dotcnn.compiler.ops import REGISTRY
-from dotcnn.compiler.ops.activation import Softmax
+from dotcnn.compiler.ops.activation import ReLU, Softmax
 from dotcnn.compiler.ops.base import Op
-from dotcnn.compiler.ops.conv import Conv, Deconv
+from dotcnn.compiler.ops.conv import Conv, Deconv, Separable
 from dotcnn.compiler.ops.dropout import Dropout
 from dotcnn.compiler.ops.linear import Linear
-from dotcnn.compiler.ops.merge import Add, Concat
+from dotcnn.compiler.ops.merge import Add, Concat, Mul
 from dotcnn.compiler.ops.norm import BatchNorm
-from dotcnn.compiler.ops.pool import Average, Max, Stochastic
-from dotcnn.compiler.ops.worked import Place, Worked, added, figure
+from dotcnn.compiler.ops.pool import Average, Max, Stochastic, Tree
+from dotcnn.compiler.ops.worked import Element, Place, Worked, added, figure
 from dotcnn.compiler.shapes import Shape
 
 TEXTBOOK = [
@@ -40,7 +40,7 @@ def work(
     def read(number: int, channel: int, row: int, column: int) -> float:
         return (image or TEXTBOOK)[row][column] + channel
 
-    return op.worked(at, op.output(*shapes), shapes, read, weight, **how)
+    return op.work_out(Element(at, op.output(*shapes), shapes, read, weight, **how))
 
 
 def filter_of_the_textbook(name: str, index: tuple[int, ...]) -> float:
@@ -90,9 +90,8 @@ def test_an_output_that_no_input_reaches() -> None:
 
 
 def test_of_many_terms_some_are_shown() -> None:
-    worked = Linear(out=2).worked(
-        1, (2,), [(4096,)], lambda number, channel, row, column: channel, lambda name, index: 0.5
-    )
+    element = Element((1,), (2,), [(4096,)], lambda number, channel, *_: channel, lambda *_: 0.5)
+    worked = Linear(out=2).work_out(element)
     assert worked.formula.startswith("0*0.5 + 1*0.5 + 2*0.5 + ")
     assert worked.formula.endswith(f" + … 4,069 more … + 4095*0.5 + 0.5 = {4095 * 4096 // 4 + 0.5}")
     assert len(worked.groups[0].terms) == 4096
@@ -140,16 +139,15 @@ def test_a_batch_is_normalized_by_itself_in_training_by_averages_in_evaluation()
 
 
 def test_large_numbers_do_not_overflow() -> None:
-    shares = [
-        Softmax().worked(n, (2,), [(2,)], lambda number, channel, *_: 1000.0 + channel, weights)
-        for n in (0, 1)
-        for weights in [lambda name, index: 0.0]
-    ]
+    def read(number: int, channel: int, row: int, column: int) -> float:
+        return 1000.0 + channel
+
+    shares = [Softmax().work_out(Element((n,), (2,), [(2,)], read, lambda *_: 0.0)) for n in (0, 1)]
     assert sum(each.result for each in shares) == pytest.approx(1)
     assert shares[1].formula == "exp(1001 - 1001)/1.368 = 0.7311"
 
 
-@pytest.mark.parametrize("at", [(0, 4, 0), (1, 0, 0), (-1, 0, 0), (0, 0), 3])
+@pytest.mark.parametrize("at", [(0, 4, 0), (1, 0, 0), (-1, 0, 0), (0, 0), (3,)])
 def test_a_position_outside_is_refused(at: Any) -> None:
     with pytest.raises(IndexError, match="is not a position of a 1x4x4 output"):
         work(Conv(out=1, kernel=(3, 3)), at, (1, 6, 6), weight=filter_of_the_textbook)
@@ -205,3 +203,90 @@ def test_figures(number: float, shown: str) -> None:
 
 def test_signs() -> None:
     assert added([1.5, -2.0, 0.0]) == "1.5 - 2 + 0"
+
+
+# ---- how it reads --------------------------------------------------------------------------------
+
+
+def test_a_function_shows_its_input_as_it_is() -> None:
+    """Not `input -3 = 0`."""
+    worked = work(ReLU(), (0, 0, 0), (1, 1, 1), image=[[-3]])
+    assert worked.lines() == [("input", "-3"), ("relu", "max(0, -3) = 0")]
+
+
+def test_factors_below_zero_stand_in_brackets() -> None:
+    worked = work(Mul(), (0, 0, 0), (1, 1, 1), (1, 1, 1), image=[[-3]])
+    assert worked.formula == "(-3)*(-3) = 9"
+
+
+def test_a_separable_convolution_of_one_channel_shows_its_factor() -> None:
+    op = Separable(out=1, kernel=(2, 1), bias=True)
+
+    def weight(name: str, index: tuple[int, ...]) -> float:
+        return {"depthwise.weight": 1.0, "pointwise.weight": -2.0, "pointwise.bias": 0.5}[name]
+
+    worked = work(op, (0, 0, 0), (1, 2, 1), weight=weight, image=[[3], [4]])
+    assert worked.formula == "7*(-2) + 0.5 = -13.5"
+
+
+def test_of_many_terms_the_last_keeps_its_sign() -> None:
+    worked = work(Average(kernel=(6, 6)), (0, 0, 0), (1, 6, 6), image=[[-1] * 6] * 6)
+    assert worked.formula.endswith(" - 1 + … 9 more … - 1)/36 = -1")
+
+
+def test_every_term_is_shown_if_so_many_are_asked_for() -> None:
+    worked = work(Average(kernel=(6, 6)), (0, 0, 0), (1, 6, 6))
+    ((_, line),) = worked.lines(most=36)
+    assert "…" not in line
+
+
+def test_exponents_need_no_brackets_of_their_own() -> None:
+    def read(number: int, channel: int, row: int, column: int) -> float:
+        return -1000.0 - channel
+
+    worked = Softmax().work_out(Element((0,), (2,), [(2,)], read, lambda *_: 0.0))
+    assert worked.lines()[0] == (
+        "sum of exp",
+        "exp(-1000 - (-1000)) + exp(-1001 - (-1000)) = 1.368",
+    )
+
+
+def test_what_a_mean_leaves_out_is_said() -> None:
+    op = Average(kernel=(3, 3), stride=(2, 2), ceil=True)
+    corner = work(op, (0, 2, 2), (1, 6, 6))
+    assert corner.lines()[-1] == ("", "the mean is of 4, not 9: outside the map nothing counts")
+    assert work(op, (0, 0, 0), (1, 6, 6)).note == ""
+
+
+def test_a_zero_does_not_tell_whether_it_was_dropped() -> None:
+    worked = work(Dropout(), (0, 0, 0), (1, 1, 1), image=[[0]], training=True, actual=0.0)
+    assert worked.lines()[1] == ("kept or dropped", "0")
+
+
+def test_nothing_is_drawn_with_probability_zero() -> None:
+    op = Stochastic(kernel=(2, 2))
+    worked = work(op, (0, 0, 0), (1, 2, 2), image=[[-1, 0], [-2, 0]], training=True, actual=0.0)
+    assert worked.note == "no x is above 0"
+
+
+def test_a_deep_tree_does_not_print_hundreds_of_lines() -> None:
+    op = Tree(kernel=(1, 1), levels=8)
+    worked = work(op, (0, 0, 0), (1, 1, 1), weight=lambda *_: 0.5, image=[[1]])
+    lines = worked.lines()
+    assert len(worked.steps) == 510
+    assert len(lines) <= 40
+    assert lines[-1][0] == "mixed by g254"
+
+
+def test_weights_that_are_nan_are_none_in_json() -> None:
+    op = Conv(out=1, kernel=(2, 2), bias=True)
+    worked = work(op, (0, 0, 0), (1, 2, 2), weight=lambda *_: math.nan)
+    json.dumps(worked.data(), allow_nan=False)
+
+
+def test_other_images_are_not_padding() -> None:
+    others = [lambda *place: math.inf]
+    worked = work(
+        BatchNorm(), (0, 0, 0), (1, 1, 1), weight=lambda *_: 1.0, training=True, others=others
+    )
+    assert worked.lines()[0] == ("mean", "(81 + inf)/2 = inf")

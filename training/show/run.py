@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.network import Network, Node
-from ...compiler.ops.worked import Read, Worked
+from ...compiler.ops.worked import Element, Read, Worked
 from ...compiler.report.figures import data_size, plural
 from ...compiler.shapes import Shape, size, text
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -60,7 +60,7 @@ class Shown:
         def weight(name: str, index: tuple[int, ...]) -> float:
             return float(tensors[name][index])
 
-        return node.op.worked(
+        element = Element(
             position,
             node.shape,
             node.input_shapes,
@@ -70,6 +70,7 @@ class Shown:
             others=[read for each, read in enumerate(reads) if each != image],
             actual=float(self.output(node, image)[position]),
         )
+        return node.op.work_out(element)
 
     def _reader(self, node: Node, image: int) -> Read:
         inputs = [self.output(source, image) for source in node.inputs]

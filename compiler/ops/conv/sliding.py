@@ -11,9 +11,9 @@ from ...language.kinds import choice, flag, natural_pair, pair
 from ...language.signature import ArgumentError
 from ...shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
 from ..base import Autocast, Kept, Op, Option, Weight, Window
-from ..examples import correlation_lines, readers
+from ..examples import backward_lines, correlation_lines, readers
 from ..padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
-from ..worked import Element, Group, Worked, products, summed
+from ..worked import Element, Group, Worked, decimal, products, summed
 
 # One object may serve several signatures: a class asks for the order, not for the object.
 STRIDE = pair("step between the positions of a filter", (1, 1))
@@ -219,7 +219,7 @@ class Sliding(Op):
     def examples(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         if self.kernel == (1, 1):
             return []
-        return [*self.read_often(output, inputs[0]), *correlation_lines()]
+        return [*self.read_often(output, inputs[0]), *correlation_lines(), *backward_lines()]
 
     def read_often(self, output: Shape, input_shape: Shape) -> list[tuple[str, str]]:
         """How many outputs read a pixel in a corner, at an edge and inside, with this padding and
@@ -240,11 +240,11 @@ class Sliding(Op):
         return lines
 
     def _readers(self, output: Shape, input_shape: Shape) -> str:
-        along = []
+        ends, inner = [], []
         for axis, side in enumerate(input_shape[1:]):
             before, after = self.padding(axis, side)
-            inner = range(side // 2, min(side // 2 + self.stride[axis], side))
-            first, *others = (
+            middle = range(side // 2, min(side // 2 + self.stride[axis], side))
+            first, last, *others = (
                 readers(
                     pixel,
                     side,
@@ -256,13 +256,19 @@ class Sliding(Op):
                     after,
                     self.mode,
                 )
-                for pixel in (0, *inner)
+                for pixel in (0, side - 1, *middle)
             )
-            along.append((first, min(others), max(others)))
-        (top, few_rows, rows), (left, few_columns, columns) = along
-        edge = span(min(top * few_columns, few_rows * left), max(top * columns, rows * left))
-        inside = span(few_rows * few_columns, rows * columns)
-        return f"a corner by {top * left}, an edge by {edge}, the inside by {inside}"
+            ends.append((first, last))
+            inner.append(others)
+
+        def products(*axes: Sequence[Sequence[int]]) -> str:
+            numbers = [
+                down * across for rows, columns in axes for down in rows for across in columns
+            ]
+            return span(min(numbers), max(numbers))
+
+        edges = products((ends[0], inner[1]), (inner[0], ends[1]))
+        return f"a corner by {products(ends)}, an edge by {edges}, the inside by {products(inner)}"
 
     def rule(self, channels: int, bias: float | None) -> str:
         over = f" and {channels} channels" if channels > 1 else ""
@@ -309,13 +315,6 @@ def check_groups(channels: int, out: int, groups: int) -> None:
                 f"{nearest} would: {nearest // groups} in each group",
                 change={"groups": gcd(channels, out)},
             )
-
-
-def decimal(number: Fraction) -> str:
-    """`112.5`; digits after the third are dropped."""
-    whole, rest = divmod(number.numerator, number.denominator)
-    digits = f"{rest * 1000 // number.denominator:03}".rstrip("0")
-    return f"{whole}.{digits}" if digits else str(whole)
 
 
 def parameters(weights: Sequence[Weight], what: str = "filters") -> str:

@@ -159,9 +159,11 @@ class Deconv(Biased):
                 for column, right in columns
             ]
             windows.append(products(f"channel {channel}", terms, max(len(columns), 1)))
-        bias = self.bias_of(element)
         rule = f"sum of value*weight over all inputs whose {by(self.kernel)} window covers it"
-        return summed(element, windows, bias, rule + (", + bias" if self.bias else ""))
+        worked = summed(
+            element, windows, self.bias_of(element), rule + (", + bias" if self.bias else "")
+        )
+        return worked if rows and columns else worked._replace(note="no window covers it")
 
     def _spreading(self, axis: int, position: int, side: int) -> list[Pair]:
         """The input rows (or columns) that reach an output row, and the filter's row each time."""

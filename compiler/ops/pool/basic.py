@@ -122,5 +122,5 @@ class Average(Adaptive):
         return TorchText(self.windowed("nn.AvgPool2d", count_include_pad=count_pad))
 
     def work_out(self, element: Element) -> Worked:
-        window = self.mean(element, self.count_pad)
-        return Worked(element.at, "the mean of the window", window.result, (window,))
+        window, note = self.mean(element, self.count_pad), self.outside(element, self.count_pad)
+        return Worked(element.at, "the mean of the window", window.result, (window,), note=note)

@@ -75,7 +75,8 @@ class Mixed(Adaptive):
         )
         steps = (Step("a", f"sigmoid({figure(mix)})", share), Step("mixed", mixed, result))
         rule = "a*max + (1 - a)*mean of the window, a = sigmoid(mix)"
-        return Worked(element.at, rule, result, (maximum, mean), steps)
+        note = self.outside(element)
+        return Worked(element.at, rule, result, (maximum, mean), steps, note=note)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         mixtures = self._mixtures(inputs[0])

@@ -47,9 +47,15 @@ class Norm(Global):
         )
         return TorchText(module, helper=LP_POOL)
 
+    def formula(self) -> str:
+        """The formula of a window."""
+        if self.p == 2:
+            return "sqrt(sum of x^2)"
+        return f"(sum of |x|^{self.p:g})^(1/{self.p:g})" if self.p != 1 else "sum of |x|"
+
     def work_out(self, element: Element) -> Worked:
         window, p = self.covered(element), self.p
-        terms = tuple(t._replace(product=power(t.value, p)) for t in window.terms)
+        terms = tuple(t._replace(product=power(abs(t.value), p)) for t in window.terms)
         result = power(sum(term.product for term in terms), 1 / p)
         even = p % 2 == 0
         window = window._replace(
@@ -59,18 +65,18 @@ class Norm(Global):
             each=f"{{v}}^{p:g}" if even else "|{v}|" + (f"^{p:g}" if p != 1 else ""),
             around="sqrt({})" if p == 2 else f"({{}})^(1/{p:g})" if p != 1 else "{}",
         )
-        return Worked(element.at, f"(sum of |x|^{p:g})^(1/{p:g})", result, (window,))
+        return Worked(element.at, f"{self.formula()} of the window", result, (window,))
 
     def examples(self, output: Shape, *inputs: Shape) -> Lines:
         p = f"{self.p:g}"
         rule = f"(sum of |x|^{p})^(1/{p} - 1) * |x|^({p} - 1) * sign(x)"
+        if self.p == 2:
+            rule += " = x/sqrt(sum of x^2)"
         (_, _), *example = super().examples(output, *inputs)
-        return [("gradient", f"{rule} = x/sqrt(sum of x^2)" if p == "2" else rule), *example]
+        return [("gradient", rule if self.p != 1 else "sign(x)"), *example]
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        p = f"{self.p:g}"
-        line = ("each window", f"(sum of |x|^{p})^(1/{p})")
-        return [*super().explain(output, *inputs), line]
+        return [*super().explain(output, *inputs), ("each window", self.formula())]
 
 
 class L2(Norm):

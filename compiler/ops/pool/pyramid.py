@@ -67,8 +67,8 @@ class Pyramid(NoMultiplyAdds):
             before += cells
         place = unravelled(element.channel - before, (channels, side, side))
         pool = self.single.make(kernel=(side, side), adaptive=True)
-        shape = channels, side, side
-        cell = pool.worked(place, shape, element.inputs, element.read, element.weight)
+        grid = (channels, side, side)
+        cell = pool.work_out(Element(place, grid, element.inputs, element.read, element.weight))
         where = f"of row {place[1]}, column {place[2]} of the {side}x{side} grid"
         return cell._replace(at=element.at, rule=f"{cell.rule} {where}")
 

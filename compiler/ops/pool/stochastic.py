@@ -67,7 +67,7 @@ class Stochastic(Pool):
             key=lambda n: abs(values[n] - element.actual),  # type: ignore[operator]
         )
         window = window._replace(how="random", result=values[drawn], around="one of {}")
-        note = f"drawn with probability {figure(shares[drawn])}"
+        note = f"drawn with probability {figure(shares[drawn])}" if total else "no x is above 0"
         return Worked(
             element.at,
             rule,

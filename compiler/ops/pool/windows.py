@@ -16,7 +16,7 @@ from ...language.signature import ArgumentError
 from ...shapes import Pair, Shape, ShapeError, as_map, by, plain, size
 from ..base import EVERYTHING, Constructor, Kind, NoMultiplyAdds, Option, Window, constructor
 from ..examples import Lines, gradient_lines
-from ..worked import Element, Group, Term, largest, quotient
+from ..worked import Element, Group, Term, decimal, largest, quotient
 
 INDEX = 8
 """Bytes of the index that torch keeps with every maximum."""
@@ -197,15 +197,27 @@ class Pool(NoMultiplyAdds):
         """The window and its mean. With `ceil`, a window may extend beyond the padding: that never
         counts.
         """
-        window = self.covered(element)
-        rows, columns = self.spans(element)
+        window, count = self.covered(element), self.counted(element, count_pad)
+        result = quotient(sum(term.value for term in window.terms), count)
+        return window._replace(how="mean", result=result, around=f"({{}})/{count}")
+
+    def counted(self, element: Element, count_pad: bool = True) -> int:
+        """How many positions of a window its mean is divided by."""
         count = 1
-        for axis, span in enumerate((rows, columns)):
+        for axis, span in enumerate(self.spans(element)):
             side = element.inputs[0][1 + axis]
             beyond = self.padding[axis] if count_pad else 0
             count *= sum(-beyond <= place < side + beyond for place in span)
-        result = quotient(sum(term.value for term in window.terms), count)
-        return window._replace(how="mean", result=result, around=f"({{}})/{count}")
+        return count
+
+    def outside(self, element: Element, count_pad: bool = True) -> str:
+        """A note on the positions of a window that its mean leaves out."""
+        rows, columns = self.spans(element)
+        count, positions = self.counted(element, count_pad), len(rows) * len(columns)
+        if count == positions:
+            return ""
+        where = "beyond the padding" if count_pad and any(self.padding) else "outside the map"
+        return f"the mean is of {count}, not {positions}: {where} nothing counts"
 
     # ---- the gradient ----
 
@@ -259,7 +271,7 @@ class Pool(NoMultiplyAdds):
         if self.target is not None:
             return explain_adaptive(side, output_side)
         padding, step = self.padding[axis], self.step[axis]
-        exact = _decimal(side + 2 * padding - self.reach[axis] + step, step)
+        exact = decimal(Fraction(side + 2 * padding - self.reach[axis] + step, step))
         rounded = str(self._rounded(axis, side))
         line = f"({side} + 2*{padding} - {self.reach[axis]})/{step} + 1 = {exact}"
         if exact != rounded:
@@ -386,19 +398,12 @@ def explain_adaptive(side: int, windows: int) -> str:
     return f"{side} into {windows}: windows of {sizes}, {borders}"
 
 
-# ---- numbers in words, exact however large -------------------------------------------------------
+# ---- exact however large -------------------------------------------------------------------------
 
 
 def _divided_up(number: int, by: int) -> int:
     return -(-number // by)
 
 
-def _decimal(number: int, by: int) -> str:
-    """The quotient, with up to three decimals."""
-    whole, rest = divmod(number, by)
-    decimals = f"{rest * 1000 // by:03}".rstrip("0")
-    return f"{whole}.{decimals}" if decimals else str(whole)
-
-
 def _percent(part: int, whole: int) -> str:
-    return f"{_decimal((2000 * part + whole) // (2 * whole), 10)} %"
+    return f"{decimal(Fraction((2000 * part + whole) // (2 * whole), 10))} %"
