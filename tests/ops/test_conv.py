@@ -279,3 +279,9 @@ def test_what_deconv_refuses() -> None:
     refuses(
         Deconv(out=2, kernel=(1, 1), same=True, pad=(1, 1)), (3, 4, 4), stricter=True, match="out"
     )
+
+
+def test_one_filter_and_one_bias() -> None:
+    op = Conv(out=1, kernel=(3, 3), bias=True)
+    told = dict(op.explain((1, 4, 4), (1, 6, 6)))
+    assert told["parameters"] == "1 filter * 1*3*3 = 9; + 1 bias = 10"

@@ -103,7 +103,7 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (InstanceNorm(), ((2, 2, 2),)),
     (LocalResponseNorm(size=3, alpha=0.5), ((4, 1, 2),)),
     (LocalResponseNorm(size=4, alpha=0.5, k=2.0), ((4, 1, 2),)),
-    (LocalResponseNorm(size=2, alpha=0.5, beta=0.5, k=-1.0), ((3, 2, 1),)),
+    (LocalResponseNorm(size=2, alpha=0.5, beta=0.5, k=-1.1), ((3, 2, 1),)),
     (LayerScale(), ((2, 2, 1),)),
     # Element by element.
     *((kind(), ((3, 2, 2),)) for kind in REGISTRY.values() if kind.kind == "activation"),
@@ -145,7 +145,7 @@ def exact(shape: Shape, factor: int, first: float, step: float) -> torch.Tensor:
 def worked_and_torch(
     op: Op, shapes: tuple[Shape, ...], *, training: bool, batch: int = 2
 ) -> list[tuple[Worked, float]]:
-    """Every output of the first image, with its arithmetic."""
+    """Outputs of the first image from all over it, with their arithmetic."""
     torch.manual_seed(0)
     op = op.settle(())
     built: Built = build(op, *shapes)
@@ -170,9 +170,10 @@ def worked_and_torch(
         return read
 
     others = [reader(image) for image in range(1, batch)]
+    places = list(product(*map(range, result.shape)))
     return [
         (op.work_out(element), element.actual)
-        for at in product(*map(range, result.shape))
+        for at in places[:: len(places) // 20 + 1]
         for element in [
             Element(
                 at,

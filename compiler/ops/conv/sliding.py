@@ -317,15 +317,20 @@ def check_groups(channels: int, out: int, groups: int) -> None:
             )
 
 
-def parameters(weights: Sequence[Weight], what: str = "filters") -> str:
+def parameters(weights: Sequence[Weight], what: str = "filter") -> str:
     """`64 filters * 3*7*7 = 9,408; + 64 biases = 9,472`."""
     weight, *biases = weights
     total = size(weight.shape)
     each = "*".join(map(str, weight.shape[1:]))
-    line = f"{weight.shape[0]} {what} * {each} = {total:,}"
+    line = f"{_several(weight.shape[0], what)} * {each} = {total:,}"
     for bias in biases:
-        line += f"; + {size(bias.shape)} biases = {total + size(bias.shape):,}"
+        both = total + size(bias.shape)
+        line += f"; + {_several(size(bias.shape), 'bias')} = {both:,}"
     return line
+
+
+def _several(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "es" if word.endswith("s") else "s")
 
 
 def outputs_times(output: Shape, weight: Weight, macs: int) -> str:

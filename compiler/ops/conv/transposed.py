@@ -190,6 +190,6 @@ class Deconv(Biased):
         each = "*".join(map(str, weights[0].shape[1:]))
         return [
             *lines,
-            ("parameters", parameters(weights, "channels")),
+            ("parameters", parameters(weights, "channel")),
             ("multiply-adds", f"{input_elements} inputs * {each} = {macs:,}"),
         ]
