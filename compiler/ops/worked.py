@@ -86,12 +86,10 @@ class Group(NamedTuple):
     def _written(self, term: Term) -> str:
         if term.place is None and self.how in ("max", "min"):
             return "padding"
-        # Between bars, brackets or commas a negative number needs no brackets of its own.
-        bare = re.search(r"[(|]\{v\}([)|]| -)", self.each) or (self.each, self.between) == (
-            "{v}",
-            ", ",
-        )
-        value = (figure if bare else bracketed)(term.value)
+        # Between commas, bars or brackets a negative number needs no brackets of its own.
+        listed = self.each == "{v}" and self.between == ", "
+        enclosed = listed or re.search(r"[(|]\{v\}([)|]| -)", self.each)
+        value = figure(term.value) if enclosed else bracketed(term.value)
         return self.each.format(v=value, w="" if term.factor is None else bracketed(term.factor))
 
 
@@ -296,13 +294,11 @@ def summed(element: Element, groups: Sequence[Group], bias: float | None, rule: 
     )
 
 
-def products(
-    name: str, terms: Iterable[Term], columns: int = 1, factor: float | None = None
-) -> Group:
+def products(name: str, terms: Iterable[Term], columns: int = 1) -> Group:
     """A group of values times weights, and their sum."""
     collected = tuple(terms)
     total = sum(term.product for term in collected)
-    return Group(name, collected, "sum", total, columns, factor, each="{v}*{w}")
+    return Group(name, collected, "sum", total, columns, each="{v}*{w}")
 
 
 def _few(

@@ -261,14 +261,12 @@ class Sliding(Op):
             ends.append((first, last))
             inner.append(others)
 
-        def products(*axes: Sequence[Sequence[int]]) -> str:
-            numbers = [
-                down * across for rows, columns in axes for down in rows for across in columns
-            ]
-            return span(min(numbers), max(numbers))
+        def by_both(*axes: Sequence[Sequence[int]]) -> str:
+            counts = [n * m for rows, columns in axes for n in rows for m in columns]
+            return span(min(counts), max(counts))
 
-        edges = products((ends[0], inner[1]), (inner[0], ends[1]))
-        return f"a corner by {products(ends)}, an edge by {edges}, the inside by {products(inner)}"
+        edge = by_both((ends[0], inner[1]), (inner[0], ends[1]))
+        return f"a corner by {by_both(ends)}, an edge by {edge}, the inside by {by_both(inner)}"
 
     def rule(self, channels: int, bias: float | None) -> str:
         over = f" and {channels} channels" if channels > 1 else ""

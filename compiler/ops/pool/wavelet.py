@@ -9,7 +9,7 @@ from ...language.signature import ArgumentError
 from ...shapes import Pair, Shape, ShapeError, as_map, by, size
 from ..base import Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor, helper
 from ..examples import Lines, gradient_lines
-from ..worked import Element, Group, Step, Worked, added
+from ..worked import Element, Step, Worked, added, products
 from .windows import Pool
 
 
@@ -73,13 +73,11 @@ class Wavelet(NoMultiplyAdds):
                 sign = (-1.0 if across and column else 1.0) * (-1.0 if down and row else 1.0)
                 place = (channel, 2 * element.row + row, 2 * element.column + column)
                 terms.append(element.term(*place, sign))
-        total = sum(term.product for term in terms)
         name = ("sum", "left - right", "top - bottom", "diagonals")[band]
-        window = Group(name, tuple(terms), "sum", total, 2, each="{v}*{w}")
-        step = Step("halved", f"({added([term.product for term in terms])})/2", total / 2)
-        return Worked(
-            element.at, f"{name} of the 2x2 window, halved", total / 2, (window,), (step,)
-        )
+        window = products(name, terms, 2)
+        result = window.result / 2
+        step = Step("halved", f"({added([term.product for term in terms])})/2", result)
+        return Worked(element.at, f"{name} of the 2x2 window, halved", result, (window,), (step,))
 
     def examples(self, output: Shape, *inputs: Shape) -> Lines:
         rule = "1/2 everywhere" + ("; for differences with their signs" * (self.keep == "all"))
