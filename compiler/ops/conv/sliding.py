@@ -240,7 +240,8 @@ class Sliding(Op):
         return lines
 
     def _readers(self, output: Shape, input_shape: Shape) -> str:
-        ends, inner = [], []
+        ends: list[Sequence[int]] = []
+        inner: list[Sequence[int]] = []
         for axis, side in enumerate(input_shape[1:]):
             before, after = self.padding(axis, side)
             middle = range(side // 2, min(side // 2 + self.stride[axis], side))
