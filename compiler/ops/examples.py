@@ -150,13 +150,12 @@ def backward_lines() -> Lines:
     return [
         (
             "gradient",
-            "each output adds dy * filter to dx where its window lies (dy convolved with the"
-            " filter), and dy * window to dweight",
+            "dx sums dy*filter over all outputs, laid on their windows; dweight dy*window",
         ),
         (
             "",
-            f"of {table(*MAP)} with {table(*FILTER)}, dy {table(*ARRIVING)}:"
-            f" dx {table(*dx)}, dweight {table(*dw)}, dbias {figure(sum(map(sum, ARRIVING)))}",
+            f"of {table(*MAP)} with the filter {table(*FILTER)}, dy {table(*ARRIVING)}:"
+            f" dx {table(*dx)}, dweight {table(*dw)}",
         ),
     ]
 
